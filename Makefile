@@ -1,0 +1,62 @@
+# Every target sets up what it needs and says so when it cannot; `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench run lock kafka soak clean
+
+python := .venv/bin/python
+leeway := .venv/bin/leeway
+installed := .venv/.installed
+LEEWAY_CACHE ?= $(CURDIR)/.cache
+export LEEWAY_CACHE
+
+SOURCE ?= file
+SERVE ?= 1
+SOAK_MINUTES ?= 10
+ARGS ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(installed) ## show Leeway on real flights: SOURCE=file|kafka, SERVE=0 ends when the data does
+ifeq ($(SOURCE),kafka)
+	@$(MAKE) --no-print-directory kafka
+endif
+	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
+
+test: $(installed) kafka ## run every test, against a real Kafka broker too: ARGS="-k psi"
+	@.ci/packages docker-compose
+	@$(python) -m pytest $(ARGS)
+
+lint: $(installed) ## check format, style and types
+	@$(python) -m ruff format --check .
+	@$(python) -m ruff check .
+	@$(python) -m mypy
+
+bench: $(installed) ## measure speed against peers, in one run
+	@$(python) -m bench $(ARGS)
+
+run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
+	@test -n "$(CONFIG)" || { echo "Which configuration? make run CONFIG=path/to/leeway.yaml" >&2; exit 2; }
+	@$(leeway) run --config "$(CONFIG)" $(ARGS)
+
+lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="--upgrade"
+	@$(python) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--group build --group demo --group lint --group test \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		$(ARGS) --output-file requirements.lock
+
+kafka: $(installed) ## fetch Apache Kafka, once
+	@.ci/packages java mvn
+	@$(python) -m tests.services.kafka fetch
+
+soak: $(installed) kafka ## keep the service under load and faults: SOAK_MINUTES=10
+	@$(python) -m bench.soak --minutes $(SOAK_MINUTES) $(ARGS)
+
+clean: ## remove what was built, keeping .cache (downloads)
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(installed): requirements.lock pyproject.toml
+	@echo "Setting up .venv …"
+	@PYTHON="$(PYTHON)" .ci/environment
