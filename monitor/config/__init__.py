@@ -1,0 +1,7 @@
+"""The configuration tree, loading, located errors and the JSON schema."""
+
+from monitor.config.load import ConfigError, Configuration, Mistake, load
+from monitor.config.model import Model
+from monitor.config.service import Service
+
+__all__ = ["ConfigError", "Configuration", "Mistake", "Model", "Service", "load"]

@@ -1,0 +1,271 @@
+"""Loading: YAML to models, every mistake with its file, line and path."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from monitor.config.model import Model
+from monitor.config.service import Service
+from monitor.errors import LeewayError
+
+__all__ = ["ConfigError", "Configuration", "Mistake", "load"]
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+T = TypeVar("T", Model, Service)
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One mistake and where it stands.
+
+    Attributes
+    ----------
+    file : str
+    line : int
+        Counted from 1; 0 where the file has no such place.
+    path : str
+        Dotted path of the key.
+    message : str
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(LeewayError):
+    """One or more mistakes in the configuration."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A service with its models.
+
+    Attributes
+    ----------
+    service : Service
+    models : dict of str to Model
+    root : Path
+        The folder that relative paths in the service's file are relative to.
+    files : dict of str to Path
+        The file of each model, by the model's name; data sets are relative to its folder.
+    """
+
+    service: Service
+    models: dict[str, Model]
+    root: Path
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def resolve(self, model: str, uri: str) -> Path:
+        """Return the path of a file named in a model's configuration."""
+        return (self.files[model].parent / uri).resolve() if model in self.files else Path(uri)
+
+
+@dataclass
+class _Document:
+    """A YAML document with the line of every path in it."""
+
+    file: Path
+    value: Any
+    lines: dict[Path_, int]
+
+    def line(self, path: Path_) -> int:
+        """The line of ``path``, or of its nearest ancestor that stands in the file."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return 0
+
+    def mistake(self, path: Path_, message: str) -> Mistake:
+        return Mistake(str(self.file), self.line(path), ".".join(str(part) for part in path), message)
+
+
+def load(path: str | os.PathLike[str]) -> Configuration:
+    """Load a service's file, a model's file, or a folder of models' files.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Configuration
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found, not only the first.
+    """
+    start = Path(path)
+    if not start.exists():
+        raise ConfigError([Mistake(str(start), 0, "", "no such file or folder")])
+    if start.is_dir():
+        files = sorted(p for p in start.iterdir() if p.suffix in {".yaml", ".yml"})
+        if not files:
+            raise ConfigError([Mistake(str(start), 0, "", "the folder holds no .yaml file")])
+    else:
+        files = [start]
+    return _assemble(
+        [document for file in files for document in _read(file)], start if start.is_dir() else start.parent
+    )
+
+
+def _assemble(documents: list[_Document], root: Path) -> Configuration:
+    mistakes: list[Mistake] = []
+    services = [d for d in documents if isinstance(d.value, dict) and d.value.get("kind") == "Service"]
+    for extra in services[1:]:
+        mistakes.append(extra.mistake(("kind",), f"a second Service; the first is in {services[0].file}"))
+    service = _validate(Service, services[0], mistakes) if services else Service()
+    models = [d for d in documents if d not in services]
+    if service is not None and services:
+        known = {d.file.resolve() for d in documents}
+        models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in known]
+    loaded: dict[str, Model] = {}
+    files: dict[str, Path] = {}
+    for document in models:
+        model = _validate(Model, document, mistakes)
+        if model is None:
+            continue
+        if model.name in loaded:
+            message = f"model {model.name!r} is already defined in {files[model.name]}"
+            mistakes.append(document.mistake(("metadata", "name"), message))
+        loaded[model.name] = model
+        files[model.name] = document.file
+        mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
+    if not loaded and not mistakes:
+        mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
+    if mistakes:
+        raise ConfigError(sorted(set(mistakes)))
+    assert service is not None
+    return Configuration(service, loaded, root, files)
+
+
+def _models_of(service: Service, document: _Document, mistakes: list[Mistake]) -> Iterator[_Document]:
+    for index, pattern in enumerate(service.spec.models):
+        found = sorted(glob.glob(str(document.file.parent / pattern)))
+        if not found:
+            mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
+        for file in found:
+            yield from _read(Path(file))
+
+
+def _validate(kind: type[T], document: _Document, mistakes: list[Mistake]) -> T | None:
+    if not isinstance(document.value, dict):
+        mistakes.append(
+            document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec")
+        )
+        return None
+    if document.value.get("kind") not in {"Model", "Service"}:
+        mistakes.append(document.mistake(("kind",), "kind must be Model or Service"))
+        return None
+    try:
+        return kind.model_validate(document.value)
+    except ValidationError as error:
+        mistakes += [_located(document, item) for item in error.errors()]
+        return None
+
+
+def _located(document: _Document, item: Any) -> Mistake:
+    """Translate pydantic's location to a path of the file: it inserts the tags of unions, which files do not hold."""
+    path: list[str | int] = []
+    value = document.value
+    for part in item["loc"]:
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if inside:
+            value = value[part]
+            path.append(part)
+        elif part is item["loc"][-1] and item["type"] in {"missing", "extra_forbidden"}:
+            path.append(part)
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif item["type"] == "missing":
+        message = "required key is missing"
+    return document.mistake(tuple(path), message)
+
+
+def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]:
+    """Files, signals and detectors that the model names but that do not exist."""
+    from monitor.config.references import wrong_rules
+
+    uri = model.spec.baseline.uri
+    if uri is not None and not (folder / uri).is_file():
+        yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
+    yield from wrong_rules(model)
+
+
+def _read(file: Path) -> Iterator[_Document]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except OSError as error:
+        raise ConfigError([Mistake(str(file), 0, "", error.strerror or str(error))]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            [Mistake(str(file), 0, "", f"not UTF-8: {error.reason} at byte {error.start}")]
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError([Mistake(str(file), line, "", f"not YAML: {error.problem}")]) from error
+    for node in nodes:
+        if node is None:
+            continue
+        document = _Document(file, None, {})
+        document.value = _build(node, (), document)
+        yield document
+
+
+def _build(node: yaml.Node, path: Path_, document: _Document) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        return _build_mapping(node, path, document)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*path, index), document) for index, item in enumerate(node.value)]
+    value = yaml.SafeLoader("").construct_object(node)
+    return _with_environment(value, path, document) if isinstance(value, str) else value
+
+
+def _build_mapping(node: yaml.MappingNode, path: Path_, document: _Document) -> dict[Any, Any]:
+    built: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = yaml.SafeLoader("").construct_object(key_node)
+        if key is True:
+            key = "on"  # YAML 1.1 reads the key `on` as a boolean
+        here = (*path, key)
+        if key in built:
+            line = key_node.start_mark.line + 1
+            dotted = ".".join(str(part) for part in here)
+            raise ConfigError([Mistake(str(document.file), line, dotted, "the key stands twice")])
+        document.lines[here] = key_node.start_mark.line + 1
+        built[key] = _build(value_node, here, document)
+    return built
+
+
+def _with_environment(value: str, path: Path_, document: _Document) -> str:
+    def substitute(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise ConfigError([document.mistake(path, f"environment variable {match[1]} is not set")])
+        return os.environ[match[1]]
+
+    return _ENV.sub(substitute, value)

@@ -1,0 +1,404 @@
+"""The configuration of one model: what to read, what to compare with what, when to alarm.
+
+Every key that is not named here is a mistake. Defaults come first; rules override them. The classes are the
+reference: their docstrings and field descriptions become the JSON schema and ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from monitor.config.values import DurationMs, Name, parse_duration
+
+__all__ = [
+    "Alerts",
+    "Baseline",
+    "Budget",
+    "DatasetBaseline",
+    "Detect",
+    "EventTime",
+    "FieldSpec",
+    "FirstEventsBaseline",
+    "Metadata",
+    "Model",
+    "ModelSpec",
+    "RollingBaseline",
+    "Rule",
+    "Schema",
+    "SegmentSpec",
+    "SourceSpec",
+    "Use",
+]
+
+DAY_MS = 86_400_000
+
+
+class Strict(BaseModel):
+    """An unknown key is an error, and a loaded configuration does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Metadata(Strict):
+    """Who the model is and whom it belongs to."""
+
+    name: Name = Field(description="unique in the service")
+    namespace: Name = Field(default="default", description="the team's space")
+    owner: str = Field(default="", description="who is asked first")
+    labels: dict[str, str] = Field(default_factory=dict, description="copied onto every alert")
+
+
+class EventTime(Strict):
+    """Where an event's time stands, and in which unit."""
+
+    path: str = Field(description="the field, dots for nesting")
+    unit: Literal["auto", "s", "ms", "us", "ns", "iso"] = Field(
+        default="auto",
+        description="`auto` settles it by the first event of each partition, once and for all",
+    )
+
+
+def _event_time(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class SourceSpec(Strict):
+    """One stream of events: exactly one of `kafka`, `file` and `http`."""
+
+    kafka: str | None = Field(default=None, description="a topic's name")
+    file: str | None = Field(default=None, description="a path or glob of JSON-lines or Parquet files")
+    http: Name | None = Field(default=None, description="a stream of POST /v1/events")
+    kind: Literal["event", "prediction", "features"] = Field(
+        default="event",
+        description="what one message holds: features and prediction, or one of the two",
+    )
+    format: Literal["json", "parquet"] = Field(default="json")
+    follow: bool = Field(default=False, description="a file that grows: wait for more lines at its end")
+    where: dict[str, str | int | bool] = Field(
+        default_factory=dict,
+        description="fields that a message must hold for it to be this model's; paths with dots",
+    )
+    event_time: Annotated[EventTime | None, BeforeValidator(_event_time)] = Field(
+        default=None, description="a path or {path, unit}; without it the record's own timestamp counts"
+    )
+    allowed_lateness: DurationMs = Field(
+        default=30_000, ge=0, description="how long a pane waits for stragglers"
+    )
+    max_ahead: DurationMs = Field(
+        default=1_800_000,
+        gt=0,
+        validate_default=True,
+        description="an event this far ahead of all others needs two more of its kind to be believed",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SourceSpec:
+        named = [key for key in ("kafka", "file", "http") if getattr(self, key) is not None]
+        if len(named) != 1:
+            raise ValueError(f"name exactly one of kafka, file, http; found {', '.join(named) or 'none'}")
+        return self
+
+    @property
+    def topic(self) -> str:
+        """The stream's name in stored rows: topic, path or HTTP stream."""
+        return self.kafka or self.http or str(self.file)
+
+
+class FieldSpec(Strict):
+    """One feature or one part of the prediction."""
+
+    type: Literal["numeric", "category"]
+    path: str | None = Field(
+        default=None, description="where it stands in the message; its own name if absent"
+    )
+    range: tuple[float, float] | None = Field(
+        default=None, description="numeric: values outside are counted as out of range"
+    )
+    max_values: int = Field(
+        default=512,
+        ge=1,
+        le=65_536,
+        description="category: how many names beyond the known ones are told apart",
+    )
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> FieldSpec:
+        if self.range is not None:
+            if self.type != "numeric":
+                raise ValueError("range is for numeric fields")
+            low, high = self.range
+            if not low < high:
+                raise ValueError(f"range is [low, high] with low < high, got [{low}, {high}]")
+        return self
+
+
+class Schema(Strict):
+    """The fields of an event that matter; others are left alone."""
+
+    id: str | None = Field(
+        default=None,
+        description="path of the event's identity; with it, duplicates within the lateness are dropped",
+    )
+    version: str | None = Field(default=None, description="path of the model's version")
+    features: dict[str, FieldSpec] = Field(default_factory=dict)
+    prediction: dict[str, FieldSpec] = Field(default_factory=dict)
+    extra: Literal["count", "ignore"] = Field(
+        default="ignore",
+        description="`count` records fields beside the named ones, at the cost of a second look at such messages",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Schema:
+        if not self.features and not self.prediction:
+            raise ValueError("name at least one feature or prediction field")
+        for name in [*self.features, *self.prediction]:
+            if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
+                raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
+        return self
+
+    def signals(self) -> dict[str, FieldSpec]:
+        """The distribution signals, `feature:NAME` and `prediction:NAME`, in the order of the file."""
+        features = {f"feature:{name}": spec for name, spec in self.features.items()}
+        return features | {f"prediction:{name}": spec for name, spec in self.prediction.items()}
+
+
+class SegmentSpec(Strict):
+    """A slice of the traffic that is watched on its own."""
+
+    by: list[str] = Field(min_length=1, description="category features; several are combined")
+    values: list[list[str] | str] | None = Field(
+        default=None,
+        description="the slices to watch; without it the most frequent of the baseline's data set",
+    )
+    top: int = Field(default=20, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> SegmentSpec:
+        for value in self.values or ():
+            if len([value] if isinstance(value, str) else value) != len(self.by):
+                raise ValueError(f"a slice by {self.by} needs {len(self.by)} values, got {value!r}")
+        return self
+
+
+class DatasetBaseline(Strict):
+    """Compare with a fixed data set, for example the training set."""
+
+    kind: Literal["dataset"]
+    uri: str = Field(description="a CSV, JSON-lines or Parquet file; columns named as the features")
+
+
+class FirstEventsBaseline(Strict):
+    """Compare with the first windows seen, until they hold `count` events."""
+
+    kind: Literal["first_events"]
+    count: int = Field(gt=0)
+    uri: str | None = Field(default=None, description="a data set that sets the bins (not the comparison)")
+
+
+class RollingBaseline(Strict):
+    """Compare with the trailing windows in which nothing was wrong."""
+
+    kind: Literal["rolling"]
+    span: DurationMs = Field(default=28 * DAY_MS, gt=0)
+    uri: str | None = Field(default=None, description="a data set that sets the bins (not the comparison)")
+
+
+Baseline = Annotated[DatasetBaseline | FirstEventsBaseline | RollingBaseline, Field(discriminator="kind")]
+
+
+class Budget(Strict):
+    """How many false alarms are acceptable, per model."""
+
+    count: float = Field(gt=0)
+    per_ms: int = Field(gt=0)
+
+
+def _budget(value: object) -> object:
+    if isinstance(value, (dict, Budget)):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s+per\s+(\S+)\s*", str(value))
+    if not match:
+        raise ValueError(f"expected something like `1 per 30d`, got {value!r}")
+    return {"count": float(match[1]), "per_ms": parse_duration(match[2])}
+
+
+class Use(Strict):
+    """A distance or detector with its parameters."""
+
+    name: str
+    params: dict[str, float | int | str | bool] = Field(default_factory=dict)
+
+
+def _uses(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("expected a list of detectors, such as [psi, ks]")
+    uses: list[Any] = []
+    for item in value:
+        if isinstance(item, str):
+            uses.append({"name": item})
+        elif isinstance(item, dict) and "name" not in item and len(item) == 1:
+            name, params = next(iter(item.items()))
+            uses.append({"name": name, "params": params or {}})
+        else:
+            uses.append(item)
+    return uses
+
+
+class Rule(Strict):
+    """Which detectors watch which signals. Later rules add to earlier ones and override their parameters."""
+
+    on: str = Field(description="a signal, or a pattern with *")
+    use: Annotated[list[Use], BeforeValidator(_uses)] = Field(min_length=1)
+
+    def matches(self, signal: str) -> bool:
+        return fnmatchcase(signal, self.on)
+
+
+class Defaults(Strict):
+    """How windows are cut."""
+
+    window: DurationMs = Field(default=300_000, gt=0, description="length of a window")
+    every: DurationMs | None = Field(
+        default=None, description="how often a window is judged; its own length if absent (tumbling)"
+    )
+    offset: DurationMs = Field(default=0, ge=0, description="shifts the grid: 5h starts days at 05:00 UTC")
+    min_samples: int = Field(default=500, ge=2, description="a window with fewer events has no say")
+    learn_windows: int = Field(
+        default=10, ge=4, le=10_000, description="quiet windows needed before a signal may alarm"
+    )
+
+    @property
+    def step_ms(self) -> int:
+        return self.every or self.window
+
+
+DEFAULT_RULES = (
+    {
+        "on": "feature:*",
+        "use": [
+            "psi",
+            "ks",
+            "chi_squared",
+            "missing_rate",
+            "invalid_rate",
+            "out_of_range_rate",
+            "new_category",
+        ],
+    },
+    {
+        "on": "prediction:*",
+        "use": [
+            "psi",
+            "ks",
+            "chi_squared",
+            "missing_rate",
+            "invalid_rate",
+            "out_of_range_rate",
+            "new_category",
+        ],
+    },
+    {"on": "volume", "use": ["volume"]},
+)
+
+
+class Detect(Strict):
+    """When a window alarms."""
+
+    false_alarms: Annotated[Budget, BeforeValidator(_budget)] = Field(
+        default=Budget(count=1, per_ms=30 * DAY_MS), description="accepted for the whole model"
+    )
+    pane: DurationMs = Field(default=10_000, gt=0, description="the grain of stored summaries")
+    defaults: Defaults = Field(default_factory=Defaults)
+    rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
+    default_rules: bool = Field(default=True, description="false: only `rules` count")
+
+    @model_validator(mode="after")
+    def _windows_are_panes(self) -> Detect:
+        for key in ("window", "every", "offset"):
+            length = getattr(self.defaults, key)
+            if length and length % self.pane:
+                raise ValueError(
+                    f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms"
+                )
+        return self
+
+    def all_rules(self) -> list[Rule]:
+        """Default rules (unless switched off), then the file's own."""
+        defaults = [Rule.model_validate(rule) for rule in DEFAULT_RULES] if self.default_rules else []
+        return defaults + list(self.rules)
+
+
+class Alerts(Strict):
+    """How alarmed windows become alerts."""
+
+    severity: dict[Literal["critical", "warning", "info"], str | list[str]] = Field(
+        default_factory=lambda: {"critical": "prediction:*", "warning": "*"},
+        description="patterns of signals; the gravest that matches an alert's signals counts",
+    )
+    group_by: list[Literal["model", "version", "segment"]] = Field(
+        default_factory=lambda: ["model", "version"], description="signals that agree in these share an alert"
+    )
+    for_ms: DurationMs = Field(
+        default=0, alias="for", ge=0, description="how long a condition must hold before it fires"
+    )
+    resolve_after: DurationMs = Field(
+        default=900_000, ge=0, description="quiet time before an alert is resolved"
+    )
+    join_within: DurationMs | None = Field(
+        default=None,
+        description="signals that start this soon after an alert's start have its cause; two windows if absent",
+    )
+
+    def severity_of(self, signals: list[str]) -> str:
+        """The gravest severity whose patterns match one of ``signals``; ``warning`` if none does."""
+        for level in ("critical", "warning", "info"):
+            patterns = self.severity.get(level, [])  # type: ignore[call-overload]
+            for pattern in [patterns] if isinstance(patterns, str) else patterns:
+                if any(fnmatchcase(signal, pattern) for signal in signals):
+                    return level
+        return "warning"
+
+
+class ModelSpec(Strict):
+    """What a model's monitoring consists of."""
+
+    sources: list[SourceSpec] = Field(min_length=1)
+    schema_: Schema = Field(alias="schema")
+    segments: list[SegmentSpec] = Field(default_factory=list)
+    baseline: Baseline = Field(default_factory=lambda: RollingBaseline(kind="rolling"))
+    detect: Detect = Field(default_factory=Detect)
+    alerts: Alerts = Field(default_factory=Alerts)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelSpec:
+        topics = [source.topic for source in self.sources]
+        for topic in topics:
+            if topics.count(topic) > 1:
+                raise ValueError(f"sources: {topic!r} is named twice")
+        for segment in self.segments:
+            for name in segment.by:
+                field = self.schema_.features.get(name)
+                if field is None or field.type != "category":
+                    raise ValueError(f"segments: {name!r} is not a category feature of the schema")
+            if segment.values is None and self.baseline.uri is None:
+                raise ValueError(
+                    "segments: name `values`, or a baseline data set from which the top can be taken"
+                )
+        return self
+
+
+class Model(Strict):
+    """One file per model."""
+
+    apiVersion: Literal["leeway/v1"]
+    kind: Literal["Model"]
+    metadata: Metadata
+    spec: ModelSpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
