@@ -1,0 +1,267 @@
+"""Which detectors watch which signals, and what is wrong with the rules that say so.
+
+A rule names a detector in one of two ways. With a pattern (``feature:*``) the detector is applied wherever it fits,
+so that one rule serves numbers and categories; with the exact name of a signal it must fit.
+
+The windowed detectors stand here, in :data:`WINDOWED`; the per-event ones in ``detectors.drift.DETECTORS``, which is
+imported only when a rule names one of them: it brings the compiler along, and ``leeway check`` should answer at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.config.model import FieldSpec, Model, Rule, Use
+
+if TYPE_CHECKING:
+    from detectors.contract import Detector
+
+__all__ = ["ALIASES", "VOLUME", "WINDOWED", "Params", "Windowed", "is_pattern", "uses_for", "wrong_rules"]
+
+Params = dict[str, float | int | str | bool]
+Path_ = tuple[str | int, ...]
+
+VOLUME = "volume"
+"""The signal that counts events."""
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A detector that compares a window with the baseline.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        ``distance`` (of two distributions), ``rate`` (a share of the events) or ``volume`` (how many events).
+    summary : str
+        One sentence for the user.
+    fits : frozenset of str
+        ``numeric``, ``category``, ``range`` (numeric with a declared range), ``volume``.
+    largest_effect : float
+        ``min_effect`` beyond it could never be reached.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    fits: frozenset[str]
+    largest_effect: float = math.inf
+
+
+def _windowed(name: str, kind: str, fits: str, largest_effect: float, summary: str) -> Windowed:
+    return Windowed(name, kind, summary, frozenset(fits.split()), largest_effect)
+
+
+WINDOWED: dict[str, Windowed] = {
+    detector.name: detector
+    for detector in (
+        _windowed("psi", "distance", "numeric category", math.inf, "Population stability index."),
+        _windowed(
+            "jensen_shannon", "distance", "numeric category", 1.0, "Jensen–Shannon distance, base 2, from 0 to 1."
+        ),
+        _windowed("ks", "distance", "numeric", 1.0, "Kolmogorov–Smirnov: largest gap of the two distributions."),
+        _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
+        _windowed("chi_squared", "distance", "numeric category", math.inf, "Chi-squared test of homogeneity."),
+        _windowed("missing_rate", "rate", "numeric category", 1.0, "Share of events without the field."),
+        _windowed("invalid_rate", "rate", "numeric category", 1.0, "Share of events whose field cannot be read."),
+        _windowed("out_of_range_rate", "rate", "range", 1.0, "Share of values outside the declared range."),
+        _windowed("new_category", "rate", "category", 1.0, "Share of values that the baseline does not know."),
+        _windowed("volume", "volume", "volume", math.inf, "How many events came, against what is usual."),
+    )
+}
+"""Every windowed detector, by name."""
+
+ALIASES = {"js": "jensen_shannon"}
+"""Short names that rules may use."""
+
+
+def uses_for(model: Model) -> dict[str, dict[str, Params]]:
+    """Return the detectors of every signal, with their parameters.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    dict of signal to dict of detector name to parameters
+        Signals in the order of the schema, ``volume`` last; detectors in the order in which rules name them first;
+        parameters of later rules override those of earlier ones. A signal that nothing watches has an empty dict.
+
+    Examples
+    --------
+    >>> model = Model.model_validate({
+    ...     "apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "m"},
+    ...     "spec": {"sources": [{"http": "m"}], "schema": {"features": {"amount": {"type": "numeric"}}},
+    ...              "detect": {"default_rules": False, "rules": [
+    ...                  {"on": "*", "use": ["psi", "ks", "new_category"]},
+    ...                  {"on": "feature:amount", "use": [{"psi": {"min_effect": 0.2}}]}]}}})
+    >>> uses_for(model)
+    {'feature:amount': {'psi': {'min_effect': 0.2}, 'ks': {}}, 'volume': {}}
+    """
+    return {signal: _uses_of(signal, traits, model) for signal, traits in _signals(model).items()}
+
+
+def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
+    """Yield what is wrong with the rules of a model's file: the path of the key, and a message.
+
+    Parameters
+    ----------
+    model : Model
+
+    Yields
+    ------
+    (tuple of str and int, str)
+    """
+    signals = _signals(model)
+    mistaken = False
+    for index, rule in enumerate(model.spec.detect.rules):
+        for path, message in _wrong_rule(rule, signals):
+            mistaken = True
+            yield ("spec", "detect", "rules", index, *path), message
+    if not mistaken:
+        yield from _wrong_combinations(model)
+
+
+def is_pattern(on: str) -> bool:
+    """Whether ``on`` may match several signals.
+
+    Examples
+    --------
+    >>> is_pattern("feature:*"), is_pattern("feature:amount")
+    (True, False)
+    """
+    return any(character in on for character in "*?[")
+
+
+def _signals(model: Model) -> dict[str, frozenset[str]]:
+    """What there is to watch, and which detectors that is for."""
+    fields = {signal: _traits(spec) for signal, spec in model.spec.schema_.signals().items()}
+    return fields | {VOLUME: frozenset({"volume"})}
+
+
+def _traits(spec: FieldSpec) -> frozenset[str]:
+    return frozenset({spec.type, "range"} if spec.range is not None else {spec.type})
+
+
+def _uses_of(signal: str, traits: frozenset[str], model: Model) -> dict[str, Params]:
+    uses: dict[str, Params] = {}
+    for rule in model.spec.detect.all_rules():
+        for use in rule.use if rule.matches(signal) else ():
+            name = ALIASES.get(use.name, use.name)
+            if _fits(name) & traits:
+                uses[name] = uses.get(name, {}) | use.params
+    return uses
+
+
+def _fits(name: str) -> frozenset[str]:
+    return WINDOWED[name].fits if name in WINDOWED else frozenset({"numeric"})
+
+
+def _per_event() -> Mapping[str, Detector]:
+    from detectors.drift import DETECTORS
+
+    return DETECTORS
+
+
+def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]]) -> Iterator[tuple[Path_, str]]:
+    matched = [signal for signal in signals if rule.matches(signal)]
+    if not matched:
+        yield ("on",), _no_signal(rule.on, list(signals))
+    for index, use in enumerate(rule.use):
+        name = ALIASES.get(use.name, use.name)
+        if name not in WINDOWED and name not in _per_event():
+            yield ("use", index), _unknown_detector(use.name)
+            continue
+        if matched and not is_pattern(rule.on) and not _fits(name) & signals[rule.on]:
+            yield ("use", index), _misfit(use.name, _fits(name), rule.on, signals[rule.on])
+        for parameter, message in _wrong_parameters(name, use):
+            yield ("use", index, use.name, parameter), message
+
+
+def _no_signal(on: str, signals: list[str]) -> str:
+    prefix, _, field = on.partition(":")
+    covered = {"missing", "invalid", "out_of_range"}
+    if prefix in covered:
+        return f"no signal is named {on!r}; watch it with `use: [{prefix}_rate]` on the signal of {field!r}"
+    nearest = difflib.get_close_matches(on, signals, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"matches no signal; {hint}the signals are {', '.join(signals)}"
+
+
+def _unknown_detector(name: str) -> str:
+    known = [*WINDOWED, *ALIASES, *_per_event()]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"unknown detector {name!r}; {hint}known are {', '.join(known)}"
+
+
+def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]) -> str:
+    if fits == {"range"} and "numeric" in traits:
+        return f"{name} needs a `range` in the schema of {signal!r}"
+    kinds = {"range": "numeric fields with a range", "volume": "the signal `volume`"}
+    wanted = " and ".join(sorted(kinds.get(kind, f"{kind} fields") for kind in fits))
+    actual = "the number of events" if "volume" in traits else f"a {next(iter(traits - {'range'}))} field"
+    return f"{name} is for {wanted}, and {signal!r} is {actual}"
+
+
+def _wrong_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
+    if name in WINDOWED:
+        yield from _wrong_windowed_parameters(WINDOWED[name], use)
+        return
+    detector = _per_event()[name]
+    known = {parameter.name: parameter for parameter in detector.parameters}
+    for parameter, value in use.params.items():
+        try:
+            if parameter in known:
+                known[parameter].accept(name, value)
+            else:
+                detector.values({parameter: value})
+        except ValueError as error:
+            yield parameter, str(error)
+
+
+def _wrong_windowed_parameters(detector: Windowed, use: Use) -> Iterator[tuple[str, str]]:
+    for parameter, value in use.params.items():
+        if parameter != "min_effect":
+            message = f"{use.name}: there is no parameter {parameter!r}; the only one is min_effect"
+            yield parameter, message
+        elif not _is_effect(value, detector.largest_effect):
+            upper = "" if math.isinf(detector.largest_effect) else f" and at most {detector.largest_effect:g}"
+            yield parameter, f"{use.name}: min_effect is a number of at least 0{upper}, got {value!r}"
+
+
+def _is_effect(value: object, largest: float) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and 0 <= value <= largest
+
+
+def _wrong_combinations(model: Model) -> Iterator[tuple[Path_, str]]:
+    """Parameters that are allowed one by one, but not together with what an earlier rule has set."""
+    seen: set[str] = set()
+    for signal, uses in uses_for(model).items():
+        for name, params in uses.items():
+            if name in WINDOWED:
+                continue
+            try:
+                _per_event()[name].values(params)
+            except ValueError as error:
+                if str(error) not in seen:
+                    seen.add(str(error))
+                    yield _last_use(model, signal, name), str(error)
+
+
+def _last_use(model: Model, signal: str, name: str) -> Path_:
+    paths = [
+        ("spec", "detect", "rules", index, "use", place, use.name)
+        for index, rule in enumerate(model.spec.detect.rules)
+        for place, use in enumerate(rule.use if rule.matches(signal) else ())
+        if ALIASES.get(use.name, use.name) == name
+    ]
+    return paths[-1]
