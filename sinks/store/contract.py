@@ -146,11 +146,12 @@ class Query:
     low, high : mapping of column to bound
         ``low <= column < high``.
     order : tuple of str
-        Columns to sort by; the natural key if empty. Ties are settled by the natural key.
+        Columns to sort by; the natural key if empty. Ties are settled by the natural key. NaN comes last.
     descending : bool
+        Turns the whole order around, that of ties too.
     after : tuple
-        Only rows behind this one: values of ``order`` and the natural key's remaining columns, as ``Store.cursor``
-        gives them.
+        Only rows behind this one: values of ``order`` and the natural key's remaining columns, as ``cursor``
+        gives them. Not with an order by a float column.
     limit : int or None
     columns : tuple of str
         All if empty.
@@ -169,6 +170,20 @@ class Query:
     def sort_columns(self) -> tuple[str, ...]:
         """The columns that settle the order completely."""
         return self.order + tuple(name for name in TABLES[self.table].key if name not in self.order)
+
+    def cursor(self, rows: Columns) -> tuple[Any, ...]:
+        """Return the ``after`` of the page behind ``rows``, which this query returned; empty if ``rows`` is.
+
+        ``columns`` must hold ``sort_columns()``; KeyError if not.
+
+        Examples
+        --------
+        >>> page = {"alert_id": ["a", "a"], "sequence": [1, 2], "receiver": ["ops", "ops"]}
+        >>> Query("notifications").cursor(page)
+        ('a', 2, 'ops')
+        """
+        columns = [rows[name] for name in self.sort_columns()]
+        return tuple(column[-1] for column in columns) if len(columns[0]) else ()
 
 
 class Store(Protocol):

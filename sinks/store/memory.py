@@ -1,0 +1,197 @@
+"""A store in memory, for tests and replays. Guarantee: none beyond the process; otherwise the contract's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.store.contract import TABLES, Columns, Query, StoreError, Table
+from sinks.store.rows import checked_columns, checked_query, row_count, split, table_named
+
+__all__ = ["MemoryStore"]
+
+TOKENS_REMEMBERED = 10_000
+"""Newest tokens kept per table, as many as the embedded store keeps."""
+
+_DTYPES = {"int": np.dtype(np.int64), "float": np.dtype(np.float64)}
+
+Positions = NDArray[np.intp]
+
+
+class MemoryStore:
+    """Keeps rows in growing columns, each key at one position; any thread may call it.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> row = {"model": ["fraud"], "topic": ["events"], "partition": [0], "closed_ms": [10_000],
+    ...        "newest_ms": [12_000], "next_offset": [7]}
+    >>> store.append("progress", row, token="events/0/7")
+    >>> store.read(Query("progress", where={"model": "fraud"}, columns=("partition", "next_offset")))
+    {'partition': array([0]), 'next_offset': array([7])}
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tables = {name: _Rows(table) for name, table in TABLES.items()}
+        self._closed = False
+
+    def migrate(self) -> None:
+        """Do nothing: the tables are current from the start."""
+        self._check_open()
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        """Write rows; see :class:`sinks.store.contract.Store`."""
+        rows = checked_columns(table_named(table), columns)
+        with self._lock:
+            self._check_open()
+            self._tables[table].append(rows, token)
+
+    def read(self, query: Query) -> Columns:
+        """Return the rows that ``query`` asks for, as copies."""
+        query = checked_query(query)
+        with self._lock:
+            self._check_open()
+            return self._tables[query.table].read(query)
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._closed = True
+            self._tables = {}
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+
+class _Rows:
+    """One table's rows. A row keeps its position for ever, so that replacing it touches no index."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._count = 0
+        self._columns = {c.name: np.empty(64, _DTYPES.get(c.kind, np.dtype(object))) for c in table.columns}
+        self._positions: dict[tuple[Any, ...], int] = {}
+        self._tokens: dict[str, None] = {}
+
+    def append(self, rows: Columns, token: str) -> None:
+        if row_count(rows) == 0 or token in self._tokens:
+            return
+        source, target = self._places(rows)
+        self._grow(self._count)
+        for name, column in self._columns.items():
+            column[target] = _as_array(rows[name], column.dtype)[source]
+        self._tokens[token] = None
+        if len(self._tokens) > TOKENS_REMEMBERED:
+            del self._tokens[next(iter(self._tokens))]
+
+    def _places(self, rows: Columns) -> tuple[Positions, Positions]:
+        """Return which of ``rows`` to take and the position of each; unknown keys get new positions."""
+        places: dict[int, int] = {}
+        for row, key in enumerate(zip(*(_listed(rows[name]) for name in self._table.key), strict=True)):
+            position = self._positions.setdefault(key, self._count)
+            if position == self._count:
+                self._count += 1
+                places[position] = row
+            elif self._is_newer(rows, row, position, places):
+                places[position] = row
+        count = len(places)
+        return np.fromiter(places.values(), np.intp, count), np.fromiter(places, np.intp, count)
+
+    def _is_newer(self, rows: Columns, row: int, position: int, places: Mapping[int, int]) -> bool:
+        newest_by = self._table.newest_by
+        if not newest_by:
+            return True
+        rival = rows[newest_by][places[position]] if position in places else self._columns[newest_by][position]
+        return bool(rows[newest_by][row] >= rival)
+
+    def _grow(self, count: int) -> None:
+        for name, column in self._columns.items():
+            if len(column) < count:
+                larger = np.empty(max(count, 2 * len(column)), column.dtype)
+                larger[: len(column)] = column
+                self._columns[name] = larger
+
+    def read(self, query: Query) -> Columns:
+        positions = self._matching(query)
+        positions = positions[self._order(query, positions)][: query.limit]
+        kinds = {column.name: column.kind for column in self._table.columns}
+        return {name: _copied(self._columns[name][positions], kinds[name]) for name in query.columns}
+
+    def _matching(self, query: Query) -> Positions:
+        # Numbers first: they are compared thousands of times faster than strings, and windows of time are narrow.
+        positions = np.arange(self._count)
+        for name, low in query.low.items():
+            positions = self._narrow(positions, name, np.greater_equal, low)
+        for name, high in query.high.items():
+            positions = self._narrow(positions, name, np.less, high)
+        for name in sorted(query.where, key=lambda name: self._columns[name].dtype == object):
+            positions = self._narrow(positions, name, _one_of, query.where[name])
+        return positions[self._behind(query, positions)] if query.after else positions
+
+    def _narrow(self, positions: Positions, name: str, test: Callable[[Any, Any], Any], bound: Any) -> Positions:
+        # Positions are distinct, so that as many as there are rows means all of them, in order.
+        everything = len(positions) == self._count
+        values = self._columns[name][: self._count] if everything else self._columns[name][positions]
+        return positions[test(values, bound)]
+
+    def _behind(self, query: Query, positions: Positions) -> NDArray[np.bool_]:
+        behind, equal = np.zeros(len(positions), bool), np.ones(len(positions), bool)
+        for name, value in zip(query.sort_columns(), query.after, strict=True):
+            values = self._columns[name][positions]
+            behind |= equal & ((values < value) if query.descending else (values > value))
+            equal &= values == value
+        return behind
+
+    def _order(self, query: Query, positions: Positions) -> Positions:
+        ranks = [_rank(self._columns[name][positions], query.descending) for name in query.sort_columns()]
+        return np.lexsort(ranks[::-1])
+
+
+def _listed(column: Any) -> list[Any]:
+    return list(column.tolist() if isinstance(column, np.ndarray) else column)
+
+
+def _as_array(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    out = np.empty(len(values), dtype)
+    # Item by item: numpy would make a matrix of arrays that happen to have one length.
+    for place, value in enumerate(values):
+        out[place] = value
+    return out
+
+
+def _one_of(values: NDArray[Any], wanted: Sequence[Any]) -> NDArray[np.bool_]:
+    if values.dtype != object:
+        return np.isin(values, np.asarray(wanted, values.dtype))
+    if len(wanted) == 1:
+        return np.asarray(values == wanted[0], bool)
+    allowed = set(wanted)
+    return np.fromiter((value in allowed for value in values), bool, len(values))
+
+
+def _rank(values: NDArray[Any], descending: bool) -> NDArray[Any]:
+    """Return numbers that sort as ``values`` do; NaN comes last either way, as in ClickHouse."""
+    if values.dtype == object:
+        places = {value: place for place, value in enumerate(sorted(set(values)))}
+        values = np.fromiter(map(places.__getitem__, values), np.int64, len(values))
+    if not descending:
+        return values
+    return ~values if values.dtype.kind == "i" else -values
+
+
+def _copied(values: NDArray[Any], kind: str) -> Any:
+    if kind in _DTYPES:
+        return values
+    return _copied_arrays(values.tolist()) if kind == "ints" else values.tolist()
+
+
+def _copied_arrays(arrays: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    lengths: Iterable[int] = map(len, arrays)
+    return split(np.concatenate([np.zeros(0, np.int64), *arrays]), np.fromiter(lengths, np.int64, len(arrays)))

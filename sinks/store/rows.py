@@ -1,0 +1,228 @@
+"""What every store asks of rows and queries, and the form it turns them into: checked once, here.
+
+A checked column is an int64 or a float64 array, or a list of ``str``, ``bytes``, int64 arrays or tuples of ``str``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.store.contract import TABLES, Column, Columns, Query, StoreError, Table
+
+__all__ = ["INT64", "checked_columns", "checked_query", "row_count", "split"]
+
+INT64 = np.iinfo(np.int64)
+SORTABLE = ("str", "int", "float")
+
+
+def table_named(name: str) -> Table:
+    if name not in TABLES:
+        raise StoreError(f"there is no table {name!r}; tables: {', '.join(sorted(TABLES))}")
+    return TABLES[name]
+
+
+def row_count(columns: Mapping[str, Sequence[Any]]) -> int:
+    """Return how many rows ``columns`` hold."""
+    return len(next(iter(columns.values()), ()))
+
+
+def checked_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Columns:
+    """Return every column of ``table`` in its own kind, copied from ``columns``.
+
+    Raises
+    ------
+    StoreError
+        If columns are missing, unknown, of unequal lengths, or hold what their kind cannot.
+
+    Examples
+    --------
+    >>> from sinks.store.contract import Table, Column
+    >>> table = Table("visits", (Column("page", "str"), Column("n", "int")), ("page",))
+    >>> checked_columns(table, {"page": ["/", "/a"], "n": [3, 4]})
+    {'page': ['/', '/a'], 'n': array([3, 4])}
+    """
+    names = [column.name for column in table.columns]
+    if set(columns) != set(names):
+        missing, unknown = sorted(set(names) - set(columns)), sorted(set(columns) - set(names))
+        raise StoreError(f"rows of table {table.name!r} miss columns {missing} and have unknown columns {unknown}")
+    lengths = {name: len(columns[name]) for name in names}
+    if len(set(lengths.values())) > 1:
+        raise StoreError(f"columns of unequal lengths for table {table.name!r}: {lengths}")
+    return {column.name: _checked(table, column, columns[column.name]) for column in table.columns}
+
+
+def _checked(table: Table, column: Column, values: Sequence[Any]) -> Any:
+    try:
+        return _CHECKS[column.kind](values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StoreError(f"column {table.name}.{column.name} ({column.kind}): {error}") from error
+
+
+def _ints(values: Any) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(f"wants integers within 64 bits, not {array.dtype} of shape {array.shape}")
+    if array.dtype.kind == "u" and int(array.max()) > INT64.max:
+        raise OverflowError(f"{array.max()} does not fit into 64 bits with a sign")
+    return array.astype(np.int64)
+
+
+def _floats(values: Any) -> NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(0, np.float64)
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise TypeError(f"wants numbers, not {array.dtype} of shape {array.shape}")
+    return array.astype(np.float64)
+
+
+def _all_of(kind: type, values: Iterable[Any]) -> list[Any]:
+    # np.str_ and other subclasses become the plain type: a store gives back what any other store would.
+    out: list[Any] = [value if type(value) is kind else _plain(kind, value) for value in values]
+    if kind is str:
+        "".join(out).encode()  # a lone surrogate has no UTF-8 form: UnicodeEncodeError is a ValueError
+    return out
+
+
+def _plain(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"wants {kind.__name__}, not {type(value).__name__}")
+    return kind.__str__(value) if kind is str else kind(value)
+
+
+def _strings(values: Any) -> list[str]:
+    return _all_of(str, values)
+
+
+def _byte_strings(values: Any) -> list[bytes]:
+    return _all_of(bytes, values)
+
+
+def _int_arrays(values: Any) -> list[NDArray[np.int64]]:
+    arrays = [_ints(value) for value in values]
+    lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
+    return split(np.concatenate([np.zeros(0, np.int64), *arrays]), lengths)
+
+
+def _string_tuples(values: Any) -> list[tuple[str, ...]]:
+    for value in values:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"wants a list of strings, not {type(value).__name__}")
+    return [tuple(_strings(value)) for value in values]
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "int": _ints,
+    "float": _floats,
+    "str": _strings,
+    "bytes": _byte_strings,
+    "ints": _int_arrays,
+    "strs": _string_tuples,
+}
+
+
+def split(flat: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Cut ``flat`` into consecutive views of the given lengths.
+
+    Examples
+    --------
+    >>> split(np.array([1, 2, 3]), np.array([2, 0, 1]))
+    [array([1, 2]), array([], dtype=int64), array([3])]
+    """
+    ends = np.cumsum(lengths).tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def checked_query(query: Query) -> Query:
+    """Return ``query`` with every condition a list of values or a bound of the column's own kind.
+
+    A bound that no value of the column can meet becomes an empty list in ``where``; one that all meet is left out.
+
+    Raises
+    ------
+    StoreError
+        If the query names an unknown table or column, or compares a column with what it cannot hold.
+
+    Examples
+    --------
+    >>> checked = checked_query(Query("progress", where={"model": "fraud"}, low={"closed_ms": 1.5}))
+    >>> checked.where, checked.low
+    ({'model': ['fraud']}, {'closed_ms': 2})
+    """
+    table = table_named(query.table)
+    where = {name: _wanted(_column(table, name), value) for name, value in query.where.items()}
+    low, high = _bounds(table, query.low, where), _bounds(table, query.high, where, upper=True)
+    _check_order(table, query)
+    if query.limit is not None and query.limit < 0:
+        raise StoreError(f"limit {query.limit} is below 0")
+    columns = query.columns or tuple(column.name for column in table.columns)
+    for name in columns:
+        _column(table, name)
+    return replace(query, where=where, low=low, high=high, after=_after(table, query), columns=columns)
+
+
+def _column(table: Table, name: str, kinds: tuple[str, ...] = ()) -> Column:
+    try:
+        column = table.column(name)
+    except KeyError as error:
+        raise StoreError(f"table {table.name!r} has no column {name!r}") from error
+    if kinds and column.kind not in kinds:
+        raise StoreError(f"column {table.name}.{name} is {column.kind}; this needs one of: {', '.join(kinds)}")
+    return column
+
+
+def _wanted(column: Column, value: Any) -> list[Any]:
+    several = isinstance(value, (list, tuple, set, frozenset, np.ndarray))
+    return [_scalar(column, item) for item in (value if several else [value])]
+
+
+def _scalar(column: Column, value: Any) -> Any:
+    if column.kind == "str" and isinstance(value, str):
+        return _checked(Table("query", (), ()), column, [value])[0]
+    if column.kind in ("int", "float") and isinstance(value, (int, float, np.integer, np.floating)):
+        return _checked(Table("query", (), ()), column, [value])[0].item()
+    raise StoreError(f"column {column.name!r} ({column.kind}) cannot be compared with {value!r}")
+
+
+def _bounds(
+    table: Table, bounds: Mapping[str, float], where: dict[str, list[Any]], *, upper: bool = False
+) -> dict[str, float]:
+    kept: dict[str, float] = {}
+    for name, bound in bounds.items():
+        column = _column(table, name, ("int", "float"))
+        if not isinstance(bound, (int, float, np.integer, np.floating)) or math.isnan(bound):
+            raise StoreError(f"column {name!r} has no bound {bound!r}: it needs a number")
+        if column.kind == "float":
+            kept[name] = float(bound)
+        elif bound > INT64.max or bound <= INT64.min:
+            # Half-open ranges: `x < high` meets nothing at the smallest value, `low <= x` everything.
+            if upper == (bound <= INT64.min):
+                where[name] = []
+        else:
+            kept[name] = math.ceil(bound)
+    return kept
+
+
+def _check_order(table: Table, query: Query) -> None:
+    for name in query.order:
+        _column(table, name, SORTABLE)
+    if len(set(query.order)) < len(query.order):
+        raise StoreError(f"order names a column twice: {query.order}")
+
+
+def _after(table: Table, query: Query) -> tuple[Any, ...]:
+    if not query.after:
+        return ()
+    names = query.sort_columns()
+    if len(names) != len(query.after):
+        raise StoreError(f"after needs one value for each of {names}, not {len(query.after)}")
+    # NaN has no place among floats, so that a page could neither start nor end at one.
+    return tuple(_scalar(_column(table, n, ("str", "int")), value) for n, value in zip(names, query.after, strict=True))
