@@ -1,0 +1,1 @@
+"""Alerts: from verdicts to alerts (``lifecycle``), and from alerts to people (``notify``)."""

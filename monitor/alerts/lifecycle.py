@@ -1,0 +1,380 @@
+"""From verdicts to alerts: one alert for one cause, with a start and an end in event time.
+
+::
+
+              for not reached                 for reached (at once with for = 0)
+    quiet ──────────────────────► pending ──────────────────────► firing ─┐ updated: a signal joined
+      ▲                              │                              ▲  │  │
+      │◄──── cancelled: quiet ───────┘                              └──┼──┘
+      └◄──── resolved: no member alarmed for resolve_after ────────────┘
+
+Nothing here reads a clock, a file or a store: the same verdicts give the same transitions, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from monitor.alerts.verdict import Verdict
+from monitor.alerts.wording import reason, title
+from monitor.config.model import Alerts
+
+__all__ = ["ALERT_NAME", "Lifecycle", "Transition", "to_columns"]
+
+ALERT_NAME = "LeewayDrift"
+SEVERITIES = ("info", "warning", "critical")
+
+State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
+Group = tuple[str, ...]
+Series = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One step in the life of an alert; a row of the table ``alerts``.
+
+    Attributes
+    ----------
+    model, alert_id : str
+    sequence : int
+        0, 1, 2 … within the alert.
+    state : {"pending", "firing", "updated", "resolved", "cancelled"}
+    at_ms : int
+        End of the window that decided it.
+    starts_ms, ends_ms : int
+        The stretch of event time in which the condition held: start of the first alarmed window, and end of the
+        last one; ``ends_ms`` is 0 until the alert is resolved or cancelled.
+    version, segment : str
+        What the alert is about, where the grouping says so; empty otherwise.
+    severity, title : str
+    labels : dict of str to str
+        Who the alert is, for receivers.  They stay as they were at the start, except a severity that rises.
+    signals : list of dict
+        What moved, strongest first.
+    """
+
+    model: str
+    alert_id: str
+    sequence: int
+    state: State
+    at_ms: int
+    starts_ms: int
+    ends_ms: int
+    version: str
+    segment: str
+    severity: str
+    title: str
+    labels: dict[str, str]
+    signals: list[dict[str, Any]]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the row: column name to value, with ``labels`` and ``signals`` as JSON with sorted keys."""
+        return vars(self) | {"labels": _json(self.labels), "signals": _json(self.signals)}
+
+
+def to_columns(transitions: Sequence[Transition]) -> dict[str, list[Any]]:
+    """Return ``transitions`` as columns of the table ``alerts``; no columns without transitions."""
+    rows = [transition.to_row() for transition in transitions]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+@dataclass
+class Member:
+    """A series of an alert. Once a member, it stays one until the alert ends."""
+
+    since_ms: int
+    last_ms: int
+    evidence: Verdict
+    peak: Verdict
+    status: str = "drift"
+
+    def alarm(self, verdict: Verdict) -> None:
+        """Take in the strongest verdict of another alarmed window."""
+        self.evidence, self.last_ms, self.status = verdict, verdict.at_ms, "drift"
+        if verdict.strength > self.peak.strength:
+            self.peak = verdict
+
+    def entry(self) -> dict[str, Any]:
+        """Return what the alert says of this series; numbers that are not finite become None."""
+        verdict = self.evidence
+        return {
+            "version": verdict.version,
+            "segment": verdict.segment,
+            "signal": verdict.signal,
+            "detector": verdict.detector,
+            "since_ms": self.since_ms,
+            "last_ms": self.last_ms,
+            "statistic": _finite(verdict.statistic),
+            "effect": _finite(verdict.effect),
+            "min_effect": _finite(verdict.min_effect),
+            "peak_effect": _finite(self.peak.effect),
+            "peak_detector": self.peak.detector,
+            "peak_at_ms": self.peak.at_ms,
+            "surprise": _finite(verdict.surprise),
+            "surprise_limit": _finite(verdict.surprise_limit),
+            "p_value": _finite(verdict.p_value),
+            "n": verdict.n,
+            "baseline_n": verdict.baseline_n,
+            "baseline_from_ms": verdict.baseline_from_ms,
+            "baseline_to_ms": verdict.baseline_to_ms,
+            "alarmed": self.status == "drift",
+            "status": self.status,
+            "reason": reason(self),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return vars(self) | {"evidence": self.evidence.to_json(), "peak": self.peak.to_json()}
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Member:
+        verdicts = {key: Verdict.from_json(written[key]) for key in ("evidence", "peak")}
+        return cls(**{**written, **verdicts})
+
+
+@dataclass
+class Live:
+    """An alert that has not ended; ``began_ms`` is the end of its first alarmed window."""
+
+    alert_id: str
+    group: Group
+    began_ms: int
+    starts_ms: int
+    labels: dict[str, str]
+    firing: bool = False
+    sequence: int = 0
+    members: dict[Series, Member] = field(default_factory=dict)
+
+    @property
+    def last_ms(self) -> int:
+        return max(member.last_ms for member in self.members.values())
+
+    def ranked(self) -> list[Member]:
+        """The members, strongest first, then by name."""
+        return sorted(self.members.values(), key=lambda m: (-m.evidence.strength, _by_name(m.evidence)))
+
+    def to_json(self) -> dict[str, Any]:
+        members = [member.to_json() for _, member in sorted(self.members.items())]
+        return vars(self) | {"group": list(self.group), "labels": dict(self.labels), "members": members}
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Live:
+        members = [Member.from_json(member) for member in written["members"]]
+        by_series = {member.evidence.series: member for member in members}
+        return cls(**{**written, "group": tuple(written["group"]), "members": by_series})
+
+
+class Lifecycle:
+    """The alerts of one model.
+
+    A series whose alarm begins at most ``join_within`` after a live alert of its group began joins that alert
+    (the youngest, if there are several); one that begins later has a cause of its own and starts another alert.
+    A series that belongs to a live alert stays with it. Gaps between steps count as quiet time.
+
+    Parameters
+    ----------
+    model, namespace : str
+    labels : mapping of str to str
+        Copied onto every alert; names that Leeway sets itself keep Leeway's value.
+    alerts : Alerts
+    window_ms : int
+
+    Examples
+    --------
+    >>> lifecycle = Lifecycle("flights", "default", {}, Alerts(), window_ms=300_000)
+    >>> verdict = Verdict("", "", "volume", "volume", "drift", 600_000, 300_000, effect=0.9, min_effect=0.3)
+    >>> [(t.state, t.title) for t in lifecycle.step(600_000, [verdict])]
+    [('firing', 'flights: volume moved (0.9, 3× its limit)')]
+    >>> lifecycle.step(900_000, [])
+    []
+    >>> [(t.state, t.starts_ms, t.ends_ms) for t in lifecycle.step(1_500_000, [])]
+    [('resolved', 300000, 600000)]
+    """
+
+    def __init__(self, model: str, namespace: str, labels: Mapping[str, str], alerts: Alerts, window_ms: int) -> None:
+        self._model = model
+        self._namespace = namespace
+        self._labels = {key: value for key, value in labels.items() if key != "severity"}
+        self._alerts = alerts
+        self._window_ms = window_ms
+        self._join_within_ms = 2 * window_ms if alerts.join_within is None else alerts.join_within
+        self._at_ms: int | None = None
+        self._live: list[Live] = []
+
+    def step(self, at_ms: int, verdicts: Iterable[Verdict]) -> list[Transition]:
+        """Take in the verdicts of the windows that end at ``at_ms``.
+
+        Parameters
+        ----------
+        at_ms : int
+            Later than at every step before.
+        verdicts : iterable of Verdict
+            In any order; a series without a verdict was not alarmed.
+
+        Returns
+        -------
+        list of Transition
+            At most one of each alert; endings first, then in the order in which alerts began.
+
+        Raises
+        ------
+        ValueError
+            If time does not advance, or a verdict is of another window.
+        """
+        at_ms = int(at_ms)
+        if self._at_ms is not None and at_ms <= self._at_ms:
+            raise ValueError(f"a step at {at_ms} after one at {self._at_ms}: time must advance")
+        judged = sorted(verdicts, key=_by_name)
+        for verdict in judged:
+            if verdict.at_ms != at_ms:
+                raise ValueError(f"a verdict of {verdict.at_ms} in the step at {at_ms}")
+        self._at_ms = at_ms
+        return [*self._after_a_gap(at_ms), *self._judge(at_ms, judged)]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as strict JSON; :meth:`restore` continues from it as if nothing had happened."""
+        return {"at_ms": self._at_ms, "live": [alert.to_json() for alert in self._live]}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Continue from ``snapshot``."""
+        self._at_ms = snapshot["at_ms"]
+        self._live = [Live.from_json(alert) for alert in snapshot["live"]]
+
+    def _after_a_gap(self, at_ms: int) -> list[Transition]:
+        """End the alerts that ended in windows nobody judged, before this window's alarms could extend them."""
+        ended = []
+        for alert in self._live:
+            quiet_ms = at_ms - self._window_ms - alert.last_ms
+            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._alerts.resolve_after):
+                ended.append(alert)
+        return [self._end(alert, at_ms) for alert in ended]
+
+    def _judge(self, at_ms: int, judged: list[Verdict]) -> list[Transition]:
+        changed = self._take_in(at_ms, _strongest(judged), _statuses(judged))
+        endings, others = [], []
+        for alert in list(self._live):
+            quiet_ms = at_ms - alert.last_ms
+            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._alerts.resolve_after):
+                endings.append(self._end(alert, at_ms))
+            elif not alert.firing and at_ms - alert.began_ms >= self._alerts.for_ms:
+                alert.firing = True
+                others.append(self._transition(alert, "firing", at_ms))
+            elif alert.alert_id in changed:
+                others += self._grown(alert, at_ms)
+        return endings + others
+
+    def _grown(self, alert: Live, at_ms: int) -> list[Transition]:
+        if alert.firing:
+            return [self._transition(alert, "updated", at_ms)]
+        return [self._transition(alert, "pending", at_ms)] if alert.began_ms == at_ms else []
+
+    def _take_in(self, at_ms: int, alarms: dict[Series, Verdict], statuses: dict[Series, str]) -> set[str]:
+        """Give every alarm to an alert; return the alerts that began or grew."""
+        for alert in self._live:
+            for series in alert.members.keys() - alarms.keys():
+                alert.members[series].status = statuses.get(series, "no_data")
+            for series in alert.members.keys() & alarms.keys():
+                alert.members[series].alarm(alarms[series])
+        owned = {series for alert in self._live for series in alert.members}
+        starting: dict[Group, dict[Series, Verdict]] = {}
+        for series in sorted(alarms.keys() - owned):
+            starting.setdefault(self._group(series), {})[series] = alarms[series]
+        return {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
+
+    def _join_or_begin(self, at_ms: int, group: Group, new: dict[Series, Verdict]) -> str:
+        open_to_it = [
+            alert for alert in self._live if alert.group == group and at_ms - alert.began_ms <= self._join_within_ms
+        ]
+        alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
+        for series, verdict in new.items():
+            alert.members[series] = Member(verdict.window_start_ms, at_ms, verdict, verdict)
+        return alert.alert_id
+
+    def _begin(self, at_ms: int, group: Group, new: dict[Series, Verdict]) -> Live:
+        identity = _json([self._model, list(group), at_ms, sorted(new)])
+        alert_id = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+        top = min(new.values(), key=lambda v: (-v.strength, _by_name(v)))
+        named = dict(zip(self._alerts.group_by, group, strict=True))
+        labels = self._labels | {
+            "alertname": ALERT_NAME,
+            "alert_id": alert_id,
+            "cause": top.signal,
+            "model": self._model,
+            "namespace": self._namespace,
+            "segment": named.get("segment", ""),
+            "version": named.get("version", ""),
+        }
+        starts_ms = min(verdict.window_start_ms for verdict in new.values())
+        named_labels = {key: value for key, value in labels.items() if value}
+        alert = Live(alert_id, group, at_ms, starts_ms, named_labels)
+        self._live.append(alert)
+        return alert
+
+    def _group(self, series: Series) -> Group:
+        values = {"model": self._model, "version": series[0], "segment": series[1]}
+        return tuple(values[name] for name in self._alerts.group_by)
+
+    def _end(self, alert: Live, at_ms: int) -> Transition:
+        self._live.remove(alert)
+        return self._transition(alert, "resolved" if alert.firing else "cancelled", at_ms)
+
+    def _transition(self, alert: Live, state: State, at_ms: int) -> Transition:
+        ranked = alert.ranked()
+        alert.labels["severity"] = self._severity(alert)
+        alert.sequence += 1
+        return Transition(
+            model=self._model,
+            alert_id=alert.alert_id,
+            sequence=alert.sequence - 1,
+            state=state,
+            at_ms=at_ms,
+            starts_ms=alert.starts_ms,
+            ends_ms=alert.last_ms if state in ("resolved", "cancelled") else 0,
+            version=alert.labels.get("version", ""),
+            segment=alert.labels.get("segment", ""),
+            severity=alert.labels["severity"],
+            title=title(self._model, ranked),
+            labels=dict(alert.labels),
+            signals=[member.entry() for member in ranked],
+        )
+
+    def _severity(self, alert: Live) -> str:
+        """The gravest so far: membership only grows, so it could sink only by a changed configuration."""
+        now = self._alerts.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
+        return max(now, alert.labels.get("severity", now), key=SEVERITIES.index)
+
+
+def _strongest(judged: list[Verdict]) -> dict[Series, Verdict]:
+    """Of each alarmed series the verdict that counts; ``judged`` is sorted, so ties go to the first name."""
+    best: dict[Series, Verdict] = {}
+    for verdict in judged:
+        if verdict.status != "drift":
+            continue
+        if verdict.series not in best or verdict.strength > best[verdict.series].strength:
+            best[verdict.series] = verdict
+    return best
+
+
+def _statuses(judged: list[Verdict]) -> dict[Series, str]:
+    """Of each series the status that says most: one ``ok`` outweighs ``learning`` and ``no_data``."""
+    order = ("no_data", "learning", "ok", "drift")
+    found: dict[Series, str] = {}
+    for verdict in judged:
+        found[verdict.series] = max(found.get(verdict.series, "no_data"), verdict.status, key=order.index)
+    return found
+
+
+def _by_name(verdict: Verdict) -> tuple[str, ...]:
+    return verdict.signal, verdict.segment, verdict.version, verdict.detector
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
