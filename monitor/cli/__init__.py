@@ -1,0 +1,136 @@
+"""The command line: ``leeway COMMAND``.
+
+Every command is one file of this folder and one line of :data:`COMMANDS`; a file is imported when its command runs,
+so that ``leeway --help`` answers at once. Conventions that all commands keep:
+
+* what was asked for goes to stdout, everything else to stderr;
+* ``--json`` gives one JSON document, or one JSON object per line;
+* the exit code is one of :data:`EXIT_CODES`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+__all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "main", "run"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("monitor.cli.check", "Check a configuration, and say what will be watched."),
+    "run": ("monitor.cli.run", "Watch models: read, judge, alert, and serve the API."),
+    "replay": ("monitor.cli.replay", "Run a configuration over recorded events, as fast as they can be read."),
+    "demo": ("monitor.cli.demo", "Show a drift being found, with data that comes along."),
+    "history": ("monitor.cli.history", "Show the scores of a model's windows."),
+    "alerts": ("monitor.cli.alerts", "List alerts."),
+    "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),
+    "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
+    "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),
+    "completion": ("monitor.cli.completion", "Print the completion script of a shell."),
+}
+"""Every command: its module, which holds a click command named ``command``, and its line in the help."""
+
+FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES: dict[int, str] = {
+    FINE: "fine",
+    ALERTED: "an alert fired, and --fail-on-alert was given",
+    WRONG_INPUT: "bad input, configuration or usage",
+    UNREACHABLE: "a service, broker or store cannot be reached or opened",
+    BUG: "internal error: a bug (LEEWAY_DEBUG=1 shows the traceback)",
+    INTERRUPTED: "interrupted",
+}
+"""What the exit codes mean."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The inherited method would import every command for its help.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(n, help=h) for n, (_, h) in COMMANDS.items() if n.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.command(
+    cls=LazyGroup, name="leeway", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="leeway", prog_name="leeway", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Streaming drift monitoring for machine-learning models, with a stated false-alarm budget."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        The exit code: a key of :data:`EXIT_CODES`.
+    """
+    try:
+        result = cli.main(list(arguments), prog_name="leeway", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return WRONG_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`leeway history | head`). Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: a bug becomes an exit code
+        return _report(error)
+    return result if isinstance(result, int) else FINE
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong, and return the exit code for it."""
+    from monitor.errors import LeewayError, SourceError
+    from sinks.store.contract import StoreError
+
+    if os.environ.get("LEEWAY_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, (LeewayError, StoreError)):
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        return UNREACHABLE if isinstance(error, (SourceError, StoreError)) else WRONG_INPUT
+    click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
+    click.echo("this is a bug; LEEWAY_DEBUG=1 shows where it happened", err=True)
+    return BUG

@@ -1,0 +1,67 @@
+"""Whether the service lives, is ready, and what it counts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from monitor.api.contract import ApiService
+from monitor.api.problems import PROBLEMS, ProblemError
+
+__all__ = ["TheService", "router"]
+
+router = APIRouter(tags=["health"])
+
+
+def service_of(request: Request) -> ApiService:
+    """Return the service that the application was built for."""
+    service: ApiService = request.app.state.service
+    return service
+
+
+TheService = Annotated[ApiService, Depends(service_of)]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(examples=["ok"])
+
+
+class ProblemKind(BaseModel):
+    """One kind of problem, named by the fragment of a problem document's `type`."""
+
+    name: str
+    status: int
+    title: str
+
+
+@router.get("/healthz", summary="Is the process alive?")
+def healthz() -> Health:
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Is the service ready? 503 with the reasons if not")
+def readyz(service: TheService) -> Health:
+    reasons = service.ready()
+    if reasons:
+        raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
+    return Health(status="ready")
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+def metrics(service: TheService) -> Response:
+    return Response(generate_latest(service.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.get("/v1/status", summary="What the service is doing")
+def status(service: TheService) -> dict[str, Any]:
+    return service.status()
+
+
+@router.get("/v1/problems", summary="The kinds of problem that `type` may name")
+def kinds() -> list[ProblemKind]:
+    return [ProblemKind(name=name, status=kind.status, title=kind.title) for name, kind in PROBLEMS.items()]

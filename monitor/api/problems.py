@@ -1,0 +1,153 @@
+"""Errors as RFC 9457 problem documents: one table of what can go wrong, one class, and the handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from monitor.errors import InputError, SourceError
+from sinks.store.contract import StoreError
+
+__all__ = ["PROBLEMS", "Kind", "ProblemError", "install", "problem"]
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = "5"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes
+    ----------
+    status : int
+    title : str
+    """
+
+    status: int
+    title: str
+
+
+PROBLEMS: dict[str, Kind] = {
+    "bad-cursor": Kind(400, "The cursor is not one that this query gave"),
+    "bad-body": Kind(400, "The body cannot be read"),
+    "not-found": Kind(404, "There is nothing at this address"),
+    "unknown-model": Kind(404, "No such model"),
+    "unknown-signal": Kind(404, "The model has no such signal"),
+    "unknown-alert": Kind(404, "No such alert"),
+    "unknown-stream": Kind(404, "No such stream"),
+    "method-not-allowed": Kind(405, "The method is not allowed here"),
+    "different-layouts": Kind(409, "The two windows cannot be compared"),
+    "body-too-large": Kind(413, "The body is too large"),
+    "unsupported-media-type": Kind(415, "The kind of body is not supported"),
+    "bad-parameter": Kind(422, "A parameter is wrong"),
+    "internal-error": Kind(500, "Internal error"),
+    "store-error": Kind(500, "The store failed"),
+    "unavailable": Kind(503, "Temporarily unavailable"),
+    "not-ready": Kind(503, "Not ready"),
+}
+"""Every kind of problem, by the fragment of its ``type``."""
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered as asked.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`PROBLEMS`.
+    detail : str
+        For people: what exactly, and what would be right.
+    errors : list of dict
+        One object per wrong field, with ``field`` and ``message``.
+    more : object
+        Further members of the document.
+    """
+
+    def __init__(self, kind: str, detail: str, *, errors: list[dict[str, str]] | None = None, **more: object) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors or []
+        self.more = more
+
+
+def problem(request: Request, error: ProblemError) -> Response:
+    """Return the answer that tells of ``error``."""
+    kind = PROBLEMS[error.kind]
+    document: dict[str, Any] = {
+        "type": f"/v1/problems#{error.kind}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.detail,
+        "instance": request.url.path,
+        **error.more,
+    }
+    if error.errors:
+        document["errors"] = error.errors
+    headers = {"Retry-After": RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Response(msgspec.json.encode(document), kind.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem document."""
+    app.add_exception_handler(ProblemError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StoreError, _store)
+    app.add_exception_handler(SourceError, _source)
+    app.add_exception_handler(InputError, _input)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return problem(request, error)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": str(item["loc"][-1]), "message": str(item["msg"]).removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    return problem(request, ProblemError("bad-parameter", detail, errors=errors))
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not allowed here; allowed is {allowed}"
+        answer = problem(request, ProblemError("method-not-allowed", detail))
+        answer.headers["Allow"] = allowed
+        return answer
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem(request, ProblemError("not-found", f"{request.url.path} is no route of this API"))
+    return problem(request, ProblemError("internal-error", HTTPStatus(error.status_code).phrase))
+
+
+def _store(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreError)
+    return problem(request, ProblemError("unavailable" if error.retryable else "store-error", str(error)))
+
+
+def _source(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SourceError)
+    return problem(request, ProblemError("unavailable" if error.retryable else "internal-error", str(error)))
+
+
+def _input(request: Request, error: Exception) -> Response:
+    return problem(request, ProblemError("bad-parameter", str(error)))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    # What went wrong goes to the service's log, not to the caller.
+    return problem(request, ProblemError("internal-error", "the service's log says what happened"))
