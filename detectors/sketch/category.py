@@ -1,0 +1,414 @@
+"""Fold batches of names into additive summaries, many features and many rows at a time.
+
+Why a summary keeps the names that it keeps is explained in `detectors.sketch.category_summary`.
+"""
+
+# ruff: noqa: PLR0917 -- a kernel takes its state as plain arrays, by position
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.kernel import kernel
+from detectors.sketch.category_summary import (
+    INVALID,
+    CategoryLayout,
+    CategorySummary,
+    Invalid,
+    Value,
+    name_hash,
+    sampled,
+    sum_categories,
+    summarize,
+)
+
+__all__ = [
+    "INVALID",
+    "CategoryFold",
+    "CategoryLayout",
+    "CategorySummary",
+    "Invalid",
+    "name_hash",
+    "sampled",
+    "sum_categories",
+    "summarize",
+]
+
+Integers = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+# Codes of values that are not names; names come after them.
+MISSING, INVALID_CODE, FIRST_NAME = range(3)
+# Columns of the sums of one row.
+OTHER, ENTRIES, SUMS = range(2, 5)
+# Columns of an entry, the count of one name in one row: the next entry of its bucket, the next of its row.
+ROW, CODE, COUNT, IN_BUCKET, IN_ROW, FIELDS = range(6)
+NONE = -1
+# A batch is worked on in stretches, between which memory is tidied up.
+STRETCH = 4096
+# How many names that no row needs are remembered, to spare looking them up anew.
+IDLE_NAMES = 4096
+
+
+class CategoryFold:
+    """Counts of the names of F category features in many rows, folded from columns.
+
+    Memory follows the names that summaries will show, not the names that went by: about 1 kB + 100 B per name for
+    each row and feature, even for a column of user ids.
+
+    Parameters
+    ----------
+    layouts
+        One layout per feature.
+
+    Examples
+    --------
+    >>> fold = CategoryFold([CategoryLayout(known=("DE", "FR"))])
+    >>> fold.ensure(1)
+    >>> fold.fold(np.array([0, 0, 0, 0]), [["DE", None, "DE", INVALID]])
+    >>> summary, = fold.take(0)
+    >>> summary.names, summary.counts.tolist(), summary.missing, summary.invalid
+    (('DE',), [2], 1, 1)
+    """
+
+    def __init__(self, layouts: Sequence[CategoryLayout]) -> None:
+        self.layouts = tuple(layouts)
+        self._columns = [_Column(layout) for layout in self.layouts]
+        self._rows = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows there is room for."""
+        return self._rows
+
+    def ensure(self, rows: int) -> None:
+        """Make room for rows 0 … `rows` - 1; new rows are empty."""
+        if rows <= self._rows:
+            return
+        self._rows = max(rows, 2 * self._rows)
+        for column in self._columns:
+            column.ensure(self._rows)
+
+    def fold(self, rows: Integers, columns: Sequence[Sequence[Value]]) -> None:
+        """Count a batch. It may be cut and ordered anyhow without changing any summary.
+
+        Parameters
+        ----------
+        rows
+            int64[n]: the row that each event belongs to.
+        columns
+            For each feature n names; None is a missing value, `INVALID` one that is not a name.
+
+        Raises
+        ------
+        ValueError
+            If the lengths do not fit, or a row is not within what `ensure` made room for.
+        TypeError
+            If a value is neither a string nor None nor `INVALID`; the batch is then counted in part.
+        """
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        lengths = [len(column) for column in columns]
+        if rows.ndim != 1 or lengths != [rows.size] * len(self._columns):
+            raise ValueError(f"expected {len(self._columns)} columns of {rows.size} names, not {lengths}")
+        if rows.size and not 0 <= rows.min() <= rows.max() < self._rows:
+            raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self._rows}")
+        for column, names in zip(self._columns, columns, strict=True):
+            column.fold(rows, names)
+
+    def peek(self, row: int) -> list[CategorySummary]:
+        """Return the summary of each feature in a row, which stays as it is."""
+        return [column.summary(row) for column in self._columns]
+
+    def take(self, row: int) -> list[CategorySummary]:
+        """Return the summary of each feature in a row, and empty the row for its next use."""
+        summaries = self.peek(row)
+        self._clear(row)
+        return summaries
+
+    def snapshot(self, rows: Sequence[int]) -> dict[str, Array]:
+        """Return the content of some rows as arrays that do not depend on how it came about.
+
+        Returns
+        -------
+        ``sums`` int64[rows, F, 4] (missing, invalid, other, number of names), and for all names one after another
+        ``counts`` int64[k], ``text`` uint8[...] (UTF-8) and ``lengths`` int64[k] (bytes).
+        """
+        summaries = [summary for row in rows for summary in self.peek(row)]
+        sums = [(s.missing, s.invalid, s.other, len(s.names)) for s in summaries]
+        texts = [name.encode("utf-8", "surrogatepass") for s in summaries for name in s.names]
+        return {
+            "sums": np.array(sums, dtype=np.int64).reshape(len(rows), len(self._columns), 4),
+            "counts": np.concatenate([np.empty(0, dtype=np.int64), *(s.counts for s in summaries)]),
+            "text": np.frombuffer(b"".join(texts), dtype=np.uint8).copy(),
+            "lengths": np.array([len(text) for text in texts], dtype=np.int64),
+        }
+
+    def restore(self, rows: Sequence[int], snapshot: Mapping[str, Array]) -> None:
+        """Put a snapshot into rows, the first of it into the first of them; what they held is dropped.
+
+        Raises
+        ------
+        ValueError
+            If the snapshot has another number of rows or features, or there is no room for a row.
+        """
+        if snapshot["sums"].shape != (len(rows), len(self._columns), 4):
+            raise ValueError(f"a snapshot of shape {snapshot['sums'].shape} does not fit {len(rows)} rows")
+        if rows and not 0 <= min(rows) <= max(rows) < self._rows:
+            raise ValueError(f"rows lie between {min(rows)} and {max(rows)}, room is for {self._rows}")
+        names = iter(_split(snapshot["text"].tobytes(), snapshot["lengths"].tolist()))
+        counts = iter(snapshot["counts"].tolist())
+        for row, of_features in zip(rows, snapshot["sums"].tolist(), strict=True):
+            self._clear(row)
+            for column, (missing, invalid, other, size) in zip(self._columns, of_features, strict=True):
+                column.put(row, list(islice(names, size)), list(islice(counts, size)), (missing, invalid, other))
+
+    def _clear(self, row: int) -> None:
+        for column in self._columns:
+            column.clear(row)
+
+
+class _Codes(dict[Value, int]):
+    """From a value to its code; a name that is not there gets one."""
+
+    def __init__(self) -> None:
+        super().__init__({None: MISSING, INVALID: INVALID_CODE})
+        self.names: list[str] = [""] * FIRST_NAME
+        self.hashes: list[int] = [0] * FIRST_NAME
+        self.unused: list[int] = []
+
+    def __missing__(self, name: Value) -> int:
+        if not isinstance(name, str):
+            raise TypeError(f"a name must be a string, None or INVALID, not {name!r}")
+        if self.unused:
+            code = self.unused.pop()
+            self.names[code], self.hashes[code] = name, name_hash(name)
+        else:
+            code = len(self.names)
+            self.names.append(name)
+            self.hashes.append(name_hash(name))
+        self[name] = code
+        return code
+
+    def forget(self, codes: Iterable[int]) -> None:
+        for code in codes:
+            del self[self.names[code]]
+            self.names[code] = ""
+            self.unused.append(code)
+
+
+class _Column:
+    """One feature: a hash table from (row, code) to a count, whose entries are also chained by row."""
+
+    def __init__(self, layout: CategoryLayout) -> None:
+        self.layout = layout
+        self._codes = _Codes()
+        for name in layout.known:
+            self._codes[name]  # looking a name up gives it a code
+        self._first_unknown = len(self._codes)
+        self._idle_limit = len(self._codes) + IDLE_NAMES
+        self._row_limit = len(layout.known) + layout.sample + max(layout.sample, 256)
+        self._sums = np.zeros((0, SUMS), dtype=np.int64)
+        self._heads = np.empty(0, dtype=np.int64)
+        self._uses = np.zeros(len(self._codes), dtype=np.int64)
+        self._entries = np.zeros((0, FIELDS), dtype=np.int64)
+        self._buckets = np.full(1, NONE, dtype=np.int64)
+        self._free = np.empty(0, dtype=np.int64)
+        self._free_count = np.zeros(1, dtype=np.int64)
+
+    def ensure(self, rows: int) -> None:
+        extra = rows - self._heads.size
+        self._sums = np.concatenate((self._sums, np.zeros((extra, SUMS), dtype=np.int64)))
+        self._heads = np.concatenate((self._heads, np.full(extra, NONE, dtype=np.int64)))
+
+    def fold(self, rows: Integers, names: Sequence[Value]) -> None:
+        lookup = self._codes.__getitem__
+        for start in range(0, rows.size, STRETCH):
+            stretch = rows[start : start + STRETCH]
+            part = names if stretch.size == rows.size else names[start : start + STRETCH]
+            codes = np.fromiter(map(lookup, part), dtype=np.int64, count=stretch.size)
+            self._add(stretch, codes, ONES[: stretch.size])
+            self._tidy()
+
+    def summary(self, row: int) -> CategorySummary:
+        self._cut_to_sample(row)
+        codes, counts = self._content(row)
+        names = self._codes.names
+        of_names = {names[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
+        missing, invalid, other = self._sums[row, :ENTRIES].tolist()
+        return summarize(self.layout, of_names, missing, invalid, other)
+
+    def _content(self, row: int) -> tuple[Integers, Integers]:
+        size = int(self._sums[row, ENTRIES])
+        codes, counts = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+        _read_row(row, self._entries, self._heads, codes, counts)
+        return codes, counts
+
+    def put(self, row: int, names: list[str], counts: list[int], sums: tuple[int, int, int]) -> None:
+        codes = np.array([self._codes[name] for name in names], dtype=np.int64)
+        self._add(np.full(codes.size, row, dtype=np.int64), codes, np.array(counts, dtype=np.int64))
+        self._sums[row, :ENTRIES] = sums
+
+    def clear(self, row: int) -> None:
+        everything = np.ones(self._uses.size, dtype=np.bool_)
+        self._evict(row, everything)
+        self._sums[row] = 0
+
+    def _add(self, rows: Integers, codes: Integers, amounts: Integers) -> None:
+        if self._uses.size < len(self._codes.names):
+            extra = max(len(self._codes.names) - self._uses.size, self._uses.size)
+            self._uses = np.concatenate((self._uses, np.zeros(extra, dtype=np.int64)))
+        while self._free_count[0] < codes.size:
+            self._add_entries()
+        _add(
+            rows, codes, amounts, self._sums, self._heads, self._uses, self._entries, self._buckets, self._free,
+            self._free_count,
+        )  # fmt: skip
+
+    def _evict(self, row: int, leaves: npt.NDArray[np.bool_]) -> None:
+        _evict(
+            row, leaves, self._sums, self._heads, self._uses, self._entries, self._buckets, self._free,
+            self._free_count,
+        )  # fmt: skip
+
+    def _add_entries(self) -> None:
+        first = self._entries.shape[0]
+        extra = max(256, first)
+        fresh = np.full((extra, FIELDS), NONE, dtype=np.int64)
+        self._entries = np.concatenate((self._entries, fresh))
+        self._buckets = np.full(first + extra, NONE, dtype=np.int64)
+        _rebuild_buckets(self._entries, self._buckets)
+        count = int(self._free_count[0])
+        # Every entry may come back, so the stack of free ones has room for all of them.
+        self._free = np.concatenate((self._free, np.zeros(extra, dtype=np.int64)))
+        self._free[count : count + extra] = np.arange(first, first + extra)
+        self._free_count[0] = count + extra
+
+    def _tidy(self) -> None:
+        """Drop names that no summary will show: first from rows, then those that no row needs."""
+        for row in np.flatnonzero(self._sums[:, ENTRIES] > self._row_limit).tolist():
+            self._cut_to_sample(row)
+        if len(self._codes) > self._idle_limit:
+            uses = self._uses[: len(self._codes.names)]
+            idle = set(np.flatnonzero(uses == 0).tolist()) - set(self._codes.unused)
+            self._codes.forget(code for code in sorted(idle) if code >= self._first_unknown)
+            self._idle_limit = max(len(self.layout.known) + IDLE_NAMES, 2 * len(self._codes))
+
+    def _cut_to_sample(self, row: int) -> None:
+        if self._sums[row, ENTRIES] <= self.layout.sample:
+            return
+        codes, _ = self._content(row)
+        unknown = codes[codes >= self._first_unknown]
+        if unknown.size <= self.layout.sample:
+            return
+        hashes = np.array([self._codes.hashes[code] for code in unknown.tolist()], dtype=np.uint64)
+        leaves = np.zeros(self._uses.size, dtype=np.bool_)
+        # Names whose hash equals the first one to leave all stay for now: summarize() tells them apart by name.
+        threshold = np.partition(hashes, self.layout.sample)[self.layout.sample]
+        leaves[unknown[hashes > threshold]] = True
+        self._evict(row, leaves)
+
+
+ONES = np.ones(STRETCH, dtype=np.int64)
+
+
+def _split(text: bytes, lengths: Sequence[int]) -> list[str]:
+    names = []
+    start = 0
+    for length in lengths:
+        names.append(text[start : start + length].decode("utf-8", "surrogatepass"))
+        start += length
+    return names
+
+
+@kernel
+def _bucket(row: int, code: int, buckets: Integers) -> int:
+    """Return the bucket of a pair: the codes of a row lie side by side, from a place that looks random."""
+    return (row * 0x9E3779B1 + code) & (buckets.size - 1)
+
+
+@kernel
+def _add(
+    rows: Integers, codes: Integers, amounts: Integers, sums: Integers, heads: Integers, uses: Integers,
+    entries: Integers, buckets: Integers, free: Integers, free_count: Integers,
+) -> None:  # fmt: skip
+    """Add amounts to the counts of (row, code); there are free entries enough."""
+    for i in range(codes.size):
+        row = rows[i]
+        code = codes[i]
+        if code < FIRST_NAME:
+            sums[row, code] += amounts[i]
+            continue
+        bucket = _bucket(row, code, buckets)
+        entry = buckets[bucket]
+        while entry != NONE and (entries[entry, CODE] != code or entries[entry, ROW] != row):
+            entry = entries[entry, IN_BUCKET]
+        if entry == NONE:
+            free_count[0] -= 1
+            entry = free[free_count[0]]
+            entries[entry, ROW] = row
+            entries[entry, CODE] = code
+            entries[entry, COUNT] = 0
+            entries[entry, IN_BUCKET] = buckets[bucket]
+            entries[entry, IN_ROW] = heads[row]
+            buckets[bucket] = entry
+            heads[row] = entry
+            uses[code] += 1
+            sums[row, ENTRIES] += 1
+        entries[entry, COUNT] += amounts[i]
+
+
+@kernel
+def _evict(
+    row: int, leaves: npt.NDArray[np.bool_], sums: Integers, heads: Integers, uses: Integers, entries: Integers,
+    buckets: Integers, free: Integers, free_count: Integers,
+) -> None:  # fmt: skip
+    """Move the counts of the codes that leave a row to its `OTHER`, and free their entries."""
+    entry = heads[row]
+    heads[row] = NONE
+    while entry != NONE:
+        following = entries[entry, IN_ROW]
+        code = entries[entry, CODE]
+        if leaves[code]:
+            bucket = _bucket(row, code, buckets)
+            if buckets[bucket] == entry:
+                buckets[bucket] = entries[entry, IN_BUCKET]
+            else:
+                before = buckets[bucket]
+                while entries[before, IN_BUCKET] != entry:
+                    before = entries[before, IN_BUCKET]
+                entries[before, IN_BUCKET] = entries[entry, IN_BUCKET]
+            sums[row, OTHER] += entries[entry, COUNT]
+            sums[row, ENTRIES] -= 1
+            uses[code] -= 1
+            entries[entry, ROW] = NONE
+            free[free_count[0]] = entry
+            free_count[0] += 1
+        else:
+            entries[entry, IN_ROW] = heads[row]
+            heads[row] = entry
+        entry = following
+
+
+@kernel
+def _rebuild_buckets(entries: Integers, buckets: Integers) -> None:
+    for entry in range(entries.shape[0]):
+        if entries[entry, ROW] != NONE:
+            bucket = _bucket(entries[entry, ROW], entries[entry, CODE], buckets)
+            entries[entry, IN_BUCKET] = buckets[bucket]
+            buckets[bucket] = entry
+
+
+@kernel
+def _read_row(row: int, entries: Integers, heads: Integers, codes: Integers, counts: Integers) -> None:
+    entry = heads[row]
+    i = 0
+    while entry != NONE:
+        codes[i] = entries[entry, CODE]
+        counts[i] = entries[entry, COUNT]
+        i += 1
+        entry = entries[entry, IN_ROW]

@@ -1,0 +1,251 @@
+"""Layouts of numeric sketches: into which cells the numbers of one feature are counted.
+
+A layout follows from configuration alone and never changes while it is in use; its `id` travels with every
+summary, and summaries of different layouts are never added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.sketch.universal import LARGEST_ID, Cells, Floats, universal_bounds, universal_ids
+
+Kind = Literal["quantile", "linear", "universal"]
+KINDS: tuple[Kind, ...] = ("quantile", "linear", "universal")
+
+
+@dataclass(frozen=True, eq=False)
+class NumericLayout:
+    """The cells of one numeric feature, its declared range, and the scale of its moments.
+
+    Parameters
+    ----------
+    kind
+        ``quantile``, ``linear`` or ``universal``; build one with the function of that name.
+    edges
+        float64[k], strictly increasing; empty for ``universal``. Cell 0 is ``x < edges[0]``, cell i is
+        ``edges[i - 1] <= x < edges[i]``, cell k is ``x >= edges[-1]``.
+    low, high
+        The declared range; a value outside is counted as out of range, besides being in its cell. Infinite
+        where nothing was declared.
+    location, scale
+        Moments are summed in fixed point, in units of ``scale / 2**16`` from `location`.
+
+    Raises
+    ------
+    ValueError
+        If the edges do not increase, the range is empty or the scale is not a positive number.
+    """
+
+    kind: Kind
+    edges: Floats
+    low: float
+    high: float
+    location: float
+    scale: float
+
+    def __post_init__(self) -> None:
+        edges = np.array(self.edges, dtype=np.float64) + 0.0  # -0.0 and 0.0 are the same edge and the same id
+        edges.setflags(write=False)
+        object.__setattr__(self, "edges", edges)
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown layout {self.kind!r}; known: {', '.join(KINDS)}")
+        if (self.kind == "universal") != (edges.size == 0):
+            raise ValueError(f"a {self.kind} layout cannot have {edges.size} edges")
+        if not (np.isfinite(edges).all() and (edges[1:] > edges[:-1]).all()):
+            raise ValueError("edges must be finite and strictly increasing")
+        if not self.low < self.high:
+            raise ValueError(f"the declared range [{self.low}, {self.high}] is empty")
+        if not (math.isfinite(self.location) and 0 < self.scale < math.inf):
+            raise ValueError("location must be finite and scale a positive number")
+
+    @cached_property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits that depend on everything in the layout, the same on every machine."""
+        numbers = np.array([self.low, self.high, self.location, self.scale]) + 0.0
+        content = self.kind.encode() + self.edges.astype("<f8").tobytes() + numbers.astype("<f8").tobytes()
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, NumericLayout) else NotImplemented
+
+    def __hash__(self) -> int:
+        return int(self.id, 16)
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are; for ``universal`` the size of the id space, of which few are used."""
+        return 2 * LARGEST_ID + 1 if self.kind == "universal" else self.edges.size + 1
+
+    def ids(self, values: npt.ArrayLike) -> Cells:
+        """Return the cell of each value, int32 of the same shape; the values must not be NaN."""
+        if self.kind == "universal":
+            return universal_ids(values)
+        return np.searchsorted(self.edges, np.asarray(values, dtype=np.float64), side="right").astype(np.int32)
+
+    def bounds(self, ids: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Return the lower and the upper bound of cells; the outermost ones are infinite."""
+        if self.kind == "universal":
+            return universal_bounds(ids)
+        fences = np.concatenate(([-np.inf], self.edges, [np.inf]))
+        cells = np.asarray(ids, dtype=np.int64)
+        if ((cells < 0) | (cells > self.edges.size)).any():
+            raise ValueError(f"cell ids of this layout lie between 0 and {self.edges.size}")
+        return fences[cells], fences[cells + 1]
+
+    def cell_low(self, ids: npt.ArrayLike) -> Floats:
+        """Return the lower bounds of cells, float64."""
+        return self.bounds(ids)[0]
+
+    def cell_high(self, ids: npt.ArrayLike) -> Floats:
+        """Return the upper bounds of cells, float64."""
+        return self.bounds(ids)[1]
+
+    def midpoint(self, ids: npt.ArrayLike) -> Floats:
+        """Return the middle of each cell, and for an unbounded cell its finite bound.
+
+        Examples
+        --------
+        >>> linear_layout(0, 1, bins=4).midpoint([0, 1, 2, 3]).tolist()
+        [0.0, 0.125, 0.375, 0.625]
+        """
+        low, high = self.bounds(ids)
+        low, high = np.where(np.isinf(low), high, low), np.where(np.isinf(high), low, high)
+        return np.asarray(low / 2 + high / 2)  # the sum of two large bounds would overflow
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description; a missing bound of the range is None."""
+        return {
+            "kind": self.kind,
+            "edges": self.edges.tolist(),
+            "low": None if math.isinf(self.low) else self.low,
+            "high": None if math.isinf(self.high) else self.high,
+            "location": self.location,
+            "scale": self.scale,
+        }
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> NumericLayout:
+        """Build the layout that `to_dict` described, bit for bit.
+
+        Examples
+        --------
+        >>> layout = quantile_layout([0.1, 0.2, 0.7], low=0)
+        >>> NumericLayout.from_dict(layout.to_dict()) == layout
+        True
+        """
+        low, high = _declared(description["low"], description["high"])
+        return cls(
+            kind=description["kind"],
+            edges=np.array(description["edges"], dtype=np.float64),
+            low=low,
+            high=high,
+            location=float(description["location"]),
+            scale=float(description["scale"]),
+        )
+
+
+def quantile_layout(
+    values: npt.ArrayLike, max_bins: int = 128, low: float | None = None, high: float | None = None
+) -> NumericLayout:
+    """Derive cells from a baseline: its quantiles, with cells of their own for values that repeat.
+
+    A value that makes up at least ``1 / max_bins`` of the baseline gets the cell ``[v, nextafter(v))``. Without
+    this, a feature with 90 % zeros would hide any change near zero in the zeros' cell.
+
+    Parameters
+    ----------
+    values
+        Baseline values; those that are not finite are left out.
+    max_bins
+        Number of quantiles. Repeated values add at most one cell each, so there are at most
+        ``2 * max_bins`` cells, plus one below and one above the baseline.
+    low, high
+        The declared range, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If no value is finite, or `max_bins` is below 1.
+
+    Examples
+    --------
+    >>> quantile_layout([0, 0, 0, 1, 2, 3, 4, 5], max_bins=4).edges.tolist()
+    [0.0, 5e-324, 2.0, 4.0, 5.000000000000001]
+    """
+    if max_bins < 1:
+        raise ValueError(f"max_bins must be at least 1, not {max_bins}")
+    given = np.asarray(values, dtype=np.float64).ravel()
+    ordered = np.sort(given[np.isfinite(given)])
+    if ordered.size == 0:
+        raise ValueError("a quantile layout needs at least one finite value")
+    ranks = np.arange(max_bins) * ordered.size // max_bins
+    distinct, counts = np.unique(ordered, return_counts=True)
+    heavy = distinct[(counts >= 2) & (counts * max_bins >= ordered.size)]
+    ends = np.nextafter(np.append(heavy, ordered[-1]), np.inf)
+    edges = np.unique(np.concatenate((ordered[ranks], heavy, ends)) + 0.0)
+    location, scale = _middle_and_spread(ordered)
+    bounds = _declared(low, high)
+    # The largest double has no finite successor; the cell above the baseline then holds it.
+    return NumericLayout("quantile", edges[np.isfinite(edges)], *bounds, location, scale)
+
+
+def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
+    """Cut a declared range into equal cells, plus one below and one above; `high` is in the last inner cell.
+
+    The scale of the moments is 1/256 of the width: sums keep a resolution of width / 2**24, and count as if at
+    four widths from the middle what lies further out.
+
+    Raises
+    ------
+    ValueError
+        If the bounds are not finite and increasing, or too close for so many cells.
+
+    Examples
+    --------
+    >>> linear_layout(0, 1, bins=4).ids([-0.1, 0.0, 0.25, 1.0, 1.1]).tolist()
+    [0, 1, 2, 4, 5]
+    """
+    width = float(high) - float(low)
+    if not (math.isfinite(width) and width > 0 and bins >= 1):
+        raise ValueError(f"cannot cut [{low}, {high}] into {bins} cells")
+    edges = np.append(low + width * np.arange(bins) / bins, np.nextafter(float(high), np.inf))
+    return NumericLayout("linear", edges, float(low), float(high), low + width / 2, width / 256)
+
+
+def universal_layout(low: float | None = None, high: float | None = None) -> NumericLayout:
+    """Return the layout for numbers of which nothing is known (see `detectors.sketch.universal`).
+
+    Examples
+    --------
+    >>> layout = universal_layout()
+    >>> layout.cell_low(layout.ids([1.0, 100.0])).tolist()
+    [1.0, 100.0]
+    """
+    return NumericLayout("universal", np.empty(0), *_declared(low, high), location=0.0, scale=1.0)
+
+
+def _declared(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))
+
+
+def _middle_and_spread(ordered: Floats) -> tuple[float, float]:
+    """Return the median and the first of three measures of spread that is not zero.
+
+    The interquartile range ignores outliers but is zero when half of the values are equal.
+    """
+    quarter, middle, three_quarters = (float(ordered[ordered.size * k // 4]) for k in (1, 2, 3))
+    # Work on values below 1, since a square or a difference of large doubles would overflow.
+    unit = float(np.abs(ordered).max()) or 1.0
+    iqr = (three_quarters / unit - quarter / unit) / 1.349
+    spread = iqr or float(np.std(ordered / unit)) or 1.0
+    smallest, largest = np.finfo(np.float64).tiny, np.finfo(np.float64).max
+    return middle, float(min(max(spread * unit, smallest), largest))
