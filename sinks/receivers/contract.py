@@ -1,0 +1,186 @@
+"""What a receiver promises. Read this page first.
+
+A receiver tells people, or the system that pages them, about the alerts of one group. ``send`` tries once and says
+what came of it; it never sleeps, never retries and never raises for anything the other side or the network did.
+Who calls it owns retries, their log and the guarantee: at least once, with ``group_key`` as the key by which the
+other side recognises repetitions. ``close`` releases connections and promises nothing about what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+__all__ = [
+    "Alert",
+    "Delivered",
+    "Notification",
+    "Outcome",
+    "Receiver",
+    "Refused",
+    "Retry",
+    "common",
+    "fingerprint",
+]
+
+Status = Literal["firing", "resolved"]
+
+FNV_OFFSET = 0xCBF29CE484222325
+FNV_PRIME = 0x100000001B3
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Return the identity of a label set as Alertmanager computes it.
+
+    FNV-1a with 64 bits (G. Fowler, L. C. Noll, K.-P. Vo, *The FNV Non-Cryptographic Hash Algorithm*, RFC 9923) over
+    every ``name 0xff value 0xff``, sorted by name.
+
+    Examples
+    --------
+    >>> fingerprint({})
+    'cbf29ce484222325'
+    >>> fingerprint({"model": "flights", "alertname": "LeewayDrift"}) == fingerprint(
+    ...     {"alertname": "LeewayDrift", "model": "flights"}
+    ... )
+    True
+    """
+    hashed = FNV_OFFSET
+    for name in sorted(labels):
+        for byte in b"%s\xff%s\xff" % (name.encode(), labels[name].encode()):
+            hashed = (hashed ^ byte) * FNV_PRIME % 2**64
+    return f"{hashed:016x}"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert of a notification.
+
+    Attributes
+    ----------
+    status : {"firing", "resolved"}
+    labels, annotations : mapping of str to str
+        Who the alert is, and what is to be said about it.
+    starts_at_ms : int
+    ends_at_ms : int
+        Only meaningful once the alert is resolved.
+    generator_url : str
+        Where to read more.
+    """
+
+    status: Status
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at_ms: int
+    ends_at_ms: int = 0
+    generator_url: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the labels, 16 hexadecimal digits."""
+        return fingerprint(self.labels)
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What a receiver is to pass on.
+
+    Attributes
+    ----------
+    receiver : str
+    group_key : str
+        Stable over all notifications about the same alerts: the other side's deduplication key.
+    group_labels : mapping of str to str
+        What the alerts of the group have in common by definition.
+    alerts : tuple of Alert
+        At least one.
+    external_url : str
+        Where Leeway's own pages are.
+    """
+
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    alerts: tuple[Alert, ...]
+    external_url: str = ""
+
+    @property
+    def status(self) -> Status:
+        """``firing`` as long as one of the alerts is."""
+        return "firing" if any(alert.status == "firing" for alert in self.alerts) else "resolved"
+
+
+def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:
+    """Return the entries that all ``mappings`` (at least one) share.
+
+    Examples
+    --------
+    >>> common(({"model": "a", "severity": "info"}, {"model": "a", "severity": "critical"}))
+    {'model': 'a'}
+    """
+    first, *others = mappings
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The other side has it."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Not this time; the same notification may get through later.
+
+    Attributes
+    ----------
+    reason : str
+        For people; holds no secret.
+    after_s : float or None
+        How long the other side wants to be left alone, if it said so.
+    """
+
+    reason: str
+    after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Never: the other side will not take this notification however often it is sent.
+
+    Attributes
+    ----------
+    reason : str
+        For people; holds no secret.
+    """
+
+    reason: str
+
+
+Outcome = Delivered | Retry | Refused
+
+
+class Receiver(Protocol):
+    """Where notifications go."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the service; part of the key of the notification log."""
+        ...
+
+    @property
+    def send_resolved(self) -> bool:
+        """Whether it wants to know about ends as well."""
+        ...
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Receiver:
+        """Build one from the configuration's keys."""
+        ...
+
+    def send(self, notification: Notification) -> Outcome:
+        """Try once. May block for as long as the receiver's time-out; called by one thread at a time."""
+        ...
+
+    def close(self) -> None:
+        """Release connections; a notification whose ``send`` did not return may or may not have arrived."""
+        ...
