@@ -1,0 +1,203 @@
+"""From parsed rows to the columns of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.decoders.contract import Decoded, TopicPlan
+from monitor.decoders.event_time import BOUND_MS, EventTimes
+from monitor.decoders.shape import Path, Shape, split
+from monitor.decoders.values import MAX_NAME, category, display, number, text
+from monitor.events import KEPT, REJECTED, Events, Problem
+
+__all__ = ["ModelColumns", "Rows"]
+
+_PLAUSIBLE_RECORD_MS = 946_684_800_000
+"""2000-01-01: an older clock of a broker or producer is a wrong clock."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """Parsed messages of one partition.
+
+    Attributes
+    ----------
+    offsets, record_ms : int64 array [n]
+    structures : list of Shape.type
+    payloads : list of bytes
+    unchecked : list of int
+        Ascending indices of the rows that did not come from msgspec: they may hold anything anywhere.
+    """
+
+    offsets: NDArray[np.int64]
+    record_ms: NDArray[np.int64]
+    structures: list[Any]
+    payloads: list[bytes]
+    unchecked: list[int]
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    def take(self, chosen: Sequence[int]) -> Rows:
+        """The rows with the given ascending indices."""
+        if len(chosen) == len(self):
+            return self
+        odd = set(self.unchecked)
+        return Rows(
+            self.offsets[chosen],
+            self.record_ms[chosen],
+            [self.structures[index] for index in chosen],
+            [self.payloads[index] for index in chosen],
+            [new for new, old in enumerate(chosen) if old in odd] if odd else [],
+        )
+
+
+class ModelColumns:
+    """Builds one model's events from rows.
+
+    Parameters
+    ----------
+    plan : TopicPlan
+    """
+
+    def __init__(self, plan: TopicPlan) -> None:
+        self.plan = plan
+        self.name = plan.model
+        self.numeric = [(name, split(plan.signals[name].path or name.partition(":")[2])) for name in plan.numeric]
+        self.category = [(name, split(plan.signals[name].path or name.partition(":")[2])) for name in plan.category]
+        self.id = split(plan.schema.id) if plan.schema.id is not None else None
+        self.version = split(plan.schema.version) if plan.schema.version is not None else None
+        event_time = plan.source.event_time
+        self.time = split(event_time.path) if event_time else None
+        self.times = EventTimes(event_time.unit if event_time else "auto")
+        self.where = {split(path): value for path, value in plan.source.where.items()}
+
+    def uses(self) -> Iterator[tuple[Path, str]]:
+        """Every path that the model reads, with what it is used as."""
+        yield from ((path, "number") for _, path in self.numeric)
+        yield from ((path, "text") for _, path in self.category)
+        yield from ((path, "text") for path in (self.id, self.version) if path is not None)
+        yield from ((path, "time") for path in (self.time,) if path is not None)
+        yield from ((path, "where") for path in self.where)
+
+    def build(self, partition: int, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
+        """Add the model's events and problems to ``decoded``; return the rows that became events."""
+        event_ms, wrong = self._event_ms(partition, rows, shape)
+        for index, (reason, detail) in sorted(wrong.items()):
+            problem = Problem(int(rows.offsets[index]), REJECTED, reason, "", detail)
+            decoded.problems.append((self.name, problem))
+        if wrong:
+            chosen = [index for index in range(len(rows)) if index not in wrong]
+            rows, event_ms = rows.take(chosen), event_ms[chosen]
+        if len(rows):
+            decoded.events[self.name] = _Build(self, rows, shape, decoded).events(event_ms)
+        return rows
+
+    def _event_ms(
+        self, partition: int, rows: Rows, shape: Shape
+    ) -> tuple[NDArray[np.int64], dict[int, tuple[str, str]]]:
+        if self.time is None:
+            outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
+            return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
+        values = shape.columns(rows.structures).of(self.time)
+        event_ms, reasons = self.times.read(partition, values)
+        wrong = {index: (reason, display(values[index])) for index, reason in reasons.items()}
+        max_ahead_ms = self.plan.source.max_ahead
+        ahead = (rows.record_ms >= _PLAUSIBLE_RECORD_MS) & (event_ms > rows.record_ms + max_ahead_ms)
+        for index in np.flatnonzero(ahead & (rows.record_ms < BOUND_MS)).tolist():
+            by_s = int(event_ms[index] - rows.record_ms[index]) / 1000
+            detail = f"{display(values[index])} is {by_s:.0f} s after the record's own time"
+            wrong[index] = ("event_time_in_future", detail)
+        return event_ms, wrong
+
+
+class _Build:
+    """One call's work for one model."""
+
+    def __init__(self, model: ModelColumns, rows: Rows, shape: Shape, decoded: Decoded) -> None:
+        self.model = model
+        self.rows = rows
+        self.shape = shape
+        self.columns = shape.columns(rows.structures)
+        self.problems = decoded.problems
+
+    def events(self, event_ms: NDArray[np.int64]) -> Events:
+        model, rows = self.model, self.rows
+        numeric = np.empty((len(model.numeric), len(rows)), dtype=np.float64)
+        for position, (signal, path) in enumerate(model.numeric):
+            numeric[position] = self._numeric(signal, path)
+        return Events(
+            offsets=rows.offsets,
+            record_ms=rows.record_ms,
+            event_ms=event_ms,
+            versions=self._versions(model.version) if model.version is not None else None,
+            ids=self._ids(model.id) if model.id is not None else None,
+            numeric=numeric,
+            category=[self._category(signal, path) for signal, path in model.category],
+        )
+
+    def _numeric(self, signal: str, path: Path) -> NDArray[np.float64]:
+        values = self.columns.of(path)
+        suspects: Iterable[int] = self.rows.unchecked if self.shape.numbers_only(path) else range(len(values))
+        self._repair(values, suspects, number, signal)
+        try:
+            return np.fromiter(values, np.float64, len(values))
+        except TypeError:  # a None, which only np.array reads as NaN
+            return np.array(values, dtype=np.float64)
+
+    def _category(self, signal: str, path: Path) -> list[object]:
+        values = self.columns.of(path)
+        self._repair(values, self._unusual(values), category, signal)
+        return values
+
+    def _versions(self, path: Path) -> list[str]:
+        values = self.columns.of(path)
+        self._repair(values, self._unusual(values, none_is_usual=False), _version, "version")
+        return values
+
+    def _ids(self, path: Path) -> list[str | None]:
+        values = self.columns.of(path)
+        self._repair(values, [i for i, v in enumerate(values) if type(v) is not str], text, "id")
+        self._repair(values, self.rows.unchecked, text, "id")
+        # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
+        return [value or None for value in values]
+
+    def _unusual(self, values: list[Any], none_is_usual: bool = True) -> list[int]:
+        """Rows whose value is anything but a text of allowed length (or None)."""
+        odd = [
+            index
+            for index, value in enumerate(values)
+            if (type(value) is not str or len(value) > MAX_NAME) and (value is not None or not none_is_usual)
+        ]
+        return sorted({*odd, *self.rows.unchecked}) if self.rows.unchecked else odd
+
+    def _repair(
+        self,
+        values: list[Any],
+        suspects: Iterable[int],
+        read: Callable[[object], tuple[object, str]],
+        field: str,
+    ) -> None:
+        for index in suspects:
+            found = values[index]
+            values[index], reason = read(found)
+            if reason:
+                problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(found))
+                self.problems.append((self.model.name, problem))
+
+
+def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:
+    record_ms = int(rows.record_ms[index])
+    if record_ms < 0:
+        return "no_event_time", "the record has no time of its own, and no event_time is configured"
+    return "event_time_out_of_bounds", f"the record's own time is {record_ms} ms"
+
+
+def _version(value: object) -> tuple[str, str]:
+    version, reason = text(value)
+    return (version, reason) if len(version) <= MAX_NAME else ("", "too_long")

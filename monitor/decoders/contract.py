@@ -1,0 +1,108 @@
+"""What a decoder promises. Read this page first.
+
+A decoder turns the :class:`~monitor.events.Records` of one topic into :class:`~monitor.events.Events`, one set of
+columns per model that reads the topic. Each message is decoded once, however many models read it. A bad message
+never raises: it becomes a :class:`~monitor.events.Problem` with its offset and reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from monitor.config.model import FieldSpec, Schema, SourceSpec
+from monitor.events import Events, Problem, Records
+
+__all__ = ["Decoded", "Decoder", "TopicPlan"]
+
+
+@dataclass(frozen=True)
+class TopicPlan:
+    """What one model wants from one topic.
+
+    Attributes
+    ----------
+    model : str
+    source : SourceSpec
+        The model's source that names the topic.
+    schema : Schema
+
+    Examples
+    --------
+    >>> from monitor.config.model import Schema, SourceSpec
+    >>> schema = Schema.model_validate(
+    ...     {"features": {"amount": {"type": "numeric"}}, "prediction": {"label": {"type": "category"}}}
+    ... )
+    >>> plan = TopicPlan("fraud", SourceSpec(kafka="scores", kind="prediction", max_ahead="30m"), schema)
+    >>> plan.numeric, plan.category
+    ((), ('prediction:label',))
+    """
+
+    model: str
+    source: SourceSpec
+    schema: Schema
+
+    @property
+    def signals(self) -> dict[str, FieldSpec]:
+        """Those of the schema's signals that this source carries, in the order of the schema."""
+        prefixes = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
+        carried = prefixes[self.source.kind]
+        return {name: spec for name, spec in self.schema.signals().items() if name.startswith(carried)}
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The signals of the rows of ``Events.numeric``, in their order."""
+        return tuple(name for name, spec in self.signals.items() if spec.type == "numeric")
+
+    @property
+    def category(self) -> tuple[str, ...]:
+        """The signals of the lists in ``Events.category``, in their order."""
+        return tuple(name for name, spec in self.signals.items() if spec.type == "category")
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What became of the messages of one call.
+
+    Attributes
+    ----------
+    events : dict of str to Events
+        By model; a model without events in these records is absent.
+    problems : list of (str, Problem)
+        Model and problem, by offset; the model is empty where the message itself is at fault.
+    unmatched : int
+        Messages that are no model's by its ``where``. They are not a problem.
+    extra : Counter of (str, str)
+        Messages that hold a field beside the named ones, by model and field, for models with ``extra: count``.
+    """
+
+    events: dict[str, Events] = field(default_factory=dict)
+    problems: list[tuple[str, Problem]] = field(default_factory=list)
+    unmatched: int = 0
+    extra: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Decoder(Protocol):
+    """Decodes the messages of one topic.
+
+    What it returns for a message depends on the messages before it in the same partition only through
+    :meth:`state`, and never on how they were cut into calls.
+    """
+
+    def decode(self, records: Records) -> Decoded:
+        """Decode consecutive messages of one partition. Never raises on what a message holds."""
+        ...
+
+    def state(self, partition: int) -> dict[str, object]:
+        """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
+        ...
+
+    def restore(self, partition: int, state: Mapping[str, object]) -> None:
+        """Go on from what :meth:`state` returned."""
+        ...
+
+    def forget(self, partition: int) -> None:
+        """Drop the state of a partition that another process reads from now on."""
+        ...

@@ -1,0 +1,206 @@
+"""Decodes JSON objects.
+
+There are two ways through. msgspec parses what is well-formed and has the expected types. What it refuses goes, one
+message at a time, through the standard library's parser, which also tells why. Both lead to the same rows: which way
+a message took never shows in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from monitor.decoders.columns import ModelColumns, Rows
+from monitor.decoders.contract import Decoded, TopicPlan
+from monitor.decoders.document import MAX_DEPTH, MAX_PAYLOAD_BYTES, Refused, is_tame, parse
+from monitor.decoders.extra import ExtraFields
+from monitor.decoders.shape import Path, Shape
+from monitor.events import REJECTED, Problem, Records
+
+__all__ = ["JsonDecoder"]
+
+_NO_MODEL = ""
+_Key = tuple[object, ...]
+
+
+class JsonDecoder:
+    """Decodes one topic's messages, each one JSON object.
+
+    Parameters
+    ----------
+    plans : sequence of TopicPlan
+        The models that read the topic.
+    max_payload_bytes : int
+        Larger messages are rejected.
+    fast : bool
+        False sends every message through the standard library's parser; the result is the same.
+
+    Examples
+    --------
+    >>> from monitor.config.model import Schema, SourceSpec
+    >>> schema = Schema.model_validate({"features": {"amount": {"type": "numeric"}}})
+    >>> plan = TopicPlan("fraud", SourceSpec(kafka="scores", event_time="ts", max_ahead="30m"), schema)
+    >>> payloads = [b'{"ts": 1700000000, "amount": 3}', b'{"ts": 1700000001, "amount": "3"}', b"{"]
+    >>> decoded = JsonDecoder([plan]).decode(Records("scores", 0, np.arange(3), np.full(3, -1), payloads))
+    >>> decoded.events["fraud"].numeric
+    array([[ 3., inf]])
+    >>> [(problem.offset, problem.action, problem.reason) for _, problem in decoded.problems]
+    [(1, 'kept', 'wrong_type'), (2, 'rejected', 'not_json')]
+    """
+
+    def __init__(
+        self, plans: Sequence[TopicPlan], max_payload_bytes: int = MAX_PAYLOAD_BYTES, *, fast: bool = True
+    ) -> None:
+        self._models = [ModelColumns(plan) for plan in plans]
+        paths: dict[Path, set[str]] = {}
+        for model in self._models:
+            for path, use in model.uses():
+                paths.setdefault(path, set()).add(use)
+        self._shape = Shape(paths)
+        self._parse = msgspec.json.Decoder(self._shape.type).decode
+        self._fast = fast
+        self._max_payload_bytes = max_payload_bytes
+        self._everyone = [model for model in self._models if not model.where]
+        self._by_where = _by_where(self._models)
+        self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
+
+    def decode(self, records: Records) -> Decoded:
+        """Decode consecutive messages of one partition. Never raises on what a message holds.
+
+        Parameters
+        ----------
+        records : Records
+            A payload may be None, as Kafka's tombstones are.
+
+        Returns
+        -------
+        Decoded
+        """
+        decoded = Decoded()
+        rows = self._rows(records, decoded)
+        for model in self._everyone:
+            self._decode_model(model, records.partition, rows, decoded)
+        matched = np.full(len(rows), bool(self._everyone))
+        for model, chosen in self._matches(rows):
+            matched[chosen] = True
+            self._decode_model(model, records.partition, rows.take(chosen), decoded)
+        decoded.unmatched = len(rows) - int(matched.sum())
+        decoded.problems.sort(key=lambda item: (item[1].offset, item[0], item[1].field))
+        return decoded
+
+    def state(self, partition: int) -> dict[str, object]:
+        """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
+        units = {model.name: model.times.units.get(partition) for model in self._models}
+        return {
+            "units": {name: unit for name, unit in units.items() if unit is not None},
+            "extra": {name: extra.seen(partition) for name, extra in self._extra.items()},
+        }
+
+    def restore(self, partition: int, state: Mapping[str, object]) -> None:
+        """Go on from what :meth:`state` returned; models that are new since then start afresh."""
+        self.forget(partition)
+        units = cast("Mapping[str, str]", state.get("units", {}))
+        seen = cast("Mapping[str, list[str]]", state.get("extra", {}))
+        for model in self._models:
+            if model.name in units:
+                model.times.units[partition] = units[model.name]
+        for name, extra in self._extra.items():
+            extra.restore(partition, seen.get(name, ()))
+
+    def forget(self, partition: int) -> None:
+        """Drop the state of a partition that another process reads from now on."""
+        for model in self._models:
+            model.times.units.pop(partition, None)
+        for extra in self._extra.values():
+            extra.restore(partition, ())
+
+    def _decode_model(self, model: ModelColumns, partition: int, rows: Rows, decoded: Decoded) -> None:
+        if len(rows):
+            rows = model.build(partition, rows, self._shape, decoded)
+        if model.name in self._extra:
+            self._extra[model.name].count(partition, rows, decoded)
+
+    def _rows(self, records: Records, decoded: Decoded) -> Rows:
+        structures: list[Any] = []
+        unchecked: list[int] = []
+        refused: list[int] = []
+        parse_fast = self._parse
+        for index, payload in enumerate(self._screened(records.payloads)):
+            if payload is not None:
+                try:
+                    structures.append(parse_fast(payload))
+                    continue
+                except (msgspec.MsgspecError, ValueError):
+                    pass  # the slow way says what is wrong, if anything is
+            try:
+                document = parse(records.payloads[index], self._max_payload_bytes)
+            except Refused as refusal:
+                refused.append(index)
+                problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
+                decoded.problems.append((_NO_MODEL, problem))
+            else:
+                unchecked.append(len(structures))
+                structures.append(self._shape.from_document(document))
+        offsets, record_ms, payloads = records.offsets, records.timestamps_ms, records.payloads
+        if refused:
+            offsets, record_ms = np.delete(offsets, refused), np.delete(record_ms, refused)
+            out = set(refused)
+            payloads = [payload for index, payload in enumerate(payloads) if index not in out]
+        return Rows(offsets, record_ms, structures, payloads, unchecked)
+
+    def _screened(self, payloads: Sequence[bytes | None]) -> Iterable[bytes | None]:
+        """The payloads, with None for those that msgspec must not see: it skips unused text without checking it."""
+        if not self._fast:
+            return [None] * len(payloads)
+        if not all(payloads) or not _is_utf8(b"\n".join(cast("Sequence[bytes]", payloads))):
+            payloads = [payload if payload and _is_utf8(payload) else None for payload in payloads]
+        if all(payload is None or len(payload) < 2 * MAX_DEPTH for payload in payloads):
+            return payloads
+        return [payload if payload and self._is_tame(payload) else None for payload in payloads]
+
+    def _is_tame(self, payload: bytes) -> bool:
+        return len(payload) <= self._max_payload_bytes and is_tame(payload)
+
+    def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
+        for paths, models in self._by_where.items():
+            columns = self._shape.columns(rows.structures)
+            found: dict[_Key, list[int]] = {}
+            keys = zip(*(map(_equal, columns.of(path)) for path in paths), strict=True)
+            for index, key in enumerate(keys):
+                found.setdefault(key, []).append(index)
+            for model, key in models:
+                if key in found:
+                    yield model, found[key]
+
+
+def _by_where(models: Sequence[ModelColumns]) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:
+    """The models that filter, by the paths they filter on, so that each path is looked at once for all of them."""
+    grouped: dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]] = {}
+    for model in models:
+        if model.where:
+            paths = tuple(sorted(model.where))
+            key = tuple(_equal(model.where[path]) for path in paths)
+            grouped.setdefault(paths, []).append((model, key))
+    return grouped
+
+
+def _equal(value: object) -> object:
+    """A key that is equal for equal JSON values: 1 and 1.0 are, 1 and true are not."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return ("bool", value)
+    return value if isinstance(value, (int, float)) else None
+
+
+def _is_utf8(payload: bytes) -> bool:
+    if payload.isascii():
+        return True
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""What one value of a JSON document means as a number, a category or a text.
+
+Each function returns the value and a reason, empty where nothing is wrong; the reasons are those of
+``docs/dead-letters.md``. They are the definition: the fast path of the decoder must agree with them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+from detectors.sketch.category import INVALID
+
+__all__ = ["MAX_NAME", "NotAnObject", "category", "display", "number", "text"]
+
+MAX_NAME = 256
+"""The longest category or version, in characters."""
+
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnObject:
+    """Stands for a field whose parent is there, but is not an object that could hold it."""
+
+    parent: object
+
+
+def number(value: object) -> tuple[float, str]:
+    """Return a finite number; NaN for a missing value; +inf, with the reason, for an unusable one.
+
+    Examples
+    --------
+    >>> number(True), number(None), number("12")
+    ((1.0, ''), (nan, ''), (inf, 'wrong_type'))
+    """
+    if value is None:
+        return math.nan, ""
+    if not isinstance(value, (bool, int, float)):
+        return math.inf, "wrong_type"
+    try:
+        x = float(value)
+    except OverflowError:
+        return math.inf, "not_finite"
+    return (x, "") if math.isfinite(x) else (math.inf, "not_finite")
+
+
+def category(value: object) -> tuple[object, str]:
+    """Return a name; None for a missing value; ``INVALID``, with the reason, for an unusable one.
+
+    Examples
+    --------
+    >>> category("DE"), category(7), category(True), category(1.5)
+    (('DE', ''), ('7', ''), ('true', ''), (INVALID, 'wrong_type'))
+    """
+    if value is None:
+        return None, ""
+    if isinstance(value, bool):
+        return "true" if value else "false", ""
+    name, reason = text(value)
+    if not reason and len(name) > MAX_NAME:
+        reason = "too_long"
+    return (INVALID, reason) if reason else (name, "")
+
+
+def text(value: object) -> tuple[str, str]:
+    """Return a text; the empty one for a missing value and, with the reason, for an unusable one.
+
+    Examples
+    --------
+    >>> text("v3"), text(3), text(None), text([3])
+    (('v3', ''), ('3', ''), ('', ''), ('', 'wrong_type'))
+    """
+    if value is None:
+        return "", ""
+    if isinstance(value, str):
+        # Half of a surrogate pair is legal in JSON, but cannot be stored as UTF-8.
+        return (value, "") if value.isascii() or _is_unicode(value) else ("", "not_unicode")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value), ""
+    return "", "wrong_type"
+
+
+def display(value: object) -> str:
+    """Write an offending value for people, shortened.
+
+    Examples
+    --------
+    >>> display(float("inf")), display(NotAnObject("x"))
+    ('Infinity', 'inside "x", which is not an object')
+    """
+    if isinstance(value, NotAnObject):
+        return f"inside {display(value.parent)}, which is not an object"
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return f"{display(value[:_SHOWN])}… ({len(value)} characters)"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * _SHOWN:
+        return f"an integer of {value.bit_length()} bits"
+    written = json.dumps(value, ensure_ascii=False)
+    if not _is_unicode(written):
+        written = json.dumps(value)
+    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…"
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
