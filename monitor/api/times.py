@@ -1,0 +1,76 @@
+"""Times as people write them in parameters."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from monitor.config.values import parse_duration
+from monitor.errors import InputError
+
+__all__ = ["parse_range", "parse_time"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST_MS = 2**62
+# A `+` in a query string that was not quoted arrives as a space.
+_UNQUOTED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
+ALLOWED = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as -1h"
+
+
+def parse_time(text: str, now_ms: int) -> int:
+    """Return a time in ms since the epoch.
+
+    Parameters
+    ----------
+    text : str
+        ISO 8601 (without an offset it is UTC), whole ms since the epoch, ``now``, or a duration with a sign: ``-1h``.
+    now_ms : int
+        What relative times are relative to.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_time("2024-01-01", 0), parse_time("2024-01-01T01:00:00+01:00", 0), parse_time("-1m30s", 100_000)
+    (1704067200000, 1704067200000, 10000)
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{1,18}", text):
+        return int(text)
+    if text == "now":
+        return now_ms
+    if text[:1] in {"-", "+"}:
+        return now_ms + _shift_ms(text)
+    try:
+        time = datetime.fromisoformat(_UNQUOTED_OFFSET.sub(r"+\1", text))
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
+    return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
+
+
+def parse_range(from_: str | None, to: str | None, now_ms: int) -> tuple[int | None, int | None]:
+    """Return the two ends of a stretch of time, ``[from, to)``, each None where it is open.
+
+    Raises
+    ------
+    InputError
+        If an end is no time, or nothing lies between them.
+    """
+    from_ms = None if from_ is None else parse_time(from_, now_ms)
+    to_ms = None if to is None else parse_time(to, now_ms)
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise InputError(f"`from` ({from_}) must be before `to` ({to})")
+    return from_ms, to_ms
+
+
+def _shift_ms(text: str) -> int:
+    try:
+        shift_ms = parse_duration(text[1:])
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
+    if shift_ms > LARGEST_MS:
+        raise InputError(f"{text!r} is too far away")
+    return shift_ms if text[0] == "+" else -shift_ms
