@@ -15,8 +15,15 @@ def _memory(path: str) -> Store:
     return MemoryStore()
 
 
+def _chdb(path: str) -> Store:
+    from sinks.store.chdb import ChdbStore
+
+    return ChdbStore(path)
+
+
 STORES: dict[str, Callable[[str], Store]] = {
     "memory": _memory,
+    "chdb": _chdb,
 }
 """Every store by name: a function from a path to the store. Imports happen inside, since some take seconds."""
 
@@ -44,5 +51,9 @@ def open_store(kind: str, path: str = "") -> Store:
     if kind not in STORES:
         raise StoreError(f"there is no store {kind!r}; stores: {', '.join(STORES)}")
     store = STORES[kind](path)
-    store.migrate()
+    try:
+        store.migrate()
+    except BaseException:
+        store.close()
+        raise
     return store

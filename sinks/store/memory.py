@@ -138,7 +138,8 @@ class _Rows:
         # Positions are distinct, so that as many as there are rows means all of them, in order.
         everything = len(positions) == self._count
         values = self._columns[name][: self._count] if everything else self._columns[name][positions]
-        return positions[test(values, bound)]
+        kept: Positions = positions[test(values, bound)]
+        return kept
 
     def _behind(self, query: Query, positions: Positions) -> NDArray[np.bool_]:
         behind, equal = np.zeros(len(positions), bool), np.ones(len(positions), bool)
@@ -150,7 +151,7 @@ class _Rows:
 
     def _order(self, query: Query, positions: Positions) -> Positions:
         ranks = [_rank(self._columns[name][positions], query.descending) for name in query.sort_columns()]
-        return np.lexsort(ranks[::-1])
+        return np.asarray(np.lexsort(ranks[::-1]), np.intp)
 
 
 def _listed(column: Any) -> list[Any]:

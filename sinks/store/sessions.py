@@ -1,0 +1,176 @@
+"""Sessions of the ClickHouse in this process, and the right to the directory they share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sinks.store.contract import StoreError
+
+__all__ = ["DirectoryLock", "Sessions"]
+
+# Too many parts or queries, memory, disk, locks, timeouts, interrupted reads and writes: waiting may help.
+_RETRYABLE = {74, 75, 76, 159, 202, 209, 210, 225, 241, 242, 243, 252, 285, 286, 319, 999}
+_CODE = re.compile(r"Code: (\d+)")
+
+
+class DirectoryLock:
+    """The right of one store to one directory, given up at the latest when the process ends.
+
+    The engine refuses a second user as well, but says neither who holds the directory nor what to do.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If another process holds the directory, this one holds any, or it cannot be written.
+    """
+
+    _held: Path | None = None
+    _holding = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with DirectoryLock._holding:
+            self._check_unheld()
+            self._file = self._locked()
+            DirectoryLock._held = path
+
+    def _check_unheld(self) -> None:
+        held = DirectoryLock._held
+        if held is not None:
+            raise StoreError(
+                f"cannot open the store at {self._path}: this process already has the store at {held} open, and "
+                "can have one at a time; share that one, or close it first"
+            )
+
+    def _locked(self) -> int:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path / "leeway.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"cannot write to the store directory {self._path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._sign(descriptor)
+        except OSError as error:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise self._refusal(error, holder) from error
+        return descriptor
+
+    @staticmethod
+    def _sign(descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _refusal(self, error: OSError, holder: str) -> StoreError:
+        if not isinstance(error, BlockingIOError):
+            return StoreError(f"cannot write to the store directory {self._path}: {error.strerror}")
+        return StoreError(
+            f"the store at {self._path} is in use by process {holder}: a store directory belongs to one process. "
+            "The API lives with the store: ask the running service, or stop it first. Several processes need a "
+            "ClickHouse server"
+        )
+
+    def release(self) -> None:
+        """Give the directory up; a second time does nothing."""
+        with DirectoryLock._holding:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+                DirectoryLock._held = None
+
+
+class Sessions:
+    """Sessions with one set of settings; each serves one thread at a time, and then the next.
+
+    Parameters
+    ----------
+    path : Path
+    settings : mapping of str to value
+        Numbers and names from code only: they are pasted.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, int | str]) -> None:
+        self._path = path
+        self._set = "SET " + ", ".join(f"{name} = {value!r}" for name, value in settings.items())
+        self._idle: list[Any] = []
+        self._busy = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """Lend a session.
+
+        Raises
+        ------
+        StoreError
+            Instead of whatever the engine raises inside, and if the sessions are closed.
+        """
+        session = self._take()
+        healthy = False
+        try:
+            yield session
+            healthy = True
+        except RuntimeError as error:
+            raise _store_error(error, self._path) from error
+        finally:
+            self._give_back(session, healthy)
+
+    def _take(self) -> Any:
+        with self._changed:
+            if self._closed:
+                raise StoreError(f"the store at {self._path} is closed")
+            self._busy += 1
+            if self._idle:
+                return self._idle.pop()
+        try:
+            return self._opened()
+        except RuntimeError as error:
+            self._give_back(None, healthy=False)
+            raise _store_error(error, self._path) from error
+
+    def _opened(self) -> Any:
+        # Takes seconds, and a thousandth of that once it is loaded.
+        from chdb.session import Session
+
+        session: Any = Session(str(self._path))  # type: ignore[no-untyped-call]
+        session.query(self._set)
+        return session
+
+    def _give_back(self, session: Any, healthy: bool) -> None:
+        # What a failed statement had put out comes out again before the next statement's result (chdb 26.9.0):
+        # such a session is never used again.
+        if session is not None and not healthy:
+            session.close()
+        with self._changed:
+            self._busy -= 1
+            if healthy:
+                self._idle.append(session)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Close every session, those in use when they are given back; returns when none is left."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: self._busy == 0)
+            while self._idle:
+                self._idle.pop().close()
+
+
+def _store_error(error: RuntimeError, path: Path) -> StoreError:
+    text = str(error)
+    code = _CODE.search(text)
+    return StoreError(f"store at {path}: {text}", retryable=code is not None and int(code[1]) in _RETRYABLE)

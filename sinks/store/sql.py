@@ -1,0 +1,94 @@
+"""A query in ClickHouse's SQL. Values are bound, never pasted; names come from ``TABLES`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sinks.store.contract import TABLES, Query, Table
+from sinks.store.native import CLICKHOUSE_TYPES
+
+__all__ = ["bound", "select"]
+
+
+class _Parameters(dict[str, Any]):
+    """Values by placeholder."""
+
+    def bind(self, type_name: str, value: Any) -> str:
+        """Keep ``value`` and return the placeholder that stands for it."""
+        name = f"p{len(self)}"
+        self[name] = value
+        return f"{{{name}:{type_name}}}"
+
+
+def select(query: Query) -> tuple[str, dict[str, Any]]:
+    """Return the statement for ``query``, which :func:`sinks.store.rows.checked_query` has checked, and its values.
+
+    Examples
+    --------
+    >>> from sinks.store.rows import checked_query
+    >>> sql, values = select(checked_query(Query("progress", where={"model": "fraud"}, columns=("closed_ms",))))
+    >>> print(sql)
+    SELECT `closed_ms` FROM `progress` FINAL
+    WHERE `model` IN {p0:Array(String)}
+    ORDER BY `model`, `topic`, `partition`
+    >>> values
+    {'p0': ['fraud']}
+    """
+    table = TABLES[query.table]
+    values = _Parameters()
+    lines = [f"SELECT {', '.join(map(_quoted, query.columns))} FROM {_quoted(query.table)} FINAL"]
+    conditions = [*_conditions(table, query, values), *_behind(table, query, values)]
+    if conditions:
+        lines.append(f"WHERE {' AND '.join(conditions)}")
+    direction = " DESC" if query.descending else ""
+    lines.append(f"ORDER BY {', '.join(_quoted(name) + direction for name in query.sort_columns())}")
+    if query.limit is not None:
+        lines.append(f"LIMIT {values.bind('UInt64', query.limit)}")
+    return "\n".join(lines), dict(values)
+
+
+def _quoted(name: str) -> str:
+    return f"`{name}`"
+
+
+def _type(table: Table, name: str) -> str:
+    return CLICKHOUSE_TYPES[table.column(name).kind]
+
+
+def _conditions(table: Table, query: Query, values: _Parameters) -> Iterator[str]:
+    for name, wanted in query.where.items():
+        yield f"{_quoted(name)} IN {values.bind(f'Array({_type(table, name)})', wanted)}"
+    for operator, bounds in ((">=", query.low), ("<", query.high)):
+        for name, bound_value in bounds.items():
+            yield f"{_quoted(name)} {operator} {values.bind(_type(table, name), bound_value)}"
+
+
+def _behind(table: Table, query: Query, values: _Parameters) -> Iterator[str]:
+    if not query.after:
+        return
+    names, operator = query.sort_columns(), "<" if query.descending else ">"
+    marks = [values.bind(_type(table, name), value) for name, value in zip(names, query.after, strict=True)]
+    # The comparison of tuples decides; that of their first members lets the index skip what lies before.
+    yield f"{_quoted(names[0])} {operator}= {marks[0]}"
+    yield f"({', '.join(map(_quoted, names))}) {operator} ({', '.join(marks)})"
+
+
+def bound(value: Any) -> str:
+    """Return ``value`` as ClickHouse reads a parameter: escaped text, or a list in brackets of quoted text.
+
+    Examples
+    --------
+    >>> bound("a\\tb"), bound(["it's", "x"]), bound(0.1), bound([1, 2])
+    ('a\\\\tb', "['it\\\\'s','x']", '0.1', '[1,2]')
+    """
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(_quoted_text(item) if isinstance(item, str) else bound(item) for item in value)}]"
+    if isinstance(value, str):
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _quoted_text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
