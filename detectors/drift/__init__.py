@@ -1,0 +1,56 @@
+"""Change detectors over observations, one algorithm a file; :data:`DETECTORS` is the table of them."""
+
+from __future__ import annotations
+
+import difflib
+
+from detectors.contract import Detector
+from detectors.drift.adwin import ADWIN
+from detectors.drift.cusum import CUSUM
+from detectors.drift.page_hinkley import PAGE_HINKLEY
+
+__all__ = ["DETECTORS", "UnknownDetectorError", "find"]
+
+DETECTORS: dict[str, Detector] = {
+    "adwin": ADWIN,
+    "cusum": CUSUM,
+    "page_hinkley": PAGE_HINKLEY,
+}
+"""Every change detector by its name. A new one is one file and one line here; the contract tests walk this table."""
+
+
+class UnknownDetectorError(ValueError):
+    """There is no detector of that name.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        nearest = difflib.get_close_matches(name, DETECTORS, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        super().__init__(f"there is no detector {name!r}; {hint}the detectors are " + ", ".join(sorted(DETECTORS)))
+        self.name = name
+
+
+def find(name: str) -> Detector:
+    """Return the detector called `name`.
+
+    Raises
+    ------
+    UnknownDetectorError
+
+    Examples
+    --------
+    >>> find("cusum").parameters[0].name
+    'k'
+    >>> find("adwim")
+    Traceback (most recent call last):
+    detectors.drift.UnknownDetectorError: there is no detector 'adwim'; did you mean 'adwin'? the detectors are \
+adwin, cusum, page_hinkley
+    """
+    try:
+        return DETECTORS[name]
+    except KeyError:
+        raise UnknownDetectorError(name) from None

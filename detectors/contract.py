@@ -1,0 +1,281 @@
+"""The page to read first: what a detector, a sketch and a distance are.
+
+A **detector** reads one observation after another and says of each whether the stream has changed. It is described by
+a frozen :class:`Detector` and is nothing but two arrays and one function over them:
+
+``update(state, memory, params, series, x, score, flag)``
+
+========== ====================== =====================================================================================
+argument   type                   meaning
+========== ====================== =====================================================================================
+``state``  structured [series]    one row per series; only 8-byte fields. A row of zeros is a series that saw nothing
+``memory`` float64 [series, width] whatever is sized by a parameter (windows, buckets); zeros at first
+``params`` float64 [k]            the parameters, encoded by :meth:`Detector.encode`; never changed
+``series`` int64 [n]              the row that each observation belongs to
+``x``      float64 [n]            the observations, in order
+``score``  float64 [n], out       the detector's statistic after each observation; always finite. Its sign is the
+                                  direction of the change: above zero, the values rise
+``flag``   uint8 [n], out         :data:`OK`, :data:`WARNING` or :data:`DRIFT`
+========== ====================== =====================================================================================
+
+Every detector keeps these promises, and ``tests/detectors/test_contract.py`` walks the table to see that it does:
+
+* The result is a function of each series' own observations: a batch may be cut anywhere, and series may be
+  interleaved anyhow, without changing a bit of score, flag or state.
+* An observation that is NaN, infinite or beyond ±``kernel.MAX_ABS`` gets flag ``OK`` and score 0, is counted in
+  ``state["skipped"]``, and leaves everything else as it was.
+* After ``DRIFT`` the detector starts anew at the *next* observation that it absorbs, so that the state which led to an
+  alarm can still be looked at. ``state["drifted"]`` is 1 until then.
+* Before :attr:`Detector.min_samples` observations nothing but ``OK`` is said, and :attr:`Detector.ready` is false:
+  "not ready" is never mistaken for "no drift".
+
+A new detector is one file under ``detectors/drift/`` and one line in its table, ``DETECTORS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "DRIFT",
+    "OK",
+    "STATE_FIELDS",
+    "WARNING",
+    "Detector",
+    "Distance",
+    "FloatArray",
+    "Parameter",
+    "ParameterError",
+    "Sketch",
+    "Value",
+]
+
+OK = 0
+"""Flag: no change seen (or too little seen to tell: ask ``ready``)."""
+WARNING = 1
+"""Flag: a change is suspected."""
+DRIFT = 2
+"""Flag: the stream has changed."""
+
+STATE_FIELDS: list[tuple[str, str]] = [("skipped", "<i8"), ("drifted", "<i8")]
+"""What the state of every detector begins with."""
+
+Value = float | int | str | None
+"""What a parameter may be set to."""
+FloatArray = NDArray[np.float64]
+Update = Callable[..., None]
+
+
+class ParameterError(ValueError):
+    """A parameter that does not exist or has a value that it may not have.
+
+    Parameters
+    ----------
+    detector : str
+    parameter : str
+    value : object
+        What was given.
+    allowed : str
+        What would have been accepted, in words.
+    """
+
+    def __init__(self, detector: str, parameter: str, value: object, allowed: str) -> None:
+        super().__init__(f"{detector}: {parameter}={value!r} is not allowed; {allowed}")
+        self.detector = detector
+        self.parameter = parameter
+        self.value = value
+        self.allowed = allowed
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a detector, with the limits within which it has been tried.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"float", "int", "choice"}
+    default : float, int, str or None
+        None stands for "not given", and is accepted only where it is the default.
+    low, high : float
+        Smallest and largest value allowed, both included; unused for a choice.
+    unit : str
+        What it is counted in: ``"observations"``, ``"sd"``, ``"units of x"``, ``"probability"``; ``""`` for a choice.
+    meaning : str
+        One sentence for the user.
+    choices : tuple of str
+        The values of a choice.
+
+    Examples
+    --------
+    >>> clock = Parameter("clock", "int", 32, 1, 1000, "observations", "How often to look.")
+    >>> clock.allowed
+    'allowed is an integer from 1 to 1000 (observations)'
+    >>> clock.accept("adwin", 0)
+    Traceback (most recent call last):
+    detectors.contract.ParameterError: adwin: clock=0 is not allowed; allowed is an integer from 1 to 1000 (observations)
+    """
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    default: Value
+    low: float
+    high: float
+    unit: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """The accepted values, in words."""
+        if self.kind == "choice":
+            return "allowed is one of " + ", ".join(self.choices)
+        noun = "an integer" if self.kind == "int" else "a number"
+        unit = f" ({self.unit})" if self.unit else ""
+        missing = ", or nothing" if self.default is None else ""
+        return f"allowed is {noun} from {self.low:.12g} to {self.high:.12g}{unit}{missing}"
+
+    def accept(self, detector: str, value: object) -> Value:
+        """Return `value` as the type of this parameter.
+
+        Raises
+        ------
+        ParameterError
+            When the value is of another type or out of range.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.kind == "choice":
+            if isinstance(value, str) and value in self.choices:
+                return value
+        elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+            number = float(value)
+            if self.low <= number <= self.high and (self.kind == "float" or number.is_integer()):
+                return int(number) if self.kind == "int" else number
+        raise ParameterError(detector, self.name, value, self.allowed)
+
+    def encode(self, value: Value) -> float:
+        """Return the number that stands for `value` in a kernel: a choice is its index, nothing is NaN."""
+        if value is None:
+            return math.nan
+        return float(self.choices.index(value)) if isinstance(value, str) else float(value)
+
+
+def _no_further_check(values: Mapping[str, Value]) -> None:
+    """Accept every combination of values that are allowed one by one."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What there is to know about one detector; holds no state.
+
+    Parameters
+    ----------
+    name : str
+        The name in configurations and in stored rows.
+    summary : str
+        One sentence for the user.
+    statistic : str
+        What ``score`` is, and what it is compared with.
+    reference : str
+        The paper.
+    parameters : tuple of Parameter
+    fields : list of (str, str)
+        The fields of a row of state, after :data:`STATE_FIELDS`; all of 8 bytes.
+    update : callable
+        The kernel; see the top of this page.
+    min_samples : callable
+        From the values of the parameters to the fewest observations after which an alarm is possible.
+    ready : callable
+        ``ready(state, params) -> bool [series]``: which series have seen enough to be judged.
+    memory_width : callable
+        From the values of the parameters to the number of float64 in a row of memory.
+    check : callable
+        Raises ParameterError on values that are allowed one by one but not together.
+    layout : int
+        Raised when state or memory change their meaning, so that no old checkpoint is misread.
+    """
+
+    name: str
+    summary: str
+    statistic: str
+    reference: str
+    parameters: tuple[Parameter, ...]
+    fields: list[tuple[str, str]]
+    update: Update
+    min_samples: Callable[[Mapping[str, Any]], int]
+    ready: Callable[[NDArray[np.void], FloatArray], NDArray[np.bool_]]
+    memory_width: Callable[[Mapping[str, Any]], int] = lambda values: 0
+    check: Callable[[Mapping[str, Value]], None] = _no_further_check
+    layout: int = 1
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The dtype of a row of state."""
+        return np.dtype(STATE_FIELDS + self.fields)
+
+    def values(self, given: Mapping[str, object] | None = None) -> dict[str, Value]:
+        """Return the value of every parameter: those given, checked, and the defaults of the others.
+
+        Raises
+        ------
+        ParameterError
+            On a name that is not a parameter, with the nearest one that is, or on a value that is not allowed.
+        """
+        given = given or {}
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise ParameterError(self.name, name, given[name], _no_such_parameter(name, list(known)))
+        values = {
+            name: parameter.accept(self.name, given.get(name, parameter.default))
+            for name, parameter in known.items()
+        }
+        self.check(values)
+        return values
+
+    def encode(self, values: Mapping[str, Value]) -> FloatArray:
+        """Return `values`, as :meth:`values` gives them, as the kernel wants them.
+
+        Returns
+        -------
+        float64 [k]
+            In the order of :attr:`parameters`.
+        """
+        return np.array([p.encode(values[p.name]) for p in self.parameters], dtype=np.float64)
+
+
+def _no_such_parameter(name: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"there is no such parameter; {hint}the parameters are " + ", ".join(known)
+
+
+class Sketch(Protocol):
+    """The additive summary of many series over one pane.
+
+    All of it is integers, or a minimum or maximum, so that adding panes in any order and grouping gives the same bits.
+    """
+
+    def fold(self, series: NDArray[np.int64], x: FloatArray) -> None:
+        """Take in observations: ``x[i]`` belongs to row ``series[i]``."""
+
+    def __add__(self, other: Sketch, /) -> Sketch:
+        """Return the sketch of both. Only sketches of one layout may be added."""
+
+
+class Distance(Protocol):
+    """How far the current window is from the baseline, for many series at once."""
+
+    def __call__(
+        self, reference: NDArray[Any], current: NDArray[Any], /
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return ``(statistic, p_value, effect)``, float64 [series] each, of two matrices [series, bins]."""

@@ -1,0 +1,229 @@
+"""ADWIN: a window of the recent past that grows while its parts agree on the mean, and is cut where they do not.
+
+The window is kept as buckets, of which level ``l`` holds up to ``max_buckets``, each the sum of 2**l consecutive
+observations; one bucket too many, and the two oldest become one of the next level. A row of ``memory`` is, level by
+level, the number of buckets, then their totals, then their sums of squared deviations, oldest first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.kernel import MAX_ABS, kernel
+
+__all__ = ["ADWIN"]
+
+_LEVELS = 40  # a window of 2**40 observations, should each level have but one bucket
+_AFTER_DRIFT = ("forget", "keep")
+
+
+@kernel
+def forget_oldest(s: Any, buckets: FloatArray, slots: int) -> None:
+    """Take the oldest bucket off the window (Babcock et al. 2003, section 2, solved for what remains)."""
+    level = s["levels"] - 1
+    base = level * (2 * slots + 1)
+    size = 2.0**level
+    total = buckets[base + 1]
+    rest = s["width"] - size
+    s["width"] = rest
+    s["total"] -= total
+    gap = total / size - s["total"] / rest
+    s["squares"] -= buckets[base + 1 + slots] + size * rest * gap * gap / (size + rest)
+    count = int(buckets[base]) - 1
+    for j in range(count):
+        buckets[base + 1 + j] = buckets[base + 2 + j]
+        buckets[base + 1 + slots + j] = buckets[base + 2 + slots + j]
+    buckets[base] = count
+    if count == 0:
+        s["levels"] = level
+
+
+@kernel
+def merge(buckets: FloatArray, base: int, slots: int, size: float) -> tuple[float, float]:
+    """Take the two oldest of the full level at `base` out; return what they are together."""
+    totals, squares = base + 1, base + 1 + slots
+    total = buckets[totals] + buckets[totals + 1]
+    gap = buckets[totals] / size - buckets[totals + 1] / size
+    spread = buckets[squares] + buckets[squares + 1] + size * 0.5 * gap * gap
+    for j in range(2, slots):
+        buckets[totals + j - 2] = buckets[totals + j]
+        buckets[squares + j - 2] = buckets[squares + j]
+    buckets[base] = slots - 2
+    return total, spread
+
+
+@kernel
+def insert(s: Any, buckets: FloatArray, slots: int, x: float) -> None:
+    """Put `x` into the window, as a bucket of its own, and merge what has become too many."""
+    width = s["width"]
+    if width > 0.0:
+        gap = x - s["total"] / width
+        s["squares"] += width * gap * gap / (width + 1.0)
+    s["width"] = width + 1.0
+    s["total"] += x
+    total, spread, size, level, base = x, 0.0, 1.0, 0, 0
+    while True:
+        count = int(buckets[base])
+        buckets[base + 1 + count] = total
+        buckets[base + 1 + slots + count] = spread
+        buckets[base] = count + 1
+        if count + 1 < slots:
+            break
+        total, spread = merge(buckets, base, slots, size)
+        level += 1
+        base += 2 * slots + 1
+        size *= 2.0
+    s["levels"] = max(s["levels"], level + 1)
+
+
+@kernel
+def cut(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) -> float:
+    """Cut once, if anywhere: return the newer mean less the older at the first cut that passes, or 0 for none.
+
+    The bound is that of Bifet and Gavaldà, section 4.1, with the harmonic mean of the lengths of both parts, each
+    less ``shortest - 1``.
+    """
+    width = s["width"]
+    # Of a window of nearly equal values, rounding may leave a sum of squares just under zero.
+    if width < 2 * shortest or s["squares"] < 0.0:
+        return 0.0
+    log_term = math.log(2.0 * math.log(width) / delta)
+    variance = s["squares"] / width
+    n0, n1, u0, u1 = 0.0, width, 0.0, s["total"]
+    for level in range(s["levels"] - 1, -1, -1):
+        base = level * (2 * slots + 1)
+        size = 2.0**level
+        for j in range(int(buckets[base])):
+            n0 += size
+            n1 -= size
+            u0 += buckets[base + 1 + j]
+            u1 -= buckets[base + 1 + j]
+            if n1 < shortest:
+                return 0.0
+            if n0 >= shortest:
+                gap = u0 / n0 - u1 / n1
+                recip = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
+                bound = math.sqrt(2.0 * recip * variance * log_term) + 2.0 / 3.0 * log_term * recip
+                if abs(gap) > bound:
+                    return -gap
+    return 0.0
+
+
+@kernel
+def look(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) -> float:
+    """Forget the oldest bucket as long as a cut passes; return the largest difference of means met, or 0 for none."""
+    largest = 0.0
+    while True:
+        gap = cut(s, buckets, slots, delta, shortest)
+        if gap == 0.0:
+            return largest
+        if abs(gap) > abs(largest):
+            largest = gap
+        forget_oldest(s, buckets, slots)
+
+
+@kernel
+def reset(s: Any, buckets: FloatArray, slots: int) -> None:
+    """Empty the window."""
+    for level in range(s["levels"]):
+        buckets[level * (2 * slots + 1)] = 0.0
+    s["n"] = 0
+    s["width"] = 0.0
+    s["total"] = 0.0
+    s["squares"] = 0.0
+    s["levels"] = 0
+
+
+@kernel
+def update(
+    state: Any,
+    memory: FloatArray,
+    params: FloatArray,
+    series: NDArray[np.int64],
+    x: FloatArray,
+    score: FloatArray,
+    flag: NDArray[np.uint8],
+) -> None:
+    """Run the detector over a batch; see :mod:`detectors.contract`."""
+    delta, clock, slots = params[0], int(params[1]), int(params[2]) + 1
+    shortest, grace, keep = int(params[3]), params[4], params[5] == 1
+    most_levels = memory.shape[1] // (2 * slots + 1)
+    for i in range(x.size):
+        score[i] = 0.0
+        flag[i] = OK
+        s = state[series[i]]
+        buckets = memory[series[i]]
+        if not abs(x[i]) <= MAX_ABS:
+            s["skipped"] += 1
+            continue
+        if s["drifted"] == 1:
+            s["drifted"] = 0
+            if not keep:
+                reset(s, buckets, slots)
+        # No room for one more level: the window stays as long as it is.
+        if s["levels"] == most_levels and buckets[(most_levels - 1) * (2 * slots + 1)] == slots - 1:
+            forget_oldest(s, buckets, slots)
+        insert(s, buckets, slots, x[i])
+        s["n"] += 1
+        if s["n"] % clock == 0 and s["width"] > grace:
+            score[i] = look(s, buckets, slots, delta, shortest)
+            if score[i] != 0.0:
+                s["drifted"] = 1
+                flag[i] = DRIFT
+
+
+def _first_look(clock: float, shortest: float, grace: float) -> int:
+    """Return the first multiple of the clock at which a window has its grace behind it and can be cut in two."""
+    return int(clock * math.ceil(max(grace + 1, 2 * shortest) / clock))
+
+
+def _min_samples(values: Mapping[str, Any]) -> int:
+    return _first_look(values["clock"], values["min_window_length"], values["grace_period"])
+
+
+def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
+    return np.asarray(state["n"] >= _first_look(params[1], params[3], params[4]), dtype=np.bool_)
+
+
+def _memory_width(values: Mapping[str, Any]) -> int:
+    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 1)
+
+
+ADWIN = Detector(
+    name="adwin",
+    summary="A change of the mean, over whatever span shows it best; quiet, two-sided, with little to set. Values "
+    "should be of the order of 1.",
+    statistic="At an alarm, the mean of the newer part of the window less that of the older, at the cut where they "
+    "differ most; otherwise 0. The bound it has to pass depends on the cut.",
+    reference="A. Bifet, R. Gavaldà, Learning from time-changing data with adaptive windowing, SIAM International "
+    "Conference on Data Mining (2007), pp. 443-448; variances after B. Babcock, M. Datar, R. Motwani, L. "
+    "O'Callaghan, Maintaining variance and k-medians over data stream windows, PODS (2003), pp. 234-243.",
+    parameters=(
+        Parameter("delta", "float", 0.002, 1e-100, 0.99, "probability", "Of a false alarm, at one look."),
+        Parameter("clock", "int", 32, 1, 1e6, "observations", "How often to look for a cut."),
+        Parameter("max_buckets", "int", 5, 1, 100, "buckets", "How many of one size: more is finer and slower."),
+        Parameter("min_window_length", "int", 5, 1, 1e6, "observations", "The shortest part that is compared."),
+        Parameter("grace_period", "int", 10, 0, 1e9, "observations", "How wide the window must be, and one more."),
+        Parameter(
+            "after_drift",
+            "choice",
+            "forget",
+            0,
+            0,
+            "",
+            "Empty the window, or keep its newer part: sooner ready, but one change may alarm several times.",
+            _AFTER_DRIFT,
+        ),
+    ),
+    fields=[("n", "<i8"), ("width", "<f8"), ("total", "<f8"), ("squares", "<f8"), ("levels", "<i8")],
+    update=update,
+    min_samples=_min_samples,
+    ready=_ready,
+    memory_width=_memory_width,
+)

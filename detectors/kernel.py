@@ -1,0 +1,62 @@
+"""How a kernel is compiled: every Numba option in one place, each with its reason.
+
+Rules for what stands under :func:`kernel`, which the compiler does not check:
+
+* No division by zero, no logarithm or root of what may be negative. Compiled code would go on with NaN, the same code
+  with ``NUMBA_DISABLE_JIT=1`` would raise, and both must give the same.
+* ``s["mean"]``, not ``s.mean``: the second works only when compiled.
+* A kernel calls only kernels of its own file: the disk cache notices an edit of the file of the function that it
+  holds, not of what that function calls elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+__all__ = ["MAX_ABS", "kernel"]
+
+MAX_ABS = 1e140
+"""Largest size of an observation that is absorbed: squares of sums over 2**40 such values still do not overflow.
+
+Testing ``abs(x) <= MAX_ABS`` also turns away NaN and both infinities, in one comparison.
+"""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` on its first call.
+
+    Examples
+    --------
+    >>> @kernel
+    ... def double(x: float) -> float:
+    ...     return 2 * x
+    >>> double(21.0)
+    42.0
+    """
+    compiled = numba.njit(
+        # A restarted worker must not spend seconds compiling before it reads its first event. The disk cache does not
+        # tell code with bounds checks from code without, so checked code (NUMBA_BOUNDSCHECK=1) stays out of it.
+        cache=not numba.config.BOUNDSCHECK and _is_in_a_file(function),
+        # Reordered or fused arithmetic would make results depend on the machine and on whether the jit is on.
+        fastmath=False,
+        # Partitions are worked on in threads; a kernel touches no Python object.
+        nogil=True,
+        # Threads inside a kernel would compete with those, and a parallel sum is not reproducible.
+        parallel=False,
+        # Python's division checks its divisor at each use, which keeps loops from being vectorised.
+        error_model="numpy",
+        # Left to the environment, NUMBA_BOUNDSCHECK=1; the test suite is run once with it.
+        boundscheck=None,
+    )(function)
+    return cast(Callable[P, R], compiled)
+
+
+def _is_in_a_file(function: Callable[P, R]) -> bool:
+    """Whether there is a source file whose edits the disk cache can notice."""
+    return not function.__code__.co_filename.startswith("<")
