@@ -1,0 +1,67 @@
+"""From rows of the table ``alerts`` to the notification that a receiver is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sinks.receivers.contract import Alert, Notification, Status
+
+__all__ = ["compose"]
+
+REASONS_AT_MOST = 10
+"""Signals that a notification explains; the page behind its link has all of them."""
+
+Row = Mapping[str, Any]
+
+
+def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> Notification:
+    """Return what to say about a transition.
+
+    The alert's severity is one of its labels, and other systems know an alert by its labels. When the severity has
+    risen, the alert under its former labels is therefore reported as resolved in the same notification, which is
+    what Alertmanager sends in this case.
+
+    Parameters
+    ----------
+    row : mapping
+        The transition, a row of ``alerts``; its state is firing, updated or resolved.
+    before : mapping or None
+        The alert's transition before it, if a receiver may know it.
+    receiver : str
+    external_url : str
+        Where the API is; empty if people cannot reach it.
+    """
+    labels = json.loads(row["labels"])
+    status: Status = "resolved" if row["state"] == "resolved" else "firing"
+    alerts = [_alert(row, labels, status, int(row["ends_ms"]), external_url)]
+    if before is not None and before["labels"] != row["labels"]:
+        former = json.loads(before["labels"])
+        alerts.append(_alert(before, former, "resolved", int(row["at_ms"]), external_url))
+    return Notification(
+        receiver=receiver,
+        group_key=f'{{}}:{{alert_id="{row["alert_id"]}"}}',
+        group_labels={"alert_id": row["alert_id"]},
+        alerts=tuple(alerts),
+        external_url=external_url,
+    )
+
+
+def _alert(row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str) -> Alert:
+    link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
+    annotations = {"summary": row["title"], "description": _description(row), "dashboard": link}
+    return Alert(
+        status=status,
+        labels=labels,
+        annotations={name: text for name, text in annotations.items() if text},
+        starts_at_ms=int(row["starts_ms"]),
+        ends_at_ms=ends_ms,
+        generator_url=link,
+    )
+
+
+def _description(row: Row) -> str:
+    reasons = [signal["reason"] for signal in json.loads(row["signals"])]
+    more = len(reasons) - REASONS_AT_MOST
+    return "\n".join([*reasons[:REASONS_AT_MOST], *([f"and {more} more"] if more > 0 else [])])
