@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -332,15 +332,18 @@ class Detect(Strict):
         return defaults + list(self.rules)
 
 
+Severity = Literal["critical", "warning", "info"]
+
+
 class Alerts(Strict):
     """How alarmed windows become alerts."""
 
-    severity: dict[Literal["critical", "warning", "info"], str | list[str]] = Field(
-        default_factory=lambda: {"critical": "prediction:*", "warning": "*"},
+    severity: dict[Severity, str | list[str]] = Field(
+        default={"critical": "prediction:*", "warning": "*"},
         description="patterns of signals; the gravest that matches an alert's signals counts",
     )
     group_by: list[Literal["model", "version", "segment"]] = Field(
-        default_factory=lambda: ["model", "version"], description="signals that agree in these share an alert"
+        default=["model"], description="signals that agree in these may share an alert"
     )
     for_ms: DurationMs = Field(
         default=0, alias="for", ge=0, description="how long a condition must hold before it fires"
@@ -355,8 +358,8 @@ class Alerts(Strict):
 
     def severity_of(self, signals: list[str]) -> str:
         """The gravest severity whose patterns match one of ``signals``; ``warning`` if none does."""
-        for level in ("critical", "warning", "info"):
-            patterns = self.severity.get(level, [])  # type: ignore[call-overload]
+        for level in get_args(Severity):
+            patterns = self.severity.get(level, [])
             for pattern in [patterns] if isinstance(patterns, str) else patterns:
                 if any(fnmatchcase(signal, pattern) for signal in signals):
                     return level

@@ -87,7 +87,7 @@ class ServiceSpec(Strict):
     ingest_log: str = Field(
         default="data/ingest.log", description="where POST /v1/events is kept until it is read"
     )
-    receivers: list[Receiver] = Field(default_factory=lambda: [LogReceiver(kind="log")])
+    receivers: list[Receiver] = Field(default=[LogReceiver(kind="log")])
     external_url: str = Field(
         default="", description="how people reach the API; links in alerts start with it"
     )

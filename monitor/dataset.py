@@ -1,0 +1,107 @@
+"""Reading a data set of a baseline: CSV, JSON lines or Parquet, into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.errors import InputError
+
+__all__ = ["Dataset", "read_dataset"]
+
+
+class Dataset:
+    """Columns of a file.
+
+    Parameters
+    ----------
+    path : Path
+    table : pyarrow.Table
+    """
+
+    def __init__(self, path: Path, table: object) -> None:
+        self.path = path
+        self._table = table
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self._table.column_names)  # type: ignore[attr-defined]
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)  # type: ignore[attr-defined]
+
+    def has(self, name: str) -> bool:
+        return name in self.columns
+
+    def numeric(self, name: str) -> NDArray[np.float64]:
+        """Return a column as float64; missing values are NaN.
+
+        Raises
+        ------
+        InputError
+            If the column is absent or not numeric.
+        """
+        import pyarrow as pa
+
+        column = self._column(name)
+        try:
+            values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(f"{self.path}: column {name!r} is not numeric: {error}") from error
+        return np.asarray(values, dtype=np.float64)
+
+    def text(self, name: str) -> list[str | None]:
+        """Return a column as text; missing values are None.
+
+        Raises
+        ------
+        InputError
+            If the column is absent.
+        """
+        values = self._column(name).to_pylist()  # type: ignore[attr-defined]
+        return [None if value is None else _as_text(value) for value in values]
+
+    def _column(self, name: str) -> object:
+        if not self.has(name):
+            raise InputError(f"{self.path}: no column {name!r}; it has {', '.join(self.columns)}")
+        return self._table.column(name).combine_chunks()  # type: ignore[attr-defined]
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a data set; its suffix says how.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of an unknown kind, or broken.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.json
+    import pyarrow.parquet
+
+    readers: dict[str, Callable[[str], object]] = {
+        ".csv": pyarrow.csv.read_csv,
+        ".parquet": pyarrow.parquet.read_table,
+        ".jsonl": pyarrow.json.read_json,
+        ".json": pyarrow.json.read_json,
+        ".ndjson": pyarrow.json.read_json,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f"{path}: unknown kind of file; expected one of {', '.join(sorted(readers))}")
+    try:
+        return Dataset(path, reader(str(path)))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from error

@@ -1,0 +1,217 @@
+"""The evaluate stage: windows of panes against baselines, scores and alert transitions out.
+
+One evaluation per model. It reads how far every partition has closed its panes, takes the panes that all of them
+have closed, and judges window after window in the order of event time. Only on-time rows count, so that the result
+does not depend on which worker was faster. A partition that is read to its end and has been silent for a set time
+no longer holds the others back; what is decided without it says so.
+
+Rows are written before the checkpoint; after a crash the windows since the last checkpoint are judged again from
+the same panes and give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from monitor import checkpoint
+from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.alerts.verdict import Verdict
+from monitor.compare import Measured, Pair, measure
+from monitor.fold import ENDED
+from monitor.rows import Rows, add_row, append, empty_rows
+from monitor.series import DistributionSeries, VolumeSeries
+from monitor.sources.contract import Partition
+from monitor.watch import Watch
+from monitor.windows import Window, first_window_end, windows
+from sinks.store.contract import Query, Store
+
+__all__ = ["Evaluated", "Evaluation", "Horizon"]
+
+WINDOWS_AT_ONCE = 32
+"""Windows whose panes are read in one go."""
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """Which partitions decide how far windows are complete.
+
+    Attributes
+    ----------
+    expected : frozenset of Partition
+        Partitions that are being read; one of them without any pane holds everything back.
+    idle : frozenset of Partition
+        Those of them that no longer hold windows back.
+    """
+
+    expected: frozenset[Partition] = frozenset()
+    idle: frozenset[Partition] = frozenset()
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What one call of :meth:`Evaluation.advance` did."""
+
+    windows: int = 0
+    scores: int = 0
+    transitions: list[Transition] | None = None
+
+
+class Evaluation:
+    """The evaluation of one model.
+
+    Parameters
+    ----------
+    watch : Watch
+    store : Store
+    """
+
+    def __init__(self, watch: Watch, store: Store) -> None:
+        self._watch, self._store = watch, store
+        metadata, spec = watch.model.metadata, watch.model.spec
+        self._step_ms, self._window_ms = spec.detect.defaults.step_ms, spec.detect.defaults.window
+        self._lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, self._window_ms)
+        self._series: dict[Key, DistributionSeries] = {}
+        self._volumes: dict[str, VolumeSeries] = {}
+        self.next_end_ms: int | None = None
+        """The end of the next window to judge; None until the first pane is known."""
+        self._saved_ms: int | None = None
+        loaded = checkpoint.load(store, "evaluate", watch.name, 0)
+        if loaded is not None:
+            self._restore(*loaded)
+
+    # -- forward -----------------------------------------------------------------------------------------------
+
+    def advance(self, horizon: Horizon) -> Evaluated:
+        """Judge every window that is complete by now and write what came of it.
+
+        Parameters
+        ----------
+        horizon : Horizon
+
+        Returns
+        -------
+        Evaluated
+        """
+        done = Evaluated(transitions=[])
+        complete_ms = self._complete_ms(horizon)
+        if complete_ms is None:
+            return done
+        if self.next_end_ms is None:
+            first = self._store.read(
+                Query("panes", {"model": self._watch.name, "late_at_ms": 0}, order=("pane_start_ms",), limit=1)
+            )["pane_start_ms"]
+            if not len(first):
+                return done
+            self.next_end_ms = first_window_end(self._watch, int(first[0]))
+        idle = ",".join(f"{topic}/{partition}" for topic, partition in sorted(horizon.idle))
+        while self.next_end_ms <= complete_ms:
+            last = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
+            self._judge_until(last, idle, done)
+        return done
+
+    def _complete_ms(self, horizon: Horizon) -> int | None:
+        """Up to where every partition has closed its panes; None if one of them has not begun."""
+        rows = self._store.read(Query("progress", {"model": self._watch.name}))
+        names = zip(rows["topic"], rows["partition"].tolist(), strict=True)
+        closed = dict(zip(names, rows["closed_ms"].tolist(), strict=True))
+        waiting = horizon.expected - horizon.idle
+        if not closed or any(partition not in closed for partition in waiting):
+            return None
+        bounds = [ms for partition, ms in closed.items() if partition not in horizon.idle and ms < ENDED]
+        if bounds:
+            return int(min(bounds))
+        return int(max(rows["newest_ms"].tolist())) + 1
+
+    def _judge_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
+        assert self.next_end_ms is not None
+        ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
+        where = {"model": self._watch.name, "late_at_ms": 0}
+        low, high = {"pane_start_ms": ends[0] - self._window_ms}, {"pane_start_ms": ends[-1]}
+        rows = self._store.read(Query("panes", where, low, high))
+        verdicts: list[Verdict] = []
+        transitions: list[Transition] = []
+        for window in windows(self._watch, rows, ends):
+            judged = self._judge(window)
+            verdicts += judged
+            transitions += self._lifecycle.step(window.end_ms, judged)
+        self._write(verdicts, transitions, idle)
+        self.next_end_ms = ends[-1] + self._step_ms
+        done.windows += len(ends)
+        done.scores += len(verdicts)
+        assert done.transitions is not None
+        done.transitions += transitions
+
+    def _judge(self, window: Window) -> list[Verdict]:
+        jobs: dict[str, list[tuple[Key, Pair]]] = {}
+        for key in sorted(window.summaries):
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = DistributionSeries(self._watch, key)
+            for name, pair in series.tests(window.summaries[key]).items():
+                jobs.setdefault(name, []).append((key, pair))
+        measured: dict[Key, dict[str, Measured]] = {}
+        for name, work in jobs.items():
+            for (key, _), result in zip(work, measure(name, [pair for _, pair in work]), strict=True):
+                measured.setdefault(key, {})[name] = result
+        verdicts: list[Verdict] = []
+        for key in sorted(window.summaries):
+            verdicts += self._series[key].conclude(window.end_ms, window.summaries[key], measured.get(key, {}))
+        return verdicts + self._judge_volume(window)
+
+    def _judge_volume(self, window: Window) -> list[Verdict]:
+        if "volume" not in self._watch.uses.get("volume", {}):
+            return []
+        for segment in window.volume:
+            if segment not in self._volumes:
+                self._volumes[segment] = VolumeSeries(self._watch, segment)
+        known = sorted(self._volumes)
+        return [self._volumes[name].conclude(window.end_ms, window.volume.get(name, 0)) for name in known]
+
+    def _write(self, verdicts: list[Verdict], transitions: list[Transition], idle: str) -> None:
+        append(self._store, "scores", score_columns(self._watch.name, verdicts, idle))
+        append(self._store, "alerts", to_columns(transitions))
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint, unless nothing has happened since the last one."""
+        if self.next_end_ms is None or self.next_end_ms == self._saved_ms:
+            return
+        state = {
+            "config": self._watch.config_hash,
+            "lifecycle": self._lifecycle.snapshot(),
+            "series": [series.snapshot() for _, series in sorted(self._series.items())],
+            "volumes": [series.snapshot() for _, series in sorted(self._volumes.items())],
+        }
+        checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state)
+        self._saved_ms = self.next_end_ms
+
+    def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
+        self._lifecycle.restore(state["lifecycle"])
+        self.next_end_ms = self._saved_ms = next_end_ms
+        if state["config"] != self._watch.config_hash:
+            return
+        for saved in state["series"]:
+            version, segment, signal = saved["key"]
+            series = DistributionSeries(self._watch, (version, segment, signal))
+            series.restore(saved)
+            self._series[series.key] = series
+        for saved in state["volumes"]:
+            volume = VolumeSeries(self._watch, saved["segment"])
+            volume.restore(saved)
+            self._volumes[volume.segment] = volume
+
+
+def score_columns(model: str, verdicts: Iterable[Verdict], idle: str) -> Rows:
+    """Verdicts as rows of ``scores``."""
+    columns = empty_rows("scores")
+    for verdict in verdicts:
+        row = asdict(verdict)
+        at_ms, start_ms = row.pop("at_ms"), row.pop("window_start_ms")
+        row |= {"model": model, "window_end_ms": at_ms, "window_ms": at_ms - start_ms, "idle": idle}
+        add_row(columns, row)
+    return columns

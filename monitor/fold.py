@@ -1,0 +1,365 @@
+"""One partition's events into panes and findings.
+
+The fold of a partition is a pure function of its log: where batches end, when panes are asked for and where a
+crash falls change no bit of any row. What makes it so: panes are integer sums; the clock is sequential
+(:mod:`monitor.watermark`); an event for a closed pane goes to an addition of its own, keyed by the pane in which
+the watermark stood; detectors see every value in the order of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import xxhash
+from detectors.bank import Bank
+from numpy.typing import NDArray
+
+from detectors.contract import DRIFT
+from detectors.drift import find
+from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
+from monitor.config.model import SourceSpec
+from monitor.events import REJECTED, Events, Problem
+from monitor.panes import category_columns, numeric_columns, pane_columns
+from monitor.rows import Rows, add_row, empty_rows
+from monitor.watch import Slices, Watch
+from monitor.watermark import FUTURE, NEVER, advance
+
+__all__ = ["ENDED", "Folded", "PartitionFold"]
+
+ENDED = 1 << 62
+"""``closed_ms`` of a partition whose input has ended."""
+
+Integers = NDArray[np.int64]
+Key = tuple[int, int, int, str]  # pane start, late_at, index of the version, segment
+L = TypeVar("L", NumericLayout, CategoryLayout)
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch settled: rows of closed panes, findings, events that count nowhere, and how many were late."""
+
+    panes: Rows = field(default_factory=lambda: empty_rows("panes"))
+    findings: Rows = field(default_factory=lambda: empty_rows("findings"))
+    problems: list[Problem] = field(default_factory=list)
+    late: int = 0
+
+
+class PartitionFold:
+    """The state of one model on one partition.
+
+    Parameters
+    ----------
+    watch : Watch
+    source : SourceSpec
+        Which of the model's sources the partition belongs to.
+    topic : str
+    partition : int
+    """
+
+    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+        self._watch, self._topic, self._partition = watch, topic, partition
+        self._numeric, self._category = watch.signals_of(source)
+        self._volume = watch.counts_volume(source)
+        self._pane_ms = watch.model.spec.detect.pane
+        self._clock = (self._pane_ms, source.allowed_lateness, source.max_ahead)
+        self._slices = [
+            (cut, [self._category.index(signal) for signal in cut.by])
+            for cut in watch.slices
+            if set(cut.by) <= set(self._category)
+        ]
+        self.next_offset = 0
+        self.newest_ms = NEVER
+        self.closed_ms = NEVER
+        self._held: Events | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        watch = self._watch
+        self._versions: list[str] = []
+        self._rows: dict[Key, int] = {}
+        self._free: list[int] = []
+        self._count = np.zeros(0, dtype=np.int64)
+        self._numbers = NumericFold(_layouts(watch, self._numeric, NumericLayout))
+        self._names = CategoryFold(_layouts(watch, self._category, CategoryLayout))
+        self._banks = {
+            (signal, name): Bank(find(name), params)
+            for signal in self._numeric
+            for name, params in watch.detectors_for(signal).items()
+        }
+        self._seen: dict[int, set[int]] = {}
+
+    @property
+    def resume_offset(self) -> int:
+        """The first offset that a successor has to read."""
+        return int(self._held.offsets[0]) if self._held is not None else self.next_offset
+
+    def process(self, events: Events, *, end: bool = False) -> Folded:
+        """Fold a batch.
+
+        Parameters
+        ----------
+        events : Events
+            In the order of the log. What lies before ``next_offset`` is skipped, so that a replay does no harm.
+        end : bool
+            No more events will come: every pane is closed.
+
+        Returns
+        -------
+        Folded
+        """
+        out = Folded()
+        batch = self._with_held(events)
+        settled, newest, status, closed = advance(batch.event_ms, self.newest_ms, self._clock, end=end)
+        self._held = batch.slice(settled, len(batch)) if settled < len(batch) else None
+        if settled:
+            self._fold(batch.slice(0, settled), status, closed, out)
+            self.newest_ms = newest
+            self.closed_ms = int(closed[-1])
+            self.next_offset = int(batch.offsets[settled - 1]) + 1
+        if end:
+            self.closed_ms = ENDED
+        self._emit_closed(out)
+        return out
+
+    def finish(self) -> Folded:
+        """No more events will come: close every pane."""
+        nothing = np.empty(0, dtype=np.int64)
+        numeric = np.empty((len(self._numeric), 0), dtype=np.float64)
+        category: list[list[object]] = [[] for _ in self._category]
+        versions: list[str] | None = [] if self._watch.model.spec.schema_.version else None
+        ids: list[str | None] | None = [] if self._watch.model.spec.schema_.id else None
+        return self.process(Events(nothing, nothing, nothing, versions, ids, numeric, category), end=True)
+
+    def _with_held(self, events: Events) -> Events:
+        held, self._held = self._held, None
+        first_new = self.next_offset if held is None else int(held.offsets[-1]) + 1
+        if len(events) and int(events.offsets[0]) < first_new:
+            events = events.slice(int(np.searchsorted(events.offsets, first_new)), len(events))
+        return events if held is None else _joined(held, events)
+
+    def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, out: Folded) -> None:
+        pane = batch.event_ms // self._pane_ms * self._pane_ms
+        late_at = np.where(pane < closed, closed, 0)
+        keep = status != FUTURE
+        for i in np.flatnonzero(~keep).tolist():
+            detail = f"event time {int(batch.event_ms[i])} ms is far ahead of the partition's other events"
+            out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "future", "", detail))
+        if batch.ids is not None:
+            self._drop_duplicates(batch, pane, late_at, keep, out)
+        if not keep.all():
+            index = np.flatnonzero(keep)
+            batch, pane, late_at = _selected(batch, index), pane[index], late_at[index]
+        if not len(batch):
+            return
+        out.late += int(np.count_nonzero(late_at))
+        version = self._version_indices(batch)
+        rows, keys = self._base_rows(pane, late_at, version)
+        self._add(rows, batch.numeric, batch.category)
+        for cut, columns in self._slices:
+            self._fold_slice(cut, columns, batch, rows, keys)
+        self._detect(batch, version, out)
+
+    def _drop_duplicates(
+        self, batch: Events, pane: Integers, late_at: Integers, keep: NDArray[np.bool_], out: Folded
+    ) -> None:
+        """Drop events whose identity stands in the same open pane already."""
+        digest = xxhash.xxh3_64_intdigest
+        assert batch.ids is not None
+        for i, (identity, start, late) in enumerate(zip(batch.ids, pane.tolist(), late_at.tolist(), strict=True)):
+            if identity is None or late or not keep[i]:
+                continue
+            known = self._seen.get(start)
+            if known is None:
+                known = self._seen[start] = set()
+            key = digest(identity.encode("utf-8", "surrogatepass"))
+            if key in known:
+                keep[i] = False
+                detail = f"id {identity[:200]!r} came before in the same pane"
+                out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
+            else:
+                known.add(key)
+
+    def _version_indices(self, batch: Events) -> Integers:
+        versions = batch.versions
+        if versions is None:
+            if not self._versions:
+                self._add_version("")
+            return np.zeros(len(batch), dtype=np.int64)
+        index = {version: i for i, version in enumerate(self._versions)}
+        for version in dict.fromkeys(versions):
+            if version not in index:
+                index[version] = self._add_version(version)
+        return np.array([index[version] for version in versions], dtype=np.int64)
+
+    def _add_version(self, version: str) -> int:
+        self._versions.append(version)
+        for bank in self._banks.values():
+            bank.resize(len(self._versions))
+        return len(self._versions) - 1
+
+    def _base_rows(self, pane: Integers, late_at: Integers, version: Integers) -> tuple[Integers, dict[int, Key]]:
+        """A row for every event, looked up once per run of equal keys (events mostly come in the order of time)."""
+        change = np.flatnonzero((np.diff(pane) != 0) | (np.diff(late_at) != 0) | (np.diff(version) != 0)) + 1
+        starts = np.concatenate(([0], change))
+        lengths = np.diff(np.append(starts, len(pane)))
+        keys: list[Key] = [(int(pane[i]), int(late_at[i]), int(version[i]), "") for i in starts.tolist()]
+        handles = np.array([self._row(key) for key in keys], dtype=np.int64)
+        return np.repeat(handles, lengths), dict(zip(handles.tolist(), keys, strict=True))
+
+    def _fold_slice(self, cut: Slices, columns: list[int], batch: Events, rows: Integers, keys: dict[int, Key]) -> None:
+        segments = list(cut.names.values())
+        code_of = {value: i for i, value in enumerate(cut.names)}
+        values = zip(*(batch.category[column] for column in columns), strict=True)
+        codes = np.array([code_of.get(value, -1) for value in values], dtype=np.int64)
+        inside = np.flatnonzero(codes >= 0)
+        if not len(inside):
+            return
+        pairs, which = np.unique(rows[inside] * len(segments) + codes[inside], return_inverse=True)
+        based = [divmod(pair, len(segments)) for pair in pairs.tolist()]
+        handles = np.array([self._row((*keys[base][:3], segments[code])) for base, code in based], dtype=np.int64)
+        picked = _selected(batch, inside)
+        self._add(handles[which], picked.numeric, picked.category)
+
+    def _row(self, key: Key) -> int:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._free.pop() if self._free else len(self._rows)
+            self._rows[key] = row
+            if row >= len(self._count):
+                grown = max(64, 2 * len(self._count))
+                self._count = np.concatenate((self._count, np.zeros(grown - len(self._count), dtype=np.int64)))
+                self._numbers.ensure(grown)
+                self._names.ensure(grown)
+        return row
+
+    def _add(self, rows: Integers, numeric: NDArray[np.float64], category: list[list[Any]]) -> None:
+        self._count += np.bincount(rows, minlength=len(self._count))
+        self._numbers.fold(rows, numeric)
+        self._names.fold(rows, category)
+
+    def _detect(self, batch: Events, version: Integers, out: Folded) -> None:
+        for (signal, name), bank in self._banks.items():
+            column = batch.numeric[self._numeric.index(signal)]
+            flags = bank.update(version, column)
+            for i in np.flatnonzero(flags.flag == DRIFT).tolist():
+                row = {
+                    "model": self._watch.name,
+                    "signal": signal,
+                    "version": self._versions[int(version[i])],
+                    "detector": name,
+                    "topic": self._topic,
+                    "partition": self._partition,
+                    "offset": int(batch.offsets[i]),
+                    "event_ms": int(batch.event_ms[i]),
+                    "value": float(column[i]),
+                    "score": float(flags.score[i]),
+                    "status": "drift",
+                }
+                add_row(out.findings, row)
+
+    def _emit_closed(self, out: Folded) -> None:
+        """Panes that the watermark has passed; additions to closed panes once it has left the pane it stood in."""
+        closed = [key for key in self._rows if (key[1] or key[0]) < self.closed_ms]
+        for key in sorted(closed, key=lambda k: (k[0], k[1], self._versions[k[2]], k[3])):
+            row = self._rows.pop(key)
+            self._emit(key, row, out.panes)
+            self._free.append(row)
+        for start in [start for start in self._seen if start < self.closed_ms]:
+            del self._seen[start]
+
+    def _emit(self, key: Key, row: int, panes: Rows) -> None:
+        start, late_at, version, segment = key
+        shared = {
+            "model": self._watch.name,
+            "segment": segment,
+            "version": self._versions[version],
+            "pane_start_ms": start,
+            "late_at_ms": late_at,
+            "topic": self._topic,
+            "partition": self._partition,
+            "pane_ms": self._pane_ms,
+        }
+        if self._volume:
+            pane_columns(panes, shared, "volume", "", {"n": int(self._count[row])})
+        self._count[row] = 0
+        for signal, numbers in zip(self._numeric, self._numbers.take(row), strict=True):
+            pane_columns(panes, shared, signal, self._watch.layouts[signal].id, numeric_columns(numbers))
+        for signal, names in zip(self._category, self._names.take(row), strict=True):
+            pane_columns(panes, shared, signal, self._watch.layouts[signal].id, category_columns(names))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the rows to come depend on; held events are read again."""
+        keys = list(self._rows)
+        rows = [self._rows[key] for key in keys]
+        return {
+            "config": self._watch.config_hash,
+            "next_offset": self.next_offset,
+            "newest_ms": self.newest_ms,
+            "closed_ms": self.closed_ms,
+            "versions": list(self._versions),
+            "keys": [list(key) for key in keys],
+            "counts": self._count[rows],
+            "numbers": self._numbers.snapshot(rows),
+            "names": self._names.snapshot(rows),
+            "banks": {f"{signal}|{name}": bank.snapshot() for (signal, name), bank in self._banks.items()},
+            "seen": {str(start): np.array(sorted(ids), dtype=np.uint64) for start, ids in self._seen.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Go on from a snapshot.
+
+        Returns
+        -------
+        bool
+            False if it was taken under another configuration: then only the offset and the clock are taken over,
+            and series start to learn anew.
+        """
+        self._forget()
+        self._held = None
+        self.next_offset = int(state["next_offset"])
+        self.newest_ms, self.closed_ms = int(state["newest_ms"]), int(state["closed_ms"])
+        if state["config"] != self._watch.config_hash:
+            return False
+        for version in state["versions"]:
+            self._add_version(version)
+        keys: list[Key] = [(int(a), int(b), int(c), str(d)) for a, b, c, d in state["keys"]]
+        rows = [self._row(key) for key in keys]
+        self._count[rows] = state["counts"]
+        self._numbers.restore(rows, state["numbers"])
+        self._names.restore(rows, state["names"])
+        for (signal, name), bank in self._banks.items():
+            bank.restore(state["banks"][f"{signal}|{name}"])
+        self._seen = {int(start): set(ids.tolist()) for start, ids in state["seen"].items()}
+        return True
+
+
+def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:
+    return [layout for layout in (watch.layouts[signal] for signal in signals) if isinstance(layout, kind)]
+
+
+def _joined(first: Events, second: Events) -> Events:
+    return Events(
+        np.concatenate((first.offsets, second.offsets)),
+        np.concatenate((first.record_ms, second.record_ms)),
+        np.concatenate((first.event_ms, second.event_ms)),
+        None if first.versions is None or second.versions is None else first.versions + second.versions,
+        None if first.ids is None or second.ids is None else first.ids + second.ids,
+        np.concatenate((first.numeric, second.numeric), axis=1),
+        [a + b for a, b in zip(first.category, second.category, strict=True)],
+    )
+
+
+def _selected(batch: Events, index: Integers) -> Events:
+    picked: list[int] = index.tolist()
+    return Events(
+        batch.offsets[index],
+        batch.record_ms[index],
+        batch.event_ms[index],
+        None if batch.versions is None else [batch.versions[i] for i in picked],
+        None if batch.ids is None else [batch.ids[i] for i in picked],
+        np.ascontiguousarray(batch.numeric[:, index]),
+        [[column[i] for i in picked] for column in batch.category],
+    )

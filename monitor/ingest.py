@@ -1,0 +1,273 @@
+"""The ingest stage: records into panes, findings and dead letters; checkpoints.
+
+One :class:`Ingest` drives one source. For each partition it keeps a decoder's state and one
+:class:`~monitor.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
+
+1. dead letters, findings and panes of a batch;
+2. the partition's progress, which says up to where its panes are closed;
+3. now and then, a checkpoint: state together with the next offset.
+
+A crash between any two of them repeats rows, under the same keys and with the same content, and loses none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor import checkpoint
+from monitor.decoders import TopicPlan, decoder_for
+from monitor.decoders.contract import Decoder
+from monitor.errors import LeewayError
+from monitor.events import Problem, Records
+from monitor.fold import ENDED, PartitionFold
+from monitor.rows import Rows, add_row, append, empty_rows, extend
+from monitor.sources.contract import Partition, Source
+from monitor.watch import Watch
+from monitor.watermark import NEVER
+from sinks.store.contract import Store
+
+__all__ = ["Counters", "Ingest"]
+
+MAX_PAYLOAD_BYTES = 65_536
+"""So much of a message is kept with its dead letter; the log has the rest."""
+
+
+@dataclass
+class Counters:
+    """What has come and what became of it; for metrics and summaries.
+
+    Attributes
+    ----------
+    records, events, rejected, kept, late, unmatched, findings : int
+    reasons : dict of str to int
+        Problems by reason.
+    """
+
+    records: int = 0
+    events: int = 0
+    rejected: int = 0
+    kept: int = 0
+    late: int = 0
+    unmatched: int = 0
+    findings: int = 0
+    bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def problem(self, problem: Problem) -> None:
+        """Count one."""
+        if problem.action == "rejected":
+            self.rejected += 1
+        else:
+            self.kept += 1
+        self.reasons[problem.reason] = self.reasons.get(problem.reason, 0) + 1
+
+
+@dataclass
+class _Lane:
+    """One partition: a decoder shared with its topic, and a fold per model."""
+
+    topic: str
+    partition: int
+    decoder: Decoder
+    folds: dict[str, PartitionFold]
+    reported: dict[str, tuple[int, int]] = field(default_factory=dict)
+    next_offset: int = 0
+    saved_offset: int = -1
+    ended: bool = False
+
+    @property
+    def resume_offset(self) -> int:
+        """From where a successor has to read, so that no fold misses anything."""
+        return min([self.next_offset, *(fold.resume_offset for fold in self.folds.values() if fold.next_offset)])
+
+
+class Ingest:
+    """Drives one source.
+
+    Parameters
+    ----------
+    watches : iterable of Watch
+    store : Store
+    source : Source
+    counters : Counters or None
+    """
+
+    def __init__(
+        self, watches: Iterable[Watch], store: Store, source: Source, counters: Counters | None = None
+    ) -> None:
+        self._store, self._source = store, source
+        self.counters = counters or Counters()
+        self._readers: dict[str, list[tuple[Watch, Any]]] = {}
+        for watch in watches:
+            for spec in watch.model.spec.sources:
+                self._readers.setdefault(spec.topic, []).append((watch, spec))
+        self._decoders: dict[str, Decoder] = {}
+        self._lanes: dict[Partition, _Lane] = {}
+        self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
+
+    def open(self) -> None:
+        """Connect the source; every partition starts at its checkpoint."""
+        self._source.open(self.resume)
+
+    def resume(self, topic: str, partition: int) -> int | None:
+        """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
+        loaded = checkpoint.load(self._store, "ingest", topic, partition)
+        self._lanes.pop((topic, partition), None)
+        if loaded is None:
+            self._states.pop((topic, partition), None)
+            return None
+        self._states[topic, partition] = loaded
+        return loaded[0]
+
+    def step(self, max_records: int, timeout_s: float) -> int:
+        """Read and fold what is there; returns the number of records."""
+        count = 0
+        for records in self._source.poll(max_records, timeout_s):
+            self._process(records)
+            count += len(records)
+        return count
+
+    def finish(self) -> None:
+        """The input has ended: close every pane. Only for bounded sources."""
+        for partition in sorted(self._source.assigned()):
+            lane = self._lane(*partition)
+            if lane.ended:
+                continue
+            lane.ended = True
+            panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
+            for name, fold in sorted(lane.folds.items()):
+                folded = fold.finish()
+                extend(panes, folded.panes)
+                extend(findings, folded.findings)
+                self._problems(dead, lane, [(name, problem) for problem in folded.problems], None)
+                self.counters.late += folded.late
+            self._write(lane, dead, findings, panes)
+
+    def save(self) -> dict[Partition, int]:
+        """Write a checkpoint of every partition that has moved; returns the offsets to go on from."""
+        saved = {}
+        for partition, lane in sorted(self._lanes.items()):
+            offset = lane.resume_offset
+            if lane.next_offset == lane.saved_offset or lane.ended:
+                continue
+            state = {
+                "decoder": lane.decoder.state(lane.partition),
+                "next_offset": lane.next_offset,
+                "folds": {name: fold.snapshot() for name, fold in lane.folds.items()},
+            }
+            checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state)
+            lane.saved_offset = lane.next_offset
+            saved[partition] = offset
+        return saved
+
+    # -- one batch ---------------------------------------------------------------------------------------------
+
+    def _process(self, records: Records) -> None:
+        lane = self._lane(records.topic, records.partition)
+        if len(records) == 0:
+            return
+        decoded = lane.decoder.decode(records)
+        self.counters.records += len(records)
+        self.counters.bytes += sum(map(len, filter(None, records.payloads)))
+        self.counters.unmatched += decoded.unmatched
+        panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
+        self._problems(dead, lane, decoded.problems, records)
+        for name, events in decoded.events.items():
+            fold = lane.folds[name]
+            self.counters.events += len(events)
+            folded = fold.process(events)
+            extend(panes, folded.panes)
+            extend(findings, folded.findings)
+            self._problems(dead, lane, [(name, problem) for problem in folded.problems], records)
+            self.counters.late += folded.late
+        lane.next_offset = int(records.offsets[-1]) + 1
+        self._write(lane, dead, findings, panes)
+
+    def _write(self, lane: _Lane, dead: Rows, findings: Rows, panes: Rows) -> None:
+        self.counters.findings += len(findings["model"])
+        for table, rows in (("dead_letters", dead), ("findings", findings), ("panes", panes)):
+            append(self._store, table, rows)
+        append(self._store, "progress", self._progress(lane))
+
+    def _progress(self, lane: _Lane) -> Rows:
+        rows = empty_rows("progress")
+        for name, fold in sorted(lane.folds.items()):
+            now = (fold.closed_ms, fold.newest_ms)
+            if fold.newest_ms == NEVER or lane.reported.get(name, (NEVER, 0))[0] == fold.closed_ms:
+                continue
+            lane.reported[name] = now
+            row = {
+                "model": name,
+                "topic": lane.topic,
+                "partition": lane.partition,
+                "closed_ms": fold.closed_ms,
+                "newest_ms": fold.newest_ms,
+                "next_offset": fold.next_offset + (fold.closed_ms >= ENDED),
+            }
+            add_row(rows, row)
+        return rows
+
+    def _problems(
+        self,
+        dead: Rows,
+        lane: _Lane,
+        problems: list[tuple[str, Problem]],
+        records: Records | None,
+    ) -> None:
+        for model, problem in problems:
+            self.counters.problem(problem)
+            payload, record_ms = _message(records, problem.offset)
+            row = {
+                "topic": lane.topic,
+                "partition": lane.partition,
+                "offset": problem.offset,
+                "model": model,
+                "field": problem.field,
+                "action": problem.action,
+                "reason": problem.reason,
+                "detail": problem.detail,
+                "record_ms": record_ms,
+                "payload": payload[:MAX_PAYLOAD_BYTES],
+                "payload_bytes": len(payload),
+            }
+            add_row(dead, row)
+
+    # -- partitions --------------------------------------------------------------------------------------------
+
+    def _lane(self, topic: str, partition: int) -> _Lane:
+        lane = self._lanes.get((topic, partition))
+        if lane is None:
+            lane = self._lanes[topic, partition] = self._new_lane(topic, partition)
+        return lane
+
+    def _new_lane(self, topic: str, partition: int) -> _Lane:
+        readers = self._readers.get(topic)
+        if readers is None:
+            raise LeewayError(f"no model reads {topic!r}")
+        if topic not in self._decoders:
+            plans = [TopicPlan(watch.name, spec, watch.model.spec.schema_) for watch, spec in readers]
+            self._decoders[topic] = decoder_for(readers[0][1].format, plans)
+        decoder = self._decoders[topic]
+        decoder.forget(partition)
+        folds = {watch.name: PartitionFold(watch, spec, topic, partition) for watch, spec in readers}
+        lane = _Lane(topic, partition, decoder, folds)
+        position, state = self._states.pop((topic, partition), (0, None))
+        lane.next_offset = lane.saved_offset = position
+        if state is not None:
+            decoder.restore(partition, state["decoder"])
+            for name, saved in state["folds"].items():
+                if name in folds:
+                    folds[name].restore(saved)
+        return lane
+
+
+def _message(records: Records | None, offset: int) -> tuple[bytes, int]:
+    """The message at ``offset`` and its time; nothing if it came in an earlier batch."""
+    if records is None:
+        return b"", -1
+    i = int(records.offsets.searchsorted(offset))
+    if i >= len(records) or int(records.offsets[i]) != offset:
+        return b"", -1
+    return records.payloads[i] or b"", int(records.timestamps_ms[i])

@@ -1,0 +1,204 @@
+"""A model's configuration, made ready: fields, layouts, slices, detectors, the reference summaries of its data set.
+
+Everything here is a pure function of the configuration and its files, so every worker has the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from detectors.sketch import (
+    CategoryFold,
+    CategoryLayout,
+    CategorySummary,
+    NumericFold,
+    NumericLayout,
+    NumericSummary,
+    linear_layout,
+    quantile_layout,
+    universal_layout,
+)
+from monitor.config import Configuration, Model
+from monitor.config.model import FieldSpec, SegmentSpec, SourceSpec
+from monitor.config.references import uses_for
+from monitor.dataset import Dataset, read_dataset
+from monitor.errors import InputError
+
+__all__ = ["PER_EVENT", "Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
+
+Layout = NumericLayout | CategoryLayout
+Summary = NumericSummary | CategorySummary
+
+PER_EVENT = ("adwin", "page_hinkley", "cusum")
+"""Detectors that need every observation in order: they run in ingest."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Segments by one or more category features.
+
+    Attributes
+    ----------
+    by : tuple of str
+        Signals, such as ``feature:country``.
+    names : dict
+        From the features' values to the segment's name.
+    """
+
+    by: tuple[str, ...]
+    names: Mapping[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One model, ready to be watched.
+
+    Attributes
+    ----------
+    model : Model
+    layouts : dict of str to layout
+        By distribution signal, in the order of the configuration.
+    slices : tuple of Slices
+    reference : dict
+        Summaries of the baseline's data set by (segment, signal); empty unless the baseline is a data set.
+    uses : dict
+        Detectors with their parameters, by signal.
+    """
+
+    model: Model
+    layouts: Mapping[str, Layout]
+    slices: tuple[Slices, ...]
+    reference: Mapping[tuple[str, str], Summary]
+    uses: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @cached_property
+    def config_hash(self) -> str:
+        """Changes when state kept under another configuration would no longer fit."""
+        spec = self.model.spec.model_dump_json(exclude={"alerts"})
+        layouts = ",".join(layout.id for layout in self.layouts.values())
+        return xxhash.xxh3_64_hexdigest(f"{spec}|{layouts}".encode())
+
+    def signals_of(self, source: SourceSpec) -> tuple[list[str], list[str]]:
+        """Numeric and category signals that ``source`` carries, in column order."""
+        prefix = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
+        carried = [s for s in self.layouts if s.startswith(prefix[source.kind])]
+        numeric = [s for s in carried if isinstance(self.layouts[s], NumericLayout)]
+        category = [s for s in carried if isinstance(self.layouts[s], CategoryLayout)]
+        return numeric, category
+
+    def counts_volume(self, source: SourceSpec) -> bool:
+        """Whether this source's events are the model's volume: predictions, or features where there are no others."""
+        kinds = {s.kind for s in self.model.spec.sources}
+        return source.kind != "features" or kinds == {"features"}
+
+    def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
+        """Per-event detectors on ``signal``."""
+        return {name: params for name, params in self.uses.get(signal, {}).items() if name in PER_EVENT}
+
+
+def segment_name(by: Sequence[str], values: Sequence[str]) -> str:
+    """Name a slice.
+
+    Examples
+    --------
+    >>> segment_name(["country", "tier"], ["DE", "1"])
+    'country=DE,tier=1'
+    """
+    return ",".join(f"{name}={value}" for name, value in zip(by, values, strict=True))
+
+
+def compile_watch(configuration: Configuration, name: str) -> Watch:
+    """Read the model's data set, if it names one, and settle layouts and slices.
+
+    Raises
+    ------
+    InputError
+        If the data set cannot be read or lacks what is needed.
+    """
+    model = configuration.models[name]
+    baseline = model.spec.baseline
+    dataset = read_dataset(configuration.resolve(name, baseline.uri)) if baseline.uri else None
+    fields = model.spec.schema_.signals()
+    layouts = {signal: _layout(signal, field, dataset) for signal, field in fields.items()}
+    slices = tuple(_slices(spec, dataset) for spec in model.spec.segments)
+    reference = _reference(layouts, slices, dataset) if baseline.kind == "dataset" and dataset is not None else {}
+    return Watch(model, layouts, slices, reference, uses_for(model))
+
+
+def _field(signal: str) -> str:
+    return signal.partition(":")[2]
+
+
+def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None) -> Layout:
+    name = _field(signal)
+    known = dataset is not None and dataset.has(name)
+    if spec.type == "category":
+        return CategoryLayout(_most_frequent(dataset.text(name), spec.max_values) if known and dataset else ())
+    low, high = spec.range or (None, None)
+    if known and dataset is not None:
+        values = dataset.numeric(name)
+        values = values[np.isfinite(values)]
+        if not len(values):
+            raise InputError(f"{dataset.path}: column {name!r} holds no number")
+        return quantile_layout(values, low=low, high=high)
+    if low is not None and high is not None:
+        return linear_layout(low, high)
+    return universal_layout()
+
+
+def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
+    counted = Counter(value for value in values if value is not None)
+    ranked = sorted(counted, key=lambda value: (-counted[value], value))
+    return tuple(sorted(ranked[:count]))
+
+
+def _slices(spec: SegmentSpec, dataset: Dataset | None) -> Slices:
+    if spec.values is not None:
+        values = [(value,) if isinstance(value, str) else tuple(value) for value in spec.values]
+    else:
+        assert dataset is not None  # the configuration's own check
+        rows = zip(*(dataset.text(name) for name in spec.by), strict=True)
+        counted = Counter(row for row in rows if None not in row)
+        ranked = sorted(counted, key=lambda row: (-counted[row], row))
+        values = [tuple(str(part) for part in row) for row in ranked[: spec.top]]
+    return Slices(tuple(f"feature:{name}" for name in spec.by), {v: segment_name(spec.by, v) for v in values})
+
+
+def _reference(
+    layouts: Mapping[str, Layout], slices: tuple[Slices, ...], dataset: Dataset
+) -> dict[tuple[str, str], Summary]:
+    """Fold the data set once, whole and by slice: row 0 is all of it, the others the segments."""
+    present = {signal: layout for signal, layout in layouts.items() if dataset.has(_field(signal))}
+    rows_of: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {"": np.arange(len(dataset), dtype=np.int64)}
+    for cut in slices:
+        columns = [dataset.text(_field(signal)) for signal in cut.by]
+        keys = list(zip(*columns, strict=True))
+        for values, name in cut.names.items():
+            rows_of[name] = np.array([i for i, key in enumerate(keys) if key == values], dtype=np.int64)
+    numeric = {s: layout for s, layout in present.items() if isinstance(layout, NumericLayout)}
+    category = {s: layout for s, layout in present.items() if isinstance(layout, CategoryLayout)}
+    found: dict[tuple[str, str], Summary] = {}
+    matrix = np.array([dataset.numeric(_field(s)) for s in numeric]).reshape(len(numeric), len(dataset))
+    texts = [dataset.text(_field(s)) for s in category]
+    for segment, rows in rows_of.items():
+        zeros = np.zeros(len(rows), dtype=np.int64)
+        numbers = NumericFold(list(numeric.values()))
+        numbers.ensure(1)
+        numbers.fold(zeros, np.ascontiguousarray(matrix[:, rows]))
+        names = CategoryFold(list(category.values()))
+        names.ensure(1)
+        names.fold(zeros, [[text[i] for i in rows] for text in texts])
+        found.update({(segment, s): summary for s, summary in zip(numeric, numbers.take(0), strict=True)})
+        found.update({(segment, s): summary for s, summary in zip(category, names.take(0), strict=True)})
+    return found
