@@ -1,0 +1,190 @@
+"""Reads files of JSON lines or of Parquet, once from end to end or while they grow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.errors import InputError, SourceError
+from monitor.events import Records
+from monitor.sources.contract import Partition, Resume
+from monitor.sources.lines import LineReader
+
+__all__ = ["FileSource"]
+
+_LOOK_AGAIN_S = 0.1
+
+
+class _Reader(Protocol):
+    next_offset: int
+    ended: bool
+    failure: str
+    done_bytes: int
+
+    def take(self, count: int) -> tuple[Sequence[int], list[bytes]]: ...
+
+    def close(self) -> None: ...
+
+
+class FileSource:
+    """Each file is one partition, and a line's number (a row's, in Parquet), counted from 0, is its offset.
+
+    Blank lines are skipped but counted. A last line without a newline is a line, unless the file is followed: then it
+    is not complete yet. Records have no time of their own. Parquet rows become JSON objects: NaN and null are null,
+    timestamps are ISO 8601.
+
+    A file that cannot be read any further (a gzip file cut off in the middle, say) ends there: what stands before
+    that place is returned, and :attr:`failures` says what happened. A followed file that is replaced or cut short
+    raises, since the new lines would have offsets that are in use already.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        Topics with their files; the position in the sequence is the partition, so new files belong at its end.
+    format : {"json", "parquet"}
+        ``json``: one object per line; files ending in ``.gz`` are gzip.
+    follow : bool
+        Wait for more at the end of each file. Not for Parquet or gzip.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "events.jsonl")
+    ...     _ = path.write_text('{"x": 1}\\n\\n{"x": 2}')
+    ...     source = FileSource({"events": [path]})
+    ...     source.open(lambda topic, partition: None)
+    ...     [records] = source.poll(100, 0.0)
+    ...     source.close()
+    >>> records.offsets, records.payloads
+    (array([0, 2]), [b'{"x": 1}', b'{"x": 2}'])
+    """
+
+    guarantee = (
+        "Every line of a file that stays as it is, exactly once per offset; a replay reads the same lines again."
+    )
+
+    def __init__(
+        self,
+        files: Mapping[str, Sequence[Path]],
+        format: Literal["json", "parquet"] = "json",
+        follow: bool = False,
+    ) -> None:
+        if follow and format == "parquet":
+            raise InputError("a Parquet file cannot be followed: its index stands at its end")
+        self.bounded = not follow
+        self.failures: list[str] = []
+        self.total_bytes = 0
+        self._files = {(topic, number): path for topic, paths in files.items() for number, path in enumerate(paths)}
+        self._format = format
+        self._follow = follow
+        self._readers: dict[Partition, _Reader] = {}
+        self._turns: list[Partition] = []
+        self._error: SourceError | None = None
+        self._closed = threading.Event()
+
+    @property
+    def done_bytes(self) -> int:
+        """How much of :attr:`total_bytes` was read."""
+        return sum(reader.done_bytes for reader in self._readers.values())
+
+    def open(self, resume: Resume) -> None:
+        """Open every file at the offset that ``resume`` gives.
+
+        Raises
+        ------
+        InputError
+            A file is not there, cannot be opened, or is not of the stated format.
+        """
+        for (topic, number), path in self._files.items():
+            self._readers[topic, number] = self._reader(path, resume(topic, number) or 0)
+        self.total_bytes = sum(path.stat().st_size for path in self._files.values())
+        self._turns = list(self._readers)
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Records]:
+        """Return what is there, from one file after the other in turn; wait only where files are followed.
+
+        Raises
+        ------
+        SourceError
+            A file was replaced or cut short.
+        """
+        found = self._look(max_records)
+        waits = int(timeout_s / _LOOK_AGAIN_S) if self._follow else 0
+        while not found and waits > 0 and not self._closed.wait(_LOOK_AGAIN_S):
+            waits -= 1
+            found = self._look(max_records)
+        return found
+
+    def assigned(self) -> frozenset[Partition]:
+        """Every file's partition."""
+        return frozenset(self._readers)
+
+    def at_end(self) -> frozenset[Partition]:
+        """Partitions whose file was read to its end, or to where it cannot be read any further."""
+        return frozenset(partition for partition, reader in self._readers.items() if reader.ended)
+
+    def close(self) -> None:
+        """Close the files and end a waiting ``poll``."""
+        self._closed.set()
+        for reader in self._readers.values():
+            reader.close()
+
+    def _reader(self, path: Path, first: int) -> _Reader:
+        if self._format == "parquet":
+            from monitor.sources.parquet import RowReader
+
+            return RowReader(path, first)
+        return LineReader(path, first, follow=self._follow)
+
+    def _look(self, max_records: int) -> list[Records]:
+        self._raise_kept()
+        found: list[Records] = []
+        room = max_records
+        for partition in list(self._turns):
+            if room <= 0:
+                break
+            self._turns.remove(partition)
+            self._turns.append(partition)
+            records = self._take(partition, room)
+            if len(records):
+                found.append(records)
+                room -= len(records)
+            reader = self._readers[partition]
+            if reader.failure:
+                self.failures.append(reader.failure)
+            if reader.failure or (reader.ended and not self._follow):
+                self._turns.remove(partition)
+        if not found:
+            self._raise_kept()
+        return found
+
+    def _raise_kept(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _take(self, partition: Partition, count: int) -> Records:
+        offsets: list[NDArray[np.int64]] = []
+        payloads: list[bytes] = []
+        try:
+            while len(payloads) < count:
+                numbers, lines = self._readers[partition].take(count - len(payloads))
+                if not lines:
+                    break
+                offsets.append(_array(numbers))
+                payloads += lines
+        except SourceError as error:
+            self._error = error  # raised once what was read before is delivered
+        joined = np.concatenate(offsets) if offsets else np.empty(0, dtype=np.int64)
+        return Records(*partition, joined, np.full(len(payloads), -1, dtype=np.int64), payloads)
+
+
+def _array(numbers: Sequence[int]) -> NDArray[np.int64]:
+    if isinstance(numbers, range):  # many times faster than going through its numbers
+        return np.arange(numbers.start, numbers.stop, dtype=np.int64)
+    return np.array(numbers, dtype=np.int64)

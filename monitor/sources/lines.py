@@ -1,0 +1,204 @@
+"""Reads the lines of one file, plain or gzip, by number."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from monitor.errors import InputError, SourceError
+
+__all__ = ["CHUNK_BYTES", "MAX_LINE_BYTES", "LineReader"]
+
+CHUNK_BYTES = 1 << 20
+MAX_LINE_BYTES = 16 << 20
+"""Of a longer line only this much is kept: enough for every decoder to see that it is too large."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class LineReader:
+    """The lines of a file from a given one on; blank lines count but are not returned.
+
+    Parameters
+    ----------
+    path : Path
+        Taken for gzip if it ends in ``.gz``.
+    first : int
+        The first line to return, counted from 0.
+    follow : bool
+        Whether the file may grow: then a last line without a newline is not complete yet.
+
+    Attributes
+    ----------
+    next_offset : int
+        Number of the line after the last one that was looked at.
+    ended : bool
+        Whether every line that exists by now was returned.
+    failure : str
+        Why the rest of the file cannot be read, if so; lines before that place were returned.
+    done_bytes : int
+        How much of the file was read.
+
+    Raises
+    ------
+    InputError
+        The file is not there or cannot be opened, or a gzip file is to be followed.
+    """
+
+    def __init__(self, path: Path, first: int = 0, *, follow: bool = False) -> None:
+        if follow and path.suffix == ".gz":
+            raise InputError(f"{path}: a gzip file cannot be followed")
+        self.path = path
+        self.next_offset = 0
+        self.ended = False
+        self.failure = ""
+        self.done_bytes = 0
+        self._first = first
+        self._follow = follow
+        self._file = _open(path)
+        self._chunks = self._gunzip() if path.suffix == ".gz" else self._read()
+        self._lines: list[bytes] = []
+        self._taken = 0
+        self._tail = bytearray()
+
+    def take(self, count: int) -> tuple[list[int] | range, list[bytes]]:
+        """Return at most ``count`` lines with their numbers; none where there are no more by now.
+
+        Raises
+        ------
+        SourceError
+            The file was replaced or cut short, or ends before the line to start at.
+        """
+        numbers: list[int] | range = range(0)
+        lines: list[bytes] = []
+        while not lines and self._fill():
+            start = self._taken
+            lines = self._lines[start : start + count]
+            self._taken += len(lines)
+            first, self.next_offset = self.next_offset, self.next_offset + len(lines)
+            numbers = range(first, self.next_offset)
+            if b"" in lines or any(map(bytes.isspace, lines)):
+                kept = [(n, line) for n, line in zip(numbers, lines, strict=True) if line and not line.isspace()]
+                numbers, lines = [number for number, _ in kept], [line for _, line in kept]
+        return numbers, lines
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _fill(self) -> bool:
+        """Make sure that there is a line to take, if there is one by now."""
+        while True:
+            skipped = min(self._first - self.next_offset, len(self._lines) - self._taken)
+            if skipped > 0:
+                self._taken += skipped
+                self.next_offset += skipped
+            if self._taken < len(self._lines):
+                return True
+            if not self._load():
+                self._check_first()
+                return False
+
+    def _load(self) -> bool:
+        """Read the next lines; return whether there were any."""
+        while chunk := next(self._chunks, b""):
+            self.ended = False
+            cut = chunk.rfind(b"\n")
+            if cut < 0:
+                self._keep(chunk)
+                continue
+            first = chunk.find(b"\n")
+            self._keep(chunk[:first])
+            self._lines, self._taken = [bytes(self._tail)], 0
+            if first < cut:
+                self._lines += chunk[first + 1 : cut].split(b"\n")
+            self._tail = bytearray(chunk[cut + 1 :])
+            return True
+        self.ended = True
+        if self._follow:
+            self._check_same_file()
+        return self._load_last()
+
+    def _load_last(self) -> bool:
+        # What stands before a damaged place is half a record; what stands at the end of a whole file is one.
+        if self._follow or self.failure or not self._tail:
+            return False
+        self._lines, self._taken, self._tail = [bytes(self._tail)], 0, bytearray()
+        return True
+
+    def _keep(self, part: bytes) -> None:
+        self._tail += part[: MAX_LINE_BYTES + 1 - len(self._tail)]
+
+    def _check_first(self) -> None:
+        if self.next_offset < self._first and not self.failure:
+            raise SourceError(
+                f"{self.path}: ends after line {self.next_offset}, but {self._first} lines of it were read before;"
+                " it was cut short or replaced",
+                retryable=False,
+            )
+
+    def _read(self) -> Iterator[bytes]:
+        # A followed file gives an empty chunk at its end, and goes on from there at the next call.
+        while (chunk := self._read_raw()) or (self._follow and not self.failure):
+            yield chunk
+
+    def _read_raw(self) -> bytes:
+        try:
+            chunk = self._file.read(CHUNK_BYTES)
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return b""
+        self.done_bytes += len(chunk)
+        return chunk
+
+    def _gunzip(self) -> Iterator[bytes]:
+        stream = zlib.decompressobj(_GZIP)
+        raw = self._read_raw()
+        while raw:
+            try:
+                chunk = stream.decompress(raw, CHUNK_BYTES)
+            except zlib.error as error:
+                self._fail(f"damaged gzip data ({error})")
+                return
+            if chunk:
+                yield chunk
+            raw = stream.unconsumed_tail
+            if stream.eof:  # another member may follow, or padding
+                raw = stream.unused_data.lstrip(b"\x00") or self._read_raw().lstrip(b"\x00")
+                stream = zlib.decompressobj(_GZIP) if raw else stream
+            raw = raw or self._read_raw()
+        if rest := stream.flush():
+            yield rest
+        if not stream.eof and self.done_bytes and not self.failure:
+            self._fail("the gzip data ends in the middle")
+
+    def _fail(self, why: str) -> None:
+        whole = self.next_offset + len(self._lines) - self._taken
+        self.failure = f"{self.path}: after line {whole}: {why}"
+
+    def _check_same_file(self) -> None:
+        mine = os.fstat(self._file.fileno())
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return  # renamed away: a rotation that is not finished yet
+        replaced = (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+        if replaced or there.st_size < self.done_bytes:
+            what = "replaced" if replaced else "cut short"
+            raise SourceError(
+                f"{self.path}: was {what} after line {self.next_offset}; lines of a new file would take numbers that"
+                " are in use: give each file a name of its own and list it, or clear the checkpoint",
+                retryable=False,
+            )
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
