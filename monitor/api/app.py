@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from monitor.api import health, problems
+from monitor.api import alerts, distributions, events, health, letters, models, problems, scores
 from monitor.api.contract import ApiService
+from monitor.api.observe import Observe
 
 __all__ = ["ROUTERS", "create_app"]
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    health.router,
+    models.router,
+    scores.router,
+    distributions.router,
+    alerts.router,
+    letters.router,
+    events.router,
+)
 """Every group of routes, one a file."""
 
 
-def create_app(service: ApiService) -> FastAPI:
+def create_app(service: ApiService, *, alert_poll_s: float = 1.0) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     service : ApiService
+    alert_poll_s : float
+        How often the stream of alerts looks for new transitions.
 
     Returns
     -------
     FastAPI
-        Not yet served; ``service`` is at ``app.state.service``.
+        Not yet served. Set ``app.state.stopping``, a ``threading.Event``, before the server is told to stop: streams
+        of alerts then end by themselves, and the server does not wait for clients to leave.
     """
     app = FastAPI(
         title="Leeway",
@@ -34,9 +47,14 @@ def create_app(service: ApiService) -> FastAPI:
         # Both pages load scripts from the internet, which a monitored site may not reach.
         docs_url=None,
         redoc_url=None,
+        responses=problems.RESPONSES,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
+    app.state.stopping = threading.Event()
+    app.state.alert_poll_s = alert_poll_s
     problems.install(app)
+    app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService
 from monitor.api.problems import PROBLEMS, ProblemError
 
-__all__ = ["TheService", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["health"])
-
-
-def service_of(request: Request) -> ApiService:
-    """Return the service that the application was built for."""
-    service: ApiService = request.app.state.service
-    return service
-
-
-TheService = Annotated[ApiService, Depends(service_of)]
 
 
 class Health(BaseModel):

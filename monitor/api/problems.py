@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from monitor.api.reading import CursorError
 from monitor.errors import InputError, SourceError
 from sinks.store.contract import StoreError
 
-__all__ = ["PROBLEMS", "Kind", "ProblemError", "install", "problem"]
+__all__ = ["PROBLEMS", "RESPONSES", "Kind", "Problem", "ProblemError", "install", "problem"]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
@@ -53,6 +57,38 @@ PROBLEMS: dict[str, Kind] = {
     "not-ready": Kind(503, "Not ready"),
 }
 """Every kind of problem, by the fragment of its ``type``."""
+
+
+class FieldError(BaseModel):
+    """One wrong parameter."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem document, RFC 9457."""
+
+    type: str = Field(description="`/v1/problems#NAME`", examples=["/v1/problems#unknown-model"])
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="the path that was asked for")
+    errors: list[FieldError] | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem document",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+    # FastAPI would document its own form of 422, which is never sent.
+    422: {
+        "description": "A parameter is wrong",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+}
+"""How every route may fail, for the OpenAPI document."""
 
 
 class ProblemError(Exception):
@@ -96,14 +132,25 @@ def problem(request: Request, error: ProblemError) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem document."""
+    """Answer every error of ``app`` with a problem document, and describe those in its OpenAPI document."""
+    app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
     app.add_exception_handler(ProblemError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreError, _store)
     app.add_exception_handler(SourceError, _source)
+    app.add_exception_handler(CursorError, _cursor)
     app.add_exception_handler(InputError, _input)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Add the problem document, which no route returns, to the schemas."""
+    document = generate()
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    named = {**schema.pop("$defs"), "Problem": schema}
+    document["components"]["schemas"].update(named)
+    return document
 
 
 def _expected(request: Request, error: Exception) -> Response:
@@ -146,6 +193,10 @@ def _source(request: Request, error: Exception) -> Response:
 
 def _input(request: Request, error: Exception) -> Response:
     return problem(request, ProblemError("bad-parameter", str(error)))
+
+
+def _cursor(request: Request, error: Exception) -> Response:
+    return problem(request, ProblemError("bad-cursor", str(error)))
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -43,7 +43,7 @@ class Windowed:
     fits : frozenset of str
         ``numeric``, ``category``, ``range`` (numeric with a declared range), ``volume``.
     largest_effect : float
-        ``min_effect`` beyond it could never be reached.
+        ``min_effect`` beyond it could never be reached. Rates are compared by Cohen's h, which ends at pi.
     """
 
     name: str
@@ -67,10 +67,10 @@ WINDOWED: dict[str, Windowed] = {
         _windowed("ks", "distance", "numeric", 1.0, "Kolmogorov–Smirnov: largest gap of the two distributions."),
         _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
         _windowed("chi_squared", "distance", "numeric category", math.inf, "Chi-squared test of homogeneity."),
-        _windowed("missing_rate", "rate", "numeric category", 1.0, "Share of events without the field."),
-        _windowed("invalid_rate", "rate", "numeric category", 1.0, "Share of events whose field cannot be read."),
-        _windowed("out_of_range_rate", "rate", "range", 1.0, "Share of values outside the declared range."),
-        _windowed("new_category", "rate", "category", 1.0, "Share of values that the baseline does not know."),
+        _windowed("missing_rate", "rate", "numeric category", math.pi, "Share of events without the field."),
+        _windowed("invalid_rate", "rate", "numeric category", math.pi, "Share of events whose field cannot be read."),
+        _windowed("out_of_range_rate", "rate", "range", math.pi, "Share of values outside the declared range."),
+        _windowed("new_category", "rate", "category", math.pi, "Share of values that the baseline does not know."),
         _windowed("volume", "volume", "volume", math.inf, "How many events came, against what is usual."),
     )
 }

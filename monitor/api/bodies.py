@@ -1,0 +1,126 @@
+"""Bodies of posted events: read within a limit, unpacked, cut into messages."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from monitor.api.problems import ProblemError
+
+__all__ = ["ARRAY_TYPES", "LINE_TYPES", "read_body", "split_messages"]
+
+ARRAY_TYPES = ("application/json",)
+LINE_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+ENCODINGS = ("identity", "gzip", "x-gzip")
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+async def read_body(chunks: AsyncIterator[bytes], encoding: str, max_bytes: int) -> bytes:
+    """Return a body, unpacked; at no time is more than ``max_bytes`` of it held.
+
+    Parameters
+    ----------
+    chunks : async iterator of bytes
+    encoding : str
+        The header Content-Encoding; empty is ``identity``.
+    max_bytes : int
+        Of the body as it came, and of what it unpacks to.
+
+    Raises
+    ------
+    ProblemError
+        ``body-too-large``, ``unsupported-media-type``, or ``bad-body`` for a gzip stream that is damaged or ends early.
+    """
+    encoding = encoding.strip().lower() or "identity"
+    if encoding not in ENCODINGS:
+        raise ProblemError(
+            "unsupported-media-type", f"Content-Encoding {encoding!r}; supported are {', '.join(ENCODINGS)}"
+        )
+    body = bytearray()
+    async for chunk in chunks:
+        if len(body) + len(chunk) > max_bytes:
+            raise _too_large(max_bytes)
+        body += chunk
+    return bytes(body) if encoding == "identity" else _gunzip(bytes(body), max_bytes)
+
+
+def _gunzip(packed: bytes, max_bytes: int) -> bytes:
+    """Unpack one gzip member after another (RFC 1952: a stream is a series of them)."""
+    unpacked = bytearray()
+    rest = packed
+    while rest or not unpacked:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            # One byte more than allowed tells a body that just fits from one that does not.
+            unpacked += member.decompress(rest, max_bytes - len(unpacked) + 1)
+        except zlib.error as error:
+            place = len(packed) - len(rest)
+            raise _bad(f"the gzip member that starts at byte {place} is damaged: {error}", place) from error
+        if len(unpacked) > max_bytes:
+            raise _too_large(max_bytes)
+        if not member.eof:
+            raise _bad(f"the gzip body ends early, after {len(packed)} bytes", len(packed))
+        rest = member.unused_data
+        if not rest:
+            break
+    return bytes(unpacked)
+
+
+def split_messages(body: bytes, content_type: str) -> list[bytes]:
+    """Cut a body into messages, each exactly as it was sent.
+
+    Parameters
+    ----------
+    body : bytes
+    content_type : str
+        ``application/json``: one value, or an array with a message per item, checked to be JSON.
+        ``application/x-ndjson``: a message per line, not checked: a bad line becomes a dead letter of its own.
+
+    Raises
+    ------
+    ProblemError
+        ``unsupported-media-type``, or ``bad-body`` with ``position``, counted in bytes from 0.
+
+    Examples
+    --------
+    >>> split_messages(b'[{"a": 1}, {"a":2}]', "application/json")
+    [b'{"a": 1}', b'{"a":2}']
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in LINE_TYPES:
+        messages = [line for line in (line.strip() for line in body.split(b"\n")) if line]
+    elif kind in ARRAY_TYPES:
+        messages = _json_messages(body)
+    else:
+        supported = ", ".join([*ARRAY_TYPES, *LINE_TYPES])
+        raise ProblemError("unsupported-media-type", f"Content-Type {kind!r}; supported are {supported}")
+    if not messages:
+        raise _bad("the body holds no message", 0)
+    return messages
+
+
+def _json_messages(body: bytes) -> list[bytes]:
+    try:
+        if body.lstrip()[:1] == b"[":
+            return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _bad(f"the body is not JSON: {error}", _position(error, body)) from error
+    return [body.strip()]
+
+
+def _position(error: Exception, body: bytes) -> int:
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    return int(found[1]) if found else len(body)
+
+
+def _bad(detail: str, position: int) -> ProblemError:
+    return ProblemError("bad-body", detail, position=position)
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    return ProblemError("body-too-large", f"the body is larger than {max_bytes} bytes", max_body_bytes=max_bytes)

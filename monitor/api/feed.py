@@ -1,0 +1,107 @@
+"""What happens to alerts, as it happens: the log of transitions followed from a place in it.
+
+A place is the last transition seen of each model. Transitions of one model are stored in the order of event time;
+between models there is no order that a single number could stand for, since each is read at its own pace.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from sse_starlette.event import ServerSentEvent
+
+from monitor.api.alarms import transition
+from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
+from monitor.api.reading import read_all as read_rows
+from sinks.store.contract import Query, Store
+
+__all__ = ["Feed"]
+
+KIND = "feed"
+Place = tuple[int, str, str, int]
+
+
+class Feed:
+    """The transitions of some models behind a place.
+
+    Parameters
+    ----------
+    store : Store
+    models : sequence of str
+    last_event_id : str or None
+        The place to go on from, as an earlier feed gave it; without one, only what happens from now on is shown.
+
+    Raises
+    ------
+    CursorError
+        If ``last_event_id`` is not such a place.
+    """
+
+    def __init__(self, store: Store, models: Sequence[str], last_event_id: str | None = None) -> None:
+        self._store = store
+        self._models = list(models)
+        self._places = _decode(last_event_id) if last_event_id else self._end()
+
+    @property
+    def place(self) -> str:
+        """The place now: the ``id`` of the last event."""
+        places = {model: list(place) for model, place in sorted(self._places.items())}
+        return encode_cursor(KIND, [json.dumps(places, separators=(",", ":"))])
+
+    def read(self) -> list[tuple[str, Row]]:
+        """Return what was stored since the last call: the place behind each transition, and the transition."""
+        rows = [row for model in self._models for row in read_rows(self._store, self._query(model))]
+        found = []
+        for row in sorted(rows, key=_place):
+            self._places[row["model"]] = _place(row)
+            found.append((self.place, transition(row)))
+        return found
+
+    async def events(self, poll_s: float, stopping: threading.Event, retry_ms: int) -> AsyncIterator[ServerSentEvent]:
+        """Yield server-sent events until the client leaves or ``stopping`` is set.
+
+        The first holds nothing but the place, so that a client that is cut off before anything happens can resume.
+        """
+        yield ServerSentEvent(id=self.place, retry=retry_ms, sep="\n")
+        while not stopping.is_set():
+            for place, row in await anyio.to_thread.run_sync(self.read):
+                data = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+                yield ServerSentEvent(data, event=row["state"], id=place, sep="\n")
+            await anyio.sleep(poll_s)
+
+    def _query(self, model: str) -> Query:
+        return Query("alerts", where={"model": model}, order=("at_ms",), after=self._places.get(model, ()))
+
+    def _end(self) -> dict[str, Place]:
+        """The newest transition of each model."""
+        ends = {}
+        for model in self._models:
+            newest = query_for("alerts", {"model": model}, descending=True, limit=1)
+            columns: dict[str, Any] = self._store.read(newest)
+            if len(columns["at_ms"]):
+                ends[model] = _place({name: values[0] for name, values in columns.items()})
+        return ends
+
+
+def _place(row: Row) -> Place:
+    """The values of the order of time, and of the rest of the natural key."""
+    return int(row["at_ms"]), row["model"], row["alert_id"], int(row["sequence"])
+
+
+def _decode(last_event_id: str) -> dict[str, Place]:
+    wrong = CursorError(f"{last_event_id!r} is not an event's id")
+    try:
+        (text,) = decode_cursor(KIND, last_event_id, (str,))
+        places = json.loads(text)
+        decoded = {model: (at_ms, name, alert_id, seq) for model, (at_ms, name, alert_id, seq) in places.items()}
+    except (CursorError, ValueError, AttributeError, TypeError) as error:
+        raise wrong from error
+    for place in decoded.values():
+        if [type(value) for value in place] != [int, str, str, int]:
+            raise wrong
+    return decoded

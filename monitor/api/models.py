@@ -1,0 +1,107 @@
+"""Which models are watched, with what, and how their series are doing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from monitor.api.parameters import TheService, answer, known_model
+from monitor.api.reading import MAX_LIMIT, Row, query_for, read_page
+from monitor.config import Model
+from monitor.config.references import uses_for
+from sinks.store.contract import Store
+
+__all__ = ["latest_states", "router"]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+GRAVEST_FIRST = ("drift", "warning", "learning", "no_data", "ok")
+Status = Literal["ok", "warning", "drift", "no_data", "learning"]
+
+
+class ModelSummary(BaseModel):
+    """A model in the list of all."""
+
+    name: str
+    namespace: str
+    owner: str
+    labels: dict[str, str]
+    signals: int = Field(description="how many signals are watched")
+    sources: list[str] = Field(description="topics, files and HTTP streams")
+
+
+class Models(BaseModel):
+    """Every model, by name."""
+
+    items: list[ModelSummary]
+
+
+class Series(BaseModel):
+    """A series in its newest window."""
+
+    signal: str
+    segment: str
+    version: str
+    state: Status = Field(description="the gravest of its detectors: drift, warning, learning, no_data, ok")
+    window_end_ms: int
+    detectors: dict[str, Status]
+
+
+class ModelDetail(ModelSummary):
+    """A model, its configuration with all defaults, and the state of its series."""
+
+    configuration: dict[str, Any]
+    uses: dict[str, dict[str, dict[str, Any]]] = Field(description="detectors and their parameters, by signal")
+    series: list[Series] = Field(description="series with a score among the model's newest 10,000")
+
+
+@router.get("/models", summary="The models that are watched", response_model=Models)
+def models(service: TheService) -> Response:
+    return answer({"items": [_summary(model) for _, model in sorted(service.configuration.models.items())]})
+
+
+@router.get("/models/{model}", summary="One model: configuration, detectors, state", response_model=ModelDetail)
+def model_detail(service: TheService, model: str) -> Response:
+    found = known_model(service, model)
+    return answer(
+        _summary(found)
+        | {
+            "configuration": found.model_dump(mode="json", by_alias=True),
+            "uses": uses_for(found),
+            "series": latest_states(service.store, model),
+        }
+    )
+
+
+def latest_states(store: Store, model: str) -> list[dict[str, Any]]:
+    """Return the newest status of every series of ``model``, in the order of their names."""
+    query = query_for("scores", {"model": model}, limit=MAX_LIMIT, descending=True)
+    series: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in read_page(store, query).rows:
+        series.setdefault((row["signal"], row["segment"], row["version"]), {}).setdefault(row["detector"], row)
+    return [_state(name, newest) for name, newest in sorted(series.items())]
+
+
+def _state(name: tuple[str, str, str], newest: dict[str, Row]) -> dict[str, Any]:
+    statuses = {detector: row["status"] for detector, row in sorted(newest.items())}
+    return {
+        "signal": name[0],
+        "segment": name[1],
+        "version": name[2],
+        "state": min(statuses.values(), key=GRAVEST_FIRST.index),
+        "window_end_ms": max(row["window_end_ms"] for row in newest.values()),
+        "detectors": statuses,
+    }
+
+
+def _summary(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "namespace": model.metadata.namespace,
+        "owner": model.metadata.owner,
+        "labels": model.metadata.labels,
+        "signals": sum(1 for uses in uses_for(model).values() if uses),
+        "sources": [source.topic for source in model.spec.sources],
+    }
