@@ -12,10 +12,13 @@ from typing import Protocol
 
 from monitor.events import Records
 
-__all__ = ["Partition", "Resume", "Source"]
+__all__ = ["Gap", "Partition", "Resume", "Source"]
 
 Partition = tuple[str, int]
 """Topic and partition."""
+
+Gap = tuple[str, int, int, int]
+"""Messages that were gone before they were read: topic, partition, first offset, and the offset after the last."""
 
 Resume = Callable[[str, int], int | None]
 """Gives the next offset to read of a partition, or None where there is no checkpoint. May be called from any thread."""

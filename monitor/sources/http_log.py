@@ -1,0 +1,320 @@
+"""Keeps what was posted to ``/v1/events`` until it has been read, and reads it.
+
+The log is one SQLite file. It does for HTTP what Kafka does for its topics: a position to go on from, so that an event
+whose receipt was confirmed outlives the process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monitor.clock import Clock
+from monitor.errors import SourceError
+from monitor.events import Records
+from monitor.sources.contract import Gap, Partition, Resume
+
+__all__ = ["HttpLog", "HttpSource"]
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS streams (
+    stream TEXT PRIMARY KEY, first_offset INTEGER NOT NULL, next_offset INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+    stream TEXT, offset INTEGER, received_ms INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stream, offset)
+) WITHOUT ROWID;
+"""
+_RETRYABLE = {"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM"}
+_BUSY_S = 10.0
+
+
+@dataclass(slots=True)
+class _Append:
+    """A caller's payloads, and what became of them."""
+
+    stream: str
+    payloads: Sequence[bytes]
+    first_offset: int = -1
+    error: SourceError | None = None
+
+
+class HttpLog:
+    """A durable log of streams. Safe to use from many threads.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is not there, with its folder. ``path-wal`` and ``path-shm`` beside it belong to it.
+    clock : Clock
+        Gives the time of receipt.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be opened or is no log.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from monitor.clock import ManualClock
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = HttpLog(Path(folder, "ingest.log"), ManualClock(now_ms=5))
+    ...     log.append("scores", [b"{}", b"{}"]), log.append("scores", [b"[]"])
+    ...     log.read("scores", from_offset=1, limit=10).payloads
+    ...     log.close()
+    ((0, 1), (2, 2))
+    [b'{}', b'[]']
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._queue: list[_Append] = []
+        self._queue_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._news = threading.Condition()
+        self._appends = 0
+        with self._explained("cannot be opened"):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
+            self._writer = self._connect()
+            self._reader = self._connect()
+
+    def append(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
+        """Add messages, in order; return once they are on disk.
+
+        Callers that arrive while another one's are being written share one write to the disk.
+
+        Parameters
+        ----------
+        stream : str
+        payloads : sequence of bytes
+            At least one.
+
+        Returns
+        -------
+        first_offset, last_offset : int
+            Dense within the stream, from 0.
+
+        Raises
+        ------
+        SourceError
+            Nothing was added. Retryable if the disk is full, since that may pass.
+        """
+        if not payloads:
+            raise ValueError("nothing to append")
+        mine = _Append(stream, payloads)
+        with self._queue_lock:
+            self._queue.append(mine)
+        with self._write_lock:
+            if mine.first_offset < 0 and mine.error is None:
+                self._write_queue()
+        if mine.error is not None:
+            raise mine.error
+        return mine.first_offset, mine.first_offset + len(payloads) - 1
+
+    def read(self, stream: str, from_offset: int, limit: int) -> Records:
+        """Return at most ``limit`` messages from an offset on, with their time of receipt; partition 0.
+
+        Raises
+        ------
+        SourceError
+        """
+        query = """
+            SELECT offset, received_ms, payload FROM events WHERE stream = ? AND offset >= ? ORDER BY offset LIMIT ?
+        """
+        with self._read_lock, self._explained("cannot be read"):
+            rows = self._reader.execute(query, (stream, from_offset, limit)).fetchall()
+        offsets = np.array([row[0] for row in rows], dtype=np.int64)
+        received_ms = np.array([row[1] for row in rows], dtype=np.int64)
+        return Records(stream, 0, offsets, received_ms, [row[2] for row in rows])
+
+    def bounds(self, stream: str) -> tuple[int, int]:
+        """Return the first offset that is still there and the next one to be given."""
+        with self._read_lock, self._explained("cannot be read"):
+            return _bounds(self._reader, stream)
+
+    def trim(self, stream: str, before_offset: int) -> None:
+        """Forget messages before an offset; offsets are never given again.
+
+        Raises
+        ------
+        SourceError
+        """
+        with self._write_lock, self._explained("cannot be trimmed"), self._transaction():
+            first, following = _bounds(self._writer, stream)
+            before_offset = min(max(first, before_offset), following)
+            self._writer.execute("DELETE FROM events WHERE stream = ? AND offset < ?", (stream, before_offset))
+            self._writer.execute("UPDATE streams SET first_offset = ? WHERE stream = ?", (before_offset, stream))
+
+    def wait(self, appends: int, timeout_s: float) -> int:
+        """Wait until there were more than ``appends`` writes in this process, or for a time; return how many."""
+        with self._news:
+            self._news.wait_for(lambda: self._appends > appends, timeout_s)
+            return self._appends
+
+    def close(self) -> None:
+        """Close the file. What was appended stays."""
+        with self._write_lock, self._read_lock:
+            self._writer.close()
+            self._reader.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _write_queue(self) -> None:
+        with self._queue_lock:
+            batch, self._queue = self._queue, []
+        try:
+            with self._explained("cannot be written"), self._transaction():
+                firsts = [self._write(item) for item in batch]
+        except BaseException as error:
+            failed = error if isinstance(error, SourceError) else _not_written(self.path, error)
+            for item in batch:
+                item.error = failed
+            if failed is not error:
+                raise  # a bug, or an interrupt; those who shared the write must hear of it all the same
+            return
+        for item, first in zip(batch, firsts, strict=True):
+            item.first_offset = first
+        with self._news:
+            self._appends += 1
+            self._news.notify_all()
+
+    def _write(self, item: _Append) -> int:
+        received_ms = self._clock.now_ms()
+        first, start = _bounds(self._writer, item.stream)
+        rows = [(item.stream, offset, received_ms, payload) for offset, payload in enumerate(item.payloads, start)]
+        self._writer.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
+        bounds = (item.stream, first, start + len(rows))
+        self._writer.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", bounds)
+        return start
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:  # a full disk has rolled back already
+                self._writer.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorname", "")
+            retryable = code.startswith(tuple(_RETRYABLE))
+            raise SourceError(f"{self.path}: {what}: {error}", retryable=retryable) from error
+
+
+class HttpSource:
+    """Reads streams of an :class:`HttpLog`; each has one partition, 0. A record's time is that of its receipt.
+
+    Parameters
+    ----------
+    log : HttpLog
+        Stays open when the source is closed.
+    streams : sequence of str
+
+    Attributes
+    ----------
+    gaps : list of Gap
+        Messages that were trimmed before they were read.
+    """
+
+    guarantee = (
+        "Every event whose receipt was confirmed, at least once from its checkpoint on; confirmed means on disk."
+    )
+    bounded = False
+
+    def __init__(self, log: HttpLog, streams: Sequence[str]) -> None:
+        self.gaps: list[Gap] = []
+        self._log = log
+        self._next: dict[str, int] = dict.fromkeys(streams, 0)
+        self._appends = -1
+
+    def open(self, resume: Resume) -> None:
+        """Start each stream at its checkpoint, or at the oldest message that is there.
+
+        Raises
+        ------
+        SourceError
+            A checkpoint is ahead of the log: it is not the log that was read before.
+        """
+        for stream in self._next:
+            first, following = self._log.bounds(stream)
+            wanted = resume(stream, 0)
+            if wanted is not None and wanted > following:
+                raise SourceError(
+                    f"{self._log.path}: {stream!r} ends before offset {following}, but was read up to {wanted};"
+                    " the log was replaced",
+                    retryable=False,
+                )
+            if wanted is not None and wanted < first:
+                self.gaps.append((stream, 0, wanted, first))
+            self._next[stream] = max(first, wanted or 0)
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Records]:
+        """Return what is there, from one stream after the other in turn; wait for the first if there is none."""
+        found = self._look(max_records)
+        if not found and timeout_s > 0:
+            self._appends = self._log.wait(self._appends, timeout_s)
+            found = self._look(max_records)
+        return found
+
+    def assigned(self) -> frozenset[Partition]:
+        """Partition 0 of every stream."""
+        return frozenset((stream, 0) for stream in self._next)
+
+    def at_end(self) -> frozenset[Partition]:
+        """Streams of which every message was returned."""
+        return frozenset(
+            (stream, 0) for stream, following in self._next.items() if following >= self._log.bounds(stream)[1]
+        )
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _look(self, max_records: int) -> list[Records]:
+        found: list[Records] = []
+        for stream in list(self._next):
+            if max_records <= 0:
+                break
+            records = self._log.read(stream, self._next[stream], max_records)
+            following = self._next.pop(stream)  # to the end of the queue
+            self._next[stream] = int(records.offsets[-1]) + 1 if len(records) else following
+            if len(records):
+                found.append(records)
+                max_records -= len(records)
+        return found
+
+
+def _not_written(path: Path, error: BaseException) -> SourceError:
+    return SourceError(f"{path}: cannot be written: {error!r} in a write shared with others", retryable=True)
+
+
+def _bounds(connection: sqlite3.Connection, stream: str) -> tuple[int, int]:
+    query = "SELECT first_offset, next_offset FROM streams WHERE stream = ?"
+    first, following = connection.execute(query, (stream,)).fetchone() or (0, 0)
+    return first, following
