@@ -38,7 +38,7 @@ bench: $(installed) ## measure speed against peers, in one run
 
 run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
 	@test -n "$(CONFIG)" || { echo "Which configuration? make run CONFIG=path/to/leeway.yaml" >&2; exit 2; }
-	@$(leeway) run --config "$(CONFIG)" $(ARGS)
+	@$(leeway) run "$(CONFIG)" $(ARGS)
 
 lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="--upgrade"
 	@$(python) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
