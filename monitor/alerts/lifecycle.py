@@ -50,7 +50,8 @@ class Transition:
         The stretch of event time in which the condition held: start of the first alarmed window, and end of the
         last one; ``ends_ms`` is 0 until the alert is resolved or cancelled.
     version, segment : str
-        What the alert is about, where the grouping says so; empty otherwise.
+        What the alert is about, as the grouping says; without the version in the grouping, the one it began in.
+        Empty if there are several.
     severity, title : str
     labels : dict of str to str
         Who the alert is, for receivers.  They stay as they were at the start, except a severity that rises.
@@ -298,6 +299,7 @@ class Lifecycle:
         identity = _json([self._model, list(group), at_ms, sorted(new)])
         alert_id = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
         top = min(new.values(), key=lambda v: (-v.strength, _by_name(v)))
+        versions = {verdict.version for verdict in new.values() if verdict.version}
         named = dict(zip(self._alerts.group_by, group, strict=True))
         labels = self._labels | {
             "alertname": ALERT_NAME,
@@ -306,7 +308,7 @@ class Lifecycle:
             "model": self._model,
             "namespace": self._namespace,
             "segment": named.get("segment", ""),
-            "version": named.get("version", ""),
+            "version": named.get("version", versions.pop() if len(versions) == 1 else ""),
         }
         starts_ms = min(verdict.window_start_ms for verdict in new.values())
         named_labels = {key: value for key, value in labels.items() if value}

@@ -1,0 +1,243 @@
+"""When alerts begin, grow and end."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from monitor.alerts.lifecycle import Lifecycle, to_columns
+from monitor.config.model import Alerts
+from sinks.store.contract import TABLES
+from tests.alerts.verdicts import WINDOW_MS, lifecycle, play, told, verdict
+
+M = WINDOW_MS
+
+
+def test_an_alarm_fires_at_once_and_resolves_after_quiet_time() -> None:
+    log = play(lifecycle(), "", "amount", "", "", "", "")
+    assert told(log) == [(2, "firing", ["amount"]), (5, "resolved", ["amount"])]
+    firing, resolved = log
+    assert (firing.starts_ms, firing.ends_ms) == (1 * M, 0)
+    assert (resolved.starts_ms, resolved.ends_ms) == (1 * M, 2 * M)
+    assert firing.alert_id == resolved.alert_id
+    assert len(firing.alert_id) == 16
+    assert int(firing.alert_id, 16) >= 0
+
+
+def test_an_alarm_that_comes_back_in_time_keeps_its_alert_open() -> None:
+    log = play(lifecycle(), "amount", "", "", "amount", "", "", "", "")
+    assert told(log) == [(1, "firing", ["amount"]), (7, "resolved", ["amount"])]
+
+
+def test_signals_that_start_together_share_an_alert() -> None:
+    log = play(lifecycle(), "volume feature:a feature:b")
+    assert told(log) == [(1, "firing", ["feature:a", "feature:b", "volume"])]
+
+
+def test_a_signal_that_starts_within_two_windows_joins_with_an_update() -> None:
+    log = play(lifecycle(), "a", "a", "a b", "a b")
+    assert told(log) == [(1, "firing", ["a"]), (3, "updated", ["a", "b"])]
+    assert [t.sequence for t in log] == [0, 1]
+
+
+def test_a_signal_that_starts_later_has_a_cause_of_its_own() -> None:
+    log = play(lifecycle(), "a", "a", "a", "a b", "a b c")
+    assert told(log) == [(1, "firing", ["a"]), (4, "firing", ["b"]), (5, "updated", ["b", "c"])]
+    assert log[1].alert_id == log[2].alert_id != log[0].alert_id
+
+
+def test_a_member_that_alarms_again_stays_with_its_alert() -> None:
+    # `b` is quiet while `a` keeps the first alert open and `c` starts another; then it comes back.
+    log = play(lifecycle(), "a b", "a", "a", "a", "a c", "a b c")
+    assert told(log) == [(1, "firing", ["a", "b"]), (5, "firing", ["c"])]
+
+
+def test_strength_alone_is_no_update() -> None:
+    alerts = lifecycle()
+    alerts.step(M, [verdict(1, "a", effect=0.2)])
+    assert alerts.step(2 * M, [verdict(2, "a", effect=9.0)]) == []
+
+
+def test_join_within_zero_takes_only_what_starts_in_the_same_window() -> None:
+    log = play(lifecycle(join_within=0), "a b", "a b c")
+    assert told(log) == [(1, "firing", ["a", "b"]), (2, "firing", ["c"])]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "alerts"),
+    [
+        (["model"], 1),
+        (["model", "version"], 2),
+        (["model", "segment"], 2),
+        (["model", "version", "segment"], 4),
+        ([], 1),
+    ],
+)
+def test_signals_share_an_alert_only_within_their_group(group_by: list[str], alerts: int) -> None:
+    series = [(version, segment) for version in ("v1", "v2") for segment in ("", "carrier=AA")]
+    log = lifecycle(group_by=group_by).step(
+        M, [verdict(1, "a", version=version, segment=segment) for version, segment in series]
+    )
+    assert len(log) == alerts
+    assert sum(len(t.signals) for t in log) == 4
+    assert {t.version for t in log} == ({"v1", "v2"} if "version" in group_by else {""})
+    assert {t.segment for t in log} == ({"", "carrier=AA"} if "segment" in group_by else {""})
+
+
+def test_a_condition_must_hold_before_it_fires() -> None:
+    log = play(lifecycle(**{"for": 2 * M}), "a", "a b", "b", "b")
+    assert told(log) == [(1, "pending", ["a"]), (3, "firing", ["a", "b"])]
+    assert [t.sequence for t in log] == [0, 1]
+    assert log[1].starts_ms == 0
+
+
+def test_a_condition_that_does_not_hold_is_cancelled_and_begins_anew() -> None:
+    log = play(lifecycle(**{"for": 2 * M}), "a", "a", "", "a")
+    assert told(log) == [(1, "pending", ["a"]), (3, "cancelled", ["a"]), (4, "pending", ["a"])]
+    assert log[1].ends_ms == 2 * M
+    assert log[1].alert_id == log[0].alert_id != log[2].alert_id
+
+
+def test_windows_that_nobody_judged_are_quiet() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [verdict(1, "a")])
+    log = alerts.step(5 * M, [verdict(5, "a")])
+    assert told(log) == [(5, "resolved", ["a"]), (5, "firing", ["a"])]
+    assert log[0].ends_ms == 1 * M
+
+
+def test_a_gap_shorter_than_resolve_after_does_not_end_an_alert() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [verdict(1, "a")])
+    assert alerts.step(4 * M, [verdict(4, "a")]) == []
+
+
+def test_a_pending_condition_does_not_hold_over_a_gap() -> None:
+    alerts = lifecycle(**{"for": 2 * M})
+    alerts.step(1 * M, [verdict(1, "a")])
+    assert told(alerts.step(4 * M, [verdict(4, "a")])) == [(4, "cancelled", ["a"]), (4, "pending", ["a"])]
+
+
+def test_with_resolve_after_zero_the_first_quiet_window_ends_an_alert_and_alarmed_ones_do_not() -> None:
+    log = play(lifecycle(resolve_after=0), "a", "a", "", "a")
+    assert told(log) == [(1, "firing", ["a"]), (3, "resolved", ["a"]), (4, "firing", ["a"])]
+
+
+def test_one_detector_is_enough_and_the_strongest_is_the_evidence() -> None:
+    verdicts = [
+        verdict(1, "a", effect=0.3, min_effect=0.1, detector="psi"),
+        verdict(1, "a", effect=0.5, min_effect=0.05, detector="ks", p_value=0.001),
+        verdict(1, "a", "ok", effect=9.0, detector="chi_squared"),
+    ]
+    (firing,) = lifecycle().step(M, verdicts)
+    (signal,) = firing.signals
+    assert (signal["detector"], signal["effect"], signal["p_value"]) == ("ks", 0.5, 0.001)
+
+
+def test_signals_are_ranked_by_effect_over_limit_then_by_name() -> None:
+    verdicts = [
+        verdict(1, "c", effect=0.4),
+        verdict(1, "b", effect=0.4),
+        verdict(1, "weak", effect=5.0, min_effect=4.0),
+        verdict(1, "strong", effect=0.2, min_effect=0.01),
+    ]
+    (firing,) = lifecycle().step(M, verdicts)
+    assert [s["signal"] for s in firing.signals] == ["strong", "b", "c", "weak"]
+    assert firing.labels["cause"] == "strong"
+
+
+def test_an_entry_keeps_its_peak_and_says_when_its_signal_went_quiet() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [verdict(1, "a"), verdict(1, "b", effect=0.9)])
+    alerts.step(2 * M, [verdict(2, "a"), verdict(2, "b", effect=0.2)])
+    (updated,) = alerts.step(3 * M, [verdict(3, "a"), verdict(3, "b", "ok"), verdict(3, "c")])
+    b = next(s for s in updated.signals if s["signal"] == "b")
+    assert (b["effect"], b["peak_effect"], b["peak_at_ms"]) == (0.2, 0.9, 1 * M)
+    assert (b["since_ms"], b["last_ms"], b["alarmed"], b["status"]) == (0, 2 * M, False, "ok")
+    assert b["reason"].endswith("quiet since 1970-01-01 00:02 UTC")
+
+
+@pytest.mark.parametrize("status", ["no_data", "learning"])
+def test_a_window_without_a_say_is_quiet_but_is_not_called_well(status: str) -> None:
+    alerts = lifecycle(resolve_after=0)
+    alerts.step(1 * M, [verdict(1, "a")])
+    (resolved,) = alerts.step(2 * M, [verdict(2, "a", status)])
+    assert resolved.state == "resolved"
+    assert resolved.signals[0]["status"] == status
+    assert status.replace("_", " ") in resolved.signals[0]["reason"]
+
+
+def test_severity_follows_the_gravest_member_and_never_sinks() -> None:
+    alerts = lifecycle()
+    (firing,) = alerts.step(1 * M, [verdict(1, "feature:a")])
+    (updated,) = alerts.step(2 * M, [verdict(2, "prediction:score")])
+    (resolved,) = alerts.step(9 * M, [])
+    assert [t.severity for t in (firing, updated, resolved)] == ["warning", "critical", "critical"]
+    assert [t.labels["severity"] for t in (firing, updated, resolved)] == ["warning", "critical", "critical"]
+
+
+def test_labels_say_who_the_alert_is_and_stay_the_same() -> None:
+    log = play(lifecycle(), "feature:a", "feature:a feature:z", "", "", "", "")
+    assert log[0].labels == {
+        "alertname": "LeewayDrift",
+        "alert_id": log[0].alert_id,
+        "cause": "feature:a",
+        "model": "flights",
+        "namespace": "ops",
+        "severity": "warning",
+        "tier": "1",
+        "version": "v1",
+    }
+    assert [t.labels for t in log] == [log[0].labels] * 3
+
+
+@pytest.mark.parametrize(("versions", "labelled"), [(("v1", ""), "v1"), (("v1", "v2"), ""), (("",), "")])
+def test_an_alert_over_versions_names_the_one_it_began_in(versions: tuple[str, ...], labelled: str) -> None:
+    alerts = lifecycle(group_by=["model"])
+    (firing,) = alerts.step(1 * M, [verdict(1, f"s{v}", version=v) for v in versions])
+    assert (firing.version, firing.labels.get("version", "")) == (labelled, labelled)
+    (updated,) = alerts.step(2 * M, [verdict(2, "late", version="v3")])
+    assert updated.labels == firing.labels
+
+
+def test_a_models_own_label_does_not_replace_one_of_ours() -> None:
+    alerts = Lifecycle("flights", "ops", {"severity": "1", "model": "x", "segment": "y"}, Alerts(), M)
+    (firing,) = alerts.step(M, [verdict(1, "a")])
+    assert (firing.labels["severity"], firing.labels["model"]) == ("warning", "flights")
+    assert "segment" not in firing.labels
+
+
+def test_a_row_has_the_columns_of_the_table_and_strict_sorted_json() -> None:
+    alerts = lifecycle()
+    worst = replace(verdict(1, "a", effect=math.inf, p_value=math.nan), n=np.int64(7), surprise=np.float64("inf"))
+    log = alerts.step(M, [worst])
+    row = log[0].to_row()
+    assert list(row) == [column.name for column in TABLES["alerts"].columns]
+    signals = json.loads(row["signals"], parse_constant=pytest.fail)
+    assert (signals[0]["effect"], signals[0]["surprise"], signals[0]["p_value"]) == (None, None, None)
+    assert signals[0]["n"] == 7
+    for name in ("labels", "signals"):
+        again = json.dumps(json.loads(row[name]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert row[name] == again
+    assert to_columns(log) == {name: [value] for name, value in row.items()}
+
+
+def test_time_must_advance_and_verdicts_must_be_of_their_window() -> None:
+    alerts = lifecycle()
+    alerts.step(2 * M, [])
+    with pytest.raises(ValueError, match="time must advance"):
+        alerts.step(2 * M, [])
+    with pytest.raises(ValueError, match="in the step at"):
+        alerts.step(4 * M, [verdict(3, "a")])
+    assert told(alerts.step(3 * M, [verdict(3, "a")])) == [(3, "firing", ["a"])]
+
+
+def test_a_refused_verdict_is_never_taken_in() -> None:
+    with pytest.raises(ValueError, match="unknown status 'warning'"):
+        verdict(1, "a", "warning")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="empty window"):
+        replace(verdict(1, "a"), window_start_ms=M)
