@@ -1,0 +1,37 @@
+"""Notifications to send in tests."""
+
+from __future__ import annotations
+
+from sinks.receivers.contract import Alert, Notification
+
+LABELS = {
+    "alert_id": "00112233445566ff",
+    "alertname": "LeewayDrift",
+    "cause": "feature:größe",
+    "model": "flights",
+    "severity": "warning",
+    "team": 'a b"c\\d',
+}
+STARTS_MS = 1_795_537_682_151
+
+
+def notification(status: str = "firing", severity: str = "warning", receiver: str = "hook") -> Notification:
+    alert = Alert(
+        status="resolved" if status == "resolved" else "firing",
+        labels=LABELS | {"severity": severity},
+        annotations={"summary": "s"},
+        starts_at_ms=STARTS_MS,
+        ends_at_ms=STARTS_MS + 62_000 if status == "resolved" else 0,
+        generator_url="http://leeway.example/alerts/1",
+    )
+    return group((alert,), receiver)
+
+
+def group(alerts: tuple[Alert, ...], receiver: str = "hook") -> Notification:
+    return Notification(
+        receiver=receiver,
+        group_key='{}:{alert_id="00112233445566ff"}',
+        group_labels={"alert_id": "00112233445566ff"},
+        alerts=alerts,
+        external_url="http://leeway.example",
+    )

@@ -1,0 +1,60 @@
+"""What every receiver does, and how alerts are identified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sinks.receivers import RECEIVERS, build
+from sinks.receivers.contract import Delivered, Outcome, fingerprint
+from tests.sinks.receivers.listener import Listener
+from tests.sinks.receivers.notifications import LABELS, notification
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "log": {},
+    "memory": {"send_resolved": True},
+    "webhook": {"timeout": 2_000, "headers": {}, "send_resolved": True},
+}
+
+
+def config(kind: str, listener: Listener) -> dict[str, Any]:
+    where = {"url": listener.url()} if kind == "webhook" else {}
+    return {"kind": kind, "name": f"my-{kind}"} | OPTIONS[kind] | where
+
+
+@pytest.mark.parametrize("kind", sorted(RECEIVERS))
+def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) -> None:
+    with Listener() as listener:
+        receiver = build(config(kind, listener))
+        outcomes: list[Outcome] = [receiver.send(notification(s)) for s in ("firing", "resolved", "resolved")]
+        receiver.close()
+    assert receiver.name == f"my-{kind}"
+    assert receiver.send_resolved is True
+    assert outcomes == [Delivered()] * 3
+
+
+def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
+    with pytest.raises(ValueError, match=r"unknown receiver 'pigeon'; there are log, memory, webhook"):
+        build({"kind": "pigeon", "name": "p"})
+
+
+# Answers of Alertmanager 0.28.1: alerts with these labels were posted to /api/v2/alerts of a running one, and the
+# fingerprints read from its webhook bodies (the first two) and from GET /api/v2/alerts.
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (LABELS, "87fc40a6a99d27f6"),
+        (LABELS | {"severity": "critical"}, "6ce94993cf57b103"),
+        ({"alertname": "x"}, "d240efc3896bf266"),
+        ({"a": "b", "z": "é€😀"}, "0eaf712e24f59ae3"),
+    ],
+)
+def test_fingerprints_are_alertmanagers(labels: dict[str, str], expected: str) -> None:
+    assert fingerprint(labels) == expected
+    assert fingerprint(dict(reversed(labels.items()))) == expected
+
+
+def test_a_fingerprint_tells_names_from_values() -> None:
+    assert fingerprint({"ab": "c"}) != fingerprint({"a": "bc"})
+    assert fingerprint({"a": "b", "c": ""}) != fingerprint({"a": "b"})
