@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from monitor.api.parameters import Cursor, Limit, Paged, Stretch, TheService, answer
-from monitor.api.reading import Row, query_for, read_page
+from monitor.api.reading import query_for, read_page, readable
 
-__all__ = ["readable", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
 
@@ -37,16 +36,6 @@ class DeadLetters(Paged):
     """Dead letters, newest first."""
 
     items: list[DeadLetter]
-
-
-def readable(row: Row) -> dict[str, Any]:
-    """Return a row of ``dead_letters`` with its payload as text and as base64."""
-    payload: bytes = row["payload"]
-    try:
-        text = payload.decode()
-    except UnicodeDecodeError:
-        text = None
-    return row | {"payload": text, "payload_base64": base64.b64encode(payload).decode()}
 
 
 @router.get("/dead-letters", summary="Messages that could not be used", response_model=DeadLetters)

@@ -16,7 +16,17 @@ from typing import Any
 from monitor.errors import InputError
 from sinks.store.contract import TABLES, Columns, Query, Store
 
-__all__ = ["MAX_LIMIT", "CursorError", "Page", "decode_cursor", "encode_cursor", "query_for", "read_all", "read_page"]
+__all__ = [
+    "MAX_LIMIT",
+    "CursorError",
+    "Page",
+    "decode_cursor",
+    "encode_cursor",
+    "query_for",
+    "read_all",
+    "read_page",
+    "readable",
+]
 
 Row = dict[str, Any]
 
@@ -92,6 +102,16 @@ def read_all(store: Store, query: Query) -> Iterator[Row]:
         if len(rows) < MAX_LIMIT:
             return
         after = tuple(rows[-1][name] for name in query.sort_columns())
+
+
+def readable(row: Row) -> Row:
+    """Return a row of ``dead_letters`` with its payload as text and as base64."""
+    payload: bytes = row["payload"]
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        text = None
+    return row | {"payload": text, "payload_base64": base64.b64encode(payload).decode()}
 
 
 def encode_cursor(kind: str, values: list[str | int]) -> str:

@@ -1,0 +1,111 @@
+"""``leeway detect``: one detector over a column of a file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.output import as_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.dataset import Dataset
+
+__all__ = ["command"]
+
+
+@click.command("detect")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--column", required=True, help="The column to look at.")
+@click.option("--detector", required=True, help="adwin, page_hinkley, cusum …; see `leeway detectors`.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
+@click.option("--warnings", is_flag=True, help="Print warnings as well as drifts.")
+@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if there is a drift.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per line; this is the default.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: Path,
+    *,
+    column: str,
+    detector: str,
+    settings: tuple[str, ...],
+    warnings: bool,
+    fail_on_alert: bool,
+    json_: bool,
+) -> None:
+    """Run a detector over a column of FILE (CSV, Parquet or JSON lines), top to bottom.
+
+    Prints one JSON object per drift: the row's index, counted from 0, and the detector's score there. Values that are
+    missing or no numbers are left out, and counted on stderr.
+    """
+    import numpy as np
+
+    from detectors.bank import Bank
+    from detectors.contract import DRIFT, OK, WARNING, ParameterError
+    from detectors.drift import UnknownDetectorError, find
+    from monitor.dataset import read_dataset
+    from monitor.errors import InputError
+
+    try:
+        bank = Bank(find(detector), _parameters(settings), series=1)
+    except (ParameterError, UnknownDetectorError) as error:
+        raise InputError(str(error)) from error
+    values = _values(read_dataset(file), column)
+    usable = np.flatnonzero(np.isfinite(values))
+    flags = bank.update_one(0, values[usable])
+    shown = np.flatnonzero(flags.flag != OK) if warnings else flags.drifts()
+    names = {WARNING: "warning", DRIFT: "drift"}
+    for place in shown.tolist():
+        status = names[int(flags.flag[place])]
+        as_json({"index": int(usable[place]), "score": float(flags.score[place]), "status": status})
+    drifts = len(flags.drifts())
+    click.echo(f"{len(usable)} values, {len(values) - len(usable)} skipped, {drifts} drifts", err=True)
+    if drifts and fail_on_alert:
+        ctx.exit(1)
+
+
+def _parameters(settings: tuple[str, ...]) -> dict[str, object]:
+    parameters: dict[str, object] = {}
+    for setting in settings:
+        name, sign, text = setting.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint="--set")
+        parameters[name] = _value(text)
+    return parameters
+
+
+def _value(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _values(dataset: Dataset, column: str) -> NDArray[np.float64]:
+    """Return the column as numbers; what is missing or no number is NaN."""
+    import numpy as np
+
+    from monitor.errors import InputError
+
+    if not dataset.has(column):
+        raise InputError(f"{dataset.path}: no column {column!r}; it has {', '.join(dataset.columns)}")
+    try:
+        return dataset.numeric(column)
+    except InputError:
+        # A column of text may still hold numbers here and there: `n/a` among them is common.
+        return np.array([_number(text) for text in dataset.text(column)], dtype=np.float64)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text) if text is not None else math.nan
+    except ValueError:
+        return math.nan

@@ -1,0 +1,120 @@
+"""``leeway detectors``: what there is to detect with."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import click
+
+from monitor.cli.output import as_json, as_table
+
+__all__ = ["command", "described"]
+
+
+@click.command("detectors")
+@click.argument("name", required=False)
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def command(name: str | None, *, json_: bool) -> None:
+    """List detectors with their parameters, or show NAME alone."""
+    table = described()
+    if name is not None:
+        table = [_named(name, table)]
+    if json_:
+        as_json(table if name is None else table[0])
+    else:
+        _show(table)
+
+
+def described() -> list[dict[str, Any]]:
+    """Return what there is to know about every detector, in the order in which they are listed."""
+    return [*_windowed(), *_per_event()]
+
+
+def _windowed() -> list[dict[str, Any]]:
+    from detectors.distance import find
+    from monitor.compare import RATES
+    from monitor.config.references import WINDOWED
+    from monitor.volume import MIN_EFFECT
+
+    found = []
+    for name, detector in WINDOWED.items():
+        distance = "proportion" if name in RATES else name
+        default = MIN_EFFECT if name == "volume" else find(distance).default_min_effect
+        parameter = {
+            "name": "min_effect",
+            "kind": "float",
+            "default": default,
+            "low": 0.0,
+            "high": detector.largest_effect,
+            "unit": "effect",
+            "meaning": "Smallest change that matters.",
+            "choices": [],
+        }
+        found.append(
+            {
+                "name": name,
+                "kind": detector.kind,
+                "summary": detector.summary,
+                "fits": sorted(detector.fits),
+                "parameters": [parameter],
+            }
+        )
+    return found
+
+
+def _per_event() -> list[dict[str, Any]]:
+    from detectors.drift import DETECTORS
+
+    return [
+        {
+            "name": name,
+            "kind": "per event",
+            "summary": detector.summary,
+            "fits": ["numeric"],
+            "statistic": detector.statistic,
+            "reference": detector.reference,
+            "parameters": [vars(parameter) for parameter in detector.parameters],
+        }
+        for name, detector in DETECTORS.items()
+    ]
+
+
+def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:
+    from monitor.config.references import ALIASES
+    from monitor.errors import InputError
+
+    by_name = {detector["name"]: detector for detector in table}
+    wanted = ALIASES.get(name, name)
+    if wanted not in by_name:
+        nearest = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise InputError(f"there is no detector {name!r}; {hint}the detectors are {', '.join(by_name)}")
+    return by_name[wanted]
+
+
+def _show(table: list[dict[str, Any]]) -> None:
+    as_table(
+        ("detector", "kind", "for", "what it says"),
+        [(d["name"], d["kind"], ", ".join(d["fits"]), d["summary"]) for d in table],
+    )
+    as_table(
+        ("detector", "parameter", "default", "from", "to", "unit", "meaning"),
+        [
+            (d["name"], p["name"], _value(p["default"]), *_limits(p), p["unit"], p["meaning"])
+            for d in table
+            for p in d["parameters"]
+        ],
+    )
+
+
+def _limits(parameter: dict[str, Any]) -> tuple[str, str]:
+    if parameter["kind"] == "choice":
+        return " | ".join(parameter["choices"]), ""
+    return _value(parameter["low"]), _value(parameter["high"])
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
