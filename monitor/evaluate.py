@@ -12,7 +12,7 @@ the same panes and give the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monitor import checkpoint
@@ -57,7 +57,7 @@ class Evaluated:
 
     windows: int = 0
     scores: int = 0
-    transitions: list[Transition] | None = None
+    transitions: list[Transition] = field(default_factory=list)
 
 
 class Evaluation:
@@ -96,7 +96,7 @@ class Evaluation:
         -------
         Evaluated
         """
-        done = Evaluated(transitions=[])
+        done = Evaluated()
         complete_ms = self._complete_ms(horizon)
         if complete_ms is None:
             return done
@@ -142,7 +142,6 @@ class Evaluation:
         self.next_end_ms = ends[-1] + self._step_ms
         done.windows += len(ends)
         done.scores += len(verdicts)
-        assert done.transitions is not None
         done.transitions += transitions
 
     def _judge(self, window: Window) -> list[Verdict]:

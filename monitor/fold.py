@@ -17,7 +17,6 @@ import xxhash
 from detectors.bank import Bank
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT
 from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
@@ -243,8 +242,8 @@ class PartitionFold:
     def _detect(self, batch: Events, version: Integers, out: Folded) -> None:
         for (signal, name), bank in self._banks.items():
             column = batch.numeric[self._numeric.index(signal)]
-            flags = bank.update(version, column)
-            for i in np.flatnonzero(flags.flag == DRIFT).tolist():
+            flags = bank.update_one(0, column) if len(self._versions) == 1 else bank.update(version, column)
+            for i in flags.drifts().tolist():
                 row = {
                     "model": self._watch.name,
                     "signal": signal,

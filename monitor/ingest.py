@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
-from monitor.decoders import TopicPlan, decoder_for
-from monitor.decoders.contract import Decoder
+from monitor.decoders import DECODERS, Decoder, TopicPlan
 from monitor.errors import LeewayError
 from monitor.events import Problem, Records
 from monitor.fold import ENDED, PartitionFold
@@ -248,7 +247,7 @@ class Ingest:
             raise LeewayError(f"no model reads {topic!r}")
         if topic not in self._decoders:
             plans = [TopicPlan(watch.name, spec, watch.model.spec.schema_) for watch, spec in readers]
-            self._decoders[topic] = decoder_for(readers[0][1].format, plans)
+            self._decoders[topic] = DECODERS[readers[0][1].format](plans)
         decoder = self._decoders[topic]
         decoder.forget(partition)
         folds = {watch.name: PartitionFold(watch, spec, topic, partition) for watch, spec in readers}

@@ -19,11 +19,11 @@ from detectors.sketch import CategorySummary
 from monitor.alerts.verdict import Verdict
 from monitor.baselines import Reference
 from monitor.compare import Measured, Pair, pair_of, unseen
-from monitor.judge import judge, log_effect
-from monitor.volume import VolumeHistory
+from monitor.judge import Limits, judge, log_effect
+from monitor.volume import SEASONS, VolumeHistory
 from monitor.watch import Layout, Summary, Watch
 
-__all__ = ["HISTORY", "DistributionSeries", "VolumeSeries", "tail_probability"]
+__all__ = ["HISTORY", "DistributionSeries", "VolumeSeries", "limits_of"]
 
 HISTORY = 2048
 """Quiet windows from which a series' variation is learned."""
@@ -32,36 +32,50 @@ DAY_MS = 86_400_000
 Key = tuple[str, str, str]  # version, segment, signal
 
 
-def tail_probability(watch: Watch) -> float:
-    """The accepted probability of a false alarm per test, so that the model's budget holds.
+def limits_of(watch: Watch) -> Limits:
+    """The limits from which on a test alarms, so that the model's budget of false alarms holds.
 
-    The budget is split evenly over all tests of the period: windows, times slices, times detectors of all signals.
-    A test that a version or slice makes beyond those (two versions at once) is not counted.
+    The budget is split evenly over all tests of its period: windows, times slices, times detectors of all signals.
+    Tests that several versions at once make beyond those are not counted.
     """
     detect = watch.model.spec.detect
     windows = detect.false_alarms.per_ms / detect.defaults.step_ms
     slices = 1 + sum(len(cut.names) for cut in watch.slices)
     tests = sum(len(uses) - len(watch.detectors_for(signal)) for signal, uses in watch.uses.items())
-    return min(0.05, detect.false_alarms.count / max(1.0, windows * slices * tests))
+    tail = min(0.05, detect.false_alarms.count / max(1.0, windows * slices * tests))
+    return Limits(tail, detect.defaults.learn_windows, detect.false_alarms.count / windows)
 
 
-class _Tests:
-    """The variation of each detector of a series."""
+class _Variation:
+    """What a series' detectors have shown: log effects of quiet windows and of the onsets of alarms."""
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
+        self._history: dict[str, list[float]] = {}
+        self._alarmed: set[str] = set()
 
-    def add(self, effects: Mapping[str, float]) -> None:
-        for name, effect in effects.items():
-            past = self.history.setdefault(name, [])
-            past.append(log_effect(effect))
-            del past[:-HISTORY]
+    def of(self, name: str) -> list[float]:
+        """The history of one detector, oldest first."""
+        return self._history.get(name, [])
+
+    def learn(self, name: str, status: str, log: float) -> None:
+        """Take in a window, unless an alarm merely goes on."""
+        onset = name not in self._alarmed
+        (self._alarmed.add if status == "drift" else self._alarmed.discard)(name)
+        if status == "drift" and not onset:
+            return
+        past = self._history.setdefault(name, [])
+        past.append(log)
+        del past[:-HISTORY]
 
     def snapshot(self) -> dict[str, Any]:
-        return {name: np.array(past) for name, past in self.history.items()}
+        """State for a checkpoint."""
+        history = {name: np.array(past) for name, past in self._history.items()}
+        return {"history": history, "alarmed": sorted(self._alarmed)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.history = {name: [float(x) for x in past] for name, past in state.items()}
+        """Go on from a snapshot."""
+        self._history = {name: [float(x) for x in past] for name, past in state["history"].items()}
+        self._alarmed = set(state["alarmed"])
 
 
 class DistributionSeries:
@@ -79,13 +93,13 @@ class DistributionSeries:
         self.version, self.segment, self.signal = key
         defaults = watch.model.spec.detect.defaults
         self._window_ms, self._step_ms = defaults.window, defaults.step_ms
-        self._enough, self._min_samples = defaults.learn_windows, defaults.min_samples
-        self._tail = tail_probability(watch)
+        self._min_samples = defaults.min_samples
+        self._limits = limits_of(watch)
         self.layout: Layout = watch.layouts[self.signal]
         self.uses = {n: p for n, p in watch.uses[self.signal].items() if n not in watch.detectors_for(self.signal)}
         dataset = watch.reference.get((self.segment, self.signal))
-        self.reference = Reference(watch.model.spec.baseline, self._window_ms, dataset, self._enough)
-        self._tests = _Tests()
+        self.reference = Reference(watch.model.spec.baseline, self._window_ms, dataset, defaults.learn_windows)
+        self._variation = _Variation()
 
     def tests(self, window: Summary) -> dict[str, Pair]:
         """What must be measured of a window; nothing while there is too little of it, or no baseline."""
@@ -113,10 +127,13 @@ class DistributionSeries:
             else self._verdict(name, "learning", end_ms, window, detail=self.reference.progress)
             for name in self.uses
         ]
-        quiet = all(verdict.status != "drift" for verdict in verdicts)
-        if quiet and self._independent(end_ms):
-            self._tests.add({name: m.effect for name, m in measured.items() if not np.isnan(m.effect)})
-            self.reference.add(end_ms - self._window_ms, end_ms, window)
+        if self._independent(end_ms):
+            for verdict in verdicts:
+                if verdict.status in {"ok", "drift"} or (verdict.status == "learning" and verdict.detector in measured):
+                    log = log_effect(verdict.effect, verdict.min_effect)
+                    self._variation.learn(verdict.detector, verdict.status, log)
+            if all(verdict.status != "drift" for verdict in verdicts):
+                self.reference.add(end_ms - self._window_ms, end_ms, window)
         return verdicts
 
     def _independent(self, end_ms: int) -> bool:
@@ -127,8 +144,7 @@ class DistributionSeries:
         if np.isnan(measured.effect):
             return self._verdict(name, "no_data", end_ms, window, detail="nothing to compare")
         min_effect = float(self.uses[name].get("min_effect", measured.min_effect))
-        history = self._tests.history.get(name, [])
-        judged = judge(measured.effect, min_effect, measured.p_value, history, (self._tail, self._enough))
+        judged = judge(measured.effect, min_effect, measured.p_value, self._variation.of(name), self._limits)
         detail = judged.reason
         if name == "new_category" and measured.effect > 0:
             detail = f"{detail}; new: {self._new_names(window)}"
@@ -173,12 +189,12 @@ class DistributionSeries:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"key": list(self.key), "reference": self.reference.snapshot(), "tests": self._tests.snapshot()}
+        return {"key": list(self.key), "reference": self.reference.snapshot(), "variation": self._variation.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
         self.reference.restore(state["reference"], self.layout)
-        self._tests.restore(state["tests"])
+        self._variation.restore(state["variation"])
 
 
 class VolumeSeries:
@@ -193,24 +209,30 @@ class VolumeSeries:
     def __init__(self, watch: Watch, segment: str) -> None:
         self.segment = segment
         defaults = watch.model.spec.detect.defaults
-        self._window_ms, self._enough = defaults.window, defaults.learn_windows
+        self._window_ms = defaults.window
         self._min_effect = watch.uses["volume"].get("volume", {}).get("min_effect")
-        self._tail = tail_probability(watch)
+        self._limits = limits_of(watch)
         self._history = VolumeHistory(defaults.step_ms)
-        self._tests = _Tests()
+        self._variation = _Variation()
 
     def conclude(self, end_ms: int, n: int) -> Verdict:
-        """Judge a window and learn from it if it was quiet."""
-        measured = self._history.measure(end_ms, n)
-        if measured is None:
+        """Judge a window against the same hours of earlier weeks, or of earlier days while too few weeks are known."""
+        verdict = self._verdict("learning", end_ms, n, detail="too few earlier days at this time")
+        for season in reversed(SEASONS):
+            measured = self._history.measure(season, end_ms, n)
+            if measured is None:
+                continue
+            judged = self._judged(season, end_ms, n, measured)
+            if judged.status != "learning" or verdict.status == "learning":
+                verdict = judged
+            self._variation.learn(season, judged.status, log_effect(judged.effect, judged.min_effect))
+        if verdict.status != "drift":
             self._history.add(end_ms, n)
-            return self._verdict("learning", end_ms, n, detail="too few earlier days at this time")
+        return verdict
+
+    def _judged(self, season: str, end_ms: int, n: int, measured: Measured) -> Verdict:
         min_effect = float(self._min_effect or measured.min_effect)
-        past = self._tests.history.get("volume", [])
-        judged = judge(measured.effect, min_effect, measured.p_value, past, (self._tail, self._enough))
-        if judged.status != "drift":
-            self._history.add(end_ms, n)
-            self._tests.add({"volume": measured.effect})
+        judged = judge(measured.effect, min_effect, measured.p_value, self._variation.of(season), self._limits)
         return self._verdict(
             judged.status,
             end_ms,
@@ -230,9 +252,9 @@ class VolumeSeries:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"segment": self.segment, "history": self._history.snapshot(), "tests": self._tests.snapshot()}
+        return {"segment": self.segment, "history": self._history.snapshot(), "variation": self._variation.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
         self._history.restore(state["history"])
-        self._tests.restore(state["tests"])
+        self._variation.restore(state["variation"])

@@ -170,9 +170,7 @@ def _models_of(service: Service, document: _Document, mistakes: list[Mistake]) -
 
 def _validate(kind: type[T], document: _Document, mistakes: list[Mistake]) -> T | None:
     if not isinstance(document.value, dict):
-        mistakes.append(
-            document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec")
-        )
+        mistakes.append(document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec"))
         return None
     if document.value.get("kind") not in {"Model", "Service"}:
         mistakes.append(document.mistake(("kind",), "kind must be Model or Service"))
@@ -222,15 +220,11 @@ def _read(file: Path) -> Iterator[_Document]:
     except OSError as error:
         raise ConfigError([Mistake(str(file), 0, "", error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            [Mistake(str(file), 0, "", f"not UTF-8: {error.reason} at byte {error.start}")]
-        ) from error
+        raise ConfigError([Mistake(str(file), 0, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigError([Mistake(str(file), line, "", f"not YAML: {error.problem}")]) from error
     for node in nodes:
-        if node is None:
-            continue
         document = _Document(file, None, {})
         document.value = _build(node, (), document)
         yield document

@@ -85,13 +85,10 @@ class SourceSpec(Strict):
     event_time: Annotated[EventTime | None, BeforeValidator(_event_time)] = Field(
         default=None, description="a path or {path, unit}; without it the record's own timestamp counts"
     )
-    allowed_lateness: DurationMs = Field(
-        default=30_000, ge=0, description="how long a pane waits for stragglers"
-    )
+    allowed_lateness: DurationMs = Field(default=30_000, ge=0, description="how long a pane waits for stragglers")
     max_ahead: DurationMs = Field(
         default=1_800_000,
         gt=0,
-        validate_default=True,
         description="an event this far ahead of all others needs two more of its kind to be believed",
     )
 
@@ -112,9 +109,7 @@ class FieldSpec(Strict):
     """One feature or one part of the prediction."""
 
     type: Literal["numeric", "category"]
-    path: str | None = Field(
-        default=None, description="where it stands in the message; its own name if absent"
-    )
+    path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
     range: tuple[float, float] | None = Field(
         default=None, description="numeric: values outside are counted as out of range"
     )
@@ -321,9 +316,7 @@ class Detect(Strict):
         for key in ("window", "every", "offset"):
             length = getattr(self.defaults, key)
             if length and length % self.pane:
-                raise ValueError(
-                    f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms"
-                )
+                raise ValueError(f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms")
         return self
 
     def all_rules(self) -> list[Rule]:
@@ -348,9 +341,7 @@ class Alerts(Strict):
     for_ms: DurationMs = Field(
         default=0, alias="for", ge=0, description="how long a condition must hold before it fires"
     )
-    resolve_after: DurationMs = Field(
-        default=900_000, ge=0, description="quiet time before an alert is resolved"
-    )
+    resolve_after: DurationMs = Field(default=900_000, ge=0, description="quiet time before an alert is resolved")
     join_within: DurationMs | None = Field(
         default=None,
         description="signals that start this soon after an alert's start have its cause; two windows if absent",
@@ -388,9 +379,7 @@ class ModelSpec(Strict):
                 if field is None or field.type != "category":
                     raise ValueError(f"segments: {name!r} is not a category feature of the schema")
             if segment.values is None and self.baseline.uri is None:
-                raise ValueError(
-                    "segments: name `values`, or a baseline data set from which the top can be taken"
-                )
+                raise ValueError("segments: name `values`, or a baseline data set from which the top can be taken")
         return self
 
 

@@ -27,9 +27,7 @@ class StoreSpec(Strict):
     kind: Literal["chdb", "memory"] = Field(
         default="chdb", description="`chdb` is ClickHouse in the process; `memory` forgets at exit"
     )
-    path: str = Field(
-        default="data/store", description="the embedded store's directory; one process at a time"
-    )
+    path: str = Field(default="data/store", description="the embedded store's directory; one process at a time")
 
 
 class KafkaCluster(Strict):
@@ -84,18 +82,13 @@ class ServiceSpec(Strict):
     store: StoreSpec = Field(default_factory=StoreSpec)
     kafka: KafkaCluster = Field(default_factory=KafkaCluster)
     api: Api = Field(default_factory=Api)
-    ingest_log: str = Field(
-        default="data/ingest.log", description="where POST /v1/events is kept until it is read"
-    )
+    ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default=[LogReceiver(kind="log")])
-    external_url: str = Field(
-        default="", description="how people reach the API; links in alerts start with it"
-    )
+    external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)
     idle_after: DurationMs = Field(
         default=60_000,
         gt=0,
-        validate_default=True,
         description="a partition that is read to its end and silent this long no longer holds windows back",
     )
 

@@ -32,11 +32,7 @@ def parse_duration(value: object) -> int:
     5400000
     """
     text = str(value).strip()
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, str)
-        or not re.fullmatch(f"(?:{_PART.pattern})+", text)
-    ):
+    if isinstance(value, bool) or not isinstance(value, str) or not re.fullmatch(f"(?:{_PART.pattern})+", text):
         raise ValueError(f"expected a duration with its unit, such as 30s, 5m, 1h30m or 28d, got {value!r}")
     total = sum(float(number) * _UNIT_MS[unit] for number, unit in _PART.findall(text))
     if total != int(total):

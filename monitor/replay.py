@@ -1,0 +1,179 @@
+"""Offline replay: a bounded input through the same stages as the service, one after the other in one thread.
+
+The result is a pure function of the events and the configuration; how many events are taken at a time changes
+nothing but the speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monitor.alerts.lifecycle import Transition
+from monitor.config import Configuration
+from monitor.errors import InputError
+from monitor.evaluate import Evaluation, Horizon
+from monitor.ingest import Counters, Ingest
+from monitor.sources.contract import Source
+from monitor.watch import Watch, compile_watch
+from sinks.store.contract import Query, Store
+
+__all__ = ["Replay", "Replayed", "assign_files", "results"]
+
+BATCH = 50_000
+"""Events taken at a time unless told otherwise."""
+
+
+@dataclass
+class Replayed:
+    """What a replay did.
+
+    Attributes
+    ----------
+    counters : Counters
+    windows, scores : int
+    transitions : list of Transition
+    """
+
+    counters: Counters
+    windows: int = 0
+    scores: int = 0
+    transitions: list[Transition] = field(default_factory=list)
+
+    @property
+    def fired(self) -> int:
+        """How many alerts fired."""
+        return sum(transition.state == "firing" for transition in self.transitions)
+
+
+class Replay:
+    """A bounded source through ingest and evaluate.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    store : Store
+    source : Source
+        Its topics are those of the configuration.
+    """
+
+    def __init__(self, configuration: Configuration, store: Store, source: Source) -> None:
+        self._store, self._source = store, source
+        watches = [compile_watch(configuration, name) for name in configuration.models]
+        self._ingest = Ingest(watches, store, source)
+        self._evaluations = [Evaluation(watch, store) for watch in watches]
+        self._watches = watches
+
+    @property
+    def watches(self) -> list[Watch]:
+        """The models, ready to be watched."""
+        return self._watches
+
+    def run(
+        self,
+        batch: int = BATCH,
+        on_progress: Callable[[Counters], None] = lambda counters: None,
+        on_transition: Callable[[Transition], None] = lambda transition: None,
+        checkpoint_every: int = 0,
+    ) -> Replayed:
+        """Read to the end.
+
+        Parameters
+        ----------
+        batch : int
+            Events taken at a time.
+        on_progress : callable
+            Called after every batch.
+        on_transition : callable
+            Called with every alert transition, in order.
+        checkpoint_every : int
+            Write a checkpoint after about so many events; 0 never.
+
+        Returns
+        -------
+        Replayed
+        """
+        done = Replayed(self._ingest.counters)
+        since_checkpoint = 0
+        self._ingest.open()
+        try:
+            while (count := self._ingest.step(batch, timeout_s=1.0)) or not self._at_end():
+                self._advance(done, on_transition)
+                on_progress(done.counters)
+                since_checkpoint += count
+                if checkpoint_every and since_checkpoint >= checkpoint_every:
+                    since_checkpoint = 0
+                    self.save()
+            self._ingest.finish()
+            self._advance(done, on_transition)
+            on_progress(done.counters)
+            if checkpoint_every:
+                self.save()
+        finally:
+            self._source.close()
+        return done
+
+    def save(self) -> None:
+        """Write checkpoints: evaluations first, for they can be repeated from what ingest has written."""
+        for evaluation in self._evaluations:
+            evaluation.save()
+        self._ingest.save()
+
+    def _at_end(self) -> bool:
+        return self._source.at_end() >= self._source.assigned()
+
+    def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
+        assigned, ended = self._source.assigned(), self._source.at_end()
+        for watch, evaluation in zip(self._watches, self._evaluations, strict=True):
+            topics = {spec.topic for spec in watch.model.spec.sources}
+            expected = frozenset(partition for partition in assigned - ended if partition[0] in topics)
+            evaluated = evaluation.advance(Horizon(expected))
+            done.windows += evaluated.windows
+            done.scores += evaluated.scores
+            done.transitions += evaluated.transitions
+            for transition in evaluated.transitions:
+                on_transition(transition)
+
+
+def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[str, list[Path]]:
+    """Give files to the topics of a configuration.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    events : iterable of str
+        ``FILE``, or ``TOPIC=FILE`` where the configuration has several topics. Several files of one topic are its
+        partitions.
+
+    Raises
+    ------
+    InputError
+        If it is not clear which topic a file belongs to, or a topic gets none.
+    """
+    topics = {spec.topic for model in configuration.models.values() for spec in model.spec.sources}
+    files: dict[str, list[Path]] = {topic: [] for topic in sorted(topics)}
+    for item in events:
+        topic, _, name = item.rpartition("=")
+        if not topic and len(topics) == 1:
+            topic = next(iter(topics))
+        if topic not in files:
+            known = ", ".join(sorted(topics))
+            raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {known}")
+        files[topic].append(Path(name))
+    missing = [topic for topic, paths in files.items() if not paths]
+    if missing:
+        raise InputError(f"no --events for {', '.join(missing)}; say TOPIC=FILE for each")
+    return files
+
+
+def results(store: Store, models: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every score, finding and alert transition of a replay, by table, as dicts in the order of their keys."""
+    for table in ("scores", "findings", "alerts"):
+        for model in sorted(models):
+            columns = store.read(Query(table, {"model": model}))
+            names = list(columns)
+            for values in zip(*(columns[name] for name in names), strict=True):
+                row = {n: v.item() if hasattr(v, "item") else v for n, v in zip(names, values, strict=True)}
+                yield table, row
