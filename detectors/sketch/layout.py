@@ -119,7 +119,8 @@ class NumericLayout:
         """
         low, high = self.bounds(ids)
         low, high = np.where(np.isinf(low), high, low), np.where(np.isinf(high), low, high)
-        return np.asarray(low / 2 + high / 2)  # the sum of two large bounds would overflow
+        # The sum of two large bounds would overflow; half of the smallest double is zero.
+        return np.clip(low / 2 + high / 2, low, high)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description; a missing bound of the range is None."""
@@ -190,7 +191,7 @@ def quantile_layout(
     ranks = np.arange(max_bins) * ordered.size // max_bins
     distinct, counts = np.unique(ordered, return_counts=True)
     heavy = distinct[(counts >= 2) & (counts * max_bins >= ordered.size)]
-    ends = np.nextafter(np.append(heavy, ordered[-1]), np.inf)
+    ends = [math.nextafter(value, math.inf) for value in (*heavy.tolist(), float(ordered[-1]))]
     edges = np.unique(np.concatenate((ordered[ranks], heavy, ends)) + 0.0)
     location, scale = _middle_and_spread(ordered)
     bounds = _declared(low, high)
@@ -217,7 +218,7 @@ def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
     width = float(high) - float(low)
     if not (math.isfinite(width) and width > 0 and bins >= 1):
         raise ValueError(f"cannot cut [{low}, {high}] into {bins} cells")
-    edges = np.append(low + width * np.arange(bins) / bins, np.nextafter(float(high), np.inf))
+    edges = np.append(low + width * (np.arange(bins) / bins), math.nextafter(float(high), math.inf))
     return NumericLayout("linear", edges, float(low), float(high), low + width / 2, width / 256)
 
 

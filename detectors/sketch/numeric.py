@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
 QUANTILE, LINEAR, UNIVERSAL = range(len(KINDS))
-# Columns of the integer sums of one row and feature; eight of them fill a cache line.
+# Columns of the integer sums of one row and feature.
 N, MISSING, INVALID, OUT_OF_RANGE, SUM_Q, SUM_Q2, ZEROS, SUMS = range(8)
 # Columns of what the kernels know of a feature, whole numbers and floats.
 KIND, FIRST_EDGE, EDGES, PLACE = range(4)

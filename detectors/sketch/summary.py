@@ -94,7 +94,8 @@ class NumericSummary:
             return math.nan
         if layout.kind == "universal":
             return float(self._midpoints(layout) @ (self.counts / self.n))
-        return layout.location + layout.scale * (self.sum_q / self.n / (1 << FRACTION_BITS))
+        mean = layout.location + layout.scale * (self.sum_q / self.n / (1 << FRACTION_BITS))
+        return min(max(mean, self.min), self.max)
 
     def std(self, layout: NumericLayout) -> float:
         """Return the population standard deviation, with the same limits as `mean`; NaN without values.
