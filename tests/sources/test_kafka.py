@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer, TopicPartition, codec
+
+from monitor.config.service import KafkaCluster
+from monitor.errors import InputError, SourceError
+from monitor.events import Records
+from monitor.sources.contract import Partition, Resume
+from monitor.sources.kafka import Change, KafkaSource
+from tests.services.kafka import Cluster
+
+pytestmark = pytest.mark.kafka
+Log = dict[int, list[tuple[int, bytes | None]]]
+PATIENCE = 200  # polls of 0.1 s
+
+
+def nowhere(_topic: str, _partition: int) -> int | None:
+    return None
+
+
+def produce(kafka: Cluster, topic: str, values: Sequence[bytes | None], partition: int = 0, **options: Any) -> None:
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=20, **options)
+    for number, value in enumerate(values):
+        producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=1_000 + number)
+    producer.flush()
+    producer.close()
+
+
+@contextmanager
+def source(
+    kafka: Cluster, topic: str, resume: Resume = nowhere, *, bounded: bool = False, **cluster: Any
+) -> Iterator[KafkaSource]:
+    settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
+    made = KafkaSource(KafkaCluster(bootstrap=[kafka.bootstrap], **settings), [topic], bounded=bounded)
+    try:
+        made.open(resume)
+        yield made
+    finally:
+        made.close()
+
+
+def keep(log: Log, polled: Sequence[Records]) -> None:
+    for records in polled:
+        log[records.partition] += zip(records.offsets.tolist(), records.payloads, strict=True)
+
+
+def read(reader: KafkaSource, count: int, max_records: int = 500) -> Log:
+    """Poll until there were ``count`` records."""
+    log: Log = defaultdict(list)
+    for _ in range(PATIENCE):
+        keep(log, reader.poll(max_records, 0.1))
+        if sum(map(len, log.values())) >= count:
+            return log
+    raise AssertionError(f"only {sum(map(len, log.values()))} of {count} records came")
+
+
+def named(changes: list[Change], wanted: str) -> frozenset[Partition]:
+    return frozenset(partition for what, partitions in changes if what == wanted for partition in partitions)
+
+
+def read_to_end(reader: KafkaSource) -> Log:
+    log: Log = defaultdict(list)
+    for _ in range(PATIENCE):
+        keep(log, reader.poll(500, 0.1))
+        if reader.assigned() and reader.at_end() == reader.assigned():
+            return log
+    raise AssertionError(f"not at the end: {reader.at_end()} of {reader.assigned()}")
+
+
+def test_records_come_with_offsets_times_and_tombstones(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"0", None, b"2"])
+
+    with source(kafka, topic) as reader:
+        records = next(found[0] for found in iter(lambda: reader.poll(10, 1.0), None) if found)
+
+    assert (records.topic, records.partition) == (topic, 0)
+    assert records.offsets.tolist() == [0, 1, 2]
+    assert records.timestamps_ms.tolist() == [1_000, 1_001, 1_002]
+    assert records.payloads == [b"0", None, b"2"]
+
+
+def test_a_restarted_reader_goes_on_at_its_checkpoint_whatever_the_group_committed(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"%d" % n for n in range(10)])
+    with source(kafka, topic) as reader:
+        read(reader, 10)
+        reader.commit({(topic, 0): 10})
+        read_to_end(reader)
+
+    with source(kafka, topic, lambda _t, _p: 4) as reader:
+        assert [offset for offset, _ in read(reader, 6)[0]] == [4, 5, 6, 7, 8, 9]
+    with source(kafka, topic) as reader:
+        assert len(read(reader, 10)[0]) == 10
+
+
+def test_a_poll_returns_no_more_than_it_was_asked_for(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"x"] * 25)
+    with source(kafka, topic, bounded=True) as reader:
+        sizes = []
+        while reader.at_end() != reader.assigned():
+            sizes.append(sum(map(len, reader.poll(10, 0.1))))
+    assert max(sizes) <= 10
+    assert sum(sizes) == 25
+
+
+def test_latest_leaves_out_what_was_there_before(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"old"] * 3)
+    with source(kafka, topic, start="latest") as reader:
+        assert read_to_end(reader) == {}
+        produce(kafka, topic, [b"new"])
+        assert read(reader, 1)[0] == [(3, b"new")]
+
+
+def test_commits_are_seen_by_the_tools_of_the_group(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"x"] * 5)
+    with source(kafka, topic) as reader, kafka.admin() as admin:
+        read(reader, 5)
+        reader.commit({(topic, 0): 3, ("elsewhere", 0): 1})
+        for _ in range(PATIENCE):
+            reader.poll(10, 0.05)
+            listed = admin.list_group_offsets(f"g-{topic}")
+            if listed:
+                break
+    [offsets] = listed.values()
+    assert {tp: offset.offset for tp, offset in offsets.items()} == {TopicPartition(topic, 0): 3}
+    assert reader.commit_error == ""
+
+
+def test_two_readers_share_the_partitions_and_nothing_is_lost(kafka: Cluster, topic_name: str) -> None:
+    kafka.create_topic(topic_name, partitions=8)
+    for partition in range(8):
+        produce(kafka, topic_name, [b"%d" % n for n in range(20)], partition)
+    log: Log = defaultdict(list)
+
+    with source(kafka, topic_name) as first:
+        keep(log, first.poll(500, 0.1))
+        for _ in range(PATIENCE):
+            keep(log, first.poll(7, 0.1))
+            if len(first.assigned()) == 8:
+                break
+        with source(kafka, topic_name) as second:
+            for _ in range(PATIENCE):
+                keep(log, first.poll(500, 0.05))
+                keep(log, second.poll(500, 0.05))
+                if len(first.assigned()) == len(second.assigned()) == 4:
+                    break
+            assert first.assigned() | second.assigned() == {(topic_name, number) for number in range(8)}
+            assert not first.assigned() & second.assigned()
+            for partition in range(8):
+                produce(kafka, topic_name, [b"%d" % n for n in range(20, 30)], partition)
+            for _ in range(PATIENCE):
+                keep(log, first.poll(500, 0.05))
+                keep(log, second.poll(500, 0.05))
+                if all(len({offset for offset, _ in log[number]}) == 30 for number in range(8)):
+                    break
+            moved = second.assigned()
+            first_changes, second_changes = first.changes(), second.changes()
+        assert {offset for number in range(8) for offset, _ in log[number]} == set(range(30))
+        assert all(len({offset for offset, _ in log[number]}) == 30 for number in range(8))
+
+        # the first gives away only what the second gets, and takes it back when the second leaves
+        assert first_changes[0][0] == "assigned"
+        assert len(first_changes[0][1]) == 8
+        assert named(first_changes, "revoked") == named(second_changes, "assigned") == moved
+        for _ in range(PATIENCE):
+            first.poll(500, 0.1)
+            if len(first.assigned()) == 8:
+                break
+        assert named(first.changes(), "assigned") == moved
+        assert len(first.assigned()) == 8
+
+
+def test_a_bounded_reader_ends_where_the_topic_ended_at_its_start(kafka: Cluster, topic_name: str) -> None:
+    kafka.create_topic(topic_name, partitions=3)
+    produce(kafka, topic_name, [b"a"] * 10, 0)
+    produce(kafka, topic_name, [b"b"] * 5, 1)
+
+    with source(kafka, topic_name, lambda _t, p: 3 if p == 1 else None, bounded=True) as reader:
+        produce(kafka, topic_name, [b"later"] * 10, 0)
+        produce(kafka, topic_name, [b"later"] * 10, 2)
+        log = read_to_end(reader)
+        assert reader.poll(10, 0.1) == []
+        assert reader.assigned() == {(topic_name, number) for number in range(3)}
+
+    assert {partition: [offset for offset, _ in found] for partition, found in log.items()} == {
+        0: list(range(10)),
+        1: [3, 4],
+    }
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_what_retention_removed_is_a_gap_and_reading_goes_on(kafka: Cluster, topic: str, bounded: bool) -> None:
+    produce(kafka, topic, [b"%d" % n for n in range(10)])
+    with kafka.admin() as admin:
+        admin.delete_records({TopicPartition(topic, 0): 6})
+
+    with source(kafka, topic, lambda _t, _p: 2, bounded=bounded) as reader:
+        log = read(reader, 4)
+        assert reader.gaps == [(topic, 0, 2, 6)]
+    assert [offset for offset, _ in log[0]] == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_checkpoint_beyond_the_end_is_an_error(kafka: Cluster, topic: str, bounded: bool) -> None:
+    produce(kafka, topic, [b"x"])
+    with (
+        pytest.raises(SourceError, match=r"ends before offset 5") as caught,
+        source(kafka, topic, lambda _t, _p: 5, bounded=bounded) as reader,
+    ):
+        read(reader, 1)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_batches_are_read(kafka: Cluster, topic: str, compression: str) -> None:
+    values = [b"%d" % n * 50 for n in range(200)]
+    produce(kafka, topic, values, compression_type=compression)
+    with source(kafka, topic, lambda _t, _p: 57, bounded=True) as reader:
+        assert [value for _, value in read_to_end(reader)[0]] == values[57:]
+
+
+def test_messages_of_an_aborted_transaction_are_left_out(kafka: Cluster, topic: str) -> None:
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=f"t-{topic}")
+    producer.init_transactions()
+    for value, commit in ((b"kept", True), (b"gone", False), (b"kept too", True)):
+        producer.begin_transaction()
+        producer.send(topic, value, partition=0)
+        producer.flush()
+        if commit:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+    producer.close()
+
+    with source(kafka, topic, bounded=True) as reader:
+        assert read_to_end(reader)[0] == [(0, b"kept"), (4, b"kept too")]
+
+
+def test_a_checkpoint_that_cannot_be_loaded_stops_the_source(kafka: Cluster, topic: str) -> None:
+    def broken(_topic: str, _partition: int) -> int | None:
+        raise RuntimeError("the store is gone")
+
+    produce(kafka, topic, [b"x"])
+    with source(kafka, topic, broken) as reader, pytest.raises(SourceError, match="the store is gone"):
+        read(reader, 1)
+
+
+def test_a_missing_topic_is_named(kafka: Cluster, topic_name: str) -> None:
+    with pytest.raises(SourceError, match=f"topic '{topic_name}' does not exist") as caught, source(kafka, topic_name):
+        pass
+    assert caught.value.retryable
+    with kafka.admin() as admin:
+        assert topic_name not in admin.list_topics()
+
+
+def test_an_unreachable_broker_is_named() -> None:
+    reader = KafkaSource(KafkaCluster(bootstrap=["127.0.0.1:1"]), ["t"])
+    before = threading.active_count()
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:1: Connection refused") as caught:
+        reader.open(nowhere)
+    reader.close()
+    assert caught.value.retryable
+    assert threading.active_count() == before
+
+
+def test_a_peer_that_is_no_kafka_is_named_and_no_thread_stays() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        cluster = KafkaCluster(bootstrap=[address], options={"bootstrap_timeout_ms": 300})
+        reader = KafkaSource(cluster, ["t"])
+        before = threading.active_count()
+        with pytest.raises(SourceError, match=address) as caught:
+            reader.open(nowhere)
+        reader.close()
+        assert threading.active_count() == before
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("option", ["enable_auto_commit", "group_id", "no_such_option"])
+def test_options_that_would_break_the_promise_are_refused(option: str) -> None:
+    with pytest.raises(InputError, match=option):
+        KafkaSource(KafkaCluster(options={option: 1}), ["t"])
+
+
+def test_options_that_do_not_fit_together_are_refused(kafka: Cluster) -> None:
+    options: dict[str, str | int | float | bool] = {"request_timeout_ms": 10}
+    with pytest.raises(InputError, match="request_timeout_ms"):
+        KafkaSource(KafkaCluster(bootstrap=[kafka.bootstrap], options=options), ["t"]).open(nowhere)
+
+
+def test_a_missing_codec_is_found_before_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "has_zstd", lambda: False)
+    with pytest.raises(SourceError, match="zstandard"):
+        KafkaSource(KafkaCluster(), ["t"]).open(nowhere)
