@@ -116,12 +116,12 @@ class Parameter:
 
     Examples
     --------
-    >>> clock = Parameter("clock", "int", 32, 1, 1000, "observations", "How often to look.")
-    >>> clock.allowed
-    'allowed is an integer from 1 to 1000 (observations)'
-    >>> clock.accept("adwin", 0)
+    >>> slots = Parameter("slots", "int", 5, 1, 100, "buckets", "How many to keep.")
+    >>> slots.allowed
+    'allowed is an integer from 1 to 100 (buckets)'
+    >>> slots.accept("adwin", 0)
     Traceback (most recent call last):
-    detectors.contract.ParameterError: adwin: clock=0 is not allowed; allowed is an integer from 1 to 1000 (observations)
+    detectors.contract.ParameterError: adwin: slots=0 is not allowed; allowed is an integer from 1 to 100 (buckets)
     """
 
     name: str
@@ -156,7 +156,7 @@ class Parameter:
         if self.kind == "choice":
             if isinstance(value, str) and value in self.choices:
                 return value
-        elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        elif isinstance(value, numbers.Real) and type(value) is not bool:
             number = float(value)
             if self.low <= number <= self.high and (self.kind == "float" or number.is_integer()):
                 return int(number) if self.kind == "int" else number
@@ -236,8 +236,7 @@ class Detector:
             if name not in known:
                 raise ParameterError(self.name, name, given[name], _no_such_parameter(name, list(known)))
         values = {
-            name: parameter.accept(self.name, given.get(name, parameter.default))
-            for name, parameter in known.items()
+            name: parameter.accept(self.name, given.get(name, parameter.default)) for name, parameter in known.items()
         }
         self.check(values)
         return values
@@ -275,7 +274,5 @@ class Sketch(Protocol):
 class Distance(Protocol):
     """How far the current window is from the baseline, for many series at once."""
 
-    def __call__(
-        self, reference: NDArray[Any], current: NDArray[Any], /
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def __call__(self, reference: NDArray[Any], current: NDArray[Any], /) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return ``(statistic, p_value, effect)``, float64 [series] each, of two matrices [series, bins]."""

@@ -12,17 +12,20 @@ Rules for what stands under :func:`kernel`, which the compiler does not check:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numba.core.config
 
 __all__ = ["MAX_ABS", "kernel"]
 
-MAX_ABS = 1e140
-"""Largest size of an observation that is absorbed: squares of sums over 2**40 such values still do not overflow.
+MAX_ABS = 1e100
+"""Largest size of an observation that is absorbed: squares of sums of 2**40 such values do not overflow.
 
 Testing ``abs(x) <= MAX_ABS`` also turns away NaN and both infinities, in one comparison.
 """
+
+_BOUNDS_ARE_CHECKED = bool(vars(numba.core.config)["BOUNDSCHECK"])
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,10 +42,11 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     >>> double(21.0)
     42.0
     """
-    compiled = numba.njit(
+    njit: Any = numba.njit
+    compiled = njit(
         # A restarted worker must not spend seconds compiling before it reads its first event. The disk cache does not
         # tell code with bounds checks from code without, so checked code (NUMBA_BOUNDSCHECK=1) stays out of it.
-        cache=not numba.config.BOUNDSCHECK and _is_in_a_file(function),
+        cache=not _BOUNDS_ARE_CHECKED and _is_in_a_file(function),
         # Reordered or fused arithmetic would make results depend on the machine and on whether the jit is on.
         fastmath=False,
         # Partitions are worked on in threads; a kernel touches no Python object.

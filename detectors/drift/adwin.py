@@ -20,6 +20,7 @@ from detectors.kernel import MAX_ABS, kernel
 __all__ = ["ADWIN"]
 
 _LEVELS = 40  # a window of 2**40 observations, should each level have but one bucket
+_ROUNDING = 1e-15  # more than the relative error of the two ways to compute a difference of means
 _AFTER_DRIFT = ("forget", "keep")
 
 
@@ -27,35 +28,19 @@ _AFTER_DRIFT = ("forget", "keep")
 def forget_oldest(s: Any, buckets: FloatArray, slots: int) -> None:
     """Take the oldest bucket off the window (Babcock et al. 2003, section 2, solved for what remains)."""
     level = s["levels"] - 1
-    base = level * (2 * slots + 1)
+    base = level * (2 * slots + 2)
+    oldest = base + 2 + 2 * int(buckets[base + 1])
     size = 2.0**level
-    total = buckets[base + 1]
+    total = buckets[oldest]
     rest = s["width"] - size
     s["width"] = rest
     s["total"] -= total
     gap = total / size - s["total"] / rest
-    s["squares"] -= buckets[base + 1 + slots] + size * rest * gap * gap / (size + rest)
-    count = int(buckets[base]) - 1
-    for j in range(count):
-        buckets[base + 1 + j] = buckets[base + 2 + j]
-        buckets[base + 1 + slots + j] = buckets[base + 2 + slots + j]
-    buckets[base] = count
-    if count == 0:
+    s["squares"] -= buckets[oldest + 1] + size * rest * gap * gap / (size + rest)
+    buckets[base] -= 1.0
+    buckets[base + 1] = (buckets[base + 1] + 1.0) % slots
+    if buckets[base] == 0.0:
         s["levels"] = level
-
-
-@kernel
-def merge(buckets: FloatArray, base: int, slots: int, size: float) -> tuple[float, float]:
-    """Take the two oldest of the full level at `base` out; return what they are together."""
-    totals, squares = base + 1, base + 1 + slots
-    total = buckets[totals] + buckets[totals + 1]
-    gap = buckets[totals] / size - buckets[totals + 1] / size
-    spread = buckets[squares] + buckets[squares + 1] + size * 0.5 * gap * gap
-    for j in range(2, slots):
-        buckets[totals + j - 2] = buckets[totals + j]
-        buckets[squares + j - 2] = buckets[squares + j]
-    buckets[base] = slots - 2
-    return total, spread
 
 
 @kernel
@@ -69,15 +54,25 @@ def insert(s: Any, buckets: FloatArray, slots: int, x: float) -> None:
     s["total"] += x
     total, spread, size, level, base = x, 0.0, 1.0, 0, 0
     while True:
-        count = int(buckets[base])
-        buckets[base + 1 + count] = total
-        buckets[base + 1 + slots + count] = spread
-        buckets[base] = count + 1
+        count, first = int(buckets[base]), int(buckets[base + 1])
+        last = first + count
+        if last >= slots:
+            last -= slots
+        buckets[base + 2 + 2 * last] = total
+        buckets[base + 3 + 2 * last] = spread
         if count + 1 < slots:
+            buckets[base] = count + 1
             break
-        total, spread = merge(buckets, base, slots, size)
+        second = first + 1 if first + 1 < slots else 0
+        third = second + 1 if second + 1 < slots else 0
+        one, two = base + 2 + 2 * first, base + 2 + 2 * second
+        gap = (buckets[one] - buckets[two]) / size
+        total = buckets[one] + buckets[two]
+        spread = buckets[one + 1] + buckets[two + 1] + size * 0.5 * gap * gap
+        buckets[base] = slots - 2
+        buckets[base + 1] = third
         level += 1
-        base += 2 * slots + 1
+        base += 2 * slots + 2
         size *= 2.0
     s["levels"] = max(s["levels"], level + 1)
 
@@ -95,23 +90,28 @@ def cut(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) ->
         return 0.0
     log_term = math.log(2.0 * math.log(width) / delta)
     variance = s["squares"] / width
+    least = (1.0 - 1e-9) * 2.0 * width * variance * log_term
     n0, n1, u0, u1 = 0.0, width, 0.0, s["total"]
     for level in range(s["levels"] - 1, -1, -1):
-        base = level * (2 * slots + 1)
+        base = level * (2 * slots + 2)
         size = 2.0**level
-        for j in range(int(buckets[base])):
+        slot = int(buckets[base + 1])
+        for _ in range(int(buckets[base])):
+            total = buckets[base + 2 + 2 * slot]
+            slot = slot + 1 if slot + 1 < slots else 0
             n0 += size
             n1 -= size
-            u0 += buckets[base + 1 + j]
-            u1 -= buckets[base + 1 + j]
+            u0 += total
+            u1 -= total
             if n1 < shortest:
                 return 0.0
-            if n0 >= shortest:
+            across = abs(u0 * n1 - u1 * n0) + _ROUNDING * (abs(u0) * n1 + abs(u1) * n0)
+            if n0 >= shortest and across * across > least * n0 * n1:
                 gap = u0 / n0 - u1 / n1
                 recip = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
                 bound = math.sqrt(2.0 * recip * variance * log_term) + 2.0 / 3.0 * log_term * recip
                 if abs(gap) > bound:
-                    return -gap
+                    return float(-gap)
     return 0.0
 
 
@@ -132,7 +132,7 @@ def look(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) -
 def reset(s: Any, buckets: FloatArray, slots: int) -> None:
     """Empty the window."""
     for level in range(s["levels"]):
-        buckets[level * (2 * slots + 1)] = 0.0
+        buckets[level * (2 * slots + 2)] = 0.0
     s["n"] = 0
     s["width"] = 0.0
     s["total"] = 0.0
@@ -141,7 +141,7 @@ def reset(s: Any, buckets: FloatArray, slots: int) -> None:
 
 
 @kernel
-def update(
+def update(  # noqa: PLR0917  # the signature of every kernel
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -153,7 +153,7 @@ def update(
     """Run the detector over a batch; see :mod:`detectors.contract`."""
     delta, clock, slots = params[0], int(params[1]), int(params[2]) + 1
     shortest, grace, keep = int(params[3]), params[4], params[5] == 1
-    most_levels = memory.shape[1] // (2 * slots + 1)
+    most_levels = memory.shape[1] // (2 * slots + 2)
     for i in range(x.size):
         score[i] = 0.0
         flag[i] = OK
@@ -167,7 +167,7 @@ def update(
             if not keep:
                 reset(s, buckets, slots)
         # No room for one more level: the window stays as long as it is.
-        if s["levels"] == most_levels and buckets[(most_levels - 1) * (2 * slots + 1)] == slots - 1:
+        if s["levels"] == most_levels and buckets[(most_levels - 1) * (2 * slots + 2)] == slots - 1:
             forget_oldest(s, buckets, slots)
         insert(s, buckets, slots, x[i])
         s["n"] += 1
@@ -192,7 +192,7 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
 
 
 def _memory_width(values: Mapping[str, Any]) -> int:
-    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 1)
+    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2)
 
 
 ADWIN = Detector(

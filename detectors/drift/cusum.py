@@ -34,7 +34,7 @@ def step(high: float, low: float, k: float, z: float) -> tuple[float, float]:
 
 
 @kernel
-def update(
+def update(  # noqa: PLR0917  # the signature of every kernel
     state: Any,
     memory: FloatArray,
     params: FloatArray,

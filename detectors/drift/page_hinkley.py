@@ -17,7 +17,7 @@ _MODES = ("up", "down", "both")
 
 
 @kernel
-def step(
+def step(  # noqa: PLR0917  # locals of the loop in `update`
     n: int,
     mean: float,
     rising: float,
@@ -39,7 +39,7 @@ def step(
 
 
 @kernel
-def update(
+def update(  # noqa: PLR0917  # the signature of every kernel
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -103,9 +103,7 @@ PAGE_HINKLEY = Detector(
         Parameter("min_instances", "int", 30, 1, 1e9, "observations", "How many to see before judging."),
         Parameter("delta", "float", 0.005, 0.0, 1e12, "units of x", "The deviation that is tolerated."),
         Parameter("threshold", "float", 50.0, 1e-12, 1e15, "units of x", "The height that is an alarm."),
-        Parameter(
-            "alpha", "float", 0.9999, 0.5, 1.0, "", "What is kept of the sum at each step; 1 forgets nothing."
-        ),
+        Parameter("alpha", "float", 0.9999, 0.5, 1.0, "", "What is kept of the sum at each step; 1 forgets nothing."),
         Parameter("mode", "choice", "both", 0, 0, "", "Which changes of the mean to look for.", _MODES),
     ),
     fields=[
