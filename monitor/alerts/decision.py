@@ -73,7 +73,7 @@ def why(row: Mapping[str, Any], start_ms: int, send_resolved: bool, recorded: Re
     """
     state = row["state"]
     if recorded is not None:
-        return Decision(False, f"{state} was {recorded.replace('_', ' ')} before")
+        return Decision(False, f"{state} was settled before ({recorded})")
     if state not in TOLD_STATES:
         return Decision(False, f"nobody is told about {state} alerts")
     if row["at_ms"] < start_ms:

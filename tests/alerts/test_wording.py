@@ -1,0 +1,123 @@
+"""What people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from monitor.alerts.verdict import Verdict
+from monitor.alerts.wording import reason, title
+
+DAY_MS = 86_400_000
+FEB_9 = 1_360_386_000_000  # 2013-02-09 05:00 UTC
+
+
+@dataclass(frozen=True)
+class Moved:
+    evidence: Verdict
+    since_ms: int = FEB_9 - DAY_MS
+    last_ms: int = FEB_9
+    status: str = "drift"
+
+
+def moved(signal: str, **rest: Any) -> Moved:
+    known: dict[str, Any] = {"segment": "", "detector": "psi", "effect": 1.43, "min_effect": 0.1} | rest
+    return Moved(
+        Verdict(
+            version="v1",
+            signal=signal,
+            status="drift",
+            at_ms=FEB_9,
+            window_start_ms=FEB_9 - DAY_MS,
+            n=24_311,
+            baseline_n=751_802,
+            **known,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("ranked", "expected"),
+    [
+        (["feature:hour"], "feature:hour moved (PSI 1.43, 14× its limit)"),
+        (
+            ["feature:hour", *(f"feature:f{i}" for i in range(10)), "volume"],
+            "volume and 11 features moved together (strongest: feature:hour PSI 1.43, 14× its limit)",
+        ),
+        (
+            ["feature:a", "prediction:p", "prediction:q", "missing:a"],
+            "2 predictions, feature:a and missing:a moved together (strongest: feature:a PSI 1.43, 14× its limit)",
+        ),
+        (
+            ["custom:a", "custom:b"],
+            "2 custom signals moved together (strongest: custom:a PSI 1.43, 14× its limit)",
+        ),
+    ],
+)
+def test_a_title_counts_what_moved_and_names_the_strongest(ranked: list[str], expected: str) -> None:
+    assert title("flights", [moved(signal) for signal in ranked]) == f"flights: {expected}"
+
+
+def test_a_title_says_in_which_segments() -> None:
+    one, other = moved("feature:hour", segment="carrier=AA"), moved("feature:hour", segment="carrier=UA")
+    assert title("flights", [one]) == "flights: feature:hour [carrier=AA] moved (PSI 1.43, 14× its limit)"
+    assert title("flights", [one, other]) == (
+        "flights: feature:hour in 2 segments moved together "
+        "(strongest: feature:hour [carrier=AA] PSI 1.43, 14× its limit)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("detector", "effect", "limit", "expected"),
+    [
+        ("chi_squared", 0.25, 0.1, "chi squared 0.25, 2.5× its limit"),
+        ("ks", 0.3, 0.1, "KS 0.3, 3× its limit"),
+        ("psi", 0.3, 0.0, "PSI 0.3"),
+        ("psi", 12_345.6, 1.0, "PSI 12,346, 12,346× its limit"),
+        ("psi", float("nan"), 0.1, "PSI nan"),
+        ("psi", float("inf"), 0.1, "PSI inf"),
+    ],
+)
+def test_numbers_are_written_for_people(detector: str, effect: float, limit: float, expected: str) -> None:
+    assert title("m", [moved("feature:a", detector=detector, effect=effect, min_effect=limit)]) == (
+        f"m: feature:a moved ({expected})"
+    )
+
+
+def test_a_reason_says_what_moved_by_how_much_against_what_since_when() -> None:
+    series = moved(
+        "feature:hour",
+        surprise=8.1,
+        surprise_limit=4.2,
+        baseline_from_ms=FEB_9 - 29 * DAY_MS,
+        baseline_to_ms=FEB_9 - DAY_MS,
+        detail="most at [5, 6): 0.1% instead of 6.2%",
+    )
+    assert reason(series) == (
+        "feature:hour moved since 2013-02-08 05:00 UTC: PSI 1.43, 14× its limit of 0.1; "
+        "surprise 8.1 against a limit of 4.2; "
+        "24,311 events up to 2013-02-09 05:00 UTC compared with "
+        "751,802 from 2013-01-11 05:00 UTC to 2013-02-08 05:00 UTC; "
+        "most at [5, 6): 0.1% instead of 6.2%"
+    )
+
+
+def test_a_reason_leaves_out_what_is_not_known() -> None:
+    assert reason(moved("volume", detector="volume")) == (
+        "volume moved since 2013-02-08 05:00 UTC: 1.43, 14× its limit of 0.1; "
+        "24,311 events up to 2013-02-09 05:00 UTC compared with 751,802 of the baseline"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        ("ok", "; quiet since 2013-02-09 05:00 UTC"),
+        ("no_data", "; its newest window was not judged (no data)"),
+        ("learning", "; its newest window was not judged (learning)"),
+    ],
+)
+def test_a_reason_says_whether_it_still_holds(status: str, ending: str) -> None:
+    assert reason(replace(moved("feature:a"), status=status)).endswith(ending)
