@@ -129,11 +129,13 @@ class NumericFold:
         if rows.min() < 0 or rows.max() >= self.rows:
             raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self.rows}")
         progress = np.zeros(2, dtype=np.int64)
-        while _fold(
-            rows, x, x.view(np.int64), progress, self._whole, self._real, self._edges, self._sums,
-            self._extremes, self._dense, self._octaves, self._pages, self._free, self._free_count, self._block,
-        ):  # fmt: skip
-            self._add_pages()
+        # Values too large for the fixed point are limited by the kernel; without the jit, NumPy would warn of them.
+        with np.errstate(over="ignore"):
+            while _fold(
+                rows, x, x.view(np.int64), progress, self._whole, self._real, self._edges, self._sums,
+                self._extremes, self._dense, self._octaves, self._pages, self._free, self._free_count, self._block,
+            ):  # fmt: skip
+                self._add_pages()
 
     def peek(self, row: int) -> list[NumericSummary]:
         """Return the summary of each feature in a row, which stays as it is."""
