@@ -1,0 +1,297 @@
+"""Distances equal those of SciPy, stay calm on empty and tiny windows, and seldom alarm when nothing changed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.spatial.distance
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.distance import DISTANCES, Comparison, Distance, coarsen, find, grouped
+from detectors.sketch.layout import quantile_layout
+
+Counts = npt.NDArray[np.int64]
+
+# The first example waits for the compiler.
+compiled = settings(deadline=None)
+every = pytest.mark.parametrize("distance", DISTANCES.values(), ids=list(DISTANCES))
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Counts, Counts]:
+    """Two rows of counts, neither of them empty."""
+    size = draw(st.integers(2, 9))
+    counts = st.lists(st.integers(0, 12), min_size=size, max_size=size).filter(any)
+    return np.array([draw(counts)]), np.array([draw(counts)])
+
+
+def columns(distance: Distance, counts: Counts) -> Counts:
+    return counts[:, :2] if distance.name == "proportion" else counts
+
+
+def compare(distance: Distance, reference: Counts, current: Counts) -> Comparison:
+    return distance(columns(distance, reference), columns(distance, current))
+
+
+# What SciPy says
+
+
+@compiled
+@given(pairs())
+def test_chi_squared_is_that_of_scipy(pair: tuple[Counts, Counts]) -> None:
+    result = find("chi_squared")(*pair)
+    table = np.concatenate(pair)
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] == 1:
+        assert (result.statistic[0], result.p_value[0], result.effect[0]) == (0, 1, 0)
+        return
+    expected = scipy.stats.chi2_contingency(table, correction=False)
+    assert result.statistic[0] == pytest.approx(expected.statistic, abs=1e-12)
+    assert result.p_value[0] == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_the_effect_of_chi_squared_is_cramers_v_of_equally_large_samples() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.multinomial(1000, np.full(8, 1 / 8))
+    current = rng.multinomial(1000, np.arange(1, 9) / 36)
+    expected = scipy.stats.contingency.association(np.array([reference, current]), method="cramer")
+    result = find("chi_squared")([reference, reference * 1000], [current, current])
+    assert result.effect == pytest.approx([expected, expected])
+
+
+@compiled
+@given(pairs())
+def test_ks_is_that_of_scipy_on_the_samples(pair: tuple[Counts, Counts]) -> None:
+    samples = [np.repeat(np.arange(counts.size), counts[0]) for counts in pair]
+    expected = scipy.stats.ks_2samp(*samples, method="asymp")
+    result = find("ks")(*pair)
+    n, m = (sample.size for sample in samples)
+    assert result.statistic[0] == pytest.approx(expected.statistic, abs=1e-12)
+    root = math.sqrt(n * m / (n + m)) * expected.statistic
+    assert result.p_value[0] == pytest.approx(scipy.stats.kstwobign.sf(root), rel=1e-9)
+
+
+@compiled
+@given(pairs(), st.randoms(use_true_random=False))
+def test_wasserstein_is_that_of_scipy(pair: tuple[Counts, Counts], random: object) -> None:
+    size = pair[0].size
+    places = np.sort([random.uniform(-50, 50) for _ in range(size)])  # type: ignore[attr-defined]
+    expected = scipy.stats.wasserstein_distance(places, places, pair[0][0], pair[1][0])
+    result = find("wasserstein")(*pair, places)
+    assert result.statistic[0] == pytest.approx(expected, abs=1e-9)
+    assert math.isnan(result.p_value[0])
+    sd = float(np.std(np.repeat(places, pair[0][0])))
+    if sd > 1e-6:
+        assert result.effect[0] == pytest.approx(expected / sd, abs=1e-9)
+
+
+@compiled
+@given(pairs())
+def test_jensen_shannon_is_that_of_scipy(pair: tuple[Counts, Counts]) -> None:
+    expected = scipy.spatial.distance.jensenshannon(pair[0][0], pair[1][0], base=2)
+    # SciPy's is NaN where rounding makes the divergence a little less than 0.
+    expected = 0.0 if math.isnan(expected) else expected
+    assert find("jensen_shannon")(*pair).statistic[0] == pytest.approx(expected, abs=1e-7)
+
+
+@compiled
+@given(pairs())
+def test_psi_is_the_sum_of_both_relative_entropies(pair: tuple[Counts, Counts]) -> None:
+    present = (pair[0] + pair[1])[0] > 0
+    p, q = (counts[0][present] + 0.5 for counts in pair)
+    expected = scipy.stats.entropy(p, q) + scipy.stats.entropy(q, p)
+    assert find("psi")(*pair).statistic[0] == pytest.approx(expected, abs=1e-12)
+
+
+@compiled
+@given(st.tuples(*[st.integers(0, 40)] * 4))
+def test_a_rate_has_the_p_value_of_scipy(numbers: tuple[int, int, int, int]) -> None:
+    table = np.array(numbers).reshape(2, 2)
+    if not table.sum(axis=1).all():
+        return
+    result = find("proportion")(table[:1], table[1:])
+    if not table.sum(axis=0).all():
+        assert (result.statistic[0], result.p_value[0], result.effect[0]) == (0, 1, 0)
+    elif scipy.stats.contingency.expected_freq(table).min() < 5:
+        assert result.p_value[0] == pytest.approx(scipy.stats.fisher_exact(table)[1], rel=1e-7)
+    else:
+        expected = scipy.stats.chi2_contingency(table, correction=False)
+        assert result.statistic[0] ** 2 == pytest.approx(expected.statistic, abs=1e-9)
+        assert result.p_value[0] == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current"),
+    [((10**6, 0), (997, 3)), ((10**6, 3), (10**6, 0)), ((0, 500), (2, 10_000)), ((999_000, 1000), (500, 9))],
+)
+def test_a_rare_event_in_a_large_sample_has_fishers_p_value(
+    reference: tuple[int, int], current: tuple[int, int]
+) -> None:
+    result = find("proportion")([reference], [current])
+    expected = scipy.stats.fisher_exact(np.array([reference, current]))[1]
+    assert result.p_value[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_rate_that_rises_is_above_zero() -> None:
+    result = find("proportion")([[900, 100], [900, 100]], [[80, 20], [99, 1]])
+    assert result.statistic[0] > 0 > result.statistic[1]
+    assert result.effect == pytest.approx(
+        [2 * abs(math.asin(math.sqrt(p)) - math.asin(math.sqrt(0.1))) for p in (0.2, 0.01)]
+    )
+
+
+# What holds for all of them
+
+
+@every
+def test_a_row_that_is_empty_on_a_side_has_no_statistic(distance: Distance) -> None:
+    empty, full = [0, 0, 0], [3, 4, 5]
+    result = compare(distance, np.array([empty, full, empty]), np.array([full, empty, empty]))
+    assert np.isnan(np.array(result)).all()
+    assert np.array(result).shape == (3, 3)
+
+
+@every
+def test_there_may_be_no_series(distance: Distance) -> None:
+    none = np.zeros((0, 3), dtype=np.int64)
+    assert [values.shape for values in compare(distance, none, none)] == [(0,)] * 3
+
+
+@every
+def test_equal_windows_do_not_differ(distance: Distance) -> None:
+    counts = np.random.default_rng(1).integers(0, 50, (20, 12)) + 1
+    result = compare(distance, counts, counts * 7)
+    assert result.statistic == pytest.approx(np.zeros(20), abs=1e-2 if distance.name == "psi" else 1e-7)
+    assert result.effect == pytest.approx(np.zeros(20), abs=1e-2 if distance.name == "psi" else 1e-7)
+    if distance.p_values:
+        assert (result.p_value > 0.999).all()
+
+
+@every
+def test_a_single_observation_proves_nothing(distance: Distance) -> None:
+    result = compare(distance, np.array([[500, 500, 0]]), np.array([[1, 0, 0]]))
+    assert np.isfinite(result.statistic[0])
+    if distance.p_values:
+        assert result.p_value[0] > 0.1
+
+
+@every
+def test_columns_that_are_empty_on_both_sides_change_nothing(distance: Distance) -> None:
+    if distance.name == "proportion":
+        with pytest.raises(ValueError, match="two columns"):
+            distance(np.ones((1, 3)), np.ones((1, 3)))
+        return
+    rng = np.random.default_rng(2)
+    reference, current = rng.integers(0, 9, (2, 30, 6))
+    places = np.sort(rng.normal(size=6))
+    padded = [np.insert(counts, [0, 3, 6, 6], 0, axis=1) for counts in (reference, current)]
+    padded_places = np.insert(places, [0, 3, 6, 6], np.nan)
+    for plain, with_padding in zip(distance(reference, current, places), distance(*padded, padded_places), strict=True):
+        np.testing.assert_allclose(with_padding, plain, rtol=1e-12, atol=1e-12)
+
+
+@every
+def test_a_series_does_not_depend_on_its_neighbours(distance: Distance) -> None:
+    rng = np.random.default_rng(3)
+    reference, current = rng.integers(0, 9, (2, 40, 6))
+    together = compare(distance, reference, current)
+    for i in (0, 17, 39):
+        alone = compare(distance, reference[i : i + 1], current[i : i + 1])
+        assert [values[0] for values in alone] == pytest.approx([values[i] for values in together], nan_ok=True)
+
+
+@every
+def test_a_complete_change_is_material_and_significant(distance: Distance) -> None:
+    result = compare(distance, np.array([[500, 0, 0]]), np.array([[0, 300, 200]]))
+    assert result.effect[0] >= 5 * distance.default_min_effect
+    if distance.p_values:
+        assert result.p_value[0] < 1e-50
+
+
+@every
+def test_impossible_counts_are_refused(distance: Distance) -> None:
+    good = np.ones((2, 2))
+    for bad in (np.ones((2, 3)), np.ones(2), -good, good * np.nan, good * np.inf):
+        with pytest.raises(ValueError, match=r"\w"):
+            distance(good, bad)
+
+
+@every
+def test_whole_numbers_and_floats_are_the_same(distance: Distance) -> None:
+    counts = np.random.default_rng(4).integers(0, 99, (2, 10, 2))
+    for whole, real in zip(distance(*counts), distance(*counts.astype(np.float64)), strict=True):
+        assert whole.tobytes() == real.tobytes()
+
+
+def test_wasserstein_refuses_positions_that_do_not_ascend() -> None:
+    for places in (np.array([2.0, 1.0]), np.array([0.0, np.nan]), np.array([-np.inf, 0.0])):
+        with pytest.raises(ValueError, match="positions"):
+            find("wasserstein")(np.ones((1, 2)), np.ones((1, 2)), places)
+
+
+def test_wasserstein_takes_positions_for_each_series() -> None:
+    places = np.array([[0.0, 1.0], [0.0, 10.0]])
+    assert find("wasserstein")([[1, 0], [1, 0]], [[0, 1], [0, 1]], places).statistic.tolist() == [1, 10]
+
+
+def test_a_constant_that_moves_is_infinitely_many_standard_deviations_away() -> None:
+    result = find("wasserstein")([[5, 0], [5, 0]], [[5, 0], [0, 5]])
+    assert result.effect.tolist() == [0, math.inf]
+
+
+def test_an_unknown_distance_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(LookupError, match=r"did you mean 'wasserstein'\?.*psi, jensen_shannon"):
+        find("waserstein")
+    with pytest.raises(LookupError, match=r"no distance 'zz'; there are psi"):
+        find("zz")
+
+
+def test_the_table_names_each_distance_as_its_entry_does() -> None:
+    assert all(name == distance.name for name, distance in DISTANCES.items())
+
+
+# When nothing changed
+
+
+@pytest.mark.parametrize("shape", ["smooth", "ties", "categories"])
+@pytest.mark.parametrize("name", ["psi", "jensen_shannon", "ks", "chi_squared"])
+def test_p_values_are_honest_when_nothing_changed(name: str, shape: str) -> None:
+    reference, current = null_counts(shape)
+    p_values = find(name)(reference, current).p_value
+    for level in (0.1, 0.01):
+        rejected = (p_values <= level).mean()
+        # Three standard errors of 4000 trials, and a fifth for the approximation of the tail.
+        assert rejected <= 1.2 * level + 3 * math.sqrt(level / p_values.size), (level, rejected)
+    if shape == "smooth":
+        # Nor so conservative that nothing would ever be found; KS is, by a factor of two or so.
+        assert (p_values <= 0.1).mean() > 0.04
+
+
+@pytest.mark.parametrize("rate", [0.0005, 0.01, 0.3])
+def test_rates_that_did_not_change_are_seldom_called_changed(rate: float) -> None:
+    rng = np.random.default_rng(5)
+    old, new = rng.binomial(5000, rate, 4000), rng.binomial(500, rate, 4000)
+    counts = [np.stack((size - events, events), axis=1) for size, events in ((5000, old), (500, new))]
+    p_values = find("proportion")(*counts).p_value
+    for level in (0.1, 0.01):
+        assert (p_values <= level).mean() <= 1.2 * level + 3 * math.sqrt(level / 4000)
+
+
+def null_counts(shape: str) -> tuple[Counts, Counts]:
+    """Return 4000 baselines of 5000 observations and windows of 500, in at most 23 groups."""
+    rng = np.random.default_rng(6)
+    if shape == "categories":
+        shares = 1 / np.arange(1, 16)
+        both = [rng.multinomial(size, shares / shares.sum(), 4000) for size in (5000, 500)]
+        return both[0], both[1]
+    values = np.concatenate((rng.normal(size=20_000), np.zeros(10_000) if shape == "ties" else []))
+    layout = quantile_layout(values)
+    shares = np.bincount(layout.ids(values), minlength=layout.cells) / values.size
+    groups = coarsen(np.bincount(layout.ids(values), minlength=layout.cells))
+    reference, current = (grouped(rng.multinomial(size, shares, 4000), groups) for size in (5000, 500))
+    return reference, current
