@@ -306,11 +306,11 @@ def _t_middle(t: float, df: float) -> float:
 @kernel
 def _t_tail(t: float, df: float) -> float:
     """Return P(T > t) for t > 0: half of I_x(df/2, 1/2) at x = df / (df + t²)."""
-    ratio = t / df * t
-    if ratio < 1 / (df + 1):
-        return 0.5 - _t_middle(t, df)
     log_ratio = 2 * math.log(t) - math.log(df)
-    log_x = -math.log1p(ratio) if ratio < np.inf else -log_ratio
+    if log_ratio < -math.log1p(df):
+        return 0.5 - _t_middle(t, df)
+    # Where the ratio itself would overflow, 1 is nothing beside it.
+    log_x = -math.log1p(math.exp(log_ratio)) if log_ratio < 700 else -log_ratio
     return 0.5 * _beta_fraction(df / 2, 0.5, math.exp(log_x), log_x, min(log_ratio + log_x, 0.0))
 
 
