@@ -12,7 +12,7 @@ the same panes and give the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from monitor import checkpoint
@@ -121,9 +121,12 @@ class Evaluation:
         waiting = horizon.expected - horizon.idle
         if not closed or any(partition not in closed for partition in waiting):
             return None
-        bounds = [ms for partition, ms in closed.items() if partition not in horizon.idle and ms < ENDED]
+        going = {partition: ms for partition, ms in closed.items() if ms < ENDED}
+        bounds = [ms for partition, ms in going.items() if partition not in horizon.idle]
         if bounds:
             return int(min(bounds))
+        if going:
+            return int(max(going.values()))
         return int(max(rows["newest_ms"].tolist())) + 1
 
     def _judge_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
@@ -205,12 +208,15 @@ class Evaluation:
             self._volumes[volume.segment] = volume
 
 
+_COPIED = tuple(field.name for field in fields(Verdict) if field.name not in {"at_ms", "window_start_ms"})
+
+
 def score_columns(model: str, verdicts: Iterable[Verdict], idle: str) -> Rows:
     """Verdicts as rows of ``scores``."""
     columns = empty_rows("scores")
     for verdict in verdicts:
-        row = asdict(verdict)
-        at_ms, start_ms = row.pop("at_ms"), row.pop("window_start_ms")
-        row |= {"model": model, "window_end_ms": at_ms, "window_ms": at_ms - start_ms, "idle": idle}
+        row = {name: getattr(verdict, name) for name in _COPIED}
+        row |= {"model": model, "idle": idle, "window_end_ms": verdict.at_ms}
+        row["window_ms"] = verdict.at_ms - verdict.window_start_ms
         add_row(columns, row)
     return columns

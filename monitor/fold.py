@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import xxhash
-from detectors.bank import Bank
 from numpy.typing import NDArray
 
+from detectors.bank import Bank
 from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec

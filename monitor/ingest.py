@@ -12,14 +12,14 @@ A crash between any two of them repeats rows, under the same keys and with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
 from monitor.decoders import DECODERS, Decoder, TopicPlan
 from monitor.errors import LeewayError
-from monitor.events import Problem, Records
+from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, PartitionFold
 from monitor.rows import Rows, add_row, append, empty_rows, extend
 from monitor.sources.contract import Partition, Source
@@ -54,9 +54,20 @@ class Counters:
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def sum(cls, parts: Iterable[Counters]) -> Counters:
+        """Add counters up."""
+        total = cls()
+        for part in parts:
+            for name in ("records", "events", "rejected", "kept", "late", "unmatched", "findings", "bytes"):
+                setattr(total, name, getattr(total, name) + getattr(part, name))
+            for reason, count in part.reasons.items():
+                total.reasons[reason] = total.reasons.get(reason, 0) + count
+        return total
+
     def problem(self, problem: Problem) -> None:
         """Count one."""
-        if problem.action == "rejected":
+        if problem.action == REJECTED:
             self.rejected += 1
         else:
             self.kept += 1
@@ -120,13 +131,35 @@ class Ingest:
         self._states[topic, partition] = loaded
         return loaded[0]
 
-    def step(self, max_records: int, timeout_s: float) -> int:
+    def forget(self, partitions: Iterable[Partition] | None = None) -> None:
+        """Drop the state of partitions (all of them if None) that are read elsewhere, or anew, from now on."""
+        for partition in list(self._lanes) if partitions is None else partitions:
+            self._lanes.pop(partition, None)
+
+    def step(
+        self, max_records: int, timeout_s: float, on_records: Callable[[Partition], None] = lambda partition: None
+    ) -> int:
         """Read and fold what is there; returns the number of records."""
         count = 0
-        for records in self._source.poll(max_records, timeout_s):
+        polled = self._source.poll(max_records, timeout_s)
+        self._record_gaps()
+        for records in polled:
+            on_records((records.topic, records.partition))
             self._process(records)
             count += len(records)
         return count
+
+    def _record_gaps(self) -> None:
+        """Messages that were gone before they were read: a dead letter at the first of them."""
+        dead = empty_rows("dead_letters")
+        while self._source.gaps:
+            topic, partition, first, following = self._source.gaps.pop(0)
+            detail = (
+                f"{following - first} messages, offsets {first} to {following - 1}, were gone before they were read"
+            )
+            problem = Problem(first, REJECTED, "offsets_lost", "", detail)
+            self._problems(dead, topic, partition, [("", problem)], None)
+        append(self._store, "dead_letters", dead)
 
     def finish(self) -> None:
         """The input has ended: close every pane. Only for bounded sources."""
@@ -140,7 +173,7 @@ class Ingest:
                 folded = fold.finish()
                 extend(panes, folded.panes)
                 extend(findings, folded.findings)
-                self._problems(dead, lane, [(name, problem) for problem in folded.problems], None)
+                self._problems(dead, lane.topic, lane.partition, [(name, problem) for problem in folded.problems], None)
                 self.counters.late += folded.late
             self._write(lane, dead, findings, panes)
 
@@ -172,14 +205,14 @@ class Ingest:
         self.counters.bytes += sum(map(len, filter(None, records.payloads)))
         self.counters.unmatched += decoded.unmatched
         panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
-        self._problems(dead, lane, decoded.problems, records)
+        self._problems(dead, lane.topic, lane.partition, decoded.problems, records)
         for name, events in decoded.events.items():
             fold = lane.folds[name]
             self.counters.events += len(events)
             folded = fold.process(events)
             extend(panes, folded.panes)
             extend(findings, folded.findings)
-            self._problems(dead, lane, [(name, problem) for problem in folded.problems], records)
+            self._problems(dead, lane.topic, lane.partition, [(name, problem) for problem in folded.problems], records)
             self.counters.late += folded.late
         lane.next_offset = int(records.offsets[-1]) + 1
         self._write(lane, dead, findings, panes)
@@ -211,7 +244,8 @@ class Ingest:
     def _problems(
         self,
         dead: Rows,
-        lane: _Lane,
+        topic: str,
+        partition: int,
         problems: list[tuple[str, Problem]],
         records: Records | None,
     ) -> None:
@@ -219,8 +253,8 @@ class Ingest:
             self.counters.problem(problem)
             payload, record_ms = _message(records, problem.offset)
             row = {
-                "topic": lane.topic,
-                "partition": lane.partition,
+                "topic": topic,
+                "partition": partition,
                 "offset": problem.offset,
                 "model": model,
                 "field": problem.field,

@@ -31,6 +31,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.distance.tail import normal_isf, student_t_isf
 
@@ -104,10 +105,19 @@ def usual(history: Sequence[float]) -> tuple[float, float]:
     >>> usual([1.0, 1.0, 1.0, 1.0])
     (1.0, 0.25)
     """
-    values = np.asarray(history, dtype=np.float64)
-    median, upper = (float(q) for q in np.quantile(values, (0.5, 0.9)))
-    spread = 1.4826 * float(np.median(np.abs(values - median)))
-    return median, max(spread, (upper - median) / _NORMAL_Q90, SCALE_FLOOR)
+    values = np.sort(np.asarray(history, dtype=np.float64))
+    median = _quantile(values, 0.5)
+    spread = 1.4826 * _quantile(np.sort(np.abs(values - median)), 0.5)
+    return median, max(spread, (_quantile(values, 0.9) - median) / _NORMAL_Q90, SCALE_FLOOR)
+
+
+def _quantile(ordered: NDArray[np.float64], q: float) -> float:
+    """The linearly interpolated quantile of ordered values (`np.quantile` takes fifty times as long for so few)."""
+    place = q * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    low, high = float(ordered[below]), float(ordered[above])
+    return low + (high - low) * (place - below)
 
 
 @lru_cache(maxsize=4096)
@@ -147,11 +157,11 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     here = log_effect(effect, min_effect)
     surprise = (here - location) / scale
     limit = surprise_limit(limits.tail_probability, len(history))
-    reached = sum(past >= here for past in history)
     if not effect >= min_effect:
         return Judgement("ok", surprise, limit, f"not material: effect {effect:.3g} is below {min_effect:.3g}")
     if surprise <= limit:
         return Judgement("ok", surprise, limit, f"not surprising: {surprise:.1f} of {limit:.1f} of its usual variation")
+    reached = sum(past >= here for past in history)
     if reached > limits.usual_count(len(history)):
         return Judgement("ok", surprise, limit, f"not unusual: reached {reached} times in {len(history)} windows")
     if p_value > limits.tail_probability:

@@ -218,7 +218,7 @@ class VolumeSeries:
     def conclude(self, end_ms: int, n: int) -> Verdict:
         """Judge a window against the same hours of earlier weeks, or of earlier days while too few weeks are known."""
         verdict = self._verdict("learning", end_ms, n, detail="too few earlier days at this time")
-        for season in reversed(SEASONS):
+        for season in reversed(list(SEASONS)):
             measured = self._history.measure(season, end_ms, n)
             if measured is None:
                 continue

@@ -10,9 +10,9 @@ from detectors.distance.comparison import Comparison, Counts, Floats, Pair
 from detectors.distance.tail import normal_sf
 from detectors.kernel import kernel
 
-# Half of what Cohen ("Statistical Power Analysis", 1988) calls small: the rates watched this way (missing values,
-# errors) seldom move without a cause. It takes 0 to 0.25 %, 1 % to 2.3 %, 10 % to 13.2 % or 50 % to 55 %.
-default_min_effect = 0.1
+# What Cohen ("Statistical Power Analysis", 1988) calls a small effect. It takes 0 to 1 %, 1 % to 4 %,
+# 10 % to 16.8 % or 50 % to 59.9 %.
+default_min_effect = 0.2
 
 # Cochran's rule ("Some methods for strengthening the common chi-squared tests", 1954).
 SMALLEST_EXPECTED = 5.0

@@ -10,7 +10,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from monitor.config.values import DurationMs, Name, parse_duration
 
@@ -347,9 +347,10 @@ class Alerts(Strict):
         description="signals that start this soon after an alert's start have its cause; two windows if absent",
     )
 
-    def severity_of(self, signals: list[str]) -> str:
+    def severity_of(self, signals: list[str]) -> Severity:
         """The gravest severity whose patterns match one of ``signals``; ``warning`` if none does."""
-        for level in get_args(Severity):
+        levels: tuple[Severity, ...] = get_args(Severity)
+        for level in levels:
             patterns = self.severity.get(level, [])
             for pattern in [patterns] if isinstance(patterns, str) else patterns:
                 if any(fnmatchcase(signal, pattern) for signal in signals):

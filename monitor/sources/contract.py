@@ -33,10 +33,13 @@ class Source(Protocol):
         What holds when a process dies, in one sentence.
     bounded : bool
         Whether the source ends; an unbounded one only ever goes silent.
+    gaps : list of Gap
+        Messages that were gone before they were read, so far.
     """
 
     guarantee: str
     bounded: bool
+    gaps: list[Gap]
 
     def open(self, resume: Resume) -> None:
         """Connect, and start every assigned partition at ``resume(topic, partition)``.
@@ -54,6 +57,10 @@ class Source(Protocol):
         ------
         SourceError
         """
+        ...
+
+    def partitions(self) -> frozenset[Partition]:
+        """Every partition of the stream, whoever reads it: windows are complete when all of them are."""
         ...
 
     def assigned(self) -> frozenset[Partition]:

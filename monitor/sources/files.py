@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError, SourceError
 from monitor.events import Records
-from monitor.sources.contract import Partition, Resume
+from monitor.sources.contract import Gap, Partition, Resume
 from monitor.sources.lines import LineReader
 
 __all__ = ["FileSource"]
@@ -79,6 +79,7 @@ class FileSource:
             raise InputError("a Parquet file cannot be followed: its index stands at its end")
         self.bounded = not follow
         self.failures: list[str] = []
+        self.gaps: list[Gap] = []
         self.total_bytes = 0
         self._files = {(topic, number): path for topic, paths in files.items() for number, path in enumerate(paths)}
         self._format = format
@@ -120,6 +121,10 @@ class FileSource:
             waits -= 1
             found = self._look(max_records)
         return found
+
+    def partitions(self) -> frozenset[Partition]:
+        """Every file."""
+        return self.assigned()
 
     def assigned(self) -> frozenset[Partition]:
         """Every file's partition."""

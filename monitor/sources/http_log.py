@@ -283,6 +283,10 @@ class HttpSource:
             found = self._look(max_records)
         return found
 
+    def partitions(self) -> frozenset[Partition]:
+        """Partition 0 of every stream."""
+        return self.assigned()
+
     def assigned(self) -> frozenset[Partition]:
         """Partition 0 of every stream."""
         return frozenset((stream, 0) for stream in self._next)

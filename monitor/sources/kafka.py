@@ -76,6 +76,7 @@ class KafkaSource:
         self._where = ", ".join(cluster.bootstrap)
         self._consumer: Any = None
         self._ends: dict[TopicPartition, int] = {}
+        self._all: frozenset[Partition] = frozenset()
         self._changes: list[Change] = []
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
@@ -103,6 +104,7 @@ class KafkaSource:
             raise self._explained(error, "no answer from Kafka") from error
         try:
             partitions = self._partitions()
+            self._all = frozenset((tp.topic, tp.partition) for tp in partitions)
             if self.bounded:
                 self._assign(partitions, resume)
             else:
@@ -155,6 +157,10 @@ class KafkaSource:
         }
         if offsets and not self.bounded:
             self._consumer.commit_async(offsets, callback=self._committed)
+
+    def partitions(self) -> frozenset[Partition]:
+        """Every partition that the topics had when the source was opened, whichever member of the group reads it."""
+        return self._all
 
     def assigned(self) -> frozenset[Partition]:
         """The partitions that are read now."""

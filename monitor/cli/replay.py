@@ -1,0 +1,101 @@
+"""``leeway replay``: recorded events through the whole path, offline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.output import as_json, as_table
+
+if TYPE_CHECKING:
+    from monitor.replay import Replayed
+
+__all__ = ["command"]
+
+
+@click.command("replay")
+@click.argument("config", type=click.Path())
+@click.option(
+    "--events",
+    "-e",
+    multiple=True,
+    required=True,
+    metavar="[TOPIC=]FILE",
+    help="Events as JSON lines (.gz too) or Parquet. Several files of a topic are its partitions.",
+)
+@click.option("--batch", type=click.IntRange(min=1), help="Events taken at a time; changes nothing but the speed.")
+@click.option("--store", "store_dir", type=click.Path(), help="Keep the results in this embedded store.")
+@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert fired.")
+@click.option("--json", "json_", is_flag=True, help="Every score, finding and alert transition as a JSON line.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    config: str,
+    events: tuple[str, ...],
+    batch: int | None,
+    store_dir: str | None,
+    *,
+    fail_on_alert: bool,
+    json_: bool,
+) -> None:
+    """Run CONFIG over recorded events, as fast as they can be read.
+
+    The same events give the same answer, byte for byte, however often and in whatever portions they are read.
+    """
+    from monitor.cli.progress import Progress
+    from monitor.config import load
+    from monitor.logs import log_to_stderr
+    from monitor.replay import BATCH, Replay, assign_files, results
+    from monitor.sources import source_class
+    from sinks.store import open_store
+
+    log_to_stderr(as_json=json_, quiet=True)
+    configuration = load(config)
+    files = assign_files(configuration, events)
+    parquet = any(path.suffix == ".parquet" for paths in files.values() for path in paths)
+    source = source_class("file")(files, "parquet" if parquet else "json")
+    store = open_store("chdb", store_dir) if store_dir else open_store("memory")
+    try:
+        store.migrate()
+        replay = Replay(configuration, store, source)
+        with Progress("replaying", lambda: source.total_bytes) as progress:
+            done = replay.run(
+                batch or BATCH,
+                on_progress=lambda counters: progress.at(source.done_bytes, counters.records),
+                on_transition=lambda transition: None if json_ else progress.say(_line(transition)),
+                checkpoint_every=1_000_000 if store_dir else 0,
+            )
+        if json_:
+            for table, row in results(store, configuration.models):
+                as_json({"table": table} | row)
+        else:
+            _summary(done)
+    finally:
+        store.close()
+    for failure in source.failures:
+        click.echo(f"warning: {failure}", err=True)
+    ctx.exit(1 if fail_on_alert and done.fired else 0)
+
+
+def _line(transition: Any) -> str:
+    from monitor.cli.output import when
+
+    return f"{when(transition.at_ms)}  {transition.state:<9} {transition.severity:<8} {transition.title}"
+
+
+def _summary(done: Replayed) -> None:
+    counters = done.counters
+    rows: list[tuple[str, object]] = [
+        ("messages", counters.records),
+        ("events", counters.events),
+        ("rejected", counters.rejected),
+        ("fields not usable", counters.kept),
+        ("late", counters.late),
+        ("per-event findings", counters.findings),
+        ("windows judged", done.windows),
+        ("scores", done.scores),
+        ("alerts fired", done.fired),
+    ]
+    rows += [(f"  {reason}", count) for reason, count in sorted(counters.reasons.items())]
+    as_table(("", ""), rows)

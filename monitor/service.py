@@ -1,0 +1,330 @@
+"""Builds everything from the configuration; the only place that wires.
+
+One process runs all stages: a thread per source reads, folds and writes checkpoints; one thread evaluates; the alert
+stage has its own; the API is served by the caller's thread. The stages talk through the store alone, so that each may
+end anywhere and go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from monitor.alerts.notify import Notifier
+from monitor.clock import Clock
+from monitor.config import Configuration
+from monitor.config.model import SourceSpec
+from monitor.distributions import distribution
+from monitor.errors import InputError, SourceError
+from monitor.evaluate import Evaluation, Horizon
+from monitor.ingest import Counters, Ingest
+from monitor.jobs import start_jobs
+from monitor.metrics import ServiceMetrics
+from monitor.sources import source_class
+from monitor.sources.contract import Partition, Source
+from monitor.watch import Watch, compile_watch
+from monitor.worker import Worker
+from sinks.receivers import build
+from sinks.store import open_store
+from sinks.store.contract import Query, Store, StoreError
+
+__all__ = ["Service", "bounded_source", "sources"]
+
+EVALUATE_EVERY_S = 0.5
+RETRY_S = 2.0
+log = structlog.get_logger("leeway.service")
+
+
+class Service:
+    """Everything that one process runs.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    clock : Clock
+    store : Store or None
+        Opened from the configuration if None.
+    read : bool
+        False: no source is opened; the store is only served.
+
+    Raises
+    ------
+    InputError, StoreError, SourceError
+        If something that the configuration names cannot be used.
+    """
+
+    def __init__(
+        self, configuration: Configuration, clock: Clock, store: Store | None = None, *, read: bool = True
+    ) -> None:
+        self.configuration, self.clock = configuration, clock
+        self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
+        spec = configuration.service.spec
+        self.store = store if store is not None else open_store(spec.store.kind, spec.store.path)
+        self.store.migrate()
+        self.metrics = CollectorRegistry()
+        self.windows: Counter[str] = Counter()
+        self.transitions: Counter[tuple[str, str]] = Counter()
+        self._http_log = self._open_http_log() if self._streams() else None
+        self._evaluations = {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
+        self._notifier = self._build_notifier()
+        self._stop = threading.Event()
+        self._failure: Exception | None = None
+        self._workers = [self._worker(source) for source in sources(configuration, self._http_log)] if read else []
+        self._threads: list[threading.Thread] = []
+        self._jobs: Any = None
+        self.metrics.register(ServiceMetrics(self))
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start every stage."""
+        self._notifier.open()
+        for worker in self._workers:
+            self._spawn(f"ingest-{worker.name}", worker.run)
+        self._spawn("evaluate", self._evaluate)
+        self._spawn("alert", lambda: self._notifier.run(self._stop))
+        self._jobs = start_jobs(self)
+        log.info("started", models=sorted(self.watches), sources=[worker.name for worker in self._workers])
+
+    def stop(self) -> None:
+        """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        if self._jobs is not None:
+            self._jobs.shutdown(wait=True)
+        if self._failure is None:
+            for evaluation in self._evaluations.values():
+                evaluation.save()
+        self._notifier.close()
+        if self._http_log is not None:
+            self._http_log.close()
+        self.store.close()
+        log.info("stopped")
+
+    def wait(self) -> None:
+        """Wait until the service is stopped or fails.
+
+        Raises
+        ------
+        Exception
+            Whatever a stage failed with.
+        """
+        self._stop.wait()
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        """Raise what a stage failed with, if one did."""
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set when the service stops, by itself or not."""
+        return self._stop
+
+    def _spawn(self, name: str, run: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                run()
+            except Exception as error:  # noqa: BLE001 -- a stage that fails stops the service, which raises the error
+                log.error("a stage failed", stage=name, error=str(error))
+                self._failure = self._failure or error
+                self._stop.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def _worker(self, source: Source) -> Worker:
+        spec = self.configuration.service.spec
+        ingest = Ingest(self.watches.values(), self.store, source, Counters())
+        return Worker(ingest, source, self.clock, self._stop, checkpoint_every_s=spec.checkpoint_every / 1000)
+
+    def _evaluate(self) -> None:
+        last_saved_s = self.clock.monotonic_s()
+        every_s = self.configuration.service.spec.checkpoint_every / 1000
+        while not self.clock.wait(self._stop, EVALUATE_EVERY_S):
+            try:
+                self.evaluate_now()
+                if self.clock.monotonic_s() - last_saved_s >= every_s:
+                    last_saved_s = self.clock.monotonic_s()
+                    for evaluation in self._evaluations.values():
+                        evaluation.save()
+            except StoreError as error:
+                if not error.retryable:
+                    raise
+                # The same windows are judged again, from the last checkpoint.
+                log.warning("the store does not answer; trying again", error=str(error))
+                self._evaluations = {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
+                self.clock.wait(self._stop, RETRY_S)
+
+    def evaluate_now(self) -> None:
+        """Judge every window that is complete by now."""
+        if not all(worker.opened for worker in self._workers):
+            return
+        for name, evaluation in self._evaluations.items():
+            evaluated = evaluation.advance(self._horizon(self.watches[name]))
+            self.windows[name] += evaluated.windows
+            for transition in evaluated.transitions:
+                self.transitions[name, transition.state] += 1
+
+    def _horizon(self, watch: Watch) -> Horizon:
+        topics = {source.topic for source in watch.model.spec.sources}
+        idle_s = self.configuration.service.spec.idle_after / 1000
+        expected: set[Partition] = set()
+        idle: set[Partition] = set()
+        for worker in self._workers:
+            expected |= worker.partitions()
+            idle |= worker.idle(idle_s)
+        return Horizon(
+            frozenset(partition for partition in expected if partition[0] in topics),
+            frozenset(partition for partition in idle if partition[0] in topics),
+        )
+
+    def _build_notifier(self) -> Notifier:
+        spec = self.configuration.service.spec
+        receivers = [build(receiver.model_dump()) for receiver in spec.receivers]
+        return Notifier(self.store, receivers, self.clock, spec.external_url, list(self.watches))
+
+    # -- what the API asks -------------------------------------------------------------------------------------
+
+    def ready(self) -> list[str]:
+        """Why the service is not ready for traffic; empty when it is."""
+        reasons = [
+            f"source {worker.name} is not open yet{worker.trouble}" for worker in self._workers if not worker.opened
+        ]
+        if self._stop.is_set():
+            reasons.append(f"the service has stopped: {self._failure}" if self._failure else "the service is stopping")
+        return reasons
+
+    def status(self) -> dict[str, Any]:
+        """What the service is doing, for people."""
+        counters = self.counters
+        return {
+            "models": sorted(self.watches),
+            "sources": [worker.name for worker in self._workers],
+            "records": counters.records,
+            "events": counters.events,
+            "rejected": counters.rejected,
+            "late": counters.late,
+            "windows": dict(self.windows),
+            "checkpoint_age_s": round(self.checkpoint_age_s(), 3),
+        }
+
+    def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
+        """Append messages to an HTTP stream, durably."""
+        if self._http_log is None:
+            raise SourceError("no model reads an HTTP stream", retryable=False)
+        offsets: tuple[int, int] = self._http_log.append(stream, payloads)
+        return offsets
+
+    def distribution(
+        self, model: str, signal: str, segment: str, version: str, *, from_ms: int, to_ms: int
+    ) -> dict[str, Any]:
+        """The distribution of one signal over a stretch of event time."""
+        return distribution(self.store, self.watches[model], (version, segment, signal), (from_ms, to_ms))
+
+    @property
+    def counters(self) -> Counters:
+        """What has come, over all sources."""
+        return Counters.sum([worker.counters for worker in self._workers])
+
+    def checkpoint_age_s(self) -> float:
+        """Seconds since the oldest of the workers' last checkpoints."""
+        return max((worker.checkpoint_age_s() for worker in self._workers), default=0.0)
+
+    def closed_ms(self) -> Mapping[tuple[str, str, int], int]:
+        """Up to where each partition's panes are closed, by model, topic and partition."""
+        rows = self.store.read(Query("progress"))
+        keys = zip(rows["model"], rows["topic"], rows["partition"].tolist(), strict=True)
+        return dict(zip(keys, rows["closed_ms"].tolist(), strict=True))
+
+    # -- jobs --------------------------------------------------------------------------------------------------
+
+    def trim_ingest_log(self) -> None:
+        """Drop HTTP events that lie before the stream's checkpoint."""
+        if self._http_log is None:
+            return
+        rows = self.store.read(Query("checkpoints", {"stage": "ingest", "name": sorted(self._streams())}))
+        for stream, position in zip(rows["name"], rows["position"].tolist(), strict=True):
+            self._http_log.trim(stream, position)
+
+    def log_status(self) -> None:
+        """Write a line to the log."""
+        log.info("status", **self.status())
+
+    def _streams(self) -> set[str]:
+        models = self.configuration.models.values()
+        return {source.http for model in models for source in model.spec.sources if source.http is not None}
+
+    def _open_http_log(self) -> Any:
+        from monitor.sources.http_log import HttpLog
+
+        path = _path(self.configuration, self.configuration.service.spec.ingest_log)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return HttpLog(path, self.clock)
+
+
+def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:
+    for name, model in configuration.models.items():
+        for spec in model.spec.sources:
+            yield name, spec
+
+
+def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
+    """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
+    kafka = sorted({spec.kafka for _, spec in _specs(configuration) if spec.kafka is not None})
+    cluster = configuration.service.spec.kafka
+    for _ in range(cluster.consumers if kafka else 0):
+        yield source_class("kafka")(cluster, kafka)
+    seen: set[str] = set()
+    for name, spec in _specs(configuration):
+        if spec.file is not None and spec.file not in seen:
+            seen.add(spec.file)
+            yield source_class("file")({spec.file: _files(configuration, name, spec.file)}, spec.format, spec.follow)
+    streams = sorted({spec.http for _, spec in _specs(configuration) if spec.http is not None})
+    if streams:
+        yield source_class("http")(http_log, streams)
+
+
+def bounded_source(configuration: Configuration) -> Source:
+    """Kafka from the checkpoints to the present end, for a run that ends by itself.
+
+    Raises
+    ------
+    InputError
+        If a model reads anything but Kafka.
+    """
+    topics = {spec.kafka for _, spec in _specs(configuration)}
+    if None in topics:
+        raise InputError("a bounded run reads Kafka topics only; replay files with `leeway replay`")
+    source: Source = source_class("kafka")(configuration.service.spec.kafka, sorted(map(str, topics)), bounded=True)
+    return source
+
+
+def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:
+    base = configuration.resolve(model, "")
+    found = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+    if not found:
+        raise InputError(f"model {model!r}: no file matches {base / pattern}")
+    return found
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    """Start a service and stop it at the end, whatever happens."""
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()

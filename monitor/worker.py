@@ -1,0 +1,129 @@
+"""A thread's work: one source, read until told to stop, with checkpoints in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from monitor.clock import Clock
+from monitor.errors import SourceError
+from monitor.ingest import Counters, Ingest
+from monitor.sources.contract import Partition, Source
+from sinks.store.contract import StoreError
+
+__all__ = ["Worker"]
+
+MAX_RECORDS = 20_000
+POLL_S = 0.25
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+log = structlog.get_logger("leeway.worker")
+
+
+class Worker:
+    """Drives an :class:`~monitor.ingest.Ingest`.
+
+    A source or store that does not answer is asked again, waiting twice as long each time up to half a minute;
+    meanwhile nothing is read, so nothing is lost. After a failed write the source is opened anew at the checkpoints.
+
+    Parameters
+    ----------
+    ingest : Ingest
+    source : Source
+    clock : Clock
+    stop : threading.Event
+    checkpoint_every_s : float
+    """
+
+    def __init__(
+        self, ingest: Ingest, source: Source, clock: Clock, stop: threading.Event, *, checkpoint_every_s: float
+    ) -> None:
+        self._ingest, self._source = ingest, source
+        self._clock, self._stop = clock, stop
+        self._checkpoint_every_s = checkpoint_every_s
+        self._saved_s = clock.monotonic_s()
+        self._active_s: dict[Partition, float] = {}
+        self.opened = False
+        self.trouble = ""
+        self.name = type(source).__name__.removesuffix("Source").lower()
+
+    @property
+    def counters(self) -> Counters:
+        """What has come through this worker."""
+        return self._ingest.counters
+
+    def run(self) -> None:
+        """Read until told to stop, or until a bounded source ends; leave with a checkpoint."""
+        retry_s = FIRST_RETRY_S
+        while not self._stop.is_set():
+            try:
+                self._read()
+                return
+            except (SourceError, StoreError) as error:
+                if not error.retryable:
+                    raise
+                self.trouble = f": {error}"
+                log.warning("reading failed; trying again", source=self.name, error=str(error), wait_s=retry_s)
+            if self.opened:
+                retry_s = FIRST_RETRY_S
+            self.opened = False
+            self._source.close()
+            self._ingest.forget()
+            self._clock.wait(self._stop, retry_s)
+            retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _read(self) -> None:
+        self._ingest.open()
+        self.opened, self.trouble = True, ""
+        try:
+            while not self._stop.is_set():
+                count = self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note)
+                self._follow_changes()
+                if self._clock.monotonic_s() - self._saved_s >= self._checkpoint_every_s:
+                    self.save()
+                if self._source.bounded and not count and self._source.at_end() >= self._source.assigned():
+                    self._ingest.finish()
+                    break
+            self.save()
+        finally:
+            if self._stop.is_set() or self._source.bounded:
+                self._source.close()
+
+    def save(self) -> None:
+        """Write checkpoints, then tell the source, for lag tools."""
+        positions = self._ingest.save()
+        self._saved_s = self._clock.monotonic_s()
+        commit: Callable[[dict[Partition, int]], None] | None = getattr(self._source, "commit", None)
+        if commit is not None and positions:
+            commit(positions)
+
+    def _follow_changes(self) -> None:
+        """Let go of partitions that the group has given to somebody else."""
+        changes = getattr(self._source, "changes", None)
+        for what, partitions in changes() if changes is not None else ():
+            if what == "revoked":
+                self._ingest.forget(partitions - self._source.assigned())
+
+    def _note(self, partition: Partition) -> None:
+        self._active_s[partition] = self._clock.monotonic_s()
+
+    def partitions(self) -> frozenset[Partition]:
+        """Every partition that windows have to wait for."""
+        return self._source.partitions()
+
+    def idle(self, idle_after_s: float) -> frozenset[Partition]:
+        """Partitions read to their end and silent for so long; all of an ended source."""
+        if not self.opened:
+            return frozenset()
+        now_s = self._clock.monotonic_s()
+        silent = set()
+        for partition in self._source.at_end():
+            since_s = self._active_s.setdefault(partition, now_s)
+            if now_s - since_s >= idle_after_s:
+                silent.add(partition)
+        return frozenset(silent)
+
+    def checkpoint_age_s(self) -> float:
+        """Seconds since the last checkpoint."""
+        return self._clock.monotonic_s() - self._saved_s
