@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -156,7 +155,7 @@ class Parameter:
         if self.kind == "choice":
             if isinstance(value, str) and value in self.choices:
                 return value
-        elif isinstance(value, numbers.Real) and type(value) is not bool:
+        elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
             number = float(value)
             if self.low <= number <= self.high and (self.kind == "float" or number.is_integer()):
                 return int(number) if self.kind == "int" else number

@@ -2,7 +2,11 @@
 
 The window is kept as buckets, of which level ``l`` holds up to ``max_buckets``, each the sum of 2**l consecutive
 observations; one bucket too many, and the two oldest become one of the next level. A row of ``memory`` is, level by
-level, the number of buckets, then their totals, then their sums of squared deviations, oldest first.
+level, the number of buckets, the slot of the oldest, and a ring of slots: total and sum of squared deviations.
+
+Decisions equal those of river 0.26, observation by observation (it is the oracle of the tests), except that values
+which cannot be absorbed are skipped. A cut is first tried without dividing, which rules out nearly all of them: its
+bound is at least what it would be with parts of full length and without its second term.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["ADWIN"]
 
-_LEVELS = 40  # a window of 2**40 observations, should each level have but one bucket
+_LEVELS = 40  # enough for a window of 2**41 observations
 _ROUNDING = 1e-15  # more than the relative error of the two ways to compute a difference of means
 _AFTER_DRIFT = ("forget", "keep")
 
@@ -90,6 +94,7 @@ def cut(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) ->
         return 0.0
     log_term = math.log(2.0 * math.log(width) / delta)
     variance = s["squares"] / width
+    # The bound, times both lengths, squared; made a little smaller so that rounding cannot rule out a true cut.
     least = (1.0 - 1e-9) * 2.0 * width * variance * log_term
     n0, n1, u0, u1 = 0.0, width, 0.0, s["total"]
     for level in range(s["levels"] - 1, -1, -1):
@@ -207,7 +212,7 @@ ADWIN = Detector(
     parameters=(
         Parameter("delta", "float", 0.002, 1e-100, 0.99, "probability", "Of a false alarm, at one look."),
         Parameter("clock", "int", 32, 1, 1e6, "observations", "How often to look for a cut."),
-        Parameter("max_buckets", "int", 5, 1, 100, "buckets", "How many of one size: more is finer and slower."),
+        Parameter("max_buckets", "int", 5, 2, 100, "buckets", "How many of one size: more is finer and slower."),
         Parameter("min_window_length", "int", 5, 1, 1e6, "observations", "The shortest part that is compared."),
         Parameter("grace_period", "int", 10, 0, 1e9, "observations", "How wide the window must be, and one more."),
         Parameter(

@@ -1,0 +1,80 @@
+"""What river does not have, or is not asked about by the oracle: the window, what is kept of it, and its bound."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.bank import Bank
+from detectors.drift import find
+from tests.detectors import streams
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_window_is_the_data_since_the_change() -> None:
+    x = streams.step(1, 3.0, n=3000, at=1000)
+    bank = Bank(find("adwin"), {"after_drift": "keep"}, series=1)
+    drifts = bank.update_one(0, x).drifts()
+    assert 1000 <= drifts[0] < 1050
+    width = int(bank.state["width"][0])
+    assert 1990 <= width <= 2010
+    assert bank.state["total"][0] == pytest.approx(x[-width:].sum())
+    assert bank.state["squares"][0] / width == pytest.approx(x[-width:].var(), rel=1e-6)
+
+
+def test_keeping_the_window_is_ready_sooner_for_the_next_change() -> None:
+    x = np.concatenate([streams.step(2, 2.0, n=1040, at=1000), streams.step(3, 0.0, n=100) + 4.0])
+    drifts = {
+        after: Bank(find("adwin"), {"after_drift": after}, series=1).update_one(0, x).drifts()
+        for after in ("forget", "keep")
+    }
+    assert len(drifts["keep"]) > len(drifts["forget"])
+
+
+def test_the_score_at_an_alarm_is_the_difference_of_the_means() -> None:
+    for size in (3.0, -3.0):
+        flags = Bank(find("adwin"), series=1).update_one(0, streams.step(4, size, n=1200, at=1000))
+        assert flags.score[flags.drifts()[0]] == pytest.approx(size, abs=0.8)
+        assert np.count_nonzero(flags.score) == len(flags.drifts())
+
+
+def test_a_window_that_is_out_of_room_stays_as_long_as_it_is() -> None:
+    # 2**40 observations cannot be tried; the kernel takes its room from the width of the memory.
+    detector = find("adwin")
+    values = detector.values({"max_buckets": 3})
+    levels, slots = 5, 4
+    memory, state = np.zeros((1, levels * (2 * slots + 2))), np.zeros(1, dtype=detector.dtype)
+    x = np.random.default_rng(5).normal(0.0, 1.0, 5000)
+    score, flag = np.empty(5000), np.empty(5000, dtype=np.uint8)
+    detector.update(state, memory, detector.encode(values), np.zeros(5000, dtype=np.int64), x, score, flag)
+    width = int(state["width"][0])
+    assert 3 * 2 ** (levels - 1) - 16 <= width <= 3 * 2**levels
+    assert state["total"][0] == pytest.approx(x[-width:].sum())
+    assert state["squares"][0] == pytest.approx(width * x[-width:].var())
+    assert not flag.any()
+
+
+def test_compiled_code_is_kept_on_disk_with_all_that_it_calls(tmp_path: Path) -> None:
+    program = (
+        "from detectors.bank import Bank; from detectors.drift import find\n"
+        "Bank(find('adwin')).compile(); stats = find('adwin').update.stats\n"
+        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert printed == [["0", "1"], ["1", "0"]]
