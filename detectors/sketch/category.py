@@ -58,8 +58,7 @@ IDLE_NAMES = 4096
 class CategoryFold:
     """Counts of the names of F category features in many rows, folded from columns.
 
-    Memory follows the names that summaries will show, not the names that went by: about 1 kB + 100 B per name for
-    each row and feature, even for a column of user ids.
+    Memory follows the names that summaries will show, not the names that went by, even for a column of user ids.
 
     Parameters
     ----------
@@ -114,7 +113,8 @@ class CategoryFold:
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         lengths = [len(column) for column in columns]
         if rows.ndim != 1 or lengths != [rows.size] * len(self._columns):
-            raise ValueError(f"expected {len(self._columns)} columns of {rows.size} names, not {lengths}")
+            given = f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)}"
+            raise ValueError(f"expected {len(self._columns)} columns of {rows.size} names, not {given}")
         if rows.size and not 0 <= rows.min() <= rows.max() < self._rows:
             raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self._rows}")
         for column, names in zip(self._columns, columns, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -253,6 +254,17 @@ def test_an_unknown_distance_is_answered_with_the_known_ones() -> None:
 
 def test_the_table_names_each_distance_as_its_entry_does() -> None:
     assert all(name == distance.name for name, distance in DISTANCES.items())
+
+
+def test_the_documentation_has_the_table_of_distances() -> None:
+    lines = (Path(__file__).resolve().parents[2] / "docs" / "distances.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    documented = {row[0].strip("`"): row for row in cells if len(row) == 6}
+    assert list(documented) == list(DISTANCES)
+    for name, row in documented.items():
+        assert float(row[5]) == DISTANCES[name].default_min_effect
+        assert (row[3] != "none") == DISTANCES[name].p_values
+        assert (row[1] == "numbers") == DISTANCES[name].ordered
 
 
 # When nothing changed
