@@ -180,6 +180,22 @@ def test_severity_follows_the_gravest_member_and_never_sinks() -> None:
     assert [t.labels["severity"] for t in (firing, updated, resolved)] == ["warning", "critical", "critical"]
 
 
+def test_after_a_change_of_configuration_the_youngest_alert_that_could_takes_a_signal() -> None:
+    before, after = lifecycle(join_within=0), lifecycle(join_within=9 * M)
+    first, second = play(before, "a", "a b")
+    after.restore(before.snapshot())
+    (updated,) = after.step(3 * M, [verdict(3, s) for s in ("a", "b", "c")])
+    assert updated.alert_id == second.alert_id != first.alert_id
+
+
+def test_after_a_change_of_configuration_severity_does_not_sink() -> None:
+    before, after = lifecycle(), lifecycle(severity={"info": "*"})
+    play(before, "prediction:score")
+    after.restore(before.snapshot())
+    (resolved,) = after.step(9 * M, [])
+    assert (resolved.state, resolved.severity) == ("resolved", "critical")
+
+
 def test_labels_say_who_the_alert_is_and_stay_the_same() -> None:
     log = play(lifecycle(), "feature:a", "feature:a feature:z", "", "", "", "")
     assert log[0].labels == {

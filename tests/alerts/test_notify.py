@@ -190,6 +190,7 @@ def test_transitions_of_one_alert_wait_for_each_other() -> None:
     service.clock.advance(1)
     notifier.step()
     assert [status for status, _ in said(inbox)] == ["firing", "firing", "resolved"]
+    assert service.log() == [(0, "inbox", "delivered", 2), (1, "inbox", "delivered", 1)]
 
 
 def test_a_message_that_always_fails_does_not_hold_back_other_alerts() -> None:
@@ -267,6 +268,28 @@ def test_a_restart_sends_nothing_twice_and_leaves_nothing_out() -> None:
     service.judge(9)
     service.notifier(inbox).step()
     assert [status for status, _ in said(inbox)] == ["firing", "firing", "resolved"]
+
+
+def test_a_restart_between_tries_loses_nothing() -> None:
+    service, inbox = Service(group_by=["version"]), Memory("inbox", answers=[Retry("busy")])
+    notifier = service.notifier(inbox)
+    service.judge(1, "a")
+    for _ in range(3):
+        notifier.step()
+    assert (len(inbox.received), notifier.channels[0].backlog) == (1, 1)
+    service.judge(4, "a", "b")
+    notifier.step()
+    service.notifier(inbox).step()
+    assert [text for _, text in said(inbox)] == ["a moved", "b moved", "a moved"]
+
+
+def test_a_stage_that_is_stopping_sends_nothing_more() -> None:
+    service, inbox, stop = Service(), Memory("inbox"), threading.Event()
+    notifier = service.notifier(inbox)
+    service.judge(1, "a")
+    stop.set()
+    assert (notifier.channels[0].step(stop), inbox.received) == (0, [])
+    assert (notifier.channels[0].step(), len(inbox.received)) == (1, 1)
 
 
 def test_a_process_that_dies_before_its_log_is_written_sends_again_under_the_same_key() -> None:
