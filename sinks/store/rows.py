@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -107,16 +108,21 @@ def _byte_strings(values: Any) -> list[bytes]:
 
 
 def _int_arrays(values: Any) -> list[NDArray[np.int64]]:
-    arrays = [_ints(value) for value in values]
+    arrays = [value if _is_int64(value) else _ints(value) for value in values]
     lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
     return split(np.concatenate([np.zeros(0, np.int64), *arrays]), lengths)
+
+
+def _is_int64(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype == np.int64 and value.ndim == 1
 
 
 def _string_tuples(values: Any) -> list[tuple[str, ...]]:
     for value in values:
         if isinstance(value, (str, bytes)):
             raise TypeError(f"wants a list of strings, not {type(value).__name__}")
-    return [tuple(_strings(value)) for value in values]
+    strings = iter(_strings([item for value in values for item in value]))
+    return [tuple(islice(strings, len(value))) for value in values]
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {

@@ -1,0 +1,297 @@
+"""What only the embedded store promises: its tables, its directory, and what it survives."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinks.store import open_store
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import TABLES, Query, StoreError
+from sinks.store.schema import migrations
+from tests.sinks.store.samples import STRINGS, plain
+
+WORKER = """
+import os, resource, signal, sys
+from sinks.store import open_store
+from sinks.store.contract import Query, StoreError
+from tests.sinks.store.samples import plain
+path = sys.argv[1]
+"""
+
+
+def run(script: str, path: Path, *, kill_at: str = "") -> str:
+    """Run ``script`` in a process of its own; with ``kill_at``, kill it once it has printed that line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER + script, str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if kill_at and line.strip() == kill_at:
+                process.send_signal(signal.SIGKILL)
+        assert process.wait(60) == (-signal.SIGKILL if kill_at else 0), "".join(lines)
+    return "".join(lines)
+
+
+# --- tables
+
+KINDS = {
+    r"String|LowCardinality\(String\)": {"str", "bytes"},
+    "Int64": {"int"},
+    "Float64": {"float"},
+    r"Array\(Int64\)": {"ints"},
+    r"Array\(String\)": {"strs"},
+}
+
+
+def kinds_of(type_name: str) -> set[str]:
+    return next(kinds for pattern, kinds in KINDS.items() if re.fullmatch(pattern, type_name))
+
+
+def test_the_migrations_create_exactly_the_tables_of_the_contract(chdb: ChdbStore) -> None:
+    found = chdb.query("SELECT name FROM system.tables WHERE database = 'default'")["name"]
+    assert sorted(found) == sorted([*TABLES, "schema_migrations"])
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_a_table_has_the_columns_key_and_version_of_the_contract(chdb: ChdbStore, name: str) -> None:
+    sql = "SELECT name, type FROM system.columns WHERE database = 'default' AND table = {t:String} ORDER BY position"
+    columns = chdb.query(sql, {"t": name})
+    assert columns["name"] == [column.name for column in TABLES[name].columns]
+    for column, type_name in zip(TABLES[name].columns, columns["type"], strict=True):
+        assert column.kind in kinds_of(type_name), column.name
+    sql = "SELECT sorting_key, engine_full, partition_key FROM system.tables WHERE name = {t:String}"
+    described = {key: values[0] for key, values in chdb.query(sql, {"t": name}).items()}
+    assert described["sorting_key"].replace("`", "").split(", ") == list(TABLES[name].key)
+    version = re.match(r"ReplacingMergeTree(?:\((\w+)\))?", described["engine_full"])
+    assert version is not None
+    assert (version[1] or "") == TABLES[name].newest_by
+    assert int(re.findall(r"non_replicated_deduplication_window = (\d+)", described["engine_full"])[0]) >= 10_000
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_rows_with_one_key_never_lie_in_two_partitions(chdb: ChdbStore, name: str) -> None:
+    sql = "SELECT name FROM system.columns WHERE table = {t:String} AND is_in_partition_key"
+    assert set(chdb.query(sql, {"t": name})["name"]) <= set(TABLES[name].key)
+
+
+def test_migrations_count_up_from_one_and_say_why() -> None:
+    assert [step.version for step in migrations()] == list(range(1, len(migrations()) + 1))
+    for step in migrations():
+        assert all(statement.startswith("--") for statement in step.statements)
+
+
+def test_the_applied_migrations_are_on_record(chdb: ChdbStore) -> None:
+    chdb.migrate()
+    found = chdb.query("SELECT version, name FROM schema_migrations ORDER BY version")
+    assert found["version"].tolist() == [step.version for step in migrations()]
+    assert found["name"] == [step.name for step in migrations()]
+
+
+def test_an_interrupted_migration_is_finished_by_running_it_again(tmp_path: Path) -> None:
+    store = ChdbStore(tmp_path)
+    with store._writers.session() as session:
+        for statement in migrations()[0].statements[:4]:
+            session.query(statement)
+    store.migrate()
+    store.append("dead_letters", plain("dead_letters", 1), "a")
+    assert len(store.read(Query("dead_letters"))["topic"]) == 1
+    store.close()
+
+
+def test_a_store_from_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    store = open_store("chdb", str(tmp_path))
+    assert isinstance(store, ChdbStore)
+    with store._writers.session() as session:
+        session.query("INSERT INTO schema_migrations VALUES (999, 'from the future')")
+    store.close()
+    with pytest.raises(StoreError, match=r"schema version 999.*knows 1.*newer version") as refusal:
+        open_store("chdb", str(tmp_path))
+    assert str(tmp_path) in str(refusal.value)
+    open_store("chdb", str(tmp_path / "another")).close()
+
+
+# --- its directory
+
+
+def test_a_second_process_is_refused_with_the_way_out(chdb: ChdbStore) -> None:
+    script = """
+try:
+    open_store("chdb", path)
+except StoreError as error:
+    print(error)
+"""
+    said = run(script, chdb.path)
+    assert str(chdb.path) in said
+    assert f"in use by process {os.getpid()}" in said
+    assert "API lives with the store" in said
+    chdb.append("scores", plain("scores", 1), "a")
+
+
+@pytest.mark.parametrize("other", ["store", "another"])
+def test_a_second_store_in_one_process_is_refused_with_the_way_out(chdb: ChdbStore, other: str) -> None:
+    with pytest.raises(StoreError, match=r"already has the store at .* open.*close it first"):
+        ChdbStore(chdb.path.parent / other)
+    chdb.append("scores", plain("scores", 1), "a")
+
+
+def test_rows_and_tokens_are_there_after_close_and_reopen(tmp_path: Path) -> None:
+    store = open_store("chdb", str(tmp_path / "one"))
+    store.append("scores", plain("scores", 1, statistic=0.1), "a")
+    store.append("scores", plain("scores", 1, statistic=0.2), "b")
+    store.close()
+    open_store("chdb", str(tmp_path / "another")).close()
+    store = open_store("chdb", str(tmp_path / "one"))
+    store.append("scores", plain("scores", 1, statistic=0.1), "a")
+    assert store.read(Query("scores"))["statistic"].tolist() == [0.2]
+    store.close()
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    script = """
+store = open_store("chdb", path)
+for number in range(1000):
+    store.append("scores", plain("scores", 50, window_end_ms=range(number * 50, number * 50 + 50)), str(number))
+    print(number, flush=True)
+"""
+    said = run(script, tmp_path, kill_at="20")
+    acknowledged = int(said.split()[-1])
+    store = open_store("chdb", str(tmp_path))
+    found = store.read(Query("scores"))["window_end_ms"]
+    # The append under way at the kill may have been written or not, but never in part.
+    assert len(found) in ((acknowledged + 1) * 50, (acknowledged + 2) * 50)
+    for number in range(acknowledged + 2):
+        rows = plain("scores", 50, window_end_ms=range(number * 50, number * 50 + 50))
+        store.append("scores", rows, str(number))
+    found = store.read(Query("scores"))["window_end_ms"]
+    assert found.tolist() == list(range((acknowledged + 2) * 50))
+    store.close()
+
+
+@pytest.mark.parametrize("path", ["/proc/leeway", "/dev/null/leeway", "/sys/leeway"])
+def test_a_directory_that_cannot_be_written_is_refused_by_name(path: str) -> None:
+    with pytest.raises(StoreError, match=f"cannot write to the store directory {path}"):
+        ChdbStore(path)
+
+
+def test_an_append_without_room_on_the_disk_is_refused_and_may_be_tried_again(tmp_path: Path) -> None:
+    open_store("chdb", str(tmp_path)).close()
+    store = ChdbStore(tmp_path, free_bytes=2**60)
+    with pytest.raises(StoreError, match="free space") as refusal:
+        store.append("scores", plain("scores", 1), "a")
+    assert refusal.value.retryable
+    assert len(store.read(Query("scores"))["n"]) == 0
+    store.close()
+    store = ChdbStore(tmp_path)
+    store.append("scores", plain("scores", 1), "a")
+    assert len(store.read(Query("scores"))["n"]) == 1
+    store.close()
+
+
+def test_an_append_that_fails_at_its_end_is_not_acknowledged(chdb: ChdbStore) -> None:
+    with chdb._writers.session() as session:
+        session.query("ALTER TABLE scores MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 0")
+        session.query("SYSTEM STOP MERGES scores")
+    chdb.append("scores", plain("scores", 1, window_end_ms=1), "a")
+    with pytest.raises(StoreError, match="TOO_MANY_PARTS") as refusal:
+        chdb.append("scores", plain("scores", 1, window_end_ms=2), "b")
+    assert refusal.value.retryable
+    with chdb._writers.session() as session:
+        session.query("ALTER TABLE scores MODIFY SETTING parts_to_throw_insert = 3000")
+    chdb.append("scores", plain("scores", 1, window_end_ms=2), "b")
+    assert chdb.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
+
+
+def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    chdb.append("checkpoints", plain("checkpoints", 1, state=bytes(range(256))), "a")
+    assert chdb.read(Query("checkpoints"))["state"] == [bytes(range(256))]
+
+
+# --- statements
+
+
+def test_no_value_of_a_query_is_read_as_sql(chdb: ChdbStore) -> None:
+    texts = sorted(STRINGS[:-1])
+    chdb.append("alerts", plain("alerts", len(texts), alert_id=texts, title=texts, sequence=range(len(texts))), "a")
+    for number, text in enumerate(texts):
+        assert chdb.read(Query("alerts", where={"alert_id": text}))["sequence"].tolist() == [number]
+        assert chdb.read(Query("alerts", where={"title": [text, "none"]}))["sequence"].tolist() == [number]
+        behind = chdb.read(Query("alerts", after=("a", text, number)))
+        assert behind["alert_id"] == texts[number + 1 :]
+    assert len(chdb.read(Query("alerts", where={"alert_id": texts}))["sequence"]) == len(texts)
+
+
+def test_a_statement_of_ones_own_takes_parameters_and_sees_only_the_newest_rows(chdb: ChdbStore) -> None:
+    for token, value in (("a", 0.1), ("b", 0.2)):
+        chdb.append("scores", plain("scores", 2, window_end_ms=[10, 20], statistic=value), token)
+    sql = "SELECT model, sum(statistic) AS total, count() AS n FROM scores WHERE model IN {m:Array(String)} GROUP BY 1"
+    found = chdb.query(sql, {"m": ["a", "it's"]})
+    assert found["model"] == ["a"]
+    assert found["total"].tolist() == [0.4]
+    assert found["n"] == [2]
+
+
+def test_a_statement_of_ones_own_may_return_anything(chdb: ChdbStore) -> None:
+    sql = (
+        "SELECT toInt32(1) AS i, toFloat32(0.5) AS f, NULL AS nothing, [1, 2] AS array, toUInt64(-1) AS large, 'é' AS s"
+    )
+    found = chdb.query(sql)
+    assert (found["i"].dtype, found["f"].dtype) == (np.int64, np.float64)
+    assert (found["nothing"], found["array"], found["large"], found["s"]) == ([None], [[1, 2]], [2**64 - 1], ["é"])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE scores",
+        "INSERT INTO scores (model) VALUES ('x')",
+        "ALTER TABLE scores DELETE WHERE 1",
+        "TRUNCATE TABLE scores",
+        "SET readonly = 0",
+        "SET final = 0",
+        "SELECT 1; DROP TABLE scores",
+    ],
+)
+def test_a_statement_of_ones_own_only_reads(chdb: ChdbStore, sql: str) -> None:
+    chdb.append("scores", plain("scores", 1), "a")
+    with pytest.raises(StoreError):
+        chdb.query(sql)
+    assert len(chdb.read(Query("scores"))["n"]) == 1
+
+
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT throwIf(number = 70000) FROM numbers(100000)", "SELECT {x:Int64}"])
+def test_a_failed_statement_leaves_nothing_behind_for_the_next(chdb: ChdbStore, sql: str) -> None:
+    with pytest.raises(StoreError) as failure:
+        chdb.query(sql)
+    assert str(chdb.path) in str(failure.value)
+    assert chdb.query("SELECT 1 AS one") == {"one": np.array([1])}
+
+
+def test_close_waits_for_the_statement_under_way(tmp_path: Path) -> None:
+    script = """
+import threading
+store = open_store("chdb", path)
+begun, found = threading.Event(), []
+def slow():
+    begun.set()
+    found.append(store.query("SELECT sum(sleepEachRow(0.01)) AS s FROM numbers(30)")["s"])
+thread = threading.Thread(target=slow)
+thread.start()
+begun.wait()
+store.close()
+thread.join()
+print(found, flush=True)
+"""
+    # Either the statement came first and ended, or the store was closed before it began: never a crash.
+    assert re.search(r"^\[\[0\]\]$|is closed", run(script, tmp_path), re.MULTILINE)

@@ -1,0 +1,408 @@
+"""What every store promises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sinks.store import STORES, open_store
+from sinks.store.contract import TABLES, Columns, Query, Store, StoreError
+from tests.sinks.store.samples import INTS, STRINGS, awkward, exact, plain, sorted_rows, take
+
+ROUND_TRIPS = pytest.mark.parametrize("name", list(TABLES))
+
+
+@ROUND_TRIPS
+def test_every_value_comes_back_to_the_bit(store: Store, name: str) -> None:
+    table, rows = TABLES[name], awkward(TABLES[name])
+    store.append(name, rows, "one")
+    found = store.read(Query(name))
+    assert exact(table, found) == exact(table, sorted_rows(table, rows))
+
+
+def test_numbers_come_as_arrays_that_the_caller_owns_and_the_rest_as_lists(store: Store) -> None:
+    store.append("panes", plain("panes", 2, partition=[0, 1]), "a")
+    found = store.read(Query("panes"))
+    assert found["n"].dtype == np.int64
+    assert found["min"].dtype == np.float64
+    assert [array.dtype for array in found["cells"]] == [np.int64, np.int64]
+    assert isinstance(found["model"], list)
+    found["n"][0] = found["cells"][0][0] = 99
+    again = store.read(Query("panes"))
+    assert again["n"][0] == 1
+    assert again["cells"][0][0] == 1
+
+
+def test_what_the_caller_changes_after_an_append_is_not_changed_in_the_store(store: Store) -> None:
+    rows = plain("panes", 1)
+    rows["n"], rows["cells"] = np.array([5]), [np.array([1, 2])]
+    store.append("panes", rows, "a")
+    rows["n"][0] = rows["cells"][0][0] = 99
+    found = store.read(Query("panes"))
+    assert (found["n"][0], found["cells"][0].tolist()) == (5, [1, 2])
+
+
+def test_an_empty_table_has_every_column_of_its_kind(store: Store) -> None:
+    found = store.read(Query("panes"))
+    assert list(found) == [column.name for column in TABLES["panes"].columns]
+    assert found["n"].dtype == np.int64
+    assert found["n"].size == 0
+    assert found["model"] == found["cells"] == found["names"] == []
+
+
+def test_an_append_of_no_rows_does_nothing(store: Store) -> None:
+    store.append("scores", {column.name: [] for column in TABLES["scores"].columns}, "a")
+    store.append("scores", plain("scores", 1), "a")
+    assert len(store.read(Query("scores"))["n"]) == 1
+
+
+def test_a_row_with_a_known_key_replaces_the_row(store: Store) -> None:
+    store.append("scores", plain("scores", 3, window_end_ms=[10, 20, 30], statistic=0.1), "a")
+    store.append("scores", plain("scores", 2, window_end_ms=[20, 40], statistic=0.9), "b")
+    found = store.read(Query("scores"))
+    assert found["window_end_ms"].tolist() == [10, 20, 30, 40]
+    assert found["statistic"].tolist() == [0.1, 0.9, 0.1, 0.9]
+
+
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.newest_by])
+def test_where_a_table_says_so_the_row_with_the_largest_version_stays(store: Store, name: str) -> None:
+    version, other = TABLES[name].newest_by, TABLES[name].columns[-2].name
+    for token, (position, value) in enumerate([(5, 50), (9, 90), (7, 70), (-1, -10)]):
+        text = TABLES[name].column(other).kind == "str"
+        columns = {version: position, other: str(value) if text else value}
+        store.append(name, plain(name, 1, **columns), str(token))
+    found = store.read(Query(name))
+    assert (found[version].tolist(), [int(item) for item in found[other]]) == ([9], [90])
+
+
+def test_of_equal_versions_the_one_appended_last_stays(store: Store) -> None:
+    store.append("checkpoints", plain("checkpoints", 1, position=5, state=b"first"), "a")
+    store.append("checkpoints", plain("checkpoints", 1, position=5, state=b"second"), "b")
+    assert store.read(Query("checkpoints"))["state"] == [b"second"]
+
+
+def test_a_repeated_token_is_one_append(store: Store) -> None:
+    store.append("scores", plain("scores", 1, statistic=0.1), "first")
+    store.append("scores", plain("scores", 1, statistic=0.2), "second")
+    store.append("scores", plain("scores", 1, statistic=0.1), "first")
+    assert store.read(Query("scores"))["statistic"].tolist() == [0.2]
+
+
+def test_the_same_token_in_another_table_is_another_append(store: Store) -> None:
+    store.append("scores", plain("scores", 1), "a")
+    store.append("progress", plain("progress", 1), "a")
+    assert len(store.read(Query("scores"))["n"]) == len(store.read(Query("progress"))["model"]) == 1
+
+
+def test_any_text_may_be_a_token(store: Store) -> None:
+    for number, token in enumerate(STRINGS):
+        store.append("scores", plain("scores", 1, window_end_ms=number, statistic=0.1), token)
+        store.append("scores", plain("scores", 1, window_end_ms=number, statistic=0.2), f"{token}!")
+        store.append("scores", plain("scores", 1, window_end_ms=number, statistic=0.1), token)
+    assert store.read(Query("scores"))["statistic"].tolist() == [0.2] * len(STRINGS)
+
+
+def test_a_replay_cut_into_other_blocks_gives_the_same_rows(store: Store) -> None:
+    rows = plain("scores", 60, window_end_ms=range(0, 600, 10), statistic=list(np.linspace(0, 1, 60)))
+    for block in (7, 60, 1, 23):
+        for start in range(0, 60, block):
+            places = range(start, min(start + block, 60))
+            store.append("scores", take(rows, places), f"{start}+{len(places)}")
+        assert exact(TABLES["scores"], store.read(Query("scores"))) == exact(TABLES["scores"], rows)
+
+
+def test_rows_of_many_months_may_come_in_one_append(store: Store) -> None:
+    month_ms = 31 * 86_400_000
+    rows = plain("scores", 240, window_end_ms=range(0, 240 * month_ms, month_ms))
+    store.append("scores", rows, "a")
+    store.append("scores", rows, "a")
+    assert len(store.read(Query("scores"))["n"]) == 240
+
+
+def _numbered(store: Store, count: int = 100) -> None:
+    signals = [f"feature:f{number % 5}" for number in range(count)]
+    rows = plain(
+        "scores", count, signal=signals, window_end_ms=range(count), effect=[number / 10 for number in range(count)]
+    )
+    store.append("scores", rows, "numbered")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query("scores", where={"window_end_ms": 7}), [7]),
+        (Query("scores", where={"window_end_ms": [7, 99, 100, 7]}), [7, 99]),
+        (Query("scores", where={"window_end_ms": np.array([3, 4])}), [3, 4]),
+        (Query("scores", where={"signal": "feature:f4"}, high={"window_end_ms": 20}), [4, 9, 14, 19]),
+        (Query("scores", where={"signal": ["feature:f4", "feature:f3", "no"]}, high={"window_end_ms": 9}), [3, 4, 8]),
+        (Query("scores", where={"signal": []}), []),
+        (Query("scores", where={"effect": 0.7}), [7]),
+        (Query("scores", where={"effect": [0.7, float("nan")]}), [7]),
+        (Query("scores", low={"window_end_ms": 97}), [97, 98, 99]),
+        (Query("scores", low={"window_end_ms": 3}, high={"window_end_ms": 5}), [3, 4]),
+        (Query("scores", low={"window_end_ms": 3.5}, high={"window_end_ms": 5.5}), [4, 5]),
+        (Query("scores", low={"window_end_ms": 3}, high={"window_end_ms": 3}), []),
+        (Query("scores", low={"effect": 0.3}, high={"effect": 0.5}), [3, 4]),
+        (Query("scores", low={"window_end_ms": float("inf")}), []),
+        (Query("scores", high={"window_end_ms": float("-inf")}), []),
+        (Query("scores", low={"window_end_ms": float("-inf")}, high={"window_end_ms": 2}), [0, 1]),
+        (Query("scores", low={"window_end_ms": 98}, high={"window_end_ms": 2**70}), [98, 99]),
+        (Query("scores", where={"window_end_ms": 3}, low={"window_end_ms": 2**70}), []),
+    ],
+)
+def test_conditions_pick_rows(store: Store, query: Query, expected: list[int]) -> None:
+    _numbered(store)
+    assert sorted(store.read(query)["window_end_ms"].tolist()) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query("scores", limit=3), [0, 5, 10]),
+        (Query("scores", limit=3, descending=True), [99, 94, 89]),
+        (Query("scores", limit=0), []),
+        (Query("scores", order=("window_end_ms",), limit=3), [0, 1, 2]),
+        (Query("scores", order=("window_end_ms",), descending=True, limit=3), [99, 98, 97]),
+        (Query("scores", order=("effect",), descending=True, limit=2), [99, 98]),
+        (Query("scores", order=("status", "window_end_ms"), limit=2), [0, 1]),
+    ],
+)
+def test_rows_come_in_the_order_asked_for(store: Store, query: Query, expected: list[int]) -> None:
+    _numbered(store)
+    assert store.read(query)["window_end_ms"].tolist() == expected
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_nan_sorts_last_either_way(store: Store, descending: bool) -> None:
+    effects = [float("nan"), 2.0, float("-inf"), float("nan"), 1.0]
+    store.append("scores", plain("scores", 5, window_end_ms=range(5), effect=effects), "a")
+    found = store.read(Query("scores", order=("effect",), descending=descending))
+    assert np.isnan(found["effect"]).tolist() == [False] * 3 + [True] * 2
+
+
+def test_strings_sort_by_their_bytes(store: Store) -> None:
+    signals = ["b", "a", "", "B", "é", "\U0001f600", "\uffff", "a\0", "aa"]
+    store.append("scores", plain("scores", len(signals), signal=signals), "a")
+    assert store.read(Query("scores"))["signal"] == sorted(signals, key=str.encode)
+
+
+def test_only_the_columns_asked_for_come_in_the_order_asked_for(store: Store) -> None:
+    _numbered(store, 3)
+    found = store.read(Query("scores", columns=("effect", "signal")))
+    assert list(found) == ["effect", "signal"]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", [(), ("window_end_ms",), ("status", "signal")])
+def test_pages_hold_every_row_once_while_rows_are_appended(
+    store: Store, order: tuple[str, ...], descending: bool
+) -> None:
+    _numbered(store, 50)
+    query = Query("scores", order=order, descending=descending, limit=7)
+    seen: list[int] = []
+    for number in range(20):
+        page = store.read(query)
+        seen += page["window_end_ms"].tolist()
+        if number < 8:  # some fall before the page's end, some behind it
+            store.append(
+                "scores", plain("scores", 1, signal=f"feature:f{number % 5}", window_end_ms=1_000 + number), str(number)
+            )
+        query = replace(query, after=query.cursor(page) or query.after)
+    originals = [window_end_ms for window_end_ms in seen if window_end_ms < 50]
+    assert sorted(originals) == list(range(50))
+    assert len(set(seen)) == len(seen)
+
+
+def _without(rows: Columns, name: str) -> Columns:
+    return {key: values for key, values in rows.items() if key != name}
+
+
+BAD_ROWS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "an unknown table": ("nothing", lambda: plain("scores", 1)),
+    "a missing column": ("scores", lambda: _without(plain("scores", 1), "n")),
+    "an unknown column": ("scores", lambda: plain("scores", 1) | {"more": [1]}),
+    "unequal lengths": ("scores", lambda: plain("scores", 2) | {"n": [1]}),
+    "a number among strings": ("scores", lambda: plain("scores", 2, signal=["a", 1])),
+    "None among strings": ("scores", lambda: plain("scores", 2, signal=["a", None])),
+    "a lone surrogate": ("scores", lambda: plain("scores", 1, signal="\ud800")),
+    "a fraction among integers": ("scores", lambda: plain("scores", 1, n=1.5)),
+    "an integer beyond 64 bits": ("scores", lambda: plain("scores", 1, n=2**63)),
+    "an unsigned integer beyond 63 bits": ("scores", lambda: plain("scores", 1) | {"n": np.array([2**63], "u8")}),
+    "a string among numbers": ("scores", lambda: plain("scores", 1, effect="0.5")),
+    "text among bytes": ("checkpoints", lambda: plain("checkpoints", 1, state="text")),
+    "a matrix among arrays": ("panes", lambda: plain("panes", 1) | {"cells": [np.zeros((2, 2), int)]}),
+    "a string in place of a list of them": ("panes", lambda: plain("panes", 1) | {"names": ["abc"]}),
+    "a number in place of an array": ("panes", lambda: plain("panes", 1) | {"cells": [7]}),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_ROWS))
+def test_rows_that_the_table_cannot_hold_are_refused_whole(store: Store, name: str) -> None:
+    table, rows = BAD_ROWS[name]
+    with pytest.raises(StoreError) as refusal:
+        store.append(table, rows(), "a")
+    assert not refusal.value.retryable
+    assert all(len(store.read(Query(known))[TABLES[known].key[0]]) == 0 for known in TABLES)
+
+
+BAD_QUERIES = {
+    "an unknown table": Query("nothing"),
+    "an unknown column in where": Query("scores", where={"more": 1}),
+    "an unknown column in low": Query("scores", low={"more": 1}),
+    "an unknown column in order": Query("scores", order=("more",)),
+    "an unknown column in columns": Query("scores", columns=("n`, version() AS `n",)),
+    "a string for an integer": Query("scores", where={"n": "1 OR 1 = 1"}),
+    "an integer for a string": Query("scores", where={"signal": 1}),
+    "None": Query("scores", where={"signal": None}),
+    "a fraction for an integer": Query("scores", where={"n": 1.5}),
+    "bytes in where": Query("checkpoints", where={"state": b""}),
+    "arrays in where": Query("panes", where={"cells": [1]}),
+    "a bound for strings": Query("scores", low={"signal": 1}),
+    "a bound that is a string": Query("scores", low={"n": "1"}),  # type: ignore[dict-item]
+    "a bound that is not a number": Query("scores", low={"n": float("nan")}),
+    "an order by arrays": Query("panes", order=("cells",)),
+    "a column twice in order": Query("scores", order=("n", "n")),
+    "a limit below 0": Query("scores", limit=-1),
+    "too few values in after": Query("scores", after=("a",)),
+    "an integer for a string in after": Query("notifications", after=(1, 1, "a")),
+    "an order by floats with after": Query("notifications", order=("attempts",), after=("a", "a", 1, "a")),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_QUERIES))
+def test_queries_that_make_no_sense_are_refused(store: Store, name: str) -> None:
+    _numbered(store, 3)
+    with pytest.raises(StoreError):
+        store.read(BAD_QUERIES[name])
+    assert len(store.read(Query("scores"))["n"]) == 3
+
+
+def test_a_page_cannot_start_at_a_float(store: Store) -> None:
+    query = Query("scores", order=("effect",))
+    _numbered(store, 3)
+    with pytest.raises(StoreError, match="effect"):
+        store.read(Query("scores", order=("effect",), after=query.cursor(store.read(query))))
+
+
+def test_threads_may_append_and_read_at_once(store: Store) -> None:
+    start, errors = threading.Barrier(6), []
+
+    def write(worker: int) -> None:
+        start.wait()
+        for number in range(10):
+            rows = plain("scores", 20, signal=f"s{worker}", window_end_ms=range(number * 20, number * 20 + 20))
+            store.append("scores", rows, f"{worker}/{number}")
+            found = store.read(Query("scores", where={"signal": f"s{worker}"}, columns=("window_end_ms",)))
+            if found["window_end_ms"].tolist() != list(range(number * 20 + 20)):
+                errors.append(worker)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    assert errors == []
+    assert len(store.read(Query("scores"))["n"]) == 6 * 200
+
+
+def test_threads_that_append_the_same_rows_at_once_append_them_once(store: Store) -> None:
+    rows = plain("scores", 50, window_end_ms=range(50))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: store.append("scores", rows, "same"), range(8)))
+    assert store.read(Query("scores"))["window_end_ms"].tolist() == list(range(50))
+
+
+def test_migrating_again_keeps_the_rows(store: Store) -> None:
+    _numbered(store, 3)
+    store.migrate()
+    assert len(store.read(Query("scores"))["n"]) == 3
+
+
+def test_a_closed_store_says_so(store: Store) -> None:
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.read(Query("scores"))
+    with pytest.raises(StoreError, match="closed"):
+        store.append("scores", plain("scores", 1), "a")
+
+
+def test_an_unknown_kind_of_store_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(StoreError, match="memory, chdb"):
+        open_store("sqlite")
+
+
+@pytest.fixture(scope="module")
+def every_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+    """One store of each kind, for tests that compare them."""
+    stores = [open_store(kind, str(tmp_path_factory.mktemp(kind))) for kind in STORES]
+    yield stores
+    for opened in stores:
+        opened.close()
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "str": st.sampled_from(["", "a", "b", "é", "\t'\\"]) | st.text(st.characters(codec="utf-8"), max_size=4),
+    "int": st.sampled_from([0, 1, 2, 3]) | st.sampled_from(INTS),
+    "float": st.floats(),
+    "bytes": st.binary(max_size=4),
+    "ints": st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3),
+    "strs": st.lists(st.text(st.characters(codec="utf-8"), max_size=3), max_size=2),
+}
+EXAMPLES = iter(range(10**9))
+
+
+def _rows(name: str, example: str) -> st.SearchStrategy[Columns]:
+    """Blocks of distinct keys, drawn from few, so that later ones replace earlier ones."""
+    table = TABLES[name]
+    values = {column.name: VALUES[column.kind] for column in table.columns}
+    # The first column of every key is a string: it keeps examples apart in stores that outlive them.
+    values[table.key[0]] = st.sampled_from([f"{example}/a", f"{example}/b"])
+    row = st.fixed_dictionaries(values)
+    rows = st.lists(row, min_size=1, max_size=6, unique_by=lambda found: tuple(found[part] for part in table.key))
+    return rows.map(lambda found: {column: [item[column] for item in found] for column in values})
+
+
+def _queries(name: str, example: str) -> st.SearchStrategy[Query]:
+    table = TABLES[name]
+    kinds = {column.name: column.kind for column in table.columns if column.kind in ("str", "int", "float")}
+    numbers = [column for column, kind in kinds.items() if kind != "str"]
+    bounds = st.dictionaries(st.sampled_from(numbers), st.integers(-2, 5) | st.floats(allow_nan=False), max_size=2)
+    conditions = st.fixed_dictionaries(
+        {table.key[0]: st.just([f"{example}/a", f"{example}/b"])},
+        optional={
+            column: st.lists(VALUES[kind], max_size=4) for column, kind in kinds.items() if column != table.key[0]
+        },
+    )
+    exact_order = [column for column, kind in kinds.items() if kind != "float"]
+    return st.builds(
+        Query,
+        table=st.just(name),
+        where=conditions,
+        low=bounds,
+        high=bounds,
+        order=st.lists(st.sampled_from(exact_order), unique=True, max_size=2).map(tuple),
+        descending=st.booleans(),
+        limit=st.none() | st.integers(0, 5),
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), name=st.sampled_from(sorted(TABLES)))
+def test_all_stores_give_the_same_rows_in_the_same_order(every_store: list[Store], data: Any, name: str) -> None:
+    example, table = str(next(EXAMPLES)), TABLES[name]
+    for number, rows in enumerate(data.draw(st.lists(_rows(name, example), min_size=1, max_size=4), "appends")):
+        for opened in every_store:
+            opened.append(name, rows, f"{example}/{number}")
+    for query in data.draw(st.lists(_queries(name, example), min_size=1, max_size=5), "queries"):
+        pages = [opened.read(query) for opened in every_store]
+        answers = [exact(table, page) for page in pages]
+        assert all(answer == answers[0] for answer in answers[1:])
+        behind = replace(query, after=query.cursor(pages[0]))
+        answers = [exact(table, opened.read(behind)) for opened in every_store]
+        assert all(answer == answers[0] for answer in answers[1:])
