@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.event_time import BOUND_MS, EventTimes
-from monitor.decoders.shape import Path, Shape, split
+from monitor.decoders.shape import Columns, Path, Shape, split
 from monitor.decoders.values import MAX_NAME, category, display, number, text
 from monitor.events import KEPT, REJECTED, Events, Problem
 
@@ -39,6 +39,13 @@ class Rows:
     structures: list[Any]
     payloads: list[bytes]
     unchecked: list[int]
+    _columns: Columns | None = None
+
+    def columns(self, shape: Shape) -> Columns:
+        """The values by path, shared by all models that read these rows."""
+        if self._columns is None:
+            self._columns = shape.columns(self.structures)
+        return self._columns
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -104,7 +111,7 @@ class ModelColumns:
         if self.time is None:
             outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
             return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
-        values = shape.columns(rows.structures).of(self.time)
+        values = rows.columns(shape).of(self.time)
         event_ms, reasons = self.times.read(partition, values)
         wrong = {index: (reason, display(values[index])) for index, reason in reasons.items()}
         max_ahead_ms = self.plan.source.max_ahead
@@ -123,47 +130,45 @@ class _Build:
         self.model = model
         self.rows = rows
         self.shape = shape
-        self.columns = shape.columns(rows.structures)
+        self.columns = rows.columns(shape)
         self.problems = decoded.problems
 
     def events(self, event_ms: NDArray[np.int64]) -> Events:
         model, rows = self.model, self.rows
-        numeric = np.empty((len(model.numeric), len(rows)), dtype=np.float64)
-        for position, (signal, path) in enumerate(model.numeric):
-            numeric[position] = self._numeric(signal, path)
         return Events(
             offsets=rows.offsets,
             record_ms=rows.record_ms,
             event_ms=event_ms,
             versions=self._versions(model.version) if model.version is not None else None,
             ids=self._ids(model.id) if model.id is not None else None,
-            numeric=numeric,
+            numeric=self._all_numeric(),
             category=[self._category(signal, path) for signal, path in model.category],
         )
 
+    def _all_numeric(self) -> NDArray[np.float64]:
+        numeric = self.model.numeric
+        if not self.rows.unchecked and all(self.shape.numbers_only(path) for _, path in numeric):
+            return self.columns.numbers(tuple(path for _, path in numeric)).copy()
+        columns = [self._numeric(signal, path) for signal, path in numeric]
+        return np.array(columns, dtype=np.float64).reshape(len(numeric), len(self.rows))
+
     def _numeric(self, signal: str, path: Path) -> NDArray[np.float64]:
         values = self.columns.of(path)
-        suspects: Iterable[int] = self.rows.unchecked if self.shape.numbers_only(path) else range(len(values))
-        self._repair(values, suspects, number, signal)
-        try:
-            return np.fromiter(values, np.float64, len(values))
-        except TypeError:  # a None, which only np.array reads as NaN
-            return np.array(values, dtype=np.float64)
+        suspects: Sequence[int] = self.rows.unchecked if self.shape.numbers_only(path) else range(len(values))
+        return np.array(self._repaired(values, suspects, number, signal), dtype=np.float64)  # None is NaN
 
     def _category(self, signal: str, path: Path) -> list[object]:
         values = self.columns.of(path)
-        self._repair(values, self._unusual(values), category, signal)
-        return values
+        return self._repaired(values, self._unusual(values), category, signal)
 
     def _versions(self, path: Path) -> list[str]:
         values = self.columns.of(path)
-        self._repair(values, self._unusual(values, none_is_usual=False), _version, "version")
-        return values
+        return self._repaired(values, self._unusual(values, none_is_usual=False), _version, "version")
 
     def _ids(self, path: Path) -> list[str | None]:
         values = self.columns.of(path)
-        self._repair(values, [i for i, v in enumerate(values) if type(v) is not str], text, "id")
-        self._repair(values, self.rows.unchecked, text, "id")
+        odd = {index for index, value in enumerate(values) if type(value) is not str}
+        values = self._repaired(values, sorted(odd.union(self.rows.unchecked)), text, "id")
         # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
         return [value or None for value in values]
 
@@ -176,19 +181,22 @@ class _Build:
         ]
         return sorted({*odd, *self.rows.unchecked}) if self.rows.unchecked else odd
 
-    def _repair(
+    def _repaired(
         self,
         values: list[Any],
-        suspects: Iterable[int],
+        suspects: Sequence[int],
         read: Callable[[object], tuple[object, str]],
         field: str,
-    ) -> None:
+    ) -> list[Any]:
+        """A copy of ``values`` in which the suspects are what ``read`` makes of them."""
+        values = values.copy()
         for index in suspects:
             found = values[index]
             values[index], reason = read(found)
             if reason:
                 problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(found))
                 self.problems.append((self.model.name, problem))
+        return values
 
 
 def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:

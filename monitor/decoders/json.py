@@ -166,7 +166,7 @@ class JsonDecoder:
 
     def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
         for paths, models in self._by_where.items():
-            columns = self._shape.columns(rows.structures)
+            columns = rows.columns(self._shape)
             found: dict[_Key, list[int]] = {}
             keys = zip(*(map(_equal, columns.of(path)) for path in paths), strict=True)
             for index, key in enumerate(keys):
