@@ -114,8 +114,11 @@ def _json_messages(body: bytes) -> list[bytes]:
 
 
 def _position(error: Exception, body: bytes) -> int:
-    found = re.search(r"\(byte (\d+)\)", str(error))
-    return int(found[1]) if found else len(body)
+    found = re.search(r"(trailing characters )?\(byte (\d+)\)", str(error))
+    if not found:
+        return len(body)
+    # Of what stands behind the value, msgspec has already read the first byte.
+    return int(found[2]) - 1 if found[1] else int(found[2])
 
 
 def _bad(detail: str, position: int) -> ProblemError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
@@ -79,7 +80,15 @@ class Paged(BaseModel):
 
 def answer(document: dict[str, Any] | list[Any], status: int = 200) -> Response:
     """Return a document as JSON; NaN and infinity are null."""
-    return Response(msgspec.json.encode(document), status, media_type="application/json")
+    body = msgspec.json.encode(document, enc_hook=_plain)
+    return Response(body, status, media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or an array of NumPy as Python's own."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
 
 def duration_ms(field: str, text: str) -> int:

@@ -17,6 +17,7 @@ __all__ = ["DEFAULT_URL", "Answers", "Local", "asks", "between", "parameters"]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 60.0
+STORE_MARK = "leeway.lock"
 
 Row = dict[str, Any]
 Local = Callable[["Store", int, "str | None"], "Page"]
@@ -121,8 +122,8 @@ def _opened(path: Path) -> Any:
     from sinks.store import open_store
 
     # Opening would create an empty store, and a mistyped name would answer "nothing".
-    if not path.is_dir():
-        raise InputError(f"no store at {path}: there is no such directory")
+    if not (path / STORE_MARK).is_file():
+        raise InputError(f"no store at {path}")
     return closing(open_store("chdb", str(path)))
 
 

@@ -1,0 +1,45 @@
+"""Alive, ready, counted."""
+
+from __future__ import annotations
+
+from prometheus_client import Gauge
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.api.world import Client, World
+
+
+def test_a_process_that_is_not_ready_is_still_alive() -> None:
+    client = Client(World(reasons=["no partition is assigned", "the store is being upgraded"]))
+    assert client.get("/healthz").json() == {"status": "ok"}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (
+        503,
+        ["no partition is assigned", "the store is being upgraded"],
+    )
+
+
+def test_a_ready_service_says_so() -> None:
+    assert Client(World()).get("/readyz").json() == {"status": "ready"}
+
+
+def test_the_status_is_the_services_own() -> None:
+    assert Client(World()).get("/v1/status").json() == {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
+
+
+def test_metrics_hold_the_services_and_the_apis_own() -> None:
+    world = World()
+    Gauge("leeway_lag", "Records behind.", registry=world.metrics).set(7)
+    client = Client(world)
+    client.get("/v1/models/nothing")
+    client.get("/etc/passwd")
+    answer = client.get("/metrics")
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert samples["leeway_lag",] == 7
+    labels = (("method", "GET"), ("route", "/v1/models/{model}"), ("status", "404"))
+    assert samples["leeway_http_requests_total", *labels] == 1
+    unknown = (("method", "GET"), ("route", "other"), ("status", "404"))
+    assert samples["leeway_http_requests_total", *unknown] == 1

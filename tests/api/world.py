@@ -1,0 +1,146 @@
+"""A service to show, made of a real store and configuration, and a client that talks to its API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+
+from monitor.api.app import create_app
+from monitor.clock import ManualClock
+from monitor.config import Configuration, Model, Service
+from monitor.errors import SourceError
+from sinks.store.contract import TABLES, Store
+from sinks.store.memory import MemoryStore
+
+NOW_MS = 1_700_000_000_000
+MINUTE_MS = 60_000
+
+
+def model(name: str, **spec: Any) -> Model:
+    """A model with two features, a prediction, and an HTTP stream of its own name."""
+    schema = {
+        "features": {"amount": {"type": "numeric", "range": [0, 100]}, "country": {"type": "category"}},
+        "prediction": {"score": {"type": "numeric"}},
+    }
+    return Model.model_validate(
+        {
+            "apiVersion": "leeway/v1",
+            "kind": "Model",
+            "metadata": {"name": name, "owner": "risk"},
+            "spec": {"sources": [{"http": name}], "schema": schema, **spec},
+        }
+    )
+
+
+@dataclass
+class World:
+    """What the API needs of a service, with everything that a test may turn."""
+
+    store: Store = field(default_factory=MemoryStore)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW_MS))
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    configuration: Configuration = field(default_factory=lambda: configured(model("fraud"), model("churn")))
+    reasons: list[str] = field(default_factory=list)
+    accepted: dict[str, list[bytes]] = field(default_factory=dict)
+    broken_source: SourceError | None = None
+    windows: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+
+    def ready(self) -> list[str]:
+        return self.reasons
+
+    def status(self) -> dict[str, Any]:
+        return {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
+
+    def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
+        if self.broken_source is not None:
+            raise self.broken_source
+        log = self.accepted.setdefault(stream, [])
+        log += payloads
+        return len(log) - len(payloads), len(log) - 1
+
+    def distribution(
+        self, model: str, signal: str, segment: str, version: str, *, from_ms: int, to_ms: int
+    ) -> dict[str, Any]:
+        return self.windows[from_ms, to_ms]
+
+    def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Store rows; columns that a row leaves out are empty or 0."""
+        empty: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "bytes": b"", "ints": [], "strs": []}
+        columns = {c.name: [row.get(c.name, empty[c.kind]) for row in rows] for c in TABLES[table].columns}
+        self.store.append(table, columns, token=f"{table}{json.dumps(rows, default=str)}")
+
+
+def configured(*models: Model) -> Configuration:
+    return Configuration(Service(), {found.name: found for found in models}, root=None)  # type: ignore[arg-type]
+
+
+class Client:
+    """Asks the API of a world without a network."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        self.app = create_app(world, **options)
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        named = {name.rstrip("_"): value for name, value in parameters.items()}
+        return self.request("GET", path, params=named or None)
+
+    def post(self, path: str, content: bytes, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, content=content, headers=named)
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        return asyncio.run(self._request(method, path, **how))
+
+    def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        answer = self.get(path, **parameters)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
+
+    async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
+            return await client.request(method, path, **how)
+
+
+def score(end_min: int, **more: Any) -> dict[str, Any]:
+    """A quiet window of five minutes that ends ``end_min`` minutes after the epoch."""
+    row = {
+        "model": "fraud",
+        "signal": "feature:amount",
+        "version": "v1",
+        "detector": "psi",
+        "window_end_ms": end_min * MINUTE_MS,
+        "window_ms": 5 * MINUTE_MS,
+        "statistic": 0.01,
+        "effect": 0.01,
+        "min_effect": 0.1,
+        "p_value": float("nan"),
+        "status": "ok",
+        "n": 100,
+    }
+    return row | more
+
+
+def step(alert_id: str, sequence: int, state: str, at_ms: int, **more: Any) -> dict[str, Any]:
+    """A transition of an alert that started at its first step."""
+    row = {
+        "model": "fraud",
+        "alert_id": alert_id,
+        "sequence": sequence,
+        "state": state,
+        "at_ms": at_ms,
+        "starts_ms": 1_000,
+        "ends_ms": at_ms if state in ("resolved", "cancelled") else 0,
+        "severity": "warning",
+        "title": f"{alert_id} moved",
+        "labels": '{"model":"fraud"}',
+        "signals": '[{"signal":"feature:amount"}]',
+    }
+    return row | more
