@@ -3,8 +3,6 @@
 Why a summary keeps the names that it keeps is explained in `detectors.sketch.category_summary`.
 """
 
-# ruff: noqa: PLR0917 -- a kernel takes its state as plain arrays, by position
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

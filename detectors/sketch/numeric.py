@@ -3,8 +3,6 @@
 A row is whatever the caller keeps apart: one pane of one version of one segment. Rows are reused once taken.
 """
 
-# ruff: noqa: PLR0917 -- a kernel takes its state as plain arrays, by position
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
