@@ -166,4 +166,4 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
         return Judgement("ok", surprise, limit, f"not unusual: reached {reached} times in {len(history)} windows")
     if p_value > limits.tail_probability:
         return Judgement("ok", surprise, limit, f"chance explains it: p = {p_value:.2g}")
-    return Judgement("drift", surprise, limit, f"effect {effect:.3g} ≥ {min_effect:.3g}, surprise {surprise:.1f}")
+    return Judgement("drift", surprise, limit, "")

@@ -147,7 +147,7 @@ class DistributionSeries:
         judged = judge(measured.effect, min_effect, measured.p_value, self._variation.of(name), self._limits)
         detail = judged.reason
         if name == "new_category" and measured.effect > 0:
-            detail = f"{detail}; new: {self._new_names(window)}"
+            detail = _joined(detail, f"new: {self._new_names(window)}")
         return self._verdict(
             name,
             judged.status,
@@ -197,6 +197,10 @@ class DistributionSeries:
         self._variation.restore(state["variation"])
 
 
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
 class VolumeSeries:
     """The number of events of one segment, all versions together.
 
@@ -237,7 +241,7 @@ class VolumeSeries:
             judged.status,
             end_ms,
             n,
-            detail=f"{measured.detail}; {judged.reason}",
+            detail=_joined(measured.detail, judged.reason),
             statistic=measured.statistic,
             effect=measured.effect,
             min_effect=min_effect,

@@ -270,7 +270,7 @@ class Service:
     def _open_http_log(self) -> Any:
         from monitor.sources.http_log import HttpLog
 
-        path = _path(self.configuration, self.configuration.service.spec.ingest_log)
+        path = Path(self.configuration.service.spec.ingest_log)
         path.parent.mkdir(parents=True, exist_ok=True)
         return HttpLog(path, self.clock)
 

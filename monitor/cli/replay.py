@@ -68,7 +68,7 @@ def command(
             )
         if json_:
             for table, row in results(store, configuration.models):
-                as_json({"table": table} | row)
+                as_json({"table": table, **row})
         else:
             _summary(done)
     finally:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from monitor.service import Service
 
 __all__ = ["command", "serve"]
@@ -48,7 +50,7 @@ def serve(service: Service, host: str | None = None, port: int | None = None) ->
 
     import uvicorn
 
-    from monitor.api import create_app
+    from monitor.api.app import create_app
     from monitor.errors import SourceError
 
     api = service.configuration.service.spec.api
@@ -73,11 +75,11 @@ def serve(service: Service, host: str | None = None, port: int | None = None) ->
     threading.Thread(target=leave, name="leave", daemon=True).start()
     handle_exit = server.handle_exit
 
-    def on_signal(signal: int, frame: object) -> None:
+    def on_signal(signal: int, frame: FrameType | None) -> None:
         app.state.stopping.set()
-        handle_exit(signal, frame)  # type: ignore[arg-type]
+        handle_exit(signal, frame)
 
-    server.handle_exit = on_signal  # type: ignore[method-assign]
+    server.handle_exit = on_signal  # type: ignore[method-assign, assignment]
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:

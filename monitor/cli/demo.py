@@ -1,0 +1,171 @@
+"""``leeway demo``: a year of real flights, from the events to the alerts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.output import as_json, as_table
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+    from monitor.demo.report import Told
+    from monitor.replay import Replayed
+    from sinks.store.contract import Store
+
+__all__ = ["command"]
+
+CONFIG = Path("configs/demo.yaml")
+FOLDER = Path("data/demo")
+
+
+@click.command("demo")
+@click.option("--source", type=click.Choice(["file", "kafka"]), default="file", help="Where events are read from.")
+@click.option("--serve/--no-serve", default=True, help="Serve the API at the end, until interrupted.")
+@click.option("--json", "json_", is_flag=True, help="The summary as one JSON document; no serving.")
+def command(source: str, *, serve: bool, json_: bool) -> None:
+    """Watch a small model on every flight out of New York in 2013.
+
+    The model is trained on January. In February a blizzard comes; in September a failure is injected into the
+    model's twin, which answers a constant from then on. Run it from the repository's folder: make demo.
+    """
+    from monitor.config import load
+    from monitor.demo.flights import load_flights, write_events
+    from monitor.errors import InputError
+    from monitor.logs import log_to_stderr
+    from sinks.store import open_store
+
+    log_to_stderr(as_json=False, quiet=True)
+    if not CONFIG.exists():
+        raise InputError(f"no {CONFIG} here; run the demo from the repository's folder")
+    configuration = load(CONFIG)
+    _fresh(FOLDER)
+    click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
+    flights = load_flights()
+    events = FOLDER / "flights.jsonl"
+    count = write_events(flights, events)
+    click.echo(f"AUC on the rest of the year: {flights.auc:.2f}. Replaying {count:,} events.\n", err=True)
+    store = open_store("chdb", configuration.service.spec.store.path)
+    store.migrate()
+    try:
+        with _source(source, configuration, events) as (configured, opened):
+            done = _replay(configured, store, opened, count, quiet=json_)
+        _summarise(done, source, json_=json_)
+        if serve and not json_:
+            _serve(configuration, store)
+    finally:
+        store.close()
+
+
+def _fresh(folder: Path) -> None:
+    """The demo's own folder, without what an earlier demo left."""
+    for name in ("store", "kafka"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _source(kind: str, configuration: Configuration, events: Path) -> Iterator[tuple[Configuration, Any]]:
+    from monitor.service import bounded_source
+    from monitor.sources import source_class
+
+    if kind == "file":
+        yield configuration, source_class("file")({"flights": [events]})
+        return
+    from monitor.cli.progress import Progress
+    from monitor.demo.kafka import broker, produce
+
+    click.echo("Starting a Kafka broker ...", err=True)
+    with broker(FOLDER / "kafka") as bootstrap:
+        with Progress("producing", lambda: events.stat().st_size) as progress:
+            count = produce(bootstrap, "flights", events, lambda done: progress.at(done, 0))
+        click.echo(f"{count:,} messages are in the topic flights at {bootstrap}.\n", err=True)
+        configured = _with_bootstrap(configuration, bootstrap)
+        yield configured, bounded_source(configured)
+
+
+def _with_bootstrap(configuration: Configuration, bootstrap: str) -> Configuration:
+    from dataclasses import replace
+
+    spec = configuration.service.spec
+    kafka = spec.kafka.model_copy(update={"bootstrap": [bootstrap]})
+    service = configuration.service.model_copy(update={"spec": spec.model_copy(update={"kafka": kafka})})
+    return replace(configuration, service=service)
+
+
+def _replay(configuration: Configuration, store: Store, source: Any, count: int, *, quiet: bool) -> Replayed:
+    from monitor.cli.progress import Progress
+    from monitor.demo.report import tell
+    from monitor.replay import Replay
+
+    with Progress("replaying", lambda: count) as progress:
+
+        def say(transition: Any) -> None:
+            for line in [] if quiet else tell(transition):
+                progress.say(line)
+
+        replay = Replay(configuration, store, source)
+        return replay.run(
+            batch=10_000,
+            on_progress=lambda counters: progress.at(counters.records, counters.records),
+            on_transition=say,
+            checkpoint_every=200_000,
+        )
+
+
+def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
+    from monitor.demo.report import fired
+
+    alerts = fired(done.transitions)
+    other = [alert for alert in alerts if alert.why == "other"]
+    if json_:
+        document = {
+            "source": source,
+            "events": done.counters.events,
+            "windows": done.windows,
+            "scores": done.scores,
+            "findings": done.counters.findings,
+            "alerts": [vars(alert) for alert in alerts],
+            "outside": len(other),
+        }
+        as_json(document)
+        return
+    click.echo()
+    as_table(
+        ("day", "until", "model", "severity", "why", "what"),
+        [(a.day, a.until, a.model, a.severity, a.why, a.title.partition(": ")[2]) for a in alerts],
+        title="Alerts of 2013",
+    )
+    click.echo(
+        f"{done.counters.events:,} events, {done.windows:,} windows judged, {done.scores:,} scores,"
+        f" {len(alerts)} alerts: {_count(alerts, 'blizzard')} of the blizzard,"
+        f" {_count(alerts, 'injected')} of the injected failure, {len(other)} outside of both"
+        f"{': ' + ', '.join(alert.day for alert in other) if other else ''}."
+    )
+
+
+def _count(alerts: list[Told], why: str) -> int:
+    return sum(alert.why == why for alert in alerts)
+
+
+def _serve(configuration: Configuration, store: Store) -> None:
+    from monitor.cli.run import serve
+    from monitor.clock import SystemClock
+    from monitor.service import Service
+
+    click.echo(
+        "\nAsk it, in another terminal (Ctrl-C here ends it):\n"
+        "  .venv/bin/leeway alerts --model flights\n"
+        "  .venv/bin/leeway history --model flights --signal feature:hour --detector psi --from 2013-02-01 --to 2013-02-14\n"
+        "  curl 'http://127.0.0.1:8080/v1/distributions?model=flights&signal=feature:hour&version=january"
+        "&from=2013-02-08T05:00:00Z&to=2013-02-10T05:00:00Z"
+        "&against_from=2013-01-11T05:00:00Z&against_to=2013-02-08T05:00:00Z'",
+        err=True,
+    )
+    service = Service(configuration, SystemClock(), store, read=False)
+    serve(service)
