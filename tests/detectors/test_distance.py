@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import scipy.spatial.distance
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detectors.distance import DISTANCES, Comparison, Distance, coarsen, find, grouped
@@ -69,9 +69,10 @@ def test_the_effect_of_chi_squared_is_cramers_v_of_equally_large_samples() -> No
 @given(pairs())
 def test_ks_is_that_of_scipy_on_the_samples(pair: tuple[Counts, Counts]) -> None:
     samples = [np.repeat(np.arange(counts.size), counts[0]) for counts in pair]
-    expected = scipy.stats.ks_2samp(*samples, method="exact")
-    result = find("ks")(*pair)
     n, m = (sample.size for sample in samples)
+    assume(n + m > 2)  # SciPy divides by zero for two samples of one
+    expected = scipy.stats.ks_2samp(*samples, method="asymp")
+    result = find("ks")(*pair)
     assert result.statistic[0] == pytest.approx(expected.statistic, abs=1e-12)
     root = math.sqrt(n * m / (n + m)) * expected.statistic
     assert result.p_value[0] == pytest.approx(scipy.stats.kstwobign.sf(root), rel=1e-9)
