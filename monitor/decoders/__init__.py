@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor.decoders.contract import Decoded, Decoder, TopicPlan
+from monitor.decoders.contract import REASONS, Decoded, Decoder, TopicPlan
 from monitor.decoders.json import JsonDecoder
 
-__all__ = ["DECODERS", "Decoded", "Decoder", "JsonDecoder", "TopicPlan"]
+__all__ = ["DECODERS", "REASONS", "Decoded", "Decoder", "JsonDecoder", "TopicPlan"]
 
 DECODERS: dict[str, Callable[[Sequence[TopicPlan]], Decoder]] = {
     "json": JsonDecoder,

@@ -13,9 +13,27 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.config.model import FieldSpec, Schema, SourceSpec
-from monitor.events import Events, Problem, Records
+from monitor.events import KEPT, REJECTED, Events, Problem, Records
 
-__all__ = ["Decoded", "Decoder", "TopicPlan"]
+__all__ = ["REASONS", "Decoded", "Decoder", "TopicPlan"]
+
+REASONS: dict[str, str] = {
+    "empty": REJECTED,
+    "too_large": REJECTED,
+    "not_utf8": REJECTED,
+    "not_json": REJECTED,
+    "not_an_object": REJECTED,
+    "no_event_time": REJECTED,
+    "event_time_unreadable": REJECTED,
+    "event_time_out_of_bounds": REJECTED,
+    "event_time_in_future": REJECTED,
+    "wrong_type": KEPT,
+    "not_finite": KEPT,
+    "too_long": KEPT,
+    "not_unicode": KEPT,
+    "extra_field": KEPT,
+}
+"""Every reason for a problem, with its action. ``docs/dead-letters.md`` explains them to users."""
 
 
 @dataclass(frozen=True)
