@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.contract import DRIFT, Detector, FloatArray, Value
 
 __all__ = ["Bank", "Flags", "SnapshotError"]
+
+_INT64 = np.dtype(np.int64)
+_FLOAT64 = np.dtype(np.float64)
 
 
 class SnapshotError(ValueError):
@@ -145,7 +148,7 @@ class Bank:
         rows, values = _int64("series", series), _float64("x", x)
         if rows.shape != values.shape:
             raise ValueError(f"series and x differ in length: {len(rows)} and {len(values)}")
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
+        if len(rows) and (rows.min() < 0 or rows.max() >= self._series):
             wrong = rows[(rows < 0) | (rows >= len(self))][0]
             raise IndexError(f"series {wrong} is not in a bank of {len(self)}")
         return self._run(rows, values)
@@ -153,9 +156,11 @@ class Bank:
     def update_one(self, series: int, x: ArrayLike) -> Flags:
         """Absorb a batch whose observations all belong to one series; otherwise as :meth:`update`."""
         values = _float64("x", x)
-        if not 0 <= series < len(self):
+        if not 0 <= series < self._series:
             raise IndexError(f"series {series} is not in a bank of {len(self)}")
-        return self._run(np.full(len(values), series, dtype=np.int64), values)
+        rows = np.empty(len(values), dtype=np.int64)
+        rows.fill(series)
+        return self._run(rows, values)
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of all there is to know, to be kept by a checkpoint.
@@ -221,6 +226,8 @@ def _with_rows(array: NDArray[Any], rows: int) -> NDArray[Any]:
 
 
 def _int64(name: str, given: ArrayLike) -> NDArray[np.int64]:
+    if _is_as_kernels_want(given, _INT64):
+        return cast(NDArray[np.int64], given)
     array = np.atleast_1d(np.asarray(given))
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} is an array of integers, not of {array.dtype}")
@@ -228,10 +235,17 @@ def _int64(name: str, given: ArrayLike) -> NDArray[np.int64]:
 
 
 def _float64(name: str, given: ArrayLike) -> FloatArray:
+    if _is_as_kernels_want(given, _FLOAT64):
+        return cast(FloatArray, given)
     array = np.atleast_1d(np.asarray(given))
     if array.size and array.dtype.kind not in "biuf":
         raise TypeError(f"{name} is an array of numbers, not of {array.dtype}")
     return _as_kernels_want(name, array, np.float64)
+
+
+def _is_as_kernels_want(given: ArrayLike, dtype: np.dtype[Any]) -> bool:
+    """Whether nothing has to be done, as is nearly always so: with small batches, checking more would cost most."""
+    return type(given) is np.ndarray and given.dtype is dtype and given.ndim == 1 and given.flags.carray
 
 
 def _as_kernels_want(name: str, array: NDArray[Any], dtype: type[Any]) -> NDArray[Any]:

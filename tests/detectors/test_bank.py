@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,8 @@ from detectors.bank import Bank, SnapshotError
 from detectors.contract import DRIFT, OK, WARNING
 from detectors.drift import find
 from tests.detectors import streams
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -194,3 +200,23 @@ def test_compiling_ahead_changes_nothing(bank: Bank) -> None:
     bank.compile()
     assert bank.state["n"].tolist() == [0, 0, 0]
     assert bank.skipped.tolist() == [0, 0, 0]
+
+
+def test_compiled_code_is_kept_on_disk_with_all_that_it_calls(tmp_path: Path) -> None:
+    program = (
+        "from detectors.bank import Bank; from detectors.drift import find\n"
+        "Bank(find('cusum')).compile(); stats = find('cusum').update.stats\n"
+        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0", "NUMBA_BOUNDSCHECK": "0"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert printed == [["0", "1"], ["1", "0"]]
