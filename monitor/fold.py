@@ -91,9 +91,9 @@ class PartitionFold:
         self._seen: dict[int, set[int]] = {}
 
     @property
-    def resume_offset(self) -> int:
-        """The first offset that a successor has to read."""
-        return int(self._held.offsets[0]) if self._held is not None else self.next_offset
+    def held_offsets(self) -> list[int]:
+        """Events that wait for witnesses, the last of the log so far: a successor has to read them again."""
+        return [] if self._held is None else list(self._held.offsets.tolist())
 
     def process(self, events: Events, *, end: bool = False) -> Folded:
         """Fold a batch.

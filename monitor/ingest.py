@@ -32,6 +32,9 @@ __all__ = ["Counters", "Ingest"]
 MAX_PAYLOAD_BYTES = 65_536
 """So much of a message is kept with its dead letter; the log has the rest."""
 
+_Message = tuple[bytes, int]
+_NO_MESSAGE: _Message = (b"", -1)
+
 
 @dataclass
 class Counters:
@@ -83,6 +86,7 @@ class _Lane:
     decoder: Decoder
     folds: dict[str, PartitionFold]
     reported: dict[str, tuple[int, int]] = field(default_factory=dict)
+    held: dict[int, _Message] = field(default_factory=dict)
     next_offset: int = 0
     saved_offset: int = -1
     ended: bool = False
@@ -90,7 +94,19 @@ class _Lane:
     @property
     def resume_offset(self) -> int:
         """From where a successor has to read, so that no fold misses anything."""
-        return min([self.next_offset, *(fold.resume_offset for fold in self.folds.values() if fold.next_offset)])
+        return min([self.next_offset, *(offset for fold in self.folds.values() for offset in fold.held_offsets)])
+
+    def message(self, records: Records | None, offset: int) -> _Message:
+        """The message at ``offset`` and its time, also if it came in an earlier batch and was held since."""
+        i = -1 if records is None else int(records.offsets.searchsorted(offset))
+        if records is None or i >= len(records) or int(records.offsets[i]) != offset:
+            return self.held.get(offset, _NO_MESSAGE)
+        return records.payloads[i] or b"", int(records.timestamps_ms[i])
+
+    def hold(self, records: Records) -> None:
+        """Keep the messages of events that the folds hold, for their dead letters."""
+        offsets = {offset for fold in self.folds.values() for offset in fold.held_offsets}
+        self.held = {offset: self.message(records, offset) for offset in offsets}
 
 
 class Ingest:
@@ -158,8 +174,12 @@ class Ingest:
                 f"{following - first} messages, offsets {first} to {following - 1}, were gone before they were read"
             )
             problem = Problem(first, REJECTED, "offsets_lost", "", detail)
-            self._problems(dead, topic, partition, [("", problem)], None)
+            self._problem(dead, (topic, partition), "", problem, _NO_MESSAGE)
         append(self._store, "dead_letters", dead)
+
+    def holding(self) -> frozenset[Partition]:
+        """Partitions of which events wait for those behind them."""
+        return frozenset(partition for partition, lane in self._lanes.items() if lane.resume_offset < lane.next_offset)
 
     def finish(self) -> None:
         """The input has ended: close every pane. Only for bounded sources."""
@@ -173,7 +193,7 @@ class Ingest:
                 folded = fold.finish()
                 extend(panes, folded.panes)
                 extend(findings, folded.findings)
-                self._problems(dead, lane.topic, lane.partition, [(name, problem) for problem in folded.problems], None)
+                self._problems(dead, lane, [(name, problem) for problem in folded.problems], None)
                 self.counters.late += folded.late
             self._write(lane, dead, findings, panes)
 
@@ -205,15 +225,16 @@ class Ingest:
         self.counters.bytes += sum(map(len, filter(None, records.payloads)))
         self.counters.unmatched += decoded.unmatched
         panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
-        self._problems(dead, lane.topic, lane.partition, decoded.problems, records)
+        self._problems(dead, lane, decoded.problems, records)
         for name, events in decoded.events.items():
             fold = lane.folds[name]
             self.counters.events += len(events)
             folded = fold.process(events)
             extend(panes, folded.panes)
             extend(findings, folded.findings)
-            self._problems(dead, lane.topic, lane.partition, [(name, problem) for problem in folded.problems], records)
+            self._problems(dead, lane, [(name, problem) for problem in folded.problems], records)
             self.counters.late += folded.late
+        lane.hold(records)
         lane.next_offset = int(records.offsets[-1]) + 1
         self._write(lane, dead, findings, panes)
 
@@ -242,30 +263,29 @@ class Ingest:
         return rows
 
     def _problems(
-        self,
-        dead: Rows,
-        topic: str,
-        partition: int,
-        problems: list[tuple[str, Problem]],
-        records: Records | None,
+        self, dead: Rows, lane: _Lane, problems: Iterable[tuple[str, Problem]], records: Records | None
     ) -> None:
         for model, problem in problems:
-            self.counters.problem(problem)
-            payload, record_ms = _message(records, problem.offset)
-            row = {
-                "topic": topic,
-                "partition": partition,
-                "offset": problem.offset,
-                "model": model,
-                "field": problem.field,
-                "action": problem.action,
-                "reason": problem.reason,
-                "detail": problem.detail,
-                "record_ms": record_ms,
-                "payload": payload[:MAX_PAYLOAD_BYTES],
-                "payload_bytes": len(payload),
-            }
-            add_row(dead, row)
+            message = lane.message(records, problem.offset)
+            self._problem(dead, (lane.topic, lane.partition), model, problem, message)
+
+    def _problem(self, dead: Rows, partition: Partition, model: str, problem: Problem, message: _Message) -> None:
+        self.counters.problem(problem)
+        payload, record_ms = message
+        row = {
+            "topic": partition[0],
+            "partition": partition[1],
+            "offset": problem.offset,
+            "model": model,
+            "field": problem.field,
+            "action": problem.action,
+            "reason": problem.reason,
+            "detail": problem.detail,
+            "record_ms": record_ms,
+            "payload": payload[:MAX_PAYLOAD_BYTES],
+            "payload_bytes": len(payload),
+        }
+        add_row(dead, row)
 
     # -- partitions --------------------------------------------------------------------------------------------
 
@@ -294,13 +314,3 @@ class Ingest:
                 if name in folds:
                     folds[name].restore(saved)
         return lane
-
-
-def _message(records: Records | None, offset: int) -> tuple[bytes, int]:
-    """The message at ``offset`` and its time; nothing if it came in an earlier batch."""
-    if records is None:
-        return b"", -1
-    i = int(records.offsets.searchsorted(offset))
-    if i >= len(records) or int(records.offsets[i]) != offset:
-        return b"", -1
-    return records.payloads[i] or b"", int(records.timestamps_ms[i])

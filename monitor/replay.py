@@ -125,10 +125,10 @@ class Replay:
         return self._source.at_end() >= self._source.assigned()
 
     def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
-        assigned, ended = self._source.assigned(), self._source.at_end()
+        read = self._source.at_end() - self._ingest.holding()
         for watch, evaluation in zip(self._watches, self._evaluations, strict=True):
             topics = {spec.topic for spec in watch.model.spec.sources}
-            expected = frozenset(partition for partition in assigned - ended if partition[0] in topics)
+            expected = frozenset(partition for partition in self._source.assigned() - read if partition[0] in topics)
             evaluated = evaluation.advance(Horizon(expected))
             done.windows += evaluated.windows
             done.scores += evaluated.scores

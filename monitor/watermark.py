@@ -7,6 +7,9 @@ The rule is sequential, so it does not see where a batch ends:
 - An event more than ``max_ahead`` ahead of ``newest`` moves the clock only if the next :data:`WITNESSES` events of
   the partition are no more than ``max_ahead`` behind it. One machine with a wrong clock would otherwise make
   everybody else's events late. Until the witnesses are there the event waits.
+- The first event of a partition does not set the clock alone either: if all its witnesses are more than ``max_ahead``
+  ahead of it, the clock starts at the earliest of them, and the event is late. One event from 1970 would otherwise
+  open fifty years of empty windows.
 """
 
 from __future__ import annotations
@@ -84,12 +87,14 @@ def _advance(
             last = min(i + WITNESSES, n - 1)
             if last < i + WITNESSES and not end:
                 return i, newest
-            believed = True
+            earliest = event_ms[last]
             for j in range(i + 1, last + 1):
-                if event_ms[j] < ts - ahead_ms:
-                    believed = False
-            if not believed:
+                earliest = min(earliest, event_ms[j])
+            if earliest < ts - ahead_ms:
                 status[i] = FUTURE
+            elif newest == NEVER and earliest > ts + ahead_ms:
+                newest = earliest
+        # A clock that has started at the witnesses stays ahead of the event, which is late then.
         if status[i] != FUTURE and ts > newest:
             newest = ts
         closed[i] = (newest - lateness_ms) // pane_ms * pane_ms
