@@ -20,6 +20,7 @@ from monitor.api.parameters import (
     time_range,
 )
 from monitor.api.problems import ProblemError
+from monitor.errors import InputError
 
 __all__ = ["router"]
 
@@ -107,7 +108,10 @@ def _closed(stretch: TimeRange, *fields: str) -> tuple[int, int]:
 
 
 def _read(service: ApiService, series: dict[str, str], ends: tuple[int, int]) -> dict[str, Any]:
-    found = service.distribution(**series, from_ms=ends[0], to_ms=ends[1])
+    try:
+        found = service.distribution(**series, from_ms=ends[0], to_ms=ends[1])
+    except InputError as error:
+        raise ProblemError("different-layouts", str(error)) from error
     return found | {"from_ms": ends[0], "to_ms": ends[1]}
 
 

@@ -1,0 +1,106 @@
+"""The OpenAPI document is valid, says what is answered, and the manual lists the same routes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from monitor.api.problems import PROBLEMS
+from tests.api.world import Client, World, score, step
+
+MANUAL = Path(__file__).parents[2] / "docs" / "api.md"
+
+SAMPLES = [
+    "/healthz",
+    "/readyz",
+    "/v1/status",
+    "/v1/problems",
+    "/v1/models",
+    "/v1/models/{model}",
+    "/v1/history",
+    "/v1/history?step=1h",
+    "/v1/findings",
+    "/v1/distributions?signal=feature:amount&from=10&to=20",
+    "/v1/distributions?signal=feature:amount&from=10&to=20&against_from=0&against_to=10",
+    "/v1/alerts",
+    "/v1/alerts?transitions=true",
+    "/v1/alerts/{alert_id}",
+    "/v1/dead-letters",
+]
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    world = World()
+    world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
+    world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
+    world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
+    world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
+    world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
+    counted = {"n": 3, "missing": 0, "invalid": 0, "out_of_range": 0, "low": [0], "high": [1], "count": [3]}
+    world.windows = {(0, 10): {"kind": "numeric", **counted}, (10, 20): {"kind": "numeric", **counted, "mean": 0.5}}
+    return Client(world)
+
+
+@pytest.fixture(scope="module")
+def document(client: Client) -> dict[str, Any]:
+    described: dict[str, Any] = client.get("/openapi.json").json()
+    return described
+
+
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
+    route = sample.partition("?")[0]
+    path = sample.replace("{model}", "fraud").replace("{alert_id}", "a")
+    if route in {"/v1/history", "/v1/findings", "/v1/distributions"}:
+        path += ("&" if "?" in path else "?") + "model=fraud"
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    schema = document["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(answer.json(), {**strict(schema), "components": strict(document["components"])})
+
+
+def test_problems_are_as_the_document_says(client: Client, document: dict[str, Any]) -> None:
+    answer = client.get("/v1/history", limit="many")
+    failures = document["paths"]["/v1/history"]["get"]["responses"]
+    schema = failures["default"]["content"]["application/problem+json"]["schema"]
+    assert failures["422"]["content"]["application/problem+json"]["schema"] == schema
+    jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+
+
+def test_every_route_with_an_answer_in_json_is_sampled(document: dict[str, Any]) -> None:
+    described = {
+        path
+        for path, methods in document["paths"].items()
+        for content in [methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})]
+        if "application/json" in content
+    }
+    assert described == {sample.partition("?")[0] for sample in SAMPLES}
+
+
+def test_the_manual_lists_exactly_the_routes(document: dict[str, Any]) -> None:
+    listed = re.findall(r"^### `(\w+) (/\S*)`$", MANUAL.read_text(), flags=re.MULTILINE)
+    routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert sorted(listed) == sorted(routes)
+
+
+def test_the_manual_lists_exactly_the_problems() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+) \| (.+) \|$", MANUAL.read_text(), flags=re.MULTILINE)
+    assert rows == [(name, str(kind.status), kind.title) for name, kind in PROBLEMS.items()]
+
+
+def strict(schema: Any) -> Any:
+    """Allow no field that the document does not name, where it names any."""
+    if isinstance(schema, dict):
+        found = {name: strict(part) for name, part in schema.items()}
+        return {"additionalProperties": False, **found} if "properties" in found else found
+    return [strict(part) for part in schema] if isinstance(schema, list) else schema
