@@ -36,6 +36,7 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     # Libraries log through the standard library; their chatter is not ours.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # warns whenever a batch takes 0.1 s
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )

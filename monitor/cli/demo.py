@@ -161,7 +161,8 @@ def _serve(configuration: Configuration, store: Store) -> None:
     click.echo(
         "\nAsk it, in another terminal (Ctrl-C here ends it):\n"
         "  .venv/bin/leeway alerts --model flights\n"
-        "  .venv/bin/leeway history --model flights --signal feature:hour --detector psi --from 2013-02-01 --to 2013-02-14\n"
+        "  .venv/bin/leeway history --model flights --signal feature:hour --detector psi"
+        " --from 2013-02-01 --to 2013-02-14\n"
         "  curl 'http://127.0.0.1:8080/v1/distributions?model=flights&signal=feature:hour&version=january"
         "&from=2013-02-08T05:00:00Z&to=2013-02-10T05:00:00Z"
         "&against_from=2013-01-11T05:00:00Z&against_to=2013-02-08T05:00:00Z'",

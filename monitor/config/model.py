@@ -387,7 +387,7 @@ class ModelSpec(Strict):
 class Model(Strict):
     """One file per model."""
 
-    apiVersion: Literal["leeway/v1"]
+    api_version: Literal["leeway/v1"] = Field(alias="apiVersion")
     kind: Literal["Model"]
     metadata: Metadata
     spec: ModelSpec

@@ -105,6 +105,6 @@ class ServiceSpec(Strict):
 class Service(Strict):
     """The service's file; a model's file on its own runs with these defaults."""
 
-    apiVersion: Literal["leeway/v1"] = "leeway/v1"
+    api_version: Literal["leeway/v1"] = Field(default="leeway/v1", alias="apiVersion")
     kind: Literal["Service"] = "Service"
     spec: ServiceSpec = Field(default_factory=ServiceSpec)

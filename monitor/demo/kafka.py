@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -29,7 +28,7 @@ def broker(data: Path) -> Iterator[str]:
     SourceError
         If the broker does not start.
     """
-    if find_spec("tests.services.kafka") is None:
+    if not Path("tests/services/kafka.py").exists():
         raise InputError("the Kafka demo runs from the repository's folder: make demo SOURCE=kafka")
     command = [sys.executable, "-m", "tests.services.kafka", "run", "--data", str(data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
