@@ -146,7 +146,7 @@ def reset(s: Any, buckets: FloatArray, slots: int) -> None:
 
 
 @kernel
-def update(  # noqa: PLR0917  # the signature of every kernel
+def update(
     state: Any,
     memory: FloatArray,
     params: FloatArray,

@@ -34,7 +34,7 @@ def step(high: float, low: float, k: float, z: float) -> tuple[float, float]:
 
 
 @kernel
-def update(  # noqa: PLR0917  # the signature of every kernel
+def update(
     state: Any,
     memory: FloatArray,
     params: FloatArray,

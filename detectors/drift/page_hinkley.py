@@ -17,7 +17,7 @@ _MODES = ("up", "down", "both")
 
 
 @kernel
-def step(  # noqa: PLR0917  # locals of the loop in `update`
+def step(
     n: int,
     mean: float,
     rising: float,
@@ -39,7 +39,7 @@ def step(  # noqa: PLR0917  # locals of the loop in `update`
 
 
 @kernel
-def update(  # noqa: PLR0917  # the signature of every kernel
+def update(
     state: Any,
     memory: FloatArray,
     params: FloatArray,
