@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench run lock kafka soak clean
+.PHONY: help demo test lint bench run lock docs kafka soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -45,6 +45,9 @@ lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="
 		--group build --group demo --group lint --group test \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		$(ARGS) --output-file requirements.lock
+
+docs: $(installed) ## write the configuration reference from the code
+	@$(python) -m monitor.config.reference docs/configuration.md
 
 kafka: $(installed) ## fetch Apache Kafka, once
 	@.ci/packages java mvn

@@ -1,0 +1,113 @@
+"""The configuration reference, written from the configuration's own classes."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from monitor.config import model, service
+from monitor.config.values import format_duration
+
+__all__ = ["DURATIONS", "reference", "rewrite"]
+
+SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("metadata", model.Metadata),
+    ("spec", model.ModelSpec),
+    ("spec.sources[]", model.SourceSpec),
+    ("spec.sources[].event_time", model.EventTime),
+    ("spec.schema", model.Schema),
+    ("spec.schema.features.NAME, spec.schema.prediction.NAME", model.FieldSpec),
+    ("spec.segments[]", model.SegmentSpec),
+    ("spec.baseline, kind: dataset", model.DatasetBaseline),
+    ("spec.baseline, kind: first_events", model.FirstEventsBaseline),
+    ("spec.baseline, kind: rolling", model.RollingBaseline),
+    ("spec.detect", model.Detect),
+    ("spec.detect.defaults", model.Defaults),
+    ("spec.detect.rules[]", model.Rule),
+    ("spec.alerts", model.Alerts),
+)
+SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("spec", service.ServiceSpec),
+    ("spec.store", service.StoreSpec),
+    ("spec.kafka", service.KafkaCluster),
+    ("spec.api", service.Api),
+    ("spec.receivers[], kind: log", service.LogReceiver),
+    ("spec.receivers[], kind: webhook", service.WebhookReceiver),
+)
+DURATIONS = frozenset(
+    "allowed_lateness max_ahead span pane window every offset for resolve_after join_within timeout checkpoint_every"
+    " idle_after".split()
+)
+"""Keys that take a duration, such as ``5m``."""
+
+
+def reference() -> str:
+    """Return the tables of every section, as Markdown."""
+    lines = ["## A model's file: `kind: Model`", ""]
+    for place, section in SECTIONS:
+        lines += _section(place, section)
+    lines += ["## The service's file: `kind: Service`", ""]
+    for place, section in SERVICE_SECTIONS:
+        lines += _section(place, section)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(place: str, section: type[BaseModel]) -> list[str]:
+    summary = (inspect.getdoc(section) or "").partition("\n")[0]
+    head = [f"### {place}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    rows = [_row(field.alias or name, field) for name, field in section.model_fields.items()]
+    return [*head, *rows, ""]
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    kind = "duration" if key in DURATIONS else _kind(field.annotation)
+    return f"| `{key}` | {kind} | {_default(key, field)} | {field.description or ''} |"
+
+
+def _kind(annotation: Any) -> str:
+    if hasattr(annotation, "__metadata__"):
+        annotation = annotation.__origin__
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        plain = {str: "text", int: "number", float: "number", bool: "true or false", type(None): "nothing"}
+        return plain.get(annotation, "section")
+    if str(origin) == "typing.Literal":
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is list:
+        return f"list of {_kind(arguments[0])}"
+    if origin is dict:
+        return "mapping"
+    if origin is tuple:
+        return "pair of numbers"
+    kinds = [_kind(argument) for argument in arguments if argument is not type(None)]
+    return " or ".join(dict.fromkeys(kinds))
+
+
+def _default(key: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.get_default(call_default_factory=True)
+    if key in DURATIONS and isinstance(value, int):
+        return f"`{format_duration(value)}`"
+    if isinstance(value, model.Budget):
+        return f"`{value.count:g} per {format_duration(value.per_ms)}`"
+    if value is None or value == "" or isinstance(value, BaseModel) or value in ({}, []):
+        return ""
+    if isinstance(value, list) and isinstance(value[0], BaseModel):
+        return "a log receiver"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def rewrite(document: Path) -> None:
+    """Replace the tables at the end of ``document``; what stands before them stays."""
+    text = document.read_text(encoding="utf-8")
+    document.write_text(text[: text.index("## A model's file")] + reference(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    rewrite(Path(sys.argv[1]))
