@@ -25,7 +25,7 @@ from sinks.store.native import block
 from sinks.store.rows import checked_columns, checked_query, row_count, split, table_named
 from sinks.store.schema import pending
 from sinks.store.sessions import DirectoryLock, Sessions
-from sinks.store.sql import bound, select
+from sinks.store.sql import bound, quoted_text, select
 
 __all__ = ["ChdbStore"]
 
@@ -99,7 +99,7 @@ class ChdbStore:
         # Not chDB's streaming insert (26.9.0), which is 1 ms faster but reports success when the commit has failed.
         with _file_of(block(known, rows)) as path, self._writers.session() as session:
             session.query(
-                f"INSERT INTO `{table}` ({names}) FROM INFILE '{path}' "
+                f"INSERT INTO `{table}` ({names}) FROM INFILE {quoted_text(path)} "
                 f"SETTINGS insert_deduplication_token = '{digest}' FORMAT Native"
             )
 

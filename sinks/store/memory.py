@@ -119,6 +119,7 @@ class _Rows:
 
     def read(self, query: Query) -> Columns:
         positions = self._matching(query)
+        positions = self._first(query, positions)
         positions = positions[self._order(query, positions)][: query.limit]
         kinds = {column.name: column.kind for column in self._table.columns}
         return {name: _copied(self._columns[name][positions], kinds[name]) for name in query.columns}
@@ -132,7 +133,7 @@ class _Rows:
             positions = self._narrow(positions, name, np.less, high)
         for name in sorted(query.where, key=lambda name: self._columns[name].dtype == object):
             positions = self._narrow(positions, name, _one_of, query.where[name])
-        return positions[self._behind(query, positions)] if query.after else positions
+        return self._behind(query, positions) if query.after else positions
 
     def _narrow(self, positions: Positions, name: str, test: Callable[[Any, Any], Any], bound: Any) -> Positions:
         # Positions are distinct, so that as many as there are rows means all of them, in order.
@@ -141,13 +142,22 @@ class _Rows:
         kept: Positions = positions[test(values, bound)]
         return kept
 
-    def _behind(self, query: Query, positions: Positions) -> NDArray[np.bool_]:
-        behind, equal = np.zeros(len(positions), bool), np.ones(len(positions), bool)
+    def _behind(self, query: Query, positions: Positions) -> Positions:
+        behind = []
         for name, value in zip(query.sort_columns(), query.after, strict=True):
             values = self._columns[name][positions]
-            behind |= equal & ((values < value) if query.descending else (values > value))
-            equal &= values == value
-        return behind
+            behind.append(positions[values < value if query.descending else values > value])
+            positions = positions[values == value]
+        return np.concatenate(behind)
+
+    def _first(self, query: Query, positions: Positions) -> Positions:
+        """Return the rows that may be among the ``limit`` first, by the first column of the order alone."""
+        values = self._columns[query.sort_columns()[0]]
+        if not query.limit or query.limit >= len(positions) or values.dtype == object:
+            return positions
+        ranks = _rank(values[positions], query.descending)
+        worst = np.partition(ranks, query.limit - 1)[query.limit - 1]
+        return positions if np.isnan(worst) else positions[ranks <= worst]
 
     def _order(self, query: Query, positions: Positions) -> Positions:
         ranks = [_rank(self._columns[name][positions], query.descending) for name in query.sort_columns()]

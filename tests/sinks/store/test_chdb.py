@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -212,8 +213,19 @@ def test_an_append_that_fails_at_its_end_is_not_acknowledged(chdb: ChdbStore) ->
     assert chdb.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
 
 
-def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_append_is_one_part_and_its_repetition_none(chdb: ChdbStore) -> None:
+    rows = plain("progress", 150_000, partition=range(150_000))
+    for _ in range(2):
+        chdb.append("progress", rows, "large")
+    stored = chdb.query("SELECT count() AS n FROM progress SETTINGS final = 0")["n"]
+    parts = chdb.query("SELECT max_block_number AS last FROM system.parts WHERE table = 'progress' AND active")["last"]
+    assert (stored, len(parts)) == ([150_000], 1)
+
+
+def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "it's temporary").mkdir()
     monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "it's temporary"))
     chdb.append("checkpoints", plain("checkpoints", 1, state=bytes(range(256))), "a")
     assert chdb.read(Query("checkpoints"))["state"] == [bytes(range(256))]
 

@@ -392,7 +392,7 @@ def _queries(name: str, example: str) -> st.SearchStrategy[Query]:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), name=st.sampled_from(sorted(TABLES)))
 def test_all_stores_give_the_same_rows_in_the_same_order(every_store: list[Store], data: Any, name: str) -> None:
     example, table = str(next(EXAMPLES)), TABLES[name]
