@@ -154,16 +154,17 @@ class ChdbStore:
 @contextmanager
 def _file_of(data: bytes) -> Iterator[str]:
     """Lend ``data`` as a file, in memory where the system can, and return its path."""
-    if sys.platform == "linux":
-        with open(os.memfd_create("leeway"), "wb") as file:
+    with _empty_file() as file:
+        try:
             file.write(data)
             file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            yield file.name
+        except OSError as error:
+            raise StoreError(f"no room for {len(data)} bytes on their way: {error.strerror}", retryable=True) from error
+        yield f"/proc/self/fd/{file.fileno()}" if sys.platform == "linux" else file.name
+
+
+def _empty_file() -> Any:
+    return open(os.memfd_create("leeway"), "wb") if sys.platform == "linux" else NamedTemporaryFile()
 
 
 def _decoded(strings: Any) -> list[str]:

@@ -213,6 +213,26 @@ def test_an_append_that_fails_at_its_end_is_not_acknowledged(chdb: ChdbStore) ->
     assert chdb.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
 
 
+def test_an_append_that_finds_no_room_on_its_way_may_be_tried_again(tmp_path: Path) -> None:
+    script = """
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = open_store("chdb", path)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+try:
+    store.append("checkpoints", plain("checkpoints", 1, state=bytes(1_000_000)), "a")
+except StoreError as error:
+    print(error.retryable, error)
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+store.append("checkpoints", plain("checkpoints", 1, state=b"now"), "a")
+print(store.read(Query("checkpoints"))["state"])
+store.close()
+"""
+    said = run(script, tmp_path).splitlines()
+    assert said[0].startswith("True no room for 1000")
+    assert said[1] == "[b'now']"
+
+
 def test_a_large_append_is_one_part_and_its_repetition_none(chdb: ChdbStore) -> None:
     rows = plain("progress", 150_000, partition=range(150_000))
     for _ in range(2):
