@@ -140,7 +140,6 @@ class Ingest:
     def resume(self, topic: str, partition: int) -> int | None:
         """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
         loaded = checkpoint.load(self._store, "ingest", topic, partition)
-        self._lanes.pop((topic, partition), None)
         if loaded is None:
             self._states.pop((topic, partition), None)
             return None
@@ -158,6 +157,8 @@ class Ingest:
         """Read and fold what is there; returns the number of records."""
         count = 0
         polled = self._source.poll(max_records, timeout_s)
+        for _, partitions in self._source.changes():
+            self.forget(partitions)
         self._record_gaps()
         for records in polled:
             on_records((records.topic, records.partition))

@@ -79,7 +79,6 @@ class Worker:
         try:
             while not self._stop.is_set():
                 count = self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note)
-                self._follow_changes()
                 if self._clock.monotonic_s() - self._saved_s >= self._checkpoint_every_s:
                     self.save()
                 if self._source.bounded and not count and self._source.at_end() >= self._source.assigned():
@@ -97,13 +96,6 @@ class Worker:
         commit: Callable[[dict[Partition, int]], None] | None = getattr(self._source, "commit", None)
         if commit is not None and positions:
             commit(positions)
-
-    def _follow_changes(self) -> None:
-        """Let go of partitions that the group has given to somebody else."""
-        changes = getattr(self._source, "changes", None)
-        for what, partitions in changes() if changes is not None else ():
-            if what == "revoked":
-                self._ingest.forget(partitions - self._source.assigned())
 
     def _note(self, partition: Partition) -> None:
         self._active_s[partition] = self._clock.monotonic_s()

@@ -8,14 +8,17 @@ of its own: where to go on is for the checkpoint to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from monitor.events import Records
 
-__all__ = ["Gap", "Partition", "Resume", "Source"]
+__all__ = ["Change", "Gap", "Partition", "Resume", "Source"]
 
 Partition = tuple[str, int]
 """Topic and partition."""
+
+Change = tuple[Literal["assigned", "revoked"], frozenset[Partition]]
+"""Partitions that changed hands."""
 
 Gap = tuple[str, int, int, int]
 """Messages that were gone before they were read: topic, partition, first offset, and the offset after the last."""
@@ -56,6 +59,14 @@ class Source(Protocol):
         Raises
         ------
         SourceError
+        """
+        ...
+
+    def changes(self) -> list[Change]:
+        """Return, once and in order, which partitions changed hands before the records of the last ``poll``.
+
+        Call it after each ``poll`` and before looking at the records: what is known of these partitions is out of
+        date. A source whose partitions stay has none.
         """
         ...
 

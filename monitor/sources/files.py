@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError, SourceError
 from monitor.events import Records
-from monitor.sources.contract import Gap, Partition, Resume
+from monitor.sources.contract import Change, Gap, Partition, Resume
 from monitor.sources.lines import LineReader
 
 __all__ = ["FileSource"]
@@ -121,6 +121,10 @@ class FileSource:
             waits -= 1
             found = self._look(max_records)
         return found
+
+    def changes(self) -> list[Change]:
+        """None: partitions stay."""
+        return []
 
     def partitions(self) -> frozenset[Partition]:
         """Every file."""

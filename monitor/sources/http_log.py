@@ -18,7 +18,7 @@ import numpy as np
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.sources.contract import Gap, Partition, Resume
+from monitor.sources.contract import Change, Gap, Partition, Resume
 
 __all__ = ["HttpLog", "HttpSource"]
 
@@ -282,6 +282,10 @@ class HttpSource:
             self._appends = self._log.wait(self._appends, timeout_s)
             found = self._look(max_records)
         return found
+
+    def changes(self) -> list[Change]:
+        """None: partitions stay."""
+        return []
 
     def partitions(self) -> frozenset[Partition]:
         """Partition 0 of every stream."""

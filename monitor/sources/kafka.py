@@ -17,11 +17,9 @@ from kafka.errors import KafkaConfigurationError, KafkaError, OffsetOutOfRangeEr
 from monitor.config.service import KafkaCluster
 from monitor.errors import InputError, SourceError
 from monitor.events import Records
-from monitor.sources.contract import Gap, Partition, Resume
+from monitor.sources.contract import Change, Gap, Partition, Resume
 
 __all__ = ["Change", "KafkaSource"]
-
-Change = tuple[Literal["assigned", "revoked"], frozenset[Partition]]
 
 _CODECS = {"gzip": "zlib", "snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 _BOOTSTRAP_MS = 10_000
@@ -78,6 +76,8 @@ class KafkaSource:
         self._ends: dict[TopicPartition, int] = {}
         self._all: frozenset[Partition] = frozenset()
         self._changes: list[Change] = []
+        self._told: list[Change] = []
+        self._resumed: dict[TopicPartition, int] = {}
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
 
@@ -115,8 +115,8 @@ class KafkaSource:
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there.
 
-        Call :meth:`changes` after each call, before looking at the records: partitions that it names changed hands
-        before these records were read.
+        The group may take a partition away and give it back while this runs on the client's own thread. Records that
+        arrive in the same call may be of before or after; they are left out, and read again from the checkpoint.
 
         Raises
         ------
@@ -132,6 +132,11 @@ class KafkaSource:
             self._raise_failure()
             raise self._explained(error) from error
         self._raise_failure()
+        fresh = self._take_changes()
+        for partition in fresh & polled.keys() & self._resumed.keys():
+            del polled[partition]
+            if partition in self._consumer.assignment():
+                self._consumer.seek(partition, self._resumed[partition])
         found = [self._records(partition, messages) for partition, messages in polled.items()]
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
@@ -139,9 +144,15 @@ class KafkaSource:
 
     def changes(self) -> list[Change]:
         """Return, once and in order, which partitions were assigned and revoked since the last call."""
+        told, self._told = self._told, []
+        return told
+
+    def _take_changes(self) -> set[TopicPartition]:
+        """Make what was noted until now known, and return the partitions that were assigned."""
         with self._lock:
-            changes, self._changes = self._changes, []
-        return changes
+            noted, self._changes = self._changes, []
+        self._told += noted
+        return {TopicPartition(*name) for what, names in noted if what == "assigned" for name in names}
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far checkpoints are, for people and tools that watch its lag; does not wait.
@@ -279,7 +290,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         try:
             for partition in assigned:
-                self._source._start(partition, self._resume(partition.topic, partition.partition))
+                offset = self._resume(partition.topic, partition.partition)
+                self._source._start(partition, offset)
+                if offset is None:
+                    self._source._resumed.pop(partition, None)
+                else:
+                    self._source._resumed[partition] = offset
         except BaseException as error:
             self._source._failure = error  # the client only logs it
             raise
