@@ -47,8 +47,19 @@ EXIT_CODES: dict[int, str] = {
 """What the exit codes mean."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever read stdout has closed it."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would end the process with 1, which here means that an alert fired.
+            raise ReaderGoneError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -109,13 +120,17 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`leeway history | head`). Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+    except (BrokenPipeError, ReaderGoneError):
+        return _reader_has_gone()
     except Exception as error:  # noqa: BLE001 -- the last line of defence: a bug becomes an exit code
         return _report(error)
     return result if isinstance(result, int) else FINE
+
+
+def _reader_has_gone() -> int:
+    """End quietly, as in `leeway history | head`; Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return FINE
 
 
 def _report(error: Exception) -> int:

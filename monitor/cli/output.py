@@ -34,7 +34,10 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title:
     table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))
-    console.print(table)
+    # Captured, since rich ends the process by itself when the reader of a pipe has gone.
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 _STYLES = {"drift": "bold red", "firing": "bold red", "warning": "yellow", "learning": "dim", "no_data": "dim"}

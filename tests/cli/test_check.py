@@ -1,0 +1,161 @@
+"""`leeway check`: every mistake with its place, or what will be watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from monitor.cli.check import plan
+from monitor.config import load
+from monitor.config.references import ALIASES, WINDOWED, uses_for
+from monitor.series import limits_of
+from monitor.watch import compile_watch
+from tests.cli.console import Console, with_rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "message"),
+    [
+        ('{on: "feature:amuont", use: [psi]}', "on", "matches no signal; did you mean 'feature:amount'?"),
+        (
+            '{on: "featur:*", use: [psi]}',
+            "on",
+            "the signals are feature:amount, feature:country, prediction:score, volume",
+        ),
+        ('{on: "missing:amount", use: [psi]}', "on", "watch it with `use: [missing_rate]` on the signal of 'amount'"),
+        ('{on: "feature:*", use: [psi, adwim]}', "use.1", "unknown detector 'adwim'; did you mean 'adwin'?"),
+        (
+            '{on: "feature:country", use: [ks]}',
+            "use.0",
+            "ks is for numeric fields, and 'feature:country' is a category",
+        ),
+        ('{on: "feature:country", use: [adwin]}', "use.0", "adwin is for numeric fields"),
+        ('{on: "feature:amount", use: [new_category]}', "use.0", "new_category is for category fields"),
+        ('{on: "prediction:score", use: [out_of_range_rate]}', "use.0", "needs a `range` in the schema"),
+        ("{on: volume, use: [psi]}", "use.0", "is the number of events"),
+        ('{on: "feature:amount", use: [volume]}', "use.0", "volume is for the signal `volume`"),
+        ('{on: "feature:*", use: [psi: {threshold: 1}]}', "use.0.psi.threshold", "the only one is min_effect"),
+        ('{on: "feature:*", use: [js: {min_effect: 1.5}]}', "use.0.js.min_effect", "at least 0 and at most 1, got 1.5"),
+        ('{on: "feature:*", use: [psi: {min_effect: -1}]}', "use.0.psi.min_effect", "at least 0, got -1"),
+        ('{on: "feature:*", use: [psi: {min_effect: yes}]}', "use.0.psi.min_effect", "is a number of at least 0"),
+        ('{on: "prediction:*", use: [adwin: {detla: 1}]}', "use.0.adwin.detla", "did you mean 'delta'?"),
+        ('{on: "prediction:*", use: [adwin: {delta: 2}]}', "use.0.adwin.delta", "allowed is a number from"),
+        ('{on: "prediction:*", use: [page_hinkley: {mode: sideways}]}', "use.0.page_hinkley.mode", "up, down, both"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_its_line_and_path(
+    rule: str, path: str, message: str, tmp_path: Path, leeway: Console
+) -> None:
+    file = with_rules(tmp_path, '{on: "feature:*", use: [psi]}', rule)
+    said = leeway("check", file)
+    assert (said.code, said.out) == (2, "")
+    first, count = said.err.splitlines()
+    assert first.startswith(f"{file}:12: spec.detect.rules.1.{path}: ")
+    assert message in first
+    assert count == "1 mistake"
+
+
+def test_every_mistake_is_found_at_once(tmp_path: Path, leeway: Console) -> None:
+    file = with_rules(tmp_path, '{on: "nothing:*", use: [pis, psi: {a: 1, b: 2}]}', "{on: volume, use: [ks]}")
+    said = leeway("check", file, "--json")
+    assert said.code == 2
+    (document,) = said.lines
+    assert document["ok"] is False
+    assert [
+        (mistake["line"], mistake["path"].removeprefix("spec.detect.rules.")) for mistake in document["mistakes"]
+    ] == [
+        (11, "0.on"),
+        (11, "0.use.0"),
+        (11, "0.use.1.psi.a"),
+        (11, "0.use.1.psi.b"),
+        (12, "1.use.0"),
+    ]
+
+
+def test_parameters_that_do_not_go_together_are_a_mistake_across_rules(tmp_path: Path, leeway: Console) -> None:
+    file = with_rules(
+        tmp_path,
+        '{on: "feature:amount", use: [cusum: {mean: 1}]}',
+        '{on: "feature:amount", use: [cusum: {warm_up: 100}]}',
+    )
+    said = leeway("check", file)
+    assert said.code == 2
+    assert said.err.startswith(f"{file}:12: spec.detect.rules.1.use.0.cusum: cusum: ")
+
+
+def test_a_pattern_applies_a_detector_where_it_fits(tmp_path: Path, leeway: Console) -> None:
+    file = with_rules(
+        tmp_path,
+        '{on: "*", use: [wasserstein, js, new_category, adwin]}',
+        '{on: "feature:amount", use: [adwin: {delta: 0.1}, psi: {min_effect: 0.3}]}',
+        '{on: "feature:*", use: [adwin: {clock: 8}]}',
+    )
+    (document,) = leeway("check", file, "--json").lines
+    signals = document["models"][0]["signals"]
+    assert signals["feature:amount"]["adwin"] == {"delta": 0.1, "clock": 8}
+    assert signals["feature:amount"]["psi"] == {"min_effect": 0.3}
+    assert "new_category" not in signals["feature:amount"]
+    assert "jensen_shannon" in signals["feature:country"]
+    assert not {"wasserstein", "ks", "adwin", "out_of_range_rate"} & signals["feature:country"].keys()
+    assert "out_of_range_rate" not in signals["prediction:score"]
+    assert list(signals["volume"]) == ["volume"]
+
+
+def test_without_default_rules_only_the_files_own_count(tmp_path: Path) -> None:
+    file = with_rules(tmp_path, '{on: "feature:amount", use: [psi]}')
+    file.write_text(file.read_text().replace("    rules:", "    default_rules: false\n    rules:"))
+    uses = uses_for(load(file).models["fraud"])
+    assert uses == {"feature:amount": {"psi": {}}, "feature:country": {}, "prediction:score": {}, "volume": {}}
+
+
+def test_a_fine_configuration_says_what_will_be_watched(tmp_path: Path, leeway: Console) -> None:
+    said = leeway("check", with_rules(tmp_path, '{on: "prediction:*", use: [page_hinkley: {threshold: 9}]}'))
+    assert said.code == 0
+    assert "page_hinkley(threshold=9)" in said.out
+    assert "1 false alarms per 30d accepted" in said.out
+    assert said.out.endswith("fine: 1 model\n")
+
+
+def test_the_tests_that_share_the_budget_are_those_that_evaluation_counts(tmp_path: Path) -> None:
+    file = with_rules(tmp_path, '{on: "prediction:*", use: [adwin, js]}')
+    file.write_text(file.read_text() + "  segments: [{by: [country], values: [DE, FR]}]\n")
+    configuration = load(file)
+    planned = plan(configuration.models["fraud"])
+    assert 1 / planned["tests_per_budget_period"] == pytest.approx(
+        limits_of(compile_watch(configuration, "fraud")).tail_probability
+    )
+
+
+def test_the_schema_accepts_what_loads_and_refuses_unknown_keys(tmp_path: Path, leeway: Console) -> None:
+    (schema,) = leeway("check", "--schema").lines
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    document: dict[str, Any] = yaml.safe_load(with_rules(tmp_path, '{"on": volume, use: [volume]}').read_text())
+    for rule in document["spec"]["detect"]["rules"]:
+        rule["use"] = [{"name": name} for name in rule["use"]]
+    assert list(validator.iter_errors(document)) == []
+    document["spec"]["surprise"] = 1
+    assert list(validator.iter_errors(document))
+
+
+def test_a_configuration_that_is_missing_is_said_to_be(leeway: Console) -> None:
+    assert leeway("check").code == 2
+    said = leeway("check", "nowhere.yaml")
+    assert (said.code, said.err.splitlines()[0]) == (2, "nowhere.yaml: no such file or folder")
+
+
+def test_the_windowed_detectors_are_those_that_evaluation_has() -> None:
+    from detectors.distance import DISTANCES
+    from monitor.compare import RATES
+
+    kinds = {name: detector.kind for name, detector in WINDOWED.items()}
+    assert {name for name, kind in kinds.items() if kind == "distance"} == set(DISTANCES) - {"proportion"}
+    assert {name for name, kind in kinds.items() if kind == "rate"} == set(RATES)
+    for name, distance in DISTANCES.items():
+        if name in WINDOWED:
+            assert ("category" in WINDOWED[name].fits) is not distance.ordered
+    assert set(ALIASES.values()) <= set(WINDOWED)

@@ -1,0 +1,112 @@
+"""`leeway detect` and `leeway detectors`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from river.drift import ADWIN
+
+from monitor.cli import detectors
+from tests.cli.console import Console
+
+VALUES = [float(x) for x in np.random.default_rng(5).normal(0, 1, 600) + np.repeat([0.0, 3.0], 300)]
+
+
+def write(folder: Path, kind: str, values: list[float]) -> Path:
+    file = folder / f"values.{kind}"
+    if kind == "parquet":
+        pyarrow.parquet.write_table(pa.table({"x": values}), file)
+    elif kind == "jsonl":
+        file.write_text("".join(json.dumps({"x": value}) + "\n" for value in values))
+    else:
+        with file.open("w", newline="") as opened:
+            csv.writer(opened).writerows([["x"], *([value] for value in values)])
+    return file
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_drifts_are_where_river_finds_them(kind: str, tmp_path: Path, leeway: Console) -> None:
+    river = ADWIN(delta=0.01)
+    expected = []
+    for index, value in enumerate(VALUES):
+        river.update(value)
+        if river.drift_detected:
+            expected.append(index)
+    file = write(tmp_path, kind, VALUES)
+    said = leeway("detect", file, "--column", "x", "--detector", "adwin", "--set", "delta=0.01")
+    assert said.code == 0
+    assert [line["index"] for line in said.lines] == expected
+    assert {line["status"] for line in said.lines} == {"drift"}
+    assert said.err == f"600 values, 0 skipped, {len(expected)} drifts\n"
+
+
+def test_values_that_are_no_numbers_are_left_out_and_rows_keep_their_index(tmp_path: Path, leeway: Console) -> None:
+    plain = leeway("detect", write(tmp_path, "csv", VALUES), "--column", "x", "--detector", "adwin").lines
+    file = tmp_path / "holes.csv"
+    file.write_text("x,y\nn/a,1\n,2\ninf,3\n" + "".join(f"{value},4\n" for value in VALUES))
+    said = leeway("detect", file, "--column", "x", "--detector", "adwin")
+    assert [line["index"] for line in said.lines] == [line["index"] + 3 for line in plain]
+    assert said.err.startswith("600 values, 3 skipped")
+
+
+def test_a_drift_fails_when_that_is_asked_for(tmp_path: Path, leeway: Console) -> None:
+    file = write(tmp_path, "csv", VALUES)
+    asked = ("detect", file, "--column", "x", "--fail-on-alert", "--detector")
+    assert leeway(*asked, "adwin").code == 1
+    assert leeway(*asked, "page_hinkley", "--set", "threshold=1e9").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--column", "z", "--detector", "adwin"], "values.csv: no column 'z'; it has x"),
+        (["--column", "x", "--detector", "adwim"], "did you mean 'adwin'?"),
+        (["--column", "x", "--detector", "adwin", "--set", "delta=2"], "adwin: delta=2 is not allowed"),
+        (["--column", "x", "--detector", "adwin", "--set", "detla=2"], "did you mean 'delta'?"),
+        (["--column", "x", "--detector", "adwin", "--set", "delta"], "'delta' is not NAME=VALUE"),
+        (["--detector", "adwin"], "Missing option '--column'"),
+    ],
+)
+def test_a_mistake_says_what_would_be_right(
+    arguments: list[str], message: str, tmp_path: Path, leeway: Console
+) -> None:
+    said = leeway("detect", write(tmp_path, "csv", VALUES), *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path, leeway: Console) -> None:
+    said = leeway("detect", tmp_path / "none.csv", "--column", "x", "--detector", "adwin")
+    assert said.code == 2
+    assert str(tmp_path / "none.csv") in said.err
+
+
+def test_every_detector_is_listed_with_its_parameters(leeway: Console) -> None:
+    from detectors.drift import DETECTORS
+    from monitor.config.references import WINDOWED
+
+    said = leeway("detectors", "--json")
+    (listed,) = (json.loads(said.out),)
+    assert [detector["name"] for detector in listed] == [*WINDOWED, *DETECTORS]
+    by_name = {detector["name"]: detector for detector in listed}
+    assert [parameter["name"] for parameter in by_name["adwin"]["parameters"]] == [
+        parameter.name for parameter in DETECTORS["adwin"].parameters
+    ]
+    assert by_name["volume"]["parameters"][0]["default"] == 0.5
+    text = leeway("detectors").out
+    for detector in detectors.described():
+        for parameter in detector["parameters"]:
+            assert parameter["meaning"] in text
+
+
+def test_one_detector_is_shown_by_name_or_alias(leeway: Console) -> None:
+    (shown,) = leeway("detectors", "js", "--json").lines
+    assert shown["name"] == "jensen_shannon"
+    said = leeway("detectors", "wassertein")
+    assert (said.code, "did you mean 'wasserstein'?" in said.err) == (2, True)
