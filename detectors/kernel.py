@@ -12,12 +12,9 @@ Rules for what stands under :func:`kernel`, which the compiler does not check:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar
 
-import numba
-import numba.core.config
-
-__all__ = ["MAX_ABS", "kernel"]
+__all__ = ["MAX_ABS", "Kernel", "kernel"]
 
 MAX_ABS = 1e100
 """Largest size of an observation that is absorbed: squares of sums of 2**40 such values do not overflow.
@@ -25,10 +22,41 @@ MAX_ABS = 1e100
 Testing ``abs(x) <= MAX_ABS`` also turns away NaN and both infinities, in one comparison.
 """
 
-_BOUNDS_ARE_CHECKED = bool(vars(numba.core.config)["BOUNDSCHECK"])
-
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Kernel(Generic[P, R]):
+    """A function that is compiled when it is first called.
+
+    The compiler itself is imported only then: it takes over a second, which who looks up a detector's parameters (a
+    configuration that is checked, say) need not wait for.
+
+    Parameters
+    ----------
+    function : callable
+    """
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        self.__wrapped__ = function
+        self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
+        self._compiled: Any = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = (self._compiled or self.compiled)(*args, **kwargs)
+        return result
+
+    @property
+    def compiled(self) -> Any:
+        """The compiler's own object."""
+        if self._compiled is None:
+            self._compiled = _compiled(self.__wrapped__)
+        return self._compiled
+
+    @property
+    def _numba_type_(self) -> Any:
+        """How the compiler sees this object when another kernel calls it: as what it is compiled to."""
+        return self.compiled._numba_type_
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -42,11 +70,19 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     >>> double(21.0)
     42.0
     """
+    return Kernel(function)
+
+
+def _compiled(function: Callable[P, R]) -> Any:
+    import numba
+    import numba.core.config
+
+    bounds_are_checked = bool(vars(numba.core.config)["BOUNDSCHECK"])
     njit: Any = numba.njit
-    compiled = njit(
+    return njit(
         # A restarted worker must not spend seconds compiling before it reads its first event. The disk cache does not
         # tell code with bounds checks from code without, so checked code (NUMBA_BOUNDSCHECK=1) stays out of it.
-        cache=not _BOUNDS_ARE_CHECKED and _is_in_a_file(function),
+        cache=not bounds_are_checked and _is_in_a_file(function),
         # Reordered or fused arithmetic would make results depend on the machine and on whether the jit is on.
         fastmath=False,
         # Partitions are worked on in threads; a kernel touches no Python object.
@@ -58,7 +94,6 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         # Left to the environment, NUMBA_BOUNDSCHECK=1; the test suite is run once with it.
         boundscheck=None,
     )(function)
-    return cast(Callable[P, R], compiled)
 
 
 def _is_in_a_file(function: Callable[P, R]) -> bool:

@@ -102,7 +102,7 @@ class Evaluation:
             return done
         if self.next_end_ms is None:
             first = self._store.read(
-                Query("panes", {"model": self._watch.name, "late_at_ms": 0}, order=("pane_start_ms",), limit=1)
+                Query("panes", where, order=("pane_start_ms",), limit=1, columns=("pane_start_ms",))
             )["pane_start_ms"]
             # A pane behind `complete_ms` may still get an older neighbour, from a partition that is slower.
             if not len(first) or int(first[0]) >= complete_ms:

@@ -205,7 +205,7 @@ def test_compiling_ahead_changes_nothing(bank: Bank) -> None:
 def test_compiled_code_is_kept_on_disk_with_all_that_it_calls(tmp_path: Path) -> None:
     program = (
         "from detectors.bank import Bank; from detectors.drift import find\n"
-        "Bank(find('cusum')).compile(); stats = find('cusum').update.stats\n"
+        "Bank(find('cusum')).compile(); stats = find('cusum').update.compiled.stats\n"
         "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
     )
     printed = [
