@@ -98,8 +98,13 @@ def load(store: Store, stage: str, name: str, partition: int) -> tuple[int, Any]
     Raises
     ------
     CheckpointError
+        If its state cannot be used; the message says whose it is.
     """
     rows = store.read(Query("checkpoints", where={"stage": stage, "name": name, "partition": partition}))
     if not len(rows["position"]):
         return None
-    return int(rows["position"][0]), decode_state(rows["state"][0])
+    position = int(rows["position"][0])
+    try:
+        return position, decode_state(rows["state"][0])
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint of {stage} {name}/{partition} at {position}: {error}") from error

@@ -101,6 +101,7 @@ class Evaluation:
         if complete_ms is None:
             return done
         if self.next_end_ms is None:
+            where = {"model": self._watch.name, "late_at_ms": 0}
             first = self._store.read(
                 Query("panes", where, order=("pane_start_ms",), limit=1, columns=("pane_start_ms",))
             )["pane_start_ms"]
