@@ -1,0 +1,100 @@
+"""`leeway` as a user starts it: a process of its own, spoken to over HTTP and by signals."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from tests.service.shop import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+LEEWAY = [sys.executable, "-c", "from monitor.cli import main; main()"]
+
+
+def leeway(*arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [*LEEWAY, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+class Running:
+    """A process that serves; killed at the end of the block if it still runs.
+
+    Parameters
+    ----------
+    *arguments
+        Of ``leeway``.
+
+    Attributes
+    ----------
+    log : list of str
+        Lines of stderr so far.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        self.log: list[str] = []
+        self._arguments = [str(argument) for argument in arguments]
+
+    def __enter__(self) -> Running:
+        self.process = subprocess.Popen(
+            [*LEEWAY, *self._arguments], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        try:
+            self.url = wait_until(self._address, "it listens")
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.log += self.process.stderr
+
+    def _address(self) -> str:
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {''.join(self.log)}"
+        found = re.search(r"listening on (http://\S+)", "".join(self.log))
+        return found[1] if found else ""
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return httpx.get(self.url + path, params=parameters or None, timeout=30)
+
+    def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        answer = self.get(path, **parameters)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
+
+    def post(self, stream: str, content: bytes, **headers: str) -> dict[str, Any]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = httpx.post(f"{self.url}/v1/events/{stream}", content=content, headers=named, timeout=30)
+        assert answer.status_code == 202, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def signal(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit code; negative if a signal ended it."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait()

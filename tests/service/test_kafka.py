@@ -1,0 +1,239 @@
+"""The service on a real broker; a replay of the same messages from files is the oracle."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor.config import Configuration
+from monitor.service import Service
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+from tests.services.kafka import Broker, Cluster
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def traffic() -> tuple[shop.Partitions, int]:
+    return shop.traffic(seed=1)
+
+
+@pytest.fixture(scope="module")
+def short() -> tuple[shop.Partitions, int]:
+    """Enough to learn from and to alarm, in two partitions."""
+    return shop.traffic(seed=2, windows=40, per_window=100, partitions=2)
+
+
+def committed(kafka: Cluster, configuration: Configuration) -> dict[int, int]:
+    """The group's committed offsets by partition."""
+    group = configuration.service.spec.kafka.group
+    with kafka.admin() as admin:
+        offsets = admin.list_group_offsets({group: None})[group]
+    return {partition.partition: at.offset for partition, at in offsets.items()}
+
+
+def everything_read(service: Service, count: int) -> Callable[[], bool]:
+    def check() -> bool:
+        service.raise_failure()
+        return service.counters.records >= count
+
+    return check
+
+
+@pytest.mark.parametrize("consumers", [1, 3])
+def test_a_topic_gives_the_same_rows_as_a_replay_of_its_messages(
+    kafka: Cluster, topic_name: str, tmp_path: Path, traffic: tuple[shop.Partitions, int], consumers: int
+) -> None:
+    logs, end_ms = traffic
+    kafka.create_topic(topic_name, partitions=len(logs))
+    shop.produce(kafka, topic_name, logs)
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}), consumers=consumers)
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+        assert service.ready() == []
+
+    expected = shop.results(shop.replayed(tmp_path, configuration, {topic_name: logs}), end_ms)
+    assert shop.results(store, end_ms) == expected
+    assert {"firing", "resolved"} <= {row[3] for row in expected["alerts"]}
+    assert expected["findings"]
+
+
+def test_messages_that_come_while_the_service_runs_are_judged_at_once(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    kafka.create_topic(topic_name, partitions=2)
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        for start in range(0, len(logs[0]), 700):
+            shop.produce(kafka, topic_name, [log[start : start + 700] for log in logs])
+            read = sum(len(log[: start + 700]) for log in logs)
+            shop.wait_until(everything_read(service, read), "what was produced is read")
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+
+    assert shop.results(store, end_ms) == shop.results(
+        shop.replayed(tmp_path, configuration, {topic_name: logs}), end_ms
+    )
+
+
+def test_a_service_that_takes_over_goes_on_at_the_checkpoints(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    kafka.create_topic(topic_name, partitions=2)
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
+    store = MemoryStore()
+    half = [log[: len(log) // 2] for log in logs]
+
+    shop.produce(kafka, topic_name, half)
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(everything_read(service, sum(map(len, half))), "the first half is read")
+    shop.produce(kafka, topic_name, [log[len(log) // 2 :] for log in logs])
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+        read_again = service.counters.records - sum(map(len, logs)) + sum(map(len, half))
+
+    assert read_again <= 0, "a stop leaves a checkpoint behind everything that was read"
+    assert shop.results(store, end_ms) == shop.results(
+        shop.replayed(tmp_path, configuration, {topic_name: logs}), end_ms
+    )
+
+
+def test_two_services_of_one_group_share_a_topic_and_one_goes_on_alone(
+    kafka: Cluster, topic_name: str, tmp_path: Path, traffic: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = traffic
+    kafka.create_topic(topic_name, partitions=len(logs))
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
+    store = MemoryStore()
+    third = [log[: len(log) // 3] for log in logs]
+
+    with shop.serving(configuration, store) as staying:
+        with shop.serving(configuration, store) as leaving:
+            shop.produce(kafka, topic_name, third)
+            shop.wait_until(
+                lambda: staying.counters.records + leaving.counters.records >= sum(map(len, third)), "a third is read"
+            )
+            shop.wait_until(lambda: leaving.counters.records, "the second member reads as well")
+        shop.produce(kafka, topic_name, [log[len(log) // 3 :] for log in logs])
+        shop.wait_until(shop.judged(staying, "shop", end_ms), "the last window is judged")
+
+    assert shop.results(store, end_ms) == shop.results(
+        shop.replayed(tmp_path, configuration, {topic_name: logs}), end_ms
+    )
+
+
+# The client forgets a socket at each refused connection; they are collected here, not in some later test.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_broker_that_restarts_costs_and_doubles_nothing(tmp_path: Path, short: tuple[shop.Partitions, int]) -> None:
+    logs, end_ms = short
+    store = MemoryStore()
+    with Broker() as broker:
+        broker.create_topic("events", partitions=2)
+        configuration = shop.on_kafka(tmp_path, broker, shop.model("shop", {"kafka": "events"}))
+        with shop.serving(configuration, store) as service:
+            shop.produce(broker, "events", [log[:1000] for log in logs])
+            shop.wait_until(everything_read(service, 2000), "the first messages are read")
+            broker.restart()
+            shop.produce(broker, "events", [log[1000:] for log in logs])
+            shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+            assert service.counters.records == sum(map(len, logs))
+
+    assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, {"events": logs}), end_ms)
+    gc.collect()
+
+
+def test_bad_messages_become_dead_letters_that_say_where_they_stand(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    bad = [[*logs[0][:10], b"not json", *logs[0][10:]], [*logs[1][:20], b'{"id": "x", "ts": "soon"}', *logs[1][20:]]]
+    kafka.create_topic(topic_name, partitions=2)
+    shop.produce(kafka, topic_name, bad)
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+
+    columns = ("topic", "partition", "offset", "action", "payload")
+    dead = shop.rows(store, "dead_letters", only=columns)
+    assert (topic_name, 0, 10, "rejected", b"not json") in dead
+    assert (topic_name, 1, 20, "rejected", b'{"id": "x", "ts": "soon"}') in dead
+    expected = shop.replayed(tmp_path, configuration, {topic_name: bad})
+    assert dead == shop.rows(expected, "dead_letters", only=columns)
+    assert shop.results(store, end_ms) == shop.results(expected, end_ms)
+
+
+def test_models_that_share_a_topic_get_the_messages_that_are_theirs(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    mixed = [
+        [json.dumps({**json.loads(line), "model": name}).encode() for line in log for name in ("a", "b", "nobody")]
+        for log in logs
+    ]
+    kafka.create_topic(topic_name, partitions=2)
+    shop.produce(kafka, topic_name, mixed)
+    models = [shop.model(name, {"kafka": topic_name, "where": {"model": name}}) for name in ("a", "b")]
+    configuration = shop.on_kafka(tmp_path, kafka, *models)
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        for name in ("a", "b"):
+            shop.wait_until(shop.judged(service, name, end_ms), f"the last window of {name} is judged")
+        assert service.counters.unmatched == sum(map(len, logs))
+
+    apart = {name: shop.rows(store, "scores", without=["model"], model=name) for name in ("a", "b")}
+    assert apart["a"] == apart["b"]
+    assert shop.results(store, end_ms) == shop.results(
+        shop.replayed(tmp_path, configuration, {topic_name: mixed}), end_ms
+    )
+
+
+def test_features_and_predictions_may_come_on_topics_of_their_own(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    topics = {f"{topic_name}-f": logs, f"{topic_name}-p": [shop.in_order(logs)]}
+    for name, partitions in topics.items():
+        kafka.create_topic(name, partitions=len(partitions))
+        shop.produce(kafka, name, partitions)
+    features, predictions = (
+        {"kafka": name, "kind": kind} for name, kind in zip(topics, ("features", "prediction"), strict=True)
+    )
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", features, predictions))
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+
+    assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, topics), end_ms)
+    volume = shop.rows(store, "scores", only=["n"], signal="volume", window_end_ms=end_ms)
+    assert volume == [(100,)], "events are counted once, by their predictions"
+
+
+def test_the_group_shows_how_far_checkpoints_are(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, _ = short
+    kafka.create_topic(topic_name, partitions=2)
+    shop.produce(kafka, topic_name, logs)
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
+    store = MemoryStore()
+
+    with shop.serving(configuration, store):
+        ends = {partition: len(log) for partition, log in enumerate(logs)}
+        shop.wait_until(lambda: committed(kafka, configuration) == ends, "the offsets are committed")
+
+    kept = shop.rows(store, "checkpoints", only=["partition", "position"], stage="ingest", name=topic_name)
+    assert dict(kept) == ends
