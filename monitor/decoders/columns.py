@@ -28,39 +28,51 @@ class Rows:
     Attributes
     ----------
     offsets, record_ms : int64 array [n]
-    structures : list of Shape.type
     payloads : list of bytes
-    unchecked : list of int
-        Ascending indices of the rows that did not come from msgspec: they may hold anything anywhere.
+    columns : Columns
+        The values of all messages of the batch, shared by all models that read some of them.
+    documents : list of int
+        Ascending indices of the rows that were not scanned: they may hold anything anywhere.
+    chosen : list of int or None
+        Which of the batch's messages the rows are; None for all.
     """
 
     offsets: NDArray[np.int64]
     record_ms: NDArray[np.int64]
-    structures: list[Any]
     payloads: list[bytes]
-    unchecked: list[int]
-    _columns: Columns | None = None
-
-    def columns(self, shape: Shape) -> Columns:
-        """The values by path, shared by all models that read these rows."""
-        if self._columns is None:
-            self._columns = shape.columns(self.structures)
-        return self._columns
+    columns: Columns
+    documents: list[int]
+    chosen: list[int] | None = None
 
     def __len__(self) -> int:
-        return len(self.structures)
+        return len(self.payloads)
 
-    def take(self, chosen: Sequence[int]) -> Rows:
+    def of(self, path: Path) -> list[Any]:
+        """The values at ``path``; not to be changed."""
+        values = self.columns.of(path)
+        return values if self.chosen is None else [values[index] for index in self.chosen]
+
+    def numbers(self, paths: Sequence[Path]) -> NDArray[np.float64]:
+        """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
+        values = self.columns.numbers(paths)
+        return values if self.chosen is None else np.ascontiguousarray(values[:, self.chosen])
+
+    def at(self, path: Path, index: int) -> object:
+        """The value at ``path`` of a document."""
+        return self.columns.at(path, index if self.chosen is None else self.chosen[index])
+
+    def take(self, indices: Sequence[int]) -> Rows:
         """The rows with the given ascending indices."""
-        if len(chosen) == len(self):
+        if len(indices) == len(self):
             return self
-        odd = set(self.unchecked)
+        odd = set(self.documents)
         return Rows(
-            self.offsets[chosen],
-            self.record_ms[chosen],
-            [self.structures[index] for index in chosen],
-            [self.payloads[index] for index in chosen],
-            [new for new, old in enumerate(chosen) if old in odd] if odd else [],
+            self.offsets[indices],
+            self.record_ms[indices],
+            [self.payloads[index] for index in indices],
+            self.columns,
+            [new for new, old in enumerate(indices) if old in odd] if odd else [],
+            list(indices) if self.chosen is None else [self.chosen[index] for index in indices],
         )
 
 
@@ -111,7 +123,7 @@ class ModelColumns:
         if self.time is None:
             outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
             return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
-        values = rows.columns(shape).of(self.time)
+        values = rows.of(self.time)
         event_ms, reasons = self.times.read(partition, values)
         wrong = {index: (reason, display(values[index])) for index, reason in reasons.items()}
         max_ahead_ms = self.plan.source.max_ahead
@@ -130,7 +142,6 @@ class _Build:
         self.model = model
         self.rows = rows
         self.shape = shape
-        self.columns = rows.columns(shape)
         self.problems = decoded.problems
 
     def events(self, event_ms: NDArray[np.int64]) -> Events:
@@ -147,28 +158,32 @@ class _Build:
 
     def _all_numeric(self) -> NDArray[np.float64]:
         numeric = self.model.numeric
-        if not self.rows.unchecked and all(self.shape.numbers_only(path) for _, path in numeric):
-            return self.columns.numbers(tuple(path for _, path in numeric)).copy()
-        columns = [self._numeric(signal, path) for signal, path in numeric]
-        return np.array(columns, dtype=np.float64).reshape(len(numeric), len(self.rows))
-
-    def _numeric(self, signal: str, path: Path) -> NDArray[np.float64]:
-        values = self.columns.of(path)
-        suspects: Sequence[int] = self.rows.unchecked if self.shape.numbers_only(path) else range(len(values))
-        return np.array(self._repaired(values, suspects, number, signal), dtype=np.float64)  # None is NaN
+        plain = [place for place, (_, path) in enumerate(numeric) if self.shape.numbers_only(path)]
+        found = self.rows.numbers([numeric[place][1] for place in plain])
+        for row, place in enumerate(plain):
+            for index in self.rows.documents:
+                found[row, index] = self._read(index, self.rows.at(numeric[place][1], index), number, numeric[place][0])
+        if len(plain) == len(numeric):
+            return found
+        columns = np.empty((len(numeric), len(self.rows)), dtype=np.float64)
+        columns[plain] = found
+        for place in set(range(len(numeric))) - set(plain):
+            signal, path = numeric[place]
+            columns[place] = self._repaired(self.rows.of(path), range(len(self.rows)), number, signal)
+        return columns
 
     def _category(self, signal: str, path: Path) -> list[object]:
-        values = self.columns.of(path)
+        values = self.rows.of(path)
         return self._repaired(values, self._unusual(values), category, signal)
 
     def _versions(self, path: Path) -> list[str]:
-        values = self.columns.of(path)
+        values = self.rows.of(path)
         return self._repaired(values, self._unusual(values, none_is_usual=False), _version, "version")
 
     def _ids(self, path: Path) -> list[str | None]:
-        values = self.columns.of(path)
+        values = self.rows.of(path)
         odd = {index for index, value in enumerate(values) if type(value) is not str}
-        values = self._repaired(values, sorted(odd.union(self.rows.unchecked)), text, "id")
+        values = self._repaired(values, sorted(odd.union(self.rows.documents)), text, "id")
         # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
         return [value or None for value in values]
 
@@ -179,7 +194,7 @@ class _Build:
             for index, value in enumerate(values)
             if (type(value) is not str or len(value) > MAX_NAME) and (value is not None or not none_is_usual)
         ]
-        return sorted({*odd, *self.rows.unchecked}) if self.rows.unchecked else odd
+        return sorted({*odd, *self.rows.documents}) if self.rows.documents else odd
 
     def _repaired(
         self,
@@ -191,12 +206,15 @@ class _Build:
         """A copy of ``values`` in which the suspects are what ``read`` makes of them."""
         values = values.copy()
         for index in suspects:
-            found = values[index]
-            values[index], reason = read(found)
-            if reason:
-                problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(found))
-                self.problems.append((self.model.name, problem))
+            values[index] = self._read(index, values[index], read, field)
         return values
+
+    def _read(self, index: int, value: object, read: Callable[[object], tuple[Any, str]], field: str) -> Any:
+        wanted, reason = read(value)
+        if reason:
+            problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(value))
+            self.problems.append((self.model.name, problem))
+        return wanted
 
 
 def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:

@@ -24,6 +24,7 @@ _DOUBT = 1e8
 _MAGNITUDES = ((1e11, "s"), (1e14, "ms"), (1e17, "us"))
 _PER_MS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+_PRODUCT_IS_FINITE = 1e300
 _INTEGER = re.compile(r"-?[0-9]{1,30}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = "event_time_unreadable"
@@ -162,7 +163,10 @@ def _whole(values: Sequence[object], unit: str) -> NDArray[np.int64] | None:
 
 
 def _fractional(values: Sequence[object], unit: str) -> NDArray[np.int64] | None:
-    microseconds = np.array(values, dtype=np.float64) * _MICROSECONDS[unit]
-    if not (microseconds.min() >= 0 and microseconds.max() < BOUND_MS * 1e3 - 1):
+    given = np.array(values, dtype=np.float64)
+    if not (given.min() >= 0 and given.max() < _PRODUCT_IS_FINITE):
+        return None
+    microseconds = given * _MICROSECONDS[unit]
+    if not microseconds.max() < BOUND_MS * 1e3 - 1:
         return None
     return np.rint(microseconds).astype(np.int64) // 1_000

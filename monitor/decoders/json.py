@@ -1,23 +1,23 @@
 """Decodes JSON objects.
 
-There are two ways through. msgspec parses what is well-formed and has the expected types. What it refuses goes, one
-message at a time, through the standard library's parser, which also tells why. Both lead to the same rows: which way
-a message took never shows in the result.
+There are two ways through. The scanner reads ordinary messages into columns, many at a time. What it refuses goes,
+one message at a time, through the standard library's parser, which also tells why. Both lead to the same values: which
+way a message took never shows in the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
-import msgspec
 import numpy as np
 
 from monitor.decoders.columns import ModelColumns, Rows
 from monitor.decoders.contract import Decoded, TopicPlan
-from monitor.decoders.document import MAX_DEPTH, MAX_PAYLOAD_BYTES, Refused, is_tame, parse
+from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, parse
 from monitor.decoders.extra import ExtraFields
-from monitor.decoders.shape import Path, Shape
+from monitor.decoders.scan import scan
+from monitor.decoders.shape import Columns, Path, Shape
 from monitor.events import REJECTED, Problem, Records
 
 __all__ = ["JsonDecoder"]
@@ -60,7 +60,6 @@ class JsonDecoder:
             for path, use in model.uses():
                 paths.setdefault(path, set()).add(use)
         self._shape = Shape(paths)
-        self._parse = msgspec.json.Decoder(self._shape.type).decode
         self._fast = fast
         self._max_payload_bytes = max_payload_bytes
         self._everyone = [model for model in self._models if not model.where]
@@ -124,51 +123,26 @@ class JsonDecoder:
             self._extra[model.name].count(partition, rows, decoded)
 
     def _rows(self, records: Records, decoded: Decoded) -> Rows:
-        structures: list[Any] = []
-        unchecked: list[int] = []
+        payloads = records.payloads if self._fast else [b""] * len(records)
+        found = scan(self._shape.keys, payloads, self._max_payload_bytes)
+        documents: dict[int, object] = {}
         refused: list[int] = []
-        parse_fast = self._parse
-        for index, payload in enumerate(self._screened(records.payloads)):
-            if payload is not None:
-                try:
-                    structures.append(parse_fast(payload))
-                    continue
-                except (msgspec.MsgspecError, ValueError):
-                    pass  # the slow way says what is wrong, if anything is
+        for index in np.flatnonzero(~found.ok).tolist():
             try:
-                document = parse(records.payloads[index], self._max_payload_bytes)
+                documents[index] = parse(records.payloads[index], self._max_payload_bytes)
             except Refused as refusal:
                 refused.append(index)
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
-            else:
-                unchecked.append(len(structures))
-                structures.append(self._shape.from_document(document))
-        offsets, record_ms, payloads = records.offsets, records.timestamps_ms, records.payloads
-        if refused:
-            offsets, record_ms = np.delete(offsets, refused), np.delete(record_ms, refused)
-            out = set(refused)
-            payloads = [payload for index, payload in enumerate(payloads) if index not in out]
-        return Rows(offsets, record_ms, structures, payloads, unchecked)
-
-    def _screened(self, payloads: Sequence[bytes | None]) -> Iterable[bytes | None]:
-        """The payloads, with None for those that msgspec must not see: it skips unused text without checking it."""
-        if not self._fast:
-            return [None] * len(payloads)
-        if not all(payloads) or not _is_utf8(b"\n".join(cast("Sequence[bytes]", payloads))):
-            payloads = [payload if payload and _is_utf8(payload) else None for payload in payloads]
-        if all(payload is None or len(payload) < 2 * MAX_DEPTH for payload in payloads):
-            return payloads
-        return [payload if payload and self._is_tame(payload) else None for payload in payloads]
-
-    def _is_tame(self, payload: bytes) -> bool:
-        return len(payload) <= self._max_payload_bytes and is_tame(payload)
+        columns = Columns(self._shape, found, documents)
+        rows = Rows(records.offsets, records.timestamps_ms, records.payloads, columns, list(documents))
+        out = set(refused)
+        return rows.take([index for index in range(len(rows)) if index not in out]) if refused else rows
 
     def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
         for paths, models in self._by_where.items():
-            columns = rows.columns(self._shape)
             found: dict[_Key, list[int]] = {}
-            keys = zip(*(map(_equal, columns.of(path)) for path in paths), strict=True)
+            keys = zip(*(map(_equal, rows.of(path)) for path in paths), strict=True)
             for index, key in enumerate(keys):
                 found.setdefault(key, []).append(index)
             for model, key in models:
@@ -194,13 +168,3 @@ def _equal(value: object) -> object:
     if isinstance(value, bool):
         return ("bool", value)
     return value if isinstance(value, (int, float)) else None
-
-
-def _is_utf8(payload: bytes) -> bool:
-    if payload.isascii():
-        return True
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

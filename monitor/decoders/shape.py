@@ -1,28 +1,23 @@
-"""From the paths that models want to a typed structure that msgspec decodes in one pass.
+"""From the paths that models want to the columns of scanned messages.
 
-msgspec builds objects only for the fields that a type names and skips the rest, which is most of the time saved.
-A path that is both a field and the parent of another is kept as plain Python values and walked.
+What the scanner could not read is a document, parsed by the standard library; its values are looked up path by path.
+A path that is both a field and the parent of another is a scalar to the scanner, and absent below a scalar.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
-from operator import attrgetter
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.decoders import scan
 from monitor.decoders.values import NotAnObject
 
 __all__ = ["Columns", "Path", "Shape", "split"]
 
 Path = tuple[str, ...]
-_NUMBER = float | bool | None
-_SCALAR = str | int | float | bool | None
 
 
 def split(path: str) -> Path:
@@ -37,7 +32,7 @@ def split(path: str) -> Path:
 
 
 class Shape:
-    """The union of paths as a type, and the columns of decoded objects.
+    """The union of paths, as the scanner's keys.
 
     Parameters
     ----------
@@ -46,139 +41,127 @@ class Shape:
 
     Attributes
     ----------
-    type : type
-        A msgspec structure. Number fields accept JSON numbers and booleans, others any scalar; msgspec refuses the
-        rest, and such a message is built by :meth:`from_document`.
+    keys : scan.Keys
+    slots : dict of path to int
 
     Examples
     --------
     >>> shape = Shape({("f", "x"): {"number"}, ("id",): {"text"}})
-    >>> rows = [msgspec.json.decode(b'{"f": {"x": 2}, "id": 7}', type=shape.type), shape.from_document({"f": 3})]
-    >>> columns = shape.columns(rows)
-    >>> columns.of(("f", "x")), columns.of(("id",))
-    ([2.0, NotAnObject(parent=3)], [7, None])
+    >>> found = scan.scan(shape.keys, [b'{"f": {"x": 2}, "id": 7}', b'{"f": 3}'], 100)
+    >>> columns = Columns(shape, found, {1: {"f": 3}})
+    >>> columns.of(("id",)), columns.numbers([("f", "x")])
+    ([7, None], array([[ 2., nan]]))
+    >>> columns.at(("f", "x"), 1)
+    NotAnObject(parent=3)
     """
 
     def __init__(self, paths: Mapping[Path, Iterable[str]]) -> None:
-        self._root = _Node({path: frozenset(uses) for path, uses in paths.items()})
-        self.type: type[Any] = self._root.type
-        self._numbers = {path for path, uses in paths.items() if set(uses) == {"number"}}
+        leaves = sorted(path for path in paths if not any(above in paths for above in _above(path)))
+        split_up = {above for path in paths for above in _above(path)}
+        self._numbers = {path for path in leaves if set(paths[path]) == {"number"} and path not in split_up}
+        self.slots = {path: slot for slot, path in enumerate(leaves)}
+        parents = sorted({(), *(above for path in leaves for above in _above(path))})
+        nodes: list[dict[str, tuple[int, int]]] = [{} for _ in parents]
+        for number, path in enumerate(parents):
+            if path:
+                nodes[parents.index(path[:-1])][path[-1]] = (scan.CHILD, number)
+        for path, slot in self.slots.items():
+            kind = scan.NUMBER if path in self._numbers else scan.SCALAR
+            nodes[parents.index(path[:-1])][path[-1]] = (kind, slot)
+        self.keys = scan.Keys.of(nodes, len(leaves))
 
     def numbers_only(self, path: Path) -> bool:
-        """Whether msgspec lets nothing but numbers, booleans and null through at ``path``."""
-        return path in self._numbers and self._root.is_plain(path)
-
-    def from_document(self, document: Mapping[str, object]) -> Any:
-        """Return a structure that holds whatever the document has at each path, unchecked."""
-        return self._root.build(document)
-
-    def columns(self, rows: Sequence[Any]) -> Columns:
-        """Return access to the values of ``rows`` by path."""
-        return Columns(self._root, rows)
-
-
-class _Node:
-    """An object of the document: a structure with a field per key that is wanted."""
-
-    def __init__(self, paths: Mapping[Path, frozenset[str]]) -> None:
-        self.attribute: dict[str, str] = {}
-        self.children: dict[str, _Node] = {}
-        fields: list[tuple[str, Any, Any]] = []
-        for key in dict.fromkeys(path[0] for path in paths):
-            name = f"f{len(fields)}"
-            self.attribute[key] = name
-            below = {path[1:]: uses for path, uses in paths.items() if path[0] == key and len(path) > 1}
-            if (key,) not in paths:
-                self.children[key] = child = _Node(below)
-                fields.append((name, child.type, msgspec.field(default_factory=child.type)))
-            elif below:
-                fields.append((name, Any, None))
-            elif paths[(key,)] == {"number"}:
-                fields.append((name, _NUMBER, math.nan))
-            else:
-                fields.append((name, _SCALAR, None))
-        rename = {name: key for key, name in self.attribute.items()}
-        # JSON has no cycles, so the garbage collector need not look at the rows.
-        self.type: type[Any] = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-
-    def is_plain(self, path: Path) -> bool:
-        if len(path) == 1:
-            return path[0] in self.attribute
-        return path[0] in self.children and self.children[path[0]].is_plain(path[1:])
-
-    def build(self, document: object) -> Any:
-        values = {}
-        for key, name in self.attribute.items():
-            value = _member(document, key)
-            values[name] = self.children[key].build(value) if key in self.children else value
-        return self.type(**values)
+        """Whether the scanner lets nothing but numbers, booleans and null through at ``path``."""
+        return path in self._numbers
 
 
 class Columns:
-    """The values of rows by path. Each path is looked up once, however often it is asked for.
+    """The values of messages by path. Each path is looked up once, however often it is asked for.
 
     Parameters
     ----------
-    root : _Node
-    rows : sequence of Shape.type
+    shape : Shape
+    found : scan.Scanned
+    documents : mapping of int to object
+        By index, what was not scanned; a message in neither has no values.
     """
 
-    def __init__(self, root: _Node, rows: Sequence[Any]) -> None:
-        self._count = len(rows)
-        self._objects: dict[Path, tuple[_Node, Sequence[Any]]] = {(): (root, rows)}
+    def __init__(self, shape: Shape, found: scan.Scanned, documents: Mapping[int, object]) -> None:
+        self._shape, self._found, self._documents = shape, found, documents
         self._values: dict[Path, list[Any]] = {}
-        self._numbers: dict[tuple[Path, ...], NDArray[np.float64]] = {}
 
     def of(self, path: Path) -> list[Any]:
-        """The values at ``path``, one per row; not to be changed."""
+        """The values at ``path``, one per message; not to be changed."""
         if path not in self._values:
-            node, objects, depth = self._parent(path)
-            values = list(map(attrgetter(node.attribute[path[depth]]), objects))
-            for key in path[depth + 1 :]:
+            depth = next(n for n in range(1, len(path) + 1) if path[:n] in self._shape.slots)
+            values = self._scalars(self._shape.slots[path[:depth]])
+            for key in path[depth:]:
                 values = [_member(value, key) for value in values]
+            for index in self._documents:
+                values[index] = self.at(path, index)
             self._values[path] = values
         return self._values[path]
 
-    def numbers(self, paths: tuple[Path, ...]) -> NDArray[np.float64]:
-        """The numbers at ``paths`` as a float64 array [paths, n], not to be changed; null is NaN.
+    def numbers(self, paths: Sequence[Path]) -> NDArray[np.float64]:
+        """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
+        values = self._found.values[[self._shape.slots[path] for path in paths]]
+        values[:, ~self._found.ok] = np.nan
+        return values
 
-        All rows must come from msgspec, and every path must be for numbers only.
-        """
-        if paths not in self._numbers:
-            found = np.empty((len(paths), self._count), dtype=np.float64)
-            siblings: dict[Path, list[int]] = {}
-            for position, path in enumerate(paths):
-                siblings.setdefault(path[:-1], []).append(position)
-            for parent, positions in siblings.items():
-                node, objects, _ = self._parent((*parent, ""))
-                found[positions] = _matrix([node.attribute[paths[position][-1]] for position in positions], objects)
-            self._numbers[paths] = found
-        return self._numbers[paths]
+    def at(self, path: Path, index: int) -> object:
+        """The value at ``path`` of a document."""
+        value = self._documents[index]
+        for key in path:
+            value = _member(value, key)
+        return value
 
-    def _parent(self, path: Path) -> tuple[_Node, Sequence[Any], int]:
-        """The objects that hold the deepest part of ``path`` that is a structure, and how deep they lie."""
-        depth = 0
-        node, objects = self._objects[()]
-        while path[depth] in node.children and depth + 1 < len(path):
-            key, depth = path[depth], depth + 1
-            if path[:depth] not in self._objects:
-                inner = list(map(attrgetter(node.attribute[key]), objects))
-                self._objects[path[:depth]] = (node.children[key], inner)
-            node, objects = self._objects[path[:depth]]
-        return node, objects, depth
+    def _scalars(self, slot: int) -> list[Any]:
+        kinds, ok = self._found.kinds[slot], self._found.ok
+        present = np.bincount(np.where(ok, kinds, scan.MISSING), minlength=scan.KINDS)
+        if present[scan.INTEGER] == len(kinds):
+            return list(self._found.values[slot].astype(np.int64).tolist())
+        values = self._texts(slot) if present[scan.TEXT] else [None] * len(kinds)
+        for kind in np.flatnonzero(present).tolist():
+            if kind in {scan.MISSING, scan.TEXT}:
+                continue
+            for index in np.flatnonzero(ok & (kinds == kind)).tolist():
+                values[index] = self._scalar(slot, index, kind)
+        return values
+
+    def _scalar(self, slot: int, index: int, kind: int) -> object:
+        if kind == scan.ESCAPED:
+            return self._found.escaped[slot, index]
+        if kind == scan.BIG:
+            return int(self._found.bytes_at(slot, index))
+        value = float(self._found.values[slot, index])
+        if kind == scan.INTEGER:
+            return int(value)
+        return value if kind in {scan.FLOAT, scan.HARD} else kind == scan.TRUE
+
+    def _texts(self, slot: int) -> list[Any]:
+        """Texts, and None for everything else."""
+        found = self._found
+        interned = scan.intern(found, slot)
+        if interned is not None:
+            spans, codes = interned
+            names = [*(found.buffer[start:stop].decode() for start, stop in spans), None]
+            return list(map(names.__getitem__, codes.tolist()))
+        values: list[Any] = [None] * len(found.ok)
+        there = np.flatnonzero(found.ok & (found.kinds[slot] == scan.TEXT))
+        spans_there = zip(found.first[slot, there].tolist(), found.last[slot, there].tolist(), strict=True)
+        if found.text is not None:
+            texts = [found.text[start:stop] for start, stop in spans_there]
+        else:
+            texts = [found.buffer[start:stop].decode() for start, stop in spans_there]
+        if len(texts) == len(values):
+            return texts
+        for index, text in zip(there.tolist(), texts, strict=True):
+            values[index] = text
+        return values
 
 
-def _matrix(attributes: Sequence[str], objects: Sequence[Any]) -> NDArray[np.float64]:
-    """Attributes of objects as a float64 array [attributes, n]."""
-    # One tuple per object is faster than one pass per attribute; the second name makes it one even for one attribute.
-    rows = map(attrgetter(*attributes, attributes[0]), objects)
-    width = len(attributes) + 1
-    try:
-        flat = np.fromiter(chain.from_iterable(rows), np.float64, len(objects) * width)
-    except TypeError:  # a None, which only np.array reads as NaN
-        rows = map(attrgetter(*attributes, attributes[0]), objects)
-        flat = np.array(list(chain.from_iterable(rows)), dtype=np.float64)
-    return flat.reshape(-1, width).T[:-1]
+def _above(path: Path) -> list[Path]:
+    return [path[:depth] for depth in range(1, len(path))]
 
 
 def _member(document: object, key: str) -> object:

@@ -106,6 +106,12 @@ def seen(decoded: Decoded) -> dict[str, Any]:
 @settings(max_examples=120, deadline=None)
 @given(st.lists(st.one_of(messages(), messages(), st.binary(max_size=40)), max_size=6))
 @example([b'{"n": 1}', b'{"n": NaN}', b"{}", b""])
+@example([b'{"ts": 1e302}', b'{"ts": -1e308, "n": 1}'])
+@example([b'{"c": "a\\u00e4\\n", "ts": 1}', b'{"c": "\\ud800", "ts": 1}', b'{"c": "\\ud83d\\ude00", "ts": 1}'])
+@example(
+    [b'{"n": 1,}', b'{"n": [1,], "f": {}}', b'{"other": [1,]}', b'{"other": [,1]}', b'{"other": {,}}', b'{"n": 1}}']
+)
+@example([b'{"other": [[1, {"x": []}], {}, -0.5e-3, true], "n": 2, "f": {"other": {"x": 1}, "x": 3}}'])
 @example([b'{"f": null, "ts": 1700000000}', b'{"f": "x", "ts": 1700000000}', b'{"f": {"g": 3}, "ts": 1700000000}'])
 @example([b'{"other": "\xff"}', b'{"other": "\xed\xa0\x80"}', b'{"\xff": 1}'])
 @example([b'{"n": "x", "n": 1, "ts": 1700000000}', b'{"f": {"x": 1}, "f": {"g": 2}, "ts": 1700000000}'])

@@ -1,0 +1,115 @@
+"""The scanner: what it reads is what the standard library reads, and it reads what producers write."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.decoders.scan import CHILD, NUMBER, SCALAR, Keys, Scanned, scan
+from monitor.decoders.shape import Columns, Shape
+
+KEYS = Keys.of([{"x": (NUMBER, 0), "name": (SCALAR, 1), "f": (CHILD, 1)}, {"y": (NUMBER, 2)}], 3)
+SHAPE = Shape({("x",): {"number"}, ("name",): {"text"}, ("f", "y"): {"number"}})
+
+numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**70), 2**70))
+others = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text("abc", max_size=2), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+scalars = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=12))
+events = st.fixed_dictionaries(
+    {},
+    optional={
+        "x": st.one_of(st.none(), st.booleans(), numbers),
+        "name": scalars,
+        "f": st.fixed_dictionaries({}, optional={"y": numbers, "z": others}),
+        "other": others,
+    },
+)
+
+
+def scanned(*payloads: bytes) -> Scanned:
+    return scan(KEYS, payloads, 10_000)
+
+
+def _number(value: Any) -> str:
+    return "nan" if value is None else float(value).hex()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(events, st.permutations(["x", "name", "f", "other"])), max_size=8),
+    st.sampled_from([None, 2]),
+    st.booleans(),
+)
+def test_what_python_writes_is_scanned_and_read_as_python_reads_it(
+    given: list[tuple[dict[str, Any], list[str]]], indent: int | None, ascii_only: bool
+) -> None:
+    documents = [{key: event[key] for key in order if key in event} for event, order in given]
+    payloads = [json.dumps(document, indent=indent, ensure_ascii=ascii_only) for document in documents]
+
+    found = scan(SHAPE.keys, [payload.encode() for payload in payloads], 10_000)
+
+    assert found.ok.all()
+    columns = Columns(SHAPE, found, {})
+    assert columns.of(("name",)) == [document.get("name") for document in documents]
+    assert list(map(type, columns.of(("name",)))) == [type(document.get("name")) for document in documents]
+    read = columns.numbers([("x",), ("f", "y")])
+    assert ["nan" if math.isnan(x) else x.hex() for x in read[0].tolist()] == [_number(d.get("x")) for d in documents]
+    inner = [document.get("f", {}).get("y") for document in documents]
+    assert ["nan" if math.isnan(x) else x.hex() for x in read[1].tolist()] == [_number(value) for value in inner]
+
+
+def test_what_needs_a_closer_look_is_left_to_the_parser() -> None:
+    odd = [
+        b'{"x": 1, "x": 2}',
+        b'{"\\u0078": 1}',
+        b'{"x": "1"}',
+        b'{"x": NaN}',
+        b'{"x": 01}',
+        b'{"x": 1e999}',
+        b'{"x": ' + b"9" * 400 + b"}",
+        b'{"name": "\\ud800"}',
+        b'{"name": "a\tb"}',
+        b'{"name": ["a"]}',
+        b'{"f": null}',
+        b'{"f": 3}',
+        b'{"other": ' + b"[" * 40 + b"]" * 40 + b"}",
+        b'{"x": 1} {}',
+        b'{"x": 1',
+        b'{"x": 1,}',
+        b'{"x"',
+        b'{"x',
+        b"[]",
+        b"",
+        b'{"name": "\xff"}',
+        b'\xef\xbb\xbf{"x": 1}',
+        b'{"x": 1, "name": "' + b"x" * 10_000 + b'"}',
+        b'{"x": 1}\x00',
+    ]
+    assert not scanned(*odd).ok.any()
+
+
+def test_a_message_that_is_not_scanned_leaves_its_neighbours_alone() -> None:
+    found = scanned(b'{"x": 1, "name": "a"}', b'{"x": 2, "na', b'{"x": 3, "name": "\xff"}', b'{"x": 4, "f": {"y": 5}}')
+
+    assert found.ok.tolist() == [True, False, False, True]
+    assert found.values[0, [0, 3]].tolist() == [1.0, 4.0]
+    assert math.isnan(found.values[2, 0])
+    assert found.values[2, 3] == 5.0
+
+
+def test_few_and_many_different_texts_are_read_alike() -> None:
+    few = [json.dumps({"name": f"name {number % 3}"}).encode() for number in range(1000)]
+    many = [json.dumps({"name": f"näme {number}"}, ensure_ascii=False).encode() for number in range(1000)]
+
+    for payloads in (few, many, [*few, *many]):
+        columns = Columns(SHAPE, scan(SHAPE.keys, payloads, 10_000), {})
+        assert columns.of(("name",)) == [json.loads(payload)["name"] for payload in payloads]
