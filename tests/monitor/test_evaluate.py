@@ -1,0 +1,219 @@
+"""What a user watches for: real changes alarm with their reason, ordinary traffic does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.panes import summary_of
+from monitor.watch import compile_watch
+from monitor.windows import windows
+from sinks.store.contract import Query, Store
+from tests.monitor.streams import (
+    DAY_MS,
+    HOUR_MS,
+    START_MS,
+    application,
+    applications,
+    as_lines,
+    configured,
+    detecting,
+    drifts,
+    replayed_lines,
+    rows,
+    scored,
+)
+
+FROM_MS = START_MS + 9 * DAY_MS
+DAILY = detecting(
+    pane="1h", default_rules=True, rules=[], defaults={"window": "6h", "min_samples": 40, "learn_windows": 8}
+)
+
+
+def from_day_nine(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    return lambda event: change(event) if event["ts"] >= FROM_MS else None
+
+
+def watched(tmp_path: Path, change: Callable[[dict[str, Any]], None], days: float = 13, **spec: Any) -> Store:
+    configuration = configured(**({"detect": DAILY, "segments": []} | spec))
+    events = applications(3, days=days, per_day=400, change=change)
+    store, _ = replayed_lines(tmp_path, as_lines(events), configuration)
+    return store
+
+
+def alarmed(store: Store) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for row in drifts(store):
+        found.setdefault(row["signal"], set()).add(row["detector"])
+    return found
+
+
+def nothing(event: dict[str, Any]) -> None:
+    """Ordinary traffic."""
+
+
+def test_ordinary_traffic_raises_no_alert(tmp_path: Path) -> None:
+    store = watched(tmp_path, nothing, days=20)
+    assert rows(store, "alerts") == []
+    assert len(scored(store, status="ok")) > 1_000
+
+
+def test_a_constant_prediction_alarms_on_the_first_whole_window_although_its_mean_is_the_same(tmp_path: Path) -> None:
+    store = watched(tmp_path, from_day_nine(lambda event: event.update(score=0.2857)))
+    assert alarmed(store).keys() == {"prediction:score"}
+    first = rows(store, "alerts")[0]
+    assert (first["state"], first["severity"]) == ("firing", "critical")
+    assert first["at_ms"] == FROM_MS + 6 * HOUR_MS
+
+
+def test_a_change_that_lasts_stays_alarmed_and_is_one_alert(tmp_path: Path) -> None:
+    store = watched(tmp_path, from_day_nine(lambda event: event.update(amount=event["amount"] * 5)), days=20)
+    states = [row["status"] for row in scored(store, signal="feature:amount", detector="psi")]
+    assert states[-40:] == ["drift"] * 40
+    assert [row["state"] for row in rows(store, "alerts")] == ["firing"]
+
+
+def test_an_alert_ends_when_the_change_has_ended_for_long_enough(tmp_path: Path) -> None:
+    def for_a_day(event: dict[str, Any]) -> None:
+        if FROM_MS <= event["ts"] < FROM_MS + DAY_MS:
+            event["amount"] *= 5
+
+    firing, resolved = rows(watched(tmp_path, for_a_day), "alerts")
+    assert (firing["state"], resolved["state"]) == ("firing", "resolved")
+    assert (resolved["starts_ms"], resolved["ends_ms"]) == (FROM_MS, FROM_MS + DAY_MS)
+    assert resolved["at_ms"] == FROM_MS + DAY_MS + 6 * HOUR_MS  # resolve_after
+
+
+def test_what_moves_together_is_one_alert_with_its_signals_ranked(tmp_path: Path) -> None:
+    def both(event: dict[str, Any]) -> None:
+        event.update(amount=event["amount"] * 5, age=20, score=0.9)
+
+    (alert,) = [row for row in rows(watched(tmp_path, from_day_nine(both)), "alerts") if row["state"] == "firing"]
+    signals = json.loads(alert["signals"])
+    assert {entry["signal"] for entry in signals} == {"feature:amount", "feature:age", "prediction:score"}
+    strengths = [entry["effect"] / entry["min_effect"] for entry in signals]
+    assert strengths == sorted(strengths, reverse=True)
+    assert "moved since 2024-01-10 00:00 UTC" in signals[0]["reason"]
+
+
+def test_a_name_never_seen_before_is_named(tmp_path: Path) -> None:
+    def rename(event: dict[str, Any]) -> None:
+        if event["id"].endswith("7"):
+            event["country"] = "XK"
+
+    store = watched(tmp_path, from_day_nine(rename))
+    assert "new_category" in alarmed(store)["feature:country"]
+    assert "new: 'XK'" in drifts(store, detector="new_category")[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "signal", "detector"),
+    [
+        (lambda event: event.pop("debts"), "feature:debts", "missing_rate"),
+        (lambda event: event.update(debts="none"), "feature:debts", "invalid_rate"),
+        (lambda event: event.update(age=event["age"] + 70), "feature:age", "out_of_range_rate"),
+    ],
+)
+def test_fields_that_go_bad_alarm(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], signal: str, detector: str
+) -> None:
+    def for_one_in_five(event: dict[str, Any]) -> None:
+        if int(event["id"][1:]) % 5 == 0:
+            change(event)
+
+    assert detector in alarmed(watched(tmp_path, from_day_nine(for_one_in_five)))[signal]
+
+
+def test_a_value_that_most_events_share_has_a_bin_of_its_own(tmp_path: Path) -> None:
+    """Nine in ten debts are 0: half as many alarm, and without a change nothing does."""
+
+    def fewer_zeros(event: dict[str, Any]) -> None:
+        if event["debts"] == 0 and int(event["id"][1:]) % 2:
+            event["debts"] = 500.0 + int(event["id"][1:]) % 97
+
+    assert "psi" in alarmed(watched(tmp_path / "changed", from_day_nine(fewer_zeros)))["feature:debts"]
+    assert alarmed(watched(tmp_path / "same", nothing)) == {}
+
+
+def test_traffic_that_falls_to_a_third_alarms_as_volume(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    events = []
+    for number, at_ms in enumerate(np.sort(rng.integers(START_MS, START_MS + 20 * DAY_MS, 20 * 400)).tolist()):
+        event = application(rng, number, at_ms)
+        if at_ms < START_MS + 17 * DAY_MS or number % 3 == 0:
+            events.append(event)
+    configuration = configured(detect=DAILY | {"defaults": DAILY["defaults"] | {"min_samples": 10}}, segments=[])
+    store, _ = replayed_lines(tmp_path, as_lines(events), configuration)
+    assert alarmed(store) == {"volume": {"volume"}}
+    assert drifts(store)[0]["window_end_ms"] == START_MS + 17 * DAY_MS + 6 * HOUR_MS
+
+
+def test_an_alarm_that_returns_every_few_days_becomes_the_signal_s_way(tmp_path: Path) -> None:
+    def every_third_day(event: dict[str, Any]) -> None:
+        if (event["ts"] - START_MS) // DAY_MS % 3 == 2:
+            event["amount"] *= 5
+
+    early = watched(tmp_path, every_third_day, days=36, baseline={"kind": "rolling", "span": "6d"})
+    late = [row for row in drifts(early) if row["window_end_ms"] > START_MS + 18 * DAY_MS]
+    assert late == []
+
+
+def test_a_window_has_no_say_with_too_few_events(tmp_path: Path) -> None:
+    few = detecting(rules=[], defaults={"window": "6h", "min_samples": 10_000, "learn_windows": 8})
+    store = watched(tmp_path, from_day_nine(lambda event: event.update(score=0.5)), detect=few)
+    assert {row["status"] for row in scored(store) if row["signal"] != "volume"} == {"no_data"}
+    assert scored(store, signal="prediction:score")[0]["detail"].endswith("of 10000 events needed")
+
+
+def test_the_first_events_or_a_data_set_can_be_the_baseline(tmp_path: Path) -> None:
+    reference = tmp_path / "train.jsonl"
+    reference.write_bytes(b"\n".join(as_lines(applications(99, days=10, per_day=400))))
+    for number, baseline in enumerate(
+        [{"kind": "first_events", "count": 1_000}, {"kind": "dataset", "uri": str(reference)}]
+    ):
+        change = from_day_nine(lambda event: event.update(score=0.2857))
+        store = watched(tmp_path / str(number), change, baseline=baseline)
+        assert alarmed(store).keys() == {"prediction:score"}
+        (size,) = {row["baseline_n"] for row in drifts(store)}
+        assert size == 4_000 if baseline["kind"] == "dataset" else 1_000 <= size < 1_200
+
+
+def test_a_slice_alarms_when_only_it_has_changed(tmp_path: Path) -> None:
+    def only_in_france(event: dict[str, Any]) -> None:
+        if event["country"] == "FR" and event["ts"] >= START_MS + 20 * DAY_MS:
+            event["score"] = 0.2857
+
+    segments = [{"by": ["country"], "values": ["DE", "FR"]}]
+    daily = detecting(rules=[], defaults={"window": "1d", "min_samples": 40, "learn_windows": 4})
+    store = watched(tmp_path, only_in_france, days=23, segments=segments, detect=daily)
+    assert {row["segment"] for row in drifts(store, detector="psi")} >= {"country=FR"}
+    assert "country=DE" not in {row["segment"] for row in drifts(store)}
+
+
+def test_sliding_windows_are_the_sums_of_their_panes(tmp_path: Path) -> None:
+    sliding = detecting(rules=[], defaults={"window": "6h", "every": "1h", "min_samples": 40, "learn_windows": 8})
+    configuration = configured(detect=sliding, segments=[])
+    store, _ = replayed_lines(tmp_path, as_lines(applications(5, days=2, per_day=400)), configuration)
+    panes = store.read(Query("panes", {"late_at_ms": 0}))
+    watch = compile_watch(configuration, "loans")
+    ends = range(START_MS + 8 * HOUR_MS, START_MS + 20 * HOUR_MS, HOUR_MS)
+
+    for window in windows(watch, panes, ends):
+        for (version, segment, signal), summary in window.summaries.items():
+            inside = [
+                i
+                for i, start in enumerate(panes["pane_start_ms"].tolist())
+                if window.end_ms - 6 * HOUR_MS <= start < window.end_ms
+                and (panes["version"][i], panes["segment"][i], panes["signal"][i]) == (version, segment, signal)
+            ]
+            parts = [summary_of(panes, i, watch.layouts[signal]) for i in inside]
+            total = parts[0]
+            for part in parts[1:]:
+                total = total + part
+            assert summary == total
+    assert len(scored(store, signal="feature:age", detector="psi")) == 2 * 24 - 6
