@@ -251,7 +251,9 @@ class HttpSource:
     def __init__(self, log: HttpLog, streams: Sequence[str]) -> None:
         self.gaps: list[Gap] = []
         self._log = log
+        # Other threads look at it, so its keys stay as they are.
         self._next: dict[str, int] = dict.fromkeys(streams, 0)
+        self._turns = list(self._next)
         self._appends = -1
 
     def open(self, resume: Resume) -> None:
@@ -306,13 +308,14 @@ class HttpSource:
 
     def _look(self, max_records: int) -> list[Records]:
         found: list[Records] = []
-        for stream in list(self._next):
+        for stream in list(self._turns):
             if max_records <= 0:
                 break
             records = self._log.read(stream, self._next[stream], max_records)
-            following = self._next.pop(stream)  # to the end of the queue
-            self._next[stream] = int(records.offsets[-1]) + 1 if len(records) else following
+            self._turns.remove(stream)
+            self._turns.append(stream)
             if len(records):
+                self._next[stream] = int(records.offsets[-1]) + 1
                 found.append(records)
                 max_records -= len(records)
         return found
