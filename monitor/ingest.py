@@ -64,7 +64,8 @@ class Counters:
         for part in parts:
             for name in ("records", "events", "rejected", "kept", "late", "unmatched", "findings", "bytes"):
                 setattr(total, name, getattr(total, name) + getattr(part, name))
-            for reason, count in part.reasons.items():
+            # A copy: the worker's thread may meet a new reason meanwhile.
+            for reason, count in part.reasons.copy().items():
                 total.reasons[reason] = total.reasons.get(reason, 0) + count
         return total
 

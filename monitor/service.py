@@ -72,7 +72,7 @@ class Service:
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
         self._http_log = self._open_http_log() if self._streams() else None
-        self._evaluations = {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
+        self._evaluations = self._load_evaluations()
         self._notifier = self._build_notifier()
         self._stop = threading.Event()
         self._failure: Exception | None = None
@@ -100,13 +100,15 @@ class Service:
             thread.join()
         if self._jobs is not None:
             self._jobs.shutdown(wait=True)
-        if self._failure is None:
-            for evaluation in self._evaluations.values():
-                evaluation.save()
-        self._notifier.close()
-        if self._http_log is not None:
-            self._http_log.close()
-        self.store.close()
+        try:
+            if self._failure is None:
+                for evaluation in self._evaluations.values():
+                    evaluation.save()
+        finally:
+            self._notifier.close()
+            if self._http_log is not None:
+                self._http_log.close()
+            self.store.close()
         log.info("stopped")
 
     def wait(self) -> None:
@@ -155,6 +157,8 @@ class Service:
         every_s = self.configuration.service.spec.checkpoint_every / 1000
         while not self.clock.wait(self._stop, EVALUATE_EVERY_S):
             try:
+                if not self._evaluations:
+                    self._evaluations = self._load_evaluations()
                 self.evaluate_now()
                 if self.clock.monotonic_s() - last_saved_s >= every_s:
                     last_saved_s = self.clock.monotonic_s()
@@ -163,22 +167,27 @@ class Service:
             except StoreError as error:
                 if not error.retryable:
                     raise
-                # The same windows are judged again, from the last checkpoint.
+                # What is in memory may be ahead of the store: the same windows are judged again, from the checkpoint.
+                self._evaluations = {}
                 log.warning("the store does not answer; trying again", error=str(error))
-                self._evaluations = {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
                 self.clock.wait(self._stop, RETRY_S)
 
+    def _load_evaluations(self) -> dict[str, Evaluation]:
+        return {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
+
     def evaluate_now(self) -> None:
-        """Judge every window that is complete by now."""
-        if not all(worker.opened for worker in self._workers):
-            return
+        """Judge every window that is complete by now, of the models whose sources are all known."""
         for name, evaluation in self._evaluations.items():
-            evaluated = evaluation.advance(self._horizon(self.watches[name]))
+            horizon = self._horizon(self.watches[name])
+            if horizon is None:
+                continue
+            evaluated = evaluation.advance(horizon)
             self.windows[name] += evaluated.windows
             for transition in evaluated.transitions:
                 self.transitions[name, transition.state] += 1
 
-    def _horizon(self, watch: Watch) -> Horizon:
+    def _horizon(self, watch: Watch) -> Horizon | None:
+        """Which partitions the model waits for; None until every one of its topics has been seen."""
         topics = {source.topic for source in watch.model.spec.sources}
         idle_s = self.configuration.service.spec.idle_after / 1000
         expected: set[Partition] = set()
@@ -186,6 +195,8 @@ class Service:
         for worker in self._workers:
             expected |= worker.partitions()
             idle |= worker.idle(idle_s)
+        if not topics <= {topic for topic, _ in expected}:
+            return None
         return Horizon(
             frozenset(partition for partition in expected if partition[0] in topics),
             frozenset(partition for partition in idle if partition[0] in topics),

@@ -154,7 +154,7 @@ def _count(alerts: list[Told], why: str) -> int:
 
 
 def _serve(configuration: Configuration, store: Store) -> None:
-    from monitor.cli.run import serve
+    from monitor.cli.run import bind, serve
     from monitor.clock import SystemClock
     from monitor.service import Service
 
@@ -169,4 +169,4 @@ def _serve(configuration: Configuration, store: Store) -> None:
         err=True,
     )
     service = Service(configuration, SystemClock(), store, read=False)
-    serve(service)
+    serve(service, bind(service))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from monitor.service import Service
 
-__all__ = ["command", "serve"]
+__all__ = ["bind", "command", "serve"]
 
 
 @click.command("run")
@@ -32,57 +33,68 @@ def command(config: str, host: str | None, port: int | None, *, json_: bool) -> 
 
     log_to_stderr(as_json=json_)
     service = Service(load(config), SystemClock())
-    service.start()
     try:
-        serve(service, host, port)
+        listener = bind(service, host, port)
+        service.start()
+        serve(service, listener)
     finally:
         service.stop()
     service.raise_failure()
 
 
-def serve(service: Service, host: str | None = None, port: int | None = None) -> None:
-    """Serve the API until a signal comes or the service stops.
+def bind(service: Service, host: str | None = None, port: int | None = None) -> socket.socket:
+    """Take the API's address, of the configuration unless told otherwise.
 
-    Prints ``listening on http://HOST:PORT`` to stderr once it does.
+    Raises
+    ------
+    SourceError
+        If it cannot be had.
     """
     import socket
-    import threading
 
-    import uvicorn
-
-    from monitor.api.app import create_app
     from monitor.errors import SourceError
 
     api = service.configuration.service.spec.api
-    app = create_app(service)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-    listener = socket.socket(socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     address = (host or api.host, api.port if port is None else port)
+    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
     except OSError as error:
         listener.close()
         raise SourceError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror}", retryable=False) from error
-    bound_host, bound_port = listener.getsockname()
-    click.echo(f"listening on http://{bound_host}:{bound_port}", err=True)
+    return listener
+
+
+def serve(service: Service, listener: socket.socket) -> None:
+    """Serve the API until SIGTERM or SIGINT comes or the service stops.
+
+    Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
+    """
+    import threading
+
+    import uvicorn
+
+    from monitor.api.app import create_app
+
+    app = create_app(service)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
 
     def leave() -> None:
         service.stopping.wait()
         app.state.stopping.set()
         server.should_exit = True
 
-    threading.Thread(target=leave, name="leave", daemon=True).start()
-    handle_exit = server.handle_exit
-
-    def on_signal(signal: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        # uvicorn's own handler raises the signal again at the end, which would leave no time for checkpoints.
         app.state.stopping.set()
-        handle_exit(signal, frame)
+        server.force_exit = server.should_exit
+        server.should_exit = True
 
+    threading.Thread(target=leave, name="leave", daemon=True).start()
     server.handle_exit = on_signal  # type: ignore[method-assign, assignment]
-    try:
+    with listener:
+        listener.listen()
+        host, port = listener.getsockname()[:2]
+        click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
         server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again once everything is closed; that is the wanted end
-    finally:
-        listener.close()

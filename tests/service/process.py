@@ -74,6 +74,7 @@ class Running:
         return found[1] if found else ""
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {''.join(self.log)}"
         return httpx.get(self.url + path, params=parameters or None, timeout=30)
 
     def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:

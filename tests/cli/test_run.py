@@ -1,0 +1,192 @@
+"""`leeway run` as a process: from events over HTTP to alerts and notifications, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.config import load
+from sinks.store import open_store
+from tests.service import shop
+from tests.service.process import Running, leeway
+from tests.sinks.receivers.listener import Listener
+
+pytestmark = pytest.mark.slow
+Log = list[bytes]
+
+
+def http_log(seed: int, start_ms: int = shop.START_MS) -> tuple[Log, int]:
+    """A stream of some 40 windows."""
+    [log], end_ms = shop.traffic(seed, windows=40, per_window=100, partitions=1, start_ms=start_ms)
+    return log, end_ms
+
+
+def post_lines(service: Running, log: Log, portion: int = 500) -> None:
+    for start in range(0, len(log), portion):
+        body = b"\n".join(log[start : start + portion])
+        service.post("shop", body, content_type="application/x-ndjson")
+
+
+def wait_judged(service: Running, end_ms: int) -> None:
+    def judged() -> bool:
+        assert service.process.poll() is None, "".join(service.log)
+        return bool(service.items("/v1/history", model="shop", signal="volume", **{"from": end_ms}))
+
+    shop.wait_until(judged, "the last window is judged")
+
+
+@contextmanager
+def listening_to_alerts(service: Running) -> Iterator[list[dict[str, Any]]]:
+    """Transitions as the stream delivers them; the block is entered when the stream is open."""
+    told: list[dict[str, Any]] = []
+    opened = threading.Event()
+
+    def listen() -> None:
+        with httpx.stream("GET", f"{service.url}/v1/alerts/stream", timeout=60) as answer:
+            for line in answer.iter_lines():
+                opened.set()
+                if line.startswith("data:"):
+                    told.append(json.loads(line[5:]))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        assert opened.wait(30)
+        yield told
+        assert service.signal(signal.SIGTERM) == 0, "".join(service.log)
+    finally:
+        service.kill()
+        thread.join()
+
+
+def future_ms() -> int:
+    """The start of a window after now: a receiver is not told about what is older than its own start."""
+    return (int(time.time() * 1000) // shop.WINDOW_MS + 3) * shop.WINDOW_MS
+
+
+def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -> None:
+    log, end_ms = http_log(3, future_ms())
+    single, array, lines, packed = log[:1], log[1:200], log[200:2000], log[2000:]
+    with Listener() as ops:
+        receivers = [{"kind": "log"}, {"kind": "webhook", "name": "ops", "url": ops.url()}]
+        config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), receivers=receivers)
+        with Running("run", config, "--port", 0, "--json") as service, listening_to_alerts(service) as told:
+            shop.wait_until(lambda: service.get("/readyz").status_code == 200, "it is ready")
+            assert service.post("shop", single[0], content_type="application/json")["first_offset"] == 0
+            service.post("shop", b"[%s]" % b",".join(array), content_type="application/json")
+            service.post("shop", b"\n".join(lines), content_type="application/x-ndjson")
+            answer = service.post(
+                "shop",
+                gzip.compress(b"\n".join(packed)),
+                content_type="application/x-ndjson",
+                content_encoding="gzip",
+            )
+            assert answer["last_offset"] == len(log) - 1
+            wait_judged(service, end_ms)
+
+            [alert] = service.items("/v1/alerts", model="shop")
+            assert alert["state"] == "resolved"
+            history = service.items("/v1/history", model="shop", signal="feature:amount", detector="psi", limit=1000)
+            assert {row["status"] for row in history} >= {"ok", "drift", "learning"}
+            detail = service.get(f"/v1/alerts/{alert['alert_id']}").json()
+            steps = [step["state"] for step in detail["transitions"]]
+            shop.wait_until(lambda: [step["state"] for step in told] == steps, "the stream delivers every transition")
+
+            shop.wait_until(lambda: len(ops.requests) >= 2, "the webhook is called")
+            first, last = ops.requests[0].body, ops.requests[-1].body
+            assert (first["version"], first["status"], last["status"]) == ("4", "firing", "resolved")
+            assert first["alerts"][0]["labels"]["model"] == "shop"
+            assert first["groupKey"] == last["groupKey"]
+
+            text = service.get("/metrics").text
+            families = {family.name: family for family in text_string_to_metric_families(text)}
+            [records] = families["leeway_records"].samples
+            assert (records.name, records.value) == ("leeway_records_total", len(log))
+            assert families["leeway_alert_transitions"].samples
+    logged = [json.loads(line) for line in service.log if line.startswith("{")]
+    assert "stopped" in {entry["event"] for entry in logged}
+
+
+def test_a_restart_and_a_kill_change_no_row(tmp_path: Path) -> None:
+    log, end_ms = http_log(4)
+    document = shop.model("shop", {"http": "shop"})
+    config = shop.configured(tmp_path, document, checkpoint_every="200ms", idle_after="1h")
+    third = len(log) // 3
+
+    with Running("run", config, "--port", 0) as service:
+        post_lines(service, log[:third])
+        assert service.signal(signal.SIGTERM) == 0
+    with Running("run", config, "--port", 0) as service:
+        post_lines(service, log[third : 2 * third])
+        shop.wait_until(lambda: service.items("/v1/alerts", model="shop"), "the drift fires")
+        service.kill()
+    with Running("run", config, "--port", 0) as service:
+        post_lines(service, log[2 * third :])
+        wait_judged(service, end_ms)
+        assert service.signal(signal.SIGINT) == 0
+
+    with closing(open_store("chdb", str(tmp_path / "store"))) as store:
+        found = shop.results(store, end_ms)
+    expected = shop.results(shop.replayed(tmp_path, load(config), {"shop": [log]}), end_ms)
+    assert found == expected
+    shown = leeway("alerts", "--store", tmp_path / "store", "--json")
+    assert [json.loads(line)["state"] for line in shown.stdout.splitlines()] == ["resolved"], shown.stderr
+
+
+def test_a_broker_that_does_not_answer_makes_the_service_wait_not_end(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        models = [shop.model("shop", {"http": "shop"}), shop.model("other", {"kafka": "events"})]
+        config = shop.configured(tmp_path, *models, kafka={"bootstrap": [address]}, store={"kind": "memory"})
+        log, end_ms = http_log(5)
+        with Running("run", config, "--port", 0) as service:
+            answer = shop.wait_until(
+                lambda: (found := service.get("/readyz")).status_code == 503 and address in found.text and found,
+                "it says what it waits for",
+            )
+            assert "kafka" in answer.text
+            assert service.get("/healthz").status_code == 200
+            post_lines(service, log)
+            wait_judged(service, end_ms)
+            assert service.signal(signal.SIGTERM) == 0
+
+
+def test_a_port_in_use_ends_with_3(tmp_path: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = leeway("run", config, "--port", port)
+    assert said.returncode == 3, said.stderr
+    assert f"cannot listen on 127.0.0.1:{port}" in said.stderr
+
+
+def test_a_store_that_another_process_holds_ends_with_3(tmp_path: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    with Running("run", config, "--port", 0) as service:
+        said = leeway("run", config, "--port", 0)
+        assert said.returncode == 3, said.stderr
+        assert str(service.process.pid) in said.stderr
+
+
+def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop", "alowed_lateness": "5s"}))
+    said = leeway("run", config)
+    assert said.returncode == 2
+    text = (tmp_path / "models" / "shop.yaml").read_text().splitlines()
+    line = next(number for number, found in enumerate(text, 1) if "alowed" in found)
+    assert f"shop.yaml:{line}: spec.sources.0.alowed_lateness" in said.stderr
