@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
-__all__ = ["FINE", "RATES", "Measured", "Pair", "measure", "pair_of", "unseen"]
+__all__ = ["FINE", "RATES", "Measured", "Pair", "measure", "pairs_of", "unseen"]
 
 GROUPS = 20
 """Bins of PSI, Jensen–Shannon and chi-squared: fine cells are merged until each holds a twentieth of the baseline."""
@@ -51,7 +51,7 @@ class Pair:
     ----------
     reference, current : int64 array [cells]
     positions : float64 array [cells] or None
-        Where the cells lie, for numbers.
+        Where the cells lie, for distances that ask for it.
     """
 
     reference: NDArray[np.int64]
@@ -93,30 +93,41 @@ def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
 
 def _padded(values: Any, width: int) -> NDArray[Any]:
     values = np.asarray(values)
+    if len(values) == width:
+        return values
     fill = values[-1] if values.dtype.kind == "f" and len(values) else 0
     return np.concatenate((values, np.full(width - len(values), fill, dtype=values.dtype)))
 
 
-def pair_of(detector: str, layout: Layout, reference: Summary, window: Summary) -> Pair:
-    """Align two summaries for a detector."""
-    if detector in RATES:
-        return _rate(detector, reference, window)
+def pairs_of(detectors: Iterable[str], layout: Layout, reference: Summary, window: Summary) -> dict[str, Pair]:
+    """Align two summaries for each of some detectors; those that take the same cells share them."""
+    names = list(detectors)
+    pairs = {name: _rate(name, reference, window) for name in names if name in RATES}
+    distances = [name for name in names if name not in RATES]
+    if not distances:
+        return pairs
     if isinstance(reference, CategorySummary) and isinstance(window, CategorySummary):
-        pair = _categories(reference, window)
-        return pair.grouped(coarsen_names(pair.reference, GROUPS))
+        cells = _categories(reference, window)
+        return pairs | dict.fromkeys(distances, cells.grouped(coarsen_names(cells.reference, GROUPS)))
     assert isinstance(reference, NumericSummary)
     assert isinstance(window, NumericSummary)
     assert isinstance(layout, NumericLayout)
-    pair = _numbers(layout, reference, window)
-    return pair if detector in FINE else pair.grouped(coarsen(pair.reference, GROUPS))
+    cells = _numbers(layout, reference, window, located="wasserstein" in distances)
+    coarse = cells if set(distances) <= set(FINE) else cells.grouped(coarsen(cells.reference, GROUPS))
+    return pairs | {name: cells if name in FINE else coarse for name in distances}
 
 
-def _numbers(layout: NumericLayout, reference: NumericSummary, window: NumericSummary) -> Pair:
-    cells = np.union1d(reference.cells, window.cells)
+def _numbers(layout: NumericLayout, reference: NumericSummary, window: NumericSummary, *, located: bool) -> Pair:
+    cells = np.sort(np.concatenate((reference.cells, window.cells)), kind="stable")
+    new = np.ones(len(cells), dtype=np.bool_)
+    new[1:] = cells[1:] != cells[:-1]
+    cells = cells[new]
     a = np.zeros(len(cells), dtype=np.int64)
     b = np.zeros(len(cells), dtype=np.int64)
     a[np.searchsorted(cells, reference.cells)] = reference.counts
     b[np.searchsorted(cells, window.cells)] = window.counts
+    if not located:
+        return Pair(a, b)
     low, high = min(reference.min, window.min), max(reference.max, window.max)
     return Pair(a, b, np.clip(layout.midpoint(cells), low, high))
 

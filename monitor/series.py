@@ -18,7 +18,7 @@ import numpy as np
 from detectors.sketch import CategorySummary
 from monitor.alerts.verdict import Verdict
 from monitor.baselines import Reference
-from monitor.compare import Measured, Pair, pair_of, unseen
+from monitor.compare import Measured, Pair, pairs_of, unseen
 from monitor.judge import Limits, judge, log_effect
 from monitor.volume import SEASONS, VolumeHistory
 from monitor.watch import Layout, Summary, Watch
@@ -106,7 +106,7 @@ class DistributionSeries:
         reference = self.reference.summary
         if reference is None or window.total < self._min_samples:
             return {}
-        return {name: pair_of(name, self.layout, reference, window) for name in self.uses}
+        return pairs_of(self.uses, self.layout, reference, window)
 
     def conclude(self, end_ms: int, window: Summary, measured: Mapping[str, Measured]) -> list[Verdict]:
         """Judge a window and learn from it if it was quiet.
