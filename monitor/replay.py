@@ -6,7 +6,7 @@ nothing but the speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,17 +155,23 @@ def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[st
     topics = {spec.topic for model in configuration.models.values() for spec in model.spec.sources}
     files: dict[str, list[Path]] = {topic: [] for topic in sorted(topics)}
     for item in events:
-        topic, _, name = item.rpartition("=")
-        if not topic and len(topics) == 1:
-            topic = next(iter(topics))
-        if topic not in files:
-            known = ", ".join(sorted(topics))
-            raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {known}")
+        topic, name = _topic_of(item, files)
         files[topic].append(Path(name))
     missing = [topic for topic, paths in files.items() if not paths]
     if missing:
         raise InputError(f"no --events for {', '.join(missing)}; say TOPIC=FILE for each")
     return files
+
+
+def _topic_of(item: str, topics: Collection[str]) -> tuple[str, str]:
+    """Split ``TOPIC=FILE``; both may hold an equals sign of their own."""
+    for topic in sorted(topics, key=len, reverse=True):
+        if item.startswith(f"{topic}="):
+            return topic, item.removeprefix(f"{topic}=")
+    if len(topics) == 1 and ("=" not in item or Path(item).exists()):
+        return next(iter(topics)), item
+    known = ", ".join(sorted(topics))
+    raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {known}")
 
 
 def results(store: Store, models: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:

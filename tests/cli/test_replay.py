@@ -1,0 +1,99 @@
+"""`leeway replay`: the same lines whatever the portions, exit codes for pipelines, a store to look at later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.console import Console
+from tests.service import shop
+from tests.service.process import leeway as in_a_process
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Events of some 40 windows, with a drift, a broken line and a field that cannot be used."""
+    [log], _ = shop.traffic(6, windows=40, per_window=60, partitions=1)
+    log.insert(100, b"{broken")
+    log.insert(200, log[201].replace(b'"amount": ', b'"amount": "much", "_": ').replace(b'"id": "', b'"id": "x'))
+    path = tmp_path_factory.mktemp("events") / "day=1" / "events.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b"\n".join(log))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return shop.configured(tmp_path, shop.model("shop", {"kafka": "events"}))
+
+
+def test_portions_of_any_size_give_the_same_lines(leeway: Console, config: Path, events: Path) -> None:
+    whole = leeway("replay", config, "--events", events, "--json")
+    assert whole.code == 0, whole.err
+    assert {"scores", "findings", "alerts"} == {line["table"] for line in whole.lines}
+    for batch in (1, 7, 1000, 100_000):
+        said = leeway("replay", config, "--events", events, "--json", "--batch", batch)
+        assert said.out == whole.out, f"--batch {batch}"
+
+
+def test_a_replay_says_what_came_and_what_became_of_it(leeway: Console, config: Path, events: Path) -> None:
+    said = leeway("replay", config, "--events", f"events={events}")
+    assert said.code == 0, said.err
+    told = dict(line.strip().rsplit(maxsplit=1) for line in said.out.splitlines() if line.strip()[-1:].isdigit())
+    assert told["alerts fired"] == "1"
+    assert told["rejected"] == "1"
+    assert told["fields not usable"] == "1"
+    assert "firing" in said.out
+    assert "resolved" in said.out
+
+
+def test_a_pipeline_can_fail_on_an_alert(leeway: Console, config: Path, events: Path, tmp_path: Path) -> None:
+    assert leeway("replay", config, "-e", events, "--fail-on-alert").code == 1
+    quiet = tmp_path / "quiet.jsonl"
+    quiet.write_bytes(b"\n".join(events.read_bytes().splitlines()[:1000]))
+    assert leeway("replay", config, "-e", quiet, "--fail-on-alert").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("nothing=FILE", "configuration reads events"),
+        ("missing.jsonl", "missing.jsonl"),
+    ],
+)
+def test_a_wrong_topic_or_file_ends_with_2(
+    leeway: Console, config: Path, events: Path, given: str, complaint: str
+) -> None:
+    said = leeway("replay", config, "-e", given.replace("FILE", str(events)))
+    assert said.code == 2, said.err
+    assert complaint in said.err
+
+
+def test_every_topic_needs_its_events(leeway: Console, tmp_path: Path, events: Path) -> None:
+    sources = [{"kafka": "seen", "kind": "features"}, {"kafka": "said", "kind": "prediction"}]
+    config = shop.configured(tmp_path, shop.model("shop", *sources))
+    said = leeway("replay", config, "-e", f"seen={events}")
+    assert said.code == 2
+    assert "no --events for said" in said.err
+    assert leeway("replay", config, "-e", f"seen={events}", "-e", f"said={events}").code == 0
+
+
+def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    replayed = in_a_process("replay", config, "-e", events, "--store", kept, "--json")
+    assert replayed.returncode == 0, replayed.stderr
+    lines = [json.loads(line) for line in replayed.stdout.splitlines()]
+
+    said = in_a_process("history", "--store", kept, "--model", "shop", "--limit", 100_000, "--json")
+    shown = [json.loads(line) for line in said.stdout.splitlines()]
+    scores = [line for line in lines if line["table"] == "scores"]
+    ends = [(row["signal"], row["detector"], row["window_end_ms"], row["statistic"], row["status"]) for row in shown]
+    assert sorted(ends, key=str) == sorted(
+        ((s["signal"], s["detector"], s["window_end_ms"], s["statistic"], s["status"]) for s in scores), key=str
+    )
+
+    said = in_a_process("alerts", "--store", kept)
+    assert "resolved" in said.stdout, said.stderr
+    assert "critical" in said.stdout
