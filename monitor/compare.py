@@ -91,8 +91,8 @@ def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
     ]
 
 
-def _padded(values: Any, width: int) -> NDArray[Any]:
-    values = np.asarray(values)
+def _padded(given: Any, width: int) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(given)
     if len(values) == width:
         return values
     fill = values[-1] if values.dtype.kind == "f" and len(values) else 0

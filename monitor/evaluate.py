@@ -20,7 +20,7 @@ from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.alerts.verdict import Verdict
 from monitor.compare import Measured, Pair, measure
 from monitor.fold import ENDED
-from monitor.rows import Rows, add_row, append, empty_rows
+from monitor.rows import Rows, append
 from monitor.series import DistributionSeries, VolumeSeries
 from monitor.sources.contract import Partition
 from monitor.watch import Watch
@@ -117,7 +117,9 @@ class Evaluation:
 
     def _complete_ms(self, horizon: Horizon) -> int | None:
         """Up to where every partition has closed its panes; None if one of them has not begun."""
-        rows = self._store.read(Query("progress", {"model": self._watch.name}))
+        # Progress on a topic that the model no longer reads must not hold it back for ever.
+        topics = sorted({source.topic for source in self._watch.model.spec.sources})
+        rows = self._store.read(Query("progress", {"model": self._watch.name, "topic": topics}))
         names = zip(rows["topic"], rows["partition"].tolist(), strict=True)
         closed = dict(zip(names, rows["closed_ms"].tolist(), strict=True))
         waiting = horizon.expected - horizon.idle
@@ -215,10 +217,9 @@ _COPIED = tuple(field.name for field in fields(Verdict) if field.name not in {"a
 
 def score_columns(model: str, verdicts: Iterable[Verdict], idle: str) -> Rows:
     """Verdicts as rows of ``scores``."""
-    columns = empty_rows("scores")
-    for verdict in verdicts:
-        row = {name: getattr(verdict, name) for name in _COPIED}
-        row |= {"model": model, "idle": idle, "window_end_ms": verdict.at_ms}
-        row["window_ms"] = verdict.at_ms - verdict.window_start_ms
-        add_row(columns, row)
+    found = list(verdicts)
+    columns: Rows = {name: [getattr(verdict, name) for verdict in found] for name in _COPIED}
+    columns["model"], columns["idle"] = [model] * len(found), [idle] * len(found)
+    columns["window_end_ms"] = [verdict.at_ms for verdict in found]
+    columns["window_ms"] = [verdict.at_ms - verdict.window_start_ms for verdict in found]
     return columns

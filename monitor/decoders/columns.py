@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,8 @@ class _Build:
 
     def _ids(self, path: Path) -> list[str | None]:
         values = self.rows.of(path)
+        if not self.rows.documents and set(map(type, values)) == {str} and "" not in values:
+            return values.copy()
         odd = {index for index, value in enumerate(values) if type(value) is not str}
         values = self._repaired(values, sorted(odd.union(self.rows.documents)), text, "id")
         # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
@@ -189,6 +192,10 @@ class _Build:
 
     def _unusual(self, values: list[Any], none_is_usual: bool = True) -> list[int]:
         """Rows whose value is anything but a text of allowed length (or None)."""
+        kinds = {str, NoneType} if none_is_usual else {str}
+        scanned = not self.rows.documents and set(map(type, values)) <= kinds
+        if scanned and all(value is None or len(value) <= MAX_NAME for value in set(values)):
+            return []
         odd = [
             index
             for index, value in enumerate(values)
