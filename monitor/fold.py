@@ -294,7 +294,7 @@ class PartitionFold:
         keys = list(self._rows)
         rows = [self._rows[key] for key in keys]
         return {
-            "config": self._watch.config_hash,
+            "config": self._watch.fold_hash,
             "next_offset": self.next_offset,
             "newest_ms": self.newest_ms,
             "closed_ms": self.closed_ms,
@@ -320,7 +320,7 @@ class PartitionFold:
         self._held = None
         self.next_offset = int(state["next_offset"])
         self.newest_ms, self.closed_ms = int(state["newest_ms"]), int(state["closed_ms"])
-        if state["config"] != self._watch.config_hash:
+        if state["config"] != self._watch.fold_hash:
             return False
         for version in state["versions"]:
             self._add_version(version)

@@ -84,10 +84,19 @@ class Watch:
 
     @cached_property
     def config_hash(self) -> str:
-        """Changes when state kept under another configuration would no longer fit."""
-        spec = self.model.spec.model_dump_json(exclude={"alerts"})
+        """Changes when what an evaluation has learned under another configuration would no longer fit."""
+        return self._hash(self.model.spec.model_dump_json(exclude={"alerts"}))
+
+    @cached_property
+    def fold_hash(self) -> str:
+        """Changes when open panes and per-event detectors of another configuration would no longer fit."""
+        spec = self.model.spec.model_dump_json(include={"sources": True, "schema_": True, "detect": {"pane"}})
+        slices = [sorted(cut.names.values()) for cut in self.slices]
+        return self._hash(f"{spec}|{slices}|{[self.detectors_for(signal) for signal in self.layouts]}")
+
+    def _hash(self, text: str) -> str:
         layouts = ",".join(layout.id for layout in self.layouts.values())
-        return xxhash.xxh3_64_hexdigest(f"{spec}|{layouts}".encode())
+        return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
     def signals_of(self, source: SourceSpec) -> tuple[list[str], list[str]]:
         """Numeric and category signals that ``source`` carries, in column order."""

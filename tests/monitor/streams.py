@@ -91,9 +91,12 @@ def applications(
     return events
 
 
-def drifting(event: dict[str, Any]) -> None:
-    """From day 7 to day 8½ the amounts are five times as large and the scores higher."""
-    if 7 * DAY_MS <= event["ts"] - START_MS < 8.5 * DAY_MS:
+DRIFT_MS = (START_MS + 7 * DAY_MS, START_MS + 8 * DAY_MS + DAY_MS // 2)
+
+
+def drifting(event: dict[str, Any], between_ms: tuple[int, int] = DRIFT_MS) -> None:
+    """For a while the amounts are five times as large and the scores higher."""
+    if between_ms[0] <= event["ts"] < between_ms[1]:
         event["amount"] *= 5
         event["score"] = round(min(1.0, event["score"] + 0.4), 6)
 
@@ -103,9 +106,9 @@ def as_lines(events: Iterable[Mapping[str, Any]]) -> list[bytes]:
     return [json.dumps(event).encode() for event in events]
 
 
-def troubled(seed: int, *, days: float = 10, per_day: int = 250) -> list[bytes]:
+def troubled(seed: int, *, days: float = 10, per_day: int = 250, drift_ms: tuple[int, int] = DRIFT_MS) -> list[bytes]:
     """A stream with a drift and with everything that goes wrong: late, future, double, broken and odd events."""
-    events = applications(seed, days=days, per_day=per_day, change=drifting)
+    events = applications(seed, days=days, per_day=per_day, change=lambda event: drifting(event, drift_ms))
     rng = np.random.default_rng(seed + 1)
     for event in events[len(events) * 7 // 8 :]:
         event["version"] = "v2"

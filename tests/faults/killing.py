@@ -1,0 +1,126 @@
+"""Replays that kill themselves: ``python -m tests.faults.killing FOLDER``.
+
+Everything is imported and compiled once; each run is a fork of that, which opens a store of its own. (A process that
+has opened the embedded store cannot be forked, so this one never does.) For every append of an unbroken run there is
+a run that dies by SIGKILL right before it; the state it leaves is also that of a death right after the append before.
+What stands in the stores after a second, undisturbed run goes to ``FOLDER/outcomes.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Columns, Query, Store
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting, outcome, replayed, troubled, written
+
+SPEC: dict[str, Any] = {
+    "schema": {
+        "id": "id",
+        "version": "version",
+        "features": {"amount": {"type": "numeric"}, "country": {"type": "category"}},
+    },
+    "segments": [],
+    "baseline": {"kind": "rolling", "span": "2d"},
+    "detect": detecting(
+        defaults={"window": "4h", "min_samples": 30, "learn_windows": 4},
+        rules=[{"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 80}}]}],
+    ),
+}
+BATCH, CHECKPOINT_EVERY = 480, 480
+SECOND_DEATHS, WORKERS = 6, 2
+
+
+class DyingStore:
+    """A store that ends the process right before its ``deadline``-th append."""
+
+    def __init__(self, store: Store, deadline: int) -> None:
+        self._store, self._deadline = store, deadline
+        self.appends = 0
+
+    def migrate(self) -> None:
+        self._store.migrate()
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        if self.appends == self._deadline:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.appends += 1
+        self._store.append(table, columns, token)
+
+    def read(self, query: Query) -> Columns:
+        return self._store.read(query)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def stream(folder: Path) -> list[Path]:
+    """Two partitions, a large and a small one, of events with troubles and a drift."""
+    lines = troubled(7, days=3, per_day=500, drift_ms=(START_MS + 48 * HOUR_MS, START_MS + 60 * HOUR_MS))
+    return written(folder, [[line for i, line in enumerate(lines) if i % 5], lines[::5]])
+
+
+def run(paths: list[Path], folder: Path, deadline: int = -1) -> dict[str, Any]:
+    """One run over a store in ``folder``: how many appends there were, and what stands in the store then."""
+    store = DyingStore(ChdbStore(folder), deadline)
+    replayed(configured(**SPEC), paths, store, batch=BATCH, checkpoint_every=CHECKPOINT_EVERY)
+    found = {"appends": store.appends, "outcome": outcome(store)}
+    store.close()
+    return found
+
+
+def forked(work: Callable[[], Any], result: Path) -> int:
+    """Do ``work`` in a fork that writes what it returns to ``result``; return how the fork ended."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        result.write_text(json.dumps(work()))
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 -- the fork must not return into its parent's code, whatever happens
+        traceback.print_exc()
+        os._exit(1)
+
+
+def broken(paths: list[Path], folder: Path, deaths: Sequence[int]) -> dict[str, Any]:
+    """Die at each of ``deaths`` in turn, over one store, then run to the end."""
+    folder.mkdir(parents=True)
+    result = folder / "result.json"
+    ends = [forked(lambda at=death: run(paths, folder / "store", at), result) for death in deaths]
+    last = forked(lambda: run(paths, folder / "store"), result)
+    found = json.loads(result.read_text())["outcome"] if last == 0 else {}
+    return {"deaths": deaths, "ends": ends, "last": last, "outcome": found}
+
+
+def main(folder: Path) -> None:
+    pyarrow.array([1]).to_numpy()  # imports what every fork would have to import by itself
+    paths = stream(folder / "events")
+    replayed(configured(**SPEC), paths, MemoryStore(), batch=BATCH, checkpoint_every=CHECKPOINT_EVERY)
+    assert forked(lambda: run(paths, folder / "unbroken"), folder / "unbroken.json") == 0
+    appends = json.loads((folder / "unbroken.json").read_text())["appends"]
+    rng = random.Random(1)
+    deaths = [[k] for k in range(appends)]
+    deaths += [[rng.randrange(appends // 2, appends), rng.randrange(3, appends // 3)] for _ in range(SECOND_DEATHS)]
+    for worker in range(WORKERS):
+        if os.fork() == 0:
+            mine = deaths[worker::WORKERS]
+            work = [broken(paths, folder / f"{worker}-{i}", death) for i, death in enumerate(mine)]
+            (folder / f"outcomes-{worker}.json").write_text(json.dumps(work))
+            os._exit(0)
+    for _ in range(WORKERS):
+        os.wait()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
