@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -19,10 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 LEEWAY = [sys.executable, "-c", "from monitor.cli import main; main()"]
 
 
-def leeway(*arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def leeway(*arguments: object, cwd: Path = ROOT, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [*LEEWAY, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+
+
+def environment() -> dict[str, str]:
+    """This process's, with the packages of this checkout wherever the command runs."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 class Running:
@@ -32,6 +40,8 @@ class Running:
     ----------
     *arguments
         Of ``leeway``.
+    cwd : Path
+        Where it runs.
 
     Attributes
     ----------
@@ -39,13 +49,19 @@ class Running:
         Lines of stderr so far.
     """
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, cwd: Path = ROOT) -> None:
         self.log: list[str] = []
+        self._cwd = cwd
         self._arguments = [str(argument) for argument in arguments]
 
     def __enter__(self) -> Running:
         self.process = subprocess.Popen(
-            [*LEEWAY, *self._arguments], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [*LEEWAY, *self._arguments],
+            cwd=self._cwd,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

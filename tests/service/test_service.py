@@ -1,0 +1,125 @@
+"""One process around the stages: what it does when a part of it fails, ends or changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.clock import SystemClock
+from monitor.config import load
+from monitor.errors import InputError
+from monitor.service import Service, bounded_source
+from sinks.store.contract import Columns, Query, StoreError
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+
+Log = list[bytes]
+
+
+@pytest.fixture(scope="module")
+def log() -> tuple[Log, int]:
+    [log], end_ms = shop.traffic(7, windows=40, per_window=80, partitions=1)
+    return log, end_ms
+
+
+@pytest.fixture
+def file(tmp_path: Path, log: tuple[Log, int]) -> Path:
+    path = tmp_path / "models" / "events.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b"\n".join(log[0]) + b"\n")
+    return path
+
+
+def on_a_file(tmp_path: Path, name: str = "events.jsonl", **spec: Any) -> Any:
+    settings = {"idle_after": "1h", "checkpoint_every": "100ms", "store": {"kind": "memory"}}
+    return load(shop.configured(tmp_path, shop.model("shop", {"file": name}), **settings, **spec))
+
+
+class Stumbling(MemoryStore):
+    """A memory store that does not answer for a while, in the midst of the evaluation."""
+
+    def __init__(self, retryable: bool = True) -> None:
+        super().__init__()
+        self.refusals = self.failures = 0
+        self._retryable = retryable
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        super().append(table, columns, token)
+        if table == "scores" and self.failures == 0:
+            # The rows are there, but nobody is told so; and what follows finds the store gone.
+            self.failures, self.refusals = 1, 3
+            raise StoreError("no answer", retryable=self._retryable)
+
+    def read(self, query: Query) -> Columns:
+        if self.refusals and query.table in ("checkpoints", "progress"):
+            self.refusals -= 1
+            raise StoreError("no answer", retryable=self._retryable)
+        return super().read(query)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.service.RETRY_S", 0.01)
+    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 0.02)
+
+
+def test_a_file_is_watched_to_its_end(tmp_path: Path, file: Path, log: tuple[Log, int]) -> None:
+    lines, end_ms = log
+    configuration, store = on_a_file(tmp_path), MemoryStore()
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+        assert service.status()["records"] == len(lines)
+        assert not service.stopping.is_set()
+    expected = shop.results(shop.replayed(tmp_path, configuration, {"events.jsonl": [lines]}), end_ms)
+    assert shop.results(store, end_ms) == expected
+
+
+def test_a_store_that_does_not_answer_for_a_while_costs_nothing(
+    tmp_path: Path, file: Path, log: tuple[Log, int]
+) -> None:
+    lines, end_ms = log
+    configuration, store = on_a_file(tmp_path), Stumbling()
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+    assert (store.failures, store.refusals) == (1, 0)
+    expected = shop.results(shop.replayed(tmp_path, configuration, {"events.jsonl": [lines]}), end_ms)
+    assert shop.results(store, end_ms) == expected
+
+
+def test_a_store_that_is_broken_stops_the_service_which_says_why(tmp_path: Path, file: Path) -> None:
+    store = Stumbling(retryable=False)
+    service = Service(on_a_file(tmp_path), SystemClock(), store)
+    service.start()
+    assert service.stopping.wait(shop.PATIENCE_S)
+    assert "the service has stopped: no answer" in service.ready()
+    service.stop()
+    with pytest.raises(StoreError, match="no answer"):
+        service.wait()
+
+
+def test_a_source_that_was_taken_out_of_the_configuration_holds_nothing_back(
+    tmp_path: Path, file: Path, log: tuple[Log, int]
+) -> None:
+    lines, end_ms = log
+    store = MemoryStore()
+    (file.parent / "old.jsonl").write_bytes(b"\n".join(lines[:1000]) + b"\n")
+    old = load(
+        shop.configured(tmp_path, shop.model("shop", {"file": "old.jsonl", "follow": True}), store={"kind": "memory"})
+    )
+    with shop.serving(old, store) as service:
+        shop.wait_until(service.closed_ms, "the old file is read")
+    with shop.serving(on_a_file(tmp_path), store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+
+
+def test_a_file_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no file matches .*nothing-\*\.jsonl"):
+        Service(on_a_file(tmp_path, "nothing-*.jsonl"), SystemClock(), MemoryStore())
+
+
+def test_a_bounded_run_reads_kafka_only(tmp_path: Path, file: Path) -> None:
+    with pytest.raises(InputError, match="leeway replay"):
+        bounded_source(on_a_file(tmp_path))
