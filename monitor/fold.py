@@ -8,8 +8,9 @@ the watermark stood; detectors see every value in the order of the log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from detectors.bank import Bank
 from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
-from monitor.events import REJECTED, Events, Problem
+from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.panes import category_columns, numeric_columns, pane_columns
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.watch import Slices, Watch
@@ -30,6 +31,9 @@ __all__ = ["ENDED", "Folded", "PartitionFold"]
 
 ENDED = 1 << 62
 """``closed_ms`` of a partition whose input has ended."""
+
+LATE_REPORTED = 10
+"""Late events that leave a dead letter, for each pane that the watermark stands in; all are counted."""
 
 Integers = NDArray[np.int64]
 Key = tuple[int, int, int, str]  # pane start, late_at, index of the version, segment
@@ -89,6 +93,7 @@ class PartitionFold:
             for name, params in watch.detectors_for(signal).items()
         }
         self._seen: dict[int, set[int]] = {}
+        self._late_reported = (0, 0)
 
     @property
     def held_offsets(self) -> list[int]:
@@ -153,7 +158,7 @@ class PartitionFold:
             batch, pane, late_at = _selected(batch, index), pane[index], late_at[index]
         if not len(batch):
             return
-        out.late += int(np.count_nonzero(late_at))
+        self._note_late(batch, pane, late_at, out)
         version = self._version_indices(batch)
         rows, keys = self._base_rows(pane, late_at, version)
         self._add(rows, batch.numeric, batch.category)
@@ -161,25 +166,41 @@ class PartitionFold:
             self._fold_slice(cut, columns, batch, rows, keys)
         self._detect(batch, version, out)
 
+    def _note_late(self, batch: Events, pane: Integers, late_at: Integers, out: Folded) -> None:
+        """Count late events; of each position of the watermark the first few are reported with their place."""
+        late = np.flatnonzero(late_at)
+        out.late += len(late)
+        for i in late.tolist():
+            at_ms = int(late_at[i])
+            reported = self._late_reported[1] if self._late_reported[0] == at_ms else 0
+            if reported < LATE_REPORTED:
+                detail = f"its pane starts at {int(pane[i])} ms, and panes before {at_ms} ms were closed"
+                out.problems.append(Problem(int(batch.offsets[i]), KEPT, "late", "", detail))
+                self._late_reported = (at_ms, reported + 1)
+
     def _drop_duplicates(
         self, batch: Events, pane: Integers, late_at: Integers, keep: NDArray[np.bool_], out: Folded
     ) -> None:
         """Drop events whose identity stands in the same open pane already."""
-        digest = xxhash.xxh3_64_intdigest
         assert batch.ids is not None
-        for i, (identity, start, late) in enumerate(zip(batch.ids, pane.tolist(), late_at.tolist(), strict=True)):
-            if identity is None or late or not keep[i]:
+        there = [identity is not None for identity in batch.ids]
+        candidates = np.flatnonzero(keep & (late_at == 0) & np.array(there, dtype=np.bool_))
+        digest, ids = xxhash.xxh3_64_intdigest, batch.ids
+        digests = [digest(ids[i].encode("utf-8", "surrogatepass")) for i in candidates.tolist()]  # type: ignore[union-attr]
+        # Cut where the pane changes: events mostly come in the order of time, so there are few cuts.
+        cuts = [0, *(np.flatnonzero(np.diff(pane[candidates])) + 1).tolist(), len(candidates)]
+        for first, last in pairwise(cuts):
+            if first == last:
                 continue
-            known = self._seen.get(start)
-            if known is None:
-                known = self._seen[start] = set()
-            key = digest(identity.encode("utf-8", "surrogatepass"))
-            if key in known:
-                keep[i] = False
-                detail = f"id {identity[:200]!r} came before in the same pane"
-                out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
-            else:
-                known.add(key)
+            known = self._seen.setdefault(int(pane[candidates[first]]), set())
+            new = set(digests[first:last])
+            if len(new) < last - first or not new.isdisjoint(known):
+                for place in _repeated(digests[first:last], known):
+                    i = int(candidates[first + place])
+                    keep[i] = False
+                    detail = f"id {str(ids[i])[:200]!r} came before in the same pane"
+                    out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
+            known |= new
 
     def _version_indices(self, batch: Events) -> Integers:
         versions = batch.versions
@@ -191,7 +212,7 @@ class PartitionFold:
         for version in dict.fromkeys(versions):
             if version not in index:
                 index[version] = self._add_version(version)
-        return np.array([index[version] for version in versions], dtype=np.int64)
+        return np.fromiter(map(index.__getitem__, versions), dtype=np.int64, count=len(versions))
 
     def _add_version(self, version: str) -> int:
         self._versions.append(version)
@@ -298,6 +319,7 @@ class PartitionFold:
             "next_offset": self.next_offset,
             "newest_ms": self.newest_ms,
             "closed_ms": self.closed_ms,
+            "late_reported": list(self._late_reported),
             "versions": list(self._versions),
             "keys": [list(key) for key in keys],
             "counts": self._count[rows],
@@ -322,6 +344,7 @@ class PartitionFold:
         self.newest_ms, self.closed_ms = int(state["newest_ms"]), int(state["closed_ms"])
         if state["config"] != self._watch.fold_hash:
             return False
+        self._late_reported = (int(state["late_reported"][0]), int(state["late_reported"][1]))
         for version in state["versions"]:
             self._add_version(version)
         keys: list[Key] = [(int(a), int(b), int(c), str(d)) for a, b, c, d in state["keys"]]
@@ -337,6 +360,15 @@ class PartitionFold:
 
 def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:
     return [layout for layout in (watch.layouts[signal] for signal in signals) if isinstance(layout, kind)]
+
+
+def _repeated(digests: list[int], known: set[int]) -> Iterator[int]:
+    """Yield the place of each digest that is known or came before."""
+    met = known.copy()
+    for place, digest in enumerate(digests):
+        if digest in met:
+            yield place
+        met.add(digest)
 
 
 def _joined(first: Events, second: Events) -> Events:

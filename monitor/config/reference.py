@@ -40,8 +40,21 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.receivers[], kind: webhook", service.WebhookReceiver),
 )
 DURATIONS = frozenset(
-    "allowed_lateness max_ahead span pane window every offset for resolve_after join_within timeout checkpoint_every"
-    " idle_after".split()
+    [
+        "allowed_lateness",
+        "max_ahead",
+        "span",
+        "pane",
+        "window",
+        "every",
+        "offset",
+        "for",
+        "resolve_after",
+        "join_within",
+        "timeout",
+        "checkpoint_every",
+        "idle_after",
+    ]
 )
 """Keys that take a duration, such as ``5m``."""
 
