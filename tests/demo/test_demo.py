@@ -1,0 +1,64 @@
+"""The demonstration keeps what it promises, on the real flights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.demo.flights import CONSTANT_FROM, INJECTED
+from tests.demo.year import demo
+from tests.service.process import leeway
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def year(folder: Path) -> dict[str, Any]:
+    return demo(folder)
+
+
+def test_the_blizzard_is_one_alert_that_names_what_moved(year: dict[str, Any]) -> None:
+    [blizzard] = [alert for alert in year["alerts"] if alert["model"] == "flights" and alert["day"] == "2013-02-08"]
+    assert blizzard["why"] == "blizzard"
+    assert "volume" in blizzard["title"]
+    assert "feature:hour" in blizzard["title"]
+
+
+def test_the_injected_failure_alarms_on_its_first_day_and_says_so(year: dict[str, Any]) -> None:
+    [injected] = [alert for alert in year["alerts"] if alert["why"] == "injected"]
+    assert (injected["model"], injected["day"]) == (INJECTED, CONSTANT_FROM[:10])
+    assert "prediction:late" in injected["title"]
+    assert injected["severity"] == "critical"
+
+
+def test_a_year_of_ordinary_days_raises_few_alerts(year: dict[str, Any]) -> None:
+    assert year["outside"] == sum(alert["why"] == "other" for alert in year["alerts"]) <= 8
+    assert year["events"] > 400_000
+
+
+def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str, Any], folder: Path) -> None:
+    store = folder / "data" / "demo" / "store"
+    said = leeway("alerts", "--model", "flights", "--store", store, "--json")
+    listed = [json.loads(line) for line in said.stdout.splitlines()]
+    assert {alert["title"] for alert in listed} == {a["title"] for a in year["alerts"] if a["model"] == "flights"}
+
+    asked = ("--model", "flights", "--signal", "feature:hour", "--detector", "psi")
+    said = leeway("history", *asked, "--from", "2013-02-01", "--to", "2013-02-14", "--store", store, "--json")
+    days = [json.loads(line) for line in said.stdout.splitlines()]
+    assert len(days) == 13
+    assert "drift" in {day["status"] for day in days}
+
+
+@pytest.mark.kafka
+def test_the_year_gives_the_same_alerts_through_kafka(year: dict[str, Any], tmp_path: Path) -> None:
+    through_kafka = demo(tmp_path, "--source", "kafka")
+    for name in ("events", "windows", "scores", "alerts", "outside"):
+        assert through_kafka[name] == year[name], name
