@@ -186,7 +186,7 @@ class PartitionFold:
         there = [identity is not None for identity in batch.ids]
         candidates = np.flatnonzero(keep & (late_at == 0) & np.array(there, dtype=np.bool_))
         digest, ids = xxhash.xxh3_64_intdigest, batch.ids
-        digests = [digest(ids[i].encode("utf-8", "surrogatepass")) for i in candidates.tolist()]  # type: ignore[union-attr]
+        digests = [digest(str(ids[i]).encode("utf-8", "surrogatepass")) for i in candidates.tolist()]
         # Cut where the pane changes: events mostly come in the order of time, so there are few cuts.
         cuts = [0, *(np.flatnonzero(np.diff(pane[candidates])) + 1).tolist(), len(candidates)]
         for first, last in pairwise(cuts):
@@ -194,13 +194,14 @@ class PartitionFold:
                 continue
             known = self._seen.setdefault(int(pane[candidates[first]]), set())
             new = set(digests[first:last])
-            if len(new) < last - first or not new.isdisjoint(known):
-                for place in _repeated(digests[first:last], known):
-                    i = int(candidates[first + place])
-                    keep[i] = False
-                    detail = f"id {str(ids[i])[:200]!r} came before in the same pane"
-                    out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
-            known |= new
+            if len(new) == last - first and new.isdisjoint(known):
+                known |= new
+                continue
+            for place in _repeated(digests[first:last], known):
+                i = int(candidates[first + place])
+                keep[i] = False
+                detail = f"id {str(ids[i])[:200]!r} came before in the same pane"
+                out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
 
     def _version_indices(self, batch: Events) -> Integers:
         versions = batch.versions
@@ -363,12 +364,11 @@ def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:
 
 
 def _repeated(digests: list[int], known: set[int]) -> Iterator[int]:
-    """Yield the place of each digest that is known or came before."""
-    met = known.copy()
+    """Yield the place of each digest that is known by then; afterwards all are."""
     for place, digest in enumerate(digests):
-        if digest in met:
+        if digest in known:
             yield place
-        met.add(digest)
+        known.add(digest)
 
 
 def _joined(first: Events, second: Events) -> Events:
