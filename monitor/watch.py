@@ -153,7 +153,8 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None) -> Layout:
     name = _field(signal)
     known = dataset is not None and dataset.has(name)
     if spec.type == "category":
-        return CategoryLayout(_most_frequent(dataset.text(name), spec.max_values) if known and dataset else ())
+        frequent = _most_frequent(dataset.text(name), spec.max_values) if known and dataset else ()
+        return CategoryLayout(frequent, sample=spec.max_values)
     low, high = spec.range or (None, None)
     if known and dataset is not None:
         values = dataset.numeric(name)

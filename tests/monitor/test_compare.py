@@ -1,0 +1,115 @@
+"""A window beside its baseline: summaries give the distances that their values have."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from detectors.sketch import (
+    CategoryFold,
+    CategoryLayout,
+    CategorySummary,
+    NumericFold,
+    NumericLayout,
+    NumericSummary,
+    linear_layout,
+    quantile_layout,
+    universal_layout,
+)
+from monitor.compare import measure, pairs_of, unseen
+
+RNG = np.random.default_rng(5)
+BEFORE = RNG.gamma(2.0, 50.0, 4_000)
+AFTER = RNG.gamma(2.0, 65.0, 700)
+
+
+def numbers(layout: NumericLayout, values: np.ndarray) -> NumericSummary:
+    fold = NumericFold([layout])
+    fold.ensure(1)
+    fold.fold(np.zeros(len(values), dtype=np.int64), values[None, :].astype(np.float64))
+    return fold.take(0)[0]
+
+
+def names(layout: CategoryLayout, values: list[object]) -> CategorySummary:
+    fold = CategoryFold([layout])
+    fold.ensure(1)
+    fold.fold(np.zeros(len(values), dtype=np.int64), [values])
+    return fold.take(0)[0]
+
+
+LAYOUTS = {
+    "universal": universal_layout(),
+    "linear": linear_layout(0.0, 1_000.0),
+    "quantile": quantile_layout(BEFORE),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_distances_of_summaries_are_those_of_the_values_up_to_the_width_of_a_cell(layout: NumericLayout) -> None:
+    before, after = numbers(layout, BEFORE), numbers(layout, AFTER)
+    pairs = pairs_of(["ks", "wasserstein"], layout, before, after)
+    (ks,) = measure("ks", [pairs["ks"]])
+    (moved,) = measure("wasserstein", [pairs["wasserstein"]])
+    assert ks.statistic == pytest.approx(stats.ks_2samp(BEFORE, AFTER).statistic, abs=0.02)
+    assert moved.statistic == pytest.approx(stats.wasserstein_distance(BEFORE, AFTER), rel=0.1)
+
+
+def test_many_series_at_once_are_measured_as_each_alone() -> None:
+    pairs = [
+        pairs_of(["psi", "ks", "wasserstein", "chi_squared"], layout, numbers(layout, BEFORE), numbers(layout, some))
+        for layout in LAYOUTS.values()
+        for some in (AFTER, AFTER[:60], BEFORE)
+    ]
+    for name in pairs[0]:
+        together = measure(name, [some[name] for some in pairs])
+        alone = [measure(name, [some[name]])[0] for some in pairs]
+        for one, other in zip(together, alone, strict=True):
+            assert (one.effect, one.p_value) == pytest.approx((other.effect, other.p_value), rel=1e-9, nan_ok=True)
+
+
+def test_the_chi_squared_of_categories_is_that_of_their_table() -> None:
+    layout = CategoryLayout(())
+    before: list[object] = ["a"] * 500 + ["b"] * 300 + ["c"] * 200
+    after: list[object] = ["a"] * 40 + ["b"] * 50 + ["c"] * 10 + ["d"] * 20
+    pair = pairs_of(["chi_squared"], layout, names(layout, before), names(layout, after))["chi_squared"]
+    (measured,) = measure("chi_squared", [pair])
+    table = [[500, 300, 200, 0], [40, 50, 10, 20]]
+    assert measured.statistic == pytest.approx(stats.chi2_contingency(table, correction=False).statistic)
+
+
+def test_new_names_are_those_the_baseline_does_not_hold() -> None:
+    layout = CategoryLayout(())
+    before = names(layout, ["a", "b", None])
+    assert unseen(before, names(layout, ["a", "z", "z", "y", None])) == {"z": 2, "y": 1}
+
+
+def test_where_the_baseline_holds_more_names_than_it_tells_apart_known_ones_are_not_new() -> None:
+    layout = CategoryLayout((), sample=64)
+    everything: list[object] = [f"n{i}" for i in range(1_000)]
+    before = names(layout, everything)
+    assert before.other > 0
+    assert unseen(before, names(layout, everything[:300])) == {}
+    new = unseen(before, names(layout, [f"m{i}" for i in range(1_000)]))
+    assert new
+    assert all(name.startswith("m") for name in new)
+
+
+@pytest.mark.parametrize(("detector", "of"), [("missing_rate", np.nan), ("invalid_rate", np.inf)])
+def test_a_rate_counts_its_share_of_all_events(detector: str, of: float) -> None:
+    layout = universal_layout()
+    before = numbers(layout, np.append(BEFORE, [of] * 40))
+    after = numbers(layout, np.append(AFTER, [of] * 70))
+    pair = pairs_of([detector], layout, before, after)[detector]
+    assert (pair.reference.tolist(), pair.current.tolist()) == ([40, 4_000], [70, 700])
+
+
+def test_a_value_that_nine_in_ten_events_share_has_a_cell_of_its_own() -> None:
+    values = np.where(RNG.random(5_000) < 0.9, 0.0, RNG.normal(500, 100, 5_000))
+    fewer = np.where(RNG.random(2_000) < 0.6, 0.0, RNG.normal(500, 100, 2_000))
+    for layout in (universal_layout(), quantile_layout(values)):
+        pairs = pairs_of(["psi"], layout, numbers(layout, values), numbers(layout, fewer))
+        assert Counter(pairs["psi"].reference.tolist())[int((values == 0).sum())] == 1
+        assert measure("psi", [pairs["psi"]])[0].effect > 0.4
