@@ -30,8 +30,20 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
+        yield from self._health()
         yield from self._ingest()
         yield from self._evaluate()
+
+    def _health(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("leeway_ready", "1 if /readyz says so, else 0.", value=not self._service.ready())
+        waiting = GaugeMetricFamily(
+            "leeway_notifications_waiting",
+            "Transitions that a receiver has not settled.",
+            labels=["receiver"],
+        )
+        for receiver, count in sorted(self._service.backlog().items()):
+            waiting.add_metric([receiver], count)
+        yield waiting
 
     def _ingest(self) -> Iterator[Metric]:
         counters = self._service.counters

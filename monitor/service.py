@@ -254,6 +254,10 @@ class Service:
         """Seconds since the oldest of the workers' last checkpoints."""
         return max((worker.checkpoint_age_s() for worker in self._workers), default=0.0)
 
+    def backlog(self) -> dict[str, int]:
+        """Transitions of alerts that wait to be told, by receiver."""
+        return {channel.receiver.name: channel.backlog for channel in self._notifier.channels}
+
     def closed_ms(self) -> Mapping[tuple[str, str, int], int]:
         """Up to where each partition's panes are closed, by model, topic and partition."""
         rows = self.store.read(Query("progress"))

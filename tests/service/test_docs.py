@@ -1,0 +1,74 @@
+"""The pages for operators say what the code does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.api.app import create_app
+from monitor.cli import EXIT_CODES
+from monitor.clock import SystemClock
+from monitor.config import load
+from monitor.config.service import ServiceSpec
+from monitor.jobs import JOBS
+from monitor.service import Service
+from sinks.store.contract import TABLES
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS = (DOCS / "operations.md").read_text()
+
+
+def scraped(tmp_path: Path) -> str:
+    """The figures of a service that has answered a request."""
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"}))
+    service = Service(configuration, SystemClock(), MemoryStore())
+    transport = httpx.ASGITransport(create_app(service))
+
+    async def ask() -> str:
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
+            await client.get("/healthz")
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(ask())
+    service.stop()
+    return text
+
+
+def test_every_metric_has_its_line_and_every_line_a_metric(tmp_path: Path) -> None:
+    found = text_string_to_metric_families(scraped(tmp_path))
+    # The client library adds when a counter began; that is its own affair.
+    families = {family.name: family for family in found if not family.name.endswith("_created")}
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\|", (DOCS / "metrics.md").read_text(), flags=re.MULTILINE)
+    documented = {name.removesuffix("_total"): (kind, re.findall(r"`(\w+)`", labels)) for name, kind, labels in rows}
+    assert {name: kind for name, (kind, _) in documented.items()} == {
+        name: family.type for name, family in families.items()
+    }
+    for name, family in families.items():
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(documented[name][1]), name
+
+
+def test_rules_use_metrics_that_exist(tmp_path: Path) -> None:
+    rules = (DOCS / "metrics.md").read_text().partition("```yaml")[2]
+    used = set(re.findall(r"leeway_\w+", rules))
+    known = {family.name for family in text_string_to_metric_families(scraped(tmp_path))}
+    assert {name.removesuffix("_total") for name in used} <= known
+
+
+def test_exit_codes_jobs_tables_and_defaults_are_those_of_the_code() -> None:
+    codes = re.findall(r"^\| (\d+) \| (.+?) \| ", OPERATIONS, flags=re.MULTILINE)
+    assert {int(code): meaning for code, meaning in codes} == EXIT_CODES
+    jobs = re.findall(r"^\| `(\w+)` \| (\d+) s \|", OPERATIONS, flags=re.MULTILINE)
+    assert {name: int(every) for name, every in jobs} == {name: every for name, (every, _) in JOBS.items()}
+    threads = OPERATIONS.partition("| thread |")[2].partition("\n\n")[0]
+    assert set(TABLES) <= set(re.findall(r"`(\w+)`", threads))
+    spec = ServiceSpec()
+    assert f"| `spec.store.path` | `{spec.store.path}` |" in OPERATIONS
+    assert f"| `spec.ingest_log` | `{spec.ingest_log}` |" in OPERATIONS
+    assert f"`checkpoint_every`, {spec.checkpoint_every // 1000} s by default" in OPERATIONS
