@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.answers import STORE_MARK
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from monitor.config import Configuration
     from monitor.demo.report import Told
     from monitor.replay import Replayed
@@ -34,6 +37,7 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     The model is trained on January. In February a blizzard comes; in September a failure is injected into the
     model's twin, which answers a constant from then on. Run it from the repository's folder: make demo.
     """
+    from monitor.cli.run import bind
     from monitor.config import load
     from monitor.demo.flights import load_flights, write_events
     from monitor.errors import InputError
@@ -44,6 +48,8 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     if not CONFIG.exists():
         raise InputError(f"no {CONFIG} here; run the demo from the repository's folder")
     configuration = load(CONFIG)
+    # A port in use shows now, not after the year.
+    listener = bind(configuration.service.spec.api) if serve and not json_ else None
     _fresh(FOLDER)
     click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
     flights = load_flights()
@@ -56,17 +62,39 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
         with _source(source, configuration, events) as (configured, opened):
             done = _replay(configured, store, opened, count, quiet=json_)
         _summarise(done, source, json_=json_)
-        if serve and not json_:
-            _serve(configuration, store)
+        if listener is not None:
+            _serve(configuration, store, listener)
     finally:
         store.close()
 
 
 def _fresh(folder: Path) -> None:
-    """The demo's own folder, without what an earlier demo left."""
+    """The demo's own folder, without what an earlier demo left.
+
+    Raises
+    ------
+    StoreError
+        If another demo still serves what it found.
+    """
+    _check_unused(folder / "store" / STORE_MARK)
     for name in ("store", "kafka"):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def _check_unused(mark: Path) -> None:
+    import fcntl
+
+    from sinks.store.contract import StoreError
+
+    if mark.exists():
+        with mark.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(
+                    f"process {mark.read_text().strip()} still serves a demo here; end it first"
+                ) from error
 
 
 @contextmanager
@@ -153,8 +181,8 @@ def _count(alerts: list[Told], why: str) -> int:
     return sum(alert.why == why for alert in alerts)
 
 
-def _serve(configuration: Configuration, store: Store) -> None:
-    from monitor.cli.run import bind, serve
+def _serve(configuration: Configuration, store: Store, listener: socket) -> None:
+    from monitor.cli.run import serve
     from monitor.clock import SystemClock
     from monitor.service import Service
 
@@ -169,4 +197,4 @@ def _serve(configuration: Configuration, store: Store) -> None:
         err=True,
     )
     service = Service(configuration, SystemClock(), store, read=False)
-    serve(service, bind(service))
+    serve(service, listener)

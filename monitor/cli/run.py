@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import socket
     from types import FrameType
 
+    from monitor.config.service import Api
     from monitor.service import Service
 
 __all__ = ["bind", "command", "serve"]
@@ -34,7 +35,7 @@ def command(config: str, host: str | None, port: int | None, *, json_: bool) -> 
     log_to_stderr(as_json=json_)
     service = Service(load(config), SystemClock())
     try:
-        listener = bind(service, host, port)
+        listener = bind(service.configuration.service.spec.api, host, port)
         service.start()
         serve(service, listener)
     finally:
@@ -42,8 +43,8 @@ def command(config: str, host: str | None, port: int | None, *, json_: bool) -> 
     service.raise_failure()
 
 
-def bind(service: Service, host: str | None = None, port: int | None = None) -> socket.socket:
-    """Take the API's address, of the configuration unless told otherwise.
+def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.socket:
+    """Take the API's address, that of the configuration unless told otherwise.
 
     Raises
     ------
@@ -54,7 +55,6 @@ def bind(service: Service, host: str | None = None, port: int | None = None) -> 
 
     from monitor.errors import SourceError
 
-    api = service.configuration.service.spec.api
     address = (host or api.host, api.port if port is None else port)
     listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

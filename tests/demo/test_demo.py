@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.demo.flights import CONSTANT_FROM, INJECTED
-from tests.demo.year import demo
-from tests.service.process import leeway
+from tests.demo.year import checkout, demo
+from tests.service import shop
+from tests.service.process import ROOT, Running, leeway
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,32 @@ def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str,
     days = [json.loads(line) for line in said.stdout.splitlines()]
     assert len(days) == 13
     assert "drift" in {day["status"] for day in days}
+
+
+def test_a_demo_does_not_take_the_store_from_one_that_serves(tmp_path: Path) -> None:
+    checkout(tmp_path)
+    config = shop.configured(tmp_path / "other", shop.model("shop", {"http": "shop"}))
+    spec = json.loads(config.read_text())
+    spec["spec"]["store"]["path"] = str(tmp_path / "data" / "demo" / "store")
+    config.write_text(json.dumps(spec))
+    with Running("run", config, "--port", 0) as serving:
+        said = leeway("demo", "--no-serve", cwd=tmp_path)
+        assert said.returncode == 3
+        assert f"process {serving.process.pid} still serves" in said.stderr
+        assert serving.get("/readyz").status_code == 200
+
+
+def test_a_port_in_use_shows_before_the_year_is_replayed(tmp_path: Path) -> None:
+    checkout(tmp_path)
+    (tmp_path / "configs").unlink()
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (tmp_path / "configs" / "demo.yaml").open("a") as file:
+            file.write(f"  api: {{port: {port}}}\n")
+        said = leeway("demo", cwd=tmp_path)
+    assert said.returncode == 3
+    assert said.stderr == f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 @pytest.mark.kafka
