@@ -67,9 +67,18 @@ class EventTimes:
         wrong : dict of int to str
             Index to reason.
         """
-        if self.unit == "auto" and partition not in self.units:
-            self._settle(partition, values)
-        unit = self.units.get(partition, "s") if self.unit == "auto" else self.unit
+        if self.unit != "auto":
+            return self._read(values, self.unit)
+        if partition in self.units:
+            return self._read(values, self.units[partition])
+        # What stands before the settling number is read as if it had come in a call of its own.
+        start = self._settle(partition, values)
+        before, wrong = self._read(values[:start], "s")
+        after, wrong_after = self._read(values[start:], self.units.get(partition, "s"))
+        wrong |= {start + index: reason for index, reason in wrong_after.items()}
+        return np.concatenate((before, after)), wrong
+
+    def _read(self, values: Sequence[object], unit: str) -> tuple[NDArray[np.int64], dict[int, str]]:
         fast = _column(values, unit)
         if fast is not None:
             return fast, {}
@@ -87,15 +96,17 @@ class EventTimes:
         """Set the units of partitions, as :attr:`units` gave them."""
         self.units.update(units)
 
-    def _settle(self, partition: int, values: Sequence[object]) -> None:
-        for value in values:
+    def _settle(self, partition: int, values: Sequence[object]) -> int:
+        """Look for the number that settles the unit; return its index, or how many values there are."""
+        for index, value in enumerate(values):
             x = _as_number(value, least_digits=9)
             if x is None or not abs(x) >= _DOUBT:
                 continue
             unit = next((name for limit, name in _MAGNITUDES if x < limit), "ns")
             if not _bounded(x, unit)[1]:
                 self.units[partition] = unit
-                return
+                return index
+        return len(values)
 
     def _one(self, value: object, unit: str) -> tuple[int, str]:
         if value is None or value == "":
