@@ -45,6 +45,9 @@ _TRUE, _FALSE, _NULL = (np.frombuffer(word, dtype=np.uint8) for word in (b"true"
 _ESCAPES = np.frombuffer(b'"\\\\/bfnrt', dtype=np.uint8)
 _U = ord("u")
 _EXACT = 1 << 53
+_ROOM = 10**17
+"""A smaller mantissa has room for one more digit in 64 bits."""
+_SPLIT = 2.0**27 + 1
 _POWERS = np.array([10.0**k for k in range(23)])
 _HASH_BITS = 0xFFFFFFFF
 
@@ -203,16 +206,17 @@ def _is_utf8(payload: bytes) -> bool:
 def _finish(found: Scanned) -> None:
     """Read what takes more than the kernel does; what cannot be read is not ok."""
     odd = ((found.kinds == HARD) | (found.kinds == BIG) | (found.kinds == ESCAPED)) & found.ok
-    for slot, row in zip(*(places.tolist() for places in np.nonzero(odd)), strict=True):
-        written = found.bytes_at(slot, row)
+    slots, rows = np.nonzero(odd)
+    starts, stops = found.first[slots, rows].tolist(), found.last[slots, rows].tolist()
+    for slot, row, start, stop in zip(slots.tolist(), rows.tolist(), starts, stops, strict=True):
+        written = found.buffer[start:stop]
         if found.kinds[slot, row] == ESCAPED:
             try:
                 found.escaped[slot, row] = msgspec.json.decode(b'"' + written + b'"', type=str)
             except msgspec.DecodeError:  # half of a surrogate pair
                 found.ok[row] = False
         else:
-            value = float(written)
-            found.values[slot, row] = value
+            found.values[slot, row] = value = float(written)
             found.ok[row] &= math.isfinite(value)
 
 
@@ -288,7 +292,7 @@ def _escape(buffer: Any, at: int) -> int:
 
 
 @kernel
-def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0912 -- the grammar of numbers
+def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0911, PLR0912, PLR0915 -- the grammar of numbers
     """The end of a number (-1 if it is none), its kind and value."""
     start = at
     negative = buffer[at] == _MINUS
@@ -296,7 +300,7 @@ def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0912 -- the grammar of num
         at += 1
     mantissa = _wide(0)
     first = at
-    while buffer[at] >= _ZERO and buffer[at] < _ZERO + 10 and at - first < 18:
+    while buffer[at] >= _ZERO and buffer[at] < _ZERO + 10 and mantissa < _ROOM:
         mantissa = mantissa * 10 + (_wide(buffer[at]) - _ZERO)
         at += 1
     whole = at
@@ -304,20 +308,20 @@ def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0912 -- the grammar of num
     # JSON allows no zero before other digits.
     if at == first or (buffer[first] == _ZERO and at > first + 1):
         return -1, MISSING, 0.0
-    hard = at > whole
+    long = at > whole
     kind = INTEGER
     scale = _wide(0)
     if buffer[at] == _POINT:
         kind = FLOAT
         at += 1
         point = at
-        while buffer[at] >= _ZERO and buffer[at] < _ZERO + 10 and at - first < 19:
+        while buffer[at] >= _ZERO and buffer[at] < _ZERO + 10 and mantissa < _ROOM:
             mantissa = mantissa * 10 + (_wide(buffer[at]) - _ZERO)
             at += 1
         scale = point - at
         whole = at
         at = _digits(buffer, at)
-        hard = hard or at > whole
+        long = long or at > whole
         if at == point:
             return -1, MISSING, 0.0
     if buffer[at] == 101 or buffer[at] == 69:  # e, E
@@ -337,13 +341,43 @@ def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0912 -- the grammar of num
         scale += sign * power
     if at - start > MAX_DIGITS:
         return -1, MISSING, 0.0
-    # Both operands exact and one operation: the result is the nearest double (Clinger, 1990).
-    if hard or mantissa > _EXACT or scale < -22 or scale > 22:
+    if long or scale < -22 or scale > 22 or (mantissa > _EXACT and (kind == INTEGER or scale > 0)):
         return at, BIG if kind == INTEGER else HARD, 0.0
-    value = mantissa * _POWERS[scale] if scale >= 0 else mantissa / _POWERS[-scale]
+    if mantissa > _EXACT:
+        certain, value = _quotient(mantissa, _POWERS[-scale])
+        if not certain:
+            return at, HARD, 0.0
+    else:
+        # Both operands exact and one operation: the result is the nearest double (Clinger, 1990).
+        value = mantissa * _POWERS[scale] if scale >= 0 else mantissa / _POWERS[-scale]
     if negative and (kind == FLOAT or mantissa != 0):
         value = -value
     return at, kind, value
+
+
+@kernel
+def _quotient(mantissa: int, power: float) -> Any:
+    """Whether the double nearest to ``mantissa / power`` is certain, and that double.
+
+    A first quotient is corrected by what it leaves over, which is known exactly: the error of its product with the
+    divisor is computed after Dekker (1971). If the sum rounds alike a million times as far off as the correction
+    can be wrong, it is right.
+    """
+    high = float(mantissa)
+    low = float(mantissa - _wide(high))
+    quotient = high / power
+    split = _SPLIT * quotient
+    q1 = split - (split - quotient)
+    q2 = quotient - q1
+    split = _SPLIT * power
+    p1 = split - (split - power)
+    p2 = power - p1
+    product = quotient * power
+    error = ((q1 * p1 - product) + q1 * p2 + q2 * p1) + q2 * p2
+    correction = (((high - product) - error) + low) / power
+    margin = quotient * 1e-22
+    value = quotient + (correction - margin)
+    return value == quotient + (correction + margin), value
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from typing import Any
 
 from hypothesis import given, settings
@@ -65,6 +66,31 @@ def test_what_python_writes_is_scanned_and_read_as_python_reads_it(
     assert ["nan" if math.isnan(x) else x.hex() for x in read[0].tolist()] == [_number(d.get("x")) for d in documents]
     inner = [document.get("f", {}).get("y") for document in documents]
     assert ["nan" if math.isnan(x) else x.hex() for x in read[1].tolist()] == [_number(value) for value in inner]
+
+
+def test_numbers_of_any_length_are_read_to_the_last_bit() -> None:
+    rng = random.Random(1)
+    written = [repr(rng.gauss(0, 1)) for _ in range(5_000)]
+    written += [repr(rng.uniform(0, 10.0 ** rng.randrange(-20, 20))) for _ in range(5_000)]
+    written += [
+        f"{rng.getrandbits(70)}.{rng.getrandbits(rng.randrange(1, 70))}e{rng.randrange(-9, 9)}" for _ in range(5_000)
+    ]
+    # Halfway between two doubles: 2**53 + 1, and the same in tenths of thousandths.
+    written += [
+        "9007199254740993.0",
+        "9007199254740993",
+        "900719925474099.30",
+        "0.1",
+        "0.30000000000000004",
+        "0.0",
+        "-0.0",
+    ]
+    written += [f"{(1 << 53) + 2 * n + 1}.{'0' * zeros}" for n in range(50) for zeros in range(1, 6)]
+
+    found = scanned(*(f'{{"x": {number}}}'.encode() for number in written))
+
+    assert found.ok.all()
+    assert [x.hex() for x in found.values[0].tolist()] == [float(number).hex() for number in written]
 
 
 def test_what_needs_a_closer_look_is_left_to_the_parser() -> None:
