@@ -7,8 +7,16 @@ import re
 from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
 
 from tests.services.kafka import Broker, Cluster
+
+
+@pytest.fixture(autouse=True)
+def log_of_one_s_own() -> Iterator[None]:
+    """A command sets the process's log up; the next test starts with the log as it was."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def _summary(done: Replayed) -> None:
         ("messages", counters.records),
         ("events", counters.events),
         ("rejected", counters.rejected),
-        ("fields not usable", counters.kept),
+        ("fields not usable", counters.kept - counters.reasons.get("late", 0)),
         ("late", counters.late),
         ("per-event findings", counters.findings),
         ("windows judged", done.windows),
