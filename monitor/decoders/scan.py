@@ -112,8 +112,6 @@ class Scanned:
         Numbers; NaN where there is none.
     first, last : int32 array [slots, n]
         Where texts, BIG and HARD numbers lie in ``buffer``; undefined elsewhere.
-    text : str or None
-        ``buffer`` as text, if a place in one is the same place in the other.
     escaped : dict
         ESCAPED texts by slot and row.
     """
@@ -124,7 +122,6 @@ class Scanned:
     values: NDArray[np.float64]
     first: NDArray[np.int32]
     last: NDArray[np.int32]
-    text: str | None
     escaped: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def bytes_at(self, slot: int, row: int) -> bytes:
@@ -151,8 +148,11 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     >>> found.buffer[found.first[1, 0] : found.last[1, 0]]
     b'a'
     """
-    screened = _screened(payloads)
+    screened = [payload or b"" for payload in payloads]
     buffer = b"\x00".join([*screened, b""])
+    if not _is_utf8(buffer):
+        screened = [payload if _is_utf8(payload) else b"" for payload in screened]
+        buffer = b"\x00".join([*screened, b""])
     lengths = np.fromiter(map(len, screened), dtype=np.int64, count=len(payloads))
     ends = np.cumsum(lengths + 1) - 1
     ok = lengths <= max_bytes
@@ -182,15 +182,9 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
         first,
         last,
     )
-    found = Scanned(buffer, ok, kinds, values, first, last, buffer.decode() if buffer.isascii() else None)
+    found = Scanned(buffer, ok, kinds, values, first, last)
     _finish(found)
     return found
-
-
-def _screened(payloads: Sequence[bytes | None]) -> list[bytes]:
-    """The payloads, with nothing in place of those that are no UTF-8."""
-    there = [payload or b"" for payload in payloads]
-    return there if _is_utf8(b"\x00".join(there)) else [payload if _is_utf8(payload) else b"" for payload in there]
 
 
 def _is_utf8(payload: bytes) -> bool:

@@ -149,10 +149,7 @@ class Columns:
         values: list[Any] = [None] * len(found.ok)
         there = np.flatnonzero(found.ok & (found.kinds[slot] == scan.TEXT))
         spans_there = zip(found.first[slot, there].tolist(), found.last[slot, there].tolist(), strict=True)
-        if found.text is not None:
-            texts = [found.text[start:stop] for start, stop in spans_there]
-        else:
-            texts = [found.buffer[start:stop].decode() for start, stop in spans_there]
+        texts = [found.buffer[start:stop].decode() for start, stop in spans_there]
         if len(texts) == len(values):
             return texts
         for index, text in zip(there.tolist(), texts, strict=True):
