@@ -23,6 +23,7 @@ __all__ = ["Change", "KafkaSource"]
 
 _CODECS = {"gzip": "zlib", "snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 _BOOTSTRAP_MS = 10_000
+_RECONNECT_MS = 1_000
 _REACH_S = 5.0
 _CLOSE_MS = 5_000
 _OURS: dict[str, Any] = {
@@ -342,7 +343,8 @@ def _options(cluster: KafkaCluster, bounded: bool) -> dict[str, Any]:
     if wrong:
         raise InputError(f"kafka.options: unknown, or not to be set: {', '.join(wrong)}")
     group = None if bounded else cluster.group
-    defaults = {"bootstrap_timeout_ms": _BOOTSTRAP_MS}
+    # The client's own limit of 30 s keeps it silent for a minute after a short restart of the only broker.
+    defaults = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "reconnect_backoff_max_ms": _RECONNECT_MS}
     return {**defaults, **cluster.options, **_OURS, "bootstrap_servers": cluster.bootstrap, "group_id": group}
 
 

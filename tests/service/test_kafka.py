@@ -136,6 +136,12 @@ def test_two_services_of_one_group_share_a_topic_and_one_goes_on_alone(
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_broker_that_restarts_costs_and_doubles_nothing(tmp_path: Path, short: tuple[shop.Partitions, int]) -> None:
     logs, end_ms = short
+    configuration, store = watched_over_a_restart(tmp_path, logs, end_ms)
+    gc.collect()
+    assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, {"events": logs}), end_ms)
+
+
+def watched_over_a_restart(tmp_path: Path, logs: shop.Partitions, end_ms: int) -> tuple[Configuration, MemoryStore]:
     store = MemoryStore()
     with Broker() as broker:
         broker.create_topic("events", partitions=2)
@@ -147,9 +153,7 @@ def test_a_broker_that_restarts_costs_and_doubles_nothing(tmp_path: Path, short:
             shop.produce(broker, "events", [log[1000:] for log in logs])
             shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
             assert service.counters.records == sum(map(len, logs))
-
-    assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, {"events": logs}), end_ms)
-    gc.collect()
+    return configuration, store
 
 
 def test_bad_messages_become_dead_letters_that_say_where_they_stand(
