@@ -10,6 +10,7 @@ from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
     from monitor.replay import Replayed
+    from sinks.store.contract import Store
 
 __all__ = ["command"]
 
@@ -58,6 +59,7 @@ def command(
     store = open_store("chdb", store_dir) if store_dir else open_store("memory")
     try:
         store.migrate()
+        _check_unfinished(store, store_dir)
         replay = Replay(configuration, store, source)
         with Progress("replaying", lambda: source.total_bytes) as progress:
             done = replay.run(
@@ -76,6 +78,16 @@ def command(
     for failure in source.failures:
         click.echo(f"warning: {failure}", err=True)
     ctx.exit(1 if fail_on_alert and done.fired else 0)
+
+
+def _check_unfinished(store: Store, store_dir: str | None) -> None:
+    """A replay that was cut off goes on; on top of one that has ended nothing would be judged."""
+    from monitor.errors import InputError
+    from monitor.fold import ENDED
+    from sinks.store.contract import Query
+
+    if len(store.read(Query("progress", low={"closed_ms": ENDED}, limit=1))["model"]):
+        raise InputError(f"{store_dir} holds a replay that has ended; remove it, or name another folder")
 
 
 def _line(transition: Any) -> str:

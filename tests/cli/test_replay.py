@@ -97,3 +97,7 @@ def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, t
     said = in_a_process("alerts", "--store", kept)
     assert "resolved" in said.stdout, said.stderr
     assert "critical" in said.stdout
+
+    again = in_a_process("replay", config, "-e", events, "--store", kept, "--fail-on-alert")
+    assert again.returncode == 2
+    assert f"{kept} holds a replay that has ended" in again.stderr
