@@ -146,7 +146,7 @@ def _replay(
     store.migrate()
     source = FileSource(assign_files(configuration, map(str, files)))
     replay = Replay(configuration, store, source)
-    return replay.run(rng.choice([97, 200, 1_000]), checkpoint_every=checkpoint_every).counters.events
+    return replay.run(rng.choice([20, 97, 200, 1_000]), checkpoint_every=checkpoint_every).counters.events
 
 
 def _replay_with_crashes(

@@ -1,0 +1,68 @@
+"""The benchmarks run, at sizes that measure nothing, and print what the documentation shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as bench
+from bench import replay, soak, startup
+
+FIGURES = {"leeway", "command", "river", "ratio"}
+
+
+def test_replay_prints_both_rates_and_their_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    replay.main(["--events", "3000", "--river-events", "50", "--rounds", "1"])
+
+    *lines, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert found["events"] == 3000
+    assert found["findings"] > 0
+    assert {name for name in found if name.endswith("_median")} == {f"{name}_median" for name in FIGURES}
+    assert found["ratio_median"] == pytest.approx(found["leeway_median"] / found["river_median"])
+    assert any(line.startswith("leeway / river") for line in lines)
+
+
+@pytest.mark.slow
+def test_the_first_process_compiles_and_the_next_does_not() -> None:
+    found = startup.measure(events=20, rounds=1)
+
+    assert found["compiling_s"] > found["cached_best_s"] > 0
+
+
+def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        bench.main(["replay", "nonsense"])
+    assert "no bench is called nonsense" in capsys.readouterr().err
+
+
+def test_every_bench_is_a_module_with_a_main() -> None:
+    modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
+    assert set(bench.BENCHES) == modules - {"__init__", "__main__", "events", "soak"}
+
+
+def test_a_turn_of_the_soak_crashes_and_ends_with_the_same_rows(tmp_path: Path) -> None:
+    same, counts = soak.turn(3, tmp_path, count=500)
+
+    assert same
+    assert counts["crashes"] > 0
+    assert min(counts[f"rows of {table}"] for table in ("panes", "scores", "dead_letters")) > 0
+
+
+def test_the_soak_notices_a_write_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = soak.CrashingStore.append
+
+    def forgetful(store: soak.CrashingStore, table: str, columns: dict[str, list[object]], token: str) -> None:
+        if table != "scores":
+            written(store, table, columns, token)
+
+    monkeypatch.setattr(soak.CrashingStore, "append", forgetful)
+
+    assert not soak.turn(3, tmp_path, count=500)[0]
+
+
+def test_the_documentation_names_every_bench() -> None:
+    text = Path("docs/benchmarks.md").read_text()
+    assert all(f"| `{name}` |" in text for name in bench.BENCHES)
