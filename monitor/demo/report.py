@@ -48,14 +48,14 @@ def tell(transition: Transition) -> list[str]:
 
 
 def fired(transitions: Iterable[Transition]) -> list[Told]:
-    """Every alert that fired, in order, with its last title."""
-    found: dict[tuple[str, str], Told] = {}
-    for t in transitions:
-        if t.state not in {"firing", "updated", "resolved"}:
-            continue
+    """Every alert that fired, with its last title, in the order of their starts."""
+    last = {(t.model, t.alert_id): t for t in transitions if t.state in {"firing", "updated", "resolved"}}
+    found = []
+    # Each model is judged at its own pace, so the transitions of several come in no order that would last.
+    for t in sorted(last.values(), key=lambda t: (t.starts_ms, t.model, t.alert_id)):
         day, until = _day(t.starts_ms), _day(t.ends_ms - 1) if t.ends_ms else "still firing"
-        found[t.model, t.alert_id] = Told(t.model, day, until, t.severity, t.title, _why(t.model, day))
-    return list(found.values())
+        found.append(Told(t.model, day, until, t.severity, t.title, _why(t.model, day)))
+    return found
 
 
 def _why(model: str, day: str) -> str:
