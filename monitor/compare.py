@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.distance import coarsen, coarsen_names, find, grouped
+from detectors.distance import coarsen, coarsen_names, find, grouped, spread
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
@@ -122,10 +122,7 @@ def _numbers(layout: NumericLayout, reference: NumericSummary, window: NumericSu
     new = np.ones(len(cells), dtype=np.bool_)
     new[1:] = cells[1:] != cells[:-1]
     cells = cells[new]
-    a = np.zeros(len(cells), dtype=np.int64)
-    b = np.zeros(len(cells), dtype=np.int64)
-    a[np.searchsorted(cells, reference.cells)] = reference.counts
-    b[np.searchsorted(cells, window.cells)] = window.counts
+    a, b = spread(reference, cells), spread(window, cells)
     if not located:
         return Pair(a, b)
     low, high = min(reference.min, window.min), max(reference.max, window.max)

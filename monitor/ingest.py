@@ -20,7 +20,7 @@ from monitor import checkpoint
 from monitor.decoders import DECODERS, Decoder, TopicPlan
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
-from monitor.fold import ENDED, PartitionFold
+from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.rows import Rows, add_row, append, empty_rows, extend
 from monitor.sources.contract import Partition, Source
 from monitor.watch import Watch
@@ -86,7 +86,7 @@ class _Lane:
     partition: int
     decoder: Decoder
     folds: dict[str, PartitionFold]
-    reported: dict[str, tuple[int, int]] = field(default_factory=dict)
+    reported_ms: dict[str, int] = field(default_factory=dict)
     held: dict[int, _Message] = field(default_factory=dict)
     next_offset: int = 0
     saved_offset: int = -1
@@ -190,14 +190,8 @@ class Ingest:
             if lane.ended:
                 continue
             lane.ended = True
-            panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
-            for name, fold in sorted(lane.folds.items()):
-                folded = fold.finish()
-                extend(panes, folded.panes)
-                extend(findings, folded.findings)
-                self._problems(dead, lane, [(name, problem) for problem in folded.problems], None)
-                self.counters.late += folded.late
-            self._write(lane, dead, findings, panes)
+            folded = {name: fold.finish() for name, fold in sorted(lane.folds.items())}
+            self._write(lane, empty_rows("dead_letters"), folded, None)
 
     def save(self) -> dict[Partition, int]:
         """Write a checkpoint of every partition that has moved; returns the offsets to go on from."""
@@ -226,21 +220,21 @@ class Ingest:
         self.counters.records += len(records)
         self.counters.bytes += sum(map(len, filter(None, records.payloads)))
         self.counters.unmatched += decoded.unmatched
-        panes, findings, dead = empty_rows("panes"), empty_rows("findings"), empty_rows("dead_letters")
+        dead = empty_rows("dead_letters")
         self._problems(dead, lane, decoded.problems, records)
-        for name, events in decoded.events.items():
-            fold = lane.folds[name]
-            self.counters.events += len(events)
-            folded = fold.process(events)
-            extend(panes, folded.panes)
-            extend(findings, folded.findings)
-            self._problems(dead, lane, [(name, problem) for problem in folded.problems], records)
-            self.counters.late += folded.late
-        lane.hold(records)
+        self.counters.events += sum(map(len, decoded.events.values()))
+        folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
         lane.next_offset = int(records.offsets[-1]) + 1
-        self._write(lane, dead, findings, panes)
+        self._write(lane, dead, folded, records)
+        lane.hold(records)
 
-    def _write(self, lane: _Lane, dead: Rows, findings: Rows, panes: Rows) -> None:
+    def _write(self, lane: _Lane, dead: Rows, folded: Mapping[str, Folded], records: Records | None) -> None:
+        panes, findings = empty_rows("panes"), empty_rows("findings")
+        for name, out in folded.items():
+            extend(panes, out.panes)
+            extend(findings, out.findings)
+            self._problems(dead, lane, [(name, problem) for problem in out.problems], records)
+            self.counters.late += out.late
         self.counters.findings += len(findings["model"])
         for table, rows in (("dead_letters", dead), ("findings", findings), ("panes", panes)):
             append(self._store, table, rows)
@@ -249,10 +243,9 @@ class Ingest:
     def _progress(self, lane: _Lane) -> Rows:
         rows = empty_rows("progress")
         for name, fold in sorted(lane.folds.items()):
-            now = (fold.closed_ms, fold.newest_ms)
-            if fold.newest_ms == NEVER or lane.reported.get(name, (NEVER, 0))[0] == fold.closed_ms:
+            if fold.newest_ms == NEVER or lane.reported_ms.get(name, NEVER) == fold.closed_ms:
                 continue
-            lane.reported[name] = now
+            lane.reported_ms[name] = fold.closed_ms
             row = {
                 "model": name,
                 "topic": lane.topic,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -333,13 +332,3 @@ def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]
     if not found:
         raise InputError(f"model {model!r}: no file matches {base / pattern}")
     return found
-
-
-@contextmanager
-def running(service: Service) -> Iterator[Service]:
-    """Start a service and stop it at the end, whatever happens."""
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
