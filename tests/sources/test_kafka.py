@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -175,6 +176,22 @@ def test_two_readers_share_the_partitions_and_nothing_is_lost(kafka: Cluster, to
                 break
         assert named(first.changes(), "assigned") == moved
         assert len(first.assigned()) == 8
+
+
+def test_a_reader_follows_its_group_however_short_its_polls(kafka: Cluster, topic: str) -> None:
+    """A topic that grows makes the leader join anew, and the join outlasts many polls."""
+    options = {"heartbeat_interval_ms": 200, "metadata_max_age_ms": 300}
+    with source(kafka, topic, options=options) as reader, kafka.admin() as admin:
+        produce(kafka, topic, [b"old"])
+        read(reader, 1)
+        admin.create_partitions({topic: 4})
+        deadline_s = time.monotonic() + 20
+        while len(reader.assigned()) < 4 and time.monotonic() < deadline_s:
+            reader.poll(500, 0.001)
+
+        assert reader.assigned() == {(topic, number) for number in range(4)}
+        produce(kafka, topic, [b"new"], partition=3)
+        assert read(reader, 1)[3] == [(0, b"new")]
 
 
 def test_a_bounded_reader_ends_where_the_topic_ended_at_its_start(kafka: Cluster, topic_name: str) -> None:
