@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-__all__ = ["TABLES", "Column", "Query", "Store", "StoreError", "Table"]
+__all__ = ["BUCKETS", "TABLES", "Buckets", "Column", "Query", "Store", "StoreError", "Table"]
 
 Columns = dict[str, Any]
 """A name for every column; int64 and float64 arrays for numbers, lists for the rest."""
@@ -130,6 +130,25 @@ TABLES: dict[str, Table] = {
             "payload:bytes payload_bytes:int",
             "topic partition offset model field",
         ),
+        # Single events, for models that keep some: by place in the log, with the time first (see 0010_events.sql).
+        _table(
+            "events",
+            "model:str event_ms:int topic:str partition:int offset:int record_ms:int version:str id:str subject:str "
+            "fields:str",
+            "model event_ms topic partition offset",
+        ),
+        _table(
+            "predictions",
+            "model:str signal:str event_ms:int topic:str partition:int offset:int version:str segments:strs id:str "
+            "subject:str value:float label:str",
+            "model signal event_ms topic partition offset",
+        ),
+        _table(
+            "labels",
+            "model:str signal:str event_ms:int topic:str partition:int offset:int id:str subject:str value:float "
+            "label:str",
+            "model signal event_ms topic partition offset",
+        ),
     )
 }
 """Every table, by name; ``migrations/*.sql`` creates the same."""
@@ -186,6 +205,74 @@ class Query:
         return tuple(column[-1] for column in columns) if len(columns[0]) else ()
 
 
+BUCKETS = _table(
+    "buckets",
+    "model:str signal:str segment:str version:str detector:str bucket_start_ms:int bucket_end_ms:int windows:int n:int "
+    "ok:int warning:int drift:int no_data:int learning:int statistic_min:float statistic_mean:float "
+    "statistic_max:float severity:float worst_window_end_ms:int worst_window_ms:int worst_statistic:float "
+    "worst_effect:float worst_min_effect:float worst_p_value:float worst_surprise:float worst_surprise_limit:float "
+    "worst_status:str worst_n:int worst_baseline_n:int worst_baseline_from_ms:int worst_baseline_to_ms:int "
+    "worst_idle:str worst_detail:str",
+    "bucket_end_ms model signal segment version detector",
+)
+"""The columns that ``Store.buckets`` returns; not a table that is kept.
+
+``windows`` counts the windows and ``ok`` to ``learning`` those with each status; ``n`` adds up their events. Of the
+statistics that are numbers ``statistic_min``, ``statistic_max`` and ``statistic_mean`` are taken, the last the exact
+mean, rounded once; NaN if there are none. ``severity`` is the largest ``effect / min_effect`` of the windows in drift,
+0 without one. ``worst_*`` is the window with the largest effect, among equals the latest; one whose effect is NaN
+counts as the smallest there can be.
+"""
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Which scores to read, in buckets of time: one row for each bucket of each series and detector.
+
+    Attributes
+    ----------
+    from_ms, to_ms : int
+        Windows that end in this stretch, ``from_ms <= window_end_ms < to_ms``: the first and the last bucket may be
+        cut.
+    step_ms : int
+        Length of a bucket. Ends are multiples of it, and a window belongs to the bucket in which it ends:
+        ``bucket_start_ms < window_end_ms <= bucket_end_ms``. 0: one bucket, from ``from_ms`` to ``to_ms``.
+    where : mapping of column to value, or to a list of values of which one must match
+        Columns of the series: ``model``, ``signal``, ``segment``, ``version``, ``detector``.
+    order : {"time", "worst"}
+        By ``bucket_end_ms``; or by ``severity``, the largest first, and then by ``bucket_end_ms``. Ties are settled
+        by model, signal, segment, version and detector, ascending.
+    after : tuple
+        Only buckets behind this one, as ``cursor`` gives it.
+    limit : int or None
+    """
+
+    from_ms: int
+    to_ms: int
+    step_ms: int = 0
+    where: Mapping[str, Any] = field(default_factory=dict)
+    order: Literal["time", "worst"] = "time"
+    after: tuple[Any, ...] = ()
+    limit: int | None = None
+
+    def sort_columns(self) -> tuple[str, ...]:
+        """The columns that settle the order completely; ``severity`` descends, the others ascend."""
+        return ("severity", *BUCKETS.key) if self.order == "worst" else BUCKETS.key
+
+    def cursor(self, rows: Columns) -> tuple[Any, ...]:
+        """Return the ``after`` of the page behind ``rows``, which these buckets gave; empty if ``rows`` is.
+
+        Examples
+        --------
+        >>> page = {"bucket_end_ms": [60], "model": ["m"], "signal": ["s"], "segment": [""], "version": ["1"],
+        ...         "detector": ["psi"]}
+        >>> Buckets(0, 100, 60).cursor(page)
+        (60, 'm', 's', '', '1', 'psi')
+        """
+        columns = [rows[name] for name in self.sort_columns()]
+        return tuple(column[-1] for column in columns) if len(columns[0]) else ()
+
+
 class Store(Protocol):
     """Where results are kept."""
 
@@ -218,6 +305,15 @@ class Store(Protocol):
 
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for, newest version of each key only."""
+        ...
+
+    def buckets(self, buckets: Buckets) -> Columns:
+        """Return the columns of ``BUCKETS``: what the scores were like in each stretch of time.
+
+        Raises
+        ------
+        StoreError
+        """
         ...
 
     def close(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import TABLES, Columns, Query, StoreError, Table
-from sinks.store.rows import checked_columns, checked_query, row_count, split, table_named
+from sinks.store.contract import TABLES, Buckets, Columns, Query, StoreError, Table
+from sinks.store.derived import bucket_rows
+from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
 
 __all__ = ["MemoryStore"]
 
@@ -57,6 +58,12 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return self._tables[query.table].read(query)
+
+    def buckets(self, buckets: Buckets) -> Columns:
+        """Return what the scores were like in each stretch of time, worked out anew each time."""
+        buckets = checked_buckets(buckets)
+        low, high = {"window_end_ms": buckets.from_ms}, {"window_end_ms": buckets.to_ms}
+        return bucket_rows(buckets, self.read(Query("scores", buckets.where, low, high)))
 
     def close(self) -> None:
         """Forget everything."""

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import TABLES, Column, Columns, Query, StoreError, Table
+from sinks.store.contract import BUCKETS, TABLES, Buckets, Column, Columns, Query, StoreError, Table
 
-__all__ = ["INT64", "checked_columns", "checked_query", "row_count", "split"]
+__all__ = ["INT64", "checked_buckets", "checked_columns", "checked_query", "row_count", "split"]
 
 INT64 = np.iinfo(np.int64)
 SORTABLE = ("str", "int", "float")
+LONGEST_MS = 2**62
 
 
 def table_named(name: str) -> Table:
@@ -232,3 +233,41 @@ def _after(table: Table, query: Query) -> tuple[Any, ...]:
         raise StoreError(f"after needs one value for each of {names}, not {len(query.after)}")
     # NaN has no place among floats, so that a page could neither start nor end at one.
     return tuple(_scalar(_column(table, n, ("str", "int")), value) for n, value in zip(names, query.after, strict=True))
+
+
+def checked_buckets(buckets: Buckets) -> Buckets:
+    """Return ``buckets`` with every condition a list of values.
+
+    Raises
+    ------
+    StoreError
+        If a condition is not on the series, or times, step, order, limit or cursor make no sense.
+
+    Examples
+    --------
+    >>> checked_buckets(Buckets(0, 100, where={"model": "fraud"})).where
+    {'model': ['fraud']}
+    """
+    scores = TABLES["scores"]
+    series = {name: _column(scores, name) for name in buckets.where if name in scores.key[:-1]}
+    if unknown := sorted(set(buckets.where) - set(series)):
+        raise StoreError(f"buckets are chosen by {', '.join(scores.key[:-1])}, not by {', '.join(unknown)}")
+    for name, value in (("from_ms", buckets.from_ms), ("to_ms", buckets.to_ms), ("step_ms", buckets.step_ms)):
+        if not isinstance(value, (int, np.integer)) or abs(value) > LONGEST_MS:
+            raise StoreError(f"{name} {value!r} is not a number of milliseconds up to 2**62")
+    if buckets.step_ms < 0 or buckets.order not in ("time", "worst"):
+        raise StoreError(f"there are no buckets of {buckets.step_ms} ms by {buckets.order!r}")
+    if buckets.limit is not None and buckets.limit < 0:
+        raise StoreError(f"limit {buckets.limit} is below 0")
+    where = {name: _wanted(column, buckets.where[name]) for name, column in series.items()}
+    return replace(buckets, where=where, after=_place(buckets))
+
+
+def _place(buckets: Buckets) -> tuple[Any, ...]:
+    names, after = buckets.sort_columns(), buckets.after
+    if after and len(after) != len(names):
+        raise StoreError(f"after needs one value for each of {names}, not {len(after)}")
+    place = [_scalar(BUCKETS.column(name), value) for name, value in zip(names, after, strict=False)]
+    if any(isinstance(value, float) and math.isnan(value) for value in place):
+        raise StoreError("a severity is never NaN")
+    return tuple(place)

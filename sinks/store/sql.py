@@ -8,10 +8,10 @@ from typing import Any
 from sinks.store.contract import TABLES, Query, Table
 from sinks.store.native import CLICKHOUSE_TYPES
 
-__all__ = ["bound", "quoted_text", "select"]
+__all__ = ["Parameters", "bound", "quoted", "quoted_text", "select"]
 
 
-class _Parameters(dict[str, Any]):
+class Parameters(dict[str, Any]):
     """Values by placeholder."""
 
     def bind(self, type_name: str, value: Any) -> str:
@@ -36,21 +36,22 @@ def select(query: Query) -> tuple[str, dict[str, Any]]:
     {'p0': ['fraud']}
     """
     table = TABLES[query.table]
-    values = _Parameters()
-    lines = [f"SELECT {', '.join(map(_quoted, query.columns))} FROM {_quoted(query.table)} FINAL"]
+    values = Parameters()
+    lines = [f"SELECT {', '.join(map(quoted, query.columns))} FROM {quoted(query.table)} FINAL"]
     by_key, others = _conditions(table, query, values)
     if by_key:
         lines.append(f"PREWHERE {' AND '.join(by_key)}")
     if others:
         lines.append(f"WHERE {' AND '.join(others)}")
     direction = " DESC" if query.descending else ""
-    lines.append(f"ORDER BY {', '.join(_quoted(name) + direction for name in query.sort_columns())}")
+    lines.append(f"ORDER BY {', '.join(quoted(name) + direction for name in query.sort_columns())}")
     if query.limit is not None:
         lines.append(f"LIMIT {values.bind('UInt64', query.limit)}")
     return "\n".join(lines), dict(values)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return ``name``, which comes from ``TABLES``, as an identifier."""
     return f"`{name}`"
 
 
@@ -58,7 +59,7 @@ def _type(table: Table, name: str) -> str:
     return CLICKHOUSE_TYPES[table.column(name).kind]
 
 
-def _conditions(table: Table, query: Query, values: _Parameters) -> tuple[list[str], list[str]]:
+def _conditions(table: Table, query: Query, values: Parameters) -> tuple[list[str], list[str]]:
     """Return the conditions on the key, and those on other columns.
 
     All rows of a key agree on the former: they may pick rows before FINAL settles which of them is the newest, and
@@ -72,22 +73,22 @@ def _conditions(table: Table, query: Query, values: _Parameters) -> tuple[list[s
     return by_key, others
 
 
-def _comparisons(table: Table, query: Query, values: _Parameters) -> Iterator[tuple[str, str]]:
+def _comparisons(table: Table, query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
     for name, wanted in query.where.items():
-        yield name, f"{_quoted(name)} IN {values.bind(f'Array({_type(table, name)})', wanted)}"
+        yield name, f"{quoted(name)} IN {values.bind(f'Array({_type(table, name)})', wanted)}"
     for operator, bounds in ((">=", query.low), ("<", query.high)):
         for name, bound_value in bounds.items():
-            yield name, f"{_quoted(name)} {operator} {values.bind(_type(table, name), bound_value)}"
+            yield name, f"{quoted(name)} {operator} {values.bind(_type(table, name), bound_value)}"
 
 
-def _behind(table: Table, query: Query, values: _Parameters) -> Iterator[str]:
+def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
     if not query.after:
         return
     names, operator = query.sort_columns(), "<" if query.descending else ">"
     marks = [values.bind(_type(table, name), value) for name, value in zip(names, query.after, strict=True)]
     # The comparison of tuples decides; that of their first members lets the index skip what lies before.
-    yield f"{_quoted(names[0])} {operator}= {marks[0]}"
-    yield f"({', '.join(map(_quoted, names))}) {operator} ({', '.join(marks)})"
+    yield f"{quoted(names[0])} {operator}= {marks[0]}"
+    yield f"({', '.join(map(quoted, names))}) {operator} ({', '.join(marks)})"
 
 
 def bound(value: Any) -> str:

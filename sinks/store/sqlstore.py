@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinks.store.contract import TABLES, Columns, Query, Table
-from sinks.store.rows import checked_columns, checked_query, row_count, split, table_named
+from sinks.store.buckets import PARTS, bucket_statement, with_means
+from sinks.store.contract import BUCKETS, TABLES, Buckets, Columns, Query, Table
+from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
 from sinks.store.schema import Migration, pending
 from sinks.store.sql import select
 
@@ -99,6 +100,13 @@ class SqlStore(ABC):
         kinds = {column.name: column.kind for column in TABLES[query.table].columns}
         found = self.arrow(sql, values)
         return {name: _DECODERS[kinds[name]](found[name]) for name in query.columns}
+
+    def buckets(self, buckets: Buckets) -> Columns:
+        """Return what the scores were like in each stretch of time."""
+        found = self.arrow(*bucket_statement(checked_buckets(buckets)))
+        kinds = {column.name: column.kind for column in BUCKETS.columns} | PARTS
+        columns = {name: _DECODERS[kinds[name]](found[name]) for name in found.column_names}
+        return with_means(columns)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Columns:
         """Run a statement that only reads, in ClickHouse's SQL; tables show the newest row of each key.
