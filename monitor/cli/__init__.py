@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("monitor.cli.run", "Watch models: read, judge, alert, and serve the API."),
     "replay": ("monitor.cli.replay", "Run a configuration over recorded events, as fast as they can be read."),
     "demo": ("monitor.cli.demo", "Show a drift being found, with data that comes along."),
+    "backtest": ("monitor.cli.backtest", "Show what would have fired under another configuration."),
     "history": ("monitor.cli.history", "Show the scores of a model's windows."),
     "alerts": ("monitor.cli.alerts", "List alerts."),
     "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),

@@ -1,0 +1,202 @@
+"""``leeway backtest``: what would have fired under another configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.output import as_json, as_table, number, when
+
+if TYPE_CHECKING:
+    from monitor.alerts.counterparts import Fired, Outcome
+    from monitor.backtest import Backtest
+    from monitor.config import Configuration
+    from sinks.store.contract import Store
+
+__all__ = ["command", "document"]
+
+TIME = "ISO 8601, ms since the epoch, or relative to now: -30d."
+
+
+@click.command("backtest")
+@click.argument("config", type=click.Path())
+@click.option(
+    "--store", "store_dir", type=click.Path(path_type=Path), help="An embedded store; CONFIG's own if absent."
+)
+@click.option("--model", "models", multiple=True, help="Only this model of CONFIG; may be repeated.")
+@click.option("--from", "from_", metavar="TIME", help=f"Judge windows from here on: {TIME}")
+@click.option("--to", metavar="TIME", help="Judge windows up to here.")
+@click.option("--learn-from", metavar="TIME", help="Learn from here on; as early as the baseline needs if absent.")
+@click.option("--detail", metavar="SIGNAL", help="Show the windows of this signal.")
+@click.option("--skip-changed", is_flag=True, help="Leave out signals whose panes were kept in another layout.")
+@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert would have fired.")
+@click.option("--json", "json_", is_flag=True, help="One JSON document per model.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    config: str,
+    store_dir: Path | None,
+    models: tuple[str, ...],
+    *,
+    from_: str | None,
+    to: str | None,
+    learn_from: str | None,
+    detail: str | None,
+    skip_changed: bool,
+    fail_on_alert: bool,
+    json_: bool,
+) -> None:
+    """Judge stored panes under CONFIG, and show what would have fired beside what did.
+
+    The store is only read. Without --from and --to everything stored is judged. What the alerts of another
+    configuration were is known from the store; what it was is not.
+    """
+    from monitor.backtest import backtest, span_of
+    from monitor.cli.answers import between
+    from monitor.cli.progress import Progress
+    from monitor.config import load
+    from monitor.logs import log_to_stderr
+    from monitor.watch import compile_watch
+
+    log_to_stderr(as_json=json_, quiet=True)
+    configuration = load(config)
+    from_ms, to_ms = between(from_, to)
+    learn_from_ms, _ = between(learn_from, None)
+    store = _opened(configuration, store_dir)
+    found = []
+    try:
+        for name in _chosen(configuration, models):
+            watch = compile_watch(configuration, name)
+            if detail is not None and detail not in watch.uses:
+                raise click.BadParameter(f"{name} has no signal {detail!r}; it has {', '.join(watch.uses)}")
+            span = span_of(store, watch, from_ms, to_ms, learn_from_ms)
+            with Progress(f"judging {name}", lambda: span.to_ms - span.learn_from_ms) as progress:  # noqa: B023
+                done = backtest(store, watch, span, lambda ms: progress.at(ms, 0), skip_changed=skip_changed)
+            found.append(done)
+            windows = _windows(done, detail) if detail is not None else []
+            if json_:
+                as_json(document(done) | ({"detail": windows} if detail is not None else {}))
+            else:
+                _show(done)
+                if detail is not None:
+                    _show_windows(detail, windows)
+    finally:
+        store.close()
+    ctx.exit(1 if fail_on_alert and any(done.fired_within() for done in found) else 0)
+
+
+def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
+    from monitor.cli.answers import STORE_MARK
+    from monitor.errors import InputError
+    from sinks.store import open_store
+
+    spec = configuration.service.spec.store
+    kind, path = (spec.kind, Path(spec.path)) if store_dir is None else ("chdb", store_dir)
+    # Opening would create an empty store, and a mistyped name would answer "nothing".
+    if kind == "chdb" and not (path / STORE_MARK).is_file():
+        raise InputError(f"no store at {path}; --store names the one to judge")
+    return open_store(kind, str(path))
+
+
+def _chosen(configuration: Configuration, models: tuple[str, ...]) -> list[str]:
+    from monitor.errors import InputError
+
+    unknown = sorted(set(models) - set(configuration.models))
+    if unknown:
+        raise InputError(
+            f"no model {', '.join(unknown)} in the configuration; it has {', '.join(configuration.models)}"
+        )
+    return list(models or configuration.models)
+
+
+def document(done: Backtest) -> dict[str, Any]:
+    """Return what was found as ``--json`` prints it."""
+    span = done.span
+    return {
+        "model": done.model,
+        "learn_from_ms": span.learn_from_ms,
+        "from_ms": span.from_ms,
+        "to_ms": span.to_ms,
+        "window_ms": done.window_ms,
+        "every_ms": done.step_ms,
+        "windows": done.windows,
+        "scores": done.scores,
+        "false_alarms_allowed": done.allowed,
+        "fired_before": sum(alert.at_ms > span.from_ms for alert in done.before),
+        "fired_now": done.fired_within(),
+        "alerts": [
+            {
+                "which": outcome.which,
+                "before": [_alert(alert) for alert in outcome.before],
+                "now": [_alert(alert) for alert in outcome.now],
+            }
+            for outcome in done.outcomes
+        ],
+        "signals": {signal: vars(count) for signal, count in done.signals.items()},
+        "not_judged": done.not_judged,
+    }
+
+
+def _alert(alert: Fired) -> dict[str, Any]:
+    return vars(alert) | {"signals": sorted(alert.signals)}
+
+
+def _show(done: Backtest) -> None:
+    from monitor.config.values import format_duration
+
+    span = done.span
+    click.echo(
+        f"{done.model}  {when(span.from_ms)} to {when(span.to_ms)}, learned from {when(span.learn_from_ms)}: "
+        f"{done.windows:,} windows of {format_duration(done.window_ms)}, {done.scores:,} scores\n"
+    )
+    if done.outcomes:
+        as_table(("alert", "from", "until", "severity", "what"), [_row(outcome) for outcome in done.outcomes])
+    else:
+        click.echo("No alert, neither before nor now.\n")
+    counts = [(s, c.before, c.now, c.windows) for s, c in done.signals.items() if c.before or c.now]
+    if counts:
+        as_table(("signal", "alarmed before", "alarmed now", "judged"), counts, title="Windows by signal")
+    before = sum(alert.at_ms > span.from_ms for alert in done.before)
+    click.echo(
+        f"{done.fired_within()} alerts would have fired, {before} did; "
+        f"the budget accepts {done.allowed:.2g} false ones in this time."
+    )
+    if done.not_judged:
+        click.echo()
+        as_table(("not judged", "why"), done.not_judged.items())
+
+
+def _row(outcome: Outcome) -> tuple[object, ...]:
+    alerts = outcome.now or outcome.before
+    until = "" if not all(alert.ended for alert in alerts) else when(max(alert.ends_ms for alert in alerts))
+    severity = max((a.severity for a in alerts), key=("info", "warning", "critical").index)
+    what = " | ".join(alert.title.partition(": ")[2] for alert in alerts)
+    return outcome.which, when(outcome.starts_ms), until, severity, what
+
+
+def _windows(done: Backtest, signal: str) -> list[dict[str, Any]]:
+    from sinks.store.contract import Query
+
+    low, high = {"window_end_ms": done.span.from_ms + 1}, {"window_end_ms": done.span.to_ms + 1}
+    columns = done.store.read(Query("scores", {"model": done.model, "signal": signal}, low, high))
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [{n: v.item() if hasattr(v, "item") else v for n, v in row.items()} for row in rows]
+
+
+def _show_windows(signal: str, rows: list[dict[str, Any]]) -> None:
+    numbers = ("effect", "min_effect", "surprise", "surprise_limit")
+    as_table(
+        ("window end", "segment", "version", "detector", "effect", "min", "surprise", "limit", "n", "status", "detail"),
+        [
+            (
+                when(row["window_end_ms"]),
+                *(row[name] for name in ("segment", "version", "detector")),
+                *(number(row[name]) for name in numbers),
+                *(row[name] for name in ("n", "status", "detail")),
+            )
+            for row in rows
+        ],
+        title=f"Windows of {signal}",
+    )

@@ -1,0 +1,128 @@
+"""What would have fired: stored panes under another configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.backtest import Backtest, backtest, span_of
+from monitor.config import Configuration
+from monitor.errors import InputError
+from monitor.watch import compile_watch
+from sinks.store.contract import Store
+from tests.monitor.streams import (
+    DAY_MS,
+    DRIFT_MS,
+    HOUR_MS,
+    SPEC,
+    START_MS,
+    configured,
+    detecting,
+    outcome,
+    replayed_lines,
+    rows,
+    troubled,
+)
+
+FINER = detecting(rules=[], defaults={"window": "3h", "min_samples": 20, "learn_windows": 6})
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store, _ = replayed_lines(tmp_path_factory.mktemp("stored"), troubled(1, days=14))
+    return store
+
+
+def again(store: Store, configuration: Configuration, **given: Any) -> Backtest:
+    watch = compile_watch(configuration, "loans")
+    skip = given.pop("skip_changed", False)
+    return backtest(store, watch, span_of(store, watch, **given), skip_changed=skip)
+
+
+def test_the_configuration_that_ran_gives_the_rows_that_it_gave(stored: Store) -> None:
+    done = again(stored, configured())
+    for table in ("scores", "alerts"):
+        assert outcome(done.store)[table] == outcome(stored)[table]
+    assert [outcome.which for outcome in done.outcomes] == ["both"]
+    assert all(count.before == count.now for count in done.signals.values())
+
+
+def test_the_store_is_only_read(stored: Store) -> None:
+    before = outcome(stored)
+    again(stored, configured(detect=FINER))
+    assert outcome(stored) == before
+
+
+def test_another_limit_shows_what_would_not_have_fired(stored: Store) -> None:
+    blind = [
+        {
+            "on": "*:*",
+            "use": [{"psi": {"min_effect": 99}}, {"chi_squared": {"min_effect": 9}}, {"ks": {"min_effect": 1}}],
+        }
+    ]
+    done = again(stored, configured(detect=detecting(rules=blind)))
+    assert [outcome.which for outcome in done.outcomes] == ["only before"]
+    assert done.now == []
+    assert done.signals["feature:amount"].now == 0 < done.signals["feature:amount"].before
+
+
+def test_other_windows_find_the_same_drift_as_a_counterpart(stored: Store) -> None:
+    done = again(stored, configured(detect=FINER), from_ms=START_MS + 6 * DAY_MS, to_ms=START_MS + 10 * DAY_MS)
+    (both,) = [found for found in done.outcomes if found.which == "both"]
+    assert both.now[0].starts_ms == DRIFT_MS[0]
+    assert both.now[0].at_ms == DRIFT_MS[0] + 3 * HOUR_MS < both.before[0].at_ms
+    assert done.windows == 4 * 8
+    assert done.allowed == pytest.approx(4 / 30)
+
+
+def test_what_fired_before_the_span_is_no_part_of_it(stored: Store) -> None:
+    done = again(stored, configured(), from_ms=START_MS + 11 * DAY_MS)
+    assert done.outcomes == []
+    assert done.fired_within() == 0
+
+
+def test_learning_starts_as_early_as_the_baseline_needs(stored: Store) -> None:
+    alone = detecting(default_rules=False, rules=[{"on": "feature:age", "use": ["psi"]}])
+    watch = compile_watch(configured(detect=alone), "loans")
+    span = span_of(stored, watch, from_ms=START_MS + 12 * DAY_MS)
+    # Five days of baseline, and twice six windows of a quarter of a day.
+    assert span.learn_from_ms == START_MS + 4 * DAY_MS
+
+
+def test_a_signal_whose_cells_changed_is_refused_by_name(stored: Store) -> None:
+    schema = {**SPEC["schema"], "prediction": {"score": {"type": "numeric", "range": [0, 2]}}}
+    with pytest.raises(InputError, match=r"^prediction:score: its panes of \d+ to \d+ ms were kept under another"):
+        again(stored, configured(schema=schema))
+    done = again(stored, configured(schema=schema), skip_changed=True)
+    assert done.not_judged["prediction:score"] == "stored panes have another layout"
+    assert "prediction:score" not in {row["signal"] for row in rows(done.store, "scores")}
+
+
+def test_what_is_not_stored_is_named(stored: Store) -> None:
+    features = SPEC["schema"]["features"] | {"income": {"type": "numeric"}}
+    segments = [{"by": ["country"], "values": ["DE", "ES"]}]
+    done = again(stored, configured(schema=SPEC["schema"] | {"features": features}, segments=segments))
+    assert done.not_judged == {
+        "feature:income": "no panes of this signal are stored",
+        "[country=ES]": "no panes of this segment are stored",
+        "prediction:score adwin": "sees every event, and panes hold none: replay the events",
+        "feature:amount page_hinkley": "sees every event, and panes hold none: replay the events",
+    }
+
+
+def test_windows_finer_than_the_panes_are_refused(stored: Store) -> None:
+    fine = detecting(pane="10m", defaults={"window": "30m", "min_samples": 20})
+    with pytest.raises(InputError, match=r"detect.defaults.window is 1800000 ms, but panes of 3600000 ms are stored"):
+        again(stored, configured(detect=fine))
+
+
+def test_a_model_that_is_not_stored_is_refused(stored: Store) -> None:
+    watch = compile_watch(configured("cards"), "cards")
+    with pytest.raises(InputError, match=r"no panes of model 'cards'; it has loans"):
+        span_of(stored, watch)
+
+
+def test_a_span_without_panes_is_refused(stored: Store) -> None:
+    with pytest.raises(InputError, match="leaves nothing"):
+        again(stored, configured(), from_ms=START_MS + 90 * DAY_MS)
