@@ -18,6 +18,7 @@ from monitor.config.service import KafkaCluster
 from monitor.errors import InputError, SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.sources.kafka_group import keep_joins
 
 __all__ = ["Change", "KafkaSource"]
 
@@ -109,6 +110,7 @@ class KafkaSource:
             if self.bounded:
                 self._assign(partitions, resume)
             else:
+                keep_joins(self._consumer)
                 self._consumer.subscribe(self._topics, listener=_Listener(self, resume))
         except KafkaError as error:
             raise self._explained(error) from error
@@ -124,7 +126,6 @@ class KafkaSource:
         SourceError
             If it is not retryable, the source must be closed and a new one opened.
         """
-        self._keep_joining()
         try:
             polled = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         except OffsetOutOfRangeError as error:
@@ -143,17 +144,6 @@ class KafkaSource:
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
         return [records for records in found if len(records)]
-
-    def _keep_joining(self) -> None:
-        """See that a join which outlasted a poll is taken up by the next one.
-
-        kafka-python 3.0.12 asks whether a join is still needed before it looks for the one under way. Where changed
-        metadata had started it, the answer is no as soon as the leader has made its assignment: what the group
-        assigned is then never applied, no heartbeat is sent, and the member is thrown out without noticing.
-        """
-        coordinator = self._consumer._coordinator
-        if coordinator is not None and coordinator.rejoining:
-            coordinator.request_rejoin()
 
     def changes(self) -> list[Change]:
         """Return, once and in order, which partitions were assigned and revoked since the last call."""

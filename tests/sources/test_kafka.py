@@ -194,6 +194,32 @@ def test_a_reader_follows_its_group_however_short_its_polls(kafka: Cluster, topi
         assert read(reader, 1)[3] == [(0, b"new")]
 
 
+def test_a_join_that_ends_between_two_polls_is_not_lost(kafka: Cluster, topic_name: str) -> None:
+    """Polls are as short as can be and far apart, so that nearly every answer of the group falls between them."""
+    kafka.create_topic(topic_name, partitions=8)
+
+    def settled() -> bool:
+        for reader in (first, second):
+            reader.poll(500, 0.001)
+            time.sleep(0.05)
+        return len(first.assigned()) == len(second.assigned()) == 4
+
+    with source(kafka, topic_name) as first, source(kafka, topic_name) as second:
+        polls = next((count for count in range(400) if settled()), None)
+        assert polls is not None, "the group never settled"
+        changes = [first.changes(), second.changes()]
+        for partition in range(8):
+            produce(kafka, topic_name, [b"x"], partition)
+        log: Log = defaultdict(list)
+        for _ in range(PATIENCE):
+            keep(log, first.poll(500, 0.01))
+            keep(log, second.poll(500, 0.01))
+            if len(log) == 8:
+                break
+        assert sorted(log) == list(range(8))
+        assert [first.changes(), second.changes()] == [[], []], f"the group did not stay settled: {changes}"
+
+
 def test_a_bounded_reader_ends_where_the_topic_ended_at_its_start(kafka: Cluster, topic_name: str) -> None:
     kafka.create_topic(topic_name, partitions=3)
     produce(kafka, topic_name, [b"a"] * 10, 0)
