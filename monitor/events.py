@@ -79,6 +79,8 @@ class Events:
         NaN is missing; ±inf is present but unusable (not a number, not finite).
     category : list of lists
         One list of n per category field: str, None (missing) or ``detectors.sketch.category.INVALID``.
+    subjects : list of str or None, or None
+        Whom each event is about; None where the configuration does not say where that stands.
     """
 
     offsets: NDArray[np.int64]
@@ -88,6 +90,7 @@ class Events:
     ids: list[str | None] | None
     numeric: NDArray[np.float64]
     category: list[list[object]]
+    subjects: list[str | None] | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -103,4 +106,5 @@ class Events:
             self.ids[start:stop] if self.ids is not None else None,
             self.numeric[:, start:stop],
             [column[start:stop] for column in self.category],
+            self.subjects[start:stop] if self.subjects is not None else None,
         )

@@ -22,6 +22,7 @@ from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.events import KEPT, REJECTED, Events, Problem
+from monitor.keep import Keeper
 from monitor.panes import category_columns, numeric_columns, pane_columns
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.watch import Slices, Watch
@@ -42,12 +43,16 @@ L = TypeVar("L", NumericLayout, CategoryLayout)
 
 @dataclass(slots=True)
 class Folded:
-    """What a batch settled: rows of closed panes, findings, events that count nowhere, and how many were late."""
+    """What a batch settled.
+
+    Rows of closed panes, findings, events that count nowhere, how many were late, and rows of single events by table.
+    """
 
     panes: Rows = field(default_factory=lambda: empty_rows("panes"))
     findings: Rows = field(default_factory=lambda: empty_rows("findings"))
     problems: list[Problem] = field(default_factory=list)
     late: int = 0
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class PartitionFold:
@@ -73,6 +78,7 @@ class PartitionFold:
             for cut in watch.slices
             if set(cut.by) <= set(self._category)
         ]
+        self._keeper = Keeper(watch, source, topic, partition)
         self.next_offset = 0
         self.newest_ms = NEVER
         self.closed_ms = NEVER
@@ -135,7 +141,8 @@ class PartitionFold:
         category: list[list[object]] = [[] for _ in self._category]
         versions: list[str] | None = [] if self._watch.model.spec.schema_.version else None
         ids: list[str | None] | None = [] if self._watch.model.spec.schema_.id else None
-        return self.process(Events(nothing, nothing, nothing, versions, ids, numeric, category), end=True)
+        subjects: list[str | None] | None = [] if self._watch.model.spec.keep.subject else None
+        return self.process(Events(nothing, nothing, nothing, versions, ids, numeric, category, subjects), end=True)
 
     def _with_held(self, events: Events) -> Events:
         held, self._held = self._held, None
@@ -158,6 +165,8 @@ class PartitionFold:
             batch, pane, late_at = _selected(batch, index), pane[index], late_at[index]
         if not len(batch):
             return
+        if self._keeper.keeps:
+            out.kept = self._keeper.rows(batch)
         self._note_late(batch, pane, late_at, out)
         version = self._version_indices(batch)
         rows, keys = self._base_rows(pane, late_at, version)
@@ -380,6 +389,7 @@ def _joined(first: Events, second: Events) -> Events:
         None if first.ids is None or second.ids is None else first.ids + second.ids,
         np.concatenate((first.numeric, second.numeric), axis=1),
         [a + b for a, b in zip(first.category, second.category, strict=True)],
+        None if first.subjects is None or second.subjects is None else first.subjects + second.subjects,
     )
 
 
@@ -393,4 +403,5 @@ def _selected(batch: Events, index: Integers) -> Events:
         None if batch.ids is None else [batch.ids[i] for i in picked],
         np.ascontiguousarray(batch.numeric[:, index]),
         [[column[i] for i in picked] for column in batch.category],
+        None if batch.subjects is None else [batch.subjects[i] for i in picked],
     )

@@ -3,7 +3,7 @@
 One :class:`Ingest` drives one source. For each partition it keeps a decoder's state and one
 :class:`~monitor.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
 
-1. dead letters, findings and panes of a batch;
+1. dead letters, findings, panes and single events of a batch;
 2. the partition's progress, which says up to where its panes are closed;
 3. now and then, a checkpoint: state together with the next offset.
 
@@ -21,6 +21,7 @@ from monitor.decoders import DECODERS, Decoder, TopicPlan
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
+from monitor.labels import LabelFold
 from monitor.rows import Rows, add_row, append, empty_rows, extend
 from monitor.sources.contract import Partition, Source
 from monitor.watch import Watch
@@ -36,19 +37,23 @@ _Message = tuple[bytes, int]
 _NO_MESSAGE: _Message = (b"", -1)
 
 
+_COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "findings", "bytes")
+
+
 @dataclass
 class Counters:
     """What has come and what became of it; for metrics and summaries.
 
     Attributes
     ----------
-    records, events, rejected, kept, late, unmatched, findings : int
+    records, events, labels, rejected, kept, late, unmatched, findings : int
     reasons : dict of str to int
         Problems by reason.
     """
 
     records: int = 0
     events: int = 0
+    labels: int = 0
     rejected: int = 0
     kept: int = 0
     late: int = 0
@@ -62,7 +67,7 @@ class Counters:
         """Add counters up."""
         total = cls()
         for part in parts:
-            for name in ("records", "events", "rejected", "kept", "late", "unmatched", "findings", "bytes"):
+            for name in _COUNTED:
                 setattr(total, name, getattr(total, name) + getattr(part, name))
             # A copy: the worker's thread may meet a new reason meanwhile.
             for reason, count in part.reasons.copy().items():
@@ -85,7 +90,7 @@ class _Lane:
     topic: str
     partition: int
     decoder: Decoder
-    folds: dict[str, PartitionFold]
+    folds: dict[str, PartitionFold | LabelFold]
     reported_ms: dict[str, int] = field(default_factory=dict)
     held: dict[int, _Message] = field(default_factory=dict)
     next_offset: int = 0
@@ -222,7 +227,9 @@ class Ingest:
         self.counters.unmatched += decoded.unmatched
         dead = empty_rows("dead_letters")
         self._problems(dead, lane, decoded.problems, records)
-        self.counters.events += sum(map(len, decoded.events.values()))
+        for name, events in decoded.events.items():
+            kind = "labels" if isinstance(lane.folds[name], LabelFold) else "events"
+            setattr(self.counters, kind, getattr(self.counters, kind) + len(events))
         folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
         lane.next_offset = int(records.offsets[-1]) + 1
         self._write(lane, dead, folded, records)
@@ -238,6 +245,9 @@ class Ingest:
         self.counters.findings += len(findings["model"])
         for table, rows in (("dead_letters", dead), ("findings", findings), ("panes", panes)):
             append(self._store, table, rows)
+        for out in folded.values():
+            for table, kept in out.kept.items():
+                append(self._store, table, kept)
         append(self._store, "progress", self._progress(lane))
 
     def _progress(self, lane: _Lane) -> Rows:
@@ -295,11 +305,17 @@ class Ingest:
         if readers is None:
             raise LeewayError(f"no model reads {topic!r}")
         if topic not in self._decoders:
-            plans = [TopicPlan(watch.name, spec, watch.model.spec.schema_) for watch, spec in readers]
+            plans = [
+                TopicPlan(watch.name, spec, watch.model.spec.schema_, watch.model.spec.keep.subject)
+                for watch, spec in readers
+            ]
             self._decoders[topic] = DECODERS[readers[0][1].format](plans)
         decoder = self._decoders[topic]
         decoder.forget(partition)
-        folds = {watch.name: PartitionFold(watch, spec, topic, partition) for watch, spec in readers}
+        folds: dict[str, PartitionFold | LabelFold] = {
+            watch.name: (LabelFold if spec.kind == "labels" else PartitionFold)(watch, spec, topic, partition)
+            for watch, spec in readers
+        }
         lane = _Lane(topic, partition, decoder, folds)
         position, state = self._states.pop((topic, partition), (0, None))
         lane.next_offset = lane.saved_offset = position

@@ -127,7 +127,7 @@ class Replay:
     def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
         read = self._source.at_end() - self._ingest.holding()
         for watch, evaluation in zip(self._watches, self._evaluations, strict=True):
-            topics = {spec.topic for spec in watch.model.spec.sources}
+            topics = {spec.topic for spec in watch.model.spec.watched_sources}
             expected = frozenset(partition for partition in self._source.assigned() - read if partition[0] in topics)
             evaluated = evaluation.advance(Horizon(expected))
             done.windows += evaluated.windows

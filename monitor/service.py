@@ -187,7 +187,7 @@ class Service:
 
     def _horizon(self, watch: Watch) -> Horizon | None:
         """Which partitions the model waits for; None until every one of its topics has been seen."""
-        topics = {source.topic for source in watch.model.spec.sources}
+        topics = {source.topic for source in watch.model.spec.watched_sources}
         idle_s = self.configuration.service.spec.idle_after / 1000
         expected: set[Partition] = set()
         idle: set[Partition] = set()

@@ -26,7 +26,7 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.config import Configuration, Model
-from monitor.config.model import FieldSpec, SegmentSpec, SourceSpec
+from monitor.config.model import FieldSpec, ModelSpec, SegmentSpec, SourceSpec
 from monitor.config.references import uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
@@ -35,6 +35,9 @@ __all__ = ["PER_EVENT", "Layout", "Slices", "Summary", "Watch", "compile_watch",
 
 Layout = NumericLayout | CategoryLayout
 Summary = NumericSummary | CategorySummary
+
+_ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
+"""What decides which events are stored, and nothing else."""
 
 PER_EVENT = ("adwin", "page_hinkley", "cusum")
 """Detectors that need every observation in order: they run in ingest."""
@@ -85,14 +88,19 @@ class Watch:
     @cached_property
     def config_hash(self) -> str:
         """Changes when what an evaluation has learned under another configuration would no longer fit."""
-        return self._hash(self.model.spec.model_dump_json(exclude={"alerts"}))
+        return self._hash(self._watched().model_dump_json(exclude={"alerts": True, **_ONLY_STORED}))
 
     @cached_property
     def fold_hash(self) -> str:
         """Changes when open panes and per-event detectors of another configuration would no longer fit."""
-        spec = self.model.spec.model_dump_json(include={"sources": True, "schema_": True, "detect": {"pane"}})
+        chosen: Any = {"sources": True, "schema_": True, "detect": {"pane"}}
+        spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
         slices = [sorted(cut.names.values()) for cut in self.slices]
         return self._hash(f"{spec}|{slices}|{[self.detectors_for(signal) for signal in self.layouts]}")
+
+    def _watched(self) -> ModelSpec:
+        """The specification without labels, which no summary depends on."""
+        return self.model.spec.model_copy(update={"sources": self.model.spec.watched_sources})
 
     def _hash(self, text: str) -> str:
         layouts = ",".join(layout.id for layout in self.layouts.values())
@@ -108,7 +116,7 @@ class Watch:
 
     def counts_volume(self, source: SourceSpec) -> bool:
         """Whether this source's events are the model's volume: predictions, or features where there are no others."""
-        kinds = {s.kind for s in self.model.spec.sources}
+        kinds = {s.kind for s in self.model.spec.watched_sources}
         return source.kind != "features" or kinds == {"features"}
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:

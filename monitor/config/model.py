@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from monitor.config.values import DurationMs, Name, parse_duration
+from monitor.config.values import DurationMs, Lifetime, Name, Share, parse_duration
 
 __all__ = [
     "Alerts",
@@ -23,6 +23,8 @@ __all__ = [
     "EventTime",
     "FieldSpec",
     "FirstEventsBaseline",
+    "Keep",
+    "KeepFor",
     "Metadata",
     "Model",
     "ModelSpec",
@@ -72,9 +74,9 @@ class SourceSpec(Strict):
     kafka: str | None = Field(default=None, description="a topic's name")
     file: str | None = Field(default=None, description="a path or glob of JSON-lines or Parquet files")
     http: Name | None = Field(default=None, description="a stream of POST /v1/events")
-    kind: Literal["event", "prediction", "features"] = Field(
+    kind: Literal["event", "prediction", "features", "labels"] = Field(
         default="event",
-        description="what one message holds: features and prediction, or one of the two",
+        description="what one message holds: features and prediction, one of the two, or what turned out to be true",
     )
     format: Literal["json", "parquet"] = Field(default="json")
     follow: bool = Field(default=False, description="a file that grows: wait for more lines at its end")
@@ -141,6 +143,9 @@ class Schema(Strict):
     version: str | None = Field(default=None, description="path of the model's version")
     features: dict[str, FieldSpec] = Field(default_factory=dict)
     prediction: dict[str, FieldSpec] = Field(default_factory=dict)
+    labels: dict[str, FieldSpec] = Field(
+        default_factory=dict, description="what turned out to be true, in messages of sources of `kind: labels`"
+    )
     extra: Literal["count", "ignore"] = Field(
         default="ignore",
         description="`count` records fields beside the named ones, at the cost of a second look at such messages",
@@ -150,7 +155,7 @@ class Schema(Strict):
     def _something_to_watch(self) -> Schema:
         if not self.features and not self.prediction:
             raise ValueError("name at least one feature or prediction field")
-        for name in [*self.features, *self.prediction]:
+        for name in [*self.features, *self.prediction, *self.labels]:
             if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
                 raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
         return self
@@ -159,6 +164,10 @@ class Schema(Strict):
         """The distribution signals, `feature:NAME` and `prediction:NAME`, in the order of the file."""
         features = {f"feature:{name}": spec for name, spec in self.features.items()}
         return features | {f"prediction:{name}": spec for name, spec in self.prediction.items()}
+
+    def label_signals(self) -> dict[str, FieldSpec]:
+        """What labels hold, `label:NAME`, in the order of the file; nothing watches them."""
+        return {f"label:{name}": spec for name, spec in self.labels.items()}
 
 
 class SegmentSpec(Strict):
@@ -358,6 +367,29 @@ class Alerts(Strict):
         return "warning"
 
 
+class KeepFor(Strict):
+    """How long after an event's own time its rows are kept."""
+
+    events: Lifetime = Field(default=30 * DAY_MS)
+    predictions: Lifetime = Field(default=180 * DAY_MS)
+    labels: Lifetime = Field(default=180 * DAY_MS)
+
+
+class Keep(Strict):
+    """Which single events are stored, beside the summaries; none unless this says so."""
+
+    events: Share = Field(default=0.0, description="share of the events that are kept with their fields")
+    predictions: Share = Field(
+        default=0.0, description="share of the events whose predictions are kept; holds the share of `events`"
+    )
+    labels: bool = Field(default=True, description="whether what sources of `kind: labels` say is kept")
+    subject: str | None = Field(
+        default=None, description="path of whom an event is about, such as `customer.id`: what `leeway erase` looks for"
+    )
+    without: list[str] = Field(default_factory=list, description="signals that kept events are stored without")
+    for_: KeepFor = Field(default_factory=KeepFor, alias="for", description="how long")
+
+
 class ModelSpec(Strict):
     """What a model's monitoring consists of."""
 
@@ -367,6 +399,35 @@ class ModelSpec(Strict):
     baseline: Baseline = Field(default_factory=lambda: RollingBaseline(kind="rolling"))
     detect: Detect = Field(default_factory=Detect)
     alerts: Alerts = Field(default_factory=Alerts)
+    keep: Keep = Field(default_factory=Keep)
+
+    @property
+    def watched_sources(self) -> list[SourceSpec]:
+        """The sources whose events are summed up in panes; labels, which may come weeks later, are not."""
+        return [source for source in self.sources if source.kind != "labels"]
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> ModelSpec:
+        if not self.watched_sources:
+            raise ValueError("sources: name one that is not of kind labels")
+        if len(self.watched_sources) == len(self.sources):
+            if self.schema_.labels:
+                raise ValueError("schema.labels needs a source of `kind: labels`")
+            return self
+        if not self.schema_.labels:
+            raise ValueError("sources: one is of kind labels, so schema.labels must say what its messages hold")
+        if self.schema_.id is None:
+            raise ValueError("sources: one is of kind labels, so schema.id must say which event a label is for")
+        return self
+
+    @model_validator(mode="after")
+    def _keep_fits(self) -> ModelSpec:
+        for name in self.keep.without:
+            if name not in self.schema_.signals():
+                raise ValueError(f"keep.without: {name!r} is not a signal of the schema, such as feature:amount")
+        if self.keep.predictions and not self.schema_.prediction:
+            raise ValueError("keep.predictions: the schema has no prediction")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelSpec:

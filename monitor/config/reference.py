@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from monitor.config import model, service
-from monitor.config.values import format_duration
+from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
 
@@ -21,7 +22,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.sources[]", model.SourceSpec),
     ("spec.sources[].event_time", model.EventTime),
     ("spec.schema", model.Schema),
-    ("spec.schema.features.NAME, spec.schema.prediction.NAME", model.FieldSpec),
+    ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", model.FieldSpec),
     ("spec.segments[]", model.SegmentSpec),
     ("spec.baseline, kind: dataset", model.DatasetBaseline),
     ("spec.baseline, kind: first_events", model.FirstEventsBaseline),
@@ -30,6 +31,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.detect.defaults", model.Defaults),
     ("spec.detect.rules[]", model.Rule),
     ("spec.alerts", model.Alerts),
+    ("spec.keep", model.Keep),
+    ("spec.keep.for", model.KeepFor),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),
@@ -78,8 +81,25 @@ def _section(place: str, section: type[BaseModel]) -> list[str]:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    kind = "duration" if key in DURATIONS else _kind(field.annotation)
+    kind = _WRITTEN.get(_reader(field)) or ("duration" if _is_duration(key, field) else _kind(field.annotation))
     return f"| `{key}` | {kind} | {_default(key, field)} | {field.description or ''} |"
+
+
+_WRITTEN = {parse_lifetime: "duration or `forever`", parse_share: "true, false or percentage"}
+
+_AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
+    parse_lifetime: lambda value: "forever" if value is None else format_duration(value),
+    parse_share: lambda value: {0.0: "false", 1.0: "true"}.get(value, f"{100 * value:g}%"),
+}
+
+
+def _reader(field: FieldInfo) -> Any:
+    """The function that reads what the file holds, for types that are written in their own way."""
+    return next((item.func for item in field.metadata if isinstance(item, BeforeValidator)), None)
+
+
+def _is_duration(key: str, field: FieldInfo) -> bool:
+    return key in DURATIONS and not (inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel))
 
 
 def _kind(annotation: Any) -> str:
@@ -105,8 +125,9 @@ def _default(key: str, field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
-    if key in DURATIONS and isinstance(value, int):
-        return f"`{format_duration(value)}`"
+    write = _AS_WRITTEN.get(_reader(field), format_duration if key in DURATIONS and isinstance(value, int) else None)
+    if write is not None:
+        return f"`{write(value)}`"
     if isinstance(value, model.Budget):
         return f"`{value.count:g} per {format_duration(value.per_ms)}`"
     if value is None or value == "" or isinstance(value, BaseModel) or value in ({}, []):

@@ -7,7 +7,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["DurationMs", "Name", "format_duration", "parse_duration"]
+__all__ = [
+    "DurationMs",
+    "Lifetime",
+    "Name",
+    "Share",
+    "format_duration",
+    "parse_duration",
+    "parse_lifetime",
+    "parse_share",
+]
 
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -59,8 +68,60 @@ def format_duration(duration_ms: int) -> str:
     return ("-" if duration_ms < 0 else "") + "".join(parts)
 
 
+def parse_lifetime(value: object) -> int | None:
+    """Return how long something is kept, in ms; None for ``forever``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither ``forever`` nor a duration of at least a second.
+
+    Examples
+    --------
+    >>> parse_lifetime("90d"), parse_lifetime("forever")
+    (7776000000, None)
+    """
+    if value is None or value == "forever":
+        return None
+    duration_ms = value if type(value) is int else parse_duration(value)
+    if duration_ms < 1_000 or duration_ms % 1_000:
+        raise ValueError(f"rows are kept `forever` or for whole seconds, at least one, got {value!r}")
+    return duration_ms
+
+
+def parse_share(value: object) -> float:
+    """Return a share between 0 and 1: ``true`` is all, ``false`` nothing, ``1%`` one of a hundred.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_share("0.5%"), parse_share(True)
+    (0.005, 1.0)
+    """
+    if isinstance(value, (bool, float)):
+        share = float(value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", str(value))
+        if not match:
+            raise ValueError(f"expected true, false or a percentage such as 1%, got {value!r}")
+        share = float(match[1]) / 100
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share lies between 0% and 100%, got {value!r}")
+    return share
+
+
 DurationMs = Annotated[int, BeforeValidator(parse_duration)]
 """A duration, written ``5m``, held in ms."""
+
+Lifetime = Annotated[int | None, BeforeValidator(parse_lifetime)]
+"""How long rows are kept, written ``30d`` or ``forever``, held in ms or as None."""
+
+Share = Annotated[float, BeforeValidator(parse_share)]
+"""A part of the events, written ``true``, ``false`` or ``1%``, held as a number from 0 to 1."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 """A name that is safe in an URL, a file name and a label: letters, digits, ``_ . -``."""

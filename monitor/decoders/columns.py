@@ -92,6 +92,7 @@ class ModelColumns:
         self.category = [(name, split(plan.signals[name].path or name.partition(":")[2])) for name in plan.category]
         self.id = split(plan.schema.id) if plan.schema.id is not None else None
         self.version = split(plan.schema.version) if plan.schema.version is not None else None
+        self.subject = split(plan.subject) if plan.subject is not None else None
         event_time = plan.source.event_time
         self.time = split(event_time.path) if event_time else None
         self.times = EventTimes(event_time.unit if event_time else "auto")
@@ -101,7 +102,7 @@ class ModelColumns:
         """Every path that the model reads, with what it is used as."""
         yield from ((path, "number") for _, path in self.numeric)
         yield from ((path, "text") for _, path in self.category)
-        yield from ((path, "text") for path in (self.id, self.version) if path is not None)
+        yield from ((path, "text") for path in (self.id, self.version, self.subject) if path is not None)
         yield from ((path, "time") for path in (self.time,) if path is not None)
         yield from ((path, "where") for path in self.where)
 
@@ -152,9 +153,10 @@ class _Build:
             record_ms=rows.record_ms,
             event_ms=event_ms,
             versions=self._versions(model.version) if model.version is not None else None,
-            ids=self._ids(model.id) if model.id is not None else None,
+            ids=self._texts(model.id, "id") if model.id is not None else None,
             numeric=self._all_numeric(),
             category=[self._category(signal, path) for signal, path in model.category],
+            subjects=self._texts(model.subject, "subject") if model.subject is not None else None,
         )
 
     def _all_numeric(self) -> NDArray[np.float64]:
@@ -181,12 +183,12 @@ class _Build:
         values = self.rows.of(path)
         return self._repaired(values, self._unusual(values, none_is_usual=False), _version, "version")
 
-    def _ids(self, path: Path) -> list[str | None]:
+    def _texts(self, path: Path, field: str) -> list[str | None]:
         values = self.rows.of(path)
         if not self.rows.documents and set(map(type, values)) == {str} and "" not in values:
             return values.copy()
         odd = {index for index, value in enumerate(values) if type(value) is not str}
-        values = self._repaired(values, sorted(odd.union(self.rows.documents)), text, "id")
+        values = self._repaired(values, sorted(odd.union(self.rows.documents)), text, field)
         # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
         return [value or None for value in values]
 

@@ -46,6 +46,8 @@ class TopicPlan:
     source : SourceSpec
         The model's source that names the topic.
     schema : Schema
+    subject : str or None
+        Path of whom an event is about, if that is to be read.
 
     Examples
     --------
@@ -61,10 +63,13 @@ class TopicPlan:
     model: str
     source: SourceSpec
     schema: Schema
+    subject: str | None = None
 
     @property
     def signals(self) -> dict[str, FieldSpec]:
         """Those of the schema's signals that this source carries, in the order of the schema."""
+        if self.source.kind == "labels":
+            return self.schema.label_signals()
         prefixes = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
         carried = prefixes[self.source.kind]
         return {name: spec for name, spec in self.schema.signals().items() if name.startswith(carried)}

@@ -30,7 +30,9 @@ SPEC: dict[str, Any] = {
         "id": "id",
         "version": "version",
         "features": {"amount": {"type": "numeric"}, "country": {"type": "category"}},
+        "prediction": {"score": {"type": "numeric"}},
     },
+    "keep": {"events": "10%", "predictions": "50%", "subject": "id"},
     "segments": [],
     "baseline": {"kind": "rolling", "span": "2d"},
     "detect": detecting(

@@ -1,0 +1,198 @@
+"""Which single events are stored, and as which rows.
+
+Nothing is kept unless the model's ``keep`` says so. What is kept of an event follows from its place in the log and the
+configuration alone, so that every replay keeps the same: a share is taken by a hash, of the event's identity where it
+has one, so that what several sources say of one event is kept together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from monitor.config.model import SourceSpec
+from monitor.events import Events
+from monitor.watch import Watch
+
+__all__ = ["Keeper", "drawn", "texts_of"]
+
+Columns = dict[str, Any]
+Integers = NDArray[np.int64]
+
+
+class Keeper:
+    """Makes the rows that are kept of one model's events on one partition.
+
+    Parameters
+    ----------
+    watch : Watch
+    source : SourceSpec
+    topic : str
+    partition : int
+    """
+
+    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+        keep = watch.model.spec.keep
+        self._model, self._topic, self._partition = watch.name, topic, partition
+        self._numeric, self._category = watch.signals_of(source)
+        self._event_share = keep.events
+        carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
+        self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
+        self._without = frozenset(keep.without)
+        self._slices = [
+            (cut.names, [self._category.index(signal) for signal in cut.by])
+            for cut in watch.slices
+            if set(cut.by) <= set(self._category)
+        ]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._event_share > 0 or self._prediction_share > 0
+
+    def rows(self, batch: Events) -> dict[str, Columns]:
+        """Return what is kept of events that count, by table.
+
+        Parameters
+        ----------
+        batch : Events
+            Without duplicates, and without events that are not believed.
+        """
+        drawn_of = {share: drawn(batch, share, self._topic, self._partition) for share in self._shares()}
+        found = {}
+        if self._event_share:
+            found["events"] = self._events(batch, drawn_of[self._event_share])
+        if self._prediction_share:
+            found["predictions"] = self._predictions(batch, drawn_of[self._prediction_share])
+        return {table: rows for table, rows in found.items() if len(rows["offset"])}
+
+    def _shares(self) -> set[float]:
+        return {self._event_share, self._prediction_share} - {0.0}
+
+    def _place(self, batch: Events, index: Integers) -> Columns:
+        count = len(index)
+        return {
+            "model": [self._model] * count,
+            "event_ms": batch.event_ms[index],
+            "topic": [self._topic] * count,
+            "partition": np.full(count, self._partition, dtype=np.int64),
+            "offset": batch.offsets[index],
+            "id": texts_of(batch.ids, index),
+            "subject": texts_of(batch.subjects, index),
+            "version": texts_of(batch.versions, index),
+        }
+
+    def _events(self, batch: Events, index: Integers) -> Columns:
+        return {**self._place(batch, index), "record_ms": batch.record_ms[index], "fields": self._fields(batch, index)}
+
+    def _fields(self, batch: Events, index: Integers) -> list[str]:
+        """Each event's fields as a JSON object by signal; null for what is missing or could not be read."""
+        columns: list[tuple[str, list[Any]]] = []
+        for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
+            picked = numbers[index]
+            finite = np.isfinite(picked).tolist()
+            columns.append((signal, [x if ok else None for x, ok in zip(picked.tolist(), finite, strict=True)]))
+        for signal, values in zip(self._category, batch.category, strict=True):
+            columns.append((signal, [v if isinstance(v, str) else None for v in map(values.__getitem__, index)]))
+        names = [signal for signal, _ in columns if signal not in self._without]
+        kept = [values for signal, values in columns if signal not in self._without]
+        encode = _JSON.encode
+        return [encode(dict(zip(names, values, strict=True))).decode() for values in zip(*kept, strict=True)]
+
+    def _predictions(self, batch: Events, index: Integers) -> Columns:
+        """One row for each part of each prediction that could be read."""
+        place = self._place(batch, index)
+        place["segments"] = self._segments(batch, index)
+        parts = []
+        for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
+            if signal.startswith("prediction:"):
+                values = numbers[index]
+                there = np.flatnonzero(np.isfinite(values))
+                parts.append(_part(place, signal, there, values[there], [""] * len(there)))
+        for signal, names in zip(self._category, batch.category, strict=True):
+            if signal.startswith("prediction:"):
+                picked = [names[i] for i in index.tolist()]
+                there = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
+                labels = [picked[i] for i in there.tolist()]
+                parts.append(_part(place, signal, there, np.full(len(there), np.nan), labels))
+        return _joined(parts)
+
+    def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
+        """The slices that each event belongs to."""
+        found: list[list[str]] = [[] for _ in range(len(index))]
+        for names, columns in self._slices:
+            picked = [map(batch.category[column].__getitem__, index) for column in columns]
+            for segments, values in zip(found, zip(*picked, strict=True), strict=True):
+                if values in names:
+                    segments.append(names[values])
+        return [tuple(segments) for segments in found]
+
+
+_JSON = msgspec.json.Encoder()
+
+
+def drawn(batch: Events, share: float, topic: str, partition: int) -> Integers:
+    """Return which events belong to a share of all, by a hash: a smaller share is part of every larger one.
+
+    Parameters
+    ----------
+    batch : Events
+    share : float
+        From 0 to 1.
+    topic, partition : str, int
+        Stand in for the identity of events without one, together with their offsets.
+
+    Returns
+    -------
+    int64 array
+        Their indices, ascending.
+
+    Examples
+    --------
+    >>> offsets, nothing = np.arange(1000), np.zeros((0, 1000))
+    >>> batch = Events(offsets, offsets, offsets, None, None, nothing, [])
+    >>> some, more = drawn(batch, 0.05, "loans", 0), drawn(batch, 0.1, "loans", 0)
+    >>> len(some), len(more), set(some.tolist()) <= set(more.tolist())
+    (63, 105, True)
+    """
+    if share >= 1:
+        return np.arange(len(batch), dtype=np.int64)
+    digest = xxhash.xxh3_64_intdigest
+    offsets = batch.offsets.tolist()
+    hashes = np.fromiter(
+        (
+            digest(identity.encode("utf-8", "surrogatepass") if identity else f"{topic}/{partition}/{offset}".encode())
+            for identity, offset in zip(batch.ids or [None] * len(offsets), offsets, strict=True)
+        ),
+        dtype=np.uint64,
+        count=len(offsets),
+    )
+    return np.flatnonzero(hashes < np.uint64(int(share * 2**64)))
+
+
+def texts_of(values: Sequence[str | None] | None, index: Integers) -> list[str]:
+    """The texts at ``index``; empty where there is none."""
+    return [""] * len(index) if values is None else [values[i] or "" for i in index.tolist()]
+
+
+def _part(place: Columns, signal: str, there: Integers, value: NDArray[np.float64], label: list[str]) -> Columns:
+    rows = {
+        name: values[there] if isinstance(values, np.ndarray) else [values[i] for i in there.tolist()]
+        for name, values in place.items()
+    }
+    return {**rows, "signal": [signal] * len(there), "value": value, "label": label}
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
+    joined = {}
+    for name, first in parts[0].items():
+        columns = [part[name] for part in parts]
+        joined[name] = np.concatenate(columns) if isinstance(first, np.ndarray) else [x for c in columns for x in c]
+    return joined

@@ -1,0 +1,102 @@
+"""Labels: what turned out to be true of events, stored as it comes.
+
+A label may come weeks after its event, so labels have no panes, no watermark and nothing that waits for them: each
+message becomes rows, one for each label that it holds, under the id of the event that it speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from monitor.config.model import SourceSpec
+from monitor.decoders.contract import TopicPlan
+from monitor.events import REJECTED, Events, Problem
+from monitor.fold import Folded
+from monitor.keep import Columns, texts_of
+from monitor.watch import Watch
+from monitor.watermark import NEVER
+
+__all__ = ["LabelFold"]
+
+
+class LabelFold:
+    """The labels of one model on one partition; has the face of :class:`~monitor.fold.PartitionFold`.
+
+    Parameters
+    ----------
+    watch : Watch
+    source : SourceSpec
+        Of kind ``labels``.
+    topic : str
+    partition : int
+    """
+
+    newest_ms = closed_ms = NEVER
+    held_offsets: tuple[int, ...] = ()
+
+    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+        plan = TopicPlan(watch.name, source, watch.model.spec.schema_)
+        self._numeric, self._category = plan.numeric, plan.category
+        self._model, self._topic, self._partition = watch.name, topic, partition
+        self._keeps = watch.model.spec.keep.labels
+        self.next_offset = 0
+
+    def process(self, events: Events) -> Folded:
+        """Make rows of messages; what lies before ``next_offset`` is skipped."""
+        out = Folded()
+        first = int(np.searchsorted(events.offsets, self.next_offset))
+        batch = events.slice(first, len(events))
+        if not len(batch):
+            return out
+        self.next_offset = int(batch.offsets[-1]) + 1
+        known = self._identified(batch, out)
+        if self._keeps:
+            rows = self._rows(batch, known)
+            if len(rows["offset"]):
+                out.kept["labels"] = rows
+        return out
+
+    def _identified(self, batch: Events, out: Folded) -> list[int]:
+        ids = batch.ids or []
+        for offset, identity in zip(batch.offsets.tolist(), ids, strict=True):
+            if identity is None:
+                detail = "a label without the id of the event that it is for"
+                out.problems.append(Problem(offset, REJECTED, "no_id", "", detail))
+        return [i for i, identity in enumerate(ids) if identity is not None]
+
+    def _rows(self, batch: Events, known: list[int]) -> Columns:
+        found: list[tuple[str, int, float, str]] = []
+        for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
+            finite = np.isfinite(numbers)
+            found += [(signal, i, float(numbers[i]), "") for i in known if finite[i]]
+        for signal, names in zip(self._category, batch.category, strict=True):
+            found += [(signal, i, float("nan"), name) for i in known if isinstance(name := names[i], str)]
+        index = np.array([i for _, i, _, _ in found], dtype=np.int64)
+        return {
+            "model": [self._model] * len(found),
+            "signal": [signal for signal, _, _, _ in found],
+            "event_ms": batch.event_ms[index],
+            "topic": [self._topic] * len(found),
+            "partition": [self._partition] * len(found),
+            "offset": batch.offsets[index],
+            "id": texts_of(batch.ids, index),
+            "subject": texts_of(batch.subjects, index),
+            "value": [value for _, _, value, _ in found],
+            "label": [label for _, _, _, label in found],
+        }
+
+    def finish(self) -> Folded:
+        """Nothing waits for the end."""
+        return Folded()
+
+    def snapshot(self) -> dict[str, Any]:
+        """How far the partition has been read."""
+        return {"config": "labels", "next_offset": self.next_offset, "newest_ms": NEVER, "closed_ms": NEVER}
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Go on from a snapshot."""
+        self.next_offset = int(state["next_offset"])
+        return True
