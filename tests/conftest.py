@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: a real Kafka broker, and a topic of one's own on it."""
+"""Fixtures that every test may ask for: a real Kafka broker with a topic of one's own, a ClickHouse with a database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
+from tests.services.clickhouse import Endpoint, Faults, Target
 from tests.services.kafka import Broker, Cluster
 
 
@@ -44,24 +45,65 @@ def topic_name(request: pytest.FixtureRequest) -> str:
     return unique_name(request)
 
 
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[Target]:
+    """A ClickHouse that all tests share, started by the first that asks; `LEEWAY_TEST_CLICKHOUSE` names a real one."""
+    address = os.environ.get("LEEWAY_TEST_CLICKHOUSE")
+    if address:
+        yield Target.at(address)
+        return
+    with Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def clickhouse_database(clickhouse: Target) -> Iterator[Target]:
+    """The same with an empty database that no other test uses; it is gone afterwards."""
+    name = f"test_{os.urandom(6).hex()}"
+    with clickhouse.client() as client:
+        client.execute(f"CREATE DATABASE {name}")
+    yield clickhouse.within(name)
+    with clickhouse.client() as client:
+        client.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def clickhouse_endpoint(clickhouse: Target) -> Endpoint:
+    """The endpoint behind `clickhouse`, for tests that break it; they are left out when a real server is named."""
+    assert isinstance(clickhouse, Endpoint)
+    return clickhouse
+
+
+@pytest.fixture
+def faults(clickhouse_endpoint: Endpoint) -> Iterator[Faults]:
+    """What is to go wrong at `clickhouse`: nothing, before a test and after it."""
+    clickhouse_endpoint.faults.clear()
+    yield clickhouse_endpoint.faults
+    clickhouse_endpoint.faults.clear()
+
+
 def unique_name(request: pytest.FixtureRequest) -> str:
     # Kafka allows 249 characters; a broker that outlives this run may still hold an earlier run's topics.
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", request.node.name)[:180]
     return f"{readable}-{os.urandom(6).hex()}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the broker, so that `-m "not kafka"` leaves it out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the broker, so that `-m "not kafka"` leaves it out; a real ClickHouse is not broken on purpose."""
     for item in items:
         if "kafka" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.kafka)
+    if os.environ.get("LEEWAY_TEST_CLICKHOUSE"):
+        breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=breaking)
+        items[:] = [item for item in items if item not in breaking]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the broker's log with a failed test that used it."""
+    """Show the end of the log of the services that a failed test used."""
     report = yield
-    broker = getattr(item, "funcargs", {}).get("kafka")
-    if report.failed and isinstance(broker, Broker):
-        report.sections.append(("Kafka broker", broker.log_tail()))
+    for used in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(used, Broker | Endpoint):
+            report.sections.append((f"Log of the {type(used).__name__.lower()}", used.log_tail()))
     return report

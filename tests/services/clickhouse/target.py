@@ -1,0 +1,78 @@
+"""Where a ClickHouse is to be found, whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from clickhouse_driver import Client
+
+__all__ = ["Target"]
+
+
+@dataclass
+class Target:
+    """A ClickHouse that answers at an address.
+
+    Attributes
+    ----------
+    host : str
+    port : int
+        Of the native protocol.
+    user, password, database : str
+    secure : bool
+        Whether ``port`` wants TLS.
+    """
+
+    host: str
+    port: int
+    user: str = "default"
+    password: str = ""
+    database: str = "default"
+    secure: bool = False
+
+    @classmethod
+    def at(cls, text: str) -> Target:
+        """Return what ``host:port`` or ``clickhouse[s]://user:password@host:port/database`` names.
+
+        Examples
+        --------
+        >>> Target.at("db:9000").port, Target.at("clickhouses://me:it%27s@db/drift").password
+        (9000, "it's")
+        """
+        parts = urlsplit(text if "://" in text else f"clickhouse://{text}")
+        secure = parts.scheme == "clickhouses"
+        return cls(
+            parts.hostname or "localhost",
+            parts.port or (9440 if secure else 9000),
+            unquote(parts.username or "default"),
+            unquote(parts.password or ""),
+            parts.path.strip("/") or "default",
+            secure,
+        )
+
+    @property
+    def address(self) -> str:
+        """Host and port as one text."""
+        return f"{self.host}:{self.port}"
+
+    def within(self, database: str) -> Target:
+        """Return the same server with another database as the one to start in."""
+        return Target(self.host, self.port, self.user, self.password, database, self.secure)
+
+    @contextmanager
+    def client(self, **options: Any) -> Iterator[Client]:
+        """Lend a client of clickhouse-driver; ``options`` are its own, and win over what is known here."""
+        known = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            "secure": self.secure,
+        }
+        with Client(**(known | options)) as client:
+            yield client
