@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sinks.store.contract import StoreError
+from sinks.store.failures import engine_error
 
 __all__ = ["DirectoryLock", "Sessions"]
-
-# Too many parts or queries, memory, disk, locks, timeouts, interrupted reads and writes: waiting may help.
-_RETRYABLE = {74, 75, 76, 159, 202, 209, 210, 225, 241, 242, 243, 252, 285, 286, 319, 999}
-_CODE = re.compile(r"Code: (\d+)")
 
 
 class DirectoryLock:
@@ -125,7 +121,7 @@ class Sessions:
             yield session
             healthy = True
         except RuntimeError as error:
-            raise _store_error(error, self._path) from error
+            raise engine_error(str(self._path), str(error)) from error
         finally:
             self._give_back(session, healthy)
 
@@ -140,7 +136,7 @@ class Sessions:
             return self._opened()
         except RuntimeError as error:
             self._give_back(None, healthy=False)
-            raise _store_error(error, self._path) from error
+            raise engine_error(str(self._path), str(error)) from error
 
     def _opened(self) -> Any:
         # Takes seconds, and a thousandth of that once it is loaded.
@@ -168,9 +164,3 @@ class Sessions:
             self._changed.wait_for(lambda: self._busy == 0)
             while self._idle:
                 self._idle.pop().close()
-
-
-def _store_error(error: RuntimeError, path: Path) -> StoreError:
-    text = str(error)
-    code = _CODE.search(text)
-    return StoreError(f"store at {path}: {text}", retryable=code is not None and int(code[1]) in _RETRYABLE)
