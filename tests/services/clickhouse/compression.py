@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-import lz4.block
+import lz4.block  # type: ignore[import-untyped]
 import zstandard
-from clickhouse_cityhash.cityhash import CityHash128
+from clickhouse_cityhash.cityhash import CityHash128  # type: ignore[import-untyped]
 
 from tests.services.clickhouse.stream import Stream
 

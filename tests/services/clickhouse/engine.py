@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +105,7 @@ class Engine:
     def __init__(self, path: Path) -> None:
         from chdb.session import Session
 
-        self._open = lambda: Session(str(path))  # type: ignore[no-untyped-call]
+        self._open: Callable[[], Any] = lambda: Session(str(path))  # type: ignore[no-untyped-call]
         # The engine lives as long as any session does.
         self._kept: Any = self._open()
         self.version, self.timezone, self.host = self._row("SELECT version(), timezone(), hostName()")
@@ -136,7 +136,7 @@ class Engine:
             finally:
                 session.close()
 
-    def run(self, text: str, context: Context) -> Iterator[Block]:
+    def run(self, text: str, context: Context) -> Generator[Block]:
         """Run a statement that brings its own data, if any.
 
         Yields
@@ -157,7 +157,12 @@ class Engine:
                 yield from self._with_header(_blocks(data), session, text, context)
 
     def _with_header(self, blocks: Iterator[Block], session: Any, text: str, context: Context) -> Iterator[Block]:
-        first = next(blocks, None)
+        try:
+            first = next(blocks, None)
+        except RuntimeError as error:
+            if _NOT_STREAMED not in str(error) and (header := _header_if_sound(session, text, context)):
+                yield header
+            raise
         if first is None:
             yield _header(session, text, context)
             return
@@ -246,6 +251,14 @@ def _header(session: Any, text: str, context: Context) -> Block:
     select = text.rstrip("; \n")  # and a line's end, in case the last line is a comment
     names, kinds = _json(session.query(f"DESCRIBE ({select}\n)", "JSONCompactColumns", params=params))[:2]
     return Block(tuple(zip(names, kinds, strict=True)))
+
+
+def _header_if_sound(session: Any, text: str, context: Context) -> Block | None:
+    """Return the columns of a statement that failed, if only its execution did: a server has sent them by then."""
+    try:
+        return _header(session, text, context)
+    except RuntimeError:  # it was wrong from the start, which the caller's own error says better
+        return None
 
 
 def _json(result: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -30,6 +30,7 @@ __all__ = [
     "progress",
     "read_hello",
     "read_query",
+    "table_columns",
 ]
 
 REVISION = 54468
@@ -75,6 +76,7 @@ class FromServer(IntEnum):
     PONG = 4
     END_OF_STREAM = 5
     PROFILE_INFO = 6
+    TABLE_COLUMNS = 11
     PROFILE_EVENTS = 14
 
 
@@ -254,13 +256,13 @@ def exception(error: ServerError) -> bytes:
     return b"".join([*parts, string(f"DB::Exception: {error.message}"), string(""), b"\x00"])
 
 
-def progress(revision: int, read: tuple[int, int], written: tuple[int, int], elapsed_s: float) -> bytes:
-    """Return rows and bytes, read and written since the last such packet."""
-    numbers = [*read, read[0]]
+def progress(revision: int, rows: int, size_bytes: int, elapsed_s: float) -> bytes:
+    """Return what was read since the last such packet; nothing is ever said of what was written."""
+    numbers = [rows, size_bytes, rows]
     if revision >= _TOTAL_BYTES_IN_PROGRESS:
-        numbers.append(read[1])
+        numbers.append(size_bytes)
     if revision >= _WRITE_INFO:
-        numbers += written
+        numbers += [0, 0]
     if revision >= _QUERY_TIME_IN_PROGRESS:
         numbers.append(int(elapsed_s * 1e9))
     return b"".join(map(varint, [FromServer.PROGRESS, *numbers]))
@@ -269,6 +271,13 @@ def progress(revision: int, read: tuple[int, int], written: tuple[int, int], ela
 def profile(rows: int, blocks: int, size_bytes: int) -> bytes:
     """Return what a result amounts to; no limit is ever reported."""
     return b"".join(map(varint, [FromServer.PROFILE_INFO, rows, blocks, size_bytes, 0, 0, 0]))
+
+
+def table_columns(columns: Sequence[tuple[str, str]]) -> bytes:
+    """Return what a client is told of a table's columns before their sample block; a driver passes it over."""
+    lines = "".join(f"`{name}` {kind}\n" for name, kind in columns)
+    text = f"columns format version: 1\n{len(columns)} columns:\n{lines}"
+    return varint(FromServer.TABLE_COLUMNS) + string("") + string(text)
 
 
 _EVENTS = (

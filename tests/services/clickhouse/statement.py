@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tests.services.clickhouse.blocks import Block
 from tests.services.clickhouse.compression import METHODS, frames
 from tests.services.clickhouse.engine import Context, Engine, Insert, insert_of
-from tests.services.clickhouse.faults import DroppedError, Fault
+from tests.services.clickhouse.faults import DroppedError, Fault, statement_of
 from tests.services.clickhouse.protocol import (
     PROFILE_EVENTS,
     PROFILE_EVENTS_IN_INSERT,
@@ -25,6 +25,7 @@ from tests.services.clickhouse.protocol import (
     profile,
     profile_events,
     progress,
+    table_columns,
 )
 from tests.services.clickhouse.stream import string, varint
 
@@ -35,7 +36,8 @@ __all__ = ["Statement"]
 
 T = TypeVar("T")
 
-_LOOK_FOR_CANCEL_EVERY_S = 0.05
+_INTERACTIVE_DELAY_S = 0.1
+"""How often a waiting client is looked at, and shown that its statement goes on."""
 
 
 class Statement:
@@ -55,6 +57,8 @@ class Statement:
     def __init__(self, connection: Connection, query: Query) -> None:
         self._connection = connection
         self._query = query
+        self._kind = statement_of(query.text)
+        self._shows_progress = False
         self._tag = secrets.token_hex(8)
         self._cancelled = False
         self._client_gone = False
@@ -70,6 +74,8 @@ class Statement:
         """Execute the statement and send all of its answer, or raise the error that is the answer."""
         insert = insert_of(self._query.text)
         if insert is None:
+            # What defines tables says nothing until it is done, nor does an insert of the client's rows.
+            self._shows_progress = self._kind != "other"
             self._answer_without_data()
         else:
             self._answer_insert(insert)
@@ -107,11 +113,12 @@ class Statement:
         if Engine.changes_session(self._query.text):
             connection.before += (self._query.text,)
         packets = []
-        if sent and not self._cancelled:
-            packets += [profile(rows, sent - 1, size_bytes), self._progress((rows, size_bytes), (0, 0))]
+        if not self._cancelled and (sent or self._kind == "insert"):
+            packets.append(self._progress(rows, size_bytes))
             if connection.revision >= PROFILE_EVENTS:
                 packets.append(profile_events(connection.revision, {"SelectedRows": rows}))
-            packets.append(self._data(Block()))
+        if not self._cancelled and sent:
+            packets = [profile(rows, sent - 1, size_bytes), *packets, self._data(Block())]
         connection.send(*packets, varint(FromServer.END_OF_STREAM))
 
     def _send_block(self, block: Block) -> None:
@@ -125,27 +132,26 @@ class Statement:
         body = block.wire(self._connection.revision)
         return varint(FromServer.DATA) + string("") + (frames(body, self._method) if self._query.compressed else body)
 
-    def _progress(self, read: tuple[int, int], written: tuple[int, int]) -> bytes:
-        return progress(self._connection.revision, read, written, time.monotonic() - self._started_s)
+    def _progress(self, rows: int = 0, size_bytes: int = 0) -> bytes:
+        return progress(self._connection.revision, rows, size_bytes, time.monotonic() - self._started_s)
 
     # Inserts
 
     def _answer_insert(self, insert: Insert) -> None:
         connection = self._connection
         sample = connection.engine.sample(insert, self._context)
-        connection.send(self._data(sample))
+        connection.send(table_columns(sample.columns), self._data(sample))
         blocks = self._received()
         self._suffer("drop_before", "error")
         if blocks:
             self._watched(lambda: connection.engine.insert(insert, blocks, self._context))
         self._suffer("drop_after", "drop_in_result", "error_after", "delay")
-        rows, size_bytes = sum(block.rows for block in blocks), sum(block.size_bytes for block in blocks)
-        written = self._progress((0, 0), (rows, size_bytes))
-        connection.send(written, self._events(rows), varint(FromServer.END_OF_STREAM))
+        rows = sum(block.rows for block in blocks)
+        connection.send(self._events(rows), varint(FromServer.END_OF_STREAM))  # no progress: clients do not expect it
 
     def _received(self) -> list[Block]:
         connection = self._connection
-        blocks = []
+        blocks: list[Block] = []
         while True:
             connection.expect(FromClient.DATA)
             if self._fault.kind == "drop_in_data":
@@ -167,8 +173,10 @@ class Statement:
     def _watched(self, work: Callable[[], T]) -> T:
         """Do work in the other thread, and look here for the client's wish to cancel it, or for its end."""
         future: Future[T] = self._connection.worker.submit(work)
-        while not wait([future], _LOOK_FOR_CANCEL_EVERY_S).done:
+        while not wait([future], _INTERACTIVE_DELAY_S).done:
             self._cancel_if_wanted()
+            if self._shows_progress and not self._cancelled:
+                self._connection.send(self._progress())
         self._cancel_if_wanted()
         if self._client_gone:
             raise EOFError("the client left its statement")
