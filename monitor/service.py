@@ -20,7 +20,6 @@ from monitor.alerts.notify import Notifier
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import SourceSpec
-from monitor.distributions import distribution
 from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, Horizon
 from monitor.ingest import Counters, Ingest
@@ -237,12 +236,6 @@ class Service:
             raise SourceError("no model reads an HTTP stream", retryable=False)
         offsets: tuple[int, int] = self._http_log.append(stream, payloads)
         return offsets
-
-    def distribution(
-        self, model: str, signal: str, segment: str, version: str, *, from_ms: int, to_ms: int
-    ) -> dict[str, Any]:
-        """The distribution of one signal over a stretch of event time."""
-        return distribution(self.store, self.watches[model], (version, segment, signal), (from_ms, to_ms))
 
     @property
     def counters(self) -> Counters:

@@ -9,16 +9,34 @@ from pydantic import BaseModel, Field
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
-from monitor.api.alarms import STANDING, TRANSITIONS, read_alert, read_alerts, transition
+from monitor.api.alarms import (
+    ALERT_TYPES,
+    STANDING,
+    TRANSITION_TYPES,
+    TRANSITIONS,
+    by_day,
+    counted,
+    read_alert,
+    read_alerts,
+    standing_alerts,
+    started,
+    transitions,
+)
 from monitor.api.feed import Feed
-from monitor.api.parameters import Cursor, Limit, Paged, Stretch, TheService, answer, known_model
+from monitor.api.forms import IN_FORMS, Asked, AskedWhole, listed
+from monitor.api.parameters import Paged, Stretch, TheService, answer, known_model, models_in
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, query_for, read_page
+from monitor.api.tables import schema
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
+DAY_TYPES = schema(
+    "day_ms:int model:str severity:str fired:int resolved:int firing:int mean_resolve_ms:int longest_resolve_ms:int"
+)
+Namespace = Annotated[str | None, Query(description="the models of this namespace")]
 HEARTBEAT_S = 15
 RETRY_MS = 2_000
 
@@ -68,6 +86,30 @@ class Alerts(Paged):
     items: list[Alert] | list[Transition]
 
 
+class Counted(BaseModel):
+    """Alerts that fired, and how long those that are over held."""
+
+    fired: int
+    resolved: int
+    firing: int = Field(description="not resolved yet")
+    mean_resolve_ms: int | None = Field(description="mean time from the start to the end; null without an end")
+    longest_resolve_ms: int | None
+
+
+class AlertDay(Counted):
+    """The alerts of one severity that started on one day (UTC) in one model."""
+
+    day_ms: int
+    model: str
+    severity: str
+
+
+class AlertSummary(Counted, Paged):
+    """The alerts that started in a stretch: all of them, and day by day."""
+
+    items: list[AlertDay]
+
+
 class AlertDetail(BaseModel):
     """One alert from its beginning."""
 
@@ -76,44 +118,73 @@ class AlertDetail(BaseModel):
     notifications: list[Notification]
 
 
-@router.get("/alerts", summary="Alerts as they stand, or the log of their transitions", response_model=Alerts)
+@router.get(
+    "/alerts",
+    summary="Alerts as they stand, or the log of their transitions",
+    response_model=Alerts,
+    responses=IN_FORMS,
+)
 def alerts(
     service: TheService,
     stretch: Stretch,
+    asked: Asked,
     *,
     model: str | None = None,
+    namespace: Namespace = None,
     state: Literal["pending", "firing", "updated", "resolved", "cancelled"] | None = None,
-    transitions: Annotated[bool, Query(description="the log itself; `from` and `to` then mean its `at_ms`")] = False,
-    limit: Limit = 1_000,
-    cursor: Cursor = None,
+    severity: str | None = None,
+    signal: Annotated[str | None, Query(description="alerts in which this signal moved; not for the log")] = None,
+    log: Annotated[
+        bool, Query(alias="transitions", description="the log itself; `from` and `to` then mean its `at_ms`")
+    ] = False,
 ) -> Response:
-    if model is not None:
-        known_model(service, model)
-    if transitions:
-        query = query_for(
-            "alerts",
-            {"model": model, "state": state},
-            from_ms=stretch.from_ms,
-            to_ms=stretch.to_ms,
-            limit=limit,
-            descending=True,
-        )
-        log = read_page(service.store, query, cursor)
-        page = Page([transition(row) for row in log.rows], log.next_cursor)
-    else:
-        _check_standing(state)
-        page = read_alerts(
+    models = models_in(service, model, namespace)
+    span = stretch.from_ms, stretch.to_ms
+    head = {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
+    if log:
+        where = {"model": models, "state": state, "severity": severity}
+
+        def read_log(limit: int, cursor: str | None) -> Page:
+            query = query_for("alerts", where, from_ms=span[0], to_ms=span[1], limit=limit, descending=True)
+            return transitions(read_page(service.store, query, cursor))
+
+        return listed(asked, read_log, TRANSITION_TYPES, head)
+    _check_standing(state)
+
+    def read(limit: int, cursor: str | None) -> Page:
+        return read_alerts(
             service.store,
-            model=model,
+            models=models,
             state=state,
-            from_ms=stretch.from_ms,
-            to_ms=stretch.to_ms,
+            severity=severity,
+            signal=signal,
+            span=span,
             limit=limit,
             cursor=cursor,
         )
-    return answer(
-        {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms, "next_cursor": page.next_cursor, "items": page.rows}
-    )
+
+    return listed(asked, read, ALERT_TYPES, head)
+
+
+@router.get(
+    "/alerts/summary",
+    summary="How many alerts fired, by day, and how long they held",
+    response_model=AlertSummary,
+    responses=IN_FORMS,
+)
+def alert_summary(
+    service: TheService,
+    stretch: Stretch,
+    asked: AskedWhole,
+    *,
+    model: str | None = None,
+    namespace: Namespace = None,
+) -> Response:
+    span = stretch.from_ms, stretch.to_ms
+    found = standing_alerts(service.store, models_in(service, model, namespace))
+    days = Page.of(by_day(found, span), DAY_TYPES.names)
+    head = {"from_ms": span[0], "to_ms": span[1], **counted(started(found, span))}
+    return listed(asked, lambda limit, cursor: days, DAY_TYPES, head)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from monitor.api import alerts, distributions, events, health, letters, models, problems, scores
+from monitor.api import alerts, compare, distributions, events, health, letters, models, problems, scores, top
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
@@ -17,7 +17,9 @@ ROUTERS = (
     health.router,
     models.router,
     scores.router,
+    top.router,
     distributions.router,
+    compare.router,
     alerts.router,
     letters.router,
     events.router,

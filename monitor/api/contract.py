@@ -6,12 +6,14 @@ service says of itself. Everything here is called from worker threads, several a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock
 from monitor.config import Configuration
+from monitor.watch import Watch
 from sinks.store.contract import Store
 
 __all__ = ["ApiService"]
@@ -25,6 +27,8 @@ class ApiService(Protocol):
     configuration : Configuration
     store : Store
     clock : Clock
+    watches : mapping of str to Watch
+        The models of the configuration, made ready; none where only a store is shown.
     metrics : CollectorRegistry
         What ``/metrics`` shows; the API adds its own counters to it.
     """
@@ -37,6 +41,9 @@ class ApiService(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def watches(self) -> Mapping[str, Watch]: ...
 
     @property
     def metrics(self) -> CollectorRegistry: ...
@@ -67,25 +74,5 @@ class ApiService(Protocol):
         Raises
         ------
         SourceError
-        """
-        ...
-
-    def distribution(
-        self, model: str, signal: str, segment: str, version: str, *, from_ms: int, to_ms: int
-    ) -> dict[str, Any]:
-        """Return the distribution of one signal over a stretch of event time, ``[from_ms, to_ms)``.
-
-        Returns
-        -------
-        dict
-            ``kind`` is ``numeric`` or ``category``; ``n``, ``missing``, ``invalid``, ``out_of_range`` are counts of
-            events. Numeric: lists ``low``, ``high`` and ``count`` with an item per cell, ascending, edges of open
-            cells infinite; ``mean``, ``min``, ``max`` of the values. Category: lists ``names`` and ``count``, and
-            ``other`` for values beyond the named ones. Cells that hold nothing may be left out.
-
-        Raises
-        ------
-        InputError
-            If the stretch holds panes of different layouts, which cannot be added.
         """
         ...

@@ -7,22 +7,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.aligned import NotComparableError, align, distances
+from detectors.sketch import NumericLayout, NumericSummary
 from monitor.api.contract import ApiService
-from monitor.api.parameters import (
-    TIME,
-    Stretch,
-    TheService,
-    TimeRange,
-    answer,
-    known_model,
-    known_signal,
-    time_range,
-)
+from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, time_range, watched
 from monitor.api.problems import ProblemError
-from monitor.errors import InputError
+from monitor.compare import Measured
+from monitor.differences import cells_of, differences
+from monitor.distributions import Found, Part, empty_summary, summaries
+from monitor.watch import Layout, Summary, Watch
 
-__all__ = ["router"]
+__all__ = ["Cells", "DistanceValue", "distance_values", "refuse_other_layouts", "router"]
 
 router = APIRouter(prefix="/v1", tags=["distributions"])
 
@@ -32,7 +26,7 @@ class Side(BaseModel):
 
     from_ms: int
     to_ms: int
-    n: int = Field(description="events")
+    n: int = Field(description="values")
     missing: int
     invalid: int
     out_of_range: int
@@ -56,9 +50,9 @@ class DistanceValue(BaseModel):
 
     detector: str
     statistic: float | None
-    p_value: float | None
-    effect: float | None
-    default_min_effect: float
+    p_value: float | None = Field(description="as if observations were independent")
+    effect: float | None = Field(description="how large the change is")
+    min_effect: float = Field(description="how large it must be to matter: the model's own, or the detector's default")
 
 
 class Distribution(BaseModel):
@@ -67,12 +61,12 @@ class Distribution(BaseModel):
     model: str
     signal: str
     segment: str
-    version: str
+    version: str | None
     kind: Literal["numeric", "category"]
     current: Side
     baseline: Side | None
     cells: Cells
-    distances: list[DistanceValue]
+    distances: list[DistanceValue] = Field(description="the strongest first")
 
 
 @router.get("/distributions", summary="A signal's distribution, against another stretch", response_model=Distribution)
@@ -83,59 +77,75 @@ def distributions(
     model: str,
     signal: str,
     segment: Annotated[str, Query(description="empty is all traffic")] = "",
-    version: str = "",
+    version: Annotated[str | None, Query(description="absent is all versions together")] = None,
     against_from: Annotated[str | None, Query(description=f"start of the other stretch: {TIME}")] = None,
     against_to: Annotated[str | None, Query(description="end of the other stretch")] = None,
 ) -> Response:
-    known_signal(known_model(service, model), signal)
+    watch = watched(service, model)
+    known_signal(watch, signal)
+    part = Part(*closed(stretch, "from", "to"), version, segment)
+    current = _found(service, watch, signal, part)
     series = {"model": model, "signal": signal, "segment": segment, "version": version}
-    current = _read(service, series, _closed(stretch, "from", "to"))
     if against_from is None and against_to is None:
-        return answer(_document(series, current, None))
-    against = _closed(time_range(service, against_from, against_to), "against_from", "against_to")
-    return answer(_document(series, current, _read(service, series, against)))
+        return answer(series | _alone(watch.layouts[signal], part, current.summaries[signal]))
+    ends = closed(time_range(service, against_from, against_to), "against_from", "against_to")
+    other = Part(*ends, version, segment)
+    baseline = _found(service, watch, signal, other)
+    return answer(series | _beside(watch, signal, (other, baseline), (part, current)))
 
 
-def _closed(stretch: TimeRange, *fields: str) -> tuple[int, int]:
-    ends = (stretch.from_ms, stretch.to_ms)
-    missing = [field for field, end in zip(fields, ends, strict=True) if end is None]
-    if missing:
-        errors = [{"field": field, "message": "is required here"} for field in missing]
-        raise ProblemError("bad-parameter", f"required here: {', '.join(missing)}", errors=errors)
-    assert stretch.from_ms is not None
-    assert stretch.to_ms is not None
-    return stretch.from_ms, stretch.to_ms
+def _found(service: ApiService, watch: Watch, signal: str, part: Part) -> Found:
+    found = summaries(service.store, watch, part, [signal])
+    refuse_other_layouts(found.other_layouts)
+    found.summaries.setdefault(signal, empty_summary(watch.layouts[signal]))
+    return found
 
 
-def _read(service: ApiService, series: dict[str, str], ends: tuple[int, int]) -> dict[str, Any]:
-    try:
-        found = service.distribution(**series, from_ms=ends[0], to_ms=ends[1])
-    except InputError as error:
-        raise ProblemError("different-layouts", str(error)) from error
-    return found | {"from_ms": ends[0], "to_ms": ends[1]}
+def refuse_other_layouts(signals: set[str]) -> None:
+    """Raise a problem if panes of any signal were counted in other bins than the configuration's."""
+    if signals:
+        names = ", ".join(sorted(signals))
+        raise ProblemError(
+            "different-layouts", f"{names}: panes of this time were kept under another configuration, in other bins"
+        )
 
 
-def _document(series: dict[str, str], current: dict[str, Any], baseline: dict[str, Any] | None) -> dict[str, Any]:
-    try:
-        cells = align(baseline or _nothing(current), current)
-    except NotComparableError as error:
-        raise ProblemError("different-layouts", str(error)) from error
-    found = distances(current["kind"], cells) if baseline is not None else []
-    if baseline is None:
-        del cells["baseline"]
+def _alone(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
+    cells = cells_of(layout, empty_summary(layout), summary)
+    del cells["baseline"]
+    side = _side(layout, part, summary)
+    return {"kind": _kind(layout), "current": side, "baseline": None, "cells": cells, "distances": []}
+
+
+def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tuple[Part, Found]) -> dict[str, Any]:
+    layout = watch.layouts[signal]
+    (other, before), (part, now) = baseline, current
+    (difference,) = differences(watch, before, now)
     return {
-        **series,
-        "kind": current["kind"],
-        "current": _side(current),
-        "baseline": _side(baseline) if baseline is not None else None,
-        "cells": cells,
-        "distances": found,
+        "kind": _kind(layout),
+        "current": _side(layout, part, difference.current),
+        "baseline": _side(layout, other, difference.baseline),
+        "cells": cells_of(layout, difference.baseline, difference.current),
+        "distances": distance_values(difference.measured),
     }
 
 
-def _nothing(like: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": like["kind"], "low": [], "high": [], "names": [], "count": [], "other": 0}
+def distance_values(measured: Any) -> list[dict[str, Any]]:
+    """Return measured distances as :class:`DistanceValue` shows them."""
+    return [{"detector": name, **_value(found)} for name, found in measured.items()]
 
 
-def _side(side: dict[str, Any]) -> dict[str, Any]:
-    return {name: side.get(name) for name in Side.model_fields}
+def _value(found: Measured) -> dict[str, float]:
+    return {name: getattr(found, name) for name in ("statistic", "p_value", "effect", "min_effect")}
+
+
+def _kind(layout: Layout) -> str:
+    return "numeric" if isinstance(layout, NumericLayout) else "category"
+
+
+def _side(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
+    counted = {name: getattr(summary, name, 0) for name in ("n", "missing", "invalid", "out_of_range")}
+    side = {"from_ms": part.from_ms, "to_ms": part.to_ms, **counted}
+    if not isinstance(layout, NumericLayout) or not isinstance(summary, NumericSummary):
+        return side
+    return side | {"mean": summary.mean(layout), "min": summary.min, "max": summary.max}

@@ -2,36 +2,70 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import groupby, islice
 from typing import Any
 
-from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, read_all
+from monitor.api.reading import CursorError, Page, decode_cursor, encode_cursor, query_for
+from monitor.api.tables import nested, schema
 from monitor.errors import InputError
-from sinks.store.contract import Query, Store
+from sinks.store.contract import BUCKETS, TABLES, Buckets, Store
 
-__all__ = ["STATUSES", "read_buckets"]
+__all__ = [
+    "BUCKET_TYPES",
+    "EARLIEST_MS",
+    "LADDER_MS",
+    "LATEST_MS",
+    "STATUSES",
+    "bucket_rows",
+    "chosen_step_ms",
+    "cursor_step_ms",
+    "read_buckets",
+    "span_of",
+]
 
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
-SERIES = ("signal", "segment", "version", "detector")
 KIND = "buckets"
+EARLIEST_MS, LATEST_MS = -(2**62), 2**62
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+LADDER_MS = (
+    *(minutes * _MINUTE_MS for minutes in (1, 5, 15)),
+    *(hours * _HOUR_MS for hours in (1, 6, 24, 7 * 24, 28 * 24)),
+)
+"""Steps that ``auto`` chooses from: lengths that people read clocks and calendars by."""
+
+_SCORE = tuple(column.name for column in TABLES["scores"].columns)
+_RENAMED = {status: f"statuses_{status}" for status in STATUSES}
+BUCKET_TYPES = schema(
+    " ".join(f"{_RENAMED.get(c.name, c.name)}:{c.kind}" for c in BUCKETS.columns if c.name != "severity")
+)
+"""The columns of buckets in every form but JSON."""
 
 
-def read_buckets(store: Store, query: Query, step_ms: int, cursor: str | None = None) -> Page:
-    """Read scores of one model in buckets of ``step_ms``, ascending in time; ``query.limit`` counts buckets.
+def read_buckets(
+    store: Store,
+    where: Mapping[str, str | list[str] | None],
+    span: tuple[int | None, int | None],
+    step_ms: int,
+    *,
+    limit: int,
+    cursor: str | None = None,
+) -> Page:
+    """Read scores in buckets of ``step_ms``, ascending in time.
 
-    A window belongs to the bucket in which it ends: ``bucket_start_ms < window_end_ms <= bucket_end_ms``. The bounds
-    of ``query`` choose windows, so that the first and the last bucket may be cut.
+    A window belongs to the bucket in which it ends: ``bucket_start_ms < window_end_ms <= bucket_end_ms``. ``span``
+    chooses windows, so that the first and the last bucket may be cut.
 
     Parameters
     ----------
     store : Store
-    query : Query
-        Of the table ``scores``, ordered by ``window_end_ms``, ascending.
+    where : mapping
+        Columns of the series; None is no condition.
+    span : (int or None, int or None)
     step_ms : int
         > 0.
+    limit : int
+        Most buckets.
     cursor : str or None
 
     Raises
@@ -42,50 +76,91 @@ def read_buckets(store: Store, query: Query, step_ms: int, cursor: str | None = 
     """
     if step_ms <= 0:
         raise InputError(f"a step is longer than 0, not {step_ms} ms")
-    assert query.limit is not None
-    limit, kind = query.limit, f"{KIND}{step_ms}"
-    done: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
     if cursor:
-        done = tuple(decode_cursor(kind, cursor, (int, str, str, str, str)))
-        first_ms = max(done[0] - step_ms + 1, int(query.low.get("window_end_ms", -(2**62))))
-        query = replace(query, low={**query.low, "window_end_ms": first_ms})
-    rest = (bucket for bucket in _buckets(read_all(store, query), step_ms) if _place(bucket) > done)
-    found = list(islice(rest, limit + 1))
-    page = found[:limit]
-    return Page(page, encode_cursor(kind, list(_place(page[-1]))) if len(found) > len(page) else None)
+        of_step, *place = decode_cursor(KIND, cursor, (int, int, str, str, str, str, str))
+        if of_step != step_ms:
+            raise CursorError(f"{cursor!r} is a cursor of another step")
+        after = tuple(place)
+    asked = Buckets(
+        EARLIEST_MS if span[0] is None else span[0],
+        LATEST_MS if span[1] is None else span[1],
+        step_ms,
+        {name: value for name, value in where.items() if value is not None},
+        after=after,
+        limit=limit + 1,
+    )
+    found = store.buckets(asked)
+    columns = {_RENAMED.get(name, name): values for name, values in found.items()}
+    if len(found["windows"]) <= limit:
+        return Page(columns, None)
+    page = {name: values[:limit] for name, values in columns.items()}
+    place = [value if isinstance(value, str) else int(value) for value in asked.cursor(page)]
+    return Page(page, encode_cursor(KIND, [step_ms, *place]))
 
 
-def _place(bucket: Row) -> tuple[Any, ...]:
-    return (bucket["bucket_end_ms"], *(bucket[name] for name in SERIES))
+def bucket_rows(page: Page) -> list[dict[str, Any]]:
+    """Return buckets as the JSON answer shows them: the counts of each status, and the worst window, as objects."""
+    columns = {name: values for name, values in page.columns.items() if name != "severity"}
+    return nested(columns, {"statuses": STATUSES, "worst": _SCORE})
 
 
-def _buckets(rows: Iterable[Row], step_ms: int) -> Iterator[Row]:
-    """Cut rows that ascend in time; the buckets of one stretch come in the order of their series."""
-    for end_ms, together in groupby(rows, key=lambda row: -(-row["window_end_ms"] // step_ms) * step_ms):
-        by_series: dict[tuple[str, ...], list[Row]] = {}
-        for row in together:
-            by_series.setdefault(tuple(row[name] for name in SERIES), []).append(row)
-        for series in sorted(by_series):
-            yield _bucket(end_ms, step_ms, by_series[series])
+def chosen_step_ms(span_ms: int, points: int, window_ms: int) -> int:
+    """Return the step with which a span takes at most ``points`` buckets of each series.
+
+    Parameters
+    ----------
+    span_ms : int
+    points : int
+        >= 1.
+    window_ms : int
+        The step from one window to the next: nothing finer is worth asking for.
+
+    Returns
+    -------
+    int
+        ``window_ms``, or the first of :data:`LADDER_MS` beyond it that suffices, or whole weeks.
+
+    Examples
+    --------
+    >>> [chosen_step_ms(days * 86_400_000, 500, 300_000) // 60_000 for days in (1, 5, 30, 365, 30_000)]
+    [5, 15, 360, 1440, 90720]
+    """
+    for step_ms in (window_ms, *(step for step in LADDER_MS if step > window_ms)):
+        if span_ms <= step_ms * points:
+            return step_ms
+    weeks = -(-span_ms // (points * 7 * 24 * _HOUR_MS))
+    return weeks * 7 * 24 * _HOUR_MS
 
 
-def _bucket(end_ms: int, step_ms: int, rows: list[Row]) -> Row:
-    statistics = [row["statistic"] for row in rows if not math.isnan(row["statistic"])]
-    return {
-        "model": rows[0]["model"],
-        **{name: rows[0][name] for name in SERIES},
-        "bucket_start_ms": end_ms - step_ms,
-        "bucket_end_ms": end_ms,
-        "windows": len(rows),
-        "n": sum(row["n"] for row in rows),
-        "statistic_min": min(statistics, default=None),
-        "statistic_mean": math.fsum(statistics) / len(statistics) if statistics else None,
-        "statistic_max": max(statistics, default=None),
-        "statuses": {status: sum(row["status"] == status for row in rows) for status in STATUSES},
-        "worst": max(rows, key=_severity),
-    }
+def span_of(
+    store: Store, where: Mapping[str, str | list[str] | None], span: tuple[int | None, int | None]
+) -> tuple[int, int] | None:
+    """Return ``span`` with its open ends where the scores end; None if there are none.
+
+    Raises
+    ------
+    StoreError
+    """
+    ends: list[int] = []
+    for given, descending in zip(span, (False, True), strict=True):
+        if given is not None:
+            ends.append(given)
+            continue
+        query = query_for("scores", where, from_ms=span[0], to_ms=span[1], limit=1, descending=descending)
+        found = store.read(replace(query, columns=("window_end_ms",)))["window_end_ms"]
+        if not len(found):
+            return None
+        ends.append(int(found[0]) + descending)
+    return ends[0], ends[1]
 
 
-def _severity(row: Row) -> tuple[float, int]:
-    """Largest effect first; among equals the latest window."""
-    return (-math.inf if math.isnan(row["effect"]) else row["effect"], row["window_end_ms"])
+def cursor_step_ms(cursor: str) -> int:
+    """Return the step of the buckets that gave ``cursor``.
+
+    Raises
+    ------
+    CursorError
+    """
+    step_ms: int = decode_cursor(KIND, cursor, (int, int, str, str, str, str, str))[0]
+    return step_ms

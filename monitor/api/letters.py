@@ -7,12 +7,16 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.parameters import Cursor, Limit, Paged, Stretch, TheService, answer
-from monitor.api.reading import query_for, read_page, readable
+from monitor.api.forms import IN_FORMS, Asked, listed
+from monitor.api.parameters import Paged, Stretch, TheService
+from monitor.api.reading import Page, query_for, read_page, readable
+from monitor.api.tables import of_table
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
+
+LETTERS = of_table("dead_letters", without=["payload"], more="payload:str payload_base64:str")
 
 
 class DeadLetter(BaseModel):
@@ -38,20 +42,23 @@ class DeadLetters(Paged):
     items: list[DeadLetter]
 
 
-@router.get("/dead-letters", summary="Messages that could not be used", response_model=DeadLetters)
+@router.get("/dead-letters", summary="Messages that could not be used", response_model=DeadLetters, responses=IN_FORMS)
 def dead_letters(
     service: TheService,
     stretch: Stretch,
+    asked: Asked,
     *,
     topic: str | None = None,
     model: str | None = None,
     reason: str | None = None,
     action: Literal["rejected", "kept"] | None = None,
-    limit: Limit = 1_000,
-    cursor: Cursor = None,
 ) -> Response:
     where = {"topic": topic, "model": model, "reason": reason, "action": action}
-    query = query_for("dead_letters", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=True)
-    page = read_page(service.store, query, cursor)
-    items = [readable(row) for row in page.rows]
-    return answer({"from_ms": stretch.from_ms, "to_ms": stretch.to_ms, "next_cursor": page.next_cursor, "items": items})
+
+    def read(limit: int, cursor: str | None) -> Page:
+        query = query_for(
+            "dead_letters", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=True
+        )
+        return readable(read_page(service.store, query, cursor))
+
+    return listed(asked, read, LETTERS, {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms})

@@ -7,8 +7,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.parameters import TheService, answer, known_model
-from monitor.api.reading import MAX_LIMIT, Row, query_for, read_page
+from monitor.api.forms import IN_FORMS, AskedWhole, listed
+from monitor.api.parameters import Paged, TheService, answer, watched
+from monitor.api.reading import MAX_LIMIT, Page, Row, query_for, read_page
+from monitor.api.tables import schema
 from monitor.config import Model
 from monitor.config.references import uses_for
 from sinks.store.contract import Store
@@ -17,6 +19,7 @@ __all__ = ["latest_states", "router"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
+MODELS = schema("name:str namespace:str owner:str labels:map signals:int sources:strs")
 GRAVEST_FIRST = ("drift", "warning", "learning", "no_data", "ok")
 Status = Literal["ok", "warning", "drift", "no_data", "learning"]
 
@@ -32,7 +35,7 @@ class ModelSummary(BaseModel):
     sources: list[str] = Field(description="topics, files and HTTP streams")
 
 
-class Models(BaseModel):
+class Models(Paged):
     """Every model, by name."""
 
     items: list[ModelSummary]
@@ -57,14 +60,16 @@ class ModelDetail(ModelSummary):
     series: list[Series] = Field(description="series with a score among the model's newest 10,000")
 
 
-@router.get("/models", summary="The models that are watched", response_model=Models)
-def models(service: TheService) -> Response:
-    return answer({"items": [_summary(model) for _, model in sorted(service.configuration.models.items())]})
+@router.get("/models", summary="The models that are watched", response_model=Models, responses=IN_FORMS)
+def models(service: TheService, asked: AskedWhole) -> Response:
+    rows = [_summary(model) for _, model in sorted(service.configuration.models.items())]
+    page = Page.of(rows, MODELS.names)
+    return listed(asked, lambda limit, cursor: page, MODELS, {})
 
 
 @router.get("/models/{model}", summary="One model: configuration, detectors, state", response_model=ModelDetail)
 def model_detail(service: TheService, model: str) -> Response:
-    found = known_model(service, model)
+    found = watched(service, model).model
     return answer(
         _summary(found)
         | {

@@ -12,24 +12,24 @@ from pydantic import BaseModel, Field
 
 from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
-from monitor.api.reading import MAX_LIMIT
 from monitor.api.times import parse_range
-from monitor.config import Model
 from monitor.config.values import parse_duration
 from monitor.errors import InputError
+from monitor.watch import Watch
 
 __all__ = [
-    "Cursor",
-    "Limit",
     "Paged",
     "Stretch",
     "TheService",
     "TimeRange",
     "answer",
+    "closed",
     "duration_ms",
     "known_model",
     "known_signal",
+    "models_in",
     "time_range",
+    "watched",
 ]
 
 
@@ -42,8 +42,6 @@ def service_of(request: Request) -> ApiService:
 TheService = Annotated[ApiService, Depends(service_of)]
 
 TIME = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as `-1h`"
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="most items in the answer")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,50 @@ def duration_ms(field: str, text: str) -> int:
     return length_ms
 
 
-def known_model(service: ApiService, name: str) -> Model:
-    """Return the model ``name``, or a problem that names the known ones."""
+def known_model(service: ApiService, name: str) -> str:
+    """Return ``name``, or a problem that names the known models; without a configuration every name is taken."""
     models = service.configuration.models
-    if name not in models:
+    if models and name not in models:
         raise ProblemError("unknown-model", f"no model is named {name!r}; known are {', '.join(models)}")
-    return models[name]
+    return name
 
 
-def known_signal(model: Model, signal: str) -> str:
+def watched(service: ApiService, name: str) -> Watch:
+    """Return the model ``name``, made ready, or a problem."""
+    known_model(service, name)
+    if name not in service.watches:
+        raise ProblemError("no-configuration", f"the configuration of {name!r} is needed, and is not at hand")
+    return service.watches[name]
+
+
+def known_signal(watch: Watch, signal: str) -> str:
     """Return ``signal``, or a problem that names the signals of which the model keeps a distribution."""
-    known = list(model.spec.schema_.signals())
-    if signal not in known:
-        raise ProblemError(
-            "unknown-signal", f"{model.name} keeps no distribution of {signal!r}, but of {', '.join(known)}"
-        )
+    if signal not in watch.layouts:
+        known = ", ".join(watch.layouts)
+        raise ProblemError("unknown-signal", f"{watch.name} keeps no distribution of {signal!r}, but of {known}")
     return signal
+
+
+def models_in(service: ApiService, model: str | None, namespace: str | None) -> list[str] | None:
+    """Return the models that ``model`` and ``namespace`` leave, or a problem; None means that all do."""
+    if model is not None:
+        known_model(service, model)
+    if namespace is None:
+        return None if model is None else [model]
+    spaces = {name: found.metadata.namespace for name, found in service.configuration.models.items()}
+    if namespace not in spaces.values():
+        known = ", ".join(sorted(set(spaces.values())))
+        raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {known}")
+    return [name for name, space in spaces.items() if space == namespace and model in (None, name)]
+
+
+def closed(stretch: TimeRange, *fields: str) -> tuple[int, int]:
+    """Return both ends of ``stretch``, or a problem that names the missing ones."""
+    ends = (stretch.from_ms, stretch.to_ms)
+    missing = [field for field, end in zip(fields, ends, strict=True) if end is None]
+    if missing:
+        errors = [{"field": field, "message": "is required here"} for field in missing]
+        raise ProblemError("bad-parameter", f"required here: {', '.join(missing)}", errors=errors)
+    assert stretch.from_ms is not None
+    assert stretch.to_ms is not None
+    return stretch.from_ms, stretch.to_ms

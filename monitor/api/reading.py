@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "read_all",
     "read_page",
     "readable",
+    "rows_of",
 ]
 
 Row = dict[str, Any]
@@ -43,15 +44,39 @@ class CursorError(InputError):
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows, and where to go on; ``next_cursor`` is None when there are no more for now."""
+    """Some rows, and where to go on.
 
-    rows: list[Row]
+    Attributes
+    ----------
+    columns : dict
+        The rows, column by column, as the store gives them.
+    next_cursor : str or None
+        None when there are no more for now.
+    """
+
+    columns: Columns
     next_cursor: str | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], names: Sequence[str], next_cursor: str | None = None) -> Page:
+        """Return the page that holds ``rows``, of which each has at least ``names``.
+
+        Examples
+        --------
+        >>> Page.of([{"n": 1}, {"n": 2}], ["n"]).columns
+        {'n': [1, 2]}
+        """
+        return cls({name: [row[name] for row in rows] for name in names}, next_cursor)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows, each by itself."""
+        return rows_of(self.columns)
 
 
 def query_for(
     table: str,
-    where: Mapping[str, str | int | None],
+    where: Mapping[str, str | int | list[str] | None],
     *,
     from_ms: int | None = None,
     to_ms: int | None = None,
@@ -88,30 +113,36 @@ def read_page(store: Store, query: Query, cursor: str | None = None) -> Page:
     assert query.limit is not None
     after = _place(query, cursor) if cursor else ()
     # One row more tells whether there is another page.
-    rows = _rows(store.read(replace(query, after=after, limit=query.limit + 1)))
-    page = rows[: query.limit]
-    return Page(page, _cursor_of(query, page[-1]) if len(rows) > len(page) else None)
+    columns = store.read(replace(query, after=after, limit=query.limit + 1))
+    if len(next(iter(columns.values()))) <= query.limit:
+        return Page(columns, None)
+    page = {name: values[: query.limit] for name, values in columns.items()}
+    return Page(page, encode_cursor(_kind(query), [_plain(value) for value in query.cursor(page)]))
 
 
 def read_all(store: Store, query: Query) -> Iterator[Row]:
     """Yield every row that ``query`` asks for, holding one page of them at a time; its limit does not count."""
     after = query.after
     while True:
-        rows = _rows(store.read(replace(query, after=after, limit=MAX_LIMIT)))
+        rows = rows_of(store.read(replace(query, after=after, limit=MAX_LIMIT)))
         yield from rows
         if len(rows) < MAX_LIMIT:
             return
         after = tuple(rows[-1][name] for name in query.sort_columns())
 
 
-def readable(row: Row) -> Row:
-    """Return a row of ``dead_letters`` with its payload as text and as base64."""
-    payload: bytes = row["payload"]
+def readable(letters: Page) -> Page:
+    """Return a page of ``dead_letters`` with payloads as text, None where they are none, and as base64."""
+    payloads: list[bytes] = letters.columns["payload"]
+    more = {"payload": list(map(_text, payloads)), "payload_base64": [base64.b64encode(p).decode() for p in payloads]}
+    return Page(letters.columns | more, letters.next_cursor)
+
+
+def _text(payload: bytes) -> str | None:
     try:
-        text = payload.decode()
+        return payload.decode()
     except UnicodeDecodeError:
-        text = None
-    return row | {"payload": text, "payload_base64": base64.b64encode(payload).decode()}
+        return None
 
 
 def encode_cursor(kind: str, values: list[str | int]) -> str:
@@ -157,10 +188,17 @@ def _place(query: Query, cursor: str) -> tuple[Any, ...]:
     return tuple(place)
 
 
-def _cursor_of(query: Query, row: Row) -> str:
-    return encode_cursor(_kind(query), [row[name] for name in query.sort_columns()])
+def _plain(value: Any) -> str | int:
+    return value if isinstance(value, str) else int(value)
 
 
-def _rows(columns: Columns) -> list[Row]:
+def rows_of(columns: Columns) -> list[Row]:
+    """Return columns as rows.
+
+    Examples
+    --------
+    >>> rows_of({"model": ["a", "b"], "n": [1, 2]})
+    [{'model': 'a', 'n': 1}, {'model': 'b', 'n': 2}]
+    """
     lists = [values.tolist() if hasattr(values, "tolist") else values for values in columns.values()]
     return [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]

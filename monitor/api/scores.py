@@ -7,14 +7,30 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.history import read_buckets
-from monitor.api.parameters import Cursor, Limit, Paged, Stretch, TheService, answer, duration_ms, known_model
+from monitor.api.contract import ApiService
+from monitor.api.forms import IN_FORMS, Asked, ReadPage, Wanted, listed
+from monitor.api.history import (
+    BUCKET_TYPES,
+    LADDER_MS,
+    bucket_rows,
+    chosen_step_ms,
+    cursor_step_ms,
+    read_buckets,
+    span_of,
+)
+from monitor.api.parameters import Paged, Stretch, TheService, TimeRange, duration_ms, known_model
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, query_for, read_page
+from monitor.api.tables import of_table
+from sinks.store.contract import Store
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["history"])
+
+SCORES, FINDINGS = of_table("scores"), of_table("findings")
+POINTS = 500
+Where = dict[str, "str | None"]
 
 Status = Literal["ok", "warning", "drift", "no_data", "learning"]
 Order = Annotated[Literal["asc", "desc"], Query(description="by time")]
@@ -70,7 +86,7 @@ class Bucket(BaseModel):
 class History(Paged):
     """Scores, or buckets of them where `step` was given."""
 
-    step_ms: int | None = None
+    step_ms: int | None = Field(default=None, description="the length of a bucket, chosen by `step=auto` too")
     items: list[Score] | list[Bucket]
 
 
@@ -96,62 +112,80 @@ class Findings(Paged):
     items: list[Finding]
 
 
-@router.get("/history", summary="Scores of a model's windows", response_model=History)
+@router.get("/history", summary="Scores of a model's windows", response_model=History, responses=IN_FORMS)
 def history(
     service: TheService,
     stretch: Stretch,
+    asked: Asked,
     *,
     model: str,
     signal: str | None = None,
     segment: Segment = None,
     version: str | None = None,
     detector: str | None = None,
-    step: Annotated[str | None, Query(description="buckets of this length, such as `1h`")] = None,
+    step: Annotated[
+        str | None, Query(description="buckets of this length, such as `1h`; `auto` chooses one for the span")
+    ] = None,
+    points: Annotated[
+        int, Query(ge=1, le=100_000, description="with `step=auto`: most buckets of each series and detector")
+    ] = POINTS,
     order: Order = "asc",
-    limit: Limit = 1_000,
-    cursor: Cursor = None,
 ) -> Response:
     known_model(service, model)
-    where = {"model": model, "signal": signal, "segment": segment, "version": version, "detector": detector}
-    step_ms = duration_ms("step", step) if step is not None else None
-    query = query_for(
-        "scores", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=order == "desc"
-    )
-    if step_ms is None:
-        page = read_page(service.store, query, cursor)
-    elif query.descending:
+    where: Where = {"model": model, "signal": signal, "segment": segment, "version": version, "detector": detector}
+    head = {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms, "step_ms": None}
+    if step is None:
+        return listed(asked, _rows("scores", service.store, where, stretch, order), SCORES, head)
+    if order == "desc":
         message = "buckets are ascending: leave out either `order=desc` or `step`"
         raise ProblemError("bad-parameter", message, errors=[{"field": "order", "message": message}])
-    else:
-        page = read_buckets(service.store, query, step_ms, cursor)
-    return answer(_document(page, stretch) | {"step_ms": step_ms})
+    span = stretch.from_ms, stretch.to_ms
+    step_ms = _auto_ms(service, where, span, points, asked) if step == "auto" else duration_ms("step", step)
+
+    def read(limit: int, cursor: str | None) -> Page:
+        return read_buckets(service.store, where, span, step_ms, limit=limit, cursor=cursor)
+
+    return listed(asked, read, BUCKET_TYPES, head | {"step_ms": step_ms}, bucket_rows)
 
 
-@router.get("/findings", summary="Observations at which a per-event detector fired", response_model=Findings)
+@router.get(
+    "/findings",
+    summary="Observations at which a per-event detector fired",
+    response_model=Findings,
+    responses=IN_FORMS,
+)
 def findings(
     service: TheService,
     stretch: Stretch,
+    asked: Asked,
     *,
     model: str,
     signal: str | None = None,
     version: str | None = None,
     detector: str | None = None,
     order: Order = "asc",
-    limit: Limit = 1_000,
-    cursor: Cursor = None,
 ) -> Response:
     known_model(service, model)
-    where = {"model": model, "signal": signal, "version": version, "detector": detector}
-    query = query_for(
-        "findings", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=order == "desc"
-    )
-    return answer(_document(read_page(service.store, query, cursor), stretch))
+    where: Where = {"model": model, "signal": signal, "version": version, "detector": detector}
+    head = {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
+    return listed(asked, _rows("findings", service.store, where, stretch, order), FINDINGS, head)
 
 
-def _document(page: Page, stretch: Stretch) -> dict[str, object]:
-    return {
-        "from_ms": stretch.from_ms,
-        "to_ms": stretch.to_ms,
-        "next_cursor": page.next_cursor,
-        "items": page.rows,
-    }
+def _rows(table: str, store: Store, where: Where, stretch: TimeRange, order: str) -> ReadPage:
+    def read(limit: int, cursor: str | None) -> Page:
+        query = query_for(
+            table, where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=order == "desc"
+        )
+        return read_page(store, query, cursor)
+
+    return read
+
+
+def _auto_ms(service: ApiService, where: Where, span: tuple[int | None, int | None], points: int, asked: Wanted) -> int:
+    """A further page keeps the step of the one before, though new scores may have made the span longer."""
+    if asked.cursor:
+        return cursor_step_ms(asked.cursor)
+    watch = service.watches.get(str(where["model"]))
+    window_ms = watch.model.spec.detect.defaults.step_ms if watch is not None else LADDER_MS[0]
+    ends = span_of(service.store, where, span)
+    return window_ms if ends is None else chosen_step_ms(ends[1] - ends[0], points, window_ms)

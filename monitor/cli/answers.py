@@ -1,130 +1,158 @@
-"""Where commands get their answers: from a running service, or straight from a store that no service has open."""
+"""What the commands that ask share: whom to ask, when, how much, and the form of the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from monitor.api.reading import Page
-    from sinks.store.contract import Store
+from monitor.cli.output import as_json, json_line
 
-__all__ = ["DEFAULT_URL", "Answers", "Local", "asks", "between", "parameters"]
+if TYPE_CHECKING:
+    from monitor.client import Answer, Leeway
+
+__all__ = ["DEFAULT_URL", "FORMATS", "Row", "Wanted", "asks", "between", "write_parts"]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-TIMEOUT_S = 60.0
-STORE_MARK = "leeway.lock"
+FORMATS = ("table", "json", "csv", "parquet", "arrow")
+BINARY = ("parquet", "arrow")
+TABLE_ROWS = 1_000
 
 Row = dict[str, Any]
-Local = Callable[["Store", int, "str | None"], "Page"]
-"""Reads a page of at most so many items behind a cursor from an open store."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Exactly one of the two is set.
+class Wanted:
+    """Whom to ask and how to answer, as the options say.
 
     Attributes
     ----------
     url : str or None
-        Of a running service.
+        Of a running service; the one on this machine if neither is given.
     store : Path or None
         The directory of an embedded store.
+    config : Path or None
+        The configuration of that store's models.
+    from_, to : str or None
+    limit : int or None
+    form : str
+        One of :data:`FORMATS`.
+    output : Path or None
+        The file to write; stdout if None.
     """
 
     url: str | None
     store: Path | None
+    config: Path | None
+    from_: str | None
+    to: str | None
+    limit: int | None
+    form: str
+    output: Path | None
 
     @classmethod
-    def of(cls, url: str | None, store: Path | None) -> Answers:
-        """Read the two options; without either, the service on this machine is asked."""
-        if url is not None and store is not None:
-            raise click.UsageError("--url and --store exclude each other.")
-        return cls(None, store) if store is not None else cls((url or DEFAULT_URL).rstrip("/"), None)
-
-    def items(self, route: str, given: dict[str, Any], local: Local, limit: int) -> Iterator[Row]:
-        """Yield at most ``limit`` items, page by page.
+    def of(cls, *, form: str | None, json_: bool, csv_: bool, **given: Any) -> Wanted:
+        """Read the options that :func:`asks` adds.
 
         Raises
         ------
-        InputError
-            If the question is wrong.
-        SourceError
-            If the service cannot be reached or fails.
-        StoreError
-            If the store cannot be opened, for one because a service has it open.
+        click.UsageError
+            If options exclude each other.
         """
-        if self.store is None:
-            yield from _paged(lambda size, cursor: self._ask(route, {**given, "limit": size, "cursor": cursor}), limit)
-            return
-        with _opened(self.store) as store:
-            yield from _paged(lambda size, cursor: _from_page(local(store, size, cursor)), limit)
+        forms = [*([form] if form else []), *(["json"] if json_ else []), *(["csv"] if csv_ else [])]
+        wanted = cls(form=forms[0] if forms else "table", **given)
+        if len(forms) > 1:
+            raise click.UsageError("--format, --json and --csv exclude each other.")
+        if wanted.url is not None and wanted.store is not None:
+            raise click.UsageError("--url and --store exclude each other.")
+        if wanted.config is not None and wanted.store is None:
+            raise click.UsageError("--config goes with --store: a running service has its own.")
+        return wanted
 
-    def _ask(self, route: str, given: dict[str, Any]) -> tuple[list[Row], str | None]:
-        import httpx
+    def opened(self) -> Leeway:
+        """Return a client of the service or the store.
 
-        from monitor.errors import SourceError
+        Raises
+        ------
+        InputError, StoreError
+            If the store cannot be opened.
+        """
+        from monitor.client import Leeway
 
-        known = {name: value for name, value in given.items() if value is not None}
-        try:
-            answer = httpx.get(f"{self.url}{route}", params=known, timeout=TIMEOUT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError(
-                f"{self.url} cannot be reached: {error}; --store DIR reads a store that no service has open",
-                retryable=True,
-            ) from error
-        document = _document(answer, f"{self.url}{route}")
-        return document["items"], document["next_cursor"]
+        if self.store is not None:
+            return Leeway.embedded(self.store, config=self.config)
+        # Once more, since a person waits, and sees at once what is wrong.
+        return Leeway(self.url or DEFAULT_URL, retries=1)
+
+    @property
+    def most(self) -> int | None:
+        """How many rows to ask for: all of them, but for a table."""
+        return TABLE_ROWS + 1 if self.limit is None and self.form == "table" else self.limit
+
+    def show(self, answer: Answer, table: Callable[[Iterable[Row]], None]) -> list[Row]:
+        """Print an answer, and return the rows if they had to be held for it.
+
+        Parameters
+        ----------
+        answer : Answer
+        table : callable
+            Prints rows for people.
+        """
+        if self.form == "json":
+            rows = list(answer)
+            self._write_lines(rows)
+            return rows
+        if self.form != "table":
+            write_parts(answer.stream(self.form), self.form, self.output)
+            return []
+        rows = list(answer)
+        cut = self.limit is None and len(rows) > TABLE_ROWS
+        table(rows[:TABLE_ROWS] if cut else rows)
+        if cut:
+            click.echo(f"These are the first {TABLE_ROWS:,}; --limit shows more, --format csv everything.", err=True)
+        return rows
+
+    def _write_lines(self, rows: Iterable[Row]) -> None:
+        if self.output is None:
+            for row in rows:
+                as_json(row)
+        else:
+            write_parts((f"{json_line(row)}\n".encode() for row in rows), "json", self.output)
 
 
-def _document(answer: Any, address: str) -> dict[str, Any]:
-    """Return the body of an answer, or raise what it says went wrong."""
-    from monitor.errors import InputError, SourceError
+def write_parts(parts: Iterator[bytes], form: str, output: Path | None) -> None:
+    """Write bytes to a file, which appears when all has come, or to stdout.
 
+    Raises
+    ------
+    click.UsageError
+        If they are not text, and would go to a terminal.
+    """
+    from monitor.cli.progress import counted
+
+    if output is None:
+        if form in BINARY and sys.stdout.isatty():
+            raise click.UsageError(f"{form} is not for a terminal: name a file with --output, or use a pipe.")
+        stdout = sys.stdout.buffer
+        for part in parts:
+            stdout.write(part)
+        stdout.flush()
+        return
+    partial = output.with_name(output.name + ".part")
     try:
-        document = answer.json()
-    except ValueError as error:
-        raise SourceError(f"{address} is no Leeway service: it does not answer JSON", retryable=False) from error
-    if answer.status_code >= 500:
-        raise SourceError(f"{address}: {document.get('detail', answer.status_code)}", retryable=True)
-    if answer.status_code >= 400:
-        raise InputError(str(document.get("detail", answer.status_code)))
-    if not isinstance(document, dict) or "items" not in document:
-        raise SourceError(f"{address} is no Leeway service", retryable=False)
-    return document
-
-
-def _paged(page: Callable[[int, str | None], tuple[list[Row], str | None]], limit: int) -> Iterator[Row]:
-    from monitor.api.reading import MAX_LIMIT
-
-    cursor: str | None = None
-    while limit > 0:
-        rows, cursor = page(min(limit, MAX_LIMIT), cursor)
-        yield from rows
-        limit -= len(rows)
-        if cursor is None:
-            return
-
-
-def _from_page(page: Page) -> tuple[list[Row], str | None]:
-    return page.rows, page.next_cursor
-
-
-def _opened(path: Path) -> Any:
-    from contextlib import closing
-
-    from monitor.errors import InputError
-    from sinks.store import open_store
-
-    # Opening would create an empty store, and a mistyped name would answer "nothing".
-    if not (path / STORE_MARK).is_file():
-        raise InputError(f"no store at {path}")
-    return closing(open_store("chdb", str(path)))
+        with partial.open("wb") as file:
+            for part in counted(parts, str(output)):
+                file.write(part)
+        partial.replace(output)
+    except OSError as error:
+        raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def between(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
@@ -136,20 +164,21 @@ def between(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
 
 
 def asks(function: F) -> F:
-    """Add the options that say whom to ask, when, and how much."""
+    """Add the options that say whom to ask, when, how much, and in which form to answer."""
     options = (
         click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
         click.option("--store", type=click.Path(path_type=Path), help="A store's directory, while no service runs."),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="With --store: the configuration of its models."
+        ),
         click.option("--from", "from_", metavar="TIME", help="ISO 8601, ms since the epoch, or relative: -1h."),
         click.option("--to", metavar="TIME", help="The end, excluded."),
-        click.option("--limit", type=click.IntRange(min=1), default=1_000, show_default=True),
-        click.option("--json", "json_", is_flag=True, help="One JSON object per line."),
+        click.option("--limit", type=click.IntRange(min=1), help=f"Most rows.  [default: {TABLE_ROWS:,} in a table]"),
+        click.option("--format", "form", type=click.Choice(FORMATS), help="How to answer.  [default: table]"),
+        click.option("--json", "json_", is_flag=True, help="One JSON object per line: --format json."),
+        click.option("--csv", "csv_", is_flag=True, help="CSV with a header: --format csv."),
+        click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file."),
     )
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def parameters(**given: Any) -> dict[str, Any]:
-    """Return the parameters of a request; names that Python reserves end with an underscore here."""
-    return {name.rstrip("_"): value for name, value in given.items() if value is not None}

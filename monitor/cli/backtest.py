@@ -88,14 +88,14 @@ def command(
 
 
 def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
-    from monitor.cli.answers import STORE_MARK
+    from monitor.archive import MARK
     from monitor.errors import InputError
     from sinks.store import open_store
 
     spec = configuration.service.spec.store
     kind, path = (spec.kind, Path(spec.path)) if store_dir is None else ("chdb", store_dir)
     # Opening would create an empty store, and a mistyped name would answer "nothing".
-    if kind == "chdb" and not (path / STORE_MARK).is_file():
+    if kind == "chdb" and not (path / MARK).is_file():
         raise InputError(f"no store at {path}; --store names the one to judge")
     return open_store(kind, str(path))
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
-from monitor.cli.answers import Answers, asks, between, parameters
-from monitor.cli.output import as_json, as_table, when
-
-if TYPE_CHECKING:
-    from monitor.api.reading import Page
-    from sinks.store.contract import Store
+from monitor.cli.answers import Row, Wanted, asks
+from monitor.cli.output import as_table, when
 
 __all__ = ["command"]
 
@@ -28,34 +24,16 @@ def command() -> None:
 @click.option("--reason", help="A code; docs/dead-letters.md lists them.")
 @click.option("--action", type=click.Choice(["rejected", "kept"]))
 @asks
-def list_(
-    *,
-    url: str | None,
-    store: Path | None,
-    from_: str | None,
-    to: str | None,
-    limit: int,
-    json_: bool,
-    **where: str | None,
-) -> None:
+def list_(*, topic: str | None, model: str | None, reason: str | None, action: str | None, **given: Any) -> None:
     """List dead letters, newest first."""
-    answers = Answers.of(url, store)
-    from_ms, to_ms = between(from_, to)
+    wanted = Wanted.of(**given)
+    with wanted.opened() as leeway:
+        chosen = {"topic": topic, "model": model, "reason": reason, "action": action}
+        answer = leeway.dead_letters(**chosen, from_=wanted.from_, to=wanted.to, limit=wanted.most)
+        wanted.show(answer, _show)
 
-    def local(opened: Store, size: int, cursor: str | None) -> Page:
-        from dataclasses import replace
 
-        from monitor.api.reading import query_for, read_page, readable
-
-        query = query_for("dead_letters", where, from_ms=from_ms, to_ms=to_ms, limit=size, descending=True)
-        page = read_page(opened, query, cursor)
-        return replace(page, rows=[readable(row) for row in page.rows])
-
-    rows = answers.items("/v1/dead-letters", parameters(**where, from_=from_ms, to=to_ms), local, limit)
-    if json_:
-        for row in rows:
-            as_json(row)
-        return
+def _show(rows: Iterable[Row]) -> None:
     as_table(
         ("time", "topic", "partition", "offset", "model", "field", "action", "reason", "detail"),
         (

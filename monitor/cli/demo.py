@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.answers import STORE_MARK
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
@@ -76,7 +75,9 @@ def _fresh(folder: Path) -> None:
     StoreError
         If another demo still serves what it found.
     """
-    _check_unused(folder / "store" / STORE_MARK)
+    from monitor.archive import MARK
+
+    _check_unused(folder / "store" / MARK)
     for name in ("store", "kafka"):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)

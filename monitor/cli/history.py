@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import math
-import sys
 from collections.abc import Iterable
-from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from monitor.cli.answers import Answers, asks, between, parameters
-from monitor.cli.output import as_json, as_table, number, when
-
-if TYPE_CHECKING:
-    from monitor.api.reading import Page
-    from sinks.store.contract import Store
+from monitor.cli.answers import Row, Wanted, asks
+from monitor.cli.output import as_table, number, sparkline, when
 
 __all__ = ["command"]
 
-Row = dict[str, Any]
 SERIES = ("signal", "segment", "version", "detector")
+WIDTH = 60
+"""Buckets that one line of bars shows."""
 
 
 @click.command("history")
@@ -31,57 +23,47 @@ SERIES = ("signal", "segment", "version", "detector")
 @click.option("--segment", help="Such as country=DE; empty is all traffic.")
 @click.option("--version")
 @click.option("--detector")
-@click.option("--step", metavar="DURATION", help="Buckets of this length, such as 1h, with the worst window of each.")
+@click.option(
+    "--step", metavar="DURATION", help="Buckets of this length, such as 1h, with the worst window of each; or auto."
+)
+@click.option("--points", type=click.IntRange(1, 100_000), help="With --step auto: most buckets of a series.")
+@click.option("--line", is_flag=True, help="A line of bars for each series: its effects over time.")
 @asks
-@click.option("--csv", "csv_", is_flag=True, help="CSV with a header.")
 def command(
     *,
-    url: str | None,
-    store: Path | None,
-    from_: str | None,
-    to: str | None,
-    limit: int,
-    json_: bool,
-    csv_: bool,
+    model: str,
+    signal: str | None,
+    segment: str | None,
+    version: str | None,
+    detector: str | None,
     step: str | None,
-    **series: str | None,
+    points: int | None,
+    line: bool,
+    **given: Any,
 ) -> None:
     """Show the scores of a model's windows, oldest first."""
-    if json_ and csv_:
-        raise click.UsageError("--json and --csv exclude each other.")
-    answers = Answers.of(url, store)
-    from_ms, to_ms = between(from_, to)
-    step_ms = _step_ms(step)
-
-    def local(opened: Store, size: int, cursor: str | None) -> Page:
-        from monitor.api.history import read_buckets
-        from monitor.api.reading import query_for, read_page
-
-        query = query_for("scores", series, from_ms=from_ms, to_ms=to_ms, limit=size)
-        return read_page(opened, query, cursor) if step_ms is None else read_buckets(opened, query, step_ms, cursor)
-
-    given = parameters(**series, from_=from_ms, to=to_ms, step=step)
-    rows = answers.items("/v1/history", given, local, limit)
-    if json_:
-        for row in rows:
-            as_json(row)
-    elif csv_:
-        _as_csv(_flat(row) for row in rows)
-    elif step is None:
-        _show_scores(rows)
-    else:
-        _show_buckets(rows)
-
-
-def _step_ms(step: str | None) -> int | None:
-    from monitor.config.values import parse_duration
-
-    if step is None:
-        return None
-    try:
-        return parse_duration(step)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--step") from error
+    wanted = Wanted.of(**given)
+    if line and wanted.form != "table":
+        raise click.UsageError("--line is a table: it goes with no other format.")
+    if line and step is None:
+        step, points = "auto", points or WIDTH
+    with wanted.opened() as leeway:
+        answer = leeway.history(
+            model,
+            signal,
+            segment=segment,
+            version=version,
+            detector=detector,
+            from_=wanted.from_,
+            to=wanted.to,
+            step=step,
+            points=points,
+            limit=wanted.limit if line else wanted.most,
+        )
+        if line:
+            _show_lines(answer)
+        else:
+            wanted.show(answer, _show_scores if step is None else _show_buckets)
 
 
 def _show_scores(rows: Iterable[Row]) -> None:
@@ -119,21 +101,22 @@ def _show_buckets(rows: Iterable[Row]) -> None:
     )
 
 
-def _flat(row: Row) -> Row:
-    """Return a bucket with its parts as columns of their own; a score is flat already."""
-    flat: Row = {}
-    for name, value in row.items():
-        flat |= {f"{name}_{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
-    return {
-        name: "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
-        for name, value in flat.items()
-    }
+def _show_lines(rows: Iterable[Row]) -> None:
+    """One line for each series: the worst effect of each bucket, gaps where no window ended."""
+    series: dict[tuple[str, ...], dict[int, Row]] = {}
+    for row in rows:
+        series.setdefault(tuple(row[name] for name in SERIES), {})[row["bucket_end_ms"]] = row
+    ends = sorted({end_ms for buckets in series.values() for end_ms in buckets})
+    step_ms = min((b["bucket_end_ms"] - b["bucket_start_ms"] for of in series.values() for b in of.values()), default=1)
+    span = range(ends[0], ends[-1] + 1, step_ms) if ends else range(0)
+    as_table(
+        (*SERIES, "effect", "largest", "drift"),
+        ((*name, *_line(span, buckets)) for name, buckets in sorted(series.items())),
+        title=f"{when(span[0] - step_ms)} to {when(span[-1])}" if ends else "",
+    )
 
 
-def _as_csv(rows: Iterable[Row]) -> None:
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is not None:
-        writer = csv.DictWriter(sys.stdout, list(first), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(chain([first], rows))
+def _line(span: range, buckets: dict[int, Row]) -> tuple[str, str, int]:
+    effects = [buckets[end_ms]["worst"]["effect"] if end_ms in buckets else None for end_ms in span]
+    largest = max((effect for effect in effects if effect is not None), default=None)
+    return sparkline(effects), number(largest), sum(bucket["statuses"]["drift"] for bucket in buckets.values())

@@ -10,15 +10,27 @@ from typing import Any
 
 import click
 
-__all__ = ["as_json", "as_table", "number", "when"]
+__all__ = ["as_json", "as_table", "duration", "json_line", "number", "sparkline", "when"]
 
 # Piped output is for grep and files: nothing is wrapped or cut off there.
 PIPED_WIDTH = 500
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def as_json(document: object) -> None:
     """Print one document on one line; NaN is null."""
-    click.echo(json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str))
+    click.echo(json_line(document))
+
+
+def json_line(document: object) -> str:
+    """Return one document as one line; NaN is null.
+
+    Examples
+    --------
+    >>> json_line({"effect": float("nan")})
+    '{"effect": null}'
+    """
+    return json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str)
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -67,6 +79,40 @@ def when(time_ms: int | None) -> str:
     time = datetime.fromtimestamp(time_ms / 1000, UTC)
     text = time.isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
     return text.replace("+00:00", "Z")
+
+
+def duration(length_ms: int | None) -> str:
+    """Write a length of time in its two largest units; nothing for a missing one.
+
+    Examples
+    --------
+    >>> duration(5_400_000), duration(90_000), duration(0), duration(None)
+    ('1h 30m', '1m 30s', '0s', '')
+    """
+    if length_ms is None:
+        return ""
+    left_s, parts = round(length_ms / 1000), []
+    for unit, size_s in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left_s = divmod(left_s, size_s)
+        parts.append((count, unit))
+    first = next((place for place, (count, _) in enumerate(parts) if count), 3)
+    return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Draw numbers as a line of bars, from zero to the largest; a missing one is a gap.
+
+    Examples
+    --------
+    >>> sparkline([0.0, 1.0, 2.0, None, 4.0])
+    '▁▂▄ █'
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    top = max(known, default=0.0) or 1.0
+    return "".join(
+        " " if value is None or not math.isfinite(value) else BARS[min(7, int(max(0.0, value) / top * 7 + 0.5))]
+        for value in values
+    )
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.api.history import read_buckets
+from monitor.api.history import LADDER_MS, bucket_rows, chosen_step_ms, read_buckets
 from monitor.api.reading import query_for, read_page
 from sinks.store.memory import MemoryStore
 from tests.api.world import MINUTE_MS, NOW_MS, Client, World, score
@@ -110,17 +110,17 @@ windows = st.lists(
 def test_buckets_in_pages_are_the_buckets_in_one(rows: list[Any], step_min: int, size: int) -> None:
     world = World(store=MemoryStore())
     world.add("scores", [score(end, detector=name, effect=effect, statistic=effect) for end, name, effect in rows])
-    whole = read_buckets(world.store, query_for("scores", {"model": "fraud"}, limit=1000), step_min * MINUTE_MS)
+    asked = world.store, {"model": "fraud"}, (None, None), step_min * MINUTE_MS
+    whole = read_buckets(*asked, limit=1000)
     paged: list[dict[str, Any]] = []
     cursor = None
     while True:
-        query = query_for("scores", {"model": "fraud"}, limit=size)
-        page = read_buckets(world.store, query, step_min * MINUTE_MS, cursor)
-        paged += page.rows
+        page = read_buckets(*asked, limit=size, cursor=cursor)
+        paged += bucket_rows(page)
         cursor = page.next_cursor
         if cursor is None:
             break
-    assert str(paged) == str(whole.rows)  # as text, since NaN is not equal to itself
+    assert str(paged) == str(bucket_rows(whole))  # as text, since NaN is not equal to itself
     assert sum(bucket["windows"] for bucket in paged) == len(rows)
     for bucket in paged:
         inside = [
@@ -132,6 +132,51 @@ def test_buckets_in_pages_are_the_buckets_in_one(rows: list[Any], step_min: int,
         ]
         if inside:
             assert bucket["worst"]["effect"] == max(inside)
+
+
+@given(st.integers(1, 2**50), st.integers(1, 5_000), st.integers(1, 48).map(lambda n: n * 5 * MINUTE_MS))
+def test_the_chosen_step_gives_no_more_points_than_asked_for_and_no_fewer_than_needed(
+    span_ms: int, points: int, window_ms: int
+) -> None:
+    step_ms = chosen_step_ms(span_ms, points, window_ms)
+    assert span_ms <= points * step_ms
+    finer = [step for step in (window_ms, *LADDER_MS) if window_ms <= step < step_ms]
+    assert all(span_ms > points * step for step in finer)
+
+
+@pytest.mark.parametrize(
+    ("asked", "step_min"),
+    [
+        ({}, 5),  # from the first to the last window: two hours
+        ({"points": 10}, 15),
+        ({"points": 2}, 60),
+        ({"from_": 0, "to": 30 * 24 * 60 * MINUTE_MS}, 6 * 60),
+        ({"signal": "feature:nothing"}, 5),
+    ],
+)
+def test_auto_chooses_the_step_for_the_span(asked: dict[str, Any], step_min: int) -> None:
+    world = World()
+    world.add("scores", [score(5), score(120)])
+    document = Client(world).get("/v1/history", model="fraud", step="auto", **asked).json()
+    assert document["step_ms"] == step_min * MINUTE_MS
+    assert document["items"] == Client(world).items(
+        "/v1/history",
+        model="fraud",
+        step=f"{step_min}m",
+        **{name: value for name, value in asked.items() if name != "points"},
+    )
+
+
+def test_further_pages_keep_the_step_while_the_span_grows() -> None:
+    world = World()
+    world.add("scores", [score(end) for end in (5, 10, 15)])
+    client = Client(world)
+    first = client.get("/v1/history", model="fraud", step="auto", points=3, limit=1).json()
+    world.add("scores", [score(500)])
+    second = client.get("/v1/history", model="fraud", step="auto", points=3, cursor=first["next_cursor"]).json()
+    assert first["step_ms"] == second["step_ms"] == 5 * MINUTE_MS
+    ends = [item["bucket_end_ms"] // MINUTE_MS for item in first["items"] + second["items"]]
+    assert ends == [5, 10, 15, 500]
 
 
 @settings(max_examples=40, deadline=None)

@@ -24,10 +24,15 @@ SAMPLES = [
     "/v1/models/{model}",
     "/v1/history",
     "/v1/history?step=1h",
+    "/v1/history?step=auto&points=3",
+    "/v1/top",
     "/v1/findings",
-    "/v1/distributions?signal=feature:amount&from=10&to=20",
-    "/v1/distributions?signal=feature:amount&from=10&to=20&against_from=0&against_to=10",
+    "/v1/distributions?signal=feature:amount&from=10000&to=20000",
+    "/v1/distributions?signal=feature:amount&from=10000&to=20000&against_from=0&against_to=10000",
+    "/v1/compare?from=10000&to=20000&against_from=0&against_to=10000",
+    "/v1/compare?from=10000&to=20000&against_from=0&against_to=10000&cells=true&signal=feature:country",
     "/v1/alerts",
+    "/v1/alerts/summary",
     "/v1/alerts?transitions=true",
     "/v1/alerts/{alert_id}",
     "/v1/dead-letters",
@@ -42,8 +47,9 @@ def client() -> Client:
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
-    counted = {"n": 3, "missing": 0, "invalid": 0, "out_of_range": 0, "low": [0], "high": [1], "count": [3]}
-    world.windows = {(0, 10): {"kind": "numeric", **counted}, (10, 20): {"kind": "numeric", **counted, "mean": 0.5}}
+    for start_ms in (0, 10_000):
+        world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
+        world.names("feature:country", start_ms, {"DE": 3}, other=1, n=4)
     return Client(world)
 
 
@@ -61,7 +67,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
     route = sample.partition("?")[0]
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a")
-    if route in {"/v1/history", "/v1/findings", "/v1/distributions"}:
+    if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)
     assert answer.status_code == 200, answer.text

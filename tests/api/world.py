@@ -6,15 +6,21 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
+import numpy as np
 from prometheus_client import CollectorRegistry
 
+from detectors.sketch import NumericFold
+from detectors.sketch.category_summary import summarize
 from monitor.api.app import create_app
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.errors import SourceError
+from monitor.panes import category_columns, numeric_columns
+from monitor.watch import Watch, compile_watch
 from sinks.store.contract import TABLES, Store
 from sinks.store.memory import MemoryStore
 
@@ -32,7 +38,7 @@ def model(name: str, **spec: Any) -> Model:
         {
             "apiVersion": "leeway/v1",
             "kind": "Model",
-            "metadata": {"name": name, "owner": "risk"},
+            "metadata": {"name": name, "owner": "risk", "namespace": f"{name}-team"},
             "spec": {"sources": [{"http": name}], "schema": schema, **spec},
         }
     )
@@ -49,7 +55,11 @@ class World:
     reasons: list[str] = field(default_factory=list)
     accepted: dict[str, list[bytes]] = field(default_factory=dict)
     broken_source: SourceError | None = None
-    windows: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    shown: bool = False
+
+    @cached_property
+    def watches(self) -> dict[str, Watch]:
+        return {name: compile_watch(self.configuration, name) for name in self.configuration.models}
 
     def ready(self) -> list[str]:
         return self.reasons
@@ -64,16 +74,27 @@ class World:
         log += payloads
         return len(log) - len(payloads), len(log) - 1
 
-    def distribution(
-        self, model: str, signal: str, segment: str, version: str, *, from_ms: int, to_ms: int
-    ) -> dict[str, Any]:
-        return self.windows[from_ms, to_ms]
+    def numbers(self, signal: str, start_ms: int, values: Sequence[float | None], **more: Any) -> None:
+        """Store a pane of 10 s of a numeric signal; None is a missing value."""
+        layout = self.watches["fraud"].layouts[signal]
+        fold = NumericFold([layout])
+        fold.ensure(1)
+        floats = np.array([[np.nan if value is None else value for value in values]])
+        fold.fold(np.zeros(len(values), np.int64), floats)
+        columns = numeric_columns(fold.take(0)[0])
+        self.add("panes", [{**pane(signal, start_ms, layout.id), **columns, **more}])
+
+    def names(self, signal: str, start_ms: int, counts: dict[str, int], **more: Any) -> None:
+        """Store a pane of 10 s of a category."""
+        layout = self.watches["fraud"].layouts[signal]
+        columns = category_columns(summarize(layout, counts, missing=more.pop("missing", 0)))
+        self.add("panes", [{**pane(signal, start_ms, layout.id), **columns, **more}])
 
     def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         """Store rows; columns that a row leaves out are empty or 0."""
         empty: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "bytes": b"", "ints": [], "strs": []}
         columns = {c.name: [row.get(c.name, empty[c.kind]) for row in rows] for c in TABLES[table].columns}
-        self.store.append(table, columns, token=f"{table}{json.dumps(rows, default=str)}")
+        self.store.append(table, columns, token=f"{table}{json.dumps(rows, default=repr)}")
 
 
 def configured(*models: Model) -> Configuration:
@@ -84,6 +105,9 @@ class Client:
     """Asks the API of a world without a network."""
 
     def __init__(self, world: World, **options: Any) -> None:
+        if world.shown:
+            world.metrics = CollectorRegistry()  # an application needs one of its own
+        world.shown = True
         self.app = create_app(world, **options)
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
@@ -107,6 +131,19 @@ class Client:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
             return await client.request(method, path, **how)
+
+
+def pane(signal: str, start_ms: int, layout: str) -> dict[str, Any]:
+    """A pane of the model `fraud` without content."""
+    return {
+        "model": "fraud",
+        "signal": signal,
+        "version": "v1",
+        "pane_start_ms": start_ms,
+        "pane_ms": 10_000,
+        "topic": "fraud",
+        "layout": layout,
+    }
 
 
 def score(end_min: int, **more: Any) -> dict[str, Any]:

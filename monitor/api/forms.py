@@ -1,0 +1,271 @@
+"""The forms of an answer: a page as JSON, or everything that was asked for as CSV, Parquet or an Arrow stream."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, Any, Literal, Protocol
+
+import pyarrow
+from fastapi import Depends, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from monitor.api.parameters import answer
+from monitor.api.problems import ProblemError
+from monitor.api.reading import MAX_LIMIT, Page
+from monitor.api.tables import batch, flat
+
+__all__ = ["FORMS", "IN_FORMS", "Asked", "AskedWhole", "ReadPage", "Wanted", "listed", "written"]
+
+FORMS = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+"""Every form, and the media type that asks for it."""
+
+DEFAULT_LIMIT = 1_000
+EXPORT_ROWS = 50_000
+"""Rows that an export holds at a time."""
+
+IN_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string", "format": "binary"}} for media in list(FORMS.values())[1:]}}
+}
+"""For the OpenAPI document: the forms that every list has beside JSON."""
+
+ReadPage = Callable[[int, "str | None"], Page]
+"""Reads at most so many rows behind a cursor."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a list is to be answered."""
+
+    form: str
+    limit: int | None
+    cursor: str | None
+
+    @property
+    def page_limit(self) -> int:
+        """How many items a page of JSON has at most."""
+        return DEFAULT_LIMIT if self.limit is None else self.limit
+
+
+Form = Annotated[
+    Literal["json", "csv", "parquet", "arrow"] | None,
+    Query(alias="format", description="instead of an `Accept` header"),
+]
+
+
+def wanted(
+    request: Request,
+    form: Form = None,
+    limit: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=2**31,
+            description=f"most items in the answer; JSON has {DEFAULT_LIMIT:,} unless you say otherwise, and at most "
+            f"{MAX_LIMIT:,} on a page, the other forms everything",
+        ),
+    ] = None,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+) -> Wanted:
+    """Read what the caller wants."""
+    chosen = form or accepted(request.headers.get("accept", ""))
+    if chosen == "json" and limit is not None and limit > MAX_LIMIT:
+        message = f"a page of JSON has at most {MAX_LIMIT} items; follow `next_cursor`, or ask for another format"
+        raise ProblemError("bad-parameter", f"limit: {message}", errors=[{"field": "limit", "message": message}])
+    return Wanted(chosen, limit, cursor)
+
+
+Asked = Annotated[Wanted, Depends(wanted)]
+
+
+def wanted_whole(request: Request, form: Form = None) -> Wanted:
+    """Read the form of a list that has no pages."""
+    return Wanted(form or accepted(request.headers.get("accept", "")), None, None)
+
+
+AskedWhole = Annotated[Wanted, Depends(wanted_whole)]
+
+
+def accepted(header: str) -> str:
+    """Return the form that an ``Accept`` header asks for; JSON where it names none of them.
+
+    Examples
+    --------
+    >>> accepted("text/html, text/csv;q=0.5, application/vnd.apache.parquet;q=0.9"), accepted("*/*")
+    ('parquet', 'json')
+    """
+    names = {media: form for form, media in FORMS.items()}
+    weighed: list[tuple[float, str]] = []
+    for part in header.split(","):
+        media, *parameters = (word.strip().lower() for word in part.split(";"))
+        if media in names:
+            weighed.append((_weight(parameters), names[media]))
+    best = max(weighed, key=lambda item: item[0], default=(0.0, "json"))
+    return best[1] if best[0] > 0 else "json"
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def listed(
+    asked: Wanted,
+    read: ReadPage,
+    types: pyarrow.Schema,
+    head: Mapping[str, Any],
+    rows: Callable[[Page], list[dict[str, Any]]] = lambda page: page.rows,
+) -> Response:
+    """Answer a list in the form that was asked for.
+
+    Parameters
+    ----------
+    asked : Wanted
+    read : callable
+    types : pyarrow.Schema
+        Of the rows in every form but JSON.
+    head : mapping
+        What the JSON document says beside ``items`` and ``next_cursor``.
+    rows : callable
+        Gives the items of the JSON document.
+    """
+    if asked.form == "json":
+        page = read(asked.page_limit, asked.cursor)
+        return answer({**head, "next_cursor": page.next_cursor, "items": rows(page)})
+    pages = _pages(read, asked.limit, asked.cursor)
+    # The first page now, while a failure can still become a problem document.
+    batches = chain([batch(next(pages).columns, types)], (batch(page.columns, types) for page in pages))
+    return StreamingResponse(written(batches, types, asked.form), media_type=FORMS[asked.form])
+
+
+def _pages(read: ReadPage, limit: int | None, cursor: str | None) -> Iterator[Page]:
+    left = limit if limit is not None else 2**62
+    while True:
+        page = read(min(left, EXPORT_ROWS), cursor)
+        yield page
+        left -= len(next(iter(page.columns.values())))
+        cursor = page.next_cursor
+        if cursor is None or left <= 0:
+            return
+
+
+def written(batches: Iterator[pyarrow.RecordBatch], types: pyarrow.Schema, form: str) -> Iterator[bytes]:
+    """Yield record batches of the schema ``types`` as ``csv``, ``parquet`` or ``arrow``, batch by batch.
+
+    Examples
+    --------
+    >>> rows = pyarrow.RecordBatch.from_pydict({"n": [1, 2]})
+    >>> b"".join(written(iter([rows]), rows.schema, "csv"))
+    b'"n"\\n1\\n2\\n'
+    """
+    return _WRITERS[form](batches, types)
+
+
+class _Writer(Protocol):
+    def write(self, batch: pyarrow.RecordBatch) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _written(batches: Iterator[pyarrow.RecordBatch], opened: Callable[[Any], _Writer]) -> Iterator[bytes]:
+    """Yield what a writer writes, batch by batch."""
+    sink = _Drain()
+    writer = opened(pyarrow.PythonFile(sink, mode="w"))
+    for rows in batches:
+        writer.write(rows)
+        yield sink.drained()
+    writer.close()
+    yield sink.drained()
+
+
+class _Drain(io.RawIOBase):
+    """A file that only passes on what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        part = bytes(data)
+        self._parts.append(part)
+        self._position += len(part)
+        return len(part)
+
+    def drained(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+def _arrow(batches: Iterator[pyarrow.RecordBatch], types: pyarrow.Schema) -> Iterator[bytes]:
+    return _written(batches, lambda sink: pyarrow.ipc.new_stream(sink, types))
+
+
+def _parquet(batches: Iterator[pyarrow.RecordBatch], types: pyarrow.Schema) -> Iterator[bytes]:
+    import pyarrow.parquet
+
+    class Writer:
+        def __init__(self, sink: Any) -> None:
+            self._file = pyarrow.parquet.ParquetWriter(sink, types, compression="zstd")
+
+        def write(self, rows: pyarrow.RecordBatch) -> None:
+            self._file.write_batch(rows)
+
+        def close(self) -> None:
+            self._file.close()
+
+    return _written(batches, Writer)
+
+
+def _csv(batches: Iterator[pyarrow.RecordBatch], types: pyarrow.Schema) -> Iterator[bytes]:
+    import pyarrow.csv
+
+    plain = pyarrow.schema([pyarrow.field(field.name, _csv_type(field.type)) for field in types])
+    return _written((_csv_batch(rows, plain) for rows in batches), lambda sink: pyarrow.csv.CSVWriter(sink, plain))
+
+
+def _csv_type(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """Times are milliseconds, as in JSON; what is nested is JSON."""
+    if pyarrow.types.is_timestamp(kind):
+        return pyarrow.int64()
+    return pyarrow.string() if pyarrow.types.is_nested(kind) else kind
+
+
+def _csv_batch(rows: pyarrow.RecordBatch, plain: pyarrow.Schema) -> pyarrow.RecordBatch:
+    arrays = [
+        _json_texts(column) if pyarrow.types.is_nested(column.type) else column.cast(field.type)
+        for column, field in zip(rows.columns, plain, strict=True)
+    ]
+    return pyarrow.RecordBatch.from_arrays(arrays, schema=plain)
+
+
+def _json_texts(column: Any) -> Any:
+    as_object = dict if pyarrow.types.is_map(column.type) else lambda value: value
+    texts = [None if value is None else flat(as_object(value)) for value in column.to_pylist()]
+    return pyarrow.array(texts, pyarrow.string())
+
+
+_WRITERS: dict[str, Callable[[Iterator[pyarrow.RecordBatch], pyarrow.Schema], Iterator[bytes]]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "arrow": _arrow,
+}

@@ -1,0 +1,94 @@
+"""``leeway sql``: a statement in ClickHouse's SQL on a store that no service has open, or on a server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.answers import FORMATS, write_parts
+from monitor.cli.output import as_json, as_table, json_line
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from sinks.store.sqlstore import SqlStore
+
+__all__ = ["command"]
+
+
+@click.command("sql")
+@click.argument("statement")
+@click.option("--store", type=click.Path(path_type=Path), help="A store's directory, while no service runs.")
+@click.option("--config", type=click.Path(path_type=Path), help="The store that this configuration names.")
+@click.option("--param", "params", metavar="NAME=VALUE", multiple=True, help="What {NAME:Type} stands for.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
+def command(
+    statement: str, *, store: Path | None, config: Path | None, params: tuple[str, ...], form: str, output: Path | None
+) -> None:
+    """Run a statement that only reads; "-" reads it from stdin. docs/sql.md describes tables and views.
+
+    An embedded store belongs to one process: while a service runs, its history is asked with `leeway history` and the
+    like. A ClickHouse server has any number of readers: use clickhouse-client, or --config here.
+    """
+    if (store is None) == (config is None):
+        raise click.UsageError("Give --store or --config: where the tables are.")
+    given = dict(_parameter(text) for text in params)
+    sql = sys.stdin.read() if statement == "-" else statement
+    opened = _opened(store, config)
+    try:
+        table = opened.arrow(sql, given)
+    finally:
+        opened.close()
+    _show(table, form, output)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--param")
+    return name, value
+
+
+def _opened(store: Path | None, config: Path | None) -> SqlStore:
+    from monitor.archive import MARK
+    from monitor.errors import InputError
+    from sinks.store import open_store
+    from sinks.store.sqlstore import SqlStore
+
+    if config is not None:
+        from monitor.config import load
+
+        spec = load(config).service.spec.store
+        kind, path = spec.kind, spec.path
+    else:
+        kind, path = "chdb", str(store)
+    if kind == "chdb" and not (Path(path) / MARK).is_file():
+        raise InputError(f"no store at {path}")
+    opened = open_store(kind, path)
+    if not isinstance(opened, SqlStore):
+        opened.close()
+        raise InputError(f"the store {kind} understands no SQL")
+    return opened
+
+
+def _show(table: pyarrow.Table, form: str, output: Path | None) -> None:
+    if form == "table":
+        as_table(table.column_names, (tuple(row.values()) for row in table.to_pylist()))
+    elif form == "json" and output is None:
+        for row in table.to_pylist():
+            as_json(row)
+    elif form == "json":
+        write_parts((f"{json_line(row)}\n".encode() for row in table.to_pylist()), form, output)
+    else:
+        write_parts(_parts(table, form), form, output)
+
+
+def _parts(table: pyarrow.Table, form: str) -> Iterator[bytes]:
+    from monitor.api.forms import written
+
+    return written(iter(table.to_batches()), table.schema, form)
