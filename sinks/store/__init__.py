@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["STORES", "open_store"]
 
 
-def _memory(path: str) -> Store:
+def _memory() -> Store:
     from sinks.store.memory import MemoryStore
 
     return MemoryStore()
 
 
-def _chdb(path: str) -> Store:
+def _chdb(**settings: Any) -> Store:
     from sinks.store.chdb import ChdbStore
 
-    return ChdbStore(path)
+    return ChdbStore(**settings)
 
 
-STORES: dict[str, Callable[[str], Store]] = {
+def _clickhouse(**settings: Any) -> Store:
+    from sinks.store.clickhouse import ClickhouseStore
+
+    return ClickhouseStore(**settings)
+
+
+STORES: dict[str, Callable[..., Store]] = {
     "memory": _memory,
     "chdb": _chdb,
+    "clickhouse": _clickhouse,
 }
-"""Every store by name: a function from a path to the store. Imports happen inside, since some take seconds."""
+"""Every store by name: a function from its settings to the store. Imports happen inside, since some take seconds."""
 
 
-def open_store(kind: str, path: str = "") -> Store:
-    """Open the store ``kind`` at ``path`` and bring its tables up to date.
+def open_store(kind: str, path: str = "", **settings: Any) -> Store:
+    """Open the store ``kind`` and bring its tables up to date.
 
     Parameters
     ----------
     kind : str
         A name in :data:`STORES`.
     path : str
-        A directory for ``chdb``; ``memory`` has none.
+        The directory of ``chdb``.
+    **settings
+        What the store of that kind takes.
 
     Raises
     ------
@@ -50,7 +60,7 @@ def open_store(kind: str, path: str = "") -> Store:
     """
     if kind not in STORES:
         raise StoreError(f"there is no store {kind!r}; stores: {', '.join(STORES)}")
-    store = STORES[kind](path)
+    store = STORES[kind](**({"path": path} if path else {}), **settings)
     try:
         store.migrate()
     except BaseException:

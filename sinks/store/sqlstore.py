@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinks.store.buckets import PARTS, bucket_statement, with_means
-from sinks.store.contract import BUCKETS, TABLES, Buckets, Columns, Query, Table
+from sinks.store.buckets import PARTS, with_means
+from sinks.store.contract import BUCKETS, READABLE, Buckets, Columns, Query, Table
+from sinks.store.derived import TIERS
+from sinks.store.rollups import SETTLE_MS, bucket_question, refresh, tier_question
 from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
 from sinks.store.schema import Migration, pending
 from sinks.store.sql import select
@@ -59,6 +61,14 @@ class SqlStore(ABC):
         StoreError
         """
 
+    def altered(self, table: str) -> str:
+        """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
+        return f"`{table}`"
+
+    def everywhere(self, table: str) -> str:
+        """Return what to read in place of a system table, such as ``system.mutations``, to see every server's rows."""
+        return table
+
     @abstractmethod
     def close(self) -> None:
         """Release the store once calls under way have ended; closing twice is allowed."""
@@ -96,17 +106,21 @@ class SqlStore(ABC):
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for."""
         query = checked_query(query)
-        sql, values = select(query)
-        kinds = {column.name: column.kind for column in TABLES[query.table].columns}
+        sql, values = tier_question(self, query) if query.table in TIERS else select(query)
+        kinds = {column.name: column.kind for column in READABLE[query.table].columns}
         found = self.arrow(sql, values)
         return {name: _DECODERS[kinds[name]](found[name]) for name in query.columns}
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return what the scores were like in each stretch of time."""
-        found = self.arrow(*bucket_statement(checked_buckets(buckets)))
+        found = self.arrow(*bucket_question(self, checked_buckets(buckets)))
         kinds = {column.name: column.kind for column in BUCKETS.columns} | PARTS
         columns = {name: _DECODERS[kinds[name]](found[name]) for name in found.column_names}
         return with_means(columns)
+
+    def refresh(self, settle_ms: int = SETTLE_MS) -> int:
+        """Bring roll-ups up to date; see :func:`sinks.store.rollups.refresh`."""
+        return refresh(self, settle_ms)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Columns:
         """Run a statement that only reads, in ClickHouse's SQL; tables show the newest row of each key.

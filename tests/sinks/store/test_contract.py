@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from sinks.store import STORES, open_store
 from sinks.store.contract import TABLES, Columns, Query, Store, StoreError
+from tests.services.clickhouse import Target
+from tests.sinks.store.conftest import settings_of
 from tests.sinks.store.samples import INTS, STRINGS, awkward, exact, plain, sorted_rows, take
 
 ROUND_TRIPS = pytest.mark.parametrize("name", list(TABLES))
@@ -333,17 +336,24 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
 
 def test_an_unknown_kind_of_store_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(StoreError, match="memory, chdb"):
+    with pytest.raises(StoreError, match="memory, chdb, clickhouse"):
         open_store("sqlite")
 
 
 @pytest.fixture(scope="module")
-def every_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+def every_store(clickhouse: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
     """One store of each kind, for tests that compare them."""
-    stores = [open_store(kind, str(tmp_path_factory.mktemp(kind))) for kind in STORES]
+    database = f"every_{os.urandom(6).hex()}"
+    settings: dict[str, dict[str, Any]] = {
+        "chdb": {"path": str(tmp_path_factory.mktemp("chdb"))},
+        "clickhouse": settings_of(clickhouse.within(database)),
+    }
+    stores = [open_store(kind, **settings.get(kind, {})) for kind in STORES]
     yield stores
     for opened in stores:
         opened.close()
+    with clickhouse.client() as client:
+        client.execute(f"DROP DATABASE {database}")
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

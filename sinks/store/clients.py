@@ -1,0 +1,250 @@
+"""Connections to ClickHouse servers: lent to one thread at a time, moved to another host when one fails.
+
+The driver can be given several hosts as well (``alt_hosts``), but looks at the next one only while it connects. A host
+that accepts and then drops (it restarts, is overloaded, has lost its Keeper) would be asked again and again: so the
+choice is made here, after every failure that another host may not share.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clickhouse_driver import Client
+from clickhouse_driver import errors as driver_errors
+from clickhouse_driver.errors import ServerException
+
+from sinks.store.contract import StoreError
+from sinks.store.failures import EngineError, engine_error
+
+__all__ = ["OLDEST_VERSION", "Address", "Clients", "Tls"]
+
+OLDEST_VERSION = (24, 8)
+"""The oldest server that is accepted: what it does with tokens, FINAL and parameters is what the tables rely on."""
+
+# The driver logs every failed attempt with its traceback; here it becomes one error that names the host.
+logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
+
+_PORTS = {False: 9000, True: 9440}
+_UNVERIFIED = "certificate verify failed"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a server proves who it is, and how we do.
+
+    Attributes
+    ----------
+    ca : str
+        File of certificates to trust; the public ones if empty.
+    certificate, key : str
+        Files of a certificate of our own and its key, for servers that ask for one.
+    verify : bool
+        False trusts any server: for trials only.
+    """
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    verify: bool = True
+
+    def options(self) -> dict[str, Any]:
+        """Return what the driver's client takes."""
+        files = {"ca_certs": self.ca, "certfile": self.certificate, "keyfile": self.key}
+        given = {name: file for name, file in files.items() if file}
+        return {"secure": True, "verify": self.verify, **given}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is, and who asks.
+
+    Attributes
+    ----------
+    hosts : tuple of str
+        ``host`` or ``host:port``; the port is 9000, or 9440 with ``tls``.
+    database, user, password : str
+    compression : str
+        ``lz4``, ``zstd`` or ``none``.
+    tls : Tls or None
+    connect_timeout_s, timeout_s : float
+        Longest wait for a connection, and for the next bytes of an answer.
+
+    Examples
+    --------
+    >>> str(Address(("a", "b:9001"), "leeway", password="secret"))
+    'a:9000,b:9001/leeway'
+    """
+
+    hosts: tuple[str, ...]
+    database: str
+    user: str = "default"
+    password: str = field(default="", repr=False)
+    compression: str = "lz4"
+    tls: Tls | None = None
+    connect_timeout_s: float = 5.0
+    timeout_s: float = 30.0
+
+    def __str__(self) -> str:
+        places = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.places())
+        return f"{','.join(places)}/{self.database}"
+
+    def places(self) -> list[tuple[str, int]]:
+        """Return host and port of each."""
+        return [self._place(host) for host in self.hosts]
+
+    def within(self, database: str) -> Address:
+        """Return the same servers with another database."""
+        return replace(self, database=database)
+
+    def _place(self, text: str) -> tuple[str, int]:
+        host, separator, port = text.rpartition(":")
+        if not separator or not port.isdecimal() or (":" in host and not host.startswith("[")):
+            host, port = text, str(_PORTS[self.tls is not None])
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+    def client(self, host: str, port: int, settings: Mapping[str, Any]) -> Client:
+        """Return a client that is not yet connected."""
+        return Client(
+            host,
+            port,
+            database=self.database,
+            user=self.user,
+            password=self.password,
+            client_name="leeway",
+            compression=False if self.compression == "none" else self.compression,
+            connect_timeout=self.connect_timeout_s,
+            send_receive_timeout=self.timeout_s,
+            sync_request_timeout=self.connect_timeout_s,
+            settings={"strings_as_bytes": True, "server_side_params": True, **settings},
+            **(self.tls.options() if self.tls else {}),
+        )
+
+
+class Clients:
+    """Clients of one database; each serves one thread at a time, and then the next.
+
+    Parameters
+    ----------
+    address : Address
+    settings : mapping of str to value
+        Of every statement.
+    prepare : callable
+        Gets every new client before it connects.
+    """
+
+    def __init__(self, address: Address, settings: Mapping[str, Any], prepare: Callable[[Client], None]) -> None:
+        self._address = address
+        self._settings = settings
+        self._prepare = prepare
+        self._places = address.places()
+        self._preferred = 0
+        self._idle: list[tuple[int, Client]] = []
+        self._busy = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Lend a client, connected to the preferred host.
+
+        Raises
+        ------
+        StoreError
+            Instead of whatever the driver or the network raises inside, and if the clients are closed. After one that
+            may be tried again the next host is preferred.
+        """
+        place, client = self._take()
+        healthy = False
+        try:
+            if client is None:
+                client = self._opened(place)
+            yield client
+            healthy = True
+        except (driver_errors.Error, OSError, EOFError) as error:
+            raise self._explained(error, place) from error
+        finally:
+            self._give_back(place, client, healthy)
+
+    def _take(self) -> tuple[int, Client | None]:
+        with self._changed:
+            if self._closed:
+                raise StoreError(f"the store at {self._address} is closed")
+            self._busy += 1
+            return self._idle.pop() if self._idle else (self._preferred, None)
+
+    def _opened(self, place: int) -> Client:
+        client = self._address.client(*self._places[place], self._settings)
+        self._prepare(client)
+        try:
+            client.connection.connect()
+            self._check_version(client, place)
+        except BaseException:
+            client.disconnect()
+            raise
+        return client
+
+    def _check_version(self, client: Client, place: int) -> None:
+        version = client.connection.server_info.version_tuple()
+        if version[:2] < OLDEST_VERSION:
+            found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST_VERSION))
+            raise StoreError(f"store at {self._where(place)}: the server is ClickHouse {found}; {wanted} is the oldest")
+
+    def _give_back(self, place: int, client: Client | None, healthy: bool) -> None:
+        # The driver has ended the connection of a statement that failed; what is left of it is not used again.
+        if client is not None and not healthy:
+            client.disconnect()
+        with self._changed:
+            self._busy -= 1
+            if healthy:
+                self._idle.append((place, client))
+            self._changed.notify_all()
+
+    def _explained(self, error: Exception, place: int) -> StoreError:
+        where = self._where(place)
+        if isinstance(error, ServerException):
+            explained: StoreError = _refusal(error, where)
+        else:
+            explained = StoreError(f"store at {where}: {_said(error)}", retryable=_UNVERIFIED not in str(error))
+        if explained.retryable:
+            self._leave(place)
+        return explained
+
+    def _where(self, place: int) -> str:
+        host, port = self._places[place]
+        return f"{f'[{host}]' if ':' in host else host}:{port}/{self._address.database}"
+
+    def _leave(self, place: int) -> None:
+        """Prefer the next host, and end idle connections to ``place``: they are broken too, or soon will be."""
+        with self._changed:
+            if self._preferred == place:
+                self._preferred = (place + 1) % len(self._places)
+            left = [client for there, client in self._idle if there == place]
+            self._idle = [(there, client) for there, client in self._idle if there != place]
+        for client in left:
+            client.disconnect()
+
+    def close(self) -> None:
+        """Close every client, those in use when they are given back; returns when none is left."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: self._busy == 0)
+            while self._idle:
+                self._idle.pop()[1].disconnect()
+
+
+def _refusal(error: ServerException, where: str) -> EngineError:
+    text = error.message.partition(". Stack trace:")[0].removeprefix("DB::Exception: ").strip()
+    return engine_error(where, f"Code: {error.code}. {text}", error.code)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "the server closed the connection; the outcome of the statement is unknown"
+    if isinstance(error, driver_errors.Error):
+        return str(error.message or error)
+    return f"{type(error).__name__}: {error}"
