@@ -25,6 +25,7 @@ from monitor.evaluate import Evaluation, Horizon
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
 from monitor.metrics import ServiceMetrics
+from monitor.retention import lifetimes
 from monitor.sources import source_class
 from monitor.sources.contract import Partition, Source
 from monitor.watch import Watch, compile_watch
@@ -32,6 +33,7 @@ from monitor.worker import Worker
 from sinks.receivers import build
 from sinks.store import open_store
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.retention import retain
 
 __all__ = ["Service", "bounded_source", "sources"]
 
@@ -66,6 +68,8 @@ class Service:
         spec = configuration.service.spec
         self.store = store if store is not None else open_store(spec.store.kind, spec.store.path)
         self.store.migrate()
+        for change in retain(self.store, lifetimes(configuration)):
+            log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
         self.metrics = CollectorRegistry()
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()

@@ -37,6 +37,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),
     ("spec.store", service.StoreSpec),
+    ("spec.store.keep", service.Retention),
     ("spec.kafka", service.KafkaCluster),
     ("spec.api", service.Api),
     ("spec.receivers[], kind: log", service.LogReceiver),

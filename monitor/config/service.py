@@ -7,18 +7,35 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from monitor.config.model import Strict
-from monitor.config.values import DurationMs, Name
+from monitor.config.values import DurationMs, Lifetime, Name
 
 __all__ = [
     "Api",
     "KafkaCluster",
     "LogReceiver",
     "Receiver",
+    "Retention",
     "Service",
     "ServiceSpec",
     "StoreSpec",
     "WebhookReceiver",
 ]
+
+
+class Retention(Strict):
+    """How long results are kept, each by its own time; `forever` unless said otherwise."""
+
+    panes: Lifetime = Field(default=None, description="summaries as long as the model's `pane`, by their start")
+    panes_5m: Lifetime = Field(default=None, description="summaries of 5 minutes")
+    panes_1h: Lifetime = Field(default=None, description="summaries of an hour")
+    scores: Lifetime = Field(default=None, description="what detectors said of windows, by their end")
+    scores_1h: Lifetime = Field(default=None, description="scores by the hour, for long spans")
+    scores_1d: Lifetime = Field(default=None, description="scores by the day")
+    findings: Lifetime = Field(default=None, description="single observations at which a detector fired")
+    alerts: Lifetime = Field(default=None, description="transitions of alerts, and what was sent about them")
+    dead_letters: Lifetime = Field(
+        default=None, description="messages that could not be used, by the record's own time; those without stay"
+    )
 
 
 class StoreSpec(Strict):
@@ -28,6 +45,7 @@ class StoreSpec(Strict):
         default="chdb", description="`chdb` is ClickHouse in the process; `memory` forgets at exit"
     )
     path: str = Field(default="data/store", description="the embedded store's directory; one process at a time")
+    keep: Retention = Field(default_factory=Retention, description="how long; `memory` keeps all until it exits")
 
 
 class KafkaCluster(Strict):

@@ -1,0 +1,32 @@
+"""Which lifetimes the configuration asks for, table by table."""
+
+from __future__ import annotations
+
+from monitor.config import Configuration
+from monitor.config.model import KeepFor
+from sinks.store.retention import Lifetimes
+
+__all__ = ["lifetimes"]
+
+
+def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
+    """Return how long the rows of each table are kept.
+
+    Results have one lifetime for all models, the service's. Single events have the one of their model; those of a model
+    that is no longer configured have the default one.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from monitor.config.service import Service
+    >>> found = lifetimes(Configuration(Service(), {}, Path()))
+    >>> found["scores"].default_ms, found["events"].default_ms
+    (None, 2592000000)
+    """
+    results = configuration.service.spec.store.keep.model_dump()
+    results["notifications"] = results["alerts"]
+    found = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}
+    for table, default_ms in KeepFor().model_dump().items():
+        by_model = {name: getattr(model.spec.keep.for_, table) for name, model in configuration.models.items()}
+        found[table] = Lifetimes(default_ms, by_model)
+    return found

@@ -1,0 +1,150 @@
+"""How long rows are kept: lifetimes by table, put into the tables as ClickHouse's TTL.
+
+A row's age is counted from its own time (a pane's start, a window's end, an event's time), against the machine's clock:
+the one place where what is stored depends on today's date. A row without a time of its own has no age.
+
+The store in memory ends with its process and forgets nothing before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sinks.store.contract import Store
+from sinks.store.sql import quoted_text
+from sinks.store.sqlstore import SqlStore
+
+__all__ = ["TIMES", "Change", "Lifetimes", "present", "retain", "ttl"]
+
+TIMES: dict[str, str] = {
+    "panes": "pane_start_ms",
+    "panes_5m": "pane_start_ms",
+    "panes_1h": "pane_start_ms",
+    "scores": "window_end_ms",
+    "scores_1h": "bucket_end_ms",
+    "scores_1d": "bucket_end_ms",
+    "findings": "event_ms",
+    "alerts": "at_ms",
+    "notifications": "at_ms",
+    "dead_letters": "record_ms",
+    "events": "event_ms",
+    "predictions": "event_ms",
+    "labels": "event_ms",
+}
+"""The tables whose rows grow old, with the column from which their age counts."""
+
+_NEVER_S = 4_294_967_295
+"""The last second of ClickHouse's DateTime, in 2106."""
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long one table's rows are kept.
+
+    Attributes
+    ----------
+    default_ms : int or None
+        Whole seconds; None is for ever.
+    by_model : mapping of str to int or None
+        Models whose rows are kept for another time.
+    """
+
+    default_ms: int | None = None
+    by_model: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What :func:`retain` did to a table: its TTL before and after, empty where there is none."""
+
+    table: str
+    before: str
+    after: str
+
+
+def ttl(column: str, lifetimes: Lifetimes) -> str:
+    """Return the TTL expression of a table; empty if all of its rows are kept for ever.
+
+    Parameters
+    ----------
+    column : str
+        Holds each row's time in ms.
+    lifetimes : Lifetimes
+
+    Examples
+    --------
+    >>> print(ttl("event_ms", Lifetimes(60_000)))
+    toDateTime(if(event_ms <= 0, 4294967295, least(intDiv(event_ms, 1000) + 60, 4294967295)))
+    """
+    different = {model: ms for model, ms in lifetimes.by_model.items() if ms != lifetimes.default_ms}
+    if lifetimes.default_ms is None and not different:
+        return ""
+    seconds = _seconds(lifetimes.default_ms)
+    if different:
+        cases = [f"model = {quoted_text(model)}, {_seconds(ms)}" for model, ms in sorted(different.items())]
+        seconds = f"multiIf({', '.join(cases)}, {seconds})"
+    # Without the bounds a time far in the future would wrap around into the past.
+    return f"toDateTime(if({column} <= 0, {_NEVER_S}, least(intDiv({column}, 1000) + {seconds}, {_NEVER_S})))"
+
+
+def _seconds(duration_ms: int | None) -> str:
+    return str(_NEVER_S if duration_ms is None else duration_ms // 1000)
+
+
+def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
+    """Give tables the lifetimes ``wanted``; those that have them already are left alone.
+
+    Rows that are too old go in the background, within hours; :func:`sinks.store.upkeep.vacuum` removes them at once.
+
+    Parameters
+    ----------
+    store : Store
+        One without SQL keeps everything.
+    wanted : mapping of str to Lifetimes
+        By table, a key of :data:`TIMES`.
+
+    Returns
+    -------
+    list of Change
+
+    Raises
+    ------
+    StoreError
+    """
+    if not isinstance(store, SqlStore):
+        return []
+    before = present(store)
+    changes = []
+    for table, lifetimes in wanted.items():
+        if ttl(TIMES[table], lifetimes) == "" and table not in before:
+            continue
+        after = _normal(store, ttl(TIMES[table], lifetimes))
+        if before.get(table, "") == after:
+            continue
+        action = f"MODIFY TTL {after} SETTINGS mutations_sync = 0" if after else "REMOVE TTL"
+        store.command(f"ALTER TABLE `{table}` {action}")
+        changes.append(Change(table, before.get(table, ""), after))
+    return changes
+
+
+def present(store: SqlStore) -> dict[str, str]:
+    """Return the TTL of every table that has one, as the engine writes it."""
+    found = store.query(
+        "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %'"
+    )
+    ttls = {}
+    for name, engine in zip(found["name"], found["engine_full"], strict=True):
+        match = re.search(r" TTL (.+?)(?: SETTINGS |$)", engine, re.DOTALL)
+        if match:
+            ttls[name] = match[1]
+    return ttls
+
+
+def _normal(store: SqlStore, expression: str) -> str:
+    """Return ``expression`` as the engine writes it."""
+    if not expression:
+        return ""
+    found = store.query("SELECT formatQuerySingleLine({sql:String}) AS sql", {"sql": f"SELECT {expression}"})
+    return str(found["sql"][0]).removeprefix("SELECT ")

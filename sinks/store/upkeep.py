@@ -1,0 +1,279 @@
+"""What a store holds, and how it gets rid of what nobody needs: for ``leeway store``, and for erasing.
+
+All of it works on the tables of one server (or of this process), while others write to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sinks.store.contract import StoreError
+from sinks.store.retention import TIMES, present
+from sinks.store.schema import migrations
+from sinks.store.sqlstore import SqlStore
+
+__all__ = ["Status", "TableStatus", "applied", "drop_outdated", "mutate", "pause", "status", "tables_of", "vacuum"]
+
+POLL_S = 0.1
+_HERE = "database = currentDatabase()"
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """One table.
+
+    Attributes
+    ----------
+    name : str
+    rows : int
+        Those that a merge will replace included.
+    bytes, parts : int
+        On the disk, of parts in use.
+    outdated_bytes, outdated_parts : int
+        Of parts that merges and mutations have replaced, and that are not removed yet.
+    oldest_ms, newest_ms : int or None
+        By the rows' own time; None without rows, and for tables whose rows do not grow old.
+    ttl : str
+        When rows go; empty is never.
+    mutations : int
+        Deletions and changes that are under way.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    parts: int
+    outdated_bytes: int
+    outdated_parts: int
+    oldest_ms: int | None
+    newest_ms: int | None
+    ttl: str
+    mutations: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A store.
+
+    Attributes
+    ----------
+    where : str
+    engine : str
+        ClickHouse's version.
+    schema_version, newest_version : int
+        What the store has, and what this version of Leeway brings.
+    disk_free_bytes : int
+    tables : list of TableStatus
+    """
+
+    where: str
+    engine: str
+    schema_version: int
+    newest_version: int
+    disk_free_bytes: int
+    tables: list[TableStatus] = field(default_factory=list)
+
+
+def tables_of(store: SqlStore) -> list[str]:
+    """Return the names of the tables that hold rows, sorted."""
+    sql = f"SELECT name FROM system.tables WHERE {_HERE} AND engine LIKE '%MergeTree' ORDER BY name"
+    return list(store.query(sql)["name"])
+
+
+def status(store: SqlStore) -> Status:
+    """Describe a store.
+
+    Raises
+    ------
+    StoreError
+    """
+    parts = _by_table(
+        store,
+        f"""
+        SELECT table, sumIf(rows, active) AS n, sumIf(bytes_on_disk, active) AS used, countIf(active) AS parts,
+            sumIf(bytes_on_disk, NOT active) AS outdated, countIf(NOT active) AS outdated_parts
+        FROM system.parts WHERE {_HERE} GROUP BY table
+        """,
+    )
+    mutations = _by_table(
+        store, f"SELECT table, count() AS pending FROM system.mutations WHERE {_HERE} AND NOT is_done GROUP BY table"
+    )
+    ttls = present(store)
+    found = store.query("SELECT version() AS engine, min(free_space) AS free FROM system.disks")
+    tables = [
+        _table_status(store, name, parts.get(name, {}), mutations.get(name, {}), ttls.get(name, ""))
+        for name in tables_of(store)
+    ]
+    known = migrations()[-1].version
+    version = max(applied(store), default=0)
+    return Status(store.where, found["engine"][0], version, known, int(found["free"][0]), tables)
+
+
+def applied(store: SqlStore) -> list[int]:
+    """Return the versions of the migrations that have run, ascending."""
+    if "schema_migrations" not in tables_of(store):
+        return []
+    found = store.query("SELECT version FROM schema_migrations ORDER BY version")
+    return list(found["version"].tolist())
+
+
+def _table_status(
+    store: SqlStore, name: str, parts: Mapping[str, Any], mutations: Mapping[str, Any], ttl: str
+) -> TableStatus:
+    oldest = newest = None
+    if parts.get("n") and name in TIMES:
+        column = TIMES[name]
+        # Merged or not does not matter here, and FINAL would read the whole key.
+        sql = f"SELECT min({column}) AS a, max({column}) AS b FROM `{name}` SETTINGS final = 0"
+        found = store.query(sql)
+        oldest, newest = int(found["a"][0]), int(found["b"][0])
+    return TableStatus(
+        name,
+        rows=int(parts.get("n", 0)),
+        bytes=int(parts.get("used", 0)),
+        parts=int(parts.get("parts", 0)),
+        outdated_bytes=int(parts.get("outdated", 0)),
+        outdated_parts=int(parts.get("outdated_parts", 0)),
+        oldest_ms=oldest,
+        newest_ms=newest,
+        ttl=ttl,
+        mutations=int(mutations.get("pending", 0)),
+    )
+
+
+def _by_table(store: SqlStore, sql: str) -> dict[str, dict[str, Any]]:
+    found = store.query(sql)
+    rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+    return {row["table"]: row for row in rows}
+
+
+def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """Run ``ALTER TABLE … DELETE``, ``UPDATE`` or ``MATERIALIZE`` and wait for its end; return the mutation's id.
+
+    What is bound is written into the mutation, which the engine keeps: it must not be personal.
+
+    Raises
+    ------
+    StoreError
+        If the engine gives up on it; it is then taken back.
+    """
+    known = set(_mutations(store, table)["mutation_id"])
+    # Not waited for by the statement, since a connection that hears nothing for long is taken for dead.
+    store.command(f"ALTER TABLE `{table}` {action} SETTINGS mutations_sync = 0", parameters)
+    while True:
+        found = _mutations(store, table)
+        rows = zip(found["mutation_id"], found["is_done"], found["latest_fail_reason"], strict=True)
+        mine = [row for row in rows if row[0] not in known]
+        failed = [reason for _, _, reason in mine if reason]
+        if failed:
+            store.command(f"KILL MUTATION WHERE {_HERE} AND table = {{name:String}}", {"name": table})
+            raise StoreError(f"store at {store.where}: table {table!r} could not be changed: {failed[0]}")
+        if all(done for _, done, _ in mine):
+            return ",".join(identity for identity, _, _ in mine)
+        pause(store)
+
+
+def _mutations(store: SqlStore, table: str) -> dict[str, Any]:
+    sql = (
+        f"SELECT mutation_id, is_done, latest_fail_reason FROM system.mutations "
+        f"WHERE {_HERE} AND table = {{name:String}} ORDER BY create_time, mutation_id"
+    )
+    return store.query(sql, {"name": table})
+
+
+def pause(store: SqlStore) -> None:
+    """Wait a moment, on the server: nothing here may read this machine's clock."""
+    store.query(f"SELECT sleep({POLL_S}) AS slept")
+
+
+def drop_outdated(store: SqlStore, tables: Collection[str], *, alone: bool = False, attempts: int = 6_000) -> None:
+    """Return once no part of ``tables`` that was replaced before is left on the disk.
+
+    Parameters
+    ----------
+    store : SqlStore
+    tables : collection of str
+    alone : bool
+        Whether nobody else uses the store: tables are then taken away for a moment and put back, since a table's
+        cleaner begins with a round of work, and else comes by when it likes (after half a minute, or five).
+    attempts : int
+        How often to look, ten times a second.
+
+    Raises
+    ------
+    StoreError
+        If some stay, as a long query that reads them makes them. May be tried again.
+    """
+    if not tables:
+        return
+    sql = f"SELECT name, table FROM system.parts WHERE {_HERE} AND NOT active AND table IN {{tables:Array(String)}}"
+    replaced = _pairs(store.query(sql, {"tables": list(tables)}))
+    if not replaced:
+        return
+    for table in sorted({table for _, table in replaced}):
+        store.command(f"ALTER TABLE `{table}` MODIFY SETTING old_parts_lifetime = 0")
+        if alone:
+            store.command(f"DETACH TABLE `{table}` SYNC")
+            store.command(f"ATTACH TABLE `{table}`")
+    try:
+        for _ in range(attempts):
+            if not replaced & _pairs(store.query(sql, {"tables": list(tables)})):
+                return
+            pause(store)
+    finally:
+        for table in sorted({table for _, table in replaced}):
+            store.command(f"ALTER TABLE `{table}` RESET SETTING old_parts_lifetime")
+    left = replaced & _pairs(store.query(sql, {"tables": list(tables)}))
+    raise StoreError(f"store at {store.where}: {len(left)} replaced parts are still on the disk", retryable=True)
+
+
+def _pairs(found: Mapping[str, Sequence[Any]]) -> set[tuple[str, str]]:
+    return set(zip(found["name"], found["table"], strict=True))
+
+
+def vacuum(
+    store: SqlStore,
+    tables: Sequence[str] = (),
+    on_table: Callable[[str], None] = lambda table: None,
+    *,
+    alone: bool = False,
+) -> dict[str, tuple[int, int]]:
+    """Remove rows whose time is over and rows that newer ones have replaced, and give their room back.
+
+    Parameters
+    ----------
+    store : SqlStore
+    tables : sequence of str
+        All if empty.
+    on_table : callable
+        Called with each table before it is worked on.
+    alone : bool
+        Whether nobody else uses the store, which makes it faster.
+
+    Returns
+    -------
+    dict
+        Bytes on the disk before and after, by table.
+
+    Raises
+    ------
+    StoreError
+    """
+    names = list(tables) or tables_of(store)
+    before = _disk_bytes(store)
+    ttls = present(store)
+    for name in names:
+        on_table(name)
+        if name in ttls:
+            mutate(store, name, "MATERIALIZE TTL")
+        store.command(f"OPTIMIZE TABLE `{name}` FINAL SETTINGS optimize_skip_merged_partitions = 1")
+    drop_outdated(store, names, alone=alone)
+    after = _disk_bytes(store)
+    return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
+
+
+def _disk_bytes(store: SqlStore) -> dict[str, int]:
+    found = store.query(f"SELECT table, sum(bytes_on_disk) AS used FROM system.parts WHERE {_HERE} GROUP BY table")
+    return {name: int(used) for name, used in zip(found["table"], found["used"], strict=True)}

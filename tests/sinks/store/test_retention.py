@@ -1,0 +1,120 @@
+"""Rows go when they are older than their table's lifetime, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.clock import SystemClock
+from monitor.config.service import Retention
+from monitor.retention import lifetimes
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import TABLES, Query
+from sinks.store.memory import MemoryStore
+from sinks.store.retention import TIMES, Lifetimes, present, retain
+from sinks.store.upkeep import vacuum
+from tests.monitor.streams import configured
+from tests.sinks.store.samples import plain
+
+DAY_MS = 86_400_000
+NOW_MS = SystemClock().now_ms()
+AGES_DAYS = [0, 5, 9, 11, 400, 4_000, -3_000]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
+    opened = ChdbStore(tmp_path_factory.mktemp("retention") / "store")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def chdb(shared: ChdbStore) -> ChdbStore:
+    """A store whose tables of this file are empty and without lifetimes."""
+    retain(shared, {table: Lifetimes() for table in TIMES})
+    for table in ("findings", "events", "dead_letters"):
+        shared.command(f"TRUNCATE TABLE {table}")
+    return shared
+
+
+def append(store: Any, table: str, ages_days: list[float], **columns: Any) -> None:
+    times = [NOW_MS - int(age * DAY_MS) for age in ages_days]
+    rows = plain(table, len(times), offset=range(len(times)), **{TIMES[table]: times}, **columns)
+    store.append(table, rows, token=f"{table}/{ages_days}/{columns}")
+
+
+def ages(store: Any, table: str) -> list[int]:
+    """The ages in days of the rows that are left, oldest first."""
+    times = store.read(Query(table))[TIMES[table]]
+    return sorted(round((NOW_MS - time_ms) / DAY_MS) for time_ms in np.asarray(times).tolist())[::-1]
+
+
+def test_rows_older_than_their_lifetime_go_and_the_others_stay(chdb: ChdbStore) -> None:
+    append(chdb, "findings", AGES_DAYS)
+    changes = retain(chdb, {"findings": Lifetimes(10 * DAY_MS)})
+    assert [(change.table, change.before) for change in changes] == [("findings", "")]
+    vacuum(chdb, ["findings"], alone=True)
+    assert ages(chdb, "findings") == [9, 5, 0, -3_000]
+
+
+def test_a_lifetime_that_is_there_already_is_left_alone(chdb: ChdbStore) -> None:
+    wanted = {
+        "findings": Lifetimes(10 * DAY_MS),
+        "scores": Lifetimes(),
+        "events": Lifetimes(DAY_MS, {"it's": None, "a-b.c": 5_000}),
+    }
+    assert {change.table for change in retain(chdb, wanted)} == {"findings", "events"}
+    assert retain(chdb, wanted) == []
+
+
+def test_a_lifetime_that_is_taken_back_or_made_longer_is_honoured(chdb: ChdbStore) -> None:
+    retain(chdb, {"findings": Lifetimes(10 * DAY_MS)})
+    retain(chdb, {"findings": Lifetimes(500 * DAY_MS)})
+    append(chdb, "findings", AGES_DAYS)
+    vacuum(chdb, ["findings"], alone=True)
+    assert ages(chdb, "findings") == [400, 11, 9, 5, 0, -3_000]
+    retain(chdb, {"findings": Lifetimes()})
+    assert "findings" not in present(chdb)
+    append(chdb, "findings", [*AGES_DAYS, 5_000])
+    vacuum(chdb, ["findings"], alone=True)
+    assert ages(chdb, "findings") == [5_000, 4_000, 400, 11, 9, 5, 0, -3_000]
+
+
+def test_models_may_differ(chdb: ChdbStore) -> None:
+    for model in ("short", "long", "for-ever", "another's"):
+        append(chdb, "events", [0, 5, 50, 5_000], model=model)
+    retain(chdb, {"events": Lifetimes(10 * DAY_MS, {"short": DAY_MS, "long": 100 * DAY_MS, "for-ever": None})})
+    vacuum(chdb, ["events"], alone=True)
+    found = chdb.query("SELECT model, count() AS n FROM events GROUP BY model ORDER BY model")
+    assert dict(zip(found["model"], found["n"], strict=True)) == {"another's": 2, "for-ever": 4, "long": 3, "short": 1}
+
+
+def test_a_row_without_a_time_of_its_own_has_no_age(chdb: ChdbStore) -> None:
+    chdb.append("dead_letters", plain("dead_letters", 2, record_ms=[-1, 1_000], offset=[1, 2]), token="odd")
+    retain(chdb, {"dead_letters": Lifetimes(DAY_MS)})
+    vacuum(chdb, ["dead_letters"], alone=True)
+    assert chdb.read(Query("dead_letters"))["record_ms"].tolist() == [-1]
+
+
+def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
+    store = MemoryStore()
+    append(store, "findings", AGES_DAYS)
+    assert retain(store, {"findings": Lifetimes(DAY_MS)}) == []
+    assert len(ages(store, "findings")) == len(AGES_DAYS)
+
+
+def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
+    found = lifetimes(configured(keep={"for": {"events": "7d", "predictions": "forever"}}))
+    assert set(found) == set(TIMES)
+    assert set(Retention.model_fields) < set(TIMES)
+    for table, column in TIMES.items():
+        if table in TABLES:
+            assert TABLES[table].column(column).kind == "int"
+    assert all(found[table].default_ms is None for table in Retention.model_fields), "results stay unless told"
+    assert found["events"].by_model == {"loans": 7 * DAY_MS}
+    assert found["predictions"].by_model == {"loans": None}
