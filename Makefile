@@ -25,7 +25,7 @@ endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
 test: $(installed) kafka ## run every test, against a real Kafka broker too: ARGS="-k psi"
-	@.ci/packages docker-compose
+	@.ci/packages docker-compose clickhouse-server openssl
 	@$(python) -m pytest $(ARGS)
 
 lint: $(installed) ## check format, style and types
