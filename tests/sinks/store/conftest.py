@@ -1,8 +1,10 @@
-"""A store of each kind, empty."""
+"""A store of each kind, empty. Making tables takes a second: the tests of a module share a store, emptied between."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +13,97 @@ import pytest
 from sinks.store import STORES, open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
-from sinks.store.contract import Store
+from sinks.store.contract import Store, StoreError
+from sinks.store.sqlstore import SqlStore
 from tests.services.clickhouse import Target
 
 
-def settings_of(target: Target) -> dict[str, Any]:
+def settings_of(target: Target, **others: Any) -> dict[str, Any]:
     """What a store takes to keep its tables in the database of ``target``."""
-    return {
+    known = {
         "hosts": [target.address],
         "database": target.database,
         "user": target.user,
         "password": target.password,
         "tls": {} if target.secure else None,
     }
+    return known | others
 
 
-def settings_for(kind: str, request: pytest.FixtureRequest, folder: Callable[[], Path]) -> dict[str, Any]:
-    """What an empty store of that kind takes; no other test uses it."""
-    if kind == "clickhouse":
-        return settings_of(request.getfixturevalue("clickhouse_database"))
-    return {"path": str(folder())} if kind == "chdb" else {}
+@contextmanager
+def settings_for(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, Any]]:
+    """What an empty store of that kind takes; no other test has it, and it is gone afterwards."""
+    if kind != "clickhouse":
+        yield {"path": str(folder / "store")} if kind == "chdb" else {}
+        return
+    target: Target = request.getfixturevalue("clickhouse")
+    database = f"test_{os.urandom(6).hex()}"
+    yield settings_of(target.within(database))
+    with target.client() as client:
+        client.execute(f"DROP DATABASE IF EXISTS {database}")
 
 
-@pytest.fixture(params=list(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@contextmanager
+def store_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Store]:
+    """An empty store of that kind, for as long as the caller wants it."""
+    with settings_for(kind, request, folder) as settings:
+        opened = open_store(kind, **settings)
+        yield opened
+        opened.close()
+
+
+def emptied(store: SqlStore) -> None:
+    """Remove all rows of a store, and with them what it knows of tokens."""
+    found = store.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 "
+        "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
+    )
+    for name in found["name"]:
+        store.command(f"TRUNCATE TABLE {store.altered(name)}")
+
+
+class Shared:
+    """One store for many tests: each finds it empty, whatever the one before has done to it."""
+
+    def __init__(self, kind: str, settings: dict[str, Any]) -> None:
+        self._kind = kind
+        self._settings = settings
+        self._store: Store | None = None
+
+    def empty(self) -> Store:
+        """Return the store; a store that has been closed, or has nothing that outlives it, is opened anew."""
+        if isinstance(self._store, SqlStore):
+            try:
+                emptied(self._store)
+                return self._store
+            except StoreError as error:
+                if "is closed" not in str(error):
+                    raise
+        self.close()
+        self._store = open_store(self._kind, **self._settings)
+        if isinstance(self._store, SqlStore):
+            emptied(self._store)
+        return self._store
+
+    def close(self) -> None:
+        """Close it until it is wanted again: the process may have one embedded store at a time."""
+        if self._store is not None:
+            self._store.close()
+
+
+@pytest.fixture(scope="module", params=list(STORES))
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A store of each kind that a module's tests share."""
+    with settings_for(request.param, request, tmp_path_factory.mktemp("shared")) as settings:
+        kept = Shared(request.param, settings)
+        yield kept
+        kept.close()
+
+
+@pytest.fixture
+def store(shared: Shared) -> Store:
     """An empty store; the test runs once for every kind there is."""
-    opened = open_store(request.param, **settings_for(request.param, request, lambda: tmp_path / "store"))
-    yield opened
-    opened.close()
+    return shared.empty()
 
 
 @pytest.fixture
@@ -50,10 +115,17 @@ def chdb(tmp_path: Path) -> Iterator[ChdbStore]:
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    with settings_for("clickhouse", request, tmp_path_factory.mktemp("unused")) as settings:
+        kept = Shared("clickhouse", settings)
+        yield kept
+        kept.close()
+
+
 @pytest.fixture
-def server(clickhouse_database: Target) -> Iterator[ClickhouseStore]:
+def server(shared_server: Shared) -> ClickhouseStore:
     """An empty store on a server."""
-    opened = ClickhouseStore(**settings_of(clickhouse_database))
-    opened.migrate()
-    yield opened
-    opened.close()
+    found = shared_server.empty()
+    assert isinstance(found, ClickhouseStore)
+    return found

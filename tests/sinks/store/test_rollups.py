@@ -12,6 +12,7 @@ import pytest
 
 from sinks.store import STORES, open_store
 from sinks.store.contract import BUCKETS, TABLES, Buckets, Columns, Store, StoreError
+from tests.sinks.store.conftest import store_of
 from tests.sinks.store.samples import exact, plain, take
 
 HOUR_MS = 3_600_000
@@ -66,10 +67,9 @@ QUESTIONS = {
 @pytest.fixture(scope="module", params=list(STORES))
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a few thousand scores over three days."""
-    opened = open_store(request.param, str(tmp_path_factory.mktemp("store")))
-    opened.append("scores", scores(3_000), "a")
-    yield opened
-    opened.close()
+    with store_of(request.param, request, tmp_path_factory.mktemp("store")) as opened:
+        opened.append("scores", scores(3_000), "a")
+        yield opened
 
 
 @pytest.fixture(scope="module")
