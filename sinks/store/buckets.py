@@ -9,16 +9,25 @@ neighbouring digits of them. Digits are integers that are added without carrying
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from sinks.store.contract import BUCKETS, Buckets, Columns
 from sinks.store.derived import SERIES, STATUSES, WORST
-from sinks.store.sql import Parameters
+from sinks.store.spans import Plan, Span
+from sinks.store.sql import Parameters, stretch_condition
 
-__all__ = ["PARTS", "bucket_statement", "exact_mean", "with_means"]
+__all__ = [
+    "PARTS",
+    "bucket_statement",
+    "chosen_span",
+    "exact_mean",
+    "piece_columns",
+    "pieces_of_scores",
+    "with_means",
+]
 
 PARTS = {"measured": "int", "places": "ints", "digits": "ints"}
 """Columns that stand for the mean until it is worked out, with their kinds."""
@@ -26,7 +35,8 @@ PARTS = {"measured": "int", "places": "ints", "digits": "ints"}
 INFINITY, MINUS_INFINITY = 1000, 1001
 """Places of the digits that count infinities; finite numbers have places below 70."""
 
-_EFFECT = "if(isNaN({0}effect), -inf, {0}effect + 0.)"  # + 0. makes 0 of -0
+WORST_END, WORST_EFFECT = (1 + WORST.index(name) for name in ("window_end_ms", "effect"))
+_EFFECT = "if(isNaN({0}), -inf, {0} + 0.)"
 
 DIGITS = f"""
     SELECT *, reinterpretAsUInt64(statistic) AS bits, if(bits >= 9223372036854775808, -1, 1) AS sign,
@@ -42,6 +52,7 @@ DIGITS = f"""
 """
 """Beginning of a statement over scores that adds the digits of each statistic, and their places, to its columns."""
 
+COUNTS = ("windows", "events", *STATUSES, "measured")
 PIECE = f"""
     count() AS windows, sum(n) AS events, {", ".join(f"countIf(status = '{name}') AS {name}" for name in STATUSES)},
     countIf(NOT isNaN(statistic)) AS measured,
@@ -49,26 +60,56 @@ PIECE = f"""
     max(if(isNaN(statistic), -inf, statistic + 0.)) AS statistic_max,
     sumMap(places, digits) AS statistic_sum,
     max(if(status = 'drift' AND effect / min_effect > 0, effect / min_effect, 0.)) AS severity,
-    argMax(({", ".join(WORST)}), ({_EFFECT.format("")}, window_end_ms)) AS worst
+    argMax(({", ".join(WORST)}), ({_EFFECT.format("effect")}, window_end_ms)) AS worst
 """
-"""What is kept of some windows of one series and detector; pieces can be added up."""
+"""What is kept of some windows of one series and detector; + 0. makes 0 of -0."""
+
+SUM = f"""
+    {", ".join(f"sum({name}) AS {name}" for name in COUNTS)}, min(statistic_min) AS statistic_min,
+    max(statistic_max) AS statistic_max, sumMap(places, digits) AS statistic_sum, max(severity) AS severity,
+    argMax(worst, ({_EFFECT.format(f"worst.{WORST_EFFECT}")}, worst.{WORST_END})) AS worst
+"""
+"""Pieces added up."""
+
+KEPT = (*COUNTS, "statistic_min", "statistic_max", "places", "digits", "severity")
 
 
-def bucket_statement(buckets: Buckets) -> tuple[str, dict[str, Any]]:
+def piece_columns() -> str:
+    """Return the columns of a roll-up, but for key and version, out of those of ``PIECE``."""
+    sums = ["statistic_sum.1 AS places", "statistic_sum.2 AS digits"]
+    worst = [f"worst.{place} AS worst_{name}" for place, name in enumerate(WORST, start=1)]
+    return ", ".join([*COUNTS, "statistic_min", "statistic_max", *sums, "severity", *worst])
+
+
+def bucket_statement(buckets: Buckets, parts: Plan) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``buckets``, which :func:`sinks.store.rows.checked_buckets` has checked, and its values.
 
     The result has the columns of ``BUCKETS`` but for ``statistic_mean``, which :func:`with_means` adds.
+
+    Parameters
+    ----------
+    buckets : Buckets
+    parts : Plan
+        Of :func:`chosen_span`.
     """
     values = Parameters()
     lines = [
         f"SELECT {', '.join(_results(buckets, values))}",
-        f"FROM ({_from_scores(buckets, values)})",
+        f"FROM ({_pieces(buckets, parts, values)})",
         *_behind(buckets, values),
         f"ORDER BY {', '.join('severity DESC' if name == 'severity' else name for name in buckets.sort_columns())}",
     ]
     if buckets.limit is not None:
         lines.append(f"LIMIT {values.bind('UInt64', buckets.limit)}")
     return "\n".join(lines), dict(values)
+
+
+def chosen_span(buckets: Buckets) -> Span:
+    """Return the stretch whose windows count: behind its beginning, up to and with its end."""
+    from_ms = buckets.from_ms - 1
+    if buckets.after and buckets.order == "time" and buckets.step_ms:
+        from_ms = max(from_ms, int(buckets.after[0]) - buckets.step_ms)
+    return from_ms, max(from_ms, buckets.to_ms - 1)
 
 
 def _results(buckets: Buckets, values: Parameters) -> Iterable[str]:
@@ -81,21 +122,63 @@ def _results(buckets: Buckets, values: Parameters) -> Iterable[str]:
     yield from (f"worst.{place} AS worst_{name}" for place, name in enumerate(WORST, start=1))
 
 
-def _from_scores(buckets: Buckets, values: Parameters) -> str:
-    step = values.bind("Int64", buckets.step_ms)
-    end = f"window_end_ms + positiveModulo(-window_end_ms, {step})"
+def _pieces(buckets: Buckets, parts: Plan, values: Parameters) -> str:
+    if not (parts.hours or parts.days):
+        return _of_scores(buckets, parts.raw, values)
+    tiers = [("scores_1h", parts.hours), ("scores_1d", parts.days)]
+    pieces = [_of_rollup(buckets, table, spans, values) for table, spans in tiers if spans]
+    if parts.raw:
+        sums = "statistic_sum.1 AS places, statistic_sum.2 AS digits, severity, worst"
+        columns = f"{', '.join(SERIES)}, bucket_end_ms, {', '.join(COUNTS)}, statistic_min, statistic_max, {sums}"
+        pieces.append(f"SELECT {columns} FROM ({_of_scores(buckets, parts.raw, values)})")
+    return f"SELECT {_key()}, {SUM} FROM ({' UNION ALL '.join(pieces)}) GROUP BY {_key()}"
+
+
+def _key() -> str:
+    return f"{', '.join(SERIES)}, bucket_end_ms"
+
+
+def _of_scores(buckets: Buckets, spans: Sequence[Span], values: Parameters) -> str:
+    conditions = [*_series(buckets, values), _within("scores", "window_end_ms", spans, values)]
+    return pieces_of_scores(_end(buckets, "window_end_ms", values), " AND ".join(conditions))
+
+
+def pieces_of_scores(end: str, condition: str) -> str:
+    """Return the statement for the pieces of the scores that meet ``condition``, by series and ``end``."""
     return (
-        f"SELECT {', '.join(SERIES)}, {end if buckets.step_ms else values.bind('Int64', buckets.to_ms)} "
-        f"AS bucket_end_ms, {PIECE} FROM ({DIGITS} FROM scores FINAL PREWHERE {_chosen(buckets, values)}) "
-        f"GROUP BY {', '.join(SERIES)}, bucket_end_ms"
+        f"SELECT {', '.join(SERIES)}, {end} AS bucket_end_ms, {PIECE} "
+        f"FROM ({DIGITS} FROM scores FINAL PREWHERE {condition}) GROUP BY {_key()}"
     )
 
 
-def _chosen(buckets: Buckets, values: Parameters) -> str:
-    conditions = [f"{name} IN {values.bind('Array(String)', wanted)}" for name, wanted in buckets.where.items()]
-    conditions.append(f"window_end_ms >= {values.bind('Int64', buckets.from_ms)}")
-    conditions.append(f"window_end_ms < {values.bind('Int64', buckets.to_ms)}")
-    return " AND ".join(conditions)
+def _of_rollup(buckets: Buckets, table: str, spans: Sequence[Span], values: Parameters) -> str:
+    worst = ", ".join(f"worst_{name}" for name in WORST)
+    conditions = [*_series(buckets, values), _within(table, "bucket_end_ms", spans, values)]
+    return (
+        f"SELECT {', '.join(SERIES)}, {_end(buckets, 'bucket_end_ms', values)} AS piece_end_ms, {', '.join(KEPT)}, "
+        f"tuple({worst}) AS worst FROM {table} FINAL PREWHERE {' AND '.join(conditions)}"
+    )
+
+
+def _end(buckets: Buckets, time: str, values: Parameters) -> str:
+    step = values.bind("Int64", buckets.step_ms)
+    return f"{time} + positiveModulo(-{time}, {step})" if buckets.step_ms else values.bind("Int64", buckets.to_ms)
+
+
+def _series(buckets: Buckets, values: Parameters) -> list[str]:
+    return [f"{name} IN {values.bind('Array(String)', wanted)}" for name, wanted in buckets.where.items()]
+
+
+def _within(table: str, time: str, spans: Sequence[Span], values: Parameters) -> str:
+    inside = (" AND ".join(_between(table, time, span, values)) for span in spans)
+    return f"({' OR '.join(f'({conditions})' for conditions in inside) or '0'})"
+
+
+def _between(table: str, time: str, span: Span, values: Parameters) -> Iterable[str]:
+    for operator, bound in zip((">", "<="), span, strict=True):
+        mark = values.bind("Int64", bound)
+        yield f"{time} {operator} {mark}"
+        yield from stretch_condition(table, time, operator, mark)
 
 
 def _behind(buckets: Buckets, values: Parameters) -> Iterable[str]:

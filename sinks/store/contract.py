@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["BUCKETS", "TABLES", "Buckets", "Column", "Query", "Store", "StoreError", "Table"]
+__all__ = ["BUCKETS", "DERIVED", "READABLE", "TABLES", "Buckets", "Column", "Query", "Store", "StoreError", "Table"]
 
 Columns = dict[str, Any]
 """A name for every column; int64 and float64 arrays for numbers, lists for the rest."""
@@ -151,7 +151,29 @@ TABLES: dict[str, Table] = {
         ),
     )
 }
-"""Every table, by name; ``migrations/*.sql`` creates the same."""
+"""Every table that is written, by name; ``migrations/*.sql`` creates the same."""
+
+_TIER = (
+    "model:str signal:str segment:str version:str pane_start_ms:int late:int layout:str pane_ms:int n:int missing:int "
+    "invalid:int out_of_range:int cells:ints counts:ints names:strs other:int sum_q:int sum_q2:int min:float max:float"
+)
+
+DERIVED: dict[str, Table] = {
+    table.name: table
+    for table in (
+        # The score with the largest window_end_ms of each series and detector.
+        Table("latest", TABLES["scores"].columns, TABLES["scores"].key[:-1]),
+        # Panes added up to 5 minutes and to an hour, over all topics and partitions; those of which the stretch is no
+        # multiple are left out. ``late`` is 1 for what came late, else 0. Names and counts are added up name by name:
+        # a row may hold more names than its layout samples, and adding summaries (one is enough) cuts them.
+        _table("panes_5m", _TIER, "model signal segment version pane_start_ms late layout"),
+        _table("panes_1h", _TIER, "model signal segment version pane_start_ms late layout"),
+    )
+}
+"""Tables that a store derives from those of ``TABLES``: to be read like them, and never stale; not to be written."""
+
+READABLE = TABLES | DERIVED
+"""Every table that ``Query`` may name."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +210,7 @@ class Query:
 
     def sort_columns(self) -> tuple[str, ...]:
         """The columns that settle the order completely."""
-        return self.order + tuple(name for name in TABLES[self.table].key if name not in self.order)
+        return self.order + tuple(name for name in READABLE[self.table].key if name not in self.order)
 
     def cursor(self, rows: Columns) -> tuple[Any, ...]:
         """Return the ``after`` of the page behind ``rows``, which this query returned; empty if ``rows`` is.

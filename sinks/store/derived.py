@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from sinks.store.contract import BUCKETS, TABLES, Buckets, Columns
+from sinks.store.contract import BUCKETS, DERIVED, TABLES, Buckets, Columns, Query, Table
 
-__all__ = ["STATUSES", "bucket_rows"]
+__all__ = ["SERIES", "SOURCES", "STATUSES", "TIERS", "WORST", "bucket_rows", "derived_rows", "source_query"]
 
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 SERIES = TABLES["scores"].key[:-1]
+SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
 WORST = tuple(column.name.removeprefix("worst_") for column in BUCKETS.columns if column.name.startswith("worst_"))
+
+SOURCES = {"latest": "scores", "panes_5m": "panes", "panes_1h": "panes"}
+"""The table that each derived table follows from."""
+
+TIERS = {"panes_5m": 300_000, "panes_1h": 3_600_000}
+"""Tables of panes that are added up, with their length in ms."""
 
 Row = dict[str, Any]
 
@@ -45,7 +53,65 @@ def bucket_rows(buckets: Buckets, scores: Columns) -> Columns:
     if buckets.after:
         place = _rank(buckets, buckets.after)
         found = [row for row in found if _rank(buckets, tuple(row[name] for name in buckets.sort_columns())) > place]
-    return _columns(found[: buckets.limit])
+    return _columns(BUCKETS, found[: buckets.limit])
+
+
+def source_query(query: Query) -> Query:
+    """Return what must be read for ``query``, which names a derived table and is checked."""
+    source = TABLES[SOURCES[query.table]]
+    series = {name: wanted for name, wanted in query.where.items() if name in ("model", "signal", "segment", "version")}
+    return Query(source.name, series, columns=tuple(column.name for column in source.columns))
+
+
+def derived_rows(name: str, rows: Columns) -> Columns:
+    """Return the derived table ``name`` from ``rows`` of its source."""
+    return _columns(DERIVED[name], _latest(rows) if name == "latest" else _tier(TIERS[name], rows))
+
+
+def _latest(scores: Columns) -> Iterable[Row]:
+    newest: dict[tuple[str, ...], Row] = {}
+    for row in _rows(scores):
+        key = tuple(row[name] for name in SERIES)
+        if key not in newest or row["window_end_ms"] > newest[key]["window_end_ms"]:
+            newest[key] = row
+    return newest.values()
+
+
+def _tier(tier_ms: int, panes: Columns) -> Iterable[Row]:
+    together: dict[tuple[Any, ...], list[Row]] = {}
+    for row in _rows(panes):
+        if row["pane_ms"] > 0 and tier_ms % row["pane_ms"] == 0:
+            start_ms = row["pane_start_ms"] // tier_ms * tier_ms
+            series = (row["model"], row["signal"], row["segment"], row["version"])
+            together.setdefault((*series, start_ms, int(row["late_at_ms"] != 0), row["layout"]), []).append(row)
+    return (_sum_of_panes(tier_ms, key, rows) for key, rows in together.items())
+
+
+def _sum_of_panes(tier_ms: int, key: tuple[Any, ...], rows: list[Row]) -> Row:
+    cells: Counter[Any] = Counter()
+    names: Counter[Any] = Counter()
+    for row in rows:
+        counts = row["counts"].tolist()
+        if len(row["cells"]) == len(counts):
+            _count(cells, row["cells"].tolist(), counts)
+        elif len(row["names"]) == len(counts):
+            _count(names, row["names"], counts)
+    kept = sorted((item, count) for item, count in (names or cells).items() if count)
+    return {
+        **dict(zip(DERIVED["panes_5m"].key, key, strict=True)),
+        "pane_ms": tier_ms,
+        **{name: sum(row[name] for row in rows) for name in SUMS},
+        "cells": np.array([item for item, _ in kept if not names], np.int64),
+        "counts": np.array([count for _, count in kept], np.int64),
+        "names": tuple(item for item, _ in kept if names),
+        "min": min(row["min"] for row in rows) + 0.0,
+        "max": max(row["max"] for row in rows) + 0.0,
+    }
+
+
+def _count(counter: Counter[Any], items: Iterable[Any], counts: Iterable[int]) -> None:
+    for item, count in zip(items, counts, strict=True):
+        counter[item] += count
 
 
 def _rows(columns: Columns) -> Iterable[Row]:
@@ -53,9 +119,10 @@ def _rows(columns: Columns) -> Iterable[Row]:
     return (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
 
 
-def _columns(rows: list[Row]) -> Columns:
+def _columns(table: Table, rows: Iterable[Row]) -> Columns:
     dtypes = {"int": np.int64, "float": np.float64}
-    lists = {column: [row[column.name] for row in rows] for column in BUCKETS.columns}
+    rows = list(rows)
+    lists = {column: [row[column.name] for row in rows] for column in table.columns}
     return {c.name: np.array(v, dtypes[c.kind]) if c.kind in dtypes else v for c, v in lists.items()}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import TABLES, Buckets, Columns, Query, StoreError, Table
-from sinks.store.derived import bucket_rows
+from sinks.store.contract import DERIVED, TABLES, Buckets, Columns, Query, StoreError, Table
+from sinks.store.derived import bucket_rows, derived_rows, source_query
 from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
 
 __all__ = ["MemoryStore"]
@@ -55,6 +55,10 @@ class MemoryStore:
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for, as copies."""
         query = checked_query(query)
+        if query.table in DERIVED:
+            rows = _Rows(DERIVED[query.table])
+            rows.append(derived_rows(query.table, self.read(source_query(query))), "derived")
+            return rows.read(query)
         with self._lock:
             self._check_open()
             return self._tables[query.table].read(query)

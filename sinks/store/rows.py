@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import BUCKETS, TABLES, Buckets, Column, Columns, Query, StoreError, Table
+from sinks.store.contract import BUCKETS, DERIVED, READABLE, TABLES, Buckets, Column, Columns, Query, StoreError, Table
 
 __all__ = ["INT64", "checked_buckets", "checked_columns", "checked_query", "row_count", "split"]
 
@@ -24,6 +24,9 @@ LONGEST_MS = 2**62
 
 
 def table_named(name: str) -> Table:
+    """Return the table ``name``, to write to; StoreError if there is none."""
+    if name in DERIVED:
+        raise StoreError(f"table {name!r} follows from others and is not written")
     if name not in TABLES:
         raise StoreError(f"there is no table {name!r}; tables: {', '.join(sorted(TABLES))}")
     return TABLES[name]
@@ -164,7 +167,9 @@ def checked_query(query: Query) -> Query:
     >>> checked.where, checked.low
     ({'model': ['fraud']}, {'closed_ms': 2})
     """
-    table = table_named(query.table)
+    if query.table not in READABLE:
+        raise StoreError(f"there is no table {query.table!r}; tables: {', '.join(sorted(READABLE))}")
+    table = READABLE[query.table]
     where = {name: _wanted(_column(table, name), value) for name, value in query.where.items()}
     low, high = _bounds(table, query.low, where), _bounds(table, query.high, where, upper=True)
     _check_order(table, query)

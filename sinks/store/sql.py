@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sinks.store.contract import TABLES, Query, Table
+from sinks.store.contract import READABLE, Query, Table
 from sinks.store.native import CLICKHOUSE_TYPES
 
-__all__ = ["Parameters", "bound", "quoted", "quoted_text", "select"]
+__all__ = ["STRETCHES", "Parameters", "bound", "comparisons", "quoted", "quoted_text", "select", "stretch_condition"]
+
+STRETCHES = {
+    "panes": ("pane_start_ms", 300_000),
+    "panes_5m": ("pane_start_ms", 86_400_000),
+    "panes_1h": ("pane_start_ms", 604_800_000),
+    "scores": ("window_end_ms", 86_400_000),
+    "scores_1h": ("bucket_end_ms", 604_800_000),
+}
+"""Tables sorted by stretches of a time before their series: the time, and the stretch in ms.
+
+The engine does not see by itself that a bound of the time bounds the stretch, so that statements say both.
+"""
 
 
 class Parameters(dict[str, Any]):
@@ -21,8 +33,16 @@ class Parameters(dict[str, Any]):
         return f"{{{name}:{type_name}}}"
 
 
-def select(query: Query) -> tuple[str, dict[str, Any]]:
+def select(query: Query, source: str = "", values: Parameters | None = None) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``query``, which :func:`sinks.store.rows.checked_query` has checked, and its values.
+
+    Parameters
+    ----------
+    query : Query
+    source : str
+        A statement whose rows are read instead of the table's own.
+    values : Parameters or None
+        What ``source`` has bound.
 
     Examples
     --------
@@ -35,12 +55,15 @@ def select(query: Query) -> tuple[str, dict[str, Any]]:
     >>> values
     {'p0': ['fraud']}
     """
-    table = TABLES[query.table]
-    values = Parameters()
-    lines = [f"SELECT {', '.join(map(quoted, query.columns))} FROM {quoted(query.table)} FINAL"]
+    table = READABLE[query.table]
+    values = Parameters() if values is None else values
+    rows = f"({source})" if source else f"{quoted(query.table)} FINAL"
+    lines = [f"SELECT {', '.join(map(quoted, query.columns))} FROM {rows}"]
     by_key, others = _conditions(table, query, values)
-    if by_key:
+    if by_key and not source:
         lines.append(f"PREWHERE {' AND '.join(by_key)}")
+    elif by_key:
+        others = by_key + others
     if others:
         lines.append(f"WHERE {' AND '.join(others)}")
     direction = " DESC" if query.descending else ""
@@ -68,17 +91,34 @@ def _conditions(table: Table, query: Query, values: Parameters) -> tuple[list[st
     by_key: list[str] = []
     others: list[str] = []
     (by_key if set(query.order) <= set(table.key) else others).extend(_behind(table, query, values))
-    for name, condition in _comparisons(table, query, values):
+    for name, condition in comparisons(query, values):
         (by_key if name in table.key else others).append(condition)
     return by_key, others
 
 
-def _comparisons(table: Table, query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
+def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
+    """Yield the conditions of ``query`` but for that of ``after``, each with its column."""
+    table = READABLE[query.table]
     for name, wanted in query.where.items():
         yield name, f"{quoted(name)} IN {values.bind(f'Array({_type(table, name)})', wanted)}"
     for operator, bounds in ((">=", query.low), ("<", query.high)):
         for name, bound_value in bounds.items():
-            yield name, f"{quoted(name)} {operator} {values.bind(_type(table, name), bound_value)}"
+            mark = values.bind(_type(table, name), bound_value)
+            yield name, f"{quoted(name)} {operator} {mark}"
+            yield from ((name, condition) for condition in stretch_condition(table.name, name, operator, mark))
+
+
+def stretch_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:
+    """Yield the condition on the stretch of ``table`` that follows from one on its time, if ``name`` is that.
+
+    Examples
+    --------
+    >>> list(stretch_condition("scores", "window_end_ms", "<", "{p0:Int64}"))
+    ['intDiv(`window_end_ms`, 86400000) <= intDiv({p0:Int64}, 86400000)']
+    """
+    time, stretch_ms = STRETCHES.get(table, ("", 1))
+    if name == time:
+        yield f"intDiv({quoted(name)}, {stretch_ms}) {operator[0]}= intDiv({mark}, {stretch_ms})"
 
 
 def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
@@ -88,6 +128,7 @@ def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
     marks = [values.bind(_type(table, name), value) for name, value in zip(names, query.after, strict=True)]
     # The comparison of tuples decides; that of their first members lets the index skip what lies before.
     yield f"{quoted(names[0])} {operator}= {marks[0]}"
+    yield from stretch_condition(table.name, names[0], operator, marks[0])
     yield f"({', '.join(map(quoted, names))}) {operator} ({', '.join(marks)})"
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import TABLES, Query, StoreError
+from sinks.store.contract import READABLE, TABLES, Query, StoreError
 from sinks.store.schema import migrations
+from sinks.store.sql import STRETCHES
 from tests.sinks.store.samples import STRINGS, plain
 
 WORKER = """
@@ -59,9 +60,9 @@ def kinds_of(type_name: str) -> set[str]:
     return next(kinds for pattern, kinds in KINDS.items() if re.fullmatch(pattern, type_name))
 
 
-def test_the_migrations_create_exactly_the_tables_of_the_contract(chdb: ChdbStore) -> None:
+def test_the_migrations_create_the_tables_of_the_contract(chdb: ChdbStore) -> None:
     found = chdb.query("SELECT name FROM system.tables WHERE database = 'default'")["name"]
-    assert sorted(found) == sorted([*TABLES, "schema_migrations"])
+    assert set(READABLE) <= set(found)
 
 
 @pytest.mark.parametrize("name", list(TABLES))
@@ -73,7 +74,9 @@ def test_a_table_has_the_columns_key_and_version_of_the_contract(chdb: ChdbStore
         assert column.kind in kinds_of(type_name), column.name
     sql = "SELECT sorting_key, engine_full, partition_key FROM system.tables WHERE name = {t:String}"
     described = {key: values[0] for key, values in chdb.query(sql, {"t": name}).items()}
-    assert described["sorting_key"].replace("`", "").split(", ") == list(TABLES[name].key)
+    time, stretch_ms = STRETCHES.get(name, ("", 0))
+    sorting_key = described["sorting_key"].replace("`", "").replace(f"intDiv({time}, {stretch_ms}), ", "")
+    assert sorting_key.split(", ") == list(TABLES[name].key)
     version = re.match(r"ReplacingMergeTree(?:\((\w+)\))?", described["engine_full"])
     assert version is not None
     assert (version[1] or "") == TABLES[name].newest_by
@@ -86,8 +89,9 @@ def test_rows_with_one_key_never_lie_in_two_partitions(chdb: ChdbStore, name: st
     assert set(chdb.query(sql, {"t": name})["name"]) <= set(TABLES[name].key)
 
 
-def test_migrations_count_up_from_one_and_say_why() -> None:
-    assert [step.version for step in migrations()] == list(range(1, len(migrations()) + 1))
+def test_migrations_have_numbers_of_their_own_and_say_why() -> None:
+    versions = [step.version for step in migrations()]
+    assert versions == sorted(set(versions))
     for step in migrations():
         assert all(statement.startswith("--") for statement in step.statements)
 

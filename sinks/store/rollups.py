@@ -1,0 +1,139 @@
+"""Keeping roll-ups up to date, and answering from them without ever being stale.
+
+An insert marks the hours that it touches, in the table ``touched``. A refresh works touched hours out anew from their
+rows and then records until when it had seen marks, so that an hour touched meanwhile stays marked. It may be killed
+anywhere and run twice at once: whatever it writes is what the rows say, and marks go last. Until then reads take marked
+hours from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sinks.store.buckets import bucket_statement, chosen_span, piece_columns, pieces_of_scores
+from sinks.store.contract import Buckets, Query
+from sinks.store.derived import SERIES, TIERS
+from sinks.store.spans import DAY_MS, HOUR_MS, merged, plan
+from sinks.store.sql import Parameters
+from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
+
+if TYPE_CHECKING:
+    from sinks.store.sqlstore import SqlStore
+
+__all__ = ["SETTLE_MS", "bucket_question", "refresh", "tier_question"]
+
+SETTLE_MS = 600_000
+"""An hour is refreshed once it has been left alone for this long.
+
+Longer than any insert may take, since an insert's mark can be seen before its rows: what a refresh has not seen was
+marked later than this before it began.
+"""
+
+BATCH = {"scores": 2_000, "panes": 8}
+"""Hours of a model that one statement works out: those of panes need memory for every cell."""
+
+CHANGED = "SELECT DISTINCT hour_ms FROM touched FINAL WHERE {conditions} AND touched_ms > refreshed_ms ORDER BY hour_ms"
+
+
+def bucket_question(store: SqlStore, buckets: Buckets) -> tuple[str, dict[str, Any]]:
+    """Return the statement for ``buckets``, which are checked, from roll-ups where they can be trusted."""
+    span = chosen_span(buckets)
+    parts = plan(span, buckets.step_ms, [])
+    if parts.hours or parts.days:
+        hours = _changed(store, "scores", buckets.where, (span[0] - HOUR_MS, span[1]))
+        parts = plan(span, buckets.step_ms, hours)
+    return bucket_statement(buckets, parts)
+
+
+def tier_question(store: SqlStore, query: Query) -> tuple[str, dict[str, Any]]:
+    """Return the statement for ``query``, which is checked and names a tier."""
+    return tier_statement(query, merged(_changed(store, "panes", query.where, hours_of(query))))
+
+
+def _changed(store: SqlStore, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:
+    values = Parameters()
+    conditions = [f"source = {values.bind('String', source)}"]
+    if "model" in where:
+        conditions.append(f"model IN {values.bind('Array(String)', where['model'])}")
+    conditions.append(f"hour_ms > {values.bind('Int64', span[0])}")
+    conditions.append(f"hour_ms < {values.bind('Int64', span[1])}")
+    found = store.query(CHANGED.format(conditions=" AND ".join(conditions)), dict(values))
+    return [int(hour_ms) for hour_ms in found["hour_ms"]]
+
+
+def refresh(store: SqlStore, settle_ms: int = SETTLE_MS) -> int:
+    """Bring roll-ups up to date with what was written until ``settle_ms`` ago.
+
+    Parameters
+    ----------
+    store : SqlStore
+    settle_ms : int
+        0 only where no append is under way.
+
+    Returns
+    -------
+    int
+        How many hours of a model were worked out.
+
+    Raises
+    ------
+    StoreError
+        What was done until then is kept.
+    """
+    return _refresh(store, "scores", settle_ms) + _refresh(store, "panes", settle_ms)
+
+
+def _refresh(store: SqlStore, source: str, settle_ms: int) -> int:
+    done = 0
+    while True:
+        now_ms = int(store.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")["now_ms"][0])
+        seen_ms = now_ms - settle_ms
+        marks = _settled(store, source, seen_ms)
+        if not marks["hour_ms"]:
+            return done
+        for table, statement in _statements(source, marks):
+            store.command(f"INSERT INTO {table} SELECT *, {now_ms:d} FROM ({statement})", marks)
+        recorded = "SELECT {source:String}, mark.1, mark.2, 0, {seen_ms:Int64}"
+        pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
+        store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
+        done += len(marks["hour_ms"])
+
+
+def _settled(store: SqlStore, source: str, seen_ms: int) -> dict[str, list[Any]]:
+    """Return some marked hours with their models: for scores of one day, for panes of one model."""
+    order = "intDiv(hour_ms, 86400000), model, hour_ms" if source == "scores" else "model, hour_ms"
+    found = store.query(
+        "SELECT model, hour_ms FROM touched FINAL WHERE source = {source:String} AND touched_ms > refreshed_ms "
+        f"AND touched_ms <= {{seen_ms:Int64}} ORDER BY {order} LIMIT {BATCH[source]}",
+        {"source": source, "seen_ms": seen_ms},
+    )
+    rows = list(zip(found["model"], found["hour_ms"].tolist(), strict=True))
+    together = [row for row in rows if _group(source, row) == _group(source, rows[0])]
+    return {"model": [model for model, _ in together], "hour_ms": [hour_ms for _, hour_ms in together]}
+
+
+def _group(source: str, row: tuple[str, int]) -> Any:
+    return row[1] // DAY_MS if source == "scores" else row[0]
+
+
+def _statements(source: str, marks: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
+    """Return the tables to write, and the statement for the rows of each, out of the marked hours' rows."""
+    models = "model IN {model:Array(String)}"
+    if source == "panes":
+        first_ms, last_ms = min(marks["hour_ms"]), max(marks["hour_ms"]) + HOUR_MS
+        hour = "pane_start_ms - positiveModulo(pane_start_ms, 3600000) IN {hour_ms:Array(Int64)}"
+        chosen = f"{models} AND pane_start_ms >= {first_ms:d} AND pane_start_ms < {last_ms:d} AND {hour}"
+        return [(table, sums_of_panes(tier_ms, chosen)) for table, tier_ms in TIERS.items()]
+    day_ms = marks["hour_ms"][0] // DAY_MS * DAY_MS
+    chosen = f"{models} AND window_end_ms > {day_ms:d} AND window_end_ms <= {day_ms + DAY_MS:d}"
+    hour = "window_end_ms - 1 - positiveModulo(window_end_ms - 1, 3600000) IN {hour_ms:Array(Int64)}"
+    return [
+        ("scores_1h", _rollup(HOUR_MS, f"{chosen} AND {hour}")),
+        ("scores_1d", _rollup(DAY_MS, chosen)),  # from the rows, since another refresh may be busy with its hours
+    ]
+
+
+def _rollup(step_ms: int, condition: str) -> str:
+    end = f"window_end_ms + positiveModulo(-window_end_ms, {step_ms})"
+    return f"SELECT {', '.join(SERIES)}, bucket_end_ms, {piece_columns()} FROM ({pieces_of_scores(end, condition)})"
