@@ -124,7 +124,7 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
         if before.get(table, "") == after:
             continue
         action = f"MODIFY TTL {after} SETTINGS mutations_sync = 0" if after else "REMOVE TTL"
-        store.command(f"ALTER TABLE `{table}` {action}")
+        store.command(f"ALTER TABLE {store.altered(table)} {action}")
         changes.append(Change(table, before.get(table, ""), after))
     return changes
 
@@ -138,7 +138,7 @@ def present(store: SqlStore) -> dict[str, str]:
     for name, engine in zip(found["name"], found["engine_full"], strict=True):
         match = re.search(r" TTL (.+?)(?: SETTINGS |$)", engine, re.DOTALL)
         if match:
-            ttls[name] = match[1]
+            ttls[name.removesuffix("_local")] = match[1]
     return ttls
 
 

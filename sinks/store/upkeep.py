@@ -1,6 +1,7 @@
 """What a store holds, and how it gets rid of what nobody needs: for ``leeway store``, and for erasing.
 
-All of it works on the tables of one server (or of this process), while others write to them.
+All of it works while others write. On a cluster it speaks of all replicas, and of ``scores`` where each of them has
+``scores_local``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from sinks.store.sqlstore import SqlStore
 __all__ = ["Status", "TableStatus", "applied", "drop_outdated", "mutate", "pause", "status", "tables_of", "vacuum"]
 
 POLL_S = 0.1
-_HERE = "database = currentDatabase()"
+_HERE = "database = {database:String}"
+_TABLE = "replaceRegexpOne(table, '_local$', '')"
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,14 @@ class Status:
 
 def tables_of(store: SqlStore) -> list[str]:
     """Return the names of the tables that hold rows, sorted."""
-    sql = f"SELECT name FROM system.tables WHERE {_HERE} AND engine LIKE '%MergeTree' ORDER BY name"
-    return list(store.query(sql)["name"])
+    sql = f"SELECT name FROM system.tables WHERE {_HERE} AND engine LIKE '%MergeTree'"
+    return sorted({name.removesuffix("_local") for name in _asked(store, sql)["name"]})
+
+
+def _asked(store: SqlStore, sql: str, **parameters: Any) -> dict[str, Any]:
+    """Ask a system table; the database is named, since on another replica the present one is another."""
+    database = store.query("SELECT currentDatabase() AS name")["name"][0]
+    return store.query(sql, {"database": database, **parameters})
 
 
 def status(store: SqlStore) -> Status:
@@ -92,16 +100,20 @@ def status(store: SqlStore) -> Status:
     parts = _by_table(
         store,
         f"""
-        SELECT table, sumIf(rows, active) AS n, sumIf(bytes_on_disk, active) AS used, countIf(active) AS parts,
-            sumIf(bytes_on_disk, NOT active) AS outdated, countIf(NOT active) AS outdated_parts
-        FROM system.parts WHERE {_HERE} GROUP BY table
+        SELECT {_TABLE} AS name, sumIf(rows, active) AS n, sumIf(bytes_on_disk, active) AS used,
+            countIf(active) AS parts, sumIf(bytes_on_disk, NOT active) AS outdated,
+            countIf(NOT active) AS outdated_parts
+        FROM {store.everywhere("system.parts")} WHERE {_HERE} GROUP BY name
         """,
     )
     mutations = _by_table(
-        store, f"SELECT table, count() AS pending FROM system.mutations WHERE {_HERE} AND NOT is_done GROUP BY table"
+        store,
+        f"SELECT {_TABLE} AS name, count() AS pending FROM {store.everywhere('system.mutations')} "
+        f"WHERE {_HERE} AND NOT is_done GROUP BY name",
     )
     ttls = present(store)
-    found = store.query("SELECT version() AS engine, min(free_space) AS free FROM system.disks")
+    disks = store.everywhere("system.disks")
+    found = store.query(f"SELECT version() AS engine, min(free_space) AS free FROM {disks}")
     tables = [
         _table_status(store, name, parts.get(name, {}), mutations.get(name, {}), ttls.get(name, ""))
         for name in tables_of(store)
@@ -144,9 +156,9 @@ def _table_status(
 
 
 def _by_table(store: SqlStore, sql: str) -> dict[str, dict[str, Any]]:
-    found = store.query(sql)
+    found = _asked(store, sql)
     rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
-    return {row["table"]: row for row in rows}
+    return {row["name"]: row for row in rows}
 
 
 def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -161,14 +173,14 @@ def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, An
     """
     known = set(_mutations(store, table)["mutation_id"])
     # Not waited for by the statement, since a connection that hears nothing for long is taken for dead.
-    store.command(f"ALTER TABLE `{table}` {action} SETTINGS mutations_sync = 0", parameters)
+    store.command(f"ALTER TABLE {store.altered(table)} {action} SETTINGS mutations_sync = 0", parameters)
     while True:
         found = _mutations(store, table)
         rows = zip(found["mutation_id"], found["is_done"], found["latest_fail_reason"], strict=True)
         mine = [row for row in rows if row[0] not in known]
         failed = [reason for _, _, reason in mine if reason]
         if failed:
-            store.command(f"KILL MUTATION WHERE {_HERE} AND table = {{name:String}}", {"name": table})
+            store.command(f"KILL MUTATION WHERE {_TABLE} = {{name:String}} AND NOT is_done", {"name": table})
             raise StoreError(f"store at {store.where}: table {table!r} could not be changed: {failed[0]}")
         if all(done for _, done, _ in mine):
             return ",".join(identity for identity, _, _ in mine)
@@ -177,10 +189,11 @@ def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, An
 
 def _mutations(store: SqlStore, table: str) -> dict[str, Any]:
     sql = (
-        f"SELECT mutation_id, is_done, latest_fail_reason FROM system.mutations "
-        f"WHERE {_HERE} AND table = {{name:String}} ORDER BY create_time, mutation_id"
+        f"SELECT mutation_id, min(is_done) AS is_done, max(latest_fail_reason) AS latest_fail_reason "
+        f"FROM {store.everywhere('system.mutations')} WHERE {_HERE} AND {_TABLE} = {{table:String}} "
+        "GROUP BY mutation_id ORDER BY mutation_id"
     )
-    return store.query(sql, {"name": table})
+    return _asked(store, sql, table=table)
 
 
 def pause(store: SqlStore) -> None:
@@ -196,8 +209,8 @@ def drop_outdated(store: SqlStore, tables: Collection[str], *, alone: bool = Fal
     store : SqlStore
     tables : collection of str
     alone : bool
-        Whether nobody else uses the store: tables are then taken away for a moment and put back, since a table's
-        cleaner begins with a round of work, and else comes by when it likes (after half a minute, or five).
+        Whether nobody else uses the store, which must be no cluster: tables are then taken away for a moment and put
+        back, since a table's cleaner begins with a round of work, and else comes by when it likes.
     attempts : int
         How often to look, ten times a second.
 
@@ -208,29 +221,33 @@ def drop_outdated(store: SqlStore, tables: Collection[str], *, alone: bool = Fal
     """
     if not tables:
         return
-    sql = f"SELECT name, table FROM system.parts WHERE {_HERE} AND NOT active AND table IN {{tables:Array(String)}}"
-    replaced = _pairs(store.query(sql, {"tables": list(tables)}))
-    if not replaced:
-        return
-    for table in sorted({table for _, table in replaced}):
-        store.command(f"ALTER TABLE `{table}` MODIFY SETTING old_parts_lifetime = 0")
+    replaced = _outdated(store, tables)
+    concerned = sorted({table for table, _ in replaced})
+    for table in concerned:
+        store.command(f"ALTER TABLE {store.altered(table)} MODIFY SETTING old_parts_lifetime = 0")
         if alone:
             store.command(f"DETACH TABLE `{table}` SYNC")
             store.command(f"ATTACH TABLE `{table}`")
     try:
         for _ in range(attempts):
-            if not replaced & _pairs(store.query(sql, {"tables": list(tables)})):
+            if not replaced & _outdated(store, concerned):
                 return
             pause(store)
     finally:
-        for table in sorted({table for _, table in replaced}):
-            store.command(f"ALTER TABLE `{table}` RESET SETTING old_parts_lifetime")
-    left = replaced & _pairs(store.query(sql, {"tables": list(tables)}))
-    raise StoreError(f"store at {store.where}: {len(left)} replaced parts are still on the disk", retryable=True)
+        for table in concerned:
+            store.command(f"ALTER TABLE {store.altered(table)} RESET SETTING old_parts_lifetime")
+    left = len(replaced & _outdated(store, concerned))
+    raise StoreError(f"store at {store.where}: {left} replaced parts are still on the disk", retryable=True)
 
 
-def _pairs(found: Mapping[str, Sequence[Any]]) -> set[tuple[str, str]]:
-    return set(zip(found["name"], found["table"], strict=True))
+def _outdated(store: SqlStore, tables: Collection[str]) -> set[tuple[str, str]]:
+    """Table and name of every part that others have replaced."""
+    sql = (
+        f"SELECT {_TABLE} AS of_table, name FROM {store.everywhere('system.parts')} "
+        f"WHERE {_HERE} AND NOT active AND of_table IN {{tables:Array(String)}}"
+    )
+    found = _asked(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
+    return set(zip(found["of_table"], found["name"], strict=True))
 
 
 def vacuum(
@@ -268,12 +285,13 @@ def vacuum(
         on_table(name)
         if name in ttls:
             mutate(store, name, "MATERIALIZE TTL")
-        store.command(f"OPTIMIZE TABLE `{name}` FINAL SETTINGS optimize_skip_merged_partitions = 1")
+        store.command(f"OPTIMIZE TABLE {store.altered(name)} FINAL SETTINGS optimize_skip_merged_partitions = 1")
     drop_outdated(store, names, alone=alone)
     after = _disk_bytes(store)
     return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
 
 
 def _disk_bytes(store: SqlStore) -> dict[str, int]:
-    found = store.query(f"SELECT table, sum(bytes_on_disk) AS used FROM system.parts WHERE {_HERE} GROUP BY table")
-    return {name: int(used) for name, used in zip(found["table"], found["used"], strict=True)}
+    parts = store.everywhere("system.parts")
+    sql = f"SELECT {_TABLE} AS name, sum(bytes_on_disk) AS used FROM {parts} WHERE {_HERE} GROUP BY name"
+    return {name: int(row["used"]) for name, row in _by_table(store, sql).items()}
