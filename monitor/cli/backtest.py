@@ -93,11 +93,11 @@ def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
     from sinks.store import open_store
 
     spec = configuration.service.spec.store
-    kind, path = (spec.kind, Path(spec.path)) if store_dir is None else ("chdb", store_dir)
+    kind, settings = (spec.kind, spec.settings()) if store_dir is None else ("chdb", {"path": str(store_dir)})
     # Opening would create an empty store, and a mistyped name would answer "nothing".
-    if kind == "chdb" and not (path / MARK).is_file():
-        raise InputError(f"no store at {path}; --store names the one to judge")
-    return open_store(kind, str(path))
+    if kind == "chdb" and not (Path(settings["path"]) / MARK).is_file():
+        raise InputError(f"no store at {settings['path']}; --store names the one to judge")
+    return open_store(kind, **settings)
 
 
 def _chosen(configuration: Configuration, models: tuple[str, ...]) -> list[str]:
