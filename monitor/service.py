@@ -66,7 +66,7 @@ class Service:
         self.configuration, self.clock = configuration, clock
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         spec = configuration.service.spec
-        self.store = store if store is not None else open_store(spec.store.kind, spec.store.path)
+        self.store = store if store is not None else open_store(spec.store.kind, **spec.store.settings())
         self.store.migrate()
         for change in retain(self.store, lifetimes(configuration)):
             log.info("lifetime changed", table=change.table, before=change.before, after=change.after)

@@ -74,7 +74,7 @@ def test_the_service_that_compose_starts_is_a_valid_configuration(compose: dict[
     assert host in compose["services"]
     assert f"INSIDE://{host}:{port}" in compose["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert f":{spec.api.port}" in compose["services"]["leeway"]["ports"][0]
-    assert spec.store.path.startswith(compose["services"]["leeway"]["volumes"][1].partition(":")[2] + "/")
+    assert spec.store.settings()["path"].startswith(compose["services"]["leeway"]["volumes"][1].partition(":")[2] + "/")
 
 
 def test_the_image_starts_a_command_that_exists_with_a_file_that_exists() -> None:

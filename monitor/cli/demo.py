@@ -55,8 +55,8 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     events = FOLDER / "flights.jsonl"
     count = write_events(flights, events)
     click.echo(f"AUC on the rest of the year: {flights.auc:.2f}. Replaying {count:,} events.\n", err=True)
-    store = open_store("chdb", configuration.service.spec.store.path)
-    store.migrate()
+    spec = configuration.service.spec.store
+    store = open_store(spec.kind, **spec.settings())
     try:
         with _source(source, configuration, events) as (configured, opened):
             done = _replay(configured, store, opened, count, quiet=json_)

@@ -64,12 +64,12 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
         from monitor.config import load
 
         spec = load(config).service.spec.store
-        kind, path = spec.kind, spec.path
+        kind, settings = spec.kind, spec.settings()
     else:
-        kind, path = "chdb", str(store)
-    if kind == "chdb" and not (Path(path) / MARK).is_file():
-        raise InputError(f"no store at {path}")
-    opened = open_store(kind, path)
+        kind, settings = "chdb", {"path": str(store)}
+    if kind == "chdb" and not (Path(settings["path"]) / MARK).is_file():
+        raise InputError(f"no store at {settings['path']}")
+    opened = open_store(kind, **settings)
     if not isinstance(opened, SqlStore):
         opened.close()
         raise InputError(f"the store {kind} understands no SQL")

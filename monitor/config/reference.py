@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.config import model, service
@@ -36,7 +36,10 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),
-    ("spec.store", service.StoreSpec),
+    ("spec.store, kind: chdb", service.ChdbStoreSpec),
+    ("spec.store, kind: clickhouse", service.ClickhouseStoreSpec),
+    ("spec.store.tls", service.ClickhouseTls),
+    ("spec.store, kind: memory", service.MemoryStoreSpec),
     ("spec.store.keep", service.Retention),
     ("spec.kafka", service.KafkaCluster),
     ("spec.api", service.Api),
@@ -56,6 +59,8 @@ DURATIONS = frozenset(
         "resolve_after",
         "join_within",
         "timeout",
+        "connect_timeout",
+        "append_timeout",
         "checkpoint_every",
         "idle_after",
     ]
@@ -103,13 +108,22 @@ def _is_duration(key: str, field: FieldInfo) -> bool:
     return key in DURATIONS and not (inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel))
 
 
+_PLAIN: dict[Any, str] = {
+    str: "text",
+    SecretStr: "text",
+    int: "number",
+    float: "number",
+    bool: "true or false",
+    type(None): "nothing",
+}
+
+
 def _kind(annotation: Any) -> str:
     if hasattr(annotation, "__metadata__"):
         annotation = annotation.__origin__
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
-        plain = {str: "text", int: "number", float: "number", bool: "true or false", type(None): "nothing"}
-        return plain.get(annotation, "section")
+        return _PLAIN.get(annotation, "section")
     if str(origin) == "typing.Literal":
         return ", ".join(f"`{value}`" for value in arguments)
     if origin is list:
@@ -131,7 +145,7 @@ def _default(key: str, field: FieldInfo) -> str:
         return f"`{write(value)}`"
     if isinstance(value, model.Budget):
         return f"`{value.count:g} per {format_duration(value.per_ms)}`"
-    if value is None or value == "" or isinstance(value, BaseModel) or value in ({}, []):
+    if value is None or value == "" or isinstance(value, (BaseModel, SecretStr)) or value in ({}, []):
         return ""
     if isinstance(value, list) and isinstance(value[0], BaseModel):
         return "a log receiver"

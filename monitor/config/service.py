@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from monitor.config.model import Strict
 from monitor.config.values import DurationMs, Lifetime, Name
 
 __all__ = [
     "Api",
+    "ChdbStoreSpec",
+    "ClickhouseStoreSpec",
+    "ClickhouseTls",
     "KafkaCluster",
     "LogReceiver",
+    "MemoryStoreSpec",
     "Receiver",
     "Retention",
     "Service",
@@ -20,6 +24,9 @@ __all__ = [
     "StoreSpec",
     "WebhookReceiver",
 ]
+
+LONGEST_APPEND_MS = 240_000
+"""A minute less than Kafka's ``max.poll.interval.ms``."""
 
 
 class Retention(Strict):
@@ -38,14 +45,111 @@ class Retention(Strict):
     )
 
 
-class StoreSpec(Strict):
-    """Where results are kept."""
+class _Store(Strict):
+    """What every kind of store has."""
 
-    kind: Literal["chdb", "memory"] = Field(
-        default="chdb", description="`chdb` is ClickHouse in the process; `memory` forgets at exit"
-    )
-    path: str = Field(default="data/store", description="the embedded store's directory; one process at a time")
     keep: Retention = Field(default_factory=Retention, description="how long; `memory` keeps all until it exits")
+
+
+class ChdbStoreSpec(_Store):
+    """ClickHouse in the process: the store of one machine."""
+
+    kind: Literal["chdb"] = "chdb"
+    path: str = Field(default="data/store", description="its directory; one process at a time")
+
+    def settings(self) -> dict[str, Any]:
+        """Return what :func:`sinks.store.open_store` takes."""
+        return {"path": self.path}
+
+
+class ClickhouseTls(Strict):
+    """Encryption between the service and ClickHouse; `{}` is enough where the server has a public certificate."""
+
+    ca: str = Field(default="", description="file of the certificates to trust; the public ones if empty")
+    certificate: str = Field(default="", description="file of a certificate of the service's own")
+    key: str = Field(default="", description="file of its key")
+    verify: bool = Field(default=True, description="false trusts any server: for trials only")
+
+
+class ClickhouseStoreSpec(_Store):
+    """A ClickHouse server, or a cluster: the store of several processes or machines."""
+
+    kind: Literal["clickhouse"]
+    hosts: list[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s]+)(:[0-9]{1,5})?$")]] = Field(
+        default_factory=lambda: ["localhost"],
+        min_length=1,
+        description="in order of preference; the port is 9000, or 9440 with `tls`; several only with `cluster`",
+    )
+    database: str = Field(default="leeway", pattern=r"^\w+$", description="made if it is not there")
+    user: str = Field(default="default", min_length=1)
+    password: SecretStr = Field(default=SecretStr(""), description="by reference: `${CLICKHOUSE_PASSWORD}`")
+    compression: Literal["lz4", "zstd", "none"] = Field(default="lz4", description="of what is sent")
+    tls: ClickhouseTls | None = Field(default=None, description="without it nothing is encrypted")
+    cluster: str = Field(
+        default="",
+        pattern=r"^[\w.-]*$",
+        description="name of a cluster in the servers' `remote_servers`: tables are replicated and distributed over it",
+    )
+    quorum: int = Field(default=0, ge=0, description="replicas that must have rows before they count as kept; 0 is one")
+    connect_timeout: DurationMs = Field(default=5_000, gt=0)
+    timeout: DurationMs = Field(default=30_000, gt=0, description="longest wait for the next bytes of an answer")
+    append_timeout: DurationMs = Field(default=90_000, gt=0, description="how long an insert is tried again")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.cluster and (len(self.hosts) > 1 or self.quorum):
+            raise ValueError("several hosts, or a quorum, need the `cluster` that they belong to")
+        longest_ms = self.append_timeout + self.timeout + 2 * self.connect_timeout
+        if longest_ms > LONGEST_APPEND_MS:
+            raise ValueError(
+                f"an insert may take {longest_ms / 1000:g} s (append_timeout + timeout + 2 connect_timeout); beyond "
+                f"{LONGEST_APPEND_MS / 1000:g} s Kafka takes the service's partitions away"
+            )
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return what :func:`sinks.store.open_store` takes."""
+        return {
+            "hosts": self.hosts,
+            "database": self.database,
+            "user": self.user,
+            "password": self.password.get_secret_value(),
+            "compression": self.compression,
+            "tls": self.tls.model_dump() if self.tls is not None else None,
+            "cluster": self.cluster,
+            "quorum": self.quorum,
+            "connect_timeout_ms": self.connect_timeout,
+            "timeout_ms": self.timeout,
+            "append_timeout_ms": self.append_timeout,
+        }
+
+
+class MemoryStoreSpec(_Store):
+    """Tables in memory, forgotten at the end: for trials."""
+
+    kind: Literal["memory"]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what :func:`sinks.store.open_store` takes."""
+        return {}
+
+
+def _kind_of(store: Any) -> str:
+    kind = store.get("kind", "chdb") if isinstance(store, dict) else getattr(store, "kind", "chdb")
+    return str(kind)
+
+
+StoreSpec = Annotated[
+    Annotated[ChdbStoreSpec, Tag("chdb")]
+    | Annotated[ClickhouseStoreSpec, Tag("clickhouse")]
+    | Annotated[MemoryStoreSpec, Tag("memory")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="unknown_store",
+        custom_error_message="the kinds of store are chdb, clickhouse and memory",
+    ),
+]
+"""Where results are kept, by `kind`; `chdb` if none is named."""
 
 
 class KafkaCluster(Strict):
@@ -97,7 +201,10 @@ class ServiceSpec(Strict):
     models: list[str] = Field(
         default_factory=lambda: ["models/*.yaml"], description="paths or globs, relative to this file"
     )
-    store: StoreSpec = Field(default_factory=StoreSpec)
+    store: StoreSpec = Field(
+        default_factory=ChdbStoreSpec,
+        description="where results are kept: `kind` is `chdb` (in the process), `clickhouse` (a server) or `memory`",
+    )
     kafka: KafkaCluster = Field(default_factory=KafkaCluster)
     api: Api = Field(default_factory=Api)
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")

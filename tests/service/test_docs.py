@@ -69,6 +69,6 @@ def test_exit_codes_jobs_tables_and_defaults_are_those_of_the_code() -> None:
     threads = OPERATIONS.partition("| thread |")[2].partition("\n\n")[0]
     assert set(TABLES) <= set(re.findall(r"`(\w+)`", threads))
     spec = ServiceSpec()
-    assert f"| `spec.store.path` | `{spec.store.path}` |" in OPERATIONS
+    assert f"| `spec.store.path` | `{spec.store.settings()['path']}` |" in OPERATIONS
     assert f"| `spec.ingest_log` | `{spec.ingest_log}` |" in OPERATIONS
     assert f"`checkpoint_every`, {spec.checkpoint_every // 1000} s by default" in OPERATIONS
