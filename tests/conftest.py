@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the end of the log of the services that a failed test used."""
     report = yield
-    for used in getattr(item, "funcargs", {}).values():
+    for used in {id(used): used for used in getattr(item, "funcargs", {}).values()}.values():
         if report.failed and isinstance(used, Broker | Endpoint):
             report.sections.append((f"Log of the {type(used).__name__.lower()}", used.log_tail()))
     return report

@@ -19,7 +19,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import random
 import re
 import shutil
 import signal
@@ -37,6 +36,8 @@ from typing import Self, TextIO
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+
+from tests.services.processes import free_port, is_free, watch_over
 
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka") / "pom.xml"
@@ -133,30 +134,6 @@ def _run(command: Sequence[str]) -> None:
         raise KafkaUnavailableError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def _free_port() -> int:
-    """Return a loopback port that nothing listens on, outside the range of outgoing connections.
-
-    Inside that range a client that reconnects while the broker is down can be given the broker's
-    own port as its source, connect to itself, and keep the broker from coming back.
-    """
-    outgoing_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in random.SystemRandom().sample(range(10_000, outgoing_from), 50):
-        if _is_free(port):
-            return port
-    raise KafkaUnavailableError("no free loopback port")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As Java does: connections of an earlier run that linger are no listener.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 class Cluster:
     """A Kafka that answers at `bootstrap`, whoever runs it.
 
@@ -212,8 +189,8 @@ class Broker(Cluster):
     """
 
     def __init__(self, data: Path | None = None, port: int = 0, for_load: bool = False) -> None:
-        self.port = port or _free_port()
-        self._controller_port = _free_port()
+        self.port = port or free_port()
+        self._controller_port = free_port()
         super().__init__(f"127.0.0.1:{self.port}")
         self._java_options = ["-Xmx1g"] if for_load else ["-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
         self._owns_data = data is None
@@ -255,7 +232,7 @@ class Broker(Cluster):
     def start(self) -> None:
         """Start the process and return once an admin client gets an answer."""
         jars = fetch()
-        if not _is_free(self.port):
+        if not is_free(self.port):
             raise KafkaUnavailableError(f"port {self.port} of 127.0.0.1 is in use")
         self._prepare(jars)
         # The same file over restarts, so that the log tells the whole story.
@@ -267,7 +244,7 @@ class Broker(Cluster):
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us: the broker outlives the tests that clean up on it
             )
-        self._watchdog = _watch_over(self._process.pid)
+        self._watchdog = watch_over(self._process.pid)
         try:
             self._wait_until_it_answers()
         except BaseException:
@@ -335,16 +312,6 @@ class Broker(Cluster):
 
 def _java(jars: Path, *arguments: str) -> list[str]:
     return ["java", "-cp", f"{jars}/*", *arguments]
-
-
-def _watch_over(pid: int) -> subprocess.Popen[bytes]:
-    """Start a process that ends `pid` when this one is gone, however it went: then its pipe closes."""
-    return subprocess.Popen(
-        ["sh", "-c", 'read -r _; kill "$0"', str(pid)],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def serve(broker: Broker, out: TextIO) -> int:

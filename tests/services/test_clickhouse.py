@@ -27,15 +27,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tests.services.clickhouse
-from tests.services.clickhouse import Endpoint, EndpointError, Faults, Target
+from tests.services.clickhouse import Endpoint, EndpointError, Faults, Target, begin
 from tests.services.clickhouse.blocks import UnknownTypeError, read_block
 from tests.services.clickhouse.compression import ChecksumError, frames, read_frame
 from tests.services.clickhouse.endpoint import ROOT
 from tests.services.clickhouse.stream import Stream, string
-from tests.services.ports import free_port
+from tests.services.processes import free_port
 
 LOST = (errors.NetworkError, EOFError, OSError)
 """How clickhouse-driver says that a connection ended."""
+
+WITHOUT_EVENTS = 54455
+"""The last revision in which a client does not wait for events after each block that it sends."""
 
 
 @pytest.fixture
@@ -127,8 +130,8 @@ def test_a_large_result_comes_in_several_blocks(clickhouse: Target) -> None:
     assert len(sizes) > 1
 
 
-def test_a_type_that_the_endpoint_cannot_send_is_an_error_that_names_it(clickhouse: Target) -> None:
-    with clickhouse.client() as client, pytest.raises(errors.ServerException, match="Dynamic"):
+def test_a_type_that_the_endpoint_cannot_send_is_an_error_that_names_it(clickhouse_endpoint: Endpoint) -> None:
+    with clickhouse_endpoint.client() as client, pytest.raises(errors.ServerException, match="Dynamic"):
         client.execute("SELECT CAST(1 AS Dynamic)")
 
 
@@ -207,10 +210,7 @@ def test_threads_insert_at_once_and_each_token_counts_once(numbers: Target) -> N
 def test_a_client_that_stops_waiting_has_its_statement_cancelled(clickhouse: Target) -> None:
     endless = "SELECT max(number % 7) FROM system.numbers"
     with clickhouse.client() as client:
-        client.connection.force_connect()
-        client.make_query_settings({})
-        client.connection.send_query(endless)
-        client.connection.send_external_tables(None)
+        begin(client, endless)
         client.connection.receive_packet()
     ask = "SELECT count() FROM system.processes WHERE query LIKE 'SELECT max(number %%'"
     with clickhouse.client() as client:
@@ -269,11 +269,29 @@ def test_an_error_may_come_although_all_was_done(numbers: Target, faults: Faults
     assert stored(numbers) == [1]
 
 
+def send_insert(client: Client, number: int, token: str) -> None:
+    """Send a whole insert and do not wait for its answer, which clients of revision `WITHOUT_EVENTS` can."""
+    begin(client, "INSERT INTO numbers VALUES", {"insert_deduplication_token": token})
+    client.send_data(client.receive_sample_block(), [(number,)])
+
+
 def test_an_answer_may_come_too_late(numbers: Target, faults: Faults) -> None:
-    faults.inject("delay", delay_s=2, statement="insert")
-    with pytest.raises((errors.SocketTimeoutError, TimeoutError)):
-        insert(numbers, 1, send_receive_timeout=0.5)
-    assert stored(numbers) == [1]
+    faults.inject("delay", delay_s=60, statement="insert")
+    with numbers.client(client_revision=WITHOUT_EVENTS) as client:
+        send_insert(client, 3, "once")
+        wait_until(lambda: stored(numbers) == [3])
+        client.connection.socket.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            client.receive_end_of_insert_query()
+
+
+def test_an_insert_may_be_executed_when_its_client_has_long_given_up(numbers: Target, faults: Faults) -> None:
+    faults.inject("delay_before", delay_s=0.5, statement="insert")
+    with numbers.client(client_revision=WITHOUT_EVENTS) as client:
+        send_insert(client, 3, "once")
+    wait_until(lambda: stored(numbers) == [3])
+    insert(numbers, 3, token="once")
+    assert stored(numbers) == [3]
 
 
 def test_faults_at_random_are_the_same_for_the_same_seed(numbers: Target, faults: Faults) -> None:

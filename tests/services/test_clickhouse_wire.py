@@ -17,7 +17,7 @@ from clickhouse_driver.errors import NetworkError, ServerException
 from clickhouse_driver.protocol import ServerPacketTypes
 
 from tests.services.certificates import make_certificate
-from tests.services.clickhouse import Endpoint, Target
+from tests.services.clickhouse import Endpoint, Target, begin
 from tests.services.clickhouse.debian import DebianServer
 
 Servers = tuple[DebianServer, Endpoint]
@@ -185,21 +185,13 @@ def test_what_speaks_no_tls_gets_nothing_at_the_secure_port(servers: Servers) ->
 def test_an_insert_whose_client_goes_leaves_no_rows(complete_blocks: int, servers: Servers) -> None:
     for server in servers:
         with server.client(client_revision=OLD_REVISION) as client:
-            begin_insert(client)
+            begin(client, "INSERT INTO pairs VALUES")
+            client.receive_sample_block()
             block = b"\x02\x00\x01\x00\x02\xff\xff\xff\xff\x00\x02\x02\x01a\x05Int64" + struct.pack("<qq", 1, 2)
             block += b"\x01b\x06String\x01x\x01y"
             client.connection.socket.sendall(block * complete_blocks + block[:30])
         with server.client() as client:
             assert client.execute("SELECT count() FROM pairs") == [(0,)]
-
-
-def begin_insert(client: Client) -> None:
-    """Send an insert and wait for the block that tells its columns."""
-    client.connection.force_connect()
-    client.make_query_settings({})
-    client.connection.send_query("INSERT INTO pairs VALUES")
-    client.connection.send_external_tables(None)
-    client.receive_sample_block()
 
 
 @pytest.mark.parametrize(
@@ -222,10 +214,7 @@ def test_a_long_statement_shows_that_it_goes_on(servers: Servers) -> None:
 
 def packets_of_cancelled(client: Client, statement: str, after: int = 1) -> list[str]:
     """Return the packets of a statement without end, which is cancelled after so many of them."""
-    client.connection.force_connect()
-    client.make_query_settings({})
-    client.connection.send_query(statement)
-    client.connection.send_external_tables(None)
+    begin(client, statement)
     packets: list[str] = []
     while not packets or packets[-1] not in {"EndOfStream", "Exception"}:
         packets.append(ServerPacketTypes.to_str(client.connection.receive_packet().type))

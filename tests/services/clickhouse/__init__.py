@@ -13,6 +13,6 @@ and the binary protocol between servers.
 
 from tests.services.clickhouse.endpoint import Endpoint, EndpointError
 from tests.services.clickhouse.faults import Faults
-from tests.services.clickhouse.target import Target
+from tests.services.clickhouse.target import Target, begin
 
-__all__ = ["Endpoint", "EndpointError", "Faults", "Target"]
+__all__ = ["Endpoint", "EndpointError", "Faults", "Target", "begin"]

@@ -18,7 +18,7 @@ from typing import Self
 from clickhouse_driver.errors import Error
 
 from tests.services.clickhouse.target import Target
-from tests.services.ports import free_port
+from tests.services.processes import free_port, watch_over
 
 __all__ = ["DebianServer", "DebianServerError"]
 
@@ -87,19 +87,25 @@ class DebianServer(Target):
         with (self._folder / "output.log").open("wb") as log:
             command = [_program(), f"--config-file={self._folder}/config.xml"]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._watchdog = watch_over(self._process.pid)
         self._wait_until_it_answers()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+        shutil.rmtree(self._folder)
+
+    def _stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder)
+        self._watchdog.kill()
+        self._watchdog.communicate()
 
     def _configure(self) -> None:
         certificate, key = self._certificate
@@ -112,7 +118,7 @@ class DebianServer(Target):
         deadline_s = time.monotonic() + START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline_s:
-                self._process.kill()
+                self._stop()
                 logs = (file.read_text(errors="replace") for file in sorted(self._folder.glob("*.log")))
                 raise DebianServerError(f"clickhouse-server does not answer:\n{''.join(logs)}")
             time.sleep(0.1)

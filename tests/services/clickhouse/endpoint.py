@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.services.clickhouse.faults import Faults
 from tests.services.clickhouse.target import Target
-from tests.services.ports import free_port, is_free
+from tests.services.processes import free_port, is_free
 
 __all__ = ["Endpoint", "EndpointError"]
 

@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "error": "an error instead of executing; for an insert after its data, where a real server notices",
     "error_after": "executed, and an error all the same, as when time runs out at the very end",
     "delay": "executed, and the answer waits",
+    "delay_before": "waits, and is executed then; an insert even if its client has gone meanwhile",
 }
 """Every kind of fault. Without data or a result to end within, a drop comes before or after the statement."""
 
@@ -61,7 +62,7 @@ class Fault:
         Of an error: 252 too many parts, 241 memory, 159 time-out, 242 table is read-only, 243 no space, ...
     message : str
     delay_s : float
-        Of a delay.
+        How long a delay takes.
     reset : bool
         Whether a drop is a reset (the client may lose what it was still sent) rather than an orderly end.
     """

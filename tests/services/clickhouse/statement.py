@@ -83,7 +83,7 @@ class Statement:
     # Results
 
     def _answer_without_data(self) -> None:
-        self._suffer("drop_in_data", "drop_before", "error")
+        self._suffer("drop_in_data", "drop_before", "error", "delay_before")
         blocks = self._connection.engine.run(self._query.text, self._context)
         sent = rows = size_bytes = 0
         try:
@@ -142,9 +142,9 @@ class Statement:
         sample = connection.engine.sample(insert, self._context)
         connection.send(table_columns(sample.columns), self._data(sample))
         blocks = self._received()
-        self._suffer("drop_before", "error")
-        if blocks:
-            self._watched(lambda: connection.engine.insert(insert, blocks, self._context))
+        self._suffer("drop_before", "error", "delay_before")
+        if blocks:  # all of it is here: that the client may go meanwhile changes nothing
+            connection.engine.insert(insert, blocks, self._context)
         self._suffer("drop_after", "drop_in_result", "error_after", "delay")
         rows = sum(block.rows for block in blocks)
         connection.send(self._events(rows), varint(FromServer.END_OF_STREAM))  # no progress: clients do not expect it
@@ -205,7 +205,7 @@ class Statement:
         fault = self._fault
         if fault.kind not in kinds:
             return
-        if fault.kind == "delay":
+        if fault.kind in {"delay", "delay_before"}:
             time.sleep(fault.delay_s)
         elif fault.kind in {"error", "error_after"}:
             raise ServerError(fault.code, f"{fault.message} (INJECTED)")

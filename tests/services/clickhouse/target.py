@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from clickhouse_driver import Client
 
-__all__ = ["Target"]
+__all__ = ["Target", "begin"]
 
 
 @dataclass
@@ -76,3 +76,10 @@ class Target:
         }
         with Client(**(known | options)) as client:
             yield client
+
+
+def begin(client: Client, statement: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Send a statement and leave its answer to be read, or not: what ``Client.execute`` does is in one piece."""
+    client.establish_connection(dict(settings or {}))
+    client.connection.send_query(statement)
+    client.connection.send_external_tables(None)

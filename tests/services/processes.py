@@ -1,12 +1,13 @@
-"""Loopback ports for programs that tests start."""
+"""Programs that tests start: ports for them, and that none outlives the tests."""
 
 from __future__ import annotations
 
 import random
 import socket
+import subprocess
 from pathlib import Path
 
-__all__ = ["free_port", "is_free"]
+__all__ = ["free_port", "is_free", "watch_over"]
 
 
 def free_port() -> int:
@@ -32,3 +33,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def watch_over(pid: int) -> subprocess.Popen[bytes]:
+    """Start a process that ends `pid` when this one is gone, however it went: then its pipe closes."""
+    return subprocess.Popen(
+        ["sh", "-c", 'read -r _; kill "$0"', str(pid)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
