@@ -149,6 +149,13 @@ TABLES: dict[str, Table] = {
             "label:str",
             "model signal event_ms topic partition offset",
         ),
+        # Who was erased, by a keyed hash, and the key.
+        _table(
+            "erasures",
+            "subject_hash:str model:str at_ms:int state:str fields:strs report:str",
+            "subject_hash model at_ms",
+        ),
+        _table("erasure_keys", "at_ms:int key:str", "at_ms key"),
     )
 }
 """Every table that is written, by name; ``migrations/*.sql`` creates the same."""
@@ -331,6 +338,27 @@ class Store(Protocol):
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return the columns of ``BUCKETS``: what the scores were like in each stretch of time.
+
+        Raises
+        ------
+        StoreError
+        """
+        ...
+
+    def refresh(self, settle_ms: int = 600_000) -> int:
+        """Bring roll-ups up to date with what was written; to be called now and then, by any number of processes.
+
+        No answer depends on it: it makes them fast.
+
+        Parameters
+        ----------
+        settle_ms : int
+            Only hours of event time that have been left alone for this long; longer than an append may take.
+
+        Returns
+        -------
+        int
+            How many hours of a model were brought up to date.
 
         Raises
         ------

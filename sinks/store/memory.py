@@ -69,6 +69,10 @@ class MemoryStore:
         low, high = {"window_end_ms": buckets.from_ms}, {"window_end_ms": buckets.to_ms}
         return bucket_rows(buckets, self.read(Query("scores", buckets.where, low, high)))
 
+    def refresh(self, settle_ms: int = 0) -> int:
+        """Do nothing: what follows from the rows is worked out when it is asked for."""
+        return 0
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sinks.store.buckets import bucket_statement, chosen_span, piece_columns, pieces_of_scores
-from sinks.store.contract import Buckets, Query
+from sinks.store.buckets import KINDS, bucket_ends, chosen_span, first_statement, rollup_statement, source_statements
+from sinks.store.contract import Buckets, Columns, Query
 from sinks.store.derived import SERIES, TIERS
-from sinks.store.spans import DAY_MS, HOUR_MS, merged, plan
+from sinks.store.pieces import combined, joined, pieces_of_scores
+from sinks.store.spans import DAY_MS, HOUR_MS, Plan, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
 
 if TYPE_CHECKING:
     from sinks.store.sqlstore import SqlStore
 
-__all__ = ["SETTLE_MS", "bucket_question", "refresh", "tier_question"]
+__all__ = ["SETTLE_MS", "read_buckets", "refresh", "tier_question"]
 
 SETTLE_MS = 600_000
 """An hour is refreshed once it has been left alone for this long.
@@ -36,14 +37,32 @@ BATCH = {"scores": 2_000, "panes": 8}
 CHANGED = "SELECT DISTINCT hour_ms FROM touched FINAL WHERE {conditions} AND touched_ms > refreshed_ms ORDER BY hour_ms"
 
 
-def bucket_question(store: SqlStore, buckets: Buckets) -> tuple[str, dict[str, Any]]:
-    """Return the statement for ``buckets``, which are checked, from roll-ups where they can be trusted."""
+def read_buckets(store: SqlStore, buckets: Buckets) -> Columns:
+    """Return the columns of ``BUCKETS`` for ``buckets``, which are checked, from roll-ups where they can be trusted."""
     span = chosen_span(buckets)
     parts = plan(span, buckets.step_ms, [])
+    hours: list[int] = []
     if parts.hours or parts.days:
         hours = _changed(store, "scores", buckets.where, (span[0] - HOUR_MS, span[1]))
         parts = plan(span, buckets.step_ms, hours)
-    return bucket_statement(buckets, parts)
+    where = buckets.where
+    if buckets.limit is not None and not {"model", "signal"} <= set(where):
+        first = store.fetch(*first_statement(buckets, parts), KINDS)
+        if not first["model"]:
+            return combined(buckets, _pieces(store, buckets, {"model": []}, parts))
+        where = {name: sorted(set(first[name])) for name in SERIES}
+        if buckets.order == "time" and buckets.step_ms:
+            parts = plan((span[0], min(span[1], int(first["bucket_end_ms"][-1]))), buckets.step_ms, hours)
+    return combined(buckets, _pieces(store, buckets, where, parts))
+
+
+def _pieces(store: SqlStore, buckets: Buckets, where: Mapping[str, Any], parts: Plan) -> Columns:
+    found = []
+    for table, statement in source_statements(where, parts).items():
+        rows = store.fetch(*statement, KINDS)
+        ends_ms = bucket_ends(buckets, rows["window_end_ms" if table == "scores" else "bucket_end_ms"])
+        found.append(pieces_of_scores(rows, ends_ms) if table == "scores" else rows | {"bucket_end_ms": ends_ms})
+    return joined(found)
 
 
 def tier_question(store: SqlStore, query: Query) -> tuple[str, dict[str, Any]]:
@@ -129,11 +148,9 @@ def _statements(source: str, marks: Mapping[str, Sequence[Any]]) -> list[tuple[s
     chosen = f"{models} AND window_end_ms > {day_ms:d} AND window_end_ms <= {day_ms + DAY_MS:d}"
     hour = "window_end_ms - 1 - positiveModulo(window_end_ms - 1, 3600000) IN {hour_ms:Array(Int64)}"
     return [
-        ("scores_1h", _rollup(HOUR_MS, f"{chosen} AND {hour}")),
-        ("scores_1d", _rollup(DAY_MS, chosen)),  # from the rows, since another refresh may be busy with its hours
+        ("scores_1h", rollup_statement(HOUR_MS, f"{chosen} AND {hour}")),
+        (
+            "scores_1d",
+            rollup_statement(DAY_MS, chosen),
+        ),  # from the rows, since another refresh may be busy with its hours
     ]
-
-
-def _rollup(step_ms: int, condition: str) -> str:
-    end = f"window_end_ms + positiveModulo(-window_end_ms, {step_ms})"
-    return f"SELECT {', '.join(SERIES)}, bucket_end_ms, {piece_columns()} FROM ({pieces_of_scores(end, condition)})"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinks.store.buckets import PARTS, with_means
-from sinks.store.contract import BUCKETS, READABLE, Buckets, Columns, Query, Table
+from sinks.store.contract import READABLE, Buckets, Columns, Query, Table
 from sinks.store.derived import TIERS
-from sinks.store.rollups import SETTLE_MS, bucket_question, refresh, tier_question
+from sinks.store.rollups import SETTLE_MS, read_buckets, refresh, tier_question
 from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
 from sinks.store.schema import Migration, pending
 from sinks.store.sql import select
@@ -106,17 +105,17 @@ class SqlStore(ABC):
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for."""
         query = checked_query(query)
-        sql, values = tier_question(self, query) if query.table in TIERS else select(query)
-        kinds = {column.name: column.kind for column in READABLE[query.table].columns}
-        found = self.arrow(sql, values)
-        return {name: _DECODERS[kinds[name]](found[name]) for name in query.columns}
+        statement = tier_question(self, query) if query.table in TIERS else select(query)
+        return self.fetch(*statement, {column.name: column.kind for column in READABLE[query.table].columns})
+
+    def fetch(self, sql: str, parameters: Mapping[str, Any], kinds: Mapping[str, str]) -> Columns:
+        """Run a statement that only reads, and return its columns, each of the kind that ``kinds`` says."""
+        found = self.arrow(sql, parameters)
+        return {name: _DECODERS[kinds[name]](found[name]) for name in found.column_names}
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return what the scores were like in each stretch of time."""
-        found = self.arrow(*bucket_question(self, checked_buckets(buckets)))
-        kinds = {column.name: column.kind for column in BUCKETS.columns} | PARTS
-        columns = {name: _DECODERS[kinds[name]](found[name]) for name in found.column_names}
-        return with_means(columns)
+        return read_buckets(self, checked_buckets(buckets))
 
     def refresh(self, settle_ms: int = SETTLE_MS) -> int:
         """Bring roll-ups up to date; see :func:`sinks.store.rollups.refresh`."""
