@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.clickhouse.engine import Engine
+from tests.services.clickhouse.chdb import Engine
 from tests.services.clickhouse.faults import Plan
 from tests.services.clickhouse.server import Server
 
@@ -28,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder that is kept; without it a temporary one")
     parser.add_argument("--users", type=json.loads, default={"default": ""}, help='passwords: {"default": ""}')
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="leeway-clickhouse-") as scratch:
-        _serve(options, options.data or Path(scratch))
+    if options.data:
+        _serve(options, options.data)
+    else:
+        with tempfile.TemporaryDirectory(prefix="leeway-clickhouse-") as scratch:
+            _serve(options, Path(scratch))
     return 0
 
 

@@ -73,13 +73,20 @@ class Endpoint(Target):
         self._telling = threading.Lock()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except EndpointError:
+            self._remove_data()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._remove_data()
+
+    def _remove_data(self) -> None:
         if self._owns_data:
             shutil.rmtree(self.data)
 

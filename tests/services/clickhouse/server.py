@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 
 from tests.services.clickhouse.connection import Connection
-from tests.services.clickhouse.engine import Engine
+from tests.services.clickhouse.chdb import Engine
 from tests.services.clickhouse.faults import DroppedError, Plan
 
 __all__ = ["Server"]
