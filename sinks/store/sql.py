@@ -132,6 +132,11 @@ def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
     yield f"({', '.join(map(quoted, names))}) {operator} ({', '.join(marks)})"
 
 
+# NUL too: parameters pass through C's strings, which end there.
+_QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\0": "\\0"})
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\0": "\\0"})
+
+
 def bound(value: Any) -> str:
     """Return ``value`` as ClickHouse reads a parameter: escaped text, or a list in brackets of quoted text.
 
@@ -143,7 +148,7 @@ def bound(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(quoted_text(item) if isinstance(item, str) else bound(item) for item in value)}]"
     if isinstance(value, str):
-        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        return value.translate(_ESCAPED)
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -155,5 +160,4 @@ def quoted_text(value: str) -> str:
     >>> print(quoted_text("it's"))
     'it\\'s'
     """
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return f"'{value.translate(_QUOTED)}'"
