@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.services.clickhouse.blocks import Block, UnknownTypeError, read_block, read_info
-from tests.services.clickhouse.compression import ChecksumError, read_frame
 from tests.services.clickhouse.chdb import Engine
+from tests.services.clickhouse.compression import ChecksumError, read_frame
 from tests.services.clickhouse.faults import DroppedError, Plan
 from tests.services.clickhouse.protocol import (
     ADDENDUM,

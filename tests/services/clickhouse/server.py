@@ -10,8 +10,8 @@ import threading
 import traceback
 from collections.abc import Mapping
 
-from tests.services.clickhouse.connection import Connection
 from tests.services.clickhouse.chdb import Engine
+from tests.services.clickhouse.connection import Connection
 from tests.services.clickhouse.faults import DroppedError, Plan
 
 __all__ = ["Server"]

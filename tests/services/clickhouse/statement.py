@@ -12,8 +12,8 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.services.clickhouse.blocks import Block
-from tests.services.clickhouse.compression import METHODS, frames
 from tests.services.clickhouse.chdb import Context, Engine, Insert, insert_of
+from tests.services.clickhouse.compression import METHODS, frames
 from tests.services.clickhouse.faults import DroppedError, Fault, statement_of
 from tests.services.clickhouse.protocol import (
     PROFILE_EVENTS,
