@@ -19,7 +19,7 @@ from monitor.api.parameters import (
     TimeRange,
     closed,
     known_signal,
-    time_range,
+    read_range,
     watched,
 )
 from monitor.api.problems import ProblemError
@@ -136,7 +136,7 @@ def compare(
 def _other_ends(service: TheService, current: Part, from_: str | None, to: str | None) -> tuple[int, int]:
     if from_ is None and to is None:
         return current.from_ms, current.to_ms
-    given = time_range(service, from_, to)
+    given = read_range(service, from_, to, "against_")
     from_ms = current.from_ms if given.from_ms is None else given.from_ms
     to_ms = current.to_ms if given.to_ms is None else given.to_ms
     if from_ms >= to_ms:

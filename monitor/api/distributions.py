@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from detectors.sketch import NumericLayout, NumericSummary
 from monitor.api.contract import ApiService
-from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, time_range, watched
+from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, read_range, watched
 from monitor.api.problems import ProblemError
 from monitor.compare import Measured
 from monitor.differences import cells_of, differences
@@ -88,7 +88,7 @@ def distributions(
     series = {"model": model, "signal": signal, "segment": segment, "version": version}
     if against_from is None and against_to is None:
         return answer(series | _alone(watch.layouts[signal], part, current.summaries[signal]))
-    ends = closed(time_range(service, against_from, against_to), "against_from", "against_to")
+    ends = closed(read_range(service, against_from, against_to, "against_"), "against_from", "against_to")
     other = Part(*ends, version, segment)
     baseline = _found(service, watch, signal, other)
     return answer(series | _beside(watch, signal, (other, baseline), (part, current)))

@@ -60,7 +60,7 @@ Form = Annotated[
 ]
 
 
-def wanted(
+async def wanted(
     request: Request,
     form: Form = None,
     limit: Annotated[
@@ -85,7 +85,7 @@ def wanted(
 Asked = Annotated[Wanted, Depends(wanted)]
 
 
-def wanted_whole(request: Request, form: Form = None) -> Wanted:
+async def wanted_whole(request: Request, form: Form = None) -> Wanted:
     """Read the form of a list that has no pages."""
     return Wanted(form or accepted(request.headers.get("accept", "")), None, None)
 

@@ -28,12 +28,13 @@ __all__ = [
     "known_model",
     "known_signal",
     "models_in",
-    "time_range",
+    "read_range",
     "watched",
 ]
 
 
-def service_of(request: Request) -> ApiService:
+# Here and below: what only reads its arguments is asynchronous, since for anything else a thread would be asked.
+async def service_of(request: Request) -> ApiService:
     """Return the service that the application was built for."""
     service: ApiService = request.app.state.service
     return service
@@ -41,6 +42,8 @@ def service_of(request: Request) -> ApiService:
 
 TheService = Annotated[ApiService, Depends(service_of)]
 
+DAY_MS = 86_400_000
+LONGEST_MS = 100_000 * DAY_MS
 TIME = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as `-1h`"
 
 
@@ -52,16 +55,21 @@ class TimeRange:
     to_ms: int | None
 
 
-def time_range(
+async def time_range(
     service: TheService,
     from_: Annotated[str | None, Query(alias="from", description=f"start, included: {TIME}")] = None,
     to: Annotated[str | None, Query(description=f"end, excluded: {TIME}")] = None,
 ) -> TimeRange:
     """Read ``from`` and ``to``; a mistake in them is a problem document."""
+    return read_range(service, from_, to)
+
+
+def read_range(service: ApiService, from_: str | None, to: str | None, prefix: str = "") -> TimeRange:
+    """Read two ends of time; ``prefix`` stands before the names of their parameters."""
     try:
         return TimeRange(*parse_range(from_, to, service.clock.now_ms()))
     except InputError as error:
-        field = "to" if from_ is None else "from"
+        field = prefix + ("to" if from_ is None else "from")
         raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
 
 
@@ -93,10 +101,10 @@ def duration_ms(field: str, text: str) -> int:
     """Read a duration such as ``1h``."""
     try:
         length_ms = parse_duration(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
-    if length_ms <= 0:
-        message = f"a {field} is longer than 0"
+    if not 0 < length_ms <= LONGEST_MS:
+        message = f"a {field} is longer than 0, and shorter than {LONGEST_MS // DAY_MS:,} days"
         raise ProblemError("bad-parameter", message, errors=[{"field": field, "message": message}])
     return length_ms
 

@@ -172,7 +172,16 @@ def decode_cursor(kind: str, cursor: str, types: tuple[type, ...]) -> list[Any]:
         raise CursorError(f"{cursor!r} is not a cursor") from error
     if not isinstance(values, list) or [type(v) for v in values] != [str, *types] or values[0] != kind:
         raise CursorError(f"{cursor!r} is a cursor of another query")
+    if not all(map(_storable, values)):
+        raise CursorError(f"{cursor!r} is not a cursor")
     return values[1:]
+
+
+def _storable(value: str | int) -> bool:
+    """Whether a column can hold it: 64 bits with a sign, or text that has a UTF-8 form."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _kind(query: Query) -> str:
@@ -182,10 +191,7 @@ def _kind(query: Query) -> str:
 def _place(query: Query, cursor: str) -> tuple[Any, ...]:
     table = TABLES[query.table]
     types = tuple({"str": str, "int": int}[table.column(name).kind] for name in query.sort_columns())
-    place = decode_cursor(_kind(query), cursor, types)
-    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in place):
-        raise CursorError(f"{cursor!r} is not a cursor")
-    return tuple(place)
+    return tuple(decode_cursor(_kind(query), cursor, types))
 
 
 def _plain(value: Any) -> str | int:

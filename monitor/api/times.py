@@ -11,7 +11,7 @@ from monitor.errors import InputError
 __all__ = ["parse_range", "parse_time"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LARGEST_MS = 2**62
+LARGEST_MS = 2**61
 # A `+` in a query string that was not quoted arrives as a space.
 _UNQUOTED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
 ALLOWED = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as -1h"
@@ -69,7 +69,7 @@ def parse_range(from_: str | None, to: str | None, now_ms: int) -> tuple[int | N
 def _shift_ms(text: str) -> int:
     try:
         shift_ms = parse_duration(text[1:])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
     if shift_ms > LARGEST_MS:
         raise InputError(f"{text!r} is too far away")

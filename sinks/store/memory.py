@@ -159,8 +159,8 @@ class _Rows:
 
     def _behind(self, query: Query, positions: Positions) -> Positions:
         behind = []
-        for name, value in zip(query.sort_columns(), query.after, strict=True):
-            values = self._columns[name][positions]
+        for name, place in zip(query.sort_columns(), query.after, strict=True):
+            values, value = self._columns[name][positions], _alone(place)
             behind.append(positions[values < value if query.descending else values > value])
             positions = positions[values == value]
         return np.concatenate(behind)
@@ -197,9 +197,14 @@ def _one_of(values: NDArray[Any], wanted: Sequence[Any]) -> NDArray[np.bool_]:
     if values.dtype != object:
         return np.isin(values, np.asarray(wanted, values.dtype))
     if len(wanted) == 1:
-        return np.asarray(values == wanted[0], bool)
+        return np.asarray(values == _alone(wanted[0]), bool)
     allowed = set(wanted)
     return np.fromiter((value in allowed for value in values), bool, len(values))
+
+
+def _alone(value: Any) -> NDArray[Any]:
+    """Return a value as an array of one; left to itself, numpy drops the NULs with which a text ends."""
+    return np.array([value], object if isinstance(value, str) else None)
 
 
 def _rank(values: NDArray[Any], descending: bool) -> NDArray[Any]:
