@@ -10,6 +10,7 @@ table (of a shard's table, on a cluster). ``append`` takes at most ``append_time
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +46,7 @@ _SETTINGS: dict[str, Any] = {
 }
 _READ_ONLY = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause
 _UNKNOWN_DATABASE = 81
+_NAME = re.compile(r"[\w.-]+")
 
 
 class ClickhouseStore(SqlStore):
@@ -69,7 +71,7 @@ class ClickhouseStore(SqlStore):
     connect_timeout_ms, timeout_ms : int
         Longest wait for a connection, and for the next bytes of an answer.
     append_timeout_ms : int
-        How long ``append`` tries again.
+        How long ``append`` tries again; a read does so for ``connect_timeout_ms``, since people wait for it.
 
     Raises
     ------
@@ -92,6 +94,9 @@ class ClickhouseStore(SqlStore):
         timeout_ms: int = 30_000,
         append_timeout_ms: int = 90_000,
     ) -> None:
+        for what, name in (("database", database), ("cluster", cluster or "none")):
+            if not _NAME.fullmatch(name):  # it stands in statements, where a value cannot be bound
+                raise StoreError(f"{name!r} is no name of a {what}: letters, digits and _ . -")
         if not cluster and (len(hosts) > 1 or quorum):
             raise StoreError("several hosts and a quorum need the name of the cluster that they belong to")
         self._address = Address(
@@ -175,14 +180,13 @@ class ClickhouseStore(SqlStore):
         """Run a statement that only reads and return its result as an Arrow table."""
         values = _plain_parameters(parameters)
 
-        def fetch(client: Client) -> pyarrow.Table | None:
+        def fetch(client: Client) -> pyarrow.Table:
             found: pyarrow.Table | None = client.execute(sql, values, columnar=True, settings=_READ_ONLY)
+            if found is None:  # a SET, for one; inside the call, so that the connection is not used again
+                raise StoreError("the statement returns no table; only those that read are allowed")
             return found
 
-        found = self._again(fetch, self._address.timeout_s)
-        if found is None:
-            raise StoreError("the statement returns no table; only those that read are allowed")
-        return found
+        return self._again(fetch, self._address.connect_timeout_s)
 
     def close(self) -> None:
         """Close all connections once calls under way have ended; closing twice is allowed."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from clickhouse_driver import Client
@@ -45,12 +46,23 @@ class Tls:
         Files of a certificate of our own and its key, for servers that ask for one.
     verify : bool
         False trusts any server: for trials only.
+
+    Raises
+    ------
+    StoreError
+        If one of the files is not there.
     """
 
     ca: str = ""
     certificate: str = ""
     key: str = ""
     verify: bool = True
+
+    def __post_init__(self) -> None:
+        for what in ("ca", "certificate", "key"):
+            file = getattr(self, what)
+            if file and not Path(file).is_file():
+                raise StoreError(f"there is no file {file}, which tls names as {what}")
 
     def options(self) -> dict[str, Any]:
         """Return what the driver's client takes."""
@@ -109,6 +121,12 @@ class Address:
 
     def client(self, host: str, port: int, settings: Mapping[str, Any]) -> Client:
         """Return a client that is not yet connected."""
+        try:
+            return self._client(host, port, settings)
+        except RuntimeError as error:  # a package for the compression is not there
+            raise StoreError(f"store at {self}: {error}") from error
+
+    def _client(self, host: str, port: int, settings: Mapping[str, Any]) -> Client:
         return Client(
             host,
             port,

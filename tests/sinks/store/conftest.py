@@ -20,7 +20,7 @@ from tests.services.clickhouse import Target
 
 def settings_of(target: Target, **others: Any) -> dict[str, Any]:
     """What a store takes to keep its tables in the database of ``target``."""
-    known = {
+    known: dict[str, Any] = {
         "hosts": [target.address],
         "database": target.database,
         "user": target.user,
@@ -106,6 +106,23 @@ def store(shared: Shared) -> Store:
     return shared.empty()
 
 
+@pytest.fixture(scope="module", params=["chdb", "clickhouse"])
+def shared_sql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A store of each kind that understands SQL, shared by a module's tests."""
+    with settings_for(request.param, request, tmp_path_factory.mktemp("shared")) as settings:
+        kept = Shared(request.param, settings)
+        yield kept
+        kept.close()
+
+
+@pytest.fixture
+def sql_store(shared_sql: Shared) -> SqlStore:
+    """An empty store that understands SQL; the test runs once for every kind of it."""
+    found = shared_sql.empty()
+    assert isinstance(found, SqlStore)
+    return found
+
+
 @pytest.fixture
 def chdb(tmp_path: Path) -> Iterator[ChdbStore]:
     """An empty embedded store."""
@@ -117,6 +134,7 @@ def chdb(tmp_path: Path) -> Iterator[ChdbStore]:
 
 @pytest.fixture(scope="module")
 def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A store on a server that a module's tests share."""
     with settings_for("clickhouse", request, tmp_path_factory.mktemp("unused")) as settings:
         kept = Shared("clickhouse", settings)
         yield kept

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sinks.store import open_store
@@ -18,7 +17,7 @@ from sinks.store.chdb import ChdbStore
 from sinks.store.contract import READABLE, TABLES, Query, StoreError
 from sinks.store.schema import migrations
 from sinks.store.sql import STRETCHES
-from tests.sinks.store.samples import STRINGS, plain
+from tests.sinks.store.samples import plain
 
 WORKER = """
 import os, resource, signal, sys
@@ -255,63 +254,6 @@ def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, tmp_path: Path, monk
 
 
 # --- statements
-
-
-def test_no_value_of_a_query_is_read_as_sql(chdb: ChdbStore) -> None:
-    texts = sorted(STRINGS[:-1])
-    chdb.append("alerts", plain("alerts", len(texts), alert_id=texts, title=texts, sequence=range(len(texts))), "a")
-    for number, text in enumerate(texts):
-        assert chdb.read(Query("alerts", where={"alert_id": text}))["sequence"].tolist() == [number]
-        assert chdb.read(Query("alerts", where={"title": [text, "none"]}))["sequence"].tolist() == [number]
-        behind = chdb.read(Query("alerts", after=("a", text, number)))
-        assert behind["alert_id"] == texts[number + 1 :]
-    assert len(chdb.read(Query("alerts", where={"alert_id": texts}))["sequence"]) == len(texts)
-
-
-def test_a_statement_of_ones_own_takes_parameters_and_sees_only_the_newest_rows(chdb: ChdbStore) -> None:
-    for token, value in (("a", 0.1), ("b", 0.2)):
-        chdb.append("scores", plain("scores", 2, window_end_ms=[10, 20], statistic=value), token)
-    sql = "SELECT model, sum(statistic) AS total, count() AS n FROM scores WHERE model IN {m:Array(String)} GROUP BY 1"
-    found = chdb.query(sql, {"m": ["a", "it's"]})
-    assert found["model"] == ["a"]
-    assert found["total"].tolist() == [0.4]
-    assert found["n"] == [2]
-
-
-def test_a_statement_of_ones_own_may_return_anything(chdb: ChdbStore) -> None:
-    sql = (
-        "SELECT toInt32(1) AS i, toFloat32(0.5) AS f, NULL AS nothing, [1, 2] AS array, toUInt64(-1) AS large, 'é' AS s"
-    )
-    found = chdb.query(sql)
-    assert (found["i"].dtype, found["f"].dtype) == (np.int64, np.float64)
-    assert (found["nothing"], found["array"], found["large"], found["s"]) == ([None], [[1, 2]], [2**64 - 1], ["é"])
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DROP TABLE scores",
-        "INSERT INTO scores (model) VALUES ('x')",
-        "ALTER TABLE scores DELETE WHERE 1",
-        "TRUNCATE TABLE scores",
-        "SET readonly = 0",
-        "SET final = 0",
-        "SELECT 1; DROP TABLE scores",
-    ],
-)
-def test_a_statement_of_ones_own_only_reads(chdb: ChdbStore, sql: str) -> None:
-    chdb.append("scores", plain("scores", 1), "a")
-    with pytest.raises(StoreError):
-        chdb.query(sql)
-    assert len(chdb.read(Query("scores"))["n"]) == 1
-
-
-@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT throwIf(number = 70000) FROM numbers(100000)", "SELECT {x:Int64}"])
-def test_a_failed_statement_leaves_nothing_behind_for_the_next(chdb: ChdbStore, sql: str) -> None:
-    with pytest.raises(StoreError) as failure:
-        chdb.query(sql)
-    assert str(chdb.path) in str(failure.value)
-    assert chdb.query("SELECT 1 AS one") == {"one": np.array([1])}
 
 
 def test_close_waits_for_the_statement_under_way(tmp_path: Path) -> None:
