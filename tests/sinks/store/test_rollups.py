@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from sinks.store import STORES, open_store
 from sinks.store.contract import BUCKETS, TABLES, Buckets, Columns, Store, StoreError
+from sinks.store.sqlstore import SqlStore
 from tests.sinks.store.conftest import store_of
 from tests.sinks.store.samples import exact, plain, take
 
@@ -68,14 +70,14 @@ QUESTIONS = {
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a few thousand scores over three days."""
     with store_of(request.param, request, tmp_path_factory.mktemp("store")) as opened:
-        opened.append("scores", scores(3_000), "a")
+        opened.append("scores", scores(1_500), "a")
         yield opened
 
 
 @pytest.fixture(scope="module")
 def twin() -> Store:
     store = open_store("memory")
-    store.append("scores", scores(3_000), "a")
+    store.append("scores", scores(1_500), "a")
     return store
 
 
@@ -91,7 +93,7 @@ def test_every_store_gives_the_same_buckets(filled: Store, twin: Store, question
 @pytest.mark.parametrize("order", ["time", "worst"])
 def test_pages_hold_every_bucket_once(filled: Store, order: Any, step_ms: int) -> None:
     question = Buckets(START_MS, START_MS + 30 * HOUR_MS, step_ms, {"model": "m0"}, order)
-    page, seen = replace(question, limit=23), list[Columns]()
+    page, seen = replace(question, limit=150), list[Columns]()
     while len((rows := filled.buckets(page))["model"]):
         seen.append(rows)
         page = replace(page, after=page.cursor(rows))
@@ -116,3 +118,135 @@ def test_pages_hold_every_bucket_once(filled: Store, order: Any, step_ms: int) -
 def test_buckets_that_make_no_sense_are_refused(filled: Store, wrong: dict[str, Any]) -> None:
     with pytest.raises(StoreError):
         filled.buckets(replace(Buckets(0, 100), **wrong))
+
+
+# --- roll-ups
+
+
+ROLLED = ("a model by hours", "days, cut", "the worst")
+
+
+def same_as(twin: Store, store: Store) -> None:
+    for name in ROLLED:
+        assert exact(BUCKETS, store.buckets(QUESTIONS[name])) == exact(BUCKETS, twin.buckets(QUESTIONS[name])), name
+
+
+def both(rows: Columns, token: str, *stores: Store) -> None:
+    for store in stores:
+        store.append("scores", rows, token)
+
+
+def test_answers_stay_the_same_whenever_roll_ups_are_refreshed(sql_store: SqlStore) -> None:
+    twin = open_store("memory")
+    both(scores(600), "a", sql_store, twin)
+    assert sql_store.refresh(0) > 20
+    same_as(twin, sql_store)
+    both(scores(100, seed=1), "b", sql_store, twin)  # replaces some rows, and adds others
+    same_as(twin, sql_store)
+    assert 0 < sql_store.refresh(0) < 20
+    assert sql_store.refresh(0) == 0
+    same_as(twin, sql_store)
+
+
+def test_refreshed_hours_are_answered_without_the_scores(sql_store: SqlStore) -> None:
+    question = Buckets(START_MS + 1, START_MS + 49 * HOUR_MS, 0, {"model": "m0"})
+    sql_store.append("scores", scores(1_500), "a")
+    before = sql_store.buckets(question)
+    sql_store.refresh(0)
+    sql_store.command(f"TRUNCATE TABLE {sql_store.altered('scores')}")
+    lost = before["windows"].sum() - sql_store.buckets(question)["windows"].sum()
+    assert before["windows"].sum() > 200
+    assert 0 <= lost < 20  # the windows of the last hour, which is cut
+
+
+def test_a_replay_counts_nothing_twice(sql_store: SqlStore) -> None:
+    twin = open_store("memory")
+    rows = scores(300)
+    count = len(rows["model"])
+    both(rows, "a", sql_store, twin)
+    sql_store.refresh(0)
+    for size in (count, 111, 70):
+        for start in range(0, count, size):
+            sql_store.append("scores", take(rows, range(start, min(start + size, count))), f"{size}/{start}")
+        sql_store.refresh(0)
+        same_as(twin, sql_store)
+
+
+def test_an_hour_is_not_refreshed_until_it_has_been_left_alone(sql_store: SqlStore) -> None:
+    sql_store.append("scores", scores(100), "a")
+    assert sql_store.refresh() == 0
+    assert sql_store.query("SELECT count() AS n FROM scores_1h")["n"] == [0]
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def interrupted(store: SqlStore, number: int, run: Callable[[str, Any], None]) -> Any:
+    """The store's ``command``, but that ``run`` does the statement with that number."""
+    command, left = store.command, iter(range(number, -1, -1))
+
+    def counted(sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        (run if next(left, -1) == 0 else command)(sql, parameters)
+
+    return counted
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_refresh_that_is_killed_anywhere_is_finished_by_the_next(
+    sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch, executed: bool
+) -> None:
+    twin, command = open_store("memory"), sql_store.command
+
+    def die(sql: str, parameters: Any) -> None:
+        if executed:
+            command(sql, parameters)
+        raise KilledError
+
+    for number in range(4):
+        both(scores(150, seed=number), str(number), sql_store, twin)
+        monkeypatch.setattr(sql_store, "command", interrupted(sql_store, number, die))
+        with pytest.raises(KilledError):
+            sql_store.refresh(0)
+        monkeypatch.undo()
+        same_as(twin, sql_store)
+    sql_store.refresh(0)
+    same_as(twin, sql_store)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_of_two_refreshes_at_once_the_later_one_prevails(
+    sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    twin, command = open_store("memory"), sql_store.command
+    both(scores(300), "a", sql_store, twin)
+
+    def overtaken(sql: str, parameters: Any) -> None:
+        """The first refresh has its statement ready; before it is run, more comes and another refreshes all."""
+        monkeypatch.undo()
+        wait_for_the_next_ms(sql_store)
+        both(scores(300, seed=1), "b", sql_store, twin)
+        sql_store.refresh(0)
+        command(sql, parameters)
+
+    monkeypatch.setattr(sql_store, "command", interrupted(sql_store, number, overtaken))
+    sql_store.refresh(0)
+    same_as(twin, sql_store)
+    sql_store.refresh(0)
+    same_as(twin, sql_store)
+
+
+def wait_for_the_next_ms(store: SqlStore) -> None:
+    sql = "SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms"
+    before = store.query(sql)["now_ms"][0]
+    while store.query(sql)["now_ms"][0] <= before:
+        pass
+
+
+def test_any_number_may_refresh_and_read_at_once(sql_store: SqlStore) -> None:
+    twin = open_store("memory")
+    both(scores(400), "a", sql_store, twin)
+    with ThreadPoolExecutor(4) as pool:
+        for work in [pool.submit(sql_store.refresh, 0) for _ in range(3)] + [pool.submit(same_as, twin, sql_store)]:
+            work.result()
+    same_as(twin, sql_store)

@@ -1,0 +1,144 @@
+"""Panes added up by the store, against the sums that the sketches themselves give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors.sketch import (
+    CategoryFold,
+    CategoryLayout,
+    NumericFold,
+    linear_layout,
+    quantile_layout,
+    sum_categories,
+    sum_summaries,
+    universal_layout,
+)
+from monitor.panes import category_columns, numeric_columns, pane_columns, summary_of
+from monitor.rows import empty_rows
+from sinks.store import open_store
+from sinks.store.contract import DERIVED, Query, Store
+from sinks.store.sqlstore import SqlStore
+from tests.sinks.store.samples import exact, plain
+
+HOUR_MS = 3_600_000
+START_MS = 1_700_000_000_000 // HOUR_MS * HOUR_MS + HOUR_MS - 400_000  # an hour ends soon
+PANE_MS = 10_000
+TIERS = {"panes_5m": 300_000, "panes_1h": HOUR_MS}
+LAYOUTS: dict[str, Any] = {
+    "feature:universal": universal_layout(),
+    "feature:linear": linear_layout(-2, 2, bins=8),
+    "feature:quantile": quantile_layout([0.0, 0.0, 1.0, 2.0, 3.0], max_bins=4, low=0),
+    "feature:category": CategoryLayout(("a", "it's"), sample=2),
+}
+NUMBERS = st.sampled_from([0.0, -0.0, 0.5, 1.0, -3.5, 1e9, float("nan"), float("inf")])
+NAMES = st.sampled_from(["a", "it's", "b", "c", "d", "e", "", "é", None])
+PLACES = st.tuples(st.integers(0, 70), st.sampled_from([0, 0, 0, START_MS + 600_000]), st.integers(0, 1))
+PANES = st.dictionaries(PLACES, st.lists(st.tuples(NUMBERS, NAMES), max_size=6), min_size=1, max_size=25)
+MODELS = count()
+
+
+def folded(signal: str, events: Sequence[tuple[float, str | None]]) -> Any:
+    """The summary of one pane."""
+    layout, rows = LAYOUTS[signal], np.zeros(len(events), np.int64)
+    fold: Any = CategoryFold([layout]) if isinstance(layout, CategoryLayout) else NumericFold([layout])
+    fold.ensure(1)
+    if isinstance(layout, CategoryLayout):
+        fold.fold(rows, [[name for _, name in events]])
+    else:
+        fold.fold(rows, np.array([[number for number, _ in events]]).reshape(1, len(events)))
+    return fold.take(0)[0]
+
+
+def added(signal: str, summaries: list[Any]) -> Any:
+    return (sum_categories if isinstance(LAYOUTS[signal], CategoryLayout) else sum_summaries)(summaries)
+
+
+def rows_of(model: str, panes: dict[tuple[int, int, int], list[Any]]) -> dict[str, list[Any]]:
+    rows = empty_rows("panes")
+    for (place, late_at_ms, partition), events in panes.items():
+        shared = {
+            "model": model, "segment": "", "version": "1", "pane_start_ms": START_MS + place * PANE_MS,
+            "late_at_ms": late_at_ms, "topic": "events", "partition": partition, "pane_ms": PANE_MS,
+        }  # fmt: skip
+        for signal, layout in LAYOUTS.items():
+            summary = folded(signal, events)
+            columns = category_columns if isinstance(layout, CategoryLayout) else numeric_columns
+            pane_columns(rows, shared, signal, layout.id, columns(summary))
+    return rows
+
+
+@given(panes=PANES, more=PANES, refreshed=st.booleans())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_tier_holds_what_adding_its_panes_gives(
+    store: Store, panes: dict[Any, Any], more: dict[Any, Any], refreshed: bool
+) -> None:
+    model = f"m{next(MODELS)}"
+    store.append("panes", rows_of(model, panes), f"{model} a")
+    if refreshed:
+        store.refresh(0)
+    store.append("panes", rows_of(model, more), f"{model} b")
+    every = panes | more  # a pane that comes again replaces itself
+    for tier, tier_ms in TIERS.items():
+        found = store.read(Query(tier, {"model": model}))
+        expected: dict[tuple[str, int, bool], list[Any]] = {}
+        for (place, late_at_ms, _), events in every.items():
+            start_ms = (START_MS + place * PANE_MS) // tier_ms * tier_ms
+            for signal in LAYOUTS:
+                expected.setdefault((signal, start_ms, late_at_ms > 0), []).append(folded(signal, events))
+        keys = zip(found["signal"], found["pane_start_ms"].tolist(), (found["late"] == 1).tolist(), strict=True)
+        sums = {key: added(key[0], [summary_of(found, i, LAYOUTS[key[0]])]) for i, key in enumerate(keys)}
+        assert sums == {key: added(key[0], summaries) for key, summaries in expected.items()}
+
+
+def test_every_store_holds_the_same_rows(store: Store) -> None:
+    panes = {(i, 0, i % 2): [(i / 7, "abcdefgh"[i % 8]), (float("nan"), None)] for i in range(60)}
+    twin = open_store("memory")
+    for each in (store, twin):
+        each.append("panes", rows_of("m", panes), "a")
+        each.append("panes", plain("panes", 3, model="odd", pane_ms=[7_000, 600_000, 20_000], partition=[1, 2, 3]), "b")
+    for _ in range(2):
+        for tier in TIERS:
+            assert exact(DERIVED[tier], store.read(Query(tier))) == exact(DERIVED[tier], twin.read(Query(tier)))
+        store.refresh(0)
+
+
+def test_panes_that_do_not_divide_a_tier_are_left_out_of_it(store: Store) -> None:
+    lengths_ms = [7_000, 600_000, 20_000]
+    store.append("panes", plain("panes", 3, pane_ms=lengths_ms, partition=[1, 2, 3], n=[1, 10, 100]), "a")
+    assert store.read(Query("panes_5m"))["n"].tolist() == [100]
+    assert store.read(Query("panes_1h"))["n"].tolist() == [110]
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_tier_is_read_like_any_table(store: Store, refreshed: bool) -> None:
+    starts = [START_MS // 300_000 * 300_000 + i * 300_000 for i in range(6)]
+    store.append(
+        "panes", plain("panes", 6, signal=list("ababab"), pane_start_ms=starts, n=range(6), pane_ms=PANE_MS), "a"
+    )
+    if refreshed:
+        store.refresh(0)
+    low, high = {"pane_start_ms": starts[1]}, {"pane_start_ms": starts[5]}
+    assert store.read(Query("panes_5m", {"signal": "b"}, low, high))["n"].tolist() == [1, 3]
+    by_time = Query("panes_5m", {}, low, high, ("pane_start_ms",), True, limit=2, columns=("pane_start_ms", "n"))
+    assert store.read(by_time)["n"].tolist() == [4, 3]
+    assert store.read(Query("panes_5m", {"n": [0, 5]}, columns=("signal",))) == {"signal": ["a", "b"]}
+    page = Query("panes_5m", order=("pane_start_ms",), limit=4)
+    first = store.read(page)
+    rest = store.read(Query("panes_5m", order=("pane_start_ms",), after=page.cursor(first)))
+    assert [*first["n"], *rest["n"]] == list(range(6))
+
+
+def test_refreshed_hours_are_read_without_the_panes(sql_store: SqlStore) -> None:
+    sql_store.append("panes", rows_of("m", {(i, 0, 0): [(1.0, "a")] for i in range(60)}), "a")
+    before = sql_store.read(Query("panes_5m"))
+    sql_store.refresh(0)
+    sql_store.command(f"TRUNCATE TABLE {sql_store.altered('panes')}")
+    assert exact(DERIVED["panes_5m"], sql_store.read(Query("panes_5m"))) == exact(DERIVED["panes_5m"], before)
