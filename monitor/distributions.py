@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,10 @@ from monitor.panes import summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
-__all__ = ["Found", "Part", "empty_summary", "summaries"]
+__all__ = ["Found", "Part", "empty_summary", "pieces_of", "summaries"]
+
+TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
+"""Sums of panes that the store keeps, the longest first."""
 
 COLUMNS = (
     *("signal", "layout", "n", "missing", "invalid", "out_of_range", "cells", "counts", "names", "other"),
@@ -56,7 +59,7 @@ class Found:
 
 
 def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] | None = None) -> Found:
-    """Add up the panes of a part, late events included: one read, however many signals.
+    """Add up the panes of a part, late events included: a few reads, however many signals and however long.
 
     Parameters
     ----------
@@ -70,19 +73,60 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
     where: dict[str, Any] = {"model": watch.name, "segment": part.segment, "signal": wanted}
     if part.version is not None:
         where["version"] = part.version
-    low, high = {"pane_start_ms": part.from_ms}, {"pane_start_ms": part.to_ms}
-    rows = store.read(Query("panes", where, low, high, columns=COLUMNS))
-    places: dict[str, list[int]] = {}
-    for i, signal in enumerate(rows["signal"]):
-        places.setdefault(signal, []).append(i)
+    pieces = pieces_of((part.from_ms, part.to_ms), watch.model.spec.detect.pane)
+    reads = [
+        store.read(Query(table, where, {"pane_start_ms": from_ms}, {"pane_start_ms": to_ms}, columns=COLUMNS))
+        for table, (from_ms, to_ms) in pieces
+    ]
     found = Found()
-    for signal in wanted:
-        layout = watch.layouts[signal]
-        if {rows["layout"][i] for i in places.get(signal, ())} - {layout.id}:
+    for signal, layout, rows in _by_signal(watch, wanted, reads):
+        if {columns["layout"][i] for columns, i in rows} - {layout.id}:
             found.other_layouts.add(signal)
-        elif signal in places:
-            found.summaries[signal] = _sum(rows, places[signal], layout)
+        elif rows:
+            found.summaries[signal] = _sum(rows, layout)
     return found
+
+
+def pieces_of(span: tuple[int, int], pane_ms: int) -> list[tuple[str, tuple[int, int]]]:
+    """Cut a span into stretches, each with the table of the longest sums of panes that fit into it.
+
+    Parameters
+    ----------
+    span : (int, int)
+    pane_ms : int
+        The length of a pane: sums that it does not divide leave it out.
+
+    Examples
+    --------
+    >>> pieces_of((3_540_000, 7_200_000), 10_000)
+    [('panes', (3540000, 3600000)), ('panes_1h', (3600000, 7200000))]
+    """
+    tiers = [(table, tier_ms) for table, tier_ms in TIERS if tier_ms % pane_ms == 0]
+    return [piece for piece in _cut(span, tiers) if piece[1][0] < piece[1][1]]
+
+
+def _cut(span: tuple[int, int], tiers: list[tuple[str, int]]) -> list[tuple[str, tuple[int, int]]]:
+    if not tiers:
+        return [("panes", span)]
+    (table, tier_ms), *finer = tiers
+    low, high = -(-span[0] // tier_ms) * tier_ms, span[1] // tier_ms * tier_ms
+    if low >= high:
+        return _cut(span, finer)
+    return [*_cut((span[0], low), finer), (table, (low, high)), *_cut((high, span[1]), finer)]
+
+
+Row = tuple[Mapping[str, Any], int]
+"""The columns of a read, and a place in them."""
+
+
+def _by_signal(
+    watch: Watch, wanted: Sequence[str], reads: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, Layout, list[Row]]]:
+    rows: dict[str, list[Row]] = {signal: [] for signal in wanted}
+    for columns in reads:
+        for i, signal in enumerate(columns["signal"]):
+            rows[signal].append((columns, i))
+    return ((signal, watch.layouts[signal], found) for signal, found in rows.items())
 
 
 def empty_summary(layout: Layout) -> Summary:
@@ -92,8 +136,8 @@ def empty_summary(layout: Layout) -> Summary:
     return NumericSummary.empty()
 
 
-def _sum(rows: Mapping[str, Any], places: list[int], layout: Layout) -> Summary:
-    parts = [summary_of(rows, i, layout) for i in places]
+def _sum(rows: Sequence[Row], layout: Layout) -> Summary:
+    parts = [summary_of(columns, i, layout) for columns, i in rows]
     if isinstance(layout, CategoryLayout):
         return sum_categories([part for part in parts if isinstance(part, CategorySummary)])
     return sum_summaries([part for part in parts if isinstance(part, NumericSummary)])

@@ -9,7 +9,7 @@ from typing import Any
 from monitor.api.reading import CursorError, Page, decode_cursor, encode_cursor, query_for
 from monitor.api.tables import nested, schema
 from monitor.errors import InputError
-from sinks.store.contract import BUCKETS, TABLES, Buckets, Store
+from sinks.store.contract import BUCKETS, TABLES, Buckets, Query, Store
 
 __all__ = [
     "BUCKET_TYPES",
@@ -24,10 +24,13 @@ __all__ = [
     "span_of",
 ]
 
+Where = Mapping[str, "str | list[str] | None"]
+Span = tuple["int | None", "int | None"]
+
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 KIND = "buckets"
 EARLIEST_MS, LATEST_MS = -(2**62), 2**62
-_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+_MINUTE_MS, _HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 LADDER_MS = (
     *(minutes * _MINUTE_MS for minutes in (1, 5, 15)),
     *(hours * _HOUR_MS for hours in (1, 6, 24, 7 * 24, 28 * 24)),
@@ -44,8 +47,8 @@ BUCKET_TYPES = schema(
 
 def read_buckets(
     store: Store,
-    where: Mapping[str, str | list[str] | None],
-    span: tuple[int | None, int | None],
+    where: Where,
+    span: Span,
     step_ms: int,
     *,
     limit: int,
@@ -86,7 +89,7 @@ def read_buckets(
         EARLIEST_MS if span[0] is None else span[0],
         LATEST_MS if span[1] is None else span[1],
         step_ms,
-        {name: value for name, value in where.items() if value is not None},
+        _given(where),
         after=after,
         limit=limit + 1,
     )
@@ -133,26 +136,39 @@ def chosen_step_ms(span_ms: int, points: int, window_ms: int) -> int:
     return weeks * 7 * 24 * _HOUR_MS
 
 
-def span_of(
-    store: Store, where: Mapping[str, str | list[str] | None], span: tuple[int | None, int | None]
-) -> tuple[int, int] | None:
+def span_of(store: Store, where: Where, span: Span) -> tuple[int, int] | None:
     """Return ``span`` with its open ends where the scores end; None if there are none.
 
     Raises
     ------
     StoreError
     """
-    ends: list[int] = []
-    for given, descending in zip(span, (False, True), strict=True):
-        if given is not None:
-            ends.append(given)
-            continue
-        query = query_for("scores", where, from_ms=span[0], to_ms=span[1], limit=1, descending=descending)
-        found = store.read(replace(query, columns=("window_end_ms",)))["window_end_ms"]
-        if not len(found):
-            return None
-        ends.append(int(found[0]) + descending)
-    return ends[0], ends[1]
+    start = _first_ms(store, where, span) if span[0] is None else span[0]
+    end = _last_ms(store, where, span) if span[1] is None else span[1]
+    if start is None or end is None or start >= end:
+        return None
+    return start, end
+
+
+def _first_ms(store: Store, where: Where, span: Span) -> int | None:
+    """When the first window ended: its day by way of the buckets, since all scores would take long."""
+    to_ms = LATEST_MS if span[1] is None else span[1]
+    day = store.buckets(Buckets(EARLIEST_MS, to_ms, DAY_MS, _given(where), limit=1))
+    if not len(day["bucket_end_ms"]):
+        return None
+    day_end_ms = int(day["bucket_end_ms"][0])
+    query = query_for("scores", where, from_ms=day_end_ms - DAY_MS, to_ms=day_end_ms + 1, limit=1)
+    return int(store.read(replace(query, columns=("window_end_ms",)))["window_end_ms"][0])
+
+
+def _last_ms(store: Store, where: Where, span: Span) -> int | None:
+    """Just behind the end of the last window."""
+    ends = store.read(Query("latest", _given(where), columns=("window_end_ms",)))["window_end_ms"]
+    return int(ends.max()) + 1 if len(ends) else None
+
+
+def _given(where: Where) -> dict[str, Any]:
+    return {name: value for name, value in where.items() if value is not None}
 
 
 def cursor_step_ms(cursor: str) -> int:

@@ -9,17 +9,18 @@ from pydantic import BaseModel, Field
 
 from monitor.api.forms import IN_FORMS, AskedWhole, listed
 from monitor.api.parameters import Paged, TheService, answer, watched
-from monitor.api.reading import MAX_LIMIT, Page, Row, query_for, read_page
+from monitor.api.reading import Page, Row, rows_of, stored_models
 from monitor.api.tables import schema
 from monitor.config import Model
 from monitor.config.references import uses_for
-from sinks.store.contract import Store
+from sinks.store.contract import Query, Store
 
 __all__ = ["latest_states", "router"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
 MODELS = schema("name:str namespace:str owner:str labels:map signals:int sources:strs")
+LATEST = ("signal", "segment", "version", "detector", "window_end_ms", "status")
 GRAVEST_FIRST = ("drift", "warning", "learning", "no_data", "ok")
 Status = Literal["ok", "warning", "drift", "no_data", "learning"]
 
@@ -31,7 +32,7 @@ class ModelSummary(BaseModel):
     namespace: str
     owner: str
     labels: dict[str, str]
-    signals: int = Field(description="how many signals are watched")
+    signals: int | None = Field(description="how many signals are watched; null without the configuration")
     sources: list[str] = Field(description="topics, files and HTTP streams")
 
 
@@ -57,12 +58,14 @@ class ModelDetail(ModelSummary):
 
     configuration: dict[str, Any]
     uses: dict[str, dict[str, dict[str, Any]]] = Field(description="detectors and their parameters, by signal")
-    series: list[Series] = Field(description="series with a score among the model's newest 10,000")
+    series: list[Series] = Field(description="every series that was ever judged")
 
 
 @router.get("/models", summary="The models that are watched", response_model=Models, responses=IN_FORMS)
 def models(service: TheService, asked: AskedWhole) -> Response:
     rows = [_summary(model) for _, model in sorted(service.configuration.models.items())]
+    if not service.configuration.models:
+        rows = [_unknown(name) for name in stored_models(service.store)]
     page = Page.of(rows, MODELS.names)
     return listed(asked, lambda limit, cursor: page, MODELS, {})
 
@@ -82,10 +85,9 @@ def model_detail(service: TheService, model: str) -> Response:
 
 def latest_states(store: Store, model: str) -> list[dict[str, Any]]:
     """Return the newest status of every series of ``model``, in the order of their names."""
-    query = query_for("scores", {"model": model}, limit=MAX_LIMIT, descending=True)
     series: dict[tuple[str, str, str], dict[str, Row]] = {}
-    for row in read_page(store, query).rows:
-        series.setdefault((row["signal"], row["segment"], row["version"]), {}).setdefault(row["detector"], row)
+    for row in rows_of(store.read(Query("latest", {"model": model}, columns=LATEST))):
+        series.setdefault((row["signal"], row["segment"], row["version"]), {})[row["detector"]] = row
     return [_state(name, newest) for name, newest in sorted(series.items())]
 
 
@@ -99,6 +101,11 @@ def _state(name: tuple[str, str, str], newest: dict[str, Row]) -> dict[str, Any]
         "window_end_ms": max(row["window_end_ms"] for row in newest.values()),
         "detectors": statuses,
     }
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    """A model of which there is only what was stored."""
+    return {"name": name, "namespace": "", "owner": "", "labels": {}, "signals": None, "sources": []}
 
 
 def _summary(model: Model) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
+from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
 from monitor.config.values import parse_duration
 from monitor.errors import InputError
@@ -110,9 +111,9 @@ def duration_ms(field: str, text: str) -> int:
 
 
 def known_model(service: ApiService, name: str) -> str:
-    """Return ``name``, or a problem that names the known models; without a configuration every name is taken."""
-    models = service.configuration.models
-    if models and name not in models:
+    """Return ``name``, or a problem that names the known models: those stored, where there is no configuration."""
+    models = list(service.configuration.models) or stored_models(service.store)
+    if name not in models:
         raise ProblemError("unknown-model", f"no model is named {name!r}; known are {', '.join(models)}")
     return name
 
@@ -140,6 +141,8 @@ def models_in(service: ApiService, model: str | None, namespace: str | None) -> 
     if namespace is None:
         return None if model is None else [model]
     spaces = {name: found.metadata.namespace for name, found in service.configuration.models.items()}
+    if not spaces:
+        raise ProblemError("no-configuration", "namespaces stand in the configuration, which is not at hand")
     if namespace not in spaces.values():
         known = ", ".join(sorted(set(spaces.values())))
         raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {known}")

@@ -27,6 +27,7 @@ __all__ = [
     "read_page",
     "readable",
     "rows_of",
+    "stored_models",
 ]
 
 Row = dict[str, Any]
@@ -129,6 +130,16 @@ def read_all(store: Store, query: Query) -> Iterator[Row]:
         if len(rows) < MAX_LIMIT:
             return
         after = tuple(rows[-1][name] for name in query.sort_columns())
+
+
+def stored_models(store: Store) -> list[str]:
+    """Return the names of the models of which there are scores, in order.
+
+    Raises
+    ------
+    StoreError
+    """
+    return sorted(set(store.read(Query("latest", columns=("model",)))["model"]))
 
 
 def readable(letters: Page) -> Page:

@@ -1,0 +1,57 @@
+"""What came in a stretch of time is the same however it is put together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.distributions import TIERS, Part, pieces_of, summaries
+from tests.api.world import World
+
+PANE_MS, HOUR_MS = 10_000, 3_600_000
+STARTS = range(0, 3 * HOUR_MS, 170_000)
+times = st.integers(0, 3 * HOUR_MS // PANE_MS).map(lambda n: n * PANE_MS)
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(1, 2**40), st.sampled_from([1_000, 10_000, 7_000, 60_000, 3_600_000]))
+def test_pieces_are_the_span_and_no_longer_sums_would_fit(from_ms: int, length_ms: int, pane_ms: int) -> None:
+    span = from_ms, from_ms + length_ms
+    pieces = pieces_of(span, pane_ms)
+    assert [end for _, (_, end) in pieces[:-1]] == [start for _, (start, _) in pieces[1:]]
+    assert (pieces[0][1][0], pieces[-1][1][1]) == span
+    lengths = dict(TIERS)
+    for table, (start, end) in pieces:
+        if table in lengths:
+            assert start % lengths[table] == end % lengths[table] == 0
+            assert lengths[table] % pane_ms == 0
+    assert len(pieces) <= 5
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Three hours of panes, some of them late, of two signals."""
+    world = World()
+    for start_ms in STARTS:
+        late_ms = start_ms + 60_000 if start_ms % 3 == 0 else 0
+        world.numbers("feature:amount", start_ms, [start_ms / 2e5, 3.0, None], late_at_ms=late_ms)
+        world.names("feature:country", start_ms, {"DE": 2, f"C{start_ms % 7}": 1})
+    return world
+
+
+@settings(max_examples=50, deadline=None)
+@given(a=times, b=times)
+def test_sums_of_panes_give_what_the_panes_give(a: int, b: int, world: World) -> None:
+    from_ms, to_ms = min(a, b), max(a, b) + PANE_MS
+    watch = world.watches["fraud"]
+    found = summaries(world.store, watch, Part(from_ms, to_ms)).summaries
+    plain = [summaries(world.store, watch, Part(ms, ms + PANE_MS)).summaries for ms in STARTS if from_ms <= ms < to_ms]
+    for signal in ("feature:amount", "feature:country"):
+        parts = [pane[signal] for pane in plain if signal in pane]
+        if parts:
+            total = parts[0]
+            for part in parts[1:]:
+                total = total + part  # type: ignore[operator]
+            assert found[signal] == total
+        else:
+            assert signal not in found
