@@ -1,0 +1,104 @@
+"""Migrations: finished after an interruption anywhere, and without a change to what is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sinks.store import open_store
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import BUCKETS, DERIVED, READABLE, Buckets, Query, Store
+from sinks.store.rows import checked_query
+from sinks.store.schema import migrations
+from sinks.store.sql import STRETCHES, select
+from tests.sinks.store.samples import exact, plain
+from tests.sinks.store.test_rollups import HOUR_MS, START_MS, scores
+from tests.sinks.store.test_tiers import rows_of
+
+DERIVING = ("latest", "panes_5m", "panes_1h")
+QUESTION = Buckets(START_MS, START_MS + 30 * HOUR_MS, HOUR_MS)
+SORTED_BY_TIME = "SELECT sorting_key FROM system.tables WHERE name IN ('panes', 'scores')"
+PANES = {(i, 0, 0): [(i / 7, "abc"[i % 3])] for i in range(40)}
+
+
+def filled(store: Store) -> Store:
+    store.append("scores", scores(300), "a")
+    store.append("panes", rows_of("m", PANES), "a")  # type: ignore[arg-type]
+    return store
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[ChdbStore]:
+    """An embedded store with rows, as the first version left it."""
+    store = ChdbStore(tmp_path / "store")
+    for statement in migrations()[0].statements:
+        store.command(statement)
+    store.command("INSERT INTO schema_migrations VALUES (1, 'tables')")
+    filled(store)
+    yield store
+    store.close()
+
+
+def same(store: Store, twin: Store) -> None:
+    for name in ("scores", "panes", *DERIVING):
+        assert exact(READABLE[name], store.read(Query(name))) == exact(READABLE[name], twin.read(Query(name))), name
+    assert exact(BUCKETS, store.buckets(QUESTION)) == exact(BUCKETS, twin.buckets(QUESTION))
+
+
+def test_an_upgrade_that_is_cut_off_after_any_statement_is_finished_by_the_next(first: ChdbStore) -> None:
+    twin = filled(open_store("memory"))
+    for step in migrations()[1:]:
+        for reached in range(len(step.statements) + 1):
+            for statement in step.statements[:reached]:
+                first.command(statement)
+            for name in ("scores", "panes"):
+                found = first.query(f"SELECT count() AS n FROM {name} FINAL")["n"]
+                assert list(found) == [len(twin.read(Query(name))["model"])], (step.name, reached)
+    first.migrate()
+    assert all("intDiv" in key for key in first.query(SORTED_BY_TIME)["sorting_key"])
+    same(first, twin)
+    first.refresh(0)
+    same(first, twin)
+
+
+def test_an_upgraded_store_has_the_tables_of_a_new_one(first: ChdbStore, tmp_path: Path) -> None:
+    first.migrate()
+    upgraded = described(first)
+    first.close()
+    fresh = open_store("chdb", str(tmp_path / "fresh"))
+    assert described(fresh) == upgraded  # type: ignore[arg-type]
+    fresh.close()
+
+
+def described(store: ChdbStore) -> dict[str, Any]:
+    sql = "SELECT name, engine_full, partition_key, sorting_key FROM system.tables WHERE database = currentDatabase()"
+    return store.query(f"{sql} ORDER BY name")
+
+
+@pytest.mark.parametrize("name", list(DERIVED))
+def test_a_derived_table_has_the_columns_and_the_key_of_the_contract(chdb: ChdbStore, name: str) -> None:
+    sql = "SELECT name FROM system.columns WHERE table = {t:String} ORDER BY position"
+    columns = chdb.query(sql, {"t": name})["name"]
+    assert [column for column in columns if column != "refreshed_ms"] == [c.name for c in DERIVED[name].columns]
+    sorting_key = chdb.query("SELECT sorting_key FROM system.tables WHERE name = {t:String}", {"t": name})
+    stretch = re.escape("intDiv({}, {}), ".format(*STRETCHES.get(name, ("", 0))))
+    assert re.sub(stretch, "", sorting_key["sorting_key"][0]).split(", ") == list(DERIVED[name].key)
+
+
+@pytest.mark.parametrize("name", ["panes", "scores"])
+def test_a_bound_of_the_time_skips_other_stretches_of_every_series(chdb: ChdbStore, name: str) -> None:
+    time, stretch_ms = STRETCHES[name]
+    rows = 20_000
+    starts = START_MS + np.arange(rows) % 4 * stretch_ms
+    chdb.append(name, plain(name, rows, signal=[f"feature:{i // 4:05}" for i in range(rows)], **{time: starts}), "a")
+    query = Query(name, {"model": "a"}, {time: START_MS + stretch_ms}, {time: START_MS + stretch_ms + 1})
+    sql, values = select(checked_query(query))
+    plan = "\n".join(chdb.query(f"EXPLAIN indexes = 1 {sql}", values)["explain"])
+    read, of = map(int, re.findall(r"Granules: (\d+)/(\d+)", plan)[-1])
+    assert 0 < read < of / 2
+    assert len(chdb.read(query)["model"]) == rows / 4
