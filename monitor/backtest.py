@@ -7,22 +7,29 @@ so that the configuration which did run gives the rows that it gave.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
+from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.config.model import FirstEventsBaseline, RollingBaseline
 from monitor.errors import InputError
-from monitor.evaluate import Evaluation, Horizon
+from monitor.judged import Judged, Outline
+from monitor.judges import Judges, follow
+from monitor.panerows import read_panes
+from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, complete_ms, first_ms, panes_of
 from monitor.watch import PER_EVENT, Watch
-from sinks.store.contract import Buckets, Columns, Query, Store
-from sinks.store.memory import MemoryStore
+from monitor.windows import first_window_end
+from sinks.store.contract import Columns, Query, Store
 
 __all__ = ["Backtest", "SignalCount", "Span", "backtest", "learning_ms", "span_of"]
 
 DAY_MS = 86_400_000
+CELLS_AT_ONCE = 8_000_000
+"""Counts of panes that are read in one go, about 130 MB; one signal is never cut in two."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,14 @@ class SignalCount:
     before, now : int
     windows : int
         That were judged now: neither learning nor without data.
+    learning : int
+        In which it was still learning.
     """
 
     before: int
     now: int
     windows: int
+    learning: int
 
 
 @dataclass
@@ -69,8 +79,8 @@ class Backtest:
     window_ms, step_ms : int
     windows : int
         Ends of windows within the span.
-    scores : int
-        Tests made in them.
+    tests : int
+        Made in them; each would be a row of ``scores``.
     outcomes : list of Outcome
         Alerts, before beside now, in the order of their starts.
     signals : dict of str to SignalCount
@@ -78,8 +88,10 @@ class Backtest:
         False alarms that the budget accepts in the span.
     not_judged : dict of str to str
         Parts of the configuration that stored panes say nothing about, with the reason.
-    store : Store
-        Scores and alert transitions of the backtest, from ``learn_from_ms`` on.
+    transitions : list of Transition
+        Of alerts, from ``learn_from_ms`` on.
+    scores : dict of str to list
+        Rows of ``scores`` within the span, of the signals that were asked for.
     """
 
     model: str
@@ -87,12 +99,13 @@ class Backtest:
     window_ms: int
     step_ms: int
     windows: int
-    scores: int
+    tests: int
     outcomes: list[Outcome]
     signals: dict[str, SignalCount]
     allowed: float
     not_judged: dict[str, str]
-    store: Store = field(repr=False)
+    transitions: list[Transition] = field(repr=False)
+    scores: Rows = field(repr=False)
 
     @property
     def now(self) -> list[Fired]:
@@ -164,8 +177,9 @@ def backtest(
     store: Store,
     watch: Watch,
     span: Span,
-    on_progress: Callable[[int], None] = lambda done_ms: None,
+    on_progress: Callable[[int, int], None] = lambda done, everything: None,
     *,
+    keep: Collection[str] = (),
     skip_changed: bool = False,
 ) -> Backtest:
     """Judge stored panes under another configuration, and compare its alerts with those that are stored.
@@ -178,7 +192,9 @@ def backtest(
         The other configuration.
     span : Span
     on_progress : callable
-        Called now and then with how much event time, in ms, is behind.
+        Called now and then with how much is done, and how much there is.
+    keep : collection of str
+        Signals whose scores within the span are wanted.
     skip_changed : bool
         Leave out signals whose stored panes have another layout, instead of refusing.
 
@@ -194,9 +210,39 @@ def backtest(
     panes = panes_of(store, watch.name, span.learn_from_ms, span.to_ms)
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
-    kept = MemoryStore()
-    windows = _run(store, kept, watch, span, on_progress)
-    return _found(store, kept, watch, span, windows, not_judged)
+    ends, portions = _ends(watch, span), _portions(watch, panes)
+    tally, done, everything = _Tally(span, keep), 0, sum(cells for _, cells in portions)
+    for signals, cells in portions:
+        read = read_panes(store, watch, span.learn_from_ms, span.to_ms, signals)
+        # Series know nothing of each other, so that each portion has judges of its own, which go with it.
+        for judged in Judges(watch).advance(read, ends):
+            tally.take(watch.name, judged)
+        done += cells
+        on_progress(done, everything)
+    metadata, spec = watch.model.metadata, watch.model.spec
+    lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, spec.detect.defaults.window)
+    transitions = follow(lifecycle, tally.outlines, ends)
+    before = fired(_rows(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
+    now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
+    alarmed = _alarmed_before(store, watch.name, span)
+    return Backtest(
+        model=watch.name,
+        span=span,
+        window_ms=spec.detect.defaults.window,
+        step_ms=spec.detect.defaults.step_ms,
+        windows=sum(span.from_ms < end_ms for end_ms in ends),
+        tests=tally.tests,
+        outcomes=compare(before, now),
+        signals={
+            signal: SignalCount(alarmed[signal], counts["alarmed"], counts["judged"], counts["learning"])
+            for signal in sorted(tally.counts.keys() | alarmed.keys())
+            for counts in [tally.counts.get(signal, Counter())]
+        },
+        allowed=spec.detect.false_alarms.count * (span.to_ms - span.from_ms) / spec.detect.false_alarms.per_ms,
+        not_judged=not_judged,
+        transitions=transitions,
+        scores=tally.scores,
+    )
 
 
 # -- what can be judged ----------------------------------------------------------------------------------------
@@ -251,70 +297,53 @@ def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
 # -- judging ---------------------------------------------------------------------------------------------------
 
 
-class _Apart:
-    """A store's panes of a span, with everything that is written kept apart."""
-
-    def __init__(self, store: Store, kept: Store, watch: Watch, span: Span) -> None:
-        self._store, self._kept, self._span = store, kept, span
-        source = watch.model.spec.sources[0]
-        progress = {"model": watch.name, "topic": source.topic, "partition": 0}
-        reach = {"closed_ms": span.to_ms, "newest_ms": span.to_ms, "next_offset": 0}
-        kept.append("progress", {name: [value] for name, value in (progress | reach).items()}, "span")
-
-    def migrate(self) -> None:
-        """Nothing to do."""
-
-    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
-        self._kept.append(table, columns, token)
-
-    def read(self, query: Query) -> Columns:
-        if query.table != "panes":
-            return self._kept.read(query)
-        low = {**query.low, "pane_start_ms": max(query.low.get("pane_start_ms", 0), self._span.learn_from_ms)}
-        high = {**query.high, "pane_start_ms": min(query.high.get("pane_start_ms", 1 << 62), self._span.to_ms)}
-        return self._store.read(
-            Query("panes", query.where, low, high, query.order, limit=query.limit, columns=query.columns)
-        )
-
-    def buckets(self, buckets: Buckets) -> Columns:
-        return self._kept.buckets(buckets)
-
-    def close(self) -> None:
-        """Nothing to do."""
+def _portions(watch: Watch, panes: Iterable[Panes]) -> list[tuple[list[str], int]]:
+    """Signals to be read together, with how many counts their panes hold."""
+    cells: Counter[str] = Counter()
+    for kind in panes:
+        if kind.signal in watch.layouts or kind.signal == "volume":
+            cells[kind.signal] += kind.cells + 1
+    portions: list[tuple[list[str], int]] = []
+    for signal in sorted(cells):
+        if portions and portions[-1][1] + cells[signal] <= CELLS_AT_ONCE:
+            portions[-1] = ([*portions[-1][0], signal], portions[-1][1] + cells[signal])
+        else:
+            portions.append(([signal], cells[signal]))
+    return portions
 
 
-def _run(store: Store, kept: Store, watch: Watch, span: Span, on_progress: Callable[[int], None]) -> int:
-    evaluation = Evaluation(watch, _Apart(store, kept, watch, span))
-    evaluation.advance(Horizon())
-    on_progress(span.to_ms - span.learn_from_ms)
-    step, offset = watch.model.spec.detect.defaults.step_ms, watch.model.spec.detect.defaults.offset
-    return (span.to_ms - offset) // step - (span.from_ms - offset) // step
+@dataclass
+class _Tally:
+    """What is known of the windows of a span, while series after series is judged."""
+
+    span: Span
+    keep: Collection[str]
+    outlines: list[Outline] = field(default_factory=list)
+    scores: Rows = field(default_factory=lambda: empty_rows("scores"))
+    tests: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def take(self, model: str, judged: Judged) -> None:
+        signal = judged.key[2]
+        inside = judged.within(self.span.from_ms, self.span.to_ms)
+        statuses = inside.statuses
+        self.outlines.append(judged.outline())
+        self.tests += statuses.size
+        counts = self.counts.setdefault(signal, Counter())
+        alarmed, decided = (statuses == DRIFT).any(axis=1), (statuses <= DRIFT).any(axis=1)
+        counts["alarmed"] += int(alarmed.sum())
+        counts["judged"] += int(decided.sum())
+        counts["learning"] += int(((statuses == LEARNING).any(axis=1) & ~decided).sum())
+        if signal in self.keep:
+            extend(self.scores, inside.rows(model, ""))
 
 
 # -- the comparison --------------------------------------------------------------------------------------------
 
 
-def _found(store: Store, kept: Store, watch: Watch, span: Span, windows: int, not_judged: dict[str, str]) -> Backtest:
-    name, detect = watch.name, watch.model.spec.detect
-    before = fired(_rows(store.read(Query("alerts", {"model": name}))), span.from_ms, span.to_ms)
-    now = fired(_rows(kept.read(Query("alerts", {"model": name}))), span.from_ms, span.to_ms)
-    low, high = {"window_end_ms": span.from_ms + 1}, {"window_end_ms": span.to_ms + 1}
-    columns = ("signal", "segment", "version", "window_end_ms", "status")
-    scores = kept.read(Query("scores", {"model": name}, low, high, columns=columns))
-    alarmed = store.read(Query("scores", {"model": name, "status": "drift"}, low, high, columns=columns))
-    return Backtest(
-        model=name,
-        span=span,
-        window_ms=detect.defaults.window,
-        step_ms=detect.defaults.step_ms,
-        windows=windows,
-        scores=len(scores["signal"]),
-        outcomes=compare(before, now),
-        signals=_signal_counts(scores, alarmed),
-        allowed=detect.false_alarms.count * (span.to_ms - span.from_ms) / detect.false_alarms.per_ms,
-        not_judged=not_judged,
-        store=kept,
-    )
+def _ends(watch: Watch, span: Span) -> range:
+    first = first_window_end(watch, span.learn_from_ms)
+    return range(first, span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
 
 
 def _rows(columns: Columns) -> Iterable[Mapping[str, Any]]:
@@ -323,17 +352,9 @@ def _rows(columns: Columns) -> Iterable[Mapping[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _signal_counts(scores: Columns, alarmed: Columns) -> dict[str, SignalCount]:
-    now = _windows_by_signal(scores, {"drift"})
-    judged = _windows_by_signal(scores, {"ok", "drift"})
-    before = _windows_by_signal(alarmed, {"drift"})
-    return {s: SignalCount(before[s], now[s], judged[s]) for s in sorted(judged.keys() | before.keys())}
-
-
-def _windows_by_signal(rows: Columns, statuses: set[str]) -> Counter[str]:
-    windows = {
-        (row["signal"], row["segment"], row["version"], int(row["window_end_ms"]))
-        for row in _rows(rows)
-        if row["status"] in statuses
-    }
-    return Counter(signal for signal, *_ in windows)
+def _alarmed_before(store: Store, model: str, span: Span) -> Counter[str]:
+    """In how many windows each signal was alarmed, as stored."""
+    low, high = {"window_end_ms": span.from_ms + 1}, {"window_end_ms": span.to_ms + 1}
+    columns = ("signal", "segment", "version", "window_end_ms")
+    rows = store.read(Query("scores", {"model": model, "status": "drift"}, low, high, columns=columns))
+    return Counter(signal for signal, *_ in set(zip(*(rows[name] for name in columns), strict=True)))

@@ -8,10 +8,22 @@ lasts longer than its span is still compared with what was before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from detectors.chart.kernels import (
+    DATASET,
+    FIRST_EVENTS,
+    FROM_MS,
+    ROLLING,
+    SUMS,
+    TIMES,
+    TO_MS,
+    WINDOWS,
+)
 from detectors.sketch import CategorySummary, NumericSummary, sum_categories, sum_summaries
+from monitor.columns import Columns, keys_of, sums_of
 from monitor.config.model import Baseline, DatasetBaseline, FirstEventsBaseline, RollingBaseline
 from monitor.panes import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary
@@ -29,92 +41,137 @@ def add_up(summaries: Sequence[Summary]) -> Summary:
     return sum_summaries([s for s in summaries if isinstance(s, NumericSummary)])
 
 
-@dataclass(slots=True)
-class _Chunk:
-    from_ms: int
-    to_ms: int
-    windows: int
-    summary: Summary
-
-
 class Reference:
-    """The baseline of one series.
+    """The baseline of one series, in the arrays that `detectors.chart.kernels.judge_windows` reads and changes.
 
     Parameters
     ----------
     baseline : Baseline
     window_ms : int
+    layout : Layout
     dataset : Summary or None
         For a ``dataset`` baseline: the summary of its data set.
     enough : int
         Quiet windows that a rolling baseline needs before anything is compared with it.
+
+    Attributes
+    ----------
+    columns : Columns
+        Of its counts.
+    kind, needed, span_windows, chunk_windows : int
+        Its rules.
+    chunks, chunk_sums, chunk_extremes, chunk_times, place : arrays
+        Stretches of it, in a ring: counts [C, K], sums [C, SUMS], extremes [C, 2], times [C, TIMES], and the first
+        stretch with their number.
+    total, total_sums, total_extremes : arrays
+        The sum of them.
     """
 
-    def __init__(self, baseline: Baseline, window_ms: int, dataset: Summary | None, enough: int) -> None:
+    def __init__(
+        self, baseline: Baseline, window_ms: int, layout: Layout, dataset: Summary | None, enough: int
+    ) -> None:
         self._baseline = baseline
-        self._dataset = dataset
-        self._enough = enough
-        self._chunks: list[_Chunk] = []
-        windows = max(1, baseline.span // window_ms) if isinstance(baseline, RollingBaseline) else 1
-        self._span_windows = windows
-        self._chunk_windows = -(-windows // CHUNKS)
-        self._total: Summary | None = None
+        self.kind, self.needed, self.span_windows, self.chunk_windows = DATASET, 1, 1, 1
+        size = 1
+        if isinstance(baseline, RollingBaseline):
+            windows = max(1, baseline.span // window_ms)
+            self.kind, self.needed, self.span_windows = ROLLING, enough, windows
+            self.chunk_windows = -(-windows // CHUNKS)
+            # One more stretch than the span takes, one that is begun, and one that is about to go.
+            size = -(-windows // self.chunk_windows) + 3
+        elif isinstance(baseline, FirstEventsBaseline):
+            self.kind, self.needed, self.chunk_windows = FIRST_EVENTS, baseline.count, 1 << 62
+        self.columns = Columns(layout)
+        self.chunk_sums = np.zeros((size, SUMS), dtype=np.int64)
+        self.chunk_extremes = np.zeros((size, 2))
+        self.chunk_times = np.zeros((size, TIMES), dtype=np.int64)
+        self.place = np.zeros(2, dtype=np.int64)
+        self.chunks = np.zeros((size, len(self.columns)), dtype=np.int64)
+        self.total = np.zeros(len(self.columns), dtype=np.int64)
+        self.total_sums = np.zeros(SUMS, dtype=np.int64)
+        self.total_extremes = np.array([np.inf, -np.inf])
+        if isinstance(baseline, DatasetBaseline) and dataset is not None:
+            self._put([(0, 0, 1, dataset)])
+
+    def make_room(self, keys: Any) -> None:
+        """Have columns for cells, or names, beside those of the baseline."""
+        if not self.columns.lacks(keys):
+            return
+        before = self.columns
+        # What neither the baseline nor the windows at hand hold any more goes.
+        self.columns = Columns(before.layout, [*before.occupied(self._lying()), *keys])
+        self.chunks = self.columns.moved_from(before, self._kept())
+        self.total = self.columns.moved_from(before, self.total[None, :])[0]
+
+    def _lying(self) -> Any:
+        return np.concatenate((self._kept(), self.total[None, :]))
+
+    def _kept(self) -> Any:
+        """The counts of the stretches; zero where none lies."""
+        unused = np.ones(len(self.chunks), dtype=np.bool_)
+        unused[self._order()] = False
+        self.chunks[unused] = 0
+        return self.chunks
+
+    def _order(self) -> list[int]:
+        return [(int(self.place[0]) + c) % len(self.chunks) for c in range(int(self.place[1]))]
 
     @property
     def summary(self) -> Summary | None:
-        """What to compare with; None while it is being learned."""
-        if isinstance(self._baseline, DatasetBaseline):
-            return self._dataset
-        if not self._chunks or not self._learned():
+        """The whole of it, learned or not; None if there is nothing."""
+        if not self.place[1]:
             return None
-        if self._total is None:
-            self._total = add_up([chunk.summary for chunk in self._chunks])
-        return self._total
+        return self.columns.summary_of(self.total, self.total_sums, self.total_extremes)
 
-    @property
-    def span_ms(self) -> tuple[int, int]:
-        """The stretch of event time that the baseline comes from; (0, 0) for a data set."""
-        return (self._chunks[0].from_ms, self._chunks[-1].to_ms) if self._chunks else (0, 0)
-
-    @property
-    def progress(self) -> str:
-        """How far learning is, in words."""
+    def progress(self, seen: int) -> str:
+        """How far learning is, in words, from what the kernel counted."""
         if isinstance(self._baseline, FirstEventsBaseline):
-            return f"baseline: {self._events()} of {self._baseline.count} events seen"
+            return f"baseline: {seen} of {self.needed} events seen"
         if isinstance(self._baseline, DatasetBaseline):
             return "the baseline's data set lacks this field"
-        return f"baseline: {sum(c.windows for c in self._chunks)} of {self._enough} windows seen"
-
-    def _events(self) -> int:
-        return sum(chunk.summary.total for chunk in self._chunks)
-
-    def _learned(self) -> bool:
-        if isinstance(self._baseline, FirstEventsBaseline):
-            return self._events() >= self._baseline.count
-        return sum(chunk.windows for chunk in self._chunks) >= self._enough
-
-    def add(self, from_ms: int, to_ms: int, summary: Summary) -> None:
-        """Take in a quiet window."""
-        if isinstance(self._baseline, DatasetBaseline):
-            return
-        if isinstance(self._baseline, FirstEventsBaseline) and self._learned():
-            return
-        self._total = None
-        last = self._chunks[-1] if self._chunks else None
-        if last is not None and last.windows < self._chunk_windows:
-            last.to_ms, last.windows = to_ms, last.windows + 1
-            last.summary = add_up([last.summary, summary])
-        else:
-            self._chunks.append(_Chunk(from_ms, to_ms, 1, summary))
-        if isinstance(self._baseline, RollingBaseline):
-            while sum(chunk.windows for chunk in self._chunks[1:]) >= self._span_windows:
-                self._chunks.pop(0)
+        return f"baseline: {seen} of {self.needed} windows seen"
 
     def snapshot(self) -> list[list[Any]]:
-        """State for a checkpoint."""
-        return [[c.from_ms, c.to_ms, c.windows, pack_summary(c.summary)] for c in self._chunks]
+        """State for a checkpoint; a data set is read again instead."""
+        if self.kind == DATASET:
+            return []
+        return [
+            [
+                *self.chunk_times[c, [FROM_MS, TO_MS, WINDOWS]].tolist(),
+                pack_summary(self.columns.summary_of(self.chunks[c], self.chunk_sums[c], self.chunk_extremes[c])),
+            ]
+            for c in self._order()
+        ]
 
-    def restore(self, state: Sequence[Sequence[Any]], layout: Layout) -> None:
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Go on from a snapshot."""
-        self._chunks = [_Chunk(int(a), int(b), int(c), unpack_summary(d, layout)) for a, b, c, d in state]
-        self._total = None
+        if self.kind == DATASET:
+            return
+        chunks = [(int(a), int(b), int(c), unpack_summary(d, self.columns.layout)) for a, b, c, d in state]
+        if self.kind == FIRST_EVENTS and chunks:
+            whole = add_up([summary for *_, summary in chunks])
+            chunks = [(chunks[0][0], chunks[-1][1], sum(c for _, _, c, _ in chunks), whole)]
+        self._put(chunks)
+
+    def _put(self, chunks: Sequence[tuple[int, int, int, Summary]]) -> None:
+        self.place[:] = 0
+        self.total[:] = 0
+        self.make_room([key for *_, summary in chunks for key in keys_of(summary)])
+        self.place[:] = 0, len(chunks)
+        for c, (from_ms, to_ms, windows, summary) in enumerate(chunks):
+            self.chunks[c] = self.columns.counts_of(summary)
+            self.chunk_sums[c] = sums_of(summary)
+            self.chunk_extremes[c] = extremes_of(summary)
+            self.chunk_times[c, [FROM_MS, TO_MS, WINDOWS]] = from_ms, to_ms, windows
+        if chunks:
+            whole = add_up([summary for *_, summary in chunks])
+            self.total[:] = self.columns.counts_of(whole)
+            self.total_sums[:] = sums_of(whole)
+            self.total_extremes[:] = extremes_of(whole)
+
+
+def extremes_of(summary: Summary) -> tuple[float, float]:
+    """The smallest and the largest value of a summary; infinite for one without numbers."""
+    if isinstance(summary, CategorySummary):
+        return np.inf, -np.inf
+    return summary.min, summary.max

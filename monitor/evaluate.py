@@ -11,28 +11,25 @@ the same panes and give the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
-from monitor.alerts.verdict import Verdict
-from monitor.compare import Measured, Pair, measure
 from monitor.fold import ENDED
-from monitor.rows import Rows, append
-from monitor.series import DistributionSeries, VolumeSeries
+from monitor.judges import Judges, follow
+from monitor.panerows import read_panes
+from monitor.rows import append, empty_rows, extend
 from monitor.sources.contract import Partition
 from monitor.watch import Watch
-from monitor.windows import Window, first_window_end, windows
+from monitor.windows import first_window_end
 from sinks.store.contract import Query, Store
 
 __all__ = ["Evaluated", "Evaluation", "Horizon"]
 
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
-
-Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,7 @@ class Evaluation:
         metadata, spec = watch.model.metadata, watch.model.spec
         self._step_ms, self._window_ms = spec.detect.defaults.step_ms, spec.detect.defaults.window
         self._lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, self._window_ms)
-        self._series: dict[Key, DistributionSeries] = {}
-        self._volumes: dict[str, VolumeSeries] = {}
+        self._judges = Judges(watch)
         self.next_end_ms: int | None = None
         """The end of the next window to judge; None until the first pane is known."""
         self._saved_ms: int | None = None
@@ -136,50 +132,17 @@ class Evaluation:
     def _judge_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
-        where = {"model": self._watch.name, "late_at_ms": 0}
-        low, high = {"pane_start_ms": ends[0] - self._window_ms}, {"pane_start_ms": ends[-1]}
-        rows = self._store.read(Query("panes", where, low, high))
-        verdicts: list[Verdict] = []
-        transitions: list[Transition] = []
-        for window in windows(self._watch, rows, ends):
-            judged = self._judge(window)
-            verdicts += judged
-            transitions += self._lifecycle.step(window.end_ms, judged)
-        self._write(verdicts, transitions, idle)
+        panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
+        judged = self._judges.advance(panes, ends)
+        transitions = follow(self._lifecycle, [one.outline() for one in judged], ends)
+        scores = empty_rows("scores")
+        for one in judged:
+            extend(scores, one.rows(self._watch.name, idle))
+        done.scores += append(self._store, "scores", scores)
+        append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms
         done.windows += len(ends)
-        done.scores += len(verdicts)
         done.transitions += transitions
-
-    def _judge(self, window: Window) -> list[Verdict]:
-        jobs: dict[str, list[tuple[Key, Pair]]] = {}
-        for key in sorted(window.summaries):
-            series = self._series.get(key)
-            if series is None:
-                series = self._series[key] = DistributionSeries(self._watch, key)
-            for name, pair in series.tests(window.summaries[key]).items():
-                jobs.setdefault(name, []).append((key, pair))
-        measured: dict[Key, dict[str, Measured]] = {}
-        for name, work in jobs.items():
-            for (key, _), result in zip(work, measure(name, [pair for _, pair in work]), strict=True):
-                measured.setdefault(key, {})[name] = result
-        verdicts: list[Verdict] = []
-        for key in sorted(window.summaries):
-            verdicts += self._series[key].conclude(window.end_ms, window.summaries[key], measured.get(key, {}))
-        return verdicts + self._judge_volume(window)
-
-    def _judge_volume(self, window: Window) -> list[Verdict]:
-        if "volume" not in self._watch.uses.get("volume", {}):
-            return []
-        for segment in window.volume:
-            if segment not in self._volumes:
-                self._volumes[segment] = VolumeSeries(self._watch, segment)
-        known = sorted(self._volumes)
-        return [self._volumes[name].conclude(window.end_ms, window.volume.get(name, 0)) for name in known]
-
-    def _write(self, verdicts: list[Verdict], transitions: list[Transition], idle: str) -> None:
-        append(self._store, "scores", score_columns(self._watch.name, verdicts, idle))
-        append(self._store, "alerts", to_columns(transitions))
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -190,8 +153,7 @@ class Evaluation:
         state = {
             "config": self._watch.config_hash,
             "lifecycle": self._lifecycle.snapshot(),
-            "series": [series.snapshot() for _, series in sorted(self._series.items())],
-            "volumes": [series.snapshot() for _, series in sorted(self._volumes.items())],
+            **self._judges.snapshot(),
         }
         checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state)
         self._saved_ms = self.next_end_ms
@@ -199,27 +161,5 @@ class Evaluation:
     def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
         self._lifecycle.restore(state["lifecycle"])
         self.next_end_ms = self._saved_ms = next_end_ms
-        if state["config"] != self._watch.config_hash:
-            return
-        for saved in state["series"]:
-            version, segment, signal = saved["key"]
-            series = DistributionSeries(self._watch, (version, segment, signal))
-            series.restore(saved)
-            self._series[series.key] = series
-        for saved in state["volumes"]:
-            volume = VolumeSeries(self._watch, saved["segment"])
-            volume.restore(saved)
-            self._volumes[volume.segment] = volume
-
-
-_COPIED = tuple(field.name for field in fields(Verdict) if field.name not in {"at_ms", "window_start_ms"})
-
-
-def score_columns(model: str, verdicts: Iterable[Verdict], idle: str) -> Rows:
-    """Verdicts as rows of ``scores``."""
-    found = list(verdicts)
-    columns: Rows = {name: [getattr(verdict, name) for verdict in found] for name in _COPIED}
-    columns["model"], columns["idle"] = [model] * len(found), [idle] * len(found)
-    columns["window_end_ms"] = [verdict.at_ms for verdict in found]
-    columns["window_ms"] = [verdict.at_ms - verdict.window_start_ms for verdict in found]
-    return columns
+        if state["config"] == self._watch.config_hash:
+            self._judges.restore(state)

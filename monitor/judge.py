@@ -1,9 +1,9 @@
-"""When a window alarms: a pure decision that says why.
+"""When a window alarms: the change must be material and surprising.
 
-Two conditions, both of them. The change is **material**: its effect size is at least ``min_effect``. And it is
-**surprising**: beyond what this signal does from window to window when nothing is wrong, at a tail probability that
-follows from the accepted number of false alarms. Textbook p-values assume independent observations; real traffic is
-not, so they fire all the time on big data: here they are a floor, never enough by themselves.
+Material is an effect of at least ``min_effect``. Surprising is one that lies beyond what this signal does from window
+to window when nothing is wrong, at a tail probability that follows from the accepted number of false alarms. Textbook
+p-values assume independent observations; real traffic is not, so they fire all the time on big data: here they are a
+floor, never enough by themselves.
 
 The signal's own variation is learned from its log effects, in quiet windows and at the onset of each alarm. With m of
 them the next one lies beyond
@@ -20,6 +20,8 @@ with probability p (the prediction interval for a normal sample, e.g. Hahn and M
 - What this signal alone has shown as often as the whole model may alarm falsely is its way (rain on one day in
   eight, say), however strange the normal law finds it. The onset of an alarm is learned for this reason; the rest of
   the alarm is not, so that a lasting change does not become usual by lasting.
+
+The arithmetic is compiled, and stands in `detectors.chart.kernels`: here are its settings and its words.
 """
 
 from __future__ import annotations
@@ -27,25 +29,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.distance.tail import normal_isf, student_t_isf
+from detectors.chart import kernels
+from detectors.distance.tail import student_t_isf
+from monitor.watch import Watch
 
-__all__ = ["SCALE_FLOOR", "Judgement", "Limits", "judge", "log_effect", "surprise_limit", "usual"]
-
-QUIET = 1 / 3
-"""Effects below this share of ``min_effect`` are not told apart."""
-
-SCALE_FLOOR = 0.25
-"""A log effect varies that much from sampling alone (a χ² with 19 degrees of freedom: 0.32), whatever was seen."""
-
-_NORMAL_Q90 = float(normal_isf(0.1))
+__all__ = ["STATUSES", "Judgement", "Limits", "judge", "limits_of", "log_effect", "reason", "surprise_limit", "usual"]
 
 Status = Literal["ok", "drift", "learning", "no_data"]
+STATUSES: tuple[Status, ...] = ("ok", "drift", "learning", "no_data")
+"""The status that each code of the kernels stands for."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,34 @@ class Limits:
     enough: int
     per_window: float
 
-    def usual_count(self, windows: int) -> float:
-        """How often in ``windows`` an effect may have been reached before it counts as the signal's way."""
-        return max(1.0, self.per_window * windows)
+    @cached_property
+    def odds(self) -> Floats:
+        """The probabilities as the kernels take them."""
+        return np.array([self.tail_probability, self.per_window])
+
+    @property
+    def surprises(self) -> Floats:
+        """The surprise from which on a window alarms, by the number of windows seen; NaN where none can."""
+        return _surprises(self.tail_probability)
+
+
+def limits_of(watch: Watch) -> Limits:
+    """The limits from which on a test alarms, so that the model's budget of false alarms holds.
+
+    The budget is split evenly over all tests of its period: windows, times slices, times detectors of all signals.
+    Tests that several versions at once make beyond those are not counted.
+    """
+    detect = watch.model.spec.detect
+    windows = detect.false_alarms.per_ms / detect.defaults.step_ms
+    slices = 1 + sum(len(cut.names) for cut in watch.slices)
+    tests = sum(len(uses) - len(watch.detectors_for(signal)) for signal, uses in watch.uses.items())
+    tail = min(0.05, detect.false_alarms.count / max(1.0, windows * slices * tests))
+    return Limits(tail, detect.defaults.learn_windows, detect.false_alarms.count / windows)
 
 
 def log_effect(effect: float, min_effect: float) -> float:
     """The scale on which a signal's variation is learned."""
-    return math.log(max(effect, QUIET * min_effect))
+    return float(kernels.log_effect(effect, min_effect))
 
 
 def usual(history: Sequence[float]) -> tuple[float, float]:
@@ -105,25 +125,22 @@ def usual(history: Sequence[float]) -> tuple[float, float]:
     >>> usual([1.0, 1.0, 1.0, 1.0])
     (1.0, 0.25)
     """
-    values = np.sort(np.asarray(history, dtype=np.float64))
-    median = _quantile(values, 0.5)
-    spread = 1.4826 * _quantile(np.sort(np.abs(values - median)), 0.5)
-    return median, max(spread, (_quantile(values, 0.9) - median) / _NORMAL_Q90, SCALE_FLOOR)
+    location, scale = kernels.usual(np.sort(np.asarray(history, dtype=np.float64)), len(history))
+    return float(location), float(scale)
 
 
-def _quantile(ordered: NDArray[np.float64], q: float) -> float:
-    """The linearly interpolated quantile of ordered values (`np.quantile` takes fifty times as long for so few)."""
-    place = q * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    low, high = float(ordered[below]), float(ordered[above])
-    return low + (high - low) * (place - below)
-
-
-@lru_cache(maxsize=4096)
 def surprise_limit(tail_probability: float, windows: int) -> float:
     """The surprise that one quiet window in ``1 / tail_probability`` exceeds, learned from ``windows`` of them."""
-    return float(student_t_isf(tail_probability, windows - 1)) * math.sqrt(1 + 1 / windows)
+    return float(_surprises(tail_probability)[windows])
+
+
+@lru_cache(maxsize=64)
+def _surprises(tail_probability: float) -> Floats:
+    windows = np.arange(2, kernels.HISTORY + 1)
+    table = np.full(kernels.HISTORY + 1, np.nan)
+    table[2:] = student_t_isf(tail_probability, windows - 1) * np.sqrt(1 + 1 / windows)
+    table.setflags(write=False)
+    return table
 
 
 def judge(effect: float, min_effect: float, p_value: float, history: Sequence[float], limits: Limits) -> Judgement:
@@ -135,7 +152,8 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     p_value : float
         NaN where the detector has none; then it is no floor.
     history : sequence of float
-        Log effects of the signal's quiet windows, and of the onsets of its alarms.
+        Log effects of the signal's quiet windows, and of the onsets of its alarms; the newest ones of more than
+        ``HISTORY`` count.
     limits : Limits
 
     Returns
@@ -150,20 +168,46 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     >>> judge(0.05, 0.1, 1e-9, quiet, limits).reason
     'not material: effect 0.05 is below 0.1'
     """
-    if len(history) < limits.enough:
-        reason = f"learning: {len(history)} of {limits.enough} windows seen"
-        return Judgement("learning", math.nan, math.nan, reason)
-    location, scale = usual(history)
-    here = log_effect(effect, min_effect)
-    surprise = (here - location) / scale
-    limit = surprise_limit(limits.tail_probability, len(history))
-    if not effect >= min_effect:
-        return Judgement("ok", surprise, limit, f"not material: effect {effect:.3g} is below {min_effect:.3g}")
-    if surprise <= limit:
-        return Judgement("ok", surprise, limit, f"not surprising: {surprise:.1f} of {limit:.1f} of its usual variation")
-    reached = sum(past >= here for past in history)
-    if reached > limits.usual_count(len(history)):
-        return Judgement("ok", surprise, limit, f"not unusual: reached {reached} times in {len(history)} windows")
-    if p_value > limits.tail_probability:
-        return Judgement("ok", surprise, limit, f"chance explains it: p = {p_value:.2g}")
-    return Judgement("drift", surprise, limit, "")
+    ordered = np.sort(np.asarray(history[-kernels.HISTORY :], dtype=np.float64))
+    numbers, codes = np.full(kernels.NUMBERS, np.nan), np.zeros(kernels.CODES, dtype=np.int64)
+    numbers[kernels.EFFECT] = effect
+    codes[kernels.P_KIND] = kernels.NO_TEST if math.isnan(p_value) else kernels.FISHER
+    kernels.decide(
+        min_effect, limits.odds, limits.surprises, ordered, len(ordered), limits.enough, p_value, numbers, codes
+    )
+    surprise, limit = float(numbers[kernels.SURPRISE]), float(numbers[kernels.LIMIT])
+    status = STATUSES[codes[kernels.STATUS]]
+    return Judgement(status, surprise, limit, reason(numbers, codes, min_effect, p_value, limits.enough))
+
+
+def reason(numbers: Floats, codes: NDArray[np.int64], min_effect: float, p_value: float, enough: int) -> str:
+    """Why a test was decided as it was, in words; empty for a drift, and where there was nothing to decide.
+
+    Parameters
+    ----------
+    numbers, codes : arrays
+        What the kernels say of one test of one window.
+    min_effect, p_value : float
+    enough : int
+    """
+    words = _WORDS.get(int(codes[kernels.REASON]), "")
+    return words.format(
+        seen=codes[kernels.SEEN],
+        enough=enough,
+        effect=numbers[kernels.EFFECT],
+        min_effect=min_effect,
+        surprise=numbers[kernels.SURPRISE],
+        limit=numbers[kernels.LIMIT],
+        reached=codes[kernels.REACHED],
+        p_value=p_value,
+    )
+
+
+_WORDS = {
+    kernels.NOTHING: "nothing to compare",
+    kernels.TOO_EARLY: "learning: {seen} of {enough} windows seen",
+    kernels.NOT_MATERIAL: "not material: effect {effect:.3g} is below {min_effect:.3g}",
+    kernels.NOT_SURPRISING: "not surprising: {surprise:.1f} of {limit:.1f} of its usual variation",
+    kernels.NOT_UNUSUAL: "not unusual: reached {reached} times in {seen} windows",
+    kernels.CHANCE: "chance explains it: p = {p_value:.2g}",
+}

@@ -14,7 +14,8 @@ __all__ = ["Panes", "complete_ms", "first_ms", "panes_of"]
 DAY_MS = 86_400_000
 
 _SQL = """
-SELECT signal, segment, layout, pane_ms, min(pane_start_ms) AS first_ms, max(pane_start_ms) AS last_ms
+SELECT signal, segment, layout, pane_ms, min(pane_start_ms) AS first_ms, max(pane_start_ms) AS last_ms,
+    toInt64(sum(length(counts))) AS cells
 FROM panes
 PREWHERE model = {model:String} AND late_at_ms = 0
     AND pane_start_ms >= {low:Int64} AND pane_start_ms < {high:Int64}
@@ -34,6 +35,8 @@ class Panes:
     pane_ms : int
     first_ms, last_ms : int
         Starts of the first and of the last one.
+    cells : int
+        Counts in all of them together.
     """
 
     signal: str
@@ -42,6 +45,7 @@ class Panes:
     pane_ms: int
     first_ms: int
     last_ms: int
+    cells: int
 
 
 def panes_of(store: Store, model: str, low_ms: int, high_ms: int) -> list[Panes]:
@@ -49,13 +53,13 @@ def panes_of(store: Store, model: str, low_ms: int, high_ms: int) -> list[Panes]
     if isinstance(store, SqlStore):
         found = store.query(_SQL, {"model": model, "low": low_ms, "high": high_ms})
         return [Panes(*kind) for kind in zip(*map(_listed, found.values()), strict=True)]
-    columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms")
+    columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms", "counts")
     where, low, high = {"model": model, "late_at_ms": 0}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     read = store.read(Query("panes", where, low, high, columns=columns))
-    starts: dict[tuple[Any, ...], list[int]] = {}
-    for *kind, start in zip(*(_listed(read[name]) for name in columns), strict=True):
-        starts.setdefault(tuple(kind), []).append(start)
-    kinds = [Panes(*(*kind, min(of), max(of))) for kind, of in starts.items()]
+    panes: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    for *kind, start, counts in zip(*(_listed(read[name]) for name in columns), strict=True):
+        panes.setdefault(tuple(kind), []).append((start, len(counts)))
+    kinds = [Panes(*(*kind, min(of)[0], max(of)[0], sum(cells for _, cells in of))) for kind, of in panes.items()]
     return sorted(kinds, key=lambda kind: (kind.signal, kind.segment, kind.first_ms, kind.layout, kind.pane_ms))
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.distance.tail import normal_sf
-from monitor.compare import Measured
+from detectors.chart import kernels
+from detectors.chart.kernels import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON, judge_volumes
+from monitor.judge import Limits, limits_of, reason
+from monitor.judged import Judged, words
+from monitor.variation import Variation
+from monitor.watch import Watch
 
-__all__ = ["MIN_EFFECT", "SEASONS", "VolumeHistory"]
+__all__ = ["MIN_EFFECT", "SEASONS", "VolumeSeries"]
 
 DAY_MS = 86_400_000
 
 MIN_EFFECT = 0.5
 """Log of the ratio: two thirds more, or two fifths less."""
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -31,59 +37,104 @@ class _Season:
 
 
 SEASONS: Mapping[str, _Season] = {
-    "week": _Season(7 * DAY_MS, "weeks", needed=3, kept=8),
     "day": _Season(DAY_MS, "days", needed=4, kept=28),
+    "week": _Season(7 * DAY_MS, "weeks", needed=3, kept=8),
 }
 """The same hour of the week is the better comparison; the same hour of the day is known sooner."""
 
 
-class VolumeHistory:
-    """Event counts of quiet windows by time of the day and of the week.
+class VolumeSeries:
+    """The number of events of one segment, all versions together.
 
     Parameters
     ----------
-    step_ms : int
-        How often a window is judged.
-
-    Examples
-    --------
-    >>> history = VolumeHistory(step_ms=DAY_MS)
-    >>> for day in range(1, 8):
-    ...     history.add(day * DAY_MS, 1000)
-    >>> round(history.measure("day", 9 * DAY_MS, 500).effect, 2)
-    0.69
+    watch : Watch
+    segment : str
+    limits : Limits or None
+        Those of ``watch``, unless they are at hand.
     """
 
-    def __init__(self, step_ms: int) -> None:
-        self._step_ms = step_ms
-        self._counts: dict[tuple[str, int], list[int]] = {}
+    def __init__(self, watch: Watch, segment: str, limits: Limits | None = None) -> None:
+        self.segment = segment
+        defaults = watch.model.spec.detect.defaults
+        self._window_ms, self._step_ms = defaults.window, defaults.step_ms
+        given = watch.uses["volume"].get("volume", {}).get("min_effect")
+        self._min_effects = np.array([float(given or MIN_EFFECT)])
+        self._limits = limits or limits_of(watch)
+        self._variation = Variation(list(SEASONS))
+        self._rules = _rules(self._step_ms)
+        last = self._rules[-1]
+        places = int(last[kernels.FIRST_PLACE] + last[kernels.PLACES])
+        self._earlier = np.zeros(int(last[kernels.FIRST_COUNT] + last[kernels.PLACES] * last[kernels.KEPT]), np.int64)
+        self._filled = np.zeros(places, dtype=np.int64)
 
-    def _key(self, season: str, end_ms: int) -> tuple[str, int]:
-        slots = max(1, SEASONS[season].period_ms // self._step_ms)
-        return season, end_ms // self._step_ms % slots
+    def judge(self, ends_ms: Integers, events: Integers) -> Judged:
+        """Judge windows against the same hours of earlier weeks, or of earlier days while too few weeks are known.
 
-    def measure(self, season: str, end_ms: int, n: int) -> Measured | None:
-        """Compare a window with the same hours of earlier days or weeks; None while too few are known."""
-        earlier = self._counts.get(self._key(season, end_ms), [])
-        if len(earlier) < SEASONS[season].needed:
-            return None
-        expected = float(np.median(earlier))
-        ratio = math.log((n + 1) / (expected + 1))
-        p_value = 2 * float(normal_sf(abs(n - expected) / math.sqrt(n + expected))) if n + expected else 1.0
-        detail = f"{n} events, {expected:.0f} expected from {len(earlier)} earlier {SEASONS[season].words}"
-        return Measured(float(n), abs(ratio), p_value, MIN_EFFECT, detail)
+        Parameters
+        ----------
+        ends_ms, events : int64 array [T]
+        """
+        count = len(ends_ms)
+        numbers, codes = np.empty((count, 1, NUMBERS)), np.empty((count, 1, CODES), dtype=np.int64)
+        self._variation.make_room(count)
+        judge_volumes(
+            events, ends_ms, self._step_ms, self._rules, float(self._min_effects[0]), self._limits.enough,
+            self._limits.odds, self._limits.surprises, self._earlier, self._filled,
+            self._variation.ring, self._variation.ordered, self._variation.memory, numbers[:, 0], codes[:, 0],
+        )  # fmt: skip
+        found = (numbers, codes, np.zeros((count, ABOUT), dtype=np.int64), np.zeros((count, 0, 2), dtype=np.int64))
+        key = ("", self.segment, "volume")
+        judged = Judged(key, ["volume"], self._min_effects, self._window_ms, ends_ms, events, *found, self._detail)
+        judged.p_values = numbers[:, :, P_DF]
+        return judged
 
-    def add(self, end_ms: int, n: int) -> None:
-        """Take in a quiet window."""
-        for name, season in SEASONS.items():
-            earlier = self._counts.setdefault(self._key(name, end_ms), [])
-            earlier.append(n)
-            del earlier[: -season.kept]
+    def _detail(self, judged: Judged, t: int, d: int) -> str:
+        numbers, codes = judged.numbers[t, d], judged.codes[t, d]
+        if codes[kernels.REASON] == kernels.NO_BASELINE:
+            return "too few earlier days at this time"
+        season = list(SEASONS.values())[int(numbers[SEASON])]
+        expected = f"{judged.n[t]} events, {numbers[EXPECTED]:.0f} expected"
+        from_what = f"{expected} from {int(numbers[EARLIER])} earlier {season.words}"
+        why = reason(numbers, codes, float(self._min_effects[0]), float(numbers[P_DF]), self._limits.enough)
+        return words(from_what, why)
 
-    def snapshot(self) -> list[list[Any]]:
+    def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return [[season, slot, list(counts)] for (season, slot), counts in self._counts.items()]
+        return {"segment": self.segment, "history": self._history(), "variation": self._variation.snapshot()}
 
-    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+    def _history(self) -> list[list[Any]]:
+        found: list[list[Any]] = []
+        for name, rules in zip(SEASONS, self._rules.tolist(), strict=True):
+            first = rules[kernels.FIRST_PLACE]
+            for place in np.flatnonzero(self._filled[first : first + rules[kernels.PLACES]]).tolist():
+                ever = int(self._filled[first + place])
+                ring = self._ring(rules, place)
+                oldest = -(ever % len(ring)) if ever > len(ring) else 0
+                found.append([name, place, np.roll(ring[: min(ever, len(ring))], oldest).tolist()])
+        return found
+
+    def _ring(self, rules: Sequence[int], place: int) -> Integers:
+        start = rules[kernels.FIRST_COUNT] + place * rules[kernels.KEPT]
+        return self._earlier[start : start + rules[kernels.KEPT]]
+
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._counts = {(str(season), int(slot)): [int(n) for n in counts] for season, slot, counts in state}
+        rules = dict(zip(SEASONS, self._rules.tolist(), strict=True))
+        self._filled[:] = 0
+        for name, place, counts in state["history"]:
+            self._ring(rules[name], place)[: len(counts)] = counts
+            self._filled[rules[name][kernels.FIRST_PLACE] + place] = len(counts)
+        self._variation.restore(state["variation"])
+
+
+def _rules(step_ms: int) -> Integers:
+    """What the kernel must know of each season."""
+    rules = np.zeros((len(SEASONS), kernels.SEASON_RULES), dtype=np.int64)
+    counts = places = 0
+    for rule, season in zip(rules, SEASONS.values(), strict=True):
+        here = max(1, season.period_ms // step_ms)
+        rule[kernels.PLACES], rule[kernels.NEEDED_SEASONS], rule[kernels.KEPT] = here, season.needed, season.kept
+        rule[kernels.FIRST_COUNT], rule[kernels.FIRST_PLACE] = counts, places
+        counts, places = counts + here * season.kept, places + here
+    return rules

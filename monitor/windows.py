@@ -1,44 +1,44 @@
-"""Windows as sums of panes."""
+"""Windows as sums of panes: all windows of one series at once, in matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from monitor.baselines import add_up
-from monitor.panes import summary_of
-from monitor.watch import Summary, Watch
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Window", "first_window_end", "windows"]
+from detectors.chart.kernels import SUMS, cut_windows
+from detectors.sketch import CategoryLayout
+from detectors.sketch.stack import slide, stack
+from monitor.columns import Columns
+from monitor.panerows import PaneRows, Ragged
+from monitor.watch import Watch
+from sinks.store.contract import StoreError
 
-Key = tuple[str, str, str]  # version, segment, signal
+__all__ = ["Blocks", "Windows", "distinct_keys", "first_window_end"]
+
+Integers = NDArray[np.int64]
+_NONE = np.empty(0, dtype=np.int64)
 
 
 @dataclass(slots=True)
-class Window:
-    """All series of a model over one stretch of event time.
+class Windows:
+    """Windows of one series, those without any pane left out.
 
     Attributes
     ----------
-    end_ms : int
-    summaries : dict
-        By version, segment, signal: only series that have panes in it.
-    volume : dict of str to int
-        Events by segment, all versions together.
+    ends_ms : int64 array [T]
+        Ascending.
+    counts : int64 array [T, K]
+        In the columns of the series' baseline.
+    sums : int64 array [T, SUMS]
+    extremes : float64 array [T, 2]
     """
 
-    end_ms: int
-    summaries: dict[Key, Summary] = field(default_factory=dict)
-    volume: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Block:
-    """The panes of one step, added up."""
-
-    summaries: dict[Key, Summary] = field(default_factory=dict)
-    volume: dict[str, int] = field(default_factory=dict)
+    ends_ms: Integers
+    counts: Integers
+    sums: Integers
+    extremes: NDArray[np.float64]
 
 
 def first_window_end(watch: Watch, first_pane_ms: int) -> int:
@@ -48,58 +48,114 @@ def first_window_end(watch: Watch, first_pane_ms: int) -> int:
     return -(-(first_pane_ms - offset) // step) * step + offset + defaults.window
 
 
-def windows(watch: Watch, rows: Mapping[str, Any], ends_ms: range) -> Iterator[Window]:
-    """Add panes up to windows.
+class Blocks:
+    """How panes become windows: a block is what lies between the starts of two windows.
 
     Parameters
     ----------
     watch : Watch
-    rows : mapping
-        Rows of ``panes``, on time, from the first window's start to the last one's end.
     ends_ms : range
-        Ends of the windows, one step apart.
-
-    Yields
-    ------
-    Window
-        One for each end, in order; without series where nothing happened.
+        Ends of windows, one step apart.
     """
-    defaults = watch.model.spec.detect.defaults
-    step = defaults.step_ms
-    blocks = _blocks(watch, rows, step, defaults.offset)
-    parts = defaults.window // step
-    for end_ms in ends_ms:
-        last = (end_ms - defaults.offset) // step
-        yield _sum_blocks(end_ms, [blocks[b] for b in range(last - parts, last) if b in blocks])
+
+    def __init__(self, watch: Watch, ends_ms: range) -> None:
+        defaults = watch.model.spec.detect.defaults
+        self._step_ms, self._offset_ms = defaults.step_ms, defaults.offset
+        self._ends_ms = np.arange(ends_ms.start, ends_ms.stop, ends_ms.step, dtype=np.int64)
+        self._parts = defaults.window // defaults.step_ms
+        self._first = (ends_ms[0] - defaults.offset) // self._step_ms - self._parts
+        self._count = len(ends_ms) - 1 + self._parts
+
+    def windows(self, panes: PaneRows, rows: Integers, columns: Columns) -> Windows:
+        """Add some rows, those of one series, up to windows.
+
+        Parameters
+        ----------
+        panes : PaneRows
+        rows : int64 array
+        columns : Columns
+            With one for each cell or name that occurs in them.
+
+        Raises
+        ------
+        StoreError
+            If a pane holds a cell that its layout does not have.
+        """
+        inside, blocks = self._placed(panes, rows)
+        counts, sums = np.zeros((self._count, len(columns)), dtype=np.int64), self._zeros(SUMS)
+        extremes, present = np.tile([np.inf, -np.inf], (self._count, 1)), np.zeros(self._count, dtype=np.int64)
+        keys, column_of, lowest = _keys(panes, columns)
+        bad = stack(
+            inside, blocks, panes.sums, panes.extremes, keys.values, keys.starts, panes.counts.values,
+            panes.counts.starts, column_of, lowest, counts, sums, extremes, present,
+        )  # fmt: skip
+        if bad >= 0:
+            raise StoreError(f"a pane of {panes.starts_ms[bad]} ms holds a cell that its layout does not have")
+        if self._parts > 1:
+            counts, sums, extremes, present = self._slid(counts, sums, extremes, present)
+        if isinstance(columns.layout, CategoryLayout) and len(columns) > columns.layout.sample:
+            cut_windows(columns.layout.sample, columns.known, columns.by_hash, counts, sums)
+        if present.all():
+            return Windows(self._ends_ms, counts, sums, extremes)
+        some = np.flatnonzero(present)
+        return Windows(self._ends_ms[some], counts[some], sums[some], extremes[some])
+
+    def events(self, panes: PaneRows, rows: Integers) -> tuple[Integers, int]:
+        """How many events each window has, int64[T], and the first window with a row; T if there is none."""
+        inside, blocks = self._placed(panes, rows)
+        per_block, present = np.zeros(self._count, dtype=np.int64), np.zeros(self._count, dtype=np.int64)
+        np.add.at(per_block, blocks, panes.n[inside])
+        np.add.at(present, blocks, 1)
+        ones = np.ones(self._parts, dtype=np.int64)
+        known = np.flatnonzero(np.convolve(present, ones, "valid"))
+        return np.convolve(per_block, ones, "valid"), int(known[0]) if len(known) else len(self._ends_ms)
+
+    @property
+    def ends_ms(self) -> Integers:
+        """The ends of the windows, int64[T]."""
+        return self._ends_ms
+
+    def _placed(self, panes: PaneRows, rows: Integers) -> tuple[Integers, Integers]:
+        blocks = (panes.starts_ms[rows] - self._offset_ms) // self._step_ms - self._first
+        inside = (blocks >= 0) & (blocks < self._count)
+        return rows[inside], blocks[inside]
+
+    def inside(self, panes: PaneRows, rows: Integers) -> Integers:
+        """Those of ``rows`` that belong to one of the windows."""
+        return self._placed(panes, rows)[0]
+
+    def _zeros(self, width: int) -> Integers:
+        return np.zeros((self._count, width), dtype=np.int64)
+
+    def _slid(
+        self, counts: Integers, sums: Integers, extremes: NDArray[np.float64], panes: Integers
+    ) -> tuple[Integers, Integers, NDArray[np.float64], Integers]:
+        windows = len(self._ends_ms)
+        out = np.zeros((windows, counts.shape[1]), dtype=np.int64), np.zeros((windows, SUMS), dtype=np.int64)
+        reach, present = np.tile([np.inf, -np.inf], (windows, 1)), np.zeros(windows, dtype=np.int64)
+        slide(self._parts, counts, sums, extremes, panes, *out, reach, present)
+        return *out, reach, present
 
 
-def _blocks(watch: Watch, rows: Mapping[str, Any], step_ms: int, offset_ms: int) -> dict[int, _Block]:
-    members: dict[tuple[int, Key], list[int]] = {}
-    blocks: dict[int, _Block] = {}
-    starts = rows["pane_start_ms"].tolist()
-    for i, start in enumerate(starts):
-        block = (start - offset_ms) // step_ms
-        signal, segment = rows["signal"][i], rows["segment"][i]
-        if signal == "volume":
-            volume = blocks.setdefault(block, _Block()).volume
-            volume[segment] = volume.get(segment, 0) + int(rows["n"][i])
-        elif (layout := watch.layouts.get(signal)) is not None and layout.id == rows["layout"][i]:
-            members.setdefault((block, (rows["version"][i], segment, signal)), []).append(i)
-    for (block, key), indices in members.items():
-        parts = [summary_of(rows, i, watch.layouts[key[2]]) for i in indices]
-        blocks.setdefault(block, _Block()).summaries[key] = add_up(parts)
-    return blocks
+def distinct_keys(panes: PaneRows, rows: Integers, columns: Columns) -> list[str] | Integers:
+    """The cells or names that occur in some rows; nothing for a fixed layout."""
+    if columns.fixed:
+        return _NONE
+    keys = panes.names if columns.is_category else panes.cells
+    lengths = keys.starts[rows + 1] - keys.starts[rows]
+    # The places of all keys of these rows: each row's start, and a count from there.
+    before = np.repeat(keys.starts[rows] - (np.cumsum(lengths) - lengths), lengths)
+    found = np.unique(keys.values[np.arange(len(before)) + before])
+    return [panes.known_names[code] for code in found.tolist()] if columns.is_category else found
 
 
-def _sum_blocks(end_ms: int, blocks: list[_Block]) -> Window:
-    if len(blocks) == 1:
-        return Window(end_ms, blocks[0].summaries, blocks[0].volume)
-    window = Window(end_ms)
-    parts: dict[Key, list[Summary]] = {}
-    for block in blocks:
-        for key, summary in block.summaries.items():
-            parts.setdefault(key, []).append(summary)
-        for segment, n in block.volume.items():
-            window.volume[segment] = window.volume.get(segment, 0) + n
-    window.summaries = {key: add_up(summaries) for key, summaries in parts.items()}
-    return window
+def _keys(panes: PaneRows, columns: Columns) -> tuple[Ragged, Integers, int]:
+    """The keys of all rows, and the column of each key from the lowest on."""
+    if columns.fixed:
+        return panes.cells, _NONE, 0
+    if columns.is_category:
+        return panes.names, columns.places(panes.known_names), 0
+    lowest = int(columns.cells[0]) if len(columns) else 0
+    column_of = np.full((int(columns.cells[-1]) - lowest + 1) if len(columns) else 1, -1, dtype=np.int64)
+    column_of[columns.cells - lowest] = np.arange(len(columns))
+    return panes.cells, column_of, lowest

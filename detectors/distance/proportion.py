@@ -49,14 +49,26 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     p_value = 2 * normal_sf(np.abs(z))
     few = np.minimum(pair.n, pair.m) * pooled.min(axis=1) < SMALLEST_EXPECTED
     exact = pair.filled & few & (sd > 0)
-    p_value[exact] = _fisher(pair.reference[exact], pair.current[exact])
+    p_value[exact] = fisher_exact(pair.reference[exact], pair.current[exact])
     # The difference of the arcs as one arc: two close arcs would cancel.
     sine = np.sqrt(q) * np.sqrt(1 - p) - np.sqrt(p) * np.sqrt(1 - q)
     effect = 2 * np.abs(np.arcsin(np.clip(sine, -1, 1)))
     return Comparison(pair.blank(z), pair.blank(p_value), pair.blank(effect))
 
 
-def _fisher(reference: Floats, current: Floats) -> Floats:
+def fisher_exact(reference: Floats, current: Floats) -> Floats:
+    """Return the two-sided p-values of Fisher's exact test.
+
+    Parameters
+    ----------
+    reference, current
+        float64[n, 2]: whole counts, without and with the property or the other way round.
+
+    Examples
+    --------
+    >>> fisher_exact(np.array([[8.0, 2.0]]), np.array([[1.0, 5.0]])).round(4).tolist()
+    [0.035]
+    """
     out = np.empty(len(reference))
     _fisher_exact(np.rint(reference), np.rint(current), out)
     return out

@@ -214,7 +214,8 @@ class Lifecycle:
         at_ms : int
             Later than at every step before.
         verdicts : iterable of Verdict
-            In any order; a series without a verdict was not alarmed.
+            In any order; a series without a verdict was not alarmed. Those that do not say drift matter for the
+            series of :meth:`members` alone.
 
         Returns
         -------
@@ -235,6 +236,10 @@ class Lifecycle:
                 raise ValueError(f"a verdict of {verdict.at_ms} in the step at {at_ms}")
         self._at_ms = at_ms
         return [*self._after_a_gap(at_ms), *self._judge(at_ms, judged)]
+
+    def members(self) -> set[Series]:
+        """The series, as (version, segment, signal), that belong to an alert that has not ended."""
+        return {series for alert in self._live for series in alert.members}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as strict JSON; :meth:`restore` continues from it as if nothing had happened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from monitor.cli.output import as_json, as_table, number, when
 
 if TYPE_CHECKING:
     from monitor.alerts.counterparts import Fired, Outcome
-    from monitor.backtest import Backtest
+    from monitor.backtest import Backtest, Span
     from monitor.config import Configuration
+    from monitor.watch import Watch
     from sinks.store.contract import Store
 
 __all__ = ["command", "document"]
@@ -53,9 +55,8 @@ def command(
     The store is only read. Without --from and --to everything stored is judged. What the alerts of another
     configuration were is known from the store; what it was is not.
     """
-    from monitor.backtest import backtest, span_of
+    from monitor.backtest import span_of
     from monitor.cli.answers import between
-    from monitor.cli.progress import Progress
     from monitor.config import load
     from monitor.logs import log_to_stderr
     from monitor.watch import compile_watch
@@ -72,19 +73,33 @@ def command(
             if detail is not None and detail not in watch.uses:
                 raise click.BadParameter(f"{name} has no signal {detail!r}; it has {', '.join(watch.uses)}")
             span = span_of(store, watch, from_ms, to_ms, learn_from_ms)
-            with Progress(f"judging {name}", lambda: span.to_ms - span.learn_from_ms) as progress:  # noqa: B023
-                done = backtest(store, watch, span, lambda ms: progress.at(ms, 0), skip_changed=skip_changed)
+            done = _judged(store, watch, span, detail, skip_changed=skip_changed)
             found.append(done)
-            windows = _windows(done, detail) if detail is not None else []
             if json_:
-                as_json(document(done) | ({"detail": windows} if detail is not None else {}))
-            else:
-                _show(done)
-                if detail is not None:
-                    _show_windows(detail, windows)
+                as_json(document(done) | ({"detail": list(_windows(done))} if detail is not None else {}))
+                continue
+            _show(done)
+            if detail is not None:
+                _show_windows(detail, _windows(done))
     finally:
         store.close()
     ctx.exit(1 if fail_on_alert and any(done.fired_within() for done in found) else 0)
+
+
+def _judged(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_changed: bool) -> Backtest:
+    from monitor.backtest import backtest
+    from monitor.cli.progress import Progress
+
+    everything = 0
+    with Progress(f"judging {watch.name}", lambda: everything, "counts") as progress:
+
+        def at(done: int, total: int) -> None:
+            nonlocal everything
+            everything = total
+            progress.at(done, done)
+
+        keep = () if detail is None else (detail,)
+        return backtest(store, watch, span, at, keep=keep, skip_changed=skip_changed)
 
 
 def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
@@ -122,7 +137,7 @@ def document(done: Backtest) -> dict[str, Any]:
         "window_ms": done.window_ms,
         "every_ms": done.step_ms,
         "windows": done.windows,
-        "scores": done.scores,
+        "tests": done.tests,
         "false_alarms_allowed": done.allowed,
         "fired_before": sum(alert.at_ms > span.from_ms for alert in done.before),
         "fired_now": done.fired_within(),
@@ -149,7 +164,7 @@ def _show(done: Backtest) -> None:
     span = done.span
     click.echo(
         f"{done.model}  {when(span.from_ms)} to {when(span.to_ms)}, learned from {when(span.learn_from_ms)}: "
-        f"{done.windows:,} windows of {format_duration(done.window_ms)}, {done.scores:,} scores\n"
+        f"{done.windows:,} windows of {format_duration(done.window_ms)}, {done.tests:,} tests\n"
     )
     if done.outcomes:
         as_table(("alert", "from", "until", "severity", "what"), [_row(outcome) for outcome in done.outcomes])
@@ -163,6 +178,12 @@ def _show(done: Backtest) -> None:
         f"{done.fired_within()} alerts would have fired, {before} did; "
         f"the budget accepts {done.allowed:.2g} false ones in this time."
     )
+    learning = [signal for signal, count in done.signals.items() if count.learning]
+    if learning:
+        click.echo(
+            f"{len(learning)} signals were still learning in some of these windows; "
+            "an earlier --learn-from gives them more to learn from."
+        )
     if done.not_judged:
         click.echo()
         as_table(("not judged", "why"), done.not_judged.items())
@@ -176,16 +197,12 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
     return outcome.which, when(outcome.starts_ms), until, severity, what
 
 
-def _windows(done: Backtest, signal: str) -> list[dict[str, Any]]:
-    from sinks.store.contract import Query
-
-    low, high = {"window_end_ms": done.span.from_ms + 1}, {"window_end_ms": done.span.to_ms + 1}
-    columns = done.store.read(Query("scores", {"model": done.model, "signal": signal}, low, high))
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return [{n: v.item() if hasattr(v, "item") else v for n, v in row.items()} for row in rows]
+def _windows(done: Backtest) -> Iterator[dict[str, Any]]:
+    for values in zip(*done.scores.values(), strict=True):
+        yield dict(zip(done.scores, values, strict=True))
 
 
-def _show_windows(signal: str, rows: list[dict[str, Any]]) -> None:
+def _show_windows(signal: str, rows: Iterable[dict[str, Any]]) -> None:
     numbers = ("effect", "min_effect", "surprise", "surprise_limit")
     as_table(
         ("window end", "segment", "version", "detector", "effect", "min", "surprise", "limit", "n", "status", "detail"),

@@ -21,10 +21,12 @@ class Progress:
         What is being done.
     total : callable
         Gives the size of the work, in bytes, once it is known.
+    unit : str
+        Of what is counted besides.
     """
 
-    def __init__(self, text: str, total: Callable[[], int]) -> None:
-        self._text, self._total = text, total
+    def __init__(self, text: str, total: Callable[[], int], unit: str = "events") -> None:
+        self._text, self._total, self._unit = text, total, unit
         self._bar: Any = None
         self._task: Any = None
 
@@ -38,7 +40,7 @@ class Progress:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TaskProgressColumn(),
-                TextColumn("{task.fields[events]:,} events"),
+                TextColumn("{task.fields[events]:,} " + self._unit),
                 TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)

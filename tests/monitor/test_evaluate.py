@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from detectors.sketch import NumericSummary
+from monitor.baselines import add_up
+from monitor.columns import Columns
+from monitor.panerows import read_panes
 from monitor.panes import summary_of
 from monitor.watch import compile_watch
-from monitor.windows import windows
+from monitor.windows import Blocks, distinct_keys
 from sinks.store.contract import Query, Store
 from tests.monitor.streams import (
     DAY_MS,
@@ -202,18 +207,22 @@ def test_sliding_windows_are_the_sums_of_their_panes(tmp_path: Path) -> None:
     panes = store.read(Query("panes", {"late_at_ms": 0}))
     watch = compile_watch(configuration, "loans")
     ends = range(START_MS + 8 * HOUR_MS, START_MS + 20 * HOUR_MS, HOUR_MS)
+    flat = read_panes(store, watch, ends[0] - 6 * HOUR_MS, ends[-1])
 
-    for window in windows(watch, panes, ends):
-        for (version, segment, signal), summary in window.summaries.items():
+    for (version, segment, signal), numbers in flat.series.items():
+        columns = Columns(watch.layouts[signal])
+        columns = Columns(watch.layouts[signal], distinct_keys(flat, numbers, columns))
+        windows = Blocks(watch, ends).windows(flat, numbers, columns)
+        assert windows.ends_ms.tolist() == list(ends)
+        for t, end_ms in enumerate(ends):
             inside = [
                 i
                 for i, start in enumerate(panes["pane_start_ms"].tolist())
-                if window.end_ms - 6 * HOUR_MS <= start < window.end_ms
+                if end_ms - 6 * HOUR_MS <= start < end_ms
                 and (panes["version"][i], panes["segment"][i], panes["signal"][i]) == (version, segment, signal)
             ]
-            parts = [summary_of(panes, i, watch.layouts[signal]) for i in inside]
-            total = parts[0]
-            for part in parts[1:]:
-                total = total + part
-            assert summary == total
+            total = add_up([summary_of(panes, i, watch.layouts[signal]) for i in inside])
+            if isinstance(total, NumericSummary):
+                total = replace(total, sum_q=0, sum_q2=0)
+            assert columns.summary_of(windows.counts[t], windows.sums[t], windows.extremes[t]) == total
     assert len(scored(store, signal="feature:age", detector="psi")) == 2 * 24 - 6

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from detectors.sketch import NumericFold, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Verdict
-from monitor.compare import Measured, measure
 from monitor.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
+from tests.monitor.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
 SIGNALS = 3
@@ -49,23 +49,20 @@ def alarmed_windows(watch: Watch, draw: Callable[[int], Values], windows: int = 
 
 def judged(watch: Watch, draw: Callable[[int], Values], windows: int) -> Iterator[tuple[int, list[Verdict]]]:
     """What each window's tests say."""
-    series = [DistributionSeries(watch, ("", "", signal)) for signal in watch.layouts]
     fold = NumericFold([layout for layout in watch.layouts.values() if isinstance(layout, NumericLayout)])
     fold.ensure(1)
+    taken: list[list[NumericSummary]] = []
     for window in range(windows):
         values = np.ascontiguousarray(draw(window))
         fold.fold(np.zeros(values.shape[1], dtype=np.int64), values)
-        yield window, list(verdicts_of(series, window, fold.take(0)))
-
-
-def verdicts_of(series: list[DistributionSeries], window: int, summaries: list[NumericSummary]) -> Iterator[Verdict]:
-    tests = [one.tests(summary) for one, summary in zip(series, summaries, strict=True)]
-    measured: list[dict[str, Measured]] = [{} for _ in series]
-    for name in tests[0]:
-        for found, result in zip(measured, measure(name, [pairs[name] for pairs in tests]), strict=True):
-            found[name] = result
-    for one, summary, found in zip(series, summaries, measured, strict=True):
-        yield from one.conclude(START_MS + (window + 1) * HOUR_MS, summary, found)
+        taken.append(fold.take(0))
+    ends_ms = [START_MS + (window + 1) * HOUR_MS for window in range(windows)]
+    found = [
+        fed(DistributionSeries(watch, ("", "", signal)), ends_ms, [summaries[number] for summaries in taken])
+        for number, signal in enumerate(watch.layouts)
+    ]
+    for window in range(windows):
+        yield window, [one.verdict(window, d) for one in found for d in range(len(one.detectors))]
 
 
 def independent(n: int) -> Callable[[int], Values]:

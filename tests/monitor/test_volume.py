@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from monitor.series import VolumeSeries
-from monitor.volume import VolumeHistory
+import numpy as np
+
+from monitor.alerts.verdict import Verdict
+from monitor.volume import VolumeSeries
 from monitor.watch import compile_watch
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, detecting
 
 WEEK = [900, 910, 905, 915, 920, 500, 700]
 
 
-def series() -> VolumeSeries:
-    detect = detecting(pane="1h", defaults={"window": "1d", "min_samples": 10, "learn_windows": 6})
+def series(window: str = "1d") -> VolumeSeries:
+    detect = detecting(pane="1h", defaults={"window": window, "min_samples": 10, "learn_windows": 6})
     return VolumeSeries(compile_watch(configured(detect=detect), "loans"), "")
 
 
-def fed(days: int) -> tuple[VolumeSeries, list[str]]:
+def judged(volume: VolumeSeries, ends_ms: Sequence[int], events: Sequence[int]) -> list[Verdict]:
+    found = volume.judge(np.array(ends_ms, dtype=np.int64), np.array(events, dtype=np.int64))
+    return [found.verdict(t, 0) for t in range(len(ends_ms))]
+
+
+def days(volume: VolumeSeries, numbers: range, events: Sequence[int]) -> list[Verdict]:
+    return judged(volume, [START_MS + day * DAY_MS for day in numbers], events)
+
+
+def fed(count: int) -> tuple[VolumeSeries, list[str]]:
     volume = series()
-    states = [volume.conclude(START_MS + day * DAY_MS, WEEK[day % 7] + day % 3).status for day in range(days)]
-    return volume, states
+    found = days(volume, range(count), [WEEK[day % 7] + day % 3 for day in range(count)])
+    return volume, [verdict.status for verdict in found]
 
 
 def test_a_week_s_pattern_is_no_news_once_it_is_known() -> None:
@@ -31,7 +43,7 @@ def test_a_week_s_pattern_is_no_news_once_it_is_known() -> None:
 
 def test_a_third_of_the_usual_events_alarms_and_says_what_was_expected() -> None:
     volume, _ = fed(42)
-    verdict = volume.conclude(START_MS + 42 * DAY_MS, 300)
+    (verdict,) = days(volume, range(42, 43), [300])
     assert verdict.status == "drift"
     assert "300 events, 901 expected from 6 earlier weeks" in verdict.detail
 
@@ -39,37 +51,40 @@ def test_a_third_of_the_usual_events_alarms_and_says_what_was_expected() -> None
 def test_no_events_at_all_alarm_and_so_do_twice_as_many() -> None:
     for n in (0, 1_900):
         volume, _ = fed(42)
-        assert volume.conclude(START_MS + 42 * DAY_MS, n).status == "drift"
+        assert days(volume, range(42, 43), [n])[0].status == "drift"
 
 
 def test_a_lasting_drop_stays_alarmed() -> None:
     volume, _ = fed(42)
-    assert {volume.conclude(START_MS + day * DAY_MS, 250).status for day in range(42, 72)} == {"drift"}
+    assert {verdict.status for verdict in days(volume, range(42, 72), [250] * 30)} == {"drift"}
+
+
+def test_windows_at_once_are_judged_as_one_by_one() -> None:
+    volume, _ = fed(10)
+    together, _ = fed(10)
+    events = [WEEK[day % 7] * (3 if day == 55 else 1) for day in range(10, 80)]
+    single = [days(volume, range(day, day + 1), [n])[0] for day, n in zip(range(10, 80), events, strict=True)]
+    assert repr(days(together, range(10, 80), events)) == repr(single)
+    assert "drift" in {verdict.status for verdict in single}
 
 
 def test_a_checkpoint_changes_nothing() -> None:
     volume, _ = fed(40)
     restored = series()
     restored.restore(volume.snapshot())
-    for day in range(40, 50):
-        at_ms = START_MS + day * DAY_MS
-        assert repr(restored.conclude(at_ms, 400)) == repr(volume.conclude(at_ms, 400))
+    assert repr(days(restored, range(40, 140), [400] * 100)) == repr(days(volume, range(40, 140), [400] * 100))
 
 
 def test_hours_are_compared_with_the_same_hour_of_other_days() -> None:
-    history = VolumeHistory(step_ms=HOUR_MS)
-    for hour in range(6 * 24):
-        history.add(START_MS + hour * HOUR_MS, 1_000 if hour % 24 == 9 else 10)
-    nine = history.measure("day", START_MS + (6 * 24 + 9) * HOUR_MS, 1_000)
-    ten = history.measure("day", START_MS + (6 * 24 + 10) * HOUR_MS, 1_000)
-    assert nine is not None
-    assert ten is not None
+    volume = series("1h")
+    ends = [START_MS + hour * HOUR_MS for hour in range(6 * 24 + 11)]
+    events = [1_000 if hour % 24 == 9 else 10 for hour in range(6 * 24 + 10)] + [1_000]
+    nine, ten = judged(volume, ends, events)[-2:]
     assert nine.effect == 0
     assert ten.effect == math.log(1_001 / 11)
 
 
 def test_too_few_days_compare_with_nothing() -> None:
-    history = VolumeHistory(step_ms=DAY_MS)
-    for day in range(3):
-        history.add(START_MS + day * DAY_MS, 100)
-    assert history.measure("day", START_MS + 3 * DAY_MS, 100) is None
+    volume = series()
+    last = days(volume, range(4), [100] * 4)[-1]
+    assert (last.status, last.detail) == ("learning", "too few earlier days at this time")

@@ -1,0 +1,115 @@
+"""All series of a model: windows in, what was said of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.judge import limits_of
+from monitor.judged import Judged, Key, Outline
+from monitor.panerows import PaneRows
+from monitor.series import DistributionSeries
+from monitor.volume import VolumeSeries
+from monitor.watch import Watch
+from monitor.windows import Blocks
+
+__all__ = ["Judges", "follow"]
+
+
+class Judges:
+    """What is known of each series of a model.
+
+    Parameters
+    ----------
+    watch : Watch
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._limits = limits_of(watch)
+        self._series: dict[Key, DistributionSeries] = {}
+        self._volumes: dict[str, VolumeSeries] = {}
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> list[Judged]:
+        """Judge the windows that end at ``ends_ms``, in order, and learn from them.
+
+        Parameters
+        ----------
+        panes : PaneRows
+            All panes from the first window's start to the last one's end, of all series or of some.
+        ends_ms : range
+            Behind all that were judged before.
+
+        Returns
+        -------
+        list of Judged
+            Series in the order of their keys, then volumes.
+        """
+        found: list[Judged] = []
+        for key in sorted(panes.series):
+            series = self._series.get(key) or DistributionSeries(self._watch, key, self._limits)
+            if series.detectors:
+                self._series[key] = series
+                found += series.advance(panes, panes.series[key], self._watch, ends_ms)
+        if "volume" in self._watch.uses.get("volume", {}):
+            found += self._volume(panes, ends_ms)
+        return found
+
+    def _volume(self, panes: PaneRows, ends_ms: range) -> Iterable[Judged]:
+        blocks, nothing = Blocks(self._watch, ends_ms), np.empty(0, dtype=np.int64)
+        for segment in sorted({*self._volumes, *panes.volume}):
+            events, first = blocks.events(panes, panes.volume.get(segment, nothing))
+            if segment in self._volumes:
+                first = 0
+            elif first < len(events):
+                self._volumes[segment] = VolumeSeries(self._watch, segment, self._limits)
+            if first < len(events):
+                yield self._volumes[segment].judge(blocks.ends_ms[first:], events[first:])
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {
+            "series": [series.snapshot() for _, series in sorted(self._series.items())],
+            "volumes": [series.snapshot() for _, series in sorted(self._volumes.items())],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        for saved in state["series"]:
+            version, segment, signal = saved["key"]
+            series = DistributionSeries(self._watch, (version, segment, signal), self._limits)
+            series.restore(saved)
+            self._series[series.key] = series
+        for saved in state["volumes"]:
+            volume = VolumeSeries(self._watch, saved["segment"], self._limits)
+            volume.restore(saved)
+            self._volumes[volume.segment] = volume
+
+
+def follow(lifecycle: Lifecycle, outlines: Sequence[Outline], ends_ms: Iterable[int]) -> list[Transition]:
+    """Lead alerts through windows.
+
+    Parameters
+    ----------
+    lifecycle : Lifecycle
+    outlines : sequence of Outline
+        Of all series; those of one series in the order of their windows.
+    ends_ms : iterable of int
+        Ends of the windows, those without panes too.
+    """
+    drifts: dict[int, list[Outline]] = {}
+    of_series: dict[Key, list[Outline]] = {}
+    for outline in outlines:
+        of_series.setdefault(outline.key, []).append(outline)
+        for end_ms in outline.drifts:
+            drifts.setdefault(end_ms, []).append(outline)
+    transitions: list[Transition] = []
+    for end_ms in ends_ms:
+        verdicts = [verdict for outline in drifts.get(end_ms, ()) for verdict in outline.drifts[end_ms]]
+        for series in sorted(lifecycle.members()):
+            verdicts += [verdict for outline in of_series.get(series, ()) for verdict in outline.standing(end_ms)]
+        transitions += lifecycle.step(end_ms, verdicts)
+    return transitions

@@ -1,0 +1,64 @@
+"""What the tests of a series have shown so far, from which follows what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors.chart.kernels import ALARMED, COUNT, HEAD, HISTORY, MEMORY
+
+__all__ = ["Variation"]
+
+
+class Variation:
+    """What some tests have shown: log effects of quiet windows and of the onsets of alarms.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Attributes
+    ----------
+    ring, ordered : float64 array [D, size]
+        In the order of coming, and of size; `make_room` enlarges them.
+    memory : int64 array [D, MEMORY]
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self.ring, self.ordered = np.empty((len(names), 0)), np.empty((len(names), 0))
+        self.memory = np.zeros((len(names), MEMORY), dtype=np.int64)
+
+    def make_room(self, windows: int) -> None:
+        """Have room for so many windows more."""
+        needed = min(HISTORY, int(self.memory[:, COUNT].max(initial=0)) + windows)
+        size = self.ring.shape[1]
+        if needed <= size:
+            return
+        more = np.empty((len(self._names), min(HISTORY, max(needed, 2 * size, 16)) - size))
+        self.ring, self.ordered = np.hstack((self.ring, more)), np.hstack((self.ordered, more))
+
+    def of(self, name: str) -> list[float]:
+        """The history of one test, oldest first."""
+        d = self._names.index(name)
+        count, head = self.memory[d, [COUNT, HEAD]].tolist()
+        return [float(value) for value in np.roll(self.ring[d, :count], -head)]
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        known = [name for d, name in enumerate(self._names) if self.memory[d, COUNT]]
+        alarmed = sorted(name for d, name in enumerate(self._names) if self.memory[d, ALARMED])
+        return {"history": {name: np.array(self.of(name)) for name in known}, "alarmed": alarmed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        history = {name: np.asarray(past, dtype=np.float64) for name, past in state["history"].items()}
+        self.memory[:] = 0
+        self.make_room(max((len(past) for past in history.values()), default=0))
+        for d, name in enumerate(self._names):
+            past = history.get(name, np.empty(0))
+            self.ring[d, : len(past)], self.ordered[d, : len(past)] = past, np.sort(past)
+            self.memory[d, COUNT] = len(past)
+            self.memory[d, ALARMED] = name in state["alarmed"]

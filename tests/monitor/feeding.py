@@ -1,0 +1,31 @@
+"""Series that are fed summaries, window by window, instead of panes from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from monitor.baselines import extremes_of
+from monitor.columns import keys_of, sums_of
+from monitor.judged import Judged
+from monitor.series import DistributionSeries
+from monitor.watch import Summary
+from monitor.windows import Windows
+
+
+def windows_of(series: DistributionSeries, ends_ms: Sequence[int], summaries: Sequence[Summary]) -> Windows:
+    """Windows in the columns of a series."""
+    series.reference.make_room([key for summary in summaries for key in keys_of(summary)])
+    columns = series.reference.columns
+    return Windows(
+        np.array(ends_ms, dtype=np.int64),
+        np.array([columns.counts_of(summary) for summary in summaries]),
+        np.array([sums_of(summary) for summary in summaries]),
+        np.array([extremes_of(summary) for summary in summaries], dtype=np.float64),
+    )
+
+
+def fed(series: DistributionSeries, ends_ms: Sequence[int], summaries: Sequence[Summary]) -> Judged:
+    """What a series says of windows."""
+    return series.judge(windows_of(series, ends_ms, summaries))
