@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,18 @@ def settings_for(kind: str, request: pytest.FixtureRequest, folder: Path) -> Ite
         return
     target: Target = request.getfixturevalue("clickhouse")
     database = f"test_{os.urandom(6).hex()}"
-    yield settings_of(target.within(database))
-    with target.client() as client:
-        client.execute(f"DROP DATABASE IF EXISTS {database}")
+    try:
+        yield settings_of(target.within(database))
+    finally:
+        with target.client() as client:
+            client.execute(f"DROP DATABASE IF EXISTS {database}")
 
 
 @contextmanager
 def store_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Store]:
     """An empty store of that kind, for as long as the caller wants it."""
-    with settings_for(kind, request, folder) as settings:
-        opened = open_store(kind, **settings)
+    with settings_for(kind, request, folder) as settings, closing(open_store(kind, **settings)) as opened:
         yield opened
-        opened.close()
 
 
 def emptied(store: SqlStore) -> None:
