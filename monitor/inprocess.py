@@ -48,6 +48,7 @@ class InProcess(httpx.BaseTransport):
         answer = _Answer(self._portal, receiver, call)
         start = answer.next_message()
         if start is None:
+            answer.close()
             raise httpx.RemoteProtocolError("the application gave no answer", request=request)
         return httpx.Response(start["status"], headers=start["headers"], stream=answer, request=request)
 

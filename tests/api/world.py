@@ -38,7 +38,7 @@ def model(name: str, **spec: Any) -> Model:
         {
             "apiVersion": "leeway/v1",
             "kind": "Model",
-            "metadata": {"name": name, "owner": "risk", "namespace": f"{name}-team"},
+            "metadata": {"name": name, "owner": "risk", "namespace": f"{name}-team", "labels": {"tier": "1"}},
             "spec": {"sources": [{"http": name}], "schema": schema, **spec},
         }
     )

@@ -1,0 +1,187 @@
+"""Every list as CSV, Parquet and Arrow: the rows of the JSON answer, with types."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import monitor.api.forms
+from monitor.api.forms import FORMS, accepted
+from tests.api.world import MINUTE_MS, Client, World, score, step
+
+LISTS = [
+    "/v1/models",
+    "/v1/history?model=fraud",
+    "/v1/history?model=fraud&step=10m",
+    "/v1/top",
+    "/v1/findings?model=fraud",
+    "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000",
+    "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000&cells=true",
+    "/v1/alerts",
+    "/v1/alerts?transitions=true",
+    "/v1/alerts/summary",
+    "/v1/dead-letters",
+]
+MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    world = World()
+    world.add("scores", [score(5, effect=float("nan"), detail='a "quoted", text\n'), score(15), score(25)])
+    world.add("scores", [score(30, status="drift", effect=0.4)])
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=MOVED), step("a", 1, "resolved", 3_000, signals=MOVED)])
+    world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
+    world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
+    for start_ms in (0, 10_000):
+        world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])
+        world.names("feature:country", start_ms, {"DE": 3 + start_ms}, other=1, n=4 + start_ms)
+    return Client(world)
+
+
+def table(client: Client, path: str, form: str) -> pyarrow.Table:
+    answer = client.get(path + ("&" if "?" in path else "?") + f"format={form}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, FORMS[form]), answer.text
+    if form == "arrow":
+        return pyarrow.ipc.open_stream(answer.content).read_all()
+    return pyarrow.parquet.read_table(io.BytesIO(answer.content))
+
+
+def test_every_list_is_tried(client: Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    forms = {path for path, methods in paths.items() if "text/csv" in str(methods.get("get", {}).get("responses"))}
+    assert forms == {path.partition("?")[0] for path in LISTS}
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_the_rows_are_those_of_the_json_answer(path: str, form: str, client: Client) -> None:
+    items = client.items(path)
+    assert items
+    rows = table(client, path, form).to_pylist()
+    assert len(rows) == len(items)
+    for row, item in zip(rows, items, strict=True):
+        for name, value in row.items():
+            assert plain(value) == pick(item, name), name
+
+
+def plain(value: Any) -> Any:
+    """A value of Arrow as JSON has it; infinite numbers are null there."""
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return None
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list) and value and isinstance(value[0], tuple):
+        return dict(value)
+    return [plain(part) for part in value] if isinstance(value, list) else value
+
+
+def pick(item: dict[str, Any], name: str) -> Any:
+    """What stands under a name, or under the name of an object and of its member."""
+    if name in item:
+        value = item[name]
+        nested = isinstance(value, list) and value and isinstance(value[0], dict)
+        return [{n: v for n, v in part.items() if v is not None} for part in value] if nested else value
+    if name in (item.get("cells") or {}):
+        return item["cells"][name]
+    group, _, member = name.partition("_")
+    return item[group][member]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_csv_has_the_same_columns_and_rows(path: str, client: Client) -> None:
+    expected = table(client, path, "arrow")
+    text = client.get(path + ("&" if "?" in path else "?") + "format=csv").text
+    header, *rows = csv.reader(io.StringIO(text))
+    assert header == expected.column_names
+    assert len(rows) == expected.num_rows
+    for cells, row in zip(rows, expected.to_pylist(), strict=True):
+        for cell, value in zip(cells, row.values(), strict=True):
+            if isinstance(value, str):
+                assert cell == value
+            elif isinstance(value, (list, dict)):
+                json.loads(cell)
+            elif value is None:
+                assert cell == ""
+            else:
+                assert float(cell if cell not in ("true", "false") else cell == "true") == pytest.approx(plain(value))
+
+
+def test_types_are_real(client: Client) -> None:
+    scores = table(client, "/v1/history?model=fraud", "parquet")
+    assert scores.schema.field("window_end_ms").type == pyarrow.timestamp("ms", tz="UTC")
+    assert scores["window_end_ms"][0].as_py() == datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+    assert scores.schema.field("window_ms").type == pyarrow.int64()
+    assert scores["effect"][0].as_py() is None
+    alerts = table(client, "/v1/alerts", "arrow")
+    assert alerts["labels"][0].as_py() == [("model", "fraud")]
+    assert alerts["signals"][0].as_py()[0]["effect"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/csv", "csv"),
+        ("application/vnd.apache.parquet", "parquet"),
+        ("application/vnd.apache.arrow.stream;q=0.9, text/csv;q=0.1", "arrow"),
+        ("text/html, */*", "json"),
+        ("text/csv;q=0", "json"),
+        ("", "json"),
+    ],
+)
+def test_the_accept_header_chooses_too(accept: str, form: str, client: Client) -> None:
+    answer = client.request("GET", "/v1/alerts", headers={"accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == FORMS[form]
+    asked = client.request("GET", "/v1/alerts?format=json", headers={"accept": accept})
+    assert asked.headers["content-type"] == "application/json"
+
+
+@settings(max_examples=50)
+@given(st.text(st.characters(codec="latin-1")))
+def test_no_accept_header_is_a_failure(header: str) -> None:
+    assert accepted(header) in FORMS
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+@pytest.mark.parametrize(("limit", "rows"), [(None, 25), (7, 7), (20_000, 25)])
+def test_an_export_holds_all_pages_or_as_many_rows_as_wanted(
+    form: str, limit: int | None, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor.api.forms, "EXPORT_ROWS", 4)
+    world = World()
+    world.add("scores", [score(end) for end in range(25)])
+    asked = {"model": "fraud", **({} if limit is None else {"limit": limit})}
+    client = Client(world)
+    answer = client.get("/v1/history", **asked, format=form)
+    if form == "csv":
+        ends = [int(row["window_end_ms"]) for row in csv.DictReader(io.StringIO(answer.text))]
+    else:
+        source = io.BytesIO(answer.content)
+        read = pyarrow.ipc.open_stream(source).read_all() if form == "arrow" else pyarrow.parquet.read_table(source)
+        ends = read["window_end_ms"].cast(pyarrow.int64()).to_numpy().tolist()
+    assert ends == [end * MINUTE_MS for end in range(rows)]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+def test_nothing_found_still_has_columns(form: str) -> None:
+    answer = Client(World()).get("/v1/history", model="fraud", format=form)
+    assert answer.status_code == 200
+    assert b"window_end_ms" in answer.content
+
+
+def test_a_wrong_question_is_a_problem_in_every_form(client: Client) -> None:
+    for asked in ({"model": "fruad"}, {"model": "fraud", "cursor": "nonsense"}, {"model": "fraud", "from_": "noon"}):
+        answer = client.get("/v1/history", **asked, format="parquet")
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert client.get("/v1/history", model="fraud", format="xlsx").json()["type"] == "/v1/problems#bad-parameter"
