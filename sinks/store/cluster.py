@@ -29,6 +29,9 @@ _TABLE = re.compile(
     re.DOTALL,
 )
 _KEY = re.compile(r"^ORDER BY \(?([^)\n]*)\)?$", re.MULTILINE)
+_FUNCTION = re.compile(r"\w+\([^()]*\), ")
+_RENEWED = re.compile(r"EXCHANGE TABLES (?P<old>\w+) AND (?P<new>\w+)")
+_OF_TABLE = re.compile(r"(?:CREATE TABLE IF NOT EXISTS|DROP TABLE IF EXISTS|INSERT INTO|EXCHANGE TABLES) (?P<name>\w+)")
 _FILLED_VIEW = re.compile(
     r"CREATE MATERIALIZED VIEW IF NOT EXISTS (?P<name>\w+) TO (?P<target>\w+) AS\s(?P<query>.*)", re.DOTALL
 )
@@ -80,7 +83,9 @@ class Cluster:
     def _made(self, statement: str) -> Sequence[str]:
         comment = _COMMENT.match(statement)
         assert comment is not None
-        text = statement[comment.end() :]
+        text = _in_final_form(statement[comment.end() :])
+        if not text:
+            return []
         for pattern, make in self._kinds():
             found = pattern.match(text)
             if found is not None:
@@ -131,13 +136,36 @@ class Cluster:
         return made
 
 
+def _in_final_form(text: str) -> str:
+    """Return a statement that leaves out the past of tables that were made anew and then took the old one's name.
+
+    No cluster has tables from before: they are made in their newest form at once, and nothing is copied or exchanged,
+    which for replicated tables would leave names and paths at odds. Empty: there is nothing to do.
+    """
+    renewed = _renewed()
+    found = _OF_TABLE.match(text)
+    if found is None or found["name"] not in {*renewed, *renewed.values()}:
+        return text
+    name = found["name"]
+    if text.startswith("CREATE"):
+        return text.replace(name, renewed[name], 1) if name in renewed else ""
+    return "" if name in renewed or text.startswith("EXCHANGE") else text
+
+
+@cache
+def _renewed() -> dict[str, str]:
+    """The names under which tables were made anew, with those that they took."""
+    exchanges = (_RENEWED.search(statement) for step in migrations() for statement in step.statements)
+    return {found["new"]: found["old"] for found in exchanges if found is not None}
+
+
 def _local(name: str) -> str:
     return f"`{name}_local`"
 
 
 def _sharding_key(table: re.Match[str]) -> str:
     """The series that a natural key begins with, or all of the key where it begins with less than three names."""
-    key = _KEY.search(table["rest"])
+    key = _KEY.search(_FUNCTION.sub("", table["rest"]))
     assert key is not None
     names = [name.strip().strip("`") for name in key[1].split(",")]
     series = list(takewhile(lambda name: _is_text(name, table["columns"]), names))
@@ -150,5 +178,6 @@ def _is_text(column: str, columns: str) -> bool:
 
 @cache
 def _sharding_keys() -> dict[str, str]:
-    tables = (_TABLE.search(statement) for step in migrations() for statement in step.statements)
+    statements = (_in_final_form(_COMMENT.sub("", s, 1)) for step in migrations() for s in step.statements)
+    tables = map(_TABLE.search, statements)
     return {found["name"]: _sharding_key(found) for found in tables if found is not None}

@@ -34,7 +34,10 @@ marked later than this before it began.
 BATCH = {"scores": 2_000, "panes": 8}
 """Hours of a model that one statement works out: those of panes need memory for every cell."""
 
-CHANGED = "SELECT DISTINCT hour_ms FROM touched FINAL WHERE {conditions} AND touched_ms > refreshed_ms ORDER BY hour_ms"
+CHANGED = (
+    "SELECT DISTINCT hour_ms FROM touched WHERE {conditions} GROUP BY model, hour_ms "
+    "HAVING max(touched_ms) > max(refreshed_ms) ORDER BY hour_ms SETTINGS final = 0"
+)
 
 
 def read_buckets(store: SqlStore, buckets: Buckets) -> Columns:
@@ -123,8 +126,9 @@ def _settled(store: SqlStore, source: str, seen_ms: int) -> dict[str, list[Any]]
     """Return some marked hours with their models: for scores of one day, for panes of one model."""
     order = "intDiv(hour_ms, 86400000), model, hour_ms" if source == "scores" else "model, hour_ms"
     found = store.query(
-        "SELECT model, hour_ms FROM touched FINAL WHERE source = {source:String} AND touched_ms > refreshed_ms "
-        f"AND touched_ms <= {{seen_ms:Int64}} ORDER BY {order} LIMIT {BATCH[source]}",
+        "SELECT model, hour_ms FROM touched WHERE source = {source:String} GROUP BY model, hour_ms "
+        "HAVING max(touched_ms) > max(refreshed_ms) AND max(touched_ms) <= {seen_ms:Int64} "
+        f"ORDER BY {order} LIMIT {BATCH[source]} SETTINGS final = 0",
         {"source": source, "seen_ms": seen_ms},
     )
     rows = list(zip(found["model"], found["hour_ms"].tolist(), strict=True))
