@@ -1,0 +1,100 @@
+"""The tables of a cluster. None runs here: the statements are compared with written ones, and parsed by the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sinks.store.chdb import ChdbStore
+from sinks.store.clickhouse import ClickhouseStore
+from sinks.store.cluster import Cluster
+from sinks.store.contract import TABLES, StoreError
+from sinks.store.schema import migrations
+
+GOLDEN = Path(__file__).parent / "cluster.sql"
+CLUSTER = Cluster("prod", "leeway")
+STATEMENTS = [made for step in migrations() for made in CLUSTER.statements(step.statements)]
+
+
+def without_comments(statement: str) -> str:
+    return re.sub(r"^--.*\n", "", statement, flags=re.MULTILINE).strip()
+
+
+def named(pattern: str) -> str:
+    """The one statement that begins with ``pattern``."""
+    (found,) = [made for made in map(without_comments, STATEMENTS) if re.match(pattern, made)]
+    return found
+
+
+def test_the_first_tables_and_views_of_a_cluster_are_as_written() -> None:
+    wanted = [named(pattern) for pattern in (
+        "CREATE TABLE IF NOT EXISTS `scores_local`", "CREATE TABLE IF NOT EXISTS `scores` ",
+        "CREATE TABLE IF NOT EXISTS `checkpoints_local`", "CREATE TABLE IF NOT EXISTS `checkpoints` ",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS `latest_from_scores`",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_panes`",
+    )]  # fmt: skip
+    assert ";\n\n".join(wanted) + ";\n" == GOLDEN.read_text()
+
+
+@pytest.fixture(scope="module")
+def parser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
+    store = ChdbStore(tmp_path_factory.mktemp("parser"))
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("number", range(len(STATEMENTS)))
+def test_the_engine_can_parse_every_statement(parser: ChdbStore, number: int) -> None:
+    found = parser.query("SELECT formatQuery({sql:String}) AS sql", {"sql": STATEMENTS[number]})
+    assert found["sql"][0]
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_rows_with_one_key_lie_on_one_shard(name: str) -> None:
+    made = named(f"CREATE TABLE IF NOT EXISTS `{name}` ")
+    key = re.search(rf"Distributed\(`prod`, `leeway`, `{name}_local`, cityHash64\(([^)]+)\)\)$", made)
+    assert key is not None
+    chosen_by = [column.strip("` ") for column in key[1].split(",")]
+    assert set(chosen_by) <= set(TABLES[name].key)
+    if chosen_by != list(TABLES[name].key):
+        assert chosen_by[:2] == ["model", "signal"]
+
+
+def test_every_table_with_rows_is_replicated_and_remembers_its_tokens() -> None:
+    made = [text for text in map(without_comments, STATEMENTS) if "MergeTree" in text]
+    assert len(made) >= len(TABLES)
+    for text in made:
+        assert "ENGINE = Replicated" in text
+        assert "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'" in text
+    for name in TABLES:
+        text = named(f"CREATE TABLE IF NOT EXISTS `{name}_local`")
+        assert "non_replicated" not in text
+        assert "replicated_deduplication_window = 10000" in text
+
+
+def test_every_statement_but_inserts_runs_on_every_server() -> None:
+    for made in map(without_comments, STATEMENTS):
+        assert ("ON CLUSTER `prod`" in made) != made.startswith("INSERT"), made
+
+
+def test_a_change_of_columns_reaches_both_tables_another_only_the_local_one() -> None:
+    (local, distributed) = CLUSTER.statements(["-- Why.\nALTER TABLE scores ADD COLUMN IF NOT EXISTS more Int64"])
+    assert local == "-- Why.\nALTER TABLE `scores_local` ON CLUSTER `prod` ADD COLUMN IF NOT EXISTS more Int64"
+    assert distributed == "ALTER TABLE `scores` ON CLUSTER `prod` ADD COLUMN IF NOT EXISTS more Int64"
+    (only,) = CLUSTER.statements(["ALTER TABLE scores MODIFY SETTING merge_with_ttl_timeout = 60"])
+    assert only == "ALTER TABLE `scores_local` ON CLUSTER `prod` MODIFY SETTING merge_with_ttl_timeout = 60"
+
+
+def test_a_statement_without_a_form_for_clusters_is_refused() -> None:
+    with pytest.raises(StoreError, match="no form for clusters: DROP TABLE scores"):
+        CLUSTER.statements(["DROP TABLE scores"])
+
+
+def test_a_store_says_what_stands_behind_a_table() -> None:
+    one, cluster = ClickhouseStore(), ClickhouseStore(["a", "b"], cluster="prod")
+    assert (one.altered("scores"), one.everywhere("system.mutations")) == ("`scores`", "system.mutations")
+    assert cluster.altered("scores") == "`scores_local` ON CLUSTER `prod`"
+    assert cluster.everywhere("system.mutations") == "clusterAllReplicas(`prod`, system.mutations)"
