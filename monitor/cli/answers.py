@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,20 +75,29 @@ class Wanted:
             raise click.UsageError("--config goes with --store: a running service has its own.")
         return wanted
 
-    def opened(self) -> Leeway:
-        """Return a client of the service or the store.
+    @contextmanager
+    def opened(self) -> Iterator[Leeway]:
+        """Lend a client of the service or the store.
 
         Raises
         ------
-        InputError, StoreError
-            If the store cannot be opened.
+        InputError, SourceError, StoreError
+            If the question is wrong, the service does not answer, or the store cannot be opened.
         """
-        from monitor.client import Leeway
+        from monitor.client import Leeway, UnreachableError
+        from monitor.errors import SourceError
 
         if self.store is not None:
-            return Leeway.embedded(self.store, config=self.config)
-        # Once more, since a person waits, and sees at once what is wrong.
-        return Leeway(self.url or DEFAULT_URL, retries=1)
+            with Leeway.embedded(self.store, config=self.config) as leeway:
+                yield leeway
+            return
+        try:
+            # Once more, since a person waits, and sees at once what is wrong.
+            with Leeway(self.url or DEFAULT_URL, retries=1) as leeway:
+                yield leeway
+        except UnreachableError as error:
+            hint = "--store DIR reads a store that no service has open"
+            raise SourceError(f"{error}; {hint}", retryable=True) from error
 
     @property
     def most(self) -> int | None:

@@ -58,6 +58,7 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
     from monitor.archive import MARK
     from monitor.errors import InputError
     from sinks.store import open_store
+    from sinks.store.contract import StoreError
     from sinks.store.sqlstore import SqlStore
 
     if config is not None:
@@ -69,7 +70,13 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
         kind, settings = "chdb", {"path": str(store)}
     if kind == "chdb" and not (Path(settings["path"]) / MARK).is_file():
         raise InputError(f"no store at {settings['path']}")
-    opened = open_store(kind, **settings)
+    try:
+        opened = open_store(kind, **settings)
+    except StoreError as error:
+        if kind != "chdb":
+            raise
+        hint = "then many read at once: clickhouse-client, or --config here"
+        raise StoreError(f"{error}; {hint}", retryable=error.retryable) from error
     if not isinstance(opened, SqlStore):
         opened.close()
         raise InputError(f"the store {kind} understands no SQL")

@@ -8,19 +8,28 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 import uvicorn
 
 from monitor.api.app import create_app
 from sinks.store import open_store
 from tests.api.world import World, score, step
-from tests.cli.console import Console
+from tests.cli.console import MODEL, Console
+
+
+FRAUD = MODEL.partition("  detect:")[0].replace("{name: fraud}", "{name: fraud, namespace: fraud-team}")
 
 
 def fill(world: World) -> None:
     world.add("scores", [score(end, effect=end / 10, statistic=end / 10) for end in range(1, 13)])
     world.add("scores", [score(12, detector="ks", status="drift", p_value=float("nan"), effect=9.0)])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("b", 0, "firing", 3_000), step("b", 1, "resolved", 4_000)])
+    world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
+    for start_ms in (0, 10_000):
+        world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
+        world.names("feature:country", start_ms, {"DE": 3 + start_ms})
     letter = {"topic": "t", "model": "fraud", "field": "feature:amount", "action": "kept", "reason": "not_a_number"}
     world.add("dead_letters", [letter | {"offset": 3, "record_ms": 9, "payload": b"{}"}])
 
@@ -32,6 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened = open_store("chdb", str(path))
     fill(World(store=opened))
     opened.close()
+    (path.parent / "fraud.yaml").write_text(FRAUD)
     return path
 
 
@@ -51,25 +61,35 @@ def url() -> Iterator[str]:
     socket.close()
 
 
-QUESTIONS = [
+NIGHT = ("--from", "10000", "--to", "20000", "--against-from", "0", "--against-to", "10000")
+QUESTIONS: list[tuple[str, ...]] = [
     ("history", "--model", "fraud"),
     ("history", "--model", "fraud", "--detector", "psi", "--from", "300000", "--limit", "3"),
     ("history", "--model", "fraud", "--step", "5m"),
+    ("history", "--model", "fraud", "--step", "auto", "--points", "3"),
     ("history", "--model", "fraud", "--segment", "country=DE"),
+    ("top",),
+    ("top", "--namespace", "fraud-team", "--limit", "1"),
+    ("compare", "--model", "fraud", *NIGHT),
+    ("compare", "--model", "fraud", *NIGHT, "--signal", "feature:amount", "--cells"),
+    ("findings", "--model", "fraud", "--detector", "adwin"),
     ("alerts",),
+    ("alerts", "--severity", "warning", "--signal", "feature:amount"),
+    ("alerts", "--summary"),
     ("alerts", "--state", "resolved"),
     ("dead-letters", "list"),
     ("dead-letters", "list", "--reason", "not_json"),
 ]
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
-@pytest.mark.parametrize("form", ["--json", None])
+@pytest.mark.parametrize(
+    ("question", "form"), [(question, ("json", "csv", "table")[i % 3]) for i, question in enumerate(QUESTIONS)]
+)
 def test_a_store_answers_as_the_service_does(
-    question: tuple[str, ...], form: str | None, url: str, store: Path, leeway: Console
+    question: tuple[str, ...], form: str, url: str, store: Path, leeway: Console
 ) -> None:
-    forms = (form,) if form else ()
-    asked, read = leeway(*question, *forms, "--url", url), leeway(*question, *forms, "--store", store)
+    local = ("--store", store, "--config", store.parent / "fraud.yaml")
+    asked, read = leeway(*question, "--format", form, "--url", url), leeway(*question, "--format", form, *local)
     assert (asked.code, asked.err, read.code, read.err) == (0, "", 0, "")
     assert asked.out == read.out
 
@@ -97,7 +117,7 @@ def test_buckets_have_a_column_for_each_part_in_csv(url: str, leeway: Console) -
 def test_no_more_than_the_limit_is_shown_over_any_number_of_pages(
     url: str, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.api.reading.MAX_LIMIT", 4)
+    monkeypatch.setattr("monitor.client.PAGE", 4)
     assert len(leeway("history", "--model", "fraud", "--json", "--url", url, "--limit", 9).lines) == 9
     assert len(leeway("history", "--model", "fraud", "--json", "--url", url, "--limit", 99).lines) == 13
 
@@ -115,6 +135,10 @@ def test_alerts_that_fired_fail_when_that_is_asked_for(state: str, code: int, ur
         (["--model", "fraud", "--step", "5"], 2, "expected a duration"),
         (["--model", "fraud", "--store", "."], 2, "--url and --store exclude each other"),
         (["--model", "fraud", "--json", "--csv"], 2, "exclude each other"),
+        (["--model", "fraud", "--format", "csv", "--json"], 2, "exclude each other"),
+        (["--model", "fraud", "--line", "--csv"], 2, "--line is a table"),
+        (["--model", "fraud", "--config", "x.yaml"], 2, "--config goes with --store"),
+        (["--model", "fraud", "--csv", "--output", "/nowhere/x.csv"], 2, "cannot be written"),
         ([], 2, "Missing option '--model'"),
     ],
 )
@@ -130,6 +154,124 @@ def test_a_service_that_is_away_is_told_from_a_wrong_question(leeway: Console) -
     said = leeway("alerts", "--url", "http://127.0.0.1:9")
     assert said.code == 3
     assert said.err.startswith("error: http://127.0.0.1:9 cannot be reached: ")
+    assert "--store DIR" in said.err
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow", "json"])
+def test_a_file_holds_what_stdout_would(form: str, url: str, tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / f"scores.{form}"
+    said = leeway("history", "--model", "fraud", "--format", form, "--output", file, "--url", url)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    if form in ("csv", "json"):
+        assert file.read_text() == leeway("history", "--model", "fraud", "--format", form, "--url", url).out
+    elif form == "arrow":
+        assert pyarrow.ipc.open_stream(file.read_bytes()).read_all().num_rows == 13
+    else:
+        assert pyarrow.parquet.read_table(file).num_rows == 13
+
+
+def test_a_table_of_very_many_rows_says_that_it_ends(
+    url: str, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.cli.answers.TABLE_ROWS", 5)
+    said = leeway("history", "--model", "fraud", "--url", url)
+    assert said.out.count("feature:amount") == 5
+    assert "first 5; --limit" in said.err
+    assert leeway("history", "--model", "fraud", "--url", url, "--limit", 7).out.count("feature:amount") == 7
+    assert len(leeway("history", "--model", "fraud", "--url", url, "--json").lines) == 13
+
+
+def test_a_line_of_bars_shows_each_series_over_time(url: str, leeway: Console) -> None:
+    said = leeway("history", "--model", "fraud", "--line", "--points", 6, "--url", url)
+    assert said.code == 0
+    psi = next(line for line in said.out.splitlines() if "psi" in line)
+    assert "▄▇█" in psi
+    assert "1.2" in psi
+    assert leeway("history", "--model", "fraud", "--line", "--signal", "x", "--url", url).code == 0
+
+
+def test_binary_forms_are_not_for_a_terminal(url: str, leeway: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    said = leeway("alerts", "--format", "parquet", "--url", url)
+    assert (said.code, said.out) == (2, "")
+    assert "name a file with --output" in said.err
+
+
+def test_a_comparison_wants_to_know_what_with(url: str, leeway: Console) -> None:
+    said = leeway("compare", "--model", "fraud", "--url", url)
+    assert (said.code, said.out) == (2, "")
+    assert "--from and --to" in said.err
+
+
+def test_a_comparison_names_what_it_could_not_compare(leeway: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"items": [], "next_cursor": None, "not_comparable": ["feature:amount"]}
+    monkeypatch.setattr("monitor.client.Answer.document", lambda self: document)
+    said = leeway("compare", "--model", "fraud", *NIGHT)
+    assert said.err.endswith("feature:amount\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out"),
+    [
+        (["--format", "csv"], '"signal","rows"\n"feature:amount",13\n'),
+        (["--format", "json"], '{"signal": "feature:amount", "rows": 13}\n'),
+    ],
+)
+def test_sql_reads_a_store(arguments: list[str], out: str, store: Path, leeway: Console) -> None:
+    statement = "SELECT signal, count() AS rows FROM scores WHERE model = {model:String} GROUP BY signal"
+    said = leeway("sql", statement, "--store", store, "--param", "model=fraud", *arguments)
+    assert (said.code, said.out, said.err) == (0, out, "")
+
+
+def test_sql_comes_from_stdin_and_goes_to_files(
+    store: Path, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT window_end_ms, effect FROM scores"))
+    file = tmp_path / "scores.parquet"
+    assert leeway("sql", "-", "--store", store, "--format", "parquet", "--output", file).code == 0
+    assert pyarrow.parquet.read_table(file).num_rows == 13
+    assert "feature:amount" in leeway("sql", "SELECT signal FROM scores LIMIT 1", "--store", store).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["DROP TABLE scores"], 3, "READONLY"),
+        (["INSERT INTO latest SELECT * FROM scores"], 3, "READONLY"),
+        (["SELECT nonsense FROM scores"], 3, "UNKNOWN_IDENTIFIER"),
+        (["SELECT 1", "--param", "x"], 2, "is not NAME=VALUE"),
+    ],
+)
+def test_sql_only_reads(arguments: list[str], code: int, message: str, store: Path, leeway: Console) -> None:
+    said = leeway("sql", *arguments, "--store", store)
+    assert (said.code, said.out) == (code, "")
+    assert message in said.err
+    assert leeway("history", "--model", "fraud", "--store", store, "--json").code == 0
+
+
+def test_sql_says_where_else_to_ask_while_a_service_runs(tmp_path: Path, leeway: Console) -> None:
+    opened = open_store("chdb", str(tmp_path / "store"))
+    try:
+        said = leeway("sql", "SELECT 1", "--store", tmp_path / "store")
+    finally:
+        opened.close()
+    assert said.code == 3
+    assert "clickhouse-client" in said.err
+    assert leeway("sql", "SELECT 1").code == 2
+    assert leeway("sql", "SELECT 1", "--store", tmp_path / "nothing").err.startswith("error: no store at")
+
+
+def test_sql_reads_the_store_that_a_configuration_names(store: Path, tmp_path: Path, leeway: Console) -> None:
+    service = tmp_path / "leeway.yaml"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "fraud.yaml").write_text(FRAUD)
+    service.write_text(
+        "apiVersion: leeway/v1\nkind: Service\n"
+        f"spec: {{models: [models/*.yaml], store: {{kind: chdb, path: {store}}}}}\n"
+    )
+    said = leeway("sql", "SELECT count() AS n FROM alerts", "--config", service, "--format", "json")
+    assert (said.out, said.err) == ('{"n": 3}\n', "")
 
 
 def test_a_directory_that_is_no_store_is_left_alone(tmp_path: Path, leeway: Console) -> None:
