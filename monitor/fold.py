@@ -21,6 +21,7 @@ from detectors.bank import Bank
 from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
+from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.keep import Keeper
 from monitor.panes import category_columns, numeric_columns, pane_columns
@@ -65,9 +66,13 @@ class PartitionFold:
         Which of the model's sources the partition belongs to.
     topic : str
     partition : int
+    erasures : ErasureList or None
+        Subjects of whom nothing may be stored that stands for them alone.
     """
 
-    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+    def __init__(
+        self, watch: Watch, source: SourceSpec, topic: str, partition: int, erasures: ErasureList | None = None
+    ) -> None:
         self._watch, self._topic, self._partition = watch, topic, partition
         self._numeric, self._category = watch.signals_of(source)
         self._volume = watch.counts_volume(source)
@@ -79,6 +84,7 @@ class PartitionFold:
             if set(cut.by) <= set(self._category)
         ]
         self._keeper = Keeper(watch, source, topic, partition)
+        self._erased = ErasedEvents(erasures, watch.name, self._category)
         self.next_offset = 0
         self.newest_ms = NEVER
         self.closed_ms = NEVER
@@ -165,15 +171,18 @@ class PartitionFold:
             batch, pane, late_at = _selected(batch, index), pane[index], late_at[index]
         if not len(batch):
             return
+        gone = self._erased.gone(batch) if self._erased.any else None
+        if gone is not None:
+            batch = self._erased.without_names(batch)
         if self._keeper.keeps:
-            out.kept = self._keeper.rows(batch)
+            out.kept = self._keeper.rows(batch if gone is None else _selected(batch, np.flatnonzero(~gone)))
         self._note_late(batch, pane, late_at, out)
         version = self._version_indices(batch)
         rows, keys = self._base_rows(pane, late_at, version)
         self._add(rows, batch.numeric, batch.category)
         for cut, columns in self._slices:
             self._fold_slice(cut, columns, batch, rows, keys)
-        self._detect(batch, version, out)
+        self._detect(batch, version, gone, out)
 
     def _note_late(self, batch: Events, pane: Integers, late_at: Integers, out: Folded) -> None:
         """Count late events; of each position of the watermark the first few are reported with their place."""
@@ -270,11 +279,13 @@ class PartitionFold:
         self._numbers.fold(rows, numeric)
         self._names.fold(rows, category)
 
-    def _detect(self, batch: Events, version: Integers, out: Folded) -> None:
+    def _detect(self, batch: Events, version: Integers, gone: NDArray[np.bool_] | None, out: Folded) -> None:
         for (signal, name), bank in self._banks.items():
             column = batch.numeric[self._numeric.index(signal)]
             flags = bank.update_one(0, column) if len(self._versions) == 1 else bank.update(version, column)
             for i in flags.drifts().tolist():
+                if gone is not None and gone[i]:
+                    continue
                 row = {
                     "model": self._watch.name,
                     "signal": signal,

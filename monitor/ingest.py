@@ -18,6 +18,8 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.decoders import DECODERS, Decoder, TopicPlan
+from monitor.decoders.document import Refused, parse, text_at
+from monitor.erasures import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
@@ -124,17 +126,30 @@ class Ingest:
     store : Store
     source : Source
     counters : Counters or None
+    erasures : ErasureList or None
+        The store's, read anew if None.
     """
 
     def __init__(
-        self, watches: Iterable[Watch], store: Store, source: Source, counters: Counters | None = None
+        self,
+        watches: Iterable[Watch],
+        store: Store,
+        source: Source,
+        counters: Counters | None = None,
+        erasures: ErasureList | None = None,
     ) -> None:
         self._store, self._source = store, source
+        self._erasures = ErasureList(store) if erasures is None else erasures
         self.counters = counters or Counters()
         self._readers: dict[str, list[tuple[Watch, Any]]] = {}
         for watch in watches:
             for spec in watch.model.spec.sources:
                 self._readers.setdefault(spec.topic, []).append((watch, spec))
+        self._subjects = {
+            (topic, watch.name): watch.model.spec.keep.subject
+            for topic, readers in self._readers.items()
+            for watch, _ in readers
+        }
         self._decoders: dict[str, Decoder] = {}
         self._lanes: dict[Partition, _Lane] = {}
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
@@ -277,6 +292,8 @@ class Ingest:
     def _problem(self, dead: Rows, partition: Partition, model: str, problem: Problem, message: _Message) -> None:
         self.counters.problem(problem)
         payload, record_ms = message
+        if self._erasures and self._is_erased(partition[0], model, message):
+            return
         row = {
             "topic": partition[0],
             "partition": partition[1],
@@ -291,6 +308,17 @@ class Ingest:
             "payload_bytes": len(payload),
         }
         add_row(dead, row)
+
+    def _is_erased(self, topic: str, model: str, message: _Message) -> bool:
+        """Whether the message is of an erased subject; one that cannot be read is of nobody."""
+        path = self._subjects.get((topic, model))
+        if path is None:
+            return False
+        try:
+            subject = text_at(parse(message[0]), path)
+        except Refused:
+            return False
+        return subject != "" and self._erasures.covers(model, subject, message[1])
 
     # -- partitions --------------------------------------------------------------------------------------------
 
@@ -313,7 +341,9 @@ class Ingest:
         decoder = self._decoders[topic]
         decoder.forget(partition)
         folds: dict[str, PartitionFold | LabelFold] = {
-            watch.name: (LabelFold if spec.kind == "labels" else PartitionFold)(watch, spec, topic, partition)
+            watch.name: (LabelFold if spec.kind == "labels" else PartitionFold)(
+                watch, spec, topic, partition, self._erasures
+            )
             for watch, spec in readers
         }
         lane = _Lane(topic, partition, decoder, folds)

@@ -13,6 +13,7 @@ import numpy as np
 
 from monitor.config.model import SourceSpec
 from monitor.decoders.contract import TopicPlan
+from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import REJECTED, Events, Problem
 from monitor.fold import Folded
 from monitor.keep import Columns, texts_of
@@ -32,16 +33,21 @@ class LabelFold:
         Of kind ``labels``.
     topic : str
     partition : int
+    erasures : ErasureList or None
+        Subjects whose labels are not stored.
     """
 
     newest_ms = closed_ms = NEVER
     held_offsets: tuple[int, ...] = ()
 
-    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+    def __init__(
+        self, watch: Watch, source: SourceSpec, topic: str, partition: int, erasures: ErasureList | None = None
+    ) -> None:
         plan = TopicPlan(watch.name, source, watch.model.spec.schema_)
         self._numeric, self._category = plan.numeric, plan.category
         self._model, self._topic, self._partition = watch.name, topic, partition
         self._keeps = watch.model.spec.keep.labels
+        self._erased = ErasedEvents(erasures, watch.name, [])
         self.next_offset = 0
 
     def process(self, events: Events) -> Folded:
@@ -65,7 +71,8 @@ class LabelFold:
             if identity is None:
                 detail = "a label without the id of the event that it is for"
                 out.problems.append(Problem(offset, REJECTED, "no_id", "", detail))
-        return [i for i, identity in enumerate(ids) if identity is not None]
+        gone = self._erased.gone(batch)
+        return [i for i, identity in enumerate(ids) if identity is not None and not gone[i]]
 
     def _rows(self, batch: Events, known: list[int]) -> Columns:
         found: list[tuple[str, int, float, str]] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from monitor.decoders.values import display
+from monitor.decoders.values import display, text
 
-__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "is_tame", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "is_tame", "parse", "text_at"]
 
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_DEPTH = 256
@@ -63,6 +63,20 @@ def parse(payload: bytes | None, max_bytes: int = MAX_PAYLOAD_BYTES) -> dict[str
     if not isinstance(document, dict):
         raise Refused("not_an_object", f"expected an object, found {display(document)}")
     return document
+
+
+def text_at(document: dict[str, object], path: str) -> str:
+    """Return the text, or the integer as a text, at a dotted path; empty if there is none.
+
+    Examples
+    --------
+    >>> text_at({"customer": {"id": 7}}, "customer.id"), text_at({"customer": 7}, "customer.id")
+    ('7', '')
+    """
+    value: object = document
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return text(value)[0]
 
 
 def is_tame(payload: bytes) -> bool:

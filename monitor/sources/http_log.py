@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +157,44 @@ class HttpLog:
             before_offset = min(max(first, before_offset), following)
             self._writer.execute("DELETE FROM events WHERE stream = ? AND offset < ?", (stream, before_offset))
             self._writer.execute("UPDATE streams SET first_offset = ? WHERE stream = ?", (before_offset, stream))
+
+    def count(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
+        """Return how many messages of each stream are among the chosen.
+
+        Parameters
+        ----------
+        chosen : mapping of str to callable
+            By stream, whether a payload is meant.
+        """
+        return sum(len(offsets) for _, offsets in self._chosen(chosen))
+
+    def erase(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
+        """Delete chosen messages, read or not, so that no byte of them stays in the file; return how many.
+
+        Offsets stay as they are: readers find a gap.
+
+        Raises
+        ------
+        SourceError
+        """
+        with self._write_lock, self._read_lock, self._explained("cannot be erased from"):
+            found = list(self._chosen(chosen, locked=True))
+            with self._transaction():
+                for stream, offsets in found:
+                    rows = [(stream, offset) for offset in offsets]
+                    self._writer.executemany("DELETE FROM events WHERE stream = ? AND offset = ?", rows)
+            # Also where there is nothing to delete: an erasure may have been cut off between the two.
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return sum(len(offsets) for _, offsets in found)
+
+    def _chosen(
+        self, chosen: Mapping[str, Callable[[bytes], bool]], *, locked: bool = False
+    ) -> Iterator[tuple[str, list[int]]]:
+        for stream, wanted in sorted(chosen.items()):
+            with nullcontext() if locked else self._read_lock, self._explained("cannot be read"):
+                rows = self._reader.execute("SELECT offset, payload FROM events WHERE stream = ?", (stream,))
+                yield stream, [offset for offset, payload in rows if wanted(payload)]
 
     def wait(self, appends: int, timeout_s: float) -> int:
         """Wait until there were more than ``appends`` writes in this process, or for a time; return how many."""

@@ -152,7 +152,7 @@ TABLES: dict[str, Table] = {
         # Who was erased, by a keyed hash, and the key.
         _table(
             "erasures",
-            "subject_hash:str model:str at_ms:int state:str fields:strs report:str",
+            "subject_hash:str model:str at_ms:int until_ms:int state:str fields:strs report:str",
             "subject_hash model at_ms",
         ),
         _table("erasure_keys", "at_ms:int key:str", "at_ms key"),

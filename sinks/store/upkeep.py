@@ -15,7 +15,19 @@ from sinks.store.retention import TIMES, present
 from sinks.store.schema import migrations
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["Status", "TableStatus", "applied", "drop_outdated", "mutate", "pause", "status", "tables_of", "vacuum"]
+__all__ = [
+    "Status",
+    "TableStatus",
+    "applied",
+    "detached_parts",
+    "drop_outdated",
+    "merge",
+    "mutate",
+    "pause",
+    "status",
+    "tables_of",
+    "vacuum",
+]
 
 POLL_S = 0.1
 _HERE = "database = {database:String}"
@@ -201,16 +213,26 @@ def pause(store: SqlStore) -> None:
     store.query(f"SELECT sleep({POLL_S}) AS slept")
 
 
-def drop_outdated(store: SqlStore, tables: Collection[str], *, alone: bool = False, attempts: int = 6_000) -> None:
+def merge(store: SqlStore, table: str) -> None:
+    """Merge a table, so that rows which newer ones have replaced are in no part any more."""
+    store.command(f"OPTIMIZE TABLE {store.altered(table)} FINAL")
+
+
+def detached_parts(store: SqlStore) -> int:
+    """Return how many parts the engine has set aside, for being broken or by hand: statements do not reach them."""
+    sql = f"SELECT count() AS n FROM {store.everywhere('system.detached_parts')} WHERE {_HERE}"
+    return int(_asked(store, sql)["n"][0])
+
+
+def drop_outdated(store: SqlStore, tables: Collection[str], attempts: int = 6_000) -> None:
     """Return once no part of ``tables`` that was replaced before is left on the disk.
+
+    A table's cleaner comes by every second or two; after the upgrade that tells it so, half a minute may pass once.
 
     Parameters
     ----------
     store : SqlStore
     tables : collection of str
-    alone : bool
-        Whether nobody else uses the store, which must be no cluster: tables are then taken away for a moment and put
-        back, since a table's cleaner begins with a round of work, and else comes by when it likes.
     attempts : int
         How often to look, ten times a second.
 
@@ -225,9 +247,6 @@ def drop_outdated(store: SqlStore, tables: Collection[str], *, alone: bool = Fal
     concerned = sorted({table for table, _ in replaced})
     for table in concerned:
         store.command(f"ALTER TABLE {store.altered(table)} MODIFY SETTING old_parts_lifetime = 0")
-        if alone:
-            store.command(f"DETACH TABLE `{table}` SYNC")
-            store.command(f"ATTACH TABLE `{table}`")
     try:
         for _ in range(attempts):
             if not replaced & _outdated(store, concerned):
@@ -251,11 +270,7 @@ def _outdated(store: SqlStore, tables: Collection[str]) -> set[tuple[str, str]]:
 
 
 def vacuum(
-    store: SqlStore,
-    tables: Sequence[str] = (),
-    on_table: Callable[[str], None] = lambda table: None,
-    *,
-    alone: bool = False,
+    store: SqlStore, tables: Sequence[str] = (), on_table: Callable[[str], None] = lambda table: None
 ) -> dict[str, tuple[int, int]]:
     """Remove rows whose time is over and rows that newer ones have replaced, and give their room back.
 
@@ -266,8 +281,6 @@ def vacuum(
         All if empty.
     on_table : callable
         Called with each table before it is worked on.
-    alone : bool
-        Whether nobody else uses the store, which makes it faster.
 
     Returns
     -------
@@ -286,7 +299,7 @@ def vacuum(
         if name in ttls:
             mutate(store, name, "MATERIALIZE TTL")
         store.command(f"OPTIMIZE TABLE {store.altered(name)} FINAL SETTINGS optimize_skip_merged_partitions = 1")
-    drop_outdated(store, names, alone=alone)
+    drop_outdated(store, names)
     after = _disk_bytes(store)
     return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
 

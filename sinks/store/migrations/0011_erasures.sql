@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS erasures
     subject_hash String,
     model LowCardinality(String),
     at_ms Int64,
+    until_ms Int64,
     state LowCardinality(String),
     fields Array(String),
     report String CODEC(ZSTD(1))
@@ -28,7 +29,12 @@ SETTINGS non_replicated_deduplication_window = 10000;
 -- After a mutation the old part stays on the disk until the table's cleaner comes by, which by default may take five
 -- minutes. An erasure waits for it, so it comes by every one or two seconds.
 ALTER TABLE panes MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE panes_5m MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE panes_1h MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE scores MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE scores_1h MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE scores_1d MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE latest MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE findings MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE alerts MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE dead_letters MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;

@@ -1,0 +1,1 @@
+"""Erasing a data subject: every trace in the store is found, removed, and looked for once more."""

@@ -1,0 +1,307 @@
+"""The erasure of one data subject, from the entry in the list to the proof.
+
+1. The subject goes onto the list of erasures: from here on nothing new is stored.
+2. Whoever reads and judges stands still while the name is replaced in checkpoints, and goes on from these.
+3. Rows are deleted, names and words replaced, in all tables; the log of HTTP events is cleared.
+4. What was replaced leaves the disk.
+5. Everything is looked through again. Only when nothing is found the erasure is written down as done.
+
+Cut off anywhere, it is begun again by erasing the same subject once more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from monitor.clock import Clock
+from monitor.config import Configuration
+from monitor.config.model import Model
+from monitor.erasing.events import events, is_of
+from monitor.erasing.states import states
+from monitor.erasing.subject import Seal, Subject, Trace
+from monitor.erasing.summaries import names_elsewhere, summaries
+from monitor.erasures import ALWAYS, DONE, STARTED, Erasure, ErasureList, marker_of
+from monitor.errors import InputError
+from sinks.store.contract import Store, StoreError
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import detached_parts, drop_outdated
+
+__all__ = ["CANNOT_HOLD", "LOOKED_THROUGH", "Erased", "Request", "erase", "unfinished"]
+
+LOOKED_THROUGH = (
+    "alerts",
+    "checkpoints",
+    "dead_letters",
+    "events",
+    "findings",
+    "labels",
+    "latest",
+    "panes",
+    "panes_1h",
+    "panes_5m",
+    "predictions",
+    "scores",
+    "scores_1d",
+    "scores_1h",
+)
+"""Tables that may hold a subject."""
+
+CANNOT_HOLD: dict[str, str] = {
+    "erasure_keys": "the key of hashes",
+    "erasures": "keyed hashes and counts",
+    "notifications": "receivers, outcomes, and what receivers answered",
+    "progress": "offsets and times",
+    "schema_migrations": "versions",
+    "touched": "models and hours",
+}
+"""Tables that hold no subject, and what they hold instead."""
+
+ROUNDS = 5
+"""How often is looked again before giving up: a roll-up may bring a name back from rows that it read before."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who is to be erased.
+
+    Attributes
+    ----------
+    subject : str
+    model : str
+        Empty: of all models.
+    fields : tuple of str
+        Category signals, beside the subject's own field, in which the name is replaced: ``feature:merchant``.
+    """
+
+    subject: str
+    model: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass
+class Erased:
+    """What an erasure did, or would do.
+
+    Attributes
+    ----------
+    subject_hash, model : str
+    state : str
+        ``done``, or ``planned`` for a dry run.
+    at_ms : int
+    rows : dict of str to int
+        Rows deleted or changed, by table; every table that was looked through is there.
+    mutations : dict of str to list of str
+        Their ids in ``system.mutations``, by table.
+    ingest_log : int
+        Messages deleted from the log of HTTP events.
+    remaining : int
+        Rows found when everything was looked through again.
+    elsewhere : dict of str to int
+        Category signals that were left alone, though they hold the subject's key as a name, with their rows.
+    unreachable : list of str
+        Places that may hold the subject, and that only their owners can clear.
+    """
+
+    subject_hash: str
+    model: str
+    state: str
+    at_ms: int
+    rows: dict[str, int] = field(default_factory=dict)
+    mutations: dict[str, list[str]] = field(default_factory=dict)
+    ingest_log: int = 0
+    remaining: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    unreachable: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what people and programs are told."""
+        return asdict(self)
+
+
+def erase(
+    store: Store,
+    configuration: Configuration,
+    request: Request,
+    clock: Clock,
+    *,
+    erasures: ErasureList | None = None,
+    http_log: Any = None,
+    standstill: Callable[[], AbstractContextManager[None]] = nullcontext,
+    dry_run: bool = False,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Erased:
+    """Erase a data subject.
+
+    Parameters
+    ----------
+    store : Store
+    configuration : Configuration
+        Says where the subject stands in events: ``keep.subject``.
+    request : Request
+    clock : Clock
+    erasures : ErasureList or None
+        The one that readers of the log use.
+    http_log : HttpLog or None
+    standstill : callable
+        A context in which nothing writes checkpoints, and after which every reader starts at its checkpoint.
+    dry_run : bool
+        Only look.
+    on_step : callable
+        Called with what is done next, in words that name nobody.
+
+    Returns
+    -------
+    Erased
+
+    Raises
+    ------
+    InputError
+        If the request or the configuration is wrong.
+    StoreError
+        If the store cannot erase, or rows are left; it may be tried again.
+    """
+    if not isinstance(store, SqlStore):
+        raise StoreError("a store in memory erases nothing: it forgets everything when its process ends")
+    erasures = ErasureList(store) if erasures is None else erasures
+    at_ms = clock.now_ms()
+    digest = erasures.hash_of(request.subject, None if dry_run else lambda: (at_ms, secrets.token_hex(32)))
+    subject = _subject(configuration, request, marker_of(digest))
+    done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
+    done.elsewhere = names_elsewhere(store, subject)
+    done.unreachable = _unreachable(store, configuration, subject)
+    if dry_run:
+        on_step("looking")
+        _add(done, _traces(store, subject))
+        done.ingest_log = 0 if http_log is None else http_log.count(_messages(subject))
+        done.remaining = sum(done.rows.values()) + done.ingest_log
+        return done
+    names = tuple(sorted(f"{model}/{signal}" for model, signals in subject.fields.items() for signal in signals))
+    erasures.add(Erasure(digest, request.model, at_ms, ALWAYS, STARTED, names))
+    on_step("replacing the name in checkpoints")
+    with standstill():
+        _remove(done, states(store, subject), on_step)
+    for _ in range(ROUNDS):
+        _remove(done, _traces(store, subject), on_step)
+        on_step("waiting for replaced parts to leave the disk")
+        drop_outdated(store, LOOKED_THROUGH)
+        on_step("looking through everything again")
+        done.remaining = sum(trace.rows for trace in _traces(store, subject))
+        if not done.remaining:
+            break
+    if done.remaining:
+        raise StoreError(f"{done.remaining} rows of the subject are left; erase it again", retryable=True)
+    if http_log is not None:
+        on_step("clearing the log of HTTP events")
+        done.ingest_log = http_log.erase(_messages(subject))
+    done.state = DONE
+    report = json.dumps(_report(done), sort_keys=True)
+    erasures.add(Erasure(digest, request.model, at_ms, clock.now_ms(), DONE, names, report))
+    return done
+
+
+def unfinished(store: Store) -> int:
+    """Return how many erasures were begun, came to no end, and were not done later."""
+    open_of: dict[tuple[str, str], bool] = {}
+    for erasure in sorted(ErasureList(store).all(), key=lambda erasure: erasure.at_ms):
+        open_of[erasure.subject_hash, erasure.model] = erasure.state != DONE
+    return sum(open_of.values())
+
+
+def _traces(store: SqlStore, subject: Subject) -> list[Trace]:
+    seal = Seal(store)
+    found = [*summaries(store, subject, seal), *events(store, subject, seal), *states(store, subject)]
+    return [trace for trace in found if trace.rows]
+
+
+def _remove(done: Erased, traces: list[Trace], on_step: Callable[[str], None]) -> None:
+    _add(done, traces)
+    for trace in traces:
+        if trace.rows:
+            on_step(f"{trace.table}: {trace.rows} rows")
+            done.mutations.setdefault(trace.table, []).extend(trace.remove())
+
+
+def _add(done: Erased, traces: list[Trace]) -> None:
+    for trace in traces:
+        done.rows[trace.table] += trace.rows
+
+
+def _report(done: Erased) -> dict[str, Any]:
+    """What is written down: nothing that names anybody."""
+    return {name: value for name, value in done.to_dict().items() if name not in ("subject_hash", "model", "at_ms")}
+
+
+def _subject(configuration: Configuration, request: Request, marker: str) -> Subject:
+    if not request.subject:
+        raise InputError("the subject is empty")
+    if request.model and request.model not in configuration.models:
+        known = ", ".join(sorted(configuration.models))
+        raise InputError(f"no model is called {request.model!r}; known are {known}")
+    models = {
+        name: model
+        for name, model in configuration.models.items()
+        if request.model in ("", name) and (model.spec.keep.subject is not None or request.fields)
+    }
+    if not models:
+        raise InputError("the configuration does not say where the subject stands in events: spec.keep.subject")
+    fields = {name: _own_fields(model) | _named_fields(model, request.fields) for name, model in models.items()}
+    unknown = set(request.fields) - {signal for signals in fields.values() for signal in signals}
+    if unknown:
+        raise InputError(f"no model has a category signal {', '.join(sorted(unknown))}")
+    for name, model in models.items():
+        _check_slices(name, model, request.subject, fields[name])
+    return Subject(request.subject, models, fields, marker)
+
+
+def _own_fields(model: Model) -> frozenset[str]:
+    """Category signals that are read from where the subject stands."""
+    path = model.spec.keep.subject
+    fields = model.spec.schema_.signals().items()
+    return frozenset(
+        signal for signal, spec in fields if spec.type == "category" and (spec.path or signal.partition(":")[2]) == path
+    )
+
+
+def _named_fields(model: Model, wanted: tuple[str, ...]) -> frozenset[str]:
+    categories = {name for name, spec in model.spec.schema_.signals().items() if spec.type == "category"}
+    return frozenset(wanted) & categories
+
+
+def _check_slices(name: str, model: Model, subject: str, fields: frozenset[str]) -> None:
+    for cut in model.spec.segments:
+        if {f"feature:{by}" for by in cut.by} & fields:
+            for value in cut.values or ():
+                if subject in ([value] if isinstance(value, str) else value):
+                    raise InputError(f"model {name!r} watches the subject as a segment of its own: take it out first")
+
+
+def _messages(subject: Subject) -> Mapping[str, Callable[[bytes], bool]]:
+    """By HTTP stream, whether a message is the subject's."""
+    readers: dict[str, list[Model]] = {}
+    for model in subject.models.values():
+        for source in model.spec.sources:
+            if source.http is not None:
+                readers.setdefault(source.http, []).append(model)
+    return {stream: _any_of(subject, models) for stream, models in readers.items()}
+
+
+def _any_of(subject: Subject, models: list[Model]) -> Callable[[bytes], bool]:
+    return lambda payload: any(is_of(subject, model, payload, len(payload)) for model in models)
+
+
+def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject) -> list[str]:
+    sources = [source for model in subject.models.values() for source in model.spec.sources]
+    found = [f"Kafka topic {source.kafka}" for source in sources if source.kafka is not None]
+    found += [f"file {source.file}" for source in sources if source.file is not None]
+    for name, model in subject.models.items():
+        if model.spec.baseline.uri is not None:
+            found.append(f"data set {configuration.resolve(name, model.spec.baseline.uri)}")
+    if detached := detached_parts(store):
+        found.append(f"{detached} detached parts of the store's tables")
+    found += ["backups", "notifications that were sent", "logs of a ClickHouse server, such as system.query_log"]
+    return list(dict.fromkeys(found))

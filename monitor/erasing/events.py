@@ -1,0 +1,142 @@
+"""The subject's own events, and what is known only by their place in the log: all of it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monitor.config.model import Model
+from monitor.decoders.document import Refused, parse, text_at
+from monitor.erasing.subject import ASKING, Seal, Subject, Trace, count, parts
+from sinks.store.sql import quoted_text
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import mutate
+
+__all__ = ["Place", "events", "is_of"]
+
+Place = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+_KEPT = ("events", "predictions")
+
+
+def events(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
+    """Find the subject's events.
+
+    Returns
+    -------
+    list of Trace
+        To be removed in this order: first what is found by means of other rows, so that a removal that was cut off
+        can be begun again.
+    """
+    letters = _letters(store, subject)
+    places = {model: _places(store, subject, model) | set(letters.get(model, ())) for model in subject.models}
+    return [
+        _at_places(store, "findings", places),
+        _labels(store, subject, seal),
+        _at_places(store, "dead_letters", letters, of_nobody=True),
+        *(_of_subject(store, table, subject, seal) for table in _KEPT),
+    ]
+
+
+def _models(subject: Subject) -> dict[str, Any]:
+    return {"models": sorted(subject.models)}
+
+
+def _of_subject(store: SqlStore, table: str, subject: Subject, seal: Seal) -> Trace:
+    where = "model IN {models:Array(String)} AND subject = {key:String}"
+    rows = count(store, table, where, _models(subject) | {"key": subject.key})
+
+    def remove() -> list[str]:
+        sealed = f"model IN {{models:Array(String)}} AND {seal.over('subject')} = {{sealed:String}}"
+        parameters = _models(subject) | {"sealed": seal.of([subject.key])[0]}
+        return [mutate(store, table, f"DELETE WHERE {sealed}", parameters)]
+
+    return Trace(table, rows, remove)
+
+
+def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
+    """Labels of the subject, and those of the subject's events."""
+    found = [
+        f"SELECT id FROM {table} WHERE model IN {{models:Array(String)}} AND subject = {{key:String}}"
+        for table in _KEPT
+    ]
+    sql = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(found)}) WHERE id != '' {ASKING}"
+    ids = store.query(sql, _models(subject) | {"key": subject.key})["id"]
+    parameters: dict[str, Any] = _models(subject) | {"sealed": seal.of([subject.key, *ids])}
+    where = (
+        "model IN {models:Array(String)} AND "
+        f"({seal.over('subject')} IN {{sealed:Array(String)}} OR {seal.over('id')} IN {{sealed:Array(String)}})"
+    )
+
+    def remove() -> list[str]:
+        return [mutate(store, "labels", f"DELETE WHERE {where}", parameters)]
+
+    return Trace("labels", count(store, "labels", where, parameters), remove)
+
+
+def _places(store: SqlStore, subject: Subject, model: str) -> set[Place]:
+    """Where in the log the subject's kept events came from."""
+    found: set[Place] = set()
+    for table in (*_KEPT, "labels"):
+        sql = (
+            f"SELECT topic, partition, offset FROM {table} WHERE model = {{model:String}} AND subject = {{key:String}}"
+        )
+        rows = store.query(f"{sql} {ASKING}", {"model": model, "key": subject.key})
+        found |= set(zip(rows["topic"], rows["partition"].tolist(), rows["offset"].tolist(), strict=True))
+    return found
+
+
+def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
+    """Places of dead letters of the subject, by model; those of no model stand under each that reads the topic."""
+    import pyarrow
+
+    # A text may be escaped in many ways: payloads with a backslash are looked at one by one.
+    where = (
+        "model IN {models:Array(String)} AND "
+        "(position(payload, {key:String}) > 0 OR position(payload, '\\\\') > 0 OR position(detail, {key:String}) > 0)"
+    )
+    sql = f"SELECT topic, partition, offset, model, payload, payload_bytes FROM dead_letters WHERE {where} {ASKING}"
+    parameters = {"models": [*sorted(subject.models), ""], "key": subject.key}
+    found: dict[str, list[Place]] = {}
+    table = store.arrow(sql, parameters)
+    payloads = table["payload"].cast(pyarrow.binary()).to_pylist()
+    plain = [table[name].to_pylist() for name in ("topic", "partition", "offset", "model", "payload_bytes")]
+    for topic, partition, offset, model, size, payload in zip(*plain, payloads, strict=True):
+        readers = [name for name in ([model] if model else subject.models) if _reads(subject.models[name], topic)]
+        if any(is_of(subject, subject.models[name], payload, size) for name in readers):
+            for name in readers:
+                found.setdefault(name, []).append((topic, partition, offset))
+    return found
+
+
+def _reads(model: Model, topic: str) -> bool:
+    return any(source.topic == topic for source in model.spec.sources)
+
+
+def is_of(subject: Subject, model: Model, payload: bytes, size: int) -> bool:
+    """Whether a message is the subject's: by its field, or, where it cannot be read, by holding the key at all."""
+    path = model.spec.keep.subject
+    if path is not None and len(payload) == size:
+        try:
+            return text_at(parse(payload), path) == subject.key
+        except Refused:
+            pass  # not to be read: its bytes decide
+    return subject.key.encode() in payload or json.dumps(subject.key)[1:-1].encode() in payload
+
+
+def _at_places(store: SqlStore, table: str, places: Mapping[str, Iterable[Place]], *, of_nobody: bool = False) -> Trace:
+    """Rows at places in the log; with ``of_nobody`` those of no model too."""
+    conditions = [
+        f"model IN ({', '.join(map(quoted_text, [model, *([''] if of_nobody else [])]))}) AND "
+        f"(topic, partition, offset) IN ({', '.join(map(_quoted, part))})"
+        for model, of_model in sorted(places.items())
+        for part in parts(sorted(set(of_model)))
+    ]
+    rows = sum(count(store, table, condition, {}) for condition in conditions)
+    return Trace(table, rows, lambda: [mutate(store, table, f"DELETE WHERE {condition}") for condition in conditions])
+
+
+def _quoted(place: Place) -> str:
+    return f"({quoted_text(place[0])}, {place[1]:d}, {place[2]:d})"

@@ -1,0 +1,157 @@
+"""The subject's name in checkpoints: open panes, baselines and alerts that are firing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from monitor import checkpoint
+from monitor.config.model import Model, SourceSpec
+from monitor.erasing.subject import ASKING, Subject, Trace
+from monitor.erasing.summaries import is_slice_of, rewritten
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import merge
+
+__all__ = ["states", "without_subject"]
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    stage: str
+    name: str
+    partition: int
+    position: int
+    state: bytes
+
+
+def states(store: SqlStore, subject: Subject) -> list[Trace]:
+    """Find checkpoints that hold the subject's name, those included that newer ones have replaced.
+
+    A state is written anew at its own position, over the old one. Nothing may write checkpoints meanwhile.
+    """
+    found = [saved for saved in _saved(store) if _changed(saved, subject) is not None]
+    newest = {(saved.stage, saved.name, saved.partition): saved for saved in _saved(store, newest=True)}
+
+    def remove() -> list[str]:
+        for saved in newest.values():
+            state = _changed(saved, subject)
+            if state is not None:
+                checkpoint.save(store, saved.stage, saved.name, saved.partition, saved.position, state)
+        merge(store, "checkpoints")
+        return []
+
+    return [Trace("checkpoints", len(found), remove)]
+
+
+def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[_Checkpoint]:
+    import pyarrow
+
+    sql = "SELECT stage, name, `partition`, position, state FROM checkpoints"
+    table = store.arrow(sql if newest else f"{sql} {ASKING}")
+    states = table["state"].cast(pyarrow.binary()).to_pylist()
+    plain = [table[name].to_pylist() for name in ("stage", "name", "partition", "position")]
+    for values in zip(*plain, states, strict=True):
+        yield _Checkpoint(*values)
+
+
+def _changed(saved: _Checkpoint, subject: Subject) -> Any:
+    """The state without the subject; None if it is not in there."""
+    if saved.stage not in ("ingest", "evaluate"):
+        return None
+    state = checkpoint.decode_state(saved.state)
+    new = without_subject(saved.stage, saved.name, state, subject)
+    # The packed forms are compared, since arrays have no equality of their own.
+    return None if checkpoint.encode_state(new) == checkpoint.encode_state(state) else new
+
+
+def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Subject) -> Any:
+    """Return a checkpoint's state with the subject's name replaced.
+
+    Parameters
+    ----------
+    stage : str
+        ``ingest`` or ``evaluate``.
+    name : str
+        The topic, or the model.
+    state : mapping
+    subject : Subject
+    """
+    if stage == "evaluate":
+        return _evaluation(state, subject, name) if name in subject.models else state
+    folds = {model: _fold(fold, subject, model, name) for model, fold in state["folds"].items()}
+    return {**state, "folds": folds}
+
+
+def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
+    fields = subject.fields[model]
+    new = rewritten(dict(state), subject, fields)
+    for series in ("series", "volumes"):
+        new[series] = [item for item in new.get(series, []) if not is_slice_of(_segment(item), subject.key, fields)]
+    return new
+
+
+def _segment(series: Mapping[str, Any]) -> str:
+    return str(series["segment"] if "segment" in series else series["key"][1])
+
+
+def _fold(fold: Mapping[str, Any], subject: Subject, model: str, topic: str) -> Mapping[str, Any]:
+    if model not in subject.models or "names" not in fold:
+        return fold
+    signals = _category_signals(subject.models[model], topic)
+    return {**fold, "names": _snapshot(fold["names"], signals, subject, subject.fields[model])}
+
+
+def _category_signals(model: Model, topic: str) -> list[str]:
+    """Category signals of the source that is ``topic``, in the order of the fold's columns."""
+    source: SourceSpec | None = next((s for s in model.spec.sources if s.topic == topic), None)
+    kinds = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
+    carried = kinds.get(source.kind, ()) if source is not None else ()
+    fields = model.spec.schema_.signals().items()
+    return [name for name, spec in fields if spec.type == "category" and name.startswith(carried)]
+
+
+def _snapshot(names: Mapping[str, Any], signals: list[str], subject: Subject, fields: frozenset[str]) -> Any:
+    """What :meth:`detectors.sketch.CategoryFold.snapshot` gave, with the name replaced in the columns of ``fields``.
+
+    A state of another configuration has other columns; it will not be used, and the name is replaced in all of them.
+    """
+    rows, columns = names["sums"].shape[:2]
+    known = len(signals) == columns
+    texts = _split(names["text"].tobytes(), names["lengths"].tolist())
+    counts = names["counts"].tolist()
+    sums = names["sums"].copy()
+    out: list[tuple[bytes, int]] = []
+    first = 0
+    for row in range(rows):
+        for column in range(columns):
+            size = int(sums[row, column, 3])
+            chunk = dict(zip(texts[first : first + size], counts[first : first + size], strict=True))
+            first += size
+            if not known or signals[column] in fields:
+                _rename(chunk, subject)
+            sums[row, column, 3] = len(chunk)
+            out += chunk.items()
+    return {
+        "sums": sums,
+        "counts": np.array([count for _, count in out], dtype=np.int64),
+        "text": np.frombuffer(b"".join(text for text, _ in out), dtype=np.uint8).copy(),
+        "lengths": np.array([len(text) for text, _ in out], dtype=np.int64),
+    }
+
+
+def _rename(counts: dict[bytes, int], subject: Subject) -> None:
+    key, marker = subject.key.encode("utf-8", "surrogatepass"), subject.marker.encode()
+    if key in counts:
+        counts[marker] = counts.get(marker, 0) + counts.pop(key)
+
+
+def _split(text: bytes, lengths: list[int]) -> list[bytes]:
+    found = []
+    start = 0
+    for length in lengths:
+        found.append(text[start : start + length])
+        start += length
+    return found

@@ -1,0 +1,241 @@
+"""Who has been erased: so that reading the log again does not bring them back.
+
+The list holds no names. A subject is a keyed hash (BLAKE2b, 128 bits) under a key that the store makes at its first
+erasure: with the store at hand one can tell whether a given subject is on the list, but not read off who is. An erasure
+covers everything while it is under way, and from its end on what happened before it; whoever comes back later is news.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events import Events
+from monitor.rows import append
+from sinks.store.contract import Query, Store
+
+__all__ = ["ALWAYS", "DONE", "STARTED", "ErasedEvents", "Erasure", "ErasureList", "marker_of"]
+
+STARTED, DONE = "started", "done"
+ALWAYS = 1 << 62
+_NEVER = -1
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A row of the table ``erasures``.
+
+    Attributes
+    ----------
+    subject_hash : str
+    model : str
+        Empty: of all models.
+    at_ms : int
+        When it was begun.
+    until_ms : int
+        Events up to then are covered: :data:`ALWAYS` while it is under way, then the time of its end.
+    state : str
+        ``started`` or ``done``.
+    fields : tuple of str
+        ``model/signal`` of the category signals in which the name was replaced.
+    report : str
+        JSON: how many rows of which table.
+    """
+
+    subject_hash: str
+    model: str
+    at_ms: int
+    until_ms: int
+    state: str
+    fields: tuple[str, ...]
+    report: str = "{}"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is on the list, as one value: readers take it once and never see half a change."""
+
+    key: bytes = b""
+    until_ms: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    fields: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    def hash_of(self, subject: str) -> str:
+        """The subject's hash, remembered: names and subjects repeat."""
+        found = self.hashes.get(subject)
+        if found is None:
+            if len(self.hashes) >= _REMEMBERED:
+                self.hashes.clear()
+            found = self.hashes[subject] = _hash(self.key, subject)
+        return found
+
+    def until(self, model: str, subject: str) -> int:
+        digest = self.hash_of(subject)
+        return max(self.until_ms.get((digest, name), _NEVER) for name in (model, ""))
+
+
+_REMEMBERED = 100_000
+
+
+class ErasureList:
+    """The list of one store; any thread may ask it.
+
+    Parameters
+    ----------
+    store : Store
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> erasures = ErasureList(MemoryStore())
+    >>> digest = erasures.hash_of("customer 7", make_key=lambda: (1, "00" * 32))
+    >>> erasures.add(Erasure(digest, "", 4_000, 5_000, DONE, ()))
+    >>> erasures.covers("fraud", "customer 7", 4_999), erasures.covers("fraud", "customer 7", 5_001)
+    (True, False)
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known = _Known()
+        self.reload()
+
+    def __bool__(self) -> bool:
+        return bool(self._known.until_ms)
+
+    def reload(self) -> None:
+        """Read the list; other processes may have added to it."""
+        known = _Known(self._key(), _until(self.all()), _fields(self.all()))
+        if (known.key, known.until_ms, known.fields) != (self._known.key, self._known.until_ms, self._known.fields):
+            self._known = known
+
+    def all(self) -> list[Erasure]:
+        """Every erasure, those that did not come to their end included."""
+        rows = self._store.read(Query("erasures"))
+        names = ("subject_hash", "model", "at_ms", "until_ms", "state", "fields", "report")
+        return [
+            Erasure(digest, model, int(at_ms), int(until_ms), state, tuple(fields), report)
+            for digest, model, at_ms, until_ms, state, fields, report in zip(*map(rows.__getitem__, names), strict=True)
+        ]
+
+    def hash_of(self, subject: str, make_key: Callable[[], tuple[int, str]] | None = None) -> str:
+        """Return the subject's hash.
+
+        Parameters
+        ----------
+        subject : str
+        make_key : callable or None
+            Gives the time and a new key, for a store that has none yet. Without it the hash is empty then.
+        """
+        if not self._known.key and make_key is not None:
+            at_ms, key = make_key()
+            append(self._store, "erasure_keys", {"at_ms": [at_ms], "key": [key]})
+            self.reload()
+        return self._known.hash_of(subject) if self._known.key else ""
+
+    def add(self, erasure: Erasure) -> None:
+        """Write an erasure, or its new state; it holds when this returns."""
+        append(self._store, "erasures", {name: [value] for name, value in vars(erasure).items()})
+        self.reload()
+
+    def covers(self, model: str, subject: str, at_ms: int) -> bool:
+        """Whether what happened to ``subject`` at ``at_ms`` is erased; with an unknown time (-1) it is."""
+        return bool(self) and at_ms <= self._known.until(model, subject)
+
+    def replacement(self, model: str, signal: str, name: str, at_ms: int) -> str:
+        """Return what stands for a category's name at ``at_ms``: itself, unless it is an erased subject's."""
+        known = self._known
+        digest = known.hash_of(name)
+        for scope in (model, ""):
+            if f"{model}/{signal}" in known.fields.get((digest, scope), ()) and at_ms <= known.until(model, name):
+                return marker_of(digest)
+        return name
+
+    def names_in(self, model: str, signal: str) -> bool:
+        """Whether names of the signal have been replaced by any erasure."""
+        wanted = f"{model}/{signal}"
+        return any(wanted in fields for fields in self._known.fields.values())
+
+    def _key(self) -> bytes:
+        rows = self._store.read(Query("erasure_keys", limit=1))
+        return bytes.fromhex(rows["key"][0]) if rows["key"] else b""
+
+
+def marker_of(digest: str) -> str:
+    """Return the name that replaces an erased one: the same in every pane, so that counts go on to add up."""
+    return f"erased-{digest[:12]}"
+
+
+def _hash(key: bytes, subject: str) -> str:
+    return hashlib.blake2b(subject.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
+
+
+def _until(erasures: Iterable[Erasure]) -> dict[tuple[str, str], int]:
+    # The one begun last counts: it has completed what an earlier one left unfinished.
+    last = sorted(erasures, key=lambda erasure: erasure.at_ms)
+    return {(erasure.subject_hash, erasure.model): erasure.until_ms for erasure in last}
+
+
+def _fields(erasures: Iterable[Erasure]) -> dict[tuple[str, str], frozenset[str]]:
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for erasure in erasures:
+        key = (erasure.subject_hash, erasure.model)
+        found[key] = found.get(key, frozenset()) | frozenset(erasure.fields)
+    return found
+
+
+class ErasedEvents:
+    """Applies the list to one model's events.
+
+    Parameters
+    ----------
+    erasures : ErasureList or None
+    model : str
+    category : list of str
+        The signals of ``Events.category``.
+    """
+
+    def __init__(self, erasures: ErasureList | None, model: str, category: list[str]) -> None:
+        self._erasures, self._model, self._category = erasures, model, category
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to apply."""
+        return bool(self._erasures)
+
+    def gone(self, batch: Events) -> NDArray[np.bool_]:
+        """Which events are of erased subjects: they count, and leave nothing that stands for them alone."""
+        if self._erasures is None or batch.subjects is None:
+            return np.zeros(len(batch), dtype=np.bool_)
+        covers, model = self._erasures.covers, self._model
+        pairs = zip(batch.subjects, batch.event_ms.tolist(), strict=True)
+        found = (subject is not None and covers(model, subject, at_ms) for subject, at_ms in pairs)
+        return np.fromiter(found, dtype=np.bool_, count=len(batch))
+
+    def without_names(self, batch: Events) -> Events:
+        """Return the events with the names of erased subjects replaced."""
+        erasures = self._erasures
+        if erasures is None:
+            return batch
+        columns: list[list[Any]] = list(batch.category)
+        for place, signal in enumerate(self._category):
+            if erasures.names_in(self._model, signal):
+                pairs = zip(batch.category[place], batch.event_ms.tolist(), strict=True)
+                columns[place] = [
+                    erasures.replacement(self._model, signal, name, at_ms) if isinstance(name, str) else name
+                    for name, at_ms in pairs
+                ]
+        return Events(
+            batch.offsets,
+            batch.record_ms,
+            batch.event_ms,
+            batch.versions,
+            batch.ids,
+            batch.numeric,
+            columns,
+            batch.subjects,
+        )
