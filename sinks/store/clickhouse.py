@@ -45,6 +45,7 @@ _SETTINGS: dict[str, Any] = {
     "distributed_foreground_insert": 1,  # acknowledged once the shards have the rows, not once they are queued
 }
 _READ_ONLY = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause
+_COMMAND_TIMEOUT_S = 3_600.0
 _UNKNOWN_DATABASE = 81
 _NAME = re.compile(r"[\w.-]+")
 
@@ -172,8 +173,11 @@ class ClickhouseStore(SqlStore):
         return trying(once)
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement that returns nothing. Once: whether it may be repeated, only the caller knows."""
-        with self._clients.client() as client:
+        """Run a statement that returns nothing. Once: whether it may be repeated, only the caller knows.
+
+        It may take an hour, through which a server says nothing while it merges or alters.
+        """
+        with self._clients.client() as client, client.connection.timeout_setter(_COMMAND_TIMEOUT_S):
             client.execute(sql, _plain_parameters(parameters))
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:

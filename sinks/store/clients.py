@@ -138,6 +138,7 @@ class Address:
             connect_timeout=self.connect_timeout_s,
             send_receive_timeout=self.timeout_s,
             sync_request_timeout=self.connect_timeout_s,
+            tcp_keepalive=(60, 10, 3),  # a server that is gone is noticed, however long an answer may take
             settings={"strings_as_bytes": True, "server_side_params": True, **settings},
             **(self.tls.options() if self.tls else {}),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -55,7 +56,7 @@ class DirectoryLock:
             self._path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path / "leeway.lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StoreError(f"cannot write to the store directory {self._path}: {error.strerror}") from error
+            raise self._unwritable(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._sign(descriptor)
@@ -70,9 +71,13 @@ class DirectoryLock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
+    def _unwritable(self, error: OSError) -> StoreError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return StoreError(f"cannot write to the store directory {self._path}: {error.strerror}", retryable=full)
+
     def _refusal(self, error: OSError, holder: str) -> StoreError:
         if not isinstance(error, BlockingIOError):
-            return StoreError(f"cannot write to the store directory {self._path}: {error.strerror}")
+            return self._unwritable(error)
         return StoreError(
             f"the store at {self._path} is in use by process {holder}: a store directory belongs to one process. "
             "The API lives with the store: ask the running service, or stop it first. Several processes need a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -51,7 +52,7 @@ KINDS = {
     "Int64": {"int"},
     "Float64": {"float"},
     r"Array\(Int64\)": {"ints"},
-    r"Array\(String\)": {"strs"},
+    r"Array\((String|LowCardinality\(String\))\)": {"strs"},
 }
 
 
@@ -92,7 +93,10 @@ def test_migrations_have_numbers_of_their_own_and_say_why() -> None:
     versions = [step.version for step in migrations()]
     assert versions == sorted(set(versions))
     for step in migrations():
-        assert all(statement.startswith("--") for statement in step.statements)
+        # A statement like the one before it, for another table, has its reason there.
+        bare = [statement for statement in step.statements if not statement.startswith("--")]
+        assert step.statements[0] not in bare
+        assert all(statement.startswith("ALTER") for statement in bare)
 
 
 def test_the_applied_migrations_are_on_record(chdb: ChdbStore) -> None:
@@ -188,18 +192,61 @@ def test_a_directory_that_cannot_be_written_is_refused_by_name(path: str) -> Non
         ChdbStore(path)
 
 
-def test_an_append_without_room_on_the_disk_is_refused_and_may_be_tried_again(tmp_path: Path) -> None:
-    open_store("chdb", str(tmp_path)).close()
-    store = ChdbStore(tmp_path, free_bytes=2**60)
-    with pytest.raises(StoreError, match="free space") as refusal:
-        store.append("scores", plain("scores", 1), "a")
-    assert refusal.value.retryable
-    assert len(store.read(Query("scores"))["n"]) == 0
-    store.close()
-    store = ChdbStore(tmp_path)
+def test_a_directory_that_may_only_be_read_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    store = open_store("chdb", str(tmp_path / "store"))
     store.append("scores", plain("scores", 1), "a")
+    store.close()
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")}
+    script = """
+import sinks.store.chdb
+if os.geteuid() == 0:  # whom no permission stops
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    open_store("chdb", path)
+except StoreError as error:
+    print(error.retryable, error)
+"""
+    (tmp_path / "store").chmod(0o555)
+    (tmp_path / "store" / "leeway.lock").chmod(0o444)
+    said = run(script, tmp_path / "store")
+    (tmp_path / "store").chmod(0o755)
+    (tmp_path / "store" / "leeway.lock").chmod(0o644)
+    assert said == f"False cannot write to the store directory {tmp_path / 'store'}: Permission denied\n"
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")} == before
+    store = open_store("chdb", str(tmp_path / "store"))
     assert len(store.read(Query("scores"))["n"]) == 1
     store.close()
+
+
+def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tmp_path: Path) -> None:
+    store = open_store("chdb", str(tmp_path))
+    store.append("scores", plain("scores", 1, window_end_ms=1), "a")
+    store.close()
+    store = open_store("chdb", str(tmp_path), free_bytes=2**60)
+    with pytest.raises(StoreError, match="free space") as refusal:
+        store.append("scores", plain("scores", 1, window_end_ms=2), "b")
+    assert refusal.value.retryable
+    assert store.read(Query("scores"))["window_end_ms"].tolist() == [1]
+    store.close()
+    store = open_store("chdb", str(tmp_path))
+    store.append("scores", plain("scores", 1, window_end_ms=2), "b")
+    assert store.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
+    store.close()
+
+
+def test_a_store_on_a_full_disk_is_refused_and_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(StoreError, match=f"cannot write to the store directory {tmp_path}: No space left") as refusal:
+        open_store("chdb", str(tmp_path))
+    assert refusal.value.retryable
+    monkeypatch.undo()
+    open_store("chdb", str(tmp_path)).close()
 
 
 def test_an_append_that_fails_at_its_end_is_not_acknowledged(chdb: ChdbStore) -> None:
