@@ -6,7 +6,7 @@ A server sends no Arrow over that protocol; a statement should give the same, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from sinks.store.contract import StoreError
@@ -36,15 +36,15 @@ _ENUM_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
 _UNITS: dict[int, Literal["s", "ms", "us", "ns"]] = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 
 
-def arrow_array(kind: str, values: Sequence[Any]) -> pyarrow.Array[Any]:
+def arrow_array(kind: str, values: Any) -> pyarrow.Array[Any]:
     """Return a column as Arrow.
 
     Parameters
     ----------
     kind : str
         ClickHouse's name of the type.
-    values : sequence
-        As clickhouse-driver gives them, strings as bytes.
+    values : sequence or pyarrow.Array
+        As clickhouse-driver gives them, strings as bytes; or an Arrow array, which is returned as it is.
 
     Raises
     ------
@@ -58,6 +58,8 @@ def arrow_array(kind: str, values: Sequence[Any]) -> pyarrow.Array[Any]:
     """
     import pyarrow
 
+    if isinstance(values, pyarrow.Array):
+        return values
     data_type, convert = arrow_type(kind)
     if convert is not None:
         values = [None if value is None else convert(value) for value in values]

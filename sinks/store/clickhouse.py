@@ -19,6 +19,7 @@ from clickhouse_driver.protocol import ServerPacketTypes
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from sinks.store.arrow import arrow_array
+from sinks.store.blocks import BlockReader
 from sinks.store.clients import Address, Clients, Tls
 from sinks.store.cluster import Cluster
 from sinks.store.contract import Columns, StoreError, Table
@@ -199,6 +200,8 @@ class ClickhouseStore(SqlStore):
 
 def _returns_arrow(client: Client) -> None:
     client.query_result_cls = _ArrowResult
+    blocks = client.connection.get_block_in_stream
+    client.connection.get_block_in_stream = lambda: BlockReader(blocks())
 
 
 class _ArrowResult:
