@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary, sum_categories, sum_summaries
-from monitor.panes import summary_of
+import numpy as np
+
+from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary, sum_summaries
+from detectors.sketch.category_summary import summarize
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
@@ -16,10 +18,8 @@ __all__ = ["Found", "Part", "empty_summary", "pieces_of", "summaries"]
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
 
-COLUMNS = (
-    *("signal", "layout", "n", "missing", "invalid", "out_of_range", "cells", "counts", "names", "other"),
-    *("sum_q", "sum_q2", "min", "max"),
-)
+SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
+COLUMNS = ("signal", "layout", "cells", "counts", "names", "min", "max", *SUMS)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,17 @@ def empty_summary(layout: Layout) -> Summary:
 
 
 def _sum(rows: Sequence[Row], layout: Layout) -> Summary:
-    parts = [summary_of(columns, i, layout) for columns, i in rows]
+    """Add rows up at once: the counts of all of them make one summary, in which cells and names may repeat."""
+    numbers: dict[str, list[Any]] = {n: [columns[n][i] for columns, i in rows] for n in (*SUMS, "min", "max")}
+    sums = {name: sum(map(int, numbers[name])) for name in SUMS}
+    counts = np.concatenate([columns["counts"][i] for columns, i in rows])
     if isinstance(layout, CategoryLayout):
-        return sum_categories([part for part in parts if isinstance(part, CategorySummary)])
-    return sum_summaries([part for part in parts if isinstance(part, NumericSummary)])
+        names = [name for columns, i in rows for name in columns["names"][i]]
+        of_names: dict[str, int] = {}
+        for name, count in zip(names, counts.tolist(), strict=True):
+            of_names[name] = of_names.get(name, 0) + count
+        return summarize(layout, of_names, sums["missing"], sums["invalid"], sums["other"])
+    cells = np.concatenate([columns["cells"][i] for columns, i in rows]).astype(np.int32)
+    del sums["other"]
+    low, high = float(min(numbers["min"])), float(max(numbers["max"]))
+    return sum_summaries([NumericSummary(cells=cells, counts=counts, min=low, max=high, **sums)])

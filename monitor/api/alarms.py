@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, query_for, read_all
+from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all, rows_of
 from monitor.api.tables import of_table
 from sinks.store.contract import Query, Store
 
@@ -18,7 +19,6 @@ __all__ = [
     "TRANSITION_TYPES",
     "by_day",
     "counted",
-    "overlaps",
     "read_alert",
     "read_alerts",
     "standing_alerts",
@@ -30,6 +30,7 @@ __all__ = [
 TRANSITIONS = ("pending", "firing", "updated", "resolved", "cancelled")
 STANDING = ("pending", "firing", "resolved", "cancelled")
 """What an alert can be: one that was updated is still firing."""
+Span = tuple["int | None", "int | None"]
 KIND = "standing"
 DAY_MS = 86_400_000
 
@@ -58,7 +59,9 @@ def transitions(log: Page) -> Page:
     return Page.of([transition(row) for row in log.rows], TRANSITION_TYPES.names, log.next_cursor)
 
 
-def standing_alerts(store: Store, models: Sequence[str] | None = None) -> list[Row]:
+def standing_alerts(
+    store: Store, models: Sequence[str] | None = None, span: Span = (None, None), state: str | None = None
+) -> list[Row]:
     """Return alerts as they stand, the latest changed first.
 
     The log is read whole: alarms are few by design.
@@ -68,15 +71,39 @@ def standing_alerts(store: Store, models: Sequence[str] | None = None) -> list[R
     store : Store
     models : sequence of str or None
         Only theirs.
+    span : (int or None, int or None)
+        Alerts whose condition held at some time in ``[from_ms, to_ms)``.
+    state : str or None
+        One of :data:`STANDING`.
 
     Raises
     ------
     StoreError
     """
-    newest: dict[tuple[str, str], Row] = {}
-    for row in read_all(store, Query("alerts", where={"model": list(models)} if models is not None else {})):
-        newest[row["model"], row["alert_id"]] = row  # the natural key ends with the sequence: the last one stays
-    return [_view(row) for row in sorted(newest.values(), key=_place, reverse=True)]
+    query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
+    standing = [row for row in _newest(store, query) if _overlaps(row, span) and state in (None, _standing(row))]
+    return [_view(row) for row in sorted(standing, key=_place, reverse=True)]
+
+
+def _newest(store: Store, query: Query) -> Iterator[Row]:
+    """Yield the last transition of each alert: rows come by alert, and then by sequence."""
+    last: Row | None = None
+    while True:
+        columns = store.read(query)
+        names = list(zip(columns["model"], columns["alert_id"], strict=True))
+        if last is not None and names[:1] != [(last["model"], last["alert_id"])]:
+            yield last
+        ends = [i for i, name in enumerate(names) if names[i + 1 : i + 2] != [name]]
+        rows = rows_of({name: _at(values, ends) for name, values in columns.items()})
+        if len(names) < MAX_LIMIT:
+            yield from rows
+            return
+        yield from rows[:-1]
+        last, query = rows[-1], replace(query, after=query.cursor(columns))
+
+
+def _at(values: Any, places: list[int]) -> Any:
+    return values[places] if hasattr(values, "tolist") else [values[i] for i in places]
 
 
 def read_alerts(
@@ -86,7 +113,7 @@ def read_alerts(
     state: str | None = None,
     severity: str | None = None,
     signal: str | None = None,
-    span: tuple[int | None, int | None] = (None, None),
+    span: Span = (None, None),
     limit: int = 1_000,
     cursor: str | None = None,
 ) -> Page:
@@ -114,11 +141,9 @@ def read_alerts(
     place = tuple(decode_cursor(KIND, cursor, (int, str, str))) if cursor else None
     alerts = [
         row
-        for row in standing_alerts(store, models)
-        if (state is None or row["state"] == state)
-        and (severity is None or row["severity"] == severity)
+        for row in standing_alerts(store, models, span, state)
+        if (severity is None or row["severity"] == severity)
         and (signal is None or any(moved.get("signal") == signal for moved in row["signals"]))
-        and overlaps(row, span)
         and (place is None or _place(row) < place)
     ]
     next_cursor = encode_cursor(KIND, list(_place(alerts[limit - 1]))) if len(alerts) > limit else None
@@ -138,7 +163,7 @@ def read_alert(store: Store, alert_id: str) -> Row | None:
     }
 
 
-def by_day(alerts: Iterable[Row], span: tuple[int | None, int | None]) -> list[Row]:
+def by_day(alerts: Iterable[Row], span: Span) -> list[Row]:
     """Count alerts by the day (UTC) of their start, model and severity.
 
     Parameters
@@ -164,7 +189,7 @@ def by_day(alerts: Iterable[Row], span: tuple[int | None, int | None]) -> list[R
     ]
 
 
-def started(alerts: Iterable[Row], span: tuple[int | None, int | None]) -> list[Row]:
+def started(alerts: Iterable[Row], span: Span) -> list[Row]:
     """Return those of ``alerts`` that fired, and started in ``span``."""
     from_ms, to_ms = span
     return [
@@ -188,11 +213,11 @@ def counted(alerts: Sequence[Row]) -> Row:
     }
 
 
-def overlaps(alert: Row, span: tuple[int | None, int | None]) -> bool:
-    """Whether the condition of an alert held at some time in ``span``."""
+def _overlaps(row: Row, span: Span) -> bool:
+    """Whether the condition of an alert held at some time in ``span``; ``row`` is one of the log."""
     from_ms, to_ms = span
-    ended = alert["ends_ms"] is not None and from_ms is not None and alert["ends_ms"] <= from_ms
-    return not ended and (to_ms is None or alert["starts_ms"] < to_ms)
+    ended = row["ends_ms"] != 0 and from_ms is not None and row["ends_ms"] <= from_ms
+    return not ended and (to_ms is None or row["starts_ms"] < to_ms)
 
 
 def _view(row: Row) -> Row:

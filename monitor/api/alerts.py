@@ -181,7 +181,7 @@ def alert_summary(
     namespace: Namespace = None,
 ) -> Response:
     span = stretch.from_ms, stretch.to_ms
-    found = standing_alerts(service.store, models_in(service, model, namespace))
+    found = standing_alerts(service.store, models_in(service, model, namespace), span)
     days = Page.of(by_day(found, span), DAY_TYPES.names)
     head = {"from_ms": span[0], "to_ms": span[1], **counted(started(found, span))}
     return listed(asked, lambda limit, cursor: days, DAY_TYPES, head)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.alarms import overlaps, standing_alerts
+from monitor.api.alarms import standing_alerts
 from monitor.api.forms import IN_FORMS, AskedWhole, listed
 from monitor.api.history import EARLIEST_MS, LATEST_MS
 from monitor.api.parameters import Paged, Stretch, TheService, models_in
@@ -28,7 +28,9 @@ TOP = schema(
     "last_drift_ms:int detectors:strs alert_ids:strs"
 )
 SERIES = ("model", "signal", "segment", "version")
-PAGE = 1_000
+Series = tuple[str, ...]
+AHEAD = 20
+"""Buckets that are read beyond those that the signals wanted are likely to need."""
 MANY = 200_000
 """Windows in drift from which on only the first and the last one are looked up, series by series."""
 
@@ -95,57 +97,72 @@ def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None,
     ------
     StoreError
     """
-    from_ms = EARLIEST_MS if span[0] is None else span[0]
-    to_ms = LATEST_MS if span[1] is None else span[1]
-    asked = Buckets(from_ms, to_ms, 0, {} if models is None else {"model": list(models)}, order="worst", limit=PAGE)
-    found: dict[tuple[str, ...], list[Row]] = {}
-    for bucket in _drifting(store, asked):
-        series = tuple(bucket[name] for name in SERIES)
-        if series in found or len(found) < limit:
-            found.setdefault(series, []).append(bucket)
+    ends = EARLIEST_MS if span[0] is None else span[0], LATEST_MS if span[1] is None else span[1]
+    where = {} if models is None else {"model": list(models)}
+    found = _worst_series(store, Buckets(*ends, 0, where, order="worst", limit=AHEAD + 3 * limit), limit)
     if not found:
         return []
-    times = _drift_times(store, (from_ms, to_ms), found)
+    times = _drift_times(store, ends, found)
     alerts = _alert_ids(store, sorted({series[0] for series in found}), span)
     return [_row(buckets, times[series], alerts.get(series, [])) for series, buckets in found.items()]
 
 
-def _drifting(store: Store, asked: Buckets) -> Iterator[Row]:
-    """Yield buckets with a window in drift, the worst first."""
+def _worst_series(store: Store, asked: Buckets, limit: int) -> dict[Series, list[Row]]:
+    """Return the series with a window in drift, the worst first, and what each detector that saw one has to say."""
+    found: dict[Series, list[Row]] = {}
     while True:
         columns = store.buckets(asked)
         for bucket in rows_of(columns):
+            series = tuple(bucket[name] for name in SERIES)
             if bucket["severity"] <= 0:
-                return
-            yield bucket
-        if len(columns["windows"]) < PAGE:
-            return
+                return found
+            if series in found or len(found) < limit:
+                found.setdefault(series, []).append(bucket)
+        if len(columns["windows"]) < (asked.limit or 0):
+            return found
+        if len(found) == limit:
+            # Among the buckets not read yet may be further detectors of these.
+            return _by_detector(store, asked, list(found))
         asked = replace(asked, after=asked.cursor(columns))
 
 
+def _among(worst: Iterable[Series]) -> dict[str, list[str]]:
+    """Conditions that the series meet, and a few others."""
+    return {name: sorted(set(values)) for name, values in zip(SERIES, zip(*worst, strict=True), strict=True)}
+
+
+def _by_detector(store: Store, asked: Buckets, worst: Sequence[Series]) -> dict[Series, list[Row]]:
+    """Return the buckets of some series in which there was drift, the strongest first."""
+    found: dict[Series, list[Row]] = {series: [] for series in worst}
+    for bucket in rows_of(store.buckets(replace(asked, where=_among(worst), after=(), limit=None))):
+        series = tuple(bucket[name] for name in SERIES)
+        if bucket["severity"] > 0 and series in found:
+            found[series].append(bucket)
+    return found
+
+
 def _drift_times(
-    store: Store, ends: tuple[int, int], found: dict[tuple[str, ...], list[Row]]
-) -> dict[tuple[str, ...], tuple[int, int]]:
+    store: Store, ends: tuple[int, int], found: Mapping[Series, list[Row]]
+) -> dict[Series, tuple[int, int]]:
     """When the first and the last window in drift ended, of each series."""
-    where = {"model": sorted({s[0] for s in found}), "signal": sorted({s[1] for s in found}), "status": "drift"}
     query = StoreQuery(
         "scores",
-        where,
+        {**_among(found), "status": "drift"},
         {"window_end_ms": ends[0]},
         {"window_end_ms": ends[1]},
-        columns=("model", "signal", "segment", "version", "window_end_ms"),
+        columns=(*SERIES, "window_end_ms"),
     )
     if sum(bucket["drift"] for buckets in found.values() for bucket in buckets) > MANY:
         return {series: _first_and_last(store, query, series) for series in found}
     rows = store.read(query)
-    times: dict[tuple[str, ...], tuple[int, int]] = {}
+    times: dict[Series, tuple[int, int]] = {}
     for *series, end_ms in zip(*(_listed(rows[name]) for name in query.columns), strict=True):
         first, last = times.get(tuple(series), (end_ms, end_ms))
         times[tuple(series)] = min(first, end_ms), max(last, end_ms)
     return times
 
 
-def _first_and_last(store: Store, query: StoreQuery, series: tuple[str, ...]) -> tuple[int, int]:
+def _first_and_last(store: Store, query: StoreQuery, series: Series) -> tuple[int, int]:
     of_series = replace(query, where={**query.where, **dict(zip(SERIES, series, strict=True))}, limit=1)
     ends = [
         store.read(replace(of_series, order=("window_end_ms",), descending=last))["window_end_ms"][0]
@@ -158,18 +175,16 @@ def _listed(values: Any) -> list[Any]:
     return list(values.tolist() if hasattr(values, "tolist") else values)
 
 
-def _alert_ids(
-    store: Store, models: Sequence[str], span: tuple[int | None, int | None]
-) -> dict[tuple[str, ...], list[str]]:
-    ids: dict[tuple[str, ...], list[str]] = {}
-    for alert in standing_alerts(store, models):
-        if alert["state"] in ("firing", "resolved") and overlaps(alert, span):
+def _alert_ids(store: Store, models: Sequence[str], span: tuple[int | None, int | None]) -> dict[Series, list[str]]:
+    ids: dict[Series, list[str]] = {}
+    for alert in standing_alerts(store, models, span):
+        if alert["state"] in ("firing", "resolved"):
             for series in _moved(alert["model"], alert["signals"]):
                 ids.setdefault(series, []).append(alert["alert_id"])
     return ids
 
 
-def _moved(model: str, signals: Iterable[Row]) -> set[tuple[str, ...]]:
+def _moved(model: str, signals: Iterable[Row]) -> set[Series]:
     return {(model, s.get("signal", ""), s.get("segment", ""), s.get("version", "")) for s in signals}
 
 

@@ -18,7 +18,6 @@ from sinks.store import open_store
 from tests.api.world import World, score, step
 from tests.cli.console import MODEL, Console
 
-
 FRAUD = MODEL.partition("  detect:")[0].replace("{name: fraud}", "{name: fraud, namespace: fraud-team}")
 
 
