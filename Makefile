@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench run lock docs kafka soak clean
+.PHONY: help demo test lint bench bench-store run lock docs kafka soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -16,7 +16,7 @@ SOAK_MINUTES ?= 10
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(installed) ## show Leeway on real flights: SOURCE=file|kafka, SERVE=0 ends when the data does
 ifeq ($(SOURCE),kafka)
@@ -35,6 +35,9 @@ lint: $(installed) ## check format, style and types
 
 bench: $(installed) ## measure speed against peers, in one run
 	@$(python) -m bench $(ARGS)
+
+bench-store: $(installed) ## measure the stores: rows a second, bytes a row, history questions, a backtest
+	@$(python) -m bench store history backtest
 
 run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
 	@test -n "$(CONFIG)" || { echo "Which configuration? make run CONFIG=path/to/leeway.yaml" >&2; exit 2; }

@@ -1,160 +1,106 @@
-"""How many rows a second the stores take, at several block sizes, and how long the common reads last.
+"""How many rows a second the stores take, at several block sizes, and how many bytes a row of each table has.
 
-Panes have 64 cells each; scores are those of 200 signals and two detectors every five minutes. Reads run over a
-million scores, then over the panes that the appends left.
+Two stores: the embedded one, and a server through clickhouse-driver. The server is the tests' endpoint, another process
+on the same machine that executes with the same engine, so that what the wire costs is all of the difference; set
+`LEEWAY_TEST_CLICKHOUSE=host:port` for a real one.
 
-Run ``python -m bench.store``; the last line is JSON.
+Run ``python -m bench.store``; ``--rounds`` says how often a block of each size is appended. The last line is JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import tempfile
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sinks.store import STORES, open_store
-from sinks.store.contract import Query, Store
+from bench.rows import MINUTE_MS, START_MS, alerts, panes, predictions, scores
+from sinks.store import open_store
+from sinks.store.contract import Store
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import status
+from tests.services.clickhouse import Endpoint, Target
 
-START_MS = 1_700_000_000_000
-WINDOW_MS = 300_000
-PANE_MS = 10_000
-SIGNALS = [f"feature:{number:03d}" for number in range(200)]
-DETECTORS = ["ks", "psi"]
-SERIES = len(SIGNALS) * len(DETECTORS)
-SCORES = 1_000_000
-CELLS = np.arange(64, dtype=np.int64)
-APPENDS = {100: 100, 1_000: 50, 10_000: 10, 100_000: 2}
-ROUNDS = 15
+SIZES = (1_000, 10_000, 100_000)
+SIGNALS = 200
+TABLES: dict[str, Callable[[int, int], dict[str, Any]]] = {
+    "scores": lambda first, count: scores("fraud", SIGNALS, 5 * MINUTE_MS, first, count),
+    "predictions": predictions,
+    "panes": lambda first, count: panes("fraud", SIGNALS, START_MS, first, count),
+}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.store", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="appends of each table and size")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows of a block")
+    options = parser.parse_args(arguments)
     found: dict[str, float] = {}
-    for kind in STORES:
-        for table, rows_of in (("panes", panes), ("scores", scores)):
-            with tempfile.TemporaryDirectory() as path:
-                store = open_store(kind, path)
-                found |= {f"{kind} {table} {size}": rate(store, table, rows_of, size) for size in APPENDS}
-                found |= reads(store, kind, table)
-                store.close()
-    print(json.dumps({name: round(value, 2) for name, value in found.items()}))
+    with tempfile.TemporaryDirectory() as path, server() as target:
+        embedded = open_store("chdb", path=path)
+        address = {"hosts": [f"{target.host}:{target.port}"], "user": target.user, "password": target.password}
+        driver = open_store("clickhouse", database="leeway_bench", **address)
+        try:
+            for table, size in ((table, size) for table in TABLES for size in options.sizes):
+                found |= rates({"chdb": embedded, "clickhouse": driver}, table, size, options.rounds)
+            assert isinstance(embedded, SqlStore)
+            found |= sizes(embedded)
+        finally:
+            embedded.close()
+            driver.close()
+    print(json.dumps(found))
 
 
-def rate(store: Store, table: str, rows_of: Callable[[int, int], dict[str, Any]], size: int) -> float:
-    """Append distinct blocks of ``size`` rows and return rows per second."""
-    count, first = APPENDS[size], 1_000_000 * size  # far from the rows of other sizes
-    blocks = [rows_of(first + number * size, size) for number in range(count)]
-    times = [
-        timeit.timeit(lambda block=block, number=number: store.append(table, block, f"{size}/{number}"), number=1)
-        for number, block in enumerate(blocks)
-    ]
-    per_second = size / float(np.median(times))
-    print(
-        f"{type(store).__name__:12} {table:7} blocks of {size:7,}: {per_second:11,.0f} rows/s, "
-        f"append {np.median(times) * 1e3:7.2f} ms, slowest of {count}: {max(times) * 1e3:7.2f} ms"
-    )
-    return per_second
+@contextmanager
+def server() -> Iterator[Target]:
+    """Yield a server: the one that the environment names, or the tests' own."""
+    named = os.environ.get("LEEWAY_TEST_CLICKHOUSE")
+    if named:
+        yield Target.at(named)
+        return
+    with Endpoint() as endpoint:
+        yield endpoint
 
 
-def reads(store: Store, kind: str, table: str) -> dict[str, float]:
-    """Return the median time in ms of each read."""
-    queries = pane_reads() if table == "panes" else score_reads(store)
+def rates(stores: dict[str, Store], table: str, size: int, rounds: int) -> dict[str, float]:
+    """Append distinct blocks of ``size`` rows to each store in turn; return rows per second, best and median."""
     found: dict[str, float] = {}
-    for name, query in queries.items():
-        count = len(store.read(query)["model"])
-        times = timeit.repeat(lambda query=query: store.read(query), number=1, repeat=ROUNDS)
-        found[f"{kind} {name}"] = float(np.median(times)) * 1e3
-        print(f"{type(store).__name__:12} read {name:40} {count:6} rows {found[f'{kind} {name}']:8.2f} ms")
+    times: dict[str, list[float]] = {name: [] for name in stores}
+    for number in range(rounds + 1):
+        block = TABLES[table](100_000_000 + (size * 10 + number) * 100_000, size)  # far from rows of other sizes
+        for name, store in stores.items():
+            append = partial(store.append, table, block, f"{size}/{number}")
+            once = timeit.timeit(append, number=1)
+            if number:  # the first one warms up
+                times[name].append(once)
+    for name, taken in times.items():
+        best, median = size / min(taken), size / float(np.median(taken))
+        found |= {f"{name} {table} {size}: best": round(best), f"{name} {table} {size}: median": round(median)}
+        print(
+            f"{name:10} {table:11} blocks of {size:7,}: {best:11,.0f} rows/s best, {median:11,.0f} median", flush=True
+        )
     return found
 
 
-def score_reads(store: Store) -> dict[str, Query]:
-    for first in range(0, SCORES, 50_000):
-        store.append("scores", scores(first, 50_000), f"all/{first}")
-    end_ms = START_MS + SCORES // SERIES * WINDOW_MS
-    one = {"model": "fraud", "signal": SIGNALS[77]}
-    by_time = Query("scores", {"model": "fraud"}, order=("window_end_ms",), descending=True, limit=100)
-    middle = (end_ms - 86_400_000, "fraud", SIGNALS[77], "", "1", "psi")
-    day, window = {"window_end_ms": end_ms - 86_400_000}, {"window_end_ms": end_ms - WINDOW_MS}
-    end = {"window_end_ms": end_ms}
-    return {
-        "a day of one series": Query("scores", one | {"detector": "psi"}, day, end),
-        "the newest window of all series": Query("scores", {"model": "fraud"}, window, end),
-        "the newest 100 of a signal": Query("scores", one, {}, end, ("window_end_ms",), True, limit=100),
-        "a page of 100 by time": Query(**(by_time.__dict__ | {"after": middle})),
-        "all drift of a day": Query("scores", {"model": "fraud", "status": "drift"}, day, end),
-    }
-
-
-def pane_reads() -> dict[str, Query]:
-    low = START_MS + 1_000_000 * 100_000 // len(SIGNALS) * PANE_MS
-    where: dict[str, Any] = {"model": "fraud", "late_at_ms": 0}
-    return {
-        "5 panes of 200 signals": Query("panes", where, {"pane_start_ms": low}, {"pane_start_ms": low + 5 * PANE_MS})
-    }
-
-
-def scores(first: int, count: int) -> dict[str, Any]:
-    """Rows number ``first`` and on of an endless series of windows, each with all signals and detectors."""
-    rows, draw = np.arange(first, first + count), np.random.default_rng(first).random
-    series = (rows % SERIES).tolist()
-    ends_ms = START_MS + rows // SERIES * WINDOW_MS
-    return {
-        "model": ["fraud"] * count,
-        "signal": [SIGNALS[number // len(DETECTORS)] for number in series],
-        "segment": [""] * count,
-        "version": ["1"] * count,
-        "detector": [DETECTORS[number % len(DETECTORS)] for number in series],
-        "window_end_ms": ends_ms,
-        "window_ms": np.full(count, WINDOW_MS),
-        "statistic": draw(count),
-        "effect": draw(count),
-        "min_effect": np.full(count, 0.1),
-        "p_value": draw(count),
-        "surprise": draw(count),
-        "surprise_limit": np.full(count, 4.5),
-        "status": ["drift" if number % 500 == 0 else "ok" for number in rows.tolist()],
-        "n": 10_000 + rows % 500,
-        "baseline_n": np.full(count, 1_000_000),
-        "baseline_from_ms": ends_ms - 2_592_000_000,
-        "baseline_to_ms": ends_ms - WINDOW_MS,
-        "idle": [""] * count,
-        "detail": [""] * count,
-    }
-
-
-def panes(first: int, count: int) -> dict[str, Any]:
-    """Rows number ``first`` and on of an endless series of panes, each with all signals."""
-    rows = np.arange(first, first + count)
-    draws = np.random.default_rng(first).poisson(100, (count, len(CELLS)))
-    n = draws.sum(axis=1)
-    return {
-        "model": ["fraud"] * count,
-        "signal": [SIGNALS[number] for number in (rows % len(SIGNALS)).tolist()],
-        "segment": [""] * count,
-        "version": ["1"] * count,
-        "pane_start_ms": START_MS + rows // len(SIGNALS) * PANE_MS,
-        "late_at_ms": np.zeros(count, np.int64),
-        "topic": ["predictions"] * count,
-        "partition": np.zeros(count, np.int64),
-        "pane_ms": np.full(count, PANE_MS),
-        "layout": ["q-4f1a"] * count,
-        "n": n,
-        "missing": n // 50,
-        "invalid": n // 1_000,
-        "out_of_range": n // 2_000,
-        "cells": [CELLS] * count,
-        "counts": list(draws),
-        "names": [()] * count,
-        "other": np.zeros(count, np.int64),
-        "sum_q": n * 1_000,
-        "sum_q2": n * 1_000_000,
-        "min": np.zeros(count),
-        "max": np.ones(count),
-    }
+def sizes(store: SqlStore) -> dict[str, float]:
+    """Return bytes per row of every table, merged, with what the appends left and a hundred alerts."""
+    store.append("alerts", alerts("fraud", 86_400_000), "alerts")
+    store.refresh(0)
+    found = {}
+    for table in status(store).tables:
+        store.command(f"OPTIMIZE TABLE {table.name} FINAL")
+    for table in status(store).tables:
+        if table.rows:
+            found[f"{table.name}: bytes per row"] = round(table.bytes / table.rows, 1)
+            print(f"{table.name:18} {table.bytes / table.rows:8.1f} bytes per row of {table.rows:9,}", flush=True)
+    return found
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import replay, soak, startup
+from bench import history, replay, soak, startup
+from bench import store as stores
 
 FIGURES = {"leeway", "command", "river", "ratio"}
 
@@ -40,7 +41,27 @@ def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
-    assert set(bench.BENCHES) == modules - {"__init__", "__main__", "events", "rows", "soak", "inserts", "agree"}
+    soaks, helpers = {"soak", "inserts", "agree"}, {"__init__", "__main__", "events", "rows", "schema"}
+    assert modules - soaks - helpers == set(bench.BENCHES)
+
+
+def test_history_prints_how_long_each_question_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    history.main(["--rows", "8000", "--requests", "2"])
+
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found.pop("scores") == 8000
+    assert len(found) == 3 * len(history.questions(2))
+    assert all(value > 0 for value in found.values())
+
+
+def test_store_prints_rates_of_both_stores_and_sizes_of_all_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    stores.main(["--rounds", "1", "--sizes", "200"])
+
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for kind in ("chdb", "clickhouse"):
+        for table in ("scores", "predictions", "panes"):
+            assert found[f"{kind} {table} 200: best"] > 0
+    assert {"scores: bytes per row", "panes: bytes per row", "scores_1h: bytes per row"} <= set(found)
 
 
 def test_a_turn_of_the_soak_crashes_and_ends_with_the_same_rows(tmp_path: Path) -> None:

@@ -1,0 +1,196 @@
+"""How long the common questions about drift history take, over HTTP, from a store of ten million scores.
+
+Fills an embedded store with the scores of 4,000 series (20 models of 200 signals, 15-minute windows), alerts, and a
+day of panes of one model; starts `leeway run` on it, and asks each question with other models, signals and times every
+time, one after the other over one connection, by another process than the one that answers.
+
+Run ``python -m bench.history``; ``--rows`` makes the store smaller. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from rich.progress import track
+
+from bench.rows import MINUTE_MS, START_MS, alerts, panes, scores
+from sinks.store import open_store
+from sinks.store.sqlstore import SqlStore
+
+MODELS, SIGNALS, WINDOW_MS = 20, 200, 15 * MINUTE_MS
+BLOCK = 100_000
+DAY_MS = 1440 * MINUTE_MS
+MODEL = """\
+apiVersion: leeway/v1
+kind: Model
+metadata: {{name: {model}, namespace: team-{team}}}
+spec:
+  sources: [{{http: {model}, event_time: ts}}]
+  schema:
+    features: {{{features}}}
+  detect: {{defaults: {{window: 15m}}, rules: [{{on: "*", use: [psi, ks]}}]}}
+"""
+SERVICE = """\
+apiVersion: leeway/v1
+kind: Service
+spec: {store: {kind: chdb, path: store}, ingest_log: ingest.log, api: {port: 0}}
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="scores in the store")
+    parser.add_argument("--requests", type=int, default=300, help="of each question")
+    parser.add_argument("--at", type=Path, help="a folder that keeps the store for the next run, or has one of before")
+    options = parser.parse_args(arguments)
+    windows = max(1, options.rows // (MODELS * SIGNALS))
+    with tempfile.TemporaryDirectory() as temporary:
+        path = options.at or Path(temporary)
+        if not (path / "filled").exists():
+            filled_s = fill(path, windows)
+            print(f"{windows * MODELS * SIGNALS:,} scores of {MODELS * SIGNALS:,} series, filled in {filled_s:.0f} s")
+        with service(path) as url:
+            found = {"scores": windows * MODELS * SIGNALS} | measure(url, windows, options.requests)
+    print(json.dumps(found))
+
+
+def fill(path: Path, windows: int) -> float:
+    """Write configuration and rows; return the seconds that the rows took."""
+    (path / "models").mkdir(parents=True)
+    (path / "leeway.yaml").write_text(SERVICE)
+    features = ", ".join(f"f{number:03d}: {{type: numeric, range: [0, 1]}}" for number in range(SIGNALS))
+    for number in range(MODELS):
+        text = MODEL.format(model=model_name(number), team=number % 4, features=features)
+        (path / "models" / f"{model_name(number)}.yaml").write_text(text)
+    start = time.perf_counter()
+    store = open_store("chdb", path=str(path / "store"))
+    per_model = windows * SIGNALS
+    blocks = [(number, first) for first in range(0, per_model, BLOCK) for number in range(MODELS)]
+    for number, first in track(blocks, "scores", transient=True, disable=not sys.stderr.isatty()):
+        block = scores(model_name(number), SIGNALS, WINDOW_MS, first, min(BLOCK, per_model - first))
+        store.append("scores", block, f"{number}/{first}")
+    for number in range(MODELS):
+        store.append("alerts", alerts(model_name(number), windows * WINDOW_MS), f"alerts/{number}")
+    minutes = min(windows * WINDOW_MS, DAY_MS) // MINUTE_MS
+    first_ms = START_MS + windows * WINDOW_MS - minutes * MINUTE_MS
+    for first in range(0, minutes * SIGNALS, BLOCK):
+        block = panes(model_name(0), SIGNALS, first_ms, first, min(BLOCK, minutes * SIGNALS - first))
+        store.append("panes", block, f"{first}")
+    assert isinstance(store, SqlStore)
+    store.refresh(0)  # as the service's job would have done by and by
+    store.close()
+    (path / "filled").touch()
+    return time.perf_counter() - start
+
+
+def model_name(number: int) -> str:
+    return f"model-{number:02d}"
+
+
+@contextmanager
+def service(path: Path) -> Iterator[str]:
+    """Run `leeway run` and yield its address."""
+    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", str(path / "leeway.yaml")]
+    log = path / "service.log"
+    with log.open("w") as stderr, subprocess.Popen(command, cwd=path, stderr=stderr) as process:
+        try:
+            while not (match := re.search(r"listening on (\S+)", log.read_text())):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the service did not start: {log.read_text()}")
+                time.sleep(0.1)
+            yield match[1]
+        except httpx.HTTPStatusError as error:
+            process.terminate()
+            process.wait()
+            raise RuntimeError(f"{error.response.text}\n{log.read_text()[-4000:]}") from error
+        finally:
+            process.terminate()
+
+
+def questions(windows: int) -> dict[str, Callable[[random.Random], tuple[str, dict[str, Any]]]]:
+    end_ms = START_MS + windows * WINDOW_MS
+
+    def signal(draw: random.Random) -> str:
+        return f"feature:f{draw.randrange(SIGNALS):03d}"
+
+    def model(draw: random.Random) -> str:
+        return model_name(draw.randrange(MODELS))
+
+    def until(draw: random.Random) -> int:
+        return end_ms - draw.randrange(min(windows, 48)) * WINDOW_MS
+
+    def history(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        to_ms = until(draw)
+        where = {"model": model(draw), "signal": signal(draw), "from": to_ms - 30 * DAY_MS, "to": to_ms}
+        return "/v1/history", {**where, "step": "auto"}
+
+    def top_of_model(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        to_ms = until(draw)
+        return "/v1/top", {"model": model(draw), "from": to_ms - DAY_MS, "to": to_ms, "limit": 20}
+
+    def top_of_namespace(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        to_ms, team = until(draw), f"team-{draw.randrange(4)}"
+        return "/v1/top", {"namespace": team, "from": to_ms - 7 * DAY_MS, "to": to_ms, "limit": 20}
+
+    def state(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        return f"/v1/models/{model(draw)}", {}
+
+    def raised(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        to_ms = until(draw)
+        return "/v1/alerts", {"model": model(draw), "from": to_ms - 7 * DAY_MS, "to": to_ms, "limit": 100}
+
+    def compare(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        to_ms = end_ms - draw.randrange(1, 12) * 60 * MINUTE_MS
+        hour = 60 * MINUTE_MS
+        sides = {"from": to_ms - hour, "to": to_ms, "against_from": to_ms - 2 * hour, "against_to": to_ms - hour}
+        return "/v1/compare", {"model": model_name(0), **sides, "limit": 20}
+
+    return {
+        "a signal over 30 days": history,
+        "top drift of a model, a day": top_of_model,
+        "top drift of a namespace, a week": top_of_namespace,
+        "a model's state now": state,
+        "a model's alerts of a week": raised,
+        "an hour against the one before, 200 signals": compare,
+    }
+
+
+def measure(url: str, windows: int, requests: int) -> dict[str, float]:
+    """Ask every question ``requests`` times; milliseconds at the client."""
+    found: dict[str, float] = {}
+    draw = random.Random(1)
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for name, question in questions(windows).items():
+            times_ms, size = [], 0
+            for number in range(requests + 5):
+                path, parameters = question(draw)
+                start = time.perf_counter()
+                answer = client.get(path, params=parameters)
+                elapsed_ms = (time.perf_counter() - start) * 1e3
+                answer.raise_for_status()
+                if number == 0:
+                    found[f"{name}: first"] = round(elapsed_ms, 2)
+                elif number >= 5:
+                    times_ms.append(elapsed_ms)
+                size = len(answer.content)
+            p50, p99 = np.percentile(times_ms, [50, 99]).round(2).tolist()
+            found |= {f"{name}: p50": p50, f"{name}: p99": p99}
+            print(f"{name:44} p50 {p50:8.2f} ms  p99 {p99:8.2f} ms  {size:9,} bytes", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()
