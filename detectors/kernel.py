@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["MAX_ABS", "Kernel", "kernel"]
+__all__ = ["MAX_ABS", "Kernel", "inlined", "kernel"]
 
 MAX_ABS = 1e100
 """Largest size of an observation that is absorbed: squares of sums of 2**40 such values do not overflow.
@@ -35,10 +35,12 @@ class Kernel(Generic[P, R]):
     Parameters
     ----------
     function : callable
+    inline : bool
+        Whether it is compiled into the kernels that call it.
     """
 
-    def __init__(self, function: Callable[P, R]) -> None:
-        self.__wrapped__ = function
+    def __init__(self, function: Callable[P, R], *, inline: bool = False) -> None:
+        self.__wrapped__, self._inline = function, inline
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self._compiled: Any = None
 
@@ -50,7 +52,7 @@ class Kernel(Generic[P, R]):
     def compiled(self) -> Any:
         """The compiler's own object."""
         if self._compiled is None:
-            self._compiled = _compiled(self.__wrapped__)
+            self._compiled = _compiled(self.__wrapped__, inline=self._inline)
         return self._compiled
 
     @property
@@ -73,7 +75,23 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return Kernel(function)
 
 
-def _compiled(function: Callable[P, R]) -> Any:
+def inlined(function: Callable[P, R]) -> Kernel[P, R]:
+    """Compile `function` into each kernel that calls it: for parts of a loop that are handed many arrays.
+
+    A call counts the references to every array that it is given, which takes longer than a short function does.
+
+    Examples
+    --------
+    >>> @inlined
+    ... def double(x: float) -> float:
+    ...     return 2 * x
+    >>> double(21.0)
+    42.0
+    """
+    return Kernel(function, inline=True)
+
+
+def _compiled(function: Callable[P, R], *, inline: bool) -> Any:
     import numba
     import numba.core.config
 
@@ -93,6 +111,7 @@ def _compiled(function: Callable[P, R]) -> Any:
         error_model="numpy",
         # Left to the environment, NUMBA_BOUNDSCHECK=1; the test suite is run once with it.
         boundscheck=None,
+        forceinline=inline,
     )(function)
 
 

@@ -7,7 +7,8 @@ so that the configuration which did run gives the rows that it gave.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitor.config.model import FirstEventsBaseline, RollingBaseline
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
-from monitor.panerows import read_panes
+from monitor.panerows import PaneRows, read_panes
 from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, complete_ms, first_ms, panes_of
 from monitor.watch import PER_EVENT, Watch
@@ -212,10 +213,9 @@ def backtest(
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
     ends, portions = _ends(watch, span), _portions(watch, panes)
     tally, done, everything = _Tally(span, keep), 0, sum(cells for _, cells in portions)
-    for signals, cells in portions:
-        read = read_panes(store, watch, span.learn_from_ms, span.to_ms, signals)
+    for panes_read, cells in _read_ahead(store, watch, span, portions):
         # Series know nothing of each other, so that each portion has judges of its own, which go with it.
-        for judged in Judges(watch).advance(read, ends):
+        for judged in Judges(watch, keep).advance(panes_read, ends):
             tally.take(watch.name, judged)
         done += cells
         on_progress(done, everything)
@@ -310,6 +310,22 @@ def _portions(watch: Watch, panes: Iterable[Panes]) -> list[tuple[list[str], int
         else:
             portions.append(([signal], cells[signal]))
     return portions
+
+
+def _read_ahead(
+    store: Store, watch: Watch, span: Span, portions: Sequence[tuple[list[str], int]]
+) -> Iterator[tuple[PaneRows, int]]:
+    """Read each portion while the one before it is judged: the store and the kernels both work outside of Python."""
+    with ThreadPoolExecutor(1, thread_name_prefix="panes") as reader:
+
+        def read(signals: Sequence[str]) -> Future[PaneRows]:
+            return reader.submit(read_panes, store, watch, span.learn_from_ms, span.to_ms, signals)
+
+        coming = [read(signals) for signals, _ in portions[:1]]
+        for number, (_, cells) in enumerate(portions):
+            panes = coming.pop().result()
+            coming += [read(signals) for signals, _ in portions[number + 1 : number + 2]]
+            yield panes, cells
 
 
 @dataclass

@@ -173,7 +173,7 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     numbers[kernels.EFFECT] = effect
     codes[kernels.P_KIND] = kernels.NO_TEST if math.isnan(p_value) else kernels.FISHER
     kernels.decide(
-        min_effect, limits.odds, limits.surprises, ordered, len(ordered), limits.enough, p_value, numbers, codes
+        min_effect, limits.odds, limits.surprises, ordered, len(ordered), limits.enough, p_value, True, numbers, codes
     )
     surprise, limit = float(numbers[kernels.SURPRISE]), float(numbers[kernels.LIMIT])
     status = STATUSES[codes[kernels.STATUS]]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.judge import limits_of
@@ -25,10 +23,12 @@ class Judges:
     Parameters
     ----------
     watch : Watch
+    wanted : collection of str or None
+        Signals whose scores somebody will look at, rather than only at what alarms; all if None.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, watch: Watch, wanted: Collection[str] | None = None) -> None:
+        self._watch, self._wanted = watch, wanted
         self._limits = limits_of(watch)
         self._series: dict[Key, DistributionSeries] = {}
         self._volumes: dict[str, VolumeSeries] = {}
@@ -49,19 +49,23 @@ class Judges:
             Series in the order of their keys, then volumes.
         """
         found: list[Judged] = []
-        for key in sorted(panes.series):
-            series = self._series.get(key) or DistributionSeries(self._watch, key, self._limits)
+        for key in panes.series():
+            series = self._series.get(key) or self._begun(key)
             if series.detectors:
                 self._series[key] = series
-                found += series.advance(panes, panes.series[key], self._watch, ends_ms)
+                found += series.advance(panes.of(key), self._watch, ends_ms)
         if "volume" in self._watch.uses.get("volume", {}):
             found += self._volume(panes, ends_ms)
         return found
 
+    def _begun(self, key: Key) -> DistributionSeries:
+        whole = self._wanted is None or key[2] in self._wanted
+        return DistributionSeries(self._watch, key, self._limits, whole=whole)
+
     def _volume(self, panes: PaneRows, ends_ms: range) -> Iterable[Judged]:
-        blocks, nothing = Blocks(self._watch, ends_ms), np.empty(0, dtype=np.int64)
-        for segment in sorted({*self._volumes, *panes.volume}):
-            events, first = blocks.events(panes, panes.volume.get(segment, nothing))
+        blocks = Blocks(self._watch, ends_ms)
+        for segment in sorted({*self._volumes, *panes.segments()}):
+            events, first = blocks.events(panes.volume_of(segment))
             if segment in self._volumes:
                 first = 0
             elif first < len(events):
@@ -80,7 +84,7 @@ class Judges:
         """Go on from a snapshot."""
         for saved in state["series"]:
             version, segment, signal = saved["key"]
-            series = DistributionSeries(self._watch, (version, segment, signal), self._limits)
+            series = self._begun((version, segment, signal))
             series.restore(saved)
             self._series[series.key] = series
         for saved in state["volumes"]:

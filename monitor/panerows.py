@@ -16,7 +16,7 @@ from sinks.store.rows import checked_query
 from sinks.store.sql import select
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["PaneRows", "Ragged", "read_panes"]
+__all__ = ["PaneRows", "Part", "Piece", "Ragged", "read_panes"]
 
 Integers = NDArray[np.int64]
 
@@ -25,23 +25,33 @@ _TEXTS = ("signal", "segment", "version", "layout")
 _LISTS = ("cells", "counts", "names")
 
 
+# Cells of any layout fit into 16 bits, and a count that does not fit into 32 is an error; large blocks mean few pieces.
+_NARROW = f"""
+SELECT {", ".join(_NUMBERS + _TEXTS)}, accurateCast(cells, 'Array(Int16)') AS cells,
+    accurateCast(counts, 'Array(UInt32)') AS counts, names
+FROM ({{inner}})
+SETTINGS preferred_block_size_bytes = 500000000, max_block_size = 1000000, max_threads = 1,
+    output_format_arrow_low_cardinality_as_dictionary = 1
+"""
+
+
 @dataclass(frozen=True)
 class Ragged:
     """Lists of integers one after another.
 
     Attributes
     ----------
-    values : int64 array
+    values : integer array
     starts : int64 array [rows + 1]
     """
 
-    values: Integers
+    values: NDArray[Any]
     starts: Integers
 
 
 @dataclass(frozen=True)
-class PaneRows:
-    """Panes on time of one model.
+class Piece:
+    """Some panes on time of one model.
 
     Attributes
     ----------
@@ -69,6 +79,38 @@ class PaneRows:
     known_names: Sequence[str]
 
 
+@dataclass(frozen=True)
+class PaneRows:
+    """Panes on time of one model, in the pieces in which the store gave them: to join those would copy them all.
+
+    Attributes
+    ----------
+    pieces : list of Piece
+    """
+
+    pieces: Sequence[Piece]
+
+    def series(self) -> list[Key]:
+        """The series that have panes."""
+        return sorted({key for piece in self.pieces for key in piece.series})
+
+    def segments(self) -> set[str]:
+        """The segments of which events were counted."""
+        return {segment for piece in self.pieces for segment in piece.volume}
+
+    def of(self, key: Key) -> Part:
+        """The panes of one series."""
+        return [(piece, piece.series[key]) for piece in self.pieces if key in piece.series]
+
+    def volume_of(self, segment: str) -> Part:
+        """The panes that count the events of a segment."""
+        return [(piece, piece.volume[segment]) for piece in self.pieces if segment in piece.volume]
+
+
+Part = list[tuple[Piece, Integers]]
+"""Pieces, with the numbers of some of their rows."""
+
+
 def read_panes(store: Store, watch: Watch, low_ms: int, high_ms: int, signals: Sequence[str] | None = None) -> PaneRows:
     """Read a model's panes that start within ``[low_ms, high_ms)``.
 
@@ -85,7 +127,8 @@ def read_panes(store: Store, watch: Watch, low_ms: int, high_ms: int, signals: S
         where["signal"] = list(signals)
     low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     query = Query("panes", where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
-    return _arranged(watch, _from_sql(store, query) if isinstance(store, SqlStore) else _from_rows(store, query))
+    flat = _from_sql(store, query) if isinstance(store, SqlStore) else [_from_rows(store, query)]
+    return PaneRows([_arranged(watch, some) for some in flat])
 
 
 @dataclass(frozen=True)
@@ -98,7 +141,7 @@ class _Flat:
     known_names: Sequence[str]
 
 
-def _arranged(watch: Watch, flat: _Flat) -> PaneRows:
+def _arranged(watch: Watch, flat: _Flat) -> Piece:
     signal, signals = flat.texts["signal"]
     segment, segments = flat.texts["segment"]
     version, versions = flat.texts["version"]
@@ -117,7 +160,7 @@ def _arranged(watch: Watch, flat: _Flat) -> PaneRows:
         elif mine is not None and mine.id == layouts[layout[first]]:
             series[versions[version[first]], where, name] = rows
     numbers = flat.numbers
-    return PaneRows(
+    return Piece(
         series=series,
         volume={where: np.concatenate(rows) for where, rows in volume.items()},
         starts_ms=numbers["pane_start_ms"],
@@ -131,31 +174,34 @@ def _arranged(watch: Watch, flat: _Flat) -> PaneRows:
     )
 
 
-def _from_sql(store: SqlStore, query: Query) -> _Flat:
-    import pyarrow.compute
+def _from_sql(store: SqlStore, query: Query) -> list[_Flat]:
+    inner, values = select(checked_query(query), ordered=False)
+    table = store.arrow(_NARROW.format(inner=inner), values)
+    return [_from_batch(batch) for batch in table.to_batches()]
 
-    table = store.arrow(*select(checked_query(query)))
 
-    def column(name: str) -> Any:
-        return table[name].combine_chunks()
+def _from_batch(batch: Any) -> _Flat:
+    numbers = {name: batch[name].to_numpy() for name in _NUMBERS}
+    lists = {name: _ragged(batch[name]) for name in ("cells", "counts")}
+    codes, known = _encoded(batch["names"].flatten())
+    lists["names"] = Ragged(codes, _ragged_starts(batch["names"]))
+    return _Flat(numbers, {name: _encoded(batch[name]) for name in _TEXTS}, lists, known)
 
-    def ragged(name: str) -> tuple[Any, Integers]:
-        lists = column(name)
-        return pyarrow.compute.list_flatten(lists), _starts(pyarrow.compute.list_value_length(lists).to_numpy())
 
-    texts = {}
-    for name in _TEXTS:
-        encoded = column(name).dictionary_encode()
-        texts[name] = (encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist())
-    lists = {}
-    for name in ("cells", "counts"):
-        values, starts = ragged(name)
-        lists[name] = Ragged(values.to_numpy(), starts)
-    values, starts = ragged("names")
-    encoded = values.dictionary_encode()
-    lists["names"] = Ragged(encoded.indices.to_numpy().astype(np.int64), starts)
-    numbers = {name: column(name).to_numpy() for name in _NUMBERS}
-    return _Flat(numbers, texts, lists, encoded.dictionary.to_pylist())
+def _ragged(lists: Any) -> Ragged:
+    return Ragged(lists.flatten().to_numpy(), _ragged_starts(lists))
+
+
+def _ragged_starts(lists: Any) -> Integers:
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return np.asarray(offsets - offsets[0])
+
+
+def _encoded(texts: Any) -> tuple[Integers, list[str]]:
+    import pyarrow
+
+    encoded = texts if isinstance(texts, pyarrow.DictionaryArray) else texts.dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), [str(text) for text in encoded.dictionary.to_pylist()]
 
 
 def _from_rows(store: Store, query: Query) -> _Flat:

@@ -34,7 +34,7 @@ from detectors.sketch import CategoryLayout
 from monitor.baselines import Reference
 from monitor.judge import Limits, limits_of, reason
 from monitor.judged import Judged, Key, words
-from monitor.panerows import PaneRows
+from monitor.panerows import Part
 from monitor.variation import Variation
 from monitor.watch import Layout, Watch
 from monitor.windows import Blocks, Windows, distinct_keys
@@ -71,10 +71,13 @@ class DistributionSeries:
         Version, segment, signal.
     limits : Limits or None
         Those of ``watch``, unless they are at hand.
+    whole : bool
+        False: what was said of windows that are not material lacks its surprise, which takes a third of the time and
+        which no decision depends on.
     """
 
-    def __init__(self, watch: Watch, key: Key, limits: Limits | None = None) -> None:
-        self.key = key
+    def __init__(self, watch: Watch, key: Key, limits: Limits | None = None, *, whole: bool = True) -> None:
+        self.key, self._whole = key, whole
         _, segment, signal = key
         defaults = watch.model.spec.detect.defaults
         uses = {n: p for n, p in watch.uses[signal].items() if n not in watch.detectors_for(signal)}
@@ -103,15 +106,13 @@ class DistributionSeries:
         rules[kernels.CHUNK_WINDOWS] = self.reference.chunk_windows
         return rules
 
-    def advance(self, panes: PaneRows, rows: Integers, watch: Watch, ends_ms: range) -> list[Judged]:
-        """Judge the windows that end at ``ends_ms`` and have panes among ``rows``, in order, and learn from them.
+    def advance(self, part: Part, watch: Watch, ends_ms: range) -> list[Judged]:
+        """Judge the windows that end at ``ends_ms`` and have panes, in order, and learn from them.
 
         Parameters
         ----------
-        panes : PaneRows
-            With all panes from the first window's start to the last one's end.
-        rows : int64 array
-            The series' own.
+        part : Part
+            All panes of the series from the first window's start to the last one's end.
         watch : Watch
         ends_ms : range
             Behind all that were judged before.
@@ -125,15 +126,15 @@ class DistributionSeries:
         while pending:
             ends = pending.pop()
             blocks = Blocks(watch, ends)
-            inside = blocks.inside(panes, rows)
-            if not len(inside):
+            inside = blocks.inside(part)
+            if not inside:
                 continue
-            self.reference.make_room(distinct_keys(panes, inside, self.reference.columns))
+            self.reference.make_room(distinct_keys(inside, self.reference.columns))
             if len(ends) > 1 and len(ends) * len(self.reference.columns) > CELLS_AT_ONCE:
                 half = len(ends) // 2
                 pending += [ends[half:], ends[:half]]
                 continue
-            found.append(self.judge(blocks.windows(panes, inside, self.reference.columns)))
+            found.append(self.judge(blocks.windows(inside, self.reference.columns)))
         return found
 
     def judge(self, windows: Windows) -> Judged:
@@ -179,7 +180,7 @@ class DistributionSeries:
                 self._tests, self._min_effects, self._rules, self._limits.odds, self._limits.surprises,
                 reference.chunks, reference.chunk_sums, reference.chunk_extremes, reference.chunk_times,
                 reference.place, reference.total, reference.total_sums, reference.total_extremes,
-                variation.ring, variation.ordered, variation.memory, given,
+                variation.ring, variation.ordered, variation.memory, given, self._whole,
                 numbers, codes, about, newest,
             )
         )  # fmt: skip

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from detectors.chart.kernels import SUMS, cut_windows
 from detectors.sketch import CategoryLayout
-from detectors.sketch.stack import slide, stack
+from detectors.sketch.stack import mark, slide, stack
 from monitor.columns import Columns
-from monitor.panerows import PaneRows, Ragged
+from monitor.panerows import Part, Piece, Ragged
 from monitor.watch import Watch
 from sinks.store.contract import StoreError
 
@@ -66,13 +66,12 @@ class Blocks:
         self._first = (ends_ms[0] - defaults.offset) // self._step_ms - self._parts
         self._count = len(ends_ms) - 1 + self._parts
 
-    def windows(self, panes: PaneRows, rows: Integers, columns: Columns) -> Windows:
-        """Add some rows, those of one series, up to windows.
+    def windows(self, part: Part, columns: Columns) -> Windows:
+        """Add the panes of one series up to windows.
 
         Parameters
         ----------
-        panes : PaneRows
-        rows : int64 array
+        part : Part
         columns : Columns
             With one for each cell or name that occurs in them.
 
@@ -81,16 +80,17 @@ class Blocks:
         StoreError
             If a pane holds a cell that its layout does not have.
         """
-        inside, blocks = self._placed(panes, rows)
         counts, sums = np.zeros((self._count, len(columns)), dtype=np.int64), self._zeros(SUMS)
         extremes, present = np.tile([np.inf, -np.inf], (self._count, 1)), np.zeros(self._count, dtype=np.int64)
-        keys, column_of, lowest = _keys(panes, columns)
-        bad = stack(
-            inside, blocks, panes.sums, panes.extremes, keys.values, keys.starts, panes.counts.values,
-            panes.counts.starts, column_of, lowest, counts, sums, extremes, present,
-        )  # fmt: skip
-        if bad >= 0:
-            raise StoreError(f"a pane of {panes.starts_ms[bad]} ms holds a cell that its layout does not have")
+        for piece, rows in part:
+            inside, blocks = self._placed(piece, rows)
+            keys, column_of, lowest = _keys(piece, columns)
+            bad = stack(
+                inside, blocks, piece.sums, piece.extremes, keys.values, keys.starts, piece.counts.values,
+                piece.counts.starts, column_of, lowest, counts, sums, extremes, present,
+            )  # fmt: skip
+            if bad >= 0:
+                raise StoreError(f"a pane of {piece.starts_ms[bad]} ms holds a cell that its layout does not have")
         if self._parts > 1:
             counts, sums, extremes, present = self._slid(counts, sums, extremes, present)
         if isinstance(columns.layout, CategoryLayout) and len(columns) > columns.layout.sample:
@@ -100,12 +100,13 @@ class Blocks:
         some = np.flatnonzero(present)
         return Windows(self._ends_ms[some], counts[some], sums[some], extremes[some])
 
-    def events(self, panes: PaneRows, rows: Integers) -> tuple[Integers, int]:
+    def events(self, part: Part) -> tuple[Integers, int]:
         """How many events each window has, int64[T], and the first window with a row; T if there is none."""
-        inside, blocks = self._placed(panes, rows)
         per_block, present = np.zeros(self._count, dtype=np.int64), np.zeros(self._count, dtype=np.int64)
-        np.add.at(per_block, blocks, panes.n[inside])
-        np.add.at(present, blocks, 1)
+        for piece, rows in part:
+            inside, blocks = self._placed(piece, rows)
+            np.add.at(per_block, blocks, piece.n[inside])
+            np.add.at(present, blocks, 1)
         ones = np.ones(self._parts, dtype=np.int64)
         known = np.flatnonzero(np.convolve(present, ones, "valid"))
         return np.convolve(per_block, ones, "valid"), int(known[0]) if len(known) else len(self._ends_ms)
@@ -115,14 +116,15 @@ class Blocks:
         """The ends of the windows, int64[T]."""
         return self._ends_ms
 
-    def _placed(self, panes: PaneRows, rows: Integers) -> tuple[Integers, Integers]:
-        blocks = (panes.starts_ms[rows] - self._offset_ms) // self._step_ms - self._first
+    def _placed(self, piece: Piece, rows: Integers) -> tuple[Integers, Integers]:
+        blocks = (piece.starts_ms[rows] - self._offset_ms) // self._step_ms - self._first
         inside = (blocks >= 0) & (blocks < self._count)
         return rows[inside], blocks[inside]
 
-    def inside(self, panes: PaneRows, rows: Integers) -> Integers:
-        """Those of ``rows`` that belong to one of the windows."""
-        return self._placed(panes, rows)[0]
+    def inside(self, part: Part) -> Part:
+        """Those of some panes that belong to one of the windows."""
+        placed = [(piece, self._placed(piece, rows)[0]) for piece, rows in part]
+        return [(piece, rows) for piece, rows in placed if len(rows)]
 
     def _zeros(self, width: int) -> Integers:
         return np.zeros((self._count, width), dtype=np.int64)
@@ -137,19 +139,26 @@ class Blocks:
         return *out, reach, present
 
 
-def distinct_keys(panes: PaneRows, rows: Integers, columns: Columns) -> list[str] | Integers:
-    """The cells or names that occur in some rows; nothing for a fixed layout."""
+def distinct_keys(part: Part, columns: Columns) -> list[str] | Integers:
+    """The cells or names that occur in some panes; nothing for a fixed layout."""
     if columns.fixed:
         return _NONE
-    keys = panes.names if columns.is_category else panes.cells
-    lengths = keys.starts[rows + 1] - keys.starts[rows]
-    # The places of all keys of these rows: each row's start, and a count from there.
-    before = np.repeat(keys.starts[rows] - (np.cumsum(lengths) - lengths), lengths)
-    found = np.unique(keys.values[np.arange(len(before)) + before])
-    return [panes.known_names[code] for code in found.tolist()] if columns.is_category else found
+    if columns.is_category:
+        return sorted({piece.known_names[code] for piece, rows in part for code in _occurring(piece.names, rows)})
+    return np.array(sorted({cell for piece, rows in part for cell in _occurring(piece.cells, rows)}), dtype=np.int64)
 
 
-def _keys(panes: PaneRows, columns: Columns) -> tuple[Ragged, Integers, int]:
+def _occurring(keys: Ragged, rows: Integers) -> list[int]:
+    if not len(keys.values):
+        return []
+    lowest, highest = int(keys.values.min()), int(keys.values.max())
+    seen = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    mark(rows, keys.values, keys.starts, lowest, seen)
+    found: list[int] = (np.flatnonzero(seen) + lowest).tolist()
+    return found
+
+
+def _keys(panes: Piece, columns: Columns) -> tuple[Ragged, Integers, int]:
     """The keys of all rows, and the column of each key from the lowest on."""
     if columns.fixed:
         return panes.cells, _NONE, 0

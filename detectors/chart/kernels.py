@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.kernel import kernel
+from detectors.kernel import inlined, kernel
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
-    ring: Floats, ordered: Floats, memory: Integers, given: Floats,
+    ring: Floats, ordered: Floats, memory: Integers, given: Floats, whole: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
     """Judge windows from ``first`` on, and learn from them.
@@ -98,6 +98,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
         The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
     ring, ordered, memory
         float64[D, size] in the order of coming and of size, int64[D, MEMORY].
+    whole
+        Whether the surprise of windows that are not material is wanted; nothing depends on it.
     numbers, codes, about, newest
         What is found: float64[T, D, NUMBERS], int64[T, D, CODES], int64[T, ABOUT], int64[T, NEWEST, 2].
 
@@ -105,15 +107,19 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
     -------
     The window whose p-values are needed before it can be judged, or T.
     """
-    columns = total.size
-    groups = np.zeros(columns + 1, dtype=np.int64)
+    groups = np.zeros(max(total.size, MOST_GROUPS) + 1, dtype=np.int64)
     mass = np.zeros(MOST_GROUPS, dtype=np.int64)
     here = np.zeros(MOST_GROUPS, dtype=np.int64)
-    fine = False
+    # Sums up to each cell: groups of neighbours are differences of them, and distances of cumulative shares need them.
+    before = np.zeros(total.size + 1, dtype=np.int64)
+    now = np.zeros(total.size + 1, dtype=np.int64)
+    floors = np.empty(tests.size)
+    cumulative = False
     coarse = False
     for d in range(tests.size):
-        fine |= tests[d] == KS or tests[d] == WASSERSTEIN
+        cumulative |= rules[CATEGORY] == 0 and tests[d] <= KS
         coarse |= tests[d] <= CHI_SQUARED
+        floors[d] = log_effect(0.0, min_effects[d])
     stale = True
     sizes = 0
     for t in range(first, ends_ms.size):
@@ -128,20 +134,24 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
             if events < rules[MIN_SAMPLES]:
                 continue
         else:
+            if cumulative:
+                if stale:
+                    _sum_so_far(total, before)
+                _sum_so_far(counts[t], now)
             if coarse:
                 if stale:
-                    sizes = _group(rules, total, total_sums, groups, mass)
-                    stale = False
-                _fill_groups(rules, counts[t], sums[t], total, groups, here[:sizes])
+                    sizes = _group(rules, total, total_sums, before, groups, mass)
+                _fill_groups(rules, counts[t], sums[t], now, groups, sizes, here)
+            stale = False
             asks = False
             for d in range(tests.size):
                 _measure(
                     tests[d], counts[t], sums[t], extremes[t], positions, hashes, known, total, total_sums,
-                    total_extremes, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
+                    total_extremes, before, now, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
                 )  # fmt: skip
                 p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
                 asks |= decide(
-                    min_effects[d], odds, limits, ordered[d], memory[d, COUNT], rules[ENOUGH], p_value,
+                    min_effects[d], odds, limits, ordered[d], memory[d, COUNT], rules[ENOUGH], p_value, whole,
                     numbers[t, d], codes[t, d],
                 )  # fmt: skip
             if asks:
@@ -155,7 +165,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
             status = codes[t, d, STATUS]
             quiet &= status != DRIFT
             if learned and status != NO_DATA:
-                log = log_effect(numbers[t, d, EFFECT], min_effects[d])
+                effect = numbers[t, d, EFFECT]
+                log = log_effect(effect, min_effects[d]) if effect > QUIET * min_effects[d] else floors[d]
                 _learn(status == DRIFT, log, ring[d], ordered[d], memory[d])
         if quiet:
             stale |= _add_window(
@@ -168,7 +179,7 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
 # -- the baseline ----------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _describe_baseline(
     rules: Integers, chunk_sums: Integers, chunk_times: Integers, place: Integers, total_sums: Integers, about: Integers
 ) -> bool:
@@ -193,7 +204,7 @@ def _describe_baseline(
     return learned
 
 
-@kernel
+@inlined
 def _add_window(
     end_ms: int, counts: Integers, sums: Integers, extremes: Floats, known: Array, by_hash: Integers, rules: Integers,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
@@ -231,13 +242,13 @@ def _add_window(
     return True
 
 
-@kernel
+@inlined
 def _events(sums: Integers) -> int:
     events: int = sums[N] + sums[MISSING] + sums[INVALID]
     return events
 
 
-@kernel
+@inlined
 def _add(
     counts: Integers, sums: Integers, extremes: Floats, to: Integers, to_sums: Integers, to_extremes: Floats
 ) -> None:
@@ -249,7 +260,7 @@ def _add(
     to_extremes[1] = max(to_extremes[1], extremes[1])
 
 
-@kernel
+@inlined
 def _drop_oldest(
     rules: Integers, chunks: Integers, chunk_sums: Integers, chunk_times: Integers, place: Integers,
     total: Integers, total_sums: Integers,
@@ -275,7 +286,7 @@ def _drop_oldest(
     return left
 
 
-@kernel
+@inlined
 def _sum_up(
     anew: bool, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, place: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
@@ -297,7 +308,7 @@ def _sum_up(
         total_extremes[1] = max(total_extremes[1], chunk_extremes[chunk, 1])
 
 
-@kernel
+@inlined
 def _cut(sample: int, known: Array, by_hash: Integers, counts: Integers, sums: Integers) -> bool:
     """Count the undeclared names beyond the bottom-k sample as others; return whether there were any."""
     kept = 0
@@ -324,19 +335,33 @@ def cut_windows(sample: int, known: Array, by_hash: Integers, counts: Integers, 
 # -- groups of cells -------------------------------------------------------------------------------------------
 
 
-@kernel
-def _group(rules: Integers, total: Integers, total_sums: Integers, groups: Integers, mass: Integers) -> int:
-    """Merge cells by the baseline's counts, as `detectors.distance.coarse` says; return how many groups there are."""
-    sizes = _group_names(total, total_sums, groups) if rules[CATEGORY] == 1 else _group_cells(total, groups)
-    mass[:] = 0
-    for k in range(total.size):
-        mass[groups[k]] += total[k]
+@inlined
+def _sum_so_far(counts: Integers, so_far: Integers) -> None:
+    """Write the sum of the counts before each cell, and after the last one."""
+    mass = 0
+    for k in range(counts.size):
+        so_far[k] = mass
+        mass += counts[k]
+    so_far[counts.size] = mass
+
+
+@inlined
+def _group(
+    rules: Integers, total: Integers, total_sums: Integers, before: Integers, groups: Integers, mass: Integers
+) -> int:
+    """Merge cells by the baseline's counts, as `detectors.distance.coarse` says; return how many groups there are.
+
+    Of names ``groups`` is the group of each; of cells the first cell of each group, and the end of the last one.
+    """
     if rules[CATEGORY] == 1:
-        mass[groups[total.size]] += total_sums[OTHER]
+        sizes = _group_names(total, total_sums, groups)
+    else:
+        sizes = _group_cells(total, total_sums[N], groups)
+    _fill_groups(rules, total, total_sums, before, groups, sizes, mass)
     return sizes
 
 
-@kernel
+@inlined
 def _group_names(total: Integers, total_sums: Integers, groups: Integers) -> int:
     """Common names stand alone, rare ones are together; the last cell is of all names that the baseline lacks."""
     cells = total.size + 1
@@ -355,79 +380,70 @@ def _group_names(total: Integers, total_sums: Integers, groups: Integers) -> int
     return alone + 2
 
 
-@kernel
-def _group_cells(total: Integers, groups: Integers) -> int:
+@inlined
+def _group_cells(total: Integers, mass: int, groups: Integers) -> int:
     """Merge neighbours until they hold a twentieth; a cell that does by itself stands alone."""
-    mass = 0
-    low = -1
-    high = -1
-    for k in range(total.size):
-        mass += total[k]
-        if total[k] > 0:
-            high = k
-            if low < 0:
-                low = k
-    groups[:] = 0
-    if low < 0:
+    low = 0
+    while low < total.size and total[low] == 0:
+        low += 1
+    high = total.size - 1
+    while high > low and total[high] == 0:
+        high -= 1
+    groups[0] = 0
+    groups[1] = total.size
+    if low == total.size:
         return 1
-    # Group 0 lies before the baseline's first cell. `start` is where the group under way began, `whole` whether one
-    # of its run of light cells is complete: what is left over at the end of a run joins that.
+    # Group 0 lies before the baseline's first cell. `group` is the one under way, `light` what it holds, `kept` the
+    # first of the run of light cells under way: what is left over at its end joins the group before it, if it has one.
     group = 1
-    start = low
-    whole = False
+    groups[1] = low
+    kept = 1
     light = 0
     for k in range(low, high + 1):
-        if total[k] * GROUPS >= mass:
-            if start < k:
-                group = _close(groups, group, start, k, whole)
-            groups[k] = group
-            group += 1
-            start = k + 1
-            whole = False
-            light = 0
-            continue
-        groups[k] = group
         light += total[k]
-        if light * GROUPS >= mass:
+        if total[k] * GROUPS >= mass:
+            if groups[group] < k:
+                # The run before this cell ends.
+                group += 1 if group == kept else 0
+                groups[group] = k
             group += 1
-            start = k + 1
-            whole = True
+            groups[group] = k + 1
+            kept = group
             light = 0
-    if start <= high:
-        group = _close(groups, group, start, high + 1, whole)
-    groups[high + 1 :] = group
+        elif light * GROUPS >= mass:
+            group += 1
+            groups[group] = k + 1
+            light = 0
+    if groups[group] <= high:
+        group += 1 if group == kept else 0
+        groups[group] = high + 1
+    groups[group + 1] = total.size
     return group + 1
 
 
-@kernel
-def _close(groups: Integers, group: int, start: int, stop: int, whole: bool) -> int:
-    """End a run of light cells; return the number of the next group."""
-    if not whole:
-        return group + 1
-    for k in range(start, stop):
-        groups[k] = group - 1
-    return group
-
-
-@kernel
+@inlined
 def _fill_groups(
-    rules: Integers, counts: Integers, sums: Integers, total: Integers, groups: Integers, here: Integers
+    rules: Integers, counts: Integers, sums: Integers, so_far: Integers, groups: Integers, sizes: int, out: Integers
 ) -> None:
-    here[:] = 0
-    for k in range(total.size):
-        here[groups[k]] += counts[k]
-    if rules[CATEGORY] == 1:
-        here[groups[total.size]] += sums[OTHER]
+    """Add counts up by group."""
+    if rules[CATEGORY] == 0:
+        for g in range(sizes):
+            out[g] = so_far[groups[g + 1]] - so_far[groups[g]]
+        return
+    out[:] = 0
+    for k in range(counts.size):
+        out[groups[k]] += counts[k]
+    out[groups[counts.size]] += sums[OTHER]
 
 
 # -- distances -------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _measure(
     test: int, counts: Integers, sums: Integers, extremes: Floats, positions: Floats, hashes: Array, known: Array,
-    total: Integers, total_sums: Integers, total_extremes: Floats, mass: Integers, here: Integers,
-    numbers: Floats, codes: Integers, newest: Integers,
+    total: Integers, total_sums: Integers, total_extremes: Floats, before: Integers, now: Integers, mass: Integers,
+    here: Integers, numbers: Floats, codes: Integers, newest: Integers,
 ) -> None:  # fmt: skip
     """Write statistic, effect, and what a p-value is made of."""
     numbers[:] = np.nan
@@ -459,14 +475,14 @@ def _measure(
     elif test == CHI_SQUARED:
         _chi_squared(mass, here, numbers, codes)
     elif test == KS:
-        _ks(total, counts, total_sums[N], sums[N], numbers, codes)
+        _ks(before, now, numbers, codes)
     else:
         low = min(total_extremes[0], extremes[0])
         high = max(total_extremes[1], extremes[1])
         _wasserstein(total, counts, total_sums[N], sums[N], positions, low, high, numbers)
 
 
-@kernel
+@inlined
 def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n = 0
     m = 0
@@ -488,7 +504,7 @@ def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> No
     codes[P_KIND] = CHI2
 
 
-@kernel
+@inlined
 def _jensen_shannon(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n = 0
     m = 0
@@ -515,7 +531,7 @@ def _jensen_shannon(mass: Integers, here: Integers, numbers: Floats, codes: Inte
     codes[P_KIND] = CHI2
 
 
-@kernel
+@inlined
 def _chi_squared(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n = 0
     m = 0
@@ -540,22 +556,27 @@ def _chi_squared(mass: Integers, here: Integers, numbers: Floats, codes: Integer
     codes[P_KIND] = CHI2
 
 
-@kernel
-def _ks(total: Integers, counts: Integers, n: int, m: int, numbers: Floats, codes: Integers) -> None:
-    largest = 0.0
-    before = 0
-    now = 0
-    for k in range(total.size):
-        before += total[k]
-        now += counts[k]
-        largest = max(largest, abs(before / n - now / m))
+@inlined
+def _ks(before: Integers, now: Integers, numbers: Floats, codes: Integers) -> None:
+    n = before[before.size - 1]
+    m = now[now.size - 1]
+    if n < 2**31 and m < 2**31:
+        # Of whole numbers, and divided once.
+        furthest = 0
+        for k in range(before.size):
+            furthest = max(furthest, abs(before[k] * m - now[k] * n))
+        largest = furthest / (float(n) * float(m))
+    else:
+        largest = 0.0
+        for k in range(before.size):
+            largest = max(largest, abs(before[k] / n - now[k] / m))
     numbers[STATISTIC] = largest
     numbers[EFFECT] = largest
     numbers[P_X] = largest / math.sqrt(1 / n + 1 / m)
     codes[P_KIND] = KOLMOGOROV
 
 
-@kernel
+@inlined
 def _wasserstein(
     total: Integers, counts: Integers, n: int, m: int, positions: Floats, low: float, high: float, numbers: Floats
 ) -> None:
@@ -585,9 +606,19 @@ def _wasserstein(
         numbers[EFFECT] = np.inf if moved > 0 else 0.0
 
 
-@kernel
+@inlined
 def _proportion(a: int, n: int, b: int, m: int, numbers: Floats, codes: Integers) -> None:
     if n == 0 or m == 0:
+        return
+    numbers[TABLE] = a
+    numbers[TABLE + 1] = n - a
+    numbers[TABLE + 2] = b
+    numbers[TABLE + 3] = m - b
+    codes[P_KIND] = NORMAL
+    if a == 0 and b == 0:
+        numbers[STATISTIC] = 0.0
+        numbers[EFFECT] = 0.0
+        numbers[P_X] = 0.0
         return
     p = (n - a) / n
     q = (m - b) / m
@@ -599,15 +630,11 @@ def _proportion(a: int, n: int, b: int, m: int, numbers: Floats, codes: Integers
     numbers[STATISTIC] = z
     numbers[EFFECT] = 2 * abs(math.asin(min(max(sine, -1.0), 1.0)))
     numbers[P_X] = abs(z)
-    numbers[TABLE] = a
-    numbers[TABLE + 1] = n - a
-    numbers[TABLE + 2] = b
-    numbers[TABLE + 3] = m - b
-    few = min(n, m) * min(with_it, without) < 5.0
-    codes[P_KIND] = FISHER if few and sd > 0 else NORMAL
+    if sd > 0 and min(n, m) * min(with_it, without) < 5.0:
+        codes[P_KIND] = FISHER
 
 
-@kernel
+@inlined
 def _new_names(
     counts: Integers, total: Integers, total_sums: Integers, hashes: Array, known: Array, newest: Integers
 ) -> int:
@@ -640,16 +667,16 @@ def _new_names(
 # -- deciding --------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def log_effect(effect: float, min_effect: float) -> float:
     """Return the scale on which a signal's variation is learned."""
     return math.log(min(max(effect, QUIET * min_effect, LEAST), MOST))
 
 
-@kernel
+@inlined
 def decide(  # noqa: PLR0911 -- one return for each reason
     min_effect: float, odds: Floats, limits: Floats, ordered: Floats, seen: int, enough: int, p_value: float,
-    numbers: Floats, codes: Integers,
+    whole: bool, numbers: Floats, codes: Integers,
 ) -> bool:  # fmt: skip
     """Decide about one test; return whether its p-value must be known first. ``p_value`` is below 0 if it is not."""
     effect = numbers[EFFECT]
@@ -662,14 +689,18 @@ def decide(  # noqa: PLR0911 -- one return for each reason
         codes[STATUS] = LEARNING
         codes[REASON] = TOO_EARLY
         return False
+    codes[STATUS] = OK
+    material = effect >= min_effect
+    if not material:
+        codes[REASON] = NOT_MATERIAL
+        if not whole:
+            return False
     here = log_effect(effect, min_effect)
     location, scale = usual(ordered, seen)
     surprise = (here - location) / scale
     numbers[SURPRISE] = surprise
     numbers[LIMIT] = limits[seen]
-    codes[STATUS] = OK
-    if not effect >= min_effect:
-        codes[REASON] = NOT_MATERIAL
+    if not material:
         return False
     if surprise <= limits[seen]:
         codes[REASON] = NOT_SURPRISING
@@ -689,7 +720,7 @@ def decide(  # noqa: PLR0911 -- one return for each reason
     return False
 
 
-@kernel
+@inlined
 def _surely_below(tail: float, numbers: Floats, codes: Integers) -> bool:
     """Whether the p-value is below ``tail`` by a bound that is cheaper than itself.
 
@@ -708,15 +739,17 @@ def _surely_below(tail: float, numbers: Floats, codes: Integers) -> bool:
     return bound < math.log(tail) - 1e-6
 
 
-@kernel
+@inlined
 def usual(ordered: Floats, seen: int) -> tuple[float, float]:
     """Return location and scale of what a signal does when nothing is wrong, from ordered log effects."""
+    if ordered[0] == ordered[seen - 1]:
+        return ordered[0], SCALE_FLOOR
     median = _quantile(ordered, seen, 0.5)
     spread = 1.4826 * _median_distance(ordered, seen, median)
     return median, max(spread, (_quantile(ordered, seen, 0.9) - median) / NORMAL_Q90, SCALE_FLOOR)
 
 
-@kernel
+@inlined
 def _quantile(ordered: Floats, seen: int, q: float) -> float:
     place = q * (seen - 1)
     below = int(place)
@@ -725,7 +758,7 @@ def _quantile(ordered: Floats, seen: int, q: float) -> float:
     return low + (high - low) * (place - below)
 
 
-@kernel
+@inlined
 def _median_distance(ordered: Floats, seen: int, median: float) -> float:
     """Return the median of the distances from ``median``, which grow to both sides of it."""
     place = 0.5 * (seen - 1)
@@ -736,7 +769,7 @@ def _median_distance(ordered: Floats, seen: int, median: float) -> float:
     return low + (high - low) * (place - below)
 
 
-@kernel
+@inlined
 def _nth_distance(ordered: Floats, seen: int, median: float, middle: int, n: int) -> float:
     """Return the n-th smallest of the distances: ``left`` of the n + 1 smallest lie before ``middle``."""
     low = max(0, n + 1 - (seen - middle))
@@ -756,7 +789,7 @@ def _nth_distance(ordered: Floats, seen: int, median: float, middle: int, n: int
     return largest
 
 
-@kernel
+@inlined
 def _position(ordered: Floats, seen: int, value: float) -> int:
     """Return how many are smaller than ``value``."""
     low = 0
@@ -770,7 +803,7 @@ def _position(ordered: Floats, seen: int, value: float) -> int:
     return low
 
 
-@kernel
+@inlined
 def _learn(alarmed: bool, value: float, ring: Floats, ordered: Floats, memory: Integers) -> None:
     """Take in a window, unless an alarm merely goes on."""
     onset = memory[ALARMED] == 0
@@ -788,7 +821,7 @@ def _learn(alarmed: bool, value: float, ring: Floats, ordered: Floats, memory: I
     _replace(ordered, oldest, value)
 
 
-@kernel
+@inlined
 def _insert(ordered: Floats, seen: int, value: float) -> None:
     place = seen
     while place > 0 and ordered[place - 1] > value:
@@ -797,8 +830,10 @@ def _insert(ordered: Floats, seen: int, value: float) -> None:
     ordered[place] = value
 
 
-@kernel
+@inlined
 def _replace(ordered: Floats, old: float, value: float) -> None:
+    if old == value:
+        return
     place = _position(ordered, HISTORY, old)
     while place + 1 < HISTORY and ordered[place + 1] < value:
         ordered[place] = ordered[place + 1]
@@ -854,7 +889,7 @@ def judge_volumes(
                 continue
             _measure_volume(events[t], earlier[start : start + known], work, trial, code)
             trial[SEASON] = s
-            decide(min_effect, odds, limits, ordered[s], memory[s, COUNT], enough, trial[P_DF], trial, code)
+            decide(min_effect, odds, limits, ordered[s], memory[s, COUNT], enough, trial[P_DF], True, trial, code)
             if code[STATUS] != LEARNING or codes[t, STATUS] == LEARNING:
                 numbers[t] = trial
                 codes[t] = code
@@ -867,7 +902,7 @@ def judge_volumes(
                 filled[seasons[s, FIRST_PLACE] + place] = ever + 1
 
 
-@kernel
+@inlined
 def _measure_volume(events: int, earlier: Integers, work: Floats, numbers: Floats, codes: Integers) -> None:
     """Write the log ratio to the median of earlier windows; its p-value stands at ``P_DF``."""
     for i in range(earlier.size):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detectors.kernel import kernel
 
-__all__ = ["slide", "stack"]
+__all__ = ["mark", "slide", "stack"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 @kernel
 def stack(
     rows: Integers, blocks: Integers, row_sums: Integers, row_extremes: Floats,
-    keys: Integers, key_starts: Integers, counts: Integers, count_starts: Integers,
+    keys: Array, key_starts: Integers, counts: Array, count_starts: Integers,
     column_of: Integers, lowest: int,
     out: Integers, sums: Integers, extremes: Floats, panes: Integers,
 ) -> int:  # fmt: skip
@@ -53,10 +53,10 @@ def stack(
         extremes[block, 1] = max(extremes[block, 1], row_extremes[row, 1])
         shift = count_starts[row] - key_starts[row]
         for j in range(key_starts[row], key_starts[row + 1]):
-            column = keys[j]
+            column = int(keys[j])
             if column_of.size > 0:
                 place = column - lowest
-                column = column_of[place] if 0 <= place < column_of.size else -1
+                column = int(column_of[place]) if 0 <= place < column_of.size else -1
             if column < 0 or column >= out.shape[1]:
                 return row
             out[block, column] += counts[j + shift]
@@ -82,3 +82,11 @@ def slide(
         for b in range(t, t + parts):
             extremes[t, 0] = min(extremes[t, 0], block_extremes[b, 0])
             extremes[t, 1] = max(extremes[t, 1], block_extremes[b, 1])
+
+
+@kernel
+def mark(rows: Integers, keys: Array, starts: Integers, lowest: int, seen: Array) -> None:
+    """Note which keys occur in some panes; ``seen`` is bool, from the key ``lowest`` on."""
+    for i in range(rows.size):
+        for j in range(starts[rows[i]], starts[rows[i] + 1]):
+            seen[keys[j] - lowest] = True

@@ -209,10 +209,11 @@ def test_sliding_windows_are_the_sums_of_their_panes(tmp_path: Path) -> None:
     ends = range(START_MS + 8 * HOUR_MS, START_MS + 20 * HOUR_MS, HOUR_MS)
     flat = read_panes(store, watch, ends[0] - 6 * HOUR_MS, ends[-1])
 
-    for (version, segment, signal), numbers in flat.series.items():
+    for version, segment, signal in flat.series():
+        part = flat.of((version, segment, signal))
         columns = Columns(watch.layouts[signal])
-        columns = Columns(watch.layouts[signal], distinct_keys(flat, numbers, columns))
-        windows = Blocks(watch, ends).windows(flat, numbers, columns)
+        columns = Columns(watch.layouts[signal], distinct_keys(part, columns))
+        windows = Blocks(watch, ends).windows(part, columns)
         assert windows.ends_ms.tolist() == list(ends)
         for t, end_ms in enumerate(ends):
             inside = [
