@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service, load
+from monitor.erasing.erase import Erased, Request
 from monitor.errors import InputError, SourceError
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
@@ -67,6 +68,10 @@ class Archive:
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         """Refuse: nothing reads events here."""
         raise SourceError("no service runs: events cannot be taken", retryable=False)
+
+    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
+        """Refuse: an answer to a question must not change what is stored."""
+        raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)
 
     def close(self) -> None:
         """Release the store."""

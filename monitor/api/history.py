@@ -145,7 +145,7 @@ def span_of(store: Store, where: Where, span: Span) -> tuple[int, int] | None:
     """
     start = _first_ms(store, where, span) if span[0] is None else span[0]
     end = _last_ms(store, where, span) if span[1] is None else span[1]
-    if start is None or end is None or start >= end:
+    if start is None or end is None or start > end:
         return None
     return start, end
 
@@ -162,9 +162,9 @@ def _first_ms(store: Store, where: Where, span: Span) -> int | None:
 
 
 def _last_ms(store: Store, where: Where, span: Span) -> int | None:
-    """Just behind the end of the last window."""
+    """When the last window ended."""
     ends = store.read(Query("latest", _given(where), columns=("window_end_ms",)))["window_end_ms"]
-    return int(ends.max()) + 1 if len(ends) else None
+    return int(ends.max()) if len(ends) else None
 
 
 def _given(where: Where) -> dict[str, Any]:

@@ -119,4 +119,6 @@ def _show_lines(rows: Iterable[Row]) -> None:
 def _line(span: range, buckets: dict[int, Row]) -> tuple[str, str, int]:
     effects = [buckets[end_ms]["worst"]["effect"] if end_ms in buckets else None for end_ms in span]
     largest = max((effect for effect in effects if effect is not None), default=None)
-    return sparkline(effects), number(largest), sum(bucket["statuses"]["drift"] for bucket in buckets.values())
+    # What does not matter is to look small: a bar is full at the smallest effect that matters, or beyond.
+    matters = max(bucket["worst"]["min_effect"] or 0.0 for bucket in buckets.values())
+    return sparkline(effects, matters), number(largest), sum(bucket["statuses"]["drift"] for bucket in buckets.values())

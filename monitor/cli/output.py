@@ -99,16 +99,16 @@ def duration(length_ms: int | None) -> str:
     return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """Draw numbers as a line of bars, from zero to the largest; a missing one is a gap.
+def sparkline(values: Sequence[float | None], least_top: float = 0.0) -> str:
+    """Draw numbers as a line of bars, from zero to the largest, or to ``least_top``; a missing one is a gap.
 
     Examples
     --------
-    >>> sparkline([0.0, 1.0, 2.0, None, 4.0])
-    '▁▂▄ █'
+    >>> sparkline([0.0, 1.0, 2.0, None, 4.0]), sparkline([1.0, 2.0], 8.0)
+    ('▁▃▅ █', '▂▃')
     """
     known = [value for value in values if value is not None and math.isfinite(value)]
-    top = max(known, default=0.0) or 1.0
+    top = max([least_top, *known]) or 1.0
     return "".join(
         " " if value is None or not math.isfinite(value) else BARS[min(7, int(max(0.0, value) / top * 7 + 0.5))]
         for value in values

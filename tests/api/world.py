@@ -13,11 +13,12 @@ import httpx
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from detectors.sketch import NumericFold
+from detectors.sketch import CategoryLayout, NumericFold, NumericLayout
 from detectors.sketch.category_summary import summarize
 from monitor.api.app import create_app
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
+from monitor.erasing.erase import Erased, Request, erase
 from monitor.errors import SourceError
 from monitor.panes import category_columns, numeric_columns
 from monitor.watch import Watch, compile_watch
@@ -67,6 +68,9 @@ class World:
     def status(self) -> dict[str, Any]:
         return {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
 
+    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
+        return erase(self.store, self.configuration, request, self.clock, dry_run=dry_run)
+
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         if self.broken_source is not None:
             raise self.broken_source
@@ -76,19 +80,28 @@ class World:
 
     def numbers(self, signal: str, start_ms: int, values: Sequence[float | None], **more: Any) -> None:
         """Store a pane of 10 s of a numeric signal; None is a missing value."""
+        self.add("panes", [self.pane_of_numbers(signal, start_ms, values, **more)])
+
+    def pane_of_numbers(
+        self, signal: str, start_ms: int, values: Sequence[float | None], **more: Any
+    ) -> dict[str, Any]:
         layout = self.watches["fraud"].layouts[signal]
+        assert isinstance(layout, NumericLayout)
         fold = NumericFold([layout])
         fold.ensure(1)
         floats = np.array([[np.nan if value is None else value for value in values]])
         fold.fold(np.zeros(len(values), np.int64), floats)
-        columns = numeric_columns(fold.take(0)[0])
-        self.add("panes", [{**pane(signal, start_ms, layout.id), **columns, **more}])
+        return {**pane(signal, start_ms, layout.id), **numeric_columns(fold.take(0)[0]), **more}
 
     def names(self, signal: str, start_ms: int, counts: dict[str, int], **more: Any) -> None:
         """Store a pane of 10 s of a category."""
+        self.add("panes", [self.pane_of_names(signal, start_ms, counts, **more)])
+
+    def pane_of_names(self, signal: str, start_ms: int, counts: dict[str, int], **more: Any) -> dict[str, Any]:
         layout = self.watches["fraud"].layouts[signal]
+        assert isinstance(layout, CategoryLayout)
         columns = category_columns(summarize(layout, counts, missing=more.pop("missing", 0)))
-        self.add("panes", [{**pane(signal, start_ms, layout.id), **columns, **more}])
+        return {**pane(signal, start_ms, layout.id), **columns, **more}
 
     def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         """Store rows; columns that a row leaves out are empty or 0."""
