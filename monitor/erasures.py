@@ -55,6 +55,11 @@ class Erasure:
     fields: tuple[str, ...]
     report: str = "{}"
 
+    @property
+    def ended_ms(self) -> int | None:
+        """When it ended; None if it has not."""
+        return None if self.until_ms == ALWAYS else self.until_ms
+
 
 @dataclass(frozen=True)
 class _Known:

@@ -214,7 +214,11 @@ class Ingest:
             self._write(lane, empty_rows("dead_letters"), folded, None)
 
     def save(self) -> dict[Partition, int]:
-        """Write a checkpoint of every partition that has moved; returns the offsets to go on from."""
+        """Write a checkpoint of every partition that has moved; returns the offsets to go on from.
+
+        Whoever was erased meanwhile, by another process too, is known from here on.
+        """
+        self._erasures.reload()
         saved = {}
         for partition, lane in sorted(self._lanes.items()):
             offset = lane.resume_offset

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from monitor.alerts.notify import Notifier
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import SourceSpec
+from monitor.erasing.erase import Erased, Request, erase
+from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, Horizon
 from monitor.ingest import Counters, Ingest
@@ -35,7 +38,7 @@ from sinks.store import open_store
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.retention import retain
 
-__all__ = ["Service", "bounded_source", "sources"]
+__all__ = ["Service", "bounded_source", "open_http_log", "sources"]
 
 EVALUATE_EVERY_S = 0.5
 RETRY_S = 2.0
@@ -74,6 +77,8 @@ class Service:
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
         self._http_log = self._open_http_log() if self._streams() else None
+        self._erasures = ErasureList(self.store)
+        self._evaluating, self._erasing = threading.Lock(), threading.Lock()
         self._evaluations = self._load_evaluations()
         self._notifier = self._build_notifier()
         self._stop = threading.Event()
@@ -104,8 +109,7 @@ class Service:
             self._jobs.shutdown(wait=True)
         try:
             if self._failure is None:
-                for evaluation in self._evaluations.values():
-                    evaluation.save()
+                self._save_evaluations()
         finally:
             self._notifier.close()
             if self._http_log is not None:
@@ -151,7 +155,7 @@ class Service:
 
     def _worker(self, source: Source) -> Worker:
         spec = self.configuration.service.spec
-        ingest = Ingest(self.watches.values(), self.store, source, Counters())
+        ingest = Ingest(self.watches.values(), self.store, source, Counters(), self._erasures)
         return Worker(ingest, source, self.clock, self._stop, checkpoint_every_s=spec.checkpoint_every / 1000)
 
     def _evaluate(self) -> None:
@@ -159,13 +163,13 @@ class Service:
         every_s = self.configuration.service.spec.checkpoint_every / 1000
         while not self.clock.wait(self._stop, EVALUATE_EVERY_S):
             try:
-                if not self._evaluations:
-                    self._evaluations = self._load_evaluations()
-                self.evaluate_now()
-                if self.clock.monotonic_s() - last_saved_s >= every_s:
-                    last_saved_s = self.clock.monotonic_s()
-                    for evaluation in self._evaluations.values():
-                        evaluation.save()
+                with self._evaluating:
+                    if not self._evaluations:
+                        self._evaluations = self._load_evaluations()
+                    self.evaluate_now()
+                    if self.clock.monotonic_s() - last_saved_s >= every_s:
+                        last_saved_s = self.clock.monotonic_s()
+                        self._save_evaluations()
             except StoreError as error:
                 if not error.retryable:
                     raise
@@ -173,6 +177,10 @@ class Service:
                 self._evaluations = {}
                 log.warning("the store does not answer; trying again", error=str(error))
                 self.clock.wait(self._stop, RETRY_S)
+
+    def _save_evaluations(self) -> None:
+        for evaluation in self._evaluations.values():
+            evaluation.save()
 
     def _load_evaluations(self) -> dict[str, Evaluation]:
         return {name: Evaluation(watch, self.store) for name, watch in self.watches.items()}
@@ -241,6 +249,37 @@ class Service:
         offsets: tuple[int, int] = self._http_log.append(stream, payloads)
         return offsets
 
+    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
+        """Erase a data subject, one at a time.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
+        with self._erasing:
+            return erase(
+                self.store,
+                self.configuration,
+                request,
+                self.clock,
+                erasures=self._erasures,
+                http_log=self._http_log,
+                standstill=self._standstill,
+                dry_run=dry_run,
+                on_step=lambda text: log.info("erasing", step=text),
+            )
+
+    @contextmanager
+    def _standstill(self) -> Iterator[None]:
+        """Hold everything that writes checkpoints; all of it then goes on from these."""
+        with ExitStack() as held:
+            for worker in self._workers:
+                held.enter_context(worker.standstill())
+            held.enter_context(self._evaluating)
+            self._save_evaluations()
+            self._evaluations = {}
+            yield
+
     @property
     def counters(self) -> Counters:
         """What has come, over all sources."""
@@ -279,11 +318,16 @@ class Service:
         return {source.http for model in models for source in model.spec.sources if source.http is not None}
 
     def _open_http_log(self) -> Any:
-        from monitor.sources.http_log import HttpLog
+        return open_http_log(self.configuration, self.clock)
 
-        path = Path(self.configuration.service.spec.ingest_log)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return HttpLog(path, self.clock)
+
+def open_http_log(configuration: Configuration, clock: Clock) -> Any:
+    """Open the log in which HTTP events wait to be read."""
+    from monitor.sources.http_log import HttpLog
+
+    path = Path(configuration.service.spec.ingest_log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return HttpLog(path, clock)
 
 
 def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -44,6 +45,8 @@ class Worker:
         self._checkpoint_every_s = checkpoint_every_s
         self._saved_s = clock.monotonic_s()
         self._active_s: dict[Partition, float] = {}
+        self._turn = threading.Lock()
+        self._anew = False
         self.opened = False
         self.trouble = ""
         self.name = type(source).__name__.removesuffix("Source").lower()
@@ -58,8 +61,9 @@ class Worker:
         retry_s = FIRST_RETRY_S
         while not self._stop.is_set():
             try:
-                self._read()
-                return
+                if self._read():
+                    return
+                continue
             except (SourceError, StoreError) as error:
                 if not error.retryable:
                     raise
@@ -67,27 +71,60 @@ class Worker:
                 log.warning("reading failed; trying again", source=self.name, error=str(error), wait_s=retry_s)
             if self.opened:
                 retry_s = FIRST_RETRY_S
-            self.opened = False
-            self._source.close()
-            self._ingest.forget()
+            self._leave()
             self._clock.wait(self._stop, retry_s)
             retry_s = min(2 * retry_s, LAST_RETRY_S)
 
-    def _read(self) -> None:
-        self._ingest.open()
-        self.opened, self.trouble = True, ""
+    def _read(self) -> bool:
+        """Read to the end; False if it is to be begun anew at the checkpoints."""
+        with self._turn:
+            self._anew = False
+            self._ingest.open()
+            self.opened, self.trouble = True, ""
         try:
             while not self._stop.is_set():
-                count = self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note)
-                if self._clock.monotonic_s() - self._saved_s >= self._checkpoint_every_s:
+                with self._turn:
+                    if self._anew:
+                        self._leave()
+                        return False
+                    if self._ended(self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note)):
+                        break
+            with self._turn:
+                if not self._anew:
                     self.save()
-                if self._source.bounded and not count and self._source.at_end() >= self._source.assigned():
-                    self._ingest.finish()
-                    break
-            self.save()
         finally:
             if self._stop.is_set() or self._source.bounded:
                 self._source.close()
+        return True
+
+    def _ended(self, count: int) -> bool:
+        if self._clock.monotonic_s() - self._saved_s >= self._checkpoint_every_s:
+            self.save()
+        ended = self._source.bounded and not count and self._source.at_end() >= self._source.assigned()
+        if ended:
+            self._ingest.finish()
+        return ended
+
+    def _leave(self) -> None:
+        self.opened = False
+        self._source.close()
+        self._ingest.forget()
+
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Hold the worker between two batches, its checkpoints written; it then begins anew at the checkpoints.
+
+        Another thread's to call.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._turn:
+            if self.opened and not self._stop.is_set():
+                self.save()
+                self._anew = True
+            yield
 
     def save(self) -> None:
         """Write checkpoints, then tell the source, for lag tools."""

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from monitor.api import alerts, compare, distributions, events, health, letters, models, problems, scores, top
+from monitor.api import alerts, compare, distributions, erasures, events, health, letters, models, problems, scores, top
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
@@ -23,6 +23,7 @@ ROUTERS = (
     alerts.router,
     letters.router,
     events.router,
+    erasures.router,
 )
 """Every group of routes, one a file."""
 

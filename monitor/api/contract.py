@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock
 from monitor.config import Configuration
+from monitor.erasing.erase import Erased, Request
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
@@ -54,6 +55,15 @@ class ApiService(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Return what the service is doing, for people: a JSON object."""
+        ...
+
+    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
+        """Erase a data subject from everything that the service keeps.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
         ...
 
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:

@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("monitor.cli.alerts", "List alerts."),
     "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
+    "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
+    "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),
     "completion": ("monitor.cli.completion", "Print the completion script of a shell."),

@@ -158,6 +158,20 @@ class HttpLog:
             self._writer.execute("DELETE FROM events WHERE stream = ? AND offset < ?", (stream, before_offset))
             self._writer.execute("UPDATE streams SET first_offset = ? WHERE stream = ?", (before_offset, stream))
 
+    def copy_to(self, path: Path) -> None:
+        """Write a whole copy of the log, as it is now.
+
+        Raises
+        ------
+        SourceError
+        """
+        with self._read_lock, self._explained("cannot be copied"):
+            copy = sqlite3.connect(path)
+            try:
+                self._reader.backup(copy)
+            finally:
+                copy.close()
+
     def count(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
         """Return how many messages of each stream are among the chosen.
 

@@ -278,7 +278,7 @@ def vacuum(
     ----------
     store : SqlStore
     tables : sequence of str
-        All if empty.
+        All that grow if empty.
     on_table : callable
         Called with each table before it is worked on.
 
@@ -291,7 +291,7 @@ def vacuum(
     ------
     StoreError
     """
-    names = list(tables) or tables_of(store)
+    names = list(tables) or [name for name in tables_of(store) if name != "schema_migrations"]
     before = _disk_bytes(store)
     ttls = present(store)
     for name in names:

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS erasures
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (subject_hash, model, at_ms)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000,
+    cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 
 -- The key of those hashes: made at the first erasure, never changed; of several the oldest holds.
 CREATE TABLE IF NOT EXISTS erasure_keys
@@ -24,10 +25,11 @@ CREATE TABLE IF NOT EXISTS erasure_keys
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (at_ms, `key`)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000,
+    cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 
--- After a mutation the old part stays on the disk until the table's cleaner comes by, which by default may take five
--- minutes. An erasure waits for it, so it comes by every one or two seconds.
+-- After a mutation or a merge the old part stays on the disk until the table's cleaner comes by, which by default may
+-- take five minutes. An erasure waits for it, and so does vacuum: it comes by every second or two.
 ALTER TABLE panes MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE panes_5m MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE panes_1h MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
@@ -37,5 +39,8 @@ ALTER TABLE scores_1d MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_per
 ALTER TABLE latest MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE findings MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE alerts MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE notifications MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE dead_letters MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 ALTER TABLE checkpoints MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE progress MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
+ALTER TABLE touched MODIFY SETTING cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;

@@ -1,0 +1,263 @@
+"""``leeway store``: look after the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from monitor.cli.output import as_json, as_table, when
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+    from sinks.store.contract import Store
+    from sinks.store.sqlstore import SqlStore
+    from sinks.store.upkeep import TableStatus
+
+__all__ = ["command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("store")
+def command() -> None:
+    """Look after the store: what it holds, upgrades, room, backups.
+
+    A running service has its embedded store to itself: stop it first. A ClickHouse server may be in use.
+    """
+
+
+def _which(function: F) -> F:
+    """Add the options that say which store is meant."""
+    options = (
+        click.option("--store", "folder", type=click.Path(path_type=Path), help="The directory of an embedded store."),
+        click.option("--config", type=click.Path(), help="The configuration that names the store."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def _opened(folder: Path | None, config: str | None, *, new: bool = False) -> Iterator[tuple[Store, Any]]:
+    """Open a store as it is, without an upgrade; lend it with the configuration, if one was given."""
+    from monitor.archive import MARK
+    from monitor.errors import InputError
+    from sinks.store import STORES
+
+    kind, settings, configuration = _named(folder, config)
+    place = settings.get("path") if kind == "chdb" else None
+    if place is not None and not new and not (Path(place) / MARK).exists():
+        raise InputError(f"no store at {place}")
+    store = STORES[kind](**settings)
+    try:
+        yield store, configuration
+    finally:
+        store.close()
+
+
+def _named(folder: Path | None, config: str | None) -> tuple[str, dict[str, Any], Configuration | None]:
+    if (folder is None) == (config is None):
+        raise click.UsageError("Say which store: --store DIR or --config FILE.")
+    if folder is not None:
+        return "chdb", {"path": str(folder)}, None
+    from monitor.config import load
+
+    configuration = load(str(config))
+    spec = configuration.service.spec.store
+    if spec.kind == "memory":
+        raise click.UsageError("A store in memory ends with its process: there is nothing to look after.")
+    return spec.kind, spec.settings(), configuration
+
+
+def _sql(store: Store) -> SqlStore:
+    from sinks.store.sqlstore import SqlStore
+
+    assert isinstance(store, SqlStore)  # `memory` is refused before
+    return store
+
+
+@command.command("status")
+@_which
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
+    """Say what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
+    from monitor.erasing.erase import unfinished
+    from sinks.store.upkeep import status as status_of
+    from sinks.store.upkeep import tables_of
+
+    with _opened(folder, config) as (store, _):
+        found = status_of(_sql(store))
+        begun = unfinished(store) if "erasures" in tables_of(_sql(store)) else 0
+    if json_:
+        as_json({**asdict(found), "unfinished_erasures": begun})
+        return
+    as_table(
+        ("table", "rows", "bytes", "parts", "oldest", "newest", "outdated", "changes", "lifetime"),
+        map(_row, found.tables),
+    )
+    click.echo(f"{found.where}, ClickHouse {found.engine}, {_size(found.disk_free_bytes)} of disk free")
+    newest = "the newest" if found.schema_version == found.newest_version else f"newest is {found.newest_version}"
+    click.echo(f"schema version {found.schema_version}, {newest}")
+    if begun:
+        click.echo(f"{begun} erasures were begun and not finished: erase the same subjects again")
+
+
+def _row(table: TableStatus) -> tuple[object, ...]:
+    return (
+        table.name,
+        f"{table.rows:,}",
+        _size(table.bytes),
+        table.parts,
+        when(table.oldest_ms),
+        when(table.newest_ms),
+        _size(table.outdated_bytes) if table.outdated_parts else "",
+        table.mutations or "",
+        table.ttl or "forever",
+    )
+
+
+@command.command("migrate")
+@_which
+@click.option("--dry-run", is_flag=True, help="Only list what would run.")
+def migrate(folder: Path | None, config: str | None, *, dry_run: bool) -> None:
+    """Bring the tables up to date; `leeway run` does so by itself."""
+    from sinks.store.schema import pending
+    from sinks.store.upkeep import applied
+
+    with _opened(folder, config, new=config is not None and not dry_run) as (store, _):
+        steps = pending(applied(_sql(store)), _sql(store).where)
+        if not dry_run:
+            store.migrate()
+    for step in steps:
+        click.echo(f"{'would run' if dry_run else 'ran'} {step.version:04d}_{step.name}")
+    if not steps:
+        click.echo("nothing to do")
+
+
+@command.command("vacuum")
+@_which
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
+    """Remove rows whose time is over and rows that newer ones have replaced.
+
+    With --config, lifetimes are first made those of the configuration.
+    """
+    from sinks.store.retention import retain
+    from sinks.store.upkeep import vacuum as vacuum_of
+
+    with _opened(folder, config) as (store, configuration):
+        if configuration is not None:
+            from monitor.retention import lifetimes
+
+            store.migrate()
+            for change in retain(store, lifetimes(configuration)):
+                click.echo(f"{change.table}: lifetime {change.after or 'forever'}", err=True)
+        found = vacuum_of(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
+    if json_:
+        as_json({table: {"before_bytes": before, "after_bytes": after} for table, (before, after) in found.items()})
+        return
+    as_table(
+        ("table", "before", "after"), ((table, _size(before), _size(after)) for table, (before, after) in found.items())
+    )
+    freed = sum(before - after for before, after in found.values())
+    click.echo(f"{_size(freed)} freed")
+
+
+@command.command("backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@_which
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def backup(target: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
+    """Write everything into the folder TARGET, with checksums.
+
+    With --config, HTTP events that wait to be read are in it too.
+    """
+    from sinks.store.backup import backup as backup_of
+
+    with _opened(folder, config) as (store, configuration):
+        store.migrate()
+        # First, as checkpoints are: what the log then lacks, the store has read.
+        kept = _keep_log(target, configuration)
+        done = backup_of(store, target, on_table=_say)
+        if kept is not None:
+            kept.rename(target / LOG)
+    _say_done(done, json_=json_)
+
+
+@command.command("restore")
+@click.argument("source", type=click.Path(path_type=Path))
+@_which
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def restore(source: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
+    """Write the backup in the folder SOURCE into a store without rows, of this kind or another."""
+    from sinks.store.backup import restore as restore_of
+
+    with _opened(folder, config, new=True) as (store, configuration):
+        store.migrate()
+        done = restore_of(store, source, on_table=_say)
+        if configuration is not None and (source / LOG).exists():
+            _put_log_back(source / LOG, configuration)
+    _say_done(done, json_=json_)
+
+
+LOG = "ingest.log"
+
+
+def _keep_log(target: Path, configuration: Configuration | None) -> Path | None:
+    """Copy the log of HTTP events beside the folder that will hold it."""
+    from monitor.clock import SystemClock
+    from monitor.service import open_http_log
+
+    if configuration is None or not Path(configuration.service.spec.ingest_log).exists():
+        return None
+    copy = target.with_name(f"{target.name}.{LOG}")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.unlink(missing_ok=True)
+    log = open_http_log(configuration, SystemClock())
+    try:
+        log.copy_to(copy)
+    finally:
+        log.close()
+    return copy
+
+
+def _put_log_back(copy: Path, configuration: Configuration) -> None:
+    import shutil
+
+    place = Path(configuration.service.spec.ingest_log)
+    if place.exists():
+        raise click.UsageError(f"{place} exists: the store is restored, the log of HTTP events is not.")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(copy, place)
+
+
+def _say(table: str, rows: int) -> None:
+    click.echo(f"{table}: {rows:,} rows", err=True)
+
+
+def _say_done(done: Any, *, json_: bool) -> None:
+    if json_:
+        as_json({"tables": [asdict(table) for table in done]})
+        return
+    as_table(("table", "rows", "size"), ((t.table, f"{t.rows:,}", _size(t.bytes)) for t in done))
+
+
+def _size(count: int) -> str:
+    """Write bytes as people do.
+
+    Examples
+    --------
+    >>> _size(1_234), _size(12), _size(3_456_789_000)
+    ('1.2 kB', '12 B', '3.5 GB')
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(size) < 1_000:
+            break
+        size, unit = size / 1_000, larger
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,0 +1,76 @@
+"""Erasing over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Query
+from tests.api.world import Client, World, configured, model
+from tests.sinks.store.samples import plain
+
+KEEP = {"events": True, "subject": "user.id"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("erasures") / "store"
+    made = ChdbStore(folder)
+    made.migrate()
+    made.close()
+    store = ChdbStore(folder)
+    subjects = ["anna", "bert", "anna", "carl"]
+    store.append("events", plain("events", 4, model="fraud", offset=range(4), subject=subjects, event_ms=1_000), "one")
+    yield World(store=store, configuration=configured(model("fraud", keep=KEEP), model("churn")))
+    store.close()
+
+
+def asked(world: World, **body: Any) -> Any:
+    return Client(world).post("/v1/erasures", json.dumps(body).encode(), content_type="application/json")
+
+
+def subjects(world: World) -> list[str]:
+    return sorted(world.store.read(Query("events"))["subject"])
+
+
+def test_a_subject_is_erased_and_the_answer_is_the_proof(world: World) -> None:
+    planned = asked(world, subject="anna", dry_run=True).json()
+    assert (planned["state"], planned["rows"]["events"]) == ("planned", 2)
+    assert subjects(world) == ["anna", "anna", "bert", "carl"]
+    answer = asked(world, subject="anna", model="fraud")
+    assert answer.status_code == 200
+    done = answer.json()
+    assert (done["state"], done["remaining"], done["rows"]["events"]) == ("done", 0, 2)
+    assert "anna" not in answer.text
+    assert subjects(world) == ["bert", "carl"]
+    [item] = Client(world).get("/v1/erasures").json()["items"]
+    assert item["subject_hash"] == done["subject_hash"]
+    assert item["until_ms"] == world.clock.now_ms()
+    assert item["report"]["rows"] == done["rows"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"subject": ""}, 422),
+        ({"subject": "x", "tables": ["scores"]}, 422),
+        ({"subject": "x", "model": "none"}, 422),
+        ({"subject": "x", "fields": ["feature:nothing"]}, 422),
+        ({"subject": "x", "model": "churn"}, 422),
+    ],
+)
+def test_requests_that_cannot_be_met_are_refused(body: dict[str, Any], status: int, world: World) -> None:
+    answer = asked(world, **body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_store_in_memory_says_that_it_erases_nothing() -> None:
+    answer = asked(World(configuration=configured(model("fraud", keep=KEEP))), subject="x")
+    assert answer.status_code == 500
+    assert "forgets everything" in answer.json()["detail"]

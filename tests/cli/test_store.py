@@ -1,0 +1,165 @@
+"""`leeway store` and `leeway erase`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.clock import ManualClock
+from monitor.sources.http_log import HttpLog
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Query
+from tests.cli.console import Console
+from tests.service import shop
+from tests.sinks.store.samples import plain
+
+KEY = "anna@example.org"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service's configuration with an embedded store that a replay has filled, and a log of HTTP events."""
+    folder = tmp_path_factory.mktemp("store")
+    schema = {**shop.SCHEMA, "features": {**shop.SCHEMA["features"], "user": {"type": "category"}}}
+    keep = {"events": True, "predictions": True, "subject": "user"}
+    shop.configured(folder, shop.model("shop", {"http": "shop"}, schema=schema, keep=keep))
+    [lines], _ = shop.traffic(3, windows=6, per_window=60, partitions=1)
+    events = [json.loads(line) | {"user": KEY if n % 50 == 0 else f"u{n % 7}"} for n, line in enumerate(lines)]
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    log = HttpLog(folder / "ingest.log", ManualClock(shop.START_MS))
+    log.append("shop", [json.dumps(event).encode() for event in events])
+    log.close()
+    return folder
+
+
+@pytest.fixture
+def config(folder: Path, leeway: Console) -> Path:
+    if not (folder / "store").exists():
+        events = f"shop={folder / 'events.jsonl'}"
+        assert leeway("replay", folder / "leeway.yaml", "-e", events, "--store", folder / "store").code == 0
+    return folder / "leeway.yaml"
+
+
+def document(said: Any) -> Any:
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def test_status_says_what_a_store_holds(config: Path, folder: Path, leeway: Console) -> None:
+    said = document(leeway("store", "status", "--store", folder / "store", "--json"))
+    tables = {table["name"]: table for table in said["tables"]}
+    assert tables["events"]["rows"] > 300
+    assert tables["events"]["bytes"] > 1_000
+    assert shop.START_MS - 60_000 < tables["events"]["oldest_ms"] < tables["events"]["newest_ms"]
+    assert tables["scores"]["ttl"] == ""
+    assert said["schema_version"] == said["newest_version"]
+    assert said["disk_free_bytes"] > 0
+    assert said["unfinished_erasures"] == 0
+    text = leeway("store", "status", "--config", config).out
+    assert "predictions" in text
+    assert "forever" in text
+
+
+def test_a_backup_is_restored_row_for_row(config: Path, folder: Path, leeway: Console, tmp_path: Path) -> None:
+    said = document(leeway("store", "backup", tmp_path / "kept", "--config", config, "--json"))
+    counts = {table["table"]: table["rows"] for table in said["tables"]}
+    assert counts["events"] > 300
+    assert (tmp_path / "kept" / "ingest.log").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    said = document(leeway("store", "restore", tmp_path / "kept", "--store", tmp_path / "again", "--json"))
+    assert {table["table"]: table["rows"] for table in said["tables"]} == counts
+    found = {}
+    for place in (folder / "store", tmp_path / "again"):
+        store = ChdbStore(place)
+        found[place.name] = [str(store.read(Query(table))) for table in counts]
+        store.close()
+    assert found["again"] == found["store"]
+    again = leeway("store", "restore", tmp_path / "kept", "--store", tmp_path / "again")
+    assert again.code == 3
+    assert "without rows" in again.err
+
+
+def test_vacuum_removes_what_is_too_old(config: Path, leeway: Console, folder: Path, tmp_path: Path) -> None:
+    # given a copy of the configuration whose lifetimes are over
+    spec = json.loads(config.read_text())
+    spec["spec"]["store"] = {"kind": "chdb", "path": str(tmp_path / "other"), "keep": {"findings": "1d"}}
+    spec["spec"]["models"] = [str(folder / "models" / "*.yaml")]
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps(spec))
+    assert leeway("store", "migrate", "--config", other, "--dry-run").code == 2
+    said = leeway("store", "migrate", "--config", other)
+    assert "ran 0001_tables" in said.out
+    assert leeway("store", "migrate", "--config", other).out == "nothing to do\n"
+    store = ChdbStore(tmp_path / "other")
+    store.append("findings", plain("findings", 5, offset=range(5), event_ms=shop.START_MS), token="old")
+    store.close()
+    # when
+    said = document(leeway("store", "vacuum", "--config", other, "--json"))
+    # then
+    assert said["findings"]["before_bytes"] > said["findings"]["after_bytes"] == 0
+    store = ChdbStore(tmp_path / "other")
+    assert len(store.read(Query("findings"))["offset"]) == 0
+    store.close()
+
+
+@pytest.mark.parametrize("verb", ["status", "migrate", "vacuum"])
+def test_a_store_must_be_named_and_be_there(verb: str, leeway: Console, tmp_path: Path) -> None:
+    assert leeway("store", verb).code == 2
+    said = leeway("store", verb, "--store", tmp_path / "nothing")
+    assert (said.code, said.out) == (2, "")
+    assert "no store at" in said.err
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_store_that_is_open_is_refused_with_what_to_do(config: Path, folder: Path, leeway: Console) -> None:
+    store = ChdbStore(folder / "store")
+    try:
+        for command in (
+            ["store", "status", "--store", folder / "store"],
+            ["erase", "--subject", "x", "--config", config],
+        ):
+            said = leeway(*command)
+            assert said.code == 3
+            assert "close it first" in said.err or "stop it first" in said.err
+    finally:
+        store.close()
+
+
+def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Console) -> None:
+    # given what a dry run promises
+    planned = document(leeway("erase", "--subject", KEY, "--config", config, "--dry-run", "--json"))
+    assert planned["state"] == "planned"
+    assert planned["rows"]["events"] == planned["ingest_log"] == 8
+    # when
+    said = leeway("erase", "--subject", KEY, "--config", config, "--yes", "--json")
+    # then the answer is the proof, and names nobody
+    done = document(said)
+    assert (done["state"], done["remaining"], done["rows"]) == ("done", 0, planned["rows"])
+    assert KEY not in said.out + said.err
+    assert [p.name for p in folder.glob("ingest.log*") if KEY.encode() in p.read_bytes()] == []
+    again = leeway("erase", "--subject", KEY, "--config", config, "--yes")
+    assert "0 rows left" in again.out
+    assert "out of reach" in again.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--subject", "x", "--url", "http://a", "--config", "b"], "exclude"),
+        (["--subject", "", "--config", "CONFIG"], "empty"),
+        (["--subject", "x", "--model", "y", "--config", "CONFIG"], "no model is called"),
+    ],
+)
+def test_wrong_requests_are_refused(arguments: list[str], words: str, config: Path, leeway: Console) -> None:
+    said = leeway("erase", "--yes", *[str(config) if a == "CONFIG" else a for a in arguments])
+    assert said.code == 2
+    assert words in said.err
+
+
+def test_a_service_that_is_not_there_is_told(leeway: Console) -> None:
+    said = leeway("erase", "--subject", "x", "--yes", "--url", "http://127.0.0.1:9")
+    assert said.code == 3
+    assert "--config FILE" in said.err
