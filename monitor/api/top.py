@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -29,7 +30,7 @@ TOP = schema(
 )
 SERIES = ("model", "signal", "segment", "version")
 Series = tuple[str, ...]
-AHEAD = 20
+AHEAD = 10
 """Buckets that are read beyond those that the signals wanted are likely to need."""
 MANY = 200_000
 """Windows in drift from which on only the first and the last one are looked up, series by series."""
@@ -99,76 +100,73 @@ def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None,
     """
     ends = EARLIEST_MS if span[0] is None else span[0], LATEST_MS if span[1] is None else span[1]
     where = {} if models is None else {"model": list(models)}
-    found = _worst_series(store, Buckets(*ends, 0, where, order="worst", limit=AHEAD + 3 * limit), limit)
-    if not found:
+    worst = _worst_series(store, Buckets(*ends, 0, where, order="worst", limit=AHEAD + 2 * limit), limit)
+    if not worst:
         return []
-    times = _drift_times(store, ends, found)
-    alerts = _alert_ids(store, sorted({series[0] for series in found}), span)
-    return [_row(buckets, times[series], alerts.get(series, [])) for series, buckets in found.items()]
+    drifts = _drifts(store, ends, worst)
+    alerts = _alert_ids(store, sorted({series[0] for series in worst}), span)
+    return [_row(bucket, drifts[series], alerts.get(series, [])) for series, bucket in worst.items()]
 
 
-def _worst_series(store: Store, asked: Buckets, limit: int) -> dict[Series, list[Row]]:
-    """Return the series with a window in drift, the worst first, and what each detector that saw one has to say."""
-    found: dict[Series, list[Row]] = {}
+def _worst_series(store: Store, asked: Buckets, limit: int) -> dict[Series, Row]:
+    """Return the series with a window in drift, the worst first, each with the bucket of its strongest detector."""
+    found: dict[Series, Row] = {}
     while True:
         columns = store.buckets(asked)
         for bucket in rows_of(columns):
-            series = tuple(bucket[name] for name in SERIES)
-            if bucket["severity"] <= 0:
+            if bucket["severity"] <= 0 or len(found) == limit:
                 return found
-            if series in found or len(found) < limit:
-                found.setdefault(series, []).append(bucket)
+            found.setdefault(tuple(bucket[name] for name in SERIES), bucket)
         if len(columns["windows"]) < (asked.limit or 0):
             return found
-        if len(found) == limit:
-            # Among the buckets not read yet may be further detectors of these.
-            return _by_detector(store, asked, list(found))
         asked = replace(asked, after=asked.cursor(columns))
 
 
-def _among(worst: Iterable[Series]) -> dict[str, list[str]]:
-    """Conditions that the series meet, and a few others."""
-    return {name: sorted(set(values)) for name, values in zip(SERIES, zip(*worst, strict=True), strict=True)}
+@dataclass
+class _Drift:
+    """When the first and the last window in drift ended, and by detector how far the furthest went."""
+
+    first_ms: int
+    last_ms: int
+    strengths: dict[str, float]
+
+    def add(self, end_ms: int, detector: str, strength: float) -> None:
+        self.first_ms, self.last_ms = min(self.first_ms, end_ms), max(self.last_ms, end_ms)
+        self.strengths[detector] = max(strength, self.strengths.get(detector, 0.0))
+
+    @property
+    def detectors(self) -> list[str]:
+        """The strongest first."""
+        return sorted(self.strengths, key=lambda name: (-self.strengths[name], name))
 
 
-def _by_detector(store: Store, asked: Buckets, worst: Sequence[Series]) -> dict[Series, list[Row]]:
-    """Return the buckets of some series in which there was drift, the strongest first."""
-    found: dict[Series, list[Row]] = {series: [] for series in worst}
-    for bucket in rows_of(store.buckets(replace(asked, where=_among(worst), after=(), limit=None))):
-        series = tuple(bucket[name] for name in SERIES)
-        if bucket["severity"] > 0 and series in found:
-            found[series].append(bucket)
-    return found
-
-
-def _drift_times(
-    store: Store, ends: tuple[int, int], found: Mapping[Series, list[Row]]
-) -> dict[Series, tuple[int, int]]:
-    """When the first and the last window in drift ended, of each series."""
+def _drifts(store: Store, ends: tuple[int, int], worst: Mapping[Series, Row]) -> dict[Series, _Drift]:
+    among = {name: sorted(set(values)) for name, values in zip(SERIES, zip(*worst, strict=True), strict=True)}
     query = StoreQuery(
         "scores",
-        {**_among(found), "status": "drift"},
+        {**among, "status": "drift"},
         {"window_end_ms": ends[0]},
         {"window_end_ms": ends[1]},
-        columns=(*SERIES, "window_end_ms"),
+        columns=(*SERIES, "window_end_ms", "detector", "effect", "min_effect"),
     )
-    if sum(bucket["drift"] for buckets in found.values() for bucket in buckets) > MANY:
-        return {series: _first_and_last(store, query, series) for series in found}
+    if sum(bucket["drift"] for bucket in worst.values()) > MANY:
+        return {series: _drift_of_many(store, query, Buckets(*ends, 0), series) for series in worst}
     rows = store.read(query)
-    times: dict[Series, tuple[int, int]] = {}
-    for *series, end_ms in zip(*(_listed(rows[name]) for name in query.columns), strict=True):
-        first, last = times.get(tuple(series), (end_ms, end_ms))
-        times[tuple(series)] = min(first, end_ms), max(last, end_ms)
-    return times
+    drifts: dict[Series, _Drift] = {}
+    for *series, end_ms, detector, effect, least in zip(*(_listed(rows[n]) for n in query.columns), strict=True):
+        drift = drifts.setdefault(tuple(series), _Drift(end_ms, end_ms, {}))
+        drift.add(end_ms, detector, effect / least if least else math.inf)
+    return drifts
 
 
-def _first_and_last(store: Store, query: StoreQuery, series: Series) -> tuple[int, int]:
-    of_series = replace(query, where={**query.where, **dict(zip(SERIES, series, strict=True))}, limit=1)
-    ends = [
-        store.read(replace(of_series, order=("window_end_ms",), descending=last))["window_end_ms"][0]
-        for last in (False, True)
-    ]
-    return int(ends[0]), int(ends[1])
+def _drift_of_many(store: Store, query: StoreQuery, buckets: Buckets, series: Series) -> _Drift:
+    """The same without reading every window."""
+    where = dict(zip(SERIES, series, strict=True))
+    of_series = replace(query, where={**where, "status": "drift"}, order=("window_end_ms",), limit=1)
+    first, last = (store.read(replace(of_series, descending=down))["window_end_ms"][0] for down in (False, True))
+    found = rows_of(store.buckets(replace(buckets, where=where)))
+    strengths = {bucket["detector"]: bucket["severity"] for bucket in found if bucket["severity"] > 0}
+    return _Drift(int(first), int(last), strengths)
 
 
 def _listed(values: Any) -> list[Any]:
@@ -188,8 +186,7 @@ def _moved(model: str, signals: Iterable[Row]) -> set[Series]:
     return {(model, s.get("signal", ""), s.get("segment", ""), s.get("version", "")) for s in signals}
 
 
-def _row(buckets: list[Row], times: tuple[int, int], alert_ids: list[str]) -> Row:
-    worst = buckets[0]
+def _row(worst: Row, drift: _Drift, alert_ids: list[str]) -> Row:
     return {
         **{name: worst[name] for name in SERIES},
         "strength": worst["severity"],
@@ -199,8 +196,8 @@ def _row(buckets: list[Row], times: tuple[int, int], alert_ids: list[str]) -> Ro
         "windows": worst["windows"],
         "drift_windows": worst["drift"],
         "drift_share": worst["drift"] / worst["windows"],
-        "first_drift_ms": times[0],
-        "last_drift_ms": times[1],
-        "detectors": [bucket["detector"] for bucket in buckets],
+        "first_drift_ms": drift.first_ms,
+        "last_drift_ms": drift.last_ms,
+        "detectors": drift.detectors,
         "alert_ids": alert_ids,
     }
