@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 import timeit
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
+import structlog
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.rows import MINUTE_MS, predictions, scores
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--failures", type=int, default=200, help="at least so many connections break")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    # Hundreds of attempts fail, as they should.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     found = soak(options.rows, options.block, options.failures, options.seed)
     for name, value in found.items():
         print(f"{name:28} {value:,}" if isinstance(value, int) else f"{name:28} {value}")

@@ -1,8 +1,8 @@
 """Blocks of a result, with numbers, arrays of them and names read as they lie in memory.
 
 The driver makes a Python object of every number; with panes, whose cells are most of what there is, a read took four
-times as long as an embedded one, now it takes half as long again. Types that are rare, or sent in another form (sparse),
-are still read by the driver's own columns.
+times as long as an embedded one, now it takes half as long again. Types that are rare, or sent in another form
+(sparse), are still read by the driver's own columns.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Guarantee: what ``append`` acknowledged is on the server, and on ``quorum`` replicas of a cluster; how safe it is there
 is the server's business. An insert is one block under one token, and is repeated only under that token: whatever
 happens on the way, its rows are there once or not at all. A token is remembered for the newest 10,000 inserts of a
-table (of a shard's table, on a cluster). ``append`` takes at most ``append_timeout_ms`` and one more attempt, which
-``timeout_ms`` bounds: well within the 5 minutes after which Kafka gives a silent consumer's partitions away.
+table (of a shard's table, on a cluster). ``append`` begins no attempt after ``append_timeout_ms``, and an attempt waits
+``timeout_ms`` for an answer: well within the 5 minutes after which Kafka gives a silent consumer's partitions away.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import structlog
 from clickhouse_driver.protocol import ServerPacketTypes
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from sinks.store.arrow import arrow_array
 from sinks.store.blocks import BlockReader
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["ClickhouseStore"]
 
 T = TypeVar("T")
+
+log = structlog.get_logger("leeway.store")
 
 _SETTINGS: dict[str, Any] = {
     "final": 1,  # queries see the newest row of each key, those of users too
@@ -167,8 +170,9 @@ class ClickhouseStore(SqlStore):
 
         trying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, StoreError) and error.retryable),
-            stop=stop_after_delay(budget_s),
+            stop=stop_before_delay(budget_s),
             wait=wait_random_exponential(multiplier=0.1, max=5.0),
+            before_sleep=_say,
             reraise=True,
         )
         return trying(once)
@@ -196,6 +200,11 @@ class ClickhouseStore(SqlStore):
     def close(self) -> None:
         """Close all connections once calls under way have ended; closing twice is allowed."""
         self._clients.close()
+
+
+def _say(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    log.warning("the store does not answer; trying again", error=str(error), attempt=state.attempt_number)
 
 
 def _returns_arrow(client: Client) -> None:

@@ -1,33 +1,23 @@
-CREATE TABLE IF NOT EXISTS `scores_local` ON CLUSTER `prod`
+CREATE TABLE IF NOT EXISTS `findings_local` ON CLUSTER `prod`
 (
     model LowCardinality(String),
     signal LowCardinality(String),
-    `segment` LowCardinality(String),
     `version` LowCardinality(String),
     detector LowCardinality(String),
-    window_end_ms Int64 CODEC(DoubleDelta, ZSTD(1)),
-    window_ms Int64 CODEC(DoubleDelta, ZSTD(1)),
-    statistic Float64 CODEC(ZSTD(1)),
-    effect Float64 CODEC(ZSTD(1)),
-    min_effect Float64 CODEC(ZSTD(1)),
-    p_value Float64 CODEC(ZSTD(1)),
-    surprise Float64 CODEC(ZSTD(1)),
-    surprise_limit Float64 CODEC(ZSTD(1)),
-    status LowCardinality(String),
-    n Int64 CODEC(T64, ZSTD(1)),
-    baseline_n Int64 CODEC(T64, ZSTD(1)),
-    baseline_from_ms Int64 CODEC(DoubleDelta, ZSTD(1)),
-    baseline_to_ms Int64 CODEC(DoubleDelta, ZSTD(1)),
-    idle String CODEC(ZSTD(1)),
-    detail String CODEC(ZSTD(1))
+    topic LowCardinality(String),
+    `partition` Int64 CODEC(T64, ZSTD(1)),
+    `offset` Int64 CODEC(DoubleDelta, ZSTD(1)),
+    event_ms Int64 CODEC(DoubleDelta, ZSTD(1)),
+    value Float64 CODEC(ZSTD(1)),
+    score Float64 CODEC(ZSTD(1)),
+    status LowCardinality(String)
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
-PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(window_end_ms))
-ORDER BY (model, intDiv(window_end_ms, 86400000), signal, segment, version, detector, window_end_ms)
-SETTINGS index_granularity = 1024, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 2592000;
+ORDER BY (model, signal, version, detector, topic, partition, `offset`)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 2592000;
 
-CREATE TABLE IF NOT EXISTS `scores` ON CLUSTER `prod` AS `scores_local`
-ENGINE = Distributed(`prod`, `leeway`, `scores_local`, cityHash64(`model`, `signal`, `segment`, `version`, `detector`));
+CREATE TABLE IF NOT EXISTS `findings` ON CLUSTER `prod` AS `findings_local`
+ENGINE = Distributed(`prod`, `leeway`, `findings_local`, cityHash64(`model`, `signal`, `version`, `detector`, `topic`));
 
 CREATE TABLE IF NOT EXISTS `checkpoints_local` ON CLUSTER `prod`
 (

@@ -29,9 +29,9 @@ def named(pattern: str) -> str:
     return found
 
 
-def test_the_first_tables_and_views_of_a_cluster_are_as_written() -> None:
+def test_tables_and_views_of_a_cluster_are_as_written() -> None:
     wanted = [named(pattern) for pattern in (
-        "CREATE TABLE IF NOT EXISTS `scores_local`", "CREATE TABLE IF NOT EXISTS `scores` ",
+        "CREATE TABLE IF NOT EXISTS `findings_local`", "CREATE TABLE IF NOT EXISTS `findings` ",
         "CREATE TABLE IF NOT EXISTS `checkpoints_local`", "CREATE TABLE IF NOT EXISTS `checkpoints` ",
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `latest_from_scores`",
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_panes`",
