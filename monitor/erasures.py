@@ -151,14 +151,16 @@ class ErasureList:
         """Whether what happened to ``subject`` at ``at_ms`` is erased; with an unknown time (-1) it is."""
         return bool(self) and at_ms <= self._known.until(model, subject)
 
-    def replacement(self, model: str, signal: str, name: str, at_ms: int) -> str:
-        """Return what stands for a category's name at ``at_ms``: itself, unless it is an erased subject's."""
+    def until(self, model: str, subject: str) -> int:
+        """Up to when what happened to ``subject`` is erased; -1 if nothing is."""
+        return self._known.until(model, subject)
+
+    def replacement(self, model: str, signal: str, name: str) -> str | None:
+        """Return what stands for an erased subject's name in a category, as long as :meth:`until` says; else None."""
         known = self._known
         digest = known.hash_of(name)
-        for scope in (model, ""):
-            if f"{model}/{signal}" in known.fields.get((digest, scope), ()) and at_ms <= known.until(model, name):
-                return marker_of(digest)
-        return name
+        named = any(f"{model}/{signal}" in known.fields.get((digest, scope), ()) for scope in (model, ""))
+        return marker_of(digest) if named else None
 
     def names_in(self, model: str, signal: str) -> bool:
         """Whether names of the signal have been replaced by any erasure."""
@@ -216,10 +218,10 @@ class ErasedEvents:
         """Which events are of erased subjects: they count, and leave nothing that stands for them alone."""
         if self._erasures is None or batch.subjects is None:
             return np.zeros(len(batch), dtype=np.bool_)
-        covers, model = self._erasures.covers, self._model
-        pairs = zip(batch.subjects, batch.event_ms.tolist(), strict=True)
-        found = (subject is not None and covers(model, subject, at_ms) for subject, at_ms in pairs)
-        return np.fromiter(found, dtype=np.bool_, count=len(batch))
+        # Subjects repeat: each is looked up once.
+        until = {subject: -1 if subject is None else self._until(subject) for subject in set(batch.subjects)}
+        ends = np.fromiter(map(until.__getitem__, batch.subjects), dtype=np.int64, count=len(batch))
+        return np.asarray(batch.event_ms <= ends)
 
     def without_names(self, batch: Events) -> Events:
         """Return the events with the names of erased subjects replaced."""
@@ -229,11 +231,7 @@ class ErasedEvents:
         columns: list[list[Any]] = list(batch.category)
         for place, signal in enumerate(self._category):
             if erasures.names_in(self._model, signal):
-                pairs = zip(batch.category[place], batch.event_ms.tolist(), strict=True)
-                columns[place] = [
-                    erasures.replacement(self._model, signal, name, at_ms) if isinstance(name, str) else name
-                    for name, at_ms in pairs
-                ]
+                columns[place] = self._renamed(signal, batch.category[place], batch.event_ms)
         return Events(
             batch.offsets,
             batch.record_ms,
@@ -244,3 +242,20 @@ class ErasedEvents:
             columns,
             batch.subjects,
         )
+
+    def _renamed(self, signal: str, names: list[object], event_ms: NDArray[np.int64]) -> list[object]:
+        assert self._erasures is not None
+        found = {
+            name: self._erasures.replacement(self._model, signal, name) for name in set(names) if isinstance(name, str)
+        }
+        erased = {name: (marker, self._until(name)) for name, marker in found.items() if marker is not None}
+        if not erased:
+            return names
+        renamed = list(names)
+        for place, name in enumerate(names):
+            if isinstance(name, str) and name in erased and event_ms[place] <= erased[name][1]:
+                renamed[place] = erased[name][0]
+        return renamed
+
+    def _until(self, subject: str) -> int:
+        return -1 if self._erasures is None else self._erasures.until(self._model, subject)

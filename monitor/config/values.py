@@ -69,7 +69,7 @@ def format_duration(duration_ms: int) -> str:
 
 
 def parse_lifetime(value: object) -> int | None:
-    """Return how long something is kept, in ms; None for ``forever``.
+    """Return how long something is kept, in ms; None for ``forever``. A year, ``2y``, has 365 days.
 
     Raises
     ------
@@ -78,12 +78,14 @@ def parse_lifetime(value: object) -> int | None:
 
     Examples
     --------
-    >>> parse_lifetime("90d"), parse_lifetime("forever")
-    (7776000000, None)
+    >>> parse_lifetime("90d"), parse_lifetime("1y"), parse_lifetime("forever")
+    (7776000000, 31536000000, None)
     """
     if value is None or value == "forever":
         return None
-    duration_ms = value if type(value) is int else parse_duration(value)
+    years = re.fullmatch(r"\s*(\d+)y\s*", value) if isinstance(value, str) else None
+    duration_ms = int(years[1]) * 365 * _UNIT_MS["d"] if years else value
+    duration_ms = duration_ms if type(duration_ms) is int else parse_duration(duration_ms)
     if duration_ms < 1_000 or duration_ms % 1_000:
         raise ValueError(f"rows are kept `forever` or for whole seconds, at least one, got {value!r}")
     return duration_ms

@@ -36,6 +36,7 @@ SAMPLES = [
     "/v1/alerts?transitions=true",
     "/v1/alerts/{alert_id}",
     "/v1/dead-letters",
+    "/v1/erasures",
 ]
 
 
@@ -45,6 +46,7 @@ def client() -> Client:
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
+    world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
     for start_ms in (0, 10_000):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from monitor.config.model import Keep
+from monitor.config.service import Service
 from monitor.replay import Replay, Replayed
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
@@ -327,6 +330,15 @@ def test_the_embedded_store_holds_the_same_rows_and_joins_labels_to_predictions(
 def test_what_cannot_be_kept_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         configured(segments=[], **changes)
+
+
+def test_the_examples_of_the_manual_are_configurations() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "retention.md").read_text()
+    model, service = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL))
+    keep = configured(**{**model["spec"], "segments": []}).models["loans"].spec.keep
+    assert (keep.events, keep.predictions, keep.for_.labels) == (0.01, 1.0, 365 * DAY_MS)
+    kept = Service.model_validate({"apiVersion": "leeway/v1", **service}).spec.store.keep
+    assert (kept.panes, kept.scores, kept.findings) == (30 * DAY_MS, 730 * DAY_MS, None)
 
 
 def test_what_is_kept_is_kept_for_a_while_unless_it_says_otherwise() -> None:
