@@ -69,4 +69,7 @@ def _obey(server: Server, ended: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    # Without the engine's own end, which now and then takes half a minute; what it has acknowledged is on the disk.
+    os._exit(status)
