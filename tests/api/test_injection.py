@@ -171,7 +171,7 @@ def test_a_hostile_value_is_refused_or_compared_literally(
         assert_harmless(client.request(method, address, **how), literal.request(method, address, **how), value)
 
 
-FORGED: list[Any] = [QUOTED, "\0", "\ud800", "\U0010ffff", "", 2**63, -(2**63), 2**62, -1, 0, None, 1.5, [], {}]
+FORGED: list[Any] = [QUOTED, "\0", "\ud800", 2**63, -(2**62), None, 1.5, [0]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Drift history for programs and notebooks.
+
+>>> with Leeway("http://127.0.0.1:8080") as leeway:
+...     drift = leeway.history("fraud", "feature:amount", from_="-7d", step="auto")
+
+Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas()``. Errors are one tree::
+
+    ClientError
+    ├── UnreachableError        no answer, or one that was cut off: asked again a few times before
+    ├── QuestionError           the question is wrong (4xx); its members say what would be right
+    │   └── UnknownError        no such model, signal or alert (404)
+    └── ServiceError            the service failed (5xx)
+        └── UnavailableError    it says that waiting helps (503): asked again a few times before
+"""
+
+from monitor.client.answer import FORMATS, Answer
+from monitor.client.errors import (
+    ClientError,
+    QuestionError,
+    ServiceError,
+    UnavailableError,
+    UnknownError,
+    UnreachableError,
+)
+from monitor.client.leeway import DEFAULT_URL, Leeway, Time
+
+__all__ = [
+    "DEFAULT_URL",
+    "FORMATS",
+    "Answer",
+    "ClientError",
+    "Leeway",
+    "QuestionError",
+    "ServiceError",
+    "Time",
+    "UnavailableError",
+    "UnknownError",
+    "UnreachableError",
+]

@@ -1,0 +1,90 @@
+"""Questions on their way to a service: asked again where that may help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
+
+__all__ = ["Asking"]
+
+CONNECT_S = 5.0
+MOST_WAIT_S = 8.0
+T = TypeVar("T")
+
+
+class Asking:
+    """Sends questions, again where that may help, and turns what goes wrong into the errors above."""
+
+    def __init__(self, url: str, timeout_s: float, retries: int, transport: httpx.BaseTransport | None) -> None:
+        self._url = url
+        limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+        self._client = httpx.Client(timeout=limits, transport=transport)
+        self._attempts = retries + 1
+
+    def document(self, route: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page of a list."""
+        return self._again(lambda: self._page(route, given))
+
+    def whole(self, route: str, given: Mapping[str, Any]) -> bytes:
+        """Return a whole answer; one that is cut off is asked for again."""
+        return self._again(lambda: b"".join(self._parts(route, given)))
+
+    def stream(self, route: str, given: Mapping[str, Any]) -> Iterator[bytes]:
+        """Yield an answer part by part; it is asked for again only before the first part."""
+        parts = self._again(lambda: _begun(self._parts(route, given)))
+        yield from parts
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _again(self, call: Callable[[], T]) -> T:
+        retrying = Retrying(
+            retry=retry_if_exception_type((UnreachableError, UnavailableError)),
+            stop=stop_after_attempt(self._attempts),
+            wait=_wait_s,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _page(self, route: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        data = b"".join(self._parts(route, given))
+        try:
+            document = httpx.Response(200, content=data).json()
+        except ValueError as error:
+            raise ServiceError(f"{self._url} is no Leeway service: it does not answer JSON") from error
+        if not isinstance(document, dict) or "items" not in document:
+            raise ServiceError(f"{self._url} is no Leeway service")
+        return document
+
+    def _parts(self, route: str, given: Mapping[str, Any]) -> Iterator[bytes]:
+        known = {name: value for name, value in given.items() if value is not None}
+        try:
+            with self._client.stream("GET", f"{self._url}{route}", params=known) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    raise error_of(answer, f"{self._url}{route}")
+                yield from answer.iter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+
+
+def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:
+    first = next(parts, b"")
+
+    def all_of_them() -> Iterator[bytes]:
+        yield first
+        yield from parts
+
+    return all_of_them()
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """As long as the service says, else 0.5 s, 1 s, 2 s …."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    said_s = error.retry_after_s if isinstance(error, UnavailableError) else 0.0
+    return min(MOST_WAIT_S, said_s or 0.25 * 2**state.attempt_number)

@@ -1,0 +1,92 @@
+"""What may go wrong when a service is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import httpx
+
+from monitor.errors import InputError, LeewayError, SourceError
+
+__all__ = [
+    "ClientError",
+    "QuestionError",
+    "ServiceError",
+    "UnavailableError",
+    "UnknownError",
+    "UnreachableError",
+    "error_of",
+]
+
+
+class ClientError(LeewayError):
+    """No answer to a question."""
+
+
+class UnreachableError(ClientError, SourceError):
+    """The service does not answer, or its answer was cut off."""
+
+    def __init__(self, message: str) -> None:
+        SourceError.__init__(self, message, retryable=True)
+
+
+class _Problem:
+    """What a problem document says.
+
+    Attributes
+    ----------
+    kind : str
+        A name in ``GET /v1/problems``, such as ``unknown-model``; empty if the answer was no problem document.
+    status : int
+    errors : list of dict
+        ``field`` and ``message`` of each wrong parameter.
+    retry_after_s : float
+        How long to wait, as the service says; 0 if it does not.
+    """
+
+    kind: str = ""
+    status: int = 0
+    errors: Sequence[Mapping[str, str]] = ()
+    retry_after_s: float = 0.0
+
+
+class QuestionError(_Problem, ClientError, InputError):
+    """The question is wrong; the message says what would be right."""
+
+
+class UnknownError(QuestionError):
+    """There is no such model, signal or alert."""
+
+
+class ServiceError(_Problem, ClientError, SourceError):
+    """The service, or its store, failed."""
+
+    def __init__(self, message: str) -> None:
+        SourceError.__init__(self, message, retryable=False)
+
+
+class UnavailableError(ServiceError):
+    """The service says that the same question may be answered later."""
+
+
+def error_of(answer: httpx.Response, address: str) -> Exception:
+    """Return the error that a problem document tells of."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict) or "detail" not in document:
+        error: _Problem = ServiceError(f"{address} is no Leeway service: it answers {answer.status_code}")
+    else:
+        kind = _KINDS.get(answer.status_code, ServiceError if answer.status_code >= 500 else QuestionError)
+        error = kind(document["detail"] if issubclass(kind, QuestionError) else f"{address}: {document['detail']}")
+        error.kind = str(document.get("type", "")).partition("#")[2]
+        error.errors = document.get("errors", [])
+    error.status = answer.status_code
+    waits = answer.headers.get("retry-after", "")
+    error.retry_after_s = float(waits) if waits.isdecimal() else 0.0
+    assert isinstance(error, ClientError)
+    return error
+
+
+_KINDS: dict[int, type[QuestionError] | type[ServiceError]] = {404: UnknownError, 503: UnavailableError}
