@@ -156,7 +156,7 @@ def write_parts(parts: Iterator[bytes], form: str, output: Path | None) -> None:
     partial = output.with_name(output.name + ".part")
     try:
         with partial.open("wb") as file:
-            for part in counted(parts, str(output)):
+            for part in counted(parts, output.name):
                 file.write(part)
         partial.replace(output)
     except OSError as error:
