@@ -6,7 +6,7 @@ so that the configuration which did run gives the rows that it gave.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ from sinks.store.contract import Columns, Query, Store
 __all__ = ["Backtest", "SignalCount", "Span", "backtest", "learning_ms", "span_of"]
 
 DAY_MS = 86_400_000
-CELLS_AT_ONCE = 8_000_000
-"""Counts of panes that are read in one go, about 130 MB; one signal is never cut in two."""
+CELLS_AT_ONCE = 16_000_000
+"""Counts of panes that are read in one go: about 100 MB, of which two are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def backtest(
         The other configuration.
     span : Span
     on_progress : callable
-        Called now and then with how much is done, and how much there is.
+        Called now and then with how many windows are behind, and how many there are.
     keep : collection of str
         Signals whose scores within the span are wanted.
     skip_changed : bool
@@ -211,14 +211,17 @@ def backtest(
     panes = panes_of(store, watch.name, span.learn_from_ms, span.to_ms)
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
-    ends, portions = _ends(watch, span), _portions(watch, panes)
-    tally, done, everything = _Tally(span, keep), 0, sum(cells for _, cells in portions)
-    for panes_read, cells in _read_ahead(store, watch, span, portions):
-        # Series know nothing of each other, so that each portion has judges of its own, which go with it.
-        for judged in Judges(watch, keep).advance(panes_read, ends):
+    stretches = _stretches(watch, span, panes)
+    ends = [end_ms for stretch in stretches for end_ms in stretch]
+    # Signals of the store that the configuration does not have are not even read.
+    known = {*watch.layouts, "volume"}
+    signals = sorted(known) if {kind.signal for kind in panes} - known else None
+    judges, tally, done = Judges(watch, keep), _Tally(span, keep), 0
+    for read, stretch in _read_ahead(store, watch, stretches, signals):
+        for judged in judges.advance(read, stretch):
             tally.take(watch.name, judged)
-        done += cells
-        on_progress(done, everything)
+        done += len(stretch)
+        on_progress(done, len(ends))
     metadata, spec = watch.model.metadata, watch.model.spec
     lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, spec.detect.defaults.window)
     transitions = follow(lifecycle, tally.outlines, ends)
@@ -297,35 +300,29 @@ def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
 # -- judging ---------------------------------------------------------------------------------------------------
 
 
-def _portions(watch: Watch, panes: Iterable[Panes]) -> list[tuple[list[str], int]]:
-    """Signals to be read together, with how many counts their panes hold."""
-    cells: Counter[str] = Counter()
-    for kind in panes:
-        if kind.signal in watch.layouts or kind.signal == "volume":
-            cells[kind.signal] += kind.cells + 1
-    portions: list[tuple[list[str], int]] = []
-    for signal in sorted(cells):
-        if portions and portions[-1][1] + cells[signal] <= CELLS_AT_ONCE:
-            portions[-1] = ([*portions[-1][0], signal], portions[-1][1] + cells[signal])
-        else:
-            portions.append(([signal], cells[signal]))
-    return portions
+def _stretches(watch: Watch, span: Span, panes: Iterable[Panes]) -> list[range]:
+    """Ends of windows, cut so that the panes of each stretch fit into memory."""
+    defaults = watch.model.spec.detect.defaults
+    ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, defaults.step_ms)
+    count = -(-sum(kind.cells for kind in panes) // CELLS_AT_ONCE) or 1
+    length = -(-len(ends) // count) or 1
+    return [ends[start : start + length] for start in range(0, len(ends), length)]
 
 
 def _read_ahead(
-    store: Store, watch: Watch, span: Span, portions: Sequence[tuple[list[str], int]]
-) -> Iterator[tuple[PaneRows, int]]:
-    """Read each portion while the one before it is judged: the store and the kernels both work outside of Python."""
+    store: Store, watch: Watch, stretches: Iterable[range], signals: Sequence[str] | None
+) -> Iterator[tuple[PaneRows, range]]:
+    """Read each stretch while the one before it is judged: the store and the kernels both work outside of Python."""
+    window_ms = watch.model.spec.detect.defaults.window
     with ThreadPoolExecutor(1, thread_name_prefix="panes") as reader:
-
-        def read(signals: Sequence[str]) -> Future[PaneRows]:
-            return reader.submit(read_panes, store, watch, span.learn_from_ms, span.to_ms, signals)
-
-        coming = [read(signals) for signals, _ in portions[:1]]
-        for number, (_, cells) in enumerate(portions):
-            panes = coming.pop().result()
-            coming += [read(signals) for signals, _ in portions[number + 1 : number + 2]]
-            yield panes, cells
+        waiting: deque[tuple[Future[PaneRows], range]] = deque()
+        for ends in stretches:
+            waiting.append((reader.submit(read_panes, store, watch, ends[0] - window_ms, ends[-1], signals), ends))
+            if len(waiting) > 1:
+                panes, before = waiting.popleft()
+                yield panes.result(), before
+        for panes, ends in waiting:
+            yield panes.result(), ends
 
 
 @dataclass
@@ -355,11 +352,6 @@ class _Tally:
 
 
 # -- the comparison --------------------------------------------------------------------------------------------
-
-
-def _ends(watch: Watch, span: Span) -> range:
-    first = first_window_end(watch, span.learn_from_ms)
-    return range(first, span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
 
 
 def _rows(columns: Columns) -> Iterable[Mapping[str, Any]]:

@@ -172,9 +172,12 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     numbers, codes = np.full(kernels.NUMBERS, np.nan), np.zeros(kernels.CODES, dtype=np.int64)
     numbers[kernels.EFFECT] = effect
     codes[kernels.P_KIND] = kernels.NO_TEST if math.isnan(p_value) else kernels.FISHER
+    memory, unused = np.zeros(kernels.MEMORY, dtype=np.int64), np.empty(0)
+    memory[kernels.COUNT] = len(ordered)
     kernels.decide(
-        min_effect, limits.odds, limits.surprises, ordered, len(ordered), limits.enough, p_value, True, numbers, codes
-    )
+        min_effect, limits.odds, limits.surprises, unused, ordered, unused, memory, limits.enough, p_value, True,
+        numbers, codes,
+    )  # fmt: skip
     surprise, limit = float(numbers[kernels.SURPRISE]), float(numbers[kernels.LIMIT])
     status = STATUSES[codes[kernels.STATUS]]
     return Judgement(status, surprise, limit, reason(numbers, codes, min_effect, p_value, limits.enough))

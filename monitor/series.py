@@ -180,7 +180,7 @@ class DistributionSeries:
                 self._tests, self._min_effects, self._rules, self._limits.odds, self._limits.surprises,
                 reference.chunks, reference.chunk_sums, reference.chunk_extremes, reference.chunk_times,
                 reference.place, reference.total, reference.total_sums, reference.total_extremes,
-                variation.ring, variation.ordered, variation.memory, given, self._whole,
+                variation.ring, variation.ordered, variation.left, variation.memory, given, self._whole,
                 numbers, codes, about, newest,
             )
         )  # fmt: skip

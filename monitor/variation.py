@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.chart.kernels import ALARMED, COUNT, HEAD, HISTORY, MEMORY
+from detectors.chart.kernels import ALARMED, COUNT, HEAD, HISTORY, MEMORY, MOST_WAITING
 
 __all__ = ["Variation"]
 
@@ -23,12 +23,15 @@ class Variation:
     ----------
     ring, ordered : float64 array [D, size]
         In the order of coming, and of size; `make_room` enlarges them.
+    left : float64 array [D, MOST_WAITING]
+        What was forgotten for values that are not in order yet.
     memory : int64 array [D, MEMORY]
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self.ring, self.ordered = np.empty((len(names), 0)), np.empty((len(names), 0))
+        self.left = np.empty((len(names), MOST_WAITING))
         self.memory = np.zeros((len(names), MEMORY), dtype=np.int64)
 
     def make_room(self, windows: int) -> None:

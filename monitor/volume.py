@@ -81,7 +81,8 @@ class VolumeSeries:
         judge_volumes(
             events, ends_ms, self._step_ms, self._rules, float(self._min_effects[0]), self._limits.enough,
             self._limits.odds, self._limits.surprises, self._earlier, self._filled,
-            self._variation.ring, self._variation.ordered, self._variation.memory, numbers[:, 0], codes[:, 0],
+            self._variation.ring, self._variation.ordered, self._variation.left, self._variation.memory,
+            numbers[:, 0], codes[:, 0],
         )  # fmt: skip
         found = (numbers, codes, np.zeros((count, ABOUT), dtype=np.int64), np.zeros((count, 0, 2), dtype=np.int64))
         key = ("", self.segment, "volume")

@@ -64,7 +64,10 @@ BASELINE_N, BASELINE_FROM, BASELINE_TO, PROGRESS, ABOUT = range(5)
 NEWEST = 5
 """How many new names of a window are noted."""
 # What is remembered of the variation of one test.
-COUNT, HEAD, ALARMED, MEMORY = range(4)
+COUNT, HEAD, ALARMED, WAITING, MEMORY = range(5)
+MOST_WAITING = 64
+"""Values that are put into their order one by one when it is needed; with more, all are sorted anew."""
+
 FROM_MS, TO_MS, WINDOWS, TIMES = range(4)
 
 
@@ -75,7 +78,7 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
-    ring: Floats, ordered: Floats, memory: Integers, given: Floats, whole: bool,
+    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, whole: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
     """Judge windows from ``first`` on, and learn from them.
@@ -96,8 +99,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
         which on a window alarms, by how many windows were seen, float64[HISTORY + 1].
     chunks … total_extremes
         The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
-    ring, ordered, memory
-        float64[D, size] in the order of coming and of size, int64[D, MEMORY].
+    ring, ordered, left, memory
+        float64[D, size] in the order of coming and of size, float64[D, MOST_WAITING], int64[D, MEMORY].
     whole
         Whether the surprise of windows that are not material is wanted; nothing depends on it.
     numbers, codes, about, newest
@@ -151,8 +154,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
                 )  # fmt: skip
                 p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
                 asks |= decide(
-                    min_effects[d], odds, limits, ordered[d], memory[d, COUNT], rules[ENOUGH], p_value, whole,
-                    numbers[t, d], codes[t, d],
+                    min_effects[d], odds, limits, ring[d], ordered[d], left[d], memory[d], rules[ENOUGH],
+                    p_value, whole, numbers[t, d], codes[t, d],
                 )  # fmt: skip
             if asks:
                 return t
@@ -167,7 +170,7 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
             if learned and status != NO_DATA:
                 effect = numbers[t, d, EFFECT]
                 log = log_effect(effect, min_effects[d]) if effect > QUIET * min_effects[d] else floors[d]
-                _learn(status == DRIFT, log, ring[d], ordered[d], memory[d])
+                _learn(status == DRIFT, log, ring[d], left[d], memory[d])
         if quiet:
             stale |= _add_window(
                 ends_ms[t], counts[t], sums[t], extremes[t], known, by_hash, rules,
@@ -546,9 +549,10 @@ def _chi_squared(mass: Integers, here: Integers, numbers: Floats, codes: Integer
         if mass[g] > 0 or here[g] > 0:
             p = mass[g] / n
             q = here[g] / m
-            against_pooled += (p - q) ** 2 / ((mass[g] + here[g]) / (n + m))
-            against_both += (p - q) ** 2 / (p + q)
-    statistic = against_pooled / (1 / n + 1 / m)
+            square = (p - q) * (p - q)
+            against_pooled += square / (mass[g] + here[g])
+            against_both += square / (p + q)
+    statistic = against_pooled * (n + m) / (1 / n + 1 / m)
     numbers[STATISTIC] = statistic
     numbers[EFFECT] = math.sqrt(against_both / 2)
     numbers[P_X] = statistic
@@ -675,11 +679,12 @@ def log_effect(effect: float, min_effect: float) -> float:
 
 @inlined
 def decide(  # noqa: PLR0911 -- one return for each reason
-    min_effect: float, odds: Floats, limits: Floats, ordered: Floats, seen: int, enough: int, p_value: float,
-    whole: bool, numbers: Floats, codes: Integers,
+    min_effect: float, odds: Floats, limits: Floats, ring: Floats, ordered: Floats, left: Floats, memory: Integers,
+    enough: int, p_value: float, whole: bool, numbers: Floats, codes: Integers,
 ) -> bool:  # fmt: skip
     """Decide about one test; return whether its p-value must be known first. ``p_value`` is below 0 if it is not."""
     effect = numbers[EFFECT]
+    seen = memory[COUNT]
     codes[SEEN] = seen
     if np.isnan(effect):
         codes[STATUS] = NO_DATA
@@ -695,6 +700,7 @@ def decide(  # noqa: PLR0911 -- one return for each reason
         codes[REASON] = NOT_MATERIAL
         if not whole:
             return False
+    _settle(ring, ordered, left, memory)
     here = log_effect(effect, min_effect)
     location, scale = usual(ordered, seen)
     surprise = (here - location) / scale
@@ -804,21 +810,49 @@ def _position(ordered: Floats, seen: int, value: float) -> int:
 
 
 @inlined
-def _learn(alarmed: bool, value: float, ring: Floats, ordered: Floats, memory: Integers) -> None:
-    """Take in a window, unless an alarm merely goes on."""
+def _learn(alarmed: bool, value: float, ring: Floats, left: Floats, memory: Integers) -> None:
+    """Take in a window, unless an alarm merely goes on.
+
+    The order of all values is needed only when a change is material: until then values wait, and those that were
+    forgotten for them are kept in ``left``.
+    """
     onset = memory[ALARMED] == 0
     memory[ALARMED] = alarmed
     if alarmed and not onset:
         return
+    forgotten = np.nan
     if memory[COUNT] < HISTORY:
         ring[memory[COUNT]] = value
-        _insert(ordered, memory[COUNT], value)
         memory[COUNT] += 1
+    else:
+        forgotten = ring[memory[HEAD]]
+        ring[memory[HEAD]] = value
+        memory[HEAD] = (memory[HEAD] + 1) % HISTORY
+    if memory[WAITING] < MOST_WAITING:
+        left[memory[WAITING]] = forgotten
+    memory[WAITING] += 1
+
+
+@inlined
+def _settle(ring: Floats, ordered: Floats, left: Floats, memory: Integers) -> None:
+    """Put the values that wait into the order of all."""
+    waiting = memory[WAITING]
+    count = memory[COUNT]
+    memory[WAITING] = 0
+    if waiting > MOST_WAITING:
+        ordered[:count] = ring[:count]
+        ordered[:count].sort()
         return
-    oldest = ring[memory[HEAD]]
-    ring[memory[HEAD]] = value
-    memory[HEAD] = (memory[HEAD] + 1) % HISTORY
-    _replace(ordered, oldest, value)
+    fresh = 0
+    for i in range(waiting):
+        fresh += np.isnan(left[i])
+    for i in range(waiting):
+        # The newest value lies before the head; while nothing is forgotten the head is 0.
+        value = ring[(memory[HEAD] + count - waiting + i) % count]
+        if i < fresh:
+            _insert(ordered, count - fresh + i, value)
+        else:
+            _replace(ordered, left[i], value)
 
 
 @inlined
@@ -857,7 +891,7 @@ PLACES, NEEDED_SEASONS, KEPT, FIRST_COUNT, FIRST_PLACE, SEASON_RULES = range(6)
 @kernel
 def judge_volumes(
     events: Integers, ends_ms: Integers, step_ms: int, seasons: Integers, min_effect: float, enough: int, odds: Floats,
-    limits: Floats, earlier: Integers, filled: Integers, ring: Floats, ordered: Floats, memory: Integers,
+    limits: Floats, earlier: Integers, filled: Integers, ring: Floats, ordered: Floats, left: Floats, memory: Integers,
     numbers: Floats, codes: Integers,
 ) -> None:  # fmt: skip
     """Judge numbers of events against the same hours of earlier days and weeks, and learn from them.
@@ -889,11 +923,14 @@ def judge_volumes(
                 continue
             _measure_volume(events[t], earlier[start : start + known], work, trial, code)
             trial[SEASON] = s
-            decide(min_effect, odds, limits, ordered[s], memory[s, COUNT], enough, trial[P_DF], True, trial, code)
+            decide(
+                min_effect, odds, limits, ring[s], ordered[s], left[s], memory[s], enough, trial[P_DF], True,
+                trial, code,
+            )  # fmt: skip
             if code[STATUS] != LEARNING or codes[t, STATUS] == LEARNING:
                 numbers[t] = trial
                 codes[t] = code
-            _learn(code[STATUS] == DRIFT, log_effect(trial[EFFECT], min_effect), ring[s], ordered[s], memory[s])
+            _learn(code[STATUS] == DRIFT, log_effect(trial[EFFECT], min_effect), ring[s], left[s], memory[s])
         if codes[t, STATUS] != DRIFT:
             for s in range(seasons.shape[0]):
                 place = ends_ms[t] // step_ms % seasons[s, PLACES]

@@ -91,7 +91,7 @@ def _judged(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_
     from monitor.cli.progress import Progress
 
     everything = 0
-    with Progress(f"judging {watch.name}", lambda: everything, "counts") as progress:
+    with Progress(f"judging {watch.name}", lambda: everything, "windows") as progress:
 
         def at(done: int, total: int) -> None:
             nonlocal everything
