@@ -260,10 +260,10 @@ def drop_outdated(store: SqlStore, tables: Collection[str], attempts: int = 6_00
 
 
 def _outdated(store: SqlStore, tables: Collection[str]) -> set[tuple[str, str]]:
-    """Table and name of every part that others have replaced."""
+    """Table and name of every part that others have replaced, or of which nothing is left."""
     sql = (
         f"SELECT {_TABLE} AS of_table, name FROM {store.everywhere('system.parts')} "
-        f"WHERE {_HERE} AND NOT active AND of_table IN {{tables:Array(String)}}"
+        f"WHERE {_HERE} AND (NOT active OR rows = 0) AND of_table IN {{tables:Array(String)}}"
     )
     found = _asked(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
     return set(zip(found["of_table"], found["name"], strict=True))
