@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,8 @@ from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration
 from monitor.errors import InputError
 from monitor.watch import compile_watch
-from sinks.store.contract import Store
+from sinks.store import open_store
+from sinks.store.contract import Query, Store
 from tests.monitor.streams import (
     DAY_MS,
     DRIFT_MS,
@@ -22,9 +26,11 @@ from tests.monitor.streams import (
     configured,
     detecting,
     outcome,
+    replayed,
     replayed_lines,
     rows,
     troubled,
+    written,
 )
 
 FINER = detecting(rules=[], defaults={"window": "3h", "min_samples": 20, "learn_windows": 6})
@@ -58,6 +64,46 @@ def test_the_configuration_that_ran_gives_the_rows_that_it_gave(stored: Store) -
     assert texts(transition.to_row() for transition in done.transitions) == texts(rows(stored, "alerts"))
     assert [outcome.which for outcome in done.outcomes] == ["both"]
     assert all(count.before == count.now for count in done.signals.values())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"detect": detecting(defaults={"window": "6h", "every": "1h", "min_samples": 40, "learn_windows": 6})},
+        {"baseline": {"kind": "first_events", "count": 1_000}},
+    ],
+    ids=["sliding", "first events"],
+)
+def test_stretches_of_any_length_give_the_rows_of_a_live_evaluation(
+    spec: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two partitions, checkpoints and restarts live; a backtest that reads a few windows at a time."""
+    configuration = configured(**spec)
+    lines = troubled(5, days=9)
+    store, _ = replayed(configuration, written(tmp_path, [lines[::2], lines[1::2]]), batch=500, checkpoint_every=900)
+    monkeypatch.setattr("monitor.backtest.CELLS_AT_ONCE", 9_000)
+    done = again(store, configuration)
+    assert texts(scores(done)) == texts(rows(store, "scores"))
+    assert texts(transition.to_row() for transition in done.transitions) == texts(rows(store, "alerts"))
+
+
+def test_an_embedded_store_gives_what_the_store_in_memory_gives(stored: Store, tmp_path: Path) -> None:
+    with closing(open_store("chdb", str(tmp_path / "store"))) as embedded:
+        for table in ("panes", "progress", "scores", "alerts"):
+            embedded.append(table, stored.read(Query(table)), token=table)
+        for configuration in (configured(), configured(detect=FINER)):
+            there, here = again(embedded, configuration), again(stored, configuration)
+            assert texts(scores(there)) == texts(scores(here))
+            assert replace(there, scores=here.scores) == here
+
+
+def test_no_signal_s_scores_need_be_kept_to_know_what_fires(stored: Store) -> None:
+    """What only a reader of scores wants is left out then; alerts must not notice."""
+    watch = compile_watch(configured(detect=FINER), "loans")
+    bare = backtest(stored, watch, span_of(stored, watch))
+    whole = again(stored, configured(detect=FINER))
+    assert replace(whole, scores=bare.scores) == bare
+    assert bare.transitions
 
 
 def test_the_store_is_only_read(stored: Store) -> None:
