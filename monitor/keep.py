@@ -124,13 +124,16 @@ class Keeper:
 
     def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
         """The slices that each event belongs to."""
-        found: list[list[str]] = [[] for _ in range(len(index))]
+        cuts = []
         for names, columns in self._slices:
             picked = [map(batch.category[column].__getitem__, index) for column in columns]
-            for segments, values in zip(found, zip(*picked, strict=True), strict=True):
-                if values in names:
-                    segments.append(names[values])
-        return [tuple(segments) for segments in found]
+            cuts.append([names.get(values) for values in zip(*picked, strict=True)])
+        if not cuts:
+            return [()] * len(index)
+        # Few combinations occur: each becomes a tuple once.
+        found = list(zip(*cuts, strict=True))
+        tuples = {slices: tuple(name for name in slices if name is not None) for slices in set(found)}
+        return list(map(tuples.__getitem__, found))
 
 
 _JSON = msgspec.json.Encoder()
@@ -181,6 +184,8 @@ def texts_of(values: Sequence[str | None] | None, index: Integers) -> list[str]:
 
 
 def _part(place: Columns, signal: str, there: Integers, value: NDArray[np.float64], label: list[str]) -> Columns:
+    if len(there) == len(place["offset"]):
+        return {**place, "signal": [signal] * len(there), "value": value, "label": label}
     rows = {
         name: values[there] if isinstance(values, np.ndarray) else [values[i] for i in there.tolist()]
         for name, values in place.items()
