@@ -31,6 +31,7 @@ from bench.replay import _pin, _unpin
 from detectors.distance import coarsen
 from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration, load
+from monitor.panerows import read_panes
 from monitor.rows import append
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
@@ -218,6 +219,7 @@ def _in_process(configuration: Configuration, days: int, rounds: int) -> dict[st
             times.append(seconds)
         profile = cProfile.Profile()
         profile.runcall(judge_once, store, watch)
+        reading = read_once(store, watch, days)
         numeric = [signal for number, signal in enumerate(watch.layouts) if KINDS[number % len(KINDS)] == "range"][:2]
         peer_s, peer_windows = peer_once(store, numeric, 400)
     finally:
@@ -236,15 +238,14 @@ def _in_process(configuration: Configuration, days: int, rounds: int) -> dict[st
         "peer_windows_per_s": peer_windows / peer_s,
         "ratio": windows / min(times) / (peer_windows / peer_s),
         "rounds": rounds,
-        "profile": _shares_of(profile),
+        "profile": {"reading alone": round(reading, 2), **_shares_of(profile)},
     }
 
 
 def _shares_of(profile: cProfile.Profile) -> dict[str, float]:
-    """Seconds by what was done."""
+    """Seconds by what was done in the thread that judges; another one reads ahead of it."""
     wanted = {
-        "arrow": "reading from the store",
-        "_arranged": "sorting rows by series",
+        "result": "waiting for panes",
         "windows": "adding panes up to windows",
         "_from": "judging windows",
         "take": "collecting what was found",
@@ -253,9 +254,18 @@ def _shares_of(profile: cProfile.Profile) -> dict[str, float]:
     found = dict.fromkeys(wanted.values(), 0.0)
     stats_of: dict[tuple[str, int, str], Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     for (file, _, name), (_, _, _, cumulative, _) in stats_of.items():
-        if name in wanted and ("/monitor/" in file or "/sinks/" in file):
+        if name in wanted and ("/monitor/" in file or "/concurrent/" in file):
             found[wanted[name]] += cumulative
     return {name: round(seconds, 2) for name, seconds in found.items()}
+
+
+def read_once(store: Store, watch: Watch, days: int) -> float:
+    """Read all panes, three days at a time, and judge nothing; returns seconds."""
+    start = time.perf_counter()
+    for day in range(0, days, 3):
+        low_ms = START_MS + day * DAY_MS
+        read_panes(store, watch, low_ms, low_ms + min(3, days - day) * DAY_MS)
+    return time.perf_counter() - start
 
 
 def report(found: dict[str, Any]) -> list[str]:

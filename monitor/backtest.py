@@ -15,7 +15,9 @@ from typing import Any
 from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.wording import utc
 from monitor.config.model import FirstEventsBaseline, RollingBaseline
+from monitor.config.values import format_duration
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
@@ -43,11 +45,14 @@ class Span:
         Windows from here on teach baselines and variations.
     from_ms, to_ms : int
         Windows that end within ``(from_ms, to_ms]`` are reported.
+    first_ms : int
+        Where stored panes begin.
     """
 
     learn_from_ms: int
     from_ms: int
     to_ms: int
+    first_ms: int
 
 
 @dataclass(frozen=True)
@@ -168,10 +173,10 @@ def span_of(
     learn_from_ms = max(first, learn_from_ms)
     if not learn_from_ms <= from_ms < to_ms:
         raise InputError(
-            f"model {name!r} has complete panes from {first} to {complete} ms; "
-            f"learning from {learn_from_ms} and judging {from_ms} to {to_ms} leaves nothing"
+            f"model {name!r} has complete panes from {utc(first)} to {utc(complete)}; "
+            f"learning from {utc(learn_from_ms)} and judging {utc(from_ms)} to {utc(to_ms)} leaves nothing"
         )
-    return Span(learn_from_ms, from_ms, to_ms)
+    return Span(learn_from_ms, from_ms, to_ms, first)
 
 
 def backtest(
@@ -253,13 +258,14 @@ def backtest(
 
 def _check_lengths(watch: Watch, panes: Iterable[Panes]) -> None:
     defaults = watch.model.spec.detect.defaults
+    lengths = {"window": defaults.window, "every": defaults.step_ms, "offset": defaults.offset}
     for pane_ms in sorted({kind.pane_ms for kind in panes}):
-        for key, length in (("window", defaults.window), ("every", defaults.step_ms), ("offset", defaults.offset)):
-            if length % pane_ms:
-                raise InputError(
-                    f"detect.defaults.{key} is {length} ms, but panes of {pane_ms} ms are stored: "
-                    "windows can only be whole panes; replay the events for finer ones"
-                )
+        for key in (key for key, length in lengths.items() if length % pane_ms):
+            wanted, stored = format_duration(lengths[key]), format_duration(pane_ms)
+            raise InputError(
+                f"detect.defaults.{key} is {wanted}, but panes of {stored} are stored: windows can only be whole panes; "
+                "replay the events for finer ones"
+            )
 
 
 def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> dict[str, str]:
@@ -290,7 +296,7 @@ def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> 
 def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
     mine = watch.layouts[signal].id
     other = [kind for kind in panes if kind.signal == signal and kind.layout != mine]
-    reach = f"{min(kind.first_ms for kind in other)} to {max(kind.last_ms + kind.pane_ms for kind in other)} ms"
+    reach = f"{utc(min(kind.first_ms for kind in other))} to {utc(max(kind.last_ms + kind.pane_ms for kind in other))}"
     return (
         f"{signal}: its panes of {reach} were kept under another type, range, max_values or data set, and cannot be "
         "judged under this one; replay the events, or leave such signals out"

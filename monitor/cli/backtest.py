@@ -167,7 +167,8 @@ def _show(done: Backtest) -> None:
         f"{done.windows:,} windows of {format_duration(done.window_ms)}, {done.tests:,} tests\n"
     )
     if done.outcomes:
-        as_table(("alert", "from", "until", "severity", "what"), [_row(outcome) for outcome in done.outcomes])
+        columns = ("alert", "from", "until", "fired before", "fired now", "severity", "what")
+        as_table(columns, [_row(outcome) for outcome in done.outcomes])
     else:
         click.echo("No alert, neither before nor now.\n")
     counts = [(s, c.before, c.now, c.windows) for s, c in done.signals.items() if c.before or c.now]
@@ -175,18 +176,20 @@ def _show(done: Backtest) -> None:
         as_table(("signal", "alarmed before", "alarmed now", "judged"), counts, title="Windows by signal")
     before = sum(alert.at_ms > span.from_ms for alert in done.before)
     click.echo(
-        f"{done.fired_within()} alerts would have fired, {before} did; "
+        f"{_count(done.fired_within(), 'alert')} would have fired, {before} did; "
         f"the budget accepts {done.allowed:.2g} false ones in this time."
     )
-    learning = [signal for signal, count in done.signals.items() if count.learning]
+    learning = sum(count.learning > 0 for count in done.signals.values())
     if learning:
-        click.echo(
-            f"{len(learning)} signals were still learning in some of these windows; "
-            "an earlier --learn-from gives them more to learn from."
-        )
+        more = "; an earlier --learn-from gives them more to learn from" if span.learn_from_ms > span.first_ms else ""
+        click.echo(f"{_count(learning, 'signal')} had windows in which there was too little to compare with{more}.")
     if done.not_judged:
         click.echo()
         as_table(("not judged", "why"), done.not_judged.items())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:
@@ -194,7 +197,8 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
     until = "" if not all(alert.ended for alert in alerts) else when(max(alert.ends_ms for alert in alerts))
     severity = max((a.severity for a in alerts), key=("info", "warning", "critical").index)
     what = " | ".join(alert.title.partition(": ")[2] for alert in alerts)
-    return outcome.which, when(outcome.starts_ms), until, severity, what
+    fired = [when(min((alert.at_ms for alert in side), default=None)) for side in (outcome.before, outcome.now)]
+    return outcome.which, when(outcome.starts_ms), until, *fired, severity, what
 
 
 def _windows(done: Backtest) -> Iterator[dict[str, Any]]:

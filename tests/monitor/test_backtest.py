@@ -150,7 +150,9 @@ def test_learning_starts_as_early_as_the_baseline_needs(stored: Store) -> None:
 
 def test_a_signal_whose_cells_changed_is_refused_by_name(stored: Store) -> None:
     schema = {**SPEC["schema"], "prediction": {"score": {"type": "numeric", "range": [0, 2]}}}
-    with pytest.raises(InputError, match=r"^prediction:score: its panes of \d+ to \d+ ms were kept under another"):
+    with pytest.raises(
+        InputError, match=r"^prediction:score: its panes of 2024-01-01 00:00 UTC to .* UTC were kept under another"
+    ):
         again(stored, configured(schema=schema))
     done = again(stored, configured(schema=schema), skip_changed=True)
     assert done.not_judged["prediction:score"] == "stored panes have another layout"
@@ -171,7 +173,7 @@ def test_what_is_not_stored_is_named(stored: Store) -> None:
 
 def test_windows_finer_than_the_panes_are_refused(stored: Store) -> None:
     fine = detecting(pane="10m", defaults={"window": "30m", "min_samples": 20})
-    with pytest.raises(InputError, match=r"detect.defaults.window is 1800000 ms, but panes of 3600000 ms are stored"):
+    with pytest.raises(InputError, match=r"detect.defaults.window is 30m, but panes of 1h are stored"):
         again(stored, configured(detect=fine))
 
 
