@@ -16,7 +16,7 @@ from sinks.store.contract import BUCKETS, TABLES, Buckets
 from sinks.store.derived import SERIES, STATUSES, WORST
 from sinks.store.pieces import COUNTS, INFINITY, KEPT, MINUS_INFINITY
 from sinks.store.spans import Plan, Span
-from sinks.store.sql import Parameters, stretch_condition
+from sinks.store.sql import NARROW, Parameters, stretch_condition
 
 __all__ = ["KINDS", "bucket_ends", "chosen_span", "first_statement", "rollup_statement", "source_statements"]
 
@@ -83,18 +83,35 @@ def bucket_ends(buckets: Buckets, ends_ms: NDArray[np.int64]) -> NDArray[np.int6
     return -(-ends_ms // buckets.step_ms) * buckets.step_ms
 
 
-def source_statements(where: Mapping[str, Any], parts: Plan) -> dict[str, Statement]:
-    """Return the statements for the rows of all buckets, by table; for ``scores`` always."""
-    scores = ", ".join([*SERIES, *WORST])
-    pieces = ", ".join([*SERIES, "bucket_end_ms", *KEPT])
-    found = {"scores": _rows("scores", scores, where, parts.raw)}
-    spans = {"scores_1h": parts.hours, "scores_1d": parts.days}
-    return found | {name: _rows(name, pieces, where, some) for name, some in spans.items() if some}
+def source_statements(
+    where: Mapping[str, Any], parts: Plan, series: Sequence[tuple[str, ...]] = ()
+) -> dict[str, Statement]:
+    """Return the statements for the rows of all buckets, by table; for ``scores`` always.
+
+    Parameters
+    ----------
+    where : mapping
+    parts : Plan
+    series : sequence of tuple of str
+        Only these, if there are any: values of ``SERIES``.
+    """
+    columns = {"scores": ", ".join([*SERIES, *WORST])}
+    columns |= dict.fromkeys(("scores_1h", "scores_1d"), ", ".join([*SERIES, "bucket_end_ms", *KEPT]))
+    found = {}
+    for table, spans in (("scores", parts.raw), ("scores_1h", parts.hours), ("scores_1d", parts.days)):
+        if spans or table == "scores":
+            values = Parameters()
+            condition = " AND ".join([*_among(series, values), _condition(table, where, spans, values)])
+            narrow = NARROW if series or "signal" in where else ""
+            found[table] = f"SELECT {columns[table]} FROM {table} FINAL PREWHERE {condition}{narrow}", dict(values)
+    return found
 
 
-def _rows(table: str, columns: str, where: Mapping[str, Any], spans: Sequence[Span]) -> Statement:
-    values = Parameters()
-    return f"SELECT {columns} FROM {table} FINAL PREWHERE {_condition(table, where, spans, values)}", dict(values)
+def _among(series: Sequence[tuple[str, ...]], values: Parameters) -> Iterable[str]:
+    # As a set of tuples, which the index understands: the product of the sets of each column would be far larger.
+    if series:
+        names = ", ".join(values.bind("Array(String)", list(column)) for column in zip(*series, strict=True))
+        yield f"({', '.join(SERIES)}) IN arrayZip({names})"
 
 
 def first_statement(buckets: Buckets, parts: Plan) -> Statement:

@@ -15,7 +15,7 @@ from sinks.store.buckets import KINDS, bucket_ends, chosen_span, first_statement
 from sinks.store.contract import Buckets, Columns, Query
 from sinks.store.derived import SERIES, TIERS
 from sinks.store.pieces import combined, joined, pieces_of_scores
-from sinks.store.spans import DAY_MS, HOUR_MS, Plan, merged, plan
+from sinks.store.spans import DAY_MS, HOUR_MS, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
 
@@ -36,7 +36,7 @@ BATCH = {"scores": 2_000, "panes": 8}
 
 CHANGED = (
     "SELECT DISTINCT hour_ms FROM touched WHERE {conditions} GROUP BY model, hour_ms "
-    "HAVING max(touched_ms) > max(refreshed_ms) ORDER BY hour_ms SETTINGS final = 0"
+    "HAVING max(touched_ms) > max(refreshed_ms) ORDER BY hour_ms SETTINGS final = 0, max_threads = 1"
 )
 
 
@@ -48,20 +48,19 @@ def read_buckets(store: SqlStore, buckets: Buckets) -> Columns:
     if parts.hours or parts.days:
         hours = _changed(store, "scores", buckets.where, (span[0] - HOUR_MS, span[1]))
         parts = plan(span, buckets.step_ms, hours)
-    where = buckets.where
+    where, series = buckets.where, list[tuple[str, ...]]()
     if buckets.limit is not None and not {"model", "signal"} <= set(where):
         first = store.fetch(*first_statement(buckets, parts), KINDS)
-        if not first["model"]:
-            return combined(buckets, _pieces(store, buckets, {"model": []}, parts))
-        where = {name: sorted(set(first[name])) for name in SERIES}
-        if buckets.order == "time" and buckets.step_ms:
+        series = sorted(set(zip(*(first[name] for name in SERIES), strict=True)))
+        where = where if series else {"model": []}
+        if series and buckets.order == "time" and buckets.step_ms:
             parts = plan((span[0], min(span[1], int(first["bucket_end_ms"][-1]))), buckets.step_ms, hours)
-    return combined(buckets, _pieces(store, buckets, where, parts))
+    return combined(buckets, _pieces(store, buckets, source_statements(where, parts, series)))
 
 
-def _pieces(store: SqlStore, buckets: Buckets, where: Mapping[str, Any], parts: Plan) -> Columns:
+def _pieces(store: SqlStore, buckets: Buckets, statements: Mapping[str, tuple[str, dict[str, Any]]]) -> Columns:
     found = []
-    for table, statement in source_statements(where, parts).items():
+    for table, statement in statements.items():
         rows = store.fetch(*statement, KINDS)
         ends_ms = bucket_ends(buckets, rows["window_end_ms" if table == "scores" else "bucket_end_ms"])
         found.append(pieces_of_scores(rows, ends_ms) if table == "scores" else rows | {"bucket_end_ms": ends_ms})

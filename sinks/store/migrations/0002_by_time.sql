@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS scores_by_time
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(window_end_ms))
 ORDER BY (model, intDiv(window_end_ms, 86400000), signal, segment, version, detector, window_end_ms)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 1073741824, non_replicated_deduplication_window = 10000;
 
 -- What the store held before.
 INSERT INTO scores_by_time (model, signal, `segment`, `version`, detector, window_end_ms, window_ms, statistic, effect, min_effect, p_value, surprise, surprise_limit, status, n, baseline_n, baseline_from_ms, baseline_to_ms, idle, detail)

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS latest
 )
 ENGINE = ReplacingMergeTree(window_end_ms)
 ORDER BY (model, signal, segment, version, detector)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 1073741824, non_replicated_deduplication_window = 10000;
 
 -- Filled by the insert itself, in the same statement. A repeated token is a repetition here too (the engine's setting
 -- deduplicate_blocks_in_dependent_materialized_views, on by default): should the first insert have been cut off

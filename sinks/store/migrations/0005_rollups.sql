@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS scores_1h
 ENGINE = ReplacingMergeTree(refreshed_ms)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(bucket_end_ms))
 ORDER BY (model, intDiv(bucket_end_ms, 604800000), signal, segment, version, detector, bucket_end_ms)
-SETTINGS index_granularity = 1024;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 1073741824;
 
 -- The same by the day (UTC), worked out from the scores too: days are asked for where a span is long.
 CREATE TABLE IF NOT EXISTS scores_1d
@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS scores_1d
 ENGINE = ReplacingMergeTree(refreshed_ms)
 PARTITION BY toYear(fromUnixTimestamp64Milli(bucket_end_ms))
 ORDER BY (model, signal, segment, version, detector, bucket_end_ms)
-SETTINGS index_granularity = 1024;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 1073741824;
 
 -- Panes added up to 5 minutes, over topics and partitions, for windows of months. Integer sums: exact in any order.
 CREATE TABLE IF NOT EXISTS panes_5m
