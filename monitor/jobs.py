@@ -14,6 +14,7 @@ __all__ = ["JOBS", "start_jobs"]
 
 JOBS: dict[str, tuple[int, Callable[[Service], None]]] = {
     "trim_ingest_log": (60, lambda service: service.trim_ingest_log()),
+    "refresh_roll_ups": (60, lambda service: service.refresh_roll_ups()),
     "log_status": (300, lambda service: service.log_status()),
 }
 """Every job: how often it runs, in seconds, and what it does."""

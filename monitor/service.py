@@ -309,6 +309,13 @@ class Service:
         for stream, position in zip(rows["name"], rows["position"].tolist(), strict=True):
             self._http_log.trim(stream, position)
 
+    def refresh_roll_ups(self) -> None:
+        """Add up what has settled; until it has worked, answers come from the rows and are only slower."""
+        try:
+            self.store.refresh()
+        except StoreError as error:
+            log.warning("roll-ups were not refreshed", reason=str(error), retryable=error.retryable)
+
     def log_status(self) -> None:
         """Write a line to the log."""
         log.info("status", **self.status())
