@@ -23,10 +23,11 @@ from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
 from monitor.panerows import PaneRows, read_panes
 from monitor.rows import Rows, empty_rows, extend
-from monitor.stored import Panes, complete_ms, first_ms, panes_of
+from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import PER_EVENT, Watch
 from monitor.windows import first_window_end
 from sinks.store.contract import Columns, Query, Store
+from sinks.store.derived import TIERS
 
 __all__ = ["Backtest", "SignalCount", "Span", "backtest", "learning_ms", "span_of"]
 
@@ -47,12 +48,15 @@ class Span:
         Windows that end within ``(from_ms, to_ms]`` are reported.
     first_ms : int
         Where stored panes begin.
+    table : str
+        From which they are read.
     """
 
     learn_from_ms: int
     from_ms: int
     to_ms: int
     first_ms: int
+    table: str = "panes"
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,8 @@ def span_of(
         If the store has no panes of the model there, or the ends are in the wrong order.
     """
     name = watch.name
-    first, complete = first_ms(store, name), complete_ms(store, name)
+    table = table_for(store, watch)
+    first, complete = begins_ms(store, name, table), complete_ms(store, name)
     if first is None or complete is None:
         models = sorted(set(store.read(Query("progress", columns=("model",)))["model"]))
         raise InputError(f"the store has no panes of model {name!r}; it has {', '.join(models) or 'no model at all'}")
@@ -176,7 +181,7 @@ def span_of(
             f"model {name!r} has complete panes from {utc(first)} to {utc(complete)}; "
             f"learning from {utc(learn_from_ms)} and judging {utc(from_ms)} to {utc(to_ms)} leaves nothing"
         )
-    return Span(learn_from_ms, from_ms, to_ms, first)
+    return Span(learn_from_ms, from_ms, to_ms, first, table)
 
 
 def backtest(
@@ -213,7 +218,7 @@ def backtest(
     InputError
         If panes cannot be summed to the windows of the configuration, or a signal was kept in another layout.
     """
-    panes = panes_of(store, watch.name, span.learn_from_ms, span.to_ms)
+    panes = _stored(store, watch.name, span)
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
     stretches = _stretches(watch, span, panes)
@@ -222,7 +227,7 @@ def backtest(
     known = {*watch.layouts, "volume"}
     signals = sorted(known) if {kind.signal for kind in panes} - known else None
     judges, tally, done = Judges(watch, keep), _Tally(span, keep), 0
-    for read, stretch in _read_ahead(store, watch, stretches, signals):
+    for read, stretch in _read_ahead(store, watch, span, stretches, signals):
         for judged in judges.advance(read, stretch):
             tally.take(watch.name, judged)
         done += len(stretch)
@@ -256,15 +261,26 @@ def backtest(
 # -- what can be judged ----------------------------------------------------------------------------------------
 
 
+def _stored(store: Store, model: str, span: Span) -> list[Panes]:
+    """What is to be read; of sums that are behind, the panes that are to be added up meanwhile."""
+    fine = panes_of(store, model, span.learn_from_ms, span.to_ms)
+    if span.table == "panes":
+        return fine
+    sums = panes_of(store, model, span.learn_from_ms - TIERS[span.table], span.to_ms, span.table)
+    reach = max((kind.last_ms for kind in sums), default=0)
+    fresh = [kind for kind in fine if kind.last_ms > reach + DAY_MS]
+    return [*sums, *fresh]
+
+
 def _check_lengths(watch: Watch, panes: Iterable[Panes]) -> None:
     defaults = watch.model.spec.detect.defaults
     lengths = {"window": defaults.window, "every": defaults.step_ms, "offset": defaults.offset}
     for pane_ms in sorted({kind.pane_ms for kind in panes}):
         for key in (key for key, length in lengths.items() if length % pane_ms):
-            wanted, stored = format_duration(lengths[key]), format_duration(pane_ms)
+            given, stored = format_duration(lengths[key]), format_duration(pane_ms)
             raise InputError(
-                f"detect.defaults.{key} is {wanted}, but panes of {stored} are stored: windows can only be whole panes; "
-                "replay the events for finer ones"
+                f"detect.defaults.{key} is {given}, but panes of {stored} are stored: "
+                "windows can only be whole panes; replay the events for finer ones"
             )
 
 
@@ -316,14 +332,15 @@ def _stretches(watch: Watch, span: Span, panes: Iterable[Panes]) -> list[range]:
 
 
 def _read_ahead(
-    store: Store, watch: Watch, stretches: Iterable[range], signals: Sequence[str] | None
+    store: Store, watch: Watch, span: Span, stretches: Iterable[range], signals: Sequence[str] | None
 ) -> Iterator[tuple[PaneRows, range]]:
     """Read each stretch while the one before it is judged: the store and the kernels both work outside of Python."""
     window_ms = watch.model.spec.detect.defaults.window
     with ThreadPoolExecutor(1, thread_name_prefix="panes") as reader:
         waiting: deque[tuple[Future[PaneRows], range]] = deque()
         for ends in stretches:
-            waiting.append((reader.submit(read_panes, store, watch, ends[0] - window_ms, ends[-1], signals), ends))
+            reach = (ends[0] - window_ms, ends[-1])
+            waiting.append((reader.submit(read_panes, store, watch, *reach, signals, span.table), ends))
             if len(waiting) > 1:
                 panes, before = waiting.popleft()
                 yield panes.result(), before

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from monitor.judged import Key
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
+from sinks.store.derived import TIERS
+from sinks.store.rollups import tier_question
 from sinks.store.rows import checked_query
 from sinks.store.sql import select
 from sinks.store.sqlstore import SqlStore
@@ -111,7 +113,14 @@ Part = list[tuple[Piece, Integers]]
 """Pieces, with the numbers of some of their rows."""
 
 
-def read_panes(store: Store, watch: Watch, low_ms: int, high_ms: int, signals: Sequence[str] | None = None) -> PaneRows:
+def read_panes(
+    store: Store,
+    watch: Watch,
+    low_ms: int,
+    high_ms: int,
+    signals: Sequence[str] | None = None,
+    table: str = "panes",
+) -> PaneRows:
     """Read a model's panes that start within ``[low_ms, high_ms)``.
 
     Parameters
@@ -121,12 +130,14 @@ def read_panes(store: Store, watch: Watch, low_ms: int, high_ms: int, signals: S
     low_ms, high_ms : int
     signals : sequence of str or None
         Only these.
+    table : str
+        ``panes``, or a table of panes that are added up.
     """
-    where: dict[str, Any] = {"model": watch.name, "late_at_ms": 0}
+    where: dict[str, Any] = {"model": watch.name, "late" if table in TIERS else "late_at_ms": 0}
     if signals is not None:
         where["signal"] = list(signals)
     low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
-    query = Query("panes", where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
+    query = Query(table, where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
     flat = _from_sql(store, query) if isinstance(store, SqlStore) else [_from_rows(store, query)]
     return PaneRows([_arranged(watch, some) for some in flat])
 
@@ -175,7 +186,13 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
 
 
 def _from_sql(store: SqlStore, query: Query) -> list[_Flat]:
-    inner, values = select(checked_query(query), ordered=False)
+    query = checked_query(query)
+    if query.table in TIERS:
+        inner, values = tier_question(store, query)
+        # To sort rows takes longer than to read them, and sums do not depend on their order.
+        inner = inner[: inner.rindex("\nORDER BY ")]
+    else:
+        inner, values = select(query, ordered=False)
     table = store.arrow(_NARROW.format(inner=inner), values)
     return [_from_batch(batch) for batch in table.to_batches()]
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.fold import ENDED
+from monitor.watch import Watch
 from sinks.store.contract import Query, Store
+from sinks.store.derived import TIERS
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["Panes", "complete_ms", "first_ms", "panes_of"]
+__all__ = ["Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
 
 DAY_MS = 86_400_000
+LATEST_MS = 1 << 62
 
 _SQL = """
 SELECT signal, segment, layout, pane_ms, min(pane_start_ms) AS first_ms, max(pane_start_ms) AS last_ms,
     toInt64(sum(length(counts))) AS cells
-FROM panes
-PREWHERE model = {model:String} AND late_at_ms = 0
-    AND pane_start_ms >= {low:Int64} AND pane_start_ms < {high:Int64}
+FROM {table}
+PREWHERE model = {{model:String}} AND {late} = 0
+    AND pane_start_ms >= {{low:Int64}} AND pane_start_ms < {{high:Int64}}
 GROUP BY signal, segment, layout, pane_ms
 ORDER BY signal, segment, first_ms, layout, pane_ms
 SETTINGS final = 0
@@ -48,10 +52,14 @@ class Panes:
     cells: int
 
 
-def panes_of(store: Store, model: str, low_ms: int, high_ms: int) -> list[Panes]:
-    """Return what kinds of panes of a model, on time, start within ``[low_ms, high_ms)``."""
+def panes_of(store: Store, model: str, low_ms: int, high_ms: int, table: str = "panes") -> list[Panes]:
+    """Return what kinds of panes of a model, on time, start within ``[low_ms, high_ms)``.
+
+    Of a table of sums those that are to be worked out anew may be missing.
+    """
     if isinstance(store, SqlStore):
-        found = store.query(_SQL, {"model": model, "low": low_ms, "high": high_ms})
+        sql = _SQL.format(table=table, late="late" if table in TIERS else "late_at_ms")
+        found = store.query(sql, {"model": model, "low": low_ms, "high": high_ms})
         return [Panes(*kind) for kind in zip(*map(_listed, found.values()), strict=True)]
     columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms", "counts")
     where, low, high = {"model": model, "late_at_ms": 0}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
@@ -72,6 +80,48 @@ def first_ms(store: Store, model: str) -> int | None:
     where, column = {"model": model, "late_at_ms": 0}, ("pane_start_ms",)
     starts = store.read(Query("panes", where, order=column, limit=1, columns=column))["pane_start_ms"]
     return int(starts[0]) if len(starts) else None
+
+
+def table_for(store: Store, watch: Watch) -> str:
+    """Return the table from which windows are added up soonest: the one of the longest panes that they consist of.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+    """
+    if not isinstance(store, SqlStore):
+        return "panes"
+    defaults = watch.model.spec.detect.defaults
+    fine = panes_of(store, watch.name, 0, LATEST_MS)
+    for table, length_ms in sorted(TIERS.items(), key=lambda tier: -tier[1]):
+        if any(part % length_ms for part in (defaults.window, defaults.step_ms, defaults.offset)):
+            continue
+        if any(length_ms % kind.pane_ms for kind in fine):
+            continue
+        if any(kind.pane_ms < length_ms for kind in fine) or _reaches_further(store, watch.name, table, fine):
+            return table
+    return "panes"
+
+
+def _reaches_further(store: SqlStore, model: str, table: str, fine: Sequence[Panes]) -> bool:
+    """Whether sums are left of panes that are not."""
+    begins = min((kind.first_ms for kind in panes_of(store, model, 0, LATEST_MS, table)), default=LATEST_MS)
+    return begins + TIERS[table] <= min((kind.first_ms for kind in fine), default=LATEST_MS)
+
+
+def begins_ms(store: Store, model: str, table: str) -> int | None:
+    """Return where a model's panes on time begin; None if there are none.
+
+    A sum begins where its panes might have; while those are there, the first of them counts.
+    """
+    fine = first_ms(store, model)
+    if table not in TIERS:
+        return fine
+    sums = min((kind.first_ms for kind in panes_of(store, model, 0, LATEST_MS, table)), default=None)
+    if sums is None or (fine is not None and fine < sums + TIERS[table]):
+        return fine
+    return sums
 
 
 def complete_ms(store: Store, model: str) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import history, replay, soak, startup
+from bench import backtest, history, replay, soak, startup
 from bench import store as stores
 
 FIGURES = {"leeway", "command", "river", "ratio"}
@@ -31,6 +31,18 @@ def test_the_first_process_compiles_and_the_next_does_not() -> None:
     found = startup.measure(events=20, rounds=1)
 
     assert found["compiling_s"] > found["cached_best_s"] > 0
+
+
+def test_backtest_prints_seconds_and_where_they_go(capsys: pytest.CaptureFixture[str]) -> None:
+    backtest.main(["--days", "2", "--signals", "5", "--rounds", "1"])
+
+    *lines, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert (found["windows"], found["panes"]) == (2 * 288, 6 * 2 * 288)
+    assert found["tests"] > found["windows"]
+    assert found["ratio"] == pytest.approx(found["windows_per_s"] / found["peer_windows_per_s"])
+    assert sum(found["profile"].values()) > 0
+    assert any(line.startswith("leeway: backtest") for line in lines)
 
 
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:

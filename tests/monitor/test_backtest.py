@@ -17,6 +17,7 @@ from monitor.errors import InputError
 from monitor.watch import compile_watch
 from sinks.store import open_store
 from sinks.store.contract import Query, Store
+from sinks.store.sqlstore import SqlStore
 from tests.monitor.streams import (
     DAY_MS,
     DRIFT_MS,
@@ -95,6 +96,21 @@ def test_an_embedded_store_gives_what_the_store_in_memory_gives(stored: Store, t
             there, here = again(embedded, configuration), again(stored, configuration)
             assert texts(scores(there)) == texts(scores(here))
             assert replace(there, scores=here.scores) == here
+
+
+def test_added_up_panes_give_the_same_rows_before_and_after_they_are_brought_up_to_date(tmp_path: Path) -> None:
+    daily = {"window": "6h", "min_samples": 40, "learn_windows": 6}
+    configuration = configured(detect=detecting(pane="30m", defaults=daily))
+    store, _ = replayed_lines(tmp_path, troubled(6, days=8), configuration)
+    with closing(open_store("chdb", str(tmp_path / "store"))) as embedded:
+        for table in ("panes", "progress", "scores", "alerts"):
+            embedded.append(table, store.read(Query(table)), token=table)
+        for _ in range(2):
+            done = again(embedded, configuration)
+            assert done.span.table == "panes_1h"
+            assert texts(scores(done)) == texts(rows(store, "scores"))
+            assert isinstance(embedded, SqlStore)
+            embedded.refresh(settle_ms=0)
 
 
 def test_no_signal_s_scores_need_be_kept_to_know_what_fires(stored: Store) -> None:
