@@ -20,6 +20,7 @@ from detectors.chart import kernels, p_values
 from detectors.chart.kernels import (
     ABOUT,
     CODES,
+    DRIFT,
     EFFECT,
     NEWEST,
     NO_BASELINE,
@@ -27,6 +28,8 @@ from detectors.chart.kernels import (
     PROGRESS,
     REASON,
     RULES,
+    STATUS,
+    TABLE,
     TOO_FEW,
     judge_windows,
 )
@@ -193,6 +196,9 @@ class DistributionSeries:
             return str(progress(int(judged.about[t, PROGRESS])))
         p_value = float(judged.p_values[t, d]) if codes[REASON] == kernels.CHANCE else np.nan
         why = reason(numbers, codes, float(self._min_effects[d]), p_value, self._limits.enough)
+        if codes[STATUS] == DRIFT and not np.isnan(numbers[TABLE]):
+            with_it, without, with_it_now, without_now = numbers[TABLE:].tolist()
+            why = f"{_percent(with_it, without)} → {_percent(with_it_now, without_now)}"
         if self.detectors[d] == "new_category" and numbers[EFFECT] > 0:
             new = [(names[column], count) for column, count in judged.newest[t].tolist() if column >= 0]
             why = words(why, f"new: {', '.join(f'{name[:40]!r} ({count})' for name, count in new)}")
@@ -206,6 +212,10 @@ class DistributionSeries:
         """Go on from a snapshot."""
         self.reference.restore(state["reference"])
         self._variation.restore(state["variation"])
+
+
+def _percent(part: float, rest: float) -> str:
+    return f"{100 * part / (part + rest):.3g} %"
 
 
 def _default(detector: str) -> float:

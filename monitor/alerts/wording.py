@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -20,6 +21,9 @@ KINDS = {
     "serving": "serving metrics",
 }
 """What several signals of a kind are called, in the order in which a title lists them."""
+
+SHARES = re.compile(r"([^ ]+ %) → ([^ ]+ %)(?:; )?")
+"""How the detail of a verdict about a rate begins: its share of the events in the baseline, and in the window."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,11 +89,14 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
 def reason(moved: Moved) -> str:
     """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does."""
     verdict = moved.evidence
+    shares = SHARES.match(verdict.detail)
+    effect = f"effect {_number(verdict.effect)} (Cohen's h), " if shares else ""
+    measure = _measure(verdict, effect)
     parts = [
-        f"{_name(verdict)} moved since {utc(moved.since_ms)}: {_measure(verdict)}{_limit(verdict)}",
+        f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}",
         _surprise(verdict),
-        f"{verdict.n:,} events up to {utc(verdict.at_ms)} compared with {_baseline(verdict)}",
-        verdict.detail,
+        f"{verdict.n:,} events up to {utc(verdict.at_ms)}{_baseline(verdict)}",
+        verdict.detail[shares.end() :] if shares else verdict.detail,
         _now(moved),
     ]
     return "; ".join(part for part in parts if part)
@@ -116,13 +123,16 @@ def _name(verdict: Verdict) -> str:
     return f"{verdict.signal} [{verdict.segment}]" if verdict.segment else verdict.signal
 
 
-def _measure(verdict: Verdict) -> str:
+def _measure(verdict: Verdict, effect: str = "") -> str:
+    """Say how much it is, and how many times its limit; a rate by its shares, with ``effect`` beside them."""
     name = verdict.detector.upper() if len(verdict.detector) <= 3 else verdict.detector.replace("_", " ")
+    shares = SHARES.match(verdict.detail)
+    number = f"{shares[1]} → {shares[2]}" if shares else _number(verdict.effect)
     # `volume volume 2.3` reads badly: a signal watched by the detector of its own name needs it once.
-    amount = _number(verdict.effect) if name == verdict.signal else f"{name} {_number(verdict.effect)}"
+    amount = number if name == verdict.signal else f"{name} {number}"
     if not 0 < verdict.strength < math.inf:
         return amount
-    return f"{amount}, {_times(verdict.strength)}× its limit"
+    return f"{amount}, {effect}{_times(verdict.strength)}× its limit"
 
 
 def _limit(verdict: Verdict) -> str:
@@ -136,10 +146,12 @@ def _surprise(verdict: Verdict) -> str:
 
 
 def _baseline(verdict: Verdict) -> str:
+    if verdict.baseline_n == 0:
+        return ""
     if verdict.baseline_to_ms <= verdict.baseline_from_ms:
-        return f"{verdict.baseline_n:,} of the baseline"
+        return f" compared with {verdict.baseline_n:,} of the baseline"
     stretch = f"{utc(verdict.baseline_from_ms)} to {utc(verdict.baseline_to_ms)}"
-    return f"{verdict.baseline_n:,} from {stretch}"
+    return f" compared with {verdict.baseline_n:,} from {stretch}"
 
 
 def _now(moved: Moved) -> str:

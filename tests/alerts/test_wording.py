@@ -111,6 +111,26 @@ def test_a_reason_leaves_out_what_is_not_known() -> None:
     )
 
 
+def test_a_rate_is_told_by_its_shares_rather_than_by_its_effect_size() -> None:
+    debts = moved(
+        "feature:debts", detector="missing_rate", effect=2.98, min_effect=0.2, detail="0.1 % → 93 %; more about it"
+    )
+    assert title("m", [debts]) == "m: feature:debts moved (missing rate 0.1 % → 93 %, 15× its limit)"
+    assert reason(debts) == (
+        "feature:debts moved since 2013-02-08 05:00 UTC: missing rate 0.1 % → 93 %, effect 2.98 (Cohen's h), "
+        "15× its limit of 0.2; 24,311 events up to 2013-02-09 05:00 UTC compared with 751,802 of the baseline; "
+        "more about it"
+    )
+
+
+def test_a_volume_which_has_no_baseline_of_events_is_not_compared_with_none_of_them() -> None:
+    volume = moved("volume", detector="volume", detail="300 events, 901 expected from 6 earlier weeks")
+    verdict = replace(volume.evidence, baseline_n=0)
+    assert reason(replace(volume, evidence=verdict)).endswith(
+        "; 24,311 events up to 2013-02-09 05:00 UTC; 300 events, 901 expected from 6 earlier weeks"
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "ending"),
     [
