@@ -6,9 +6,8 @@ so that the configuration which did run gives the rows that it gave.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +15,11 @@ from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.wording import utc
-from monitor.config.model import FirstEventsBaseline, RollingBaseline
 from monitor.config.values import format_duration
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
-from monitor.panerows import PaneRows, read_panes
+from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import PER_EVENT, Watch
@@ -29,11 +27,9 @@ from monitor.windows import first_window_end
 from sinks.store.contract import Columns, Query, Store
 from sinks.store.derived import TIERS
 
-__all__ = ["Backtest", "SignalCount", "Span", "backtest", "learning_ms", "span_of"]
+__all__ = ["Backtest", "SignalCount", "Span", "backtest", "span_of"]
 
 DAY_MS = 86_400_000
-CELLS_AT_ONCE = 16_000_000
-"""Counts of panes that are read in one go: about 100 MB, of which two are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -132,22 +128,6 @@ class Backtest:
         return sum(alert.at_ms > self.span.from_ms for alert in self.now)
 
 
-def learning_ms(watch: Watch) -> int | None:
-    """How much history the configuration needs before it can judge; None for all there is.
-
-    Examples
-    --------
-    A baseline of a data set needs no history, but the variation of each signal and four days' volume do.
-    """
-    spec = watch.model.spec
-    if isinstance(spec.baseline, FirstEventsBaseline):
-        return None
-    defaults = spec.detect.defaults
-    span_ms = spec.baseline.span if isinstance(spec.baseline, RollingBaseline) else 0
-    windows_ms = span_ms + 2 * defaults.learn_windows * defaults.window
-    return max(windows_ms, 28 * DAY_MS) if "volume" in watch.uses.get("volume", {}) else windows_ms
-
-
 def span_of(
     store: Store, watch: Watch, from_ms: int | None = None, to_ms: int | None = None, learn_from_ms: int | None = None
 ) -> Span:
@@ -221,13 +201,13 @@ def backtest(
     panes = _stored(store, watch.name, span)
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
-    stretches = _stretches(watch, span, panes)
-    ends = [end_ms for stretch in stretches for end_ms in stretch]
+    ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
     # Signals of the store that the configuration does not have are not even read.
     known = {*watch.layouts, "volume"}
     signals = sorted(known) if {kind.signal for kind in panes} - known else None
     judges, tally, done = Judges(watch, keep), _Tally(span, keep), 0
-    for read, stretch in _read_ahead(store, watch, span, stretches, signals):
+    stretches = in_stretches(ends, sum(kind.cells for kind in panes))
+    for read, stretch in read_ahead(store, watch, stretches, signals, span.table):
         for judged in judges.advance(read, stretch):
             tally.take(watch.name, judged)
         done += len(stretch)
@@ -320,32 +300,6 @@ def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
 
 
 # -- judging ---------------------------------------------------------------------------------------------------
-
-
-def _stretches(watch: Watch, span: Span, panes: Iterable[Panes]) -> list[range]:
-    """Ends of windows, cut so that the panes of each stretch fit into memory."""
-    defaults = watch.model.spec.detect.defaults
-    ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, defaults.step_ms)
-    count = -(-sum(kind.cells for kind in panes) // CELLS_AT_ONCE) or 1
-    length = -(-len(ends) // count) or 1
-    return [ends[start : start + length] for start in range(0, len(ends), length)]
-
-
-def _read_ahead(
-    store: Store, watch: Watch, span: Span, stretches: Iterable[range], signals: Sequence[str] | None
-) -> Iterator[tuple[PaneRows, range]]:
-    """Read each stretch while the one before it is judged: the store and the kernels both work outside of Python."""
-    window_ms = watch.model.spec.detect.defaults.window
-    with ThreadPoolExecutor(1, thread_name_prefix="panes") as reader:
-        waiting: deque[tuple[Future[PaneRows], range]] = deque()
-        for ends in stretches:
-            reach = (ends[0] - window_ms, ends[-1])
-            waiting.append((reader.submit(read_panes, store, watch, *reach, signals, span.table), ends))
-            if len(waiting) > 1:
-                panes, before = waiting.popleft()
-                yield panes.result(), before
-        for panes, ends in waiting:
-            yield panes.result(), ends
 
 
 @dataclass

@@ -6,7 +6,8 @@ does not depend on which worker was faster. A partition that is read to its end 
 no longer holds the others back; what is decided without it says so.
 
 Rows are written before the checkpoint; after a crash the windows since the last checkpoint are judged again from
-the same panes and give the same rows.
+the same panes and give the same rows. Under a changed configuration, baselines and variations are learned anew from the
+panes that are stored.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.fold import ENDED
 from monitor.judges import Judges, follow
 from monitor.panerows import read_panes
+from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.rows import append, empty_rows, extend
 from monitor.sources.contract import Partition
+from monitor.stored import begins_ms, panes_of, table_for
 from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.store.contract import Query, Store
@@ -30,6 +33,9 @@ __all__ = ["Evaluated", "Evaluation", "Horizon"]
 
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
+
+LEARNED_AT_MOST = 20_000
+"""Windows from which is learned anew under another configuration: ten weeks of five minutes."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,29 @@ class Evaluation:
 
     def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
         self._lifecycle.restore(state["lifecycle"])
-        self.next_end_ms = self._saved_ms = next_end_ms
         if state["config"] == self._watch.config_hash:
+            self.next_end_ms = self._saved_ms = next_end_ms
             self._judges.restore(state)
+            return
+        # Under another configuration windows may end elsewhere; alerts go on behind the last one that was judged.
+        judged_ms = state["lifecycle"]["at_ms"]
+        behind_ms = next_end_ms - 1 if judged_ms is None else judged_ms
+        offset_ms = self._watch.model.spec.detect.defaults.offset
+        self.next_end_ms = ((behind_ms - offset_ms) // self._step_ms + 1) * self._step_ms + offset_ms
+        self._learn_anew(self.next_end_ms)
+
+    def _learn_anew(self, next_end_ms: int) -> None:
+        """Learn from stored panes what another configuration would have learned; nothing is written or alarms."""
+        table = table_for(self._store, self._watch)
+        begins = begins_ms(self._store, self._watch.name, table)
+        if begins is None:
+            return
+        needed_ms = learning_ms(self._watch)
+        most_ms = LEARNED_AT_MOST * self._step_ms
+        from_ms = max(begins, next_end_ms - (most_ms if needed_ms is None else min(needed_ms, most_ms)))
+        ends = range(first_window_end(self._watch, from_ms), next_end_ms, self._step_ms)
+        if ends:
+            kinds = panes_of(self._store, self._watch.name, from_ms, next_end_ms)
+            stretches = in_stretches(ends, sum(kind.cells for kind in kinds))
+            for panes, stretch in read_ahead(self._store, self._watch, stretches, None, table):
+                self._judges.advance(panes, stretch)

@@ -15,15 +15,18 @@ import pytest
 from detectors.sketch import NumericSummary
 from monitor.baselines import add_up
 from monitor.columns import Columns
+from monitor.evaluate import Evaluation, Horizon
 from monitor.panerows import read_panes
 from monitor.panes import summary_of
 from monitor.watch import compile_watch
 from monitor.windows import Blocks, distinct_keys
 from sinks.store.contract import Query, Store
+from sinks.store.memory import MemoryStore
 from tests.monitor.streams import (
     DAY_MS,
     HOUR_MS,
     START_MS,
+    TOPIC,
     application,
     applications,
     as_lines,
@@ -201,6 +204,49 @@ def test_a_slice_alarms_when_only_it_has_changed(tmp_path: Path) -> None:
     store = watched(tmp_path, only_in_france, days=23, segments=segments, detect=daily)
     assert {row["segment"] for row in drifts(store, detector="psi")} >= {"country=FR"}
     assert "country=DE" not in {row["segment"] for row in drifts(store)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"baseline": {"kind": "rolling", "span": "3d"}},
+        {"detect": DAILY | {"defaults": {"window": "3h", "offset": "1h", "min_samples": 20, "learn_windows": 8}}},
+        {"detect": DAILY | {"rules": [{"on": "*:*", "use": [{"psi": {"min_effect": 0.3}}]}]}},
+    ],
+    ids=["baseline", "windows", "rules"],
+)
+def test_a_changed_configuration_goes_on_as_if_it_had_run_from_the_start(
+    changed: dict[str, Any], tmp_path: Path
+) -> None:
+    """What it would have learned is learned from the panes that are stored."""
+    change = from_day_nine(lambda event: event.update(amount=event["amount"] * 5))
+    before = configured(detect=DAILY, segments=[])
+    after = configured(**{"detect": DAILY, "segments": []} | changed)
+    store = watched(tmp_path, change)
+    halfway = MemoryStore()
+    halfway.append("panes", store.read(Query("panes")), token="panes")
+    upto(halfway, START_MS + 8 * DAY_MS)
+    evaluation = Evaluation(compile_watch(before, "loans"), halfway)
+    evaluation.advance(Horizon())
+    evaluation.save()
+    upto(halfway, START_MS + 13 * DAY_MS)
+    Evaluation(compile_watch(after, "loans"), halfway).advance(Horizon())
+
+    whole = MemoryStore()
+    whole.append("panes", store.read(Query("panes")), token="panes")
+    upto(whole, START_MS + 13 * DAY_MS)
+    Evaluation(compile_watch(after, "loans"), whole).advance(Horizon())
+    later = {"window_end_ms": START_MS + 8 * DAY_MS + 1}
+    assert repr(halfway.read(Query("scores", low=later))) == repr(whole.read(Query("scores", low=later)))
+    assert [row["at_ms"] for row in rows(halfway, "alerts")] == [row["at_ms"] for row in rows(whole, "alerts")]
+    assert drifts(halfway, signal="feature:amount")
+
+
+def upto(store: Store, closed_ms: int) -> None:
+    """Say that everything before a time has come."""
+    reach = {"closed_ms": closed_ms, "newest_ms": closed_ms, "next_offset": closed_ms}
+    row = {"model": "loans", "topic": TOPIC, "partition": 0} | reach
+    store.append("progress", {name: [value] for name, value in row.items()}, token=str(closed_ms))
 
 
 def test_sliding_windows_are_the_sums_of_their_panes(tmp_path: Path) -> None:
