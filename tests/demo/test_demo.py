@@ -60,6 +60,16 @@ def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str,
     assert "drift" in {day["status"] for day in days}
 
 
+def test_a_backtest_of_the_configuration_that_ran_fires_what_fired(year: dict[str, Any], folder: Path) -> None:
+    store = folder / "data" / "demo" / "store"
+    said = leeway("backtest", ROOT / "configs" / "demo.yaml", "--store", store, "--json")
+    found = {document["model"]: document for document in map(json.loads, said.stdout.splitlines())}
+    for model, document in found.items():
+        assert document["fired_now"] == sum(alert["model"] == model for alert in year["alerts"])
+        assert all(outcome["before"] == outcome["now"] for outcome in document["alerts"])
+        assert all(count["before"] == count["now"] for count in document["signals"].values())
+
+
 def test_a_demo_does_not_take_the_store_from_one_that_serves(tmp_path: Path) -> None:
     checkout(tmp_path)
     config = shop.configured(tmp_path / "other", shop.model("shop", {"http": "shop"}))
