@@ -127,7 +127,8 @@ def first_statement(buckets: Buckets, parts: Plan) -> Statement:
         *_behind(buckets, values),
         f"ORDER BY {order} LIMIT {values.bind('UInt64', buckets.limit)}",
     ]
-    return "\n".join(lines), dict(values)
+    narrow = NARROW if len(buckets.where.get("model", ())) == 1 else ""
+    return "\n".join(lines) + narrow, dict(values)
 
 
 def _severities(buckets: Buckets, table: str, spans: Sequence[Span], values: Parameters) -> str:

@@ -24,7 +24,7 @@ STRETCHES = {
     "panes": ("pane_start_ms", 300_000),
     "panes_5m": ("pane_start_ms", 86_400_000),
     "panes_1h": ("pane_start_ms", 604_800_000),
-    "scores": ("window_end_ms", 86_400_000),
+    "scores": ("window_end_ms", 21_600_000),
     "scores_1h": ("bucket_end_ms", 604_800_000),
 }
 """Tables sorted by stretches of a time before their series: the time, and the stretch in ms.
@@ -136,7 +136,7 @@ def stretch_condition(table: str, name: str, operator: str, mark: str) -> Iterat
     Examples
     --------
     >>> list(stretch_condition("scores", "window_end_ms", "<", "{p0:Int64}"))
-    ['intDiv(`window_end_ms`, 86400000) <= intDiv({p0:Int64}, 86400000)']
+    ['intDiv(`window_end_ms`, 21600000) <= intDiv({p0:Int64}, 21600000)']
     """
     time, stretch_ms = STRETCHES.get(table, ("", 1))
     if name == time:
