@@ -13,6 +13,7 @@ export LEEWAY_CACHE
 SOURCE ?= file
 SERVE ?= 1
 SOAK_MINUTES ?= 10
+TESTERS ?= 2
 ARGS ?=
 
 help: ## list the targets
@@ -24,9 +25,9 @@ ifeq ($(SOURCE),kafka)
 endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
-test: $(installed) kafka ## run every test, against a real Kafka broker too: ARGS="-k psi"
+test: $(installed) kafka ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=2 processes
 	@.ci/packages docker-compose clickhouse-server openssl
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 lint: $(installed) ## check format, style and types
 	@$(python) -m ruff format --check .

@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as path, server() as target:
         embedded = open_store("chdb", path=path)
-        address = {"hosts": [f"{target.host}:{target.port}"], "user": target.user, "password": target.password}
+        address: dict[str, Any] = {
+            "hosts": [f"{target.host}:{target.port}"],
+            "user": target.user,
+            "password": target.password,
+        }
         driver = open_store("clickhouse", database="leeway_bench", **address)
         try:
             for table, size in ((table, size) for table in TABLES for size in options.sizes):
