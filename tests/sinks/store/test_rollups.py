@@ -70,14 +70,14 @@ QUESTIONS = {
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a few thousand scores over three days."""
     with store_of(request.param, request, tmp_path_factory.mktemp("store")) as opened:
-        opened.append("scores", scores(1_500), "a")
+        opened.append("scores", scores(1_000), "a")
         yield opened
 
 
 @pytest.fixture(scope="module")
 def twin() -> Store:
     store = open_store("memory")
-    store.append("scores", scores(1_500), "a")
+    store.append("scores", scores(1_000), "a")
     return store
 
 
@@ -150,7 +150,7 @@ def test_answers_stay_the_same_whenever_roll_ups_are_refreshed(sql_store: SqlSto
 
 def test_refreshed_hours_are_answered_without_the_scores(sql_store: SqlStore) -> None:
     question = Buckets(START_MS + 1, START_MS + 49 * HOUR_MS, 0, {"model": "m0"})
-    sql_store.append("scores", scores(1_500), "a")
+    sql_store.append("scores", scores(1_000), "a")
     before = sql_store.buckets(question)
     sql_store.refresh(0)
     sql_store.command(f"TRUNCATE TABLE {sql_store.altered('scores')}")

@@ -102,3 +102,9 @@ def test_a_bound_of_the_time_skips_other_stretches_of_every_series(chdb: ChdbSto
     read, of = map(int, re.findall(r"Granules: (\d+)/(\d+)", plan)[-1])
     assert 0 < read < of / 2
     assert len(chdb.read(query)["model"]) == rows / 4
+
+
+def test_every_table_is_in_the_documentation(chdb: ChdbStore) -> None:
+    documented = set(re.findall(r"`(\w+)`", (Path(__file__).parents[3] / "docs" / "schema.md").read_text()))
+    found = chdb.query("SELECT name FROM system.tables WHERE database = 'default' AND engine LIKE '%MergeTree'")
+    assert {*found["name"]} - {"schema_migrations"} <= documented

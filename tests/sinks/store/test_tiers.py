@@ -41,7 +41,7 @@ LAYOUTS: dict[str, Any] = {
 NUMBERS = st.sampled_from([0.0, -0.0, 0.5, 1.0, -3.5, 1e9, float("nan"), float("inf")])
 NAMES = st.sampled_from(["a", "it's", "b", "c", "d", "e", "", "é", None])
 PLACES = st.tuples(st.integers(0, 70), st.sampled_from([0, 0, 0, START_MS + 600_000]), st.integers(0, 1))
-PANES = st.dictionaries(PLACES, st.lists(st.tuples(NUMBERS, NAMES), max_size=6), min_size=1, max_size=25)
+PANES = st.dictionaries(PLACES, st.lists(st.tuples(NUMBERS, NAMES), max_size=6), min_size=1, max_size=14)
 MODELS = count()
 
 
@@ -76,7 +76,7 @@ def rows_of(model: str, panes: dict[tuple[int, int, int], list[Any]]) -> dict[st
 
 
 @given(panes=PANES, more=PANES, refreshed=st.booleans())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tier_holds_what_adding_its_panes_gives(
     store: Store, panes: dict[Any, Any], more: dict[Any, Any], refreshed: bool
 ) -> None:
