@@ -97,6 +97,7 @@ def test_a_port_in_use_shows_before_the_year_is_replayed(tmp_path: Path) -> None
 
 
 @pytest.mark.kafka
+@pytest.mark.timeout(900)
 def test_the_year_gives_the_same_alerts_through_kafka(year: dict[str, Any], tmp_path: Path) -> None:
     through_kafka = demo(tmp_path, "--source", "kafka")
     for name in ("events", "windows", "scores", "alerts", "outside"):
