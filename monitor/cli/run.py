@@ -56,7 +56,9 @@ def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.s
     from monitor.errors import SourceError
 
     address = (host or api.host, api.port if port is None else port)
-    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    # Only of a socket that says TCP does asyncio send small answers at once; else each waits 40 ms for an ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)

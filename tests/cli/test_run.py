@@ -17,7 +17,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.cli.run import bind
 from monitor.config import load
+from monitor.config.service import Api
 from sinks.store import open_store
 from tests.service import shop
 from tests.service.process import Running, leeway
@@ -190,3 +192,13 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path
     text = (tmp_path / "models" / "shop.yaml").read_text().splitlines()
     line = next(number for number, found in enumerate(text, 1) if "alowed" in found)
     assert f"shop.yaml:{line}: spec.sources.0.alowed_lateness" in said.stderr
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """The sockets of a listener that does not say TCP are left with Nagle's algorithm: 40 ms for every answer."""
+    with bind(Api(port=0)) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()) as client:
+            accepted, _ = listener.accept()
+            with accepted:
+                assert (client.proto, accepted.proto) == (socket.IPPROTO_TCP, socket.IPPROTO_TCP)
