@@ -7,9 +7,8 @@ so that the configuration which did run gives the rows that it gave.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
@@ -24,8 +23,9 @@ from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import PER_EVENT, Watch
 from monitor.windows import first_window_end
-from sinks.store.contract import Columns, Query, Store
+from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
+from sinks.store.rows import rows_of
 
 __all__ = ["Backtest", "SignalCount", "Span", "backtest", "span_of"]
 
@@ -215,7 +215,7 @@ def backtest(
     metadata, spec = watch.model.metadata, watch.model.spec
     lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, spec.detect.defaults.window)
     transitions = follow(lifecycle, tally.outlines, ends)
-    before = fired(_rows(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
+    before = fired(rows_of(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
     now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
     alarmed = _alarmed_before(store, watch.name, span)
     return Backtest(
@@ -329,12 +329,6 @@ class _Tally:
 
 
 # -- the comparison --------------------------------------------------------------------------------------------
-
-
-def _rows(columns: Columns) -> Iterable[Mapping[str, Any]]:
-    names = list(columns)
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(names, values, strict=True))
 
 
 def _alarmed_before(store: Store, model: str, span: Span) -> Counter[str]:

@@ -10,6 +10,7 @@ from monitor.fold import ENDED
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
+from sinks.store.rows import as_list
 from sinks.store.sqlstore import SqlStore
 
 __all__ = ["Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
@@ -60,19 +61,15 @@ def panes_of(store: Store, model: str, low_ms: int, high_ms: int, table: str = "
     if isinstance(store, SqlStore):
         sql = _SQL.format(table=table, late="late" if table in TIERS else "late_at_ms")
         found = store.query(sql, {"model": model, "low": low_ms, "high": high_ms})
-        return [Panes(*kind) for kind in zip(*map(_listed, found.values()), strict=True)]
+        return [Panes(*kind) for kind in zip(*map(as_list, found.values()), strict=True)]
     columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms", "counts")
     where, low, high = {"model": model, "late_at_ms": 0}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     read = store.read(Query("panes", where, low, high, columns=columns))
     panes: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
-    for *kind, start, counts in zip(*(_listed(read[name]) for name in columns), strict=True):
+    for *kind, start, counts in zip(*(as_list(read[name]) for name in columns), strict=True):
         panes.setdefault(tuple(kind), []).append((start, len(counts)))
     kinds = [Panes(*(*kind, min(of)[0], max(of)[0], sum(cells for _, cells in of))) for kind, of in panes.items()]
     return sorted(kinds, key=lambda kind: (kind.signal, kind.segment, kind.first_ms, kind.layout, kind.pane_ms))
-
-
-def _listed(column: Any) -> list[Any]:
-    return list(column.tolist() if hasattr(column, "tolist") else column)
 
 
 def first_ms(store: Store, model: str) -> int | None:

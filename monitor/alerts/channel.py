@@ -14,6 +14,7 @@ from monitor.alerts.message import compose
 from monitor.clock import Clock
 from sinks.receivers.contract import Delivered, Outcome, Receiver, Refused, Retry
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.rows import rows_of
 
 __all__ = ["Channel"]
 
@@ -158,7 +159,7 @@ class Channel:
         """Queue transitions not seen before. A model's transitions come in the order of their event time."""
         low = self._read_to_ms.get(model, self._starts_ms[model])
         query = Query("alerts", where={"model": model}, low={"at_ms": low}, order=("at_ms",))
-        rows = _rows(self._store.read(query))
+        rows = rows_of(self._store.read(query))
         known = self._read_at_end.get(model, set())
         for row in rows:
             if _key(row) not in known:
@@ -218,7 +219,7 @@ class Channel:
     def _before(self, row: Row) -> Row | None:
         """Return the transition before ``row`` that people may have been told of."""
         key = {"model": row["model"], "alert_id": row["alert_id"], "sequence": row["sequence"] - 1}
-        found = _rows(self._store.read(Query("alerts", where=key)))
+        found = rows_of(self._store.read(Query("alerts", where=key)))
         return found[0] if found and found[0]["state"] in TOLD_STATES else None
 
     def _note(self, row: Row, waiting: Waiting, outcome: Outcome) -> bool:
@@ -281,13 +282,6 @@ class Channel:
 
 def _key(row: Row) -> Key:
     return row["alert_id"], row["sequence"]
-
-
-def _rows(columns: dict[str, Any]) -> list[Row]:
-    """Return columns as rows with Python's own numbers."""
-    lists = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in columns.items()}
-    count = len(lists["alert_id"])
-    return [{name: values[index] for name, values in lists.items()} for index in range(count)]
 
 
 def _columns(rows: list[Row]) -> dict[str, list[Any]]:

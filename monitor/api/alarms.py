@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all, rows_of
+from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all
 from monitor.api.tables import of_table
 from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
 __all__ = [
     "ALERT_TYPES",

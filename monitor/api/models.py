@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field
 
 from monitor.api.forms import IN_FORMS, AskedWhole, listed
 from monitor.api.parameters import Paged, TheService, answer, watched
-from monitor.api.reading import Page, Row, rows_of, stored_models
+from monitor.api.reading import Page, Row, stored_models
 from monitor.api.tables import schema
 from monitor.config import Model
 from monitor.config.references import uses_for
 from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
 __all__ = ["latest_states", "router"]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from monitor.errors import InputError
 from sinks.store.contract import TABLES, Columns, Query, Store
+from sinks.store.rows import rows_of
 
 __all__ = [
     "MAX_LIMIT",
@@ -26,7 +27,6 @@ __all__ = [
     "read_all",
     "read_page",
     "readable",
-    "rows_of",
     "stored_models",
 ]
 
@@ -207,15 +207,3 @@ def _place(query: Query, cursor: str) -> tuple[Any, ...]:
 
 def _plain(value: Any) -> str | int:
     return value if isinstance(value, str) else int(value)
-
-
-def rows_of(columns: Columns) -> list[Row]:
-    """Return columns as rows.
-
-    Examples
-    --------
-    >>> rows_of({"model": ["a", "b"], "n": [1, 2]})
-    [{'model': 'a', 'n': 1}, {'model': 'b', 'n': 2}]
-    """
-    lists = [values.tolist() if hasattr(values, "tolist") else values for values in columns.values()]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]

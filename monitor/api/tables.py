@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow
 
 from sinks.store.contract import TABLES, Columns
+from sinks.store.rows import as_list, rows_of
 
 __all__ = ["TIME", "batch", "flat", "nested", "of_table", "schema"]
 
@@ -114,19 +115,15 @@ def nested(columns: Columns, groups: Mapping[str, Sequence[str]]) -> list[dict[s
     >>> nested({"n": [2], "worst_n": [1], "model": ["a"]}, {"worst": ["model", "n"]})
     [{'n': 2, 'model': 'a', 'worst': {'model': 'a', 'n': 1}}]
     """
-    lists = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in columns.items()}
+    lists = {name: as_list(values) for name, values in columns.items()}
     inner = {
         group: {member: lists.get(f"{group}_{member}", lists.get(member)) for member in members}
         for group, members in groups.items()
     }
     taken = {f"{group}_{member}" for group, members in groups.items() for member in members}
     outer = {name: values for name, values in lists.items() if name not in taken}
-    parts = {group: _rows(members) for group, members in inner.items()}
-    return _rows(outer | parts)
-
-
-def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    parts = {group: rows_of(members) for group, members in inner.items()}
+    return rows_of(outer | parts)
 
 
 def flat(value: Any) -> str:

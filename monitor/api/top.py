@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -14,10 +14,11 @@ from monitor.api.alarms import standing_alerts
 from monitor.api.forms import IN_FORMS, AskedWhole, listed
 from monitor.api.history import EARLIEST_MS, LATEST_MS
 from monitor.api.parameters import Paged, Stretch, TheService, models_in
-from monitor.api.reading import Page, Row, rows_of
+from monitor.api.reading import Page, Row
 from monitor.api.tables import schema
 from sinks.store.contract import Buckets, Store
 from sinks.store.contract import Query as StoreQuery
+from sinks.store.rows import as_list, rows_of
 
 __all__ = ["read_top", "router"]
 
@@ -153,7 +154,7 @@ def _drifts(store: Store, ends: tuple[int, int], worst: Mapping[Series, Row]) ->
         return {series: _drift_of_many(store, query, Buckets(*ends, 0), series) for series in worst}
     rows = store.read(query)
     drifts: dict[Series, _Drift] = {}
-    for *series, end_ms, detector, effect, least in zip(*(_listed(rows[n]) for n in query.columns), strict=True):
+    for *series, end_ms, detector, effect, least in zip(*(as_list(rows[n]) for n in query.columns), strict=True):
         drift = drifts.setdefault(tuple(series), _Drift(end_ms, end_ms, {}))
         drift.add(end_ms, detector, effect / least if least else math.inf)
     return drifts
@@ -167,10 +168,6 @@ def _drift_of_many(store: Store, query: StoreQuery, buckets: Buckets, series: Se
     found = rows_of(store.buckets(replace(buckets, where=where)))
     strengths = {bucket["detector"]: bucket["severity"] for bucket in found if bucket["severity"] > 0}
     return _Drift(int(first), int(last), strengths)
-
-
-def _listed(values: Any) -> list[Any]:
-    return list(values.tolist() if hasattr(values, "tolist") else values)
 
 
 def _alert_ids(store: Store, models: Sequence[str], span: tuple[int | None, int | None]) -> dict[Series, list[str]]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sinks.store.contract import BUCKETS, DERIVED, TABLES, Buckets, Columns, Query, Table
+from sinks.store.rows import rows_of
 
 __all__ = ["SERIES", "SOURCES", "STATUSES", "TIERS", "WORST", "bucket_rows", "derived_rows", "source_query"]
 
@@ -46,7 +47,7 @@ def bucket_rows(buckets: Buckets, scores: Columns) -> Columns:
     dict
     """
     together: dict[tuple[Any, ...], list[Row]] = {}
-    for row in _rows(scores):
+    for row in rows_of(scores):
         together.setdefault((_end_ms(buckets, row), *(row[name] for name in SERIES)), []).append(row)
     found = [_bucket(buckets, key, rows) for key, rows in together.items()]
     found = sorted(found, key=lambda row: _rank(buckets, tuple(row[name] for name in buckets.sort_columns())))
@@ -70,7 +71,7 @@ def derived_rows(name: str, rows: Columns) -> Columns:
 
 def _latest(scores: Columns) -> Iterable[Row]:
     newest: dict[tuple[str, ...], Row] = {}
-    for row in _rows(scores):
+    for row in rows_of(scores):
         key = tuple(row[name] for name in SERIES)
         if key not in newest or row["window_end_ms"] > newest[key]["window_end_ms"]:
             newest[key] = row
@@ -79,7 +80,7 @@ def _latest(scores: Columns) -> Iterable[Row]:
 
 def _tier(tier_ms: int, panes: Columns) -> Iterable[Row]:
     together: dict[tuple[Any, ...], list[Row]] = {}
-    for row in _rows(panes):
+    for row in rows_of(panes):
         if row["pane_ms"] > 0 and tier_ms % row["pane_ms"] == 0:
             start_ms = row["pane_start_ms"] // tier_ms * tier_ms
             series = (row["model"], row["signal"], row["segment"], row["version"])
@@ -112,11 +113,6 @@ def _sum_of_panes(tier_ms: int, key: tuple[Any, ...], rows: list[Row]) -> Row:
 def _count(counter: Counter[Any], items: Iterable[Any], counts: Iterable[int]) -> None:
     for item, count in zip(items, counts, strict=True):
         counter[item] += count
-
-
-def _rows(columns: Columns) -> Iterable[Row]:
-    lists = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
-    return (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
 
 
 def _columns(table: Table, rows: Iterable[Row]) -> Columns:

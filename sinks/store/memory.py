@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sinks.store.contract import DERIVED, TABLES, Buckets, Columns, Query, StoreError, Table
 from sinks.store.derived import bucket_rows, derived_rows, source_query
-from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
+from sinks.store.rows import as_list, checked_buckets, checked_columns, checked_query, row_count, split, table_named
 
 __all__ = ["MemoryStore"]
 
@@ -108,7 +108,7 @@ class _Rows:
     def _places(self, rows: Columns) -> tuple[Positions, Positions]:
         """Return which of ``rows`` to take and the position of each; unknown keys get new positions."""
         places: dict[int, int] = {}
-        for row, key in enumerate(zip(*(_listed(rows[name]) for name in self._table.key), strict=True)):
+        for row, key in enumerate(zip(*(as_list(rows[name]) for name in self._table.key), strict=True)):
             position = self._positions.setdefault(key, self._count)
             if position == self._count:
                 self._count += 1
@@ -177,10 +177,6 @@ class _Rows:
     def _order(self, query: Query, positions: Positions) -> Positions:
         ranks = [_rank(self._columns[name][positions], query.descending) for name in query.sort_columns()]
         return np.asarray(np.lexsort(ranks[::-1]), np.intp)
-
-
-def _listed(column: Any) -> list[Any]:
-    return list(column.tolist() if isinstance(column, np.ndarray) else column)
 
 
 def _as_array(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

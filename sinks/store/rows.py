@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sinks.store.contract import BUCKETS, DERIVED, READABLE, TABLES, Buckets, Column, Columns, Query, StoreError, Table
 
-__all__ = ["INT64", "checked_buckets", "checked_columns", "checked_query", "row_count", "split"]
+__all__ = ["INT64", "as_list", "checked_buckets", "checked_columns", "checked_query", "row_count", "rows_of", "split"]
 
 INT64 = np.iinfo(np.int64)
 SORTABLE = ("str", "int", "float")
@@ -137,6 +137,29 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "ints": _int_arrays,
     "strs": _string_tuples,
 }
+
+
+def as_list(column: Any) -> list[Any]:
+    """Return a column's values as Python's own.
+
+    Examples
+    --------
+    >>> as_list(np.array([1, 2])), as_list(["a", "b"])
+    ([1, 2], ['a', 'b'])
+    """
+    values: list[Any] = column.tolist() if hasattr(column, "tolist") else column
+    return values
+
+
+def rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return columns as rows, with Python's own values.
+
+    Examples
+    --------
+    >>> rows_of({"model": ["a", "b"], "n": np.array([1, 2])})
+    [{'model': 'a', 'n': 1}, {'model': 'b', 'n': 2}]
+    """
+    return [dict(zip(columns, values, strict=True)) for values in zip(*map(as_list, columns.values()), strict=True)]
 
 
 def split(flat: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
