@@ -96,6 +96,17 @@ def test_a_port_in_use_shows_before_the_year_is_replayed(tmp_path: Path) -> None
     assert said.stderr == f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+def test_the_readme_shows_the_figures_of_the_blizzard(year: dict[str, Any], folder: Path) -> None:
+    asked = ("--model", "flights", "--signal", "feature:hour", "--detector", "psi")
+    store = folder / "data" / "demo" / "store"
+    said = leeway("history", *asked, "--from", "2013-02-09", "--to", "2013-02-10", "--store", store, "--json")
+    day = json.loads(said.stdout)
+    readme = (ROOT / "README.md").read_text()
+    assert f"PSI {day['effect']:.2f}, {day['effect'] / day['min_effect']:.0f}× its limit" in readme
+    assert f"surprise {day['surprise']:.3g} against a limit of {day['surprise_limit']:.3g}" in readme
+    assert f"{day['n']} events up to 2013-02-09 05:00 UTC compared with {day['baseline_n']:,} from" in readme
+
+
 @pytest.mark.kafka
 @pytest.mark.timeout(900)
 def test_the_year_gives_the_same_alerts_through_kafka(year: dict[str, Any], tmp_path: Path) -> None:
