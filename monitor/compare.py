@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.chart.kernels import GROUPS
 from detectors.distance import coarsen, coarsen_names, find, grouped, spread
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
 __all__ = ["FINE", "RATES", "Measured", "Pair", "measure", "pairs_of", "unseen"]
-
-GROUPS = 20
-"""Bins of PSI, Jensen–Shannon and chi-squared: fine cells are merged until each holds a twentieth of the baseline."""
 
 FINE = ("ks", "wasserstein")
 """Distances that use every cell."""

@@ -486,7 +486,8 @@ def _measure(
 
 
 @inlined
-def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
+def _sizes(mass: Integers, here: Integers) -> tuple[int, int, int]:
+    """How many values both sides hold, and in how many bins there are any."""
     n = 0
     m = 0
     cells = 0
@@ -494,6 +495,12 @@ def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> No
         n += mass[g]
         m += here[g]
         cells += (mass[g] > 0) | (here[g] > 0)
+    return n, m, cells
+
+
+@inlined
+def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
+    n, m, cells = _sizes(mass, here)
     index = 0.0
     for g in range(mass.size):
         if mass[g] > 0 or here[g] > 0:
@@ -509,13 +516,7 @@ def _psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> No
 
 @inlined
 def _jensen_shannon(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
-    n = 0
-    m = 0
-    cells = 0
-    for g in range(mass.size):
-        n += mass[g]
-        m += here[g]
-        cells += (mass[g] > 0) | (here[g] > 0)
+    n, m, cells = _sizes(mass, here)
     nats = 0.0
     for g in range(mass.size):
         p = mass[g] / n
@@ -536,13 +537,7 @@ def _jensen_shannon(mass: Integers, here: Integers, numbers: Floats, codes: Inte
 
 @inlined
 def _chi_squared(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
-    n = 0
-    m = 0
-    cells = 0
-    for g in range(mass.size):
-        n += mass[g]
-        m += here[g]
-        cells += (mass[g] > 0) | (here[g] > 0)
+    n, m, cells = _sizes(mass, here)
     against_pooled = 0.0
     against_both = 0.0
     for g in range(mass.size):
