@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import timeit
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +24,7 @@ from sinks.store import open_store
 from sinks.store.contract import Store
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import status
-from tests.services.clickhouse import Endpoint, Target
+from tests.services.clickhouse import named_or_started
 
 SIZES = (1_000, 10_000, 100_000)
 SIGNALS = 200
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows of a block")
     options = parser.parse_args(arguments)
     found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as path, server() as target:
+    with tempfile.TemporaryDirectory() as path, named_or_started() as target:
         embedded = open_store("chdb", path=path)
         address: dict[str, Any] = {
             "hosts": [f"{target.host}:{target.port}"],
@@ -60,17 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             embedded.close()
             driver.close()
     print(json.dumps(found))
-
-
-@contextmanager
-def server() -> Iterator[Target]:
-    """Yield a server: the one that the environment names, or the tests' own."""
-    named = os.environ.get("LEEWAY_TEST_CLICKHOUSE")
-    if named:
-        yield Target.at(named)
-        return
-    with Endpoint() as endpoint:
-        yield endpoint
 
 
 def rates(stores: dict[str, Store], table: str, size: int, rounds: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
-from tests.services.clickhouse import Endpoint, Faults, Target
+from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
 from tests.services.kafka import Broker, Cluster
 
 
@@ -48,12 +48,8 @@ def topic_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def clickhouse() -> Iterator[Target]:
     """A ClickHouse that all tests share, started by the first that asks; `LEEWAY_TEST_CLICKHOUSE` names a real one."""
-    address = os.environ.get("LEEWAY_TEST_CLICKHOUSE")
-    if address:
-        yield Target.at(address)
-        return
-    with Endpoint() as endpoint:
-        yield endpoint
+    with named_or_started() as server:
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from monitor.cli import cli, run
+from monitor.cli import cli, execute
 from monitor.config import load
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_every_documented_command_has_the_options_it_is_shown_with(name: str, wo
 def test_the_commands_of_the_readme_run(
     words: list[str], demo_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run(words)
+    code = execute(words)
 
     said = capsys.readouterr()
     assert code == 0, said.err

@@ -19,7 +19,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "main", "run"]
+__all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("monitor.cli.check", "Check a configuration, and say what will be watched."),
@@ -102,10 +102,10 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Parameters

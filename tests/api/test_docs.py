@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 import monitor.client
 from monitor.api.app import create_app
@@ -20,6 +18,7 @@ from monitor.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.sqlstore import SqlStore
 from tests.api.night import ALERT, bad_night, watched
+from tests.api.world import serving
 from tests.cli.console import Console
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,16 +40,8 @@ def commands(program: str, *pages: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    app = create_app(bad_night(watched()))
-    app.state.stopping.set()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
-    socket = server.config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    thread.start()
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    socket.close()
+    with serving(bad_night(watched())) as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from prometheus_client import CollectorRegistry
 
 from detectors.sketch import CategoryLayout, NumericFold, NumericLayout
 from detectors.sketch.category_summary import summarize
 from monitor.api.app import create_app
+from monitor.api.contract import ApiService
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasing.erase import Erased, Request, erase
@@ -144,6 +148,21 @@ class Client:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
             return await client.request(method, path, **how)
+
+
+@contextmanager
+def serving(service: ApiService) -> Iterator[str]:
+    """Serve the API on a free port meanwhile, and yield its address."""
+    app = create_app(service)
+    app.state.stopping.set()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    socket = server.config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    thread.start()
+    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    socket.close()
 
 
 def pane(signal: str, start_ms: int, layout: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli import run
+from monitor.cli import execute
 
 MODEL = """\
 apiVersion: leeway/v1
@@ -47,7 +47,7 @@ class Console:
 
     def __call__(self, *arguments: object) -> Said:
         self._capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
+        code = execute([str(argument) for argument in arguments])
         said = self._capsys.readouterr()
         return Said(code, said.out, said.err)
 

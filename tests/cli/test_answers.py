@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-import uvicorn
 
-from monitor.api.app import create_app
 from sinks.store import open_store
-from tests.api.world import World, score, step
+from tests.api.world import World, score, serving, step
 from tests.cli.console import MODEL, Console
 
 FRAUD = MODEL.partition("  detect:")[0].replace("{name: fraud}", "{name: fraud, namespace: fraud-team}")
@@ -49,15 +46,8 @@ def url() -> Iterator[str]:
     """A running service with the same rows."""
     world = World()
     fill(world)
-    app = create_app(world)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
-    socket = server.config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    thread.start()
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    socket.close()
+    with serving(world) as address:
+        yield address
 
 
 NIGHT = ("--from", "10000", "--to", "20000", "--against-from", "0", "--against-to", "10000")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.cli import run
+from monitor.cli import execute
 from tests.cli.console import Console
 from tests.monitor.streams import SPEC, TOPIC, troubled, written
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "trial.yaml").write_text(changed(yaml.safe_dump(model, sort_keys=False)))
     (events,) = written(folder, [troubled(1, days=14)])
     store = str(folder / "data" / "store")
-    assert run(["replay", str(folder / "loans.yaml"), "--events", f"{TOPIC}={events}", "--store", store]) == 0
+    assert execute(["replay", str(folder / "loans.yaml"), "--events", f"{TOPIC}={events}", "--store", store]) == 0
     return folder
 
 

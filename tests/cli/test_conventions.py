@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from monitor.cli import COMMANDS, EXIT_CODES, cli, run
+from monitor.cli import COMMANDS, EXIT_CODES, cli, execute
 from monitor.errors import CheckpointError, InputError, LeewayError, SourceError
 from sinks.store.contract import StoreError
 from tests.cli.console import Console
@@ -30,7 +30,8 @@ def test_help_names_every_command_and_exit_code(leeway: Console) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    probe = f"import sys; from monitor.cli import run; run(['--help']); print([m for m in {HEAVY} if m in sys.modules])"
+    probe = "import sys; from monitor.cli import execute; execute(['--help']); "
+    probe += f"print([m for m in {HEAVY} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines()[-1] == "[]"
 
@@ -42,7 +43,7 @@ def test_checking_windowed_detectors_does_not_import_the_compiler(tmp_path: Path
         "spec: {sources: [{http: m}], schema: {features: {x: {type: numeric}}}}\n"
     )
     heavy = tuple(name for name in HEAVY if name not in {"pydantic", "yaml", "rich"})
-    probe = f"import sys; from monitor.cli import run; run(['check', {str(file)!r}]); "
+    probe = f"import sys; from monitor.cli import execute; execute(['check', {str(file)!r}]); "
     probe += f"print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines()[-1] == "[]"
@@ -87,14 +88,14 @@ def test_errors_become_exit_codes_without_a_traceback(
 ) -> None:
     monkeypatch.delenv("LEEWAY_DEBUG", raising=False)
     monkeypatch.setattr(cli, "get_command", lambda ctx, name: failing(error))
-    assert run(["fail"]) == code
+    assert execute(["fail"]) == code
     assert capsys.readouterr().err.endswith(said)
 
 
 def test_debugging_shows_where_it_happened(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LEEWAY_DEBUG", "1")
     monkeypatch.setattr(cli, "get_command", lambda ctx, name: failing(KeyError("x")))
-    assert run(["fail"]) == 4
+    assert execute(["fail"]) == 4
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.cli.run import bind
 from monitor.config import load
 from monitor.config.service import Api
 from sinks.store import open_store
@@ -195,8 +196,6 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path
 
 def test_small_answers_are_sent_at_once() -> None:
     """The sockets of a listener that does not say TCP are left with Nagle's algorithm: 40 ms for every answer."""
-    from monitor.cli.run import bind  # here, since the module hides the function `run` of the package
-
     with bind(Api(port=0)) as listener:
         listener.listen()
         with socket.create_connection(listener.getsockname()) as client:

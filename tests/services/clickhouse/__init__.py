@@ -11,8 +11,8 @@ What it does not do: temporary and external tables, the types Dynamic, JSON and 
 and the binary protocol between servers.
 """
 
-from tests.services.clickhouse.endpoint import Endpoint, EndpointError
+from tests.services.clickhouse.endpoint import Endpoint, EndpointError, named_or_started
 from tests.services.clickhouse.faults import Faults
 from tests.services.clickhouse.target import Target, begin
 
-__all__ = ["Endpoint", "EndpointError", "Faults", "Target", "begin"]
+__all__ = ["Endpoint", "EndpointError", "Faults", "Target", "begin", "named_or_started"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from tests.services.clickhouse.faults import Faults
 from tests.services.clickhouse.target import Target
 from tests.services.processes import free_port, is_free
 
-__all__ = ["Endpoint", "EndpointError"]
+__all__ = ["Endpoint", "EndpointError", "named_or_started"]
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_S = 30.0
@@ -178,3 +179,14 @@ class Endpoint(Target):
         except subprocess.TimeoutExpired:
             process.kill()
         process.communicate()
+
+
+@contextmanager
+def named_or_started() -> Iterator[Target]:
+    """Yield the server that `LEEWAY_TEST_CLICKHOUSE` names, or start one of ours."""
+    address = os.environ.get("LEEWAY_TEST_CLICKHOUSE")
+    if address:
+        yield Target.at(address)
+        return
+    with Endpoint() as endpoint:
+        yield endpoint

@@ -91,13 +91,18 @@ class Shared:
             self._store.close()
 
 
-@pytest.fixture(scope="module", params=list(STORES))
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """A store of each kind that a module's tests share."""
-    with settings_for(request.param, request, tmp_path_factory.mktemp("shared")) as settings:
+def sharing(request: pytest.FixtureRequest, folder: Path) -> Iterator[Shared]:
+    """The store that a fixture's parameter names, closed at the end of the module."""
+    with settings_for(request.param, request, folder) as settings:
         kept = Shared(request.param, settings)
         yield kept
         kept.close()
+
+
+@pytest.fixture(scope="module", params=list(STORES))
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A store of each kind that a module's tests share."""
+    yield from sharing(request, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture
@@ -109,10 +114,7 @@ def store(shared: Shared) -> Store:
 @pytest.fixture(scope="module", params=["chdb", "clickhouse"])
 def shared_sql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A store of each kind that understands SQL, shared by a module's tests."""
-    with settings_for(request.param, request, tmp_path_factory.mktemp("shared")) as settings:
-        kept = Shared(request.param, settings)
-        yield kept
-        kept.close()
+    yield from sharing(request, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture
