@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT", "REJECTED", "Events", "Problem", "Records"]
+__all__ = ["KEPT", "REJECTED", "Events", "Headers", "Problem", "Records"]
 
 REJECTED = "rejected"
 KEPT = "kept"
+
+Headers = tuple[tuple[str, "bytes | None"], ...]
+"""A message's headers, in the order in which they were written; a name may come twice."""
 
 
 @dataclass(slots=True)
@@ -24,14 +28,21 @@ class Records:
         Ascending; not always dense (compaction, transactions).
     timestamps_ms : int64 array [n]
         The record's own time, ms since the epoch; -1 where there is none.
-    payloads : list of bytes
+    payloads : sequence of (bytes or None) [n]
+        None is a message without a value, a tombstone.
+    keys : sequence of (bytes or None) [n], or None
+        None where the source has no keys.
+    headers : sequence of Headers [n], or None
+        None where no message has any.
     """
 
     topic: str
     partition: int
     offsets: NDArray[np.int64]
     timestamps_ms: NDArray[np.int64]
-    payloads: list[bytes]
+    payloads: Sequence[bytes | None]
+    keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Headers] | None = None
 
     def __len__(self) -> int:
         return len(self.payloads)

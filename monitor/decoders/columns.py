@@ -29,7 +29,7 @@ class Rows:
     Attributes
     ----------
     offsets, record_ms : int64 array [n]
-    payloads : list of bytes
+    payloads : sequence of (bytes or None)
     columns : Columns
         The values of all messages of the batch, shared by all models that read some of them.
     documents : list of int
@@ -40,7 +40,7 @@ class Rows:
 
     offsets: NDArray[np.int64]
     record_ms: NDArray[np.int64]
-    payloads: list[bytes]
+    payloads: Sequence[bytes | None]
     columns: Columns
     documents: list[int]
     chosen: list[int] | None = None

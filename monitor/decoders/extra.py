@@ -59,11 +59,11 @@ class ExtraFields:
         """Go on from what :meth:`seen` returned."""
         self._seen[partition] = dict.fromkeys(names)
 
-    def _fields(self, payload: bytes) -> list[tuple[str, object]]:
+    def _fields(self, payload: bytes | None) -> list[tuple[str, object]]:
         try:
-            document = msgspec.json.decode(payload)
+            document = msgspec.json.decode(payload or b"")
         except (msgspec.MsgspecError, ValueError):
-            document = parse(payload, len(payload))
+            document = parse(payload, len(payload or b""))
         fields: list[tuple[str, object]] = []
         for parent, named in self._parents.items():
             for key, value in _object_at(document, parent).items():

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import kernel
+from monitor.packed import Packed
 
 __all__ = ["BIG", "CHILD", "ESCAPED", "FALSE", "FLOAT", "HARD", "INTEGER", "KINDS", "MISSING", "NUMBER", "SCALAR"]
 __all__ += ["TEXT", "TRUE", "Keys", "Scanned", "intern", "scan"]
@@ -103,7 +104,7 @@ class Scanned:
 
     Attributes
     ----------
-    buffer : bytes
+    buffer : bytes or bytearray
         The messages, each followed by a byte 0.
     ok : bool array [n]
         Which messages were read; of the others nothing here counts.
@@ -116,7 +117,7 @@ class Scanned:
         ESCAPED texts by slot and row.
     """
 
-    buffer: bytes
+    buffer: bytes | bytearray
     ok: NDArray[np.bool_]
     kinds: NDArray[np.uint8]
     values: NDArray[np.float64]
@@ -126,7 +127,7 @@ class Scanned:
 
     def bytes_at(self, slot: int, row: int) -> bytes:
         """The text or number as it is written."""
-        return self.buffer[self.first[slot, row] : self.last[slot, row]]
+        return bytes(self.buffer[self.first[slot, row] : self.last[slot, row]])
 
 
 def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanned:
@@ -136,6 +137,7 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     ----------
     keys : Keys
     payloads : sequence of bytes or None
+        A :class:`~monitor.packed.Packed` is scanned where it lies.
     max_bytes : int
         Longer messages are not ok.
 
@@ -148,18 +150,15 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     >>> found.buffer[found.first[1, 0] : found.last[1, 0]]
     b'a'
     """
-    screened = [payload or b"" for payload in payloads]
-    buffer = b"\x00".join([*screened, b""])
-    if not _is_utf8(buffer):
-        screened = [payload if _is_utf8(payload) else b"" for payload in screened]
-        buffer = b"\x00".join([*screened, b""])
-    lengths = np.fromiter(map(len, screened), dtype=np.int64, count=len(payloads))
-    ends = np.cumsum(lengths + 1) - 1
-    ok = lengths <= max_bytes
-    shape = (keys.slots, len(payloads))
+    packed = Packed.of(payloads)
+    ok = (packed.lengths >= 0) & (packed.lengths <= max_bytes)
+    if not _is_utf8(packed.buffer):
+        for row in np.flatnonzero(ok).tolist():
+            ok[row] = _is_utf8(packed[row] or b"")
+    shape = (keys.slots, len(packed))
     kinds, values = np.zeros(shape, dtype=np.uint8), np.full(shape, np.nan)
     first, last = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
-    if len(buffer) > np.iinfo(np.int32).max:
+    if len(packed.buffer) > np.iinfo(np.int32).max:
         ok[:] = False
     entries = len(keys.entries)
     # What followed a key last time most likely follows it again.
@@ -167,8 +166,9 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     met = np.full(entries, -1, dtype=np.int64)
     places, previous = np.zeros(MAX_DEPTH, dtype=np.int64), np.zeros(MAX_DEPTH, dtype=np.int64)
     _scan(
-        np.frombuffer(buffer, dtype=np.uint8),
-        ends,
+        np.frombuffer(packed.buffer, dtype=np.uint8),
+        packed.starts,
+        packed.lengths,
         keys.text,
         keys.entries,
         keys.nodes,
@@ -182,12 +182,12 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
         first,
         last,
     )
-    found = Scanned(buffer, ok, kinds, values, first, last)
+    found = Scanned(packed.buffer, ok, kinds, values, first, last)
     _finish(found)
     return found
 
 
-def _is_utf8(payload: bytes) -> bool:
+def _is_utf8(payload: bytes | bytearray) -> bool:
     if payload.isascii():
         return True
     try:
@@ -203,7 +203,7 @@ def _finish(found: Scanned) -> None:
     slots, rows = np.nonzero(odd)
     starts, stops = found.first[slots, rows].tolist(), found.last[slots, rows].tolist()
     for slot, row, start, stop in zip(slots.tolist(), rows.tolist(), starts, stops, strict=True):
-        written = found.buffer[start:stop]
+        written = bytes(found.buffer[start:stop])
         if found.kinds[slot, row] == ESCAPED:
             try:
                 found.escaped[slot, row] = msgspec.json.decode(b'"' + written + b'"', type=str)
@@ -386,7 +386,8 @@ def _entry(buffer: Any, at: int, length: int, code: int, text: Any, entries: Any
 @kernel
 def _scan(  # a kernel takes arrays, not objects
     buffer: Any,
-    ends: Any,
+    starts: Any,
+    lengths: Any,
     text: Any,
     entries: Any,
     nodes: Any,
@@ -400,14 +401,13 @@ def _scan(  # a kernel takes arrays, not objects
     first: Any,
     last: Any,
 ) -> None:
-    start = _wide(0)
-    for row in range(ends.shape[0]):
+    for row in range(starts.shape[0]):
         if ok[row]:
+            start = starts[row]
             end = _message(
                 buffer, start, row, text, entries, nodes, follow, met, places, previous, kinds, values, first, last
             )
-            ok[row] = end == ends[row]
-        start = ends[row] + 1
+            ok[row] = end == start + lengths[row]
 
 
 @kernel

@@ -247,6 +247,8 @@ class KafkaSource:
             np.array([message.offset for message in messages], dtype=np.int64),
             np.array([message.timestamp for message in messages], dtype=np.int64),
             [message.value for message in messages],
+            [message.key for message in messages],
+            [tuple(message.headers) for message in messages] if any(m.headers for m in messages) else None,
         )
 
     def _ended(self, partition: TopicPartition) -> bool:
