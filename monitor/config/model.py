@@ -82,7 +82,7 @@ class SourceSpec(Strict):
     follow: bool = Field(default=False, description="a file that grows: wait for more lines at its end")
     where: dict[str, str | int | bool] = Field(
         default_factory=dict,
-        description="fields that a message must hold for it to be this model's; paths with dots",
+        description="what a message must hold for it to be this model's: fields, by paths with dots, or `header:NAME`",
     )
     event_time: Annotated[EventTime | None, BeforeValidator(_event_time)] = Field(
         default=None, description="a path or {path, unit}; without it the record's own timestamp counts"

@@ -30,6 +30,7 @@ class Rows:
     ----------
     offsets, record_ms : int64 array [n]
     payloads : sequence of (bytes or None)
+        The JSON of those that were scanned.
     columns : Columns
         The values of all messages of the batch, shared by all models that read some of them.
     documents : list of int
@@ -61,6 +62,10 @@ class Rows:
     def at(self, path: Path, index: int) -> object:
         """The value at ``path`` of a document."""
         return self.columns.at(path, index if self.chosen is None else self.chosen[index])
+
+    def document(self, index: int) -> object:
+        """The document of a row that was not scanned, or None."""
+        return self.columns.document(index if self.chosen is None else self.chosen[index])
 
     def take(self, indices: Sequence[int]) -> Rows:
         """The rows with the given ascending indices."""

@@ -43,8 +43,9 @@ class ExtraFields:
     def count(self, partition: int, rows: Rows, decoded: Decoded) -> None:
         """Count the extra fields of ``rows``, and record the first message of each new name as a problem."""
         seen = self._seen.setdefault(partition, {})
-        for offset, payload in zip(rows.offsets, rows.payloads, strict=True):
-            for field, value in self._fields(payload):
+        for index, (offset, payload) in enumerate(zip(rows.offsets, rows.payloads, strict=True)):
+            document = rows.document(index)
+            for field, value in self._fields(_parsed(payload) if document is None else document):
                 decoded.extra[self.name, field] += 1
                 if field not in seen and len(seen) < MAX_SEEN:
                     seen[field] = None
@@ -59,17 +60,20 @@ class ExtraFields:
         """Go on from what :meth:`seen` returned."""
         self._seen[partition] = dict.fromkeys(names)
 
-    def _fields(self, payload: bytes | None) -> list[tuple[str, object]]:
-        try:
-            document = msgspec.json.decode(payload or b"")
-        except (msgspec.MsgspecError, ValueError):
-            document = parse(payload, len(payload or b""))
+    def _fields(self, document: object) -> list[tuple[str, object]]:
         fields: list[tuple[str, object]] = []
         for parent, named in self._parents.items():
             for key, value in _object_at(document, parent).items():
                 if key not in named:
                     fields.append((".".join((*parent, _name(key))), value))
         return fields
+
+
+def _parsed(payload: bytes | None) -> object:
+    try:
+        return msgspec.json.decode(payload or b"")
+    except (msgspec.MsgspecError, ValueError):
+        return parse(payload, len(payload or b""))
 
 
 def _object_at(document: object, path: Path) -> dict[str, object]:

@@ -1,32 +1,22 @@
 """Decodes JSON objects.
 
-There are two ways through. The scanner reads ordinary messages into columns, many at a time. What it refuses goes,
-one message at a time, through the standard library's parser, which also tells why. Both lead to the same values: which
-way a message took never shows in the result.
+The scanner reads ordinary messages into columns, many at a time. What it refuses goes, one message at a time, through
+the standard library's parser, which also tells why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
 
-import numpy as np
-
-from monitor.decoders.columns import ModelColumns, Rows
-from monitor.decoders.contract import Decoded, TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, parse
-from monitor.decoders.extra import ExtraFields
-from monitor.decoders.scan import scan
-from monitor.decoders.shape import Columns, Path, Shape
-from monitor.events import REJECTED, Problem, Records
+from monitor.decoders.contract import TopicPlan
+from monitor.decoders.document import MAX_PAYLOAD_BYTES, parse
+from monitor.decoders.messages import MessageDecoder, Reading
+from monitor.events import Records
 
 __all__ = ["JsonDecoder"]
 
-_NO_MODEL = ""
-_Key = tuple[object, ...]
 
-
-class JsonDecoder:
+class JsonDecoder(MessageDecoder):
     """Decodes one topic's messages, each one JSON object.
 
     Parameters
@@ -54,117 +44,11 @@ class JsonDecoder:
     def __init__(
         self, plans: Sequence[TopicPlan], max_payload_bytes: int = MAX_PAYLOAD_BYTES, *, fast: bool = True
     ) -> None:
-        self._models = [ModelColumns(plan) for plan in plans]
-        paths: dict[Path, set[str]] = {}
-        for model in self._models:
-            for path, use in model.uses():
-                paths.setdefault(path, set()).add(use)
-        self._shape = Shape(paths)
+        super().__init__(plans, max_payload_bytes)
         self._fast = fast
-        self._max_payload_bytes = max_payload_bytes
-        self._everyone = [model for model in self._models if not model.where]
-        self._by_where = _by_where(self._models)
-        self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
 
-    def decode(self, records: Records) -> Decoded:
-        """Decode consecutive messages of one partition. Never raises on what a message holds.
-
-        Parameters
-        ----------
-        records : Records
-            A payload may be None, as Kafka's tombstones are.
-
-        Returns
-        -------
-        Decoded
-        """
-        decoded = Decoded()
-        rows = self._rows(records, decoded)
-        for model in self._everyone:
-            self._decode_model(model, records.partition, rows, decoded)
-        matched = np.full(len(rows), bool(self._everyone))
-        for model, chosen in self._matches(rows):
-            matched[chosen] = True
-            self._decode_model(model, records.partition, rows.take(chosen), decoded)
-        decoded.unmatched = len(rows) - int(matched.sum())
-        decoded.problems.sort(key=lambda item: (item[1].offset, item[0], item[1].field))
-        return decoded
-
-    def state(self, partition: int) -> dict[str, object]:
-        """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
-        units = {model.name: model.times.units.get(partition) for model in self._models}
-        return {
-            "units": {name: unit for name, unit in units.items() if unit is not None},
-            "extra": {name: extra.seen(partition) for name, extra in self._extra.items()},
-        }
-
-    def restore(self, partition: int, state: Mapping[str, object]) -> None:
-        """Go on from what :meth:`state` returned; models that are new since then start afresh."""
-        self.forget(partition)
-        units = cast("Mapping[str, str]", state.get("units", {}))
-        seen = cast("Mapping[str, list[str]]", state.get("extra", {}))
-        for model in self._models:
-            if model.name in units:
-                model.times.units[partition] = units[model.name]
-        for name, extra in self._extra.items():
-            extra.restore(partition, seen.get(name, ()))
-
-    def forget(self, partition: int) -> None:
-        """Drop the state of a partition that another process reads from now on."""
-        for model in self._models:
-            model.times.units.pop(partition, None)
-        for extra in self._extra.values():
-            extra.restore(partition, ())
-
-    def _decode_model(self, model: ModelColumns, partition: int, rows: Rows, decoded: Decoded) -> None:
-        if len(rows):
-            rows = model.build(partition, rows, self._shape, decoded)
-        if model.name in self._extra:
-            self._extra[model.name].count(partition, rows, decoded)
-
-    def _rows(self, records: Records, decoded: Decoded) -> Rows:
-        payloads = records.payloads if self._fast else [b""] * len(records)
-        found = scan(self._shape.keys, payloads, self._max_payload_bytes)
-        documents: dict[int, object] = {}
-        refused: list[int] = []
-        for index in np.flatnonzero(~found.ok).tolist():
-            try:
-                documents[index] = parse(records.payloads[index], self._max_payload_bytes)
-            except Refused as refusal:
-                refused.append(index)
-                problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
-                decoded.problems.append((_NO_MODEL, problem))
-        columns = Columns(self._shape, found, documents)
-        rows = Rows(records.offsets, records.timestamps_ms, records.payloads, columns, list(documents))
-        out = set(refused)
-        return rows.take([index for index in range(len(rows)) if index not in out]) if refused else rows
-
-    def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
-        for paths, models in self._by_where.items():
-            found: dict[_Key, list[int]] = {}
-            keys = zip(*(map(_equal, rows.of(path)) for path in paths), strict=True)
-            for index, key in enumerate(keys):
-                found.setdefault(key, []).append(index)
-            for model, key in models:
-                if key in found:
-                    yield model, found[key]
-
-
-def _by_where(models: Sequence[ModelColumns]) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:
-    """The models that filter, by the paths they filter on, so that each path is looked at once for all of them."""
-    grouped: dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]] = {}
-    for model in models:
-        if model.where:
-            paths = tuple(sorted(model.where))
-            key = tuple(_equal(model.where[path]) for path in paths)
-            grouped.setdefault(paths, []).append((model, key))
-    return grouped
-
-
-def _equal(value: object) -> object:
-    """A key that is equal for equal JSON values: 1 and 1.0 are, 1 and true are not."""
-    if type(value) is str:
-        return value
-    if isinstance(value, bool):
-        return ("bool", value)
-    return value if isinstance(value, (int, float)) else None
+    def _read(self, records: Records) -> Reading:
+        return Reading(
+            records.payloads if self._fast else [b""] * len(records),
+            lambda index: parse(records.payloads[index], self._max_payload_bytes),
+        )

@@ -7,6 +7,7 @@ A path that is both a field and the parent of another is a scalar to the scanner
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 from monitor.decoders import scan
 from monitor.decoders.values import NotAnObject
 
-__all__ = ["Columns", "Path", "Shape", "split"]
+__all__ = ["HEADER", "Columns", "Path", "Shape", "split"]
+
+HEADER = "header:"
+"""What the path of a message's header starts with; the rest is the header's name, dots and all."""
 
 Path = tuple[str, ...]
 
@@ -25,10 +29,10 @@ def split(path: str) -> Path:
 
     Examples
     --------
-    >>> split("features.amount")
-    ('features', 'amount')
+    >>> split("features.amount"), split("header:trace.id")
+    (('features', 'amount'), ('header:trace.id',))
     """
-    return tuple(path.split("."))
+    return (path,) if path.startswith(HEADER) else tuple(path.split("."))
 
 
 class Shape:
@@ -84,11 +88,19 @@ class Columns:
     found : scan.Scanned
     documents : mapping of int to object
         By index, what was not scanned; a message in neither has no values.
+    given : mapping of path to list
+        Values that stand beside the documents; the shape knows nothing of their paths.
     """
 
-    def __init__(self, shape: Shape, found: scan.Scanned, documents: Mapping[int, object]) -> None:
-        self._shape, self._found, self._documents = shape, found, documents
-        self._values: dict[Path, list[Any]] = {}
+    def __init__(
+        self,
+        shape: Shape,
+        found: scan.Scanned,
+        documents: Mapping[int, object],
+        given: Mapping[Path, list[Any]] = MappingProxyType({}),
+    ) -> None:
+        self._shape, self._found, self._documents, self._given = shape, found, documents, given
+        self._values: dict[Path, list[Any]] = dict(given)
 
     def of(self, path: Path) -> list[Any]:
         """The values at ``path``, one per message; not to be changed."""
@@ -110,10 +122,16 @@ class Columns:
 
     def at(self, path: Path, index: int) -> object:
         """The value at ``path`` of a document."""
+        if path in self._given:
+            return self._given[path][index]
         value = self._documents[index]
         for key in path:
             value = _member(value, key)
         return value
+
+    def document(self, index: int) -> object:
+        """What was parsed because it was not scanned, or None."""
+        return self._documents.get(index)
 
     def _scalars(self, slot: int) -> list[Any]:
         kinds, ok = self._found.kinds[slot], self._found.ok

@@ -1,0 +1,202 @@
+"""From messages to the events of every model that reads the topic, whatever the messages are written in.
+
+A format says of a batch which bytes are JSON that the scanner may read, and makes a document of every message that the
+scanner refuses or that is no JSON at all. Both lead to the same values: which way a message took never shows in the
+result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from monitor.decoders.columns import ModelColumns, Rows
+from monitor.decoders.contract import Decoded, TopicPlan
+from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused
+from monitor.decoders.extra import ExtraFields
+from monitor.decoders.scan import scan
+from monitor.decoders.shape import HEADER, Columns, Path, Shape
+from monitor.events import REJECTED, Problem, Records
+
+__all__ = ["MessageDecoder", "Reading"]
+
+_NO_MODEL = ""
+_Key = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a format makes of a batch of n messages.
+
+    Attributes
+    ----------
+    json : sequence of (bytes or None) [n]
+        The messages, or the parts of them, that may be JSON objects; an empty one is left to ``document``.
+    document : callable
+        Returns the document of the message at an index, or raises :class:`~monitor.decoders.document.Refused`.
+    given : dict of path to list [n]
+        Values that stand beside the documents, by their whole path.
+    """
+
+    json: Sequence[bytes | None]
+    document: Callable[[int], dict[str, object]]
+    given: dict[Path, list[Any]] = field(default_factory=dict)
+
+
+class MessageDecoder:
+    """Decodes one topic's messages; a subclass knows their format.
+
+    Parameters
+    ----------
+    plans : sequence of TopicPlan
+        The models that read the topic.
+    max_payload_bytes : int
+        Larger messages are rejected.
+    """
+
+    def __init__(self, plans: Sequence[TopicPlan], max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+        self._models = [ModelColumns(plan) for plan in plans]
+        paths: dict[Path, set[str]] = {}
+        for model in self._models:
+            for path, use in model.uses():
+                paths.setdefault(path, set()).add(use)
+        self._given = [path for path in paths if self._is_given(path)]
+        self._headers = [path for path in self._given if path[0].startswith(HEADER)]
+        self._shape = Shape({path: uses for path, uses in paths.items() if path not in self._given})
+        self._max_payload_bytes = max_payload_bytes
+        self._everyone = [model for model in self._models if not model.where]
+        self._by_where = _by_where(self._models)
+        self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
+
+    def _is_given(self, path: Path) -> bool:
+        """Whether a path's values stand beside the documents; unless it is a header, :meth:`_read` has to give them."""
+        return path[0].startswith(HEADER)
+
+    def _read(self, records: Records) -> Reading:
+        """Say what the messages are; must not raise on what a message holds."""
+        raise NotImplementedError
+
+    def decode(self, records: Records) -> Decoded:
+        """Decode consecutive messages of one partition. Never raises on what a message holds.
+
+        Parameters
+        ----------
+        records : Records
+            A payload may be None, as Kafka's tombstones are.
+
+        Returns
+        -------
+        Decoded
+        """
+        decoded = Decoded()
+        rows = self._rows(records, decoded)
+        for model in self._everyone:
+            self._decode_model(model, records.partition, rows, decoded)
+        matched = np.full(len(rows), bool(self._everyone))
+        for model, chosen in self._matches(rows):
+            matched[chosen] = True
+            self._decode_model(model, records.partition, rows.take(chosen), decoded)
+        decoded.unmatched = len(rows) - int(matched.sum())
+        decoded.problems.sort(key=lambda item: (item[1].offset, item[0], item[1].field))
+        return decoded
+
+    def state(self, partition: int) -> dict[str, object]:
+        """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
+        units = {model.name: model.times.units.get(partition) for model in self._models}
+        return {
+            "units": {name: unit for name, unit in units.items() if unit is not None},
+            "extra": {name: extra.seen(partition) for name, extra in self._extra.items()},
+        }
+
+    def restore(self, partition: int, state: Mapping[str, object]) -> None:
+        """Go on from what :meth:`state` returned; models that are new since then start afresh."""
+        self.forget(partition)
+        units = cast("Mapping[str, str]", state.get("units", {}))
+        seen = cast("Mapping[str, list[str]]", state.get("extra", {}))
+        for model in self._models:
+            if model.name in units:
+                model.times.units[partition] = units[model.name]
+        for name, extra in self._extra.items():
+            extra.restore(partition, seen.get(name, ()))
+
+    def forget(self, partition: int) -> None:
+        """Drop the state of a partition that another process reads from now on."""
+        for model in self._models:
+            model.times.units.pop(partition, None)
+        for extra in self._extra.values():
+            extra.restore(partition, ())
+
+    def _decode_model(self, model: ModelColumns, partition: int, rows: Rows, decoded: Decoded) -> None:
+        if len(rows):
+            rows = model.build(partition, rows, self._shape, decoded)
+        if model.name in self._extra:
+            self._extra[model.name].count(partition, rows, decoded)
+
+    def _rows(self, records: Records, decoded: Decoded) -> Rows:
+        reading = self._read(records)
+        found = scan(self._shape.keys, reading.json, self._max_payload_bytes)
+        documents: dict[int, object] = {}
+        refused: list[int] = []
+        for index in np.flatnonzero(~found.ok).tolist():
+            try:
+                documents[index] = reading.document(index)
+            except Refused as refusal:
+                refused.append(index)
+                problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
+                decoded.problems.append((_NO_MODEL, problem))
+        columns = Columns(self._shape, found, documents, reading.given | self._header_values(records))
+        rows = Rows(records.offsets, records.timestamps_ms, reading.json, columns, list(documents))
+        out = set(refused)
+        return rows.take([index for index in range(len(rows)) if index not in out]) if refused else rows
+
+    def _header_values(self, records: Records) -> dict[Path, list[str | None]]:
+        if not self._headers:
+            return {}
+        of_each = [dict(headers) for headers in records.headers] if records.headers else [{}] * len(records)
+        return {
+            path: [_text(headers.get(path[0].removeprefix(HEADER))) for headers in of_each] for path in self._headers
+        }
+
+    def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
+        for paths, models in self._by_where.items():
+            found: dict[_Key, list[int]] = {}
+            keys = zip(*(map(_equal, rows.of(path)) for path in paths), strict=True)
+            for index, key in enumerate(keys):
+                found.setdefault(key, []).append(index)
+            for model, key in models:
+                if key in found:
+                    yield model, found[key]
+
+
+def _by_where(models: Sequence[ModelColumns]) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:
+    """The models that filter, by the paths they filter on, so that each path is looked at once for all of them."""
+    grouped: dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]] = {}
+    for model in models:
+        if model.where:
+            paths = tuple(sorted(model.where))
+            key = tuple(_wanted(path, model.where[path]) for path in paths)
+            grouped.setdefault(paths, []).append((model, key))
+    return grouped
+
+
+def _wanted(path: Path, value: str | int | bool) -> object:
+    """What a value has to equal; headers hold texts alone."""
+    if path[0].startswith(HEADER):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return _equal(value)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
+
+
+def _equal(value: object) -> object:
+    """A key that is equal for equal JSON values: 1 and 1.0 are, 1 and true are not."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return ("bool", value)
+    return value if isinstance(value, (int, float)) else None
