@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.events import Events
+from detectors.sketch import Coded
+from monitor.events import Events, Name
 from monitor.rows import append
 from sinks.store.contract import Query, Store
 
@@ -219,43 +219,31 @@ class ErasedEvents:
         if self._erasures is None or batch.subjects is None:
             return np.zeros(len(batch), dtype=np.bool_)
         # Subjects repeat: each is looked up once.
-        until = {subject: -1 if subject is None else self._until(subject) for subject in set(batch.subjects)}
-        ends = np.fromiter(map(until.__getitem__, batch.subjects), dtype=np.int64, count=len(batch))
-        return np.asarray(batch.event_ms <= ends)
+        subjects = batch.subjects
+        until = [-1 if subject is None else self._until(subject) for subject in subjects.names]
+        return np.asarray(batch.event_ms <= np.array(until, dtype=np.int64)[subjects.codes])
 
     def without_names(self, batch: Events) -> Events:
         """Return the events with the names of erased subjects replaced."""
         erasures = self._erasures
         if erasures is None:
             return batch
-        columns: list[list[Any]] = list(batch.category)
+        columns = list(batch.category)
         for place, signal in enumerate(self._category):
             if erasures.names_in(self._model, signal):
-                columns[place] = self._renamed(signal, batch.category[place], batch.event_ms)
-        return Events(
-            batch.offsets,
-            batch.record_ms,
-            batch.event_ms,
-            batch.versions,
-            batch.ids,
-            batch.numeric,
-            columns,
-            batch.subjects,
-        )
+                columns[place] = self._renamed(erasures, signal, batch.category[place], batch.event_ms)
+        return replace(batch, category=columns)
 
-    def _renamed(self, signal: str, names: list[object], event_ms: NDArray[np.int64]) -> list[object]:
-        assert self._erasures is not None
-        found = {
-            name: self._erasures.replacement(self._model, signal, name) for name in set(names) if isinstance(name, str)
-        }
-        erased = {name: (marker, self._until(name)) for name, marker in found.items() if marker is not None}
-        if not erased:
-            return names
-        renamed = list(names)
-        for place, name in enumerate(names):
-            if isinstance(name, str) and name in erased and event_ms[place] <= erased[name][1]:
-                renamed[place] = erased[name][0]
-        return renamed
+    def _renamed(
+        self, erasures: ErasureList, signal: str, names: Coded[Name], event_ms: NDArray[np.int64]
+    ) -> Coded[Name]:
+        made, codes = list(names.names), names.codes.copy()
+        for code, name in enumerate(names.names):
+            marker = erasures.replacement(self._model, signal, name) if isinstance(name, str) else None
+            if marker is not None and isinstance(name, str):
+                codes[(names.codes == code) & (event_ms <= self._until(name))] = len(made)
+                made.append(marker)
+        return Coded(made, codes)
 
     def _until(self, subject: str) -> int:
         return -1 if self._erasures is None else self._erasures.until(self._model, subject)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT", "REJECTED", "Events", "Headers", "Problem", "Records"]
+from detectors.sketch import Coded
+from detectors.sketch.category import Invalid
+from monitor.packed import Packed, Texts
+
+__all__ = ["KEPT", "REJECTED", "Events", "Headers", "Name", "Problem", "Records"]
+
+Integers = NDArray[np.int64]
+Name = str | Invalid | None
+C = TypeVar("C")
 
 REJECTED = "rejected"
 KEPT = "kept"
@@ -47,6 +56,13 @@ class Records:
     def __len__(self) -> int:
         return len(self.payloads)
 
+    @property
+    def payload_bytes(self) -> int:
+        """How many bytes the payloads have together."""
+        if isinstance(self.payloads, Packed):
+            return self.payloads.total_bytes
+        return sum(map(len, filter(None, self.payloads)))
+
 
 @dataclass(slots=True, frozen=True)
 class Problem:
@@ -82,40 +98,68 @@ class Events:
     record_ms : int64 array [n]
         The record's own time; -1 where there is none.
     event_ms : int64 array [n]
-    versions : list of str, or None
+    versions : Coded of str [n], or None
         None where the configuration names no version field.
-    ids : list of str or None, or None
+    ids : Texts [n], or None
         None where the configuration names no identity.
     numeric : float64 array [features, n]
         NaN is missing; ±inf is present but unusable (not a number, not finite).
-    category : list of lists
-        One list of n per category field: str, None (missing) or ``detectors.sketch.category.INVALID``.
-    subjects : list of str or None, or None
+    category : list of Coded [n]
+        For each category field str, None (missing) or ``detectors.sketch.category.INVALID``.
+    subjects : Coded of (str or None) [n], or None
         Whom each event is about; None where the configuration does not say where that stands.
     """
 
-    offsets: NDArray[np.int64]
-    record_ms: NDArray[np.int64]
-    event_ms: NDArray[np.int64]
-    versions: list[str] | None
-    ids: list[str | None] | None
+    offsets: Integers
+    record_ms: Integers
+    event_ms: Integers
+    versions: Coded[str] | None
+    ids: Texts | None
     numeric: NDArray[np.float64]
-    category: list[list[object]]
-    subjects: list[str | None] | None = None
-    problems: list[Problem] = field(default_factory=list)
+    category: list[Coded[Name]]
+    subjects: Coded[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def slice(self, start: int, stop: int) -> Events:
-        """Events ``start`` to ``stop``; problems stay behind."""
-        return Events(
-            self.offsets[start:stop],
-            self.record_ms[start:stop],
-            self.event_ms[start:stop],
-            self.versions[start:stop] if self.versions is not None else None,
-            self.ids[start:stop] if self.ids is not None else None,
-            self.numeric[:, start:stop],
-            [column[start:stop] for column in self.category],
-            self.subjects[start:stop] if self.subjects is not None else None,
+        """Events ``start`` to ``stop``."""
+        return self._each(lambda column: column[start:stop], self.numeric[:, start:stop])
+
+    def take(self, indices: Integers) -> Events:
+        """Events at ``indices``."""
+        return self._each(_take(indices), np.ascontiguousarray(self.numeric[:, indices]))
+
+    @classmethod
+    def joined(cls, first: Events, second: Events) -> Events:
+        """Two batches of the same columns, one after the other."""
+        return cls(
+            np.concatenate((first.offsets, second.offsets)),
+            np.concatenate((first.record_ms, second.record_ms)),
+            np.concatenate((first.event_ms, second.event_ms)),
+            _both(Coded.joined, first.versions, second.versions),
+            _both(Texts.joined, first.ids, second.ids),
+            np.concatenate((first.numeric, second.numeric), axis=1),
+            [Coded.joined(pair) for pair in zip(first.category, second.category, strict=True)],
+            _both(Coded.joined, first.subjects, second.subjects),
         )
+
+    def _each(self, change: Callable[[Any], Any], numeric: NDArray[np.float64]) -> Events:
+        return Events(
+            change(self.offsets),
+            change(self.record_ms),
+            change(self.event_ms),
+            None if self.versions is None else change(self.versions),
+            None if self.ids is None else change(self.ids),
+            numeric,
+            [change(column) for column in self.category],
+            None if self.subjects is None else change(self.subjects),
+        )
+
+
+def _take(indices: Integers) -> Callable[[Any], Any]:
+    return lambda column: column[indices] if isinstance(column, np.ndarray) else column.take(indices)
+
+
+def _both(joined: Callable[[list[C]], C], first: C | None, second: C | None) -> C | None:
+    return None if first is None or second is None else joined([first, second])

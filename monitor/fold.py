@@ -8,24 +8,25 @@ the watermark stood; detectors see every value in the order of the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from detectors.bank import Bank
 from detectors.drift import find
-from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, NumericLayout
+from detectors.sketch import CategoryFold, CategoryLayout, Coded, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.erasures import ErasedEvents, ErasureList
-from monitor.events import KEPT, REJECTED, Events, Problem
+from monitor.events import KEPT, REJECTED, Events, Name, Problem
 from monitor.keep import Keeper
+from monitor.packed import Texts
 from monitor.panes import category_columns, numeric_columns, pane_columns
 from monitor.rows import Rows, add_row, empty_rows
+from monitor.seen import SeenIds, digests
 from monitor.watch import Slices, Watch
 from monitor.watermark import FUTURE, NEVER, advance
 
@@ -104,7 +105,7 @@ class PartitionFold:
             for signal in self._numeric
             for name, params in watch.detectors_for(signal).items()
         }
-        self._seen: dict[int, set[int]] = {}
+        self._seen = SeenIds()
         self._late_reported = (0, 0)
 
     @property
@@ -144,10 +145,10 @@ class PartitionFold:
         """No more events will come: close every pane."""
         nothing = np.empty(0, dtype=np.int64)
         numeric = np.empty((len(self._numeric), 0), dtype=np.float64)
-        category: list[list[object]] = [[] for _ in self._category]
-        versions: list[str] | None = [] if self._watch.model.spec.schema_.version else None
-        ids: list[str | None] | None = [] if self._watch.model.spec.schema_.id else None
-        subjects: list[str | None] | None = [] if self._watch.model.spec.keep.subject else None
+        category: list[Coded[Name]] = [Coded.of([]) for _ in self._category]
+        versions: Coded[str] | None = Coded.of([]) if self._watch.model.spec.schema_.version else None
+        ids = Texts.of([]) if self._watch.model.spec.schema_.id else None
+        subjects: Coded[str | None] | None = Coded.of([]) if self._watch.model.spec.keep.subject else None
         return self.process(Events(nothing, nothing, nothing, versions, ids, numeric, category, subjects), end=True)
 
     def _with_held(self, events: Events) -> Events:
@@ -155,7 +156,7 @@ class PartitionFold:
         first_new = self.next_offset if held is None else int(held.offsets[-1]) + 1
         if len(events) and int(events.offsets[0]) < first_new:
             events = events.slice(int(np.searchsorted(events.offsets, first_new)), len(events))
-        return events if held is None else _joined(held, events)
+        return events if held is None else Events.joined(held, events)
 
     def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, out: Folded) -> None:
         pane = batch.event_ms // self._pane_ms * self._pane_ms
@@ -168,14 +169,14 @@ class PartitionFold:
             self._drop_duplicates(batch, pane, late_at, keep, out)
         if not keep.all():
             index = np.flatnonzero(keep)
-            batch, pane, late_at = _selected(batch, index), pane[index], late_at[index]
+            batch, pane, late_at = batch.take(index), pane[index], late_at[index]
         if not len(batch):
             return
         gone = self._erased.gone(batch) if self._erased.any else None
         if gone is not None:
             batch = self._erased.without_names(batch)
         if self._keeper.keeps:
-            out.kept = self._keeper.rows(batch if gone is None else _selected(batch, np.flatnonzero(~gone)))
+            out.kept = self._keeper.rows(batch if gone is None else batch.take(np.flatnonzero(~gone)))
         self._note_late(batch, pane, late_at, out)
         version = self._version_indices(batch)
         rows, keys = self._base_rows(pane, late_at, version)
@@ -201,25 +202,13 @@ class PartitionFold:
     ) -> None:
         """Drop events whose identity stands in the same open pane already."""
         assert batch.ids is not None
-        there = [identity is not None for identity in batch.ids]
-        candidates = np.flatnonzero(keep & (late_at == 0) & np.array(there, dtype=np.bool_))
-        digest, ids = xxhash.xxh3_64_intdigest, batch.ids
-        digests = [digest(str(ids[i]).encode("utf-8", "surrogatepass")) for i in candidates.tolist()]
-        # Cut where the pane changes: events mostly come in the order of time, so there are few cuts.
-        cuts = [0, *(np.flatnonzero(np.diff(pane[candidates])) + 1).tolist(), len(candidates)]
-        for first, last in pairwise(cuts):
-            if first == last:
-                continue
-            known = self._seen.setdefault(int(pane[candidates[first]]), set())
-            new = set(digests[first:last])
-            if len(new) == last - first and new.isdisjoint(known):
-                known |= new
-                continue
-            for place in _repeated(digests[first:last], known):
-                i = int(candidates[first + place])
-                keep[i] = False
-                detail = f"id {str(ids[i])[:200]!r} came before in the same pane"
-                out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
+        candidates = np.flatnonzero(keep & (late_at == 0) & batch.ids.present)
+        found = digests(batch.ids)[candidates]
+        for place in self._seen.repeated(pane[candidates], found).tolist():
+            i = int(candidates[place])
+            keep[i] = False
+            detail = f"id {str(batch.ids[i])[:200]!r} came before in the same pane"
+            out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
 
     def _version_indices(self, batch: Events) -> Integers:
         versions = batch.versions
@@ -228,10 +217,13 @@ class PartitionFold:
                 self._add_version("")
             return np.zeros(len(batch), dtype=np.int64)
         index = {version: i for i, version in enumerate(self._versions)}
-        for version in dict.fromkeys(versions):
+        mine = np.zeros(len(versions.names), dtype=np.int64)
+        for code in versions.used():
+            version = versions.names[code]
             if version not in index:
                 index[version] = self._add_version(version)
-        return np.fromiter(map(index.__getitem__, versions), dtype=np.int64, count=len(versions))
+            mine[code] = index[version]
+        return mine[versions.codes]
 
     def _add_version(self, version: str) -> int:
         self._versions.append(version)
@@ -250,16 +242,14 @@ class PartitionFold:
 
     def _fold_slice(self, cut: Slices, columns: list[int], batch: Events, rows: Integers, keys: dict[int, Key]) -> None:
         segments = list(cut.names.values())
-        code_of = {value: i for i, value in enumerate(cut.names)}
-        values = zip(*(batch.category[column] for column in columns), strict=True)
-        codes = np.array([code_of.get(value, -1) for value in values], dtype=np.int64)
+        codes = _slice_codes(cut, [batch.category[column] for column in columns])
         inside = np.flatnonzero(codes >= 0)
         if not len(inside):
             return
         pairs, which = np.unique(rows[inside] * len(segments) + codes[inside], return_inverse=True)
         based = [divmod(pair, len(segments)) for pair in pairs.tolist()]
         handles = np.array([self._row((*keys[base][:3], segments[code])) for base, code in based], dtype=np.int64)
-        picked = _selected(batch, inside)
+        picked = batch.take(inside)
         self._add(handles[which], picked.numeric, picked.category)
 
     def _row(self, key: Key) -> int:
@@ -274,7 +264,7 @@ class PartitionFold:
                 self._names.ensure(grown)
         return row
 
-    def _add(self, rows: Integers, numeric: NDArray[np.float64], category: list[list[Any]]) -> None:
+    def _add(self, rows: Integers, numeric: NDArray[np.float64], category: list[Coded[Name]]) -> None:
         self._count += np.bincount(rows, minlength=len(self._count))
         self._numbers.fold(rows, numeric)
         self._names.fold(rows, category)
@@ -308,8 +298,7 @@ class PartitionFold:
             row = self._rows.pop(key)
             self._emit(key, row, out.panes)
             self._free.append(row)
-        for start in [start for start in self._seen if start < self.closed_ms]:
-            del self._seen[start]
+        self._seen.forget_before(self.closed_ms)
 
     def _emit(self, key: Key, row: int, panes: Rows) -> None:
         start, late_at, version, segment = key
@@ -347,7 +336,7 @@ class PartitionFold:
             "numbers": self._numbers.snapshot(rows),
             "names": self._names.snapshot(rows),
             "banks": {f"{signal}|{name}": bank.snapshot() for (signal, name), bank in self._banks.items()},
-            "seen": {str(start): np.array(sorted(ids), dtype=np.uint64) for start, ids in self._seen.items()},
+            "seen": self._seen.snapshot(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> bool:
@@ -375,7 +364,7 @@ class PartitionFold:
         self._names.restore(rows, state["names"])
         for (signal, name), bank in self._banks.items():
             bank.restore(state["banks"][f"{signal}|{name}"])
-        self._seen = {int(start): set(ids.tolist()) for start, ids in state["seen"].items()}
+        self._seen.restore(state["seen"])
         return True
 
 
@@ -383,36 +372,20 @@ def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:
     return [layout for layout in (watch.layouts[signal] for signal in signals) if isinstance(layout, kind)]
 
 
-def _repeated(digests: list[int], known: set[int]) -> Iterator[int]:
-    """Yield the place of each digest that is known by then; afterwards all are."""
-    for place, digest in enumerate(digests):
-        if digest in known:
-            yield place
-        known.add(digest)
-
-
-def _joined(first: Events, second: Events) -> Events:
-    return Events(
-        np.concatenate((first.offsets, second.offsets)),
-        np.concatenate((first.record_ms, second.record_ms)),
-        np.concatenate((first.event_ms, second.event_ms)),
-        None if first.versions is None or second.versions is None else first.versions + second.versions,
-        None if first.ids is None or second.ids is None else first.ids + second.ids,
-        np.concatenate((first.numeric, second.numeric), axis=1),
-        [a + b for a, b in zip(first.category, second.category, strict=True)],
-        None if first.subjects is None or second.subjects is None else first.subjects + second.subjects,
-    )
-
-
-def _selected(batch: Events, index: Integers) -> Events:
-    picked: list[int] = index.tolist()
-    return Events(
-        batch.offsets[index],
-        batch.record_ms[index],
-        batch.event_ms[index],
-        None if batch.versions is None else [batch.versions[i] for i in picked],
-        None if batch.ids is None else [batch.ids[i] for i in picked],
-        np.ascontiguousarray(batch.numeric[:, index]),
-        [[column[i] for i in picked] for column in batch.category],
-        None if batch.subjects is None else [batch.subjects[i] for i in picked],
-    )
+def _slice_codes(cut: Slices, columns: list[Coded[Name]]) -> Integers:
+    """For each event the place of its segment in ``cut.names``, or -1: by distinct values, of which there are few."""
+    codes = np.zeros(len(columns[0]), dtype=np.int64)
+    wanted: list[dict[Name, int]] = []
+    for place, column in enumerate(columns):
+        values = dict.fromkeys(of_names[place] for of_names in cut.names)
+        wanted.append({value: number for number, value in enumerate(values)})
+        # One more for every value that no segment has.
+        mine = np.array([wanted[-1].get(name, len(values)) for name in column.names], dtype=np.int64)
+        codes = codes * (len(values) + 1) + mine[column.codes]
+    segment_of = np.full(math.prod(len(values) + 1 for values in wanted), -1, dtype=np.int64)
+    for segment, of_names in enumerate(cut.names):
+        place = 0
+        for values_of, name in zip(wanted, of_names, strict=True):
+            place = place * (len(values_of) + 1) + values_of[name]
+        segment_of[place] = segment
+    return segment_of[codes]

@@ -242,7 +242,7 @@ class Ingest:
             return
         decoded = lane.decoder.decode(records)
         self.counters.records += len(records)
-        self.counters.bytes += sum(map(len, filter(None, records.payloads)))
+        self.counters.bytes += records.payload_bytes
         self.counters.unmatched += decoded.unmatched
         dead = empty_rows("dead_letters")
         self._problems(dead, lane, decoded.problems, records)

@@ -7,16 +7,17 @@ has one, so that what several sources say of one event is kept together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
 from monitor.events import Events
+from monitor.packed import Texts
 from monitor.watch import Watch
 
 __all__ = ["Keeper", "drawn", "texts_of"]
@@ -98,7 +99,7 @@ class Keeper:
             finite = np.isfinite(picked).tolist()
             columns.append((signal, [x if ok else None for x, ok in zip(picked.tolist(), finite, strict=True)]))
         for signal, values in zip(self._category, batch.category, strict=True):
-            columns.append((signal, [v if isinstance(v, str) else None for v in map(values.__getitem__, index)]))
+            columns.append((signal, [v if isinstance(v, str) else None for v in values.take(index)]))
         names = [signal for signal, _ in columns if signal not in self._without]
         kept = [values for signal, values in columns if signal not in self._without]
         encode = _JSON.encode
@@ -116,9 +117,9 @@ class Keeper:
                 parts.append(_part(place, signal, there, values[there], [""] * len(there)))
         for signal, names in zip(self._category, batch.category, strict=True):
             if signal.startswith("prediction:"):
-                picked = [names[i] for i in index.tolist()]
+                picked = names.take(index).tolist()
                 there = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
-                labels = [picked[i] for i in there.tolist()]
+                labels = [str(picked[i]) for i in there.tolist()]
                 parts.append(_part(place, signal, there, np.full(len(there), np.nan), labels))
         return _joined(parts)
 
@@ -126,8 +127,9 @@ class Keeper:
         """The slices that each event belongs to."""
         cuts = []
         for names, columns in self._slices:
-            picked = [map(batch.category[column].__getitem__, index) for column in columns]
-            cuts.append([names.get(values) for values in zip(*picked, strict=True)])
+            picked = [batch.category[column].take(index) for column in columns]
+            # Of what is missing or no name there is no slice.
+            cuts.append([names.get(cast("tuple[str, ...]", values)) for values in zip(*picked, strict=True)])
         if not cuts:
             return [()] * len(index)
         # Few combinations occur: each becomes a tuple once.
@@ -178,9 +180,9 @@ def drawn(batch: Events, share: float, topic: str, partition: int) -> Integers:
     return np.flatnonzero(hashes < np.uint64(int(share * 2**64)))
 
 
-def texts_of(values: Sequence[str | None] | None, index: Integers) -> list[str]:
+def texts_of(values: Texts | Coded[str] | Coded[str | None] | None, index: Integers) -> list[str]:
     """The texts at ``index``; empty where there is none."""
-    return [""] * len(index) if values is None else [values[i] or "" for i in index.tolist()]
+    return [""] * len(index) if values is None else [text or "" for text in values.take(index)]
 
 
 def _part(place: Columns, signal: str, there: Integers, value: NDArray[np.float64], label: list[str]) -> Columns:

@@ -66,7 +66,7 @@ class LabelFold:
         return out
 
     def _identified(self, batch: Events, out: Folded) -> list[int]:
-        ids = batch.ids or []
+        ids = [] if batch.ids is None else batch.ids.tolist()
         for offset, identity in zip(batch.offsets.tolist(), ids, strict=True):
             if identity is None:
                 detail = "a label without the id of the event that it is for"

@@ -1,14 +1,16 @@
-"""Many byte strings in one buffer: what a batch of messages is before anything looks into it."""
+"""Many byte strings, or texts, in one buffer: what messages and identities are before anything looks into them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Packed"]
+from detectors.kernel import kernel
+
+__all__ = ["Packed", "Texts"]
 
 Integers = NDArray[np.int64]
 
@@ -70,7 +72,100 @@ class Packed(Sequence["bytes | None"]):
         chosen = np.asarray(indices, dtype=np.int64)
         return Packed(self.buffer, self.starts[chosen], self.lengths[chosen])
 
+    def compact(self) -> Packed:
+        """The same in a buffer of their own, so that a few of them do not keep a large one alive."""
+        sizes = np.maximum(self.lengths, 0)
+        starts = np.cumsum(sizes + 1) - sizes - 1
+        buffer = bytearray(int(sizes.sum()) + len(sizes))
+        _gather(_bytes(self.buffer), self.starts, sizes, _bytes(buffer), starts)
+        return Packed(buffer, starts, self.lengths)
+
     @property
     def total_bytes(self) -> int:
         """How many bytes the strings have, without those between them."""
         return int(np.maximum(self.lengths, 0).sum())
+
+
+class Texts(Sequence["str | None"]):
+    """Texts in one buffer, in UTF-8; some may be absent.
+
+    Parameters
+    ----------
+    packed : Packed
+
+    Examples
+    --------
+    >>> texts = Texts.of(["é", None, "b"])
+    >>> texts.tolist(), texts[0], texts.take(np.array([2, 1])) == ["b", None]
+    (['é', None, 'b'], 'é', True)
+    """
+
+    __slots__ = ("packed",)
+    __hash__ = None  # type: ignore[assignment] # equal to a list of the same texts, which has none either
+
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
+
+    @classmethod
+    def of(cls, texts: Sequence[str | None]) -> Texts:
+        """Pack what is not packed yet."""
+        if isinstance(texts, Texts):
+            return texts
+        return cls(Packed.of([None if text is None else text.encode() for text in texts]))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Texts]) -> Texts:
+        """One after the other, in a buffer of their own."""
+        packed = [part.packed.compact() for part in parts]
+        firsts = np.cumsum([0, *(len(part.buffer) for part in packed)]).tolist()
+        starts = [part.starts + first for part, first in zip(packed, firsts, strict=False)]
+        buffer = b"".join(part.buffer for part in packed)
+        return cls(Packed(buffer, np.concatenate(starts), np.concatenate([part.lengths for part in packed])))
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @overload
+    def __getitem__(self, index: int) -> str | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Texts: ...
+    def __getitem__(self, index: int | slice) -> str | Texts | None:
+        if isinstance(index, slice):
+            return Texts(self.packed[index])
+        found = self.packed[index]
+        return None if found is None else found.decode()
+
+    def __iter__(self) -> Iterator[str | None]:
+        return (None if found is None else found.decode() for found in self.packed)
+
+    def __eq__(self, other: object) -> bool:
+        return self.tolist() == (other.tolist() if isinstance(other, Texts) else other)
+
+    def __repr__(self) -> str:
+        return f"Texts.of({self.tolist()!r})"
+
+    def take(self, indices: Sequence[int] | Integers) -> Texts:
+        """Those at ``indices``, in the same buffer."""
+        return Texts(self.packed.take(indices))
+
+    def tolist(self) -> list[str | None]:
+        """The texts one by one."""
+        return list(self)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which of them are there, bool [n]."""
+        return np.asarray(self.packed.lengths >= 0)
+
+
+def _bytes(buffer: bytes | bytearray) -> NDArray[np.uint8]:
+    return np.frombuffer(buffer, dtype=np.uint8)
+
+
+@kernel
+def _gather(source: Any, starts: Integers, sizes: Integers, target: Any, places: Integers) -> None:
+    for i in range(starts.size):
+        # Of what cannot be negative the compiler makes one copy of many bytes at a time: 15 ns for 450, not 600.
+        start, place = np.uint64(starts[i]), np.uint64(places[i])
+        for at in range(np.uint64(sizes[i])):
+            target[place + at] = source[start + at]

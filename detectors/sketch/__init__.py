@@ -1,6 +1,7 @@
 """Additive summaries of panes: what numbers and names occurred, in integers whose sums do not depend on their order."""
 
 from detectors.sketch.category import INVALID, CategoryFold, CategoryLayout, CategorySummary, sum_categories
+from detectors.sketch.coded import Coded
 from detectors.sketch.numeric import (
     NumericFold,
     NumericLayout,
@@ -16,6 +17,7 @@ __all__ = [
     "CategoryFold",
     "CategoryLayout",
     "CategorySummary",
+    "Coded",
     "NumericFold",
     "NumericLayout",
     "NumericSummary",

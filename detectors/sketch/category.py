@@ -24,6 +24,7 @@ from detectors.sketch.category_summary import (
     sum_categories,
     summarize,
 )
+from detectors.sketch.coded import Coded
 
 __all__ = [
     "INVALID",
@@ -99,7 +100,8 @@ class CategoryFold:
         rows
             int64[n]: the row that each event belongs to.
         columns
-            For each feature n names; None is a missing value, `INVALID` one that is not a name.
+            For each feature n names, as a list or as a `Coded`, which is faster; None is a missing value, `INVALID`
+            one that is not a name.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class CategoryFold:
         if rows.size and not 0 <= rows.min() <= rows.max() < self._rows:
             raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self._rows}")
         for column, names in zip(self._columns, columns, strict=True):
-            column.fold(rows, names)
+            column.fold(rows, Coded.of(names))
 
     def peek(self, row: int) -> list[CategorySummary]:
         """Return the summary of each feature in a row, which stays as it is."""
@@ -223,14 +225,18 @@ class _Column:
         self._sums = np.concatenate((self._sums, np.zeros((extra, SUMS), dtype=np.int64)))
         self._heads = np.concatenate((self._heads, np.full(extra, NONE, dtype=np.int64)))
 
-    def fold(self, rows: Integers, names: Sequence[Value]) -> None:
-        lookup = self._codes.__getitem__
+    def fold(self, rows: Integers, names: Coded[Value]) -> None:
         for start in range(0, rows.size, STRETCH):
             stretch = rows[start : start + STRETCH]
-            part = names if stretch.size == rows.size else names[start : start + STRETCH]
-            codes = np.fromiter(map(lookup, part), dtype=np.int64, count=stretch.size)
-            self._add(stretch, codes, ONES[: stretch.size])
+            self._add(stretch, self._codes_of(names[start : start + STRETCH]), ONES[: stretch.size])
             self._tidy()
+
+    def _codes_of(self, names: Coded[Value]) -> Integers:
+        """This column's codes of names; tidying up changes them, so they hold for a stretch."""
+        few = len(names.names) <= len(names)
+        distinct = names.names if few else names
+        codes = np.fromiter(map(self._codes.__getitem__, distinct), dtype=np.int64, count=len(distinct))
+        return codes[names.codes] if few else codes
 
     def summary(self, row: int) -> CategorySummary:
         self._cut_to_sample(row)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.sketch import Coded
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.event_time import BOUND_MS, EventTimes
 from monitor.decoders.shape import Columns, Path, Shape, split
 from monitor.decoders.values import MAX_NAME, category, display, number, text
 from monitor.events import KEPT, REJECTED, Events, Problem
+from monitor.packed import Packed, Texts
 
 __all__ = ["ModelColumns", "Rows"]
+
+Integers = NDArray[np.int64]
 
 _PLAUSIBLE_RECORD_MS = 946_684_800_000
 """2000-01-01: an older clock of a broker or producer is a wrong clock."""
@@ -29,56 +32,68 @@ class Rows:
     Attributes
     ----------
     offsets, record_ms : int64 array [n]
-    payloads : sequence of (bytes or None)
+    payloads : Packed
         The JSON of those that were scanned.
     columns : Columns
         The values of all messages of the batch, shared by all models that read some of them.
     documents : list of int
         Ascending indices of the rows that were not scanned: they may hold anything anywhere.
-    chosen : list of int or None
-        Which of the batch's messages the rows are; None for all.
+    chosen : int64 array or None
+        Which of the batch's messages the rows are, ascending; None for all.
     """
 
-    offsets: NDArray[np.int64]
-    record_ms: NDArray[np.int64]
-    payloads: Sequence[bytes | None]
+    offsets: Integers
+    record_ms: Integers
+    payloads: Packed
     columns: Columns
     documents: list[int]
-    chosen: list[int] | None = None
+    chosen: Integers | None = None
 
     def __len__(self) -> int:
-        return len(self.payloads)
+        return len(self.offsets)
 
-    def of(self, path: Path) -> list[Any]:
-        """The values at ``path``; not to be changed."""
-        values = self.columns.of(path)
-        return values if self.chosen is None else [values[index] for index in self.chosen]
+    def coded(self, path: Path) -> Coded[Any]:
+        """The values at ``path``."""
+        values = self.columns.coded(path)
+        return values if self.chosen is None else values.take(self.chosen)
 
     def numbers(self, paths: Sequence[Path]) -> NDArray[np.float64]:
         """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
         values = self.columns.numbers(paths)
         return values if self.chosen is None else np.ascontiguousarray(values[:, self.chosen])
 
-    def at(self, path: Path, index: int) -> object:
-        """The value at ``path`` of a document."""
-        return self.columns.at(path, index if self.chosen is None else self.chosen[index])
+    def whole(self, path: Path) -> Integers | None:
+        """The values at ``path`` if every message of the batch has an integer of 64 bits there, else None."""
+        values = self.columns.whole(path)
+        return values if self.chosen is None or values is None else values[self.chosen]
+
+    def texts(self, path: Path) -> tuple[Packed, list[int]]:
+        """The texts at ``path``, absent where there is none; and which rows hold something else than one."""
+        packed, odd = self.columns.texts(path)
+        if self.chosen is None:
+            return packed, odd.tolist()
+        return packed.take(self.chosen), np.flatnonzero(np.isin(self.chosen, odd)).tolist()
+
+    def value(self, path: Path, index: int) -> object:
+        """The value at ``path`` of one row."""
+        return self.columns.value(path, index if self.chosen is None else int(self.chosen[index]))
 
     def document(self, index: int) -> object:
         """The document of a row that was not scanned, or None."""
-        return self.columns.document(index if self.chosen is None else self.chosen[index])
+        return self.columns.document(index if self.chosen is None else int(self.chosen[index]))
 
-    def take(self, indices: Sequence[int]) -> Rows:
+    def take(self, indices: Integers) -> Rows:
         """The rows with the given ascending indices."""
         if len(indices) == len(self):
             return self
-        odd = set(self.documents)
+        odd = np.isin(indices, self.documents) if self.documents else np.zeros(0, dtype=np.bool_)
         return Rows(
             self.offsets[indices],
             self.record_ms[indices],
-            [self.payloads[index] for index in indices],
+            self.payloads.take(indices),
             self.columns,
-            [new for new, old in enumerate(indices) if old in odd] if odd else [],
-            list(indices) if self.chosen is None else [self.chosen[index] for index in indices],
+            np.flatnonzero(odd).tolist(),
+            indices if self.chosen is None else self.chosen[indices],
         )
 
 
@@ -118,7 +133,7 @@ class ModelColumns:
             problem = Problem(int(rows.offsets[index]), REJECTED, reason, "", detail)
             decoded.problems.append((self.name, problem))
         if wrong:
-            chosen = [index for index in range(len(rows)) if index not in wrong]
+            chosen = np.delete(np.arange(len(rows)), list(wrong))
             rows, event_ms = rows.take(chosen), event_ms[chosen]
         if len(rows):
             decoded.events[self.name] = _Build(self, rows, shape, decoded).events(event_ms)
@@ -130,14 +145,14 @@ class ModelColumns:
         if self.time is None:
             outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
             return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
-        values = rows.of(self.time)
-        event_ms, reasons = self.times.read(partition, values)
-        wrong = {index: (reason, display(values[index])) for index, reason in reasons.items()}
+        whole = rows.whole(self.time)
+        event_ms, reasons = self.times.read(partition, rows.coded(self.time).tolist() if whole is None else whole)
+        wrong = {index: (reason, display(rows.value(self.time, index))) for index, reason in reasons.items()}
         max_ahead_ms = self.plan.source.max_ahead
         ahead = (rows.record_ms >= _PLAUSIBLE_RECORD_MS) & (event_ms > rows.record_ms + max_ahead_ms)
         for index in np.flatnonzero(ahead & (rows.record_ms < BOUND_MS)).tolist():
             by_s = int(event_ms[index] - rows.record_ms[index]) / 1000
-            detail = f"{display(values[index])} is {by_s:.0f} s after the record's own time"
+            detail = f"{display(rows.value(self.time, index))} is {by_s:.0f} s after the record's own time"
             wrong[index] = ("event_time_in_future", detail)
         return event_ms, wrong
 
@@ -157,11 +172,11 @@ class _Build:
             offsets=rows.offsets,
             record_ms=rows.record_ms,
             event_ms=event_ms,
-            versions=self._versions(model.version) if model.version is not None else None,
+            versions=self._names(model.version, _version, "version") if model.version is not None else None,
             ids=self._texts(model.id, "id") if model.id is not None else None,
             numeric=self._all_numeric(),
-            category=[self._category(signal, path) for signal, path in model.category],
-            subjects=self._texts(model.subject, "subject") if model.subject is not None else None,
+            category=[self._names(path, category, signal) for signal, path in model.category],
+            subjects=self._names(model.subject, _identity, "subject") if model.subject is not None else None,
         )
 
     def _all_numeric(self) -> NDArray[np.float64]:
@@ -169,59 +184,38 @@ class _Build:
         plain = [place for place, (_, path) in enumerate(numeric) if self.shape.numbers_only(path)]
         found = self.rows.numbers([numeric[place][1] for place in plain])
         for row, place in enumerate(plain):
+            signal, path = numeric[place]
             for index in self.rows.documents:
-                found[row, index] = self._read(index, self.rows.at(numeric[place][1], index), number, numeric[place][0])
+                found[row, index] = self._read(index, self.rows.value(path, index), number, signal)
         if len(plain) == len(numeric):
             return found
         columns = np.empty((len(numeric), len(self.rows)), dtype=np.float64)
         columns[plain] = found
         for place in set(range(len(numeric))) - set(plain):
             signal, path = numeric[place]
-            columns[place] = self._repaired(self.rows.of(path), range(len(self.rows)), number, signal)
+            values = self._names(path, number, signal)
+            columns[place] = np.array(values.names, dtype=np.float64)[values.codes]
         return columns
 
-    def _category(self, signal: str, path: Path) -> list[object]:
-        values = self.rows.of(path)
-        return self._repaired(values, self._unusual(values), category, signal)
+    def _names(self, path: Path, read: Callable[[object], tuple[Any, str]], field: str) -> Coded[Any]:
+        """What ``read`` makes of each distinct value, with a problem for each row that holds a bad one."""
+        values = self.rows.coded(path)
+        made = list(map(read, values.names))
+        bad = np.array([reason != "" for _, reason in made], dtype=np.bool_)
+        if bad.any():
+            for index in np.flatnonzero(bad[values.codes]).tolist():
+                self._read(index, values[index], read, field)
+        return Coded([wanted for wanted, _ in made], values.codes)
 
-    def _versions(self, path: Path) -> list[str]:
-        values = self.rows.of(path)
-        return self._repaired(values, self._unusual(values, none_is_usual=False), _version, "version")
-
-    def _texts(self, path: Path, field: str) -> list[str | None]:
-        values = self.rows.of(path)
-        if not self.rows.documents and set(map(type, values)) == {str} and "" not in values:
-            return values.copy()
-        odd = {index for index, value in enumerate(values) if type(value) is not str}
-        values = self._repaired(values, sorted(odd.union(self.rows.documents)), text, field)
+    def _texts(self, path: Path, field: str) -> Texts:
+        packed, odd = self.rows.texts(path)
+        if not odd:
+            return Texts(packed.compact())
         # Without an identity nothing is a duplicate; an empty one would make all such events duplicates.
-        return [value or None for value in values]
-
-    def _unusual(self, values: list[Any], none_is_usual: bool = True) -> list[int]:
-        """Rows whose value is anything but a text of allowed length (or None)."""
-        kinds = {str, NoneType} if none_is_usual else {str}
-        scanned = not self.rows.documents and set(map(type, values)) <= kinds
-        if scanned and all(value is None or len(value) <= MAX_NAME for value in set(values)):
-            return []
-        odd = [
-            index
-            for index, value in enumerate(values)
-            if (type(value) is not str or len(value) > MAX_NAME) and (value is not None or not none_is_usual)
-        ]
-        return sorted({*odd, *self.rows.documents}) if self.rows.documents else odd
-
-    def _repaired(
-        self,
-        values: list[Any],
-        suspects: Sequence[int],
-        read: Callable[[object], tuple[object, str]],
-        field: str,
-    ) -> list[Any]:
-        """A copy of ``values`` in which the suspects are what ``read`` makes of them."""
-        values = values.copy()
-        for index in suspects:
-            values[index] = self._read(index, values[index], read, field)
-        return values
+        read = [self._read(index, self.rows.value(path, index), text, field) or None for index in odd]
+        places = np.arange(len(self.rows))
+        places[odd] = len(places) + np.arange(len(odd))
+        return Texts.joined([Texts(packed), Texts.of(read)]).take(places)
 
     def _read(self, index: int, value: object, read: Callable[[object], tuple[Any, str]], field: str) -> Any:
         wanted, reason = read(value)
@@ -241,3 +235,8 @@ def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:
 def _version(value: object) -> tuple[str, str]:
     version, reason = text(value)
     return (version, reason) if len(version) <= MAX_NAME else ("", "too_long")
+
+
+def _identity(value: object) -> tuple[str | None, str]:
+    found, reason = text(value)
+    return found or None, reason

@@ -26,6 +26,7 @@ _PER_MS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _PRODUCT_IS_FINITE = 1e300
 _INTEGER = re.compile(r"-?[0-9]{1,30}")
+Values = Sequence[object] | NDArray[np.int64]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = "event_time_unreadable"
 _OUTSIDE = "event_time_out_of_bounds"
@@ -52,13 +53,13 @@ class EventTimes:
         self.unit = unit
         self.units: dict[int, str] = {}
 
-    def read(self, partition: int, values: Sequence[object]) -> tuple[NDArray[np.int64], dict[int, str]]:
+    def read(self, partition: int, values: Values) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return times, and the reason for each that cannot be used.
 
         Parameters
         ----------
         partition : int
-        values : sequence of n JSON values
+        values : sequence of n JSON values, or int64 array [n]
 
         Returns
         -------
@@ -71,6 +72,7 @@ class EventTimes:
             return self._read(values, self.unit)
         if partition in self.units:
             return self._read(values, self.units[partition])
+        values = values.tolist() if isinstance(values, np.ndarray) else values
         # What stands before the settling number is read as if it had come in a call of its own.
         start = self._settle(partition, values)
         before, wrong = self._read(values[:start], "s")
@@ -78,10 +80,11 @@ class EventTimes:
         wrong |= {start + index: reason for index, reason in wrong_after.items()}
         return np.concatenate((before, after)), wrong
 
-    def _read(self, values: Sequence[object], unit: str) -> tuple[NDArray[np.int64], dict[int, str]]:
+    def _read(self, values: Values, unit: str) -> tuple[NDArray[np.int64], dict[int, str]]:
         fast = _column(values, unit)
         if fast is not None:
             return fast, {}
+        values = values.tolist() if isinstance(values, np.ndarray) else values
         result = np.zeros(len(values), dtype=np.int64)
         wrong: dict[int, str] = {}
         for index, value in enumerate(values):
@@ -152,17 +155,21 @@ def _iso(value: str) -> tuple[int, str]:
     return (event_ms, "") if 0 <= event_ms < BOUND_MS else (0, _OUTSIDE)
 
 
-def _column(values: Sequence[object], unit: str) -> NDArray[np.int64] | None:
+def _column(values: Values, unit: str) -> NDArray[np.int64] | None:
     """All times at once, where they are plain numbers within bounds; None where anything needs a closer look."""
+    if unit == "iso" or not len(values):
+        return None
+    if isinstance(values, np.ndarray):
+        return _whole(values, unit)
     kinds = set(map(type, values))
-    if unit == "iso" or len(kinds) != 1:
+    if len(kinds) != 1:
         return None
     if kinds == {int}:
         return _whole(values, unit)
     return _fractional(values, unit) if kinds == {float} else None
 
 
-def _whole(values: Sequence[object], unit: str) -> NDArray[np.int64] | None:
+def _whole(values: Values, unit: str) -> NDArray[np.int64] | None:
     factor, divisor = _PER_MS[unit]
     try:
         whole = np.array(values, dtype=np.int64)

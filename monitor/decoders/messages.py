@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detectors.sketch import Coded
 from monitor.decoders.columns import ModelColumns, Rows
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused
@@ -20,6 +22,7 @@ from monitor.decoders.extra import ExtraFields
 from monitor.decoders.scan import scan
 from monitor.decoders.shape import HEADER, Columns, Path, Shape
 from monitor.events import REJECTED, Problem, Records
+from monitor.packed import Packed
 
 __all__ = ["MessageDecoder", "Reading"]
 
@@ -137,7 +140,8 @@ class MessageDecoder:
 
     def _rows(self, records: Records, decoded: Decoded) -> Rows:
         reading = self._read(records)
-        found = scan(self._shape.keys, reading.json, self._max_payload_bytes)
+        json = Packed.of(reading.json)
+        found = scan(self._shape.keys, json, self._max_payload_bytes)
         documents: dict[int, object] = {}
         refused: list[int] = []
         for index in np.flatnonzero(~found.ok).tolist():
@@ -148,9 +152,8 @@ class MessageDecoder:
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
         columns = Columns(self._shape, found, documents, reading.given | self._header_values(records))
-        rows = Rows(records.offsets, records.timestamps_ms, reading.json, columns, list(documents))
-        out = set(refused)
-        return rows.take([index for index in range(len(rows)) if index not in out]) if refused else rows
+        rows = Rows(records.offsets, records.timestamps_ms, json, columns, list(documents))
+        return rows.take(np.delete(np.arange(len(rows)), refused)) if refused else rows
 
     def _header_values(self, records: Records) -> dict[Path, list[str | None]]:
         if not self._headers:
@@ -160,15 +163,26 @@ class MessageDecoder:
             path: [_text(headers.get(path[0].removeprefix(HEADER))) for headers in of_each] for path in self._headers
         }
 
-    def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, list[int]]]:
+    def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, NDArray[np.int64]]]:
         for paths, models in self._by_where.items():
-            found: dict[_Key, list[int]] = {}
-            keys = zip(*(map(_equal, rows.of(path)) for path in paths), strict=True)
-            for index, key in enumerate(keys):
-                found.setdefault(key, []).append(index)
+            places: dict[_Key, list[NDArray[np.int64]]] = {}
+            for key, indices in _grouped([rows.coded(path) for path in paths]):
+                places.setdefault(key, []).append(indices)
             for model, key in models:
-                if key in found:
-                    yield model, found[key]
+                if key in places:
+                    yield model, np.sort(np.concatenate(places[key]))
+
+
+def _grouped(columns: Sequence[Coded[Any]]) -> Iterator[tuple[_Key, NDArray[np.int64]]]:
+    """The combinations of values that occur, each with its rows; equal values may come apart."""
+    codes = columns[0].codes
+    for column in columns[1:]:
+        codes = codes * len(column.names) + column.codes
+    order = np.argsort(codes, kind="stable")
+    firsts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    for indices in np.split(order, firsts[1:]):
+        if len(indices):
+            yield tuple(_equal(column[int(indices[0])]) for column in columns), indices
 
 
 def _by_where(models: Sequence[ModelColumns]) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:

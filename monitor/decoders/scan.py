@@ -22,7 +22,7 @@ from detectors.kernel import kernel
 from monitor.packed import Packed
 
 __all__ = ["BIG", "CHILD", "ESCAPED", "FALSE", "FLOAT", "HARD", "INTEGER", "KINDS", "MISSING", "NUMBER", "SCALAR"]
-__all__ += ["TEXT", "TRUE", "Keys", "Scanned", "intern", "scan"]
+__all__ += ["TEXT", "TRUE", "Keys", "Scanned", "integers", "intern", "scan"]
 
 NUMBER, SCALAR, CHILD = range(3)
 """What a key holds: a number alone, any scalar, or an object with wanted keys of its own."""
@@ -37,7 +37,6 @@ OBJECT, ARRAY = -1, -2
 MAX_DEPTH = 32
 MAX_DIGITS = 300
 DISTINCT = 128
-_TABLE = 4 * DISTINCT
 # Arithmetic of bytes in 64 bits, whether compiled or not.
 _wide: Any = np.int64
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _PLUS, _POINT = (ord(c) for c in '"\\,:-+.')
@@ -46,7 +45,7 @@ _TRUE, _FALSE, _NULL = (np.frombuffer(word, dtype=np.uint8) for word in (b"true"
 _ESCAPES = np.frombuffer(b'"\\\\/bfnrt', dtype=np.uint8)
 _U = ord("u")
 _EXACT = 1 << 53
-_ROOM = 10**17
+_ROOM = 9 * 10**17
 """A smaller mantissa has room for one more digit in 64 bits."""
 _SPLIT = 2.0**27 + 1
 _POWERS = np.array([10.0**k for k in range(23)])
@@ -112,7 +111,7 @@ class Scanned:
     values : float64 array [slots, n]
         Numbers; NaN where there is none.
     first, last : int32 array [slots, n]
-        Where texts, BIG and HARD numbers lie in ``buffer``; undefined elsewhere.
+        Where texts, BIG and HARD numbers and the integers of scalars lie in ``buffer``; undefined elsewhere.
     escaped : dict
         ESCAPED texts by slot and row.
     """
@@ -124,6 +123,11 @@ class Scanned:
     first: NDArray[np.int32]
     last: NDArray[np.int32]
     escaped: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def is_at(self, slot: int, byte: bytes) -> NDArray[np.bool_]:
+        """Whether the text or number of each message begins with ``byte``; says nothing where there is none."""
+        places = np.minimum(np.maximum(self.first[slot], 0), len(self.buffer) - 1)
+        return np.asarray(np.frombuffer(self.buffer, dtype=np.uint8)[places] == byte[0])
 
     def bytes_at(self, slot: int, row: int) -> bytes:
         """The text or number as it is written."""
@@ -199,7 +203,9 @@ def _is_utf8(payload: bytes | bytearray) -> bool:
 
 def _finish(found: Scanned) -> None:
     """Read what takes more than the kernel does; what cannot be read is not ok."""
-    odd = ((found.kinds == HARD) | (found.kinds == BIG) | (found.kinds == ESCAPED)) & found.ok
+    odd = (
+        (found.kinds == HARD) | ((found.kinds == BIG) & np.isnan(found.values)) | (found.kinds == ESCAPED)
+    ) & found.ok
     slots, rows = np.nonzero(odd)
     starts, stops = found.first[slots, rows].tolist(), found.last[slots, rows].tolist()
     for slot, row, start, stop in zip(slots.tolist(), rows.tolist(), starts, stops, strict=True):
@@ -214,14 +220,28 @@ def _finish(found: Scanned) -> None:
             found.ok[row] &= math.isfinite(value)
 
 
-def intern(found: Scanned, slot: int) -> tuple[list[tuple[int, int]], Integers] | None:
-    """The distinct texts of a slot and which of them each message has, -1 for none; None if they are too many."""
+def intern(found: Scanned, slot: int) -> tuple[list[tuple[int, int]], Integers]:
+    """The distinct texts of a slot, as places in the buffer, and which of them each message has; -1 for none."""
     n = found.kinds.shape[1]
-    codes, table = np.full(n, -1, dtype=np.int64), np.full((_TABLE, 3), -1, dtype=np.int64)
-    spans = np.zeros((DISTINCT, 2), dtype=np.int64)
+    codes = np.empty(n, dtype=np.int64)
     buffer = np.frombuffer(found.buffer, dtype=np.uint8)
-    count = _intern(buffer, found.ok, found.kinds[slot], found.first[slot], found.last[slot], table, spans, codes)
-    return None if count < 0 else ([(int(a), int(b)) for a, b in spans[:count]], codes)
+    # Mostly there are few, and a small table stays in the processor's nearest cache.
+    for distinct in (DISTINCT, n):
+        table = np.full((1 << (4 * distinct - 1).bit_length(), 3), -1, dtype=np.int64)
+        spans = np.empty((distinct, 2), dtype=np.int64)
+        codes.fill(-1)
+        count = _intern(buffer, found.ok, found.kinds[slot], found.first[slot], found.last[slot], table, spans, codes)
+        if count >= 0:
+            break
+    return list(map(tuple, spans[:count].tolist())), codes
+
+
+def integers(found: Scanned, slot: int) -> Integers | None:
+    """The integers of a slot that holds nothing else, None if one of them takes more than 64 bits."""
+    result = np.empty(found.kinds.shape[1], dtype=np.int64)
+    buffer = np.frombuffer(found.buffer, dtype=np.uint8)
+    fit = _integers(buffer, found.first[slot], found.last[slot], result)
+    return result if fit else None
 
 
 def _hash(text: bytes) -> int:
@@ -335,8 +355,12 @@ def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0911, PLR0912, PLR0915 -- 
         scale += sign * power
     if at - start > MAX_DIGITS:
         return -1, MISSING, 0.0
-    if long or scale < -22 or scale > 22 or (mantissa > _EXACT and (kind == INTEGER or scale > 0)):
-        return at, BIG if kind == INTEGER else HARD, 0.0
+    if kind == INTEGER and mantissa > _EXACT:
+        # The conversion rounds to the nearest double, as the parser does.
+        value = np.nan if long else float(mantissa)
+        return at, BIG, -value if negative else value
+    if long or scale < -22 or scale > 22 or (mantissa > _EXACT and scale > 0):
+        return at, BIG if kind == INTEGER else HARD, np.nan
     if mantissa > _EXACT:
         certain, value = _quotient(mantissa, _POWERS[-scale])
         if not certain:
@@ -512,7 +536,7 @@ def _message(  # noqa: PLR0911, PLR0912, PLR0915  # one loop over bytes: in piec
             if entry >= 0 and found != MISSING:
                 kinds[slot, row] = found
                 values[slot, row] = value
-                if found in (TEXT, ESCAPED, BIG, HARD):
+                if found in (TEXT, ESCAPED, BIG, HARD) or (found == INTEGER and kind == SCALAR):
                     first[slot, row] = begin
                     last[slot, row] = end
         # Behind a value: the next one, or the end of one or more objects.
@@ -543,18 +567,37 @@ def _intern(buffer: Any, ok: Any, kinds: Any, first: Any, last: Any, table: Any,
         code = _wide(0)
         for at in range(begin, begin + length):
             code = (code * 131 + _wide(buffer[at])) & _HASH_BITS
-        place = (code * 40503 >> 7) % _TABLE
+        place = (code * 40503 >> 7) % table.shape[0]
         while table[place, 0] >= 0:
             known = table[place, 0]
             same = table[place, 1] == code and table[place, 2] == length
             if same and _same(buffer, begin, buffer, spans[known, 0], length):
                 break
-            place = (place + 1) % _TABLE
+            place = (place + 1) % table.shape[0]
         if table[place, 0] < 0:
-            if count == DISTINCT:
+            if count == spans.shape[0]:
                 return -1
             table[place, 0], table[place, 1], table[place, 2] = count, code, length
             spans[count, 0], spans[count, 1] = begin, begin + length
             count += 1
         codes[row] = table[place, 0]
     return count
+
+
+@kernel
+def _integers(buffer: Any, first: Any, last: Any, result: Any) -> bool:
+    """Read integers of at most 18 digits, or 19 that begin with less than 9."""
+    for row in range(result.shape[0]):
+        at = _wide(first[row])
+        negative = buffer[at] == _MINUS
+        if negative:
+            at += 1
+        digits = last[row] - at
+        if digits > 19 or (digits == 19 and buffer[at] >= _ZERO + 9):
+            return False
+        value = _wide(0)
+        while at < last[row]:
+            value = value * 10 + (_wide(buffer[at]) - _ZERO)
+            at += 1
+        result[row] = -value if negative else value
+    return True

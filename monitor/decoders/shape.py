@@ -7,14 +7,16 @@ A path that is both a field and the parent of another is a scalar to the scanner
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.sketch import Coded
 from monitor.decoders import scan
 from monitor.decoders.values import NotAnObject
+from monitor.packed import Packed
 
 __all__ = ["HEADER", "Columns", "Path", "Shape", "split"]
 
@@ -53,16 +55,18 @@ class Shape:
     >>> shape = Shape({("f", "x"): {"number"}, ("id",): {"text"}})
     >>> found = scan.scan(shape.keys, [b'{"f": {"x": 2}, "id": 7}', b'{"f": 3}'], 100)
     >>> columns = Columns(shape, found, {1: {"f": 3}})
-    >>> columns.of(("id",)), columns.numbers([("f", "x")])
+    >>> columns.coded(("id",)).tolist(), columns.numbers([("f", "x")])
     ([7, None], array([[ 2., nan]]))
     >>> columns.at(("f", "x"), 1)
     NotAnObject(parent=3)
     """
 
     def __init__(self, paths: Mapping[Path, Iterable[str]]) -> None:
-        leaves = sorted(path for path in paths if not any(above in paths for above in _above(path)))
         split_up = {above for path in paths for above in _above(path)}
+        leaves = [path for path in paths if not any(above in paths for above in _above(path))]
         self._numbers = {path for path in leaves if set(paths[path]) == {"number"} and path not in split_up}
+        # Numbers first, in the order in which they are wanted: so the columns of a model lie side by side.
+        leaves.sort(key=lambda path: path not in self._numbers)
         self.slots = {path: slot for slot, path in enumerate(leaves)}
         parents = sorted({(), *(above for path in leaves for above in _above(path))})
         nodes: list[dict[str, tuple[int, int]]] = [{} for _ in parents]
@@ -88,7 +92,7 @@ class Columns:
     found : scan.Scanned
     documents : mapping of int to object
         By index, what was not scanned; a message in neither has no values.
-    given : mapping of path to list
+    given : mapping of path to sequence
         Values that stand beside the documents; the shape knows nothing of their paths.
     """
 
@@ -97,28 +101,78 @@ class Columns:
         shape: Shape,
         found: scan.Scanned,
         documents: Mapping[int, object],
-        given: Mapping[Path, list[Any]] = MappingProxyType({}),
+        given: Mapping[Path, Sequence[Any]] = MappingProxyType({}),
     ) -> None:
         self._shape, self._found, self._documents, self._given = shape, found, documents, given
-        self._values: dict[Path, list[Any]] = dict(given)
+        self._coded: dict[Path, Coded[Any]] = {path: _encoded(values) for path, values in given.items()}
 
-    def of(self, path: Path) -> list[Any]:
-        """The values at ``path``, one per message; not to be changed."""
-        if path not in self._values:
-            depth = next(n for n in range(1, len(path) + 1) if path[:n] in self._shape.slots)
-            values = self._scalars(self._shape.slots[path[:depth]])
-            for key in path[depth:]:
-                values = [_member(value, key) for value in values]
-            for index in self._documents:
-                values[index] = self.at(path, index)
-            self._values[path] = values
-        return self._values[path]
+    def coded(self, path: Path) -> Coded[Any]:
+        """The values at ``path``, one per message."""
+        if path not in self._coded:
+            slot, below = self._place(path)
+            values = self._scalars(slot)
+            for key in below:
+                values = Coded([_member(value, key) for value in values.names], values.codes)
+            if self._documents:
+                rows = list(self._documents)
+                codes = values.codes.copy()
+                codes[rows] = len(values.names) + np.arange(len(rows))
+                values = Coded([*values.names, *(self.at(path, index) for index in rows)], codes)
+            self._coded[path] = values
+        return self._coded[path]
 
     def numbers(self, paths: Sequence[Path]) -> NDArray[np.float64]:
         """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
-        values = self._found.values[[self._shape.slots[path] for path in paths]]
-        values[:, ~self._found.ok] = np.nan
+        slots = [self._shape.slots[path] for path in paths]
+        first = slots[0] if slots else 0
+        adjacent = slots == list(range(first, first + len(slots)))
+        values = self._found.values[first : first + len(slots)] if adjacent else self._found.values[slots]
+        if not self._found.ok.all():
+            values[:, ~self._found.ok] = np.nan
         return values
+
+    def whole(self, path: Path) -> NDArray[np.int64] | None:
+        """The values at ``path`` if every message has an integer of 64 bits there, else None."""
+        if path in self._given:
+            return None
+        slot, below = self._place(path)
+        kinds = self._found.kinds[slot]
+        integer = kinds == scan.INTEGER
+        if below or not self._found.ok.all() or not (integer | (kinds == scan.BIG)).all():
+            return None
+        if integer.all():
+            return np.asarray(self._found.values[slot].astype(np.int64))
+        return scan.integers(self._found, slot)
+
+    def texts(self, path: Path) -> tuple[Packed, NDArray[np.int64]]:
+        """The texts at ``path``, absent where there is none; and which rows hold something else than one.
+
+        An integer counts as the text that it is written as.
+        """
+        found = self._found
+        slot, below = (0, path) if path in self._given else self._place(path)
+        if below:
+            return Packed.of([None] * len(found.ok)), np.arange(len(found.ok))
+        kinds = found.kinds[slot]
+        starts = found.first[slot].astype(np.int64)
+        sizes = found.last[slot] - starts
+        integer = (kinds == scan.INTEGER) | (kinds == scan.BIG)
+        # -0 is written otherwise than it is; other negative digits may go the long way as well.
+        usual = found.ok & ((kinds == scan.TEXT) | (integer & ((sizes != 2) | ~found.is_at(slot, b"-"))))
+        odd = ~usual & ~(found.ok & (kinds == scan.MISSING))
+        sizes[~usual | (sizes == 0)] = -1
+        starts[~usual] = 0
+        return Packed(found.buffer, starts, sizes), np.flatnonzero(odd)
+
+    def value(self, path: Path, index: int) -> object:
+        """The value at ``path`` of one message."""
+        if index in self._documents or path in self._given:
+            return self.at(path, index)
+        slot, below = self._place(path)
+        value = self._scalar(slot, index, int(self._found.kinds[slot, index])) if self._found.ok[index] else None
+        for key in below:
+            value = _member(value, key)
+        return value
 
     def at(self, path: Path, index: int) -> object:
         """The value at ``path`` of a document."""
@@ -133,20 +187,42 @@ class Columns:
         """What was parsed because it was not scanned, or None."""
         return self._documents.get(index)
 
-    def _scalars(self, slot: int) -> list[Any]:
-        kinds, ok = self._found.kinds[slot], self._found.ok
-        present = np.bincount(np.where(ok, kinds, scan.MISSING), minlength=scan.KINDS)
-        if present[scan.INTEGER] == len(kinds):
-            return list(self._found.values[slot].astype(np.int64).tolist())
-        values = self._texts(slot) if present[scan.TEXT] else [None] * len(kinds)
+    def _place(self, path: Path) -> tuple[int, Path]:
+        """The slot that holds ``path`` or a scalar above it, and what is left of the path."""
+        depth = next(n for n in range(1, len(path) + 1) if path[:n] in self._shape.slots)
+        return self._shape.slots[path[:depth]], path[depth:]
+
+    def _scalars(self, slot: int) -> Coded[Any]:
+        found = self._found
+        kinds = np.where(found.ok, found.kinds[slot], scan.MISSING)
+        present = np.bincount(kinds, minlength=scan.KINDS)
+        names: list[Any] = [None]
+        codes = np.zeros(len(kinds), dtype=np.int64)
+        if present[scan.TEXT]:
+            spans, codes = scan.intern(found, slot)
+            names += [found.buffer[start:stop].decode() for start, stop in spans]
+            codes += 1
         for kind in np.flatnonzero(present).tolist():
             if kind in {scan.MISSING, scan.TEXT}:
                 continue
-            for index in np.flatnonzero(ok & (kinds == kind)).tolist():
-                values[index] = self._scalar(slot, index, kind)
-        return values
+            there = np.flatnonzero(kinds == kind)
+            if kind in {scan.INTEGER, scan.FLOAT, scan.HARD}:
+                # By their bits, which tell -0.0 from 0.0.
+                _, first, which = np.unique(
+                    found.values[slot, there].view(np.int64), return_index=True, return_inverse=True
+                )
+                codes[there] = len(names) + which
+                there = there[first]
+            else:
+                codes[there] = len(names) + np.arange(len(there))
+            names += [self._scalar(slot, index, kind) for index in there.tolist()]
+        return Coded(names, codes)
 
     def _scalar(self, slot: int, index: int, kind: int) -> object:
+        if kind == scan.MISSING:
+            return None
+        if kind == scan.TEXT:
+            return self._found.bytes_at(slot, index).decode()
         if kind == scan.ESCAPED:
             return self._found.escaped[slot, index]
         if kind == scan.BIG:
@@ -156,23 +232,12 @@ class Columns:
             return int(value)
         return value if kind in {scan.FLOAT, scan.HARD} else kind == scan.TRUE
 
-    def _texts(self, slot: int) -> list[Any]:
-        """Texts, and None for everything else."""
-        found = self._found
-        interned = scan.intern(found, slot)
-        if interned is not None:
-            spans, codes = interned
-            names = [*(found.buffer[start:stop].decode() for start, stop in spans), None]
-            return list(map(names.__getitem__, codes.tolist()))
-        values: list[Any] = [None] * len(found.ok)
-        there = np.flatnonzero(found.ok & (found.kinds[slot] == scan.TEXT))
-        spans_there = zip(found.first[slot, there].tolist(), found.last[slot, there].tolist(), strict=True)
-        texts = [found.buffer[start:stop].decode() for start, stop in spans_there]
-        if len(texts) == len(values):
-            return texts
-        for index, text in zip(there.tolist(), texts, strict=True):
-            values[index] = text
-        return values
+
+def _encoded(values: Sequence[Any]) -> Coded[Any]:
+    """Values of any kind; only texts share codes, since 1, 1.0 and true are equal and an object has no hash."""
+    if set(map(type, values)) <= {str, NoneType}:
+        return Coded.of(values)
+    return Coded(list(values), np.arange(len(values)))
 
 
 def _above(path: Path) -> list[Path]:

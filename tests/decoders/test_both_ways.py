@@ -93,10 +93,10 @@ def seen(decoded: Decoded) -> dict[str, Any]:
             model: (
                 events.offsets.tolist(),
                 events.event_ms.tolist(),
-                events.versions,
-                events.ids,
+                events.versions and events.versions.tolist(),
+                events.ids and events.ids.tolist(),
                 [["nan" if math.isnan(x) else x.hex() for x in row] for row in events.numeric.tolist()],
-                events.category,
+                [names.tolist() for names in events.category],
             )
             for model, events in decoded.events.items()
         },

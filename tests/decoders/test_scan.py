@@ -60,8 +60,8 @@ def test_what_python_writes_is_scanned_and_read_as_python_reads_it(
 
     assert found.ok.all()
     columns = Columns(SHAPE, found, {})
-    assert columns.of(("name",)) == [document.get("name") for document in documents]
-    assert list(map(type, columns.of(("name",)))) == [type(document.get("name")) for document in documents]
+    assert columns.coded(("name",)).tolist() == [document.get("name") for document in documents]
+    assert list(map(type, columns.coded(("name",)))) == [type(document.get("name")) for document in documents]
     read = columns.numbers([("x",), ("f", "y")])
     assert ["nan" if math.isnan(x) else x.hex() for x in read[0].tolist()] == [_number(d.get("x")) for d in documents]
     inner = [document.get("f", {}).get("y") for document in documents]
@@ -138,4 +138,4 @@ def test_few_and_many_different_texts_are_read_alike() -> None:
 
     for payloads in (few, many, [*few, *many]):
         columns = Columns(SHAPE, scan(SHAPE.keys, payloads, 10_000), {})
-        assert columns.of(("name",)) == [json.loads(payload)["name"] for payload in payloads]
+        assert columns.coded(("name",)).tolist() == [json.loads(payload)["name"] for payload in payloads]

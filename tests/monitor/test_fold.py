@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.sketch import Coded
 from monitor.checkpoint import decode_state, encode_state
-from monitor.events import Events
+from monitor.events import Events, Name
 from monitor.fold import ENDED, Folded, PartitionFold
+from monitor.packed import Texts
 from monitor.rows import Rows, empty_rows, extend
 from monitor.watch import Watch, compile_watch
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
@@ -50,15 +52,15 @@ def events_at(event_ms: list[int], seed: int = 0, ids: list[str | None] | None =
     numeric = rng.normal(0, 1, (NUMERIC, n)).cumsum(axis=1)
     numeric[rng.random((NUMERIC, n)) < 0.1] = np.nan
     numeric[rng.random((NUMERIC, n)) < 0.05] = np.inf
-    countries: list[object] = [[None, "DE", "FR", "PL", "IT"][i] for i in rng.integers(0, 5, n)]
+    countries: list[Name] = [[None, "DE", "FR", "PL", "IT"][i] for i in rng.integers(0, 5, n)]
     return Events(
         offsets=first + np.arange(n, dtype=np.int64) * 2,
         record_ms=np.full(n, -1, dtype=np.int64),
         event_ms=np.array(event_ms, dtype=np.int64),
-        versions=[f"v{i}" for i in rng.integers(1, 3, n)],
-        ids=ids or [f"e{i}" for i in range(n)],
+        versions=Coded.of([f"v{i}" for i in rng.integers(1, 3, n)]),
+        ids=Texts.of(ids or [f"e{i}" for i in range(n)]),
         numeric=numeric,
-        category=[countries],
+        category=[Coded.of(countries)],
     )
 
 
