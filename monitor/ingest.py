@@ -5,7 +5,8 @@ One :class:`Ingest` drives one source. For each partition it keeps a decoder's s
 
 1. dead letters, findings, panes and single events of a batch;
 2. the partition's progress, which says up to where its panes are closed;
-3. now and then, a checkpoint: state together with the next offset.
+3. now and then, when what went to topics of dead letters is acknowledged, a checkpoint: state together with the next
+   offset.
 
 A crash between any two of them repeats rows, under the same keys and with the same content, and loses none.
 """
@@ -24,6 +25,7 @@ from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.labels import LabelFold
+from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
 from monitor.rows import Rows, add_row, append, empty_rows, extend
 from monitor.sources.contract import Partition, Source
 from monitor.watch import Watch
@@ -31,13 +33,6 @@ from monitor.watermark import NEVER
 from sinks.store.contract import Store
 
 __all__ = ["Counters", "Ingest"]
-
-MAX_PAYLOAD_BYTES = 65_536
-"""So much of a message is kept with its dead letter; the log has the rest."""
-
-_Message = tuple[bytes, int]
-_NO_MESSAGE: _Message = (b"", -1)
-
 
 _COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "findings", "bytes")
 
@@ -94,7 +89,7 @@ class _Lane:
     decoder: Decoder
     folds: dict[str, PartitionFold | LabelFold]
     reported_ms: dict[str, int] = field(default_factory=dict)
-    held: dict[int, _Message] = field(default_factory=dict)
+    held: dict[int, Message] = field(default_factory=dict)
     next_offset: int = 0
     saved_offset: int = -1
     ended: bool = False
@@ -104,12 +99,14 @@ class _Lane:
         """From where a successor has to read, so that no fold misses anything."""
         return min([self.next_offset, *(offset for fold in self.folds.values() for offset in fold.held_offsets)])
 
-    def message(self, records: Records | None, offset: int) -> _Message:
-        """The message at ``offset`` and its time, also if it came in an earlier batch and was held since."""
+    def message(self, records: Records | None, offset: int) -> Message:
+        """The message at ``offset``, also if it came in an earlier batch and was held since."""
         i = -1 if records is None else int(records.offsets.searchsorted(offset))
         if records is None or i >= len(records) or int(records.offsets[i]) != offset:
-            return self.held.get(offset, _NO_MESSAGE)
-        return records.payloads[i] or b"", int(records.timestamps_ms[i])
+            return self.held.get(offset, NO_MESSAGE)
+        key = None if records.keys is None else records.keys[i]
+        headers = () if records.headers is None else records.headers[i]
+        return Message(records.payloads[i], int(records.timestamps_ms[i]), key, headers)
 
     def hold(self, records: Records) -> None:
         """Keep the messages of events that the folds hold, for their dead letters."""
@@ -128,6 +125,8 @@ class Ingest:
     counters : Counters or None
     erasures : ErasureList or None
         The store's, read anew if None.
+    letters : DeadLetters or None
+        Sends them to topics as well.
     """
 
     def __init__(
@@ -137,8 +136,9 @@ class Ingest:
         source: Source,
         counters: Counters | None = None,
         erasures: ErasureList | None = None,
+        letters: DeadLetters | None = None,
     ) -> None:
-        self._store, self._source = store, source
+        self._store, self._source, self._letters = store, source, letters
         self._erasures = ErasureList(store) if erasures is None else erasures
         self.counters = counters or Counters()
         self._readers: dict[str, list[tuple[Watch, Any]]] = {}
@@ -156,6 +156,8 @@ class Ingest:
 
     def open(self) -> None:
         """Connect the source; every partition starts at its checkpoint."""
+        if self._letters is not None:
+            self._letters.open()
         self._source.open(self.resume)
 
     def resume(self, topic: str, partition: int) -> int | None:
@@ -196,7 +198,7 @@ class Ingest:
                 f"{following - first} messages, offsets {first} to {following - 1}, were gone before they were read"
             )
             problem = Problem(first, REJECTED, "offsets_lost", "", detail)
-            self._problem(dead, (topic, partition), "", problem, _NO_MESSAGE)
+            self._problem(dead, (topic, partition), "", problem, NO_MESSAGE)
         append(self._store, "dead_letters", dead)
 
     def holding(self) -> frozenset[Partition]:
@@ -218,6 +220,8 @@ class Ingest:
 
         Whoever was erased meanwhile, by another process too, is known from here on.
         """
+        if self._letters is not None:
+            self._letters.flush()
         self._erasures.reload()
         saved = {}
         for partition, lane in sorted(self._lanes.items()):
@@ -293,9 +297,10 @@ class Ingest:
             message = lane.message(records, problem.offset)
             self._problem(dead, (lane.topic, lane.partition), model, problem, message)
 
-    def _problem(self, dead: Rows, partition: Partition, model: str, problem: Problem, message: _Message) -> None:
+    def _problem(self, dead: Rows, partition: Partition, model: str, problem: Problem, message: Message) -> None:
         self.counters.problem(problem)
-        payload, record_ms = message
+        if self._letters is not None and message is not NO_MESSAGE and not self._is_anybodys(partition[0], message):
+            self._letters.send(partition, model, problem, message)
         if self._erasures and self._is_erased(partition[0], model, message):
             return
         row = {
@@ -307,22 +312,28 @@ class Ingest:
             "action": problem.action,
             "reason": problem.reason,
             "detail": problem.detail,
-            "record_ms": record_ms,
-            "payload": payload[:MAX_PAYLOAD_BYTES],
-            "payload_bytes": len(payload),
+            "record_ms": message.record_ms,
+            "payload": message.payload[:MAX_PAYLOAD_BYTES],
+            "payload_bytes": len(message.payload),
         }
         add_row(dead, row)
 
-    def _is_erased(self, topic: str, model: str, message: _Message) -> bool:
+    def _is_anybodys(self, topic: str, message: Message) -> bool:
+        """Whether any model that reads the topic knows the message as one of an erased subject."""
+        readers = self._readers[topic] if self._erasures else ()
+        return any(self._is_erased(topic, watch.name, message) for watch, _ in readers)
+
+    def _is_erased(self, topic: str, model: str, message: Message) -> bool:
         """Whether the message is of an erased subject; one that cannot be read is of nobody."""
         path = self._subjects.get((topic, model))
         if path is None:
             return False
         try:
-            subject = text_at(parse(message[0]), path)
+            # Larger than a decoder takes, it still is somebody's.
+            subject = text_at(parse(message.value, len(message.payload)), path)
         except Refused:
             return False
-        return subject != "" and self._erasures.covers(model, subject, message[1])
+        return subject != "" and self._erasures.covers(model, subject, message.record_ms)
 
     # -- partitions --------------------------------------------------------------------------------------------
 

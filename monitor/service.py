@@ -27,6 +27,7 @@ from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, Horizon
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
+from monitor.letters import DeadLetters, Outlet, routes_of
 from monitor.metrics import ServiceMetrics
 from monitor.retention import lifetimes
 from monitor.sources import source_class
@@ -83,6 +84,7 @@ class Service:
         self._notifier = self._build_notifier()
         self._stop = threading.Event()
         self._failure: Exception | None = None
+        self._letters: list[DeadLetters] = []
         self._workers = [self._worker(source) for source in sources(configuration, self._http_log)] if read else []
         self._threads: list[threading.Thread] = []
         self._jobs: Any = None
@@ -111,6 +113,8 @@ class Service:
             if self._failure is None:
                 self._save_evaluations()
         finally:
+            for letters in self._letters:
+                letters.close()
             self._notifier.close()
             if self._http_log is not None:
                 self._http_log.close()
@@ -155,8 +159,15 @@ class Service:
 
     def _worker(self, source: Source) -> Worker:
         spec = self.configuration.service.spec
-        ingest = Ingest(self.watches.values(), self.store, source, Counters(), self._erasures)
+        ingest = Ingest(self.watches.values(), self.store, source, Counters(), self._erasures, self._letters_of(source))
         return Worker(ingest, source, self.clock, self._stop, checkpoint_every_s=spec.checkpoint_every / 1000)
+
+    def _letters_of(self, source: Source) -> DeadLetters | None:
+        routes = routes_of(self.configuration.service, self.configuration.models.values())
+        if not routes or not isinstance(source, source_class("kafka")):
+            return None
+        self._letters.append(DeadLetters(routes, open_outlet(self.configuration)))
+        return self._letters[-1]
 
     def _evaluate(self) -> None:
         last_saved_s = self.clock.monotonic_s()
@@ -326,6 +337,13 @@ class Service:
 
     def _open_http_log(self) -> Any:
         return open_http_log(self.configuration, self.clock)
+
+
+def open_outlet(configuration: Configuration) -> Outlet:
+    """Return what writes messages to topics of the cluster that is read; not connected yet."""
+    from monitor.sources.kafka_outlet import KafkaOutlet
+
+    return KafkaOutlet(configuration.service.spec.kafka)
 
 
 def open_http_log(configuration: Configuration, clock: Clock) -> Any:

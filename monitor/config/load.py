@@ -141,6 +141,7 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
         models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in known]
     loaded: dict[str, Model] = {}
     files: dict[str, Path] = {}
+    documents_of: dict[str, _Document] = {}
     for document in models:
         model = _validate(Model, document, mistakes)
         if model is None:
@@ -150,7 +151,9 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
             mistakes.append(document.mistake(("metadata", "name"), message))
         loaded[model.name] = model
         files[model.name] = document.file
+        documents_of[model.name] = document
         mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
+    mistakes += _dead_letters_read(service, services, loaded, documents_of)
     if not loaded and not mistakes:
         mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
     if mistakes:
@@ -211,6 +214,23 @@ def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]
     if uri is not None and not (folder / uri).is_file():
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
     yield from wrong_rules(model)
+
+
+def _dead_letters_read(
+    service: Service | None, services: list[_Document], models: dict[str, Model], documents: dict[str, _Document]
+) -> Iterator[Mistake]:
+    """Topics of dead letters that a model reads: each message there would come back as another one."""
+    readers = {source.kafka: name for name, model in models.items() for source in model.spec.sources if source.kafka}
+    message = "model {!r} reads this topic: what is rejected would be read again, and rejected again, without end"
+    default = service.spec.kafka.dead_letters if service is not None else None
+    if default is not None and default.topic in readers:
+        yield services[0].mistake(("spec", "kafka", "dead_letters"), message.format(readers[default.topic]))
+    for name, model in models.items():
+        for index, source in enumerate(model.spec.sources):
+            wanted = source.dead_letters
+            if wanted is not None and wanted.topic in readers:
+                path = ("spec", "sources", index, "dead_letters")
+                yield documents[name].mistake(path, message.format(readers[wanted.topic]))
 
 
 def _read(file: Path) -> Iterator[_Document]:

@@ -19,6 +19,8 @@ __all__ = [
     "Baseline",
     "Budget",
     "DatasetBaseline",
+    "DeadLetterTopic",
+    "DeadLetterTopicOrName",
     "Detect",
     "EventTime",
     "FieldSpec",
@@ -68,6 +70,24 @@ def _event_time(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+class DeadLetterTopic(Strict):
+    """A topic for messages that could not be used."""
+
+    topic: str = Field(
+        pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="of the same cluster; it must exist, and no model may read it"
+    )
+    kept: bool = Field(
+        default=False, description="also messages that count, of which a field cannot be used or that came late"
+    )
+
+
+def _dead_letter_topic(value: object) -> object:
+    return {"topic": value} if isinstance(value, str) else value
+
+
+DeadLetterTopicOrName = Annotated[DeadLetterTopic | None, BeforeValidator(_dead_letter_topic)]
+
+
 class SourceSpec(Strict):
     """One stream of events: exactly one of `kafka`, `file` and `http`."""
 
@@ -93,12 +113,18 @@ class SourceSpec(Strict):
         gt=0,
         description="an event this far ahead of all others needs two more of its kind to be believed",
     )
+    dead_letters: DeadLetterTopicOrName = Field(
+        default=None,
+        description="a topic, or {topic, kept}, for `kafka` messages that could not be used; the cluster's if absent",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> SourceSpec:
         named = [key for key in ("kafka", "file", "http") if getattr(self, key) is not None]
         if len(named) != 1:
             raise ValueError(f"name exactly one of kafka, file, http; found {', '.join(named) or 'none'}")
+        if self.dead_letters is not None and self.kafka is None:
+            raise ValueError("dead_letters is a topic for messages of `kafka`; what else is rejected is in the store")
         return self
 
     @property

@@ -21,6 +21,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", model.ModelSpec),
     ("spec.sources[]", model.SourceSpec),
     ("spec.sources[].event_time", model.EventTime),
+    ("spec.sources[].dead_letters, spec.kafka.dead_letters", model.DeadLetterTopic),
     ("spec.schema", model.Schema),
     ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", model.FieldSpec),
     ("spec.segments[]", model.SegmentSpec),

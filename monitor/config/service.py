@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from monitor.config.model import Strict
+from monitor.config.model import DeadLetterTopicOrName, Strict
 from monitor.config.values import DurationMs, Lifetime, Name
 
 __all__ = [
@@ -160,6 +160,10 @@ class KafkaCluster(Strict):
     consumers: int = Field(default=1, ge=1, le=64, description="consumers of the group in this process")
     start: Literal["earliest", "latest"] = Field(
         default="earliest", description="where to start a partition that has no checkpoint"
+    )
+    dead_letters: DeadLetterTopicOrName = Field(
+        default=None,
+        description="a topic, or {topic, kept}, for messages that could not be used; a source may name another",
     )
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="passed to kafka-python's consumer as they are"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
@@ -128,6 +128,22 @@ def produce(cluster: Cluster, topic: str, logs: Sequence[Sequence[bytes]]) -> No
             producer.send(topic, line, key=b"k%d" % partition, partition=partition)
     producer.flush()
     producer.close()
+
+
+def consumed(cluster: Cluster, topic: str, count: int, partition: int = 0) -> list[Any]:
+    """Read a partition of a topic from its start until there are ``count`` messages."""
+    consumer = KafkaConsumer(bootstrap_servers=cluster.bootstrap, auto_offset_reset="earliest", group_id=None)
+    consumer.assign([TopicPartition(topic, partition)])
+    found: list[Any] = []
+
+    def enough() -> bool:
+        for records in consumer.poll(timeout_ms=200).values():
+            found.extend(records)
+        return len(found) >= count
+
+    wait_until(enough, f"{count} messages are in {topic}[{partition}]")
+    consumer.close()
+    return found
 
 
 def replayed(folder: Path, configuration: Configuration, topics: dict[str, Partitions]) -> Store:

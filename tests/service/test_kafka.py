@@ -178,6 +178,33 @@ def test_bad_messages_become_dead_letters_that_say_where_they_stand(
     assert shop.results(store, end_ms) == shop.results(expected, end_ms)
 
 
+def test_a_service_sends_rejected_messages_to_their_topic_and_goes_on(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    logs, end_ms = short
+    bad = [[*logs[0][:10], b"not json", *logs[0][10:]], [*logs[1][:20], b'{"id": "x", "ts": "soon"}', *logs[1][20:]]]
+    kafka.create_topic(topic_name, partitions=2)
+    kafka.create_topic(f"{topic_name}-bad")
+    shop.produce(kafka, topic_name, bad)
+    configuration = shop.on_kafka(
+        tmp_path, kafka, shop.model("shop", {"kafka": topic_name}), dead_letters=f"{topic_name}-bad", consumers=2
+    )
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+
+    rejected = [row[1:] for row in shop.rows(store, "dead_letters") if row[5] == "rejected"]
+    found = shop.consumed(kafka, f"{topic_name}-bad", len(rejected))
+    headers = [{name: value.decode() for name, value in record.headers} for record in found]
+    places = sorted((int(said["leeway.partition"]), int(said["leeway.offset"])) for said in headers)
+    assert places == sorted(row[:2] for row in rejected)
+    assert {(record.value, record.key) for record in found} >= {
+        (b"not json", b"k0"),
+        (b'{"id": "x", "ts": "soon"}', b"k1"),
+    }
+
+
 def test_models_that_share_a_topic_get_the_messages_that_are_theirs(
     kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
 ) -> None:

@@ -1,0 +1,227 @@
+"""Dead letters as messages: which topics they go to, and what their headers say.
+
+The table ``dead_letters`` has every one of them. A topic beside it is for those who want the whole message again, with
+its key and headers: to look at, to repair, to send anew. What goes there has gone before the checkpoint that passes it
+is written; after a crash some go once more, and their coordinates tell that they are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from monitor.config.model import DeadLetterTopic, Model
+from monitor.config.service import Service
+from monitor.events import KEPT, Headers, Problem
+from monitor.sources.contract import Partition
+
+__all__ = ["MAX_PAYLOAD_BYTES", "NO_MESSAGE", "DeadLetters", "Message", "Outlet", "Written", "headers_of", "routes_of"]
+
+MAX_PAYLOAD_BYTES = 65_536
+"""So much of a message is kept with its dead letter; the log has the rest."""
+
+MOST_PENDING = 5_000
+MOST_PENDING_BYTES = 32 << 20
+"""So much waits for its acknowledgement at most: it is held in memory."""
+
+Routes = Mapping[tuple[str, str], tuple[DeadLetterTopic, ...]]
+"""Where dead letters go, by the topic that they were read from and the model; the empty model is the message's own
+fault, and goes where any of the topic's models wants it."""
+
+
+class Message(NamedTuple):
+    """A message as it stands in its topic.
+
+    Attributes
+    ----------
+    value, key : bytes or None
+    record_ms : int
+        The record's own time; -1 where it has none.
+    headers : Headers
+    """
+
+    value: bytes | None = None
+    record_ms: int = -1
+    key: bytes | None = None
+    headers: Headers = ()
+
+    @property
+    def payload(self) -> bytes:
+        """The value; a missing one is empty."""
+        return self.value or b""
+
+
+NO_MESSAGE = Message()
+
+
+class Written(NamedTuple):
+    """Where a message now stands in the topic that it was sent to."""
+
+    partition: int
+    offset: int
+
+
+class Outlet(Protocol):
+    """Writes messages to topics of the cluster that is read.
+
+    Guarantee: what was sent before a :meth:`flush` that returned is acknowledged by all replicas in sync.
+    """
+
+    def open(self, topics: Iterable[str]) -> None:
+        """Connect, and forget what was not acknowledged.
+
+        Raises
+        ------
+        SourceError
+            No broker answers, or a topic is missing.
+        """
+        ...
+
+    def send(self, topic: str, message: Message, partition: int | None = None) -> None:
+        """Begin to write a message; with its time only if ``partition`` says that it is put back in its place.
+
+        Raises
+        ------
+        SourceError
+            This message, or one before it, was refused; nothing is written any more until it is opened anew.
+        """
+        ...
+
+    def flush(self) -> list[Written]:
+        """Wait until everything is acknowledged; return where each message since the last call now stands.
+
+        Raises
+        ------
+        SourceError
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; what was not flushed may be lost."""
+        ...
+
+
+def routes_of(service: Service, models: Iterable[Model]) -> Routes:
+    """Return where dead letters go.
+
+    Examples
+    --------
+    >>> service = Service.model_validate({"spec": {"kafka": {"dead_letters": "bad"}}})
+    >>> spec = {"sources": [{"kafka": "scores"}], "schema": {"features": {"x": {"type": "numeric"}}}}
+    >>> head = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "fraud"}}
+    >>> routes = routes_of(service, [Model.model_validate({**head, "spec": spec})])
+    >>> {place: [topic.topic for topic in topics] for place, topics in routes.items()}
+    {('scores', 'fraud'): ['bad'], ('scores', ''): ['bad']}
+    """
+    default = service.spec.kafka.dead_letters
+    routes: dict[tuple[str, str], tuple[DeadLetterTopic, ...]] = {}
+    for model in models:
+        for source in model.spec.sources:
+            wanted = source.dead_letters or default
+            if source.kafka is None or wanted is None:
+                continue
+            routes[source.kafka, model.name] = (wanted,)
+            anyone = routes.get((source.kafka, ""), ())
+            if wanted.topic not in {topic.topic for topic in anyone}:
+                routes[source.kafka, ""] = (*anyone, wanted)
+    return routes
+
+
+def headers_of(place: tuple[str, int, int], model: str, problem: Problem, message: Message) -> Headers:
+    """Return the message's own headers, and behind them what is wrong with it.
+
+    Examples
+    --------
+    >>> problem = Problem(7, "rejected", "not_json", "", "unexpected end")
+    >>> dict(headers_of(("scores", 0, 7), "", problem, Message(b"{", 5)))["leeway.reason"]
+    b'not_json'
+    """
+    topic, partition, offset = place
+    said: dict[str, str | int] = {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "model": model,
+        "field": problem.field,
+        "action": problem.action,
+        "reason": problem.reason,
+        "detail": problem.detail,
+        "record_ms": message.record_ms,
+        "value_bytes": -1 if message.value is None else len(message.value),
+    }
+    # A message that was a dead letter before, elsewhere, says so no more: its reader wants one answer.
+    own = tuple(header for header in message.headers if header[0].removeprefix("leeway.") not in said)
+    # Half a surrogate pair may stand in a detail that quotes the message.
+    return own + tuple((f"leeway.{name}", str(value).encode("utf-8", "replace")) for name, value in said.items())
+
+
+class DeadLetters:
+    """Sends dead letters of one worker to the topics that want them.
+
+    Parameters
+    ----------
+    routes : mapping
+        As :func:`routes_of` gives it.
+    outlet : Outlet
+    """
+
+    def __init__(self, routes: Routes, outlet: Outlet) -> None:
+        self._routes, self._outlet = routes, outlet
+        self._sent: dict[str, tuple[int, int]] = {}
+        self._pending: list[tuple[str, int]] = []
+        self._pending_bytes = 0
+
+    @property
+    def sent(self) -> Mapping[str, tuple[int, int]]:
+        """How many messages were acknowledged, and how many bytes, by topic."""
+        return self._sent.copy()
+
+    def open(self) -> None:
+        """Begin anew: what was not acknowledged is read again, and sent then.
+
+        Raises
+        ------
+        SourceError
+        """
+        self._forget()
+        self._outlet.open(sorted({wanted.topic for topics in self._routes.values() for wanted in topics}))
+
+    def wanted(self, topic: str, model: str, action: str) -> tuple[str, ...]:
+        """Return the topics that a problem goes to."""
+        topics = self._routes.get((topic, model), ())
+        return tuple(wanted.topic for wanted in topics if action != KEPT or wanted.kept)
+
+    def send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
+        """Begin to send a message to every topic that wants it.
+
+        Raises
+        ------
+        SourceError
+        """
+        for topic in self.wanted(partition[0], model, problem.action):
+            headers = headers_of((*partition, problem.offset), model, problem, message)
+            self._outlet.send(topic, message._replace(headers=headers))
+            self._pending.append((topic, len(message.payload)))
+            self._pending_bytes += len(message.payload)
+        if len(self._pending) >= MOST_PENDING or self._pending_bytes >= MOST_PENDING_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until everything is acknowledged.
+
+        Raises
+        ------
+        SourceError
+        """
+        self._outlet.flush()
+        for topic, size in self._pending:
+            count, total = self._sent.get(topic, (0, 0))
+            self._sent[topic] = (count + 1, total + size)
+        self._forget()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._outlet.close()
+
+    def _forget(self) -> None:
+        self._pending, self._pending_bytes = [], 0
