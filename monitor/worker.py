@@ -26,7 +26,8 @@ class Worker:
     """Drives an :class:`~monitor.ingest.Ingest`.
 
     A source or store that does not answer is asked again, waiting twice as long each time up to half a minute;
-    meanwhile nothing is read, so nothing is lost. After a failed write the source is opened anew at the checkpoints.
+    meanwhile nothing is read, so nothing is lost. After a failed write the source goes back to the checkpoints: it
+    stays open if it can (a member of a Kafka group stays in it), and is opened anew otherwise.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ class Worker:
         self._active_s: dict[Partition, float] = {}
         self._turn = threading.Lock()
         self._anew = False
+        self._source_open = False
         self.opened = False
         self.trouble = ""
         self.name = type(source).__name__.removesuffix("Source").lower()
@@ -69,25 +71,32 @@ class Worker:
                     raise
                 self.trouble = f": {error}"
                 log.warning("reading failed; trying again", source=self.name, error=str(error), wait_s=retry_s)
+                keep = isinstance(error, StoreError)
             if self.opened:
                 retry_s = FIRST_RETRY_S
-            self._leave()
+            self._leave(keep=keep)
             self._clock.wait(self._stop, retry_s)
             retry_s = min(2 * retry_s, LAST_RETRY_S)
+        if self._source_open:
+            self._source.close()
 
     def _read(self) -> bool:
         """Read to the end; False if it is to be begun anew at the checkpoints."""
         with self._turn:
             self._anew = False
-            self._ingest.open()
-            self.opened, self.trouble = True, ""
+            if not self._source_open:
+                self._ingest.open()
+                self._source_open = self.opened = True
+                self.trouble = ""
         try:
             while not self._stop.is_set():
                 with self._turn:
                     if self._anew:
                         self._leave()
                         return False
-                    if self._ended(self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note)):
+                    ended = self._ended(self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note))
+                    self.opened, self.trouble = True, ""
+                    if ended:
                         break
             with self._turn:
                 if not self._anew:
@@ -105,9 +114,16 @@ class Worker:
             self._ingest.finish()
         return ended
 
-    def _leave(self) -> None:
+    def _leave(self, *, keep: bool = False) -> None:
+        """Forget what was read behind the checkpoints; let go of the source, unless it can be kept and go back."""
+        keep = keep and self._source_open and not self._source.bounded
+        rewind: Callable[[], None] | None = getattr(self._source, "rewind", None) if keep else None
         self.opened = False
-        self._source.close()
+        if rewind is None:
+            self._source.close()
+            self._source_open = False
+        else:
+            rewind()
         self._ingest.forget()
 
     @contextmanager

@@ -25,9 +25,6 @@ __all__ = [
     "WebhookReceiver",
 ]
 
-LONGEST_APPEND_MS = 240_000
-"""A minute less than Kafka's ``max.poll.interval.ms``."""
-
 
 class Retention(Strict):
     """How long results are kept, each by its own time; `forever` unless said otherwise."""
@@ -99,12 +96,6 @@ class ClickhouseStoreSpec(_Store):
     def _fits_together(self) -> Self:
         if not self.cluster and (len(self.hosts) > 1 or self.quorum):
             raise ValueError("several hosts, or a quorum, need the `cluster` that they belong to")
-        longest_ms = self.append_timeout + self.timeout + 2 * self.connect_timeout
-        if longest_ms > LONGEST_APPEND_MS:
-            raise ValueError(
-                f"an insert may take {longest_ms / 1000:g} s (append_timeout + timeout + 2 connect_timeout); beyond "
-                f"{LONGEST_APPEND_MS / 1000:g} s Kafka takes the service's partitions away"
-            )
         return self
 
     def settings(self) -> dict[str, Any]:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition, codec
-from kafka.cluster import get_ip_port_afi
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaConfigurationError, KafkaError, OffsetOutOfRangeError, RetriableError
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
+from monitor.clock import SystemClock
 from monitor.config.service import KafkaCluster
-from monitor.errors import InputError, SourceError
+from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.sources.kafka_connection import check_codecs, check_reachable, connected, explained, options_of
 from monitor.sources.kafka_group import keep_joins
+from monitor.sources.kafka_pause import SharedConsumer
 
 __all__ = ["Change", "KafkaSource"]
 
-_CODECS = {"gzip": "zlib", "snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
-_BOOTSTRAP_MS = 10_000
-_RECONNECT_MS = 1_000
-_REACH_S = 5.0
 _CLOSE_MS = 5_000
-_OURS: dict[str, Any] = {
-    "enable_auto_commit": False,  # a commit is advice: positions come from checkpoints
-    "auto_offset_reset": "none",  # so that a lost offset is an event that we see, not a silent jump
-    "allow_auto_create_topics": False,
-    "isolation_level": "read_committed",
-    "partition_assignment_strategy": [CooperativeStickyAssignor],
-}
 
 
 class KafkaSource:
@@ -72,21 +60,21 @@ class KafkaSource:
         self.commit_error = ""
         self._cluster = cluster
         self._topics = list(dict.fromkeys(topics))
-        self._options = _options(cluster, bounded)
+        self._options = options_of(cluster, bounded=bounded)
         self._where = ", ".join(cluster.bootstrap)
         self._consumer: Any = None
+        self._shared: SharedConsumer | None = None
+        self._resume: Resume = _nowhere
         self._ends: dict[TopicPartition, int] = {}
         self._all: frozenset[Partition] = frozenset()
         self._changes: list[Change] = []
         self._told: list[Change] = []
-        self._resumed: dict[TopicPartition, int] = {}
-        self._failure: BaseException | None = None
         self._lock = threading.Lock()
 
     def open(self, resume: Resume) -> None:
         """Connect; without a checkpoint a partition starts where ``cluster.start`` says.
 
-        Unbounded, partitions come later, with ``poll``, and ``resume`` is called on the client's own thread.
+        Unbounded, partitions come later, with ``poll``, which then calls ``resume``.
 
         Raises
         ------
@@ -95,67 +83,67 @@ class KafkaSource:
         InputError
             The options do not fit together.
         """
-        _check_codecs()
+        check_codecs()
         if "proxy_url" not in self._options:
-            _check_reachable(self._cluster.bootstrap)
-        try:
-            self._consumer = _connected(self._options)
-        except (KafkaConfigurationError, ValueError, AssertionError) as error:
-            raise InputError(f"kafka.options: {error}") from error
-        except KafkaError as error:
-            raise self._explained(error, "no answer from Kafka") from error
+            check_reachable(self._cluster.bootstrap)
+        self._consumer = connected(self._options, self._where)
+        self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
+        self._resume = resume
         try:
             partitions = self._partitions()
             self._all = frozenset((tp.topic, tp.partition) for tp in partitions)
             if self.bounded:
-                self._assign(partitions, resume)
+                self._assign(partitions)
             else:
                 keep_joins(self._consumer)
-                self._consumer.subscribe(self._topics, listener=_Listener(self, resume))
+                self._consumer.subscribe(self._topics, listener=_Listener(self, self._shared))
+                self._shared.look_on()
         except KafkaError as error:
-            raise self._explained(error) from error
+            raise explained(error, self._where) from error
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there.
 
-        The group may take a partition away and give it back while this runs on the client's own thread. Records that
-        arrive in the same call may be of before or after; they are left out, and read again from the checkpoint.
+        Partitions that the group gave are started first. Whatever ``resume`` raises ends the call, and the next one
+        tries again; other partitions lose nothing by it.
 
         Raises
         ------
         SourceError
             If it is not retryable, the source must be closed and a new one opened.
         """
+        shared = self._opened()
         try:
-            polled = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+            self._start_held(shared)
+            with shared.turn() as consumer:
+                polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         except OffsetOutOfRangeError as error:
             self._skip_gaps(error.args[0])
             polled = {}
         except KafkaError as error:
-            self._raise_failure()
-            raise self._explained(error) from error
-        self._raise_failure()
-        fresh = self._take_changes()
-        for partition in fresh & polled.keys() & self._resumed.keys():
-            del polled[partition]
-            if partition in self._consumer.assignment():
-                self._consumer.seek(partition, self._resumed[partition])
+            raise explained(error, self._where) from error
+        self._take_changes()
         found = [self._records(partition, messages) for partition, messages in polled.items()]
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
         return [records for records in found if len(records)]
+
+    def rewind(self) -> None:
+        """Go back to the checkpoints: the next ``poll`` starts every partition anew. The membership is kept.
+
+        Unbounded sources only.
+        """
+        self._opened().hold_all()
 
     def changes(self) -> list[Change]:
         """Return, once and in order, which partitions were assigned and revoked since the last call."""
         told, self._told = self._told, []
         return told
 
-    def _take_changes(self) -> set[TopicPartition]:
-        """Make what was noted until now known, and return the partitions that were assigned."""
-        with self._lock:
-            noted, self._changes = self._changes, []
-        self._told += noted
-        return {TopicPartition(*name) for what, names in noted if what == "assigned" for name in names}
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which partitions were paused because what had been read was still being written, so far."""
+        return 0.0 if self._shared is None else self._shared.paused_s
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far checkpoints are, for people and tools that watch its lag; does not wait.
@@ -188,7 +176,18 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group. Nothing is committed."""
         if self._consumer is not None:
+            self._opened().close()
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    def _opened(self) -> SharedConsumer:
+        if self._shared is None:
+            raise SourceError("Kafka is not open", retryable=False)
+        return self._shared
+
+    def _take_changes(self) -> None:
+        with self._lock:
+            noted, self._changes = self._changes, []
+        self._told += noted
 
     def _partitions(self) -> list[TopicPartition]:
         found = []
@@ -199,15 +198,24 @@ class KafkaSource:
             found += [TopicPartition(topic, number) for number in sorted(numbers)]
         return found
 
-    def _assign(self, partitions: list[TopicPartition], resume: Resume) -> None:
+    def _assign(self, partitions: list[TopicPartition]) -> None:
         self._consumer.assign(partitions)
         self._ends = self._consumer.end_offsets(partitions)
         for partition in partitions:
-            offset = resume(partition.topic, partition.partition)
+            offset = self._resume(partition.topic, partition.partition)
             if offset is not None and offset > self._ends[partition]:
                 raise self._too_far(partition, offset)
             self._start(partition, offset)
         self._note("assigned", partitions)
+
+    def _start_held(self, shared: SharedConsumer) -> None:
+        for partition in shared.held():
+            offset = self._resume(partition.topic, partition.partition)
+            with shared.turn():
+                # While the checkpoint was being read, the group may have taken the partition away.
+                if shared.is_held(partition):
+                    self._start(partition, offset)
+                    shared.release(partition)
 
     def _start(self, partition: TopicPartition, offset: int | None) -> None:
         if offset is not None:
@@ -222,7 +230,7 @@ class KafkaSource:
         try:
             first = self._consumer.beginning_offsets(list(positions))
         except KafkaError as error:
-            raise self._explained(error) from error
+            raise explained(error, self._where) from error
         for partition, wanted in positions.items():
             if wanted > first[partition]:
                 raise self._too_far(partition, wanted)
@@ -256,6 +264,8 @@ class KafkaSource:
         return position is not None and position >= self._ends[partition]
 
     def _caught_up(self, partition: TopicPartition) -> bool:
+        if self._opened().is_held(partition):
+            return False
         position, end = self._position(partition), self._consumer.highwater(partition)
         return position is not None and end is not None and position >= end
 
@@ -266,7 +276,7 @@ class KafkaSource:
             return None
         return position
 
-    def _note(self, what: Literal["assigned", "revoked"], partitions: Sequence[TopicPartition]) -> None:
+    def _note(self, what: Literal["assigned", "revoked"], partitions: Iterable[TopicPartition]) -> None:
         if partitions:
             with self._lock:
                 self._changes.append((what, frozenset((tp.topic, tp.partition) for tp in partitions)))
@@ -274,94 +284,24 @@ class KafkaSource:
     def _committed(self, _offsets: object, response: object) -> None:
         self.commit_error = str(response) if isinstance(response, Exception) else ""
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            message = f"the start of a partition could not be found: {self._failure}"
-            raise SourceError(message, retryable=False) from self._failure
 
-    def _explained(self, error: KafkaError, what: str = "Kafka") -> SourceError:
-        retryable = isinstance(error, RetriableError)
-        detail = str(error) or type(error).__name__
-        return SourceError(f"{what} at {self._where}: {detail}", retryable=retryable)
+def _nowhere(_topic: str, _partition: int) -> int | None:
+    return None
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's I/O thread, so it must not wait for the broker."""
+    """Runs on the client's I/O thread, which sends the heartbeats: it only notes what happened."""
 
-    def __init__(self, source: KafkaSource, resume: Resume) -> None:
-        self._source = source
-        self._resume = resume
+    def __init__(self, source: KafkaSource, shared: SharedConsumer) -> None:
+        self._source, self._shared = source, shared
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        try:
-            for partition in assigned:
-                offset = self._resume(partition.topic, partition.partition)
-                self._source._start(partition, offset)
-                if offset is None:
-                    self._source._resumed.pop(partition, None)
-                else:
-                    self._source._resumed[partition] = offset
-        except BaseException as error:
-            self._source._failure = error  # the client only logs it
-            raise
-        self._source._note("assigned", list(assigned))
+        self._shared.hold(assigned)
+        self._source._note("assigned", assigned)
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        self._source._note("revoked", list(revoked))
+        self._shared.drop(revoked)
+        self._source._note("revoked", revoked)
 
     def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
-        self._source._note("revoked", list(lost))
-
-
-def _check_reachable(bootstrap: Sequence[str]) -> None:
-    """Find out in one try; the client would log errors for ten seconds first, and forget a socket at each."""
-    answers = []
-    for address in bootstrap:
-        try:
-            host, port, _family = get_ip_port_afi(address)
-            socket.create_connection((host, port), timeout=_REACH_S).close()
-        except OSError as error:
-            answers.append(f"{address}: {error.strerror or error}")
-        except ValueError as error:
-            raise InputError(f"kafka.bootstrap: {address!r} is no host:port ({error})") from error
-        else:
-            return
-    raise SourceError(f"no answer from Kafka at {'; '.join(answers)}", retryable=True)
-
-
-def _connected(options: Mapping[str, Any]) -> Any:
-    """A consumer, or its error with nothing left behind: its constructor leaves its thread and sockets open."""
-    consumer = KafkaConsumer.__new__(KafkaConsumer)
-    try:
-        consumer.__init__(**options)
-    except BaseException:
-        if hasattr(consumer, "_client"):
-            consumer._client.close()
-        raise
-    return consumer
-
-
-def _options(cluster: KafkaCluster, bounded: bool) -> dict[str, Any]:
-    wrong = sorted({*_OURS, "bootstrap_servers", "group_id"} & set(cluster.options))
-    wrong += sorted(set(cluster.options) - set(KafkaConsumer.DEFAULT_CONFIG))
-    if wrong:
-        raise InputError(f"kafka.options: unknown, or not to be set: {', '.join(wrong)}")
-    group = None if bounded else cluster.group
-    # The client's own limit of 30 s keeps it silent for a minute after a short restart of the only broker.
-    defaults = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "reconnect_backoff_max_ms": _RECONNECT_MS}
-    return {**defaults, **cluster.options, **_OURS, "bootstrap_servers": cluster.bootstrap, "group_id": group}
-
-
-def _check_codecs() -> None:
-    """Find out now, not at the first compressed message, what is missing."""
-    if find_spec("crc32c") is None:
-        raise SourceError("the package crc32c is missing; without it reading is some 20 times slower", retryable=False)
-    checks: dict[str, Callable[[], bool]] = {
-        "gzip": codec.has_gzip,
-        "snappy": codec.has_snappy,
-        "lz4": codec.has_lz4,
-        "zstd": codec.has_zstd,
-    }
-    for name, has in checks.items():
-        if not has():
-            raise SourceError(f"messages compressed with {name} need the package {_CODECS[name]}", retryable=False)
+        self.on_partitions_revoked(lost)

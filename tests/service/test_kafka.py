@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor.config import Configuration
 from monitor.service import Service
+from sinks.store.contract import Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.services.kafka import Broker, Cluster
@@ -251,6 +254,61 @@ def test_features_and_predictions_may_come_on_topics_of_their_own(
     assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, topics), end_ms)
     volume = shop.rows(store, "scores", only=["n"], signal="volume", window_end_ms=end_ms)
     assert volume == [(100,)], "events are counted once, by their predictions"
+
+
+class _Hindered:
+    """A store of which writing panes waits, or fails, for as long as ``hindered``."""
+
+    def __init__(self, store: Store, *, fails: bool) -> None:
+        self.migrate, self.read, self._store, self._fails = store.migrate, store.read, store, fails
+        self.hindered, self.free = threading.Event(), threading.Event()
+
+    def append(self, table: str, columns: Mapping[str, Any], token: str) -> None:
+        if table == "panes" and not self.free.is_set():
+            self.hindered.set()
+            if self._fails:
+                raise StoreError("the store is away", retryable=True)
+            assert self.free.wait(shop.PATIENCE_S)
+        self._store.append(table, columns, token)
+
+    def close(self) -> None:
+        """Left open."""
+
+
+def members(kafka: Cluster, configuration: Configuration) -> set[str]:
+    """The ids of the group's members."""
+    group = configuration.service.spec.kafka.group
+    with kafka.admin() as admin:
+        return {member["member_id"] for member in admin.describe_groups([group])[group]["members"]}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["waits", "fails"])
+def test_a_store_that_is_away_longer_than_the_poll_interval_costs_no_membership_and_no_row(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int], fails: bool
+) -> None:
+    logs, end_ms = short
+    kafka.create_topic(topic_name, partitions=2)
+    options = {"heartbeat_interval_ms": 200, "max_poll_interval_ms": 1_000}
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}), options=options)
+    store = MemoryStore()
+    store.migrate()
+    hindered = _Hindered(store, fails=fails)
+
+    with shop.serving(configuration, hindered) as service:
+        shop.produce(kafka, topic_name, [log[:1000] for log in logs])
+        shop.wait_until(hindered.hindered.is_set, "the first panes are written")
+        before = members(kafka, configuration)
+        [source] = [worker._source for worker in service._workers]
+        shop.wait_until(lambda: source.paused_s > 3, "three poll intervals")
+        assert members(kafka, configuration) == before
+        shop.produce(kafka, topic_name, [log[1000:] for log in logs])
+        hindered.free.set()
+        shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
+        assert members(kafka, configuration) == before
+
+    assert shop.results(store, end_ms) == shop.results(
+        shop.replayed(tmp_path, configuration, {topic_name: logs}), end_ms
+    )
 
 
 def test_the_group_shows_how_far_checkpoints_are(

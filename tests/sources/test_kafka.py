@@ -4,76 +4,18 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition, codec
 
 from monitor.config.service import KafkaCluster
 from monitor.errors import InputError, SourceError
-from monitor.events import Records
-from monitor.sources.contract import Partition, Resume
-from monitor.sources.kafka import Change, KafkaSource
+from monitor.sources.kafka import KafkaSource
+from sinks.store.contract import StoreError
 from tests.services.kafka import Cluster
+from tests.sources.reading import PATIENCE, Log, keep, named, nowhere, produce, read, read_to_end, source
 
 pytestmark = pytest.mark.kafka
-Log = dict[int, list[tuple[int, bytes | None]]]
-PATIENCE = 200  # polls of 0.1 s
-
-
-def nowhere(_topic: str, _partition: int) -> int | None:
-    return None
-
-
-def produce(kafka: Cluster, topic: str, values: Sequence[bytes | None], partition: int = 0, **options: Any) -> None:
-    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=20, **options)
-    for number, value in enumerate(values):
-        producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=1_000 + number)
-    producer.flush()
-    producer.close()
-
-
-@contextmanager
-def source(
-    kafka: Cluster, topic: str, resume: Resume = nowhere, *, bounded: bool = False, **cluster: Any
-) -> Iterator[KafkaSource]:
-    settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
-    made = KafkaSource(KafkaCluster(bootstrap=[kafka.bootstrap], **settings), [topic], bounded=bounded)
-    try:
-        made.open(resume)
-        yield made
-    finally:
-        made.close()
-
-
-def keep(log: Log, polled: Sequence[Records]) -> None:
-    for records in polled:
-        log[records.partition] += zip(records.offsets.tolist(), records.payloads, strict=True)
-
-
-def read(reader: KafkaSource, count: int, max_records: int = 500) -> Log:
-    """Poll until there were ``count`` records."""
-    log: Log = defaultdict(list)
-    for _ in range(PATIENCE):
-        keep(log, reader.poll(max_records, 0.1))
-        if sum(map(len, log.values())) >= count:
-            return log
-    raise AssertionError(f"only {sum(map(len, log.values()))} of {count} records came")
-
-
-def named(changes: list[Change], wanted: str) -> frozenset[Partition]:
-    return frozenset(partition for what, partitions in changes if what == wanted for partition in partitions)
-
-
-def read_to_end(reader: KafkaSource) -> Log:
-    log: Log = defaultdict(list)
-    for _ in range(PATIENCE):
-        keep(log, reader.poll(500, 0.1))
-        if reader.assigned() and reader.at_end() == reader.assigned():
-            return log
-    raise AssertionError(f"not at the end: {reader.at_end()} of {reader.assigned()}")
 
 
 def test_records_come_with_offsets_times_and_tombstones(kafka: Cluster, topic: str) -> None:
@@ -286,13 +228,20 @@ def test_messages_of_an_aborted_transaction_are_left_out(kafka: Cluster, topic: 
         assert read_to_end(reader)[0] == [(0, b"kept"), (4, b"kept too")]
 
 
-def test_a_checkpoint_that_cannot_be_loaded_stops_the_source(kafka: Cluster, topic: str) -> None:
-    def broken(_topic: str, _partition: int) -> int | None:
-        raise RuntimeError("the store is gone")
+def test_a_partition_starts_as_soon_as_its_checkpoint_can_be_read(kafka: Cluster, topic: str) -> None:
+    failures = iter([StoreError("the store is away", retryable=True)] * 2)
 
-    produce(kafka, topic, [b"x"])
-    with source(kafka, topic, broken) as reader, pytest.raises(SourceError, match="the store is gone"):
-        read(reader, 1)
+    def broken_at_first(_topic: str, _partition: int) -> int | None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return 1
+
+    produce(kafka, topic, [b"0", b"1", b"2"])
+    with source(kafka, topic, broken_at_first) as reader:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="the store is away"):
+                read(reader, 1)
+        assert read(reader, 2)[0] == [(1, b"1"), (2, b"2")]
 
 
 def test_a_missing_topic_is_named(kafka: Cluster, topic_name: str) -> None:

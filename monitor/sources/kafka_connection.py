@@ -1,0 +1,121 @@
+"""Connecting to Kafka: the client's options, what is checked before the first request, and what its errors mean."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from kafka import KafkaConsumer, codec
+from kafka.cluster import get_ip_port_afi
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaConfigurationError, KafkaError, RetriableError
+
+from monitor.config.service import KafkaCluster
+from monitor.errors import InputError, SourceError
+
+__all__ = ["check_codecs", "check_reachable", "connected", "explained", "options_of"]
+
+_CODECS = {"gzip": "zlib", "snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
+_BOOTSTRAP_MS = 10_000
+_RECONNECT_MS = 1_000
+_REACH_S = 5.0
+_OURS: dict[str, Any] = {
+    "enable_auto_commit": False,  # a commit is advice: positions come from checkpoints
+    "auto_offset_reset": "none",  # so that a lost offset is an event that we see, not a silent jump
+    "allow_auto_create_topics": False,
+    "isolation_level": "read_committed",
+    "partition_assignment_strategy": [CooperativeStickyAssignor],
+}
+
+
+def options_of(cluster: KafkaCluster, *, bounded: bool) -> dict[str, Any]:
+    """Return what the client is opened with; bounded, it joins no group.
+
+    Raises
+    ------
+    InputError
+        ``cluster.options`` holds an unknown option, or one that is not for the user to set.
+    """
+    wrong = sorted({*_OURS, "bootstrap_servers", "group_id"} & set(cluster.options))
+    wrong += sorted(set(cluster.options) - set(KafkaConsumer.DEFAULT_CONFIG))
+    if wrong:
+        raise InputError(f"kafka.options: unknown, or not to be set: {', '.join(wrong)}")
+    group = None if bounded else cluster.group
+    # The client's own limit of 30 s keeps it silent for a minute after a short restart of the only broker.
+    defaults = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "reconnect_backoff_max_ms": _RECONNECT_MS}
+    return {**defaults, **cluster.options, **_OURS, "bootstrap_servers": cluster.bootstrap, "group_id": group}
+
+
+def check_codecs() -> None:
+    """Find out now, not at the first compressed message, what is missing.
+
+    Raises
+    ------
+    SourceError
+    """
+    if find_spec("crc32c") is None:
+        raise SourceError("the package crc32c is missing; without it reading is some 20 times slower", retryable=False)
+    checks: dict[str, Callable[[], bool]] = {
+        "gzip": codec.has_gzip,
+        "snappy": codec.has_snappy,
+        "lz4": codec.has_lz4,
+        "zstd": codec.has_zstd,
+    }
+    for name, has in checks.items():
+        if not has():
+            raise SourceError(f"messages compressed with {name} need the package {_CODECS[name]}", retryable=False)
+
+
+def check_reachable(bootstrap: Sequence[str]) -> None:
+    """Find out in one try; the client would log errors for ten seconds first, and forget a socket at each.
+
+    Raises
+    ------
+    SourceError
+        No broker answers.
+    InputError
+        An address is none.
+    """
+    answers = []
+    for address in bootstrap:
+        try:
+            host, port, _family = get_ip_port_afi(address)
+            socket.create_connection((host, port), timeout=_REACH_S).close()
+        except OSError as error:
+            answers.append(f"{address}: {error.strerror or error}")
+        except ValueError as error:
+            raise InputError(f"kafka.bootstrap: {address!r} is no host:port ({error})") from error
+        else:
+            return
+    raise SourceError(f"no answer from Kafka at {'; '.join(answers)}", retryable=True)
+
+
+def connected(options: Mapping[str, Any], where: str) -> Any:
+    """Return a consumer, or raise with nothing left behind: its constructor leaves its thread and sockets open.
+
+    Raises
+    ------
+    InputError
+        The options do not fit together.
+    SourceError
+    """
+    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    try:
+        consumer.__init__(**options)
+    except BaseException as error:
+        if hasattr(consumer, "_client"):
+            consumer._client.close()
+        if isinstance(error, KafkaConfigurationError | ValueError | AssertionError):
+            raise InputError(f"kafka.options: {error}") from error
+        if isinstance(error, KafkaError):
+            raise explained(error, where, "no answer from Kafka") from error
+        raise
+    return consumer
+
+
+def explained(error: KafkaError, where: str, what: str = "Kafka") -> SourceError:
+    """Return what the reader of the log is told, and whether to try again."""
+    detail = str(error) or type(error).__name__
+    return SourceError(f"{what} at {where}: {detail}", retryable=isinstance(error, RetriableError))

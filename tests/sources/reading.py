@@ -1,0 +1,72 @@
+"""Reading a Kafka topic in tests: what was produced, and what came of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaProducer
+
+from monitor.config.service import KafkaCluster
+from monitor.events import Records
+from monitor.sources.contract import Change, Partition, Resume
+from monitor.sources.kafka import KafkaSource
+from tests.services.kafka import Cluster
+
+Log = dict[int, list[tuple[int, bytes | None]]]
+PATIENCE = 200  # polls of 0.1 s
+
+
+def nowhere(_topic: str, _partition: int) -> int | None:
+    return None
+
+
+def produce(kafka: Cluster, topic: str, values: Sequence[bytes | None], partition: int = 0, **options: Any) -> None:
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=20, **options)
+    for number, value in enumerate(values):
+        producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=1_000 + number)
+    producer.flush()
+    producer.close()
+
+
+@contextmanager
+def source(
+    kafka: Cluster, topic: str, resume: Resume = nowhere, *, bounded: bool = False, **cluster: Any
+) -> Iterator[KafkaSource]:
+    settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
+    made = KafkaSource(KafkaCluster(bootstrap=[kafka.bootstrap], **settings), [topic], bounded=bounded)
+    try:
+        made.open(resume)
+        yield made
+    finally:
+        made.close()
+
+
+def keep(log: Log, polled: Sequence[Records]) -> None:
+    for records in polled:
+        log[records.partition] += zip(records.offsets.tolist(), records.payloads, strict=True)
+
+
+def read(reader: KafkaSource, count: int, max_records: int = 500) -> Log:
+    """Poll until there were ``count`` records."""
+    log: Log = defaultdict(list)
+    for _ in range(PATIENCE):
+        keep(log, reader.poll(max_records, 0.1))
+        if sum(map(len, log.values())) >= count:
+            return log
+    raise AssertionError(f"only {sum(map(len, log.values()))} of {count} records came")
+
+
+def named(changes: list[Change], wanted: str) -> frozenset[Partition]:
+    return frozenset(partition for what, partitions in changes if what == wanted for partition in partitions)
+
+
+def read_to_end(reader: KafkaSource) -> Log:
+    log: Log = defaultdict(list)
+    for _ in range(PATIENCE):
+        keep(log, reader.poll(500, 0.1))
+        if reader.assigned() and reader.at_end() == reader.assigned():
+            return log
+    raise AssertionError(f"not at the end: {reader.at_end()} of {reader.assigned()}")
