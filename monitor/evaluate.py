@@ -12,7 +12,7 @@ panes that are stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,9 @@ from monitor.stored import begins_ms, panes_of, table_for
 from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.store.contract import Query, Store
+from sinks.store.rows import as_list
 
-__all__ = ["Evaluated", "Evaluation", "Horizon"]
+__all__ = ["Closed", "Evaluated", "Evaluation", "Horizon", "read_closed"]
 
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
@@ -52,6 +53,36 @@ class Horizon:
 
     expected: frozenset[Partition] = frozenset()
     idle: frozenset[Partition] = frozenset()
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How far one partition has closed a model's panes.
+
+    Attributes
+    ----------
+    closed_ms, newest_ms : int
+        Up to where its panes are closed, and the newest event time it has seen.
+    """
+
+    closed_ms: int
+    newest_ms: int
+
+
+def read_closed(store: Store, models: Collection[str]) -> dict[str, dict[Partition, Closed]]:
+    """Return how far the partitions of some models are, by model: one question, however many they are.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = store.read(Query("progress", {"model": list(models)}))
+    found: dict[str, dict[Partition, Closed]] = {name: {} for name in models}
+    for model, *partition, closed_ms, newest_ms in zip(
+        *(as_list(rows[name]) for name in ("model", "topic", "partition", "closed_ms", "newest_ms")), strict=True
+    ):
+        found[model][partition[0], partition[1]] = Closed(closed_ms, newest_ms)
+    return found
 
 
 @dataclass(slots=True)
@@ -87,19 +118,22 @@ class Evaluation:
 
     # -- forward -----------------------------------------------------------------------------------------------
 
-    def advance(self, horizon: Horizon) -> Evaluated:
+    def advance(self, horizon: Horizon, closed: Mapping[Partition, Closed] | None = None) -> Evaluated:
         """Judge every window that is complete by now and write what came of it.
 
         Parameters
         ----------
         horizon : Horizon
+        closed : mapping of Partition to Closed, optional
+            The model's part of :func:`read_closed`, read after ``horizon`` was made; read now if it is not given.
 
         Returns
         -------
         Evaluated
         """
         done = Evaluated()
-        complete_ms = self._complete_ms(horizon)
+        name = self._watch.name
+        complete_ms = self._complete_ms(horizon, read_closed(self._store, [name])[name] if closed is None else closed)
         if complete_ms is None:
             return done
         if self.next_end_ms is None:
@@ -117,23 +151,21 @@ class Evaluation:
             self._judge_until(last, idle, done)
         return done
 
-    def _complete_ms(self, horizon: Horizon) -> int | None:
+    def _complete_ms(self, horizon: Horizon, closed: Mapping[Partition, Closed]) -> int | None:
         """Up to where every partition has closed its panes; None if one of them has not begun."""
         # Progress on a topic that the model no longer reads must not hold it back for ever.
-        topics = sorted({source.topic for source in self._watch.model.spec.sources})
-        rows = self._store.read(Query("progress", {"model": self._watch.name, "topic": topics}))
-        names = zip(rows["topic"], rows["partition"].tolist(), strict=True)
-        closed = dict(zip(names, rows["closed_ms"].tolist(), strict=True))
+        topics = {source.topic for source in self._watch.model.spec.sources}
+        known = {partition: so_far for partition, so_far in closed.items() if partition[0] in topics}
         waiting = horizon.expected - horizon.idle
-        if not closed or any(partition not in closed for partition in waiting):
+        if not known or not waiting <= known.keys():
             return None
-        going = {partition: ms for partition, ms in closed.items() if ms < ENDED}
+        going = {partition: so_far.closed_ms for partition, so_far in known.items() if so_far.closed_ms < ENDED}
         bounds = [ms for partition, ms in going.items() if partition not in horizon.idle]
         if bounds:
-            return int(min(bounds))
+            return min(bounds)
         if going:
-            return int(max(going.values()))
-        return int(max(rows["newest_ms"].tolist())) + 1
+            return max(going.values())
+        return max(so_far.newest_ms for so_far in known.values()) + 1
 
     def _judge_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
         assert self.next_end_ms is not None

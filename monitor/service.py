@@ -24,7 +24,7 @@ from monitor.config.model import SourceSpec
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
-from monitor.evaluate import Evaluation, Horizon
+from monitor.evaluate import Evaluation, Horizon, read_closed
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
 from monitor.letters import DeadLetters, Outlet, routes_of
@@ -198,11 +198,11 @@ class Service:
 
     def evaluate_now(self) -> None:
         """Judge every window that is complete by now, of the models whose sources are all known."""
-        for name, evaluation in self._evaluations.items():
-            horizon = self._horizon(self.watches[name])
-            if horizon is None:
-                continue
-            evaluated = evaluation.advance(horizon)
+        horizons = {name: self._horizon(self.watches[name]) for name in self._evaluations}
+        known = {name: horizon for name, horizon in horizons.items() if horizon is not None}
+        closed = read_closed(self.store, known)
+        for name, horizon in known.items():
+            evaluated = self._evaluations[name].advance(horizon, closed[name])
             self.windows[name] += evaluated.windows
             for transition in evaluated.transitions:
                 self.transitions[name, transition.state] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,31 @@ def test_a_file_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> Non
 def test_a_bounded_run_reads_kafka_only(tmp_path: Path, file: Path) -> None:
     with pytest.raises(InputError, match="leeway replay"):
         bounded_source(on_a_file(tmp_path))
+
+
+class Counting(MemoryStore):
+    """A memory store that counts what it is asked, by table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def read(self, query: Query) -> Columns:
+        self.asked[query.table] += 1
+        return super().read(query)
+
+
+def test_however_many_models_there_are_one_question_tells_whether_there_is_something_new(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a service with five models that evaluates only when it is told to
+    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 3_600)
+    models = [shop.model(f"shop-{number}", {"file": "events.jsonl"}) for number in range(5)]
+    store = Counting()
+    with shop.serving(load(shop.configured(tmp_path, *models, store={"kind": "memory"})), store) as service:
+        shop.wait_until(lambda: not service.ready(), "the file is open")
+        # when it looks whether there is something new
+        store.asked.clear()
+        service.evaluate_now()
+        # then the number of models does not show
+        assert store.asked["progress"] == 1
