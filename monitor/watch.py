@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import xxhash
 
@@ -97,6 +98,16 @@ class Watch:
         spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
         slices = [sorted(cut.names.values()) for cut in self.slices]
         return self._hash(f"{spec}|{slices}|{[self.detectors_for(signal) for signal in self.layouts]}")
+
+    @cached_property
+    def document(self) -> msgspec.Raw:
+        """The configuration with all defaults, as JSON: made once, since to make it takes longer than to send it."""
+        return msgspec.Raw(msgspec.json.encode(self.model.model_dump(mode="json", by_alias=True)))
+
+    @cached_property
+    def uses_document(self) -> msgspec.Raw:
+        """``uses`` as JSON."""
+        return msgspec.Raw(msgspec.json.encode(self.uses))
 
     def _watched(self) -> ModelSpec:
         """The specification without labels, which no summary depends on."""

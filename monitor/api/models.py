@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -64,7 +65,7 @@ class ModelDetail(ModelSummary):
 
 @router.get("/models", summary="The models that are watched", response_model=Models, responses=IN_FORMS)
 def models(service: TheService, asked: AskedWhole) -> Response:
-    rows = [_summary(model) for _, model in sorted(service.configuration.models.items())]
+    rows = [_summary(model, uses_for(model)) for _, model in sorted(service.configuration.models.items())]
     if not service.configuration.models:
         rows = [_unknown(name) for name in stored_models(service.store)]
     page = Page.of(rows, MODELS.names)
@@ -73,12 +74,12 @@ def models(service: TheService, asked: AskedWhole) -> Response:
 
 @router.get("/models/{model}", summary="One model: configuration, detectors, state", response_model=ModelDetail)
 def model_detail(service: TheService, model: str) -> Response:
-    found = watched(service, model).model
+    watch = watched(service, model)
     return answer(
-        _summary(found)
+        _summary(watch.model, watch.uses)
         | {
-            "configuration": found.model_dump(mode="json", by_alias=True),
-            "uses": uses_for(found),
+            "configuration": watch.document,
+            "uses": watch.uses_document,
             "series": latest_states(service.store, model),
         }
     )
@@ -109,12 +110,12 @@ def _unknown(name: str) -> dict[str, Any]:
     return {"name": name, "namespace": "", "owner": "", "labels": {}, "signals": None, "sources": []}
 
 
-def _summary(model: Model) -> dict[str, Any]:
+def _summary(model: Model, uses: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": model.name,
         "namespace": model.metadata.namespace,
         "owner": model.metadata.owner,
         "labels": model.metadata.labels,
-        "signals": sum(1 for uses in uses_for(model).values() if uses),
+        "signals": sum(1 for found in uses.values() if found),
         "sources": [source.topic for source in model.spec.sources],
     }
