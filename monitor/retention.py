@@ -25,6 +25,8 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     """
     results = configuration.service.spec.store.keep.model_dump()
     results["notifications"] = results["alerts"]
+    # What drifted is asked for beside how many windows there were, which days tell for longest.
+    results["drifts_1h"] = results["scores_1d"]
     found = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}
     for table, default_ms in KeepFor().model_dump().items():
         by_model = {name: getattr(model.spec.keep.for_, table) for name, model in configuration.models.items()}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -16,9 +14,9 @@ from monitor.api.history import EARLIEST_MS, LATEST_MS
 from monitor.api.parameters import Paged, Stretch, TheService, models_in
 from monitor.api.reading import Page, Row
 from monitor.api.tables import schema
-from sinks.store.contract import Buckets, Store
-from sinks.store.contract import Query as StoreQuery
-from sinks.store.rows import as_list, rows_of
+from sinks.store.contract import Buckets, Drifting, Store
+from sinks.store.parallel import side_by_side
+from sinks.store.rows import rows_of
 
 __all__ = ["read_top", "router"]
 
@@ -31,10 +29,13 @@ TOP = schema(
 )
 SERIES = ("model", "signal", "segment", "version")
 Series = tuple[str, ...]
-AHEAD = 10
-"""Buckets that are read beyond those that the signals wanted are likely to need."""
-MANY = 200_000
-"""Windows in drift from which on only the first and the last one are looked up, series by series."""
+OF_BUCKETS = (
+    *SERIES,
+    "detector",
+    "windows",
+    "drift",
+    *(f"worst_{name}" for name in ("window_end_ms", "effect", "min_effect", "statistic", "p_value")),
+)
 
 
 class TopSignal(BaseModel):
@@ -101,73 +102,31 @@ def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None,
     """
     ends = EARLIEST_MS if span[0] is None else span[0], LATEST_MS if span[1] is None else span[1]
     where = {} if models is None else {"model": list(models)}
-    worst = _worst_series(store, Buckets(*ends, 0, where, order="worst", limit=AHEAD + 2 * limit), limit)
-    if not worst:
+    drifted = rows_of(store.drifting(Drifting(*ends, where, limit)))
+    if not drifted:
         return []
-    drifts = _drifts(store, ends, worst)
-    alerts = _alert_ids(store, sorted({series[0] for series in worst}), span)
-    return [_row(bucket, drifts[series], alerts.get(series, [])) for series, bucket in worst.items()]
-
-
-def _worst_series(store: Store, asked: Buckets, limit: int) -> dict[Series, Row]:
-    """Return the series with a window in drift, the worst first, each with the bucket of its strongest detector."""
-    found: dict[Series, Row] = {}
-    while True:
-        columns = store.buckets(asked)
-        for bucket in rows_of(columns):
-            if bucket["severity"] <= 0 or len(found) == limit:
-                return found
-            found.setdefault(tuple(bucket[name] for name in SERIES), bucket)
-        if len(columns["windows"]) < (asked.limit or 0):
-            return found
-        asked = replace(asked, after=asked.cursor(columns))
-
-
-@dataclass
-class _Drift:
-    """When the first and the last window in drift ended, and by detector how far the furthest went."""
-
-    first_ms: int
-    last_ms: int
-    strengths: dict[str, float]
-
-    def add(self, end_ms: int, detector: str, strength: float) -> None:
-        self.first_ms, self.last_ms = min(self.first_ms, end_ms), max(self.last_ms, end_ms)
-        self.strengths[detector] = max(strength, self.strengths.get(detector, 0.0))
-
-    @property
-    def detectors(self) -> list[str]:
-        """The strongest first."""
-        return sorted(self.strengths, key=lambda name: (-self.strengths[name], name))
-
-
-def _drifts(store: Store, ends: tuple[int, int], worst: Mapping[Series, Row]) -> dict[Series, _Drift]:
-    among = {name: sorted(set(values)) for name, values in zip(SERIES, zip(*worst, strict=True), strict=True)}
-    query = StoreQuery(
-        "scores",
-        {**among, "status": "drift"},
-        {"window_end_ms": ends[0]},
-        {"window_end_ms": ends[1]},
-        columns=(*SERIES, "window_end_ms", "detector", "effect", "min_effect"),
+    buckets, alerts = side_by_side(
+        lambda: _buckets(store, ends, drifted),
+        lambda: _alert_ids(store, sorted({row["model"] for row in drifted}), span),
     )
-    if sum(bucket["drift"] for bucket in worst.values()) > MANY:
-        return {series: _drift_of_many(store, query, Buckets(*ends, 0), series) for series in worst}
-    rows = store.read(query)
-    drifts: dict[Series, _Drift] = {}
-    for *series, end_ms, detector, effect, least in zip(*(as_list(rows[n]) for n in query.columns), strict=True):
-        drift = drifts.setdefault(tuple(series), _Drift(end_ms, end_ms, {}))
-        drift.add(end_ms, detector, effect / least if least else math.inf)
-    return drifts
+    # Without a bucket where rows of an hour that the span cuts are gone, as a lifetime has it.
+    known = [(row, buckets[found]) for row in drifted if (found := _judged(row)) in buckets]
+    return [_row(row, bucket, alerts.get(_series(row), [])) for row, bucket in known]
 
 
-def _drift_of_many(store: Store, query: StoreQuery, buckets: Buckets, series: Series) -> _Drift:
-    """The same without reading every window."""
-    where = dict(zip(SERIES, series, strict=True))
-    of_series = replace(query, where={**where, "status": "drift"}, order=("window_end_ms",), limit=1)
-    first, last = (store.read(replace(of_series, descending=down))["window_end_ms"][0] for down in (False, True))
-    found = rows_of(store.buckets(replace(buckets, where=where)))
-    strengths = {bucket["detector"]: bucket["severity"] for bucket in found if bucket["severity"] > 0}
-    return _Drift(int(first), int(last), strengths)
+def _buckets(store: Store, ends: tuple[int, int], drifted: Sequence[Row]) -> dict[Series, Row]:
+    """What the detectors that saw the strongest drift said of all windows, by series and detector."""
+    among = tuple(map(_judged, drifted))
+    found = store.buckets(Buckets(*ends, 0, among=among, columns=OF_BUCKETS))
+    return {_judged(bucket): bucket for bucket in rows_of(found)}
+
+
+def _series(row: Row) -> Series:
+    return tuple(row[name] for name in SERIES)
+
+
+def _judged(row: Row) -> Series:
+    return (*_series(row), row["detector"])
 
 
 def _alert_ids(store: Store, models: Sequence[str], span: tuple[int | None, int | None]) -> dict[Series, list[str]]:
@@ -183,18 +142,18 @@ def _moved(model: str, signals: Iterable[Row]) -> set[Series]:
     return {(model, s.get("signal", ""), s.get("segment", ""), s.get("version", "")) for s in signals}
 
 
-def _row(worst: Row, drift: _Drift, alert_ids: list[str]) -> Row:
+def _row(drifted: Row, bucket: Row, alert_ids: list[str]) -> Row:
     return {
-        **{name: worst[name] for name in SERIES},
-        "strength": worst["severity"],
-        "detector": worst["detector"],
-        **{name: worst[f"worst_{name}"] for name in ("effect", "min_effect", "statistic", "p_value")},
-        "worst_ms": worst["worst_window_end_ms"],
-        "windows": worst["windows"],
-        "drift_windows": worst["drift"],
-        "drift_share": worst["drift"] / worst["windows"],
-        "first_drift_ms": drift.first_ms,
-        "last_drift_ms": drift.last_ms,
-        "detectors": drift.detectors,
+        **{name: drifted[name] for name in SERIES},
+        "strength": drifted["severity"],
+        "detector": drifted["detector"],
+        **{name: bucket[f"worst_{name}"] for name in ("effect", "min_effect", "statistic", "p_value")},
+        "worst_ms": bucket["worst_window_end_ms"],
+        "windows": bucket["windows"],
+        "drift_windows": bucket["drift"],
+        "drift_share": bucket["drift"] / bucket["windows"],
+        "first_drift_ms": drifted["first_drift_ms"],
+        "last_drift_ms": drifted["last_drift_ms"],
+        "detectors": list(drifted["detectors"]),
         "alert_ids": alert_ids,
     }

@@ -37,6 +37,7 @@ LOOKED_THROUGH = (
     "alerts",
     "checkpoints",
     "dead_letters",
+    "drifts_1h",
     "events",
     "findings",
     "labels",

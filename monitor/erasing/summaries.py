@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from monitor.erasing.subject import ASKING, Seal, Subject, Trace, count, deleting, parts
+from sinks.store.drifting import ARRAYS as DRIFT_ARRAYS
+from sinks.store.drifting import TABLE as DRIFTS
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate
 
@@ -17,6 +19,8 @@ __all__ = ["is_slice_of", "names_elsewhere", "rewritten", "summaries"]
 _PANES = ("panes", "panes_5m", "panes_1h")
 _TEXTS = (("scores", "detail"), ("latest", "detail"), ("scores_1h", "worst_detail"), ("scores_1d", "worst_detail"))
 _SEGMENTED = (*_PANES, "scores", "latest", "scores_1h", "scores_1d", "alerts")
+_SLICES = {**dict.fromkeys(_SEGMENTED, "`segment`"), DRIFTS: "arrayJoin(segments)"}
+"""Where each table has the names of slices."""
 
 
 def summaries(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
@@ -178,19 +182,36 @@ def _renamed(summary: dict[str, Any], subject: Subject) -> dict[str, Any]:
 
 def _segments(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
     """Rows of a slice that is the subject alone: they go."""
-    for table in _SEGMENTED:
+    for table, slices in _SLICES.items():
         for model, fields in sorted(subject.fields.items()):
             parameters: dict[str, Any] = {"model": model}
-            holds = "model = {model:String} AND position(`segment`, {key:String}) > 0"
-            sql = f"SELECT DISTINCT `segment` AS slice FROM {table} WHERE {holds} {ASKING}"
+            sql = (
+                f"SELECT DISTINCT slice FROM (SELECT {slices} AS slice FROM {table} WHERE model = {{model:String}}) "
+                f"WHERE position(slice, {{key:String}}) > 0 {ASKING}"
+            )
             names = store.query(sql, parameters | {"key": subject.key})["slice"]
             doomed = [name for name in names if is_slice_of(name, subject.key, fields)]
             if not doomed:
                 continue
-            where = f"model = {{model:String}} AND {seal.over('`segment`')} IN {{sealed:Array(String)}}"
             bound = parameters | {"sealed": seal.of(doomed)}
-            rows = count(store, table, where, bound)
-            yield Trace(table, rows, deleting(store, table, where, bound))
+            yield _hours(store, seal, bound) if table == DRIFTS else _rows(store, table, seal, bound)
+
+
+def _rows(store: SqlStore, table: str, seal: Seal, bound: Mapping[str, Any]) -> Trace:
+    where = f"model = {{model:String}} AND {seal.over('`segment`')} IN {{sealed:Array(String)}}"
+    return Trace(table, count(store, table, where, bound), deleting(store, table, where, bound))
+
+
+def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
+    """Hours that hold windows of such a slice beside others: the windows go out of each array."""
+    doomed = f"{seal.over('x')} IN {{sealed:Array(String)}}"
+    where = f"model = {{model:String}} AND arrayExists(x -> {doomed}, segments)"
+    left = ", ".join(f"{name} = arrayFilter((y, x) -> NOT ({doomed}), {name}, segments)" for name in DRIFT_ARRAYS)
+    return Trace(
+        DRIFTS,
+        count(store, DRIFTS, where, bound),
+        lambda: [mutate(store, DRIFTS, f"UPDATE {left} WHERE {where}", bound)],
+    )
 
 
 def is_slice_of(segment: str, key: str, fields: Iterable[str]) -> bool:

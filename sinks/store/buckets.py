@@ -6,7 +6,7 @@ one that adds pieces up in place of :mod:`sinks.store.pieces`: 66 ms of computin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,20 @@ from numpy.typing import NDArray
 
 from sinks.store.contract import BUCKETS, TABLES, Buckets
 from sinks.store.derived import SERIES, STATUSES, WORST
-from sinks.store.pieces import COUNTS, INFINITY, KEPT, MINUS_INFINITY
+from sinks.store.pieces import COUNTS, INFINITY, KEPT, MINUS_INFINITY, scores_for
 from sinks.store.spans import Plan, Span
 from sinks.store.sql import NARROW, Parameters, stretch_condition
 
-__all__ = ["KINDS", "bucket_ends", "chosen_span", "first_statement", "rollup_statement", "source_statements"]
+__all__ = [
+    "KINDS",
+    "Statement",
+    "bucket_ends",
+    "chosen_span",
+    "condition",
+    "first_statement",
+    "rollup_statement",
+    "source_statements",
+]
 
 Statement = tuple[str, dict[str, Any]]
 
@@ -84,26 +93,33 @@ def bucket_ends(buckets: Buckets, ends_ms: NDArray[np.int64]) -> NDArray[np.int6
 
 
 def source_statements(
-    where: Mapping[str, Any], parts: Plan, series: Sequence[tuple[str, ...]] = ()
+    where: Mapping[str, Any],
+    parts: Plan,
+    kept: Collection[str] = KEPT,
+    among: Sequence[tuple[str, ...]] = (),
 ) -> dict[str, Statement]:
-    """Return the statements for the rows of all buckets, by table; for ``scores`` always.
+    """Return the statements for the rows of all buckets, by table; one at least.
 
     Parameters
     ----------
     where : mapping
     parts : Plan
-    series : sequence of tuple of str
+    kept : collection of str
+        Which columns of the pieces are wanted.
+    among : sequence of tuple of str
         Only these, if there are any: values of ``SERIES``.
     """
-    columns = {"scores": ", ".join([*SERIES, *WORST])}
-    columns |= dict.fromkeys(("scores_1h", "scores_1d"), ", ".join([*SERIES, "bucket_end_ms", *KEPT]))
+    pieces = ", ".join([*SERIES, "bucket_end_ms", *kept])
+    columns = {"scores": ", ".join([*SERIES, *scores_for(kept)]), "scores_1h": pieces, "scores_1d": pieces}
+    spans = {"scores": parts.raw, "scores_1h": parts.hours, "scores_1d": parts.days}
+    asked = {table: some for table, some in spans.items() if some} or {"scores": ()}
     found = {}
-    for table, spans in (("scores", parts.raw), ("scores_1h", parts.hours), ("scores_1d", parts.days)):
-        if spans or table == "scores":
-            values = Parameters()
-            condition = " AND ".join([*_among(series, values), _condition(table, where, spans, values)])
-            narrow = NARROW if series or "signal" in where else ""
-            found[table] = f"SELECT {columns[table]} FROM {table} FINAL PREWHERE {condition}{narrow}", dict(values)
+    for table, some in asked.items():
+        values = Parameters()
+        # The time first: it leaves few rows, and to look for a series in a list takes longest.
+        chosen = " AND ".join([condition(table, where, some, values), *_among(among, values)])
+        narrow = NARROW if among or "signal" in where else ""
+        found[table] = f"SELECT {columns[table]} FROM {table} FINAL PREWHERE {chosen}{narrow}", dict(values)
     return found
 
 
@@ -136,14 +152,15 @@ def _severities(buckets: Buckets, table: str, spans: Sequence[Span], values: Par
     end = f"{time} + positiveModulo(-{time}, {step})" if buckets.step_ms else values.bind("Int64", buckets.to_ms)
     # The end by another name, since the condition speaks of the column.
     columns = f"{', '.join(SERIES)}, {end} AS end_ms, {SEVERITY if table == 'scores' else 'severity'} AS severity"
-    rows = f"SELECT {columns} FROM {table} FINAL PREWHERE {_condition(table, buckets.where, spans, values)}"
+    rows = f"SELECT {columns} FROM {table} FINAL PREWHERE {condition(table, buckets.where, spans, values)}"
     return f"SELECT {', '.join(SERIES)}, end_ms AS bucket_end_ms, severity FROM ({rows})"
 
 
-def _condition(table: str, where: Mapping[str, Any], spans: Sequence[Span], values: Parameters) -> str:
+def condition(table: str, where: Mapping[str, Any], spans: Sequence[Span], values: Parameters) -> str:
+    """Return the condition on the key of ``table`` for some series and stretches."""
     series = [f"{name} IN {values.bind('Array(String)', wanted)}" for name, wanted in where.items()]
     inside = (" AND ".join(_between(table, span, values)) for span in spans)
-    return " AND ".join([*series, f"({' OR '.join(f'({conditions})' for conditions in inside) or '0'})"])
+    return " AND ".join([f"({' OR '.join(f'({conditions})' for conditions in inside) or '0'})", *series])
 
 
 def _between(table: str, span: Span, values: Parameters) -> Iterable[str]:

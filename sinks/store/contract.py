@@ -13,7 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["BUCKETS", "DERIVED", "READABLE", "TABLES", "Buckets", "Column", "Query", "Store", "StoreError", "Table"]
+__all__ = [
+    "BUCKETS",
+    "DERIVED",
+    "DRIFTING",
+    "READABLE",
+    "TABLES",
+    "Buckets",
+    "Column",
+    "Drifting",
+    "Query",
+    "Store",
+    "StoreError",
+    "Table",
+]
 
 Columns = dict[str, Any]
 """A name for every column; int64 and float64 arrays for numbers, lists for the rest."""
@@ -274,6 +287,10 @@ class Buckets:
     after : tuple
         Only buckets behind this one, as ``cursor`` gives it.
     limit : int or None
+    among : tuple of tuple of str
+        Only these series and detectors: model, signal, segment, version and detector of each; all if empty.
+    columns : tuple of str
+        All if empty. What is not asked for need not be read.
     """
 
     from_ms: int
@@ -283,6 +300,8 @@ class Buckets:
     order: Literal["time", "worst"] = "time"
     after: tuple[Any, ...] = ()
     limit: int | None = None
+    among: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
 
     def sort_columns(self) -> tuple[str, ...]:
         """The columns that settle the order completely; ``severity`` descends, the others ascend."""
@@ -300,6 +319,40 @@ class Buckets:
         """
         columns = [rows[name] for name in self.sort_columns()]
         return tuple(column[-1] for column in columns) if len(columns[0]) else ()
+
+
+DRIFTING = _table(
+    "drifting",
+    "model:str signal:str segment:str version:str severity:float detector:str detectors:strs first_drift_ms:int "
+    "last_drift_ms:int",
+    "model signal segment version",
+)
+"""The columns that ``Store.drifting`` returns; not a table that is kept.
+
+``severity`` is the largest ``effect / min_effect`` of the windows in drift, of any detector, and ``detector`` the one
+that found it, among equals the first by name. ``detectors`` are all that saw drift, the strongest first. The two times
+are the ends of the first and of the last window in drift.
+"""
+
+
+@dataclass(frozen=True)
+class Drifting:
+    """Which series to rank by how far they drifted; those with a severity above 0.
+
+    Attributes
+    ----------
+    from_ms, to_ms : int
+        Windows that end in this stretch, ``from_ms <= window_end_ms < to_ms``.
+    where : mapping of column to value, or to a list of values of which one must match
+        Columns of the series: ``model``, ``signal``, ``segment``, ``version``, ``detector``.
+    limit : int or None
+        Most series. They come by severity, the largest first, and then by model, signal, segment and version.
+    """
+
+    from_ms: int
+    to_ms: int
+    where: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
 
 
 class Store(Protocol):
@@ -338,6 +391,15 @@ class Store(Protocol):
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return the columns of ``BUCKETS``: what the scores were like in each stretch of time.
+
+        Raises
+        ------
+        StoreError
+        """
+        ...
+
+    def drifting(self, drifting: Drifting) -> Columns:
+        """Return the columns of ``DRIFTING``: the series that drifted, the worst first.
 
         Raises
         ------

@@ -13,10 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from sinks.store.contract import BUCKETS, DERIVED, TABLES, Buckets, Columns, Query, Table
+from sinks.store.contract import BUCKETS, DERIVED, DRIFTING, TABLES, Buckets, Columns, Drifting, Query, Table
 from sinks.store.rows import rows_of
 
-__all__ = ["SERIES", "SOURCES", "STATUSES", "TIERS", "WORST", "bucket_rows", "derived_rows", "source_query"]
+__all__ = [
+    "SERIES",
+    "SOURCES",
+    "STATUSES",
+    "TIERS",
+    "WORST",
+    "bucket_rows",
+    "derived_rows",
+    "drifting_columns",
+    "drifting_rows",
+    "source_query",
+]
 
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 SERIES = TABLES["scores"].key[:-1]
@@ -47,14 +58,65 @@ def bucket_rows(buckets: Buckets, scores: Columns) -> Columns:
     dict
     """
     together: dict[tuple[Any, ...], list[Row]] = {}
+    among = set(buckets.among)
     for row in rows_of(scores):
-        together.setdefault((_end_ms(buckets, row), *(row[name] for name in SERIES)), []).append(row)
+        series = tuple(row[name] for name in SERIES)
+        if not among or series in among:
+            together.setdefault((_end_ms(buckets, row), *series), []).append(row)
     found = [_bucket(buckets, key, rows) for key, rows in together.items()]
     found = sorted(found, key=lambda row: _rank(buckets, tuple(row[name] for name in buckets.sort_columns())))
     if buckets.after:
         place = _rank(buckets, buckets.after)
         found = [row for row in found if _rank(buckets, tuple(row[name] for name in buckets.sort_columns())) > place]
-    return _columns(BUCKETS, found[: buckets.limit])
+    columns = _columns(BUCKETS, found[: buckets.limit])
+    return {name: columns[name] for name in buckets.columns}
+
+
+def drifting_rows(drifting: Drifting, scores: Columns) -> Columns:
+    """Return the columns of ``DRIFTING`` for ``scores``, which are those that ``drifting`` chooses."""
+    found: dict[tuple[str, ...], tuple[float, float, int, int]] = {}
+    for row in rows_of(scores):
+        if row["status"] == "drift":
+            series, end_ms = tuple(row[name] for name in SERIES), row["window_end_ms"]
+            so_far = found.get(series, (0.0, 0.0, end_ms, end_ms))
+            severity = _severity(row)
+            strength = severity if row["min_effect"] else math.inf
+            found[series] = (
+                max(so_far[0], severity),
+                max(so_far[1], strength),
+                min(so_far[2], end_ms),
+                max(so_far[3], end_ms),
+            )
+    return drifting_columns(((*series, *known) for series, known in found.items()), drifting.limit)
+
+
+def drifting_columns(found: Iterable[tuple[Any, ...]], limit: int | None) -> Columns:
+    """Return the columns of ``DRIFTING``, ranked, from what is known of each series and detector that drifted.
+
+    Parameters
+    ----------
+    found : iterable of tuple
+        Values of ``SERIES``; severity, strength (the same, but infinite where no effect is too small), and the ends of
+        the first and of the last window.
+    limit : int or None
+    """
+    together: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for *series, detector, severity, strength, first_ms, last_ms in found:
+        together.setdefault(tuple(series), []).append((-severity, detector, -strength, first_ms, last_ms))
+    ranked = sorted((min(seen)[0], series) for series, seen in together.items() if min(seen)[0] < 0)
+    return _columns(DRIFTING, [_drifted(series, together[series]) for _, series in ranked[:limit]])
+
+
+def _drifted(series: tuple[str, ...], seen: list[tuple[Any, ...]]) -> Row:
+    severity, detector, *_ = min(seen)
+    return {
+        **dict(zip(DRIFTING.key, series, strict=True)),
+        "severity": -severity,
+        "detector": detector,
+        "detectors": tuple(name for _, name in sorted((strength, name) for _, name, strength, _, _ in seen)),
+        "first_drift_ms": min(first_ms for *_, first_ms, _ in seen),
+        "last_drift_ms": max(last_ms for *_, last_ms in seen),
+    }
 
 
 def source_query(query: Query) -> Query:

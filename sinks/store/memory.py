@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import DERIVED, TABLES, Buckets, Columns, Query, StoreError, Table
-from sinks.store.derived import bucket_rows, derived_rows, source_query
-from sinks.store.rows import as_list, checked_buckets, checked_columns, checked_query, row_count, split, table_named
+from sinks.store.contract import DERIVED, TABLES, Buckets, Columns, Drifting, Query, StoreError, Table
+from sinks.store.derived import bucket_rows, derived_rows, drifting_rows, source_query
+from sinks.store.rows import (
+    as_list,
+    checked_buckets,
+    checked_columns,
+    checked_drifting,
+    checked_query,
+    row_count,
+    split,
+    table_named,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -68,6 +77,12 @@ class MemoryStore:
         buckets = checked_buckets(buckets)
         low, high = {"window_end_ms": buckets.from_ms}, {"window_end_ms": buckets.to_ms}
         return bucket_rows(buckets, self.read(Query("scores", buckets.where, low, high)))
+
+    def drifting(self, drifting: Drifting) -> Columns:
+        """Return the series that drifted, the worst first."""
+        drifting = checked_drifting(drifting)
+        low, high = {"window_end_ms": drifting.from_ms}, {"window_end_ms": drifting.to_ms}
+        return drifting_rows(drifting, self.read(Query("scores", drifting.where, low, high)))
 
     def refresh(self, settle_ms: int = 0) -> int:
         """Do nothing: what follows from the rows is worked out when it is asked for."""

@@ -9,15 +9,27 @@ accumulator" of Kulisch, "Computer Arithmetic and Validity", 2013), and the mean
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import BUCKETS, Buckets, Columns
+from sinks.store.contract import Buckets, Columns
 from sinks.store.derived import SERIES, STATUSES, WORST
 
-__all__ = ["COUNTS", "INFINITY", "KEPT", "MINUS_INFINITY", "combined", "exact_mean", "joined", "pieces_of_scores"]
+__all__ = [
+    "COUNTS",
+    "INFINITY",
+    "KEPT",
+    "MINUS_INFINITY",
+    "combined",
+    "exact_mean",
+    "joined",
+    "kept_for",
+    "pieces_of_scores",
+    "scores_for",
+]
 
 INFINITY, MINUS_INFINITY = 4096, 4097
 """Places of the digits that count infinities; finite numbers have places below."""
@@ -30,28 +42,73 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def pieces_of_scores(scores: Columns, bucket_end_ms: Integers) -> Columns:
-    """Return a piece for each of ``scores``, which has every column of the table."""
-    statistic, ones = scores["statistic"] + 0.0, np.ones(len(bucket_end_ms), np.int64)
+_FOLLOWS = {
+    "n": ("events",),
+    "statistic_min": ("measured", "statistic_min"),
+    "statistic_max": ("measured", "statistic_max"),
+    "statistic_mean": ("measured", "places", "digits"),
+}
+"""Columns of buckets that do not follow from the column of the pieces that has their name."""
+
+_SCORES = {
+    "windows": (),
+    "events": ("n",),
+    "severity": ("status", "effect", "min_effect"),
+    **dict.fromkeys(STATUSES, ("status",)),
+    **dict.fromkeys(("measured", "statistic_min", "statistic_max", "places", "digits"), ("statistic",)),
+    **{f"worst_{name}": (name,) for name in WORST},
+}
+"""The columns of scores that each column of the pieces follows from."""
+
+
+def kept_for(buckets: Buckets) -> tuple[str, ...]:
+    """Return the columns of pieces that the columns of ``buckets``, which are checked, follow from; in order."""
+    needed = {kept for name in buckets.columns for kept in _FOLLOWS.get(name, (name,))}
+    if any(name.startswith("worst_") for name in buckets.columns):
+        needed |= {"worst_effect", "worst_window_end_ms"}
+    if buckets.order == "worst":
+        needed.add("severity")
+    return tuple(name for name in KEPT if name in needed)
+
+
+def scores_for(kept: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of scores, besides their series, that the columns ``kept`` of pieces follow from; in order."""
+    needed = {"window_end_ms", *(name for column in kept for name in _SCORES[column])}
+    return tuple(name for name in WORST if name in needed)
+
+
+def pieces_of_scores(scores: Columns, bucket_end_ms: Integers, kept: Collection[str] = KEPT) -> Columns:
+    """Return a piece for each of ``scores``, with the columns ``kept``."""
+    series = {name: scores[name] for name in SERIES}
+    return {**series, "bucket_end_ms": bucket_end_ms, **_kept_of_scores(scores, set(kept))}
+
+
+def _kept_of_scores(scores: Columns, kept: set[str]) -> Columns:
+    count = len(scores["window_end_ms"])
+    found: Columns = {f"worst_{name}": scores[name] for name in WORST if f"worst_{name}" in kept}
+    found |= {"windows": np.ones(count, np.int64)} if "windows" in kept else {}
+    found |= {"events": scores["n"]} if "events" in kept else {}
+    if "measured" in kept:
+        found |= _statistics(scores["statistic"] + 0.0)
+    if kept & {"severity", *STATUSES}:
+        status = np.array(scores["status"], dtype=object)
+        found |= {name: (status == name).astype(np.int64) for name in STATUSES}
+        if "severity" in kept:
+            with np.errstate(all="ignore"):
+                ratio = scores["effect"] / scores["min_effect"]
+            found["severity"] = np.where((status == "drift") & (ratio > 0), ratio, 0.0)
+    return {name: found[name] for name in KEPT if name in kept}
+
+
+def _statistics(statistic: Floats) -> Columns:
     missing = np.isnan(statistic)
-    status = np.array(scores["status"], dtype=object)
-    with np.errstate(all="ignore"):
-        ratio = scores["effect"] / scores["min_effect"]
-        severity = np.where((status == "drift") & (ratio > 0), ratio, 0.0)
     places, digits = _digits(statistic)
     return {
-        **{name: scores[name] for name in SERIES},
-        "bucket_end_ms": bucket_end_ms,
-        "windows": ones,
-        "events": scores["n"],
-        **{name: (status == name).astype(np.int64) for name in STATUSES},
         "measured": (~missing).astype(np.int64),
         "statistic_min": np.where(missing, np.inf, statistic),
         "statistic_max": np.where(missing, -np.inf, statistic),
         "places": places,
         "digits": digits,
-        "severity": severity,
-        **{f"worst_{name}": scores[name] for name in WORST},
     }
 
 
@@ -85,38 +142,43 @@ def _concatenated(columns: list[Any]) -> Any:
 
 
 def combined(buckets: Buckets, pieces: Columns) -> Columns:
-    """Return the columns of ``BUCKETS`` from the pieces of all buckets; ``buckets`` is checked.
+    """Return the columns of ``buckets``, which are checked, from the pieces of all of them.
 
     Parameters
     ----------
     buckets : Buckets
     pieces : dict
-        Series, ``bucket_end_ms`` and the columns ``KEPT``; several pieces of one bucket are added up.
+        Series, ``bucket_end_ms`` and the columns that :func:`kept_for` names; several pieces of one bucket are added
+        up.
     """
     group, keys = _groups(pieces)
-    # Sorted by bucket, and within a bucket up to the window with the largest effect, among equals the latest.
-    effect = pieces["worst_effect"]
-    rank = np.where(np.isnan(effect), -np.inf, effect + 0.0)
-    order = np.lexsort((pieces["worst_window_end_ms"], rank, group))
+    order = _up_to_the_worst(pieces, group)
     starts = np.searchsorted(group[order], np.arange(len(keys)))
-    severity = _reduced(np.maximum, pieces["severity"][order], starts)
+    severity = _reduced(np.maximum, pieces["severity"][order], starts) if "severity" in pieces else None
     chosen = _chosen(buckets, keys, severity)
     worst = order[np.append(starts[1:], len(order))[chosen] - 1]
-    sums = {name: _reduced(np.add, pieces[name][order], starts)[chosen] for name in COUNTS}
-    least = _reduced(np.minimum, pieces["statistic_min"][order], starts)[chosen]
-    most = _reduced(np.maximum, pieces["statistic_max"][order], starts)[chosen]
-    measured = sums.pop("measured")
-    found = {
-        **_bounds(buckets, [keys[place] for place in chosen.tolist()]),
-        "n": sums.pop("events"),
-        **sums,
-        "statistic_min": np.where(measured > 0, least, np.nan),
-        "statistic_mean": _means(pieces, group, chosen, measured),
-        "statistic_max": np.where(measured > 0, most, np.nan),
-        "severity": severity[chosen],
-        **{f"worst_{name}": _taken(pieces[f"worst_{name}"], worst) for name in WORST},
-    }
-    return {column.name: found[column.name] for column in BUCKETS.columns}
+    found = _bounds(buckets, [keys[place] for place in chosen.tolist()])
+    found |= {n: _reduced(np.add, pieces[n][order], starts)[chosen] for n in COUNTS if n in pieces}
+    found |= {"n": found["events"]} if "events" in found else {}
+    for name, function in (("statistic_min", np.minimum), ("statistic_max", np.maximum)):
+        if name in pieces:
+            extremes = _reduced(function, pieces[name][order], starts)[chosen]
+            found[name] = np.where(found["measured"] > 0, extremes, np.nan)
+    if "places" in pieces:
+        found["statistic_mean"] = _means(pieces, group, chosen, found["measured"])
+    if severity is not None:
+        found["severity"] = severity[chosen]
+    found |= {n: _taken(values, worst) for n, values in pieces.items() if n.startswith("worst_")}
+    return {name: found[name] for name in buckets.columns}
+
+
+def _up_to_the_worst(pieces: Columns, group: Integers) -> Integers:
+    """The order by bucket, and within a bucket up to the window with the largest effect, among equals the latest."""
+    if "worst_effect" not in pieces:
+        return np.argsort(group, kind="stable")
+    effect = pieces["worst_effect"]
+    rank = np.where(np.isnan(effect), -np.inf, effect + 0.0)
+    return np.lexsort((pieces["worst_window_end_ms"], rank, group))
 
 
 def _groups(pieces: Columns) -> tuple[Integers, list[tuple[Any, ...]]]:
@@ -130,11 +192,13 @@ def _reduced(function: np.ufunc, ordered: NDArray[Any], starts: Integers) -> NDA
     return function.reduceat(ordered, starts) if len(starts) else ordered[:0]
 
 
-def _chosen(buckets: Buckets, keys: list[tuple[Any, ...]], severity: Floats) -> Integers:
+def _chosen(buckets: Buckets, keys: list[tuple[Any, ...]], severity: Floats | None) -> Integers:
     """Return which buckets are asked for, in their order."""
-    worst = buckets.order == "worst"
-    ranks = [(-s, *key) for s, key in zip(severity.tolist(), keys, strict=True)] if worst else keys
-    after = (-buckets.after[0], *buckets.after[1:]) if worst and buckets.after else buckets.after
+    ranks, after = keys, buckets.after
+    if buckets.order == "worst":
+        assert severity is not None  # kept_for has asked for it
+        ranks = [(-s, *key) for s, key in zip(severity.tolist(), keys, strict=True)]
+        after = (-after[0], *after[1:]) if after else after
     behind = [place for place, rank in enumerate(ranks) if not after or rank > after]
     return np.array(sorted(behind, key=ranks.__getitem__)[: buckets.limit], np.int64)
 

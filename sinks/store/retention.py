@@ -25,6 +25,7 @@ TIMES: dict[str, str] = {
     "scores": "window_end_ms",
     "scores_1h": "bucket_end_ms",
     "scores_1d": "bucket_end_ms",
+    "drifts_1h": "hour_ms",
     "findings": "event_ms",
     "alerts": "at_ms",
     "notifications": "at_ms",

@@ -9,20 +9,31 @@ hours from the rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sinks.store.buckets import KINDS, bucket_ends, chosen_span, first_statement, rollup_statement, source_statements
-from sinks.store.contract import Buckets, Columns, Query
+from sinks.store.buckets import (
+    KINDS,
+    Statement,
+    bucket_ends,
+    chosen_span,
+    first_statement,
+    rollup_statement,
+    source_statements,
+)
+from sinks.store.contract import Buckets, Columns, Drifting, Query
 from sinks.store.derived import SERIES, TIERS
-from sinks.store.pieces import combined, joined, pieces_of_scores
-from sinks.store.spans import DAY_MS, HOUR_MS, merged, plan
+from sinks.store.drifting import drifting_of, hour_statement, hours_of_drift, outside, windows_in_drift
+from sinks.store.parallel import side_by_side
+from sinks.store.pieces import combined, joined, kept_for, pieces_of_scores
+from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
 
 if TYPE_CHECKING:
     from sinks.store.sqlstore import SqlStore
 
-__all__ = ["SETTLE_MS", "read_buckets", "refresh", "tier_question"]
+__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question"]
 
 SETTLE_MS = 600_000
 """An hour is refreshed once it has been left alone for this long.
@@ -35,8 +46,8 @@ BATCH = {"scores": 2_000, "panes": 8}
 """Hours of a model that one statement works out: those of panes need memory for every cell."""
 
 CHANGED = (
-    "SELECT DISTINCT hour_ms FROM touched WHERE {conditions} GROUP BY model, hour_ms "
-    "HAVING max(touched_ms) > max(refreshed_ms) ORDER BY hour_ms SETTINGS final = 0, max_threads = 1"
+    "SELECT DISTINCT hour_ms FROM touched FINAL PREWHERE {conditions} WHERE touched_ms > refreshed_ms "
+    "ORDER BY hour_ms SETTINGS max_threads = 1"
 )
 
 
@@ -46,25 +57,47 @@ def read_buckets(store: SqlStore, buckets: Buckets) -> Columns:
     parts = plan(span, buckets.step_ms, [])
     hours: list[int] = []
     if parts.hours or parts.days:
-        hours = _changed(store, "scores", buckets.where, (span[0] - HOUR_MS, span[1]))
+        hours = _changed(store, "scores", _models(buckets), (span[0] - HOUR_MS, span[1]))
         parts = plan(span, buckets.step_ms, hours)
-    where, series = buckets.where, list[tuple[str, ...]]()
-    if buckets.limit is not None and not {"model", "signal"} <= set(where):
+    where, among = buckets.where, buckets.among
+    if buckets.limit is not None and not among and not {"model", "signal"} <= set(where):
         first = store.fetch(*first_statement(buckets, parts), KINDS)
-        series = sorted(set(zip(*(first[name] for name in SERIES), strict=True)))
-        where = where if series else {"model": []}
-        if series and buckets.order == "time" and buckets.step_ms:
+        among = tuple(sorted(set(zip(*(first[name] for name in SERIES), strict=True))))
+        where = where if among else {"model": []}
+        if among and buckets.order == "time" and buckets.step_ms:
             parts = plan((span[0], min(span[1], int(first["bucket_end_ms"][-1]))), buckets.step_ms, hours)
-    return combined(buckets, _pieces(store, buckets, source_statements(where, parts, series)))
+    return combined(buckets, _pieces(store, buckets, source_statements(where, parts, kept_for(buckets), among)))
 
 
-def _pieces(store: SqlStore, buckets: Buckets, statements: Mapping[str, tuple[str, dict[str, Any]]]) -> Columns:
-    found = []
-    for table, statement in statements.items():
+def _models(buckets: Buckets) -> Mapping[str, Any]:
+    return {"model": sorted({one[0] for one in buckets.among})} if buckets.among else buckets.where
+
+
+def _pieces(store: SqlStore, buckets: Buckets, statements: Mapping[str, Statement]) -> Columns:
+    kept = kept_for(buckets)
+
+    def read(table: str, statement: Statement) -> Columns:
         rows = store.fetch(*statement, KINDS)
         ends_ms = bucket_ends(buckets, rows["window_end_ms" if table == "scores" else "bucket_end_ms"])
-        found.append(pieces_of_scores(rows, ends_ms) if table == "scores" else rows | {"bucket_end_ms": ends_ms})
-    return joined(found)
+        return pieces_of_scores(rows, ends_ms, kept) if table == "scores" else rows | {"bucket_end_ms": ends_ms}
+
+    return joined(side_by_side(*(partial(read, *asked) for asked in statements.items())))
+
+
+def read_drifting(store: SqlStore, drifting: Drifting) -> Columns:
+    """Return the columns of ``DRIFTING`` for ``drifting``, which is checked."""
+    span = drifting.from_ms - 1, max(drifting.from_ms, drifting.to_ms) - 1
+    # Marks first: read beside each other, an hour could be current by its mark and old by its row.
+    holes = merged(_changed(store, "scores", drifting.where, (span[0] - HOUR_MS, span[1])))
+    windows = [outside(store.arrow(*hour_statement(drifting, span)), holes)]
+    if fresh := [part for hole in holes for part in _within(hole, span)]:
+        windows.append(store.arrow(*windows_in_drift(drifting, fresh)))
+    return drifting_of(drifting, windows)
+
+
+def _within(hole: Span, span: Span) -> list[Span]:
+    part = max(hole[0], span[0]), min(hole[1], span[1])
+    return [part] if part[0] < part[1] else []
 
 
 def tier_question(store: SqlStore, query: Query) -> tuple[str, dict[str, Any]]:
@@ -151,6 +184,7 @@ def _statements(source: str, marks: Mapping[str, Sequence[Any]]) -> list[tuple[s
     chosen = f"{models} AND window_end_ms > {day_ms:d} AND window_end_ms <= {day_ms + DAY_MS:d}"
     hour = "window_end_ms - 1 - positiveModulo(window_end_ms - 1, 3600000) IN {hour_ms:Array(Int64)}"
     return [
+        ("drifts_1h", hours_of_drift(f"{chosen} AND {hour}")),
         ("scores_1h", rollup_statement(HOUR_MS, f"{chosen} AND {hour}")),
         (
             "scores_1d",

@@ -14,9 +14,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.store.contract import BUCKETS, DERIVED, READABLE, TABLES, Buckets, Column, Columns, Query, StoreError, Table
+from sinks.store.contract import (
+    BUCKETS,
+    DERIVED,
+    READABLE,
+    TABLES,
+    Buckets,
+    Column,
+    Columns,
+    Drifting,
+    Query,
+    StoreError,
+    Table,
+)
 
-__all__ = ["INT64", "as_list", "checked_buckets", "checked_columns", "checked_query", "row_count", "rows_of", "split"]
+__all__ = [
+    "INT64",
+    "as_list",
+    "checked_buckets",
+    "checked_columns",
+    "checked_drifting",
+    "checked_query",
+    "row_count",
+    "rows_of",
+    "split",
+]
 
 INT64 = np.iinfo(np.int64)
 SORTABLE = ("str", "int", "float")
@@ -196,8 +218,7 @@ def checked_query(query: Query) -> Query:
     where = {name: _wanted(_column(table, name), value) for name, value in query.where.items()}
     low, high = _bounds(table, query.low, where), _bounds(table, query.high, where, upper=True)
     _check_order(table, query)
-    if query.limit is not None and query.limit < 0:
-        raise StoreError(f"limit {query.limit} is below 0")
+    _check_limit(query.limit)
     columns = query.columns or tuple(column.name for column in table.columns)
     for name in columns:
         _column(table, name)
@@ -264,31 +285,66 @@ def _after(table: Table, query: Query) -> tuple[Any, ...]:
 
 
 def checked_buckets(buckets: Buckets) -> Buckets:
-    """Return ``buckets`` with every condition a list of values.
+    """Return ``buckets`` with every condition a list of values, and ``columns`` named.
 
     Raises
     ------
     StoreError
-        If a condition is not on the series, or times, step, order, limit or cursor make no sense.
+        If a condition is not on the series, or times, step, order, limit, columns or cursor make no sense.
 
     Examples
     --------
     >>> checked_buckets(Buckets(0, 100, where={"model": "fraud"})).where
     {'model': ['fraud']}
     """
-    scores = TABLES["scores"]
-    series = {name: _column(scores, name) for name in buckets.where if name in scores.key[:-1]}
-    if unknown := sorted(set(buckets.where) - set(series)):
-        raise StoreError(f"buckets are chosen by {', '.join(scores.key[:-1])}, not by {', '.join(unknown)}")
-    for name, value in (("from_ms", buckets.from_ms), ("to_ms", buckets.to_ms), ("step_ms", buckets.step_ms)):
-        if not isinstance(value, (int, np.integer)) or abs(value) > LONGEST_MS:
-            raise StoreError(f"{name} {value!r} is not a number of milliseconds up to 2**62")
+    where = _of_series("buckets", buckets.where)
+    _check_times(from_ms=buckets.from_ms, to_ms=buckets.to_ms, step_ms=buckets.step_ms)
     if buckets.step_ms < 0 or buckets.order not in ("time", "worst"):
         raise StoreError(f"there are no buckets of {buckets.step_ms} ms by {buckets.order!r}")
-    if buckets.limit is not None and buckets.limit < 0:
-        raise StoreError(f"limit {buckets.limit} is below 0")
-    where = {name: _wanted(column, buckets.where[name]) for name, column in series.items()}
-    return replace(buckets, where=where, after=_place(buckets))
+    _check_limit(buckets.limit)
+    columns = buckets.columns or tuple(column.name for column in BUCKETS.columns)
+    for name in columns:
+        _column(BUCKETS, name)
+    return replace(buckets, where=where, after=_place(buckets), among=_among(buckets.among), columns=columns)
+
+
+def checked_drifting(drifting: Drifting) -> Drifting:
+    """Return ``drifting`` with every condition a list of values.
+
+    Raises
+    ------
+    StoreError
+        If a condition is not on the series, or times or limit make no sense.
+    """
+    _check_times(from_ms=drifting.from_ms, to_ms=drifting.to_ms)
+    _check_limit(drifting.limit)
+    return replace(drifting, where=_of_series("drifting series", drifting.where))
+
+
+def _of_series(what: str, where: Mapping[str, Any]) -> dict[str, list[Any]]:
+    scores = TABLES["scores"]
+    if unknown := sorted(set(where) - set(scores.key[:-1])):
+        raise StoreError(f"{what} are chosen by {', '.join(scores.key[:-1])}, not by {', '.join(unknown)}")
+    return {name: _wanted(_column(scores, name), value) for name, value in where.items()}
+
+
+def _check_times(**times: int) -> None:
+    for name, value in times.items():
+        if not isinstance(value, (int, np.integer)) or abs(int(value)) > LONGEST_MS:
+            raise StoreError(f"{name} {value!r} is not a number of milliseconds up to 2**62")
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise StoreError(f"limit {limit} is below 0")
+
+
+def _among(among: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    names = TABLES["scores"].key[:-1]
+    if any(len(one) != len(names) for one in among):
+        raise StoreError(f"among needs {', '.join(names)} of each")
+    scores = TABLES["scores"]
+    return tuple(tuple(_scalar(scores.column(n), v) for n, v in zip(names, one, strict=True)) for one in among)
 
 
 def _place(buckets: Buckets) -> tuple[Any, ...]:

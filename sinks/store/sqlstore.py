@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinks.store.contract import READABLE, Buckets, Columns, Query, Table
+from sinks.store.contract import READABLE, Buckets, Columns, Drifting, Query, Table
 from sinks.store.derived import TIERS
-from sinks.store.rollups import SETTLE_MS, read_buckets, refresh, tier_question
-from sinks.store.rows import checked_buckets, checked_columns, checked_query, row_count, split, table_named
+from sinks.store.rollups import SETTLE_MS, read_buckets, read_drifting, refresh, tier_question
+from sinks.store.rows import (
+    checked_buckets,
+    checked_columns,
+    checked_drifting,
+    checked_query,
+    row_count,
+    split,
+    table_named,
+)
 from sinks.store.schema import Migration, pending
 from sinks.store.sql import select
 
@@ -116,6 +124,10 @@ class SqlStore(ABC):
     def buckets(self, buckets: Buckets) -> Columns:
         """Return what the scores were like in each stretch of time."""
         return read_buckets(self, checked_buckets(buckets))
+
+    def drifting(self, drifting: Drifting) -> Columns:
+        """Return the series that drifted, the worst first."""
+        return read_drifting(self, checked_drifting(drifting))
 
     def refresh(self, settle_ms: int = SETTLE_MS) -> int:
         """Bring roll-ups up to date; see :func:`sinks.store.rollups.refresh`."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import monitor.api.top
 from tests.api.world import MINUTE_MS, Client, World, score, step
 
 DRIFT: dict[str, Any] = {"status": "drift", "min_effect": 0.1}
@@ -66,13 +65,6 @@ def test_a_signal_says_when_how_often_and_what_saw_it(world: World) -> None:
 )
 def test_models_namespaces_and_times_narrow_it(asked: dict[str, Any], models: list[str], world: World) -> None:
     assert [item["model"] for item in Client(world).items("/v1/top", **asked)] == models
-
-
-def test_very_many_windows_and_pages_give_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = Client(world).items("/v1/top")
-    monkeypatch.setattr(monitor.api.top, "MANY", 1)
-    monkeypatch.setattr(monitor.api.top, "AHEAD", -39)  # a page of one bucket
-    assert Client(world).items("/v1/top") == expected
 
 
 def test_an_unknown_namespace_is_refused(world: World) -> None:

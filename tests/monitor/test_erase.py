@@ -21,12 +21,13 @@ from monitor.sources.files import FileSource
 from monitor.sources.http_log import HttpLog
 from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
-from sinks.store.contract import TABLES, Query, Store, StoreError
+from sinks.store.contract import TABLES, Drifting, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import tables_of
 from tests.monitor.streams import DAY_MS, SPEC, START_MS, TOPIC, configured, detecting, rows, troubled, written
 from tests.sinks.store.conftest import settings_for
+from tests.sinks.store.samples import plain
 
 KEY = "kunde-é-4711"
 NOW_MS = START_MS + 1_000 * DAY_MS
@@ -241,7 +242,7 @@ def story(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_no_table_and_no_file_holds_the_subject_afterwards(story: Story) -> None:
     # given a store in which the subject was everywhere
-    expected = set(LOOKED_THROUGH) - {"findings", "labels"}
+    expected = set(LOOKED_THROUGH) - {"findings", "labels", "drifts_1h"}  # the last holds names of slices alone
     assert set(story.before) == expected, "the stream does not fill every table with the subject"
     # then it is nowhere
     assert story.after == {}
@@ -405,6 +406,25 @@ def test_a_subject_is_erased_from_a_server_too_with_the_same_rows_left(
         left.append(table, columns, token="all")
     for table in ("panes", "scores", "alerts", "events", "predictions", "labels", "dead_letters", "findings"):
         assert as_text(server, table) == as_text(left, table), table
+
+
+def test_a_slice_that_is_the_subject_goes_out_of_hours_of_drift_and_others_stay(store: ChdbStore) -> None:
+    # given windows in drift of the subject's own slice, and of another one in the same hour
+    windows = [(f"customer={KEY}", 1), ("", 1), (f"customer={KEY}0", 1), ("", 61)]
+    places = {
+        "segment": [segment for segment, _ in windows],
+        "window_end_ms": [START_MS + minute * 60_000 for _, minute in windows],
+    }
+    drifted = plain("scores", len(windows), model="loans", status="drift", effect=1.0, min_effect=0.5, **places)
+    store.append("scores", drifted, "a")
+    store.refresh(0)
+    assert "drifts_1h" in holding(store)
+    # when the subject is erased
+    assert erased(store, fields=("feature:customer",)).state == "done"
+    # then others are ranked as before
+    assert store.drifting(Drifting(0, 2**62))["segment"] == ["", f"customer={KEY}0"]
+    left = store.query("SELECT DISTINCT arrayJoin(segments) AS slice FROM drifts_1h ORDER BY slice")["slice"]
+    assert left == ["", f"customer={KEY}0"]
 
 
 def test_requests_that_cannot_be_met_are_refused(filled: ChdbStore) -> None:
