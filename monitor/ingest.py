@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
-from monitor.decoders import DECODERS, Decoder, TopicPlan
-from monitor.decoders.document import Refused, parse, text_at
+from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
+from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasures import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
@@ -127,6 +127,8 @@ class Ingest:
         The store's, read anew if None.
     letters : DeadLetters or None
         Sends them to topics as well.
+    schemas : Schemas
+        For decoders.
     """
 
     def __init__(
@@ -137,9 +139,11 @@ class Ingest:
         counters: Counters | None = None,
         erasures: ErasureList | None = None,
         letters: DeadLetters | None = None,
+        schemas: Schemas = NO_SCHEMAS,
     ) -> None:
         self._store, self._source, self._letters = store, source, letters
         self._erasures = ErasureList(store) if erasures is None else erasures
+        self._schemas = schemas
         self.counters = counters or Counters()
         self._readers: dict[str, list[tuple[Watch, Any]]] = {}
         for watch in watches:
@@ -328,11 +332,8 @@ class Ingest:
         path = self._subjects.get((topic, model))
         if path is None:
             return False
-        try:
-            # Larger than a decoder takes, it still is somebody's.
-            subject = text_at(parse(message.value, len(message.payload)), path)
-        except Refused:
-            return False
+        # Larger than a decoder takes, it still is somebody's.
+        subject = self._decoder(topic).text_at(message.value, message.headers, path)
         return subject != "" and self._erasures.covers(model, subject, message.record_ms)
 
     # -- partitions --------------------------------------------------------------------------------------------
@@ -343,17 +344,20 @@ class Ingest:
             lane = self._lanes[topic, partition] = self._new_lane(topic, partition)
         return lane
 
+    def _decoder(self, topic: str) -> Decoder:
+        if topic not in self._decoders:
+            plans = [
+                TopicPlan(watch.name, spec, watch.model.spec.schema_, watch.model.spec.keep.subject)
+                for watch, spec in self._readers[topic]
+            ]
+            self._decoders[topic] = decoder_for(plans, self._schemas)
+        return self._decoders[topic]
+
     def _new_lane(self, topic: str, partition: int) -> _Lane:
         readers = self._readers.get(topic)
         if readers is None:
             raise LeewayError(f"no model reads {topic!r}")
-        if topic not in self._decoders:
-            plans = [
-                TopicPlan(watch.name, spec, watch.model.spec.schema_, watch.model.spec.keep.subject)
-                for watch, spec in readers
-            ]
-            self._decoders[topic] = DECODERS[readers[0][1].format](plans)
-        decoder = self._decoders[topic]
+        decoder = self._decoder(topic)
         decoder.forget(partition)
         folds: dict[str, PartitionFold | LabelFold] = {
             watch.name: (LabelFold if spec.kind == "labels" else PartitionFold)(

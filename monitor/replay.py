@@ -13,6 +13,7 @@ from typing import Any
 
 from monitor.alerts.lifecycle import Transition
 from monitor.config import Configuration
+from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate import Evaluation, Horizon
 from monitor.ingest import Counters, Ingest
@@ -62,7 +63,8 @@ class Replay:
     def __init__(self, configuration: Configuration, store: Store, source: Source) -> None:
         self._store, self._source = store, source
         watches = [compile_watch(configuration, name) for name in configuration.models]
-        self._ingest = Ingest(watches, store, source)
+        self._schemas = Schemas.of(configuration)
+        self._ingest = Ingest(watches, store, source, schemas=self._schemas)
         self._evaluations = [Evaluation(watch, store) for watch in watches]
         self._watches = watches
 
@@ -113,6 +115,7 @@ class Replay:
                 self.save()
         finally:
             self._source.close()
+            self._schemas.close()
         return done
 
     def save(self) -> None:

@@ -21,6 +21,7 @@ from monitor.alerts.notify import Notifier
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import SourceSpec
+from monitor.decoders import Schemas
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
@@ -82,6 +83,7 @@ class Service:
         self._evaluating, self._erasing = threading.Lock(), threading.Lock()
         self._evaluations = self._load_evaluations()
         self._notifier = self._build_notifier()
+        self._schemas = Schemas.of(configuration)
         self._stop = threading.Event()
         self._failure: Exception | None = None
         self._letters: list[DeadLetters] = []
@@ -118,6 +120,7 @@ class Service:
             self._notifier.close()
             if self._http_log is not None:
                 self._http_log.close()
+            self._schemas.close()
             self.store.close()
         log.info("stopped")
 
@@ -159,7 +162,15 @@ class Service:
 
     def _worker(self, source: Source) -> Worker:
         spec = self.configuration.service.spec
-        ingest = Ingest(self.watches.values(), self.store, source, Counters(), self._erasures, self._letters_of(source))
+        ingest = Ingest(
+            self.watches.values(),
+            self.store,
+            source,
+            Counters(),
+            self._erasures,
+            self._letters_of(source),
+            self._schemas,
+        )
         return Worker(ingest, source, self.clock, self._stop, checkpoint_every_s=spec.checkpoint_every / 1000)
 
     def _letters_of(self, source: Source) -> DeadLetters | None:
@@ -371,7 +382,9 @@ def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
     for name, spec in _specs(configuration):
         if spec.file is not None and spec.file not in seen:
             seen.add(spec.file)
-            yield source_class("file")({spec.file: _files(configuration, name, spec.file)}, spec.format, spec.follow)
+            yield source_class("file")(
+                {spec.file: _files(configuration, name, spec.file)}, spec.format.kind, spec.follow
+            )
     streams = sorted({spec.http for _, spec in _specs(configuration) if spec.http is not None})
     if streams:
         yield source_class("http")(http_log, streams)

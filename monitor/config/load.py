@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from monitor.config.model import Model
 from monitor.config.service import Service
+from monitor.config.topics import wrong_files, wrong_formats
 from monitor.errors import LeewayError
 
 __all__ = ["ConfigError", "Configuration", "Mistake", "load"]
@@ -154,6 +155,9 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
         documents_of[model.name] = document
         mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
     mistakes += _dead_letters_read(service, services, loaded, documents_of)
+    if service is not None:
+        wrong_ones = wrong_formats(loaded, service)
+        mistakes += [documents_of[name].mistake(path, message) for name, path, message in wrong_ones]
     if not loaded and not mistakes:
         mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
     if mistakes:
@@ -214,6 +218,7 @@ def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]
     if uri is not None and not (folder / uri).is_file():
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
     yield from wrong_rules(model)
+    yield from wrong_files(model, folder)
 
 
 def _dead_letters_read(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from monitor.config.formats import Format, JsonFormat
 from monitor.config.values import DurationMs, Lifetime, Name, Share, parse_duration
 
 __all__ = [
@@ -98,7 +99,10 @@ class SourceSpec(Strict):
         default="event",
         description="what one message holds: features and prediction, one of the two, or what turned out to be true",
     )
-    format: Literal["json", "parquet"] = Field(default="json")
+    format: Format = Field(
+        default=JsonFormat(),
+        description="by its name alone, such as `avro`, or with its own keys: `{kind: csv, columns: …}`",
+    )
     follow: bool = Field(default=False, description="a file that grows: wait for more lines at its end")
     where: dict[str, str | int | bool] = Field(
         default_factory=dict,
@@ -125,6 +129,17 @@ class SourceSpec(Strict):
             raise ValueError(f"name exactly one of kafka, file, http; found {', '.join(named) or 'none'}")
         if self.dead_letters is not None and self.kafka is None:
             raise ValueError("dead_letters is a topic for messages of `kafka`; what else is rejected is in the store")
+        return self
+
+    @model_validator(mode="after")
+    def _format_fits_the_place(self) -> SourceSpec:
+        kind = self.format.kind
+        if self.file is not None and kind not in {"json", "parquet"}:
+            raise ValueError(f"files are read as json or parquet, not as {kind}")
+        if self.file is None and kind == "parquet":
+            raise ValueError("parquet is a format of files")
+        if self.http is not None and kind != "json":
+            raise ValueError(f"HTTP streams take json, not {kind}")
         return self
 
     @property

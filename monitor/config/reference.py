@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import model, service
+from monitor.config import formats, model, registry, service
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -21,6 +21,10 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", model.ModelSpec),
     ("spec.sources[]", model.SourceSpec),
     ("spec.sources[].event_time", model.EventTime),
+    ("spec.sources[].format, kind: avro", formats.AvroFormat),
+    ("spec.sources[].format, kind: protobuf", formats.ProtobufFormat),
+    ("spec.sources[].format, kind: json_schema", formats.JsonSchemaFormat),
+    ("spec.sources[].format, kind: csv", formats.CsvFormat),
     ("spec.sources[].dead_letters, spec.kafka.dead_letters", model.DeadLetterTopic),
     ("spec.schema", model.Schema),
     ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", model.FieldSpec),
@@ -43,10 +47,13 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.store, kind: memory", service.MemoryStoreSpec),
     ("spec.store.keep", service.Retention),
     ("spec.kafka", service.KafkaCluster),
+    ("spec.schema_registry", registry.SchemaRegistry),
+    ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
     ("spec.receivers[], kind: log", service.LogReceiver),
     ("spec.receivers[], kind: webhook", service.WebhookReceiver),
 )
+FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.FORMAT_KINDS]
 DURATIONS = frozenset(
     [
         "allowed_lateness",
@@ -92,11 +99,17 @@ def _row(key: str, field: FieldInfo) -> str:
     return f"| `{key}` | {kind} | {_default(key, field)} | {field.description or ''} |"
 
 
-_WRITTEN = {parse_lifetime: "duration or `forever`", parse_share: "true, false or percentage"}
+_WRITTEN: dict[Any, str] = {
+    parse_lifetime: "duration or `forever`",
+    parse_share: "true, false or percentage",
+    formats.by_name: f"{', '.join(f'`{kind}`' for kind in FORMATS)}, or section",
+    registry.several: "text or list of text",
+}
 
 _AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
     parse_lifetime: lambda value: "forever" if value is None else format_duration(value),
     parse_share: lambda value: {0.0: "false", 1.0: "true"}.get(value, f"{100 * value:g}%"),
+    formats.by_name: lambda value: value.kind,
 }
 
 

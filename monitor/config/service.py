@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from monitor.config.model import DeadLetterTopicOrName, Strict
+from monitor.config.registry import SchemaRegistry
 from monitor.config.values import DurationMs, Lifetime, Name
 
 __all__ = [
@@ -201,6 +202,9 @@ class ServiceSpec(Strict):
         description="where results are kept: `kind` is `chdb` (in the process), `clickhouse` (a server) or `memory`",
     )
     kafka: KafkaCluster = Field(default_factory=KafkaCluster)
+    schema_registry: SchemaRegistry | None = Field(
+        default=None, description="where the schemas of Avro, Protobuf and JSON-Schema messages are kept"
+    )
     api: Api = Field(default_factory=Api)
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default=[LogReceiver(kind="log")])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.config.model import FieldSpec, Schema, SourceSpec
-from monitor.events import KEPT, REJECTED, Events, Problem, Records
+from monitor.events import KEPT, REJECTED, Events, Headers, Problem, Records
 
 __all__ = ["REASONS", "Decoded", "Decoder", "TopicPlan"]
 
@@ -23,6 +23,13 @@ REASONS: dict[str, str] = {
     "not_utf8": REJECTED,
     "not_json": REJECTED,
     "not_an_object": REJECTED,
+    "not_framed": REJECTED,
+    "unknown_schema": REJECTED,
+    "unusable_schema": REJECTED,
+    "schema_mismatch": REJECTED,
+    "not_a_cloudevent": REJECTED,
+    "not_csv": REJECTED,
+    "wrong_columns": REJECTED,
     "no_event_time": REJECTED,
     "event_time_unreadable": REJECTED,
     "event_time_out_of_bounds": REJECTED,
@@ -116,6 +123,13 @@ class Decoder(Protocol):
 
     def decode(self, records: Records) -> Decoded:
         """Decode consecutive messages of one partition. Never raises on what a message holds."""
+        ...
+
+    def text_at(self, payload: bytes | None, headers: Headers, path: str) -> str:
+        """The text, or integer as a text, at a path of one message of any size; empty where there is none.
+
+        The path is one of those that the models read.
+        """
         ...
 
     def state(self, partition: int) -> dict[str, object]:

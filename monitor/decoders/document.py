@@ -7,7 +7,7 @@ import re
 
 from monitor.decoders.values import display, text
 
-__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "is_tame", "parse", "text_at"]
+__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "checked", "decoded", "is_tame", "parse", "text_at"]
 
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_DEPTH = 256
@@ -45,14 +45,8 @@ def parse(payload: bytes | None, max_bytes: int = MAX_PAYLOAD_BYTES) -> dict[str
     >>> parse(b'{"x": NaN, "x": 1}')
     {'x': 1}
     """
-    if not payload:
-        raise Refused("empty", "no payload" if payload is None else "a payload of no bytes")
-    if len(payload) > max_bytes:
-        raise Refused("too_large", f"{len(payload)} bytes; at most {max_bytes} are read")
-    try:
-        text = payload.decode()
-    except UnicodeDecodeError as error:
-        raise Refused("not_utf8", f"byte {error.start} of {len(payload)}: {error.reason}") from error
+    payload = checked(payload, max_bytes)
+    text = decoded(payload)
     if not is_tame(payload):
         raise Refused("not_json", f"nested more than {MAX_DEPTH} deep")
     try:
@@ -63,6 +57,33 @@ def parse(payload: bytes | None, max_bytes: int = MAX_PAYLOAD_BYTES) -> dict[str
     if not isinstance(document, dict):
         raise Refused("not_an_object", f"expected an object, found {display(document)}")
     return document
+
+
+def checked(payload: bytes | None, max_bytes: int) -> bytes:
+    """Return a payload that holds something, and not too much of it.
+
+    Raises
+    ------
+    Refused
+    """
+    if not payload:
+        raise Refused("empty", "no payload" if payload is None else "a payload of no bytes")
+    if len(payload) > max_bytes:
+        raise Refused("too_large", f"{len(payload)} bytes; at most {max_bytes} are read")
+    return payload
+
+
+def decoded(payload: bytes) -> str:
+    """Return the text that a payload holds.
+
+    Raises
+    ------
+    Refused
+    """
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise Refused("not_utf8", f"byte {error.start} of {len(payload)}: {error.reason}") from error
 
 
 def text_at(document: dict[str, object], path: str) -> str:

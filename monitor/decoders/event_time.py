@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.decoders.values import Cell
+
 __all__ = ["BOUND_MS", "EventTimes"]
 
 BOUND_MS = 7_258_118_400_000
@@ -129,6 +131,9 @@ def _as_number(value: object, least_digits: int) -> int | float | None:
         return value
     if isinstance(value, str) and len(value) >= least_digits and _INTEGER.fullmatch(value):
         return int(value)
+    if isinstance(value, Cell) and not _INTEGER.fullmatch(value):
+        parsed = value.parsed()
+        return parsed if isinstance(parsed, float) else None
     return None
 
 

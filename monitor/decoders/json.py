@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from monitor.decoders.contract import TopicPlan
 from monitor.decoders.document import MAX_PAYLOAD_BYTES, parse
 from monitor.decoders.messages import MessageDecoder, Reading
+from monitor.decoders.schemas import NO_SCHEMAS, Schemas
 from monitor.events import Records
 
 __all__ = ["JsonDecoder"]
@@ -23,6 +24,7 @@ class JsonDecoder(MessageDecoder):
     ----------
     plans : sequence of TopicPlan
         The models that read the topic.
+    schemas : Schemas
     max_payload_bytes : int
         Larger messages are rejected.
     fast : bool
@@ -42,13 +44,18 @@ class JsonDecoder(MessageDecoder):
     """
 
     def __init__(
-        self, plans: Sequence[TopicPlan], max_payload_bytes: int = MAX_PAYLOAD_BYTES, *, fast: bool = True
+        self,
+        plans: Sequence[TopicPlan],
+        schemas: Schemas = NO_SCHEMAS,
+        *,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        fast: bool = True,
     ) -> None:
-        super().__init__(plans, max_payload_bytes)
+        super().__init__(plans, schemas, max_payload_bytes=max_payload_bytes)
         self._fast = fast
 
-    def _read(self, records: Records) -> Reading:
+    def _read(self, records: Records, max_bytes: int) -> Reading:
         return Reading(
             records.payloads if self._fast else [b""] * len(records),
-            lambda index: parse(records.payloads[index], self._max_payload_bytes),
+            lambda index: parse(records.payloads[index], max_bytes),
         )

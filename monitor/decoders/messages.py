@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from detectors.sketch import Coded
 from monitor.decoders.columns import ModelColumns, Rows
 from monitor.decoders.contract import Decoded, TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused
+from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, text_at
 from monitor.decoders.extra import ExtraFields
 from monitor.decoders.scan import scan
-from monitor.decoders.shape import HEADER, Columns, Path, Shape
-from monitor.events import REJECTED, Problem, Records
+from monitor.decoders.schemas import NO_SCHEMAS, Schemas
+from monitor.decoders.shape import HEADER, Columns, Path, Shape, split
+from monitor.decoders.values import text
+from monitor.events import REJECTED, Headers, Problem, Records
 from monitor.packed import Packed
 
 __all__ = ["MessageDecoder", "Reading"]
@@ -55,12 +57,19 @@ class MessageDecoder:
     Parameters
     ----------
     plans : sequence of TopicPlan
-        The models that read the topic.
+        The models that read the topic; all say the same of its format.
+    schemas : Schemas
     max_payload_bytes : int
         Larger messages are rejected.
     """
 
-    def __init__(self, plans: Sequence[TopicPlan], max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+    def __init__(
+        self,
+        plans: Sequence[TopicPlan],
+        schemas: Schemas = NO_SCHEMAS,
+        *,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+    ) -> None:
         self._models = [ModelColumns(plan) for plan in plans]
         paths: dict[Path, set[str]] = {}
         for model in self._models:
@@ -68,18 +77,23 @@ class MessageDecoder:
                 paths.setdefault(path, set()).add(use)
         self._given = [path for path in paths if self._is_given(path)]
         self._headers = [path for path in self._given if path[0].startswith(HEADER)]
+        self._schemas = schemas
         self._shape = Shape({path: uses for path, uses in paths.items() if path not in self._given})
         self._max_payload_bytes = max_payload_bytes
         self._everyone = [model for model in self._models if not model.where]
-        self._by_where = _by_where(self._models)
+        self._by_where = self._grouped_by_where()
         self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
 
     def _is_given(self, path: Path) -> bool:
         """Whether a path's values stand beside the documents; unless it is a header, :meth:`_read` has to give them."""
         return path[0].startswith(HEADER)
 
-    def _read(self, records: Records) -> Reading:
-        """Say what the messages are; must not raise on what a message holds."""
+    def _is_text(self, path: Path) -> bool:
+        """Whether a path's values are texts, whatever they stand for."""
+        return path[0].startswith(HEADER)
+
+    def _read(self, records: Records, max_bytes: int) -> Reading:
+        """Say what messages are, of which larger ones are refused; must not raise on what a message holds."""
         raise NotImplementedError
 
     def decode(self, records: Records) -> Decoded:
@@ -105,6 +119,20 @@ class MessageDecoder:
         decoded.unmatched = len(rows) - int(matched.sum())
         decoded.problems.sort(key=lambda item: (item[1].offset, item[0], item[1].field))
         return decoded
+
+    def text_at(self, payload: bytes | None, headers: Headers, path: str) -> str:
+        """The text, or integer as a text, at a path of one message of any size; empty where there is none.
+
+        The path is one of those that the models read.
+        """
+        nothing = np.zeros(1, dtype=np.int64)
+        records = Records("", 0, nothing, nothing, [payload], headers=[headers])
+        reading = self._read(records, max(len(payload or b""), 1))
+        given = reading.given | self._header_values(records)
+        try:
+            return text(given[split(path)][0])[0] if split(path) in given else text_at(reading.document(0), path)
+        except Refused:
+            return ""
 
     def state(self, partition: int) -> dict[str, object]:
         """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
@@ -139,7 +167,7 @@ class MessageDecoder:
             self._extra[model.name].count(partition, rows, decoded)
 
     def _rows(self, records: Records, decoded: Decoded) -> Rows:
-        reading = self._read(records)
+        reading = self._read(records, self._max_payload_bytes)
         json = Packed.of(reading.json)
         found = scan(self._shape.keys, json, self._max_payload_bytes)
         documents: dict[int, object] = {}
@@ -163,6 +191,22 @@ class MessageDecoder:
             path: [_text(headers.get(path[0].removeprefix(HEADER))) for headers in of_each] for path in self._headers
         }
 
+    def _grouped_by_where(self) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:
+        """The models that filter, by the paths they filter on: each path is looked at once for all of them."""
+        grouped: dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]] = {}
+        for model in self._models:
+            if model.where:
+                paths = tuple(sorted(model.where))
+                key = tuple(self._wanted_value(path, model.where[path]) for path in paths)
+                grouped.setdefault(paths, []).append((model, key))
+        return grouped
+
+    def _wanted_value(self, path: Path, value: str | int | bool) -> object:
+        """What the values at a path have to equal."""
+        if self._is_text(path):
+            return str(value).lower() if isinstance(value, bool) else str(value)
+        return _equal(value)
+
     def _matches(self, rows: Rows) -> Iterator[tuple[ModelColumns, NDArray[np.int64]]]:
         for paths, models in self._by_where.items():
             places: dict[_Key, list[NDArray[np.int64]]] = {}
@@ -185,31 +229,13 @@ def _grouped(columns: Sequence[Coded[Any]]) -> Iterator[tuple[_Key, NDArray[np.i
             yield tuple(_equal(column[int(indices[0])]) for column in columns), indices
 
 
-def _by_where(models: Sequence[ModelColumns]) -> dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]]:
-    """The models that filter, by the paths they filter on, so that each path is looked at once for all of them."""
-    grouped: dict[tuple[Path, ...], list[tuple[ModelColumns, _Key]]] = {}
-    for model in models:
-        if model.where:
-            paths = tuple(sorted(model.where))
-            key = tuple(_wanted(path, model.where[path]) for path in paths)
-            grouped.setdefault(paths, []).append((model, key))
-    return grouped
-
-
-def _wanted(path: Path, value: str | int | bool) -> object:
-    """What a value has to equal; headers hold texts alone."""
-    if path[0].startswith(HEADER):
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    return _equal(value)
-
-
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode(errors="replace")
 
 
 def _equal(value: object) -> object:
     """A key that is equal for equal JSON values: 1 and 1.0 are, 1 and true are not."""
-    if type(value) is str:
+    if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return ("bool", value)

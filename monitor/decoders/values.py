@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from detectors.sketch.category import INVALID
 
-__all__ = ["MAX_NAME", "NotAnObject", "category", "display", "number", "text"]
+__all__ = ["MAX_NAME", "Cell", "NotAnObject", "category", "display", "number", "text"]
 
 MAX_NAME = 256
 """The longest category or version, in characters."""
@@ -27,6 +27,31 @@ class NotAnObject:
     parent: object
 
 
+class Cell(str):
+    """A value of a format that knows no types: a text, and a number where one is wanted.
+
+    Examples
+    --------
+    >>> [Cell(text).parsed() for text in ("007", "1.5", "-1e3", "True", "1_0", "")]
+    [7, 1.5, -1000.0, True, '1_0', '']
+    """
+
+    __slots__ = ()
+
+    def parsed(self) -> object:
+        """The number or truth that is written; the text itself where it is none."""
+        if self.lower() in {"true", "false"}:
+            return self.lower() == "true"
+        if not self.isascii() or "_" in self:
+            return str(self)
+        for read in (int, float):
+            try:
+                return read(self)
+            except ValueError:  # the next reader, or the text
+                continue
+        return str(self)
+
+
 def number(value: object) -> tuple[float, str]:
     """Return a finite number; NaN for a missing value; +inf, with the reason, for an unusable one.
 
@@ -37,6 +62,8 @@ def number(value: object) -> tuple[float, str]:
     """
     if value is None:
         return math.nan, ""
+    if isinstance(value, Cell):
+        value = value.parsed()
     if not isinstance(value, (bool, int, float)):
         return math.inf, "wrong_type"
     try:
@@ -76,7 +103,7 @@ def text(value: object) -> tuple[str, str]:
         return "", ""
     if isinstance(value, str):
         # Half of a surrogate pair is legal in JSON, but cannot be stored as UTF-8.
-        return (value, "") if value.isascii() or _is_unicode(value) else ("", "not_unicode")
+        return (str(value), "") if value.isascii() or _is_unicode(value) else ("", "not_unicode")
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value), ""
     return "", "wrong_type"

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.sketch.category import INVALID
-from monitor.decoders import DECODERS, Decoded, JsonDecoder
+from monitor.decoders import Decoded, JsonDecoder
 from monitor.decoders.document import MAX_DEPTH
 from tests.decoders.plans import NOON_MS, plan, records
 
@@ -287,8 +287,3 @@ def test_extra_fields_are_counted_and_the_first_message_with_each_is_recorded() 
     extra = [p for _, p in decoded.problems if p.reason == "extra_field"]
     assert [(p.offset, p.action, p.field, p.detail) for p in extra] == [(1, "kept", "f.y", '"new"')]
     assert [p.reason for _, p in decoder.decode(records(payloads[:3])).problems] == []
-
-
-def test_every_format_has_a_decoder() -> None:
-    for make in DECODERS.values():
-        assert "m" in make([plan(AMOUNT)]).decode(records([b"{}"])).events

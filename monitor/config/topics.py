@@ -1,0 +1,56 @@
+"""What models have to agree on about the streams that they read, and what these need of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from monitor.config.model import Model, SourceSpec
+from monitor.config.service import Service
+from monitor.errors import InputError
+
+__all__ = ["wrong_files", "wrong_formats"]
+
+Path_ = tuple[str | int, ...]
+
+
+def wrong_formats(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:
+    """Yield model, path and message of every format that does not fit the other models, or the service.
+
+    A message is decoded once for all models that read its topic, so they cannot differ on what it is written in.
+    """
+    first: dict[str, tuple[str, SourceSpec]] = {}
+    for name, model in models.items():
+        for index, source in enumerate(model.spec.sources):
+            path = ("spec", "sources", index, "format")
+            other, known = first.setdefault(source.topic, (name, source))
+            if known.format != source.format:
+                yield name, path, f"model {other!r} says otherwise of {source.topic!r}; a topic has one format"
+            if source.format.needs_registry and service.spec.schema_registry is None:
+                message = f"{source.format.kind} needs a schema_registry in the service's file"
+                yield name, path, message + (", or a file that is named here" if source.format.can_be_bare else "")
+
+
+def wrong_files(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]:
+    """Yield path and message of every file of a format that is not there or cannot be used."""
+    for index, source in enumerate(model.spec.sources):
+        for key, name in source.format.files.items():
+            path = ("spec", "sources", index, "format", key)
+            if not (folder / name).is_file():
+                yield path, f"no such file: {folder / name}"
+                continue
+            if message := _unusable(model, source, folder):
+                yield path, message
+
+
+def _unusable(model: Model, source: SourceSpec, folder: Path) -> str:
+    """Why a decoder cannot use the files of a source's format; empty if it can."""
+    # Only here: decoders know the configuration, and bring the compiler along.
+    from monitor.decoders import Schemas, TopicPlan, decoder_for
+
+    schemas = Schemas(resolve=lambda _model, name: (folder / name).resolve())
+    try:
+        decoder_for([TopicPlan(model.name, source, model.spec.schema_)], schemas)
+    except InputError as error:
+        return str(error)
+    return ""
