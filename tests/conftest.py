@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
-from tests.services.kafka import Broker, Cluster
+from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +28,20 @@ def kafka() -> Iterator[Cluster]:
         yield Cluster(address)
         return
     with Broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def three_brokers() -> Iterator[ThreeBrokers]:
+    """A cluster of three for tests that stop one of them, always ours; all of them run before a test and after it."""
+    with ThreeBrokers() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def secure_kafka() -> Iterator[SecureBroker]:
+    """A broker with TLS and SASL, always ours."""
+    with SecureBroker() as broker:
         yield broker
 
 
@@ -87,7 +101,7 @@ def unique_name(request: pytest.FixtureRequest) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the broker, so that `-m "not kafka"` leaves it out; a real ClickHouse is not broken on purpose."""
     for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
+        if {"kafka", "three_brokers", "secure_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
     if os.environ.get("LEEWAY_TEST_CLICKHOUSE"):
         breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
@@ -100,6 +114,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show the end of the log of the services that a failed test used."""
     report = yield
     for used in {id(used): used for used in getattr(item, "funcargs", {}).values()}.values():
-        if report.failed and isinstance(used, Broker | Endpoint):
+        if report.failed and isinstance(used, Broker | ThreeBrokers | Endpoint):
             report.sections.append((f"Log of the {type(used).__name__.lower()}", used.log_tail()))
     return report

@@ -28,7 +28,7 @@ def broker(data: Path) -> Iterator[str]:
     SourceError
         If the broker does not start.
     """
-    if not Path("tests/services/kafka.py").exists():
+    if not Path("tests/services/kafka").is_dir():
         raise InputError("the Kafka demo runs from the repository's folder: make demo SOURCE=kafka")
     command = [sys.executable, "-m", "tests.services.kafka", "run", "--data", str(data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from tests.services.kafka import ROOT, Broker, Cluster, KafkaUnavailableError, fetch
+from tests.services.kafka import ROOT, Broker, Cluster, KafkaUnavailableError, ThreeBrokers, fetch
 
 
 def produce(cluster: Cluster, topic: str, values: list[bytes]) -> None:
@@ -102,6 +102,19 @@ def test_messages_outlive_a_crash_and_the_broker_that_took_them(tmp_path: Path) 
         produce(first, "kept", [b"after"])
     with Broker(tmp_path) as second:
         assert consume(second, "kept", 2) == [b"before", b"after"]
+
+
+def test_three_brokers_keep_what_two_of_them_have_acknowledged(three_brokers: ThreeBrokers, topic_name: str) -> None:
+    three_brokers.create_topic(topic_name, replicas=3)
+    leader = three_brokers.leader(topic_name, 0)
+    produce(three_brokers, topic_name, [b"before"])
+    leader.kill()
+    try:
+        produce(three_brokers, topic_name, [b"after"])
+        assert consume(three_brokers, topic_name, 2) == [b"before", b"after"]
+        assert three_brokers.leader(topic_name, 0) is not leader
+    finally:
+        leader.start()
 
 
 def test_what_a_broker_kept_in_a_folder_of_its_own_goes_with_it() -> None:
