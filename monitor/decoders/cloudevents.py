@@ -127,7 +127,7 @@ def _of_envelope(envelope: dict[str, object]) -> Event:
         raise Refused("not_a_cloudevent", "it has both data and data_base64")
     if _BASE64 in envelope:
         _check_json(attributes.get(_CONTENT_TYPE))
-        data = _bytes(envelope[_BASE64])
+        data = _bytes(envelope[_BASE64]) or b"{}"
         return attributes, data, lambda: parse(data, max(len(data), 1))
     if _DATA in envelope:
         _check_json(attributes.get(_CONTENT_TYPE))

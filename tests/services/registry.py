@@ -9,6 +9,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +45,10 @@ class RegistryServer:
     _schemas: list[dict[str, Any]] = field(default_factory=list)
     _subjects: dict[str, list[int]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
+    _going: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._going.set()
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -58,8 +63,17 @@ class RegistryServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        self._going.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def hold(self) -> None:
+        """Take what is asked, and answer nothing until it goes on."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """Answer what was held, and all that follows."""
+        self._going.set()
 
     @property
     def url(self) -> str:
@@ -127,6 +141,7 @@ def _handler(registry: RegistryServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: Any) -> None:
             registry.asked.append(self.path)
+            registry._going.wait()
             url = urlsplit(self.path)
             fault = registry.fault(self.path) if registry.fault is not None else None
             if fault is not None:
@@ -138,6 +153,11 @@ def _handler(registry: RegistryServer) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, status: int, body: Any) -> None:
             written = body if isinstance(body, bytes) else json.dumps(body).encode()
+            # Who has asked may be gone by the time.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._send_all(status, written)
+
+        def _send_all(self, status: int, written: bytes) -> None:
             self.send_response(status)
             self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
             self.send_header("content-length", str(len(written)))
