@@ -376,8 +376,8 @@ def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
     """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
     kafka = sorted({spec.kafka for _, spec in _specs(configuration) if spec.kafka is not None})
     cluster = configuration.service.spec.kafka
-    for _ in range(cluster.consumers if kafka else 0):
-        yield source_class("kafka")(cluster, kafka)
+    for member in range(cluster.consumers if kafka else 0):
+        yield source_class("kafka")(cluster, kafka, member=member)
     seen: set[str] = set()
     for name, spec in _specs(configuration):
         if spec.file is not None and spec.file not in seen:
