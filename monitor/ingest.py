@@ -3,8 +3,8 @@
 One :class:`Ingest` drives one source. For each partition it keeps a decoder's state and one
 :class:`~monitor.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
 
-1. dead letters, findings, panes and single events of a batch;
-2. the partition's progress, which says up to where its panes are closed;
+1. dead letters, findings, panes and single events, of one batch or of several;
+2. the partitions' progress, which says up to where their panes are closed;
 3. now and then, when what went to topics of dead letters is acknowledged, a checkpoint: state together with the next
    offset.
 
@@ -26,8 +26,9 @@ from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.labels import LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
-from monitor.rows import Rows, add_row, append, empty_rows, extend
-from monitor.sources.contract import Change, Partition, Source
+from monitor.rows import Rows, add_row, empty_rows
+from monitor.sources.contract import Partition, Source
+from monitor.unwritten import Unwritten
 from monitor.watch import Watch
 from monitor.watermark import NEVER
 from sinks.store.contract import Store
@@ -157,8 +158,7 @@ class Ingest:
         self._decoders: dict[str, Decoder] = {}
         self._lanes: dict[Partition, _Lane] = {}
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
-        self.positions: dict[Partition, int] = {}
-        """Where each partition stands that was assigned or read: the offset behind what is read, also if in part."""
+        self._unwritten = Unwritten()
 
     def open(self) -> None:
         """Connect the source; every partition starts at its checkpoint."""
@@ -169,7 +169,6 @@ class Ingest:
     def resume(self, topic: str, partition: int) -> int | None:
         """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
         loaded = checkpoint.load(self._store, "ingest", topic, partition)
-        self.positions[topic, partition] = 0 if loaded is None else loaded[0]
         if loaded is None:
             self._states.pop((topic, partition), None)
             return None
@@ -177,7 +176,13 @@ class Ingest:
         return loaded[0]
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
-        """Drop the state of partitions (all of them if None) that are read elsewhere, or anew, from now on."""
+        """Drop the state of partitions (all of them if None) that are read elsewhere, or anew, from now on.
+
+        What was made of their events and not written yet is what will be made of them again, so it may as well be
+        written beside that of other partitions.
+        """
+        if partitions is None:
+            self._unwritten.clear()
         for partition in list(self._lanes) if partitions is None else partitions:
             self._lanes.pop(partition, None)
 
@@ -185,24 +190,40 @@ class Ingest:
         self,
         max_records: int,
         timeout_s: float,
-        on_change: Callable[[Change], None] = lambda change: None,
-        on_records: Callable[[Records], None] = lambda records: None,
+        on_records: Callable[[Partition], None] = lambda partition: None,
+        *,
+        write: bool = True,
     ) -> int:
         """Read and fold what is there; returns the number of records.
 
-        ``on_change`` is called for partitions that changed hands, ``on_records`` before records are folded.
+        With ``write=False`` rows wait for a call of :meth:`write`.
         """
         count = 0
         polled = self._source.poll(max_records, timeout_s)
-        for change in self._source.changes():
-            self.forget(change[1])
-            on_change(change)
+        for _, partitions in self._source.changes():
+            self.forget(partitions)
         self._record_gaps()
         for records in polled:
-            on_records(records)
+            on_records((records.topic, records.partition))
             self._process(records)
             count += len(records)
+        if write:
+            self.write()
         return count
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows wait to be written."""
+        return len(self._unwritten)
+
+    def write(self) -> int:
+        """Write the rows that wait; returns how many.
+
+        Raises
+        ------
+        StoreError
+        """
+        return self._unwritten.write(self._store)
 
     def _record_gaps(self) -> None:
         """Messages that were gone before they were read: a dead letter at the first of them."""
@@ -214,7 +235,7 @@ class Ingest:
             )
             problem = Problem(first, REJECTED, "offsets_lost", "", detail)
             self._problem(dead, (topic, partition), "", problem, NO_MESSAGE)
-        append(self._store, "dead_letters", dead)
+        self._unwritten.add("dead_letters", dead)
 
     def holding(self) -> frozenset[Partition]:
         """Partitions of which events wait for those behind them."""
@@ -228,13 +249,15 @@ class Ingest:
                 continue
             lane.ended = True
             folded = {name: fold.finish() for name, fold in sorted(lane.folds.items())}
-            self._write(lane, empty_rows("dead_letters"), folded, None)
+            self._collect(lane, empty_rows("dead_letters"), folded, None)
+        self.write()
 
     def save(self) -> dict[Partition, int]:
         """Write a checkpoint of every partition that has moved; returns the offsets to go on from.
 
         Whoever was erased meanwhile, by another process too, is known from here on.
         """
+        self.write()
         if self._letters is not None:
             self._letters.flush()
         self._erasures.reload()
@@ -269,24 +292,19 @@ class Ingest:
             kind = "labels" if isinstance(lane.folds[name], LabelFold) else "events"
             setattr(self.counters, kind, getattr(self.counters, kind) + len(events))
         folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
-        lane.next_offset = self.positions[lane.topic, lane.partition] = int(records.offsets[-1]) + 1
-        self._write(lane, dead, folded, records)
+        lane.next_offset = int(records.offsets[-1]) + 1
+        self._collect(lane, dead, folded, records)
         lane.hold(records)
 
-    def _write(self, lane: _Lane, dead: Rows, folded: Mapping[str, Folded], records: Records | None) -> None:
-        panes, findings = empty_rows("panes"), empty_rows("findings")
+    def _collect(self, lane: _Lane, dead: Rows, folded: Mapping[str, Folded], records: Records | None) -> None:
         for name, out in folded.items():
-            extend(panes, out.panes)
-            extend(findings, out.findings)
             self._problems(dead, lane, [(name, problem) for problem in out.problems], records)
             self.counters.late += out.late
-        self.counters.findings += len(findings["model"])
-        for table, rows in (("dead_letters", dead), ("findings", findings), ("panes", panes)):
-            append(self._store, table, rows)
-        for out in folded.values():
-            for table, kept in out.kept.items():
-                append(self._store, table, kept)
-        append(self._store, "progress", self._progress(lane))
+            self.counters.findings += len(out.findings["model"])
+            for table, rows in {"findings": out.findings, "panes": out.panes, **out.kept}.items():
+                self._unwritten.add(table, rows)
+        self._unwritten.add("dead_letters", dead)
+        self._unwritten.add("progress", self._progress(lane))
 
     def _progress(self, lane: _Lane) -> Rows:
         rows = empty_rows("progress")

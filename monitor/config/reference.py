@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import formats, model, registry, service
+from monitor.config import formats, kafka, model, registry, service
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -46,7 +46,10 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.store.tls", service.ClickhouseTls),
     ("spec.store, kind: memory", service.MemoryStoreSpec),
     ("spec.store.keep", service.Retention),
-    ("spec.kafka", service.KafkaCluster),
+    ("spec.kafka", kafka.KafkaCluster),
+    ("spec.kafka.tls", kafka.KafkaTls),
+    ("spec.kafka.sasl", kafka.KafkaSasl),
+    ("spec.kafka.sasl.token", kafka.KafkaToken),
     ("spec.schema_registry", registry.SchemaRegistry),
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
@@ -71,6 +74,8 @@ DURATIONS = frozenset(
         "append_timeout",
         "checkpoint_every",
         "idle_after",
+        "refresh",
+        "session_timeout",
     ]
 )
 """Keys that take a duration, such as ``5m``."""

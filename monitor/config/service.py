@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from monitor.config.model import DeadLetterTopicOrName, Strict
+from monitor.config.kafka import KafkaCluster
+from monitor.config.model import Strict
 from monitor.config.registry import SchemaRegistry
 from monitor.config.values import DurationMs, Lifetime, Name
 
@@ -15,7 +16,6 @@ __all__ = [
     "ChdbStoreSpec",
     "ClickhouseStoreSpec",
     "ClickhouseTls",
-    "KafkaCluster",
     "LogReceiver",
     "MemoryStoreSpec",
     "Receiver",
@@ -142,24 +142,6 @@ StoreSpec = Annotated[
     ),
 ]
 """Where results are kept, by `kind`; `chdb` if none is named."""
-
-
-class KafkaCluster(Strict):
-    """The cluster that `kafka:` sources are read from."""
-
-    bootstrap: list[str] = Field(default_factory=lambda: ["localhost:9092"], min_length=1)
-    group: str = Field(default="leeway", min_length=1)
-    consumers: int = Field(default=1, ge=1, le=64, description="consumers of the group in this process")
-    start: Literal["earliest", "latest"] = Field(
-        default="earliest", description="where to start a partition that has no checkpoint"
-    )
-    dead_letters: DeadLetterTopicOrName = Field(
-        default=None,
-        description="a topic, or {topic, kept}, for messages that could not be used; a source may name another",
-    )
-    options: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="passed to kafka-python's consumer as they are"
-    )
 
 
 class Api(Strict):

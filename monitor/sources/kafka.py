@@ -11,11 +11,18 @@ from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from monitor.clock import SystemClock
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
-from monitor.sources.kafka_connection import check_codecs, check_reachable, connected, explained, options_of
+from monitor.sources.kafka_connection import (
+    check_codecs,
+    check_reachable,
+    connected,
+    explained,
+    options_of,
+    refusal_of,
+)
 from monitor.sources.kafka_group import keep_joins
 from monitor.sources.kafka_pause import SharedConsumer
 
@@ -35,6 +42,8 @@ class KafkaSource:
     cluster : KafkaCluster
     topics : sequence of str
     bounded : bool
+    member : int
+        Which of the process's consumers it is.
 
     Attributes
     ----------
@@ -46,7 +55,8 @@ class KafkaSource:
     Raises
     ------
     InputError
-        ``cluster.options`` holds an unknown option, or one that is not for the user to set.
+        ``cluster.options`` holds an unknown option, or one that is not for the user to set; a certificate cannot be
+        used.
     """
 
     guarantee = (
@@ -54,13 +64,13 @@ class KafkaSource:
         " transactions are left out, and what retention removed is reported as a gap."
     )
 
-    def __init__(self, cluster: KafkaCluster, topics: Sequence[str], *, bounded: bool = False) -> None:
+    def __init__(self, cluster: KafkaCluster, topics: Sequence[str], *, bounded: bool = False, member: int = 0) -> None:
         self.bounded = bounded
         self.gaps: list[Gap] = []
         self.commit_error = ""
         self._cluster = cluster
         self._topics = list(dict.fromkeys(topics))
-        self._options = options_of(cluster, bounded=bounded)
+        self._options = options_of(cluster, bounded=bounded, member=member)
         self._where = ", ".join(cluster.bootstrap)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
@@ -85,7 +95,7 @@ class KafkaSource:
         """
         check_codecs()
         if "proxy_url" not in self._options:
-            check_reachable(self._cluster.bootstrap)
+            check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
         self._consumer = connected(self._options, self._where)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
@@ -122,6 +132,8 @@ class KafkaSource:
             polled = {}
         except KafkaError as error:
             raise explained(error, self._where) from error
+        if (refusal := refusal_of(self._consumer)) is not None:
+            raise explained(refusal, self._where) from refusal
         self._take_changes()
         found = [self._records(partition, messages) for partition, messages in polled.items()]
         if self.bounded:

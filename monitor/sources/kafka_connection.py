@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -10,17 +11,29 @@ from typing import Any
 from kafka import KafkaConsumer, codec
 from kafka.cluster import get_ip_port_afi
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaConfigurationError, KafkaError, RetriableError
+from kafka.errors import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    IllegalSaslStateError,
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaTimeoutError,
+    RetriableError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
+from monitor.sources.kafka_security import check_encryption, security_of
 
-__all__ = ["check_codecs", "check_reachable", "connected", "explained", "options_of"]
+__all__ = ["check_codecs", "check_reachable", "connected", "explained", "options_of", "refusal_of"]
 
 _CODECS = {"gzip": "zlib", "snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 _BOOTSTRAP_MS = 10_000
 _RECONNECT_MS = 1_000
 _REACH_S = 5.0
+_HEARTBEAT_MS = 3_000
 _OURS: dict[str, Any] = {
     "enable_auto_commit": False,  # a commit is advice: positions come from checkpoints
     "auto_offset_reset": "none",  # so that a lost offset is an event that we see, not a silent jump
@@ -30,22 +43,41 @@ _OURS: dict[str, Any] = {
 }
 
 
-def options_of(cluster: KafkaCluster, *, bounded: bool) -> dict[str, Any]:
+def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0) -> dict[str, Any]:
     """Return what the client is opened with; bounded, it joins no group.
+
+    Parameters
+    ----------
+    cluster : KafkaCluster
+    bounded : bool
+    member : int
+        Which of the process's consumers it is; each is a member of its own.
 
     Raises
     ------
     InputError
-        ``cluster.options`` holds an unknown option, or one that is not for the user to set.
+        ``cluster.options`` holds an unknown option, or one that is not for the user to set; a certificate cannot be
+        used.
     """
-    wrong = sorted({*_OURS, "bootstrap_servers", "group_id"} & set(cluster.options))
+    wrong = sorted({*_OURS, "bootstrap_servers", "group_id", "kafka_client"} & set(cluster.options))
     wrong += sorted(set(cluster.options) - set(KafkaConsumer.DEFAULT_CONFIG))
     if wrong:
         raise InputError(f"kafka.options: unknown, or not to be set: {', '.join(wrong)}")
-    group = None if bounded else cluster.group
-    # The client's own limit of 30 s keeps it silent for a minute after a short restart of the only broker.
-    defaults = {"bootstrap_timeout_ms": _BOOTSTRAP_MS, "reconnect_backoff_max_ms": _RECONNECT_MS}
-    return {**defaults, **cluster.options, **_OURS, "bootstrap_servers": cluster.bootstrap, "group_id": group}
+    defaults = {
+        "bootstrap_timeout_ms": _BOOTSTRAP_MS,
+        # The client's own limit of 30 s keeps it silent for a minute after a short restart of the only broker.
+        "reconnect_backoff_max_ms": _RECONNECT_MS,
+        "heartbeat_interval_ms": min(_HEARTBEAT_MS, cluster.session_timeout // 3),
+    }
+    named = {
+        "bootstrap_servers": cluster.bootstrap,
+        "client_rack": cluster.rack,
+        "metadata_max_age_ms": cluster.refresh,
+        "session_timeout_ms": cluster.session_timeout,
+        "group_id": None if bounded else cluster.group,
+        "group_instance_id": None if bounded or not cluster.instance else f"{cluster.instance}-{member}",
+    }
+    return {**defaults, **cluster.options, **security_of(cluster), **_OURS, **named}
 
 
 def check_codecs() -> None:
@@ -68,13 +100,13 @@ def check_codecs() -> None:
             raise SourceError(f"messages compressed with {name} need the package {_CODECS[name]}", retryable=False)
 
 
-def check_reachable(bootstrap: Sequence[str]) -> None:
+def check_reachable(bootstrap: Sequence[str], context: ssl.SSLContext | None = None) -> None:
     """Find out in one try; the client would log errors for ten seconds first, and forget a socket at each.
 
     Raises
     ------
     SourceError
-        No broker answers.
+        No broker answers, or one that answers is not to be trusted.
     InputError
         An address is none.
     """
@@ -82,7 +114,9 @@ def check_reachable(bootstrap: Sequence[str]) -> None:
     for address in bootstrap:
         try:
             host, port, _family = get_ip_port_afi(address)
-            socket.create_connection((host, port), timeout=_REACH_S).close()
+            with socket.create_connection((host, port), timeout=_REACH_S) as connection:
+                if context is not None:
+                    check_encryption(connection, host, address, context)
         except OSError as error:
             answers.append(f"{address}: {error.strerror or error}")
         except ValueError as error:
@@ -110,12 +144,33 @@ def connected(options: Mapping[str, Any], where: str) -> Any:
         if isinstance(error, KafkaConfigurationError | ValueError | AssertionError):
             raise InputError(f"kafka.options: {error}") from error
         if isinstance(error, KafkaError):
-            raise explained(error, where, "no answer from Kafka") from error
+            what = "no answer from Kafka" if isinstance(error, RetriableError) else "Kafka"
+            raise explained(error, where, what) from error
         raise
     return consumer
 
 
-def explained(error: KafkaError, where: str, what: str = "Kafka") -> SourceError:
+def refusal_of(consumer: Any) -> Exception | None:
+    """Why a broker, or the server of tokens, last refused a consumer; None if none did."""
+    refusal: Exception | None = getattr(consumer._client, "refusal", None)
+    return refusal
+
+
+_CHECKS: tuple[tuple[type[KafkaError], str], ...] = (
+    (SaslAuthenticationFailedError, "check mechanism, user, password or token of kafka.sasl"),
+    (UnsupportedSaslMechanismError, "the listener does not take kafka.sasl.mechanism; check it, and the port"),
+    (IllegalSaslStateError, "the listener does not take SASL now; check the port of kafka.bootstrap"),
+    (AuthorizationError, "the service's user needs Describe and Read on its topics, and Read on its group"),
+    (FencedInstanceIdError, "another process has the same kafka.instance; each needs one of its own"),
+    (KafkaTimeoutError, "if brokers run there: do they want kafka.tls, a certificate or kafka.sasl?"),
+)
+"""What to check, by the client's error."""
+
+
+def explained(error: Exception, where: str, what: str = "Kafka") -> SourceError:
     """Return what the reader of the log is told, and whether to try again."""
+    if isinstance(error, SourceError):
+        return error
     detail = str(error) or type(error).__name__
-    return SourceError(f"{what} at {where}: {detail}", retryable=isinstance(error, RetriableError))
+    check = next((f"; {text}" for kind, text in _CHECKS if isinstance(error, kind)), "")
+    return SourceError(f"{what} at {where}: {detail}{check}", retryable=isinstance(error, RetriableError))

@@ -9,9 +9,10 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.letters import MAX_PAYLOAD_BYTES, Message, Written
+from monitor.sources.kafka_security import security_of
 
 __all__ = ["KafkaOutlet"]
 
@@ -179,4 +180,4 @@ def _said(error: BaseException) -> str:
 def _options(cluster: KafkaCluster) -> dict[str, Any]:
     """What the cluster's consumers are given and producers know too: how to connect."""
     connecting = {name: value for name, value in cluster.options.items() if name in KafkaProducer.DEFAULT_CONFIG}
-    return {**connecting, **_OURS, "bootstrap_servers": cluster.bootstrap}
+    return {**connecting, **security_of(cluster), **_OURS, "bootstrap_servers": cluster.bootstrap}

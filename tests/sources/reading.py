@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.events import Records
 from monitor.sources.contract import Change, Partition, Resume
 from monitor.sources.kafka import KafkaSource

@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 from kafka import KafkaProducer, TopicPartition, codec
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
 from monitor.sources.kafka import KafkaSource
 from sinks.store.contract import StoreError
@@ -122,8 +122,7 @@ def test_two_readers_share_the_partitions_and_nothing_is_lost(kafka: Cluster, to
 
 def test_a_reader_follows_its_group_however_short_its_polls(kafka: Cluster, topic: str) -> None:
     """A topic that grows makes the leader join anew, and the join outlasts many polls."""
-    options = {"heartbeat_interval_ms": 200, "metadata_max_age_ms": 300}
-    with source(kafka, topic, options=options) as reader, kafka.admin() as admin:
+    with source(kafka, topic, refresh="300ms") as reader, kafka.admin() as admin:
         produce(kafka, topic, [b"old"])
         read(reader, 1)
         admin.create_partitions({topic: 4})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.letters import Message, Written
 from monitor.sources import kafka_outlet

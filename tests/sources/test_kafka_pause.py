@@ -11,7 +11,7 @@ from tests.sources.reading import produce, read, source
 
 pytestmark = pytest.mark.kafka
 POLL_INTERVAL_MS = 1_000
-OPTIONS = {"heartbeat_interval_ms": 200, "max_poll_interval_ms": POLL_INTERVAL_MS, "session_timeout_ms": 6_000}
+OPTIONS = {"heartbeat_interval_ms": 200, "max_poll_interval_ms": POLL_INTERVAL_MS}
 
 
 def membership(reader: KafkaSource) -> str:

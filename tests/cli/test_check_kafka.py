@@ -1,0 +1,84 @@
+"""Keys of the Kafka cluster: what is refused, with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.config import ConfigError, load
+from monitor.config.kafka import KafkaCluster
+from monitor.sources.kafka_connection import options_of
+
+MODEL = """\
+apiVersion: leeway/v1
+kind: Model
+metadata: {name: m}
+spec: {sources: [{kafka: m}], schema: {features: {amount: {type: numeric}}}}
+"""
+
+
+def cluster_of(folder: Path, written: str) -> KafkaCluster:
+    (folder / "model.yaml").write_text(MODEL)
+    service = f"apiVersion: leeway/v1\nkind: Service\nspec:\n  models: []\n  kafka: {written}\n"
+    (folder / "leeway.yaml").write_text(service)
+    return load(folder).service.spec.kafka
+
+
+@pytest.mark.parametrize(
+    ("written", "mistake"),
+    [
+        ("{bootstrap: []}", "spec.kafka.bootstrap: List should have at least 1 item"),
+        ("{tls: {cert: a}}", "spec.kafka.tls.cert: unknown key"),
+        ("{tls: {key: a}}", "spec.kafka.tls: a key needs the certificate"),
+        ("{sasl: {user: a}}", "spec.kafka.sasl.mechanism: required key is missing"),
+        ("{sasl: {mechanism: GSSAPI}}", "spec.kafka.sasl.mechanism: Input should be 'PLAIN', 'SCRAM-SHA-256'"),
+        ("{sasl: {mechanism: PLAIN, password: b}}", "spec.kafka.sasl: PLAIN needs a user and a password"),
+        ("{sasl: {mechanism: SCRAM-SHA-256, user: a}}", "spec.kafka.sasl: SCRAM-SHA-256 needs a user and a password"),
+        ("{sasl: {mechanism: PLAIN, user: a, password: '${NOWHERE}'}}", "variable NOWHERE is not set"),
+        ("{sasl: {mechanism: PLAIN, token: {file: a}}}", "spec.kafka.sasl: PLAIN takes a user and a password"),
+        ("{sasl: {mechanism: OAUTHBEARER}}", "spec.kafka.sasl: OAUTHBEARER needs a token"),
+        ("{sasl: {mechanism: OAUTHBEARER, user: a, token: {file: a}}}", "spec.kafka.sasl: OAUTHBEARER takes a token"),
+        ("{sasl: {mechanism: OAUTHBEARER, token: {}}}", "spec.kafka.sasl.token: name exactly one of value, file, url"),
+        (
+            "{sasl: {mechanism: OAUTHBEARER, token: {file: a, value: b}}}",
+            "spec.kafka.sasl.token: name exactly one of value, file, url; found value, file",
+        ),
+        (
+            "{sasl: {mechanism: OAUTHBEARER, token: {url: 'https://a', client_id: b}}}",
+            "spec.kafka.sasl.token: a url needs client_id and client_secret",
+        ),
+        (
+            "{sasl: {mechanism: OAUTHBEARER, token: {url: 'https://me:secret@a'}}}",
+            "spec.kafka.sasl.token.url: String should match",
+        ),
+        ("{sasl: {mechanism: OAUTHBEARER, token: {file: a, scope: b}}}", "spec.kafka.sasl.token: client_id, client_"),
+        ("{instance: 'a b'}", "spec.kafka.instance: String should match"),
+        ("{session_timeout: 10}", "spec.kafka.session_timeout: expected a duration with its unit"),
+        ("{options: {group_instance_id: a}}", "spec.kafka: options: group_instance_id has a key of its own, instance"),
+        ("{tls: {}, options: {ssl_cafile: a}}", "spec.kafka: options: ssl_cafile does not go with tls or sasl"),
+    ],
+)
+def test_a_wrong_cluster_is_named_with_its_line_and_path(tmp_path: Path, written: str, mistake: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        cluster_of(tmp_path, written)
+    assert f"{tmp_path / 'leeway.yaml'}:5: " in str(refused.value)
+    assert mistake in str(refused.value)
+
+
+def test_a_password_comes_from_the_environment_and_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
+    cluster = cluster_of(tmp_path, "{sasl: {mechanism: PLAIN, user: a, password: '${KAFKA_PASSWORD}'}}")
+    assert "s3cret" not in repr(cluster)
+    assert options_of(cluster, bounded=False)["sasl_plain_password"] == "s3cret"
+
+
+def test_every_consumer_of_a_process_is_a_member_of_its_own(tmp_path: Path) -> None:
+    cluster = cluster_of(tmp_path, "{instance: node-7, consumers: 2, rack: b, client_id: us, session_timeout: 6s}")
+    first, second = (options_of(cluster, bounded=False, member=member) for member in range(2))
+    assert (first["group_instance_id"], second["group_instance_id"]) == ("node-7-0", "node-7-1")
+    assert (first["client_rack"], first["client_id"]) == ("b", "us")
+    assert (first["session_timeout_ms"], first["heartbeat_interval_ms"]) == (6_000, 2_000)
+    assert options_of(cluster, bounded=True)["group_instance_id"] is None
