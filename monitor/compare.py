@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart.kernels import GROUPS
-from detectors.distance import coarsen, coarsen_names, find, grouped, spread
+from detectors.distance import Aligned, align_all, coarsen, coarsen_names, find, group_all, grouped, spread
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
-__all__ = ["FINE", "RATES", "Measured", "Pair", "measure", "pairs_of", "unseen"]
+__all__ = ["FINE", "RATES", "Measured", "Pair", "Stack", "measure", "measure_all", "pairs_of", "stacked", "unseen"]
 
 FINE = ("ks", "wasserstein")
 """Distances that use every cell."""
@@ -61,6 +61,23 @@ class Pair:
         return Pair(grouped(self.reference, groups), grouped(self.current, groups))
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Pairs of many signals, one a row; behind a row's own cells all counts are 0.
+
+    Attributes
+    ----------
+    signals : sequence of str
+    reference, current : int64 array [signals, cells]
+    positions : float64 array [signals, cells] or None
+    """
+
+    signals: Collection[str]
+    reference: NDArray[np.int64]
+    current: NDArray[np.int64]
+    positions: NDArray[np.float64] | None = None
+
+
 def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
     """Apply a distance to many series at once.
 
@@ -74,19 +91,109 @@ def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
     list of Measured
         One for each pair, in the same order.
     """
-    distance = find("proportion" if name in RATES else name)
     width = max(len(pair.reference) for pair in pairs)
     reference = np.array([_padded(pair.reference, width) for pair in pairs])
     current = np.array([_padded(pair.current, width) for pair in pairs])
-    if name == "wasserstein":
-        positions = np.array([_padded(pair.positions, width) for pair in pairs])
-        compared = distance.compare(reference, current, positions)
-    else:
-        compared = distance.compare(reference, current, None)
-    return [
-        Measured(float(s), float(e), float(p), distance.default_min_effect)
-        for s, e, p in zip(compared.statistic, compared.effect, compared.p_value, strict=True)
-    ]
+    located = name == "wasserstein"
+    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if located else None
+    return _measured(name, reference, current, positions)
+
+
+def measure_all(name: str, stacks: Sequence[Stack]) -> dict[str, Measured]:
+    """Apply a distance to all signals of some stacks, as :func:`measure` does to their pairs.
+
+    Parameters
+    ----------
+    name : str
+    stacks : sequence of Stack
+        One at least.
+    """
+    reference = _on_top([stack.reference for stack in stacks])
+    current = _on_top([stack.current for stack in stacks])
+    positions = stacks[0].positions if name == "wasserstein" else None  # numbers alone have a place: one stack
+    found = _measured(name, reference, current, positions)
+    return dict(zip((signal for stack in stacks for signal in stack.signals), found, strict=True))
+
+
+def _on_top(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    rows, width = sum(len(matrix) for matrix in matrices), max(matrix.shape[1] for matrix in matrices)
+    out, row = np.zeros((rows, width), dtype=np.int64), 0
+    for matrix in matrices:
+        out[row : row + len(matrix), : matrix.shape[1]] = matrix
+        row += len(matrix)
+    return out
+
+
+def _measured(name: str, reference: Any, current: Any, positions: Any) -> list[Measured]:
+    distance = find("proportion" if name in RATES else name)
+    compared = distance.compare(reference, current, positions)
+    columns = (compared.statistic.tolist(), compared.effect.tolist(), compared.p_value.tolist())
+    return [Measured(s, e, p, distance.default_min_effect) for s, e, p in zip(*columns, strict=True)]
+
+
+def stacked(
+    detectors: Mapping[str, Sequence[str]],
+    layouts: Mapping[str, Layout],
+    sides: Mapping[str, tuple[Summary, Summary]],
+) -> dict[str, list[Stack]]:
+    """Align the two sides of many signals for each detector: what :func:`pairs_of` does for one signal.
+
+    Parameters
+    ----------
+    detectors : mapping of str to sequence of str
+        The signals that each detector is for; a distance of numbers is for all that there are.
+    layouts : mapping of str to layout
+    sides : mapping of str to (summary, summary)
+        Baseline and window.
+    """
+    numbers = [signal for signal, (baseline, _) in sides.items() if isinstance(baseline, NumericSummary)]
+    fine, coarse = _stacks_of_numbers(numbers, layouts, sides)
+    stacks: dict[str, list[Stack]] = {}
+    for name, signals in detectors.items():
+        if name in RATES:
+            shares = np.array([_shares(name, *sides[signal]) for signal in signals]).reshape(-1, 2, 2)
+            stacks[name] = [Stack(signals, shares[:, 0], shares[:, 1])]
+            continue
+        alone = [signal for signal in signals if signal not in fine.signals]
+        stacks[name] = [fine if name in FINE else coarse] if len(alone) < len(signals) else []
+        for signal in alone:
+            pair = pairs_of([name], layouts[signal], *sides[signal])[name]
+            stacks[name].append(Stack([signal], pair.reference[None], pair.current[None]))
+    return stacks
+
+
+def _stacks_of_numbers(
+    signals: Sequence[str], layouts: Mapping[str, Layout], sides: Mapping[str, tuple[Any, Any]]
+) -> tuple[Stack, Stack]:
+    """All numeric signals in their own cells, and in merged ones."""
+    names = dict.fromkeys(signals)
+    aligned = align_all([sides[signal][0] for signal in signals], [sides[signal][1] for signal in signals])
+    fine = Stack(names, aligned.reference, aligned.current, _positions(signals, layouts, sides, aligned))
+    return fine, Stack(names, *group_all(aligned, GROUPS))
+
+
+def _positions(
+    signals: Sequence[str], layouts: Mapping[str, Layout], sides: Mapping[str, tuple[Any, Any]], aligned: Aligned
+) -> NDArray[np.float64]:
+    """Where the cells lie; behind a row's own cells, where its last one does."""
+    positions: NDArray[np.float64] = np.zeros(aligned.cells.shape)
+    inside = np.arange(aligned.cells.shape[1]) < aligned.widths[:, None]
+    kinds: dict[str, list[int]] = {}
+    for row, signal in enumerate(signals):
+        kinds.setdefault(layouts[signal].id, []).append(row)
+    for rows in kinds.values():  # signals whose layouts are the same at once
+        layout = layouts[signals[rows[0]]]
+        assert isinstance(layout, NumericLayout)
+        where = np.zeros_like(inside)
+        where[rows] = inside[rows]
+        positions[where] = layout.midpoint(aligned.cells[where])
+    for row, signal in enumerate(signals):
+        a, b = sides[signal]
+        width = aligned.widths[row]
+        if width:
+            np.clip(positions[row], min(a.min, b.min), max(a.max, b.max), out=positions[row])
+            positions[row, width:] = positions[row, width - 1]
+    return positions
 
 
 def _padded(given: Any, width: int) -> NDArray[Any]:
@@ -150,13 +257,19 @@ def unseen(reference: CategorySummary, window: CategorySummary) -> dict[str, int
 
 
 def _rate(detector: str, reference: Summary, window: Summary) -> Pair:
+    before, now = _shares(detector, reference, window)
+    return Pair(np.array(before), np.array(now))
+
+
+def _shares(detector: str, reference: Summary, window: Summary) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many events have a property, and how many have not, in the baseline and in the window."""
     if detector == "new_category":
         assert isinstance(reference, CategorySummary)
         assert isinstance(window, CategorySummary)
         new = sum(unseen(reference, window).values())
-        return Pair(np.array([0, reference.n]), np.array([new, window.n - new]))
+        return (0, reference.n), (new, window.n - new)
     (a, a_all), (b, b_all) = _share(detector, reference), _share(detector, window)
-    return Pair(np.array([a, a_all - a]), np.array([b, b_all - b]))
+    return (a, a_all - a), (b, b_all - b)
 
 
 def _share(detector: str, summary: Summary) -> tuple[int, int]:

@@ -6,18 +6,20 @@ Distances are taken in the bins in which windows are judged, so that they agree 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from detectors.distance import align
 from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary
-from monitor.compare import Measured, Pair, measure, pairs_of
+from monitor.compare import Measured, measure_all, stacked
 from monitor.config.references import WINDOWED
 from monitor.distributions import Found
 from monitor.watch import Layout, Summary, Watch
 
 __all__ = ["Difference", "cells_of", "differences"]
+
+_PLACES = {name: place for place, name in enumerate(WINDOWED)}
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Difference:
     @property
     def strength(self) -> float:
         """The largest effect in units of what is material; 0 if none is defined."""
-        return max((strength(found) for found in self.measured.values()), default=0.0)
+        return next((strength(found) for found in self.measured.values()), 0.0)
 
 
 def strength(measured: Measured) -> float:
@@ -80,27 +82,29 @@ def differences(
 
 def _measured(watch: Watch, sides: Mapping[str, tuple[Summary, Summary]]) -> dict[str, dict[str, Measured]]:
     """Measure each detector over all signals at once."""
-    pairs: dict[str, dict[str, Pair]] = {}
-    for signal, (baseline, current) in sides.items():
-        for name, pair in pairs_of(_applicable(watch, signal), watch.layouts[signal], baseline, current).items():
-            pairs.setdefault(name, {})[signal] = pair
     found: dict[str, dict[str, Measured]] = {signal: {} for signal in sides}
-    for name, by_signal in pairs.items():
-        for signal, measured in zip(by_signal, measure(name, list(by_signal.values())), strict=True):
+    for name, stacks in stacked(_applicable(watch, sides), watch.layouts, sides).items():
+        for signal, measured in measure_all(name, stacks).items():
             found[signal][name] = _with_configured(watch, signal, name, measured)
     return {signal: dict(sorted(by_name.items(), key=_strongest_first)) for signal, by_name in found.items()}
 
 
 def _strongest_first(item: tuple[str, Measured]) -> tuple[float, int]:
-    return -strength(item[1]), list(WINDOWED).index(item[0])
+    return -strength(item[1]), _PLACES[item[0]]
 
 
-def _applicable(watch: Watch, signal: str) -> list[str]:
-    layout = watch.layouts[signal]
-    traits = {"category" if isinstance(layout, CategoryLayout) else "numeric"}
-    if watch.model.spec.schema_.signals()[signal].range is not None:
-        traits.add("range")
-    return [name for name, detector in WINDOWED.items() if detector.kind != "volume" and traits & detector.fits]
+def _applicable(watch: Watch, signals: Iterable[str]) -> dict[str, list[str]]:
+    """The signals that each detector fits."""
+    fields = watch.model.spec.schema_.signals()
+    fitting: dict[str, list[str]] = {}
+    for signal in signals:
+        traits = {"category" if isinstance(watch.layouts[signal], CategoryLayout) else "numeric"}
+        if fields[signal].range is not None:
+            traits.add("range")
+        for name, detector in WINDOWED.items():
+            if detector.kind != "volume" and traits & detector.fits:
+                fitting.setdefault(name, []).append(signal)
+    return fitting
 
 
 def _with_configured(watch: Watch, signal: str, name: str, measured: Measured) -> Measured:

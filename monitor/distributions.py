@@ -70,7 +70,9 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
         Only these; all if None.
     """
     wanted = [signal for signal in watch.layouts if signals is None or signal in signals]
-    where: dict[str, Any] = {"model": watch.name, "segment": part.segment, "signal": wanted}
+    where: dict[str, Any] = {"model": watch.name, "segment": part.segment}
+    if signals is not None:  # to name all of them takes the engine longer than to read them
+        where["signal"] = wanted
     if part.version is not None:
         where["version"] = part.version
     pieces = pieces_of((part.from_ms, part.to_ms), watch.model.spec.detect.pane)
@@ -125,7 +127,8 @@ def _by_signal(
     rows: dict[str, list[Row]] = {signal: [] for signal in wanted}
     for columns in reads:
         for i, signal in enumerate(columns["signal"]):
-            rows[signal].append((columns, i))
+            if signal in rows:
+                rows[signal].append((columns, i))
     return ((signal, watch.layouts[signal], found) for signal, found in rows.items())
 
 
@@ -150,4 +153,5 @@ def _sum(rows: Sequence[Row], layout: Layout) -> Summary:
     cells = np.concatenate([columns["cells"][i] for columns, i in rows]).astype(np.int32)
     del sums["other"]
     low, high = float(min(numbers["min"])), float(max(numbers["max"]))
-    return sum_summaries([NumericSummary(cells=cells, counts=counts, min=low, max=high, **sums)])
+    together = NumericSummary(cells=cells, counts=counts, min=low, max=high, **sums)
+    return together if len(rows) == 1 else sum_summaries([together])

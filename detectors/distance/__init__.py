@@ -8,15 +8,19 @@ from detectors.distance import chi_squared, jensen_shannon, ks, proportion, psi,
 from detectors.distance.align import align, spread
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
 from detectors.distance.comparison import Comparison, Distance
+from detectors.distance.matrices import Aligned, align_all, group_all
 
 __all__ = [
     "DISTANCES",
+    "Aligned",
     "Comparison",
     "Distance",
     "align",
+    "align_all",
     "coarsen",
     "coarsen_names",
     "find",
+    "group_all",
     "grouped",
     "spread",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -28,6 +29,7 @@ from monitor.api.tables import schema
 from monitor.differences import Difference, cells_of, differences
 from monitor.distributions import Found, Part, summaries
 from monitor.watch import Summary, Watch
+from sinks.store.parallel import side_by_side
 
 __all__ = ["router"]
 
@@ -116,7 +118,9 @@ def compare(
         raise ProblemError(
             "bad-parameter", "both sides are the same: set `against_from` and `against_to`, or another `against_…`"
         )
-    before, now = (summaries(service.store, watch, part, signal) for part in (baseline, current))
+    before, now = side_by_side(
+        *(partial(summaries, service.store, watch, part, signal) for part in (baseline, current))
+    )
     refused = _not_comparable(before, now, signal)
     found = differences(watch, before, now)[:limit]
     rows = [_row(watch, difference, cells=cells) for difference in found]

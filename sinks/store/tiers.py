@@ -62,6 +62,8 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
     changed : sequence of tuple of int
         Whole hours that are not read from the tier but from the panes themselves.
     """
+    if not changed:
+        return select(query)  # the engine takes twice as long to make sense of what follows
     values = Parameters()
     narrow = [condition for name, condition in comparisons(query, values) if name in (*KEY, "pane_start_ms")]
     series = [condition for name, condition in comparisons(query, values) if name in KEY]
@@ -71,9 +73,7 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
         for name in columns
         if name in {*query.columns, *query.sort_columns(), *query.where, *query.low, *query.high}
     )
-    inside = " OR ".join(f"(pane_start_ms >= {start} AND pane_start_ms < {end})" for start, end in changed) or "0"
-    source = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
-    if changed:
-        fresh = sums_of_panes(TIERS[query.table], " AND ".join([*series, f"({inside})"]))
-        source += f" UNION ALL SELECT {names} FROM ({fresh})"
-    return select(query, source, values)
+    inside = " OR ".join(f"(pane_start_ms >= {start} AND pane_start_ms < {end})" for start, end in changed)
+    kept = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
+    fresh = sums_of_panes(TIERS[query.table], " AND ".join([*series, f"({inside})"]))
+    return select(query, f"{kept} UNION ALL SELECT {names} FROM ({fresh})", values)

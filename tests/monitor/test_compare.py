@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from detectors.sketch import (
     quantile_layout,
     universal_layout,
 )
-from monitor.compare import measure, pairs_of, unseen
+from monitor.compare import measure, measure_all, pairs_of, stacked, unseen
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2.0, 50.0, 4_000)
@@ -113,3 +114,39 @@ def test_a_value_that_nine_in_ten_events_share_has_a_cell_of_its_own() -> None:
         pairs = pairs_of(["psi"], layout, numbers(layout, values), numbers(layout, fewer))
         assert Counter(pairs["psi"].reference.tolist())[int((values == 0).sum())] == 1
         assert measure("psi", [pairs["psi"]])[0].effect > 0.4
+
+
+def test_many_signals_at_once_are_measured_to_the_bit_as_pair_by_pair() -> None:
+    # given signals of several layouts and of names, some of them empty on a side, or on both
+    layouts: dict[str, NumericLayout | CategoryLayout] = {
+        "linear": linear_layout(0.0, 300.0),
+        "quantile": quantile_layout(BEFORE, low=0.0, high=500.0),
+        "the same": quantile_layout(BEFORE, low=0.0, high=500.0),
+        "universal": universal_layout(),
+        "vanished": linear_layout(0.0, 300.0),
+        "new": linear_layout(0.0, 300.0),
+        "never": universal_layout(),
+        "names": CategoryLayout(("a", "b"), sample=6),
+        "few names": CategoryLayout(("a",), sample=6),
+    }
+    sides: dict[str, tuple[Any, Any]] = {}
+    for signal, layout in layouts.items():
+        if isinstance(layout, CategoryLayout):
+            words = [f"n{i}" for i in range(12)] + ["a", "b"]
+            sides[signal] = names(layout, [words[i] for i in RNG.integers(0, 14, 300)]), names(layout, ["a", "z"] * 40)
+            continue
+        before = np.zeros(0) if signal in ("new", "never") else BEFORE[: int(RNG.integers(50, 4_000))]
+        after = np.zeros(0) if signal in ("vanished", "never") else AFTER * RNG.uniform(0.5, 1.5)
+        sides[signal] = numbers(layout, before), numbers(layout, after)
+    numeric = [signal for signal, layout in layouts.items() if isinstance(layout, NumericLayout)]
+    detectors = {name: list(layouts) for name in ("psi", "jensen_shannon", "chi_squared", "missing_rate")}
+    detectors |= {"ks": numeric, "wasserstein": numeric, "out_of_range_rate": numeric, "new_category": ["names"]}
+    # when they are measured together
+    for name, stacks in stacked(detectors, layouts, sides).items():
+        found = measure_all(name, stacks)
+        # then each is what it is pair by pair
+        one_by_one = {signal: pairs_of([name], layouts[signal], *sides[signal])[name] for signal in detectors[name]}
+        expected = dict(zip(one_by_one, measure(name, list(one_by_one.values())), strict=True))
+        assert {signal: repr(measured) for signal, measured in found.items()} == {
+            signal: repr(measured) for signal, measured in expected.items()
+        }, name
