@@ -4,13 +4,16 @@ Fills an embedded store with the scores of 4,000 series (20 models of 200 signal
 day of panes of one model; starts `leeway run` on it, and asks each question with other models, signals and times every
 time, one after the other over one connection, by another process than the one that answers.
 
-Run ``python -m bench.history``; ``--rows`` makes the store smaller. The last line is JSON.
+Run ``python -m bench.history``; ``--rows`` makes the store smaller, ``--at FOLDER`` keeps it for the next run. Beside
+the times it prints how busy other programs kept the machine, and what the service takes while nobody asks. The last
+line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import subprocess
@@ -29,10 +32,13 @@ from rich.progress import track
 from bench.rows import MINUTE_MS, START_MS, alerts, panes, scores
 from sinks.store import open_store
 from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import merge
 
 MODELS, SIGNALS, WINDOW_MS = 20, 200, 15 * MINUTE_MS
 BLOCK = 100_000
+ROLL_UPS = ("scores_1h", "scores_1d", "drifts_1h")
 DAY_MS = 1440 * MINUTE_MS
+WARM_UP = 5
 MODEL = """\
 apiVersion: leeway/v1
 kind: Model
@@ -62,8 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not (path / "filled").exists():
             filled_s = fill(path, windows)
             print(f"{windows * MODELS * SIGNALS:,} scores of {MODELS * SIGNALS:,} series, filled in {filled_s:.0f} s")
-        with service(path) as url:
-            found = {"scores": windows * MODELS * SIGNALS} | measure(url, windows, options.requests)
+        with service(path) as (url, pid):
+            found = {"scores": windows * MODELS * SIGNALS, "idle: cores": round(idle_cores(pid), 3)}
+            print(f"the service takes {found['idle: cores']:.3f} of a core while nobody asks", flush=True)
+            found |= measure(url, pid, windows, options.requests)
     print(json.dumps(found))
 
 
@@ -91,6 +99,8 @@ def fill(path: Path, windows: int) -> float:
         store.append("panes", block, f"{first}")
     assert isinstance(store, SqlStore)
     store.refresh(0)  # as the service's job would have done by and by
+    for table in ROLL_UPS:  # as the engine does within six hours (0014_merged.sql)
+        merge(store, table)
     store.close()
     (path / "filled").touch()
     return time.perf_counter() - start
@@ -101,8 +111,8 @@ def model_name(number: int) -> str:
 
 
 @contextmanager
-def service(path: Path) -> Iterator[str]:
-    """Run `leeway run` and yield its address."""
+def service(path: Path) -> Iterator[tuple[str, int]]:
+    """Run `leeway run` and yield its address and its process."""
     command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", str(path / "leeway.yaml")]
     log = path / "service.log"
     with log.open("w") as stderr, subprocess.Popen(command, cwd=path, stderr=stderr) as process:
@@ -111,13 +121,32 @@ def service(path: Path) -> Iterator[str]:
                 if process.poll() is not None:
                     raise RuntimeError(f"the service did not start: {log.read_text()}")
                 time.sleep(0.1)
-            yield match[1]
+            yield match[1], process.pid
         except httpx.HTTPStatusError as error:
             process.terminate()
             process.wait()
             raise RuntimeError(f"{error.response.text}\n{log.read_text()[-4000:]}") from error
         finally:
             process.terminate()
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has taken so far, as Linux counts them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_s() -> float:
+    """Seconds of processor time that all programs together have taken so far."""
+    user, nice, system, _, _, *others = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + sum(others[:2])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_cores(pid: int, wait_s: float = 10.0) -> float:
+    """How much of a core the service takes while nobody asks."""
+    start, before = time.perf_counter(), cpu_s(pid)
+    time.sleep(wait_s)
+    return (cpu_s(pid) - before) / (time.perf_counter() - start)
 
 
 def questions(windows: int) -> dict[str, Callable[[random.Random], tuple[str, dict[str, Any]]]]:
@@ -168,28 +197,56 @@ def questions(windows: int) -> dict[str, Callable[[random.Random], tuple[str, di
     }
 
 
-def measure(url: str, windows: int, requests: int) -> dict[str, float]:
-    """Ask every question ``requests`` times; milliseconds at the client."""
+def measure(url: str, pid: int, windows: int, requests: int) -> dict[str, float]:
+    """Ask every question ``requests`` times; milliseconds at the client, and of processor time of the service."""
     found: dict[str, float] = {}
     draw = random.Random(1)
     with httpx.Client(base_url=url, timeout=60) as client:
         for name, question in questions(windows).items():
             times_ms, size = [], 0
-            for number in range(requests + 5):
+            for number in range(requests + WARM_UP):
                 path, parameters = question(draw)
+                if number == WARM_UP:
+                    machine = _Machine(pid)
                 start = time.perf_counter()
                 answer = client.get(path, params=parameters)
                 elapsed_ms = (time.perf_counter() - start) * 1e3
                 answer.raise_for_status()
                 if number == 0:
                     found[f"{name}: first"] = round(elapsed_ms, 2)
-                elif number >= 5:
+                elif number >= WARM_UP:
                     times_ms.append(elapsed_ms)
                 size = len(answer.content)
             p50, p99 = np.percentile(times_ms, [50, 99]).round(2).tolist()
-            found |= {f"{name}: p50": p50, f"{name}: p99": p99}
-            print(f"{name:44} p50 {p50:8.2f} ms  p99 {p99:8.2f} ms  {size:9,} bytes", flush=True)
+            cpu_ms, others = machine.cpu_ms(requests), machine.others_cores()
+            found |= {f"{name}: p50": p50, f"{name}: p99": p99, f"{name}: cpu": cpu_ms, f"{name}: others": others}
+            print(
+                f"{name:44} p50 {p50:7.2f} ms  p99 {p99:7.2f} ms  cpu {cpu_ms:6.2f} ms  {size:9,} bytes  "
+                f"(others: {others:.2f} cores)",
+                flush=True,
+            )
     return found
+
+
+class _Machine:
+    """What the service and other programs take from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._start_s, self._cpu_s, self._busy_s, self._own_s = self._now()
+
+    def _now(self) -> tuple[float, float, float, float]:
+        return time.perf_counter(), cpu_s(self._pid), busy_s(), time.process_time()
+
+    def cpu_ms(self, requests: int) -> float:
+        """Processor time of the service for each request; what it does by itself included."""
+        return round((cpu_s(self._pid) - self._cpu_s) / requests * 1e3, 2)
+
+    def others_cores(self) -> float:
+        """How many cores other programs than the service and this one have kept busy."""
+        now_s, cpu, busy, own = self._now()
+        taken = (busy - self._busy_s) - (cpu - self._cpu_s) - (own - self._own_s)
+        return round(max(taken, 0.0) / (now_s - self._start_s), 2)
 
 
 if __name__ == "__main__":
