@@ -69,9 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             filled_s = fill(path, windows)
             print(f"{windows * MODELS * SIGNALS:,} scores of {MODELS * SIGNALS:,} series, filled in {filled_s:.0f} s")
         with service(path) as (url, pid):
-            found = {"scores": windows * MODELS * SIGNALS, "idle: cores": round(idle_cores(pid), 3)}
-            print(f"the service takes {found['idle: cores']:.3f} of a core while nobody asks", flush=True)
-            found |= measure(url, pid, windows, options.requests)
+            print(f"the service takes {idle_cores(pid):.3f} of a core while nobody asks", flush=True)
+            found = {"scores": windows * MODELS * SIGNALS} | measure(url, pid, windows, options.requests)
     print(json.dumps(found))
 
 
@@ -142,7 +141,7 @@ def busy_s() -> float:
     return (user + nice + system + sum(others[:2])) / os.sysconf("SC_CLK_TCK")
 
 
-def idle_cores(pid: int, wait_s: float = 10.0) -> float:
+def idle_cores(pid: int, wait_s: float = 5.0) -> float:
     """How much of a core the service takes while nobody asks."""
     start, before = time.perf_counter(), cpu_s(pid)
     time.sleep(wait_s)
@@ -218,12 +217,9 @@ def measure(url: str, pid: int, windows: int, requests: int) -> dict[str, float]
                     times_ms.append(elapsed_ms)
                 size = len(answer.content)
             p50, p99 = np.percentile(times_ms, [50, 99]).round(2).tolist()
-            cpu_ms, others = machine.cpu_ms(requests), machine.others_cores()
-            found |= {f"{name}: p50": p50, f"{name}: p99": p99, f"{name}: cpu": cpu_ms, f"{name}: others": others}
+            found |= {f"{name}: p50": p50, f"{name}: p99": p99}
             print(
-                f"{name:44} p50 {p50:7.2f} ms  p99 {p99:7.2f} ms  cpu {cpu_ms:6.2f} ms  {size:9,} bytes  "
-                f"(others: {others:.2f} cores)",
-                flush=True,
+                f"{name:44} p50 {p50:8.2f} ms  p99 {p99:8.2f} ms  {size:9,} bytes  {machine.said(requests)}", flush=True
             )
     return found
 
@@ -238,15 +234,12 @@ class _Machine:
     def _now(self) -> tuple[float, float, float, float]:
         return time.perf_counter(), cpu_s(self._pid), busy_s(), time.process_time()
 
-    def cpu_ms(self, requests: int) -> float:
-        """Processor time of the service for each request; what it does by itself included."""
-        return round((cpu_s(self._pid) - self._cpu_s) / requests * 1e3, 2)
-
-    def others_cores(self) -> float:
-        """How many cores other programs than the service and this one have kept busy."""
+    def said(self, requests: int) -> str:
+        """Say what the service took for each request, what it does by itself included, and what other programs took."""
         now_s, cpu, busy, own = self._now()
-        taken = (busy - self._busy_s) - (cpu - self._cpu_s) - (own - self._own_s)
-        return round(max(taken, 0.0) / (now_s - self._start_s), 2)
+        cpu_ms = (cpu - self._cpu_s) / requests * 1e3
+        others_s = (busy - self._busy_s) - (cpu - self._cpu_s) - (own - self._own_s)
+        return f"cpu {cpu_ms:6.2f} ms  others {max(others_s, 0.0) / (now_s - self._start_s):.2f} cores"
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def test_an_upgrade_writes_down_the_hours_that_were_current(tmp_path: Path) -> N
     twin = open_store("memory")
     with closing(ChdbStore(tmp_path / "store")) as store:
         for step in migrations():
-            if step.name != "drifts":
+            if step.version < 13:
                 for statement in step.statements:
                     store.command(statement)
                 store.command(f"INSERT INTO schema_migrations VALUES ({step.version}, '{step.name}')")
