@@ -57,8 +57,9 @@ kafka: $(installed) ## fetch Apache Kafka, once
 	@.ci/packages java mvn
 	@$(python) -m tests.services.kafka fetch
 
-soak: $(installed) kafka ## keep the service under load and faults: SOAK_MINUTES=10
-	@$(python) -m bench.soak --minutes $(SOAK_MINUTES) $(ARGS)
+soak: $(installed) kafka ## kill, pause and rebalance workers on a real Kafka; then replays under crashes: SOAK_MINUTES=10
+	@$(python) -m bench.soak_kafka $(ARGS)
+	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)
 
 clean: ## remove what was built, keeping .cache (downloads)
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

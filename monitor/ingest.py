@@ -27,7 +27,7 @@ from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.labels import LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
 from monitor.rows import Rows, add_row, empty_rows
-from monitor.sources.contract import Partition, Source
+from monitor.sources.contract import Change, Partition, Source
 from monitor.unwritten import Unwritten
 from monitor.watch import Watch
 from monitor.watermark import NEVER
@@ -158,6 +158,8 @@ class Ingest:
         self._decoders: dict[str, Decoder] = {}
         self._lanes: dict[Partition, _Lane] = {}
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
+        self.positions: dict[Partition, int] = {}
+        """Where each partition stands that was assigned or read: the offset behind what is read, also if in part."""
         self._unwritten = Unwritten()
 
     def open(self) -> None:
@@ -169,6 +171,7 @@ class Ingest:
     def resume(self, topic: str, partition: int) -> int | None:
         """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
         loaded = checkpoint.load(self._store, "ingest", topic, partition)
+        self.positions[topic, partition] = 0 if loaded is None else loaded[0]
         if loaded is None:
             self._states.pop((topic, partition), None)
             return None
@@ -190,21 +193,24 @@ class Ingest:
         self,
         max_records: int,
         timeout_s: float,
-        on_records: Callable[[Partition], None] = lambda partition: None,
+        on_change: Callable[[Change], None] = lambda change: None,
+        on_records: Callable[[Records], None] = lambda records: None,
         *,
         write: bool = True,
     ) -> int:
         """Read and fold what is there; returns the number of records.
 
-        With ``write=False`` rows wait for a call of :meth:`write`.
+        ``on_change`` is called for partitions that changed hands, ``on_records`` before records are folded. With
+        ``write=False`` rows wait for a call of :meth:`write`.
         """
         count = 0
         polled = self._source.poll(max_records, timeout_s)
-        for _, partitions in self._source.changes():
-            self.forget(partitions)
+        for change in self._source.changes():
+            self.forget(change[1])
+            on_change(change)
         self._record_gaps()
         for records in polled:
-            on_records((records.topic, records.partition))
+            on_records(records)
             self._process(records)
             count += len(records)
         if write:
@@ -292,7 +298,7 @@ class Ingest:
             kind = "labels" if isinstance(lane.folds[name], LabelFold) else "events"
             setattr(self.counters, kind, getattr(self.counters, kind) + len(events))
         folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
-        lane.next_offset = int(records.offsets[-1]) + 1
+        lane.next_offset = self.positions[lane.topic, lane.partition] = int(records.offsets[-1]) + 1
         self._collect(lane, dead, folded, records)
         lane.hold(records)
 

@@ -1,16 +1,17 @@
 """Builds everything from the configuration; the only place that wires.
 
-One process runs all stages: a thread per source reads, folds and writes checkpoints; one thread evaluates; the alert
-stage has its own; the API is served by the caller's thread. The stages talk through the store alone, so that each may
-end anywhere and go on.
+A thread per source reads, folds and writes checkpoints; one thread evaluates; the alert stage has its own; the API is
+served by the caller's thread. The stages talk through the store alone, so that each may end anywhere and go on, and
+may run in one process or in several, by the roles of each.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,17 @@ from monitor.decoders import Schemas
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
-from monitor.evaluate import Evaluation, Horizon, read_closed
+from monitor.evaluate import Evaluation, read_closed
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
 from monitor.letters import DeadLetters, Outlet, routes_of
 from monitor.metrics import ServiceMetrics
+from monitor.partitions import Partitions, horizon, standing
 from monitor.retention import lifetimes
+from monitor.roles import ROLES
 from monitor.sources import source_class
-from monitor.sources.contract import Partition, Source
-from monitor.watch import Watch, compile_watch
+from monitor.sources.contract import Source
+from monitor.watch import compile_watch
 from monitor.worker import Worker
 from sinks.receivers import build
 from sinks.store import open_store
@@ -44,6 +47,7 @@ __all__ = ["Service", "bounded_source", "open_http_log", "sources"]
 
 EVALUATE_EVERY_S = 0.5
 RETRY_S = 2.0
+TABLES_WITHIN_S = 60.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -56,8 +60,9 @@ class Service:
     clock : Clock
     store : Store or None
         Opened from the configuration if None.
-    read : bool
-        False: no source is opened; the store is only served.
+    roles : collection of str
+        Of :data:`monitor.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the tables;
+        others wait for that.
 
     Raises
     ------
@@ -66,43 +71,69 @@ class Service:
     """
 
     def __init__(
-        self, configuration: Configuration, clock: Clock, store: Store | None = None, *, read: bool = True
+        self,
+        configuration: Configuration,
+        clock: Clock,
+        store: Store | None = None,
+        roles: Collection[str] = tuple(ROLES),
     ) -> None:
-        self.configuration, self.clock = configuration, clock
+        self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         spec = configuration.service.spec
         self.store = store if store is not None else open_store(spec.store.kind, **spec.store.settings())
-        self.store.migrate()
-        for change in retain(self.store, lifetimes(configuration)):
-            log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
+        self._make_tables()
         self.metrics = CollectorRegistry()
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
-        self._http_log = self._open_http_log() if self._streams() else None
+        self._http_log = self._open_http_log() if self._streams() and "ingest" in self.roles else None
         self._erasures = ErasureList(self.store)
         self._evaluating, self._erasing = threading.Lock(), threading.Lock()
-        self._evaluations = self._load_evaluations()
-        self._notifier = self._build_notifier()
+        self._evaluations = self._load_evaluations() if "evaluate" in self.roles else {}
+        self._notifier = self._build_notifier() if "alert" in self.roles else None
         self._schemas = Schemas.of(configuration)
         self._stop = threading.Event()
         self._failure: Exception | None = None
         self._letters: list[DeadLetters] = []
-        self._workers = [self._worker(source) for source in sources(configuration, self._http_log)] if read else []
+        opened = sources(configuration, self._http_log) if "ingest" in self.roles else ()
+        self._workers = [self._worker(source) for source in opened]
         self._threads: list[threading.Thread] = []
         self._jobs: Any = None
         self.metrics.register(ServiceMetrics(self))
 
+    def _make_tables(self) -> None:
+        """Make or upgrade the tables: two processes that did so at once would get in each other's way."""
+        if "evaluate" in self.roles:
+            self.store.migrate()
+            for change in retain(self.store, lifetimes(self.configuration)):
+                log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
+            return
+        until_s = self.clock.monotonic_s() + TABLES_WITHIN_S
+        while not self.store.is_current():
+            if self.clock.monotonic_s() > until_s:
+                raise StoreError("the store lacks tables: start the process that evaluates, which makes them")
+            log.info("waiting for the process that evaluates to make the tables")
+            self.clock.wait(threading.Event(), RETRY_S)
+
     # -- life --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start every stage."""
-        self._notifier.open()
+        """Start every stage of the process's roles."""
+        notifier = self._notifier
+        if notifier is not None:
+            notifier.open()
         for worker in self._workers:
-            self._spawn(f"ingest-{worker.name}", worker.run)
-        self._spawn("evaluate", self._evaluate)
-        self._spawn("alert", lambda: self._notifier.run(self._stop))
+            self._spawn(f"ingest-{worker.name}", partial(_ingest, worker))
+        if "evaluate" in self.roles:
+            self._spawn("evaluate", self._evaluate)
+        if notifier is not None:
+            self._spawn("alert", lambda: notifier.run(self._stop))
         self._jobs = start_jobs(self)
-        log.info("started", models=sorted(self.watches), sources=[worker.name for worker in self._workers])
+        log.info(
+            "started",
+            roles=[role for role in ROLES if role in self.roles],
+            models=sorted(self.watches),
+            sources=[worker.name for worker in self._workers],
+        )
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
@@ -117,7 +148,8 @@ class Service:
         finally:
             for letters in self._letters:
                 letters.close()
-            self._notifier.close()
+            if self._notifier is not None:
+                self._notifier.close()
             if self._http_log is not None:
                 self._http_log.close()
             self._schemas.close()
@@ -171,7 +203,15 @@ class Service:
             self._letters_of(source),
             self._schemas,
         )
-        return Worker(ingest, source, self.clock, self._stop, checkpoint_every_s=spec.checkpoint_every / 1000)
+        return Worker(
+            ingest,
+            source,
+            Partitions(self.store),
+            self.clock,
+            self._stop,
+            checkpoint_every_s=spec.checkpoint_every / 1000,
+            idle_after_s=spec.idle_after / 1000,
+        )
 
     def _letters_of(self, source: Source) -> DeadLetters | None:
         routes = routes_of(self.configuration.service, self.configuration.models.values())
@@ -209,30 +249,18 @@ class Service:
 
     def evaluate_now(self) -> None:
         """Judge every window that is complete by now, of the models whose sources are all known."""
-        horizons = {name: self._horizon(self.watches[name]) for name in self._evaluations}
-        known = {name: horizon for name, horizon in horizons.items() if horizon is not None}
+        standings = standing(self.store)
+        horizons = {
+            name: horizon(standings, {source.topic for source in self.watches[name].model.spec.watched_sources})
+            for name in self._evaluations
+        }
+        known = {name: waited_for for name, waited_for in horizons.items() if waited_for is not None}
         closed = read_closed(self.store, known)
-        for name, horizon in known.items():
-            evaluated = self._evaluations[name].advance(horizon, closed[name])
+        for name, waited_for in known.items():
+            evaluated = self._evaluations[name].advance(waited_for, closed[name])
             self.windows[name] += evaluated.windows
             for transition in evaluated.transitions:
                 self.transitions[name, transition.state] += 1
-
-    def _horizon(self, watch: Watch) -> Horizon | None:
-        """Which partitions the model waits for; None until every one of its topics has been seen."""
-        topics = {source.topic for source in watch.model.spec.watched_sources}
-        idle_s = self.configuration.service.spec.idle_after / 1000
-        expected: set[Partition] = set()
-        idle: set[Partition] = set()
-        for worker in self._workers:
-            expected |= worker.partitions()
-            idle |= worker.idle(idle_s)
-        if not topics <= {topic for topic, _ in expected}:
-            return None
-        return Horizon(
-            frozenset(partition for partition in expected if partition[0] in topics),
-            frozenset(partition for partition in idle if partition[0] in topics),
-        )
 
     def _build_notifier(self) -> Notifier:
         spec = self.configuration.service.spec
@@ -254,6 +282,7 @@ class Service:
         """What the service is doing, for people."""
         counters = self.counters
         return {
+            "roles": [role for role in ROLES if role in self.roles],
             "models": sorted(self.watches),
             "sources": [worker.name for worker in self._workers],
             "records": counters.records,
@@ -313,7 +342,8 @@ class Service:
 
     def backlog(self) -> dict[str, int]:
         """Transitions of alerts that wait to be told, by receiver."""
-        return {channel.receiver.name: channel.backlog for channel in self._notifier.channels}
+        channels = [] if self._notifier is None else self._notifier.channels
+        return {channel.receiver.name: channel.backlog for channel in channels}
 
     def closed_ms(self) -> Mapping[tuple[str, str, int], int]:
         """Up to where each partition's panes are closed, by model, topic and partition."""
@@ -355,6 +385,11 @@ def open_outlet(configuration: Configuration) -> Outlet:
     from monitor.sources.kafka_outlet import KafkaOutlet
 
     return KafkaOutlet(configuration.service.spec.kafka)
+
+
+def _ingest(worker: Worker) -> None:
+    worker.run()
+    worker.look_on()
 
 
 def open_http_log(configuration: Configuration, clock: Clock) -> Any:

@@ -10,16 +10,19 @@ import structlog
 
 from monitor.clock import Clock
 from monitor.errors import SourceError
+from monitor.events import Records
 from monitor.ingest import Counters, Ingest
-from monitor.sources.contract import Partition, Source
+from monitor.partitions import Partitions
+from monitor.sources.contract import Change, Partition, Source
 from sinks.store.contract import StoreError
 
 __all__ = ["Worker"]
 
 MAX_RECORDS = 20_000
 POLL_S = 0.25
-WRITE_EVERY_S, WRITE_ROWS = 0.25, 20_000
-"""Rows are written when the oldest has waited so long, when there are so many, or when there is nothing to read."""
+TELL_EVERY_S = 0.25
+WRITE_ROWS = 20_000
+"""So many rows are written at once; fewer when there is nothing to read, or others are told something."""
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 log = structlog.get_logger("leeway.worker")
 
@@ -35,18 +38,31 @@ class Worker:
     ----------
     ingest : Ingest
     source : Source
+    partitions : Partitions
+        Where others learn what this worker knows of its partitions.
     clock : Clock
     stop : threading.Event
     checkpoint_every_s : float
+    idle_after_s : float
+        A partition that is read to its end is silent after so long without a message.
     """
 
     def __init__(
-        self, ingest: Ingest, source: Source, clock: Clock, stop: threading.Event, *, checkpoint_every_s: float
+        self,
+        ingest: Ingest,
+        source: Source,
+        partitions: Partitions,
+        clock: Clock,
+        stop: threading.Event,
+        *,
+        checkpoint_every_s: float,
+        idle_after_s: float,
     ) -> None:
-        self._ingest, self._source = ingest, source
+        self._ingest, self._source, self._partitions = ingest, source, partitions
         self._clock, self._stop = clock, stop
-        self._checkpoint_every_s = checkpoint_every_s
-        self._saved_s = self._written_s = clock.monotonic_s()
+        self._checkpoint_every_s, self._idle_after_s = checkpoint_every_s, idle_after_s
+        self._saved_s = clock.monotonic_s()
+        self._told_s = float("-inf")
         self._active_s: dict[Partition, float] = {}
         self._turn = threading.Lock()
         self._anew = False
@@ -88,44 +104,48 @@ class Worker:
             self._anew = False
             if not self._source_open:
                 self._ingest.open()
-                self._source_open = self.opened = True
-                self.trouble = ""
+                self._source_open = True
+                self._partitions.know(self._source.partitions())
+                self.opened, self.trouble = True, ""
         try:
             while not self._stop.is_set():
                 with self._turn:
                     if self._anew:
                         self._leave()
                         return False
-                    count = self._ingest.step(MAX_RECORDS, POLL_S, on_records=self._note, write=False)
-                    self._write(count)
-                    ended = self._ended(count)
+                    ended = self._step()
                     self.opened, self.trouble = True, ""
                     if ended:
                         break
             with self._turn:
                 if not self._anew:
                     self.save()
+                    self._partitions.leave(self._positions())
         finally:
             if self._stop.is_set() or self._source.bounded:
                 self._source.close()
         return True
 
-    def _write(self, count: int) -> None:
-        """Write what waits if it is time, which changes nothing but when rows are seen."""
+    def _step(self) -> bool:
+        """Read, write, tell and save what is due, which changes no row; True at the end of a bounded source."""
+        count = self._ingest.step(MAX_RECORDS, POLL_S, on_change=self._tell_change, on_records=self._note, write=False)
         now_s = self._clock.monotonic_s()
-        if not self._ingest.unwritten:
-            self._written_s = now_s
-        elif not count or self._ingest.unwritten >= WRITE_ROWS or now_s - self._written_s >= WRITE_EVERY_S:
+        due = now_s - self._told_s >= TELL_EVERY_S
+        if due or not count or self._ingest.unwritten >= WRITE_ROWS:
             self._ingest.write()
-            self._written_s = self._clock.monotonic_s()
-
-    def _ended(self, count: int) -> bool:
-        if self._clock.monotonic_s() - self._saved_s >= self._checkpoint_every_s:
+        if due:
+            self._tell()
+        if now_s - self._saved_s >= self._checkpoint_every_s:
             self.save()
         ended = self._source.bounded and not count and self._source.at_end() >= self._source.assigned()
         if ended:
             self._ingest.finish()
         return ended
+
+    def look_on(self) -> None:
+        """Behind the end of a bounded source: partitions fall silent when their time has come."""
+        while not self._clock.wait(self._stop, TELL_EVERY_S):
+            self._tell()
 
     def _leave(self, *, keep: bool = False) -> None:
         """Forget what was read behind the checkpoints; let go of the source, unless it can be kept and go back."""
@@ -138,6 +158,7 @@ class Worker:
         else:
             rewind()
         self._ingest.forget()
+        self._partitions.forget(self._ingest.positions)
 
     @contextmanager
     def standstill(self) -> Iterator[None]:
@@ -163,24 +184,33 @@ class Worker:
         if commit is not None and positions:
             commit(positions)
 
-    def _note(self, partition: Partition) -> None:
+    def _note(self, records: Records) -> None:
+        partition = (records.topic, records.partition)
         self._active_s[partition] = self._clock.monotonic_s()
+        self._partitions.wake(partition, int(records.offsets[-1]) + 1)
 
-    def partitions(self) -> frozenset[Partition]:
-        """Every partition that windows have to wait for."""
-        return self._source.partitions()
+    def _tell_change(self, change: Change) -> None:
+        """Partitions changed hands: whoever waits for them knows before anything of others is read on."""
+        what, changed = change
+        log.info(f"partitions {what}", partitions=[f"{topic}/{partition}" for topic, partition in sorted(changed)])
+        self._partitions.forget(changed)
+        for partition in changed:
+            self._active_s.pop(partition, None)
+        self._tell()
 
-    def idle(self, idle_after_s: float) -> frozenset[Partition]:
-        """Partitions read to their end and silent for so long; all of an ended source."""
-        if not self.opened:
-            return frozenset()
+    def _tell(self) -> None:
+        self._told_s = self._clock.monotonic_s()
+        self._partitions.know(self._source.partitions())
+        self._partitions.say(self._positions(), self._silent())
+
+    def _positions(self) -> dict[Partition, int]:
+        return {partition: self._ingest.positions.get(partition, 0) for partition in self._source.assigned()}
+
+    def _silent(self) -> set[Partition]:
+        """Partitions read to their end and without a message for so long."""
         now_s = self._clock.monotonic_s()
-        silent = set()
-        for partition in self._source.at_end():
-            since_s = self._active_s.setdefault(partition, now_s)
-            if now_s - since_s >= idle_after_s:
-                silent.add(partition)
-        return frozenset(silent)
+        ended = self._source.at_end()
+        return {p for p in ended if now_s - self._active_s.setdefault(p, now_s) >= self._idle_after_s}
 
     def checkpoint_age_s(self) -> float:
         """Seconds since the last checkpoint."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from monitor.api import alerts, compare, distributions, erasures, events, health, letters, models, problems, scores, top
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
-__all__ = ["ROUTERS", "create_app"]
+__all__ = ["HEALTH", "ROUTERS", "create_app"]
 
 ROUTERS = (
     health.router,
@@ -27,13 +28,17 @@ ROUTERS = (
 )
 """Every group of routes, one a file."""
 
+HEALTH = (health.router,)
+"""What a process serves that has another role."""
 
-def create_app(service: ApiService, *, alert_poll_s: float = 1.0) -> FastAPI:
+
+def create_app(service: ApiService, routers: Sequence[APIRouter] = ROUTERS, *, alert_poll_s: float = 1.0) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     service : ApiService
+    routers : sequence of APIRouter
     alert_poll_s : float
         How often the stream of alerts looks for new transitions.
 
@@ -58,6 +63,6 @@ def create_app(service: ApiService, *, alert_poll_s: float = 1.0) -> FastAPI:
     app.state.alert_poll_s = alert_poll_s
     problems.install(app)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router)
     return app

@@ -197,5 +197,5 @@ def _serve(configuration: Configuration, store: Store, listener: socket) -> None
         "&against_from=2013-01-11T05:00:00Z&against_to=2013-02-08T05:00:00Z'",
         err=True,
     )
-    service = Service(configuration, SystemClock(), store, read=False)
+    service = Service(configuration, SystemClock(), store, roles=["api"])
     serve(service, listener)

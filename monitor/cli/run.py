@@ -20,20 +20,27 @@ __all__ = ["bind", "command", "serve"]
 @click.argument("config", type=click.Path())
 @click.option("--host", help="Overrides spec.api.host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Overrides spec.api.port; 0 takes a free one.")
+@click.option("--roles", default="ingest,evaluate,alert,api", show_default=True, help="What this process does.")
 @click.option("--json", "json_", is_flag=True, help="Log JSON lines.")
-def command(config: str, host: str | None, port: int | None, *, json_: bool) -> None:
+def command(config: str, host: str | None, port: int | None, roles: str, *, json_: bool) -> None:
     """Read, judge, alert and serve the API until interrupted.
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
     SIGTERM and Ctrl-C end it cleanly; after any other end it goes on where its checkpoints say.
+
+    With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
+    and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
     """
     from monitor.clock import SystemClock
     from monitor.config import load
     from monitor.logs import log_to_stderr
+    from monitor.roles import check_roles, parse_roles
     from monitor.service import Service
 
     log_to_stderr(as_json=json_)
-    service = Service(load(config), SystemClock())
+    configuration, taken = load(config), parse_roles(roles)
+    check_roles(taken, configuration)
+    service = Service(configuration, SystemClock(), roles=taken)
     try:
         listener = bind(service.configuration.service.spec.api, host, port)
         service.start()
@@ -69,7 +76,7 @@ def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.s
 
 
 def serve(service: Service, listener: socket.socket) -> None:
-    """Serve the API until SIGTERM or SIGINT comes or the service stops.
+    """Serve the API, or where that is not its role the service's health, until a signal comes or the service stops.
 
     Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
     """
@@ -77,9 +84,9 @@ def serve(service: Service, listener: socket.socket) -> None:
 
     import uvicorn
 
-    from monitor.api.app import create_app
+    from monitor.api.app import HEALTH, ROUTERS, create_app
 
-    app = create_app(service)
+    app = create_app(service, ROUTERS if "api" in service.roles else HEALTH)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
 
     def leave() -> None:

@@ -56,6 +56,7 @@ CANNOT_HOLD: dict[str, str] = {
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",
     "notifications": "receivers, outcomes, and what receivers answered",
+    "partitions": "topics and offsets",
     "progress": "offsets and times",
     "schema_migrations": "versions",
     "touched": "models and hours",

@@ -130,6 +130,15 @@ class ClickhouseStore(SqlStore):
             self._create_database()
             super().migrate()
 
+    def is_current(self) -> bool:
+        """Return whether ``migrate`` would do nothing; False where there is no database yet."""
+        try:
+            return super().is_current()
+        except EngineError as error:
+            if error.code != _UNKNOWN_DATABASE:
+                raise
+            return False
+
     def _create_database(self) -> None:
         on = self._cluster.clause if self._cluster else ""
         outside = Clients(self._address.within(""), {}, _returns_arrow)

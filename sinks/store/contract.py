@@ -137,6 +137,13 @@ TABLES: dict[str, Table] = {
             "model topic partition",
             newest_by="next_offset",
         ),
+        # Which partitions there are, and which are silent. The row of who has read furthest counts.
+        _table(
+            "partitions",
+            "topic:str partition:int idle:int next_offset:int",
+            "topic partition",
+            newest_by="next_offset",
+        ),
         _table(
             "dead_letters",
             "topic:str partition:int offset:int model:str field:str action:str reason:str detail:str record_ms:int "
@@ -360,6 +367,16 @@ class Store(Protocol):
 
     def migrate(self) -> None:
         """Create or upgrade the tables; does nothing when they are current.
+
+        Raises
+        ------
+        StoreError
+            If the store was written by a newer version.
+        """
+        ...
+
+    def is_current(self) -> bool:
+        """Return whether every table is there as this version wants it: ``migrate`` would do nothing.
 
         Raises
         ------

@@ -94,6 +94,10 @@ class SqlStore(ABC):
                 {"version": step.version, "name": step.name},
             )
 
+    def is_current(self) -> bool:
+        """Return whether ``migrate`` would do nothing; see :class:`sinks.store.contract.Store`."""
+        return not pending(self._versions(), self.where)
+
     def _statements(self, step: Migration) -> Sequence[str]:
         return step.statements
 

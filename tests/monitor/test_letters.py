@@ -17,6 +17,7 @@ from monitor.errors import SourceError
 from monitor.events import Headers, Records
 from monitor.ingest import Ingest
 from monitor.letters import DeadLetters, routes_of
+from monitor.partitions import Partitions
 from monitor.sources.contract import Change, Gap, Partition, Resume
 from monitor.watch import compile_watch
 from monitor.worker import Worker
@@ -186,7 +187,8 @@ def test_a_worker_tries_again_until_the_topic_takes_the_message(tmp_path: Path) 
 
     outlet = Patchy()
     ingest = reading(configuration, source, outlet, store)
-    Worker(ingest, source, ManualClock(), threading.Event(), checkpoint_every_s=3_600).run()
+    settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
+    Worker(ingest, source, Partitions(store), ManualClock(), threading.Event(), **settings).run()
     assert [message.value for message in outlet.topics["bad"]] == [BROKEN]
     assert len(outlet.opened) == 3
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.replay import Replay
+from monitor.roles import ROLES
 from monitor.service import Service
 from monitor.sources.files import FileSource
 from sinks.store.contract import Query, Store
@@ -170,9 +171,9 @@ def wait_until(condition: Callable[[], T | None], what: str, patience_s: float =
 
 
 @contextmanager
-def serving(configuration: Configuration, store: Store) -> Iterator[Service]:
+def serving(configuration: Configuration, store: Store, roles: Collection[str] = tuple(ROLES)) -> Iterator[Service]:
     """Run a service on a store that stays open for the test: a service closes its store."""
-    service = Service(configuration, SystemClock(), _Kept(store))
+    service = Service(configuration, SystemClock(), _Kept(store), roles)
     service.start()
     try:
         yield service
@@ -186,6 +187,9 @@ class _Kept:
 
     def __init__(self, store: Store) -> None:
         self.migrate, self.append, self.read = store.migrate, store.append, store.read
+
+    def is_current(self) -> bool:
+        return True
 
     def close(self) -> None:
         """Left open."""

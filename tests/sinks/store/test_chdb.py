@@ -123,7 +123,7 @@ def test_a_store_from_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
     with store._writers.session() as session:
         session.query("INSERT INTO schema_migrations VALUES (999, 'from the future')")
     store.close()
-    with pytest.raises(StoreError, match=r"schema version 999.*knows 1.*newer version") as refusal:
+    with pytest.raises(StoreError, match=r"schema version 999.*knows \d+.*newer version") as refusal:
         open_store("chdb", str(tmp_path))
     assert str(tmp_path) in str(refusal.value)
     open_store("chdb", str(tmp_path / "another")).close()

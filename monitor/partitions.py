@@ -1,0 +1,138 @@
+"""Which partitions there are and which are silent: what windows wait for, known to every process through the store.
+
+Whoever reads a partition says so in the table ``partitions``: where it stands and whether it is silent. Whoever
+evaluates reads it there, in the same process or another. Of several rows of a partition the one with the largest
+offset counts, so that an owner who has lost the partition without knowing it changes nothing once another one has
+read on: a partition that has woken up is said to have under the offset behind its first new messages.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+
+from monitor.evaluate import Horizon
+from monitor.rows import Rows, add_row, empty_rows
+from monitor.sources.contract import Partition
+from sinks.store.contract import Query, Store
+
+__all__ = ["Partitions", "Standing", "horizon", "standing"]
+
+UNREAD = -1
+"""The offset under which a partition is made known by somebody who does not read it: any reader's counts more."""
+
+Standing = Mapping[Partition, bool]
+"""All partitions that are known, and whether each is silent."""
+
+
+class Partitions:
+    """What one reader says of the partitions; only changes are written.
+
+    Parameters
+    ----------
+    store : Store
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> store = MemoryStore()
+    >>> said = Partitions(store)
+    >>> said.know([("events", 0), ("events", 1)])
+    >>> said.say({("events", 0): 7}, silent={("events", 0)})
+    >>> standing(store)
+    {('events', 0): True, ('events', 1): False}
+    >>> said.wake(("events", 0), 9)
+    >>> standing(store)[("events", 0)]
+    False
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: set[Partition] = set()
+        self._said: dict[Partition, bool | None] = {}
+        # A statement may be made, taken back and made again: no two of them are one append.
+        self._name, self._count = uuid.uuid4().hex, 0
+
+    def know(self, partitions: Iterable[Partition]) -> None:
+        """Make partitions known, whoever reads them."""
+        new = sorted(set(partitions) - self._known)
+        self._append(dict.fromkeys(new, (UNREAD, False)))
+        self._known.update(new)
+
+    def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
+        """Say where partitions stand that are read here, and which of them are silent, as far as that is news.
+
+        Parameters
+        ----------
+        positions : mapping of Partition to int
+            The next offset of every partition that is read here.
+        silent : collection of Partition
+        """
+        self.forget(self._said.keys() - positions.keys())
+        news = {p: (at, p in silent) for p, at in positions.items() if self._is_news(p, p in silent)}
+        self._append(news)
+        for partition, (_, idle) in news.items():
+            # Not silent as far as is known; the first messages, with their offset, will say so more loudly.
+            self._said[partition] = True if idle else None
+
+    def _is_news(self, partition: Partition, idle: bool) -> bool:
+        return partition not in self._said or (self._said[partition] is True) != idle
+
+    def wake(self, partition: Partition, position: int) -> None:
+        """Messages have come, up to ``position``; call it before anything is written that depends on them."""
+        if self._said.get(partition) is not False:
+            self._append({partition: (position, False)})
+            self._said[partition] = False
+
+    def leave(self, positions: Mapping[Partition, int]) -> None:
+        """Reading ends: nobody knows any more whether these partitions are silent."""
+        self._append({p: (at, False) for p, at in positions.items() if self._said.get(p)})
+        self.forget(list(self._said))
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Others read these partitions from now on, or they are read anew."""
+        for partition in partitions:
+            self._said.pop(partition, None)
+
+    def _append(self, statements: Mapping[Partition, tuple[int, bool]]) -> None:
+        rows: Rows = empty_rows("partitions")
+        for (topic, partition), (offset, idle) in sorted(statements.items()):
+            add_row(rows, {"topic": topic, "partition": partition, "next_offset": offset, "idle": int(idle)})
+        if statements:
+            self._count += 1
+            self._store.append("partitions", rows, token=f"partitions/{self._name}/{self._count}")
+
+
+def standing(store: Store) -> dict[Partition, bool]:
+    """Return all partitions that are known, and whether each is silent."""
+    rows = store.read(Query("partitions", columns=("topic", "partition", "idle")))
+    names = zip(rows["topic"], rows["partition"].tolist(), strict=True)
+    return dict(zip(names, map(bool, rows["idle"].tolist()), strict=True))
+
+
+def horizon(known: Standing, topics: Collection[str]) -> Horizon | None:
+    """Return which partitions a model's windows wait for.
+
+    Parameters
+    ----------
+    known : mapping
+        What :func:`standing` says.
+    topics : collection of str
+        The model's.
+
+    Returns
+    -------
+    Horizon or None
+        None until every topic has been seen.
+
+    Examples
+    --------
+    >>> horizon({("a", 0): False, ("a", 1): True, ("b", 0): False}, {"a"}).idle
+    frozenset({('a', 1)})
+    >>> horizon({("a", 0): False}, {"a", "c"}) is None
+    True
+    """
+    expected = frozenset(partition for partition in known if partition[0] in topics)
+    if not set(topics) <= {topic for topic, _ in expected}:
+        return None
+    return Horizon(expected, frozenset(partition for partition in expected if known[partition]))
