@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-store run lock docs kafka soak clean
+.PHONY: help demo test lint bench bench-kafka bench-store run lock docs kafka soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -36,6 +36,9 @@ lint: $(installed) ## check format, style and types
 
 bench: $(installed) ## measure speed against peers, in one run
 	@$(python) -m bench $(ARGS)
+
+bench-kafka: $(installed) kafka ## measure events a second from a real broker to stored scores, beside peers
+	@$(python) -m bench.kafka $(ARGS)
 
 bench-store: $(installed) ## measure the stores: rows a second, bytes a row, history questions, a backtest
 	@$(python) -m bench store history backtest

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.kernel import kernel
+from detectors.kernel import inlined, kernel
 from monitor.packed import Packed
 
 __all__ = ["BIG", "CHILD", "ESCAPED", "FALSE", "FLOAT", "HARD", "INTEGER", "KINDS", "MISSING", "NUMBER", "SCALAR"]
@@ -156,9 +156,8 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     """
     packed = Packed.of(payloads)
     ok = (packed.lengths >= 0) & (packed.lengths <= max_bytes)
-    if not _is_utf8(packed.buffer):
-        for row in np.flatnonzero(ok).tolist():
-            ok[row] = _is_utf8(packed[row] or b"")
+    # What lies between the messages may be anything.
+    _check_utf8(np.frombuffer(packed.buffer, dtype=np.uint8), packed.starts, packed.lengths, ok)
     shape = (keys.slots, len(packed))
     kinds, values = np.zeros(shape, dtype=np.uint8), np.full(shape, np.nan)
     first, last = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
@@ -189,16 +188,6 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
     found = Scanned(packed.buffer, ok, kinds, values, first, last)
     _finish(found)
     return found
-
-
-def _is_utf8(payload: bytes | bytearray) -> bool:
-    if payload.isascii():
-        return True
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _finish(found: Scanned) -> None:
@@ -252,6 +241,42 @@ def _hash(text: bytes) -> int:
 
 
 @kernel
+def _check_utf8(buffer: Any, starts: Any, lengths: Any, ok: Any) -> None:
+    """Messages that are not UTF-8 are not ok (RFC 3629, section 4)."""
+    for row in range(ok.shape[0]):
+        if not ok[row]:
+            continue
+        # Of what cannot be negative the compiler reads many bytes at a time.
+        start = np.uint64(starts[row])
+        high = np.uint8(0)
+        for k in range(np.uint64(lengths[row])):
+            high |= buffer[start + k]
+        if high >= 0x80:
+            ok[row] = _is_utf8(buffer, starts[row], starts[row] + lengths[row])
+
+
+@inlined
+def _is_utf8(buffer: Any, at: int, end: int) -> bool:
+    while at < end:
+        byte = buffer[at]
+        at += 1
+        if byte < 0x80:
+            continue
+        if byte < 0xC2 or byte > 0xF4:
+            return False
+        more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+        # The first byte that follows bears on the whole: no longer form than need be, no surrogate, none beyond 10FFFF.
+        low = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
+        high = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
+        for _ in range(more):
+            if at == end or buffer[at] < low or buffer[at] > high:
+                return False
+            low, high = 0x80, 0xBF
+            at += 1
+    return True
+
+
+@inlined
 def _same(one: Any, at: int, two: Any, start: int, length: int) -> bool:
     for i in range(length):  # noqa: SIM110 -- a kernel has no generators
         if one[at + i] != two[start + i]:
@@ -259,7 +284,7 @@ def _same(one: Any, at: int, two: Any, start: int, length: int) -> bool:
     return True
 
 
-@kernel
+@inlined
 def _space(buffer: Any, at: int) -> int:
     # Most messages have no white space, or one blank.
     while buffer[at] <= _SPACE and (buffer[at] == _SPACE or buffer[at] == 9 or buffer[at] == 10 or buffer[at] == 13):
@@ -267,14 +292,14 @@ def _space(buffer: Any, at: int) -> int:
     return at
 
 
-@kernel
+@inlined
 def _digits(buffer: Any, at: int) -> int:
     while buffer[at] >= _ZERO and buffer[at] < _ZERO + 10:
         at += 1
     return at
 
 
-@kernel
+@inlined
 def _text(buffer: Any, at: int) -> Any:
     """The end of a text (-1 if it is none), and whether it holds escapes."""
     found = TEXT
@@ -305,7 +330,7 @@ def _escape(buffer: Any, at: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0911, PLR0912, PLR0915 -- the grammar of numbers
     """The end of a number (-1 if it is none), its kind and value."""
     start = at
@@ -373,7 +398,7 @@ def _number(buffer: Any, at: int) -> Any:  # noqa: PLR0911, PLR0912, PLR0915 -- 
     return at, kind, value
 
 
-@kernel
+@inlined
 def _quotient(mantissa: int, power: float) -> Any:
     """Whether the double nearest to ``mantissa / power`` is certain, and that double.
 
@@ -398,7 +423,7 @@ def _quotient(mantissa: int, power: float) -> Any:
     return value == quotient + (correction + margin), value
 
 
-@kernel
+@inlined
 def _entry(buffer: Any, at: int, length: int, code: int, text: Any, entries: Any, low: int, high: int) -> int:
     for e in range(low, high):
         same = entries[e, _HASH] == code and entries[e, _LENGTH] == length
@@ -471,22 +496,29 @@ def _message(  # noqa: PLR0911, PLR0912, PLR0915  # one loop over bytes: in piec
                     return -1
                 begin = at + 1
                 at = begin
-                code = _wide(0)
-                while buffer[at] != _QUOTE:
-                    if buffer[at] < _SPACE or buffer[at] == _BACKSLASH:
-                        return -1
-                    code = (code * 131 + _wide(buffer[at])) & _HASH_BITS
-                    at += 1
                 if node >= 0:
                     entry = follow[previous[depth]]
-                    if entry < 0 or _entry(buffer, begin, at - begin, code, text, entries, entry, entry + 1) < 0:
-                        entry = _entry(buffer, begin, at - begin, code, text, entries, nodes[node], nodes[node + 1])
-                    if entry >= 0:
-                        if met[entry] == row:
+                # The expected key is one that came before, so it holds neither quotes nor what ends a message.
+                length = 0 if entry < 0 else entries[entry, _LENGTH]
+                if length > 0 and _same(buffer, at, text, entries[entry, _START], length):
+                    at += length
+                if length == 0 or buffer[at] != _QUOTE or at == begin:
+                    at = begin
+                    code = _wide(0)
+                    while buffer[at] != _QUOTE:
+                        if buffer[at] < _SPACE or buffer[at] == _BACKSLASH:
                             return -1
-                        met[entry] = row
-                        follow[previous[depth]] = entry
-                        previous[depth] = entry
+                        code = (code * 131 + _wide(buffer[at])) & _HASH_BITS
+                        at += 1
+                    entry = -1
+                    if node >= 0:
+                        entry = _entry(buffer, begin, at - begin, code, text, entries, nodes[node], nodes[node + 1])
+                if entry >= 0:
+                    if met[entry] == row:
+                        return -1
+                    met[entry] = row
+                    follow[previous[depth]] = entry
+                    previous[depth] = entry
                 at = _space(buffer, at + 1)
                 if buffer[at] != _COLON:
                     return -1

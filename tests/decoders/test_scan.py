@@ -7,11 +7,12 @@ import math
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.decoders.scan import CHILD, NUMBER, SCALAR, Keys, Scanned, scan
 from monitor.decoders.shape import Columns, Shape
+from monitor.packed import Packed
 
 KEYS = Keys.of([{"x": (NUMBER, 0), "name": (SCALAR, 1), "f": (CHILD, 1)}, {"y": (NUMBER, 2)}], 3)
 SHAPE = Shape({("x",): {"number"}, ("name",): {"text"}, ("f", "y"): {"number"}})
@@ -139,3 +140,46 @@ def test_few_and_many_different_texts_are_read_alike() -> None:
     for payloads in (few, many, [*few, *many]):
         columns = Columns(SHAPE, scan(SHAPE.keys, payloads, 10_000), {})
         assert columns.coded(("name",)).tolist() == [json.loads(payload)["name"] for payload in payloads]
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=6) | st.text(max_size=3).map(str.encode), max_size=6))
+@example(
+    [b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80", b"\xe0\x9f\xbf", b"\xf0\x8f\xbf\xbf", b"\xc3", b"\xe2\x82"]
+)
+def test_only_messages_that_are_utf_8_are_scanned(texts: list[bytes]) -> None:
+    payloads = [b'{"other": "' + text.translate(None, PLAIN) + b'"}' for text in texts]
+
+    assert scanned(*payloads).ok.tolist() == [_is_utf8(payload) for payload in payloads]
+
+
+def test_bytes_between_messages_do_not_matter() -> None:
+    packed = Packed.of([b'{"x": 1}', b"\xff\xfe", b'{"x": 2}'])
+
+    found = scan(KEYS, packed.take([0, 2]), 100)
+
+    assert found.ok.all()
+    assert found.values[0].tolist() == [1.0, 2.0]
+
+
+def test_a_key_that_only_begins_like_the_expected_one_is_another() -> None:
+    messages = [b'{"x": 1, "name": "a"}', b'{"x1": 2, "name": "b"}', b'{"x": 3, "nam": "c"}', b'{"": 1, "name": "d"}']
+
+    found = scan(SHAPE.keys, messages, 100)
+
+    assert found.ok.all()
+    columns = Columns(SHAPE, found, {})
+    assert columns.numbers([("x",)])[0, [0, 2]].tolist() == [1.0, 3.0]
+    assert columns.coded(("name",)) == ["a", "b", None, "d"]
+
+
+PLAIN = bytes(range(0x20)) + b'"\\'
+"""What a text may not hold as it is."""
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
