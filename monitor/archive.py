@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service, load
 from monitor.erasing.erase import Erased, Request
 from monitor.errors import InputError, SourceError
+from monitor.letters import Place
+from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
 from sinks.store.contract import Store
@@ -72,6 +74,10 @@ class Archive:
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Refuse: an answer to a question must not change what is stored."""
         raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)
+
+    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+        """Refuse, as above."""
+        raise SourceError("no service runs: `leeway dead-letters retry --config FILE` puts back", retryable=False)
 
     def close(self) -> None:
         """Release the store."""

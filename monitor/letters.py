@@ -15,7 +15,18 @@ from monitor.config.service import Service
 from monitor.events import KEPT, Headers, Problem
 from monitor.sources.contract import Partition
 
-__all__ = ["MAX_PAYLOAD_BYTES", "NO_MESSAGE", "DeadLetters", "Message", "Outlet", "Written", "headers_of", "routes_of"]
+__all__ = [
+    "FOLD_REASONS",
+    "MAX_PAYLOAD_BYTES",
+    "NO_MESSAGE",
+    "DeadLetters",
+    "Message",
+    "Outlet",
+    "Place",
+    "Written",
+    "headers_of",
+    "routes_of",
+]
 
 MAX_PAYLOAD_BYTES = 65_536
 """So much of a message is kept with its dead letter; the log has the rest."""
@@ -23,6 +34,9 @@ MAX_PAYLOAD_BYTES = 65_536
 MOST_PENDING = 5_000
 MOST_PENDING_BYTES = 32 << 20
 """So much waits for its acknowledgement at most: it is held in memory."""
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
 
 Routes = Mapping[tuple[str, str], tuple[DeadLetterTopic, ...]]
 """Where dead letters go, by the topic that they were read from and the model; the empty model is the message's own
@@ -52,6 +66,9 @@ class Message(NamedTuple):
 
 
 NO_MESSAGE = Message()
+
+FOLD_REASONS = ("future", "duplicate", "late", "no_id", "offsets_lost")
+"""Reasons that are not a decoder's: of the fold, of labels, and of sources."""
 
 
 class Written(NamedTuple):
@@ -127,7 +144,7 @@ def routes_of(service: Service, models: Iterable[Model]) -> Routes:
     return routes
 
 
-def headers_of(place: tuple[str, int, int], model: str, problem: Problem, message: Message) -> Headers:
+def headers_of(place: Place, model: str, problem: Problem, message: Message) -> Headers:
     """Return the message's own headers, and behind them what is wrong with it.
 
     Examples

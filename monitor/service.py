@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,11 @@ from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, read_closed
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
-from monitor.letters import DeadLetters, Outlet, routes_of
+from monitor.letters import DeadLetters, Outlet, Place, routes_of
 from monitor.metrics import ServiceMetrics
 from monitor.partitions import Partitions, horizon, standing
 from monitor.retention import lifetimes
+from monitor.retries import Lookup, Retried, Retries
 from monitor.roles import ROLES
 from monitor.sources import source_class
 from monitor.sources.contract import Source
@@ -320,6 +321,25 @@ class Service:
                 on_step=lambda text: log.info("erasing", step=text),
             )
 
+    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+        """Put rejected messages back on their streams.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
+        retries = Retries(
+            self.store,
+            self.configuration,
+            self.clock,
+            self._erasures,
+            lookup=open_lookup(self.configuration),
+            outlet=lambda: open_outlet(self.configuration),
+            log=self._http_log,
+            schemas=self._schemas,
+        )
+        return retries.retry(places, dry_run=dry_run)
+
     @contextmanager
     def _standstill(self) -> Iterator[None]:
         """Hold everything that writes checkpoints; all of it then goes on from these."""
@@ -390,6 +410,13 @@ def open_outlet(configuration: Configuration) -> Outlet:
 def _ingest(worker: Worker) -> None:
     worker.run()
     worker.look_on()
+
+
+def open_lookup(configuration: Configuration) -> Lookup:
+    """Return what reads single messages of the cluster's topics."""
+    from monitor.sources.kafka_lookup import KafkaLookup
+
+    return KafkaLookup(configuration.service.spec.kafka)
 
 
 def open_http_log(configuration: Configuration, clock: Clock) -> Any:

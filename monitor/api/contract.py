@@ -6,7 +6,7 @@ service says of itself. Everything here is called from worker threads, several a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.erasing.erase import Erased, Request
+from monitor.letters import Place
+from monitor.retries import Retried
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
@@ -59,6 +61,15 @@ class ApiService(Protocol):
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Erase a data subject from everything that the service keeps.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
+        ...
+
+    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+        """Put rejected messages back on their streams.
 
         Raises
         ------

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.api.forms import IN_FORMS, Asked, listed
-from monitor.api.parameters import Paged, Stretch, TheService
+from monitor.api.parameters import Paged, Stretch, TheService, answer
 from monitor.api.reading import Page, query_for, read_page, readable
 from monitor.api.tables import of_table
+from sinks.store.contract import Query as StoreQuery
+from sinks.store.contract import Store
+from sinks.store.rows import as_list
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
 
-LETTERS = of_table("dead_letters", without=["payload"], more="payload:str payload_base64:str")
+LETTERS = of_table(
+    "dead_letters", without=["payload"], more="payload:str payload_base64:str retries:int retried_ms:int"
+)
+MOST_PLACES = 1_000
+Coordinate = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
 class DeadLetter(BaseModel):
@@ -34,12 +41,52 @@ class DeadLetter(BaseModel):
     payload: str | None = Field(description="the message as text; null if it is not UTF-8")
     payload_base64: str
     payload_bytes: int = Field(description="length of the message, of which the payload may hold only the start")
+    retries: int = Field(description="how many times the message was put back on its stream")
+    retried_ms: int | None = Field(description="when it was last; null if it never was")
 
 
 class DeadLetters(Paged):
     """Dead letters, newest first."""
 
     items: list[DeadLetter]
+
+
+class Place(BaseModel):
+    """A message's coordinates."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: str
+    partition: int = Field(ge=0, lt=2**63)
+    offset: int = Field(ge=0, lt=2**63)
+
+
+class Wanted(BaseModel):
+    """Which messages are to be put back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    places: list[Place] = Field(min_length=1, max_length=MOST_PLACES)
+    dry_run: bool = Field(default=False, description="only look")
+
+
+class Retried(Place):
+    """What became of one message."""
+
+    outcome: Literal["retried", "planned", "refused"]
+    detail: str = Field(description="why it was refused")
+    taken_from: Literal["log", "store", ""] = Field(
+        description="`store`: its stream no longer has it; what was kept is whole, but without key and headers"
+    )
+    attempt: int = Field(description="how many times it was put back, this one included; 0 if it was refused")
+    to_partition: int = Field(description="where it now stands; -1 if it was not put back")
+    to_offset: int
+
+
+class Retries(BaseModel):
+    """What became of each message, in the order in which they were named."""
+
+    items: list[Retried]
 
 
 @router.get("/dead-letters", summary="Messages that could not be used", response_model=DeadLetters, responses=IN_FORMS)
@@ -52,13 +99,44 @@ def dead_letters(
     model: str | None = None,
     reason: str | None = None,
     action: Literal["rejected", "kept"] | None = None,
+    partition: Coordinate | None = None,
+    offset: Coordinate | None = None,
 ) -> Response:
-    where = {"topic": topic, "model": model, "reason": reason, "action": action}
+    place = {"topic": topic, "partition": partition, "offset": offset}
+    where = {**place, "model": model, "reason": reason, "action": action}
 
     def read(limit: int, cursor: str | None) -> Page:
         query = query_for(
             "dead_letters", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=True
         )
-        return readable(read_page(service.store, query, cursor))
+        return with_retries(service.store, readable(read_page(service.store, query, cursor)))
 
     return listed(asked, read, LETTERS, {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms})
+
+
+@router.post("/dead-letters/retries", summary="Put rejected messages back on their streams", response_model=Retries)
+def retry(wanted: Wanted, service: TheService) -> Response:
+    places = [(place.topic, place.partition, place.offset) for place in wanted.places]
+    return answer({"items": [vars(one) for one in service.retry(places, dry_run=wanted.dry_run)]})
+
+
+def with_retries(store: Store, letters: Page) -> Page:
+    """Return a page of dead letters with how often and when each message was put back."""
+    names = ("topic", "partition", "offset")
+    places = list(zip(*(as_list(letters.columns[name]) for name in names), strict=True))
+    at_ms: dict[tuple[str, int, int], list[int]] = {}
+    if places:
+        offsets = [place[2] for place in places]
+        rows = store.read(
+            StoreQuery(
+                "retries",
+                {"topic": sorted({place[0] for place in places})},
+                low={"offset": min(offsets)},
+                high={"offset": max(offsets) + 1},
+            )
+        )
+        for *place, time_ms in zip(*(as_list(rows[name]) for name in (*names, "at_ms")), strict=True):
+            at_ms.setdefault((place[0], place[1], place[2]), []).append(time_ms)
+    times = [at_ms.get(place, []) for place in places]
+    more = {"retries": list(map(len, times)), "retried_ms": [max(found, default=None) for found in times]}
+    return Page(letters.columns | more, letters.next_cursor)

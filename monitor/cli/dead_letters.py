@@ -1,47 +1,259 @@
-"""``leeway dead-letters``: messages, or fields, that could not be used."""
+"""``leeway dead-letters``: messages, or fields, that could not be used, and another try for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import base64
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from monitor.cli.answers import Row, Wanted, asks
-from monitor.cli.output import as_table, when
+from monitor.cli.answers import DEFAULT_URL, Row, Wanted, asks
+from monitor.cli.output import as_json, as_table, when
+
+if TYPE_CHECKING:
+    from monitor.client import Leeway
 
 __all__ = ["command"]
+
+AT_ONCE = 500
+TIMEOUT_S = 600.0
+NUMBER = click.IntRange(0, 2**63 - 1)
+BYTES_PER_LINE = 16
+
+
+def _reasons(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from monitor.decoders.contract import REASONS
+    from monitor.letters import FOLD_REASONS
+
+    return [CompletionItem(reason) for reason in (*REASONS, *FOLD_REASONS) if reason.startswith(incomplete)]
 
 
 @click.group("dead-letters")
 def command() -> None:
-    """Look at messages, or fields of messages, that could not be used."""
+    """Look at messages, or fields of messages, that could not be used; put messages back."""
 
 
 @command.command("list")
 @click.option("--topic")
 @click.option("--model")
-@click.option("--reason", help="A code; docs/dead-letters.md lists them.")
+@click.option("--reason", help="A code; docs/dead-letters.md lists them.", shell_complete=_reasons)
 @click.option("--action", type=click.Choice(["rejected", "kept"]))
 @asks
 def list_(*, topic: str | None, model: str | None, reason: str | None, action: str | None, **given: Any) -> None:
     """List dead letters, newest first."""
     wanted = Wanted.of(**given)
     with wanted.opened() as leeway:
-        chosen = {"topic": topic, "model": model, "reason": reason, "action": action}
+        chosen: dict[str, Any] = {"topic": topic, "model": model, "reason": reason, "action": action}
         answer = leeway.dead_letters(**chosen, from_=wanted.from_, to=wanted.to, limit=wanted.most)
         wanted.show(answer, _show)
 
 
 def _show(rows: Iterable[Row]) -> None:
     as_table(
-        ("time", "topic", "partition", "offset", "model", "field", "action", "reason", "detail"),
+        ("time", "topic", "partition", "offset", "model", "field", "action", "reason", "retries", "detail"),
         (
             (
                 when(row["record_ms"] if row["record_ms"] > 0 else None),
                 *(row[name] for name in ("topic", "partition", "offset", "model", "field", "action", "reason")),
+                row["retries"] or "",
                 row["detail"],
             )
             for row in rows
         ),
     )
+
+
+@command.command("show")
+@click.argument("topic")
+@click.argument("partition", type=NUMBER)
+@click.argument("offset", type=NUMBER)
+@click.option(
+    "--payload",
+    "form",
+    type=click.Choice(["auto", "text", "base64", "hex", "raw"]),
+    default="auto",
+    help="How to write the message; `raw` writes its bytes and nothing else.  [default: text, hex if it is none]",
+)
+@click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]")
+@click.option("--store", type=click.Path(), help="A store's directory, while no service runs.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per problem.")
+def show(
+    topic: str, partition: int, offset: int, *, form: str, url: str | None, store: str | None, json_: bool
+) -> None:
+    """Show everything that is known of the message at TOPIC PARTITION OFFSET."""
+    from pathlib import Path
+
+    from monitor.errors import InputError
+
+    none: dict[str, Any] = {"config": None, "from_": None, "to": None, "limit": None, "output": None, "csv_": False}
+    wanted = Wanted.of(url=url, store=Path(store) if store else None, form=None, json_=json_, **none)
+    with wanted.opened() as leeway:
+        rows = list(leeway.dead_letters(topic=topic, partition=partition, offset=offset))
+    if not rows:
+        raise InputError(f"no dead letter stands at {topic} {partition} {offset}")
+    if json_:
+        for row in rows:
+            as_json(row)
+        return
+    payload = base64.b64decode(rows[0]["payload_base64"])
+    if form == "raw":
+        sys.stdout.buffer.write(payload)
+        return
+    for row in rows:
+        _show_problem(row)
+    _show_payload(rows[0], payload, form)
+
+
+def _show_problem(row: Row) -> None:
+    for name in ("topic", "partition", "offset", "model", "field", "action", "reason", "detail"):
+        if row[name] != "":
+            click.echo(f"{name:14}{row[name]}")
+    click.echo(f"{'time':14}{when(row['record_ms'] if row['record_ms'] > 0 else None) or 'none'}")
+    if row["retries"]:
+        click.echo(f"{'retries':14}{row['retries']}, the last {when(row['retried_ms'])}")
+    click.echo()
+
+
+def _show_payload(row: Row, payload: bytes, form: str) -> None:
+    size = row["payload_bytes"]
+    kept = f", of which the first {len(payload):,} were kept" if len(payload) < size else ""
+    click.echo(f"{size:,} bytes{kept}")
+    if form == "base64":
+        click.echo(row["payload_base64"])
+    elif form == "hex" or (form == "auto" and row["payload"] is None):
+        for line in hex_lines(payload):
+            click.echo(line)
+    else:
+        click.echo(payload.decode("utf-8", "backslashreplace"))
+
+
+def hex_lines(payload: bytes) -> Iterator[str]:
+    """Yield bytes as lines of their place, their digits, and what of them can be read.
+
+    Examples
+    --------
+    >>> list(hex_lines(b"{\\xff}"))
+    ['00000000  7b ff 7d                                         {.}']
+    """
+    for start in range(0, len(payload), BYTES_PER_LINE):
+        part = payload[start : start + BYTES_PER_LINE]
+        readable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):<{3 * BYTES_PER_LINE}} {readable}"
+
+
+@command.command("retry")
+@click.argument("place", nargs=-1, metavar="[TOPIC PARTITION OFFSET]")
+@click.option("--topic", help="Of this topic or stream.")
+@click.option("--model", help="Rejected by this model.")
+@click.option("--reason", help="Rejected for this reason.", shell_complete=_reasons)
+@click.option("--from", "from_", metavar="TIME", help="ISO 8601, ms since the epoch, or relative: -1h.")
+@click.option("--to", metavar="TIME", help="The end, excluded.")
+@click.option("--all", "all_", is_flag=True, help="Every message that was rejected.")
+@click.option("--again", is_flag=True, help="Also those that were put back before.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be put back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@click.option("--config", type=click.Path(), help="Instead of a service: the store of this configuration.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per message.")
+def retry(
+    place: tuple[str, ...],
+    *,
+    all_: bool,
+    again: bool,
+    dry_run: bool,
+    yes: bool,
+    url: str | None,
+    config: str | None,
+    json_: bool,
+    **chosen: Any,
+) -> None:
+    """Put rejected messages back on their streams, to be read again.
+
+    Say which: the coordinates of one, or options; with several options, those that fit all of them.
+    """
+    if url is not None and config is not None:
+        raise click.UsageError("--url and --config exclude each other.")
+    if (len(place) > 0) + any(chosen.values()) + all_ != 1:
+        raise click.UsageError("Say which messages: TOPIC PARTITION OFFSET, or some of the options, or --all.")
+    with _asked(url or DEFAULT_URL, config) as leeway:
+        places = [_coordinates(place)] if place else _chosen(leeway, again=again, **chosen)
+        if places and not (dry_run or yes) and sys.stdin.isatty():
+            click.confirm(f"{len(places):,} messages are put back on their streams. Go on?", abort=True, err=True)
+        done = list(_retried(leeway, places, dry_run=dry_run))
+    if json_:
+        for row in done:
+            as_json(row)
+    else:
+        _show_retried(done)
+
+
+def _coordinates(place: tuple[str, ...]) -> tuple[str, int, int]:
+    if len(place) != 3 or not all(number.isdecimal() and int(number) < 2**63 for number in place[1:]):
+        raise click.UsageError("A message has three coordinates: TOPIC PARTITION OFFSET, the last two numbers.")
+    return place[0], int(place[1]), int(place[2])
+
+
+@contextmanager
+def _asked(url: str, config: str | None) -> Iterator[Leeway]:
+    """Lend a client of a running service, or of one that reads nothing and has the store for this command."""
+    from monitor.client import Leeway, UnreachableError
+    from monitor.errors import SourceError
+
+    if config is None:
+        try:
+            with Leeway(url, timeout_s=TIMEOUT_S, retries=1) as leeway:
+                yield leeway
+        except UnreachableError as error:
+            hint = "--config FILE puts back from a store that no service has open"
+            raise SourceError(f"{error}; {hint}", retryable=True) from error
+        return
+    from monitor.api.app import create_app
+    from monitor.clock import SystemClock
+    from monitor.config import load
+    from monitor.inprocess import InProcess
+    from monitor.service import Service
+
+    service = Service(load(config), SystemClock(), read=False)
+    try:
+        with Leeway("http://embedded", retries=0, transport=InProcess(create_app(service))) as leeway:
+            yield leeway
+    finally:
+        service.stop()
+
+
+def _chosen(leeway: Leeway, *, again: bool, **chosen: Any) -> list[tuple[str, int, int]]:
+    """The messages to put back, the oldest first."""
+    rows = leeway.dead_letters(action="rejected", **chosen)
+    places = [(row["topic"], row["partition"], row["offset"]) for row in rows if again or not row["retries"]]
+    return list(dict.fromkeys(reversed(places)))
+
+
+def _retried(leeway: Leeway, places: list[tuple[str, int, int]], *, dry_run: bool) -> Iterator[Row]:
+    from monitor.cli.progress import Progress
+
+    with Progress("retrying", lambda: len(places), "messages") as progress:
+        for start in range(0, len(places), AT_ONCE):
+            part = places[start : start + AT_ONCE]
+            yield from leeway.retry_dead_letters(part, dry_run=dry_run)
+            progress.at(start + len(part), start + len(part))
+
+
+def _show_retried(done: list[Row]) -> None:
+    as_table(
+        ("topic", "partition", "offset", "outcome", "attempt", "now at", "detail"),
+        (
+            (
+                *(row[name] for name in ("topic", "partition", "offset", "outcome")),
+                row["attempt"] or "",
+                f"{row['to_partition']} {row['to_offset']}" if row["to_offset"] >= 0 else "",
+                row["detail"] or ("its key and headers are lost" if row["taken_from"] == "store" else ""),
+            )
+            for row in done
+        ),
+    )
+    counts = {name: sum(row["outcome"] == name for row in done) for name in ("retried", "planned", "refused")}
+    click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing to put back")

@@ -34,6 +34,21 @@ class Asking:
         """Return a whole answer; one that is cut off is asked for again."""
         return self._again(lambda: b"".join(self._parts(route, given)))
 
+    def send(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Have something done, and return what became of it. Once: it might be done twice.
+
+        Raises
+        ------
+        ClientError
+        """
+        try:
+            answer = self._client.post(f"{self._url}{route}", json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise error_of(answer, f"{self._url}{route}")
+        return self._read(answer)
+
     def stream(self, route: str, given: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield an answer part by part; it is asked for again only before the first part."""
         parts = self._again(lambda: _begun(self._parts(route, given)))
@@ -52,9 +67,11 @@ class Asking:
         return retrying(call)
 
     def _page(self, route: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        data = b"".join(self._parts(route, given))
+        return self._read(httpx.Response(200, content=b"".join(self._parts(route, given))))
+
+    def _read(self, answer: httpx.Response) -> dict[str, Any]:
         try:
-            document = httpx.Response(200, content=data).json()
+            document = answer.json()
         except ValueError as error:
             raise ServiceError(f"{self._url} is no Leeway service: it does not answer JSON") from error
         if not isinstance(document, dict) or "items" not in document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -230,13 +230,35 @@ class Leeway:
         model: str | None = None,
         reason: str | None = None,
         action: str | None = None,
+        partition: int | None = None,
+        offset: int | None = None,
         from_: Time | None = None,
         to: Time | None = None,
         limit: int | None = None,
     ) -> Answer:
         """Messages, or fields of messages, that could not be used, newest first."""
-        chosen = {"topic": topic, "model": model, "reason": reason, "action": action}
+        place = {"topic": topic, "partition": partition, "offset": offset}
+        chosen = {**place, "model": model, "reason": reason, "action": action}
         return self._list("/v1/dead-letters", {**chosen, **_span(from_, to)}, limit)
+
+    def retry_dead_letters(
+        self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False
+    ) -> list[dict[str, Any]]:
+        """Put rejected messages back on their streams; say what became of each.
+
+        Parameters
+        ----------
+        places : iterable of (str, int, int)
+            Topic, partition and offset of each, a thousand at most.
+        dry_run : bool
+            Only say what would be done.
+        """
+        names = ("topic", "partition", "offset")
+        listed = [dict(zip(names, place, strict=True)) for place in places]
+        found: list[dict[str, Any]] = self._ask.send(
+            "/v1/dead-letters/retries", {"places": listed, "dry_run": dry_run}
+        )["items"]
+        return found
 
     def _list(self, route: str, given: Mapping[str, Any], limit: int | None = None, *, paged: bool = True) -> Answer:
         known = {name: value for name, value in given.items() if value is not None}

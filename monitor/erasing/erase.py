@@ -58,6 +58,7 @@ CANNOT_HOLD: dict[str, str] = {
     "notifications": "receivers, outcomes, and what receivers answered",
     "partitions": "topics and offsets",
     "progress": "offsets and times",
+    "retries": "offsets and times",
     "schema_migrations": "versions",
     "touched": "models and hours",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Records
+from monitor.letters import Message, Place
 from monitor.sources.contract import Change, Gap, Partition, Resume
 
 __all__ = ["HttpLog", "HttpSource"]
@@ -139,6 +140,20 @@ class HttpLog:
         offsets = np.array([row[0] for row in rows], dtype=np.int64)
         received_ms = np.array([row[1] for row in rows], dtype=np.int64)
         return Records(stream, 0, offsets, received_ms, [row[2] for row in rows])
+
+    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Return the messages at places (stream, 0, offset) that are still there.
+
+        Raises
+        ------
+        SourceError
+        """
+        found = {}
+        for stream, partition, offset in places:
+            records = self.read(stream, offset, 1)
+            if len(records) and int(records.offsets[0]) == offset:
+                found[stream, partition, offset] = Message(records.payloads[0], int(records.timestamps_ms[0]))
+        return found
 
     def bounds(self, stream: str) -> tuple[int, int]:
         """Return the first offset that is still there and the next one to be given."""

@@ -150,6 +150,12 @@ TABLES: dict[str, Table] = {
             "payload:bytes payload_bytes:int",
             "topic partition offset model field",
         ),
+        # Rejected messages that were put back on their streams, and where they stand there.
+        _table(
+            "retries",
+            "topic:str partition:int offset:int attempt:int at_ms:int to_partition:int to_offset:int",
+            "topic partition offset attempt",
+        ),
         # Single events, for models that keep some: by place in the log, with the time first (see 0010_events.sql).
         _table(
             "events",

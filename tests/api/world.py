@@ -24,7 +24,9 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.errors import SourceError
+from monitor.letters import Place
 from monitor.panes import category_columns, numeric_columns
+from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import TABLES, Store
 from sinks.store.memory import MemoryStore
@@ -59,6 +61,7 @@ class World:
     configuration: Configuration = field(default_factory=lambda: configured(model("fraud"), model("churn")))
     reasons: list[str] = field(default_factory=list)
     accepted: dict[str, list[bytes]] = field(default_factory=dict)
+    retried: list[Place] = field(default_factory=list)
     broken_source: SourceError | None = None
     shown: bool = False
 
@@ -74,6 +77,11 @@ class World:
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         return erase(self.store, self.configuration, request, self.clock, dry_run=dry_run)
+
+    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+        outcome = "planned" if dry_run else "retried"
+        self.retried += [] if dry_run else places
+        return [Retried(*place, outcome, taken_from="log", attempt=1) for place in places]
 
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         if self.broken_source is not None:
@@ -159,10 +167,12 @@ def serving(service: ApiService) -> Iterator[str]:
     socket = server.config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    socket.close()
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        socket.close()
 
 
 def pane(signal: str, start_ms: int, layout: str) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def test_every_question_is_asked() -> None:
         "alerts",
         "alert_summary",
         "dead_letters",
+        "retry_dead_letters",
         "models",
         "close",
     }

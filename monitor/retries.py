@@ -1,0 +1,296 @@
+"""Putting rejected messages back on their streams, for another try.
+
+A retried message is a new message at the end of its stream, with the key, the headers, the partition and the time of
+the old one, and headers that say which it is. What was put back stands in the table ``retries``, written when the
+stream has acknowledged it: after a crash in between a message is back without a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Protocol
+
+from monitor.clock import Clock
+from monitor.config import Configuration
+from monitor.config.model import SourceSpec
+from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
+from monitor.decoders.schemas import NO_SCHEMAS
+from monitor.erasures import ErasureList
+from monitor.events import REJECTED
+from monitor.letters import Message, Outlet, Place, Written
+from monitor.rows import append
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["Lookup", "Retried", "Retries", "refusal"]
+
+MARK = "leeway.retry."
+_NAMES = ("topic", "partition", "offset", "attempt")
+_COUNTED_ONCE = "duplicate"
+_GONE = "offsets_lost"
+
+Row = dict[str, Any]
+
+
+class Lookup(Protocol):
+    """Reads single messages where they stand."""
+
+    def read(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Return the messages that are still there.
+
+        Raises
+        ------
+        SourceError
+        """
+        ...
+
+
+class Log(Protocol):
+    """The log of HTTP streams."""
+
+    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Return the messages that are still there."""
+        ...
+
+    def append(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
+        """Append messages durably; return the first and the last offset."""
+        ...
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What became of one dead letter.
+
+    Attributes
+    ----------
+    topic, partition, offset : str, int, int
+    outcome : str
+        ``retried``, ``planned`` in a dry run, or ``refused``.
+    detail : str
+        Why it was refused.
+    taken_from : str
+        ``log``: as it stands in its stream; ``store``: the payload that was kept, without key and headers. Empty if it
+        was refused.
+    attempt : int
+        How many times it was put back, this one included; 0 if it was refused.
+    to_partition, to_offset : int
+        Where it now stands; -1 if it was not put back.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: str
+    detail: str = ""
+    taken_from: str = ""
+    attempt: int = 0
+    to_partition: int = -1
+    to_offset: int = -1
+
+
+def refusal(letters: Sequence[Row], readers: Mapping[str, SourceSpec]) -> str:
+    """Say why a message is not put back; empty if it is.
+
+    Parameters
+    ----------
+    letters : sequence of dict
+        The rows of ``dead_letters`` at its place.
+    readers : mapping of str to SourceSpec
+        The models that read its topic.
+
+    Examples
+    --------
+    >>> refusal([{"action": "kept", "reason": "wrong_type"}], {"fraud": SourceSpec(kafka="scores")})
+    'it counted, but for a field: put back, it would count twice'
+    >>> refusal([{"action": "rejected", "reason": "not_json"}], {"fraud": SourceSpec(kafka="scores")})
+    ''
+    """
+    reasons = {row["reason"] for row in letters if row["action"] == REJECTED}
+    checks = (
+        (not letters, "no dead letter has this place"),
+        (not reasons, "it counted, but for a field: put back, it would count twice"),
+        (not readers, "no model reads its topic"),
+        (any(source.file for source in readers.values()), "files cannot be retried: mend the file, or replay it"),
+        (_GONE in reasons, "it was gone before it was read"),
+        (reasons == {_COUNTED_ONCE}, "the first message with its identity counted"),
+    )
+    return next((why for holds, why in checks if holds), "")
+
+
+class Retries:
+    """Puts messages back.
+
+    Parameters
+    ----------
+    store : Store
+    configuration : Configuration
+    clock : Clock
+    erasures : ErasureList
+    lookup : Lookup
+        Reads Kafka topics.
+    outlet : callable
+        Gives what writes to Kafka topics; asked when it is needed.
+    log : Log or None
+        Of HTTP streams, where there are any.
+    schemas : Schemas
+        For decoders, which know whom a message is about.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        configuration: Configuration,
+        clock: Clock,
+        erasures: ErasureList,
+        *,
+        lookup: Lookup,
+        outlet: Callable[[], Outlet],
+        log: Log | None = None,
+        schemas: Schemas = NO_SCHEMAS,
+    ) -> None:
+        self._store, self._clock, self._erasures = store, clock, erasures
+        self._lookup, self._outlet, self._log = lookup, outlet, log
+        self._readers: dict[str, dict[str, SourceSpec]] = {}
+        self._models, self._schemas = configuration.models, schemas
+        self._decoders: dict[str, Decoder] = {}
+        for name, model in configuration.models.items():
+            for source in model.spec.sources:
+                self._readers.setdefault(source.topic, {})[name] = source
+
+    def retry(self, places: Iterable[Place], *, dry_run: bool = False) -> list[Retried]:
+        """Put messages back; one that cannot be is refused, and the others are.
+
+        Parameters
+        ----------
+        places : iterable of Place
+            Each is taken once.
+        dry_run : bool
+            Only say what would be done.
+
+        Returns
+        -------
+        list of Retried
+            In the order of ``places``.
+
+        Raises
+        ------
+        StoreError
+        SourceError
+            A stream takes no messages. Of those given, some may be back; they have no row if it was not acknowledged.
+        """
+        chosen = list(dict.fromkeys(places))
+        letters = self._at("dead_letters", chosen)
+        refused = {place: refusal(letters.get(place, []), self._readers_of(place)) for place in chosen}
+        messages, kept = self._messages([place for place in chosen if not refused[place]], letters)
+        for place in chosen:
+            refused[place] = refused[place] or self._refusal_of(place, messages.get(place))
+        left = {place: messages[place] for place in chosen if not refused[place]}
+        before = {place: len(rows) for place, rows in self._at("retries", list(left)).items()}
+        marked = {place: marked_as(place, message, before.get(place, 0)) for place, message in left.items()}
+        done = {
+            place: Retried(
+                *place, "planned", taken_from="store" if place in kept else "log", attempt=before.get(place, 0) + 1
+            )
+            for place in left
+        }
+        if not dry_run:
+            written = self._put_back(marked)
+            done = {place: _written(one, written[place]) for place, one in done.items()}
+            self._record(done.values())
+        return [done.get(place) or Retried(*place, "refused", refused[place]) for place in chosen]
+
+    def _readers_of(self, place: Place) -> dict[str, SourceSpec]:
+        return self._readers.get(place[0], {})
+
+    def _is_kafka(self, place: Place) -> bool:
+        return any(source.kafka is not None for source in self._readers_of(place).values())
+
+    def _at(self, table: str, places: Sequence[Place]) -> dict[Place, list[Row]]:
+        """The rows at places, by place."""
+        found: dict[Place, list[Row]] = {}
+        wanted = set(places)
+        for (topic, partition), group in groupby(sorted(wanted), key=lambda place: place[:2]):
+            where = {"topic": topic, "partition": partition, "offset": [place[2] for place in group]}
+            for row in rows_of(self._store.read(Query(table, where))):
+                found.setdefault((row["topic"], row["partition"], row["offset"]), []).append(row)
+        return found
+
+    def _messages(
+        self, places: Sequence[Place], letters: Mapping[Place, list[Row]]
+    ) -> tuple[dict[Place, Message], set[Place]]:
+        """The messages, and which of them come from the store: whole, but without key and headers."""
+        found = self._lookup.read([place for place in places if self._is_kafka(place)])
+        if self._log is not None:
+            found |= self._log.lookup([place for place in places if not self._is_kafka(place)])
+        kept: set[Place] = set()
+        for place in places:
+            row = letters[place][0]
+            if place not in found and row["payload_bytes"] and len(row["payload"]) == row["payload_bytes"]:
+                found[place] = Message(row["payload"], row["record_ms"])
+                kept.add(place)
+        return found, kept
+
+    def _refusal_of(self, place: Place, message: Message | None) -> str:
+        if message is None:
+            return "it is gone from its stream, and the store has at most its start"
+        if any(is_of_erased(self._erasures, name, self._subjects[name], message) for name in self._readers_of(place)):
+            return "its subject was erased"
+        return ""
+
+    def _put_back(self, messages: Mapping[Place, Message]) -> dict[Place, Written]:
+        kafka = [place for place in messages if self._is_kafka(place)]
+        written: dict[Place, Written] = {}
+        if kafka:
+            outlet = self._outlet()
+            try:
+                outlet.open(())
+                for place in kafka:
+                    outlet.send(place[0], messages[place], partition=place[1])
+                written |= dict(zip(kafka, outlet.flush(), strict=True))
+            finally:
+                outlet.close()
+        for place in messages:
+            if place not in written:
+                assert self._log is not None
+                written[place] = Written(0, self._log.append(place[0], [messages[place].payload])[0])
+        return written
+
+    def _record(self, done: Iterable[Retried]) -> None:
+        at_ms = self._clock.now_ms()
+        names = ("topic", "partition", "offset", "attempt", "to_partition", "to_offset")
+        rows: dict[str, list[Any]] = {name: [getattr(one, name) for one in done] for name in names}
+        append(self._store, "retries", rows | {"at_ms": [at_ms] * len(rows["topic"])})
+
+
+def marked_as(place: Place, message: Message, before: int) -> Message:
+    """Return a message with headers that say which one it is: of a message that was retried already, the first.
+
+    Parameters
+    ----------
+    place : Place
+        Where it stands now.
+    message : Message
+    before : int
+        How many times it was put back from there.
+
+    Examples
+    --------
+    >>> once = marked_as(("scores", 0, 7), Message(b"{"), 0)
+    >>> dict(marked_as(("scores", 0, 99), once, 0).headers)["leeway.retry.offset"]
+    b'7'
+    >>> dict(marked_as(("scores", 0, 99), once, 0).headers)["leeway.retry.attempt"]
+    b'2'
+    """
+    said = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers if name.startswith(MARK)}
+    topic, partition, offset = (said.get(f"{MARK}{name}", str(own)) for name, own in zip(_NAMES, place, strict=False))
+    earlier = said.get(f"{MARK}attempt", "")
+    attempt = before + 1 + (int(earlier) if earlier.isdecimal() else 0)
+    marks = zip(_NAMES, (topic, partition, offset, str(attempt)), strict=True)
+    own = tuple(header for header in message.headers if header[0] not in {f"{MARK}{name}" for name in _NAMES})
+    return message._replace(headers=own + tuple((f"{MARK}{name}", value.encode()) for name, value in marks))
+
+
+def _written(one: Retried, to: Written) -> Retried:
+    return replace(one, outcome="retried", to_partition=to.partition, to_offset=to.offset)

@@ -1,0 +1,89 @@
+"""Reads single messages of Kafka topics, at their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from monitor.config.service import KafkaCluster
+from monitor.errors import SourceError
+from monitor.letters import Message, Place
+from monitor.sources.kafka_connection import check_reachable, connected, explained, options_of
+
+__all__ = ["KafkaLookup"]
+
+_NEAR = 1_000
+"""Messages this close behind each other are read in one go."""
+
+_POLL_MS = 500
+_EMPTY_POLLS = 40
+
+
+class KafkaLookup:
+    """Reads single messages of one cluster's topics; joins no group and leaves no trace.
+
+    Parameters
+    ----------
+    cluster : KafkaCluster
+    """
+
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
+        self._where = ", ".join(cluster.bootstrap)
+
+    def read(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Return the messages that are still there, by their coordinates.
+
+        Raises
+        ------
+        SourceError
+            No broker answers.
+        """
+        wanted: dict[TopicPartition, list[int]] = {}
+        for topic, partition, offset in places:
+            wanted.setdefault(TopicPartition(topic, partition), []).append(offset)
+        if not wanted:
+            return {}
+        options = options_of(self._cluster, bounded=True)
+        if "proxy_url" not in options:
+            check_reachable(self._cluster.bootstrap)
+        consumer = connected(options, self._where)
+        try:
+            found: dict[Place, Message] = {}
+            for partition, offsets in wanted.items():
+                found |= self._of_partition(consumer, partition, sorted(set(offsets)))
+            return found
+        except KafkaError as error:
+            raise explained(error, self._where) from error
+        finally:
+            consumer.close(autocommit=False)
+
+    def _of_partition(self, consumer: Any, partition: TopicPartition, offsets: list[int]) -> dict[Place, Message]:
+        if partition.partition not in (consumer.partitions_for_topic(partition.topic) or ()):
+            return {}
+        consumer.assign([partition])
+        first = consumer.beginning_offsets([partition])[partition]
+        end = consumer.end_offsets([partition])[partition]
+        left = [offset for offset in offsets if first <= offset < end]
+        found: dict[Place, Message] = {}
+        empty, position = 0, -1
+        while left:
+            if not position <= left[0] <= position + _NEAR or position < 0:
+                consumer.seek(partition, left[0])
+            for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
+                empty = 0
+                if record.offset in left:
+                    headers = tuple(record.headers)
+                    place = (partition.topic, partition.partition, record.offset)
+                    found[place] = Message(record.value, record.timestamp, record.key, headers)
+            # Those that compaction or an aborted transaction took away are passed without a word.
+            position = consumer.position(partition)
+            left = [offset for offset in left if offset >= position]
+            empty += 1
+            if empty > _EMPTY_POLLS:
+                message = f"{partition.topic}[{partition.partition}] at {self._where} gives no message at {left[0]}"
+                raise SourceError(message, retryable=True)
+        return found
