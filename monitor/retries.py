@@ -235,9 +235,27 @@ class Retries:
     def _refusal_of(self, place: Place, message: Message | None) -> str:
         if message is None:
             return "it is gone from its stream, and the store has at most its start"
-        if any(is_of_erased(self._erasures, name, self._subjects[name], message) for name in self._readers_of(place)):
-            return "its subject was erased"
-        return ""
+        return "its subject was erased" if self._erasures and self._is_of_erased(place[0], message) else ""
+
+    def _is_of_erased(self, topic: str, message: Message) -> bool:
+        """Whether any model that reads the topic knows the message as one of an erased subject."""
+        for name in self._readers.get(topic, {}):
+            path = self._models[name].spec.keep.subject
+            if path is not None:
+                subject = self._decoder(topic).text_at(message.value, message.headers, path)
+                if subject and self._erasures.covers(name, subject, message.record_ms):
+                    return True
+        return False
+
+    def _decoder(self, topic: str) -> Decoder:
+        if topic not in self._decoders:
+            specs = {name: self._models[name].spec for name in self._readers[topic]}
+            plans = [
+                TopicPlan(name, self._readers[topic][name], spec.schema_, spec.keep.subject)
+                for name, spec in specs.items()
+            ]
+            self._decoders[topic] = decoder_for(plans, self._schemas)
+        return self._decoders[topic]
 
     def _put_back(self, messages: Mapping[Place, Message]) -> dict[Place, Written]:
         kafka = [place for place in messages if self._is_kafka(place)]

@@ -215,8 +215,10 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
     from monitor.clock import SystemClock
     from monitor.config import load
     from monitor.inprocess import InProcess
+    from monitor.logs import log_to_stderr
     from monitor.service import Service
 
+    log_to_stderr(as_json=False)
     service = Service(load(config), SystemClock(), read=False)
     try:
         with Leeway("http://embedded", retries=0, transport=InProcess(create_app(service))) as leeway:

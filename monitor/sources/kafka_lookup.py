@@ -8,7 +8,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from monitor.config.service import KafkaCluster
+from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.letters import Message, Place
 from monitor.sources.kafka_connection import check_reachable, connected, explained, options_of
