@@ -235,6 +235,8 @@ class Retries:
     def _refusal_of(self, place: Place, message: Message | None) -> str:
         if message is None:
             return "it is gone from its stream, and the store has at most its start"
+        if self._log is None and not self._is_kafka(place):
+            return "this process takes no events of HTTP streams: ask one with the role `ingest`"
         return "its subject was erased" if self._erasures and self._is_of_erased(place[0], message) else ""
 
     def _is_of_erased(self, topic: str, message: Message) -> bool:

@@ -219,7 +219,8 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
     from monitor.service import Service
 
     log_to_stderr(as_json=False)
-    service = Service(load(config), SystemClock(), read=False)
+    # Not started: nothing is read or judged. The two roles have the tables and the log of HTTP streams.
+    service = Service(load(config), SystemClock(), roles=("evaluate", "ingest"))
     try:
         with Leeway("http://embedded", retries=0, transport=InProcess(create_app(service))) as leeway:
             yield leeway

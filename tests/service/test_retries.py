@@ -23,6 +23,7 @@ from tests.cli.console import Console
 from tests.service import shop
 from tests.services.kafka import Cluster
 
+ROLES = ("evaluate", "ingest")
 SPEC: dict[str, Any] = {
     "schema": {"features": {"amount": {"type": "numeric"}}},
     "detect": {"rules": []},
@@ -66,7 +67,7 @@ def test_a_message_is_put_back_as_it_was_and_counts_once_the_configuration_is_me
     assert read(wrong, store).reasons == {"no_event_time": 2}
 
     mended = on_topic(tmp_path / "mended", kafka, topic_name)
-    service = Service(mended, SystemClock(), store, read=False)
+    service = Service(mended, SystemClock(), store, roles=ROLES)
     with serving(service) as url:
         planned = leeway("dead-letters", "retry", "--model", "shop", "--dry-run", "--json", "--url", url)
         assert planned.code == 0, planned.err
@@ -115,7 +116,7 @@ def test_what_must_not_come_back_is_refused_and_the_rest_is_put_back(
     digest = erasures.hash_of("ann", make_key=lambda: (1, "00" * 32))
     erasures.add(Erasure(digest, "shop", 1, 1 << 62, DONE, ()))
 
-    service = Service(configuration, SystemClock(), store, read=False)
+    service = Service(configuration, SystemClock(), store, roles=ROLES)
     with serving(service) as url:
         said = {
             offset: leeway("dead-letters", "retry", topic_name, 0, offset, "--json", "--url", url).lines[0]
@@ -147,7 +148,7 @@ def test_what_kafka_no_longer_has_comes_from_the_store_if_it_is_whole(
 
         admin.delete_records({TopicPartition(topic_name, 0): 3})
 
-    service = Service(configuration, SystemClock(), store, read=False)
+    service = Service(configuration, SystemClock(), store, roles=ROLES)
     with serving(service) as url:
         done = leeway("dead-letters", "retry", "--all", "--yes", "--url", url)
         rows = leeway("dead-letters", "retry", "--all", "--again", "--dry-run", "--json", "--url", url).lines
@@ -161,7 +162,7 @@ def test_what_kafka_no_longer_has_comes_from_the_store_if_it_is_whole(
 def test_a_message_of_an_http_stream_is_posted_again(tmp_path: Path, leeway: Console) -> None:
     model = shop.model("shop", {"http": "shop"}, **SPEC)
     path = shop.configured(tmp_path, model)
-    service = Service(load(path), SystemClock(), read=False)
+    service = Service(load(path), SystemClock(), roles=ROLES)
     service.accept("shop", [BAD, event(1)])
     Replay(service.configuration, service.store, Once(service)).run()
     service.stop()
@@ -175,7 +176,7 @@ def test_a_message_of_an_http_stream_is_posted_again(tmp_path: Path, leeway: Con
     store = open_store("chdb", path=str(tmp_path / "store"))
     assert retries(store) == [("shop", 0, 0, 1, 0, 2)]
     store.close()
-    service = Service(load(path), SystemClock(), read=False)
+    service = Service(load(path), SystemClock(), roles=ROLES)
     assert service._http_log.read("shop", 2, 9).payloads == [BAD]
     service.stop()
 
@@ -197,7 +198,7 @@ def test_files_say_that_they_cannot_be_retried(tmp_path: Path, leeway: Console) 
     configuration = load(path)
     store = MemoryStore()
     Replay(configuration, store, FileSource({"events.jsonl": [events]})).run()
-    service = Service(configuration, SystemClock(), store, read=False)
+    service = Service(configuration, SystemClock(), store, roles=ROLES)
     with serving(service) as url:
         said = leeway("dead-letters", "retry", "--all", "--url", url)
     assert "files cannot be retried" in said.out
