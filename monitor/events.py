@@ -56,6 +56,17 @@ class Records:
     def __len__(self) -> int:
         return len(self.payloads)
 
+    def __getitem__(self, part: slice) -> Records:
+        return Records(
+            self.topic,
+            self.partition,
+            self.offsets[part],
+            self.timestamps_ms[part],
+            self.payloads[part],
+            None if self.keys is None else self.keys[part],
+            None if self.headers is None else self.headers[part],
+        )
+
     @property
     def payload_bytes(self) -> int:
         """How many bytes the payloads have together."""

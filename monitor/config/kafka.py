@@ -123,6 +123,11 @@ class KafkaCluster(Strict):
         default=None,
         description="a topic, or {topic, kept}, for messages that could not be used; a source may name another",
     )
+    records: Literal["auto", "batches", "plain"] = Field(
+        default="auto",
+        description="`batches` reads many records at once, `plain` one by one; `auto` is `batches` where the client"
+        " allows it",
+    )
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="passed to kafka-python's consumer as they are"
     )

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
@@ -15,6 +14,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.sources.kafka_batches import records_of
 from monitor.sources.kafka_connection import (
     check_codecs,
     check_reachable,
@@ -25,6 +25,7 @@ from monitor.sources.kafka_connection import (
 )
 from monitor.sources.kafka_group import keep_joins
 from monitor.sources.kafka_pause import SharedConsumer
+from monitor.sources.kafka_trial import read_batches
 
 __all__ = ["Change", "KafkaSource"]
 
@@ -80,6 +81,7 @@ class KafkaSource:
         self._changes: list[Change] = []
         self._told: list[Change] = []
         self._lock = threading.Lock()
+        self._in_batches = False
 
     def open(self, resume: Resume) -> None:
         """Connect; without a checkpoint a partition starts where ``cluster.start`` says.
@@ -97,6 +99,7 @@ class KafkaSource:
         if "proxy_url" not in self._options:
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
         self._consumer = connected(self._options, self._where)
+        self._in_batches = read_batches(self._consumer, self._cluster.records)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
         try:
@@ -135,7 +138,7 @@ class KafkaSource:
         if (refusal := refusal_of(self._consumer)) is not None:
             raise explained(refusal, self._where) from refusal
         self._take_changes()
-        found = [self._records(partition, messages) for partition, messages in polled.items()]
+        found = [records for partition, messages in polled.items() for records in self._records(partition, messages)]
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
         return [records for records in found if len(records)]
@@ -257,19 +260,10 @@ class KafkaSource:
             retryable=False,
         )
 
-    def _records(self, partition: TopicPartition, messages: list[Any]) -> Records:
+    def _records(self, partition: TopicPartition, messages: list[Any]) -> list[Records]:
+        found = messages if self._in_batches else [records_of(partition.topic, partition.partition, messages)]
         end = self._ends.get(partition)
-        if end is not None and messages and messages[-1].offset >= end:
-            messages = [message for message in messages if message.offset < end]
-        return Records(
-            partition.topic,
-            partition.partition,
-            np.array([message.offset for message in messages], dtype=np.int64),
-            np.array([message.timestamp for message in messages], dtype=np.int64),
-            [message.value for message in messages],
-            [message.key for message in messages],
-            [tuple(message.headers) for message in messages] if any(m.headers for m in messages) else None,
-        )
+        return found if end is None else [records[: int(records.offsets.searchsorted(end))] for records in found]
 
     def _ended(self, partition: TopicPartition) -> bool:
         position = self._position(partition)

@@ -11,11 +11,18 @@ from kafka import KafkaProducer, TopicPartition, codec
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
 from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka_trial import read_batches
 from sinks.store.contract import StoreError
 from tests.services.kafka import Cluster
 from tests.sources.reading import PATIENCE, Log, keep, named, nowhere, produce, read, read_to_end, source
 
 pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(autouse=True, params=["batches", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here is run on both ways of reading."""
+    monkeypatch.setattr("monitor.sources.kafka.read_batches", lambda it, _wanted: read_batches(it, request.param))
 
 
 def test_records_come_with_offsets_times_and_tombstones(kafka: Cluster, topic: str) -> None:
@@ -27,7 +34,7 @@ def test_records_come_with_offsets_times_and_tombstones(kafka: Cluster, topic: s
     assert (records.topic, records.partition) == (topic, 0)
     assert records.offsets.tolist() == [0, 1, 2]
     assert records.timestamps_ms.tolist() == [1_000, 1_001, 1_002]
-    assert records.payloads == [b"0", None, b"2"]
+    assert list(records.payloads) == [b"0", None, b"2"]
 
 
 def test_a_restarted_reader_goes_on_at_its_checkpoint_whatever_the_group_committed(kafka: Cluster, topic: str) -> None:
