@@ -109,7 +109,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def _contestants(options: argparse.Namespace) -> list[str]:
     quix = [sys.executable if options.quix is None else options.quix, "-c", "import quixstreams"]
     there = subprocess.run(quix, capture_output=True, check=False).returncode == 0
-    return ["leeway", "sparse", "river", *(["quix"] if there else [])]
+    return ["leeway", "sparse", "plain", "river", *(["quix"] if there else [])]
 
 
 def _run(
@@ -155,7 +155,7 @@ def report(found: dict[str, Any]) -> list[str]:
     )
     lines = [head, f"{'events/s':52}{'best':>12}{'median':>12}"]
     names = {**NAMES, "sparse": "leeway, panes with a tenth of the events"}
-    for key in ("leeway", "sparse", "river", "quix"):
+    for key in ("leeway", "sparse", "plain", "river", "quix"):
         if key in found:
             lines.append(f"{names[key]:52}{found[key]['best']:12,.0f}{found[key]['median']:12,.0f}")
         elif key == "quix":
