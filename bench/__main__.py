@@ -14,7 +14,19 @@ from typing import Any
 
 __all__ = ["BENCHES", "main"]
 
-BENCHES = ("replay", "startup", "decode", "detectors", "sketches", "store", "history", "backtest", "corrupt", "kafka")
+BENCHES = (
+    "replay",
+    "startup",
+    "decode",
+    "formats",
+    "detectors",
+    "sketches",
+    "store",
+    "history",
+    "backtest",
+    "corrupt",
+    "kafka",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,8 +24,8 @@ DECODERS: dict[str, str] = {
 """By the `kind` of a source's `format`. Named, not imported: who reads JSON alone does not wait for the others."""
 
 
-def decoder_for(plans: Sequence[TopicPlan], schemas: Schemas = NO_SCHEMAS) -> Decoder:
-    """Make the decoder of a topic, of which all models say the same format.
+def decoder_for(plans: Sequence[TopicPlan], schemas: Schemas = NO_SCHEMAS, **limits: int) -> Decoder:
+    """Make the decoder of a topic, of which all models say the same format; ``limits`` are the decoder's own.
 
     Raises
     ------
@@ -34,5 +34,5 @@ def decoder_for(plans: Sequence[TopicPlan], schemas: Schemas = NO_SCHEMAS) -> De
     """
     module, _, name = DECODERS[plans[0].source.format.kind].partition(":")
     make: Callable[..., Any] = getattr(import_module(module), name)
-    made: Decoder = make(plans, schemas)
+    made: Decoder = make(plans, schemas, **limits)
     return made

@@ -131,10 +131,7 @@ def _as_number(value: object, least_digits: int) -> int | float | None:
         return value
     if isinstance(value, str) and len(value) >= least_digits and _INTEGER.fullmatch(value):
         return int(value)
-    if isinstance(value, Cell) and not _INTEGER.fullmatch(value):
-        parsed = value.parsed()
-        return parsed if isinstance(parsed, float) else None
-    return None
+    return value.fraction() if isinstance(value, Cell) else None
 
 
 def _bounded(x: int | float, unit: str) -> tuple[int, str]:

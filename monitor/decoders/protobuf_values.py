@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -41,17 +42,23 @@ def document_of(descriptor: Descriptor, begun: dict[str, list[Convert]] | None =
         itself = begun[descriptor.full_name]
         return lambda message: itself[0](message)  # noqa: PLW0108 -- it is empty as yet
     begun[descriptor.full_name] = prepared = []
-    fields = {field.number: (field.name, _convert(field, begun)) for field in descriptor.fields}
-    defaults = {
-        field.name: _default(field) for field in descriptor.fields if not field.has_presence and not field.is_repeated
-    }
+    converts = [(field, _convert(field, begun)) for field in descriptor.fields]
+    plain = [field.name for field, convert in converts if convert is None]
+    other = [(field, convert) for field, convert in converts if convert is not None]
+    # All at once: looked up one by one, fields cost more than parsing the message.
+    values_of = attrgetter(*plain) if len(plain) > 1 else lambda message: [getattr(message, name) for name in plain]
+    can_tell = [field.name for field, convert in converts if convert is None and field.has_presence]
 
     def document(message: Any) -> dict[str, Any]:
-        found = defaults.copy()
-        for field, value in message.ListFields():
-            name, convert = fields.get(field.number, (None, None))
-            if name is not None:
-                found[name] = value if convert is None else convert(value)
+        found = dict(zip(plain, values_of(message), strict=True))
+        was_set = message.HasField
+        for name in can_tell:
+            if not was_set(name):
+                del found[name]
+        for field, convert in other:
+            value = getattr(message, field.name)
+            if was_set(field.name) if field.has_presence else not field.is_repeated or len(value):
+                found[field.name] = convert(value)
         return found
 
     prepared.append(document)
@@ -76,11 +83,6 @@ def _convert_one(field: FieldDescriptor, begun: dict[str, list[Convert]]) -> Con
         symbols = {number: value.name for number, value in field.enum_type.values_by_number.items()}
         return lambda value: symbols.get(value, value)
     return _base64 if field.type == FieldDescriptor.TYPE_BYTES else None
-
-
-def _default(field: FieldDescriptor) -> Any:
-    convert = _convert_one(field, {})
-    return field.default_value if convert is None else convert(field.default_value)
 
 
 def _key(key: Any) -> str:

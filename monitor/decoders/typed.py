@@ -9,6 +9,7 @@ from monitor.decoders.contract import TopicPlan
 from monitor.decoders.document import MAX_PAYLOAD_BYTES, checked
 from monitor.decoders.messages import MessageDecoder, Reading
 from monitor.decoders.registry import Registered
+from monitor.decoders.rewritten import rewritten
 from monitor.decoders.schemas import HEAD_BYTES, NO_SCHEMAS, Numbered, Schemas, framed
 from monitor.events import Records
 
@@ -67,4 +68,4 @@ class TypedDecoder(MessageDecoder):
                 return self._bare(payload, 0)
             return find(framed(payload))(payload, HEAD_BYTES)
 
-        return Reading([b""] * len(records), document)
+        return rewritten(document, len(records))

@@ -18,6 +18,7 @@ MAX_NAME = 256
 """The longest category or version, in characters."""
 
 _SHOWN = 80
+_FRACTION = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,17 @@ class Cell(str):
             except ValueError:  # the next reader, or the text
                 continue
         return str(self)
+
+    def fraction(self) -> float | None:
+        """The number that is written, if it is short and not a whole one.
+
+        Examples
+        --------
+        >>> Cell("1.7e9").fraction(), Cell("17").fraction(), Cell("x").fraction()
+        (1700000000.0, None, None)
+        """
+        parsed = self.parsed() if len(self) <= _FRACTION else None
+        return parsed if isinstance(parsed, float) else None
 
 
 def number(value: object) -> tuple[float, str]:
@@ -117,6 +129,8 @@ def display(value: object) -> str:
     >>> display(float("inf")), display(NotAnObject("x"))
     ('Infinity', 'inside "x", which is not an object')
     """
+    if isinstance(value, Cell) and (fraction := value.fraction()) is not None:
+        return display(fraction)
     if isinstance(value, NotAnObject):
         return f"inside {display(value.parent)}, which is not an object"
     if isinstance(value, str) and len(value) > _SHOWN:

@@ -105,7 +105,8 @@ def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
     plain = [table[name].to_pylist() for name in ("topic", "partition", "offset", "model", "payload_bytes")]
     for topic, partition, offset, model, size, payload in zip(*plain, payloads, strict=True):
         readers = [name for name in ([model] if model else subject.models) if _reads(subject.models[name], topic)]
-        if any(is_of(subject, subject.models[name], payload, size) for name in readers):
+        of_each = [(subject.models[name], _is_json(subject.models[name], topic)) for name in readers]
+        if any(is_of(subject, reader, payload, size, readable=readable) for reader, readable in of_each):
             for name in readers:
                 found.setdefault(name, []).append((topic, partition, offset))
     return found
@@ -115,10 +116,15 @@ def _reads(model: Model, topic: str) -> bool:
     return any(source.topic == topic for source in model.spec.sources)
 
 
-def is_of(subject: Subject, model: Model, payload: bytes, size: int) -> bool:
+def _is_json(model: Model, topic: str) -> bool:
+    """Whether the topic's messages can be read without a registry and without their headers."""
+    return any(source.topic == topic and source.format.kind in {"json", "parquet"} for source in model.spec.sources)
+
+
+def is_of(subject: Subject, model: Model, payload: bytes, size: int, *, readable: bool = True) -> bool:
     """Whether a message is the subject's: by its field, or, where it cannot be read, by holding the key at all."""
     path = model.spec.keep.subject
-    if path is not None and len(payload) == size:
+    if readable and path is not None and len(payload) == size:
         try:
             return text_at(parse(payload), path) == subject.key
         except Refused:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import backtest, corrupt, history, replay, soak, startup
+from bench import backtest, corrupt, formats, history, replay, soak, startup
 from bench import store as stores
+from monitor.decoders import DECODERS
 from tests.services.kafka import Cluster
 
 FIGURES = {"leeway", "command", "river", "ratio"}
@@ -32,6 +33,15 @@ def test_the_first_process_compiles_and_the_next_does_not() -> None:
     found = startup.measure(events=20, rounds=1)
 
     assert found["compiling_s"] > found["cached_best_s"] > 0
+
+
+def test_formats_prints_a_rate_for_each_that_can_be_configured(capsys: pytest.CaptureFixture[str]) -> None:
+    formats.main(["--rounds", "1"])
+
+    *_, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert {name.partition(",")[0] for name in found if ":" not in name} == set(DECODERS) - {"parquet"}
+    assert all(rate > 0 for rate in found.values())
 
 
 def test_backtest_prints_seconds_and_where_they_go(capsys: pytest.CaptureFixture[str]) -> None:

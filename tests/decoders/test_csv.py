@@ -8,11 +8,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.decoders import Decoded, decoder_for
 from tests.decoders.plans import NOON_MS, plan, records
+from tests.decoders.test_both_ways import seen
 
 AMOUNT = {"features": {"amount": "numeric"}}
 COUNTRY = {"features": {"country": "category"}}
@@ -124,6 +125,43 @@ def test_event_times_in_every_form(cell: str) -> None:
 
     assert decoded.problems == []
     assert decoded.events["m"].event_ms.tolist() == [NOON_MS]
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", "NULL", "true", "7", "-0", "007", "1.50", " 3", "nan", "-inf", "1e999", "1_0", "+1", "1.7e9", "0" * 20]
+    ),
+    st.sampled_from(
+        [str(NOON_MS), "1700000000.25", "2023-11-14T22:13:20Z", "20231114", "9" * 400, "x" * 257, '"', "ä,b"]
+    ),
+    st.floats().map(str),
+    st.integers().map(str),
+    st.text(st.characters(codec="utf-8"), max_size=5),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(CELLS, min_size=4, max_size=5), max_size=5), st.sampled_from(["auto", "s", "iso"]), st.booleans()
+)
+def test_another_model_on_the_topic_changes_nothing(rows: list[list[str]], unit: str, extra: bool) -> None:
+    form = {"kind": "csv", "columns": ["ts", "n", "c", "other"], "missing": ["", "NULL"]}
+    schema = {"features": {"n": "numeric", "c": "category"}, "version": "c", "extra": "count" if extra else "ignore"}
+    mine = plan(schema, format=form, event_time={"path": "ts", "unit": unit})
+    # It reads each column as something else, so that none can be read at once.
+    other = plan({"features": {"ts": "numeric", "n": "category", "c": "numeric"}}, "other", format=form)
+    payloads = []
+    for row in rows:
+        out = io.StringIO()
+        csv.writer(out).writerow(row)
+        payloads.append(out.getvalue().encode())
+
+    alone = seen(decoder_for([mine]).decode(records(payloads)))
+    together = seen(decoder_for([mine, other]).decode(records(payloads)))
+
+    assert together["events"].get("m") == alone["events"].get("m")
+    assert [item for item in together["problems"] if item[0] != "other"] == alone["problems"]
+    assert together["extra"] == alone["extra"]
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=2, max_size=2))

@@ -143,3 +143,17 @@ def test_fields_beside_the_named_ones_are_counted_in_every_format(
     decoded = decode(one, written[name].payloads, written[name].headers)
 
     assert set(decoded.extra) == {("m", field) for field in ("ts", "v", "count", "flag", "country")}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_whom_a_message_is_about_can_be_asked_of_any_message(
+    name: str, written: dict[str, Written], schemas: Schemas
+) -> None:
+    form, payload = written[name].format, written[name].payloads[1]
+    headers: Headers = (written[name].headers or [()])[-1]
+    one = decoder_for([plan(SCHEMA, format=form)], schemas, max_payload_bytes=10)
+
+    assert one.text_at(payload, headers, "id") == "b"
+    assert one.text_at(payload, headers, "nothing.here") == ""
+    assert one.text_at(payload[:-3], headers, "id") in {"", "b"}
+    assert one.text_at(None, headers, "id") == ""

@@ -427,6 +427,26 @@ def test_a_slice_that_is_the_subject_goes_out_of_hours_of_drift_and_others_stay(
     assert left == ["", f"customer={KEY}0"]
 
 
+def test_of_dead_letters_that_are_no_json_alone_the_bytes_decide(store: ChdbStore) -> None:
+    sources = [{"kafka": "shop", "format": "cloudevents", "event_time": "ce.time"}, {"kafka": "plain"}]
+    configuration = configured(**{**MODEL, "sources": [*sources, MODEL["sources"][-1]]})
+    event = json.dumps({"specversion": "1.0", "data": {"customer": {"id": KEY}}}, ensure_ascii=False).encode()
+    of_another = event.replace(KEY.encode(), b"somebody else")
+    letters = [("shop", event), ("shop", of_another), ("plain", event)]
+    rows_of = {
+        "topic": [topic for topic, _ in letters],
+        "payload": [payload for _, payload in letters],
+        "payload_bytes": [len(payload) for _, payload in letters],
+    }
+    store.append("dead_letters", plain("dead_letters", len(letters), model="loans", **rows_of), "a")
+
+    erase(store, configuration, Request(KEY), ManualClock(NOW_MS))
+
+    # Of plain JSON the field decides, and there is none at that place.
+    left = [(row["topic"], row["payload"]) for row in rows(store, "dead_letters")]
+    assert left == [("plain", event.hex()), ("shop", of_another.hex())]
+
+
 def test_requests_that_cannot_be_met_are_refused(filled: ChdbStore) -> None:
     with pytest.raises(InputError, match="no model is called 'other'"):
         erased(filled, model="other")
