@@ -128,7 +128,8 @@ class Columns:
         adjacent = slots == list(range(first, first + len(slots)))
         values = self._found.values[first : first + len(slots)] if adjacent else self._found.values[slots]
         if not self._found.ok.all():
-            values[:, ~self._found.ok] = np.nan
+            # Each model completes them by itself, so they must be its own.
+            values = np.where(self._found.ok, values, np.nan)
         return values
 
     def whole(self, path: Path) -> NDArray[np.int64] | None:

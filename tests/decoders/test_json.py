@@ -287,3 +287,18 @@ def test_extra_fields_are_counted_and_the_first_message_with_each_is_recorded() 
     extra = [p for _, p in decoded.problems if p.reason == "extra_field"]
     assert [(p.offset, p.action, p.field, p.detail) for p in extra] == [(1, "kept", "f.y", '"new"')]
     assert [p.reason for _, p in decoder.decode(records(payloads[:3])).problems] == []
+
+
+def test_what_one_model_makes_of_an_odd_message_is_its_own() -> None:
+    plans = [
+        plan(AMOUNT, "all"),
+        plan(AMOUNT, "some", where={"c": "a"}),
+        plan({"features": {"amount": "numeric", "n": "numeric"}}, "more"),
+    ]
+    payloads = [b'{"amount": 1, "c": "a"}', b'{"amount": 2, "n": NaN}', b'{"amount": "x", "c": "a"}']
+
+    events = JsonDecoder(plans).decode(records(payloads)).events
+
+    assert events["all"].numeric.tolist() == [[1.0, 2.0, math.inf]]
+    assert events["some"].numeric.tolist() == [[1.0, math.inf]]
+    assert events["more"].numeric[0].tolist() == [1.0, 2.0, math.inf]
