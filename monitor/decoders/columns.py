@@ -62,10 +62,12 @@ class Rows:
         values = self.columns.numbers(paths)
         return values if self.chosen is None else np.ascontiguousarray(values[:, self.chosen])
 
-    def whole(self, path: Path) -> Integers | None:
-        """The values at ``path`` if every message of the batch has an integer of 64 bits there, else None."""
-        values = self.columns.whole(path)
-        return values if self.chosen is None or values is None else values[self.chosen]
+    def times(self, path: Path) -> Integers | Packed | list[Any]:
+        """The values at ``path``, together if all messages of the batch have integers of 64 bits or texts there."""
+        whole = self.columns.whole(path)
+        if whole is not None:
+            return whole if self.chosen is None else whole[self.chosen]
+        return self.texts(path)[0] if self.columns.texts_only(path) else self.coded(path).tolist()
 
     def texts(self, path: Path) -> tuple[Packed, list[int]]:
         """The texts at ``path``, absent where there is none; and which rows hold something else than one."""
@@ -145,8 +147,7 @@ class ModelColumns:
         if self.time is None:
             outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
             return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
-        whole = rows.whole(self.time)
-        event_ms, reasons = self.times.read(partition, rows.coded(self.time).tolist() if whole is None else whole)
+        event_ms, reasons = self.times.read(partition, rows.times(self.time))
         wrong = {index: (reason, display(rows.value(self.time, index))) for index, reason in reasons.items()}
         max_ahead_ms = self.plan.source.max_ahead
         ahead = (rows.record_ms >= _PLAUSIBLE_RECORD_MS) & (event_ms > rows.record_ms + max_ahead_ms)

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.decoders import iso8601
 from monitor.decoders.values import Cell
+from monitor.packed import Packed, Texts
 
 __all__ = ["BOUND_MS", "EventTimes"]
 
@@ -29,6 +31,7 @@ _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _PRODUCT_IS_FINITE = 1e300
 _INTEGER = re.compile(r"-?[0-9]{1,30}")
 Values = Sequence[object] | NDArray[np.int64]
+Read = Values | Packed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = "event_time_unreadable"
 _OUTSIDE = "event_time_out_of_bounds"
@@ -55,13 +58,13 @@ class EventTimes:
         self.unit = unit
         self.units: dict[int, str] = {}
 
-    def read(self, partition: int, values: Values) -> tuple[NDArray[np.int64], dict[int, str]]:
+    def read(self, partition: int, values: Read) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return times, and the reason for each that cannot be used.
 
         Parameters
         ----------
         partition : int
-        values : sequence of n JSON values, or int64 array [n]
+        values : sequence of n JSON values, int64 array [n], or Packed texts [n]
 
         Returns
         -------
@@ -70,6 +73,11 @@ class EventTimes:
         wrong : dict of int to str
             Index to reason.
         """
+        if isinstance(values, Packed):
+            found = iso8601.times(values) if self.unit in {"auto", "iso"} else None
+            if found is not None and (not len(found) or found.max() < BOUND_MS):
+                return found, {}
+            values = Texts(values).tolist()
         if self.unit != "auto":
             return self._read(values, self.unit)
         if partition in self.units:

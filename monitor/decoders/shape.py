@@ -165,6 +165,15 @@ class Columns:
         starts[~usual] = 0
         return Packed(found.buffer, starts, sizes), np.flatnonzero(odd)
 
+    def texts_only(self, path: Path) -> bool:
+        """Whether every message has a text at ``path``, and not an empty one."""
+        if path in self._given:
+            return False
+        slot, below = self._place(path)
+        found = self._found
+        texts = (found.kinds[slot] == scan.TEXT) & (found.last[slot] > found.first[slot])
+        return not below and bool(found.ok.all()) and bool(texts.all())
+
     def value(self, path: Path, index: int) -> object:
         """The value at ``path`` of one message."""
         if index in self._documents or path in self._given:

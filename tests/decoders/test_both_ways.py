@@ -115,6 +115,8 @@ def seen(decoded: Decoded) -> dict[str, Any]:
 @example([b'{"f": null, "ts": 1700000000}', b'{"f": "x", "ts": 1700000000}', b'{"f": {"g": 3}, "ts": 1700000000}'])
 @example([b'{"other": "\xff"}', b'{"other": "\xed\xa0\x80"}', b'{"\xff": 1}'])
 @example([b'{"n": "x", "n": 1, "ts": 1700000000}', b'{"f": {"x": 1}, "f": {"g": 2}, "ts": 1700000000}'])
+@example([b'{"ts": "2023-11-14T22:13:20Z"}', b'{"ts": 5}', b'{"ts": "17"}', b'{"ts": "1700000000"}', b'{"ts": ""}'])
+@example([b'{"ts": "2023-11-14T22:13:20.5+01:00"}', b'{"ts": "2023-11-14 22:13:20"}'])
 def test_the_fast_and_the_slow_way_agree(payloads: list[bytes]) -> None:
     fast, slow = FAST, SLOW
     fast.forget(0)
