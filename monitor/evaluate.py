@@ -90,6 +90,7 @@ class Evaluated:
     """What one call of :meth:`Evaluation.advance` did."""
 
     windows: int = 0
+    ends: list[range] = field(default_factory=list)
     scores: int = 0
     transitions: list[Transition] = field(default_factory=list)
 
@@ -180,6 +181,7 @@ class Evaluation:
         append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms
         done.windows += len(ends)
+        done.ends.append(ends)
         done.transitions += transitions
 
     # -- state -------------------------------------------------------------------------------------------------

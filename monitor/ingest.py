@@ -14,10 +14,11 @@ A crash between any two of them repeats rows, under the same keys and with the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor import checkpoint
+from monitor.clock import Clock, SystemClock
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasures import ErasureList
@@ -26,8 +27,10 @@ from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.labels import LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
+from monitor.reached import Reached
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Change, Partition, Source
+from monitor.stopwatch import Stopwatch
 from monitor.unwritten import Unwritten
 from monitor.watch import Watch
 from monitor.watermark import NEVER
@@ -36,6 +39,7 @@ from sinks.store.contract import Store
 __all__ = ["Counters", "Ingest"]
 
 _COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "findings", "bytes")
+_COUNTED_BY = ("reasons", "rejected_bytes", "changes", "failures", "seconds")
 
 
 @dataclass
@@ -47,6 +51,14 @@ class Counters:
     records, events, labels, rejected, kept, late, unmatched, findings : int
     reasons : dict of str to int
         Problems by reason.
+    rejected_bytes : dict of str to int
+        Bytes of rejected messages, by reason.
+    changes : dict of str to int
+        How often partitions were assigned, revoked and lost.
+    failures : dict of str to int
+        How often reading was begun anew, by what had failed: source or store.
+    seconds : dict of str to float
+        Time by step: poll, decode, fold, write, dead_letters, checkpoint.
     """
 
     records: int = 0
@@ -59,6 +71,10 @@ class Counters:
     findings: int = 0
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    rejected_bytes: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def sum(cls, parts: Iterable[Counters]) -> Counters:
@@ -67,18 +83,26 @@ class Counters:
         for part in parts:
             for name in _COUNTED:
                 setattr(total, name, getattr(total, name) + getattr(part, name))
-            # A copy: the worker's thread may meet a new reason meanwhile.
-            for reason, count in part.reasons.copy().items():
-                total.reasons[reason] = total.reasons.get(reason, 0) + count
+            for name in _COUNTED_BY:
+                sums: dict[str, float] = getattr(total, name)
+                # A copy: the worker's thread may meet a new reason meanwhile.
+                for key, value in getattr(part, name).copy().items():
+                    sums[key] = sums.get(key, 0) + value
         return total
 
-    def problem(self, problem: Problem) -> None:
-        """Count one."""
+    def problem(self, problem: Problem, size: int = 0) -> None:
+        """Count one, of a message of ``size`` bytes."""
         if problem.action == REJECTED:
             self.rejected += 1
+            add(self.rejected_bytes, problem.reason, size)
         else:
             self.kept += 1
-        self.reasons[problem.reason] = self.reasons.get(problem.reason, 0) + 1
+        add(self.reasons, problem.reason)
+
+
+def add(counts: dict[str, int], key: str, count: int = 1) -> None:
+    """Add to a count."""
+    counts[key] = counts.get(key, 0) + count
 
 
 @dataclass
@@ -130,6 +154,8 @@ class Ingest:
         Sends them to topics as well.
     schemas : Schemas
         For decoders.
+    clock : Clock or None
+        For metrics; the machine's if None.
     """
 
     def __init__(
@@ -141,6 +167,7 @@ class Ingest:
         erasures: ErasureList | None = None,
         letters: DeadLetters | None = None,
         schemas: Schemas = NO_SCHEMAS,
+        clock: Clock | None = None,
     ) -> None:
         self._store, self._source, self._letters = store, source, letters
         self._erasures = ErasureList(store) if erasures is None else erasures
@@ -161,6 +188,10 @@ class Ingest:
         self.positions: dict[Partition, int] = {}
         """Where each partition stands that was assigned or read: the offset behind what is read, also if in part."""
         self._unwritten = Unwritten()
+        self._clock = clock or SystemClock()
+        self._watch = Stopwatch(self._clock, self.counters.seconds)
+        self.reached: dict[Partition, Reached] = {}
+        """How far partitions are, for whoever looks on; its values do not change, they are replaced."""
 
     def open(self) -> None:
         """Connect the source; every partition starts at its checkpoint."""
@@ -172,6 +203,8 @@ class Ingest:
         """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
         loaded = checkpoint.load(self._store, "ingest", topic, partition)
         self.positions[topic, partition] = 0 if loaded is None else loaded[0]
+        position = -1 if loaded is None else loaded[0]
+        self.reached[topic, partition] = Reached(position, -1, position, -1, self._clock.monotonic_s())
         if loaded is None:
             self._states.pop((topic, partition), None)
             return None
@@ -188,6 +221,8 @@ class Ingest:
             self._unwritten.clear()
         for partition in list(self._lanes) if partitions is None else partitions:
             self._lanes.pop(partition, None)
+        for partition in list(self.reached) if partitions is None else partitions:
+            self.reached.pop(partition, None)
 
     def step(
         self,
@@ -204,8 +239,10 @@ class Ingest:
         ``write=False`` rows wait for a call of :meth:`write`.
         """
         count = 0
-        polled = self._source.poll(max_records, timeout_s)
+        with self._watch.step("poll"):
+            polled = self._source.poll(max_records, timeout_s)
         for change in self._source.changes():
+            add(self.counters.changes, change[0])
             self.forget(change[1])
             on_change(change)
         self._record_gaps()
@@ -216,6 +253,12 @@ class Ingest:
         if write:
             self.write()
         return count
+
+    @property
+    def decoded(self) -> dict[str, int]:
+        """How many messages went each way through the decoders that have several ways."""
+        decoders = list(self._decoders.values())
+        return {way: sum(getattr(decoder, way, 0) for decoder in decoders) for way in ("scanned", "parsed")}
 
     @property
     def unwritten(self) -> int:
@@ -229,7 +272,8 @@ class Ingest:
         ------
         StoreError
         """
-        return self._unwritten.write(self._store)
+        with self._watch.step("write"):
+            return self._unwritten.write(self._store)
 
     def _record_gaps(self) -> None:
         """Messages that were gone before they were read: a dead letter at the first of them."""
@@ -265,7 +309,17 @@ class Ingest:
         """
         self.write()
         if self._letters is not None:
-            self._letters.flush()
+            with self._watch.step("dead_letters"):
+                self._letters.flush()
+        with self._watch.step("checkpoint"):
+            saved = self._save()
+        now_s = self._clock.monotonic_s()
+        for partition, at in self.reached.copy().items():
+            # A partition that has not moved is where its checkpoint says.
+            self.reached[partition] = replace(at, saved_s=now_s)
+        return saved
+
+    def _save(self) -> dict[Partition, int]:
         self._erasures.reload()
         saved = {}
         for partition, lane in sorted(self._lanes.items()):
@@ -280,6 +334,8 @@ class Ingest:
             checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state)
             lane.saved_offset = lane.next_offset
             saved[partition] = offset
+            at = self.reached.get(partition, Reached())
+            self.reached[partition] = replace(at, saved=offset, saved_ms=at.read_ms)
         return saved
 
     # -- one batch ---------------------------------------------------------------------------------------------
@@ -288,7 +344,8 @@ class Ingest:
         lane = self._lane(records.topic, records.partition)
         if len(records) == 0:
             return
-        decoded = lane.decoder.decode(records)
+        with self._watch.step("decode"):
+            decoded = lane.decoder.decode(records)
         self.counters.records += len(records)
         self.counters.bytes += records.payload_bytes
         self.counters.unmatched += decoded.unmatched
@@ -297,10 +354,14 @@ class Ingest:
         for name, events in decoded.events.items():
             kind = "labels" if isinstance(lane.folds[name], LabelFold) else "events"
             setattr(self.counters, kind, getattr(self.counters, kind) + len(events))
-        folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
+        with self._watch.step("fold"):
+            folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
         lane.next_offset = self.positions[lane.topic, lane.partition] = int(records.offsets[-1]) + 1
         self._collect(lane, dead, folded, records)
         lane.hold(records)
+        at = self.reached.get((lane.topic, lane.partition), Reached(saved_s=self._clock.monotonic_s()))
+        read_ms = int(records.timestamps_ms[-1])
+        self.reached[lane.topic, lane.partition] = replace(at, read=lane.next_offset, read_ms=read_ms)
 
     def _collect(self, lane: _Lane, dead: Rows, folded: Mapping[str, Folded], records: Records | None) -> None:
         for name, out in folded.items():
@@ -337,7 +398,7 @@ class Ingest:
             self._problem(dead, (lane.topic, lane.partition), model, problem, message)
 
     def _problem(self, dead: Rows, partition: Partition, model: str, problem: Problem, message: Message) -> None:
-        self.counters.problem(problem)
+        self.counters.problem(problem, len(message.payload))
         if self._letters is not None and message is not NO_MESSAGE and not self._is_anybodys(partition[0], message):
             self._letters.send(partition, model, problem, message)
         if self._erasures and self._is_erased(partition[0], model, message):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,7 +15,19 @@ from monitor.watermark import NEVER
 if TYPE_CHECKING:
     from monitor.service import Service
 
-__all__ = ["ServiceMetrics"]
+__all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "score_latency"]
+
+SCORE_BUCKETS_S = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+
+
+def score_latency(registry: CollectorRegistry) -> Histogram:
+    """Make the histogram of how long scores took from the moment at which their window could be complete.
+
+    That moment is the window's end and the longest `allowed_lateness` of the model's sources: before it, no record can
+    be known to have been the last. It ends when the scores are stored.
+    """
+    text = "Time from when a window could be complete until its scores were stored."
+    return Histogram("leeway_score_latency_seconds", text, ["model"], buckets=SCORE_BUCKETS_S, registry=registry)
 
 
 class ServiceMetrics(Collector):
@@ -31,7 +44,10 @@ class ServiceMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
         yield from self._health()
-        yield from self._ingest()
+        yield from self._outcomes()
+        yield from self._work()
+        yield from self._positions()
+        yield from self._sent()
         yield from self._evaluate()
 
     def _health(self) -> Iterator[Metric]:
@@ -45,24 +61,70 @@ class ServiceMetrics(Collector):
             waiting.add_metric([receiver], count)
         yield waiting
 
-    def _ingest(self) -> Iterator[Metric]:
+    def _outcomes(self) -> Iterator[Metric]:
         counters = self._service.counters
         plain = {
             "records": (counters.records, "Messages read."),
             "record_bytes": (counters.bytes, "Bytes of messages read."),
             "events": (counters.events, "Events decoded; one message may be an event of several models."),
+            "labels": (counters.labels, "Labels decoded."),
+            "rejected": (counters.rejected, "Messages that count nowhere, once for each model that rejects them."),
+            "kept": (counters.kept, "Messages that count but for a field, or came late: once for each problem."),
             "unmatched_records": (counters.unmatched, "Messages that are no model's."),
             "late_events": (counters.late, "Events for panes that were closed already."),
             "findings": (counters.findings, "Detections of per-event detectors."),
         }
         for name, (value, text) in plain.items():
             yield CounterMetricFamily(f"leeway_{name}", text, value=value)
-        problems = CounterMetricFamily(
-            "leeway_problems", "Messages or fields that could not be used.", labels=["reason"]
+        yield _by("leeway_problems", "Messages or fields that could not be used.", "reason", counters.reasons)
+        yield _by("leeway_rejected_bytes", "Bytes of messages that were rejected.", "reason", counters.rejected_bytes)
+
+    def _work(self) -> Iterator[Metric]:
+        counters, workers = self._service.counters, self._service.workers
+        yield _by("leeway_ingest_seconds", "Time that ingest took, by what it did.", "step", counters.seconds)
+        ways = {way: sum(worker.decoded[way] for worker in workers) for way in ("scanned", "parsed")}
+        yield _by("leeway_decoded_records", "Messages decoded many at a time, and one by one.", "way", ways)
+        yield _by("leeway_partition_changes", "How often partitions changed hands.", "change", counters.changes)
+        yield _by("leeway_read_failures", "How often reading was begun anew.", "cause", counters.failures)
+        paused, assigned = (dict.fromkeys([worker.name for worker in workers], 0.0) for _ in range(2))
+        for worker in workers:
+            paused[worker.name] += worker.paused_s
+            assigned[worker.name] += len(worker.assigned)
+        yield _by("leeway_paused_seconds", "Time for which partitions were paused.", "source", paused)
+        held = GaugeMetricFamily("leeway_partitions_assigned", "Partitions that are read here.", labels=["source"])
+        for source, count in sorted(assigned.items()):
+            held.add_metric([source], count)
+        yield held
+        retries = getattr(self._service.store, "retries", 0)  # only a store behind a wire has any
+        yield CounterMetricFamily("leeway_store_retries", "Calls of the store that were tried again.", value=retries)
+        yield CounterMetricFamily(
+            "leeway_schema_registry_failures",
+            "Requests that a schema registry did not answer as it should.",
+            value=self._service.registry_failures,
         )
-        for reason, count in sorted(counters.reasons.items()):
-            problems.add_metric([reason], count)
-        yield problems
+
+    def _positions(self) -> Iterator[Metric]:
+        labels = ["topic", "partition", "at"]
+        records = GaugeMetricFamily("leeway_lag_records", "Offsets from a position to the end.", labels=labels)
+        seconds = GaugeMetricFamily("leeway_lag_seconds", "Age of the last record before a position.", labels=labels)
+        ages = GaugeMetricFamily(
+            "leeway_checkpoint_age_seconds", "Time since the checkpoint was current.", labels=labels[:2]
+        )
+        for worker in self._service.workers:
+            for lag in worker.lags():
+                place = [lag.partition[0], str(lag.partition[1]), lag.at]
+                records.add_metric(place, lag.records)
+                if lag.seconds is not None:
+                    seconds.add_metric(place, lag.seconds)
+            for (topic, partition), age_s in sorted(worker.checkpoint_ages_s().items()):
+                ages.add_metric([topic, str(partition)], age_s)
+        yield from (records, seconds, ages)
+
+    def _sent(self) -> Iterator[Metric]:
+        sent = self._service.dead_letters_sent()
+        counts, sizes = ({topic: both[place] for topic, both in sent.items()} for place in (0, 1))
+        yield _by("leeway_dead_letters_sent", "Messages that a topic of dead letters has taken.", "topic", counts)
+        yield _by("leeway_dead_letter_sent_bytes", "Bytes of those messages.", "topic", sizes)
 
     def _evaluate(self) -> Iterator[Metric]:
         windows = CounterMetricFamily("leeway_windows_judged", "Windows judged.", labels=["model"])
@@ -80,6 +142,10 @@ class ServiceMetrics(Collector):
             if NEVER < closed_ms < ENDED:
                 closed.add_metric([model, topic, str(partition)], closed_ms / 1000)
         yield closed
-        age = GaugeMetricFamily("leeway_checkpoint_age_seconds", "Time since the last checkpoint.")
-        age.add_metric([], self._service.checkpoint_age_s())
-        yield age
+
+
+def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family

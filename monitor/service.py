@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from monitor.evaluate import Evaluation, read_closed
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
 from monitor.letters import DeadLetters, Outlet, Place, routes_of
-from monitor.metrics import ServiceMetrics
+from monitor.metrics import ServiceMetrics, score_latency
 from monitor.partitions import Partitions, horizon, standing
 from monitor.retention import lifetimes
 from monitor.retries import Lookup, Retried, Retries
@@ -86,6 +86,7 @@ class Service:
         self.metrics = CollectorRegistry()
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
+        self._latency = score_latency(self.metrics)
         self._http_log = self._open_http_log() if self._streams() and "ingest" in self.roles else None
         self._erasures = ErasureList(self.store)
         self._evaluating, self._erasing = threading.Lock(), threading.Lock()
@@ -203,6 +204,7 @@ class Service:
             self._erasures,
             self._letters_of(source),
             self._schemas,
+            self.clock,
         )
         return Worker(
             ingest,
@@ -260,8 +262,17 @@ class Service:
         for name, waited_for in known.items():
             evaluated = self._evaluations[name].advance(waited_for, closed[name])
             self.windows[name] += evaluated.windows
+            self._note_latency(name, evaluated.ends)
             for transition in evaluated.transitions:
                 self.transitions[name, transition.state] += 1
+
+    def _note_latency(self, name: str, windows: Iterable[range]) -> None:
+        """Count how long after the moment at which they could be complete windows had their scores."""
+        now_ms = self.clock.now_ms()
+        lateness_ms = max(source.allowed_lateness for source in self.watches[name].model.spec.watched_sources)
+        for ends in windows:
+            for end_ms in ends:
+                self._latency.labels(name).observe(max(0, now_ms - end_ms - lateness_ms) / 1000)
 
     def _build_notifier(self) -> Notifier:
         spec = self.configuration.service.spec
@@ -355,6 +366,25 @@ class Service:
     def counters(self) -> Counters:
         """What has come, over all sources."""
         return Counters.sum([worker.counters for worker in self._workers])
+
+    @property
+    def workers(self) -> list[Worker]:
+        """What reads, one for each source."""
+        return self._workers
+
+    @property
+    def registry_failures(self) -> int:
+        """Requests that a schema registry did not answer as it should."""
+        return self._schemas.registry.failures if self._schemas.registry is not None else 0
+
+    def dead_letters_sent(self) -> dict[str, tuple[int, int]]:
+        """Messages and bytes that topics of dead letters have acknowledged, by topic."""
+        total: dict[str, tuple[int, int]] = {}
+        for letters in self._letters:
+            for topic, (count, size) in letters.sent.items():
+                before = total.get(topic, (0, 0))
+                total[topic] = (before[0] + count, before[1] + size)
+        return total
 
     def checkpoint_age_s(self) -> float:
         """Seconds since the oldest of the workers' last checkpoints."""

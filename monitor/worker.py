@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -11,8 +11,9 @@ import structlog
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.ingest import Counters, Ingest
+from monitor.ingest import Counters, Ingest, add
 from monitor.partitions import Partitions
+from monitor.reached import Lag, lags
 from monitor.sources.contract import Change, Partition, Source
 from sinks.store.contract import StoreError
 
@@ -68,6 +69,8 @@ class Worker:
         self._anew = False
         self._source_open = False
         self.opened = False
+        self.assigned: frozenset[Partition] = frozenset()
+        self._ends: Mapping[Partition, int] = {}
         self.trouble = ""
         self.name = type(source).__name__.removesuffix("Source").lower()
 
@@ -90,6 +93,7 @@ class Worker:
                 self.trouble = f": {error}"
                 log.warning("reading failed; trying again", source=self.name, error=str(error), wait_s=retry_s)
                 keep = isinstance(error, StoreError)
+                add(self.counters.failures, "store" if keep else "source")
             if self.opened:
                 retry_s = FIRST_RETRY_S
             self._leave(keep=keep)
@@ -202,6 +206,7 @@ class Worker:
         self._told_s = self._clock.monotonic_s()
         self._partitions.know(self._source.partitions())
         self._partitions.say(self._positions(), self._silent())
+        self.assigned, self._ends = self._source.assigned(), self._source.ends()
 
     def _positions(self) -> dict[Partition, int]:
         return {partition: self._ingest.positions.get(partition, 0) for partition in self._source.assigned()}
@@ -211,6 +216,26 @@ class Worker:
         now_s = self._clock.monotonic_s()
         ended = self._source.at_end()
         return {p for p in ended if now_s - self._active_s.setdefault(p, now_s) >= self._idle_after_s}
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which a source that has to go on polling was paused, so far."""
+        paused_s: float = getattr(self._source, "paused_s", 0.0)
+        return paused_s
+
+    @property
+    def decoded(self) -> dict[str, int]:
+        """How many messages went each way through the decoders."""
+        return self._ingest.decoded
+
+    def lags(self) -> list[Lag]:
+        """What lies between the partitions' positions and their ends, as of a moment ago."""
+        return list(lags(self._ingest.reached.copy(), self._ends, self._clock.now_ms()))
+
+    def checkpoint_ages_s(self) -> dict[Partition, float]:
+        """Seconds since the checkpoint of each partition that is read was last found to be current."""
+        now_s = self._clock.monotonic_s()
+        return {partition: now_s - at.saved_s for partition, at in self._ingest.reached.copy().items()}
 
     def checkpoint_age_s(self) -> float:
         """Seconds since the last checkpoint."""

@@ -70,6 +70,8 @@ class MessageDecoder:
         *,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
+        self.scanned = self.parsed = 0
+        """Messages read many at a time, and one by one."""
         self._models = [ModelColumns(plan) for plan in plans]
         paths: dict[Path, set[str]] = {}
         for model in self._models:
@@ -180,6 +182,9 @@ class MessageDecoder:
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
         columns = Columns(self._shape, found, documents, reading.given | self._header_values(records))
+        one_by_one = len(documents) + len(refused)
+        self.parsed += one_by_one
+        self.scanned += len(records) - one_by_one
         rows = Rows(records.offsets, records.timestamps_ms, json, columns, list(documents))
         return rows.take(np.delete(np.arange(len(rows)), refused)) if refused else rows
 

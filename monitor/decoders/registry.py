@@ -82,6 +82,9 @@ class Registry:
         self._known: dict[tuple[int, str], Registered] = {}
         self._lock = threading.Lock()
 
+    failures: int = 0
+    """Requests that were not answered as they should be."""
+
     def schema(self, number: int, form: str = "") -> Registered | None:
         """Return the schema with a number, with what it refers to; None if the registry does not have it all.
 
@@ -140,6 +143,7 @@ class Registry:
             try:
                 return self._ask_one(url, place, parameters)
             except _Trouble as error:
+                self.failures += 1
                 troubles.append(f"{url}: {error}")
         raise _Trouble("; ".join(troubles))
 

@@ -7,7 +7,7 @@ of its own: where to go on is for the checkpoint to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from monitor.events import Records
@@ -17,8 +17,8 @@ __all__ = ["Change", "Gap", "Partition", "Resume", "Source"]
 Partition = tuple[str, int]
 """Topic and partition."""
 
-Change = tuple[Literal["assigned", "revoked"], frozenset[Partition]]
-"""Partitions that changed hands."""
+Change = tuple[Literal["assigned", "revoked", "lost"], frozenset[Partition]]
+"""Partitions that changed hands; those that are lost may have been somebody else's for a while."""
 
 Gap = tuple[str, int, int, int]
 """Messages that were gone before they were read: topic, partition, first offset, and the offset after the last."""
@@ -80,6 +80,10 @@ class Source(Protocol):
 
     def at_end(self) -> frozenset[Partition]:
         """Of the assigned partitions, those in which every message that exists by now has been returned by ``poll``."""
+        ...
+
+    def ends(self) -> Mapping[Partition, int]:
+        """The offset behind the last message of each assigned partition, as far as it is known."""
         ...
 
     def close(self) -> None:

@@ -138,6 +138,10 @@ class FileSource:
         """Partitions whose file was read to its end, or to where it cannot be read any further."""
         return frozenset(partition for partition, reader in self._readers.items() if reader.ended)
 
+    def ends(self) -> dict[Partition, int]:
+        """Nothing: how many lines a file has shows when it has been read."""
+        return {}
+
     def close(self) -> None:
         """Close the files and end a waiting ``poll``."""
         self._closed.set()

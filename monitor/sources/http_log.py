@@ -370,6 +370,10 @@ class HttpSource:
             (stream, 0) for stream, following in self._next.items() if following >= self._log.bounds(stream)[1]
         )
 
+    def ends(self) -> dict[Partition, int]:
+        """The next offset to be given in each stream."""
+        return {(stream, 0): self._log.bounds(stream)[1] for stream in self._next}
+
     def close(self) -> None:
         """Nothing to let go of."""
 

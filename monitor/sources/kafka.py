@@ -188,6 +188,12 @@ class KafkaSource:
         ended = self._ended if self.bounded else self._caught_up
         return frozenset((tp.topic, tp.partition) for tp in self._consumer.assignment() if ended(tp))
 
+    def ends(self) -> dict[Partition, int]:
+        """The offset behind the newest message of each partition, as of the last answer from its leader."""
+        assigned = self._consumer.assignment()
+        known = {tp: self._ends.get(tp) if self.bounded else self._consumer.highwater(tp) for tp in assigned}
+        return {(tp.topic, tp.partition): end for tp, end in known.items() if end is not None}
+
     def close(self) -> None:
         """Leave the group. Nothing is committed."""
         if self._consumer is not None:
@@ -282,7 +288,7 @@ class KafkaSource:
             return None
         return position
 
-    def _note(self, what: Literal["assigned", "revoked"], partitions: Iterable[TopicPartition]) -> None:
+    def _note(self, what: Literal["assigned", "revoked", "lost"], partitions: Iterable[TopicPartition]) -> None:
         if partitions:
             with self._lock:
                 self._changes.append((what, frozenset((tp.topic, tp.partition) for tp in partitions)))
@@ -310,4 +316,5 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._source._note("revoked", revoked)
 
     def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
-        self.on_partitions_revoked(lost)
+        self._shared.drop(lost)
+        self._source._note("lost", lost)

@@ -104,6 +104,8 @@ class ClickhouseStore(SqlStore):
                 raise StoreError(f"{name!r} is no name of a {what}: letters, digits and _ . -")
         if not cluster and (len(hosts) > 1 or quorum):
             raise StoreError("several hosts and a quorum need the name of the cluster that they belong to")
+        self.retries = 0
+        """Calls that were tried again, so far."""
         self._address = Address(
             tuple(hosts),
             database,
@@ -181,10 +183,14 @@ class ClickhouseStore(SqlStore):
             retry=retry_if_exception(lambda error: isinstance(error, StoreError) and error.retryable),
             stop=stop_before_delay(budget_s),
             wait=wait_random_exponential(multiplier=0.1, max=5.0),
-            before_sleep=_say,
+            before_sleep=self._again_soon,
             reraise=True,
         )
         return trying(once)
+
+    def _again_soon(self, state: RetryCallState) -> None:
+        self.retries += 1
+        _say(state)
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing. Once: whether it may be repeated, only the caller knows.

@@ -73,6 +73,9 @@ class ListSource:
     def at_end(self) -> frozenset[Partition]:
         return self.assigned() if self._next == len(self._records) else frozenset()
 
+    def ends(self) -> dict[Partition, int]:
+        return {(self.topic, 0): len(self._records)}
+
     def close(self) -> None:
         pass
 
