@@ -117,8 +117,7 @@ class Channel:
         try:
             self.open()
             self._write_log()
-            for model in self._models:
-                self._read(model)
+            self._read()
             settled = self._serve_all(stop or threading.Event())
             self._move_starts()
         except StoreError as error:
@@ -155,19 +154,26 @@ class Channel:
     def _checkpoint(self, model: str) -> str:
         return f"{self.receiver.name}/{model}"
 
-    def _read(self, model: str) -> None:
-        """Queue transitions not seen before. A model's transitions come in the order of their event time."""
-        low = self._read_to_ms.get(model, self._starts_ms[model])
-        query = Query("alerts", where={"model": model}, low={"at_ms": low}, order=("at_ms",))
-        rows = rows_of(self._store.read(query))
+    def _read(self) -> None:
+        """Queue transitions not seen before: one question, however many models there are.
+
+        A model's transitions come in the order of their event time; between models there is none.
+        """
+        floors = {model: self._read_to_ms.get(model, self._starts_ms[model]) for model in self._models}
+        by_model: dict[str, list[Row]] = {}
+        for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
+            by_model.setdefault(row["model"], []).append(row)
+        for model, rows in by_model.items():
+            self._queue(model, rows)
+
+    def _queue(self, model: str, rows: list[Row]) -> None:
         known = self._read_at_end.get(model, set())
         for row in rows:
             if _key(row) not in known:
                 self._waiting.setdefault(row["alert_id"], Waiting()).rows.append(row)
-        if rows:
-            end_ms = rows[-1]["at_ms"]
-            self._read_to_ms[model] = end_ms
-            self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
+        end_ms = rows[-1]["at_ms"]
+        self._read_to_ms[model] = end_ms
+        self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
 
     def _serve_all(self, stop: threading.Event) -> int:
         self._stumbled = False

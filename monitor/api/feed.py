@@ -16,6 +16,7 @@ import anyio.to_thread
 from sse_starlette.event import ServerSentEvent
 
 from monitor.api.alarms import transition
+from monitor.api.history import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
 from monitor.api.reading import read_all as read_rows
 from sinks.store.contract import Query, Store
@@ -55,9 +56,10 @@ class Feed:
 
     def read(self) -> list[tuple[str, Row]]:
         """Return what was stored since the last call: the place behind each transition, and the transition."""
-        rows = [row for model in self._models for row in read_rows(self._store, self._query(model))]
+        floors = {model: self._places[model][0] if model in self._places else EARLIEST_MS for model in self._models}
+        rows = read_rows(self._store, Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))
         found = []
-        for row in sorted(rows, key=_place):
+        for row in sorted((row for row in rows if self._is_behind(row)), key=_place):
             self._places[row["model"]] = _place(row)
             found.append((self.place, transition(row)))
         return found
@@ -74,8 +76,8 @@ class Feed:
                 yield ServerSentEvent(data, event=row["state"], id=place, sep="\n")
             await anyio.sleep(poll_s)
 
-    def _query(self, model: str) -> Query:
-        return Query("alerts", where={"model": model}, order=("at_ms",), after=self._places.get(model, ()))
+    def _is_behind(self, row: Row) -> bool:
+        return row["model"] not in self._places or _place(row) > self._places[row["model"]]
 
     def _end(self) -> dict[str, Place]:
         """The newest transition of each model."""

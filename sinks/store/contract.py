@@ -229,6 +229,8 @@ class Query:
     limit : int or None
     columns : tuple of str
         All if empty.
+    floors : mapping of column to mapping of model to bound
+        ``floor <= column``, with another floor for each model; rows of models without one are left out.
     """
 
     table: str
@@ -240,6 +242,7 @@ class Query:
     after: tuple[Any, ...] = ()
     limit: int | None = None
     columns: tuple[str, ...] = ()
+    floors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def sort_columns(self) -> tuple[str, ...]:
         """The columns that settle the order completely."""

@@ -166,6 +166,10 @@ class _Rows:
             positions = self._narrow(positions, name, np.greater_equal, low)
         for name, high in query.high.items():
             positions = self._narrow(positions, name, np.less, high)
+        for name, by_model in query.floors.items():
+            named = positions[[model in by_model for model in self._columns["model"][positions]]]
+            floors = np.array([by_model[model] for model in self._columns["model"][named]], np.int64)
+            positions = named[self._columns[name][named] >= floors]
         for name in sorted(query.where, key=lambda name: self._columns[name].dtype == object):
             positions = self._narrow(positions, name, _one_of, query.where[name])
         return self._behind(query, positions) if query.after else positions

@@ -217,6 +217,10 @@ def checked_query(query: Query) -> Query:
     table = READABLE[query.table]
     where = {name: _wanted(_column(table, name), value) for name, value in query.where.items()}
     low, high = _bounds(table, query.low, where), _bounds(table, query.high, where, upper=True)
+    for name, by_model in query.floors.items():
+        _check_floors(table, name, by_model)
+        # So that the index leads to the models.
+        where["model"] = [model for model in where.get("model", by_model) if model in by_model]
     _check_order(table, query)
     _check_limit(query.limit)
     columns = query.columns or tuple(column.name for column in table.columns)
@@ -265,6 +269,14 @@ def _bounds(
         else:
             kept[name] = math.ceil(bound)
     return kept
+
+
+def _check_floors(table: Table, name: str, by_model: Mapping[str, int]) -> None:
+    column, model = _column(table, name, ("int",)), _column(table, "model")
+    for named, floor in by_model.items():
+        _scalar(model, named)
+        if not isinstance(floor, (int, np.integer)) or not INT64.min <= floor <= INT64.max:
+            raise StoreError(f"column {column.name!r} has no floor {floor!r}: it needs an integer within 64 bits")
 
 
 def _check_order(table: Table, query: Query) -> None:

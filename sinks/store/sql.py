@@ -128,6 +128,9 @@ def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
             mark = values.bind(_type(table, name), bound_value)
             yield name, f"{quoted(name)} {operator} {mark}"
             yield from ((name, condition) for condition in stretch_condition(table.name, name, operator, mark))
+    for name, by_model in ((name, by_model) for name, by_model in query.floors.items() if by_model):
+        models, floors = values.bind("Array(String)", [*by_model]), values.bind("Array(Int64)", [*by_model.values()])
+        yield name, f"{quoted(name)} >= transform(`model`, {models}, {floors}, toInt64(0))"
 
 
 def stretch_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:

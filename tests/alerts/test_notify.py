@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,11 @@ from monitor.clock import ManualClock, SystemClock
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.receivers.webhook import Webhook
-from sinks.store.contract import Query, StoreError
+from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, verdict
 from tests.sinks.receivers.listener import Answer, Listener
+from tests.sinks.store.samples import plain
 
 LATER_MS = 1_000 * WINDOW_MS
 
@@ -441,3 +443,38 @@ def test_what_goes_over_the_wire_is_what_was_stored() -> None:
     assert second["alerts"][0]["labels"] == json.loads(rows["labels"][0])
     assert second["commonAnnotations"]["summary"] == rows["title"][0]
     assert service.log() == [(0, "hook", "delivered", 2)]
+
+
+class Counting(MemoryStore):
+    """Counts what it is asked, by table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def read(self, query: Query) -> Columns:
+        self.asked[query.table] += 1
+        return super().read(query)
+
+
+def firing(model: str, *times_ms: int) -> dict[str, Any]:
+    """Rows of alerts that fire at these times."""
+    texts = {"state": "firing", "labels": "{}", "signals": "[]", "ends_ms": 0}
+    named = [f"{model}-{at_ms}" for at_ms in times_ms]
+    return plain("alerts", len(times_ms), model=model, alert_id=named, at_ms=list(times_ms), **texts)
+
+
+def test_however_many_models_there_are_a_receiver_asks_once_whether_there_is_something_new() -> None:
+    # given alerts of two of five models, one of them far behind the other in event time
+    store, inbox = Counting(), Memory("inbox")
+    notifier = Notifier(store, [inbox], ManualClock(), "", [f"model-{number}" for number in range(5)], since_ms=0)
+    notifier.open()
+    store.append("alerts", firing("model-1", 10, 20), "a")
+    store.append("alerts", firing("model-3", 9_000_000, 9_000_010), "b")
+    # when it looks, and looks again after one more came to the model that lags
+    store.asked.clear()
+    assert notifier.step() == 4
+    store.append("alerts", firing("model-1", 30), "c")
+    assert [notifier.step() for _ in range(3)] == [1, 0, 0]
+    # then it has asked once each time, besides for what came before each of the five
+    assert store.asked["alerts"] == 4 + 5

@@ -162,6 +162,27 @@ def test_conditions_pick_rows(store: Store, query: Query, expected: list[int]) -
 
 
 @pytest.mark.parametrize(
+    ("floors", "others", "expected"),
+    [
+        ({"a": 5, "it's": 1, "none": 0}, {}, [("a", 5), ("a", 6), ("it's", 1), ("it's", 2)]),
+        ({"a": 5, "it's": 1}, {"where": {"model": ["a", "b"]}}, [("a", 5), ("a", 6)]),
+        ({"b": -(2**63)}, {}, [("b", 0)]),
+        ({"a": 2**63 - 1, "b": 0}, {"limit": 1}, [("b", 0)]),
+        ({"a": 0}, {"high": {"window_end_ms": 2}}, [("a", 0), ("a", 1)]),
+        ({}, {}, []),
+    ],
+)
+def test_each_model_may_have_a_floor_of_its_own(
+    store: Store, floors: dict[str, int], others: dict[str, Any], expected: list[tuple[str, int]]
+) -> None:
+    keys = [("a", n) for n in range(7)] + [("b", 0)] + [("it's", n) for n in range(3)]
+    models, ends = zip(*keys, strict=True)
+    store.append("scores", plain("scores", len(keys), model=list(models), window_end_ms=list(ends)), "a")
+    found = store.read(Query("scores", floors={"window_end_ms": floors}, **others))
+    assert list(zip(found["model"], found["window_end_ms"].tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(
     ("query", "expected"),
     [
         (Query("scores", limit=3), [0, 5, 10]),
@@ -266,6 +287,10 @@ BAD_QUERIES = {
     "a bound for strings": Query("scores", low={"signal": 1}),
     "a bound that is a string": Query("scores", low={"n": "1"}),  # type: ignore[dict-item]
     "a bound that is not a number": Query("scores", low={"n": float("nan")}),
+    "a floor that is no integer": Query("scores", floors={"n": {"a": 1.5}}),  # type: ignore[dict-item]
+    "a floor beyond 64 bits": Query("scores", floors={"n": {"a": 2**63}}),
+    "a floor of a fraction": Query("scores", floors={"effect": {"a": 1}}),
+    "floors of a table without models": Query("notifications", floors={"at_ms": {"a": 1}}),
     "an order by arrays": Query("panes", order=("cells",)),
     "a column twice in order": Query("scores", order=("n", "n")),
     "a limit below 0": Query("scores", limit=-1),
