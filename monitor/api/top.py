@@ -102,16 +102,18 @@ def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None,
     """
     ends = EARLIEST_MS if span[0] is None else span[0], LATEST_MS if span[1] is None else span[1]
     where = {} if models is None else {"model": list(models)}
-    drifted = rows_of(store.drifting(Drifting(*ends, where, limit)))
-    if not drifted:
-        return []
-    buckets, alerts = side_by_side(
-        lambda: _buckets(store, ends, drifted),
-        lambda: _alert_ids(store, sorted({row["model"] for row in drifted}), span),
+    drifted, alerts = side_by_side(
+        lambda: _drifted(store, Drifting(*ends, where, limit)), lambda: _alert_ids(store, models, span)
     )
+    return [_row(row, bucket, alerts.get(_series(row), [])) for row, bucket in drifted]
+
+
+def _drifted(store: Store, drifting: Drifting) -> list[tuple[Row, Row]]:
+    """The series that drifted, each with what its detector said of all windows."""
+    ranked = rows_of(store.drifting(drifting))
+    buckets = _buckets(store, (drifting.from_ms, drifting.to_ms), ranked) if ranked else {}
     # Without a bucket where rows of an hour that the span cuts are gone, as a lifetime has it.
-    known = [(row, buckets[found]) for row in drifted if (found := _judged(row)) in buckets]
-    return [_row(row, bucket, alerts.get(_series(row), [])) for row, bucket in known]
+    return [(row, buckets[found]) for row in ranked if (found := _judged(row)) in buckets]
 
 
 def _buckets(store: Store, ends: tuple[int, int], drifted: Sequence[Row]) -> dict[Series, Row]:
@@ -129,7 +131,9 @@ def _judged(row: Row) -> Series:
     return (*_series(row), row["detector"])
 
 
-def _alert_ids(store: Store, models: Sequence[str], span: tuple[int | None, int | None]) -> dict[Series, list[str]]:
+def _alert_ids(
+    store: Store, models: Sequence[str] | None, span: tuple[int | None, int | None]
+) -> dict[Series, list[str]]:
     ids: dict[Series, list[str]] = {}
     for alert in standing_alerts(store, models, span):
         if alert["state"] in ("firing", "resolved"):
