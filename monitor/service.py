@@ -106,8 +106,11 @@ class Service:
         """Make or upgrade the tables: two processes that did so at once would get in each other's way."""
         if "evaluate" in self.roles:
             self.store.migrate()
-            for change in retain(self.store, lifetimes(self.configuration)):
+            changes = retain(self.store, lifetimes(self.configuration))
+            for change in (change for change in changes if change.before):  # a new store has none before
                 log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
+            if given := [change.table for change in changes if not change.before]:
+                log.info("rows of these tables have a lifetime from now on", tables=given)
             return
         until_s = self.clock.monotonic_s() + TABLES_WITHIN_S
         while not self.store.is_current():
