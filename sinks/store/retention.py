@@ -8,13 +8,13 @@ The store in memory ends with its process and forgets nothing before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sinks.store.contract import Store
 from sinks.store.sql import quoted_text
 from sinks.store.sqlstore import SqlStore
+from sinks.store.ttl import present
 
 __all__ = ["TIMES", "Change", "Lifetimes", "present", "retain", "ttl"]
 
@@ -128,19 +128,6 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
         store.command(f"ALTER TABLE {store.altered(table)} {action}")
         changes.append(Change(table, before.get(table, ""), after))
     return changes
-
-
-def present(store: SqlStore) -> dict[str, str]:
-    """Return the TTL of every table that has one, as the engine writes it."""
-    found = store.query(
-        "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %'"
-    )
-    ttls = {}
-    for name, engine in zip(found["name"], found["engine_full"], strict=True):
-        match = re.search(r" TTL (.+?)(?: SETTINGS |$)", engine, re.DOTALL)
-        if match:
-            ttls[name.removesuffix("_local")] = match[1]
-    return ttls
 
 
 def _normal(store: SqlStore, expression: str) -> str:

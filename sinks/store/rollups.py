@@ -29,6 +29,7 @@ from sinks.store.pieces import combined, joined, kept_for, pieces_of_scores
 from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
+from sinks.store.ttl import present
 
 if TYPE_CHECKING:
     from sinks.store.sqlstore import SqlStore
@@ -44,6 +45,20 @@ marked later than this before it began.
 
 BATCH = {"scores": 2_000, "panes": 8}
 """Hours of a model that one statement works out: those of panes need memory for every cell."""
+
+FIRST = {
+    "scores": ("window_end_ms", f"hour_ms - positiveModulo(hour_ms, {DAY_MS}) + 1"),
+    "panes": ("pane_start_ms", "hour_ms"),
+}
+"""The time of a source's rows, and the first one that is worked out together with an hour: of scores a whole day is."""
+
+AGED = (
+    "INSERT INTO touched SELECT {{source:String}}, model, hour_ms, 0, {{seen_ms:Int64}} FROM (SELECT model, hour_ms, "
+    "{first} AS {time} FROM touched WHERE source = {{source:String}} GROUP BY model, hour_ms "
+    "HAVING max(touched_ms) > max(refreshed_ms) AND max(touched_ms) <= {{seen_ms:Int64}} AND max(refreshed_ms) > 0) "
+    "WHERE {ttl} < now() + 3600 SETTINGS final = 0"
+)
+"""An hour ahead of the lifetime, since a refresh takes its time."""
 
 CHANGED = (
     "SELECT DISTINCT hour_ms FROM touched FINAL PREWHERE {conditions} WHERE touched_ms > refreshed_ms "
@@ -140,8 +155,9 @@ def refresh(store: SqlStore, settle_ms: int = SETTLE_MS) -> int:
 
 def _refresh(store: SqlStore, source: str, settle_ms: int) -> int:
     done = 0
+    _leave_aged(store, source, _now_ms(store) - settle_ms)
     while True:
-        now_ms = int(store.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")["now_ms"][0])
+        now_ms = _now_ms(store)
         seen_ms = now_ms - settle_ms
         marks = _settled(store, source, seen_ms)
         if not marks["hour_ms"]:
@@ -152,6 +168,18 @@ def _refresh(store: SqlStore, source: str, settle_ms: int) -> int:
         pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
         store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
         done += len(marks["hour_ms"])
+
+
+def _now_ms(store: SqlStore) -> int:
+    return int(store.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")["now_ms"][0])
+
+
+def _leave_aged(store: SqlStore, source: str, seen_ms: int) -> None:
+    """Take marks from hours that were worked out before their rows began to go: what is left of these is less."""
+    time, first = FIRST[source]
+    ttl = present(store).get(source, "")
+    if ttl:
+        store.command(AGED.format(time=time, first=first, ttl=ttl), {"source": source, "seen_ms": seen_ms})
 
 
 def _settled(store: SqlStore, source: str, seen_ms: int) -> dict[str, list[Any]]:

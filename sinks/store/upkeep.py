@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sinks.store.contract import StoreError
-from sinks.store.retention import TIMES, present
+from sinks.store.retention import TIMES
 from sinks.store.schema import migrations
 from sinks.store.sqlstore import SqlStore
+from sinks.store.ttl import present
 
 __all__ = [
     "Status",

@@ -104,6 +104,34 @@ def test_a_row_without_a_time_of_its_own_has_no_age(chdb: ChdbStore) -> None:
     assert chdb.read(Query("dead_letters"))["record_ms"].tolist() == [-1]
 
 
+@pytest.mark.parametrize(("source", "sums", "n"), [("scores", "scores_1h", "events"), ("panes", "panes_1h", "n")])
+def test_a_late_row_does_not_make_sums_anew_from_rows_of_which_some_are_gone(
+    chdb: ChdbStore, source: str, sums: str, n: str
+) -> None:
+    def add(first_minute: int, count: int) -> None:
+        """Rows of an hour of twelve days ago and of one of today, of 5 minutes each."""
+        for model, age_days in (("old", 12), ("new", 0)):
+            hour_ms = (NOW_MS - age_days * DAY_MS) // DAY_MS * DAY_MS
+            times = [hour_ms + (first_minute + 5 * place) * 60_000 for place in range(count)]
+            lengths = {"pane_ms": 300_000} if source == "panes" else {}
+            rows = plain(source, count, model=model, **{TIMES[source]: times}, **lengths)
+            chdb.append(source, rows, f"{model}/{first_minute}")
+
+    # given sums of both, and a lifetime after which only today's rows are left
+    add(5, 3)
+    chdb.refresh(0)
+    retain(chdb, {source: Lifetimes(10 * DAY_MS)})
+    vacuum(chdb, [source])
+    assert set(chdb.read(Query(source))["model"]) == {"new"}
+    # when a late row comes to each
+    add(30, 1)
+    chdb.refresh(0)
+    # then the old sums stay, and today's have grown
+    found = chdb.query(f"SELECT model, sum({n}) AS n FROM {sums} FINAL GROUP BY model ORDER BY model")
+    assert dict(zip(found["model"], found["n"], strict=True)) == {"new": 4, "old": 3}
+    assert not chdb.query("SELECT hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms")["hour_ms"].size
+
+
 def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
     store = MemoryStore()
     append(store, "findings", AGES_DAYS)
