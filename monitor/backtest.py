@@ -14,7 +14,7 @@ from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.wording import utc
-from monitor.config.values import format_duration
+from monitor.config.values import DAY_MS, format_duration
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
@@ -28,8 +28,6 @@ from sinks.store.derived import TIERS
 from sinks.store.rows import rows_of
 
 __all__ = ["Backtest", "SignalCount", "Span", "backtest", "span_of"]
-
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)

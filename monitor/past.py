@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from monitor.config.model import FirstEventsBaseline, RollingBaseline
+from monitor.config.values import DAY_MS
 from monitor.panerows import PaneRows, read_panes
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
 __all__ = ["CELLS_AT_ONCE", "in_stretches", "learning_ms", "read_ahead"]
 
-DAY_MS = 86_400_000
 
 CELLS_AT_ONCE = 16_000_000
 """Counts of panes that are read in one go: about 100 MB, of which two are in memory at a time."""

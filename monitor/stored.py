@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.config.values import DAY_MS
 from monitor.fold import ENDED
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
@@ -15,7 +16,6 @@ from sinks.store.sqlstore import SqlStore
 
 __all__ = ["Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
 
-DAY_MS = 86_400_000
 LATEST_MS = 1 << 62
 
 _SQL = """

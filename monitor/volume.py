@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.chart import kernels
 from detectors.chart.kernels import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON, judge_volumes
+from monitor.config.values import DAY_MS
 from monitor.judge import Limits, limits_of, reason
 from monitor.judged import Judged, words
 from monitor.variation import Variation
@@ -18,7 +19,6 @@ from monitor.watch import Watch
 
 __all__ = ["MIN_EFFECT", "SEASONS", "VolumeSeries"]
 
-DAY_MS = 86_400_000
 
 MIN_EFFECT = 0.5
 """Log of the ratio: two thirds more, or two fifths less."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all
 from monitor.api.tables import of_table
+from monitor.config.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -33,7 +34,6 @@ STANDING = ("pending", "firing", "resolved", "cancelled")
 """What an alert can be: one that was updated is still firing."""
 Span = tuple["int | None", "int | None"]
 KIND = "standing"
-DAY_MS = 86_400_000
 
 _MOVED = (
     "labels:map signals:[version:str segment:str signal:str detector:str since_ms:int last_ms:int statistic:float "

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.api.reading import CursorError, Page, decode_cursor, encode_cursor, query_for
 from monitor.api.tables import nested, schema
+from monitor.config.values import DAY_MS
 from monitor.errors import InputError
 from sinks.store.contract import BUCKETS, TABLES, Buckets, Query, Store
 
@@ -30,7 +31,7 @@ Span = tuple["int | None", "int | None"]
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 KIND = "buckets"
 EARLIEST_MS, LATEST_MS = -(2**62), 2**62
-_MINUTE_MS, _HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 LADDER_MS = (
     *(minutes * _MINUTE_MS for minutes in (1, 5, 15)),
     *(hours * _HOUR_MS for hours in (1, 6, 24, 7 * 24, 28 * 24)),

@@ -14,7 +14,7 @@ from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
-from monitor.config.values import parse_duration
+from monitor.config.values import DAY_MS, parse_duration
 from monitor.errors import InputError
 from monitor.watch import Watch
 
@@ -43,7 +43,6 @@ async def service_of(request: Request) -> ApiService:
 
 TheService = Annotated[ApiService, Depends(service_of)]
 
-DAY_MS = 86_400_000
 LONGEST_MS = 100_000 * DAY_MS
 TIME = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as `-1h`"
 

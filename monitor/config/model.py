@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from monitor.config.formats import Format, JsonFormat
-from monitor.config.values import DurationMs, Lifetime, Name, Share, parse_duration
+from monitor.config.values import DAY_MS, DurationMs, Lifetime, Name, Share, parse_duration
 
 __all__ = [
     "Alerts",
@@ -38,8 +38,6 @@ __all__ = [
     "SourceSpec",
     "Use",
 ]
-
-DAY_MS = 86_400_000
 
 
 class Strict(BaseModel):
