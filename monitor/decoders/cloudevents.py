@@ -15,9 +15,8 @@ from typing import Any
 import msgspec
 
 from monitor.decoders.contract import TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, checked, parse
+from monitor.decoders.document import Refused, checked, parse
 from monitor.decoders.messages import MessageDecoder, Reading
-from monitor.decoders.schemas import NO_SCHEMAS, Schemas
 from monitor.decoders.shape import Path
 from monitor.decoders.values import display
 from monitor.events import Headers, Records
@@ -36,23 +35,9 @@ Attributes = Mapping[str, object]
 
 
 class CloudEventsDecoder(MessageDecoder):
-    """Decodes one topic's messages, each a CloudEvent.
+    """Decodes one topic's messages, each a CloudEvent."""
 
-    Parameters
-    ----------
-    plans : sequence of TopicPlan
-    schemas : Schemas
-    max_payload_bytes : int
-    """
-
-    def __init__(
-        self,
-        plans: Sequence[TopicPlan],
-        schemas: Schemas = NO_SCHEMAS,
-        *,
-        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
-    ) -> None:
-        super().__init__(plans, schemas, max_payload_bytes=max_payload_bytes)
+    def _prepare(self, plan: TopicPlan) -> None:
         self._wanted = [path for path in self._given if path[0] == ATTRIBUTES]
 
     def _is_given(self, path: Path) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
 from monitor.config.formats import CsvFormat
 from monitor.decoders.contract import TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, checked, decoded
+from monitor.decoders.document import Refused, checked, decoded
 from monitor.decoders.messages import MessageDecoder, Reading
-from monitor.decoders.schemas import NO_SCHEMAS, Schemas
 from monitor.decoders.shape import Path
 from monitor.decoders.values import Cell
 from monitor.events import Records
@@ -22,24 +21,10 @@ __all__ = ["CsvDecoder"]
 
 
 class CsvDecoder(MessageDecoder):
-    """Decodes one topic's messages, each one row of the columns that the format names.
+    """Decodes one topic's messages, each one row of the columns that the format names."""
 
-    Parameters
-    ----------
-    plans : sequence of TopicPlan
-    schemas : Schemas
-    max_payload_bytes : int
-    """
-
-    def __init__(
-        self,
-        plans: Sequence[TopicPlan],
-        schemas: Schemas = NO_SCHEMAS,
-        *,
-        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
-    ) -> None:
-        super().__init__(plans, schemas, max_payload_bytes=max_payload_bytes)
-        format_ = plans[0].source.format
+    def _prepare(self, plan: TopicPlan) -> None:
+        format_ = plan.source.format
         assert isinstance(format_, CsvFormat)  # by which this decoder was chosen
         self._columns = format_.columns
         self._kinds = self._kinds_of_columns()

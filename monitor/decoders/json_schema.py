@@ -7,7 +7,7 @@ keeps to its own schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jsonschema_rs
 import msgspec
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from monitor.config.formats import JsonSchemaFormat
 from monitor.decoders.contract import TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, checked, parse
+from monitor.decoders.document import Refused, checked, parse
 from monitor.decoders.messages import MessageDecoder, Reading
 from monitor.decoders.registry import Registered
-from monitor.decoders.schemas import HEAD_BYTES, NO_SCHEMAS, Numbered, Schemas, framed
+from monitor.decoders.schemas import HEAD_BYTES, Numbered, framed
 from monitor.events import Records
 from monitor.packed import Packed
 
@@ -34,29 +34,16 @@ _SHOWN = 300
 class JsonSchemaDecoder(MessageDecoder):
     """Decodes one topic's messages, each a JSON object behind the number of its schema.
 
-    Parameters
-    ----------
-    plans : sequence of TopicPlan
-    schemas : Schemas
-    max_payload_bytes : int
-
     Raises
     ------
     InputError
         Messages are to be validated, and there is no registry.
     """
 
-    def __init__(
-        self,
-        plans: Sequence[TopicPlan],
-        schemas: Schemas = NO_SCHEMAS,
-        *,
-        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
-    ) -> None:
-        super().__init__(plans, schemas, max_payload_bytes=max_payload_bytes)
-        format_ = plans[0].source.format
+    def _prepare(self, plan: TopicPlan) -> None:
+        format_ = plan.source.format
         validated = not isinstance(format_, JsonSchemaFormat) or format_.validate_
-        self._numbered = Numbered(schemas, "JSON", json_validator) if validated else None
+        self._numbered = Numbered(self._schemas, "JSON", json_validator) if validated else None
 
     def _read(self, records: Records, max_bytes: int) -> Reading:
         packed = Packed.of(records.payloads)

@@ -85,6 +85,10 @@ class MessageDecoder:
         self._everyone = [model for model in self._models if not model.where]
         self._by_where = self._grouped_by_where()
         self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
+        self._prepare(plans[0])
+
+    def _prepare(self, plan: TopicPlan) -> None:
+        """Make ready what the format needs, of which each of the plans says the same. Raises InputError."""
 
     def _is_given(self, path: Path) -> bool:
         """Whether a path's values stand beside the documents; unless it is a header, :meth:`_read` has to give them."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from monitor.decoders.contract import TopicPlan
-from monitor.decoders.document import MAX_PAYLOAD_BYTES, checked
+from monitor.decoders.document import checked
 from monitor.decoders.messages import MessageDecoder, Reading
 from monitor.decoders.registry import Registered
 from monitor.decoders.rewritten import rewritten
-from monitor.decoders.schemas import HEAD_BYTES, NO_SCHEMAS, Numbered, Schemas, framed
+from monitor.decoders.schemas import HEAD_BYTES, Numbered, framed
 from monitor.events import Records
 
 __all__ = ["Read", "TypedDecoder"]
@@ -21,12 +21,6 @@ Read = Callable[[bytes, int], dict[str, object]]
 
 class TypedDecoder(MessageDecoder):
     """Decodes one topic's messages, each with the number of its schema in front unless the format names a file.
-
-    Parameters
-    ----------
-    plans : sequence of TopicPlan
-    schemas : Schemas
-    max_payload_bytes : int
 
     Raises
     ------
@@ -39,16 +33,9 @@ class TypedDecoder(MessageDecoder):
     form = ""
     """In which form the registry is asked for them."""
 
-    def __init__(
-        self,
-        plans: Sequence[TopicPlan],
-        schemas: Schemas = NO_SCHEMAS,
-        *,
-        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
-    ) -> None:
-        super().__init__(plans, schemas, max_payload_bytes=max_payload_bytes)
-        self._bare = self._bare_reader(plans[0])
-        self._numbered = Numbered(schemas, self.kind, self._reader, self.form) if self._bare is None else None
+    def _prepare(self, plan: TopicPlan) -> None:
+        self._bare = self._bare_reader(plan)
+        self._numbered = Numbered(self._schemas, self.kind, self._reader, self.form) if self._bare is None else None
 
     @abstractmethod
     def _reader(self, schema: Registered) -> Read:
