@@ -83,7 +83,8 @@ class Place:
         kafka = {
             "bootstrap": list(self.bootstrap),
             "group": f"{self.topic}-{name}",
-            "options": {"session_timeout_ms": SESSION_MS, "heartbeat_interval_ms": 500},
+            "session_timeout": f"{SESSION_MS}ms",
+            "options": {"heartbeat_interval_ms": 500},
         }
         store = {"kind": "clickhouse", **self.clickhouse, "database": self.database(name)}
         lines = ["apiVersion: leeway/v1", "kind: Service", "spec:", "  models: [bench.yaml]"]

@@ -155,7 +155,8 @@ class Evaluation:
     def _complete_ms(self, horizon: Horizon, closed: Mapping[Partition, Closed]) -> int | None:
         """Up to where every partition has closed its panes; None if one of them has not begun."""
         # Progress on a topic that the model no longer reads must not hold it back for ever.
-        topics = {source.topic for source in self._watch.model.spec.sources}
+        read = self._watch.model.spec.source_of
+        topics = {topic for topic in {topic for topic, _ in closed} if read(topic) is not None}
         known = {partition: so_far for partition, so_far in closed.items() if partition[0] in topics}
         waiting = horizon.expected - horizon.idle
         if not known or not waiting <= known.keys():

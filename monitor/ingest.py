@@ -28,6 +28,7 @@ from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.labels import LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
 from monitor.reached import Reached
+from monitor.readers import Readers
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Change, Partition, Source
 from monitor.stopwatch import Stopwatch
@@ -173,15 +174,9 @@ class Ingest:
         self._erasures = ErasureList(store) if erasures is None else erasures
         self._schemas = schemas
         self.counters = counters or Counters()
-        self._readers: dict[str, list[tuple[Watch, Any]]] = {}
-        for watch in watches:
-            for spec in watch.model.spec.sources:
-                self._readers.setdefault(spec.topic, []).append((watch, spec))
-        self._subjects = {
-            (topic, watch.name): watch.model.spec.keep.subject
-            for topic, readers in self._readers.items()
-            for watch, _ in readers
-        }
+        watches = list(watches)
+        self._readers = Readers(watches)
+        self._subjects = {watch.name: watch.model.spec.keep.subject for watch in watches}
         self._decoders: dict[str, Decoder] = {}
         self._lanes: dict[Partition, _Lane] = {}
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
@@ -425,7 +420,7 @@ class Ingest:
 
     def _is_erased(self, topic: str, model: str, message: Message) -> bool:
         """Whether the message is of an erased subject; one that cannot be read is of nobody."""
-        path = self._subjects.get((topic, model))
+        path = self._subjects.get(model)
         if path is None:
             return False
         # Larger than a decoder takes, it still is somebody's.
@@ -450,8 +445,8 @@ class Ingest:
         return self._decoders[topic]
 
     def _new_lane(self, topic: str, partition: int) -> _Lane:
-        readers = self._readers.get(topic)
-        if readers is None:
+        readers = self._readers[topic]
+        if not readers:
             raise LeewayError(f"no model reads {topic!r}")
         decoder = self._decoder(topic)
         decoder.forget(partition)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.config.model import DeadLetterTopic, Model
 from monitor.config.service import Service
+from monitor.config.streams import matches, reader_of
 from monitor.events import KEPT, Headers, Problem
 from monitor.sources.contract import Partition
 
@@ -135,13 +136,22 @@ def routes_of(service: Service, models: Iterable[Model]) -> Routes:
     for model in models:
         for source in model.spec.sources:
             wanted = source.dead_letters or default
-            if source.kafka is None or wanted is None:
-                continue
-            routes[source.kafka, model.name] = (wanted,)
-            anyone = routes.get((source.kafka, ""), ())
-            if wanted.topic not in {topic.topic for topic in anyone}:
-                routes[source.kafka, ""] = (*anyone, wanted)
-    return routes
+            for stream in source.kafka or ():
+                routes[stream, model.name] = () if wanted is None else (wanted,)
+                anyone = routes.get((stream, ""), ())
+                if wanted is not None and wanted.topic not in {topic.topic for topic in anyone}:
+                    routes[stream, ""] = (*anyone, wanted)
+    return routes if any(routes.values()) else {}
+
+
+def route_of(routes: Routes, topic: str, model: str) -> tuple[DeadLetterTopic, ...]:
+    """Return where dead letters of a topic go: a model's, or, with no model's name, anybody's."""
+    streams = [stream for stream, name in routes if name == model]
+    if model:
+        reader = reader_of(streams, topic)
+        return () if reader is None else routes[reader, model]
+    anyone = {wanted.topic: wanted for stream in streams if matches(stream, topic) for wanted in routes[stream, ""]}
+    return tuple(anyone.values())
 
 
 def headers_of(place: Place, model: str, problem: Problem, message: Message) -> Headers:
@@ -205,7 +215,7 @@ class DeadLetters:
 
     def wanted(self, topic: str, model: str, action: str) -> tuple[str, ...]:
         """Return the topics that a problem goes to."""
-        topics = self._routes.get((topic, model), ())
+        topics = route_of(self._routes, topic, model)
         return tuple(wanted.topic for wanted in topics if action != KEPT or wanted.kept)
 
     def send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:

@@ -9,8 +9,9 @@ read on: a partition that has woken up is said to have under the offset behind i
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from monitor.config.model import ModelSpec
 from monitor.evaluate import Horizon
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Partition
@@ -58,6 +59,21 @@ class Partitions:
         new = sorted(set(partitions) - self._known)
         self._append(dict.fromkeys(new, (UNREAD, False)))
         self._known.update(new)
+
+    def retire(self, is_gone: Callable[[str], bool]) -> None:
+        """Nobody waits any more for topics that are gone, until somebody reads them again.
+
+        Parameters
+        ----------
+        is_gone : callable
+            Says of a topic whether it is.
+        """
+        rows = self._store.read(Query("partitions", columns=("topic", "partition", "next_offset", "idle")))
+        names = zip(rows["topic"], *(rows[name].tolist() for name in ("partition", "next_offset", "idle")), strict=True)
+        gone = {(topic, number): (at, True) for topic, number, at, idle in names if not idle and is_gone(topic)}
+        self._append(gone)
+        self.forget(gone)
+        self._known.difference_update(gone)
 
     def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
         """Say where partitions stand that are read here, and which of them are silent, as far as that is news.
@@ -110,29 +126,31 @@ def standing(store: Store) -> dict[Partition, bool]:
     return dict(zip(names, map(bool, rows["idle"].tolist()), strict=True))
 
 
-def horizon(known: Standing, topics: Collection[str]) -> Horizon | None:
+def horizon(known: Standing, spec: ModelSpec) -> Horizon | None:
     """Return which partitions a model's windows wait for.
 
     Parameters
     ----------
     known : mapping
         What :func:`standing` says.
-    topics : collection of str
-        The model's.
+    spec : ModelSpec
 
     Returns
     -------
     Horizon or None
-        None until every topic has been seen.
+        None until every topic that the model names has been seen.
 
     Examples
     --------
-    >>> horizon({("a", 0): False, ("a", 1): True, ("b", 0): False}, {"a"}).idle
+    >>> schema = {"features": {"x": {"type": "numeric"}}}
+    >>> spec = ModelSpec.model_validate({"sources": [{"kafka": ["a", "/c.*/"]}], "schema": schema})
+    >>> horizon({("a", 0): False, ("a", 1): True, ("b", 0): False}, spec).idle
     frozenset({('a', 1)})
-    >>> horizon({("a", 0): False}, {"a", "c"}) is None
+    >>> horizon({("c1", 0): False}, spec) is None
     True
     """
-    expected = frozenset(partition for partition in known if partition[0] in topics)
-    if not set(topics) <= {topic for topic, _ in expected}:
+    topics = {topic for topic in {topic for topic, _ in known} if spec.is_watched(topic)}
+    if not {name for source in spec.watched_sources for name in source.named} <= topics:
         return None
+    expected = frozenset(partition for partition in known if partition[0] in topics)
     return Horizon(expected, frozenset(partition for partition in expected if known[partition]))

@@ -13,6 +13,7 @@ from typing import Any
 
 from monitor.alerts.lifecycle import Transition
 from monitor.config import Configuration
+from monitor.config.streams import is_pattern, matches, reader_of
 from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate import Evaluation, Horizon
@@ -130,8 +131,8 @@ class Replay:
     def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
         read = self._source.at_end() - self._ingest.holding()
         for watch, evaluation in zip(self._watches, self._evaluations, strict=True):
-            topics = {spec.topic for spec in watch.model.spec.watched_sources}
-            expected = frozenset(partition for partition in self._source.assigned() - read if partition[0] in topics)
+            watched = watch.model.spec.is_watched
+            expected = frozenset(partition for partition in self._source.assigned() - read if watched(partition[0]))
             evaluated = evaluation.advance(Horizon(expected))
             done.windows += evaluated.windows
             done.scores += evaluated.scores
@@ -155,12 +156,14 @@ def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[st
     InputError
         If it is not clear which topic a file belongs to, or a topic gets none.
     """
-    topics = {spec.topic for model in configuration.models.values() for spec in model.spec.sources}
-    files: dict[str, list[Path]] = {topic: [] for topic in sorted(topics)}
+    streams = sorted(
+        {stream for model in configuration.models.values() for spec in model.spec.sources for stream in spec.streams}
+    )
+    files: dict[str, list[Path]] = {}
     for item in events:
-        topic, name = _topic_of(item, files)
-        files[topic].append(Path(name))
-    missing = [topic for topic, paths in files.items() if not paths]
+        topic, name = _topic_of(item, streams)
+        files.setdefault(topic, []).append(Path(name))
+    missing = [stream for stream in streams if not any(matches(stream, topic) for topic in files)]
     if missing:
         raise InputError(f"no --events for {', '.join(missing)}; say TOPIC=FILE for each")
     return files
@@ -171,10 +174,19 @@ def _topic_of(item: str, topics: Collection[str]) -> tuple[str, str]:
     for topic in sorted(topics, key=len, reverse=True):
         if item.startswith(f"{topic}="):
             return topic, item.removeprefix(f"{topic}=")
+    named = item.partition("=")[0]
+    if named != item and reader_of(topics, named) is not None:
+        return named, item.removeprefix(f"{named}=")
     if len(topics) == 1 and ("=" not in item or Path(item).exists()):
-        return next(iter(topics)), item
+        return _a_name(next(iter(topics)), item), item
     known = ", ".join(sorted(topics))
     raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {known}")
+
+
+def _a_name(topic: str, item: str) -> str:
+    if is_pattern(topic):
+        raise InputError(f"--events {item}: say which of the topics {topic} it is, TOPIC=FILE")
+    return topic
 
 
 def results(store: Store, models: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -152,12 +152,8 @@ class Retries:
     ) -> None:
         self._store, self._clock, self._erasures = store, clock, erasures
         self._lookup, self._outlet, self._log = lookup, outlet, log
-        self._readers: dict[str, dict[str, SourceSpec]] = {}
         self._models, self._schemas = configuration.models, schemas
         self._decoders: dict[str, Decoder] = {}
-        for name, model in configuration.models.items():
-            for source in model.spec.sources:
-                self._readers.setdefault(source.topic, {})[name] = source
 
     def retry(self, places: Iterable[Place], *, dry_run: bool = False) -> list[Retried]:
         """Put messages back; one that cannot be is refused, and the others are.
@@ -202,7 +198,12 @@ class Retries:
         return [done.get(place) or Retried(*place, "refused", refused[place]) for place in chosen]
 
     def _readers_of(self, place: Place) -> dict[str, SourceSpec]:
-        return self._readers.get(place[0], {})
+        return self._sources(place[0])
+
+    def _sources(self, topic: str) -> dict[str, SourceSpec]:
+        """The source by which each model reads a topic, of those that do."""
+        sources = {name: model.spec.source_of(topic) for name, model in self._models.items()}
+        return {name: source for name, source in sources.items() if source is not None}
 
     def _is_kafka(self, place: Place) -> bool:
         return any(source.kafka is not None for source in self._readers_of(place).values())
@@ -241,7 +242,7 @@ class Retries:
 
     def _is_of_erased(self, topic: str, message: Message) -> bool:
         """Whether any model that reads the topic knows the message as one of an erased subject."""
-        for name in self._readers.get(topic, {}):
+        for name in self._sources(topic):
             path = self._models[name].spec.keep.subject
             if path is not None:
                 subject = self._decoder(topic).text_at(message.value, message.headers, path)
@@ -251,11 +252,8 @@ class Retries:
 
     def _decoder(self, topic: str) -> Decoder:
         if topic not in self._decoders:
-            specs = {name: self._models[name].spec for name in self._readers[topic]}
-            plans = [
-                TopicPlan(name, self._readers[topic][name], spec.schema_, spec.keep.subject)
-                for name, spec in specs.items()
-            ]
+            specs = [(name, source, self._models[name].spec) for name, source in self._sources(topic).items()]
+            plans = [TopicPlan(name, source, spec.schema_, spec.keep.subject) for name, source, spec in specs]
             self._decoders[topic] = decoder_for(plans, self._schemas)
         return self._decoders[topic]
 

@@ -256,10 +256,7 @@ class Service:
     def evaluate_now(self) -> None:
         """Judge every window that is complete by now, of the models whose sources are all known."""
         standings = standing(self.store)
-        horizons = {
-            name: horizon(standings, {source.topic for source in self.watches[name].model.spec.watched_sources})
-            for name in self._evaluations
-        }
+        horizons = {name: horizon(standings, self.watches[name].model.spec) for name in self._evaluations}
         known = {name: waited_for for name, waited_for in horizons.items() if waited_for is not None}
         closed = read_closed(self.store, known)
         for name, waited_for in known.items():
@@ -469,7 +466,7 @@ def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:
 
 def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
     """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
-    kafka = sorted({spec.kafka for _, spec in _specs(configuration) if spec.kafka is not None})
+    kafka = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
     cluster = configuration.service.spec.kafka
     for member in range(cluster.consumers if kafka else 0):
         yield source_class("kafka")(cluster, kafka, member=member)
@@ -493,10 +490,10 @@ def bounded_source(configuration: Configuration) -> Source:
     InputError
         If a model reads anything but Kafka.
     """
-    topics = {spec.kafka for _, spec in _specs(configuration)}
-    if None in topics:
+    if any(spec.kafka is None for _, spec in _specs(configuration)):
         raise InputError("a bounded run reads Kafka topics only; replay files with `leeway replay`")
-    source: Source = source_class("kafka")(configuration.service.spec.kafka, sorted(map(str, topics)), bounded=True)
+    topics = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
+    source: Source = source_class("kafka")(configuration.service.spec.kafka, topics, bounded=True)
     return source
 
 

@@ -65,6 +65,7 @@ class Worker:
         self._saved_s = clock.monotonic_s()
         self._told_s = float("-inf")
         self._active_s: dict[Partition, float] = {}
+        self._there: frozenset[Partition] | None = None
         self._turn = threading.Lock()
         self._anew = False
         self._source_open = False
@@ -109,7 +110,7 @@ class Worker:
             if not self._source_open:
                 self._ingest.open()
                 self._source_open = True
-                self._partitions.know(self._source.partitions())
+                self._know()
                 self.opened, self.trouble = True, ""
         try:
             while not self._stop.is_set():
@@ -204,9 +205,18 @@ class Worker:
 
     def _tell(self) -> None:
         self._told_s = self._clock.monotonic_s()
-        self._partitions.know(self._source.partitions())
+        self._know()
         self._partitions.say(self._positions(), self._silent())
         self.assigned, self._ends = self._source.assigned(), self._source.ends()
+
+    def _know(self) -> None:
+        """Say which partitions there are, and of which topics nobody has to wait any more."""
+        there = self._source.partitions()
+        if there != self._there:
+            self._partitions.know(there)
+            if (is_gone := getattr(self._source, "is_gone", None)) is not None:
+                self._partitions.retire(is_gone)
+            self._there = there
 
     def _positions(self) -> dict[Partition, int]:
         return {partition: self._ingest.positions.get(partition, 0) for partition in self._source.assigned()}

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from monitor.config.model import Model
 from monitor.config.service import Service
+from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_files, wrong_formats
 from monitor.errors import LeewayError
 
@@ -225,17 +226,22 @@ def _dead_letters_read(
     service: Service | None, services: list[_Document], models: dict[str, Model], documents: dict[str, _Document]
 ) -> Iterator[Mistake]:
     """Topics of dead letters that a model reads: each message there would come back as another one."""
-    readers = {source.kafka: name for name, model in models.items() for source in model.spec.sources if source.kafka}
     message = "model {!r} reads this topic: what is rejected would be read again, and rejected again, without end"
     default = service.spec.kafka.dead_letters if service is not None else None
-    if default is not None and default.topic in readers:
-        yield services[0].mistake(("spec", "kafka", "dead_letters"), message.format(readers[default.topic]))
+    if default is not None and (reader := _reader_of(default.topic, models)):
+        yield services[0].mistake(("spec", "kafka", "dead_letters"), message.format(reader))
     for name, model in models.items():
         for index, source in enumerate(model.spec.sources):
             wanted = source.dead_letters
-            if wanted is not None and wanted.topic in readers:
+            if wanted is not None and (reader := _reader_of(wanted.topic, models)):
                 path = ("spec", "sources", index, "dead_letters")
-                yield documents[name].mistake(path, message.format(readers[wanted.topic]))
+                yield documents[name].mistake(path, message.format(reader))
+
+
+def _reader_of(topic: str, models: dict[str, Model]) -> str | None:
+    """A model that reads the topic, by its name or by a pattern."""
+    entries = {name: [entry for s in model.spec.sources for entry in s.kafka or ()] for name, model in models.items()}
+    return next((name for name in entries if reader_of(entries[name], topic) is not None), None)
 
 
 def _read(file: Path) -> Iterator[_Document]:

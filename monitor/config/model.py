@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from monitor.config.formats import Format, JsonFormat
+from monitor.config.streams import Topics, is_pattern, reader_of
 from monitor.config.values import DAY_MS, DurationMs, Lifetime, Name, Share, parse_duration
 
 __all__ = [
@@ -90,7 +91,9 @@ DeadLetterTopicOrName = Annotated[DeadLetterTopic | None, BeforeValidator(_dead_
 class SourceSpec(Strict):
     """One stream of events: exactly one of `kafka`, `file` and `http`."""
 
-    kafka: str | None = Field(default=None, description="a topic's name")
+    kafka: Topics = Field(
+        default=None, description="a topic, a pattern of topics (`/orders\\..*/`), or a list of these"
+    )
     file: str | None = Field(default=None, description="a path or glob of JSON-lines or Parquet files")
     http: Name | None = Field(default=None, description="a stream of POST /v1/events")
     kind: Literal["event", "prediction", "features", "labels"] = Field(
@@ -125,6 +128,8 @@ class SourceSpec(Strict):
         named = [key for key in ("kafka", "file", "http") if getattr(self, key) is not None]
         if len(named) != 1:
             raise ValueError(f"name exactly one of kafka, file, http; found {', '.join(named) or 'none'}")
+        if self.kafka is not None and not self.kafka:
+            raise ValueError("kafka: name at least one topic or pattern")
         if self.dead_letters is not None and self.kafka is None:
             raise ValueError("dead_letters is a topic for messages of `kafka`; what else is rejected is in the store")
         return self
@@ -141,9 +146,19 @@ class SourceSpec(Strict):
         return self
 
     @property
+    def streams(self) -> list[str]:
+        """What it reads: names and patterns of topics, or one path or HTTP stream."""
+        return self.kafka or [self.http or str(self.file)]
+
+    @property
     def topic(self) -> str:
-        """The stream's name in stored rows: topic, path or HTTP stream."""
-        return self.kafka or self.http or str(self.file)
+        """What it reads, for people."""
+        return ", ".join(self.streams)
+
+    @property
+    def named(self) -> list[str]:
+        """Streams that it names outright; there may be more, which patterns match."""
+        return [stream for stream in self.streams if self.kafka is None or not is_pattern(stream)]
 
 
 class FieldSpec(Strict):
@@ -445,6 +460,16 @@ class ModelSpec(Strict):
         """The sources whose events are summed up in panes; labels, which may come weeks later, are not."""
         return [source for source in self.sources if source.kind != "labels"]
 
+    def source_of(self, topic: str) -> SourceSpec | None:
+        """The source that reads a stream: the one that names it, else the first with a pattern that matches."""
+        reader = reader_of((stream for source in self.sources for stream in source.streams), topic)
+        return next((source for source in self.sources if reader in source.streams), None)
+
+    def is_watched(self, topic: str) -> bool:
+        """Whether a stream is one whose events are summed up in panes."""
+        source = self.source_of(topic)
+        return source is not None and source.kind != "labels"
+
     @model_validator(mode="after")
     def _labels_fit(self) -> ModelSpec:
         if not self.watched_sources:
@@ -470,7 +495,7 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelSpec:
-        topics = [source.topic for source in self.sources]
+        topics = [stream for source in self.sources for stream in source.streams]
         for topic in topics:
             if topics.count(topic) > 1:
                 raise ValueError(f"sources: {topic!r} is named twice")

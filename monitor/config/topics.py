@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor.config.model import Model, SourceSpec
 from monitor.config.service import Service
+from monitor.config.streams import matches
 from monitor.errors import InputError
 
 __all__ = ["wrong_files", "wrong_formats"]
@@ -23,12 +24,23 @@ def wrong_formats(models: Mapping[str, Model], service: Service) -> Iterator[tup
     for name, model in models.items():
         for index, source in enumerate(model.spec.sources):
             path = ("spec", "sources", index, "format")
-            other, known = first.setdefault(source.topic, (name, source))
-            if known.format != source.format:
-                yield name, path, f"model {other!r} says otherwise of {source.topic!r}; a topic has one format"
+            for stream in source.streams:
+                other, known = _other_format(first, stream, source) or first.setdefault(stream, (name, source))
+                if known.format != source.format:
+                    yield name, path, f"model {other!r} says otherwise of {stream!r}; a topic has one format"
             if source.format.needs_registry and service.spec.schema_registry is None:
                 message = f"{source.format.kind} needs a schema_registry in the service's file"
                 yield name, path, message + (", or a file that is named here" if source.format.can_be_bare else "")
+
+
+def _other_format(
+    first: Mapping[str, tuple[str, SourceSpec]], stream: str, source: SourceSpec
+) -> tuple[str, SourceSpec] | None:
+    """A model that reads the same in another format. Two patterns are compared only where a topic is named."""
+    for entry, (name, known) in first.items():
+        if known.format != source.format and (matches(entry, stream) or matches(stream, entry)):
+            return name, known
+    return None
 
 
 def wrong_files(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]:

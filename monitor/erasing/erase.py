@@ -299,7 +299,7 @@ def _any_of(subject: Subject, models: list[Model]) -> Callable[[bytes], bool]:
 
 def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject) -> list[str]:
     sources = [source for model in subject.models.values() for source in model.spec.sources]
-    found = [f"Kafka topic {source.kafka}" for source in sources if source.kafka is not None]
+    found = [f"Kafka topic {topic}" for source in sources for topic in source.kafka or ()]
     default = configuration.service.spec.kafka.dead_letters
     letters = [source.dead_letters or default for source in sources if source.kafka is not None]
     found += [f"Kafka topic {wanted.topic} of dead letters" for wanted in letters if wanted is not None]

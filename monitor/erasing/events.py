@@ -113,12 +113,13 @@ def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
 
 
 def _reads(model: Model, topic: str) -> bool:
-    return any(source.topic == topic for source in model.spec.sources)
+    return model.spec.source_of(topic) is not None
 
 
 def _is_json(model: Model, topic: str) -> bool:
     """Whether the topic's messages can be read without a registry and without their headers."""
-    return any(source.topic == topic and source.format.kind in {"json", "parquet"} for source in model.spec.sources)
+    source = model.spec.source_of(topic)
+    return source is not None and source.format.kind in {"json", "parquet"}
 
 
 def is_of(subject: Subject, model: Model, payload: bytes, size: int, *, readable: bool = True) -> bool:

@@ -106,7 +106,7 @@ def _fold(fold: Mapping[str, Any], subject: Subject, model: str, topic: str) -> 
 
 def _category_signals(model: Model, topic: str) -> list[str]:
     """Category signals of the source that is ``topic``, in the order of the fold's columns."""
-    source: SourceSpec | None = next((s for s in model.spec.sources if s.topic == topic), None)
+    source: SourceSpec | None = model.spec.source_of(topic)
     kinds = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
     carried = kinds.get(source.kind, ()) if source is not None else ()
     fields = model.spec.schema_.signals().items()

@@ -66,6 +66,38 @@ def test_a_wrong_cluster_is_named_with_its_line_and_path(tmp_path: Path, written
     assert mistake in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("topics", "mistake"),
+    [
+        ("orders eu", "spec.sources.0.kafka: a topic's name has letters, digits and ._- only"),
+        ("/orders", "spec.sources.0.kafka: a topic's name has letters, digits and ._- only, a pattern stands in slash"),
+        ("[a, '/b(/']", "spec.sources.0.kafka.1: '/b(/' is no regular expression: missing )"),
+        (r"/(a|b)\1/", r"spec.sources.0.kafka: '/(a|b)\\1/' holds flags, named groups or references to groups"),
+        ("'/(?i)a/'", "spec.sources.0.kafka: '/(?i)a/' holds flags"),
+        ("'/(?P<n>a)/'", "spec.sources.0.kafka: '/(?P<n>a)/' holds flags, named groups"),
+        ("[]", "spec.sources.0: kafka: name at least one topic or pattern"),
+        ("[a, a]", "spec: sources: 'a' is named twice"),
+        ("/bad.*/", "spec.sources.0.dead_letters: model 'm' reads this topic"),
+    ],
+)
+def test_topics_that_cannot_be_are_named_with_their_place(tmp_path: Path, topics: str, mistake: str) -> None:
+    written = MODEL.replace("kafka: m", f"kafka: {topics}, dead_letters: bad-ones")
+    (tmp_path / "model.yaml").write_text(written)
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path)
+    assert f"{tmp_path / 'model.yaml'}:4: {mistake}" in str(refused.value)
+
+
+def test_a_pattern_and_a_name_that_it_matches_have_one_format(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(MODEL.replace("kafka: m", "kafka: orders"))
+    other = MODEL.replace("name: m", "name: n").replace(
+        "kafka: m", "kafka: /ord.*/, format: {kind: csv, columns: [amount]}"
+    )
+    (tmp_path / "b.yaml").write_text(other)
+    with pytest.raises(ConfigError, match=r"b.yaml:4: spec.sources.0.format: model 'm' says otherwise of '/ord"):
+        load(tmp_path)
+
+
 def test_a_password_comes_from_the_environment_and_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,18 @@ def test_every_topic_needs_its_events(leeway: Console, tmp_path: Path, events: P
     assert leeway("replay", config, "-e", f"seen={events}", "-e", f"said={events}").code == 0
 
 
+def test_a_file_is_said_to_be_a_topic_that_a_pattern_stands_for(leeway: Console, tmp_path: Path, events: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"kafka": "/shop-[a-z]+/"}))
+    assert leeway("replay", config, "-e", f"shop-eu={events}").code == 0
+    for given, complaint in (
+        (str(events), "say which of the topics /shop-[a-z]+/ it is"),
+        (f"shop-1={events}", "the configuration reads /shop-[a-z]+/"),
+    ):
+        said = leeway("replay", config, "-e", given)
+        assert said.code == 2
+        assert complaint in said.err
+
+
 def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     replayed = in_a_process("replay", config, "-e", events, "--store", kept, "--json")

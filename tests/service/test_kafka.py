@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from monitor.config import Configuration
+from monitor.partitions import standing
 from monitor.service import Service
 from sinks.store.contract import Store, StoreError
 from sinks.store.memory import MemoryStore
@@ -232,6 +233,64 @@ def test_models_that_share_a_topic_get_the_messages_that_are_theirs(
     assert shop.results(store, end_ms) == shop.results(
         shop.replayed(tmp_path, configuration, {topic_name: mixed}), end_ms
     )
+
+
+def test_a_topic_that_begins_to_match_is_judged_with_the_others(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int]
+) -> None:
+    """One model names its topics, the other has a pattern; messages of a topic of both are decoded once."""
+    logs, end_ms = short
+    first, later = (f"{topic_name}-{suffix}" for suffix in "ab")
+    half = len(logs[0]) // 2
+    kafka.create_topic(first)
+    shop.produce(kafka, first, [logs[0][:half]])
+    models = [shop.model("by-name", {"kafka": first}), shop.model("by-pattern", {"kafka": f"/{topic_name}-[a-z]/"})]
+    configuration = shop.on_kafka(tmp_path, kafka, *models, refresh="300ms")
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.wait_until(everything_read(service, half), "the first half is read")
+        kafka.create_topic(later)
+        shop.wait_until(lambda: (later, 0) in standing(store), "the new topic is known")
+        behind = [line for line in logs[1] if json.loads(line)["ts"] >= json.loads(logs[0][half])["ts"]]
+        shop.produce(kafka, later, [behind])
+        shop.produce(kafka, first, [logs[0][half:]])
+        for model in models:
+            name = model["metadata"]["name"]
+            shop.wait_until(shop.judged(service, name, end_ms), f"the last window of {name} is judged")
+        assert service.counters.records == len(logs[0]) + len(behind)
+        assert service.counters.events == 2 * len(logs[0]) + len(behind)
+
+    topics = {first: logs[:1], later: [behind]}
+    assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, topics), end_ms)
+    assert shop.rows(store, "checkpoints", only=["name"], stage="ingest") == [(first,), (later,)]
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["while_running", "while_stopped"])
+def test_windows_no_longer_wait_for_a_topic_of_a_pattern_that_is_deleted(
+    kafka: Cluster, topic_name: str, tmp_path: Path, short: tuple[shop.Partitions, int], running: bool
+) -> None:
+    logs, end_ms = short
+    staying, leaving = (f"{topic_name}-{suffix}" for suffix in "ab")
+    for name in (staying, leaving):
+        kafka.create_topic(name)
+    shop.produce(kafka, leaving, [logs[1][:10]])
+    model = shop.model("shop", {"kafka": f"/{topic_name}-./"})
+    configuration = shop.on_kafka(tmp_path, kafka, model, refresh="300ms")
+    store = MemoryStore()
+
+    with shop.serving(configuration, store) as service:
+        shop.produce(kafka, staying, logs[:1])
+        shop.wait_until(everything_read(service, len(logs[0]) + 10), "both topics are read")
+        assert not shop.judged(service, "shop", end_ms)(), "windows wait for the slower topic"
+        if running:
+            kafka.delete_topic(leaving)
+            shop.wait_until(shop.judged(service, "shop", end_ms), "windows go on without the topic")
+    if not running:
+        kafka.delete_topic(leaving)
+        with shop.serving(configuration, store) as service:
+            shop.wait_until(shop.judged(service, "shop", end_ms), "windows go on without the topic")
+    assert shop.rows(store, "scores", only=["idle"], window_end_ms=end_ms, signal="volume") == [(f"{leaving}/0",)]
 
 
 def test_features_and_predictions_may_come_on_topics_of_their_own(

@@ -53,3 +53,8 @@ class Cluster:
         options = {"num_partitions": partitions, "replication_factor": replicas, "configs": dict(configs or {})}
         with self.admin() as client:
             client.create_topics({name: options}, wait_for_metadata=True)
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic."""
+        with self.admin() as client:
+            client.delete_topics([name])
