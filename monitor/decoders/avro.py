@@ -12,6 +12,8 @@ from io import BytesIO
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader
+
+# The same reader before it is compiled: only it stops at a depth that the stack cannot take.
 from fastavro._read_py import schemaless_reader as slow_reader
 
 from monitor.decoders.avro_values import Conversions, without_logical_types
