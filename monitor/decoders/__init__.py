@@ -9,6 +9,7 @@ from typing import Any
 from monitor.decoders.contract import REASONS, Decoded, Decoder, TopicPlan
 from monitor.decoders.json import JsonDecoder
 from monitor.decoders.schemas import NO_SCHEMAS, Schemas
+from monitor.errors import InputError
 
 __all__ = ["DECODERS", "REASONS", "Decoded", "Decoder", "JsonDecoder", "Schemas", "TopicPlan", "decoder_for"]
 
@@ -25,14 +26,20 @@ DECODERS: dict[str, str] = {
 
 
 def decoder_for(plans: Sequence[TopicPlan], schemas: Schemas = NO_SCHEMAS, **limits: int) -> Decoder:
-    """Make the decoder of a topic, of which all models say the same format; ``limits`` are the decoder's own.
+    """Make the decoder of a topic; ``limits`` are the decoder's own.
 
     Raises
     ------
     InputError
-        Something that the format names cannot be used.
+        Something that the format names cannot be used, or the models differ on the format.
     """
-    module, _, name = DECODERS[plans[0].source.format.kind].partition(":")
+    first = plans[0]
+    for plan in plans:
+        # Two patterns may meet in a topic that nobody has named.
+        if plan.source.format != first.source.format:
+            kinds = f"{first.source.format.kind} and {plan.source.format.kind}"
+            raise InputError(f"models {first.model!r} and {plan.model!r} read a topic in different formats: {kinds}")
+    module, _, name = DECODERS[first.source.format.kind].partition(":")
     make: Callable[..., Any] = getattr(import_module(module), name)
     made: Decoder = make(plans, schemas, **limits)
     return made

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.config.formats import FORMAT_KINDS
 from monitor.decoders import DECODERS, REASONS, Decoded, Decoder, Schemas, decoder_for
+from monitor.errors import InputError
 from monitor.events import Headers
 from tests.decoders.plans import plan, records
 from tests.decoders.test_both_ways import seen
@@ -67,6 +68,11 @@ def test_every_format_that_can_be_configured_has_a_decoder_and_is_written_by_ano
     assert {kind.model_fields["kind"].annotation.__args__[0] for kind in FORMAT_KINDS} == set(DECODERS)
     # Parquet is rows of JSON by the time it reaches a decoder.
     assert {name.partition(",")[0] for name in WRITERS} == set(DECODERS) - {"parquet"}
+
+
+def test_models_that_differ_on_a_topic_s_format_are_told_so() -> None:
+    with pytest.raises(InputError, match="'a' and 'b' read a topic in different formats: json and cloudevents"):
+        decoder_for([plan(SCHEMA, "a"), plan(SCHEMA, "b", format="cloudevents")])
 
 
 @pytest.mark.parametrize("name", FORMATS)
