@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.config.registry import SchemaRegistry
-from monitor.decoders.registry import Registry
+from monitor.decoders.registry import Registered, Registry
 from monitor.errors import InputError, SourceError
 from tests.services.certificates import make_certificate
 from tests.services.processes import free_port
@@ -44,8 +44,7 @@ def test_a_schema_is_asked_for_once(server: RegistryServer) -> None:
     found = [registry.schema(number) for _ in range(3)]
 
     registry.close()
-    assert found[0] is found[2]
-    assert (found[0].kind, found[0].text) == ("AVRO", SCHEMA) if found[0] else pytest.fail("no schema")
+    assert found == [Registered("AVRO", SCHEMA)] * 3
     assert server.asked == [f"/schemas/ids/{number}"]
 
 
@@ -163,6 +162,14 @@ def test_it_trusts_the_certificates_that_it_is_told_to(tmp_path: Path) -> None:
         assert closed(asking(server.url, tls={"verify": False}), number) is not None
         with pytest.raises(SourceError, match="certificate verify failed"):
             closed(asking(server.url), number)
+
+    with RegistryServer(certificate=(certificate, key), asks_for_certificate=True) as server:
+        number = server.register("orders-value", SCHEMA)
+
+        own = {"ca": str(certificate), "certificate": str(certificate), "key": str(key)}
+        assert closed(asking(server.url, tls=own), number) is not None
+        with pytest.raises(SourceError, match="cannot be asked"):
+            closed(asking(server.url, tls={"ca": str(certificate)}), number)
 
     with pytest.raises(InputError, match=r"schema_registry\.tls: No such file"):
         asking("https://a", tls={"ca": str(tmp_path / "none.pem")})

@@ -36,12 +36,15 @@ class RegistryServer:
         What the header of that name must be; anything if empty.
     certificate : (Path, Path) or None
         Files of a certificate and its key; with them it speaks HTTPS.
+    asks_for_certificate : bool
+        Whether clients have to show a certificate, which is to be the same one.
     """
 
     fault: Callable[[str], Answer | None] | None = None
     asked: list[str] = field(default_factory=list)
     authorization: str = ""
     certificate: tuple[Path, Path] | None = None
+    asks_for_certificate: bool = False
     _schemas: list[dict[str, Any]] = field(default_factory=list)
     _subjects: dict[str, list[int]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -55,6 +58,9 @@ class RegistryServer:
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.certificate)
+            if self.asks_for_certificate:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(self.certificate[0])
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
