@@ -41,6 +41,7 @@ SESSION_MS = 6_000
 TAIL_MS = 600_000
 """So much later than the others are the last events of each partition, so that every window is judged."""
 STEP_MS = 120_000
+AWAY_S = 10.0
 END_WITHIN_S = 300.0
 
 
@@ -324,7 +325,7 @@ class Producer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the disturbed and the undisturbed process over one topic; print what was compared."""
     from tests.services.clickhouse import Endpoint
-    from tests.services.kafka import Broker
+    from tests.services.kafka import ThreeBrokers
 
     parser = argparse.ArgumentParser(prog="python -m bench.soak_kafka", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
@@ -339,14 +340,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = stream(options.seed, options.events)
     with ExitStack() as stack:
         server = stack.enter_context(Endpoint(folder / "clickhouse"))
-        broker = stack.enter_context(Broker(folder / "kafka"))
-        broker.create_topic(TOPIC, partitions=PARTITIONS)
-        place = Place([broker.bootstrap], TOPIC, {"hosts": [server.address]}, folder)
+        cluster = stack.enter_context(ThreeBrokers())
+        cluster.create_topic(TOPIC, PARTITIONS, {"min.insync.replicas": "2"}, replicas=3)
+        place = Place(cluster.addresses, TOPIC, {"hosts": [server.address]}, folder)
 
         def away(meanwhile: Callable[[], None]) -> None:
+            broker = cluster.leader(TOPIC, 0)
             broker.stop()
-            broker.start()
             meanwhile()
+            time.sleep(AWAY_S)
+            broker.start()
 
         begun_s = time.monotonic()
         producer = Producer(place.bootstrap, TOPIC)
