@@ -42,7 +42,7 @@ class Member:
     @property
     def ready(self) -> bool:
         """Whether it has begun to work."""
-        return '"event": "started"' in self.log.read_text(errors="replace")
+        return "listening on http" in self.log.read_text(errors="replace")
 
     @property
     def ended(self) -> int | None:

@@ -20,6 +20,7 @@ from sinks.store.contract import Query, Store
 __all__ = ["decode_state", "encode_state", "load", "save"]
 
 FORMAT = 1
+"""To be raised with every change of what a state holds or means, in the bytes or in the code that goes on from it."""
 _ARRAY = 1
 
 
@@ -44,7 +45,10 @@ def decode_state(data: bytes) -> Any:
         If the bytes are damaged or of another format.
     """
     if not data or data[0] != FORMAT:
-        raise CheckpointError(f"unknown checkpoint format {data[:1].hex() or 'empty'}, expected {FORMAT:02x}")
+        raise CheckpointError(
+            f"unknown checkpoint format {data[:1].hex() or 'empty'}, expected {FORMAT:02x}: another version of Leeway"
+            " wrote it; run that one, or read the log anew into an empty store"
+        )
     if xxhash.xxh3_64_digest(data[9:]) != data[1:9]:
         raise CheckpointError("the checkpoint's checksum is wrong: its bytes are damaged")
     return msgspec.msgpack.Decoder(ext_hook=_bytes_to_array).decode(zstandard.decompress(data[9:]))
@@ -68,7 +72,7 @@ def _bytes_to_array(code: int, data: memoryview) -> Any:
     return np.frombuffer(content, dtype=dtype).reshape(shape).copy()
 
 
-def save(store: Store, stage: str, name: str, partition: int, position: int, state: Any) -> None:
+def save(store: Store, stage: str, name: str, partition: int, position: int, state: Any, config: str) -> None:
     """Write a checkpoint; every row that depends on what lies before ``position`` must be acknowledged by now.
 
     Parameters
@@ -79,6 +83,8 @@ def save(store: Store, stage: str, name: str, partition: int, position: int, sta
         The topic, or the model.
     partition, position : int
         The next offset to read, or the event time up to which windows are judged.
+    config : str
+        Hashes of the configurations under which the state came about, for people who look.
     """
     data = encode_state(state)
     row: dict[str, list[Any]] = {
@@ -86,7 +92,7 @@ def save(store: Store, stage: str, name: str, partition: int, position: int, sta
         "name": [name],
         "partition": [partition],
         "position": [position],
-        "config": [""],
+        "config": [config],
         "state": [data],
     }
     store.append("checkpoints", row, token=f"{stage}/{name}/{partition}/{position}/{xxhash.xxh3_64_hexdigest(data)}")

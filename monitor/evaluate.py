@@ -196,7 +196,7 @@ class Evaluation:
             "lifecycle": self._lifecycle.snapshot(),
             **self._judges.snapshot(),
         }
-        checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state)
+        checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state, state["config"])
         self._saved_ms = self.next_end_ms
 
     def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:

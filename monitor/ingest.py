@@ -21,11 +21,12 @@ from monitor import checkpoint
 from monitor.clock import Clock, SystemClock
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
+from monitor.epochs import Epochs
 from monitor.erasures import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
-from monitor.labels import LabelFold
+from monitor.labels import LABELS, LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
 from monitor.reached import Reached
 from monitor.readers import Readers
@@ -173,6 +174,7 @@ class Ingest:
         self._store, self._source, self._letters = store, source, letters
         self._erasures = ErasureList(store) if erasures is None else erasures
         self._schemas = schemas
+        self._epochs = Epochs(store)
         self.counters = counters or Counters()
         watches = list(watches)
         self._readers = Readers(watches)
@@ -195,16 +197,26 @@ class Ingest:
         self._source.open(self.resume)
 
     def resume(self, topic: str, partition: int) -> int | None:
-        """The next offset of a partition by its checkpoint, or None. Called by the source on assignment."""
+        """The next offset of a partition by its checkpoint, or None. Called by the source on assignment.
+
+        Raises
+        ------
+        StoreError
+        CheckpointError
+            The checkpoint cannot be used, or the partition is another configuration's by now.
+        """
         loaded = checkpoint.load(self._store, "ingest", topic, partition)
-        self.positions[topic, partition] = 0 if loaded is None else loaded[0]
-        position = -1 if loaded is None else loaded[0]
-        self.reached[topic, partition] = Reached(position, -1, position, -1, self._clock.monotonic_s())
-        if loaded is None:
-            self._states.pop((topic, partition), None)
-            return None
-        self._states[topic, partition] = loaded
-        return loaded[0]
+        position, state = (0, {}) if loaded is None else loaded
+        folds = state.get("folds", {})
+        labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
+        configs = {watch.name: watch.fold_hash for watch, spec in self._readers.get(topic, ()) if spec.kind != "labels"}
+        others = {name: saved for name, saved in folds.items() if name not in labels}
+        position, going = self._epochs.settle((topic, partition), configs, position, others)
+        self.positions[topic, partition] = position
+        self._states[topic, partition] = position, {**state, "folds": labels | going}
+        begun = -1 if loaded is None else position
+        self.reached[topic, partition] = Reached(begun, -1, begun, -1, self._clock.monotonic_s())
+        return None if loaded is None else position
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
         """Drop the state of partitions (all of them if None) that are read elsewhere, or anew, from now on.
@@ -321,12 +333,13 @@ class Ingest:
             offset = lane.resume_offset
             if lane.next_offset == lane.saved_offset or lane.ended:
                 continue
-            state = {
+            state: dict[str, Any] = {
                 "decoder": lane.decoder.state(lane.partition),
                 "next_offset": lane.next_offset,
                 "folds": {name: fold.snapshot() for name, fold in lane.folds.items()},
             }
-            checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state)
+            config = " ".join(f"{name}={state['folds'][name]['config']}" for name in sorted(lane.folds))
+            checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state, config)
             lane.saved_offset = lane.next_offset
             saved[partition] = offset
             at = self.reached.get(partition, Reached())
@@ -457,11 +470,11 @@ class Ingest:
             for watch, spec in readers
         }
         lane = _Lane(topic, partition, decoder, folds)
-        position, state = self._states.pop((topic, partition), (0, None))
+        position, state = self._states.pop((topic, partition), (0, {}))
         lane.next_offset = lane.saved_offset = position
-        if state is not None:
+        if "decoder" in state:
             decoder.restore(partition, state["decoder"])
-            for name, saved in state["folds"].items():
-                if name in folds:
-                    folds[name].restore(saved)
+        for name, saved in state.get("folds", {}).items():
+            if name in folds:
+                folds[name].restore(saved)
         return lane

@@ -20,7 +20,10 @@ from monitor.keep import Columns, texts_of
 from monitor.watch import Watch
 from monitor.watermark import NEVER
 
-__all__ = ["LabelFold"]
+__all__ = ["LABELS", "LabelFold"]
+
+LABELS = "labels"
+"""In place of a configuration: rows of labels depend on nothing that came before."""
 
 
 class LabelFold:
@@ -101,7 +104,7 @@ class LabelFold:
 
     def snapshot(self) -> dict[str, Any]:
         """How far the partition has been read."""
-        return {"config": "labels", "next_offset": self.next_offset, "newest_ms": NEVER, "closed_ms": NEVER}
+        return {"config": LABELS, "next_offset": self.next_offset, "newest_ms": NEVER, "closed_ms": NEVER}
 
     def restore(self, state: Mapping[str, Any]) -> bool:
         """Go on from a snapshot."""

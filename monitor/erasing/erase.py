@@ -53,6 +53,7 @@ LOOKED_THROUGH = (
 """Tables that may hold a subject."""
 
 CANNOT_HOLD: dict[str, str] = {
+    "epochs": "offsets, times, and hashes of configurations",
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",
     "notifications": "receivers, outcomes, and what receivers answered",

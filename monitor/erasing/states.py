@@ -24,6 +24,7 @@ class _Checkpoint:
     name: str
     partition: int
     position: int
+    config: str
     state: bytes
 
 
@@ -39,7 +40,7 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
         for saved in newest.values():
             state = _changed(saved, subject)
             if state is not None:
-                checkpoint.save(store, saved.stage, saved.name, saved.partition, saved.position, state)
+                checkpoint.save(store, saved.stage, saved.name, saved.partition, saved.position, state, saved.config)
         merge(store, "checkpoints")
         return []
 
@@ -49,10 +50,10 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
 def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[_Checkpoint]:
     import pyarrow
 
-    sql = "SELECT stage, name, `partition`, position, state FROM checkpoints"
+    sql = "SELECT stage, name, `partition`, position, config, state FROM checkpoints"
     table = store.arrow(sql if newest else f"{sql} {ASKING}")
     states = table["state"].cast(pyarrow.binary()).to_pylist()
-    plain = [table[name].to_pylist() for name in ("stage", "name", "partition", "position")]
+    plain = [table[name].to_pylist() for name in ("stage", "name", "partition", "position", "config")]
     for values in zip(*plain, states, strict=True):
         yield _Checkpoint(*values)
 

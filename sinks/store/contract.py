@@ -137,6 +137,13 @@ TABLES: dict[str, Table] = {
             "model topic partition",
             newest_by="next_offset",
         ),
+        # From which offset on which configuration of a model was in force, and how the partition's clock stood there.
+        _table(
+            "epochs",
+            "topic:str partition:int model:str from_offset:int config:str newest_ms:int closed_ms:int number:int",
+            "topic partition model from_offset",
+            newest_by="number",
+        ),
         # Which partitions there are, and which are silent. The row of who has read furthest counts.
         _table(
             "partitions",

@@ -1,0 +1,194 @@
+"""From which offset on which configuration of a model was in force, partition by partition.
+
+What a partition's messages become is a function of the log *and* the configuration, so where the configuration changes
+is kept as well: a row of the table ``epochs`` says from which offset on a partition was folded under which one, and how
+its clock stood there. That row is all that the first message under the new configuration depends on, since series begin
+anew; whoever takes the partition over, from whatever checkpoint, begins at the same place.
+
+Epochs are numbered over the whole store. A process knows the newest number of when it began: an epoch that began later
+under another configuration was begun by a process that was started with a newer one, which wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from monitor.errors import CheckpointError
+from monitor.rows import add_row, append, empty_rows
+from monitor.sources.contract import Partition
+from monitor.watermark import NEVER
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["Epoch", "Epochs"]
+
+REMOVED = ""
+"""In place of a configuration: the model does not read the partition any more."""
+
+log = structlog.get_logger("leeway.epochs")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A stretch of one partition that is folded under one configuration of a model.
+
+    Attributes
+    ----------
+    config : str
+        The hash of what the fold depends on.
+    from_offset : int
+    newest_ms, closed_ms : int
+        The partition's clock at that offset.
+    number : int
+    """
+
+    config: str
+    from_offset: int = 0
+    newest_ms: int = NEVER
+    closed_ms: int = NEVER
+    number: int = 0
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The fold's state at its beginning: of no configuration, so that series begin anew."""
+        return {
+            "config": "",
+            "next_offset": self.from_offset,
+            "newest_ms": self.newest_ms,
+            "closed_ms": self.closed_ms,
+        }
+
+
+class Epochs:
+    """The epochs of one store, as one process sees them.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._began = self._newest()
+
+    def settle(
+        self, partition: Partition, configs: Mapping[str, str], position: int, folds: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[int, dict[str, Mapping[str, Any]]]:
+        """Find where a partition goes on, and note what comes into force there.
+
+        Parameters
+        ----------
+        partition : Partition
+        configs : mapping of str to str
+            The configurations of this process, by model.
+        position : int
+            The checkpoint's; 0 without one.
+        folds : mapping of str to mapping
+            The checkpoint's states by model.
+
+        Returns
+        -------
+        position : int
+            Earlier than the checkpoint's if that was written by a process of an older configuration, beyond the change.
+        folds : dict of str to mapping
+            The states from which models go on; none where a model begins at ``position``.
+
+        Raises
+        ------
+        CheckpointError
+            A process with a newer configuration has had the partition since this one began.
+        """
+        known = self._of(partition)
+        self._refuse_if_overtaken(partition, configs, known)
+        going: dict[str, Mapping[str, Any]] = {}
+        for model, config in sorted(configs.items()):
+            saved, epoch = folds.get(model), known.get(model)
+            if epoch is None or epoch.config != config:
+                going |= self._begin(partition, model, config, position, saved, epoch)
+            elif saved is not None and saved["config"] == config:
+                going[model] = saved
+            elif saved is not None or epoch.from_offset != position:
+                self._say_where(partition, model, epoch, saved)
+                going[model] = epoch.start
+                position = min(position, epoch.from_offset)
+        for model in sorted(folds.keys() - configs.keys()):
+            if model not in known or known[model].config != REMOVED:
+                self._note(partition, model, Epoch(REMOVED, position))
+        return position, going
+
+    def _begin(
+        self,
+        partition: Partition,
+        model: str,
+        config: str,
+        position: int,
+        saved: Mapping[str, Any] | None,
+        epoch: Epoch | None,
+    ) -> dict[str, Mapping[str, Any]]:
+        if saved is None:
+            self._note(partition, model, Epoch(config, position))
+            return {}
+        if saved["config"] == config and epoch is None:
+            # Written before epochs were: in force as far back as anybody knows.
+            self._note(partition, model, Epoch(config))
+            return {model: saved}
+        clock = (int(saved[name]) for name in ("next_offset", "newest_ms", "closed_ms"))
+        self._note(partition, model, Epoch(config, *clock))
+        return {model: saved}
+
+    def _refuse_if_overtaken(
+        self, partition: Partition, configs: Mapping[str, str], known: Mapping[str, Epoch]
+    ) -> None:
+        for model, epoch in known.items():
+            if epoch.number > self._began and epoch.config not in (configs.get(model, REMOVED), REMOVED):
+                topic, number = partition
+                raise CheckpointError(
+                    f"{topic}/{number} has been read under another configuration of model {model!r} from offset"
+                    f" {epoch.from_offset} on, by a process that was started after this one: start this one anew with"
+                    " that configuration"
+                )
+
+    def _say_where(self, partition: Partition, model: str, epoch: Epoch, saved: Mapping[str, Any] | None) -> None:
+        at = -1 if saved is None else int(saved["next_offset"])
+        if at != epoch.from_offset:
+            log.warning(
+                "the checkpoint is of another configuration; going on where this one came into force",
+                model=model,
+                partition="/".join(map(str, partition)),
+                checkpoint_offset=at,
+                from_offset=epoch.from_offset,
+            )
+
+    def _note(self, partition: Partition, model: str, epoch: Epoch) -> None:
+        row = {
+            "topic": partition[0],
+            "partition": partition[1],
+            "model": model,
+            "config": epoch.config,
+            "from_offset": epoch.from_offset,
+            "newest_ms": epoch.newest_ms,
+            "closed_ms": epoch.closed_ms,
+            "number": self._newest() + 1,
+        }
+        rows = empty_rows("epochs")
+        add_row(rows, row)
+        append(self._store, "epochs", rows)
+        log.info("a configuration comes into force", **row)
+
+    def _of(self, partition: Partition) -> dict[str, Epoch]:
+        """The newest epoch of each model on a partition."""
+        rows = rows_of(self._store.read(Query("epochs", {"topic": partition[0], "partition": partition[1]})))
+        found: dict[str, Epoch] = {}
+        for row in sorted(rows, key=lambda row: (row["number"], row["from_offset"])):
+            fields = (row[name] for name in ("config", "from_offset", "newest_ms", "closed_ms", "number"))
+            found[row["model"]] = Epoch(*fields)
+        return found
+
+    def _newest(self) -> int:
+        newest = Query("epochs", order=("number",), descending=True, limit=1, columns=("number",))
+        found = self._store.read(newest)["number"]
+        return int(found[0]) if len(found) else 0
