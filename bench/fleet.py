@@ -33,7 +33,7 @@ class Member:
             self._process = subprocess.Popen(
                 [*LEEWAY, "run", str(config), "--port", "0", "--roles", roles, "--json"],
                 cwd=config.parent,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=file,
@@ -67,9 +67,13 @@ class Member:
         self._process.send_signal(signal.SIGCONT)
 
     def leave(self) -> int:
-        """Ask it to end; return its exit code."""
+        """Ask it to end; return its exit code. What hangs shows in its log where."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(END_S)
+        try:
+            return self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)
+            return self._process.wait(END_S)
 
 
 class Fleet:
@@ -180,4 +184,4 @@ class Patience:
 
 
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    return "\n".join(log.read_text(errors="replace").splitlines()[-60:])

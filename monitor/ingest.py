@@ -182,16 +182,21 @@ class Ingest:
         self._decoders: dict[str, Decoder] = {}
         self._lanes: dict[Partition, _Lane] = {}
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
+        self._on_begin: Callable[[Partition, int], None] = lambda partition, position: None
         self.positions: dict[Partition, int] = {}
-        """Where each partition stands that was assigned or read: the offset behind what is read, also if in part."""
+        """Where each partition stands that was begun: the offset behind what is read, also if in part."""
         self._unwritten = Unwritten()
         self._clock = clock or SystemClock()
         self._watch = Stopwatch(self._clock, self.counters.seconds)
         self.reached: dict[Partition, Reached] = {}
         """How far partitions are, for whoever looks on; its values do not change, they are replaced."""
 
-    def open(self) -> None:
-        """Connect the source; every partition starts at its checkpoint."""
+    def open(self, on_begin: Callable[[Partition, int], None] = lambda partition, position: None) -> None:
+        """Connect the source; every partition starts at its checkpoint.
+
+        ``on_begin`` is called with each partition and its position before anything of it is read.
+        """
+        self._on_begin = on_begin
         if self._letters is not None:
             self._letters.open()
         self._source.open(self.resume)
@@ -216,6 +221,7 @@ class Ingest:
         self._states[topic, partition] = position, {**state, "folds": labels | going}
         begun = -1 if loaded is None else position
         self.reached[topic, partition] = Reached(begun, -1, begun, -1, self._clock.monotonic_s())
+        self._on_begin((topic, partition), position)
         return None if loaded is None else position
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:

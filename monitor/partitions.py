@@ -75,6 +75,11 @@ class Partitions:
         self.forget(gone)
         self._known.difference_update(gone)
 
+    def begin(self, partition: Partition, position: int) -> None:
+        """Reading begins at ``position``: whether the partition is silent is not known, whatever was said before."""
+        self._append({partition: (position, False)})
+        self._said[partition] = None
+
     def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
         """Say where partitions stand that are read here, and which of them are silent, as far as that is news.
 

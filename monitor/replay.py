@@ -100,8 +100,8 @@ class Replay:
         """
         done = Replayed(self._ingest.counters)
         since_checkpoint = 0
-        self._ingest.open()
         try:
+            self._ingest.open()
             while (count := self._ingest.step(batch, timeout_s=1.0)) or not self._at_end():
                 self._advance(done, on_transition)
                 on_progress(done.counters)

@@ -108,7 +108,7 @@ class Worker:
         with self._turn:
             self._anew = False
             if not self._source_open:
-                self._ingest.open()
+                self._ingest.open(self._partitions.begin)
                 self._source_open = True
                 self._know()
                 self.opened, self.trouble = True, ""
@@ -133,7 +133,7 @@ class Worker:
 
     def _step(self) -> bool:
         """Read, write, tell and save what is due, which changes no row; True at the end of a bounded source."""
-        count = self._ingest.step(MAX_RECORDS, POLL_S, on_change=self._tell_change, on_records=self._note, write=False)
+        count = self._ingest.step(MAX_RECORDS, POLL_S, on_change=self._note_change, on_records=self._note, write=False)
         now_s = self._clock.monotonic_s()
         due = now_s - self._told_s >= TELL_EVERY_S
         if due or not count or self._ingest.unwritten >= WRITE_ROWS:
@@ -194,14 +194,12 @@ class Worker:
         self._active_s[partition] = self._clock.monotonic_s()
         self._partitions.wake(partition, int(records.offsets[-1]) + 1)
 
-    def _tell_change(self, change: Change) -> None:
-        """Partitions changed hands: whoever waits for them knows before anything of others is read on."""
+    def _note_change(self, change: Change) -> None:
         what, changed = change
         log.info(f"partitions {what}", partitions=[f"{topic}/{partition}" for topic, partition in sorted(changed)])
         self._partitions.forget(changed)
         for partition in changed:
             self._active_s.pop(partition, None)
-        self._tell()
 
     def _tell(self) -> None:
         self._told_s = self._clock.monotonic_s()
@@ -219,7 +217,8 @@ class Worker:
             self._there = there
 
     def _positions(self) -> dict[Partition, int]:
-        return {partition: self._ingest.positions.get(partition, 0) for partition in self._source.assigned()}
+        begun = self._ingest.positions
+        return {partition: begun[partition] for partition in self._source.assigned() if partition in begun}
 
     def _silent(self) -> set[Partition]:
         """Partitions read to their end and without a message for so long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from monitor.ingest import Ingest
 from monitor.partitions import Partitions, standing
+from monitor.sources.contract import Partition
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store import open_store
@@ -33,11 +35,13 @@ def log(tmp_path: Path) -> list[Path]:
     return written(tmp_path, [troubled(3, days=4, per_day=200)])
 
 
-def worker(store: Store, log: list[Path]) -> Ingest:
+def worker(
+    store: Store, log: list[Path], begin: Callable[[Partition, int], None] = lambda partition, position: None
+) -> Ingest:
     """A worker that has just been given the partition."""
     configuration = configured(**SPEC)
     ingest = Ingest([compile_watch(configuration, "loans")], store, FileSource({TOPIC: log}))
-    ingest.open()
+    ingest.open(begin)
     return ingest
 
 
@@ -119,6 +123,20 @@ def test_it_cannot_wake_a_partition_that_is_silent(store: Store) -> None:
     owner.say({PARTITION: 90}, silent={PARTITION})
     stalled.wake(PARTITION, 80)
     assert standing(store) == {PARTITION: True}
+
+
+def test_a_partition_that_was_silent_when_nobody_read_it_any_more_counts_again_before_it_is_read(
+    store: Store, log: list[Path]
+) -> None:
+    killed = worker(store, log)
+    read(killed, 200, batch=50)
+    killed.save()
+    Partitions(store).say({PARTITION: position(store)}, silent={PARTITION})
+    assert standing(store) == {PARTITION: True}
+    successor = worker(store, log, begin=Partitions(store).begin)
+    assert standing(store) == {PARTITION: False}
+    killed._source.close()
+    successor._source.close()
 
 
 def test_a_partition_falls_silent_and_wakes_up_as_often_as_it_likes(store: Store) -> None:
