@@ -214,7 +214,7 @@ class Ingest:
         position, state = (0, {}) if loaded is None else loaded
         folds = state.get("folds", {})
         labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
-        configs = {watch.name: watch.fold_hash for watch, spec in self._readers.get(topic, ()) if spec.kind != "labels"}
+        configs = {watch.name: watch.fold_hash for watch, spec in self._readers[topic] if spec.kind != "labels"}
         others = {name: saved for name, saved in folds.items() if name not in labels}
         position, going = self._epochs.settle((topic, partition), configs, position, others)
         self.positions[topic, partition] = position
