@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -11,8 +12,8 @@ from monitor.api.forms import IN_FORMS, Asked, listed
 from monitor.api.parameters import Paged, Stretch, TheService, answer
 from monitor.api.reading import Page, query_for, read_page, readable
 from monitor.api.tables import of_table
+from sinks.store.contract import TABLES, Store
 from sinks.store.contract import Query as StoreQuery
-from sinks.store.contract import Store
 from sinks.store.rows import as_list
 
 __all__ = ["router"]
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/v1", tags=["dead letters"])
 LETTERS = of_table(
     "dead_letters", without=["payload"], more="payload:str payload_base64:str retries:int retried_ms:int"
 )
+PLAIN = tuple(column.name for column in TABLES["dead_letters"].columns if column.name != "payload")
 MOST_PLACES = 1_000
 Coordinate = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
@@ -38,7 +40,7 @@ class DeadLetter(BaseModel):
     reason: str
     detail: str
     record_ms: int = Field(description="the record's own time; -1 where it has none")
-    payload: str | None = Field(description="the message as text; null if it is not UTF-8")
+    payload: str | None = Field(description="the message as text; null if it is not UTF-8, or was not asked for")
     payload_base64: str
     payload_bytes: int = Field(description="length of the message, of which the payload may hold only the start")
     retries: int = Field(description="how many times the message was put back on its stream")
@@ -101,6 +103,7 @@ def dead_letters(
     action: Literal["rejected", "kept"] | None = None,
     partition: Coordinate | None = None,
     offset: Coordinate | None = None,
+    payload: Annotated[bool, Query(description="false: without the messages, which may be large")] = True,
 ) -> Response:
     place = {"topic": topic, "partition": partition, "offset": offset}
     where = {**place, "model": model, "reason": reason, "action": action}
@@ -109,7 +112,9 @@ def dead_letters(
         query = query_for(
             "dead_letters", where, from_ms=stretch.from_ms, to_ms=stretch.to_ms, limit=limit, descending=True
         )
-        return with_retries(service.store, readable(read_page(service.store, query, cursor)))
+        if payload:
+            return with_retries(service.store, readable(read_page(service.store, query, cursor)))
+        return with_retries(service.store, unread(read_page(service.store, replace(query, columns=PLAIN), cursor)))
 
     return listed(asked, read, LETTERS, {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms})
 
@@ -118,6 +123,12 @@ def dead_letters(
 def retry(wanted: Wanted, service: TheService) -> Response:
     places = [(place.topic, place.partition, place.offset) for place in wanted.places]
     return answer({"items": [vars(one) for one in service.retry(places, dry_run=wanted.dry_run)]})
+
+
+def unread(letters: Page) -> Page:
+    """Return a page of dead letters that were read without their messages, as if these were empty."""
+    count = len(letters.columns["topic"])
+    return Page(letters.columns | {"payload": [None] * count, "payload_base64": [""] * count}, letters.next_cursor)
 
 
 def with_retries(store: Store, letters: Page) -> Page:

@@ -48,7 +48,8 @@ def list_(*, topic: str | None, model: str | None, reason: str | None, action: s
     wanted = Wanted.of(**given)
     with wanted.opened() as leeway:
         chosen: dict[str, Any] = {"topic": topic, "model": model, "reason": reason, "action": action}
-        answer = leeway.dead_letters(**chosen, from_=wanted.from_, to=wanted.to, limit=wanted.most)
+        chosen |= {"from_": wanted.from_, "to": wanted.to, "payload": wanted.form != "table"}
+        answer = leeway.dead_letters(**chosen, limit=wanted.most)
         wanted.show(answer, _show)
 
 
@@ -230,7 +231,7 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
 
 def _chosen(leeway: Leeway, *, again: bool, **chosen: Any) -> list[tuple[str, int, int]]:
     """The messages to put back, the oldest first."""
-    rows = leeway.dead_letters(action="rejected", **chosen)
+    rows = leeway.dead_letters(action="rejected", payload=False, **chosen)
     places = [(row["topic"], row["partition"], row["offset"]) for row in rows if again or not row["retries"]]
     return list(dict.fromkeys(reversed(places)))
 

@@ -232,13 +232,15 @@ class Leeway:
         action: str | None = None,
         partition: int | None = None,
         offset: int | None = None,
+        payload: bool = True,
         from_: Time | None = None,
         to: Time | None = None,
         limit: int | None = None,
     ) -> Answer:
-        """Messages, or fields of messages, that could not be used, newest first."""
+        """Messages, or fields of messages, that could not be used, newest first; with their payload or without."""
         place = {"topic": topic, "partition": partition, "offset": offset}
         chosen = {**place, "model": model, "reason": reason, "action": action}
+        chosen |= {} if payload else {"payload": "false"}
         return self._list("/v1/dead-letters", {**chosen, **_span(from_, to)}, limit)
 
     def retry_dead_letters(

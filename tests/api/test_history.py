@@ -207,6 +207,17 @@ def test_findings_are_chosen_by_event_time_and_detector() -> None:
     assert client.items("/v1/findings", model="fraud")[0]["score"] is None
 
 
+def test_dead_letters_come_without_their_payload_where_it_is_not_wanted() -> None:
+    world = World()
+    world.add("dead_letters", [{"topic": "t", "offset": 7, "action": "rejected", "payload": b"x", "payload_bytes": 1}])
+    world.add("retries", [{"topic": "t", "offset": 7, "attempt": 1, "at_ms": 5}, {"topic": "t", "offset": 8}])
+    (row,) = Client(world).items("/v1/dead-letters", payload="false")
+    assert (row["offset"], row["payload"], row["payload_base64"], row["payload_bytes"]) == (7, None, "", 1)
+    assert (row["retries"], row["retried_ms"]) == (1, 5)
+    assert Client(world).items("/v1/dead-letters", topic="t", partition=0, offset=7)[0]["payload"] == "x"
+    assert not Client(world).items("/v1/dead-letters", topic="t", partition=0, offset=8)
+
+
 def test_dead_letters_come_newest_first_with_their_payload() -> None:
     world = World()
     letters = [

@@ -14,6 +14,7 @@ import pytest
 from monitor.config import Configuration
 from monitor.partitions import standing
 from monitor.service import Service
+from monitor.sources import kafka_outlet
 from sinks.store.contract import Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
@@ -207,6 +208,28 @@ def test_a_service_sends_rejected_messages_to_their_topic_and_goes_on(
         (b"not json", b"k0"),
         (b'{"id": "x", "ts": "soon"}', b"k1"),
     }
+
+
+# The client forgets a socket of an attempt that was given up; it is collected here, not in some later test.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_service_waits_for_the_topic_of_dead_letters_and_then_goes_on(
+    kafka: Cluster, topic_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(kafka_outlet._OURS, "max_block_ms", 500)
+    kafka.create_topic(topic_name)
+    shop.produce(kafka, topic_name, [[b"not json"]])
+    dead = f"{topic_name}-bad"
+    configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}), dead_letters=dead)
+
+    with shop.serving(configuration, MemoryStore()) as service:
+        shop.wait_until(
+            lambda: any(f"topic '{dead}' does not exist" in reason for reason in service.ready()), "it says why"
+        )
+        assert service.counters.records == 0
+        kafka.create_topic(dead)
+        (found,) = shop.consumed(kafka, dead, 1)
+    assert found.value == b"not json"
+    gc.collect()
 
 
 def test_models_that_share_a_topic_get_the_messages_that_are_theirs(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from monitor.cli.dead_letters import retry
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.erasures import DONE, Erasure, ErasureList
@@ -267,3 +268,9 @@ def test_retrying_says_what_would_be_right(words: list[str], code: int, message:
     said = leeway("dead-letters", "retry", *words)
     assert (said.code, said.out) == (code, "")
     assert message in said.err
+
+
+def test_reasons_are_completed() -> None:
+    (option,) = [parameter for parameter in retry.params if parameter.name == "reason"]
+    context = retry.make_context("retry", ["--all"], resilient_parsing=True)
+    assert {item.value for item in option.shell_complete(context, "no_")} == {"no_event_time", "no_id"}
