@@ -165,6 +165,7 @@ def serving(service: ApiService) -> Iterator[str]:
     app.state.stopping.set()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     socket = server.config.bind_socket()
+    socket.listen()  # at once: whoever asks before the server has started waits instead of being refused
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()
     try:
