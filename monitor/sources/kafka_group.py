@@ -10,6 +10,9 @@ next poll, but loses it in two ways:
   heartbeat is sent, and the member is thrown out unnoticed.
 
 The remedy is one rule: a join that was started is waited for until its result was taken up.
+
+And a static member whose place another process has taken is told so by the answer to a heartbeat, which the client
+keeps to itself.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.errors import FencedInstanceIdError
 
 __all__ = ["keep_joins"]
 
@@ -45,6 +49,14 @@ class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     def need_rejoin(self) -> bool:
         return self._join is not None or super().need_rejoin()
+
+    async def _send_heartbeat_request(self) -> Any:
+        try:
+            return await super()._send_heartbeat_request()
+        except FencedInstanceIdError:
+            # The client only stops its heartbeats, and reads on; what a commit has found ends the next poll.
+            self._async_commit_fenced = True
+            raise
 
 
 class _Join:

@@ -405,6 +405,10 @@ def test_the_group_shows_how_far_checkpoints_are(
     with shop.serving(configuration, store):
         ends = {partition: len(log) for partition, log in enumerate(logs)}
         shop.wait_until(lambda: committed(kafka, configuration) == ends, "the offsets are committed")
+        group = kafka.described_group(configuration.service.spec.kafka.group)
 
+    told = {row["PARTITION"]: (row["TOPIC"], row["CURRENT-OFFSET"], row["LOG-END-OFFSET"], row["LAG"]) for row in group}
+    assert told == {str(partition): (topic_name, str(end), str(end), "0") for partition, end in ends.items()}
+    assert {row["CLIENT-ID"] for row in group} == {"leeway"}
     kept = shop.rows(store, "checkpoints", only=["partition", "position"], stage="ingest", name=topic_name)
     assert dict(kept) == ends

@@ -36,7 +36,9 @@ def source(
     kafka: Cluster, topic: str, resume: Resume = nowhere, *, bounded: bool = False, **cluster: Any
 ) -> Iterator[KafkaSource]:
     settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
-    made = KafkaSource(KafkaCluster(bootstrap=[kafka.bootstrap], **settings), [topic], bounded=bounded)
+    made = KafkaSource(
+        KafkaCluster.model_validate({"bootstrap": kafka.addresses, **settings}), [topic], bounded=bounded
+    )
     try:
         made.open(resume)
         yield made

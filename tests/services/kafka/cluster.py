@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from kafka import KafkaAdminClient
 
+from tests.services.kafka.jars import fetch, java, run
+
 __all__ = ["Cluster"]
 
 
@@ -53,6 +55,13 @@ class Cluster:
         options = {"num_partitions": partitions, "replication_factor": replicas, "configs": dict(configs or {})}
         with self.admin() as client:
             client.create_topics({name: options}, wait_for_metadata=True)
+
+    def described_group(self, name: str) -> list[dict[str, str]]:
+        """What Kafka's own tool, ``kafka-consumer-groups --describe``, says of a group: a row for each partition."""
+        tool = ["-Dlog4j2.level=OFF", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"]
+        said = run(java(fetch(), *tool, "--bootstrap-server", self.bootstrap, "--describe", "--group", name))
+        lines = [line.split() for line in said.splitlines() if line.strip()]
+        return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic."""

@@ -1,0 +1,58 @@
+"""A cluster of three loses a broker while it is read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from monitor.config.kafka import KafkaCluster
+from monitor.sources.kafka import KafkaSource
+from tests.service.shop import wait_until
+from tests.services.kafka import Broker, Cluster, ThreeBrokers
+from tests.sources.reading import Log, keep, nowhere, produce, read_to_end, source
+
+pytestmark = pytest.mark.kafka
+
+
+# Connections to the broker that is gone are forgotten by the client, and collected here.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize("end", [Broker.stop, Broker.kill], ids=["stopped", "killed"])
+def test_reading_goes_on_when_a_leader_is_gone_and_when_it_is_back(
+    three_brokers: ThreeBrokers, topic_name: str, end: Callable[[Broker], None]
+) -> None:
+    three_brokers.create_topic(topic_name, partitions=3, replicas=3)
+    log: Log = defaultdict(list)
+    produced = 0
+
+    def more(reader: KafkaSource) -> None:
+        nonlocal produced
+        for partition in range(3):
+            produce(three_brokers, topic_name, [b"%d" % n for n in range(produced, produced + 50)], partition)
+        produced += 50
+        wait_until(lambda: bool(keep(log, reader.poll(20, 0.1))) or enough(), f"{produced} records of each partition")
+
+    def enough() -> bool:
+        return all(len(log[partition]) >= produced for partition in range(3))
+
+    with source(three_brokers, topic_name) as reader:
+        more(reader)
+        leader = three_brokers.leader(topic_name, 0)
+        end(leader)
+        try:
+            more(reader)
+        finally:
+            leader.start()
+        more(reader)
+        reader.poll(20, 0.3)
+
+    assert dict(log) == {partition: [(n, b"%d" % n) for n in range(150)] for partition in range(3)}
+
+
+def test_one_broker_that_answers_is_enough_to_begin(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"x"])
+    reader = KafkaSource(KafkaCluster(bootstrap=["127.0.0.1:1", *kafka.addresses]), [topic], bounded=True)
+    reader.open(nowhere)
+    assert read_to_end(reader)[0] == [(0, b"x")]
+    reader.close()
