@@ -126,8 +126,16 @@ def check_reachable(bootstrap: Sequence[str], context: ssl.SSLContext | None = N
     raise SourceError(f"no answer from Kafka at {'; '.join(answers)}", retryable=True)
 
 
-def connected(options: Mapping[str, Any], where: str) -> Any:
+def connected(options: Mapping[str, Any], where: str, kind: type[Any] = KafkaConsumer) -> Any:
     """Return a consumer, or raise with nothing left behind: its constructor leaves its thread and sockets open.
+
+    Parameters
+    ----------
+    options : mapping
+    where : str
+        The brokers, for errors.
+    kind : type
+        ``KafkaProducer`` for one of these.
 
     Raises
     ------
@@ -135,19 +143,23 @@ def connected(options: Mapping[str, Any], where: str) -> Any:
         The options do not fit together.
     SourceError
     """
-    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    opened: list[Any] = []
+
+    def remembered(**settings: Any) -> Any:
+        opened.append(options["kafka_client"](**settings))
+        return opened[-1]
+
     try:
-        consumer.__init__(**options)
+        return kind(**{**options, "kafka_client": remembered})
     except BaseException as error:
-        if hasattr(consumer, "_client"):
-            consumer._client.close()
+        for client in opened:
+            client.close()
         if isinstance(error, KafkaConfigurationError | ValueError | AssertionError):
             raise InputError(f"kafka.options: {error}") from error
         if isinstance(error, KafkaError):
             what = "no answer from Kafka" if isinstance(error, RetriableError) else "Kafka"
             raise explained(error, where, what) from error
         raise
-    return consumer
 
 
 def refusal_of(consumer: Any) -> Exception | None:

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.letters import MAX_PAYLOAD_BYTES, Message, Written
+from monitor.sources.kafka_connection import connected
 from monitor.sources.kafka_security import security_of
 
 __all__ = ["KafkaOutlet"]
@@ -115,9 +116,10 @@ class KafkaOutlet:
 
     def _connect(self) -> None:
         try:
-            self._producer = KafkaProducer(**self._options)
-        except KafkaError as error:
-            raise self._failed(f"no answer from Kafka at {self._where}: {_said(error)}") from error
+            self._producer = connected(self._options, self._where, KafkaProducer)
+        except SourceError as error:
+            self._failure = error
+            raise
 
     def _find(self, topic: str) -> None:
         try:

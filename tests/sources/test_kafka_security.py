@@ -19,7 +19,9 @@ import pytest
 from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
 from monitor.errors import InputError, SourceError
+from monitor.letters import Message
 from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka_outlet import KafkaOutlet
 from monitor.sources.kafka_token import TokenProvider
 from tests.services.certificates import make_certificate
 from tests.services.kafka import SecureBroker
@@ -137,6 +139,21 @@ def test_files_that_hold_no_certificate_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=f"{key}.*missing.pem: No such file"):
             KafkaSource(KafkaCluster.model_validate({"tls": tls}), ["t"])
+
+
+def test_dead_letters_are_written_by_the_same_user_through_tls(secure_kafka: SecureBroker, one_message: str) -> None:
+    tls, sasl = {"ca": str(secure_kafka.certificate)}, {"mechanism": "SCRAM-SHA-256", **LOGIN}
+    cluster = {"bootstrap": [secure_kafka.sasl_tls], "tls": tls, "sasl": sasl}
+    outlet = KafkaOutlet(KafkaCluster.model_validate(cluster))
+    outlet.open([one_message])
+    outlet.send(one_message, Message(b"bad", 5))
+    assert [written.offset for written in outlet.flush()] == [1]
+    outlet.close()
+
+    wrong = KafkaOutlet(KafkaCluster.model_validate({**cluster, "sasl": {**sasl, "password": "wrong"}}))
+    with pytest.raises(SourceError, match=r"check mechanism, user") as caught:
+        wrong.open([one_message])
+    assert not caught.value.retryable
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------
