@@ -11,7 +11,6 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from monitor.clock import SystemClock
 from monitor.config.kafka import KafkaCluster
-from monitor.config.streams import expression, is_pattern, reader_of
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
@@ -26,6 +25,7 @@ from monitor.sources.kafka_connection import (
 )
 from monitor.sources.kafka_group import keep_joins
 from monitor.sources.kafka_pause import SharedConsumer
+from monitor.sources.kafka_topics import KafkaTopics
 from monitor.sources.kafka_trial import read_batches
 
 __all__ = ["Change", "KafkaSource"]
@@ -72,17 +72,13 @@ class KafkaSource:
         self.gaps: list[Gap] = []
         self.commit_error = ""
         self._cluster = cluster
-        self._topics = list(dict.fromkeys(topics))
-        self._names = [topic for topic in self._topics if not is_pattern(topic)]
+        self._topics = KafkaTopics(topics)
         self._options = options_of(cluster, bounded=bounded, member=member)
         self._where = ", ".join(cluster.bootstrap)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
         self._resume: Resume = _nowhere
         self._ends: dict[TopicPartition, int] = {}
-        self._all: frozenset[Partition] = frozenset()
-        self._at_start: frozenset[Partition] = frozenset()
-        self._missing: frozenset[str] = frozenset()
         self._changes: list[Change] = []
         self._told: list[Change] = []
         self._lock = threading.Lock()
@@ -108,14 +104,12 @@ class KafkaSource:
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
         try:
-            partitions = self._partitions()
-            self._all = self._at_start = frozenset((tp.topic, tp.partition) for tp in partitions)
+            partitions = self._topics.find(self._consumer, self._where)
             if self.bounded:
                 self._assign(partitions)
             else:
                 keep_joins(self._consumer)
-                self._consumer._cluster.add_listener(self._see)
-                self._subscribe(_Listener(self, self._shared))
+                self._topics.subscribe(self._consumer, _Listener(self, self._shared))
                 self._shared.look_on()
         except KafkaError as error:
             raise explained(error, self._where) from error
@@ -137,7 +131,8 @@ class KafkaSource:
             with shared.turn() as consumer:
                 polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         except OffsetOutOfRangeError as error:
-            self._skip_gaps(error.args[0])
+            with shared.turn():
+                self._skip_gaps(error.args[0])
             polled = {}
         except KafkaError as error:
             raise explained(error, self._where) from error
@@ -183,12 +178,11 @@ class KafkaSource:
 
     def partitions(self) -> frozenset[Partition]:
         """Every partition that the topics have by now, whichever member of the group reads it."""
-        return self._all
+        return self._topics.partitions
 
     def is_gone(self, topic: str) -> bool:
         """Whether a topic that a pattern matches is not there; one that is named is never gone."""
-        reader = reader_of(self._topics, topic)
-        return reader is not None and is_pattern(reader) and topic not in {name for name, _ in self._all}
+        return self._topics.is_gone(topic)
 
     def assigned(self) -> frozenset[Partition]:
         """The partitions that are read now."""
@@ -221,35 +215,6 @@ class KafkaSource:
             noted, self._changes = self._changes, []
         self._told += noted
 
-    def _subscribe(self, listener: _Listener) -> None:
-        if self._names == self._topics:
-            self._consumer.subscribe(self._topics, listener=listener)
-        else:
-            self._consumer.subscribe(pattern=expression(self._topics), listener=listener)
-
-    def _see(self, cluster: Any) -> None:
-        """Take up what the brokers say that there is; the client's own thread calls it."""
-        topics = {topic for topic in cluster.topics() if reader_of(self._topics, topic) is not None}
-        seen = {(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic) or ()}
-        # Nobody deletes what is named. A topic that a pattern matched is gone when two answers in a row lack it: one
-        # may come of a broker that is behind.
-        missing = {topic for topic, _ in self._all} - topics
-        gone = (missing & self._missing) - set(self._names)
-        self._all = frozenset(seen | {partition for partition in self._all if partition[0] in missing - gone})
-        self._missing = frozenset(missing)
-
-    def _partitions(self) -> list[TopicPartition]:
-        matched: set[str] = set()
-        if self._names != self._topics:
-            matched = {topic for topic in self._consumer.topics() if reader_of(self._topics, topic) is not None}
-        found = []
-        for topic in [*self._names, *sorted(matched - set(self._names))]:
-            numbers = self._consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise SourceError(f"topic {topic!r} does not exist at {self._where}", retryable=True)
-            found += [TopicPartition(topic, number) for number in sorted(numbers)]
-        return found
-
     def _assign(self, partitions: list[TopicPartition]) -> None:
         self._consumer.assign(partitions)
         self._ends = self._consumer.end_offsets(partitions)
@@ -272,7 +237,7 @@ class KafkaSource:
     def _start(self, partition: TopicPartition, offset: int | None) -> None:
         if offset is not None:
             self._consumer.seek(partition, offset)
-        elif self._cluster.start == "earliest" or tuple(partition) not in self._at_start:
+        elif self._cluster.start == "earliest" or self._topics.is_new(partition):
             # What appears while we run is new, and none of it is to be missed.
             self._consumer.seek_to_beginning(partition)
         else:

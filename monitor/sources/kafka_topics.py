@@ -1,0 +1,87 @@
+"""Which topics a Kafka source reads, and which partitions these have by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+
+from monitor.config.streams import expression, is_pattern, reader_of
+from monitor.errors import SourceError
+from monitor.sources.contract import Partition
+
+__all__ = ["KafkaTopics"]
+
+
+class KafkaTopics:
+    """The topics of one source; what patterns match may change while it is read.
+
+    Parameters
+    ----------
+    entries : sequence of str
+        Names, and patterns as :mod:`monitor.config.streams` has them.
+
+    Attributes
+    ----------
+    partitions : frozenset of Partition
+        Every partition that the topics have by now.
+    """
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self.partitions: frozenset[Partition] = frozenset()
+        self._entries = list(dict.fromkeys(entries))
+        self._names = [entry for entry in self._entries if not is_pattern(entry)]
+        self._at_start: frozenset[Partition] = frozenset()
+        self._missing: frozenset[str] = frozenset()
+
+    def find(self, consumer: Any, where: str) -> list[TopicPartition]:
+        """Return what there is when the source is opened.
+
+        Raises
+        ------
+        SourceError
+            A topic that is named does not exist.
+        """
+        matched: set[str] = set()
+        if self._names != self._entries:
+            matched = {topic for topic in consumer.topics() if reader_of(self._entries, topic) is not None}
+        found = []
+        for topic in [*self._names, *sorted(matched - set(self._names))]:
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise SourceError(f"topic {topic!r} does not exist at {where}", retryable=True)
+            found += [TopicPartition(topic, number) for number in sorted(numbers)]
+        self.partitions = self._at_start = frozenset((one.topic, one.partition) for one in found)
+        self._missing = frozenset()
+        return found
+
+    def subscribe(self, consumer: Any, listener: ConsumerRebalanceListener) -> None:
+        """Join the group for these topics, and take up what becomes of them."""
+        # Private: the minor version is pinned, and tests with new topics tell when it changes.
+        consumer._cluster.add_listener(self._see)
+        if self._names == self._entries:
+            consumer.subscribe(self._entries, listener=listener)
+        else:
+            consumer.subscribe(pattern=expression(self._entries), listener=listener)
+
+    def is_new(self, partition: TopicPartition) -> bool:
+        """Whether a partition was not there when the source was opened."""
+        return tuple(partition) not in self._at_start
+
+    def is_gone(self, topic: str) -> bool:
+        """Whether a topic that a pattern matches is not there; one that is named is never gone."""
+        reader = reader_of(self._entries, topic)
+        return reader is not None and is_pattern(reader) and topic not in {name for name, _ in self.partitions}
+
+    def _see(self, cluster: Any) -> None:
+        """Take up an answer of the brokers; the client's own thread calls it."""
+        topics = {topic for topic in cluster.topics() if reader_of(self._entries, topic) is not None}
+        seen = {(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic) or ()}
+        # Nobody deletes what is named. A topic that a pattern matched is gone when two answers in a row lack it: one
+        # may come of a broker that is behind.
+        missing = {topic for topic, _ in self.partitions} - topics
+        gone = (missing & self._missing) - set(self._names)
+        kept = {partition for partition in self.partitions if partition[0] in missing - gone}
+        self.partitions = frozenset(seen | kept)
+        self._missing = frozenset(missing)
