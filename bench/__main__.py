@@ -25,6 +25,7 @@ BENCHES = (
     "history",
     "backtest",
     "corrupt",
+    "fetch",
     "kafka",
 )
 

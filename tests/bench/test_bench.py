@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import backtest, corrupt, formats, history, replay, soak, startup
+from bench import backtest, corrupt, fetch, formats, history, replay, soak, startup
 from bench import store as stores
 from monitor.decoders import DECODERS
 from tests.services.kafka import Cluster
@@ -136,3 +136,14 @@ def test_the_soak_notices_a_write_that_is_lost(tmp_path: Path, monkeypatch: pyte
 def test_the_documentation_names_every_bench() -> None:
     text = Path("docs/benchmarks.md").read_text()
     assert all(f"| `{name}` |" in text for name in bench.BENCHES)
+
+
+def test_fetch_prints_what_each_client_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    fetch.main(["--messages", "2000", "--rounds", "1"])
+
+    *lines, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    for codec in fetch.CODECS:
+        assert set(found[codec]) == set(fetch.CONTESTANTS)
+        assert all(run["best"] == run["median"] > 0 for run in found[codec].values())
+    assert sum(line.startswith("leeway ") for line in lines) == len(fetch.CODECS)

@@ -1,0 +1,31 @@
+"""How the process keeps memory that it will need again."""
+
+from __future__ import annotations
+
+import ctypes
+
+__all__ = ["keep_freed"]
+
+# The numbers that glibc's malloc.h gives these.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_LARGEST_BYTES = 32 * 1024 * 1024
+_KEPT_BYTES = 128 * 1024 * 1024
+
+
+def keep_freed() -> bool:
+    """Have the C library keep up to 128 MiB that were freed, instead of giving them back at once.
+
+    Answers of a broker, decompressed batches and columns have megabytes each and live for a moment. By default every
+    one of them is mapped anew, and the kernel clears it page by page: half of what it costs to fetch an uncompressed
+    message. Memory in use does not grow by this.
+
+    Returns
+    -------
+    bool
+        Whether the C library does as it is told: glibc does, others are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
