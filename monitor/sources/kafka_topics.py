@@ -50,7 +50,9 @@ class KafkaTopics:
         for topic in [*self._names, *sorted(matched - set(self._names))]:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
-                raise SourceError(f"topic {topic!r} does not exist at {where}", retryable=True)
+                raise SourceError(
+                    f"topic {topic!r} does not exist at {where}, or the service has no right to see it", retryable=True
+                )
             found += [TopicPartition(topic, number) for number in sorted(numbers)]
         self.partitions = self._at_start = frozenset((one.topic, one.partition) for one in found)
         self._missing = frozenset()

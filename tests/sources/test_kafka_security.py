@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
@@ -154,6 +155,40 @@ def test_dead_letters_are_written_by_the_same_user_through_tls(secure_kafka: Sec
     with pytest.raises(SourceError, match=r"check mechanism, user") as caught:
         wrong.open([one_message])
     assert not caught.value.retryable
+
+
+# -- rights ------------------------------------------------------------------------------------------------------
+
+
+def allow_only(kafka: SecureBroker, user: str, operation: ACLOperation, kind: ResourceType, name: str) -> None:
+    """From now on only this is allowed with a topic or group, and only to the user."""
+    right = ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(kind, name))
+    with kafka.admin() as admin:
+        assert admin.create_acls([right])["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        (("nobody", ACLOperation.READ, ResourceType.GROUP), r"GroupAuthorization.*Read on its group"),
+        ((USER, ACLOperation.DESCRIBE, ResourceType.TOPIC), r"TopicAuthorization.*needs Describe and Read"),
+        (("nobody", ACLOperation.READ, ResourceType.TOPIC), r"does not exist .*or the service has no right to see it"),
+    ],
+    ids=["group", "topic", "topic_unseen"],
+)
+def test_a_right_that_is_missing_is_named(
+    secure_kafka: SecureBroker, one_message: str, allowed: tuple[str, ACLOperation, ResourceType], said: str
+) -> None:
+    allow_only(secure_kafka, *allowed, one_message)
+    with pytest.raises(SourceError, match=said) as caught:
+        reads_as_a_member(secure_kafka.sasl, one_message)
+    # A topic that is not seen cannot be told from one that is still to come.
+    assert caught.value.retryable is ("does not exist" in said)
+
+
+def reads_as_a_member(address: str, topic: str) -> bool:
+    with opened(address, topic, bounded=False, sasl={"mechanism": "PLAIN", **LOGIN}) as reader:
+        return bool(read(reader, 1))
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------
