@@ -27,6 +27,7 @@ BENCHES = (
     "corrupt",
     "fetch",
     "kafka",
+    "latency",
 )
 
 
