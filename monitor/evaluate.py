@@ -19,6 +19,7 @@ from typing import Any
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.fold import ENDED
+from monitor.gaps import marked, stretches
 from monitor.judges import Judges, follow
 from monitor.panerows import read_panes
 from monitor.past import in_stretches, learning_ms, read_ahead
@@ -178,6 +179,9 @@ class Evaluation:
         scores = empty_rows("scores")
         for one in judged:
             extend(scores, one.rows(self._watch.name, idle))
+        lost = stretches(self._store, self._watch.name)
+        if lost:
+            scores["idle"] = marked(scores, lost)
         done.scores += append(self._store, "scores", scores)
         append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms

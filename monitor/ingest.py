@@ -26,12 +26,13 @@ from monitor.erasures import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
+from monitor.gaps import OpenGap
 from monitor.labels import LABELS, LabelFold
 from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
 from monitor.reached import Reached
 from monitor.readers import Readers
 from monitor.rows import Rows, add_row, empty_rows
-from monitor.sources.contract import Change, Partition, Source
+from monitor.sources.contract import Change, Gap, Partition, Source
 from monitor.stopwatch import Stopwatch
 from monitor.unwritten import Unwritten
 from monitor.watch import Watch
@@ -117,6 +118,7 @@ class _Lane:
     folds: dict[str, PartitionFold | LabelFold]
     reported_ms: dict[str, int] = field(default_factory=dict)
     held: dict[int, Message] = field(default_factory=dict)
+    gaps: dict[str, list[OpenGap]] = field(default_factory=dict)
     next_offset: int = 0
     saved_offset: int = -1
     ended: bool = False
@@ -190,6 +192,8 @@ class Ingest:
         self._watch = Stopwatch(self._clock, self.counters.seconds)
         self.reached: dict[Partition, Reached] = {}
         """How far partitions are, for whoever looks on; its values do not change, they are replaced."""
+        self.lost: list[Gap] = []
+        """Messages that were gone before they were read, as they are found; for whoever has to be told."""
 
     def open(self, on_begin: Callable[[Partition, int], None] = lambda partition, position: None) -> None:
         """Connect the source; every partition starts at its checkpoint.
@@ -289,16 +293,34 @@ class Ingest:
             return self._unwritten.write(self._store)
 
     def _record_gaps(self) -> None:
-        """Messages that were gone before they were read: a dead letter at the first of them."""
+        """Messages that were gone before they were read: a dead letter at the first of them, and the windows marked."""
         dead = empty_rows("dead_letters")
         while self._source.gaps:
-            topic, partition, first, following = self._source.gaps.pop(0)
+            topic, partition, first, following = gap = self._source.gaps.pop(0)
+            self.lost.append(gap)
+            self._open_gap(self._lane(topic, partition), gap)
             detail = (
                 f"{following - first} messages, offsets {first} to {following - 1}, were gone before they were read"
             )
             problem = Problem(first, REJECTED, "offsets_lost", "", detail)
             self._problem(dead, (topic, partition), "", problem, NO_MESSAGE)
         self._unwritten.add("dead_letters", dead)
+
+    def _open_gap(self, lane: _Lane, gap: Gap) -> None:
+        for name, fold in lane.folds.items():
+            if isinstance(fold, PartitionFold):
+                found = OpenGap(*gap[2:], fold.closed_ms)
+                lane.gaps.setdefault(name, []).append(found)
+                self._unwritten.add("gaps", found.row(gap[:2], name))
+
+    def _close_gaps(self, lane: _Lane, name: str, event_ms: int) -> None:
+        """An event has come: messages may be missing up to it, and not behind it."""
+        [(spec, pane_ms)] = [
+            (spec, watch.model.spec.detect.pane) for watch, spec in self._readers[lane.topic] if watch.name == name
+        ]
+        for gap in lane.gaps.pop(name, ()):
+            to_ms = gap.closed_by(event_ms, spec.allowed_lateness, pane_ms)
+            self._unwritten.add("gaps", gap.row((lane.topic, lane.partition), name, to_ms))
 
     def holding(self) -> frozenset[Partition]:
         """Partitions of which events wait for those behind them."""
@@ -343,6 +365,7 @@ class Ingest:
                 "decoder": lane.decoder.state(lane.partition),
                 "next_offset": lane.next_offset,
                 "folds": {name: fold.snapshot() for name, fold in lane.folds.items()},
+                "gaps": {name: [[g.first, g.following, g.from_ms] for g in gaps] for name, gaps in lane.gaps.items()},
             }
             config = " ".join(f"{name}={state['folds'][name]['config']}" for name in sorted(lane.folds))
             checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state, config)
@@ -368,6 +391,8 @@ class Ingest:
         for name, events in decoded.events.items():
             kind = "labels" if isinstance(lane.folds[name], LabelFold) else "events"
             setattr(self.counters, kind, getattr(self.counters, kind) + len(events))
+            if lane.gaps and len(events):
+                self._close_gaps(lane, name, int(events.event_ms[0]))
         with self._watch.step("fold"):
             folded = {name: lane.folds[name].process(events) for name, events in decoded.events.items()}
         lane.next_offset = self.positions[lane.topic, lane.partition] = int(records.offsets[-1]) + 1
@@ -483,4 +508,7 @@ class Ingest:
         for name, saved in state.get("folds", {}).items():
             if name in folds:
                 folds[name].restore(saved)
+        for name, gaps in state.get("gaps", {}).items():
+            if name in folds:
+                lane.gaps[name] = [OpenGap(*gap) for gap in gaps]
         return lane

@@ -19,6 +19,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor.alerts.notify import Notifier
+from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import SourceSpec
@@ -215,6 +217,7 @@ class Service:
             ingest,
             source,
             Partitions(self.store),
+            OwnAlerts(self.store, self.clock),
             self.clock,
             self._stop,
             checkpoint_every_s=spec.checkpoint_every / 1000,
@@ -279,7 +282,7 @@ class Service:
     def _build_notifier(self) -> Notifier:
         spec = self.configuration.service.spec
         receivers = [build(receiver.model_dump()) for receiver in spec.receivers]
-        return Notifier(self.store, receivers, self.clock, spec.external_url, list(self.watches))
+        return Notifier(self.store, receivers, self.clock, spec.external_url, [OWN, *self.watches])
 
     # -- what the API asks -------------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 import structlog
 
+from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.ingest import Counters, Ingest, add
 from monitor.partitions import Partitions
 from monitor.reached import Lag, lags
-from monitor.sources.contract import Change, Partition, Source
+from monitor.sources.contract import Change, Gap, Partition, Source
 from sinks.store.contract import StoreError
 
 __all__ = ["Worker"]
@@ -41,6 +42,7 @@ class Worker:
     source : Source
     partitions : Partitions
         Where others learn what this worker knows of its partitions.
+    alerts : OwnAlerts
     clock : Clock
     stop : threading.Event
     checkpoint_every_s : float
@@ -53,13 +55,15 @@ class Worker:
         ingest: Ingest,
         source: Source,
         partitions: Partitions,
+        alerts: OwnAlerts,
         clock: Clock,
         stop: threading.Event,
         *,
         checkpoint_every_s: float,
         idle_after_s: float,
     ) -> None:
-        self._ingest, self._source, self._partitions = ingest, source, partitions
+        self._ingest, self._source, self._partitions, self._alerts = ingest, source, partitions, alerts
+        self._lost: list[Gap] = []
         self._clock, self._stop = clock, stop
         self._checkpoint_every_s, self._idle_after_s = checkpoint_every_s, idle_after_s
         self._saved_s = clock.monotonic_s()
@@ -134,6 +138,7 @@ class Worker:
     def _step(self) -> bool:
         """Read, write, tell and save what is due, which changes no row; True at the end of a bounded source."""
         count = self._ingest.step(MAX_RECORDS, POLL_S, on_change=self._note_change, on_records=self._note, write=False)
+        self._alarm()
         now_s = self._clock.monotonic_s()
         due = now_s - self._told_s >= TELL_EVERY_S
         if due or not count or self._ingest.unwritten >= WRITE_ROWS:
@@ -146,6 +151,14 @@ class Worker:
         if ended:
             self._ingest.finish()
         return ended
+
+    def _alarm(self) -> None:
+        """People learn of lost messages at once."""
+        while self._ingest.lost:
+            gap = self._ingest.lost.pop(0)
+            log.error("messages are lost", topic=gap[0], partition=gap[1], first_offset=gap[2], next_offset=gap[3])
+            self._alerts.lost(gap)
+            self._lost.append(gap)
 
     def look_on(self) -> None:
         """Behind the end of a bounded source: partitions fall silent when their time has come."""
@@ -163,6 +176,7 @@ class Worker:
         else:
             rewind()
         self._ingest.forget()
+        self._lost.clear()
         self._partitions.forget(self._ingest.positions)
 
     @contextmanager
@@ -183,6 +197,12 @@ class Worker:
 
     def save(self) -> None:
         """Write checkpoints, then tell the source, for lag tools."""
+        self._ingest.write()
+        # Before the checkpoint: whoever begins before the gap again finds it again, and ends the alert again.
+        passed = [gap for gap in self._lost if self._ingest.positions.get(gap[:2], 0) > gap[2]]
+        for gap in passed:
+            self._alerts.passed(gap)
+            self._lost.remove(gap)
         positions = self._ingest.save()
         self._saved_s = self._clock.monotonic_s()
         commit: Callable[[dict[Partition, int]], None] | None = getattr(self._source, "commit", None)

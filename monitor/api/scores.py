@@ -60,7 +60,7 @@ class Score(BaseModel):
     baseline_n: int
     baseline_from_ms: int
     baseline_to_ms: int
-    idle: str = Field(description="partitions that were silent when this was decided")
+    idle: str = Field(description="partitions that were silent when this was decided, or lost messages of it (`:lost`)")
     detail: str
 
 

@@ -56,6 +56,7 @@ CANNOT_HOLD: dict[str, str] = {
     "epochs": "offsets, times, and hashes of configurations",
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",
+    "gaps": "offsets and times",
     "notifications": "receivers, outcomes, and what receivers answered",
     "partitions": "topics and offsets",
     "progress": "offsets and times",

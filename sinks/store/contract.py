@@ -144,6 +144,12 @@ TABLES: dict[str, Table] = {
             "topic partition model from_offset",
             newest_by="number",
         ),
+        # Messages that were gone before they were read, and the stretch of event time that may lack them.
+        _table(
+            "gaps",
+            "model:str topic:str partition:int first_offset:int next_offset:int from_ms:int to_ms:int",
+            "model topic partition first_offset",
+        ),
         # Which partitions there are, and which are silent. The row of who has read furthest counts.
         _table(
             "partitions",

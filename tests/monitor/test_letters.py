@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.alerts.own import OwnAlerts
 from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
 from monitor.erasures import DONE, Erasure, ErasureList
@@ -191,7 +192,8 @@ def test_a_worker_tries_again_until_the_topic_takes_the_message(tmp_path: Path) 
     outlet = Patchy()
     ingest = reading(configuration, source, outlet, store)
     settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
-    Worker(ingest, source, Partitions(store), ManualClock(), threading.Event(), **settings).run()
+    clock = ManualClock()
+    Worker(ingest, source, Partitions(store), OwnAlerts(store, clock), clock, threading.Event(), **settings).run()
     assert [message.value for message in outlet.topics["bad"]] == [BROKEN]
     assert len(outlet.opened) == 3
 

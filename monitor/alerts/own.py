@@ -1,0 +1,74 @@
+"""Alerts about Leeway itself: told to every receiver, like those about models.
+
+They carry :data:`MODEL` in place of a model, a name that no model can have, and the time of the clock: their order is
+their own. Writing one again changes only its time, and nobody is told twice.
+"""
+
+from __future__ import annotations
+
+import xxhash
+
+from monitor.alerts.lifecycle import State, Transition, to_columns
+from monitor.clock import Clock
+from monitor.rows import append
+from monitor.sources.contract import Gap
+from sinks.store.contract import Store
+
+__all__ = ["MODEL", "OwnAlerts"]
+
+MODEL = "_leeway"
+
+
+class OwnAlerts:
+    """Writes them.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> from sinks.store.contract import Query
+    >>> from sinks.store.memory import MemoryStore
+    >>> store = MemoryStore()
+    >>> alerts = OwnAlerts(store, ManualClock())
+    >>> alerts.lost(("events", 0, 5, 9))
+    >>> alerts.passed(("events", 0, 5, 9))
+    >>> store.read(Query("alerts"))["state"]
+    ['firing', 'resolved']
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._since_ms: dict[Gap, int] = {}
+
+    def lost(self, gap: Gap) -> None:
+        """Messages were gone before they were read."""
+        self._since_ms[gap] = self._clock.now_ms()
+        self._write(gap, 0, "firing", self._since_ms[gap], ends_ms=0)
+
+    def passed(self, gap: Gap) -> None:
+        """What follows the gap is read: it is over, the messages stay lost."""
+        now_ms = self._clock.now_ms()
+        self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
+
+    def _write(self, gap: Gap, sequence: int, state: State, at_ms: int, ends_ms: int) -> None:
+        topic, partition, first, following = gap
+        transition = Transition(
+            model=MODEL,
+            alert_id=xxhash.xxh3_64_hexdigest(f"offsets_lost|{topic}|{partition}|{first}".encode()),
+            sequence=sequence,
+            state=state,
+            at_ms=at_ms,
+            starts_ms=self._since_ms.get(gap, at_ms),
+            ends_ms=ends_ms,
+            version="",
+            segment="",
+            severity="critical",
+            title=f"{following - first} messages of {topic}/{partition}, from offset {first} on, were lost unread",
+            labels={"alertname": "offsets_lost", "severity": "critical", "topic": topic, "partition": str(partition)},
+            signals=[],
+        )
+        append(self._store, "alerts", to_columns([transition]))
