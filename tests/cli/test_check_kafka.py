@@ -29,6 +29,7 @@ def cluster_of(folder: Path, written: str) -> KafkaCluster:
     ("written", "mistake"),
     [
         ("{bootstrap: []}", "spec.kafka.bootstrap: List should have at least 1 item"),
+        ("{records: fast}", "spec.kafka.records: Input should be 'auto', 'batches' or 'plain'"),
         ("{tls: {cert: a}}", "spec.kafka.tls.cert: unknown key"),
         ("{tls: {key: a}}", "spec.kafka.tls: a key needs the certificate"),
         ("{sasl: {user: a}}", "spec.kafka.sasl.mechanism: required key is missing"),

@@ -46,9 +46,13 @@ def rows_of(found: Sequence[Records]) -> list[Any]:
 
 def both(kafka: Cluster, topic: str, offset: int | None = None) -> list[Any]:
     """What either way gives, once it is known to be the same."""
-    ours, theirs = (rows_of(polled(kafka, topic, way, offset)) for way in WAYS)
-    assert ours == theirs
-    return ours
+    for _ in range(PATIENCE):
+        before, ours, after = (rows_of(polled(kafka, topic, way, offset)) for way in ("plain", "batches", "plain"))
+        # The broker may compact a topic meanwhile.
+        if before == after:
+            assert ours == before
+            return ours
+    raise AssertionError(f"{topic} does not come to rest")
 
 
 def sent(kafka: Cluster, topic: str, count: int, **options: Any) -> None:
@@ -154,11 +158,11 @@ def test_holes_of_a_compacted_topic_are_passed(kafka: Cluster, topic_name: str) 
         rows = rows_of(polled(kafka, topic_name, "plain"))
         time.sleep(0.5)
 
-    assert both(kafka, topic_name)[: len(rows)] == rows
-    offsets = [row[0] for row in rows]
+    offsets = [row[0] for row in both(kafka, topic_name)]
     assert max(np.diff(offsets)) > 1
-    for offset in (offsets[5] + 1, offsets[-3] - 1):
-        assert [row[0] for row in both(kafka, topic_name, offset)][:1] == [min(o for o in offsets if o >= offset)]
+    for offset in (offsets[5] + 1, offsets[50] + 1):
+        found = [row[0] for row in both(kafka, topic_name, offset)]
+        assert found[0] == min(there for there in offsets if there >= offset)
 
 
 def test_a_bounded_reader_ends_in_the_middle_of_a_batch_that_came_later(kafka: Cluster, topic: str) -> None:
