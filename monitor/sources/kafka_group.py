@@ -11,6 +11,10 @@ next poll, but loses it in two ways:
 
 The remedy is one rule: a join that was started is waited for until its result was taken up.
 
+A third thing it loses is that a member was thrown out: joining again, it claims the partitions that it had, the leader
+takes half of them away from it for a second round, and that round never comes, since it has nothing to give back. So a
+member claims what it holds.
+
 And a static member whose place another process has taken is told so by the answer to a heartbeat, which the client
 keeps to itself.
 """
@@ -49,6 +53,14 @@ class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     def need_rejoin(self) -> bool:
         return self._join is not None or super().need_rejoin()
+
+    def group_protocols(self) -> Any:
+        # The assignor would claim what the group gave it last. A member that was thrown out since holds nothing of it;
+        # what it claims all the same nobody else gets, and nobody reads.
+        held = sorted(self._subscription.assigned_partitions())
+        for assignor in self._assignors.values():
+            assignor.member_assignment = held
+        return super().group_protocols()
 
     async def _send_heartbeat_request(self) -> Any:
         try:

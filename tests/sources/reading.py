@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.services.kafka import Cluster
 
 Log = dict[int, list[tuple[int, bytes | None]]]
 PATIENCE = 200  # polls of 0.1 s
+PATIENCE_S = 40.0
 
 
 def nowhere(_topic: str, _partition: int) -> int | None:
@@ -54,7 +56,9 @@ def keep(log: Log, polled: Sequence[Records]) -> None:
 def read(reader: KafkaSource, count: int, max_records: int = 500) -> Log:
     """Poll until there were ``count`` records."""
     log: Log = defaultdict(list)
-    for _ in range(PATIENCE):
+    # By the clock: a poll may come back at once, without anything.
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
         keep(log, reader.poll(max_records, 0.1))
         if sum(map(len, log.values())) >= count:
             return log
@@ -67,8 +71,16 @@ def named(changes: list[Change], wanted: str) -> frozenset[Partition]:
 
 def read_to_end(reader: KafkaSource) -> Log:
     log: Log = defaultdict(list)
-    for _ in range(PATIENCE):
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
         keep(log, reader.poll(500, 0.1))
         if reader.assigned() and reader.at_end() == reader.assigned():
             return log
     raise AssertionError(f"not at the end: {reader.at_end()} of {reader.assigned()}")
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Ask again and again until it is so; the asking itself has to wait."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline_s, "it never came to that"
