@@ -32,7 +32,7 @@ from monitor.evaluate import Evaluation, read_closed
 from monitor.ingest import Counters, Ingest
 from monitor.jobs import start_jobs
 from monitor.letters import DeadLetters, Outlet, Place, routes_of
-from monitor.memory import keep_freed
+from monitor.memory import collect_rarely, keep_freed
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.partitions import Partitions, horizon, standing
 from monitor.retention import lifetimes
@@ -127,6 +127,7 @@ class Service:
     def start(self) -> None:
         """Start every stage of the process's roles."""
         keep_freed()
+        collect_rarely()
         notifier = self._notifier
         if notifier is not None:
             notifier.open()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from monitor.memory import collect_rarely
 
 FAULTS = """
 import resource, sys
@@ -28,3 +32,25 @@ def test_large_buffers_that_come_and_go_are_not_mapped_anew() -> None:
         for how in ("kept", "default")
     )
     assert kept < mapped / 10
+
+
+class Knot:
+    """An object that only the collector can see is gone."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_cycles_are_looked_for_less_often_and_found_all_the_same() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_rarely()
+        gone = weakref.ref(Knot())
+        # Objects that may be part of a cycle count; these stay, for what goes at once does not.
+        counted: list[list[object]] = [[] for _ in range(gc.get_threshold()[0] + 1)]
+        assert counted
+        assert gone() is None
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
