@@ -24,12 +24,13 @@ from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import SourceSpec
+from monitor.counters import Counters
 from monitor.decoders import Schemas
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, read_closed
-from monitor.ingest import Counters, Ingest
+from monitor.ingest import Ingest
 from monitor.jobs import start_jobs
 from monitor.letters import DeadLetters, Outlet, Place, routes_of
 from monitor.memory import collect_rarely, keep_freed

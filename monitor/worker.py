@@ -10,9 +10,10 @@ import structlog
 
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
+from monitor.counters import Counters, add
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.ingest import Counters, Ingest, add
+from monitor.ingest import Ingest
 from monitor.partitions import Partitions
 from monitor.reached import Lag, lags
 from monitor.sources.contract import Change, Gap, Partition, Source
