@@ -124,13 +124,15 @@ class Fleet:
         self._let_go(member)
 
     def leave(self, member: Member) -> None:
-        """Ask one to end, and see that it does.
+        """Ask one to end, once it has started, and see that it does.
 
         Raises
         ------
         RuntimeError
-            It ended with an error.
+            It ended with an error, or does not start.
         """
+        # Before that there is nobody to hear the signal, and nothing to be left in order.
+        self.wait(member)
         code = member.leave()
         self._let_go(member)
         if code != 0:
