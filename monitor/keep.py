@@ -18,6 +18,7 @@ from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
 from monitor.events import Events
 from monitor.packed import Texts
+from monitor.rows import joined
 from monitor.watch import Watch
 
 __all__ = ["Keeper", "drawn", "texts_of"]
@@ -121,7 +122,7 @@ class Keeper:
                 there = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
                 labels = [str(picked[i]) for i in there.tolist()]
                 parts.append(_part(place, signal, there, np.full(len(there), np.nan), labels))
-        return _joined(parts)
+        return joined(parts)
 
     def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
         """The slices that each event belongs to."""
@@ -193,13 +194,3 @@ def _part(place: Columns, signal: str, there: Integers, value: NDArray[np.float6
         for name, values in place.items()
     }
     return {**rows, "signal": [signal] * len(there), "value": value, "label": label}
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    joined = {}
-    for name, first in parts[0].items():
-        columns = [part[name] for part in parts]
-        joined[name] = np.concatenate(columns) if isinstance(first, np.ndarray) else [x for c in columns for x in c]
-    return joined

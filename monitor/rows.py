@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import xxhash
 
 from sinks.store.contract import TABLES, Store
 
-__all__ = ["Rows", "add_row", "append", "content_token", "empty_rows", "extend"]
+__all__ = ["Rows", "add_row", "append", "content_token", "empty_rows", "extend", "joined"]
 
 Rows = dict[str, list[Any]]
 
@@ -31,6 +32,23 @@ def extend(rows: Rows, more: Mapping[str, Sequence[Any]]) -> None:
     """Append the rows of ``more``."""
     for name, values in more.items():
         rows[name].extend(values)
+
+
+def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put the rows of several parts together, the columns of all of them being the same; arrays stay arrays.
+
+    Examples
+    --------
+    >>> joined([{"a": [1], "b": np.zeros(1)}, {"a": [2], "b": np.ones(1)}])
+    {'a': [1, 2], 'b': array([0., 1.])}
+    """
+    if len(parts) == 1:
+        return dict(parts[0])
+    found: dict[str, Any] = {}
+    for name, first in parts[0].items():
+        columns = [part[name] for part in parts]
+        found[name] = np.concatenate(columns) if isinstance(first, np.ndarray) else list(chain.from_iterable(columns))
+    return found
 
 
 def append(store: Store, table: str, rows: Mapping[str, Sequence[Any]]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.rows import Rows, append, empty_rows, extend
+from monitor.rows import append, joined
 from sinks.store.contract import Store
 
 __all__ = ["Unwritten"]
@@ -34,17 +34,17 @@ class Unwritten:
     """
 
     def __init__(self) -> None:
-        self._tables: dict[str, Rows] = {}
+        self._parts: dict[str, list[Mapping[str, Sequence[Any]]]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, table: str, rows: Mapping[str, Sequence[Any]]) -> None:
-        """Take rows, all of whose columns have the same length."""
+        """Take rows, all of whose columns have the same length, and which nobody changes any more."""
         count = len(next(iter(rows.values()), ()))
         if count:
-            extend(self._tables.setdefault(table, empty_rows(table)), rows)
+            self._parts.setdefault(table, []).append(rows)
             self._count += count
 
     def write(self, store: Store) -> int:
@@ -54,11 +54,12 @@ class Unwritten:
         ------
         StoreError
         """
-        middle = sorted(self._tables.keys() - {*_FIRST, _LAST})
-        written = sum(append(store, table, self._tables.get(table, {})) for table in (*_FIRST, *middle, _LAST))
+        middle = sorted(self._parts.keys() - {*_FIRST, _LAST})
+        order = [table for table in (*_FIRST, *middle, _LAST) if table in self._parts]
+        written = sum(append(store, table, joined(self._parts[table])) for table in order)
         self.clear()
         return written
 
     def clear(self) -> None:
         """Forget everything: its events are read again."""
-        self._tables, self._count = {}, 0
+        self._parts, self._count = {}, 0
