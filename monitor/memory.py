@@ -12,6 +12,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _LARGEST_BYTES = 32 * 1024 * 1024
 _KEPT_BYTES = 128 * 1024 * 1024
+_NEW_OBJECTS = 100_000
 
 
 def keep_freed() -> bool:
@@ -30,9 +31,6 @@ def keep_freed() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
-
-
-_NEW_OBJECTS = 100_000
 
 
 def collect_rarely() -> None:

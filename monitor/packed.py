@@ -45,7 +45,7 @@ class Packed(Sequence["bytes | None"]):
             return items
         buffer = b"\x00".join([*(item or b"" for item in items), b""])
         sizes = np.fromiter((0 if item is None else len(item) for item in items), dtype=np.int64, count=len(items))
-        starts = np.cumsum(sizes + 1) - sizes - 1
+        starts = _starts(sizes)
         absent = [index for index, item in enumerate(items) if item is None] if None in items else []
         sizes[absent] = -1
         return cls(buffer, starts, sizes)
@@ -75,7 +75,7 @@ class Packed(Sequence["bytes | None"]):
     def compact(self) -> Packed:
         """The same in a buffer of their own, so that a few of them do not keep a large one alive."""
         sizes = np.maximum(self.lengths, 0)
-        starts = np.cumsum(sizes + 1) - sizes - 1
+        starts = _starts(sizes)
         buffer = bytearray(int(sizes.sum()) + len(sizes))
         _gather(_bytes(self.buffer), self.starts, sizes, _bytes(buffer), starts)
         return Packed(buffer, starts, self.lengths)
@@ -156,6 +156,11 @@ class Texts(Sequence["str | None"]):
     def present(self) -> NDArray[np.bool_]:
         """Which of them are there, bool [n]."""
         return np.asarray(self.packed.lengths >= 0)
+
+
+def _starts(sizes: Integers) -> Integers:
+    """Where strings of so many bytes begin that lie one behind the other, each with its byte 0."""
+    return np.cumsum(sizes + 1) - sizes - 1
 
 
 def _bytes(buffer: bytes | bytearray) -> NDArray[np.uint8]:
