@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detectors.contract import DRIFT, Detector, FloatArray, Value
+from detectors.states import SnapshotError, States, as_float64, as_int64
 
 __all__ = ["Bank", "Flags", "SnapshotError"]
-
-_INT64 = np.dtype(np.int64)
-_FLOAT64 = np.dtype(np.float64)
-
-
-class SnapshotError(ValueError):
-    """A snapshot that this bank cannot take up: of another detector, layout or parameters, or damaged."""
 
 
 class Flags(NamedTuple):
@@ -75,15 +69,12 @@ class Bank:
         self.params: dict[str, Value] = detector.values(params)
         self.min_samples = detector.min_samples(self.params)
         self._encoded = detector.encode(self.params)
-        self._series = 0
-        # Rows beyond the count are room to grow into; all of them are zeros, which is what a new series starts from.
-        self._state = np.zeros(0, dtype=detector.dtype)
-        self._memory = np.zeros((0, detector.memory_width(self.params)))
-        self.resize(series)
+        width = detector.memory_width(self.params)
+        self._states = States(detector, self.params, detector.dtype, width, series)
 
     def __len__(self) -> int:
         """How many series there are."""
-        return self._series
+        return len(self._states)
 
     @property
     def ready(self) -> NDArray[np.bool_]:
@@ -98,9 +89,7 @@ class Bank:
     @property
     def state(self) -> NDArray[np.void]:
         """The rows of state, to look at: a read-only view, with the fields that the detector lists."""
-        view = self._state[: self._series]
-        view.flags.writeable = False
-        return view
+        return self._states.state
 
     def resize(self, series: int) -> None:
         """Make room for `series` series; the new ones have seen nothing.
@@ -110,14 +99,7 @@ class Bank:
         ValueError
             When that is fewer than there are: a row, once given, keeps its meaning.
         """
-        if series < len(self):
-            raise ValueError(f"a bank of {len(self)} series cannot shrink to {series}")
-        if series > len(self._state):
-            # Doubling keeps it linear to add series one at a time.
-            rows = max(series, 2 * len(self._state))
-            self._state = _with_rows(self._state, rows)
-            self._memory = _with_rows(self._memory, rows)
-        self._series = series
+        self._states.resize(series)
 
     def compile(self) -> None:
         """Compile the kernel, or load it from the disk cache, before the first event needs it."""
@@ -145,18 +127,14 @@ class Bank:
         IndexError
             When a series is out of range; nothing was absorbed.
         """
-        rows, values = _int64("series", series), _float64("x", x)
-        if rows.shape != values.shape:
-            raise ValueError(f"series and x differ in length: {len(rows)} and {len(values)}")
-        if len(rows) and (rows.min() < 0 or rows.max() >= self._series):
-            wrong = rows[(rows < 0) | (rows >= len(self))][0]
-            raise IndexError(f"series {wrong} is not in a bank of {len(self)}")
+        rows, values = as_int64("series", series), as_float64("x", x)
+        self._states.check(rows, len(values))
         return self._run(rows, values)
 
     def update_one(self, series: int, x: ArrayLike) -> Flags:
         """Absorb a batch whose observations all belong to one series; otherwise as :meth:`update`."""
-        values = _float64("x", x)
-        if not 0 <= series < self._series:
+        values = as_float64("x", x)
+        if not 0 <= series < len(self):
             raise IndexError(f"series {series} is not in a bank of {len(self)}")
         rows = np.empty(len(values), dtype=np.int64)
         rows.fill(series)
@@ -171,16 +149,7 @@ class Bank:
             ``detector`` str, ``layout`` int, ``params`` dict, ``state`` structured [series], ``memory`` float64
             [series, width], without the columns at its end that are zero in all rows.
         """
-        memory = self._memory[: self._series]
-        used = np.flatnonzero(memory.any(axis=0))
-        width = int(used[-1]) + 1 if len(used) else 0
-        return {
-            "detector": self.detector.name,
-            "layout": self.detector.layout,
-            "params": dict(self.params),
-            "state": self.state.copy(),
-            "memory": memory[:, :width].copy(),
-        }
+        return self._states.snapshot()
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; the series of this bank become those of the snapshot.
@@ -190,67 +159,11 @@ class Bank:
         SnapshotError
             When the snapshot is not of this detector, layout and parameters. The bank is left as it was.
         """
-        for name, mine in (
-            ("detector", self.detector.name),
-            ("layout", self.detector.layout),
-            ("params", self.params),
-        ):
-            if snapshot.get(name) != mine:
-                raise SnapshotError(f"the snapshot has {name} {snapshot.get(name)!r}, this bank {mine!r}")
-        state, memory = snapshot.get("state"), snapshot.get("memory")
-        if not isinstance(state, np.ndarray) or state.ndim != 1 or state.dtype != self.detector.dtype:
-            raise SnapshotError(f"the state of the snapshot is not an array [series] of {self.detector.dtype}")
-        if not isinstance(memory, np.ndarray) or memory.ndim != 2 or memory.dtype != np.float64:
-            raise SnapshotError("the memory of the snapshot is not a float64 matrix [series, width]")
-        if len(memory) != len(state) or memory.shape[1] > self._memory.shape[1]:
-            raise SnapshotError(
-                f"the memory of the snapshot is {memory.shape}, "
-                f"this bank wants {len(state)} rows of at most {self._memory.shape[1]}"
-            )
-        self._series = len(state)
-        self._state = state.copy()
-        self._memory = np.zeros((len(state), self._memory.shape[1]))
-        self._memory[:, : memory.shape[1]] = memory
+        self._states.restore(snapshot)
 
     def _run(self, rows: NDArray[np.int64], values: FloatArray) -> Flags:
         flags = Flags(np.empty(len(values)), np.empty(len(values), dtype=np.uint8))
-        self.detector.update(self._state, self._memory, self._encoded, rows, values, flags.score, flags.flag)
+        self.detector.update(
+            self._states.all_state, self._states.all_memory, self._encoded, rows, values, flags.score, flags.flag
+        )
         return flags
-
-
-def _with_rows(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Return `array` with zeros appended up to `rows` rows."""
-    grown = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
-    grown[: len(array)] = array
-    return grown
-
-
-def _int64(name: str, given: ArrayLike) -> NDArray[np.int64]:
-    if _is_as_kernels_want(given, _INT64):
-        return cast(NDArray[np.int64], given)
-    array = np.atleast_1d(np.asarray(given))
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} is an array of integers, not of {array.dtype}")
-    return _as_kernels_want(name, array, np.int64)
-
-
-def _float64(name: str, given: ArrayLike) -> FloatArray:
-    if _is_as_kernels_want(given, _FLOAT64):
-        return cast(FloatArray, given)
-    array = np.atleast_1d(np.asarray(given))
-    if array.size and array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} is an array of numbers, not of {array.dtype}")
-    return _as_kernels_want(name, array, np.float64)
-
-
-def _is_as_kernels_want(given: ArrayLike, dtype: np.dtype[Any]) -> bool:
-    """Whether nothing has to be done, as is nearly always so: with small batches, checking more would cost most."""
-    return type(given) is np.ndarray and given.dtype is dtype and given.ndim == 1 and given.flags.carray
-
-
-def _as_kernels_want(name: str, array: NDArray[Any], dtype: type[Any]) -> NDArray[Any]:
-    """Return `array` as the one type that kernels are compiled for; any other would compile anew, in the hot path."""
-    if array.ndim != 1:
-        raise ValueError(f"{name} has the shape {array.shape}; it must have one dimension")
-    native = np.ascontiguousarray(array, dtype=dtype)
-    return native if native.flags.carray else native.copy()

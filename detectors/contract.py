@@ -1,4 +1,4 @@
-"""The page to read first: what a detector, a sketch and a distance are.
+"""The page to read first: what a detector, a scorer, a sketch and a distance are.
 
 A **detector** reads one observation after another and says of each whether the stream has changed. It is described by
 a frozen :class:`Detector` and is nothing but two arrays and one function over them:
@@ -22,14 +22,32 @@ Every detector keeps these promises, and ``tests/detectors/test_contract.py`` wa
 
 * The result is a function of each series' own observations: a batch may be cut anywhere, and series may be
   interleaved anyhow, without changing a bit of score, flag or state.
-* An observation that is NaN, infinite or beyond ±``kernel.MAX_ABS`` gets flag ``OK`` and score 0, is counted in
-  ``state["skipped"]``, and leaves everything else as it was.
+* An observation that is NaN, infinite, beyond ±``kernel.MAX_ABS`` or outside :attr:`Detector.domain` gets flag ``OK``
+  and score 0, is counted in ``state["skipped"]``, and leaves everything else as it was.
 * After ``DRIFT`` the detector starts anew at the *next* observation that it absorbs, so that the state which led to an
   alarm can still be looked at. ``state["drifted"]`` is 1 until then.
 * Before :attr:`Detector.min_samples` observations nothing but ``OK`` is said, and :attr:`Detector.ready` is false:
   "not ready" is never mistaken for "no drift".
 
 A new detector is one file under ``detectors/drift/`` and one line in its table, ``DETECTORS``.
+
+A **scorer** says of each observation how unusual it is, and learns from it. It is a :class:`Scorer`, and its function
+is ``update(state, memory, params, series, x, score)``, with two differences to the above:
+
+========== ====================== =====================================================================================
+``x``      float64 [n, d]         the observations, in order; d is 1 for a scorer of numbers
+``score``  float64 [n], out       how unusual each is, judged by what the series saw *before* it: the more, the higher
+========== ====================== =====================================================================================
+
+* The promises about batches and series are the same.
+* An observation of which any number is not finite or beyond ±``kernel.MAX_ABS`` gets the score NaN, is counted in
+  ``state["skipped"]``, and leaves everything else as it was. So does a series that is not ready yet, except that it
+  learns: an ordinary score is never made up.
+* What lies outside all that the series has seen scores at least as high as anything within it.
+* What a score means depends on the scorer and the data. An ``AnomalyBank`` turns it into a level from 0 to 1, by the
+  scores that the series had before; see :mod:`detectors.anomaly`.
+
+A new scorer is one file under ``detectors/anomaly/`` and one line in its table, ``SCORERS``.
 """
 
 from __future__ import annotations
@@ -46,6 +64,7 @@ from numpy.typing import NDArray
 __all__ = [
     "DRIFT",
     "OK",
+    "SCORER_FIELDS",
     "STATE_FIELDS",
     "WARNING",
     "Detector",
@@ -53,6 +72,7 @@ __all__ = [
     "FloatArray",
     "Parameter",
     "ParameterError",
+    "Scorer",
     "Sketch",
     "Value",
 ]
@@ -66,6 +86,9 @@ DRIFT = 2
 
 STATE_FIELDS: list[tuple[str, str]] = [("skipped", "<i8"), ("drifted", "<i8")]
 """What the state of every detector begins with."""
+
+SCORER_FIELDS: list[tuple[str, str]] = [("skipped", "<i8"), ("n", "<i8")]
+"""What the state of every scorer begins with; ``n`` counts the observations that it has learned from."""
 
 Value = float | int | str | None
 """What a parameter may be set to."""
@@ -172,31 +195,31 @@ def _no_further_check(values: Mapping[str, Value]) -> None:
     """Accept every combination of values that are allowed one by one."""
 
 
-@dataclass(frozen=True)
-class Detector:
-    """What there is to know about one detector; holds no state.
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What detectors and scorers have in common.
 
     Parameters
     ----------
     name : str
         The name in configurations and in stored rows.
     summary : str
-        One sentence for the user.
+        One sentence for the user: what it finds.
+    use_when : str
+        When to take this one, and when another.
     statistic : str
         What ``score`` is, and what it is compared with.
     reference : str
         The paper.
     parameters : tuple of Parameter
     fields : list of (str, str)
-        The fields of a row of state, after :data:`STATE_FIELDS`; all of 8 bytes.
+        The fields of a row of state, after those that all have; all of 8 bytes.
     update : callable
         The kernel; see the top of this page.
     min_samples : callable
-        From the values of the parameters to the fewest observations after which an alarm is possible.
+        From the values of the parameters to the fewest observations after which it can say anything.
     ready : callable
         ``ready(state, params) -> bool [series]``: which series have seen enough to be judged.
-    memory_width : callable
-        From the values of the parameters to the number of float64 in a row of memory.
     check : callable
         Raises ParameterError on values that are allowed one by one but not together.
     layout : int
@@ -205,6 +228,7 @@ class Detector:
 
     name: str
     summary: str
+    use_when: str
     statistic: str
     reference: str
     parameters: tuple[Parameter, ...]
@@ -212,14 +236,8 @@ class Detector:
     update: Update
     min_samples: Callable[[Mapping[str, Any]], int]
     ready: Callable[[NDArray[np.void], FloatArray], NDArray[np.bool_]]
-    memory_width: Callable[[Mapping[str, Any]], int] = lambda values: 0
     check: Callable[[Mapping[str, Value]], None] = _no_further_check
     layout: int = 1
-
-    @property
-    def dtype(self) -> np.dtype[np.void]:
-        """The dtype of a row of state."""
-        return np.dtype(STATE_FIELDS + self.fields)
 
     def values(self, given: Mapping[str, object] | None = None) -> dict[str, Value]:
         """Return the value of every parameter: those given, checked, and the defaults of the others.
@@ -249,6 +267,51 @@ class Detector:
             In the order of :attr:`parameters`.
         """
         return np.array([p.encode(values[p.name]) for p in self.parameters], dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector(Described):
+    """What there is to know about one detector of change; holds no state. See also :class:`Described`.
+
+    Parameters
+    ----------
+    false_alarms : str
+        How often it fires when nothing changed: what is guaranteed, and under what assumption, or what was measured.
+    domain : {"real", "unit", "binary"}
+        What it can be given: any number, numbers from 0 to 1, or 0 and 1. Errors are 1.
+    memory_width : callable
+        From the values of the parameters to the number of float64 in a row of memory.
+    """
+
+    false_alarms: str
+    domain: Literal["real", "unit", "binary"] = "real"
+    memory_width: Callable[[Mapping[str, Any]], int] = lambda values: 0
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The dtype of a row of state."""
+        return np.dtype(STATE_FIELDS + self.fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer(Described):
+    """What there is to know about one scorer of anomalies; holds no state. See also :class:`Described`.
+
+    Parameters
+    ----------
+    vectors : bool
+        Whether observations may have several numbers.
+    memory_width : callable
+        From the values of the parameters and the numbers in an observation to the float64 in a row of memory.
+    """
+
+    vectors: bool
+    memory_width: Callable[[Mapping[str, Any], int], int] = lambda values, d: 0
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The dtype of a row of state."""
+        return np.dtype(SCORER_FIELDS + self.fields)
 
 
 def _no_such_parameter(name: str, known: list[str]) -> str:

@@ -104,6 +104,10 @@ CUSUM = Detector(
     name="cusum",
     summary="A lasting change of the mean by about 2k standard deviations, found as early as can be for a stated "
     "average run length between false alarms.",
+    use_when="If the cost of a false alarm is known, or if small changes must be found early: its rate of false alarms "
+    "is a number that you choose with `h`.",
+    false_alarms="One in 70,104 independent normal values on average with k = 0.5 and h = 10, if mean and sd are "
+    "known; in 9,481 with h = 8, in 465 with h = 5.",
     statistic="The larger of the two sums, in sd; below zero when it is the lower one; compared with `h`.",
     reference="E. S. Page, Continuous inspection schemes, Biometrika 41 (1954), pp. 100-115; D. C. Montgomery, "
     "Introduction to Statistical Quality Control, 9.1 (eq. 9.2 and 9.3).",

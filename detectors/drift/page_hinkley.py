@@ -95,6 +95,9 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
 PAGE_HINKLEY = Detector(
     name="page_hinkley",
     summary="A lasting change of the mean, in the units of the observations: standardise them, or set `threshold`.",
+    use_when="For agreement with what other tools do. Its threshold is in the units of the values.",
+    false_alarms="Depends on the spread of the values: with the defaults several in 20,000 stationary values of sd 1, "
+    "none with sd 0.01.",
     statistic="Height of the cumulative deviation above its lowest point (or, below zero, its depth under the "
     "highest); compared with `threshold`.",
     reference="E. S. Page, Continuous inspection schemes, Biometrika 41 (1954), pp. 100-115; D. V. Hinkley, Inference "

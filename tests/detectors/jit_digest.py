@@ -9,8 +9,7 @@ import numpy as np
 from detectors.bank import Bank
 from detectors.drift import DETECTORS
 from tests.detectors import streams
-
-OFTEN = {"adwin": {"clock": 4}, "cusum": {"warm_up": 50, "warning": 0.5}, "page_hinkley": {"threshold": 5.0}}
+from tests.detectors.trials import TRIALS
 
 
 def digests() -> dict[str, str]:
@@ -19,8 +18,8 @@ def digests() -> dict[str, str]:
     x[::97] = np.nan
     found = {}
     for name, detector in DETECTORS.items():
-        bank = Bank(detector, OFTEN[name], series=3)
-        flags = bank.update(np.arange(len(x)) // 7 % 3, x)
+        bank = Bank(detector, TRIALS[name].often, series=3)
+        flags = bank.update(np.arange(len(x)) // 7 % 3, streams.suited(detector.domain, x))
         assert len(flags.drifts()) > 5, f"{name} is not tried"
         kept = bank.snapshot()
         content = b"".join(a.tobytes() for a in (flags.score, flags.flag, kept["state"], kept["memory"]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.kernel import MAX_ABS
+
 Stream = NDArray[np.float64]
 
 
@@ -59,3 +61,17 @@ def random(count: int, n: int = 2000) -> list[Stream]:
             x[start:] += rng.normal(0.0, 1.0) * 10.0 ** rng.integers(-3, 3)
         streams.append(x)
     return streams
+
+
+def suited(domain: str, x: Stream) -> Stream:
+    """Return `x` as a detector of that domain can take it; what is not finite stays as it is.
+
+    What is low stays low: values become ``1 / (1 + exp(-x))`` for ``unit``, and for ``binary`` 1 where they are above
+    0.8, which one in five of N(0, 1) is.
+    """
+    if domain == "real":
+        return x
+    usable = np.abs(x) <= MAX_ABS
+    within = np.clip(np.where(usable, x, 0.0), -500.0, 500.0)
+    fitted = (within > 0.8).astype(np.float64) if domain == "binary" else 1.0 / (1.0 + np.exp(-within))
+    return np.where(usable, fitted, x)

@@ -19,32 +19,15 @@ from detectors.contract import DRIFT, OK, STATE_FIELDS, Detector, Parameter, Par
 from detectors.drift import DETECTORS
 from detectors.kernel import MAX_ABS
 from tests.detectors import streams
-from tests.detectors.jit_digest import OFTEN, digests
-from tests.detectors.naive import NAIVE
+from tests.detectors.jit_digest import digests
+from tests.detectors.trials import TRIALS
 
 ROOT = Path(__file__).parents[2]
 
-SETTINGS: dict[str, list[dict[str, Any]]] = {
-    "adwin": [
-        {},
-        {"clock": 1, "max_buckets": 2, "min_window_length": 1, "grace_period": 0},
-        {"clock": 8, "after_drift": "keep", "delta": 0.1},
-    ],
-    "cusum": [
-        {"warm_up": 100},
-        {"warm_up": 2, "h": 4.0, "direction": "up", "warning": 0.5},
-        {"mean": 0.0, "sd": 1.0, "direction": "down", "k": 0.1},
-    ],
-    "page_hinkley": [
-        {},
-        {"mode": "up", "threshold": 5.0},
-        {"mode": "down", "threshold": 5.0, "min_instances": 1, "alpha": 0.9},
-    ],
-}
 TRIED = [
     pytest.param(DETECTORS[name], params, id=f"{name}-{i}")
-    for name in SETTINGS
-    for i, params in enumerate(SETTINGS[name])
+    for name, trial in TRIALS.items()
+    for i, params in enumerate(trial.settings)
 ]
 every_detector = pytest.mark.parametrize("detector", list(DETECTORS.values()), ids=list(DETECTORS))
 every_parameter = pytest.mark.parametrize(
@@ -56,7 +39,12 @@ every_setting = pytest.mark.parametrize(("detector", "params"), TRIED)
 
 def eager(detector: Detector, series: int = 1) -> Bank:
     """A bank that is set to fire often, so that resets are tried too."""
-    return Bank(detector, OFTEN[detector.name], series)
+    return Bank(detector, TRIALS[detector.name].often, series)
+
+
+def a_step(detector: Detector, seed: int, size: float, n: int = 2000, at: int = 1000) -> streams.Stream:
+    """Noise, then noise that is higher by `size`, as the detector's domain has it."""
+    return streams.suited(detector.domain, streams.step(seed, size, n, at))
 
 
 def content(bank: Bank) -> tuple[bytes, bytes]:
@@ -64,14 +52,10 @@ def content(bank: Bank) -> tuple[bytes, bytes]:
     return kept["state"].tobytes(), kept["memory"].tobytes()
 
 
-def test_every_detector_has_settings_and_a_naive_twin() -> None:
-    assert set(DETECTORS) == set(SETTINGS) == set(NAIVE) == set(OFTEN)
-
-
 @every_detector
 def test_it_is_described(detector: Detector) -> None:
     assert DETECTORS[detector.name] is detector
-    assert all((detector.summary, detector.statistic, detector.reference))
+    assert all((detector.summary, detector.statistic, detector.reference, detector.use_when, detector.false_alarms))
     for parameter in detector.parameters:
         assert parameter.meaning.endswith("."), parameter.name
         assert bool(parameter.choices) == (parameter.kind == "choice")
@@ -87,9 +71,11 @@ def test_its_state_has_only_fields_of_8_bytes(detector: Detector) -> None:
 
 @every_setting
 def test_it_equals_its_naive_twin(detector: Detector, params: dict[str, Any]) -> None:
-    fired = 0
-    for name, x in (streams.adversarial(1200) | {"step": streams.step(1, 4.0, n=1200, at=600)}).items():
-        twin = NAIVE[detector.name](**detector.values(params))
+    fired, trial = 0, TRIALS[detector.name]
+    n = trial.length
+    for name, shape in (streams.adversarial(n) | {"step": streams.step(1, 4.0, n=n, at=n // 2)}).items():
+        x = streams.suited(detector.domain, shape)
+        twin = trial.twin(**detector.values(params))
         expected = [twin.update(value) for value in x.tolist()]
         flags = Bank(detector, params, series=1).update_one(0, x)
         assert flags.flag.tolist() == [flag for _, flag in expected], name
@@ -105,7 +91,7 @@ def test_it_equals_its_naive_twin(detector: Detector, params: dict[str, Any]) ->
 @settings(max_examples=25, deadline=None)
 def test_a_batch_may_be_cut_anywhere(detector: Detector, data: st.DataObject, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    x = streams.step(seed, 5.0, n=600, at=300)
+    x = a_step(detector, seed, 5.0, n=600, at=300)
     x[rng.integers(0, 600, 5)] = np.nan
     series = rng.integers(0, 3, 600)
     cuts = sorted(data.draw(st.lists(st.integers(0, 600), max_size=12)))
@@ -121,7 +107,7 @@ def test_a_batch_may_be_cut_anywhere(detector: Detector, data: st.DataObject, se
 @given(seed=st.integers(0, 1000), order=st.sampled_from(["shuffled", "blocks"]))
 @settings(max_examples=15, deadline=None)
 def test_series_do_not_disturb_one_another(detector: Detector, seed: int, order: str) -> None:
-    alone = [streams.step(seed + i, 4.0 * i, n=300, at=150) for i in range(4)]
+    alone = [a_step(detector, seed + i, 4.0 * i, n=300, at=150) for i in range(4)]
     series = np.repeat(np.arange(4), 300)
     if order == "shuffled":
         np.random.default_rng(seed).shuffle(series)
@@ -137,7 +123,7 @@ def test_series_do_not_disturb_one_another(detector: Detector, seed: int, order:
 
 @every_detector
 def test_a_snapshot_takes_up_where_it_was_made(detector: Detector) -> None:
-    x = streams.step(3, 5.0)
+    x = a_step(detector, 3, 5.0)
     for at in (0, 1, 30, 999, 1003, 1040, 2000):
         unbroken, restored = eager(detector, 2), eager(detector)
         unbroken.update_one(1, x[:at])
@@ -162,7 +148,8 @@ def test_compiled_and_interpreted_agree_to_the_bit() -> None:
 
 @every_detector
 def test_it_is_quiet_on_noise(detector: Detector) -> None:
-    x = np.random.default_rng(7).normal(0.5, 0.1, (10, 20_000))
+    mean, sd = (0.5, 0.1) if detector.domain == "real" else (0.0, 1.0)
+    x = streams.suited(detector.domain, np.random.default_rng(7).normal(mean, sd, (10, 20_000)))
     drifts = [len(Bank(detector, series=1).update_one(0, row).drifts()) for row in x]
     # In 200,000 observations the defaults promise three at most on average (CUSUM).
     assert sum(drifts) <= 8
@@ -173,7 +160,7 @@ def test_it_is_quiet_on_noise(detector: Detector) -> None:
 def test_it_is_loud_on_a_step_and_says_which_way(detector: Detector, size: float) -> None:
     in_time = 0
     for seed in range(20):
-        flags = Bank(detector, series=1).update_one(0, streams.step(seed, size, n=3000, at=2000))
+        flags = Bank(detector, series=1).update_one(0, a_step(detector, seed, size, n=3000, at=2000))
         drifts = flags.drifts()
         first = drifts[drifts >= 2000][0]
         assert np.sign(flags.score[first]) == np.sign(size)
@@ -190,7 +177,7 @@ def test_it_is_loud_on_a_step_and_says_which_way(detector: Detector, size: float
 )
 @settings(max_examples=20, deadline=None)
 def test_what_is_not_finite_is_counted_and_changes_nothing(detector: Detector, odd: list[tuple[int, float]]) -> None:
-    clean = streams.step(11, 5.0, n=1500, at=1000)
+    clean = a_step(detector, 11, 5.0, n=1500, at=1000)
     at = np.sort(np.array([position for position, _ in odd], dtype=np.int64))
     x = np.insert(clean, at, [value for _, value in odd])
     is_odd = ~(np.abs(x) <= MAX_ABS)
@@ -205,11 +192,23 @@ def test_what_is_not_finite_is_counted_and_changes_nothing(detector: Detector, o
     assert (expected.drifts() >= 1000).any()
 
 
+@every_detector
+def test_what_is_outside_its_domain_is_counted_and_changes_nothing(detector: Detector) -> None:
+    outside = {"real": [], "unit": [-0.1, 1.1, 5.0], "binary": [-0.1, 0.5, 2.0]}[detector.domain]
+    x = a_step(detector, 6, 4.0, n=400, at=200)
+    plain, bank = eager(detector), eager(detector)
+    expected = plain.update_one(0, x)
+    flags = bank.update_one(0, np.insert(x, [100] * len(outside), outside))
+    assert_array_equal(np.delete(flags.score, np.arange(100, 100 + len(outside))), expected.score)
+    assert bank.skipped.tolist() == [len(outside)]
+
+
 @every_setting
 def test_scores_are_always_finite(detector: Detector, params: dict[str, Any]) -> None:
     rng = np.random.default_rng(5)
     extremes = rng.choice([0.0, 1.0, MAX_ABS, -MAX_ABS, 5e-324, 1e-160, np.nan, np.inf], 3000)
-    for x in (*streams.adversarial().values(), extremes, extremes[extremes < 1.0]):
+    for shape in (*streams.adversarial().values(), extremes, extremes[extremes < 1.0]):
+        x = streams.suited(detector.domain, shape)
         bank = Bank(detector, params, series=1)
         with np.errstate(all="raise"):
             assert np.isfinite(bank.update_one(0, x).score).all()
@@ -219,16 +218,18 @@ def test_scores_are_always_finite(detector: Detector, params: dict[str, Any]) ->
 @every_setting
 def test_it_says_nothing_before_it_is_ready(detector: Detector, params: dict[str, Any]) -> None:
     bank = Bank(detector, params, series=2)
-    x = np.random.default_rng(2).normal(0.0, 1e6, bank.min_samples - 1)
+    x = np.ones(bank.min_samples - 1)
+    if detector.domain != "binary":
+        x = streams.suited(detector.domain, np.random.default_rng(2).normal(0.0, 1e6, bank.min_samples - 1))
     assert not bank.update_one(0, x).flag.any()
     # The observation that makes it ready may be the first that it judges.
-    bank.update_one(0, [0.5])
+    bank.update_one(0, [1.0])
     assert bank.ready[0]
 
 
 @every_detector
 def test_it_begins_anew_at_the_observation_after_a_drift(detector: Detector) -> None:
-    x = streams.step(4, 6.0)
+    x = a_step(detector, 4, 6.0)
     flags = eager(detector).update_one(0, x)
     first = flags.drifts()[-1]
     again = eager(detector)
@@ -239,7 +240,7 @@ def test_it_begins_anew_at_the_observation_after_a_drift(detector: Detector) -> 
 
 @every_detector
 def test_the_state_at_a_drift_can_be_looked_at(detector: Detector) -> None:
-    x = streams.step(4, 6.0)
+    x = a_step(detector, 4, 6.0)
     bank = eager(detector)
     first = bank.update_one(0, x).drifts()[0]
     bank = eager(detector)
@@ -267,7 +268,7 @@ def test_a_value_that_is_not_allowed_is_refused_with_what_is(detector: Detector,
 
 @every_detector
 def test_the_limits_of_every_parameter_are_allowed_and_work(detector: Detector) -> None:
-    x = streams.step(8, 3.0, n=300, at=150)
+    x = a_step(detector, 8, 3.0, n=300, at=150)
     for parameter in detector.parameters:
         for value in parameter.choices or (parameter.low, parameter.high):
             params: dict[str, Any] = {parameter.name: value}

@@ -1,44 +1,26 @@
-"""What ``docs/detectors.md`` says of the change detectors is what the code does."""
+"""What the documentation says of detectors is what the code does."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import pytest
+from detectors.pages import main, pages
 
-from detectors.contract import Detector
-from detectors.drift import DETECTORS
-
-PAGE = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def parameter_table(name: str) -> str:
-    section = PAGE.split(f"### `{name}`", maxsplit=1)[1]
-    return next(block for block in section.split("\n\n") if block.startswith("| parameter |"))
+def test_every_page_is_as_the_code_has_it() -> None:
+    written = {page.name: page.read_text(encoding="utf-8") for page in (DOCS / "detectors").glob("*.md")}
+    assert written == pages(), "run: make docs"
 
 
-@pytest.mark.parametrize("detector", list(DETECTORS.values()), ids=list(DETECTORS))
-def test_every_parameter_stands_there_with_its_default(detector: Detector) -> None:
-    told = {}
-    for names, default in re.findall(
-        r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]+) \|", parameter_table(detector.name), re.MULTILINE
-    ):
-        told |= {name.strip("`"): default.strip(" `") for name in names.split(", ")}
-    for parameter in detector.parameters:
-        expected = "learned" if parameter.default is None else str(parameter.default).removesuffix(".0")
-        assert told.pop(parameter.name) == expected
-    assert not told
-
-
-def test_every_detector_stands_in_the_overview_with_its_memory() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+ k?B) \|", PAGE, re.MULTILINE))
-    for name, detector in DETECTORS.items():
-        size = detector.dtype.itemsize + 8 * detector.memory_width(detector.values())
-        assert rows.pop(name) == (f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} B")
-    assert not rows
+def test_writing_pages_removes_those_of_detectors_that_are_no_more(tmp_path: Path) -> None:
+    (tmp_path / "gone.md").write_text("# `gone`\n")
+    main(tmp_path)
+    assert {page.name for page in tmp_path.iterdir()} == set(pages())
 
 
 def test_the_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "detectors.md").read_text(), re.DOTALL)
     exec(compile(example, "docs/detectors.md", "exec"), {})

@@ -11,14 +11,14 @@ from detectors.contract import DRIFT, WARNING, ParameterError
 from detectors.drift import DETECTORS, UnknownDetectorError, find
 from detectors.online import Online
 from tests.detectors import streams
-from tests.detectors.jit_digest import OFTEN
+from tests.detectors.trials import TRIALS
 
 
 @pytest.mark.parametrize("name", list(DETECTORS))
 def test_it_says_what_the_batch_says(name: str) -> None:
-    x = streams.step(9, 4.0, n=800, at=400)
-    expected = Bank(find(name), OFTEN[name], series=1).update_one(0, x)
-    online = Online(name, **OFTEN[name])
+    x = streams.suited(find(name).domain, streams.step(9, 4.0, n=800, at=400))
+    expected = Bank(find(name), TRIALS[name].often, series=1).update_one(0, x)
+    online = Online(name, **TRIALS[name].often)
     for i, value in enumerate(x.tolist()):
         assert online.update(value) is online
         assert online.drift_detected == (expected.flag[i] == DRIFT)

@@ -1,0 +1,41 @@
+"""Scorers of anomalies, one algorithm a file; :data:`SCORERS` is the table of them."""
+
+from __future__ import annotations
+
+import difflib
+
+from detectors.anomaly.bank import AnomalyBank, Scores
+from detectors.contract import Scorer
+
+__all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find"]
+
+SCORERS: dict[str, Scorer] = {}
+"""Every scorer by its name. A new one is one file and one line here; the contract tests walk this table."""
+
+
+class UnknownScorerError(ValueError):
+    """There is no scorer of that name.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        nearest = difflib.get_close_matches(name, SCORERS, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        super().__init__(f"there is no scorer {name!r}; {hint}the scorers are " + ", ".join(sorted(SCORERS)))
+        self.name = name
+
+
+def find(name: str) -> Scorer:
+    """Return the scorer called `name`.
+
+    Raises
+    ------
+    UnknownScorerError
+    """
+    try:
+        return SCORERS[name]
+    except KeyError:
+        raise UnknownScorerError(name) from None

@@ -1,0 +1,105 @@
+"""Documentation of detectors and scorers, from their descriptions: ``python -m detectors.pages docs/detectors``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from detectors.anomaly import SCORERS
+from detectors.contract import Described, Detector, Parameter, Scorer
+from detectors.drift import DETECTORS
+
+__all__ = ["main", "pages"]
+
+_DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1; 1 is an error"}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every page by its file's name.
+
+    Examples
+    --------
+    >>> pages()["cusum.md"].splitlines()[0]
+    '# `cusum`'
+    """
+    described: dict[str, Described] = {**DETECTORS, **SCORERS}
+    texts = {f"{name}.md": _joined(_page(entry)) for name, entry in described.items()}
+    return {"README.md": _joined(_index()), **texts}
+
+
+def main(folder: Path) -> None:
+    """Write every page into `folder`, and remove those of detectors that are no more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = pages()
+    for page in folder.glob("*.md"):
+        if page.name not in wanted:
+            page.unlink()
+    for name, text in wanted.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _joined(paragraphs: Iterator[str]) -> str:
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _index() -> Iterator[str]:
+    yield "# Detectors and scorers, one by one"
+    yield "These pages are written from the code by `make docs`. [Which to take](../detectors.md) is a page of its own."
+    yield "\n".join(["| detector of change | finds |", "|---|---|", *map(_row, DETECTORS.values())])
+    if SCORERS:
+        yield "\n".join(["| scorer of anomalies | finds |", "|---|---|", *map(_row, SCORERS.values())])
+
+
+def _row(entry: Described) -> str:
+    return f"| [`{entry.name}`]({entry.name}.md) | {entry.summary} |"
+
+
+def _page(entry: Described) -> Iterator[str]:
+    yield f"# `{entry.name}`"
+    yield entry.summary
+    yield f"**When to use it.** {entry.use_when}"
+    yield f"**How it works.** {_explanation(entry)}"
+    if isinstance(entry, Detector):
+        yield f"**False alarms.** {entry.false_alarms}"
+        yield f"**Values.** {_DOMAINS[entry.domain].capitalize()}."
+    yield f"**Score.** {entry.statistic}"
+    yield f"**Memory.** {_memory(entry)} for each series, with the defaults."
+    yield "\n".join(_table(entry.parameters))
+    yield f"**Reference.** {entry.reference}"
+
+
+def _explanation(entry: Described) -> str:
+    """The docstring of the file; its first sentence may be a title."""
+    module = sys.modules[entry.update.__module__]
+    return inspect.cleandoc(module.__doc__ or "").replace("``", "`")
+
+
+def _memory(entry: Described) -> str:
+    if isinstance(entry, Scorer):
+        numbers = 10 if entry.vectors else 1
+        size = entry.dtype.itemsize + 8 * entry.memory_width(entry.values(), numbers)
+        return _size(size) + (f" ({numbers} numbers in an observation)" if entry.vectors else "")
+    assert isinstance(entry, Detector)
+    return _size(entry.dtype.itemsize + 8 * entry.memory_width(entry.values()))
+
+
+def _size(size_bytes: int) -> str:
+    for unit, divisor in (("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= divisor:
+            return f"{size_bytes / divisor:.1f} {unit}"
+    return f"{size_bytes} B"
+
+
+def _table(parameters: tuple[Parameter, ...]) -> Iterator[str]:
+    yield "| parameter | default | allowed | meaning |"
+    yield "|---|---|---|---|"
+    for parameter in parameters:
+        default = "not given" if parameter.default is None else f"{parameter.default}".removesuffix(".0")
+        allowed = parameter.allowed.removeprefix("allowed is ")
+        yield f"| `{parameter.name}` | {default} | {allowed} | {parameter.meaning} |"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
