@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from tests.services.kafka import ROOT, Broker, Cluster, KafkaUnavailableError, ThreeBrokers, fetch
+from tests.services.cache import ROOT, UnavailableError
+from tests.services.kafka import Broker, Cluster, KafkaUnavailableError, ThreeBrokers, fetch
 
 
 def produce(cluster: Cluster, topic: str, values: list[bytes]) -> None:
@@ -187,5 +188,5 @@ def test_a_fetch_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_missing_maven_names_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(KafkaUnavailableError, match=r"mvn is missing: run \.ci/packages java mvn"):
+    with pytest.raises(UnavailableError, match=r"mvn is missing: run \.ci/packages java mvn"):
         fetch(tmp_path / "cache")

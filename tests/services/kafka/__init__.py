@@ -16,18 +16,16 @@ from __future__ import annotations
 
 from tests.services.kafka.broker import Broker
 from tests.services.kafka.cluster import Cluster
-from tests.services.kafka.jars import ROOT, KafkaUnavailableError, default_cache, fetch, version
+from tests.services.kafka.jars import KafkaUnavailableError, fetch, version
 from tests.services.kafka.replicated import ThreeBrokers
 from tests.services.kafka.secure import SecureBroker
 
 __all__ = [
-    "ROOT",
     "Broker",
     "Cluster",
     "KafkaUnavailableError",
     "SecureBroker",
     "ThreeBrokers",
-    "default_cache",
     "fetch",
     "version",
 ]

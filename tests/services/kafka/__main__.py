@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from tests.services.kafka import Broker, KafkaUnavailableError, fetch
+from tests.services.cache import UnavailableError
+from tests.services.kafka import Broker, fetch
 
 
 def serve(broker: Broker, out: TextIO) -> int:
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(fetch())
             return 0
         return serve(Broker(options.data, options.port, for_load=True), sys.stdout)
-    except KafkaUnavailableError as error:
+    except UnavailableError as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -14,8 +14,9 @@ from typing import Self
 
 from kafka.errors import KafkaError
 
+from tests.services.cache import UnavailableError, java, run
 from tests.services.kafka.cluster import Cluster
-from tests.services.kafka.jars import KafkaUnavailableError, fetch, java, run
+from tests.services.kafka.jars import KafkaUnavailableError, fetch
 from tests.services.processes import free_port, is_free, watch_over
 
 __all__ = ["Broker"]
@@ -60,8 +61,8 @@ class Broker(Cluster):
 
     Raises
     ------
-    KafkaUnavailableError
-        On entering, when the jars cannot be fetched or the broker does not answer.
+    UnavailableError
+        On entering, when the jars cannot be fetched; a KafkaUnavailableError when the broker does not answer.
     """
 
     def __init__(self, data: Path | None = None, port: int = 0, for_load: bool = False, heap: str = "1g") -> None:
@@ -81,7 +82,7 @@ class Broker(Cluster):
     def __enter__(self) -> Self:
         try:
             self.start()
-        except KafkaUnavailableError:
+        except UnavailableError:
             # What the broker wrote about its failure stays; a folder without a word of it goes.
             if self._owns_data and not self.log.exists():
                 shutil.rmtree(self.data)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from kafka import KafkaAdminClient
 
-from tests.services.kafka.jars import fetch, java, run
+from tests.services.cache import java, run
+from tests.services.kafka.jars import fetch
 
 __all__ = ["Cluster"]
 
