@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-kafka bench-store run lock docs kafka soak clean
+.PHONY: help demo test lint bench bench-kafka bench-store run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -25,7 +25,7 @@ ifeq ($(SOURCE),kafka)
 endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
-test: $(installed) kafka ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=2 processes
+test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=2 processes
 	@.ci/packages docker-compose clickhouse-server openssl
 	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
@@ -60,6 +60,10 @@ docs: $(installed) ## write the reference of configuration and detectors from th
 kafka: $(installed) ## fetch Apache Kafka, once
 	@.ci/packages java mvn
 	@$(python) -m tests.services.kafka fetch
+
+peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare with, once
+	@.ci/packages java mvn
+	@$(python) -m tests.services.peers
 
 soak: $(installed) kafka ## kill, pause and rebalance workers on a real Kafka; then replays under crashes: SOAK_MINUTES=10
 	@$(python) -m bench.soak_kafka $(ARGS)

@@ -9,8 +9,10 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
+from tests.services.cache import UnavailableError
 from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
 from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
+from tests.services.peers import Frouros, Moa, Peer
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +92,32 @@ def faults(clickhouse_endpoint: Endpoint) -> Iterator[Faults]:
     clickhouse_endpoint.faults.clear()
     yield clickhouse_endpoint.faults
     clickhouse_endpoint.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def moa() -> Iterator[Moa]:
+    """MOA, in a virtual machine that all tests share, started by the first that asks."""
+    with Moa() as peer:
+        _fetch_or_skip(peer)
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def frouros() -> Iterator[Frouros]:
+    """frouros, in an interpreter that all tests share, started by the first that asks."""
+    with Frouros() as peer:
+        _fetch_or_skip(peer)
+        yield peer
+
+
+def _fetch_or_skip(peer: Peer) -> None:
+    """Who has no network can run all other tests; in continuous integration every comparison is made."""
+    try:
+        peer.command()
+    except UnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 def unique_name(request: pytest.FixtureRequest) -> str:
