@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
-from detectors.distance import chi_squared, jensen_shannon, ks, proportion, psi, wasserstein
+from detectors.distance import (
+    anderson_darling,
+    chi_squared,
+    cramer_von_mises,
+    energy,
+    g_test,
+    hellinger,
+    jensen_shannon,
+    kl,
+    ks,
+    kuiper,
+    l_infinity,
+    pai,
+    proportion,
+    psi,
+    total_variation,
+    wasserstein,
+)
 from detectors.distance.align import align, spread
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
 from detectors.distance.comparison import Comparison, Distance
@@ -25,21 +43,32 @@ __all__ = [
     "spread",
 ]
 
+
+def _distance(
+    name: str, module: Any, *, ordered: bool = False, located: bool = False, p_values: bool = True
+) -> Distance:
+    return Distance(name, module.distance, module.default_min_effect, ordered, p_values, located)
+
+
 DISTANCES: dict[str, Distance] = {
     distance.name: distance
     for distance in (
-        Distance("psi", psi.distance, psi.default_min_effect, ordered=False, p_values=True),
-        Distance(
-            "jensen_shannon",
-            jensen_shannon.distance,
-            jensen_shannon.default_min_effect,
-            ordered=False,
-            p_values=True,
-        ),
-        Distance("ks", ks.distance, ks.default_min_effect, ordered=True, p_values=True),
-        Distance("wasserstein", wasserstein.distance, wasserstein.default_min_effect, ordered=True, p_values=False),
-        Distance("chi_squared", chi_squared.distance, chi_squared.default_min_effect, ordered=False, p_values=True),
-        Distance("proportion", proportion.distance, proportion.default_min_effect, ordered=False, p_values=True),
+        _distance("psi", psi),
+        _distance("jensen_shannon", jensen_shannon),
+        _distance("hellinger", hellinger),
+        _distance("kl", kl),
+        _distance("total_variation", total_variation),
+        _distance("l_infinity", l_infinity),
+        _distance("chi_squared", chi_squared),
+        _distance("g_test", g_test),
+        _distance("ks", ks, ordered=True),
+        _distance("kuiper", kuiper, ordered=True),
+        _distance("cramer_von_mises", cramer_von_mises, ordered=True),
+        _distance("anderson_darling", anderson_darling, ordered=True),
+        _distance("energy", energy, ordered=True, located=True),
+        _distance("wasserstein", wasserstein, ordered=True, located=True, p_values=False),
+        _distance("pai", pai, ordered=True, located=True, p_values=False),
+        _distance("proportion", proportion),
     )
 }
 

@@ -32,6 +32,9 @@ class Comparison(NamedTuple):
     effect: Floats
 
 
+PSEUDO_COUNT = 0.5
+"""What is added to each occupied cell by distances that an empty one would make infinite: Jeffreys' prior."""
+
 Compare = Callable[[Counts, Counts, "Floats | None"], Comparison]
 
 
@@ -51,6 +54,8 @@ class Distance:
         Whether the order of cells matters; such distances do not apply to categories.
     p_values
         Whether there is a test.
+    located
+        Whether it matters where the cells lie.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Distance:
     default_min_effect: float
     ordered: bool
     p_values: bool
+    located: bool = False
 
     def __call__(self, reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
         """Compare each row of `current` with the same row of `reference`.
@@ -67,8 +73,8 @@ class Distance:
         reference, current
             int64 or float64 [series, cells], counts; columns that are zero on both sides make no difference.
         positions
-            float64[cells] or [series, cells], ascending where counts are: where the cells lie. Used by
-            `wasserstein` alone, which takes the cell's number without it.
+            float64[cells] or [series, cells], ascending where counts are: where the cells lie. Used by those that
+            are `located`, which take the cell's number without it.
 
         Raises
         ------
@@ -110,6 +116,46 @@ class Pair:
         one = np.float64(1)
         return self.reference / np.maximum(self.n, one)[:, None], self.current / np.maximum(self.m, one)[:, None]
 
+    def smoothed_shares(self) -> tuple[Floats, Floats, Floats]:
+        """Return the shares with :data:`PSEUDO_COUNT` in each occupied cell, and how many of those a row has.
+
+        Cells that are empty on both sides have a share of 1 on both, whose logarithm is 0.
+        """
+        occupied = self.occupied
+        cells = occupied.sum(axis=1)
+        size = np.maximum(PSEUDO_COUNT * cells, PSEUDO_COUNT)
+        p = np.where(occupied, (self.reference + PSEUDO_COUNT) / (self.n + size)[:, None], 1.0)
+        q = np.where(occupied, (self.current + PSEUDO_COUNT) / (self.m + size)[:, None], 1.0)
+        return p, q, cells
+
+    def gaps(self) -> Floats:
+        """Return the difference of the cumulative shares before each cell and at the end, [series, cells + 1]."""
+        out = np.zeros((self.reference.shape[0], self.reference.shape[1] + 1))
+        # Counts are added before they are divided: their sums are exact.
+        n, m = (np.maximum(size, 1)[:, None] for size in (self.n, self.m))
+        out[:, 1:] = np.cumsum(self.reference, axis=1) / n - np.cumsum(self.current, axis=1) / m
+        return out
+
+    def places(self, positions: Floats | None) -> Floats:
+        """Return the positions [series, cells]; a column without counts has that of the one before it.
+
+        Raises
+        ------
+        ValueError
+            If they are not ascending and finite where counts are.
+        """
+        shape = self.reference.shape
+        given = np.arange(shape[1]) if positions is None else positions
+        given = np.broadcast_to(np.asarray(given, dtype=np.float64), shape)
+        occupied = self.occupied
+        if not np.isfinite(given[occupied]).all():
+            raise ValueError("the positions of occupied cells must be finite")
+        filled = np.maximum.accumulate(np.where(occupied, given, -np.inf), axis=1)
+        if (filled[occupied] > given[occupied]).any():
+            raise ValueError("the positions of occupied cells must be ascending")
+        first = np.min(np.where(occupied, given, np.inf), axis=1, initial=np.inf, keepdims=True)
+        return np.where(np.isinf(filled), np.where(np.isinf(first), 0.0, first), filled)
+
     def blank(self, values: Floats) -> Floats:
         """Return `values` [series] with NaN for series that are empty on a side."""
         return np.where(self.filled, values, np.nan)
@@ -118,3 +164,16 @@ class Pair:
         """Return 1/n + 1/m [series], by which sampling alone inflates squared relative differences of shares."""
         one = np.float64(1)
         return 1 / np.maximum(self.n, one) + 1 / np.maximum(self.m, one)
+
+
+def relative_entropy(p: Floats, q: Floats) -> Floats:
+    """Return ``sum(p * log(p / q))`` [series]; a cell without mass in p adds nothing.
+
+    Examples
+    --------
+    >>> relative_entropy(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])).round(4).tolist()
+    [0.6931]
+    """
+    present = p > 0
+    ratio = np.divide(p, q, out=np.ones_like(p), where=present)
+    return np.asarray((p * np.log(ratio)).sum(axis=1))

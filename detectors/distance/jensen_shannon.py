@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, relative_entropy
 from detectors.distance.tail import chi2_sf
 
 # For small changes the square is PSI / (8 log 2), so that 0.13 matches PSI's 0.1; 0.1 is the round number that other
@@ -31,14 +31,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     pair = Pair.of(reference, current)
     p, q = pair.shares()
     middle = (p + q) / 2
-    nats = np.maximum((_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2, 0.0)
+    nats = np.maximum((relative_entropy(p, middle) + relative_entropy(q, middle)) / 2, 0.0)
     root = pair.blank(np.minimum(np.sqrt(nats / math.log(2)), 1.0))
     p_value = chi2_sf(pair.blank(8 * nats / pair.sampling_variance()), pair.occupied.sum(axis=1) - 1)
     return Comparison(root, p_value, root)
-
-
-def _relative_entropy(p: Floats, q: Floats) -> Floats:
-    """Return ``sum(p * log(p / q))`` [series]; a cell without mass in p adds nothing."""
-    present = p > 0
-    ratio = np.divide(p, q, out=np.ones_like(p), where=present)
-    return np.asarray((p * np.log(ratio)).sum(axis=1))

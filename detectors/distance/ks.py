@@ -27,8 +27,5 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     [0.5]
     """
     pair = Pair.of(reference, current)
-    # Counts are added before they are divided: their sums are exact.
-    n, m = (np.maximum(size, 1)[:, None] for size in (pair.n, pair.m))
-    gap = np.cumsum(pair.reference, axis=1) / n - np.cumsum(pair.current, axis=1) / m
-    largest = pair.blank(np.abs(gap).max(axis=1, initial=0.0))
+    largest = pair.blank(np.abs(pair.gaps()).max(axis=1, initial=0.0))
     return Comparison(largest, kolmogorov_sf(largest / np.sqrt(pair.sampling_variance())), largest)

@@ -10,8 +10,6 @@ from detectors.distance.tail import chi2_sf
 # The customary limits are 0.1 (some change) and 0.25 (large change): Siddiqi, "Credit Risk Scorecards", 2006.
 default_min_effect = 0.1
 
-PSEUDO_COUNT = 0.5
-
 
 def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
     """Compute ``sum((p - q) * log(p / q))`` over the cells that are occupied on either side.
@@ -32,10 +30,6 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     (0.0, 1.0)
     """
     pair = Pair.of(reference, current)
-    occupied = pair.occupied
-    cells = occupied.sum(axis=1)
-    size = np.maximum(PSEUDO_COUNT * cells, PSEUDO_COUNT)
-    p = np.where(occupied, (pair.reference + PSEUDO_COUNT) / (pair.n + size)[:, None], 1.0)
-    q = np.where(occupied, (pair.current + PSEUDO_COUNT) / (pair.m + size)[:, None], 1.0)
+    p, q, cells = pair.smoothed_shares()
     index = pair.blank(((p - q) * np.log(p / q)).sum(axis=1))
     return Comparison(index, chi2_sf(index / pair.sampling_variance(), cells - 1), index)

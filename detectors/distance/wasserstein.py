@@ -31,7 +31,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     ([1.5], [3.0])
     """
     pair = Pair.of(reference, current)
-    places = _places(pair, positions)
+    places = pair.places(positions)
     p, q = pair.shares()
     gap = np.abs(np.cumsum(p - q, axis=1))[:, :-1]
     moved = pair.blank((gap * np.diff(places, axis=1)).sum(axis=1))
@@ -39,21 +39,6 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     effect = np.where(moved > 0, np.inf, 0.0)
     np.divide(moved, sd, out=effect, where=sd > 0)
     return Comparison(moved, np.full(moved.shape, np.nan), pair.blank(effect))
-
-
-def _places(pair: Pair, positions: Floats | None) -> Floats:
-    """Return the positions [series, cells]; a column without counts has that of the one before it."""
-    shape = pair.reference.shape
-    given = np.arange(shape[1]) if positions is None else positions
-    given = np.broadcast_to(np.asarray(given, dtype=np.float64), shape)
-    occupied = pair.occupied
-    if not np.isfinite(given[occupied]).all():
-        raise ValueError("the positions of occupied cells must be finite")
-    filled = np.maximum.accumulate(np.where(occupied, given, -np.inf), axis=1)
-    if (filled[occupied] > given[occupied]).any():
-        raise ValueError("the positions of occupied cells must be ascending")
-    first = np.min(np.where(occupied, given, np.inf), axis=1, initial=np.inf, keepdims=True)
-    return np.where(np.isinf(filled), np.where(np.isinf(first), 0.0, first), filled)
 
 
 def _standard_deviation(shares: Floats, places: Floats) -> Floats:

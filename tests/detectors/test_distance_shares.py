@@ -1,0 +1,90 @@
+"""Distances of shares of cells equal SciPy's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.spatial.distance
+import scipy.stats
+
+from detectors.distance import find
+from tests.detectors.count_pairs import pairs
+
+ROOT = math.sqrt(2)
+
+
+def test_hellinger_is_the_distance_of_the_roots() -> None:
+    for reference, current in pairs():
+        p, q = (counts[0] / counts.sum() for counts in (reference, current))
+        expected = scipy.spatial.distance.euclidean(np.sqrt(p), np.sqrt(q)) / ROOT
+        assert find("hellinger")(reference, current).statistic[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_p_value_of_hellinger_is_that_of_the_freeman_tukey_statistic() -> None:
+    # Of SciPy's divergences it is the one of power -1/2, whose expected counts are those of a fit; with a baseline that
+    # is far larger than the window the fit is the baseline.
+    rng = np.random.default_rng(1)
+    shares = np.array([0.2, 0.3, 0.1, 0.4])
+    for _ in range(20):
+        current = rng.multinomial(800, shares)
+        reference = shares * 1e12
+        expected = scipy.stats.power_divergence(current, shares * 800, lambda_="freeman-tukey")
+        result = find("hellinger")(reference[None], current[None])
+        assert result.p_value[0] == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+def test_total_variation_is_half_the_city_block_distance() -> None:
+    for reference, current in pairs():
+        p, q = (counts[0] / counts.sum() for counts in (reference, current))
+        result = find("total_variation")(reference, current)
+        assert result.statistic[0] == pytest.approx(scipy.spatial.distance.cityblock(p, q) / 2, abs=1e-12)
+
+
+def test_the_p_value_of_total_variation_is_never_below_that_of_pearsons_test() -> None:
+    for reference, current in pairs():
+        bound = find("total_variation")(reference, current).p_value[0]
+        assert bound >= find("chi_squared")(reference, current).p_value[0] * (1 - 1e-9)
+
+
+def test_l_infinity_is_the_chebyshev_distance() -> None:
+    for reference, current in pairs():
+        p, q = (counts[0] / counts.sum() for counts in (reference, current))
+        result = find("l_infinity")(reference, current)
+        assert result.statistic[0] == pytest.approx(scipy.spatial.distance.chebyshev(p, q), abs=1e-12)
+
+
+def test_the_p_value_of_l_infinity_is_twice_that_of_the_only_rate_there_is() -> None:
+    """Of two cells each is the other's complement, and both are counted."""
+    reference, current = np.array([[700, 300]]), np.array([[80, 20]])
+    expected = scipy.stats.chi2_contingency(np.concatenate((reference, current)), correction=False).pvalue
+    assert find("l_infinity")(reference, current).p_value[0] == pytest.approx(2 * expected)
+
+
+def test_kl_is_the_relative_entropy_of_the_window_with_half_an_observation_in_each_cell() -> None:
+    for reference, current in pairs():
+        present = (reference + current)[0] > 0
+        p, q = (counts[0][present] + 0.5 for counts in (reference, current))
+        result = find("kl")(reference, current)
+        assert result.statistic[0] == pytest.approx(scipy.stats.entropy(q, p), abs=1e-12)
+
+
+def test_psi_is_kl_in_both_directions() -> None:
+    for reference, current in pairs():
+        both = find("kl")(reference, current).statistic + find("kl")(current, reference).statistic
+        assert find("psi")(reference, current).statistic == pytest.approx(both, abs=1e-12)
+
+
+def test_the_g_test_is_that_of_scipy() -> None:
+    for reference, current in pairs():
+        table = np.concatenate((reference, current))
+        table = table[:, table.sum(axis=0) > 0]
+        result = find("g_test")(reference, current)
+        if table.shape[1] == 1:
+            assert (result.statistic[0], result.p_value[0], result.effect[0]) == (0, 1, 0)
+            continue
+        expected = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        assert result.statistic[0] == pytest.approx(expected.statistic, abs=1e-9)
+        assert result.p_value[0] == pytest.approx(expected.pvalue, rel=1e-8)
+        assert result.effect[0] == pytest.approx(find("jensen_shannon")(reference, current).effect[0], abs=1e-9)
