@@ -43,7 +43,9 @@ is ``update(state, memory, params, series, x, score)``, with two differences to 
 * An observation of which any number is not finite or beyond ±``kernel.MAX_ABS`` gets the score NaN, is counted in
   ``state["skipped"]``, and leaves everything else as it was. So does a series that is not ready yet, except that it
   learns: an ordinary score is never made up.
-* What lies outside all that the series has seen scores at least as high as anything within it.
+* What lies farther outside of all that the series has seen than that is wide scores at least as high as anything
+  within it, and higher the farther out it is. (Just outside is not enough: the smallest of many waiting times ever is
+  no anomaly.)
 * What a score means depends on the scorer and the data. An ``AnomalyBank`` turns it into a level from 0 to 1, by the
   scores that the series had before; see :mod:`detectors.anomaly`.
 

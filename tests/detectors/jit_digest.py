@@ -1,14 +1,18 @@
-"""Print a digest of all that every detector says of some streams, for comparing interpreters, with and without jit."""
+"""Print a digest of all that detectors and scorers say of some streams, to compare runs with and without jit."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detectors.anomaly import SCORERS, AnomalyBank
 from detectors.bank import Bank
 from detectors.drift import DETECTORS
 from tests.detectors import streams
+from tests.detectors.scorer_trials import SCORER_TRIALS
 from tests.detectors.trials import TRIALS
 
 
@@ -24,7 +28,22 @@ def digests() -> dict[str, str]:
         kept = bank.snapshot()
         content = b"".join(a.tobytes() for a in (flags.score, flags.flag, kept["state"], kept["memory"]))
         found[name] = hashlib.sha256(content).hexdigest()
+    return found | _of_scorers(x)
+
+
+def _of_scorers(x: streams.Stream) -> dict[str, str]:
+    found = {}
+    for name, scorer in SCORERS.items():
+        trial = SCORER_TRIALS[name]
+        bank = AnomalyBank(scorer, trial.quick, series=3, dimension=trial.dimension)
+        scores = bank.update(np.arange(len(x)) // 7 % 3, streams.vectors(x, trial.dimension))
+        assert np.isfinite(scores.score).mean() > 0.8, f"{name} is not tried"
+        found[name] = hashlib.sha256(b"".join(a.tobytes() for a in (*scores, *_arrays(bank.snapshot())))).hexdigest()
     return found
+
+
+def _arrays(kept: dict[str, Any]) -> list[NDArray[Any]]:
+    return [value for _, value in sorted(kept.items()) if isinstance(value, np.ndarray)]
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ def random(count: int, n: int = 2000) -> list[Stream]:
     return streams
 
 
+def vectors(x: Stream, dimension: int) -> Stream:
+    """Return observations of `dimension` numbers: `x`, and copies of it that are scaled and come later."""
+    return np.stack([np.roll(x, 7 * k) * (1.0 + 0.5 * k) for k in range(dimension)], axis=1)
+
+
 def suited(domain: str, x: Stream) -> Stream:
     """Return `x` as a detector of that domain can take it; what is not finite stays as it is.
 

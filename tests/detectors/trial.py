@@ -1,8 +1,8 @@
-"""How a detector is tried: its slow obvious twin, and settings of its parameters."""
+"""How a detector or a scorer is tried: its slow obvious twin, and settings of its parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -36,6 +36,42 @@ class Trial:
     settings: tuple[dict[str, Any], ...]
     often: dict[str, Any]
     length: int = 1200
+
+
+class NaiveScorer(Protocol):
+    """A scorer as its paper has it, in plain Python, one observation after another.
+
+    It is given the values of all parameters, and answers each observation, a list of its numbers, with its score, or
+    NaN before it is ready. It is shown nothing that would be skipped.
+    """
+
+    def __init__(self, **params: Any) -> None: ...
+
+    def update(self, x: list[float]) -> float: ...
+
+
+@dataclass(frozen=True)
+class ScorerTrial:
+    """What ``tests/detectors/scorer_trials/NAME.py`` says, as ``TRIAL``, of the scorer NAME.
+
+    Parameters
+    ----------
+    twin : class with the interface of NaiveScorer
+    settings : tuple of dict
+        Parameters with which the scorer must equal its twin.
+    quick : dict
+        Parameters with which it is ready within some dozen observations, and forgets within a few hundred.
+    dimension : int
+        How many numbers an observation of the trial has; 1 for scorers of numbers.
+    length : int
+        How long the streams are on which it is compared with its twin.
+    """
+
+    twin: type[NaiveScorer]
+    settings: tuple[dict[str, Any], ...]
+    quick: dict[str, Any] = field(default_factory=dict)
+    dimension: int = 1
+    length: int = 600
 
 
 def signed(up: float, down: float) -> float:
