@@ -1,8 +1,9 @@
 """ADWIN: a window of the recent past that grows while its parts agree on the mean, and is cut where they do not.
 
 The window is kept as buckets, of which level ``l`` holds up to ``max_buckets``, each the sum of 2**l consecutive
-observations; one bucket too many, and the two oldest become one of the next level. A row of ``memory`` is, level by
-level, the number of buckets, the slot of the oldest, and a ring of slots: total and sum of squared deviations.
+observations; one bucket too many, and the two oldest become one of the next level. A row of ``memory`` is the
+observations that wait to be put into the window, and then, level by level, the number of buckets, the slot of the
+oldest, and a ring of slots: total and sum of squared deviations. Out of levels, the window stays as long as it is.
 
 Decisions equal those of river 0.26, observation by observation (it is the oracle of the tests), except that values
 which cannot be absorbed are skipped. A cut is first tried without dividing, which rules out nearly all of them: its
@@ -19,130 +20,136 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
-from detectors.kernel import MAX_ABS, kernel
+from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["ADWIN"]
 
-_LEVELS = 40  # enough for a window of 2**41 observations
+_LEVELS = 34  # room for 8.6e10 observations with the defaults: 1,000 a second for 2.7 years
+_WAITING = 32  # the most observations that wait to be put into the window
 _ROUNDING = 1e-15  # more than the relative error of the two ways to compute a difference of means
 _AFTER_DRIFT = ("forget", "keep")
 
 
-@kernel
-def forget_oldest(s: Any, buckets: FloatArray, slots: int) -> None:
-    """Take the oldest bucket off the window (Babcock et al. 2003, section 2, solved for what remains)."""
-    level = s["levels"] - 1
-    base = level * (2 * slots + 2)
-    oldest = base + 2 + 2 * int(buckets[base + 1])
-    size = 2.0**level
-    total = buckets[oldest]
-    rest = s["width"] - size
-    s["width"] = rest
-    s["total"] -= total
-    gap = total / size - s["total"] / rest
-    s["squares"] -= buckets[oldest + 1] + size * rest * gap * gap / (size + rest)
-    buckets[base] -= 1.0
-    buckets[base + 1] = (buckets[base + 1] + 1.0) % slots
-    if buckets[base] == 0.0:
-        s["levels"] = level
+@inlined
+def forget_oldest(
+    memory: FloatArray, row: int, room: int, slots: int, width: float, total: float, squares: float, levels: int
+) -> tuple[float, float, float, int]:
+    """Take the oldest bucket off the window: return the last four arguments, brought up to date.
+
+    Babcock et al. 2003, section 2, solved for what remains.
+    """
+    base = room + (levels - 1) * (2 * slots + 2)
+    oldest = base + 2 + 2 * int(memory[row, base + 1])
+    size = 2.0 ** (levels - 1)
+    rest = width - size
+    kept = total - memory[row, oldest]
+    gap = memory[row, oldest] / size - kept / rest
+    squares -= memory[row, oldest + 1] + size * rest * gap * gap / (size + rest)
+    memory[row, base] -= 1.0
+    memory[row, base + 1] = (memory[row, base + 1] + 1.0) % slots
+    return rest, kept, squares, levels - 1 if memory[row, base] == 0.0 else levels
 
 
-@kernel
-def insert(s: Any, buckets: FloatArray, slots: int, x: float) -> None:
-    """Put `x` into the window, as a bucket of its own, and merge what has become too many."""
-    width = s["width"]
+@inlined
+def insert(
+    memory: FloatArray,
+    row: int,
+    room: int,
+    slots: int,
+    width: float,
+    total: float,
+    squares: float,
+    levels: int,
+    x: float,
+) -> tuple[float, float, float, int]:
+    """Put `x` into the window, as a bucket of its own, and merge what has become too many.
+
+    Return ``width``, ``total``, ``squares`` and ``levels``, brought up to date.
+    """
     if width > 0.0:
-        gap = x - s["total"] / width
-        s["squares"] += width * gap * gap / (width + 1.0)
-    s["width"] = width + 1.0
-    s["total"] += x
-    total, spread, size, level, base = x, 0.0, 1.0, 0, 0
+        gap = x - total / width
+        squares += width * gap * gap / (width + 1.0)
+    held, spread, size, level, base = x, 0.0, 1.0, 0, room
     while True:
-        count, first = int(buckets[base]), int(buckets[base + 1])
+        count, first = int(memory[row, base]), int(memory[row, base + 1])
         last = first + count
         if last >= slots:
             last -= slots
-        buckets[base + 2 + 2 * last] = total
-        buckets[base + 3 + 2 * last] = spread
+        memory[row, base + 2 + 2 * last] = held
+        memory[row, base + 3 + 2 * last] = spread
         if count + 1 < slots:
-            buckets[base] = count + 1
+            memory[row, base] = count + 1
             break
         second = first + 1 if first + 1 < slots else 0
         third = second + 1 if second + 1 < slots else 0
         one, two = base + 2 + 2 * first, base + 2 + 2 * second
-        gap = (buckets[one] - buckets[two]) / size
-        total = buckets[one] + buckets[two]
-        spread = buckets[one + 1] + buckets[two + 1] + size * 0.5 * gap * gap
-        buckets[base] = slots - 2
-        buckets[base + 1] = third
+        gap = (memory[row, one] - memory[row, two]) / size
+        held = memory[row, one] + memory[row, two]
+        spread = memory[row, one + 1] + memory[row, two + 1] + size * 0.5 * gap * gap
+        memory[row, base] = slots - 2
+        memory[row, base + 1] = third
         level += 1
         base += 2 * slots + 2
         size *= 2.0
-    s["levels"] = max(s["levels"], level + 1)
+    return width + 1.0, total + x, squares, max(levels, level + 1)
 
 
-@kernel
-def cut(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) -> float:
+@inlined
+def cut(
+    memory: FloatArray,
+    row: int,
+    room: int,
+    slots: int,
+    width: float,
+    total: float,
+    squares: float,
+    levels: int,
+    delta: float,
+    shortest: int,
+) -> float:
     """Cut once, if anywhere: return the newer mean less the older at the first cut that passes, or 0 for none.
 
     The bound is that of Bifet and Gavaldà, section 4.1, with the harmonic mean of the lengths of both parts, each
     less ``shortest - 1``.
     """
-    width = s["width"]
+    found = 0.0
     # Of a window of nearly equal values, rounding may leave a sum of squares just under zero.
-    if width < 2 * shortest or s["squares"] < 0.0:
-        return 0.0
-    log_term = math.log(2.0 * math.log(width) / delta)
-    variance = s["squares"] / width
-    # The bound, times both lengths, squared; made a little smaller so that rounding cannot rule out a true cut.
-    least = (1.0 - 1e-9) * 2.0 * width * variance * log_term
-    n0, n1, u0, u1 = 0.0, width, 0.0, s["total"]
-    for level in range(s["levels"] - 1, -1, -1):
-        base = level * (2 * slots + 2)
-        size = 2.0**level
-        slot = int(buckets[base + 1])
-        for _ in range(int(buckets[base])):
-            total = buckets[base + 2 + 2 * slot]
-            slot = slot + 1 if slot + 1 < slots else 0
-            n0 += size
-            n1 -= size
-            u0 += total
-            u1 -= total
-            if n1 < shortest:
-                return 0.0
-            across = abs(u0 * n1 - u1 * n0) + _ROUNDING * (abs(u0) * n1 + abs(u1) * n0)
-            if n0 >= shortest and across * across > least * n0 * n1:
-                gap = u0 / n0 - u1 / n1
-                recip = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
-                bound = math.sqrt(2.0 * recip * variance * log_term) + 2.0 / 3.0 * log_term * recip
-                if abs(gap) > bound:
-                    return float(-gap)
-    return 0.0
+    if width >= 2 * shortest and squares >= 0.0:
+        log_term = math.log(2.0 * math.log(width) / delta)
+        variance = squares / width
+        # The bound, times both lengths, squared; made a little smaller so that rounding cannot rule out a true cut.
+        least = (1.0 - 1e-9) * 2.0 * width * variance * log_term
+        n0, n1, u0, u1 = 0.0, width, 0.0, total
+        base, size = room + (levels - 1) * (2 * slots + 2), 2.0 ** (levels - 1)
+        while base >= room and found == 0.0:
+            slot = int(memory[row, base + 1])
+            for _ in range(int(memory[row, base])):
+                held = memory[row, base + 2 + 2 * slot]
+                slot = slot + 1 if slot + 1 < slots else 0
+                n0 += size
+                n1 -= size
+                u0 += held
+                u1 -= held
+                if n1 < shortest:
+                    break
+                across = abs(u0 * n1 - u1 * n0) + _ROUNDING * (abs(u0) * n1 + abs(u1) * n0)
+                if n0 >= shortest and across * across > least * n0 * n1:
+                    gap = u0 / n0 - u1 / n1
+                    recip = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
+                    bound = math.sqrt(2.0 * recip * variance * log_term) + 2.0 / 3.0 * log_term * recip
+                    if abs(gap) > bound:
+                        found = -gap
+                        break
+            base -= 2 * slots + 2
+            size *= 0.5
+    return found
 
 
-@kernel
-def look(s: Any, buckets: FloatArray, slots: int, delta: float, shortest: int) -> float:
-    """Forget the oldest bucket as long as a cut passes; return the largest difference of means met, or 0 for none."""
-    largest = 0.0
-    while True:
-        gap = cut(s, buckets, slots, delta, shortest)
-        if gap == 0.0:
-            return largest
-        if abs(gap) > abs(largest):
-            largest = gap
-        forget_oldest(s, buckets, slots)
-
-
-@kernel
-def reset(s: Any, buckets: FloatArray, slots: int) -> None:
-    """Empty the window."""
-    for level in range(s["levels"]):
-        buckets[level * (2 * slots + 2)] = 0.0
-    s["n"] = 0
-    s["width"] = 0.0
-    s["total"] = 0.0
-    s["squares"] = 0.0
-    s["levels"] = 0
+@inlined
+def forget_all(memory: FloatArray, row: int, room: int, slots: int, levels: int) -> None:
+    """Empty every level."""
+    for level in range(levels):
+        memory[row, room + level * (2 * slots + 2)] = 0.0
 
 
 @kernel
@@ -155,32 +162,59 @@ def update(
     score: FloatArray,
     flag: NDArray[np.uint8],
 ) -> None:
-    """Run the detector over a batch; see :mod:`detectors.contract`."""
+    """Run the detector over a batch; see :mod:`detectors.contract`.
+
+    Observations wait in the row of memory until they are looked at or the room for them is full. Put into
+    the window one after another they take half the time that they take between those of other series, because the
+    processor then foresees which buckets are merged.
+    """
     delta, clock, slots = params[0], int(params[1]), int(params[2]) + 1
     shortest, grace, keep = int(params[3]), params[4], params[5] == 1
-    most_levels = memory.shape[1] // (2 * slots + 2)
+    room = min(clock, _WAITING)
+    most_levels = (memory.shape[1] - room) // (2 * slots + 2)
+    last_base = room + (most_levels - 1) * (2 * slots + 2)
     for i in range(x.size):
+        row = series[i]
         score[i] = 0.0
         flag[i] = OK
-        s = state[series[i]]
-        buckets = memory[series[i]]
         if not abs(x[i]) <= MAX_ABS:
-            s["skipped"] += 1
+            state[row]["skipped"] += 1
             continue
+        s = state[row]
         if s["drifted"] == 1:
             s["drifted"] = 0
             if not keep:
-                reset(s, buckets, slots)
-        # No room for one more level: the window stays as long as it is.
-        if s["levels"] == most_levels and buckets[(most_levels - 1) * (2 * slots + 2)] == slots - 1:
-            forget_oldest(s, buckets, slots)
-        insert(s, buckets, slots, x[i])
+                forget_all(memory, row, room, slots, s["levels"])
+                s["n"], s["ticks"] = 0, 0
+                s["width"], s["total"], s["squares"], s["levels"] = 0.0, 0.0, 0.0, 0
+        memory[row, s["waiting"]] = x[i]
+        s["waiting"] += 1
         s["n"] += 1
-        if s["n"] % clock == 0 and s["width"] > grace:
-            score[i] = look(s, buckets, slots, delta, shortest)
-            if score[i] != 0.0:
+        s["ticks"] += 1
+        if s["waiting"] < room and s["ticks"] < clock:
+            continue
+        width, total, squares, levels = s["width"], s["total"], s["squares"], s["levels"]
+        for j in range(s["waiting"]):
+            # No room for one more level: the window stays as long as it is.
+            if levels == most_levels and memory[row, last_base] == slots - 1:
+                width, total, squares, levels = forget_oldest(memory, row, room, slots, width, total, squares, levels)
+            width, total, squares, levels = insert(
+                memory, row, room, slots, width, total, squares, levels, memory[row, j]
+            )
+        s["waiting"] = 0
+        if s["ticks"] == clock:
+            s["ticks"] = 0
+            gap = 0.0
+            if width > grace:
+                gap = cut(memory, row, room, slots, width, total, squares, levels, delta, shortest)
+            while gap != 0.0:
                 s["drifted"] = 1
                 flag[i] = DRIFT
+                if abs(gap) > abs(score[i]):
+                    score[i] = gap
+                width, total, squares, levels = forget_oldest(memory, row, room, slots, width, total, squares, levels)
+                gap = cut(memory, row, room, slots, width, total, squares, levels, delta, shortest)
+        s["width"], s["total"], s["squares"], s["levels"] = width, total, squares, levels
 
 
 def _first_look(clock: float, shortest: float, grace: float) -> int:
@@ -197,7 +231,7 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
 
 
 def _memory_width(values: Mapping[str, Any]) -> int:
-    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2)
+    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2) + min(int(values["clock"]), _WAITING)
 
 
 ADWIN = Detector(
@@ -230,9 +264,18 @@ ADWIN = Detector(
             _AFTER_DRIFT,
         ),
     ),
-    fields=[("n", "<i8"), ("width", "<f8"), ("total", "<f8"), ("squares", "<f8"), ("levels", "<i8")],
+    fields=[
+        ("n", "<i8"),
+        ("ticks", "<i8"),
+        ("waiting", "<i8"),
+        ("width", "<f8"),
+        ("total", "<f8"),
+        ("squares", "<f8"),
+        ("levels", "<i8"),
+    ],
     update=update,
     min_samples=_min_samples,
     ready=_ready,
     memory_width=_memory_width,
+    layout=2,
 )

@@ -11,12 +11,12 @@ from tests.detectors import streams
 
 
 def test_the_window_is_the_data_since_the_change() -> None:
-    x = streams.step(1, 3.0, n=3000, at=1000)
+    x = streams.step(1, 3.0, n=3008, at=1000)
     bank = Bank(find("adwin"), {"after_drift": "keep"}, series=1)
     drifts = bank.update_one(0, x).drifts()
     assert 1000 <= drifts[0] < 1050
     width = int(bank.state["width"][0])
-    assert 1990 <= width <= 2010
+    assert 1990 <= width <= 2018
     assert bank.state["total"][0] == pytest.approx(x[-width:].sum())
     assert bank.state["squares"][0] / width == pytest.approx(x[-width:].var(), rel=1e-6)
 
@@ -38,16 +38,30 @@ def test_the_score_at_an_alarm_is_the_difference_of_the_means() -> None:
 
 
 def test_a_window_that_is_out_of_room_stays_as_long_as_it_is() -> None:
-    # 2**40 observations cannot be tried; the kernel takes its room from the width of the memory.
+    # 2**34 observations cannot be tried; the kernel takes its room from the width of the memory.
     detector = find("adwin")
     values = detector.values({"max_buckets": 3})
     levels, slots = 5, 4
-    memory, state = np.zeros((1, levels * (2 * slots + 2))), np.zeros(1, dtype=detector.dtype)
-    x = np.random.default_rng(5).normal(0.0, 1.0, 5000)
-    score, flag = np.empty(5000), np.empty(5000, dtype=np.uint8)
-    detector.update(state, memory, detector.encode(values), np.zeros(5000, dtype=np.int64), x, score, flag)
+    memory, state = np.zeros((1, 32 + levels * (2 * slots + 2))), np.zeros(1, dtype=detector.dtype)
+    n = 5024  # of which none is left waiting to be put into the window
+    x = np.random.default_rng(5).normal(0.0, 1.0, n)
+    score, flag = np.empty(n), np.empty(n, dtype=np.uint8)
+    detector.update(state, memory, detector.encode(values), np.zeros(n, dtype=np.int64), x, score, flag)
     width = int(state["width"][0])
     assert 3 * 2 ** (levels - 1) - 16 <= width <= 3 * 2**levels
     assert state["total"][0] == pytest.approx(x[-width:].sum())
     assert state["squares"][0] == pytest.approx(width * x[-width:].var())
     assert not flag.any()
+
+
+def test_what_waits_for_a_look_that_is_far_off_is_put_into_the_window() -> None:
+    x = np.random.default_rng(6).normal(0.0, 1.0, 1000)
+    bank = Bank(find("adwin"), {"clock": 1_000_000}, series=1)
+    bank.update_one(0, x)
+    assert bank.state["width"][0] + bank.state["waiting"][0] == 1000
+    assert bank.state["waiting"][0] < 32
+
+
+def test_a_series_takes_little_more_than_a_page_of_memory() -> None:
+    detector = find("adwin")
+    assert detector.dtype.itemsize + 8 * detector.memory_width(detector.values()) < 4300
