@@ -141,6 +141,11 @@ class PartitionFold:
         self._emit_closed(out)
         return out
 
+    def let_go(self) -> list[Problem]:
+        """The log goes on without what waits for witnesses: it is not believed."""
+        held, self._held = self._held, None
+        return [] if held is None else [self._future(held, i) for i in range(len(held))]
+
     def finish(self) -> Folded:
         """No more events will come: close every pane."""
         nothing = np.empty(0, dtype=np.int64)
@@ -163,8 +168,7 @@ class PartitionFold:
         late_at = np.where(pane < closed, closed, 0)
         keep = status != FUTURE
         for i in np.flatnonzero(~keep).tolist():
-            detail = f"event time {int(batch.event_ms[i])} ms is far ahead of the partition's other events"
-            out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "future", "", detail))
+            out.problems.append(self._future(batch, i))
         if batch.ids is not None:
             self._drop_duplicates(batch, pane, late_at, keep, out)
         if not keep.all():
@@ -184,6 +188,11 @@ class PartitionFold:
         for cut, columns in self._slices:
             self._fold_slice(cut, columns, batch, rows, keys)
         self._detect(batch, version, gone, out)
+
+    @staticmethod
+    def _future(batch: Events, i: int) -> Problem:
+        detail = f"event time {int(batch.event_ms[i])} ms is far ahead of the partition's other events"
+        return Problem(int(batch.offsets[i]), REJECTED, "future", "", detail)
 
     def _note_late(self, batch: Events, pane: Integers, late_at: Integers, out: Folded) -> None:
         """Count late events; of each position of the watermark the first few are reported with their place."""

@@ -29,11 +29,12 @@ from monitor.events import REJECTED, Problem, Records
 from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.gaps import OpenGap
 from monitor.labels import LABELS, LabelFold
-from monitor.letters import MAX_PAYLOAD_BYTES, NO_MESSAGE, DeadLetters, Message
+from monitor.letters import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, DeadLetters, Message
 from monitor.reached import Reached
 from monitor.readers import Readers
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Change, Gap, Partition, Source
+from monitor.sources.lives import is_cut, lost_text
 from monitor.stopwatch import Stopwatch
 from monitor.unwritten import Unwritten
 from monitor.watch import Watch
@@ -156,6 +157,8 @@ class Ingest:
         configs = {watch.name: watch.fold_hash for watch, spec in self._readers[topic] if spec.kind != "labels"}
         others = {name: saved for name, saved in folds.items() if name not in labels}
         position, going = self._epochs.settle((topic, partition), configs, position, others)
+        if (recall := getattr(self._source, "recall", None)) is not None:
+            recall((topic, partition), state.get("log", {}))
         self.positions[topic, partition] = position
         self._states[topic, partition] = position, {**state, "folds": labels | going}
         begun = -1 if loaded is None else position
@@ -231,15 +234,26 @@ class Ingest:
         """Messages that were gone before they were read: a dead letter at the first of them, and the windows marked."""
         dead = empty_rows("dead_letters")
         while self._source.gaps:
-            topic, partition, first, following = gap = self._source.gaps.pop(0)
+            topic, partition, first, _following = gap = self._source.gaps.pop(0)
             self.lost.append(gap)
-            self._open_gap(self._lane(topic, partition), gap)
-            detail = (
-                f"{following - first} messages, offsets {first} to {following - 1}, were gone before they were read"
-            )
-            problem = Problem(first, REJECTED, "offsets_lost", "", detail)
+            lane = self._lane(topic, partition)
+            if is_cut(gap):
+                self._begin_life(dead, lane, gap)
+            self._open_gap(lane, gap)
+            reason = LOG_TRUNCATED if is_cut(gap) else OFFSETS_LOST
+            problem = Problem(first, REJECTED, reason, "", lost_text(gap))
             self._problem(dead, (topic, partition), "", problem, NO_MESSAGE)
         self._unwritten.add("dead_letters", dead)
+
+    def _begin_life(self, dead: Rows, lane: _Lane, gap: Gap) -> None:
+        """Go on in the log's next life: what waits for witnesses could not be read again, and is not believed."""
+        for name, fold in lane.folds.items():
+            if isinstance(fold, PartitionFold):
+                self._problems(dead, lane, [(name, problem) for problem in fold.let_go()], None)
+        partition, position = gap[:2], gap[3]
+        lane.held = {}
+        lane.next_offset = self.positions[partition] = position
+        self.reached[partition] = replace(self.reached.get(partition, Reached()), read=position)
 
     def _open_gap(self, lane: _Lane, gap: Gap) -> None:
         for name, fold in lane.folds.items():
@@ -302,6 +316,8 @@ class Ingest:
                 "folds": {name: fold.snapshot() for name, fold in lane.folds.items()},
                 "gaps": {name: [[g.first, g.following, g.from_ms] for g in gaps] for name, gaps in lane.gaps.items()},
             }
+            if (mark := getattr(self._source, "mark", None)) is not None:
+                state["log"] = dict(mark(partition))
             config = " ".join(f"{name}={state['folds'][name]['config']}" for name in sorted(lane.folds))
             checkpoint.save(self._store, "ingest", lane.topic, lane.partition, offset, state, config)
             lane.saved_offset = lane.next_offset

@@ -18,8 +18,10 @@ from monitor.sources.contract import Partition
 
 __all__ = [
     "FOLD_REASONS",
+    "LOG_TRUNCATED",
     "MAX_PAYLOAD_BYTES",
     "NO_MESSAGE",
+    "OFFSETS_LOST",
     "DeadLetters",
     "Message",
     "Outlet",
@@ -68,7 +70,8 @@ class Message(NamedTuple):
 
 NO_MESSAGE = Message()
 
-FOLD_REASONS = ("future", "duplicate", "late", "no_id", "offsets_lost")
+OFFSETS_LOST, LOG_TRUNCATED = "offsets_lost", "log_truncated"
+FOLD_REASONS = ("future", "duplicate", "late", "no_id", OFFSETS_LOST, LOG_TRUNCATED)
 """Reasons that are not a decoder's: of the fold, of labels, and of sources."""
 
 

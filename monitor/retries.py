@@ -19,8 +19,9 @@ from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasures import ErasureList
 from monitor.events import REJECTED
-from monitor.letters import Message, Outlet, Place, Written
+from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
 from monitor.rows import append
+from monitor.sources.lives import life_of, of_life
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -29,7 +30,7 @@ __all__ = ["Lookup", "Retried", "Retries", "refusal"]
 MARK = "leeway.retry."
 _NAMES = ("topic", "partition", "offset", "attempt")
 _COUNTED_ONCE = "duplicate"
-_GONE = "offsets_lost"
+_GONE = {OFFSETS_LOST, LOG_TRUNCATED}
 
 Row = dict[str, Any]
 
@@ -113,7 +114,7 @@ def refusal(letters: Sequence[Row], readers: Mapping[str, SourceSpec]) -> str:
         (not reasons, "it counted, but for a field: put back, it would count twice"),
         (not readers, "no model reads its topic"),
         (any(source.file for source in readers.values()), "files cannot be retried: mend the file, or replay it"),
-        (_GONE in reasons, "it was gone before it was read"),
+        (bool(_GONE & reasons), "it was gone before it was read"),
         (reasons == {_COUNTED_ONCE}, "the first message with its identity counted"),
     )
     return next((why for holds, why in checks if holds), "")
@@ -208,6 +209,16 @@ class Retries:
     def _is_kafka(self, place: Place) -> bool:
         return any(source.kafka is not None for source in self._readers_of(place).values())
 
+    def _life(self, topic: str, partition: int) -> int:
+        """In which life a log is, as far as its checkpoint knows."""
+        where = {"stage": "ingest", "name": topic, "partition": partition}
+        positions = self._store.read(Query("checkpoints", where, columns=("position",)))["position"]
+        return life_of(int(positions[0])) if len(positions) else 0
+
+    def _is_there_yet(self, place: Place) -> bool:
+        """Whether the log has not been made anew since: what now stands at the same offset of it is another message."""
+        return life_of(place[2]) == self._life(*place[:2])
+
     def _at(self, table: str, places: Sequence[Place]) -> dict[Place, list[Row]]:
         """The rows at places, by place."""
         found: dict[Place, list[Row]] = {}
@@ -222,7 +233,7 @@ class Retries:
         self, places: Sequence[Place], letters: Mapping[Place, list[Row]]
     ) -> tuple[dict[Place, Message], set[Place]]:
         """The messages, and which of them come from the store: whole, but without key and headers."""
-        found = self._lookup.read([place for place in places if self._is_kafka(place)])
+        found = self._lookup.read([place for place in places if self._is_kafka(place) and self._is_there_yet(place)])
         if self._log is not None:
             found |= self._log.lookup([place for place in places if not self._is_kafka(place)])
         kept: set[Place] = set()
@@ -266,7 +277,10 @@ class Retries:
                 outlet.open(())
                 for place in kafka:
                     outlet.send(place[0], messages[place], partition=place[1])
-                written |= dict(zip(kafka, outlet.flush(), strict=True))
+                written |= {
+                    place: to._replace(offset=of_life(self._life(place[0], to.partition), to.offset))
+                    for place, to in zip(kafka, outlet.flush(), strict=True)
+                }
             finally:
                 outlet.close()
         for place in messages:

@@ -17,6 +17,7 @@ from monitor.ingest import Ingest
 from monitor.partitions import Partitions
 from monitor.reached import Lag, lags
 from monitor.sources.contract import Change, Gap, Partition, Source
+from monitor.sources.lives import is_cut
 from sinks.store.contract import StoreError
 
 __all__ = ["Worker"]
@@ -139,27 +140,30 @@ class Worker:
     def _step(self) -> bool:
         """Read, write, tell and save what is due, which changes no row; True at the end of a bounded source."""
         count = self._ingest.step(MAX_RECORDS, POLL_S, on_change=self._note_change, on_records=self._note, write=False)
-        self._alarm()
+        begun = self._alarm()
         now_s = self._clock.monotonic_s()
         due = now_s - self._told_s >= TELL_EVERY_S
         if due or not count or self._ingest.unwritten >= WRITE_ROWS:
             self._ingest.write()
         if due:
             self._tell()
-        if now_s - self._saved_s >= self._checkpoint_every_s:
+        # In which life a partition is has to be known before anything of it is read: later the log may not say so.
+        if begun or now_s - self._saved_s >= self._checkpoint_every_s:
             self.save()
         ended = self._source.bounded and not count and self._source.at_end() >= self._source.assigned()
         if ended:
             self._ingest.finish()
         return ended
 
-    def _alarm(self) -> None:
-        """People learn of lost messages at once."""
+    def _alarm(self) -> bool:
+        """People learn of lost messages at once; True if a log's next life has begun with them."""
+        begun = any(map(is_cut, self._ingest.lost))
         while self._ingest.lost:
             gap = self._ingest.lost.pop(0)
             log.error("messages are lost", topic=gap[0], partition=gap[1], first_offset=gap[2], next_offset=gap[3])
             self._alerts.lost(gap)
             self._lost.append(gap)
+        return begun
 
     def look_on(self) -> None:
         """Behind the end of a bounded source: partitions fall silent when their time has come."""

@@ -10,8 +10,10 @@ import xxhash
 
 from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
+from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.rows import append
 from monitor.sources.contract import Gap
+from monitor.sources.lives import in_log, is_cut
 from sinks.store.contract import Store
 
 __all__ = ["MODEL", "OwnAlerts"]
@@ -55,10 +57,11 @@ class OwnAlerts:
         self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
 
     def _write(self, gap: Gap, sequence: int, state: State, at_ms: int, ends_ms: int) -> None:
-        topic, partition, first, following = gap
+        topic, partition, first, _following = gap
+        name = LOG_TRUNCATED if is_cut(gap) else OFFSETS_LOST
         transition = Transition(
             model=MODEL,
-            alert_id=xxhash.xxh3_64_hexdigest(f"offsets_lost|{topic}|{partition}|{first}".encode()),
+            alert_id=xxhash.xxh3_64_hexdigest(f"{name}|{topic}|{partition}|{first}".encode()),
             sequence=sequence,
             state=state,
             at_ms=at_ms,
@@ -67,8 +70,18 @@ class OwnAlerts:
             version="",
             segment="",
             severity="critical",
-            title=f"{following - first} messages of {topic}/{partition}, from offset {first} on, were lost unread",
-            labels={"alertname": "offsets_lost", "severity": "critical", "topic": topic, "partition": str(partition)},
+            title=_title(gap),
+            labels={"alertname": name, "severity": "critical", "topic": topic, "partition": str(partition)},
             signals=[],
         )
         append(self._store, "alerts", to_columns([transition]))
+
+
+def _title(gap: Gap) -> str:
+    topic, partition, first, following = gap
+    if is_cut(gap):
+        return (
+            f"{topic}/{partition} was made anew or cut short behind offset {in_log(first)}; it is read on from offset"
+            f" {in_log(following)}"
+        )
+    return f"{following - first} messages of {topic}/{partition}, from offset {first} on, were lost unread"

@@ -119,6 +119,11 @@ class KafkaCluster(Strict):
     start: Literal["earliest", "latest"] = Field(
         default="earliest", description="where to start a partition that has no checkpoint"
     )
+    on_truncation: Literal["continue", "stop"] = Field(
+        default="continue",
+        description="what to do when a topic was made anew or lost its end: `continue` reads on, fires an alert and"
+        " marks windows; `stop` ends the service",
+    )
     dead_letters: DeadLetterTopicOrName = Field(
         default=None,
         description="a topic, or {topic, kept}, for messages that could not be used; a source may name another",

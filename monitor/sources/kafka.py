@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from monitor.clock import SystemClock
 from monitor.config.kafka import KafkaCluster
@@ -23,10 +24,13 @@ from monitor.sources.kafka_connection import (
     options_of,
     refusal_of,
 )
+from monitor.sources.kafka_gaps import KafkaGaps
 from monitor.sources.kafka_group import keep_joins
+from monitor.sources.kafka_lives import KafkaLives, Mark
 from monitor.sources.kafka_pause import SharedConsumer
 from monitor.sources.kafka_topics import KafkaTopics
 from monitor.sources.kafka_trial import read_batches
+from monitor.sources.lives import in_log, is_cut
 
 __all__ = ["Change", "KafkaSource"]
 
@@ -51,7 +55,8 @@ class KafkaSource:
     Attributes
     ----------
     gaps : list of Gap
-        Messages that retention removed before they were read; reading went on after them.
+        Messages that were gone before they were read; reading went on after them, or in the log's next life
+        (:mod:`monitor.sources.lives`), of which nothing is returned until the gap is taken off the list.
     commit_error : str
         Why the last :meth:`commit` failed, empty if it did not.
 
@@ -64,7 +69,8 @@ class KafkaSource:
 
     guarantee = (
         "Every message of a partition from its checkpoint on, at least once and in order; messages of aborted"
-        " transactions are left out, and what retention removed is reported as a gap."
+        " transactions are left out. What retention removed is reported as a gap; so is a log that was made anew or cut"
+        " short, whose next life is read from where it differs."
     )
 
     def __init__(self, cluster: KafkaCluster, topics: Sequence[str], *, bounded: bool = False, member: int = 0) -> None:
@@ -83,6 +89,8 @@ class KafkaSource:
         self._told: list[Change] = []
         self._lock = threading.Lock()
         self._in_batches = False
+        self._lives = KafkaLives()
+        self._missing = KafkaGaps(self._lives, cluster, self.gaps)
 
     def open(self, resume: Resume) -> None:
         """Connect; without a checkpoint a partition starts where ``cluster.start`` says.
@@ -99,7 +107,7 @@ class KafkaSource:
         check_codecs()
         if "proxy_url" not in self._options:
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
-        self._consumer = connected(self._options, self._where)
+        self._consumer = self._missing.consumer = connected(self._options, self._where)
         self._in_batches = read_batches(self._consumer, self._cluster.records)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
@@ -128,12 +136,7 @@ class KafkaSource:
         shared = self._opened()
         try:
             self._start_held(shared)
-            with shared.turn() as consumer:
-                polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
-        except OffsetOutOfRangeError as error:
-            with shared.turn():
-                self._skip_gaps(error.args[0])
-            polled = {}
+            polled = self._polled(shared, max_records, timeout_s)
         except KafkaError as error:
             raise explained(error, self._where) from error
         if (refusal := refusal_of(self._consumer)) is not None:
@@ -143,6 +146,22 @@ class KafkaSource:
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
         return [records for records in found if len(records)]
+
+    def _polled(self, shared: SharedConsumer, max_records: int, timeout_s: float) -> dict[TopicPartition, list[Any]]:
+        with shared.turn() as consumer:
+            self._missing.look(partition for partition in consumer.assignment() if not shared.is_held(partition))
+            if any(map(is_cut, self.gaps)):
+                # That a new life has begun is written down before anything of it is read.
+                return {}
+            try:
+                polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+            except OffsetOutOfRangeError as error:
+                self._missing.skip(error.args[0])
+                return {}
+            except LogTruncationError as error:
+                self._missing.go_on(error.divergent_offsets)
+                return {}
+            return self._missing.without_others(polled)
 
     def rewind(self) -> None:
         """Go back to the checkpoints: the next ``poll`` starts every partition anew. The membership is kept.
@@ -169,9 +188,9 @@ class KafkaSource:
         """
         mine = self.assigned()
         offsets = {
-            TopicPartition(*partition): OffsetAndMetadata(offset)
+            TopicPartition(*partition): OffsetAndMetadata(in_log(offset))
             for partition, offset in positions.items()
-            if partition in mine
+            if partition in mine and self._lives.is_of_this(TopicPartition(*partition), offset)
         }
         if offsets and not self.bounded:
             self._consumer.commit_async(offsets, callback=self._committed)
@@ -197,7 +216,18 @@ class KafkaSource:
         """The offset behind the newest message of each partition, as of the last answer from its leader."""
         assigned = self._consumer.assignment()
         known = {tp: self._ends.get(tp) if self.bounded else self._consumer.highwater(tp) for tp in assigned}
-        return {(tp.topic, tp.partition): end for tp, end in known.items() if end is not None}
+        return {(tp.topic, tp.partition): self._lives.out(tp, end) for tp, end in known.items() if end is not None}
+
+    def recall(self, partition: Partition, mark: Mark) -> None:
+        """Take up what :meth:`mark` said when the checkpoint was written that a partition goes on at; may be empty."""
+        self._lives.recall(partition, mark)
+
+    def mark(self, partition: Partition) -> Mark:
+        """Say which log a partition is, for the checkpoint that is written behind everything polled."""
+        named = TopicPartition(*partition)
+        # Private: `position` gives the offset alone; the minor version is pinned, and tests tell when it changes.
+        state = self._consumer._subscription.assignment.get(named)
+        return self._lives.mark(named, None if state is None else state.position)
 
     def close(self) -> None:
         """Leave the group. Nothing is committed."""
@@ -220,9 +250,9 @@ class KafkaSource:
         self._ends = self._consumer.end_offsets(partitions)
         for partition in partitions:
             offset = self._resume(partition.topic, partition.partition)
-            if offset is not None and offset > self._ends[partition]:
-                raise self._too_far(partition, offset)
             self._start(partition, offset)
+            if offset is not None and in_log(offset) > self._ends[partition]:
+                self._missing.skip({partition: in_log(offset)})
         self._note("assigned", partitions)
 
     def _start_held(self, shared: SharedConsumer) -> None:
@@ -236,37 +266,21 @@ class KafkaSource:
 
     def _start(self, partition: TopicPartition, offset: int | None) -> None:
         if offset is not None:
-            self._consumer.seek(partition, offset)
+            # Private, since `seek` takes no epoch.
+            self._consumer._subscription.seek(partition, self._lives.begin(partition, offset))
         elif self._cluster.start == "earliest" or self._topics.is_new(partition):
             # What appears while we run is new, and none of it is to be missed.
             self._consumer.seek_to_beginning(partition)
         else:
             self._consumer.seek_to_end(partition)
 
-    def _skip_gaps(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Go on at the oldest message where retention has overtaken us."""
-        try:
-            first = self._consumer.beginning_offsets(list(positions))
-        except KafkaError as error:
-            raise explained(error, self._where) from error
-        for partition, wanted in positions.items():
-            if wanted > first[partition]:
-                raise self._too_far(partition, wanted)
-            if wanted < first[partition]:
-                self.gaps.append((partition.topic, partition.partition, wanted, first[partition]))
-            self._consumer.seek(partition, first[partition])
-
-    def _too_far(self, partition: TopicPartition, offset: int) -> SourceError:
-        return SourceError(
-            f"{partition.topic}[{partition.partition}] at {self._where} ends before offset {offset}, up to which it was"
-            " read; the topic was made anew or lost messages",
-            retryable=False,
-        )
-
     def _records(self, partition: TopicPartition, messages: list[Any]) -> list[Records]:
         found = messages if self._in_batches else [records_of(partition.topic, partition.partition, messages)]
         end = self._ends.get(partition)
-        return found if end is None else [records[: int(records.offsets.searchsorted(end))] for records in found]
+        if end is not None:
+            found = [records[: int(records.offsets.searchsorted(end))] for records in found]
+        added = self._lives.out(partition, 0)
+        return [replace(records, offsets=records.offsets + added) for records in found] if added else found
 
     def _ended(self, partition: TopicPartition) -> bool:
         position = self._position(partition)

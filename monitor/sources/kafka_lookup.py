@@ -12,6 +12,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.letters import Message, Place
 from monitor.sources.kafka_connection import check_reachable, connected, explained, options_of
+from monitor.sources.lives import in_log
 
 __all__ = ["KafkaLookup"]
 
@@ -35,16 +36,16 @@ class KafkaLookup:
         self._where = ", ".join(cluster.bootstrap)
 
     def read(self, places: Iterable[Place]) -> dict[Place, Message]:
-        """Return the messages that are still there, by their coordinates.
+        """Return the messages that are still there, by their coordinates: of a log's present life only.
 
         Raises
         ------
         SourceError
             No broker answers.
         """
-        wanted: dict[TopicPartition, list[int]] = {}
-        for topic, partition, offset in places:
-            wanted.setdefault(TopicPartition(topic, partition), []).append(offset)
+        wanted: dict[TopicPartition, dict[int, Place]] = {}
+        for place in places:
+            wanted.setdefault(TopicPartition(*place[:2]), {})[in_log(place[2])] = place
         if not wanted:
             return {}
         options = options_of(self._cluster, bounded=True)
@@ -53,22 +54,23 @@ class KafkaLookup:
         consumer = connected(options, self._where)
         try:
             found: dict[Place, Message] = {}
-            for partition, offsets in wanted.items():
-                found |= self._of_partition(consumer, partition, sorted(set(offsets)))
+            for partition, by_offset in wanted.items():
+                messages = self._of_partition(consumer, partition, sorted(by_offset))
+                found |= {by_offset[offset]: message for offset, message in messages.items()}
             return found
         except KafkaError as error:
             raise explained(error, self._where) from error
         finally:
             consumer.close(autocommit=False)
 
-    def _of_partition(self, consumer: Any, partition: TopicPartition, offsets: list[int]) -> dict[Place, Message]:
+    def _of_partition(self, consumer: Any, partition: TopicPartition, offsets: list[int]) -> dict[int, Message]:
         if partition.partition not in (consumer.partitions_for_topic(partition.topic) or ()):
             return {}
         consumer.assign([partition])
         first = consumer.beginning_offsets([partition])[partition]
         end = consumer.end_offsets([partition])[partition]
         left = [offset for offset in offsets if first <= offset < end]
-        found: dict[Place, Message] = {}
+        found: dict[int, Message] = {}
         empty, position = 0, -1
         while left:
             if not position <= left[0] <= position + _NEAR or position < 0:
@@ -77,8 +79,7 @@ class KafkaLookup:
                 empty = 0
                 if record.offset in left:
                     headers = tuple(record.headers)
-                    place = (partition.topic, partition.partition, record.offset)
-                    found[place] = Message(record.value, record.timestamp, record.key, headers)
+                    found[record.offset] = Message(record.value, record.timestamp, record.key, headers)
             # Those that compaction or an aborted transaction took away are passed without a word.
             position = consumer.position(partition)
             left = [offset for offset in left if offset >= position]

@@ -18,6 +18,7 @@ from monitor.ingest import Ingest
 from monitor.partitions import Partitions
 from monitor.sources.contract import Resume
 from monitor.sources.files import FileSource
+from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
 from monitor.worker import Worker
 from sinks.store.contract import Query
@@ -114,6 +115,26 @@ def test_a_gap_without_an_end_is_kept_until_an_event_comes(log: Path) -> None:
     ingest.step(1, timeout_s=0.0)
     [gap] = rows(store, "gaps")
     assert (gap["first_offset"], gap["next_offset"], gap["to_ms"]) == (LOST.start, LOST.stop, ENDED)
+    source.close()
+
+
+def test_an_event_that_waits_for_witnesses_when_its_log_ends_is_not_believed(tmp_path: Path) -> None:
+    events = list(applications(5, days=1, per_day=20))
+    events[-1]["ts"] += 9 * 24 * HOUR_MS
+    store = MemoryStore()
+    source = FileSource({TOPIC: written(tmp_path, [as_lines(events)])})
+    ingest = Ingest([compile_watch(CONFIGURATION, "loans")], store, source)
+    ingest.open()
+    ingest.step(20, timeout_s=0.0)
+    ingest.save()
+    [waiting] = rows(store, "checkpoints", stage="ingest")
+    source.gaps.append((TOPIC, 0, 20, LIFE))
+    ingest.step(1, timeout_s=0.0)
+    ingest.save()
+    [settled] = rows(store, "checkpoints", stage="ingest")
+    assert (waiting["position"], settled["position"]) == (19, LIFE)
+    found = {row["offset"]: (row["reason"], bytes.fromhex(row["payload"])) for row in rows(store, "dead_letters")}
+    assert found == {19: ("future", as_lines(events)[-1]), 20: ("log_truncated", b"")}
     source.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,14 +35,26 @@ def produce(kafka: Cluster, topic: str, values: Sequence[bytes | None], partitio
 
 @contextmanager
 def source(
-    kafka: Cluster, topic: str, resume: Resume = nowhere, *, bounded: bool = False, **cluster: Any
+    kafka: Cluster,
+    topic: str,
+    resume: Resume = nowhere,
+    *,
+    bounded: bool = False,
+    mark: Mapping[str, Any] | None = None,
+    **cluster: Any,
 ) -> Iterator[KafkaSource]:
+    """Open a reader; ``mark`` is what the checkpoints say of their log."""
     settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
     made = KafkaSource(
         KafkaCluster.model_validate({"bootstrap": kafka.addresses, **settings}), [topic], bounded=bounded
     )
+
+    def recalling(name: str, partition: int) -> int | None:
+        made.recall((name, partition), mark or {})
+        return resume(name, partition)
+
     try:
-        made.open(resume)
+        made.open(recalling)
         yield made
     finally:
         made.close()

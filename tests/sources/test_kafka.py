@@ -226,17 +226,6 @@ def test_what_retention_removed_is_a_gap_and_reading_goes_on(kafka: Cluster, top
     assert [offset for offset, _ in log[0]] == [6, 7, 8, 9]
 
 
-@pytest.mark.parametrize("bounded", [False, True])
-def test_a_checkpoint_beyond_the_end_is_an_error(kafka: Cluster, topic: str, bounded: bool) -> None:
-    produce(kafka, topic, [b"x"])
-    with (
-        pytest.raises(SourceError, match=r"ends before offset 5") as caught,
-        source(kafka, topic, lambda _t, _p: 5, bounded=bounded) as reader,
-    ):
-        read(reader, 1)
-    assert not caught.value.retryable
-
-
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
 def test_compressed_batches_are_read(kafka: Cluster, topic: str, compression: str) -> None:
     values = [b"%d" % n * 50 for n in range(200)]

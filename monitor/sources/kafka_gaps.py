@@ -1,0 +1,143 @@
+"""Messages of Kafka partitions that are gone: what retention removed, and logs that were made anew or cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
+
+from monitor.config.kafka import KafkaCluster
+from monitor.errors import SourceError
+from monitor.sources.contract import Gap
+from monitor.sources.kafka_lives import KafkaLives
+
+__all__ = ["KafkaGaps"]
+
+
+class KafkaGaps:
+    """Finds where a consumer goes on when what it would read next is not there.
+
+    Parameters
+    ----------
+    lives : KafkaLives
+    cluster : KafkaCluster
+    gaps : list of Gap
+        Gets what is found.
+
+    Attributes
+    ----------
+    consumer : kafka.KafkaConsumer
+        To be set before anything is asked.
+    """
+
+    consumer: Any = None
+
+    def __init__(self, lives: KafkaLives, cluster: KafkaCluster, gaps: list[Gap]) -> None:
+        self._lives, self._cluster, self._gaps = lives, cluster, gaps
+
+    def look(self, partitions: Iterable[TopicPartition]) -> None:
+        """Go on in the next life of those whose topic is known to be another one."""
+        other = {partition: self._position(partition) for partition in partitions if self._is_other(partition)}
+        self.skip({partition: position for partition, position in other.items() if position is not None})
+
+    def without_others(self, polled: Mapping[TopicPartition, list[Any]]) -> dict[TopicPartition, list[Any]]:
+        """Return what was polled, without what is of a topic that was made anew meanwhile: it is read again."""
+        cluster = self.consumer._cluster
+        if polled and (cluster.need_update or cluster.metadata_refresh_in_progress):
+            # Something made the client ask anew; should it have been the end of a topic, another one may have answered.
+            self.consumer.topics()
+        other = {partition for partition in polled if self._is_other(partition)}
+        self.skip({partition: _first_offset(polled[partition][0]) for partition in other})
+        for partition in polled:
+            self._lives.learn(partition, self._topic_id(partition))
+        return {partition: messages for partition, messages in polled.items() if partition not in other}
+
+    def skip(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Go on at the oldest message where retention has overtaken us, or the topic was made anew; else at the end.
+
+        Parameters
+        ----------
+        positions : mapping of TopicPartition to int
+            Where reading would have gone on, in the log's own offsets.
+
+        Raises
+        ------
+        SourceError
+            The configuration says to stop.
+        kafka.errors.KafkaError
+        """
+        if not positions:
+            return
+        # What the client knows of the topic may be older than the topic.
+        self.consumer.topics()
+        first = self.consumer.beginning_offsets(list(positions))
+        ends = self.consumer.end_offsets(list(positions))
+        for partition, wanted in positions.items():
+            if self._is_other(partition):
+                self._begin_life(partition, wanted, first[partition])
+            elif wanted > ends[partition]:
+                is_same = self._lives.is_same(partition, self._topic_id(partition))
+                self._begin_life(partition, wanted, ends[partition] if is_same else first[partition])
+            else:
+                if wanted < first[partition]:
+                    lost = (self._lives.out(partition, at) for at in (wanted, first[partition]))
+                    self._gaps.append((*partition, *lost))
+                self.consumer.seek(partition, max(wanted, first[partition]))
+
+    def go_on(self, divergent: Mapping[TopicPartition, OffsetAndMetadata | None]) -> None:
+        """Go on where the log of the present leader begins to differ from what was read.
+
+        Parameters
+        ----------
+        divergent : mapping of TopicPartition to OffsetAndMetadata or None
+            Where that is; None if the leader does not know.
+
+        Raises
+        ------
+        SourceError
+            The configuration says to stop.
+        kafka.errors.KafkaError
+        """
+        self.consumer.topics()
+        for partition, place in divergent.items():
+            position = self._position(partition)
+            if position is None:
+                continue
+            if self._is_other(partition):
+                self.skip({partition: position})
+            else:
+                end = self.consumer.end_offsets([partition])[partition] if place is None else place.offset
+                self._begin_life(partition, position, min(position, end))
+
+    def _begin_life(self, partition: TopicPartition, wanted: int, start: int) -> None:
+        if self._cluster.on_truncation == "stop":
+            raise SourceError(
+                f"{partition.topic}[{partition.partition}] at {', '.join(self._cluster.bootstrap)} was made anew, or"
+                f" cut short, behind offset {wanted}, up to which it was read; kafka.on_truncation says to stop",
+                retryable=False,
+            )
+        before = self._lives.out(partition, wanted)
+        self._gaps.append((*partition, before, self._lives.next(partition, start, self._topic_id(partition))))
+        self.consumer.seek(partition, start)
+
+    def _is_other(self, partition: TopicPartition) -> bool:
+        return self._lives.is_other(partition, self._topic_id(partition))
+
+    def _topic_id(self, partition: TopicPartition) -> str:
+        """As the brokers last said it; empty if they are older than these ids. Private: see `kafka_topics`."""
+        found = self.consumer._cluster.topic_id(partition.topic)
+        return "" if found is None else str(found)
+
+    def _position(self, partition: TopicPartition) -> int | None:
+        try:
+            position: int | None = self.consumer.position(partition, timeout_ms=0)
+        except KafkaError:  # not assigned any more, or not known yet
+            return None
+        return position
+
+
+def _first_offset(polled: Any) -> int:
+    """Of a record, or of many in one."""
+    return int(polled.offsets[0]) if hasattr(polled, "offsets") else int(polled.offset)
