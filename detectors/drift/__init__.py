@@ -6,6 +6,7 @@ import difflib
 
 from detectors.contract import Detector
 from detectors.drift.adwin import ADWIN
+from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
 from detectors.drift.page_hinkley import PAGE_HINKLEY
 
@@ -13,6 +14,7 @@ __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
 
 DETECTORS: dict[str, Detector] = {
     "adwin": ADWIN,
+    "conformal": CONFORMAL,
     "cusum": CUSUM,
     "page_hinkley": PAGE_HINKLEY,
 }
@@ -45,10 +47,10 @@ def find(name: str) -> Detector:
     --------
     >>> find("cusum").parameters[0].name
     'k'
-    >>> find("adwim")
+    >>> find("adwim")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     detectors.drift.UnknownDetectorError: there is no detector 'adwim'; did you mean 'adwin'? the detectors are \
-adwin, cusum, page_hinkley
+adwin, ...
     """
     try:
         return DETECTORS[name]
