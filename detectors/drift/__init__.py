@@ -8,6 +8,7 @@ from detectors.contract import Detector
 from detectors.drift.adwin import ADWIN
 from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
+from detectors.drift.e_detector import E_DETECTOR
 from detectors.drift.page_hinkley import PAGE_HINKLEY
 
 __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
@@ -16,6 +17,7 @@ DETECTORS: dict[str, Detector] = {
     "adwin": ADWIN,
     "conformal": CONFORMAL,
     "cusum": CUSUM,
+    "e_detector": E_DETECTOR,
     "page_hinkley": PAGE_HINKLEY,
 }
 """Every change detector by its name. A new one is one file and one line here; the contract tests walk this table."""

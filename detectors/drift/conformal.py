@@ -189,8 +189,9 @@ CONFORMAL = Detector(
     name="conformal",
     summary="A change of the mean or of the spread, whatever the distribution, with a guaranteed average run length.",
     use_when="If nothing is known of the distribution and false alarms must be as rare as stated, or if values may "
-    "spread more widely around the same mean. Only order counts, so neither units nor outliers matter. What changes "
-    "slowly, over many times the warm-up, becomes part of what new values are compared with: take `e_detector` there.",
+    "spread more widely around the same mean. Only order counts, so neither units nor outliers matter. What creeps "
+    "in becomes part of what new values are compared with, and is found at about twice the size: `e_detector` keeps to "
+    "its warm-up.",
     false_alarms="Guaranteed: at least `run_length` observations on average, if they are exchangeable, from whatever "
     "distribution, continuous or not; what is learned in the warm-up takes nothing from it. Measured with the "
     "defaults: 0 to 2 in 2 million normal, uniform, exponential, Student-t(3) and 0/1 values each. Values that follow "
