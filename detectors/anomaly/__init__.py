@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 
 from detectors.anomaly.bank import AnomalyBank, Scores
+from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.contract import Scorer
 
 __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find"]
 
 SCORERS: dict[str, Scorer] = {
+    "half_space_trees": HALF_SPACE_TREES,
     "robust_z": ROBUST_Z,
 }
 """Every scorer by its name. A new one is one file and one line here; the contract tests walk this table."""
