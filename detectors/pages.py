@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from detectors.anomaly import SCORERS
+from detectors.anomaly import SCORERS, with_levels
+from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_WIDTH
 from detectors.contract import Described, Detector, Parameter, Scorer
 from detectors.drift import DETECTORS
 
@@ -66,7 +67,7 @@ def _page(entry: Described) -> Iterator[str]:
         yield f"**Values.** {_DOMAINS[entry.domain].capitalize()}."
     yield f"**Score.** {entry.statistic}"
     yield f"**Memory.** {_memory(entry)} for each series, with the defaults."
-    yield "\n".join(_table(entry.parameters))
+    yield "\n".join(_table(with_levels(entry).parameters if isinstance(entry, Scorer) else entry.parameters))
     yield f"**Reference.** {entry.reference}"
 
 
@@ -80,7 +81,9 @@ def _memory(entry: Described) -> str:
     if isinstance(entry, Scorer):
         numbers = 10 if entry.vectors else 1
         size = entry.dtype.itemsize + 8 * entry.memory_width(entry.values(), numbers)
-        return _size(size) + (f" ({numbers} numbers in an observation)" if entry.vectors else "")
+        levels = 8 * (len(LEVEL_FIELDS) + LEVEL_WIDTH)
+        each = f" ({numbers} numbers in an observation)" if entry.vectors else ""
+        return f"{_size(size)}{each}, and {_size(levels)} for its levels,"
     assert isinstance(entry, Detector)
     return _size(entry.dtype.itemsize + 8 * entry.memory_width(entry.values()))
 

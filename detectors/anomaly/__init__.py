@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 
-from detectors.anomaly.bank import AnomalyBank, Scores
+from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
 from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.contract import Scorer
 
-__all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find"]
+__all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "with_levels"]
 
 SCORERS: dict[str, Scorer] = {
     "half_space_trees": HALF_SPACE_TREES,

@@ -38,7 +38,7 @@ def bank_of(scorer: Scorer, params: dict[str, Any] | None = None, series: int = 
 
 def quick(scorer: Scorer, series: int = 1) -> AnomalyBank:
     """A bank that is soon ready and soon forgets, so that all of it is tried."""
-    return bank_of(scorer, SCORER_TRIALS[scorer.name].quick, series)
+    return bank_of(scorer, SCORER_TRIALS[scorer.name].quick | {"history": 200, "false_alarm_rate": 0.02}, series)
 
 
 def noise(scorer: Scorer, seed: int, n: int) -> streams.Stream:
@@ -50,8 +50,9 @@ def zeros(n: int) -> NDArray[np.int64]:
     return np.zeros(n, dtype=np.int64)
 
 
-def content(bank: AnomalyBank) -> dict[str, bytes]:
-    return {name: value.tobytes() for name, value in bank.snapshot().items() if isinstance(value, np.ndarray)}
+def content(bank: AnomalyBank) -> list[bytes]:
+    kept = bank.snapshot()
+    return [kept[part][array].tobytes() for part in ("scorer", "levels") for array in ("state", "memory")]
 
 
 @every_scorer
@@ -157,14 +158,21 @@ def test_a_snapshot_takes_up_where_it_was_made(scorer: Scorer) -> None:
 def test_a_snapshot_of_other_parameters_is_refused(scorer: Scorer) -> None:
     parameter = next(p for p in scorer.parameters if p.kind != "choice")
     bank = quick(scorer)
-    bank.update([0], noise(scorer, 1, 1))
+    bank.update(zeros(400), noise(scorer, 1, 400))
     before = content(bank)
     given = bank.params[parameter.name]
     assert isinstance(given, int | float)
     with pytest.raises(SnapshotError, match="the snapshot has params"):
-        bank.restore(bank.snapshot() | {"params": bank.params | {parameter.name: given + 1}})
-    with pytest.raises(SnapshotError, match="dimension"):
-        bank.restore(bank.snapshot() | {"dimension": 7})
+        bank.restore(bank_of(scorer, bank.params | {parameter.name: given + 1}).snapshot())
+    kept = bank.snapshot()
+    for wrong, message in (
+        ({"dimension": 7}, "dimension 7"),
+        ({"levels": None}, "lacks the state"),
+        ({"scorer": None}, "lacks the state"),
+        ({"levels": bank_of(scorer, bank.params, series=3).snapshot()["levels"]}, "1 series, and levels of 3"),
+    ):
+        with pytest.raises(SnapshotError, match=message):
+            bank.restore(kept | wrong)
     assert content(bank) == before
 
 
@@ -212,7 +220,7 @@ def test_a_score_is_nan_until_it_is_ready_and_finite_from_then_on(scorer: Scorer
     for shape in (*streams.adversarial(n).values(), extremes, extremes[::-1].copy(), np.minimum(extremes, 1.0)):
         bank = bank_of(scorer, params)
         x = np.clip(streams.vectors(shape, bank.dimension), -MAX_ABS, MAX_ABS)
-        with np.errstate(all="raise"):
+        with np.errstate(all="raise", under="ignore"):
             score = bank.update(zeros(n), x).score
         assert np.isnan(score[: bank.min_samples]).all()
         first = int(np.argmax(np.isfinite(score))) if np.isfinite(score).any() else n
