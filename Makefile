@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-kafka bench-store run lock docs kafka peers soak clean
+.PHONY: help demo test lint bench bench-kafka bench-store detector-table run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -17,7 +17,7 @@ TESTERS ?= 2
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(installed) ## show Leeway on real flights: SOURCE=file|kafka, SERVE=0 ends when the data does
 ifeq ($(SOURCE),kafka)
@@ -42,6 +42,9 @@ bench-kafka: $(installed) kafka ## measure events a second from a real broker to
 
 bench-store: $(installed) ## measure the stores: rows a second, bytes a row, history questions, a backtest
 	@$(python) -m bench store history backtest
+
+detector-table: $(installed) peers ## measure false alarms, delays and misses of all change detectors: ARGS="--quick"
+	@$(python) -m bench.detector_table $(ARGS)
 
 run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
 	@test -n "$(CONFIG)" || { echo "Which configuration? make run CONFIG=path/to/leeway.yaml" >&2; exit 2; }

@@ -1,0 +1,78 @@
+"""The table of how detectors behave tells dummies from detectors, and says the same each time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bench import detector_table
+from bench.contenders import FROUROS, MOA, Always, Never, Ours, of_peer, rivers
+from bench.detector_table import BEFORE, CHANGES, IN_CONTROL, delays, false_alarms
+from tests.services.peers import Frouros, Moa
+
+GAUSSIAN = IN_CONTROL[0]
+ONE_SD = next(change for change in CHANGES if change.name == "+1 sd")
+TOLD = Ours("leeway, told", "cusum", "real", params={"h": 10.0}, told=("mean", "sd"))
+
+
+def test_who_always_fires_has_no_delay_and_who_never_does_no_alarm() -> None:
+    always, never = Always("nobody", "always", "real"), Never("nobody", "never", "real")
+    assert false_alarms(always, GAUSSIAN, 1000)["per_100k"] == pytest.approx(1e5)
+    assert delays(always, ONE_SD, 5, arl=1.0) | {"bound": 0.0} == {
+        "trials": 5, "mean": 1.0, "median": 1.0, "missed": 0.0, "early": 1.0, "bound": 0.0
+    }  # fmt: skip
+    quiet = false_alarms(never, GAUSSIAN, 100_000)
+    # Of none seen one can say with 95 % that there are fewer than 3.7.
+    assert (quiet["per_100k"], round(quiet["high"], 1)) == (0.0, 3.7)
+    assert delays(never, ONE_SD, 5, arl=1e5)["missed"] == 1.0
+
+
+def test_a_told_cusum_behaves_as_its_theory_says() -> None:
+    # Two-sided with k = 0.5 and h = 10 it has an average run length of 70,104 and finds 1 sd in 20.4 (Markov
+    # chain) from a sum of zero; a sum that is under way needs about one less.
+    found = false_alarms(TOLD, GAUSSIAN, 1_000_000)
+    assert found["low"] < 1e5 / 70_104 < found["high"]
+    after = delays(TOLD, ONE_SD, 200, arl=70_104)
+    assert after["mean"] == pytest.approx(19.6, abs=1.0)
+    assert after["bound"] == pytest.approx(22.3, abs=0.1)
+
+
+def test_each_change_is_what_it_is_called() -> None:
+    for change in CHANGES:
+        x = change.draw(detector_table.seeded("any"), (1, 2 * BEFORE))
+        before, after = change.before(x[:, :BEFORE]), change.after(x[:, BEFORE:])
+        if "to" in change.name:
+            assert before.mean() == pytest.approx(0.2, abs=0.03)
+            assert after.mean() == pytest.approx(float(change.name.split()[-1]), abs=0.04)
+        elif "x" in change.name:
+            assert after.std() / before.std() == pytest.approx(2.0, abs=0.15)
+        else:
+            assert (after.mean() - before.mean()) / 0.1 == pytest.approx(float(change.name.split()[0]), abs=0.1)
+
+
+def test_it_prints_both_tables_and_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*options: str) -> str:
+        arguments = ["--only", "cusum", "--set", "h=12", "--observations", "20000", "--trials", "4", *options]
+        assert detector_table.main(arguments) == 0
+        return capsys.readouterr().out
+
+    rows: list[dict[str, Any]] = json.loads(printed("--json"))["rows"]
+    assert [row["whose"] for row in rows] == ["nobody", "nobody", "leeway", "leeway, told"]
+    assert all(set(row["delays"]) == {change.name for change in CHANGES} for row in rows)
+    assert json.loads(printed("--json"))["rows"] == rows
+    lines = printed().splitlines()
+    assert len([line for line in lines if line.startswith("leeway, told cusum")]) == 2
+
+
+@pytest.mark.parametrize("peer", ["river", "MOA", "frouros"])
+def test_every_detector_of_a_peer_answers(peer: str, moa: Moa, frouros: Frouros) -> None:
+    found = {
+        "river": rivers,
+        "MOA": lambda: of_peer("MOA", moa, {name: (domain, 1) for name, domain in MOA.items()}),
+        "frouros": lambda: of_peer("frouros", frouros, FROUROS),
+    }[peer]()
+    rows = GAUSSIAN.draw(detector_table.seeded("a few"), (1, 60)).round()
+    for contender in found:
+        assert len(contender.drifts(rows, {})) == 1
