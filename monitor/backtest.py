@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from detectors.chart.kernels import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Lifecycle, Transition
-from monitor.alerts.wording import utc
 from monitor.config.values import DAY_MS, format_duration
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
@@ -23,6 +22,7 @@ from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import PER_EVENT, Watch
 from monitor.windows import first_window_end
+from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
 from sinks.store.rows import rows_of

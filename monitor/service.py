@@ -283,8 +283,16 @@ class Service:
 
     def _build_notifier(self) -> Notifier:
         spec = self.configuration.service.spec
-        receivers = [build(receiver.model_dump()) for receiver in spec.receivers]
+        receivers = [build(receiver.settings() | self._connection(receiver.kind)) for receiver in spec.receivers]
         return Notifier(self.store, receivers, self.clock, spec.external_url, [OWN, *self.watches])
+
+    def _connection(self, kind: str) -> dict[str, Any]:
+        """What a receiver is given that reaches people by the service's own cluster."""
+        if kind != "kafka":
+            return {}
+        from monitor.sources.kafka_outlet import producer
+
+        return {"connect": partial(producer, self.configuration.service.spec.kafka)}
 
     # -- what the API asks -------------------------------------------------------------------------------------
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from monitor.alerts.verdict import Verdict
+from sinks.receivers.times import utc
 
-__all__ = ["Moved", "reason", "title", "utc"]
+__all__ = ["Moved", "reason", "title"]
 
 KINDS = {
     "volume": "volumes",
@@ -24,8 +24,6 @@ KINDS = {
 
 SHARES = re.compile(r"([^ ]+ %) → ([^ ]+ %)(?:; )?")
 """How the detail of a verdict about a rate begins: its share of the events in the baseline, and in the window."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Moved(Protocol):
@@ -50,18 +48,6 @@ class Moved(Protocol):
     def status(self) -> str:
         """What its newest window was: ``drift``, ``ok``, ``no_data``, ``learning``."""
         ...
-
-
-def utc(at_ms: int) -> str:
-    """Return a time for people.
-
-    Examples
-    --------
-    >>> utc(1_360_387_800_000)
-    '2013-02-09 05:30 UTC'
-    """
-    at = EPOCH + timedelta(milliseconds=at_ms)
-    return at.strftime("%Y-%m-%d %H:%M UTC" if at_ms % 60_000 == 0 else "%Y-%m-%d %H:%M:%S UTC")
 
 
 def title(model: str, ranked: Sequence[Moved]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import formats, kafka, model, registry, service
+from monitor.config import formats, kafka, model, receivers, registry, service
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -53,8 +53,14 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema_registry", registry.SchemaRegistry),
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
-    ("spec.receivers[], kind: log", service.LogReceiver),
-    ("spec.receivers[], kind: webhook", service.WebhookReceiver),
+    ("spec.receivers[], kind: log", receivers.LogReceiver),
+    ("spec.receivers[], kind: webhook", receivers.WebhookReceiver),
+    ("spec.receivers[], kind: slack", receivers.SlackReceiver),
+    ("spec.receivers[], kind: teams", receivers.TeamsReceiver),
+    ("spec.receivers[], kind: pagerduty", receivers.PagerDutyReceiver),
+    ("spec.receivers[], kind: opsgenie", receivers.OpsgenieReceiver),
+    ("spec.receivers[], kind: email", receivers.EmailReceiver),
+    ("spec.receivers[], kind: kafka", receivers.KafkaReceiver),
 )
 FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.FORMAT_KINDS]
 DURATIONS = frozenset(

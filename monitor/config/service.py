@@ -8,22 +8,20 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import Strict
+from monitor.config.receivers import LogReceiver, Receiver
 from monitor.config.registry import SchemaRegistry
-from monitor.config.values import DurationMs, Lifetime, Name
+from monitor.config.values import DurationMs, Lifetime
 
 __all__ = [
     "Api",
     "ChdbStoreSpec",
     "ClickhouseStoreSpec",
     "ClickhouseTls",
-    "LogReceiver",
     "MemoryStoreSpec",
-    "Receiver",
     "Retention",
     "Service",
     "ServiceSpec",
     "StoreSpec",
-    "WebhookReceiver",
 ]
 
 
@@ -152,27 +150,6 @@ class Api(Strict):
     max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
 
 
-class LogReceiver(Strict):
-    """Writes alerts to the service's log."""
-
-    kind: Literal["log"]
-    name: Name = "log"
-
-
-class WebhookReceiver(Strict):
-    """Posts Alertmanager's version-4 body."""
-
-    kind: Literal["webhook"]
-    name: Name
-    url: str = Field(pattern=r"^https?://")
-    timeout: DurationMs = Field(default=10_000, gt=0)
-    headers: dict[str, str] = Field(default_factory=dict)
-    send_resolved: bool = True
-
-
-Receiver = Annotated[LogReceiver | WebhookReceiver, Field(discriminator="kind")]
-
-
 class ServiceSpec(Strict):
     """Everything that is not about one model."""
 
@@ -200,7 +177,7 @@ class ServiceSpec(Strict):
 
     @field_validator("receivers")
     @classmethod
-    def _names_differ(cls, value: list[LogReceiver | WebhookReceiver]) -> list[LogReceiver | WebhookReceiver]:
+    def _names_differ(cls, value: list[Receiver]) -> list[Receiver]:
         names = [receiver.name for receiver in value]
         for name in names:
             if names.count(name) > 1:

@@ -15,7 +15,7 @@ from monitor.letters import MAX_PAYLOAD_BYTES, Message, Written
 from monitor.sources.kafka_connection import connected
 from monitor.sources.kafka_security import security_of
 
-__all__ = ["KafkaOutlet"]
+__all__ = ["KafkaOutlet", "producer"]
 
 _BLOCK_MS = 15_000
 _DELIVERY_MS = 30_000
@@ -169,6 +169,20 @@ class KafkaOutlet:
         # Kept: whoever shares this must hear of it before a checkpoint passes what was lost.
         self._failure = SourceError(message, retryable=True)
         return self._failure
+
+
+def producer(cluster: KafkaCluster) -> Any:
+    """Return a producer that is connected to the cluster.
+
+    Raises
+    ------
+    ConnectionError
+        No broker answers, or it refuses the service.
+    """
+    try:
+        return connected(_options(cluster), ", ".join(cluster.bootstrap), KafkaProducer)
+    except SourceError as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _is_too_large(sent: _Sent) -> bool:

@@ -11,8 +11,14 @@ from sinks.receivers.contract import Receiver
 __all__ = ["RECEIVERS", "build"]
 
 RECEIVERS = {
+    "email": "sinks.receivers.mail:Mail",
+    "kafka": "sinks.receivers.kafka:Kafka",
     "log": "sinks.receivers.log:Log",
     "memory": "sinks.receivers.memory:Memory",
+    "opsgenie": "sinks.receivers.opsgenie:Opsgenie",
+    "pagerduty": "sinks.receivers.pagerduty:PagerDuty",
+    "slack": "sinks.receivers.slack:Slack",
+    "teams": "sinks.receivers.teams:Teams",
     "webhook": "sinks.receivers.webhook:Webhook",
 }
 """Kind to ``module:class``; a module is imported only when it is needed."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
+import hmac
+import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
+from sinks.receivers.contract import Alert, Notification, Outcome, common
+from sinks.receivers.post import Post
+from sinks.receivers.times import rfc3339
 
-from sinks.receivers.contract import Alert, Delivered, Notification, Outcome, Refused, Retry, common
+__all__ = ["SIGNATURE", "Webhook", "body"]
 
-__all__ = ["Webhook", "body"]
+SIGNATURE = "X-Leeway-Signature-256"
+"""The header with the signature of a body: ``sha256=`` and the HMAC (RFC 2104) of its bytes, in hexadecimal."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_END = "0001-01-01T00:00:00Z"
-EXCERPT_BYTES = 1024
-
-# httpx writes the address of every request at INFO, and addresses of webhooks are often secrets themselves.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def body(notification: Notification) -> dict[str, Any]:
@@ -50,35 +48,20 @@ def _alert(alert: Alert) -> dict[str, Any]:
     }
 
 
-def rfc3339(at_ms: int) -> str:
-    """Return a time as Go writes it: UTC, and no more decimals than needed.
-
-    Examples
-    --------
-    >>> rfc3339(1_360_387_800_000), rfc3339(1_360_387_800_120)
-    ('2013-02-09T05:30:00Z', '2013-02-09T05:30:00.12Z')
-    """
-    text = (EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%dT%H:%M:%S")
-    decimals = f"{at_ms % 1000:03d}".rstrip("0")
-    return f"{text}.{decimals}Z" if decimals else f"{text}Z"
-
-
 class Webhook:
-    """Posts notifications to an address.
+    """Posts notifications to an address; :mod:`sinks.receivers.post` says when they count as delivered.
 
-    Delivered means that the other side answered 2xx. 429, 5xx, a network error or a time-out mean try again, no
-    sooner than a ``Retry-After`` asks; any other answer, a redirection too, is a refusal. After a time-out the other
-    side may have the notification all the same: it has to recognise repetitions by ``groupKey``.
+    The other side has to recognise repetitions by ``groupKey``: after a time-out it may have the notification already.
 
     Parameters
     ----------
     name : str
     url : str
-        May hold ``user:password@``, which is sent as basic authentication. Neither it, nor the path, nor any header
-        appears in reasons or logs.
     timeout_ms : int
-        For connecting, and for each wait for bytes in either direction.
     headers : mapping of str to str
+    secret : str
+        What bodies are signed with, in the header :data:`SIGNATURE`; empty: they are not signed.
+    allow_private : bool
     send_resolved : bool
     """
 
@@ -89,96 +72,30 @@ class Webhook:
         *,
         timeout_ms: int = 10_000,
         headers: Mapping[str, str] | None = None,
+        secret: str = "",
+        allow_private: bool = False,
         send_resolved: bool = True,
     ) -> None:
         self.name = name
         self.send_resolved = send_resolved
-        address = httpx.URL(url)
-        self._url = address.copy_with(userinfo=b"")
-        self._where = f"{address.scheme}://{address.netloc.decode()}"
-        credentials = (address.username, address.password) if address.userinfo else None
-        known = {*(headers or {}).values(), address.username, address.password, address.raw_path.decode()}
-        # Longest first: a secret may hold another.
-        self._secrets = sorted(known - {"", "/"}, key=len, reverse=True)
-        self._client = httpx.Client(
-            headers={"User-Agent": "Leeway"} | dict(headers or {}),
-            auth=credentials,
-            timeout=timeout_ms / 1000,
-            follow_redirects=False,
-        )
+        self._secret = secret.encode()
+        self._post = Post(url, timeout_ms=timeout_ms, headers=headers, secrets=(secret,), allow_private=allow_private)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Webhook:
-        """Take ``name``, ``url``, ``timeout`` (ms), ``headers`` and ``send_resolved``."""
-        options = dict(config)
-        timeout_ms = {"timeout_ms": options.pop("timeout")} if "timeout" in options else {}
-        return cls(**options, **timeout_ms)
+        """Take the parameters by their names."""
+        return cls(**config)
 
     def send(self, notification: Notification) -> Outcome:
         """Post it, once."""
-        try:
-            with self._client.stream("POST", self._url, json=body(notification)) as response:
-                return self._judge(response)
-        except httpx.TimeoutException as error:
-            return Retry(f"{self._where}: no answer in time ({type(error).__name__})")
-        except httpx.TransportError as error:
-            return self._unreachable(error)
+        content = json.dumps(body(notification), ensure_ascii=False, separators=(",", ":")).encode()
+        return self._post.send(content, headers=self._signature(content))
 
     def close(self) -> None:
         """Close connections."""
-        self._client.close()
+        self._post.close()
 
-    def _judge(self, response: httpx.Response) -> Outcome:
-        if response.is_success:
-            return Delivered()
-        reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(response)}"
-        if response.status_code == 429 or response.is_server_error:
-            return Retry(reason, retry_after_s(response.headers))
-        return Refused(reason)
-
-    def _unreachable(self, error: httpx.TransportError) -> Outcome:
-        # A protocol error of our own making quotes the header it dislikes: only connection errors are safe to quote.
-        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
-            return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")
-        told = f": {error}" if isinstance(error, httpx.ConnectError) else ""
-        return Retry(f"{self._where}: {type(error).__name__}{told}")
-
-    def _excerpt(self, response: httpx.Response) -> str:
-        """Return the start of the answer's text, on one line, without what it may have echoed."""
-        try:
-            start = next(response.iter_bytes(EXCERPT_BYTES), b"")
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            return f" (no text: {type(error).__name__})"
-        text = " ".join(start[:EXCERPT_BYTES].decode(errors="replace").split())
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return f": {text[:200]}" if text else ""
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long the other side wants to be left alone (RFC 9110, 10.2.3), None if it does not say.
-
-    A date counts from the answer's own ``Date``, so that clocks need not agree.
-
-    Examples
-    --------
-    >>> retry_after_s({"retry-after": "120"})
-    120.0
-    >>> retry_after_s(
-    ...     {"retry-after": "Sat, 09 Feb 2013 05:31:00 GMT", "date": "Sat, 09 Feb 2013 05:30:00 GMT"}
-    ... )
-    60.0
-    """
-    asked = headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    until, now = _http_date(asked), _http_date(headers.get("date", ""))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    def _signature(self, content: bytes) -> dict[str, str]:
+        if not self._secret:
+            return {}
+        return {SIGNATURE: "sha256=" + hmac.new(self._secret, content, hashlib.sha256).hexdigest()}

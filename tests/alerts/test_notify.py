@@ -400,7 +400,7 @@ def test_a_hanging_webhook_delays_no_other_receiver() -> None:
             return super().send(notification)
 
     with Listener(Answer(hang=True), Answer(hang=True)) as listener:
-        sick = Webhook("sick", listener.url(), timeout_ms=60_000)
+        sick = Webhook("sick", listener.url(), timeout_ms=60_000, allow_private=True)
         notifier = Notifier(service.store, [sick, Quick("quick")], SystemClock(), "", ["flights"], since_ms=0)
         service.judge(1, "a")
         stage = threading.Thread(target=notifier.run, args=(stop, 0.01))
@@ -430,7 +430,7 @@ def test_a_channel_that_breaks_ends_the_stage_with_its_error() -> None:
 def test_what_goes_over_the_wire_is_what_was_stored() -> None:
     service = Service()
     with Listener(Answer(503)) as listener:
-        webhook = Webhook("hook", listener.url())
+        webhook = Webhook("hook", listener.url(), allow_private=True)
         notifier = service.notifier(webhook)
         service.judge(1, "feature:a")
         notifier.step()

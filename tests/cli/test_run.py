@@ -82,7 +82,7 @@ def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -
     log, end_ms = http_log(3, future_ms())
     single, array, lines, packed = log[:1], log[1:200], log[200:2000], log[2000:]
     with Listener() as ops:
-        receivers = [{"kind": "log"}, {"kind": "webhook", "name": "ops", "url": ops.url()}]
+        receivers = [{"kind": "log"}, {"kind": "webhook", "name": "ops", "url": ops.url(), "allow_private": True}]
         config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), receivers=receivers)
         with Running("run", config, "--port", 0, "--json") as service, listening_to_alerts(service) as told:
             shop.wait_until(lambda: service.get("/readyz").status_code == 200, "it is ready")

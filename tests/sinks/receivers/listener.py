@@ -25,6 +25,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes
 
 
 class Listener:
@@ -63,7 +64,7 @@ class Listener:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                listener.requests.append(Request(self.path, headers, json.loads(body)))
+                listener.requests.append(Request(self.path, headers, json.loads(body), body))
                 answer = listener._answers.pop(0) if listener._answers else Answer()
                 if answer.hang:
                     listener._closing.wait()

@@ -14,16 +14,26 @@ from tests.sinks.receivers.notifications import LABELS, notification
 OPTIONS: dict[str, dict[str, Any]] = {
     "log": {},
     "memory": {"send_resolved": True},
-    "webhook": {"timeout": 2_000, "headers": {}, "send_resolved": True},
+    "opsgenie": {"api_key": "k"},
+    "pagerduty": {"routing_key": "k"},
+    "slack": {},
+    "teams": {},
+    "webhook": {"timeout_ms": 2_000, "headers": {}, "send_resolved": True},
 }
+ELSEWHERE = {"email": "test_mail.py", "kafka": "test_kafka.py"}
+"""Receivers that need another server than one of HTTP."""
 
 
 def config(kind: str, listener: Listener) -> dict[str, Any]:
-    where = {"url": listener.url()} if kind == "webhook" else {}
+    where = {} if kind in ("log", "memory") else {"url": listener.url(), "allow_private": True}
     return {"kind": kind, "name": f"my-{kind}"} | OPTIONS[kind] | where
 
 
-@pytest.mark.parametrize("kind", sorted(RECEIVERS))
+def test_every_receiver_is_tried() -> None:
+    assert set(RECEIVERS) == set(OPTIONS) | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) -> None:
     with Listener() as listener:
         receiver = build(config(kind, listener))
@@ -35,7 +45,7 @@ def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) 
 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
-    with pytest.raises(ValueError, match=r"unknown receiver 'pigeon'; there are log, memory, webhook"):
+    with pytest.raises(ValueError, match=r"unknown receiver 'pigeon'; there are email, kafka, log, memory"):
         build({"kind": "pigeon", "name": "p"})
 
 

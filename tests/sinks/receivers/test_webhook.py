@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import logging
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from dataclasses import replace
 import pytest
 
 from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
-from sinks.receivers.webhook import Webhook, retry_after_s, rfc3339
+from sinks.receivers.post import retry_after_s
+from sinks.receivers.times import rfc3339
+from sinks.receivers.webhook import SIGNATURE, Webhook
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import LABELS, STARTS_MS, group, notification
 
@@ -22,7 +25,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def send(listener: Listener, count: int = 1, path: str = "/hook", **options: object) -> list[Outcome]:
-    webhook = Webhook("hook", listener.url(path), **options)  # type: ignore[arg-type]
+    webhook = Webhook("hook", listener.url(path), allow_private=True, **options)  # type: ignore[arg-type]
     outcomes = [webhook.send(notification()) for _ in range(count)]
     webhook.close()
     return outcomes
@@ -78,7 +81,7 @@ def alert(status: str, severity: str, lasted_ms: int = 0) -> Alert:
 )
 def test_the_body_is_alertmanagers(sent: tuple[Alert, ...], expected: dict[str, object]) -> None:
     with Listener() as listener:
-        webhook = Webhook("hook", listener.url("/a/b?c=d"))
+        webhook = Webhook("hook", listener.url("/a/b?c=d"), allow_private=True)
         assert webhook.send(group(sent)) == Delivered()
         webhook.close()
     (request,) = listener.requests
@@ -147,7 +150,7 @@ def test_a_refused_connection_is_tried_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else can take the port meanwhile
         where = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        webhook = Webhook("hook", f"{where}/secret-path")
+        webhook = Webhook("hook", f"{where}/secret-path", allow_private=True)
         outcome = webhook.send(notification())
         webhook.close()
     assert isinstance(outcome, Retry)
@@ -181,6 +184,7 @@ def test_secrets_are_sent_but_never_told(logged: list[str]) -> None:
             "hook",
             f"http://user:s3cret@{listener.address}/hook/pa+h?key=1",
             headers={"X-Key": "t0ken"},
+            allow_private=True,
         )
         outcomes = [webhook.send(notification()) for _ in range(2)]
         webhook.close()
@@ -191,6 +195,21 @@ def test_secrets_are_sent_but_never_told(logged: list[str]) -> None:
     assert "***" in told
     for secret in ("s3cret", "t0ken", "pa+h", "user"):
         assert secret not in told
+
+
+def test_a_body_is_signed_with_the_secret_as_any_receiver_can_check() -> None:
+    with Listener() as listener:
+        (outcome,) = send(listener, secret="s3cret")
+    assert outcome == Delivered()
+    (request,) = listener.requests
+    expected = hmac.digest(b"s3cret", request.raw, "sha256").hex()
+    assert request.headers[SIGNATURE.lower()] == f"sha256={expected}"
+
+
+def test_a_body_without_a_secret_is_not_signed() -> None:
+    with Listener() as listener:
+        send(listener)
+    assert SIGNATURE.lower() not in listener.requests[0].headers
 
 
 def test_a_header_that_cannot_be_sent_is_a_refusal_that_does_not_quote_it() -> None:

@@ -1,0 +1,208 @@
+"""Posting to an address, once, and what the answer means for a notification.
+
+Delivered means that the other side answered 2xx. 429, 5xx, a network error or a time-out mean try again, no sooner than
+a ``Retry-After`` asks; any other answer, a redirection too, is a refusal. After a time-out the other side may have the
+notification all the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
+
+__all__ = ["Post", "private", "retry_after_s"]
+
+EXCERPT_BYTES = 1024
+
+# httpx writes the address of every request at INFO, and addresses of webhooks are often secrets themselves.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class Post:
+    """Posts bodies to one address. Neither path, credentials nor headers appear in reasons or logs.
+
+    Parameters
+    ----------
+    url : str
+        May hold ``user:password@``, which is sent as basic authentication.
+    timeout_ms : int
+        For connecting, and for each wait for bytes in either direction.
+    headers : mapping of str to str
+        Their values are secrets.
+    secrets : iterable of str
+        What else must not be quoted.
+    allow_private : bool
+        Whether the address may lead into a private network, or to this machine. If it may not, the host's name is
+        looked up here, and the request goes to the address that was looked at and to no other. Behind a proxy of
+        the environment (``HTTPS_PROXY``) nothing is looked up: where requests may go is the proxy's to decide.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_ms: int = 10_000,
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+        allow_private: bool = False,
+    ) -> None:
+        address = httpx.URL(url)
+        self._url = address.copy_with(userinfo=b"")
+        self._where = f"{address.scheme}://{address.netloc.decode()}"
+        self._allow_private = allow_private
+        credentials = (address.username, address.password) if address.userinfo else None
+        known = {*(headers or {}).values(), address.username, address.password, address.raw_path.decode(), *secrets}
+        # Longest first: a secret may hold another.
+        self._secrets = sorted(known - {"", "/"}, key=len, reverse=True)
+        self._client = httpx.Client(
+            headers={"User-Agent": "Leeway", "Content-Type": "application/json"} | dict(headers or {}),
+            auth=credentials,
+            timeout=timeout_ms / 1000,
+            follow_redirects=False,
+        )
+
+    def send(
+        self,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        judge: Callable[[bytes], Outcome] | None = None,
+    ) -> Outcome:
+        """Post `body`, once.
+
+        Parameters
+        ----------
+        body : bytes
+        headers : mapping of str to str
+            Beside those of all requests.
+        path : str
+            Appended to the address.
+        judge : callable
+            From the start of the text of an answer 2xx to the outcome, where such an answer can mean failure.
+        """
+        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()) if path else self._url
+        try:
+            target = url if self._allow_private or _has_proxy(url) else self._looked_up(url)
+            if isinstance(target, Refused):
+                return target
+            # The name is still what the certificate has to be for, and what the other side is asked for.
+            pinned = {} if target is url else {"sni_hostname": url.host}
+            host = {} if target is url else {"Host": url.netloc.decode()}
+            request = self._client.build_request(
+                "POST", target, content=body, headers=host | dict(headers or {}), extensions=pinned
+            )
+            response = self._client.send(request, stream=True)
+            try:
+                return self._judge(response, judge)
+            finally:
+                response.close()
+        except socket.gaierror as error:
+            return Retry(f"{self._where}: the name is not known ({error.strerror})")
+        except httpx.TimeoutException as error:
+            return Retry(f"{self._where}: no answer in time ({type(error).__name__})")
+        except httpx.TransportError as error:
+            return self._unreachable(error)
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def _looked_up(self, url: httpx.URL) -> httpx.URL | Refused:
+        """Return `url` with an address for its name, or why it may not be used."""
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        found = [str(entry[4][0]) for entry in socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)]
+        for address in found:
+            if private(address):
+                return Refused(
+                    f"{self._where}: {address} is not a public address; set `allow_private: true` to send there"
+                )
+        return url.copy_with(host=found[0])
+
+    def _judge(self, response: httpx.Response, judge: Callable[[bytes], Outcome] | None) -> Outcome:
+        if response.is_success:
+            return Delivered() if judge is None else judge(_start(response))
+        reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(response)}"
+        if response.status_code == 429 or response.is_server_error:
+            return Retry(reason, retry_after_s(response.headers))
+        return Refused(reason)
+
+    def _unreachable(self, error: httpx.TransportError) -> Outcome:
+        # A protocol error of our own making quotes the header it dislikes: only connection errors are safe to quote.
+        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+            return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")
+        told = f": {error}" if isinstance(error, httpx.ConnectError) else ""
+        return Retry(f"{self._where}: {type(error).__name__}{told}")
+
+    def _excerpt(self, response: httpx.Response) -> str:
+        """Return the start of the answer's text, on one line, without what it may have echoed."""
+        try:
+            start = _start(response)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            return f" (no text: {type(error).__name__})"
+        text = " ".join(start.decode(errors="replace").split())
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return f": {text[:200]}" if text else ""
+
+
+def private(address: str) -> bool:
+    """Whether an IP address leads to this machine, a private network or nowhere that a host can be.
+
+    Examples
+    --------
+    >>> [private(a) for a in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fd00::1", "0.0.0.0")]
+    [True, True, True, True, True, True]
+    >>> private("8.8.8.8"), private("2001:4860:4860::8888")
+    (False, False)
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return not ip.is_global or ip.is_multicast
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long the other side wants to be left alone (RFC 9110, 10.2.3), None if it does not say.
+
+    A date counts from the answer's own ``Date``, so that clocks need not agree.
+
+    Examples
+    --------
+    >>> retry_after_s({"retry-after": "120"})
+    120.0
+    >>> retry_after_s(
+    ...     {"retry-after": "Sat, 09 Feb 2013 05:31:00 GMT", "date": "Sat, 09 Feb 2013 05:30:00 GMT"}
+    ... )
+    60.0
+    """
+    asked = headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return float(asked)
+    until, now = _http_date(asked), _http_date(headers.get("date", ""))
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _start(response: httpx.Response) -> bytes:
+    return next(response.iter_bytes(EXCERPT_BYTES), b"")[:EXCERPT_BYTES]
+
+
+def _has_proxy(url: httpx.URL) -> bool:
+    return url.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(url.host)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,90 @@
+"""A receiver that writes to a channel of Microsoft Teams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sinks.receivers.contract import Notification, Outcome
+from sinks.receivers.post import Post
+from sinks.receivers.text import Text
+
+__all__ = ["Teams", "message"]
+
+STYLES = {"critical": "attention", "warning": "warning", "info": "accent"}
+# Teams refuses messages of more than 28 KB.
+LONGEST_TEXT = 8000
+
+
+def message(notification: Notification, title: str, text: str) -> dict[str, Any]:
+    """Return the body: an adaptive card (schema 1.4) in the envelope that a workflow's webhook expects."""
+    severities = {alert.labels.get("severity", "") for alert in notification.alerts}
+    worst = next((level for level in STYLES if level in severities), "warning")
+    style = "good" if notification.status == "resolved" else STYLES[worst]
+    # Teams reads line feeds in a text block as Markdown does: a single one is a blank.
+    lines = [_block(line) for line in text[:LONGEST_TEXT].split("\n") if line]
+    link = next((alert.generator_url for alert in notification.alerts if alert.generator_url), "")
+    head = {"type": "Container", "style": style, "bleed": True, "items": [_block(title, weight="Bolder")]}
+    card: dict[str, Any] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": [head, *lines],
+    }
+    if link:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in Leeway", "url": link}]
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+class Teams:
+    """Writes to a channel by the address of a workflow ("when a webhook request is received").
+
+    Teams has no key by which it recognises repetitions: a notification whose answer was lost appears twice.
+
+    Parameters
+    ----------
+    name : str
+    url : str
+        A secret.
+    title, text : str
+        Templates; see :mod:`sinks.receivers.text`.
+    timeout_ms : int
+    allow_private : bool
+    send_resolved : bool
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        title: str = "",
+        text: str = "",
+        timeout_ms: int = 10_000,
+        allow_private: bool = False,
+        send_resolved: bool = True,
+    ) -> None:
+        self.name = name
+        self.send_resolved = send_resolved
+        self._text = Text(title, text)
+        self._post = Post(url, timeout_ms=timeout_ms, allow_private=allow_private)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Teams:
+        """Take the parameters by their names."""
+        return cls(**config)
+
+    def send(self, notification: Notification) -> Outcome:
+        """Write it, once."""
+        return self._post.send(json.dumps(message(notification, *self._text.of(notification))).encode())
+
+    def close(self) -> None:
+        """Close connections."""
+        self._post.close()
+
+
+def _block(text: str, **style: str) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": text, "wrap": True} | style

@@ -1,0 +1,148 @@
+"""What a notification says to people: a title and a text, from templates.
+
+Templates are Jinja2, in its sandbox: they see the notification and nothing else. One that fails while a page is due
+must not swallow it: the default text is sent then, and says what is wrong with the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sinks.receivers.contract import Alert, Notification, common
+from sinks.receivers.times import utc
+
+__all__ = ["DEFAULT_TEXT", "DEFAULT_TITLE", "Text", "context", "wrong"]
+
+DEFAULT_TITLE = """\
+{{ "RESOLVED" if status == "resolved" else (common_labels.severity or "alert") | upper }}: \
+{{ alerts[0].annotations.summary or alerts[0].labels.alertname }}\
+{{ " and %d more" % (alerts | length - 1) if alerts | length > 1 }}"""
+
+DEFAULT_TEXT = """\
+{% for alert in alerts %}\
+{% if alerts | length > 1 %}{{ alert.annotations.summary or alert.labels.alertname }} ({{ alert.status }})
+{% endif %}\
+{% if alert.annotations.description %}{{ alert.annotations.description }}
+{% endif %}\
+since {{ alert.starts_at }}{% if alert.status == "resolved" %}, until {{ alert.ends_at }}{% endif %}
+{% if alert.generator_url %}{{ alert.generator_url }}
+{% endif %}\
+{% if not loop.last %}
+{% endif %}\
+{% endfor %}"""
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    # A label that an alert does not have is nothing, not an error: labels differ from alert to alert.
+    finalize=lambda value: "" if value is None else value,
+    keep_trailing_newline=False,
+    # The text goes to channels that each have their own way to escape it.
+    autoescape=False,
+)
+
+
+class _Labels(dict[str, str]):
+    """Labels or annotations; one that is not there is None."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+class Text:
+    """The templates of a receiver.
+
+    Parameters
+    ----------
+    title, text : str
+        Jinja2; empty: the default. What they may use is what :func:`context` returns.
+
+    Raises
+    ------
+    ValueError
+        If a template is no Jinja2; the message has its line.
+
+    Examples
+    --------
+    >>> alert = Alert("firing", {"severity": "critical"}, {"summary": "flights: hour moved"}, 1_360_387_800_000)
+    >>> notification = Notification("ops", "k", {}, (alert,))
+    >>> print(*Text().of(notification), sep="\\n")
+    CRITICAL: flights: hour moved
+    since 2013-02-09 05:30 UTC
+    >>> Text(title="{{ common_labels.severity }} {{ nothing.here }}").of(notification)[0]
+    "CRITICAL: flights: hour moved (the template of the title fails: 'nothing' is undefined)"
+    """
+
+    def __init__(self, title: str = "", text: str = "") -> None:
+        for name, template in (("title", title), ("text", text)):
+            if message := wrong(template):
+                raise ValueError(f"{name}: {message}")
+        self._templates = {"title": title or DEFAULT_TITLE, "text": text or DEFAULT_TEXT}
+
+    def of(self, notification: Notification) -> tuple[str, str]:
+        """Return the title, in one line, and the text."""
+        given = context(notification)
+        title = " ".join(self._render("title", DEFAULT_TITLE, given).split())
+        return title, self._render("text", DEFAULT_TEXT, given).strip()
+
+    def _render(self, name: str, default: str, given: Mapping[str, Any]) -> str:
+        try:
+            return _ENVIRONMENT.from_string(self._templates[name]).render(given)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            text = _ENVIRONMENT.from_string(default).render(given)
+            return f"{text.rstrip()} (the template of the {name} fails: {error})"
+
+
+def wrong(template: str) -> str:
+    """Return what is wrong with a template, with its line; empty if nothing is.
+
+    Examples
+    --------
+    >>> wrong("{{ status }}"), wrong("{% if status %}")[:15]
+    ('', 'line 1: Unexpec')
+    """
+    try:
+        _ENVIRONMENT.parse(template)
+    except TemplateError as error:
+        return f"line {getattr(error, 'lineno', 1)}: {error}"
+    return ""
+
+
+def context(notification: Notification) -> dict[str, Any]:
+    """Return what templates may use.
+
+    Returns
+    -------
+    dict
+        ``status``, ``receiver``, ``group_key``, ``group_labels``, ``common_labels``, ``common_annotations``,
+        ``external_url``, and ``alerts``, each with ``status``, ``labels``, ``annotations``, ``starts_at``, ``ends_at``
+        (texts in UTC), ``starts_at_ms``, ``ends_at_ms``, ``generator_url`` and ``fingerprint``.
+    """
+    return {
+        "status": notification.status,
+        "receiver": notification.receiver,
+        "group_key": notification.group_key,
+        "group_labels": _Labels(notification.group_labels),
+        "common_labels": _Labels(common(tuple(alert.labels for alert in notification.alerts))),
+        "common_annotations": _Labels(common(tuple(alert.annotations for alert in notification.alerts))),
+        "external_url": notification.external_url,
+        "alerts": [_alert(alert) for alert in notification.alerts],
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    resolved = alert.status == "resolved"
+    return {
+        "status": alert.status,
+        "labels": _Labels(alert.labels),
+        "annotations": _Labels(alert.annotations),
+        "starts_at": utc(alert.starts_at_ms),
+        "ends_at": utc(alert.ends_at_ms) if resolved else "",
+        "starts_at_ms": alert.starts_at_ms,
+        "ends_at_ms": alert.ends_at_ms if resolved else 0,
+        "generator_url": alert.generator_url,
+        "fingerprint": alert.fingerprint,
+    }

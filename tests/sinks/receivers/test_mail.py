@@ -1,0 +1,192 @@
+"""E-mail through a real SMTP server."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from sinks.receivers import build
+from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
+from tests.services.certificates import make_certificate
+from tests.sinks.receivers.notifications import group, notification
+
+
+class Box:
+    """Keeps mails; answers as a test says."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.mails: list[EmailMessage] = []
+        self.to: list[str] = []
+        self._answers = answers
+
+    async def handle_RCPT(  # noqa: N802 -- the name that aiosmtpd calls
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        answer = self._answers.get(address, "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        answer = self._answers.get("DATA", "250 OK")
+        if answer.startswith("250"):
+            mail = message_from_bytes(envelope.content, policy=default)
+            assert isinstance(mail, EmailMessage)
+            self.mails.append(mail)
+            self.to += envelope.rcpt_tos
+        return answer
+
+
+class Server(Controller):
+    """A server on a port that the system chooses."""
+
+    def __init__(self, box: Box, **options: Any) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        super().__init__(box, hostname="127.0.0.1", port=self._socket.getsockname()[1], **options)
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self._socket)
+
+
+@contextmanager
+def smtp(answers: dict[str, str] | None = None, **options: Any) -> Iterator[tuple[Box, int]]:
+    box = Box(answers or {})
+    server = Server(box, **options)
+    server.start()
+    try:
+        yield box, server.port
+    finally:
+        server.stop()
+
+
+def send(port: int, *sent: Any, **options: Any) -> list[Outcome]:
+    config = {
+        "kind": "email",
+        "name": "mail",
+        "host": "127.0.0.1",
+        "port": port,
+        "sender": "Leeway <leeway@example.org>",
+        "to": ["ml@example.org", "ops@example.org"],
+        "security": "none",
+        "timeout_ms": 5_000,
+    }
+    receiver = build(config | options)
+    outcomes = [receiver.send(each) for each in sent or [notification()]]
+    receiver.close()
+    return outcomes
+
+
+def test_a_mail_is_plain_and_html_and_says_the_same() -> None:
+    alert = Alert(
+        "firing", {"severity": "critical"}, {"summary": "größe <moved>"}, 0, generator_url="http://l.example/1"
+    )
+    with smtp() as (box, port):
+        assert send(port, group((alert,))) == [Delivered()]
+    (mail,) = box.mails
+    assert box.to == ["ml@example.org", "ops@example.org"]
+    assert mail["Subject"] == "CRITICAL: größe <moved>"
+    plain, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert html is not None
+    assert "since 1970-01-01 00:00 UTC\r\nhttp://l.example/1" in plain.get_content()
+    assert "größe &lt;moved&gt;" in html.get_content()
+    assert '<a href="http://l.example/1">' in html.get_content()
+
+
+def test_mails_about_one_group_are_one_conversation_and_a_repetition_has_its_id() -> None:
+    with smtp() as (box, port):
+        send(port, notification(), notification(), notification("resolved"))
+    first, again, ended = box.mails
+    assert first["References"] == again["References"] == ended["References"] == ended["In-Reply-To"]
+    assert first["Message-ID"] == again["Message-ID"]
+    assert len({first["Message-ID"], ended["Message-ID"], first["References"]}) == 3
+    assert all(mail["Date"] and mail["Auto-Submitted"] == "auto-generated" for mail in box.mails)
+
+
+def test_line_feeds_in_labels_make_no_headers() -> None:
+    odd = Alert("firing", {}, {"summary": "a\r\nBcc: x@example.org"}, 0)
+    with smtp() as (box, port):
+        assert send(port, group((odd,))) == [Delivered()]
+    assert box.mails[0]["Bcc"] is None
+    assert box.mails[0]["Subject"] == "ALERT: a Bcc: x@example.org"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"DATA": "451 later"}, Retry),
+        ({"DATA": "554 never"}, Refused),
+        ({"ml@example.org": "550 who", "ops@example.org": "550 who"}, Refused),
+        ({"ml@example.org": "450 busy", "ops@example.org": "550 who"}, Retry),
+        ({"ml@example.org": "550 who"}, Delivered),
+    ],
+)
+def test_answers_of_the_server_mean_what_they_say(answers: dict[str, str], expected: type[Outcome]) -> None:
+    with smtp(answers) as (_, port):
+        (outcome,) = send(port)
+    assert isinstance(outcome, expected)
+
+
+def test_a_server_that_is_not_there_is_tried_again() -> None:
+    with smtp() as (_, port):
+        pass
+    (outcome,) = send(port)
+    assert isinstance(outcome, Retry)
+    assert outcome.reason.startswith(f"127.0.0.1:{port}: ConnectionRefusedError")
+
+
+def signed_in(password: bytes) -> Any:
+    def authenticator(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        return AuthResult(success=data.login == b"leeway" and data.password == password, handled=False)
+
+    return authenticator
+
+
+@pytest.mark.parametrize(("password", "expected"), [("s3cret", Delivered), ("wr0ng", Refused)])
+def test_the_password_goes_over_an_encrypted_connection(tmp_path: Path, password: str, expected: type[Outcome]) -> None:
+    cert, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    options = {"tls_context": context, "require_starttls": True, "authenticator": signed_in(b"s3cret")}
+    with smtp(**options) as (box, port):
+        (outcome,) = send(
+            port, security="starttls", username="leeway", password=password, ca_file=str(cert), host="localhost"
+        )
+    assert isinstance(outcome, expected)
+    assert len(box.mails) == (1 if expected is Delivered else 0)
+    assert password not in str(outcome)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with smtp(tls_context=context, require_starttls=True) as (box, port):
+        (outcome,) = send(port, security="starttls", host="localhost")
+    assert isinstance(outcome, Retry)
+    assert "certificate verify failed" in outcome.reason
+    assert box.mails == []
+
+
+def test_a_server_without_encryption_is_refused_where_it_is_wanted() -> None:
+    with smtp() as (_, port):
+        (outcome,) = send(port, security="starttls")
+    assert isinstance(outcome, Refused)
+    assert "STARTTLS extension not supported" in outcome.reason
+
+
+def test_a_password_is_not_sent_in_the_clear() -> None:
+    with pytest.raises(ValueError, match="a password is not sent without encryption"):
+        send(25, username="leeway", password="s3cret")

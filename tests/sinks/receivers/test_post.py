@@ -1,0 +1,79 @@
+"""Where notifications may be posted to."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from sinks.receivers import post
+from sinks.receivers.contract import Delivered, Refused, Retry
+from sinks.receivers.post import Post
+from tests.sinks.receivers.listener import Listener
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let every name have these addresses, one list at each question; return the names that were asked for."""
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        found = [host]
+        if not host[0].isdigit():
+            asked.append(host)
+            found = answers[min(len(asked), len(answers)) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(post.socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_an_address_on_this_machine_is_refused_unless_it_is_allowed() -> None:
+    with Listener() as listener:
+        refused = Post(listener.url("/secret")).send(b"{}")
+        assert listener.requests == []
+        assert Post(listener.url(), allow_private=True).send(b"{}") == Delivered()
+    assert isinstance(refused, Refused)
+    assert "127.0.0.1 is not a public address; set `allow_private: true`" in refused.reason
+    assert "secret" not in refused.reason
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:192.168.1.1"])
+def test_a_name_that_leads_into_a_private_network_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    resolves_to(monkeypatch, ["93.184.215.14", address])
+    outcome = Post("https://hooks.example/x").send(b"{}")
+    assert isinstance(outcome, Refused)
+    assert address in outcome.reason
+
+
+def test_the_request_goes_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "private", lambda address: False)
+    with Listener() as listener:
+        # A server of names may answer otherwise when it is asked again.
+        asked = resolves_to(monkeypatch, ["127.0.0.1"], ["203.0.113.1"])
+        port = listener.address.partition(":")[2]
+        assert Post(f"http://hooks.example:{port}/x").send(b"{}") == Delivered()
+    assert asked == ["hooks.example"]
+    assert listener.requests[0].headers["host"] == f"hooks.example:{port}"
+
+
+def test_a_name_that_nobody_knows_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*args: Any, **kwargs: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(post.socket, "getaddrinfo", unknown)
+    outcome = Post("https://hooks.example/secret").send(b"{}")
+    assert outcome == Retry("https://hooks.example: the name is not known (Name or service not known)")
+
+
+def test_behind_a_proxy_the_proxy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Listener() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy.address}")
+        assert Post("http://10.0.0.7/x").send(b"{}") == Delivered()
+        assert proxy.requests[0].path == "http://10.0.0.7/x"

@@ -1,0 +1,80 @@
+"""What people read."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.receivers.contract import Alert
+from sinks.receivers.text import Text
+from tests.sinks.receivers.notifications import group
+
+FIRING = Alert(
+    "firing",
+    {"alertname": "LeewayDrift", "model": "flights", "severity": "critical"},
+    {"summary": "flights: feature:hour moved", "description": "feature:hour moved since 05:30\nfeature:day moved too"},
+    1_360_387_800_000,
+    generator_url="http://leeway.example/alerts/1",
+)
+ENDED = Alert("resolved", FIRING.labels, FIRING.annotations, FIRING.starts_at_ms, 1_360_391_400_000)
+
+
+def test_a_firing_alert_says_what_moved_since_when_and_where_to_look() -> None:
+    title, text = Text().of(group((FIRING,)))
+    assert title == "CRITICAL: flights: feature:hour moved"
+    assert text.splitlines() == [
+        "feature:hour moved since 05:30",
+        "feature:day moved too",
+        "since 2013-02-09 05:30 UTC",
+        "http://leeway.example/alerts/1",
+    ]
+
+
+def test_an_end_says_when() -> None:
+    title, text = Text().of(group((ENDED,)))
+    assert title == "RESOLVED: flights: feature:hour moved"
+    assert "since 2013-02-09 05:30 UTC, until 2013-02-09 06:30 UTC" in text
+
+
+def test_several_alerts_are_told_apart() -> None:
+    title, text = Text().of(group((FIRING, ENDED)))
+    assert title == "CRITICAL: flights: feature:hour moved and 1 more"
+    assert "flights: feature:hour moved (firing)" in text
+    assert "flights: feature:hour moved (resolved)" in text
+
+
+def test_an_alert_without_annotations_is_told_by_its_name() -> None:
+    title, _ = Text().of(group((Alert("firing", {"alertname": "Up"}, {}, 0),)))
+    assert title == "ALERT: Up"
+
+
+def test_a_template_may_use_labels_that_are_not_there() -> None:
+    own = Text(title="{{ status }} {{ common_labels.team }}|{{ alerts[0].labels['a b'] }}")
+    assert own.of(group((FIRING,)))[0] == "firing |"
+
+
+def test_a_title_is_one_line() -> None:
+    assert Text(title="a\n  b\r\nc").of(group((FIRING,)))[0] == "a b c"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{{ alerts[9].labels }}",
+        "{{ 1 / 0 }}",
+        "{{ status + 1 }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ group_labels.update({'a': 'b'}) }}",
+        "{{ alerts | map(attribute='x') | sum }}",
+        "{% include 'other' %}",
+        "{{ range(10 ** 9) | list }}",
+    ],
+)
+def test_a_template_that_fails_does_not_swallow_the_page(broken: str) -> None:
+    title, text = Text(title=broken).of(group((FIRING,)))
+    assert title.startswith("CRITICAL: flights: feature:hour moved (the template of the title fails: ")
+    assert "feature:day moved too" in text
+
+
+def test_a_template_that_is_none_is_refused_with_its_line() -> None:
+    with pytest.raises(ValueError, match=r"^text: line 2: .*unexpected '}'"):
+        Text(text="fine\n{{ status }")

@@ -1,0 +1,197 @@
+"""Slack, Teams, PagerDuty and Opsgenie, each by a server that checks what it is sent as its vendor documents it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from sinks.receivers import build
+from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
+from tests.sinks.receivers.listener import Answer, Listener
+from tests.sinks.receivers.notifications import LABELS, group, notification
+
+SLACK = {
+    "type": "object",
+    "required": ["text", "attachments"],
+    "properties": {
+        "text": {"type": "string", "minLength": 1},
+        "channel": {"type": "string"},
+        "attachments": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["fallback", "color", "title", "text", "ts"],
+                "properties": {
+                    "color": {"pattern": "^#[0-9a-f]{6}$"},
+                    "title_link": {"type": "string", "pattern": "^https?://"},
+                    "ts": {"type": "integer"},
+                },
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+TEAMS = {
+    "type": "object",
+    "required": ["type", "attachments"],
+    "properties": {
+        "type": {"const": "message"},
+        "attachments": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "required": ["contentType", "content"],
+                "properties": {
+                    "contentType": {"const": "application/vnd.microsoft.card.adaptive"},
+                    "content": {
+                        "required": ["type", "version", "body"],
+                        "properties": {
+                            "type": {"const": "AdaptiveCard"},
+                            "version": {"const": "1.4"},
+                            "body": {"type": "array", "minItems": 1, "items": {"required": ["type"]}},
+                            "actions": {"items": {"required": ["type", "title", "url"]}},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+KEY = {"type": "string", "minLength": 1, "maxLength": 255}
+PAGERDUTY = {
+    "type": "object",
+    "required": ["routing_key", "event_action", "dedup_key"],
+    "properties": {
+        "routing_key": {"const": "s3cret-key"},
+        "event_action": {"enum": ["trigger", "acknowledge", "resolve"]},
+        "dedup_key": KEY,
+        "client": {"type": "string"},
+        "client_url": {"type": "string"},
+        "links": {"items": {"required": ["href"]}},
+        "payload": {
+            "type": "object",
+            "required": ["summary", "source", "severity"],
+            "properties": {
+                "summary": {"type": "string", "minLength": 1, "maxLength": 1024},
+                "source": {"type": "string", "minLength": 1},
+                "severity": {"enum": ["critical", "error", "warning", "info"]},
+                "timestamp": {"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"},
+                "custom_details": {"type": "object"},
+                **{name: {"type": "string"} for name in ("component", "group", "class")},
+            },
+            "additionalProperties": False,
+        },
+    },
+    "if": {"properties": {"event_action": {"const": "trigger"}}},
+    "then": {"required": ["payload"]},
+    "additionalProperties": False,
+}
+OPSGENIE = {
+    "type": "object",
+    "properties": {
+        "message": {"type": "string", "minLength": 1, "maxLength": 130},
+        "alias": {"type": "string", "maxLength": 512},
+        "description": {"type": "string", "maxLength": 15_000},
+        "priority": {"enum": ["P1", "P2", "P3", "P4", "P5"]},
+        "tags": {"type": "array", "maxItems": 20, "items": {"type": "string", "maxLength": 50}},
+        "details": {"type": "object", "additionalProperties": {"type": "string"}},
+        "responders": {"items": {"required": ["type"]}},
+        "entity": {"type": "string", "maxLength": 512},
+        "source": {"type": "string", "maxLength": 100},
+    },
+    "additionalProperties": False,
+}
+SCHEMAS = {"slack": SLACK, "teams": TEAMS, "pagerduty": PAGERDUTY, "opsgenie": OPSGENIE}
+SECRETS = {"pagerduty": {"routing_key": "s3cret-key"}, "opsgenie": {"api_key": "s3cret-key", "teams": ["ml"]}}
+ENORMOUS = Alert("firing", LABELS | {"severity": "critical"}, {"summary": "é" * 5000, "description": "<&>" * 9000}, 0)
+
+every_vendor = pytest.mark.parametrize("kind", sorted(SCHEMAS))
+
+
+@pytest.fixture
+def server() -> Iterator[Listener]:
+    with Listener() as listener:
+        yield listener
+
+
+def send(kind: str, server: Listener, *sent: Any, **options: Any) -> list[Outcome]:
+    config = {"kind": kind, "name": kind, "url": server.url(""), "allow_private": True}
+    receiver = build(config | SECRETS.get(kind, {}) | options)
+    outcomes = [receiver.send(each) for each in sent or [notification()]]
+    receiver.close()
+    return outcomes
+
+
+@every_vendor
+def test_what_is_sent_is_what_the_vendor_documents(kind: str, server: Listener) -> None:
+    sent = [notification(), notification("resolved"), group((ENORMOUS,)), group((Alert("firing", {}, {}, 0),))]
+    assert send(kind, server, *sent) == [Delivered()] * 4
+    for request in server.requests:
+        Draft202012Validator(SCHEMAS[kind]).validate(request.body)
+
+
+@every_vendor
+def test_a_template_of_ones_own_is_used(kind: str, server: Listener) -> None:
+    send(kind, server, title="{{ common_labels.model }} is {{ status }}")
+    assert "flights is firing" in json.dumps(server.requests[0].body)
+
+
+@every_vendor
+@pytest.mark.parametrize(("status", "kind_of_outcome"), [(429, Retry), (503, Retry), (400, Refused), (401, Refused)])
+def test_answers_mean_what_they_mean_for_webhooks(kind: str, status: int, kind_of_outcome: type[Outcome]) -> None:
+    with Listener(Answer(status, {"Retry-After": "7"}, text="s3cret-key is bad")) as server:
+        (outcome,) = send(kind, server)
+    assert isinstance(outcome, kind_of_outcome)
+    assert getattr(outcome, "after_s", None) == (7.0 if kind_of_outcome is Retry else None)
+    if kind in SECRETS:
+        assert "s3cret" not in str(outcome)
+
+
+def test_pagerduty_has_one_key_from_beginning_to_end(server: Listener) -> None:
+    send("pagerduty", server, notification(), notification(severity="critical"), notification("resolved"))
+    bodies = [request.body for request in server.requests]
+    assert [body["event_action"] for body in bodies] == ["trigger", "trigger", "resolve"]
+    assert [body["payload"]["severity"] for body in bodies[:2]] == ["warning", "critical"]
+    assert len({body["dedup_key"] for body in bodies}) == 1
+
+
+def test_a_severity_that_rises_resolves_nothing(server: Listener) -> None:
+    former = notification("resolved").alerts[0]
+    send("pagerduty", server, group((notification(severity="critical").alerts[0], former)))
+    assert server.requests[0].body["event_action"] == "trigger"
+
+
+def test_opsgenie_closes_the_alert_that_it_opened(server: Listener) -> None:
+    send("opsgenie", server, notification(), notification("resolved"))
+    opened, closed = server.requests
+    assert opened.path == "/v2/alerts"
+    assert closed.path == f"/v2/alerts/{opened.body['alias']}/close?identifierType=alias"
+    assert opened.headers["authorization"] == closed.headers["authorization"] == "GenieKey s3cret-key"
+    assert opened.body["responders"] == [{"name": "ml", "type": "team"}]
+
+
+def test_slack_is_written_to_as_an_app_with_a_token() -> None:
+    answers = [
+        (Answer(text='{"ok":true,"ts":"1.2"}'), Delivered()),
+        (Answer(text='{"ok":false,"error":"ratelimited"}'), Retry("slack.com: ratelimited")),
+        (Answer(text='{"ok":false,"error":"channel_not_found"}'), Refused("slack.com: channel_not_found")),
+        (Answer(text='{"ok":true,"message":{"text":"' + "x" * 5000 + '"}}'), Delivered()),
+        (Answer(text="<html>"), Retry("slack.com: Expecting value: line 1 column 1 (char 0)")),
+        (Answer(text="[]"), Retry("slack.com: the answer does not say `ok`")),
+    ]
+    with Listener(*(answer for answer, _ in answers)) as server:
+        outcomes = send("slack", server, *[notification()] * len(answers), token="xoxb-s3cret", channel="#ml")
+    assert outcomes == [expected for _, expected in answers]
+    assert server.requests[0].headers["authorization"] == "Bearer xoxb-s3cret"
+    assert server.requests[0].body["channel"] == "#ml"
+
+
+def test_slack_is_not_fooled_by_what_looks_like_its_marks(server: Listener) -> None:
+    send("slack", server, group((Alert("firing", {}, {"summary": "a <!channel> & b"}, 0),)))
+    assert server.requests[0].body["text"] == "ALERT: a &lt;!channel&gt; &amp; b"
