@@ -6,6 +6,7 @@ import difflib
 
 from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
 from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
+from detectors.anomaly.loda import LODA
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.contract import Scorer
 
@@ -13,6 +14,7 @@ __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "wi
 
 SCORERS: dict[str, Scorer] = {
     "half_space_trees": HALF_SPACE_TREES,
+    "loda": LODA,
     "robust_z": ROBUST_Z,
 }
 """Every scorer by its name. A new one is one file and one line here; the contract tests walk this table."""

@@ -69,13 +69,13 @@ def widen(low: FloatArray, high: FloatArray, x: FloatArray, is_first: bool) -> N
 
 @inlined
 def outlying(low: FloatArray, high: FloatArray, x: FloatArray) -> float:
-    """Return how far `x` is beyond the limits: 0 within, 1 as far as they are from each other, 2 at most."""
+    """Return how far `x` is beyond the limits: 0 within, 1 as far as they are from each other, 8 at most."""
     farthest = 0.0
     for q in range(x.size):
         beyond = max(low[q] - x[q], x[q] - high[q])
         if beyond > 0.0:
             farthest = max(farthest, beyond / (beyond + (high[q] - low[q])))
-    return 2.0 * farthest
+    return 8.0 * farthest * farthest * farthest
 
 
 @inlined
@@ -227,7 +227,7 @@ HALF_SPACE_TREES = Scorer(
     use_when="If in doubt, for observations of several numbers that each say something by themselves. It costs the "
     "fewest nanoseconds but sees what is odd about a combination only if there are few features.",
     statistic="How empty the cells are, from 0 to 1, on average over the trees; plus, beyond the limits of what was "
-    "seen, up to 2: 1 as far outside as they are from each other.",
+    "seen, up to 8: 1 as far outside as they are from each other.",
     reference="S. C. Tan, K. M. Ting, T. F. Liu, Fast anomaly detection for streaming data, IJCAI (2011), "
     "pp. 1511-1516.",
     parameters=(

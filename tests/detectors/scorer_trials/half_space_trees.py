@@ -46,7 +46,7 @@ class HalfSpaceTrees:
 
 def outside(value: float, low: float, high: float) -> float:
     beyond = max(low - value, value - high)
-    return 2 * beyond / (beyond + high - low) if beyond > 0 else 0.0
+    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
 
 
 def box(rows: Rows, key: int, reach: float) -> list[tuple[float, float]]:
