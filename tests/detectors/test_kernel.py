@@ -1,0 +1,78 @@
+"""Compiled code is kept on disk, and is compiled anew when anything that it was made of has changed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from detectors.kernel import Kernel
+
+CALLED = """
+from detectors.kernel import inlined, kernel
+
+TEN = {ten}
+
+
+@{how}
+def part(x: float) -> float:
+    return {part}
+"""
+CALLING = """
+from detectors.kernel import kernel
+from called import TEN, part
+
+
+@kernel
+def whole(x: float) -> float:
+    return part(x) + TEN
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for two files of kernels, with a disk cache of its own."""
+    settings: Any = importlib.import_module("numba.core.config")
+    if settings.BOUNDSCHECK or settings.DISABLE_JIT:
+        pytest.skip("nothing is kept on disk")
+    monkeypatch.setattr(settings, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "called", ModuleType("called"))
+    return tmp_path
+
+
+def written(folder: Path, *, part: str = "x", ten: int = 10, how: str = "inlined") -> Kernel[[float], float]:
+    """Write both files, and read them as a new process would."""
+    sys.modules["called"] = loaded(folder / "called.py", CALLED.format(part=part, ten=ten, how=how))
+    whole: Kernel[[float], float] = loaded(folder / "calling.py", CALLING).whole
+    return whole
+
+
+def loaded(path: Path, text: str) -> ModuleType:
+    path.write_text(text)
+    module = ModuleType(path.stem)
+    exec(compile(text, path, "exec"), module.__dict__)
+    return module
+
+
+def was_kept(whole: Kernel[[float], float]) -> bool:
+    return sum(whole.compiled.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.parametrize("how", ["inlined", "kernel"])
+def test_an_edit_of_a_file_whose_kernel_is_called_is_noticed(folder: Path, how: str) -> None:
+    first = written(folder, how=how)
+    assert (first(1.0), was_kept(first)) == (11.0, False)
+    again = written(folder, how=how)
+    assert (again(1.0), was_kept(again)) == (11.0, True)
+    edited = written(folder, how=how, part="2 * x")
+    assert (edited(1.0), was_kept(edited)) == (12.0, False)
+
+
+def test_an_edit_of_a_number_in_another_file_is_noticed(folder: Path) -> None:
+    written(folder)(1.0)
+    edited = written(folder, ten=20)
+    assert (edited(1.0), was_kept(edited)) == (21.0, False)
