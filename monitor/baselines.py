@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.chart.kernels import (
+from detectors.chart.legend import (
     DATASET,
     FIRST_EVENTS,
     FROM_MS,
@@ -42,7 +42,7 @@ def add_up(summaries: Sequence[Summary]) -> Summary:
 
 
 class Reference:
-    """The baseline of one series, in the arrays that `detectors.chart.kernels.judge_windows` reads and changes.
+    """The baseline of one series, in the arrays that `detectors.chart.windows.judge_windows` reads and changes.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart.kernels import SUMS
+from detectors.chart.legend import SUMS
 from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary

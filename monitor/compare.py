@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart.kernels import GROUPS
-from detectors.distance import Aligned, align_all, coarsen, coarsen_names, find, group_all, grouped, spread
+from detectors.chart.legend import GROUPS
+from detectors.distance import DISTANCES, Aligned, align_all, coarsen, coarsen_names, find, group_all, grouped, spread
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
 __all__ = ["FINE", "RATES", "Measured", "Pair", "Stack", "measure", "measure_all", "pairs_of", "stacked", "unseen"]
 
-FINE = ("ks", "wasserstein")
+FINE = frozenset(name for name, distance in DISTANCES.items() if distance.ordered)
 """Distances that use every cell."""
+
+LOCATED = frozenset(name for name, distance in DISTANCES.items() if distance.located)
+"""Distances that ask where cells lie."""
 
 RATES = ("missing_rate", "invalid_rate", "out_of_range_rate", "new_category")
 """Detectors of a share of the events."""
@@ -94,8 +97,7 @@ def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
     width = max(len(pair.reference) for pair in pairs)
     reference = np.array([_padded(pair.reference, width) for pair in pairs])
     current = np.array([_padded(pair.current, width) for pair in pairs])
-    located = name == "wasserstein"
-    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if located else None
+    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if name in LOCATED else None
     return _measured(name, reference, current, positions)
 
 
@@ -110,7 +112,7 @@ def measure_all(name: str, stacks: Sequence[Stack]) -> dict[str, Measured]:
     """
     reference = _on_top([stack.reference for stack in stacks])
     current = _on_top([stack.current for stack in stacks])
-    positions = stacks[0].positions if name == "wasserstein" else None  # numbers alone have a place: one stack
+    positions = stacks[0].positions if name in LOCATED else None  # numbers alone have a place: one stack
     found = _measured(name, reference, current, positions)
     return dict(zip((signal for stack in stacks for signal in stack.signals), found, strict=True))
 
@@ -217,8 +219,8 @@ def pairs_of(detectors: Iterable[str], layout: Layout, reference: Summary, windo
     assert isinstance(reference, NumericSummary)
     assert isinstance(window, NumericSummary)
     assert isinstance(layout, NumericLayout)
-    cells = _numbers(layout, reference, window, located="wasserstein" in distances)
-    coarse = cells if set(distances) <= set(FINE) else cells.grouped(coarsen(cells.reference, GROUPS))
+    cells = _numbers(layout, reference, window, located=not LOCATED.isdisjoint(distances))
+    coarse = cells if FINE.issuperset(distances) else cells.grouped(coarsen(cells.reference, GROUPS))
     return pairs | {name: cells if name in FINE else coarse for name in distances}
 
 

@@ -21,7 +21,7 @@ with probability p (the prediction interval for a normal sample, e.g. Hahn and M
   eight, say), however strange the normal law finds it. The onset of an alarm is learned for this reason; the rest of
   the alarm is not, so that a lasting change does not become usual by lasting.
 
-The arithmetic is compiled, and stands in `detectors.chart.kernels`: here are its settings and its words.
+The arithmetic is compiled, and stands in `detectors.chart.decide`: here are its settings and its words.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart import kernels
+from detectors.chart import decide, legend
 from detectors.distance.tail import student_t_isf
 from monitor.watch import Watch
 
@@ -114,7 +114,7 @@ def limits_of(watch: Watch) -> Limits:
 
 def log_effect(effect: float, min_effect: float) -> float:
     """The scale on which a signal's variation is learned."""
-    return float(kernels.log_effect(effect, min_effect))
+    return float(decide.log_effect(effect, min_effect))
 
 
 def usual(history: Sequence[float]) -> tuple[float, float]:
@@ -125,7 +125,7 @@ def usual(history: Sequence[float]) -> tuple[float, float]:
     >>> usual([1.0, 1.0, 1.0, 1.0])
     (1.0, 0.25)
     """
-    location, scale = kernels.usual(np.sort(np.asarray(history, dtype=np.float64)), len(history))
+    location, scale = decide.usual(np.sort(np.asarray(history, dtype=np.float64)), len(history))
     return float(location), float(scale)
 
 
@@ -136,8 +136,8 @@ def surprise_limit(tail_probability: float, windows: int) -> float:
 
 @lru_cache(maxsize=64)
 def _surprises(tail_probability: float) -> Floats:
-    windows = np.arange(2, kernels.HISTORY + 1)
-    table = np.full(kernels.HISTORY + 1, np.nan)
+    windows = np.arange(2, legend.HISTORY + 1)
+    table = np.full(legend.HISTORY + 1, np.nan)
     table[2:] = student_t_isf(tail_probability, windows - 1) * np.sqrt(1 + 1 / windows)
     table.setflags(write=False)
     return table
@@ -168,18 +168,18 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     >>> judge(0.05, 0.1, 1e-9, quiet, limits).reason
     'not material: effect 0.05 is below 0.1'
     """
-    ordered = np.sort(np.asarray(history[-kernels.HISTORY :], dtype=np.float64))
-    numbers, codes = np.full(kernels.NUMBERS, np.nan), np.zeros(kernels.CODES, dtype=np.int64)
-    numbers[kernels.EFFECT] = effect
-    codes[kernels.P_KIND] = kernels.NO_TEST if math.isnan(p_value) else kernels.FISHER
-    memory, unused = np.zeros(kernels.MEMORY, dtype=np.int64), np.empty(0)
-    memory[kernels.COUNT] = len(ordered)
-    kernels.decide(
+    ordered = np.sort(np.asarray(history[-legend.HISTORY :], dtype=np.float64))
+    numbers, codes = np.full(legend.NUMBERS, np.nan), np.zeros(legend.CODES, dtype=np.int64)
+    numbers[legend.EFFECT] = effect
+    codes[legend.P_KIND] = legend.NO_TEST if math.isnan(p_value) else legend.FISHER
+    memory, unused = np.zeros(legend.MEMORY, dtype=np.int64), np.empty(0)
+    memory[legend.COUNT] = len(ordered)
+    decide.decide(
         min_effect, limits.odds, limits.surprises, unused, ordered, unused, memory, limits.enough, p_value, True,
         numbers, codes,
     )  # fmt: skip
-    surprise, limit = float(numbers[kernels.SURPRISE]), float(numbers[kernels.LIMIT])
-    status = STATUSES[codes[kernels.STATUS]]
+    surprise, limit = float(numbers[legend.SURPRISE]), float(numbers[legend.LIMIT])
+    status = STATUSES[codes[legend.STATUS]]
     return Judgement(status, surprise, limit, reason(numbers, codes, min_effect, p_value, limits.enough))
 
 
@@ -193,24 +193,24 @@ def reason(numbers: Floats, codes: NDArray[np.int64], min_effect: float, p_value
     min_effect, p_value : float
     enough : int
     """
-    words = _WORDS.get(int(codes[kernels.REASON]), "")
+    words = _WORDS.get(int(codes[legend.REASON]), "")
     return words.format(
-        seen=codes[kernels.SEEN],
+        seen=codes[legend.SEEN],
         enough=enough,
-        effect=numbers[kernels.EFFECT],
+        effect=numbers[legend.EFFECT],
         min_effect=min_effect,
-        surprise=numbers[kernels.SURPRISE],
-        limit=numbers[kernels.LIMIT],
-        reached=codes[kernels.REACHED],
+        surprise=numbers[legend.SURPRISE],
+        limit=numbers[legend.LIMIT],
+        reached=codes[legend.REACHED],
         p_value=p_value,
     )
 
 
 _WORDS = {
-    kernels.NOTHING: "nothing to compare",
-    kernels.TOO_EARLY: "learning: {seen} of {enough} windows seen",
-    kernels.NOT_MATERIAL: "not material: effect {effect:.3g} is below {min_effect:.3g}",
-    kernels.NOT_SURPRISING: "not surprising: {surprise:.1f} of {limit:.1f} of its usual variation",
-    kernels.NOT_UNUSUAL: "not unusual: reached {reached} times in {seen} windows",
-    kernels.CHANCE: "chance explains it: p = {p_value:.2g}",
+    legend.NOTHING: "nothing to compare",
+    legend.TOO_EARLY: "learning: {seen} of {enough} windows seen",
+    legend.NOT_MATERIAL: "not material: effect {effect:.3g} is below {min_effect:.3g}",
+    legend.NOT_SURPRISING: "not surprising: {surprise:.1f} of {limit:.1f} of its usual variation",
+    legend.NOT_UNUSUAL: "not unusual: reached {reached} times in {seen} windows",
+    legend.CHANCE: "chance explains it: p = {p_value:.2g}",
 }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart import p_values
-from detectors.chart.kernels import (
+from detectors.chart.legend import (
     BASELINE_FROM,
     BASELINE_N,
     BASELINE_TO,
@@ -47,7 +47,7 @@ class Judged:
     ends_ms, n : int64 array [T]
         Ends of the windows, and their events.
     numbers, codes, about, newest : arrays [T, D, NUMBERS], [T, D, CODES], [T, ABOUT], [T, NEWEST, 2]
-        As `detectors.chart.kernels` writes them.
+        As `detectors.chart.windows` writes them.
     detail : callable
         The words about a test of a window, from their numbers.
     """

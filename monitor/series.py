@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart import kernels, p_values
-from detectors.chart.kernels import (
+from detectors.chart import legend, p_values
+from detectors.chart.legend import (
     ABOUT,
     CODES,
     DRIFT,
@@ -31,8 +31,8 @@ from detectors.chart.kernels import (
     STATUS,
     TABLE,
     TOO_FEW,
-    judge_windows,
 )
+from detectors.chart.windows import judge_windows
 from detectors.sketch import CategoryLayout
 from monitor.baselines import Reference
 from monitor.judge import Limits, limits_of, reason
@@ -45,15 +45,25 @@ from monitor.windows import Blocks, Windows, distinct_keys
 __all__ = ["TESTS", "DistributionSeries", "limits_of"]
 
 TESTS: Mapping[str, int] = {
-    "psi": kernels.PSI,
-    "jensen_shannon": kernels.JENSEN_SHANNON,
-    "chi_squared": kernels.CHI_SQUARED,
-    "ks": kernels.KS,
-    "wasserstein": kernels.WASSERSTEIN,
-    "missing_rate": kernels.MISSING_RATE,
-    "invalid_rate": kernels.INVALID_RATE,
-    "out_of_range_rate": kernels.OUT_OF_RANGE_RATE,
-    "new_category": kernels.NEW_CATEGORY,
+    "psi": legend.PSI,
+    "jensen_shannon": legend.JENSEN_SHANNON,
+    "hellinger": legend.HELLINGER,
+    "kl": legend.KL,
+    "total_variation": legend.TOTAL_VARIATION,
+    "l_infinity": legend.L_INFINITY,
+    "chi_squared": legend.CHI_SQUARED,
+    "g_test": legend.G_TEST,
+    "ks": legend.KS,
+    "kuiper": legend.KUIPER,
+    "cramer_von_mises": legend.CRAMER_VON_MISES,
+    "anderson_darling": legend.ANDERSON_DARLING,
+    "energy": legend.ENERGY,
+    "wasserstein": legend.WASSERSTEIN,
+    "pai": legend.PAI,
+    "missing_rate": legend.MISSING_RATE,
+    "invalid_rate": legend.INVALID_RATE,
+    "out_of_range_rate": legend.OUT_OF_RANGE_RATE,
+    "new_category": legend.NEW_CATEGORY,
 }
 """The number of each windowed detector of distributions."""
 
@@ -100,13 +110,13 @@ class DistributionSeries:
     def _settled(self, step_ms: int) -> Integers:
         rules = np.zeros(RULES, dtype=np.int64)
         category = isinstance(self.layout, CategoryLayout)
-        rules[kernels.CATEGORY] = category
-        rules[kernels.SAMPLE] = self.layout.sample if isinstance(self.layout, CategoryLayout) else 0
-        rules[kernels.MIN_SAMPLES], rules[kernels.WINDOW_MS] = self._min_samples, self._window_ms
-        rules[kernels.STEP_MS], rules[kernels.ENOUGH] = step_ms, self._limits.enough
-        rules[kernels.BASELINE], rules[kernels.NEEDED] = self.reference.kind, self.reference.needed
-        rules[kernels.SPAN_WINDOWS] = self.reference.span_windows
-        rules[kernels.CHUNK_WINDOWS] = self.reference.chunk_windows
+        rules[legend.CATEGORY] = category
+        rules[legend.SAMPLE] = self.layout.sample if isinstance(self.layout, CategoryLayout) else 0
+        rules[legend.MIN_SAMPLES], rules[legend.WINDOW_MS] = self._min_samples, self._window_ms
+        rules[legend.STEP_MS], rules[legend.ENOUGH] = step_ms, self._limits.enough
+        rules[legend.BASELINE], rules[legend.NEEDED] = self.reference.kind, self.reference.needed
+        rules[legend.SPAN_WINDOWS] = self.reference.span_windows
+        rules[legend.CHUNK_WINDOWS] = self.reference.chunk_windows
         return rules
 
     def advance(self, part: Part, watch: Watch, ends_ms: range) -> list[Judged]:
@@ -163,7 +173,7 @@ class DistributionSeries:
             self._min_effects,
             self._window_ms,
             windows.ends_ms,
-            sums[:, kernels.N] + sums[:, kernels.MISSING] + sums[:, kernels.INVALID],
+            sums[:, legend.N] + sums[:, legend.MISSING] + sums[:, legend.INVALID],
             numbers,
             codes,
             about,
@@ -194,7 +204,7 @@ class DistributionSeries:
             return f"{judged.n[t]} of {self._min_samples} events needed"
         if codes[REASON] == NO_BASELINE:
             return str(progress(int(judged.about[t, PROGRESS])))
-        p_value = float(judged.p_values[t, d]) if codes[REASON] == kernels.CHANCE else np.nan
+        p_value = float(judged.p_values[t, d]) if codes[REASON] == legend.CHANCE else np.nan
         why = reason(numbers, codes, float(self._min_effects[d]), p_value, self._limits.enough)
         if codes[STATUS] == DRIFT and not np.isnan(numbers[TABLE]):
             with_it, without, with_it_now, without_now = numbers[TABLE:].tolist()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.chart.kernels import ALARMED, COUNT, HEAD, HISTORY, MEMORY, MOST_WAITING
+from detectors.chart.legend import ALARMED, COUNT, HEAD, HISTORY, MEMORY, MOST_WAITING
 
 __all__ = ["Variation"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart import kernels
-from detectors.chart.kernels import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON, judge_volumes
+from detectors.chart import legend
+from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON
+from detectors.chart.volume import judge_volumes
 from monitor.config.values import DAY_MS
 from monitor.judge import Limits, limits_of, reason
 from monitor.judged import Judged, words
@@ -64,8 +65,8 @@ class VolumeSeries:
         self._variation = Variation(list(SEASONS))
         self._rules = _rules(self._step_ms)
         last = self._rules[-1]
-        places = int(last[kernels.FIRST_PLACE] + last[kernels.PLACES])
-        self._earlier = np.zeros(int(last[kernels.FIRST_COUNT] + last[kernels.PLACES] * last[kernels.KEPT]), np.int64)
+        places = int(last[legend.FIRST_PLACE] + last[legend.PLACES])
+        self._earlier = np.zeros(int(last[legend.FIRST_COUNT] + last[legend.PLACES] * last[legend.KEPT]), np.int64)
         self._filled = np.zeros(places, dtype=np.int64)
 
     def judge(self, ends_ms: Integers, events: Integers) -> Judged:
@@ -92,7 +93,7 @@ class VolumeSeries:
 
     def _detail(self, judged: Judged, t: int, d: int) -> str:
         numbers, codes = judged.numbers[t, d], judged.codes[t, d]
-        if codes[kernels.REASON] == kernels.NO_BASELINE:
+        if codes[legend.REASON] == legend.NO_BASELINE:
             return "too few earlier days at this time"
         season = list(SEASONS.values())[int(numbers[SEASON])]
         expected = f"{judged.n[t]} events, {numbers[EXPECTED]:.0f} expected"
@@ -107,8 +108,8 @@ class VolumeSeries:
     def _history(self) -> list[list[Any]]:
         found: list[list[Any]] = []
         for name, rules in zip(SEASONS, self._rules.tolist(), strict=True):
-            first = rules[kernels.FIRST_PLACE]
-            for place in np.flatnonzero(self._filled[first : first + rules[kernels.PLACES]]).tolist():
+            first = rules[legend.FIRST_PLACE]
+            for place in np.flatnonzero(self._filled[first : first + rules[legend.PLACES]]).tolist():
                 ever = int(self._filled[first + place])
                 ring = self._ring(rules, place)
                 oldest = -(ever % len(ring)) if ever > len(ring) else 0
@@ -116,8 +117,8 @@ class VolumeSeries:
         return found
 
     def _ring(self, rules: Sequence[int], place: int) -> Integers:
-        start = rules[kernels.FIRST_COUNT] + place * rules[kernels.KEPT]
-        return self._earlier[start : start + rules[kernels.KEPT]]
+        start = rules[legend.FIRST_COUNT] + place * rules[legend.KEPT]
+        return self._earlier[start : start + rules[legend.KEPT]]
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
@@ -125,17 +126,17 @@ class VolumeSeries:
         self._filled[:] = 0
         for name, place, counts in state["history"]:
             self._ring(rules[name], place)[: len(counts)] = counts
-            self._filled[rules[name][kernels.FIRST_PLACE] + place] = len(counts)
+            self._filled[rules[name][legend.FIRST_PLACE] + place] = len(counts)
         self._variation.restore(state["variation"])
 
 
 def _rules(step_ms: int) -> Integers:
     """What the kernel must know of each season."""
-    rules = np.zeros((len(SEASONS), kernels.SEASON_RULES), dtype=np.int64)
+    rules = np.zeros((len(SEASONS), legend.SEASON_RULES), dtype=np.int64)
     counts = places = 0
     for rule, season in zip(rules, SEASONS.values(), strict=True):
         here = max(1, season.period_ms // step_ms)
-        rule[kernels.PLACES], rule[kernels.NEEDED_SEASONS], rule[kernels.KEPT] = here, season.needed, season.kept
-        rule[kernels.FIRST_COUNT], rule[kernels.FIRST_PLACE] = counts, places
+        rule[legend.PLACES], rule[legend.NEEDED_SEASONS], rule[legend.KEPT] = here, season.needed, season.kept
+        rule[legend.FIRST_COUNT], rule[legend.FIRST_PLACE] = counts, places
         counts, places = counts + here * season.kept, places + here
     return rules

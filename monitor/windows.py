@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart.kernels import SUMS, cut_windows
+from detectors.chart.baseline import cut_windows
+from detectors.chart.legend import SUMS
 from detectors.sketch import CategoryLayout
 from detectors.sketch.stack import mark, slide, stack
 from monitor.columns import Columns

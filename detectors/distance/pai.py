@@ -6,8 +6,9 @@ import numpy as np
 
 from detectors.distance.comparison import Comparison, Counts, Floats, Pair
 
-# The customary limits are 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019.
-default_min_effect = 0.1
+# The upper of the customary limits, 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019. It takes a mean
+# that moves by a standard deviation, or a spread that grows by 1.4; heavy tails reach the lower one by chance.
+default_min_effect = 0.5
 
 
 def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:

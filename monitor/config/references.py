@@ -64,9 +64,25 @@ WINDOWED: dict[str, Windowed] = {
         _windowed(
             "jensen_shannon", "distance", "numeric category", 1.0, "Jensen–Shannon distance, base 2, from 0 to 1."
         ),
-        _windowed("ks", "distance", "numeric", 1.0, "Kolmogorov–Smirnov: largest gap of the two distributions."),
-        _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
+        _windowed("hellinger", "distance", "numeric category", 1.0, "Hellinger distance, from 0 to 1."),
+        _windowed("kl", "distance", "numeric category", math.inf, "Kullback–Leibler: window from baseline, in nats."),
+        _windowed(
+            "total_variation", "distance", "numeric category", 1.0, "Share of the events that is in another cell."
+        ),
+        _windowed("l_infinity", "distance", "numeric category", 1.0, "Largest change of the share of one cell."),
         _windowed("chi_squared", "distance", "numeric category", math.inf, "Chi-squared test of homogeneity."),
+        _windowed("g_test", "distance", "numeric category", 1.0, "Likelihood-ratio test of homogeneity."),
+        _windowed("ks", "distance", "numeric", 1.0, "Kolmogorov–Smirnov: largest gap of the two distributions."),
+        _windowed("kuiper", "distance", "numeric", 1.0, "Kuiper: largest gap upwards plus largest gap downwards."),
+        _windowed(
+            "cramer_von_mises", "distance", "numeric", math.sqrt(1 / 3), "Cramér–von Mises: mean square of the gap."
+        ),
+        _windowed(
+            "anderson_darling", "distance", "numeric", 1.243, "Anderson–Darling: the gap, weighed up in the tails."
+        ),
+        _windowed("energy", "distance", "numeric", 1.0, "Energy distance: how far apart values of both sides are."),
+        _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
+        _windowed("pai", "distance", "numeric", math.inf, "Population accuracy index: spread about the old mean."),
         _windowed("missing_rate", "rate", "numeric category", math.pi, "Share of events without the field."),
         _windowed("invalid_rate", "rate", "numeric category", math.pi, "Share of events whose field cannot be read."),
         _windowed("out_of_range_rate", "rate", "range", math.pi, "Share of values outside the declared range."),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
+from detectors.distance import DISTANCES
 from tests.api.world import Client, World
 
 AMOUNT, COUNTRY = "feature:amount", "feature:country"
@@ -75,7 +76,7 @@ def test_the_distances_are_those_of_scipy() -> None:
     world.numbers(AMOUNT, EARLY, np.repeat(middles, a).tolist())
     world.numbers(AMOUNT, LATE, np.repeat(middles, b).tolist())
     found = {distance["detector"]: distance for distance in ask(world, AMOUNT, **AGAINST)["distances"]}
-    assert set(found) >= {"psi", "jensen_shannon", "ks", "wasserstein", "chi_squared"}
+    assert set(found) == set(DISTANCES) - {"proportion"} | {"missing_rate", "invalid_rate", "out_of_range_rate"}
     ks = ks_2samp(np.repeat(middles, a), np.repeat(middles, b))
     assert found["ks"]["statistic"] == pytest.approx(ks.statistic)
     oracle = chi2_contingency(np.array([a, b]), correction=False)
@@ -89,7 +90,8 @@ def test_names_have_no_distance_that_needs_an_order() -> None:
     world.names(COUNTRY, EARLY, {"DE": 500, "FR": 400})
     world.names(COUNTRY, LATE, {"DE": 100, "FR": 800})
     found = {distance["detector"] for distance in ask(world, COUNTRY, **AGAINST)["distances"]}
-    assert found == {"psi", "jensen_shannon", "chi_squared", "missing_rate", "invalid_rate", "new_category"}
+    unordered = {name for name, distance in DISTANCES.items() if not distance.ordered} - {"proportion"}
+    assert found == unordered | {"missing_rate", "invalid_rate", "new_category"}
 
 
 def test_an_empty_window_has_no_distances_but_is_no_error() -> None:
@@ -98,3 +100,12 @@ def test_an_empty_window_has_no_distances_but_is_no_error() -> None:
     document = ask(world, AMOUNT, **AGAINST)
     assert document["baseline"]["n"] == 0
     assert {distance["effect"] for distance in document["distances"]} == {None}
+
+
+def test_a_constant_that_moved_is_answered_though_some_distances_have_no_bound() -> None:
+    world = World()
+    world.numbers(AMOUNT, EARLY, [1.0] * 50)
+    world.numbers(AMOUNT, LATE, [500.0] * 50)
+    found = {distance["detector"]: distance for distance in ask(world, AMOUNT, **AGAINST)["distances"]}
+    assert found["energy"]["effect"] == 1
+    assert found["pai"]["effect"] is found["wasserstein"]["effect"] is None

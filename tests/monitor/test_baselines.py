@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.chart.kernels import BASELINE_FROM, BASELINE_N, BASELINE_TO, PROGRESS
+from detectors.chart.legend import BASELINE_FROM, BASELINE_N, BASELINE_TO, PROGRESS
 from detectors.sketch import CategoryLayout, CategorySummary, NumericFold, NumericSummary, linear_layout, sum_summaries
 from detectors.sketch.category import summarize
 from monitor.baselines import add_up

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.chart.kernels import HISTORY
+from detectors.chart.legend import HISTORY
 from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
@@ -24,6 +24,7 @@ from detectors.sketch import (
 )
 from monitor.alerts.verdict import Verdict
 from monitor.compare import measure, pairs_of
+from monitor.config.references import WINDOWED
 from monitor.judge import judge, limits_of, log_effect, usual
 from monitor.series import DistributionSeries
 from monitor.watch import Layout, Summary, Watch, compile_watch
@@ -31,8 +32,7 @@ from tests.monitor.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
 NUMBER, NAME = "prediction:score", "feature:country"
-EVERY = ["psi", "jensen_shannon", "chi_squared", "ks", "wasserstein"]
-EVERY += ["missing_rate", "invalid_rate", "out_of_range_rate", "new_category"]
+EVERY = [name for name, detector in WINDOWED.items() if detector.kind != "volume"]
 BEFORE = np.random.default_rng(5).gamma(2.0, 0.1, 4_000)
 LAYOUTS: Mapping[str, Layout] = {
     "linear": linear_layout(0.0, 1.0),

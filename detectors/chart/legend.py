@@ -1,0 +1,48 @@
+"""What the columns of a chart's arrays hold, and what the numbers in them stand for."""
+
+from __future__ import annotations
+
+HISTORY = 2048
+"""Windows from which a series' variation is learned; those before are forgotten."""
+
+GROUPS = 20
+"""Bins of distances that need few: fine cells are merged until each holds a twentieth of the baseline."""
+
+MOST_GROUPS = 2 * GROUPS + 3
+
+# Sums of a summary.
+N, MISSING, INVALID, OUT_OF_RANGE, OTHER, SUMS = range(6)
+# Tests: of shares of groups, of cumulative shares, of cells at their places, and of rates.
+PSI, JENSEN_SHANNON, HELLINGER, KL, TOTAL_VARIATION, L_INFINITY, CHI_SQUARED, G_TEST = range(8)
+KS, KUIPER, CRAMER_VON_MISES, ANDERSON_DARLING = range(8, 12)
+ENERGY, WASSERSTEIN, PAI = range(12, 15)
+MISSING_RATE, INVALID_RATE, OUT_OF_RANGE_RATE, NEW_CATEGORY = range(15, 19)
+# Rules of a series.
+CATEGORY, SAMPLE, MIN_SAMPLES, WINDOW_MS, STEP_MS, ENOUGH = range(6)
+BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)
+# Kinds of baselines.
+DATASET, FIRST_EVENTS, ROLLING = range(3)
+# What is said of one test of one window, in numbers …
+STATISTIC, EFFECT, SURPRISE, LIMIT, P_X, P_DF, TABLE, NUMBERS = 0, 1, 2, 3, 4, 5, 6, 10
+# … and in codes.
+STATUS, REASON, SEEN, REACHED, P_KIND, CODES = range(6)
+OK, DRIFT, LEARNING, NO_DATA = range(4)
+NO_REASON, TOO_FEW, NO_BASELINE, NOTHING, TOO_EARLY, NOT_MATERIAL, NOT_SURPRISING, NOT_UNUSUAL, CHANCE = range(9)
+# Whose tail is the p-value at P_X; KNOWN is the p-value itself.
+NO_TEST, CHI2, KOLMOGOROV, NORMAL, FISHER, KUIPERS, CRAMERS, ANDERSONS, KNOWN = range(9)
+# What is said of one window.
+BASELINE_N, BASELINE_FROM, BASELINE_TO, PROGRESS, ABOUT = range(5)
+NEWEST = 5
+"""How many new names of a window are noted."""
+FROM_MS, TO_MS, WINDOWS, TIMES = range(4)
+# What is remembered of the variation of one test.
+COUNT, HEAD, ALARMED, WAITING, MEMORY = range(5)
+MOST_WAITING = 64
+"""Values that are put into their order one by one when it is needed; with more, all are sorted anew."""
+
+EXPECTED, EARLIER, SEASON = TABLE, TABLE + 1, TABLE + 2
+"""Where a volume's numbers hold what was expected, from how many earlier windows, and of which season."""
+
+# What is known of a season: how many places it has, how many earlier windows are needed and kept of each, and where its
+# places begin in the arrays of all seasons' counts and of how many there were.
+PLACES, NEEDED_SEASONS, KEPT, FIRST_COUNT, FIRST_PLACE, SEASON_RULES = range(6)

@@ -1,0 +1,154 @@
+"""A control chart in compiled code: the windows of one series in order, each against a baseline that learns.
+
+What is decided about a window depends on all windows before it, through the baseline and through what the series
+usually does, so that windows cannot be judged apart; a month of them takes Python minutes.
+
+Only p-values are left out: they are wanted of few windows. Where a decision hangs on one, the loop stops and says so.
+`detectors.distance` has the same distances over matrices, and says where they come from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.chart.baseline import add_window, describe_baseline
+from detectors.chart.decide import QUIET, decide, learn, log_effect
+from detectors.chart.groups import fill_groups, group, sum_so_far
+from detectors.chart.legend import (
+    ANDERSON_DARLING,
+    CATEGORY,
+    DRIFT,
+    EFFECT,
+    ENOUGH,
+    G_TEST,
+    INVALID,
+    LEARNING,
+    MIN_SAMPLES,
+    MISSING,
+    MOST_GROUPS,
+    NO_BASELINE,
+    NO_DATA,
+    REASON,
+    STATUS,
+    STEP_MS,
+    TOO_FEW,
+    WINDOW_MS,
+    N,
+)
+from detectors.chart.measure import measure
+from detectors.kernel import kernel
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+
+
+@kernel
+def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
+    first: int, counts: Integers, sums: Integers, extremes: Floats, ends_ms: Integers,
+    positions: Floats, hashes: Array, known: Array, by_hash: Integers,
+    tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
+    chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
+    total: Integers, total_sums: Integers, total_extremes: Floats,
+    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, whole: bool,
+    numbers: Floats, codes: Integers, about: Integers, newest: Integers,
+) -> int:  # fmt: skip
+    """Judge windows from ``first`` on, and learn from them.
+
+    Parameters
+    ----------
+    first
+        Where to start; ``given`` holds p-values for this very window, or NaN at 0 where they are not known.
+    counts, sums, extremes, ends_ms
+        The windows: int64[T, K], int64[T, SUMS], float64[T, 2], int64[T].
+    positions, hashes, known, by_hash
+        The columns: where a cell lies, float64[K]; for categories uint64[K], bool[K], and int64[K], the columns in
+        the order of hashes and then names.
+    tests, min_effects
+        int64[D], float64[D].
+    rules, odds, limits
+        int64[RULES]; the accepted tail probability, and the false alarms of a model per window; the surprise from
+        which on a window alarms, by how many windows were seen, float64[HISTORY + 1].
+    chunks … total_extremes
+        The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
+    ring, ordered, left, memory
+        float64[D, size] in the order of coming and of size, float64[D, MOST_WAITING], int64[D, MEMORY].
+    whole
+        Whether the surprise of windows that are not material is wanted; nothing depends on it.
+    numbers, codes, about, newest
+        What is found: float64[T, D, NUMBERS], int64[T, D, CODES], int64[T, ABOUT], int64[T, NEWEST, 2].
+
+    Returns
+    -------
+    The window whose p-values are needed before it can be judged, or T.
+    """
+    groups = np.zeros(max(total.size, MOST_GROUPS) + 1, dtype=np.int64)
+    mass = np.zeros(MOST_GROUPS, dtype=np.int64)
+    here = np.zeros(MOST_GROUPS, dtype=np.int64)
+    # Sums up to each cell: groups of neighbours are differences of them, and distances of cumulative shares need them.
+    before = np.zeros(total.size + 1, dtype=np.int64)
+    now = np.zeros(total.size + 1, dtype=np.int64)
+    floors = np.empty(tests.size)
+    cumulative = False
+    coarse = False
+    for d in range(tests.size):
+        cumulative |= rules[CATEGORY] == 0 and tests[d] <= ANDERSON_DARLING
+        coarse |= tests[d] <= G_TEST
+        floors[d] = log_effect(0.0, min_effects[d])
+    stale = True
+    sizes = 0
+    for t in range(first, ends_ms.size):
+        learned = describe_baseline(rules, chunk_sums, chunk_times, place, total_sums, about[t])
+        events = sums[t, N] + sums[t, MISSING] + sums[t, INVALID]
+        if events < rules[MIN_SAMPLES] or not learned:
+            for d in range(tests.size):
+                numbers[t, d, :] = np.nan
+                codes[t, d, :] = 0
+                codes[t, d, STATUS] = LEARNING if events >= rules[MIN_SAMPLES] else NO_DATA
+                codes[t, d, REASON] = NO_BASELINE if events >= rules[MIN_SAMPLES] else TOO_FEW
+            if events < rules[MIN_SAMPLES]:
+                continue
+        else:
+            if cumulative:
+                if stale:
+                    sum_so_far(total, before)
+                sum_so_far(counts[t], now)
+            if coarse:
+                if stale:
+                    sizes = group(rules, total, total_sums, before, groups, mass)
+                fill_groups(rules, counts[t], sums[t], now, groups, sizes, here)
+            stale = False
+            asks = False
+            for d in range(tests.size):
+                measure(
+                    tests[d], counts[t], sums[t], extremes[t], positions, hashes, known, total, total_sums,
+                    total_extremes, before, now, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
+                )  # fmt: skip
+                p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
+                asks |= decide(
+                    min_effects[d], odds, limits, ring[d], ordered[d], left[d], memory[d], rules[ENOUGH],
+                    p_value, whole, numbers[t, d], codes[t, d],
+                )  # fmt: skip
+            if asks:
+                return t
+        overlap = rules[WINDOW_MS] // rules[STEP_MS]
+        if rules[STEP_MS] != rules[WINDOW_MS] and ends_ms[t] // rules[STEP_MS] % overlap != 0:
+            # Overlapping windows repeat themselves: of sliding ones only every disjoint one teaches.
+            continue
+        quiet = True
+        for d in range(tests.size):
+            status = codes[t, d, STATUS]
+            quiet &= status != DRIFT
+            if learned and status != NO_DATA:
+                effect = numbers[t, d, EFFECT]
+                log = log_effect(effect, min_effects[d]) if effect > QUIET * min_effects[d] else floors[d]
+                learn(status == DRIFT, log, ring[d], left[d], memory[d])
+        if quiet:
+            stale |= add_window(
+                ends_ms[t], counts[t], sums[t], extremes[t], known, by_hash, rules,
+                chunks, chunk_sums, chunk_extremes, chunk_times, place, total, total_sums, total_extremes,
+            )  # fmt: skip
+    return ends_ms.size
