@@ -9,6 +9,7 @@ from detectors.drift.adwin import ADWIN
 from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
 from detectors.drift.e_detector import E_DETECTOR
+from detectors.drift.kswin import KSWIN
 from detectors.drift.page_hinkley import PAGE_HINKLEY
 
 __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
@@ -18,6 +19,7 @@ DETECTORS: dict[str, Detector] = {
     "conformal": CONFORMAL,
     "cusum": CUSUM,
     "e_detector": E_DETECTOR,
+    "kswin": KSWIN,
     "page_hinkley": PAGE_HINKLEY,
 }
 """Every change detector by its name. A new one is one file and one line here; the contract tests walk this table."""

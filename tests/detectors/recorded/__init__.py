@@ -1,0 +1,1 @@
+"""Where slow peers fire, written down once; each file has the command that does it."""
