@@ -77,6 +77,7 @@ __all__ = [
     "Scorer",
     "Sketch",
     "Value",
+    "never_quiet",
 ]
 
 OK = 0
@@ -197,6 +198,11 @@ def _no_further_check(values: Mapping[str, Value]) -> None:
     """Accept every combination of values that are allowed one by one."""
 
 
+def never_quiet(state: np.void, params: FloatArray) -> int:
+    """Say of a series that its next observation may alarm."""
+    return 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Described:
     """What detectors and scorers have in common.
@@ -283,11 +289,15 @@ class Detector(Described):
         What it can be given: any number, numbers from 0 to 1, or 0 and 1. Errors are 1.
     memory_width : callable
         From the values of the parameters to the number of float64 in a row of memory.
+    quiet : callable
+        ``quiet(row, params) -> int``: how many observations, from the next on, will get score 0 and flag OK whatever
+        they are. ``Online`` absorbs those together.
     """
 
     false_alarms: str
     domain: Literal["real", "unit", "binary"] = "real"
     memory_width: Callable[[Mapping[str, Any]], int] = lambda values: 0
+    quiet: Callable[[np.void, FloatArray], int] = never_quiet
 
     @property
     def dtype(self) -> np.dtype[np.void]:

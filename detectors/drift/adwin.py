@@ -230,6 +230,10 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(state["n"] >= _first_look(params[1], params[3], params[4]), dtype=np.bool_)
 
 
+def _quiet(row: np.void, params: FloatArray) -> int:
+    return int(params[1]) - 1 - int(row["ticks"])
+
+
 def _memory_width(values: Mapping[str, Any]) -> int:
     return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2) + min(int(values["clock"]), _WAITING)
 
@@ -277,5 +281,6 @@ ADWIN = Detector(
     min_samples=_min_samples,
     ready=_ready,
     memory_width=_memory_width,
+    quiet=_quiet,
     layout=2,
 )

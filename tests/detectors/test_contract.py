@@ -228,6 +228,20 @@ def test_it_says_nothing_before_it_is_ready(detector: Detector, params: dict[str
 
 
 @every_detector
+def test_what_it_calls_quiet_is(detector: Detector) -> None:
+    bank = eager(detector)
+    encoded = detector.encode(bank.params)
+    x = np.insert(a_step(detector, 2, 6.0, n=400, at=200), [30, 250], np.nan)
+    at = 0
+    while at < len(x):
+        quiet = detector.quiet(bank.state[0], encoded)
+        flags = bank.update_one(0, x[at : at + quiet + 1])
+        assert not flags.flag[:quiet].any()
+        assert not flags.score[:quiet].any()
+        at += quiet + 1
+
+
+@every_detector
 def test_it_begins_anew_at_the_observation_after_a_drift(detector: Detector) -> None:
     x = a_step(detector, 4, 6.0)
     flags = eager(detector).update_one(0, x)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
+import numpy as np
 import pytest
 
 from detectors.bank import Bank
@@ -25,6 +28,39 @@ def test_it_says_what_the_batch_says(name: str) -> None:
         assert online.warning_detected == (expected.flag[i] == WARNING)
         assert online.score == expected.score[i]
     assert len(expected.drifts()) > 0
+
+
+@pytest.mark.parametrize("name", list(DETECTORS))
+def test_questions_change_no_answer(name: str) -> None:
+    x = streams.suited(find(name).domain, streams.step(9, 4.0, n=400, at=200))
+    x[50] = math.nan
+    asked, online = Online(name, **TRIALS[name].often), Online(name, **TRIALS[name].often)
+    rng = np.random.default_rng(3)
+    for value in x.tolist():
+        asked.update(value)
+        online.update(value)
+        if rng.random() < 0.2:
+            asked = rng.choice([copy.deepcopy, pickle_and_back, ask_all])(asked)
+        assert (asked.score, asked.drift_detected) == (online.score, online.drift_detected)
+    assert (asked.ready, asked.skipped) == (online.ready, online.skipped)
+
+
+def pickle_and_back(online: Online) -> Online:
+    copied = pickle.loads(pickle.dumps(online))
+    assert isinstance(copied, Online)
+    return copied
+
+
+def ask_all(online: Online) -> Online:
+    assert online.skipped <= 1
+    assert online.ready in (True, False)
+    return online
+
+
+def test_what_is_no_number_is_refused() -> None:
+    for wrong in ("1", None, [1.0, 2.0]):
+        with pytest.raises(TypeError):
+            Online("adwin").update(wrong)  # type: ignore[arg-type]
 
 
 def test_ready_and_skipped_tell_silence_from_no_drift() -> None:
