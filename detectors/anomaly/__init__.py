@@ -8,6 +8,7 @@ from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
 from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
 from detectors.anomaly.loda import LODA
 from detectors.anomaly.robust_z import ROBUST_Z
+from detectors.anomaly.rs_hash import RS_HASH
 from detectors.contract import Scorer
 
 __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "with_levels"]
@@ -15,6 +16,7 @@ __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "wi
 SCORERS: dict[str, Scorer] = {
     "half_space_trees": HALF_SPACE_TREES,
     "loda": LODA,
+    "rs_hash": RS_HASH,
     "robust_z": ROBUST_Z,
 }
 """Every scorer by its name. A new one is one file and one line here; the contract tests walk this table."""
