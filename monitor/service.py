@@ -283,7 +283,10 @@ class Service:
 
     def _build_notifier(self) -> Notifier:
         spec = self.configuration.service.spec
-        receivers = [build(receiver.settings() | self._connection(receiver.kind)) for receiver in spec.receivers]
+        try:
+            receivers = [build(receiver.settings() | self._connection(receiver.kind)) for receiver in spec.receivers]
+        except ValueError as error:
+            raise InputError(str(error)) from error
         return Notifier(self.store, receivers, self.clock, spec.external_url, [OWN, *self.watches])
 
     def _connection(self, kind: str) -> dict[str, Any]:

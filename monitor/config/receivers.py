@@ -10,6 +10,8 @@ from monitor.config.model import Strict
 from monitor.config.values import DurationMs, Name
 
 __all__ = [
+    "AppriseReceiver",
+    "ClickhouseReceiver",
     "EmailReceiver",
     "KafkaReceiver",
     "LogReceiver",
@@ -167,6 +169,31 @@ class EmailReceiver(_Remote, _Worded):
         return self
 
 
+class AppriseReceiver(_Worded, _Receiver):
+    """Reaches any service that Apprise knows; needs `pip install 'leeway[apprise]'`."""
+
+    kind: Literal["apprise"]
+    name: Name
+    url: SecretStr = Field(description="as Apprise's documentation has it, by reference")
+    send_resolved: bool = Field(default=True, description="whether it is told about ends")
+
+
+def _is_clickhouse(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("clickhouse://", "clickhouses://")):
+        raise ValueError("an address begins with clickhouse:// or clickhouses://")
+    return url
+
+
+class ClickhouseReceiver(_Remote):
+    """Writes a row for each alert that is told to a table of a ClickHouse server."""
+
+    kind: Literal["clickhouse"]
+    url: Annotated[SecretStr, AfterValidator(_is_clickhouse)] = Field(
+        description="`clickhouse://user:password@host:port/database`, by reference; `clickhouses://` for TLS"
+    )
+    table: str = Field(default="alerts_told", pattern=r"^\w+(\.\w+)?$", description="made if it is not there")
+
+
 class KafkaReceiver(_Remote):
     """Writes the webhook's body to a topic of the service's Kafka cluster, with the group's key."""
 
@@ -183,6 +210,8 @@ Receiver = Annotated[
     | PagerDutyReceiver
     | OpsgenieReceiver
     | EmailReceiver
-    | KafkaReceiver,
+    | KafkaReceiver
+    | ClickhouseReceiver
+    | AppriseReceiver,
     Field(discriminator="kind"),
 ]

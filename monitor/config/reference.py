@@ -61,6 +61,8 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.receivers[], kind: opsgenie", receivers.OpsgenieReceiver),
     ("spec.receivers[], kind: email", receivers.EmailReceiver),
     ("spec.receivers[], kind: kafka", receivers.KafkaReceiver),
+    ("spec.receivers[], kind: clickhouse", receivers.ClickhouseReceiver),
+    ("spec.receivers[], kind: apprise", receivers.AppriseReceiver),
 )
 FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.FORMAT_KINDS]
 DURATIONS = frozenset(

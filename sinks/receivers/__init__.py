@@ -11,6 +11,8 @@ from sinks.receivers.contract import Receiver
 __all__ = ["RECEIVERS", "build"]
 
 RECEIVERS = {
+    "apprise": "sinks.receivers.apprise:Apprise",
+    "clickhouse": "sinks.receivers.table:Table",
     "email": "sinks.receivers.mail:Mail",
     "kafka": "sinks.receivers.kafka:Kafka",
     "log": "sinks.receivers.log:Log",

@@ -21,6 +21,8 @@ EVERY_KIND = {
     "pagerduty": "url: 'https://10.0.0.7/', routing_key: s3cret",
     "opsgenie": "url: 'https://10.0.0.7/', api_key: s3cret, teams: [ml]",
     "email": "host: 127.0.0.1, port: 1, sender: a@b.c, to: [d@e.f], username: me, password: s3cret",
+    "apprise": "url: 'json://me:s3cret@127.0.0.1:1/'",
+    "clickhouse": "url: 'clickhouse://me:s3cret@127.0.0.1:1/d'",
     "kafka": "topic: alerts",
     "log": "send_resolved: true",
 }
@@ -55,6 +57,7 @@ def service_of(folder: Path, receiver: str) -> ServiceSpec:
             "{kind: email, name: p, host: a, sender: a@b, to: [b@c], username: d}",
             "spec.receivers.0: username and password go together",
         ),
+        ("{kind: clickhouse, name: p, url: 'http://a'}", "spec.receivers.0.url: an address begins with clickhouse://"),
         ("{kind: kafka, name: p}", "spec.receivers.0.topic: required key is missing"),
     ],
 )

@@ -20,7 +20,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "teams": {},
     "webhook": {"timeout_ms": 2_000, "headers": {}, "send_resolved": True},
 }
-ELSEWHERE = {"email": "test_mail.py", "kafka": "test_kafka.py"}
+ELSEWHERE = {
+    "apprise": "test_apprise.py",
+    "clickhouse": "test_table.py",
+    "email": "test_mail.py",
+    "kafka": "test_kafka.py",
+}
 """Receivers that need another server than one of HTTP."""
 
 
@@ -45,7 +50,9 @@ def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) 
 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
-    with pytest.raises(ValueError, match=r"unknown receiver 'pigeon'; there are email, kafka, log, memory"):
+    with pytest.raises(
+        ValueError, match=r"unknown receiver 'pigeon'; there are apprise, clickhouse, email, kafka, log, memory"
+    ):
         build({"kind": "pigeon", "name": "p"})
 
 

@@ -1,0 +1,109 @@
+"""A receiver that writes to a table of a ClickHouse server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from clickhouse_driver import Client
+from clickhouse_driver.errors import Error, ServerException
+
+from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.times import EPOCH
+from sinks.store.failures import RETRYABLE
+
+__all__ = ["Table"]
+
+NAME = re.compile(r"\w+(\.\w+)?")
+CREATE = """
+CREATE TABLE IF NOT EXISTS {table} (
+    receiver LowCardinality(String),
+    group_key String,
+    status LowCardinality(String),
+    fingerprint String,
+    labels Map(String, String),
+    annotations Map(String, String),
+    starts_at DateTime64(3, 'UTC'),
+    ends_at DateTime64(3, 'UTC'),
+    generator_url String
+) ENGINE = ReplacingMergeTree ORDER BY (group_key, fingerprint, starts_at, status, receiver)
+"""
+
+
+class Table:
+    """Writes a row for each alert of a notification; the table is made if it is not there.
+
+    Delivered means that the server acknowledged the rows. A repetition has the same key, so that one row of it stays
+    (read with ``FINAL``).
+
+    Parameters
+    ----------
+    name : str
+    url : str
+        ``clickhouse://user:password@host:port/database``; ``clickhouses://`` for TLS. A secret.
+    table : str
+    timeout_ms : int
+        Longest wait for a connection, and for the next bytes of an answer.
+    send_resolved : bool
+
+    Raises
+    ------
+    ValueError
+        If `table` is no name of a table.
+    """
+
+    def __init__(
+        self, name: str, url: str, *, table: str = "alerts_told", timeout_ms: int = 10_000, send_resolved: bool = True
+    ) -> None:
+        if not NAME.fullmatch(table):
+            raise ValueError(f"{table!r} is no name of a table: letters, digits and _, and a dot after a database")
+        self.name = name
+        self.send_resolved = send_resolved
+        self._table = table
+        self._client = Client.from_url(url)
+        timeout_s = timeout_ms / 1000
+        self._client.connection.connect_timeout = timeout_s
+        self._client.connection.send_receive_timeout = timeout_s
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Table:
+        """Take the parameters by their names."""
+        return cls(**config)
+
+    def send(self, notification: Notification) -> Outcome:
+        """Write the rows, once."""
+        rows = [
+            {
+                "receiver": notification.receiver,
+                "group_key": notification.group_key,
+                "status": alert.status,
+                "fingerprint": alert.fingerprint,
+                "labels": dict(alert.labels),
+                "annotations": dict(alert.annotations),
+                "starts_at": _time(alert.starts_at_ms),
+                "ends_at": _time(alert.ends_at_ms if alert.status == "resolved" else 0),
+                "generator_url": alert.generator_url,
+            }
+            for alert in notification.alerts
+        ]
+        try:
+            self._client.execute(CREATE.format(table=self._table))
+            self._client.execute(f"INSERT INTO {self._table} ({', '.join(rows[0])}) VALUES", rows)
+        except ServerException as error:
+            first = error.message.partition("Stack trace")[0].strip()[:200]
+            reason = f"table {self._table!r}: error {error.code}: {first}"
+            return Retry(reason) if error.code in RETRYABLE else Refused(reason)
+        except (Error, OSError, EOFError) as error:
+            self._client.disconnect()
+            return Retry(f"table {self._table!r}: {type(error).__name__}")
+        return Delivered()
+
+    def close(self) -> None:
+        """Close the connection; a notification whose ``send`` did not return may or may not be there."""
+        self._client.disconnect()
+
+
+def _time(at_ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=at_ms)
