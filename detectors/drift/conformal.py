@@ -22,92 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.drift.ranks import normal_quantile, ranked, uniform, width
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["CONFORMAL"]
 
 _BETS = 10
-_LOW_32_BITS = 0xFFFFFFFF
-
-
-@kernel
-def uniform(seed: int, counter: int) -> float:
-    """Return the number of that counter, between 0 and 1, both excluded; no product exceeds 63 bits."""
-    mixed = (counter + seed * 0x9E3779B1) & _LOW_32_BITS
-    mixed = (((mixed >> 16) ^ mixed) * 0x45D9F3B) & _LOW_32_BITS
-    mixed = (((mixed >> 16) ^ mixed) * 0x45D9F3B) & _LOW_32_BITS
-    mixed = (mixed >> 16) ^ mixed
-    return (mixed + 0.5) / 4294967296.0
-
-
-@kernel
-def normal_quantile(p: float) -> float:
-    """Return the quantile of N(0, 1), to 7 digits (Wichura 1988, algorithm AS 241, PPND7)."""
-    q = p - 0.5
-    if abs(q) <= 0.425:
-        r = 0.180625 - q * q
-        over = ((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179
-        return q * over / (((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
-    r = math.sqrt(-math.log(min(p, 1.0 - p)))
-    if r <= 5.0:
-        r -= 1.6
-        over = ((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777
-        size = over / ((0.12021132975 * r + 0.73700164250) * r + 1.0)
-    else:
-        r -= 5.0
-        over = ((0.017337203997 * r + 0.42868294337) * r + 3.0812263860) * r + 6.6579051150
-        size = over / ((0.012258202635 * r + 0.24197894225) * r + 1.0)
-    return size if q > 0.0 else -size
-
-
-@inlined
-def sort_in(sample: FloatArray, n: int, x: float) -> None:
-    """Put `x` among the first `n` of `sample`, which are in order."""
-    place = n
-    while place > 0 and sample[place - 1] > x:
-        sample[place] = sample[place - 1]
-        place -= 1
-    sample[place] = x
-
-
-@inlined
-def set_edges(sample: FloatArray, n: int, most: int) -> int:
-    """Put edges where the ordered sample of `n` was, closer together towards both ends; return how many there are.
-
-    An edge is never written beyond where the next one is read.
-    """
-    edges = 0
-    for j in range(most):
-        share = j / (most - 1)
-        x = sample[int((n - 1) * share * share * (3.0 - 2.0 * share))]
-        if edges == 0 or x > sample[edges - 1]:
-            sample[edges] = x
-            edges += 1
-    for j in range(edges, sample.size):
-        sample[j] = 0.0
-    return edges
-
-
-@inlined
-def find_bin(edges: FloatArray, count: int, x: float) -> int:
-    """Return the bin of `x`: edge ``j`` is bin ``2 j + 1`` itself, so that values that recur have bins of their own."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if edges[middle] < x:
-            low = middle + 1
-        else:
-            high = middle
-    return 2 * low + 1 if low < count and edges[low] == x else 2 * low
-
-
-@inlined
-def rank(counts: FloatArray, bin_: int, total: float, tie: float) -> float:
-    """Return the share of the `total` values counted that is below, and `tie` of those in the same bin."""
-    below = 0.0
-    for j in range(bin_):
-        below += counts[j]
-    return float((below + tie * counts[bin_]) / total)
 
 
 @inlined
@@ -141,7 +61,6 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`."""
     run_length, warm_up, most, seed = params[0], int(params[1]), int(params[2]), int(params[3])
-    first = warm_up // 2
     for i in range(x.size):
         score[i] = 0.0
         flag[i] = OK
@@ -156,16 +75,8 @@ def update(
             memory[series[i], :] = 0.0
         n = s["n"] + 1
         s["n"] = n
-        if n <= first:
-            sort_in(bins, n - 1, x[i])
-            if n == first:
-                s["edges"] = set_edges(bins, n, most)
-            continue
-        counts = bins[most:]
-        place = find_bin(bins, s["edges"], x[i])
-        counts[place] += 1.0
+        u = ranked(s, bins, n, warm_up // 2, most, uniform(seed, n), x[i])
         if n > warm_up:
-            u = rank(counts, place, float(n - first), uniform(seed, n))
             mean, lean = bet(sums, normal_quantile(u))
             score[i] = math.log1p(mean) if lean >= 0.0 else -math.log1p(mean)
             if mean >= run_length:
@@ -182,7 +93,7 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
 
 
 def _memory_width(values: Mapping[str, Any]) -> int:
-    return _BETS + max(int(values["warm_up"]) // 2, 3 * int(values["edges"]) + 1)
+    return _BETS + width(int(values["warm_up"]) // 2, int(values["edges"]))
 
 
 CONFORMAL = Detector(

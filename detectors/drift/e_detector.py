@@ -24,22 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.drift.ranks import sort_in
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["E_DETECTOR"]
 
 _SIZES = 4  # of bets in one direction
 _SUMS = 4 * _SIZES  # a mean that rises or falls, of y and of v
-
-
-@inlined
-def sort_in(sample: FloatArray, n: int, x: float) -> None:
-    """Put `x` among the first `n` of `sample`, which are in order."""
-    place = n
-    while place > 0 and sample[place - 1] > x:
-        sample[place] = sample[place - 1]
-        place -= 1
-    sample[place] = x
 
 
 @inlined

@@ -26,23 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter, ParameterError, Value
+from detectors.drift.ranks import uniform
 from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["KSWIN"]
 
 _OLDER = ("all", "sample")
-_LOW_32_BITS = 0xFFFFFFFF
 _NO_TAG = 2.0
-
-
-@kernel
-def uniform(seed: int, counter: int) -> float:
-    """Return the number of that counter, between 0 and 1, both excluded; no product exceeds 63 bits."""
-    mixed = (counter + seed * 0x9E3779B1) & _LOW_32_BITS
-    mixed = (((mixed >> 16) ^ mixed) * 0x45D9F3B) & _LOW_32_BITS
-    mixed = (((mixed >> 16) ^ mixed) * 0x45D9F3B) & _LOW_32_BITS
-    mixed = (mixed >> 16) ^ mixed
-    return (mixed + 0.5) / 4294967296.0
 
 
 @kernel

@@ -12,7 +12,7 @@ from scipy import stats
 
 from detectors.bank import Bank
 from detectors.drift import find
-from detectors.drift.conformal import normal_quantile, uniform
+from detectors.drift.ranks import normal_quantile, uniform
 from tests.detectors import streams
 
 Draw = Callable[[np.random.Generator, int], streams.Stream]
