@@ -186,7 +186,7 @@ class _Kept:
     """A store that somebody else closes."""
 
     def __init__(self, store: Store) -> None:
-        self.migrate, self.append, self.read = store.migrate, store.append, store.read
+        self.migrate, self.append, self.read, self.refresh = store.migrate, store.append, store.read, store.refresh
 
     def is_current(self) -> bool:
         return True
