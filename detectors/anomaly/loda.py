@@ -117,7 +117,8 @@ def selected(values: FloatArray, rank: int) -> float:
 def project(x: FloatArray, centre: FloatArray, scale: FloatArray, z: FloatArray) -> None:
     """Bring the features of `x` to one scale, into `z`."""
     for q in range(x.size):
-        z[q] = min(max((x[q] - centre[q]) / scale[q], -_FARTHEST), _FARTHEST)
+        farthest = _FARTHEST * scale[q]
+        z[q] = min(max(x[q] - centre[q], -farthest), farthest) / scale[q]
 
 
 @kernel

@@ -133,7 +133,8 @@ def cell(grids: FloatArray, first: int, key: int, z: FloatArray) -> int:
 def measured(x: FloatArray, centre: FloatArray, unit: FloatArray, z: FloatArray) -> None:
     """Bring the features of `x` to one scale, into `z`."""
     for q in range(x.size):
-        z[q] = min(max((x[q] - centre[q]) / unit[q], -_FARTHEST), _FARTHEST)
+        farthest = _FARTHEST * unit[q]
+        z[q] = min(max(x[q] - centre[q], -farthest), farthest) / unit[q]
 
 
 @inlined
