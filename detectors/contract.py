@@ -291,7 +291,7 @@ class Detector(Described):
         From the values of the parameters to the number of float64 in a row of memory.
     quiet : callable
         ``quiet(row, params) -> int``: how many observations, from the next on, will get score 0 and flag OK whatever
-        they are. ``Online`` absorbs those together.
+        they are. ``Online`` absorbs those together, if a series that saw nothing has any.
     """
 
     false_alarms: str

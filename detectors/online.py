@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.contract import DRIFT, OK, WARNING, Value, never_quiet
+from detectors.contract import DRIFT, OK, WARNING, Value
 from detectors.drift import find
 from detectors.kernel import bound
 from detectors.states import States
@@ -52,6 +52,8 @@ class Online:
         width = self._detector.memory_width(values)
         self._states = States(self._detector, values, self._detector.dtype, width, series=1)
         self._encoded = self._detector.encode(values)
+        # Asking after each observation costs more than the kernel; who is not quiet at first is not asked again.
+        self._is_quiet_at_times = self._room_left() > 1
         self._prepare()
 
     def _prepare(self) -> None:
@@ -66,7 +68,6 @@ class Online:
         self._absorb_one = bound(self._detector.update, self._arguments(1))
         self._held = self._last = 0
         self._room = self._room_left()
-        self._room_varies = self._detector.quiet is not never_quiet
 
     def _arguments(self, n: int) -> tuple[Any, ...]:
         states = (self._states.all_state, self._states.all_memory, self._encoded)
@@ -83,6 +84,10 @@ class Online:
         Online
             Itself.
         """
+        if not self._is_quiet_at_times:
+            self._x_items[0] = x
+            self._absorb_one()
+            return self
         self._x_items[self._held] = x
         self._held += 1
         if self._held == self._room:
@@ -99,8 +104,7 @@ class Online:
             return
         self._last = self._held - 1
         self._held = 0
-        if self._room_varies:
-            self._room = self._room_left()
+        self._room = self._room_left()
 
     @property
     def drift_detected(self) -> bool:

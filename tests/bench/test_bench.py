@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import backtest, corrupt, fetch, formats, history, replay, soak, startup
+from bench import backtest, corrupt, detectors, fetch, formats, history, replay, soak, startup
 from bench import store as stores
 from monitor.decoders import DECODERS
 from tests.services.kafka import Cluster
@@ -26,6 +26,27 @@ def test_replay_prints_both_rates_and_their_ratio(capsys: pytest.CaptureFixture[
     assert {name for name in found if name.endswith("_median")} == {f"{name}_median" for name in FIGURES}
     assert found["ratio_median"] == pytest.approx(found["leeway_median"] / found["river_median"])
     assert any(line.startswith("leeway / river") for line in lines)
+
+
+def test_detectors_prints_what_each_costs_beside_river_and_whether_that_is_enough(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "costs.json"
+    names = ["--only", "page_hinkley", "robust_z", "--no-peers"]
+    detectors.main([*names, "--observations", "500", "--rounds", "2", "--write", str(written)])
+
+    head, *_, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert json.loads(written.read_text()) == found
+    assert list(found) == ["page_hinkley", "robust_z"]
+    assert head.split()[-5:] == ["MOA", "frouros", "Online/river", "memory", "target"]
+    cost = found["page_hinkley"]
+    assert set(cost["best_ns"]) == {"many", "one", "online", "river"}
+    assert all(0.0 < cost["best_ns"][way] <= cost["median_ns"][way] for way in cost["best_ns"])
+    # 8 numbers of 8 bytes, and what belongs to all thousand series.
+    assert 64 <= cost["memory_bytes"] < 70
+    ratio = cost["best_ns"]["online"] / cost["best_ns"]["river"]
+    assert (f"≤ 2 x river {'met' if ratio <= 2 else 'MISSED'}") in cost["targets"]
 
 
 @pytest.mark.slow
