@@ -17,22 +17,28 @@ from detectors.distance import (
     ks,
     kuiper,
     l_infinity,
+    mmd,
     pai,
     proportion,
     psi,
+    reconstruction,
     total_variation,
     wasserstein,
 )
 from detectors.distance.align import align, spread
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
-from detectors.distance.comparison import Comparison, Distance
+from detectors.distance.comparison import Comparison, Distance, VectorDistance
 from detectors.distance.matrices import Aligned, align_all, group_all
+from detectors.sketch.fourier import fourier_layout
+from detectors.sketch.moments import moments_layout
 
 __all__ = [
     "DISTANCES",
+    "VECTOR_DISTANCES",
     "Aligned",
     "Comparison",
     "Distance",
+    "VectorDistance",
     "align",
     "align_all",
     "coarsen",
@@ -71,6 +77,21 @@ DISTANCES: dict[str, Distance] = {
         _distance("proportion", proportion),
     )
 }
+
+VECTOR_DISTANCES: dict[str, VectorDistance] = {
+    distance.name: distance
+    for distance in (
+        VectorDistance("mmd", mmd.distance, fourier_layout, mmd.default_min_effect, p_values=True),
+        VectorDistance(
+            "reconstruction",
+            reconstruction.distance,
+            moments_layout,
+            reconstruction.default_min_effect,
+            p_values=False,
+        ),
+    )
+}
+"""Distances of summaries of vectors (`detectors.sketch.vector`); they are not among the detectors of a service yet."""
 
 
 def find(name: str) -> Distance:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detectors.sketch.vector import VectorLayout
+
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[Any]
 
@@ -82,6 +84,31 @@ class Distance:
             If the shapes differ or are not matrices, or a count is negative or not finite.
         """
         return self.compare(reference, current, positions)
+
+
+@dataclass(frozen=True)
+class VectorDistance:
+    """An entry of `detectors.distance.VECTOR_DISTANCES`.
+
+    Parameters
+    ----------
+    name
+        The name of the distance.
+    compare
+        ``compare(layout, reference, current) -> Comparison``: one summary of each side for each series.
+    derive
+        ``derive(values) -> layout``, from baseline vectors, float64[n, dimension].
+    default_min_effect
+        The smallest effect that is material unless the user says otherwise.
+    p_values
+        Whether there is a test.
+    """
+
+    name: str
+    compare: Callable[..., Comparison]
+    derive: Callable[..., VectorLayout]
+    default_min_effect: float
+    p_values: bool
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def chi2_sf(x: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     >>> chi2_sf([3.841458820694124, 0.0], 1).round(12).tolist()
     [0.05, 1.0]
     """
-    values, degrees = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(df, np.float64))
+    values, degrees = _broadcast(np.asarray(x, np.float64), df)
     out = np.empty(values.size)
     _chi2_sf(values.ravel(), degrees.ravel(), out)
     return out.reshape(values.shape)
@@ -106,12 +106,21 @@ def student_t_isf(p: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     >>> student_t_isf([0.5, 0.025], 10).round(12).tolist()
     [0.0, 2.228138851986]
     """
-    values, degrees = np.broadcast_arrays(_probabilities(p), np.asarray(df, np.float64))
+    values, degrees = _broadcast(_probabilities(p), df)
     if not (degrees > 0).all():
         raise ValueError("degrees of freedom must be positive")
     out = np.empty(values.size)
     _student_t_isf(values.ravel(), degrees.ravel(), out)
     return out.reshape(values.shape)
+
+
+def _broadcast(values: Floats, df: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Bring both to one shape, as arrays of their own: what NumPy broadcasts is not to be written to."""
+    shape = np.broadcast_shapes(values.shape, np.shape(df))
+    out: tuple[Floats, Floats] = (np.empty(shape), np.empty(shape))
+    out[0][...] = values
+    out[1][...] = df
+    return out
 
 
 def _probabilities(p: npt.ArrayLike) -> Floats:

@@ -2,6 +2,8 @@
 
 from detectors.sketch.category import INVALID, CategoryFold, CategoryLayout, CategorySummary, sum_categories
 from detectors.sketch.coded import Coded
+from detectors.sketch.fourier import FourierLayout, fourier_layout
+from detectors.sketch.moments import MomentsLayout, moments_layout
 from detectors.sketch.numeric import (
     NumericFold,
     NumericLayout,
@@ -11,6 +13,7 @@ from detectors.sketch.numeric import (
     sum_summaries,
     universal_layout,
 )
+from detectors.sketch.vector import VectorFold, VectorSummary, sum_vectors
 
 __all__ = [
     "INVALID",
@@ -18,12 +21,19 @@ __all__ = [
     "CategoryLayout",
     "CategorySummary",
     "Coded",
+    "FourierLayout",
+    "MomentsLayout",
     "NumericFold",
     "NumericLayout",
     "NumericSummary",
+    "VectorFold",
+    "VectorSummary",
+    "fourier_layout",
     "linear_layout",
+    "moments_layout",
     "quantile_layout",
     "sum_categories",
     "sum_summaries",
+    "sum_vectors",
     "universal_layout",
 ]
