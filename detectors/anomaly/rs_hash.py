@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.vectors import is_usable, mixed, outlying, selected, widen
 from detectors.contract import FloatArray, Parameter, Scorer
-from detectors.kernel import MAX_ABS, inlined, kernel
+from detectors.kernel import inlined, kernel
 
 __all__ = ["RS_HASH"]
 
@@ -31,67 +32,6 @@ _FARTHEST = 64.0  # units from the median; cells beyond are one
 _MASK = 0xFFFFFFFF
 _MOST_FEATURES = 20  # of a grid
 _RESCALED = 2.0**64  # the weight of an observation at which all counts are divided by it
-
-
-@kernel
-def mixed(key: int, word: int) -> int:
-    """Return 32 bits that look random, of the bits of `key` and `word`; no product leaves 63 bits."""
-    x = (key ^ (word * 0x1E3779B9)) & _MASK
-    x ^= x >> 16
-    x = (x * 0x7FEB352D) & _MASK
-    x ^= x >> 15
-    x = (x * (0x846CA68B - (1 << 32))) & _MASK
-    return x ^ (x >> 16)
-
-
-@inlined
-def is_usable(x: FloatArray) -> bool:
-    """Whether every number of an observation can be absorbed."""
-    usable = True
-    for q in range(x.size):
-        usable &= abs(x[q]) <= MAX_ABS
-    return usable
-
-
-@inlined
-def widen(low: FloatArray, high: FloatArray, x: FloatArray, is_first: bool) -> None:
-    """Take `x` into the limits."""
-    for q in range(x.size):
-        low[q] = x[q] if is_first else min(low[q], x[q])
-        high[q] = x[q] if is_first else max(high[q], x[q])
-
-
-@inlined
-def outlying(low: FloatArray, high: FloatArray, x: FloatArray) -> float:
-    """Return how far `x` is beyond the limits: 0 within, 1 as far as they are from each other, 8 at most."""
-    farthest = 0.0
-    for q in range(x.size):
-        beyond = max(low[q] - x[q], x[q] - high[q])
-        if beyond > 0.0:
-            farthest = max(farthest, beyond / (beyond + (high[q] - low[q])))
-    return 8.0 * farthest * farthest * farthest
-
-
-@kernel
-def selected(values: FloatArray, rank: int) -> float:
-    """Return the value that would be at place `rank` if they were sorted; they are reordered (Hoare 1961)."""
-    left, right = 0, values.size - 1
-    while left < right:
-        pivot, i, j = values[rank], left, right
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while pivot < values[j]:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if j < rank:
-            left = i
-        if rank < i:
-            right = j
-    return float(values[rank])
 
 
 @kernel

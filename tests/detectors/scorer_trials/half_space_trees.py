@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from detectors.anomaly.half_space_trees import mixed
+from detectors.anomaly.vectors import mixed
 from tests.detectors.trial import ScorerTrial
 
 Rows = list[list[float]]

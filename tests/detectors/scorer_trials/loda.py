@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from detectors.anomaly.loda import mixed
+from detectors.anomaly.vectors import mixed
 from tests.detectors.trial import ScorerTrial
 
 

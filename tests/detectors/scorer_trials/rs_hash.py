@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.anomaly.rs_hash import mixed
+from detectors.anomaly.vectors import mixed
 from tests.detectors.trial import ScorerTrial
 
 Vector = list[float]
