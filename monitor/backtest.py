@@ -20,7 +20,7 @@ from monitor.judges import Judges, follow
 from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
-from monitor.watch import PER_EVENT, Watch
+from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
@@ -281,8 +281,8 @@ def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> 
     for name in (name for cut in watch.slices for name in cut.names.values()):
         if name not in segments:
             found[f"[{name}]"] = "no panes of this segment are stored"
-    for signal, uses in watch.uses.items():
-        for detector in (name for name in uses if name in PER_EVENT):
+    for signal in watch.uses:
+        for detector in watch.detectors_for(signal):
             found[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
     return found
 

@@ -16,8 +16,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import Bank
-from detectors.drift import find
 from detectors.sketch import CategoryFold, CategoryLayout, Coded, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.erasures import ErasedEvents, ErasureList
@@ -25,6 +23,7 @@ from monitor.events import KEPT, REJECTED, Events, Name, Problem
 from monitor.keep import Keeper
 from monitor.packed import Texts
 from monitor.panes import category_columns, numeric_columns, pane_columns
+from monitor.per_event import PerEvent
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.seen import SeenIds, digests
 from monitor.watch import Slices, Watch
@@ -100,11 +99,7 @@ class PartitionFold:
         self._count = np.zeros(0, dtype=np.int64)
         self._numbers = NumericFold(_layouts(watch, self._numeric, NumericLayout))
         self._names = CategoryFold(_layouts(watch, self._category, CategoryLayout))
-        self._banks = {
-            (signal, name): Bank(find(name), params)
-            for signal in self._numeric
-            for name, params in watch.detectors_for(signal).items()
-        }
+        self._per_event = PerEvent(watch, self._numeric)
         self._seen = SeenIds()
         self._late_reported = (0, 0)
 
@@ -236,8 +231,7 @@ class PartitionFold:
 
     def _add_version(self, version: str) -> int:
         self._versions.append(version)
-        for bank in self._banks.values():
-            bank.resize(len(self._versions))
+        self._per_event.add_series()
         return len(self._versions) - 1
 
     def _base_rows(self, pane: Integers, late_at: Integers, version: Integers) -> tuple[Integers, dict[int, Key]]:
@@ -279,26 +273,27 @@ class PartitionFold:
         self._names.fold(rows, category)
 
     def _detect(self, batch: Events, version: Integers, gone: NDArray[np.bool_] | None, out: Folded) -> None:
-        for (signal, name), bank in self._banks.items():
-            column = batch.numeric[self._numeric.index(signal)]
-            flags = bank.update_one(0, column) if len(self._versions) == 1 else bank.update(version, column)
-            for i in flags.drifts().tolist():
+        for fired in self._per_event.update(version, batch.numeric):
+            shared = {
+                "model": self._watch.name,
+                "signal": fired.signal,
+                "detector": fired.detector,
+                "topic": self._topic,
+                "partition": self._partition,
+                "status": fired.status,
+            }
+            for place, i in enumerate(fired.places.tolist()):
                 if gone is not None and gone[i]:
                     continue
                 row = {
-                    "model": self._watch.name,
-                    "signal": signal,
                     "version": self._versions[int(version[i])],
-                    "detector": name,
-                    "topic": self._topic,
-                    "partition": self._partition,
                     "offset": int(batch.offsets[i]),
                     "event_ms": int(batch.event_ms[i]),
-                    "value": float(column[i]),
-                    "score": float(flags.score[i]),
-                    "status": "drift",
+                    "value": float(fired.value[place]),
+                    "score": float(fired.score[place]),
+                    "level": float(fired.level[place]),
                 }
-                add_row(out.findings, row)
+                add_row(out.findings, shared | row)
 
     def _emit_closed(self, out: Folded) -> None:
         """Panes that the watermark has passed; additions to closed panes once it has left the pane it stood in."""
@@ -344,7 +339,7 @@ class PartitionFold:
             "counts": self._count[rows],
             "numbers": self._numbers.snapshot(rows),
             "names": self._names.snapshot(rows),
-            "banks": {f"{signal}|{name}": bank.snapshot() for (signal, name), bank in self._banks.items()},
+            "banks": self._per_event.snapshot(),
             "seen": self._seen.snapshot(),
         }
 
@@ -371,8 +366,7 @@ class PartitionFold:
         self._count[rows] = state["counts"]
         self._numbers.restore(rows, state["numbers"])
         self._names.restore(rows, state["names"])
-        for (signal, name), bank in self._banks.items():
-            bank.restore(state["banks"][f"{signal}|{name}"])
+        self._per_event.restore(state["banks"])
         self._seen.restore(state["seen"])
         return True
 

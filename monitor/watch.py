@@ -28,20 +28,17 @@ from detectors.sketch import (
 )
 from monitor.config import Configuration, Model
 from monitor.config.model import FieldSpec, ModelSpec, SegmentSpec, SourceSpec
-from monitor.config.references import uses_for
+from monitor.config.references import WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
-__all__ = ["PER_EVENT", "Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
+__all__ = ["Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
 
 Layout = NumericLayout | CategoryLayout
 Summary = NumericSummary | CategorySummary
 
 _ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
 """What decides which events are stored, and nothing else."""
-
-PER_EVENT = ("adwin", "page_hinkley", "cusum")
-"""Detectors that need every observation in order: they run in ingest."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +128,8 @@ class Watch:
         return source.kind != "features" or kinds == {"features"}
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
-        """Per-event detectors on ``signal``."""
-        return {name: params for name, params in self.uses.get(signal, {}).items() if name in PER_EVENT}
+        """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""
+        return {name: params for name, params in self.uses.get(signal, {}).items() if name not in WINDOWED}
 
 
 def segment_name(by: Sequence[str], values: Sequence[str]) -> str:

@@ -103,7 +103,10 @@ class Finding(BaseModel):
     event_ms: int
     value: float | None
     score: float | None
-    status: Status
+    status: Literal["drift", "anomaly"] = Field(description="that things are different from here on, or only here")
+    level: float | None = Field(
+        default=None, description="how an anomaly's score compares with those before: 0 to 1; null for a drift"
+    )
 
 
 class Findings(Paged):

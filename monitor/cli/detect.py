@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from detectors.anomaly import AnomalyBank
+    from detectors.bank import Bank
     from monitor.dataset import Dataset
 
 __all__ = ["command"]
@@ -22,10 +25,10 @@ __all__ = ["command"]
 @click.command("detect")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--column", required=True, help="The column to look at.")
-@click.option("--detector", required=True, help="adwin, page_hinkley, cusum …; see `leeway detectors`.")
+@click.option("--detector", required=True, help="adwin, cusum, robust_z …; see `leeway detectors`.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--warnings", is_flag=True, help="Print warnings as well as drifts.")
-@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if there is a drift.")
+@click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if there is a drift or an anomaly.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per line; this is the default.")
 @click.pass_context
 def command(
@@ -41,33 +44,69 @@ def command(
 ) -> None:
     """Run a detector over a column of FILE (CSV, Parquet or JSON lines), top to bottom.
 
-    Prints one JSON object per drift: the row's index, counted from 0, and the detector's score there. Values that are
-    missing or no numbers are left out, and counted on stderr.
+    Prints one JSON object per drift or anomaly: the row's index, counted from 0, and the detector's score there, with
+    the level of an anomaly. Values that are missing or no numbers are left out, and counted on stderr.
     """
     import numpy as np
 
+    from detectors.anomaly import SCORERS, AnomalyBank
     from detectors.bank import Bank
-    from detectors.contract import DRIFT, OK, WARNING, ParameterError
-    from detectors.drift import UnknownDetectorError, find
+    from detectors.contract import ParameterError
+    from detectors.drift import DETECTORS, UnknownDetectorError, find
     from monitor.dataset import read_dataset
     from monitor.errors import InputError
 
+    parameters = _parameters(settings)
     try:
-        bank = Bank(find(detector), _parameters(settings), series=1)
-    except (ParameterError, UnknownDetectorError) as error:
+        scorer = SCORERS.get(detector)
+        bank = AnomalyBank(scorer, parameters, series=1) if scorer else Bank(find(detector), parameters, series=1)
+    except ParameterError as error:
         raise InputError(str(error)) from error
+    except UnknownDetectorError as error:
+        raise InputError(_unknown(detector, [*DETECTORS, *SCORERS])) from error
     values = _values(read_dataset(file), column)
     usable = np.flatnonzero(np.isfinite(values))
-    flags = bank.update_one(0, values[usable])
-    shown = np.flatnonzero(flags.flag != OK) if warnings else flags.drifts()
-    names = {WARNING: "warning", DRIFT: "drift"}
-    for place in shown.tolist():
-        status = names[int(flags.flag[place])]
-        as_json({"index": int(usable[place]), "score": float(flags.score[place]), "status": status})
-    drifts = len(flags.drifts())
-    click.echo(f"{len(usable)} values, {len(values) - len(usable)} skipped, {drifts} drifts", err=True)
-    if drifts and fail_on_alert:
+    found = _anomalies(bank, values[usable]) if isinstance(bank, AnomalyBank) else _changes(bank, values[usable])
+    fired = [row for row in found if row["status"] != "warning"]
+    for row in found if warnings else fired:
+        as_json(row | {"index": int(usable[row["index"]])})
+    noun = "anomalies" if scorer else "drifts"
+    click.echo(f"{len(usable)} values, {len(values) - len(usable)} skipped, {len(fired)} {noun}", err=True)
+    if fired and fail_on_alert:
         ctx.exit(1)
+
+
+def _unknown(detector: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(detector, known, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"there is no per-event detector {detector!r}; {hint}they are {', '.join(known)}"
+
+
+def _changes(bank: Bank, values: NDArray[np.float64]) -> list[dict[str, Any]]:
+    from detectors.contract import DRIFT, WARNING
+
+    score, flag = bank.update_one(0, values)
+    names = {WARNING: "warning", DRIFT: "drift"}
+    return [
+        {"index": place, "score": float(score[place]), "status": names[code]}
+        for place, code in enumerate(flag.tolist())
+        if code in names
+    ]
+
+
+def _anomalies(bank: AnomalyBank, values: NDArray[np.float64]) -> list[dict[str, Any]]:
+    import numpy as np
+
+    scores = bank.update(np.zeros(len(values), dtype=np.int64), values)
+    return [
+        {
+            "index": place,
+            "score": float(scores.score[place]),
+            "level": float(scores.level[place]),
+            "status": "anomaly",
+        }
+        for place in scores.anomalies().tolist()
+    ]
 
 
 def _parameters(settings: tuple[str, ...]) -> dict[str, object]:

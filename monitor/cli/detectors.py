@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.output import as_json, as_table
+
+if TYPE_CHECKING:
+    from detectors.contract import Described
 
 __all__ = ["command", "described"]
 
@@ -64,20 +67,23 @@ def _windowed() -> list[dict[str, Any]]:
 
 
 def _per_event() -> list[dict[str, Any]]:
+    from detectors.anomaly import SCORERS, with_levels
     from detectors.drift import DETECTORS
 
-    return [
-        {
-            "name": name,
-            "kind": "per event",
-            "summary": detector.summary,
-            "fits": ["numeric"],
-            "statistic": detector.statistic,
-            "reference": detector.reference,
-            "parameters": [vars(parameter) for parameter in detector.parameters],
-        }
-        for name, detector in DETECTORS.items()
-    ]
+    changes = [_described("per event", detector) for detector in DETECTORS.values()]
+    return changes + [_described("anomaly", with_levels(scorer)) for scorer in SCORERS.values()]
+
+
+def _described(kind: str, detector: Described) -> dict[str, Any]:
+    return {
+        "name": detector.name,
+        "kind": kind,
+        "summary": detector.summary,
+        "fits": ["numeric"],
+        "statistic": detector.statistic,
+        "reference": detector.reference,
+        "parameters": [vars(parameter) for parameter in detector.parameters],
+    }
 
 
 def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,14 +37,14 @@ def command(*, model: str, signal: str | None, version: str | None, detector: st
 
 
 def _show(rows: Iterable[Row]) -> None:
-    columns = ("signal", "version", "detector", "status", "value", "score", "topic", "partition", "offset")
+    columns = ("signal", "version", "detector", "status", "value", "score", "level", "topic", "partition", "offset")
     as_table(
-        ("time", *columns),
-        (
-            (
-                when(row["event_ms"]),
-                *(number(row[name]) if name in ("value", "score") else row[name] for name in columns),
-            )
-            for row in rows
-        ),
+        ("time", *columns), ((when(row["event_ms"]), *(_cell(name, row[name]) for name in columns)) for row in rows)
     )
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "level":
+        # Levels of anomalies differ only in what comes after some nines.
+        return "" if value is None or math.isnan(value) else f"{value:.8f}"
+    return number(value) if name in ("value", "score") else value

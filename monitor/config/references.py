@@ -3,8 +3,9 @@
 A rule names a detector in one of two ways. With a pattern (``feature:*``) the detector is applied wherever it fits,
 so that one rule serves numbers and categories; with the exact name of a signal it must fit.
 
-The windowed detectors stand here, in :data:`WINDOWED`; the per-event ones in ``detectors.drift.DETECTORS``, which is
-imported only when a rule names one of them: it brings the compiler along, and ``leeway check`` should answer at once.
+The windowed detectors stand here, in :data:`WINDOWED`; the per-event ones in ``detectors.drift.DETECTORS`` and
+``detectors.anomaly.SCORERS``, which are imported only when a rule names one of them: ``leeway check`` should answer at
+once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from monitor.config.model import FieldSpec, Model, Rule, Use
 
 if TYPE_CHECKING:
-    from detectors.contract import Detector
+    from detectors.contract import Described
 
 __all__ = ["ALIASES", "VOLUME", "WINDOWED", "Params", "Windowed", "is_pattern", "uses_for", "wrong_rules"]
 
@@ -179,10 +180,11 @@ def _fits(name: str) -> frozenset[str]:
     return WINDOWED[name].fits if name in WINDOWED else frozenset({"numeric"})
 
 
-def _per_event() -> Mapping[str, Detector]:
+def _per_event() -> Mapping[str, Described]:
+    from detectors.anomaly import SCORERS, with_levels
     from detectors.drift import DETECTORS
 
-    return DETECTORS
+    return {**DETECTORS, **{name: with_levels(scorer) for name, scorer in SCORERS.items()}}
 
 
 def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]]) -> Iterator[tuple[Path_, str]]:

@@ -109,7 +109,7 @@ TABLES: dict[str, Table] = {
         _table(
             "findings",
             "model:str signal:str version:str detector:str topic:str partition:int offset:int event_ms:int value:float "
-            "score:float status:str",
+            "score:float status:str level:float",
             "model signal version detector topic partition offset",
         ),
         # The log of alert transitions; signals and labels are JSON.

@@ -43,6 +43,8 @@ from tests.cli.console import Console, with_rules
         ('{on: "feature:*", use: [psi: {min_effect: -1}]}', "use.0.psi.min_effect", "at least 0, got -1"),
         ('{on: "feature:*", use: [psi: {min_effect: yes}]}', "use.0.psi.min_effect", "is a number of at least 0"),
         ('{on: "prediction:*", use: [adwin: {detla: 1}]}', "use.0.adwin.detla", "did you mean 'delta'?"),
+        ('{on: "feature:amount", use: [robustz]}', "use.0", "did you mean 'robust_z'?"),
+        ('{on: "feature:amount", use: [robust_z: {history: 1}]}', "use.0.robust_z.history", "an integer from 128"),
         ('{on: "prediction:*", use: [adwin: {delta: 2}]}', "use.0.adwin.delta", "allowed is a number from"),
         ('{on: "prediction:*", use: [page_hinkley: {mode: sideways}]}', "use.0.page_hinkley.mode", "up, down, both"),
     ],

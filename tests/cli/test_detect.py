@@ -55,11 +55,24 @@ def test_values_that_are_no_numbers_are_left_out_and_rows_keep_their_index(tmp_p
     assert said.err.startswith("600 values, 3 skipped")
 
 
+def test_an_anomaly_is_printed_with_its_score_and_level(tmp_path: Path, leeway: Console) -> None:
+    values = [float(x) for x in np.random.default_rng(6).normal(20.0, 2.0, 1000)]
+    values[700] = 90.0
+    said = leeway("detect", write(tmp_path, "csv", values), "--column", "x", "--detector", "robust_z")
+    (anomaly,) = said.lines
+    assert (anomaly["index"], anomaly["status"]) == (700, "anomaly")
+    assert anomaly["score"] > 25.0
+    assert 1.0 - 1e-5 < anomaly["level"] <= 1.0
+    assert said.err == "1000 values, 0 skipped, 1 anomalies\n"
+
+
 def test_a_drift_fails_when_that_is_asked_for(tmp_path: Path, leeway: Console) -> None:
     file = write(tmp_path, "csv", VALUES)
     asked = ("detect", file, "--column", "x", "--fail-on-alert", "--detector")
     assert leeway(*asked, "adwin").code == 1
     assert leeway(*asked, "page_hinkley", "--set", "threshold=1e9").code == 0
+    assert leeway(*asked, "robust_z", "--set", "false_alarm_rate=0.1").code == 1
+    assert leeway(*asked, "robust_z", "--set", "false_alarm_rate=1e-12").code == 0
 
 
 @pytest.mark.parametrize(
@@ -67,6 +80,8 @@ def test_a_drift_fails_when_that_is_asked_for(tmp_path: Path, leeway: Console) -
     [
         (["--column", "z", "--detector", "adwin"], "values.csv: no column 'z'; it has x"),
         (["--column", "x", "--detector", "adwim"], "did you mean 'adwin'?"),
+        (["--column", "x", "--detector", "robustz"], "did you mean 'robust_z'?"),
+        (["--column", "x", "--detector", "robust_z", "--set", "windo=9"], "did you mean 'window'?"),
         (["--column", "x", "--detector", "adwin", "--set", "delta=2"], "adwin: delta=2 is not allowed"),
         (["--column", "x", "--detector", "adwin", "--set", "detla=2"], "did you mean 'delta'?"),
         (["--column", "x", "--detector", "adwin", "--set", "delta"], "'delta' is not NAME=VALUE"),
@@ -88,17 +103,22 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, leeway: Console) -> Non
 
 
 def test_every_detector_is_listed_with_its_parameters(leeway: Console) -> None:
+    from detectors.anomaly import SCORERS
     from detectors.drift import DETECTORS
     from monitor.config.references import WINDOWED
 
     said = leeway("detectors", "--json")
     (listed,) = (json.loads(said.out),)
-    assert [detector["name"] for detector in listed] == [*WINDOWED, *DETECTORS]
+    assert [detector["name"] for detector in listed] == [*WINDOWED, *DETECTORS, *SCORERS]
     by_name = {detector["name"]: detector for detector in listed}
     assert [parameter["name"] for parameter in by_name["adwin"]["parameters"]] == [
         parameter.name for parameter in DETECTORS["adwin"].parameters
     ]
     assert by_name["volume"]["parameters"][0]["default"] == 0.5
+    assert [parameter["name"] for parameter in by_name["robust_z"]["parameters"]][-2:] == [
+        "false_alarm_rate",
+        "history",
+    ]
     text = leeway("detectors").out
     for detector in detectors.described():
         for parameter in detector["parameters"]:

@@ -48,6 +48,7 @@ SPEC: dict[str, Any] = {
         "rules": [
             {"on": "prediction:score", "use": [{"adwin": {"delta": 0.01}}]},
             {"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 80}}]},
+            {"on": "feature:amount", "use": [{"robust_z": {"false_alarm_rate": 0.01, "history": 500}}]},
         ],
     },
     "alerts": {"resolve_after": "6h"},

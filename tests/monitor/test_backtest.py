@@ -184,6 +184,7 @@ def test_what_is_not_stored_is_named(stored: Store) -> None:
         "[country=ES]": "no panes of this segment are stored",
         "prediction:score adwin": "sees every event, and panes hold none: replay the events",
         "feature:amount page_hinkley": "sees every event, and panes hold none: replay the events",
+        "feature:amount robust_z": "sees every event, and panes hold none: replay the events",
     }
 
 

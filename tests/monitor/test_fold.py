@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -35,6 +36,7 @@ BANKS = {
         rules=[
             {"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 5, "min_instances": 5}}]},
             {"on": "prediction:score", "use": [{"adwin": {"delta": 0.3}}, {"cusum": {"mean": 0.0, "sd": 1.0}}]},
+            {"on": "feature:debts", "use": [{"robust_z": {"warm_up": 8, "history": 128, "false_alarm_rate": 0.3}}]},
         ]
     )
 }
@@ -169,11 +171,24 @@ def test_a_checkpoint_at_any_cut_and_a_replay_from_before_it_change_no_bit(
 
 
 def test_findings_come_from_detectors_of_each_version() -> None:
-    _, findings, _ = joined(folded(fold_of(), events_at(times_of([1] * 400))))
+    _, findings, _ = joined(folded(fold_of(), events_at(times_of([1] * 900))))
     rows = [json.loads(row) for row in findings]
-    assert {row["detector"] for row in rows} == {"page_hinkley", "adwin", "cusum"}
+    assert {row["detector"] for row in rows} == {"page_hinkley", "adwin", "cusum", "robust_z"}
     assert {row["version"] for row in rows} == {"v1", "v2"}
     assert all(row["topic"] == "loans" and row["partition"] == 3 and row["offset"] % 2 == 0 for row in rows)
+
+
+def test_an_anomaly_is_a_finding_of_one_observation_with_its_level() -> None:
+    events = events_at(times_of([1] * 900))
+    _, findings, _ = joined(folded(fold_of(), events))
+    rows = [json.loads(row) for row in findings]
+    for row in rows:
+        assert row["status"] == ("anomaly" if row["detector"] == "robust_z" else "drift")
+        assert math.isnan(row["level"]) == (row["status"] == "drift")
+    anomalies = [row for row in rows if row["status"] == "anomaly"]
+    assert all(0.7 < row["level"] <= 1.0 for row in anomalies)
+    column = WATCH.signals_of(WATCH.model.spec.sources[0])[0].index("feature:debts")
+    assert all(row["value"] == events.numeric[column, row["offset"] // 2] for row in anomalies)
 
 
 def at_minutes(*minutes: int, ids: list[str | None] | None = None) -> Events:
