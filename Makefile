@@ -26,7 +26,7 @@ endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
 test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=2 processes
-	@.ci/packages docker-compose clickhouse-server openssl
+	@.ci/packages docker-compose clickhouse-server openssl go
 	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 lint: $(installed) ## check format, style and types

@@ -1,7 +1,7 @@
 """The configuration tree, loading, located errors and the JSON schema."""
 
-from monitor.config.load import ConfigError, Configuration, Mistake, load
+from monitor.config.load import ConfigError, Configuration, Mistake, load, load_alerting
 from monitor.config.model import Model
 from monitor.config.service import Service
 
-__all__ = ["ConfigError", "Configuration", "Mistake", "Model", "Service", "load"]
+__all__ = ["ConfigError", "Configuration", "Mistake", "Model", "Service", "load", "load_alerting"]

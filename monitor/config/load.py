@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from monitor.config.alerting import Alerting, is_alertmanagers
 from monitor.config.model import Model
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_files, wrong_formats
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Configuration", "Mistake", "load"]
+__all__ = ["ConfigError", "Configuration", "Mistake", "load", "load_alerting"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 T = TypeVar("T", Model, Service)
@@ -131,6 +132,30 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     )
 
 
+def load_alerting(path: str | os.PathLike[str]) -> Alerting:
+    """Load a file of Alertmanager's.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found, and everything that is not supported.
+    """
+    if not Path(path).is_file():
+        raise ConfigError([Mistake(str(path), 0, "", "no such file")])
+    documents = list(_read(Path(path)))
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise ConfigError([Mistake(str(path), 0, "", "expected a mapping with a route, as Alertmanager has it")])
+    [document] = documents
+    try:
+        alerting = Alerting.model_validate(document.value)
+    except ValidationError as error:
+        raise ConfigError(sorted({_located(document, item) for item in error.errors()})) from None
+    wrong = [document.mistake(place, message) for place, message in alerting.wrong_names(())]
+    if wrong:
+        raise ConfigError(sorted(wrong))
+    return alerting
+
+
 def _assemble(documents: list[_Document], root: Path) -> Configuration:
     mistakes: list[Mistake] = []
     services = [d for d in documents if isinstance(d.value, dict) and d.value.get("kind") == "Service"]
@@ -205,7 +230,8 @@ def _located(document: _Document, item: Any) -> Mistake:
             path.append(part)
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        message = "unknown key"
+        known = is_alertmanagers(str(path[-1]))
+        message = "Alertmanager knows this key, but Leeway does not support it" if known else "unknown key"
     elif item["type"] == "missing":
         message = "required key is missing"
     return document.mistake(tuple(path), message)

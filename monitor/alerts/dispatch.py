@@ -1,0 +1,278 @@
+"""Groups of alerts, and when each is told: Alertmanager's dispatcher as a state machine that is handed the time.
+
+An alert goes into a group for each route that tells about it. A new group waits `group_wait` for more, and is looked
+at every `group_interval` from then on. At each look what is inhibited, silenced, or muted by the time is left out, and
+each receiver is told unless it knows everything already. What is over leaves the group once every receiver has taken
+that look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.alerts.inhibition import Inhibition
+from monitor.alerts.intervals import Interval
+from monitor.alerts.routes import Route
+from monitor.alerts.sent import Sent, why_told
+from monitor.alerts.silences import Silences
+from monitor.alerts.told import Told
+
+__all__ = ["Dispatcher", "Flush", "Group", "Reason", "Target"]
+
+SWEEP_MS = 30_000
+"""How often groups without alerts are dropped."""
+
+FORGET_MS = 1_800_000
+"""How often alerts that are over are dropped from what is known of all alerts."""
+
+PATIENCE_MS = 10_000
+"""A look takes at least this long before it counts as failed, else `group_interval`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One entry of a receiver.
+
+    Attributes
+    ----------
+    receiver : str
+    number : int
+        Of the entry within the receiver.
+    send_resolved : bool
+    """
+
+    receiver: str
+    number: int = 0
+    send_resolved: bool = True
+
+    @property
+    def name(self) -> str:
+        """Unique among all entries."""
+        return f"{self.receiver}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a receiver is told, or not, about an alert or a group.
+
+    Attributes
+    ----------
+    told : bool
+    why : str
+        ``inhibited``, ``silenced``, ``muted``, ``sent`` or ``known``.
+    detail : str
+    fingerprint : str
+        Empty if it is about the whole group.
+    target : str
+        Empty if it is about every entry of the receiver.
+    """
+
+    told: bool
+    why: str
+    detail: str
+    fingerprint: str = ""
+    target: str = ""
+
+
+@dataclass
+class Group:
+    """Alerts that are told together."""
+
+    route: Route
+    labels: Mapping[str, str]
+    key: str
+    next_ms: int
+    alerts: dict[str, Told] = field(default_factory=dict)
+    was_flushed: bool = False
+    flush: Flush | None = None
+
+    def put(self, alert: Told, now_ms: int) -> None:
+        """Take up an alert; one that began long ago does not wait for others."""
+        self.alerts[alert.fingerprint] = alert
+        if not self.was_flushed and alert.starts_ms + self.route.options.group_wait_ms < now_ms:
+            self.next_ms = now_ms
+
+
+@dataclass
+class Flush:
+    """One look at a group: who is to be told what.
+
+    Attributes
+    ----------
+    group : Group
+    at_ms : int
+    targets : dict of Target to tuple of Told
+        What to send; it may be nothing, where only ends are new to a receiver that does not want them.
+    firing, resolved : frozenset of str
+        Fingerprints that are noted as told.
+    reasons : list of Reason
+    """
+
+    group: Group
+    at_ms: int
+    over: tuple[Told, ...]
+    targets: dict[Target, tuple[Told, ...]] = field(default_factory=dict)
+    firing: frozenset[str] = frozenset()
+    resolved: frozenset[str] = frozenset()
+    reasons: list[Reason] = field(default_factory=list)
+    waiting: set[Target] = field(default_factory=set)
+    failed: bool = False
+
+    @property
+    def until_ms(self) -> int:
+        """When those that have not been told by then count as failed."""
+        return self.at_ms + max(PATIENCE_MS, self.group.route.options.group_interval_ms)
+
+
+class Dispatcher:
+    """All groups.
+
+    Parameters
+    ----------
+    root : Route
+    targets : mapping of str to sequence of Target
+        The entries of each receiver.
+    inhibition : Inhibition
+    silences : Silences
+    intervals : mapping of str to sequence of Interval
+    sent : dict of (str, str) to Sent
+        By group key and target: what was told before, kept up to date.
+    now_ms : int
+    """
+
+    def __init__(
+        self,
+        root: Route,
+        targets: Mapping[str, Sequence[Target]],
+        inhibition: Inhibition,
+        silences: Silences,
+        intervals: Mapping[str, Sequence[Interval]],
+        sent: dict[tuple[str, str], Sent],
+        now_ms: int,
+    ) -> None:
+        self.root, self.silences, self.sent = root, silences, sent
+        self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
+        self._known: dict[str, Told] = {}
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._sweep_ms, self._forget_ms = now_ms + SWEEP_MS, now_ms + FORGET_MS
+
+    @property
+    def groups(self) -> list[Group]:
+        """Every group, also those whose alerts are gone and that are not dropped yet."""
+        return list(self._groups.values())
+
+    def put(self, alert: Told, now_ms: int) -> list[Group]:
+        """Take up an alert, or what has become of it; return the groups that it is in."""
+        self._sweep(now_ms)
+        alert = alert.after(self._known.get(alert.fingerprint))
+        self._known[alert.fingerprint] = alert
+        self._inhibition.put(alert)
+        found = [self._group(route, alert, now_ms) for route in self.root.matching(alert.labels)]
+        for group in found:
+            group.put(alert, now_ms)
+        return found
+
+    def _group(self, route: Route, alert: Told, now_ms: int) -> Group:
+        key = route.group_key(alert.labels)
+        group = self._groups.get((route.id, key))
+        if group is None:
+            labels = route.options.group_of(alert.labels)
+            group = Group(route, labels, key, now_ms + route.options.group_wait_ms)
+            self._groups[route.id, key] = group
+        return group
+
+    def due_ms(self) -> int | None:
+        """When something has to be done next, if nothing comes; None if never."""
+        return min((group.next_ms for group in self._groups.values() if group.flush is None), default=None)
+
+    def due(self, now_ms: int) -> list[Flush]:
+        """Look at the groups whose time has come; return the looks at which somebody may be told."""
+        self._sweep(now_ms)
+        ready = [group for group in self._groups.values() if group.next_ms <= now_ms and group.flush is None]
+        flushes = []
+        for group in sorted(ready, key=lambda group: group.next_ms):
+            group.next_ms = now_ms + group.route.options.group_interval_ms
+            group.was_flushed = True
+            if group.alerts:
+                group.flush = self._look(group, now_ms)
+                flushes.append(group.flush)
+                self._finish(group.flush)
+        return flushes
+
+    def settle(self, flush: Flush, target: Target, now_ms: int, *, delivered: bool) -> None:
+        """Note what became of a notification."""
+        if target not in flush.waiting:
+            return
+        if delivered:
+            self.sent[flush.group.key, target.name] = Sent(now_ms, flush.firing, flush.resolved)
+        flush.failed = flush.failed or not delivered
+        flush.waiting.discard(target)
+        self._finish(flush)
+
+    def _finish(self, flush: Flush) -> None:
+        """What is over leaves the group, if every receiver has taken the look and nothing has changed since."""
+        group = flush.group
+        if flush.waiting or group.flush is not flush:
+            return
+        group.flush = None
+        for alert in () if flush.failed else flush.over:
+            if group.alerts.get(alert.fingerprint) is alert:
+                del group.alerts[alert.fingerprint]
+
+    def _look(self, group: Group, now_ms: int) -> Flush:
+        alerts = sorted(group.alerts.values(), key=lambda alert: (alert.starts_ms, alert.fingerprint))
+        flush = Flush(group, now_ms, tuple(alert for alert in alerts if alert.is_over(now_ms)))
+        left = self._without(alerts, flush, "inhibited", self._inhibited)
+        if left and (muted := group.route.muted(self._intervals, now_ms)):
+            flush.reasons.append(Reason(False, "muted", muted))
+            left = []
+        left = self._without(left, flush, "silenced", self._silenced)
+        if left:
+            self._tell(flush, left)
+        return flush
+
+    def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
+        found = {alert.fingerprint: by(alert, flush.at_ms) for alert in alerts}
+        flush.reasons += [Reason(False, why, detail, name) for name, detail in found.items() if detail is not None]
+        return [alert for alert in alerts if found[alert.fingerprint] is None]
+
+    def _inhibited(self, alert: Told, now_ms: int) -> str | None:
+        source = self._inhibition.by(alert.labels, now_ms)
+        return None if source is None else f"by alert {source.fingerprint}"
+
+    def _silenced(self, alert: Told, now_ms: int) -> str | None:
+        silence = self.silences.by(alert.fingerprint, alert.labels, now_ms)
+        return None if silence is None else f"by silence {silence.id}"
+
+    def _tell(self, flush: Flush, alerts: list[Told]) -> None:
+        over = {alert.fingerprint for alert in alerts if alert.is_over(flush.at_ms)}
+        flush.resolved = frozenset(over)
+        flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
+        repeat_ms = flush.group.route.options.repeat_interval_ms
+        for target in self._targets.get(flush.group.route.options.receiver, ()):
+            told, detail = why_told(
+                self.sent.get((flush.group.key, target.name)),
+                flush.firing,
+                flush.resolved,
+                flush.at_ms,
+                repeat_ms=repeat_ms,
+                send_resolved=target.send_resolved,
+            )
+            flush.reasons.append(Reason(told, "sent" if told else "known", detail, target=target.name))
+            if told:
+                wanted = [alert for alert in alerts if target.send_resolved or alert.fingerprint not in over]
+                flush.targets[target] = tuple(wanted)
+                flush.waiting.add(target)
+
+    def _sweep(self, now_ms: int) -> None:
+        """Drop groups without alerts, and alerts that are over, when it is time to."""
+        if now_ms >= self._sweep_ms:
+            self._groups = {key: group for key, group in self._groups.items() if group.alerts or group.flush}
+            self._sweep_ms += (now_ms - self._sweep_ms) // SWEEP_MS * SWEEP_MS + SWEEP_MS
+        if now_ms >= self._forget_ms:
+            for alert in [alert for alert in self._known.values() if alert.is_over(now_ms)]:
+                del self._known[alert.fingerprint]
+                self._inhibition.forget(alert)
+                self.silences.forget(alert.fingerprint)
+            self._forget_ms += (now_ms - self._forget_ms) // FORGET_MS * FORGET_MS + FORGET_MS

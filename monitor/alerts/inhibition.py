@@ -1,0 +1,97 @@
+"""Inhibition: while one alert is there, others that follow from it are not told.
+
+Alertmanager's rules (0.28): an alert that matches both sides of a rule does not inhibit, by that rule, another one that
+does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from monitor.alerts.matchers import Labels, Matcher, matches_all
+from monitor.alerts.told import Told
+
+__all__ = ["Inhibition", "Rule"]
+
+_Shared = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Alerts of the source keep those of the target quiet that share labels with them.
+
+    Parameters
+    ----------
+    source, target : sequence of Matcher
+    equal : sequence of str
+        Labels that both have to share; a label that both lack is shared.
+    """
+
+    source: Sequence[Matcher]
+    target: Sequence[Matcher]
+    equal: Sequence[str] = ()
+
+    def shared(self, labels: Labels) -> _Shared:
+        """Return the values that another alert has to share."""
+        return tuple(labels.get(name, "") for name in self.equal)
+
+
+@dataclass
+class _Sources:
+    """The alerts that one rule knows as its source, by what they share with targets."""
+
+    rule: Rule
+    found: dict[_Shared, dict[str, Told]] = field(default_factory=dict)
+
+    def put(self, alert: Told) -> None:
+        if matches_all(self.rule.source, alert.labels):
+            self.found.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
+
+    def forget(self, alert: Told) -> None:
+        alike = self.found.get(self.rule.shared(alert.labels), {})
+        alike.pop(alert.fingerprint, None)
+
+    def inhibiting(self, labels: Labels, now_ms: int) -> Told | None:
+        alike = self.found.get(self.rule.shared(labels))
+        if not alike or not matches_all(self.rule.target, labels):
+            return None
+        on_both_sides = matches_all(self.rule.source, labels)
+        for alert in alike.values():
+            if not alert.is_over(now_ms) and not (on_both_sides and matches_all(self.rule.target, alert.labels)):
+                return alert
+        return None
+
+
+class Inhibition:
+    """All rules, and the alerts that may inhibit.
+
+    Examples
+    --------
+    >>> from monitor.alerts.matchers import parse_matchers
+    >>> rule = Rule(parse_matchers("severity=critical"), parse_matchers("severity=info"), ["model"])
+    >>> inhibition = Inhibition([rule])
+    >>> inhibition.put(Told({"severity": "critical", "model": "fraud"}, starts_ms=0))
+    >>> inhibition.by({"severity": "info", "model": "fraud"}, now_ms=5).labels["severity"]
+    'critical'
+    >>> inhibition.by({"severity": "info", "model": "churn"}, now_ms=5) is None
+    True
+    """
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._sources = [_Sources(rule) for rule in rules]
+
+    def put(self, alert: Told) -> None:
+        """Take up an alert, or what has become of it."""
+        for sources in self._sources:
+            sources.put(alert)
+
+    def forget(self, alert: Told) -> None:
+        """Drop an alert that is over."""
+        for sources in self._sources:
+            sources.forget(alert)
+
+    def by(self, labels: Labels, now_ms: int) -> Told | None:
+        """Return an alert that inhibits those with these labels, or None."""
+        found = (sources.inhibiting(labels, now_ms) for sources in self._sources)
+        return next((alert for alert in found if alert is not None), None)

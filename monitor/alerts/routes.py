@@ -1,0 +1,144 @@
+"""The tree of routes: who is told about an alert, together with which others, and when.
+
+Alertmanager's rules (0.28). An alert that a route matches goes down to its children; the first child that matches takes
+it, and if that one says `continue` the next ones are asked too. A route none of whose children match tells its own
+receiver. What a route does not say it has from its parent, but for the intervals in which it is muted or active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from monitor.alerts.intervals import Interval, any_holds
+from monitor.alerts.matchers import Labels, Matcher, matches_all, quoted
+
+__all__ = ["Route", "RouteOptions", "labels_text"]
+
+
+@dataclass(frozen=True)
+class RouteOptions:
+    """What a route hands down to its children.
+
+    Attributes
+    ----------
+    receiver : str
+    group_by : frozenset of str, or None
+        Labels that alerts of one notification share; None is all labels.
+    group_wait_ms, group_interval_ms, repeat_interval_ms : int
+        How long a new group waits for more alerts; how often a group is looked at; after how long an unchanged one is
+        told again.
+    """
+
+    receiver: str = ""
+    group_by: frozenset[str] | None = frozenset()
+    group_wait_ms: int = 30_000
+    group_interval_ms: int = 300_000
+    repeat_interval_ms: int = 14_400_000
+
+    def group_of(self, labels: Labels) -> dict[str, str]:
+        """Return the labels by which an alert is grouped."""
+        return {name: value for name, value in labels.items() if self.group_by is None or name in self.group_by}
+
+
+@dataclass(eq=False)
+class Route:
+    """A node of the tree.
+
+    Parameters
+    ----------
+    options : RouteOptions
+    matchers : sequence of Matcher
+        All of them have to match.
+    goes_on : bool
+        Whether the next siblings are asked too when this one matches: `continue`.
+    mute, active : sequence of str
+        Intervals in which nobody is told; intervals outside of which nobody is told.
+    routes : list of Route
+        The children.
+
+    Examples
+    --------
+    >>> pagers = Route(RouteOptions("pager"), [Matcher("severity", "=", "critical")])
+    >>> root = Route(RouteOptions("mail", group_by=frozenset({"model"})), routes=[pagers])
+    >>> [route.options.receiver for route in root.matching({"severity": "critical"})]
+    ['pager']
+    >>> root.group_key({"model": "fraud", "severity": "info"})
+    '{}:{model="fraud"}'
+    """
+
+    options: RouteOptions
+    matchers: Sequence[Matcher] = ()
+    goes_on: bool = False
+    mute: Sequence[str] = ()
+    active: Sequence[str] = ()
+    routes: list[Route] = field(default_factory=list)
+    parent: Route | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.matchers = sorted(self.matchers, key=lambda matcher: matcher.order)
+        for route in self.routes:
+            route.parent = self
+
+    def matching(self, labels: Labels) -> list[Route]:
+        """Return the routes that tell about an alert, in the order of the tree; the root's matchers count, too."""
+        return list(self._matching(labels)) if matches_all(self.matchers, labels) else []
+
+    def _matching(self, labels: Labels) -> Iterator[Route]:
+        found = False
+        for route in self.routes:
+            if matches_all(route.matchers, labels):
+                found = True
+                yield from route._matching(labels)
+                if not route.goes_on:
+                    break
+        if not found:
+            yield self
+
+    @cached_property
+    def key(self) -> str:
+        """The matchers from the root down to here; groups of routes with the same key share their log."""
+        above = "" if self.parent is None else f"{self.parent.key}/"
+        return f"{above}{{{','.join(map(str, self.matchers))}}}"
+
+    @cached_property
+    def id(self) -> str:
+        """The same with the places among siblings, so that no two routes have the same."""
+        own = f"{{{','.join(map(str, self.matchers))}}}"
+        return own if self.parent is None else f"{self.parent.id}/{own}/{self.parent.routes.index(self)}"
+
+    def group_key(self, labels: Labels) -> str:
+        """The key of the group in which an alert with these labels is told."""
+        return f"{self.key}:{labels_text(self.options.group_of(labels))}"
+
+    def muted(self, intervals: Mapping[str, Sequence[Interval]], at_ms: int) -> str:
+        """Say why nobody is told on this route at a time; empty if they are.
+
+        Parameters
+        ----------
+        intervals : mapping of str to sequence of Interval
+            By name.
+        at_ms : int
+        """
+        if self.active and any_holds(self.active, intervals, at_ms) is None:
+            return f"outside of {', '.join(self.active)}"
+        name = any_holds(self.mute, intervals, at_ms)
+        return "" if name is None else f"within {name}"
+
+    def walk(self) -> Iterator[Route]:
+        """Yield this route and all below it."""
+        yield self
+        for route in self.routes:
+            yield from route.walk()
+
+
+def labels_text(labels: Labels) -> str:
+    """Return labels as group keys have them.
+
+    Examples
+    --------
+    >>> labels_text({"model": "fraud", "cause": "volume"})
+    '{cause="volume", model="fraud"}'
+    """
+    return f"{{{', '.join(f'{name}={quoted(labels[name])}' for name in sorted(labels))}}}"

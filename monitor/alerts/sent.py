@@ -1,0 +1,67 @@
+"""What a receiver was told last about a group, and whether it is to be told again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Sent", "why_told"]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The last notification of a group that a receiver took.
+
+    Attributes
+    ----------
+    at_ms : int
+    firing, resolved : frozenset of str
+        Fingerprints of the alerts that it held.
+    """
+
+    at_ms: int
+    firing: frozenset[str]
+    resolved: frozenset[str]
+
+
+def why_told(
+    last: Sent | None,
+    firing: frozenset[str],
+    resolved: frozenset[str],
+    now_ms: int,
+    *,
+    repeat_ms: int,
+    send_resolved: bool,
+) -> tuple[bool, str]:
+    """Decide whether a receiver is told about a group again, as Alertmanager does.
+
+    Parameters
+    ----------
+    last : Sent or None
+    firing, resolved : frozenset of str
+        What the group holds now that is not muted.
+    now_ms : int
+    repeat_ms : int
+        The route's `repeat_interval`.
+    send_resolved : bool
+        Whether the receiver wants to know of ends.
+
+    Examples
+    --------
+    >>> fires, nothing = frozenset("a"), frozenset()
+    >>> why_told(None, fires, nothing, 0, repeat_ms=10, send_resolved=True)
+    (True, 'it was never told')
+    >>> why_told(Sent(0, fires, nothing), fires, nothing, 10, repeat_ms=10, send_resolved=True)
+    (False, 'nothing is new, and it was told 10 ms ago')
+    """
+    if last is None:
+        return (True, "it was never told") if firing else (False, "it was never told that these fired")
+    if not firing <= last.firing:
+        return True, f"alerts fire that were not told: {len(firing - last.firing)}"
+    if not firing:
+        return (True, "all are over") if last.firing else (False, "it was told that all are over")
+    if send_resolved and not resolved <= last.resolved:
+        return True, f"alerts are over: {len(resolved - last.resolved)}"
+    since_ms = now_ms - last.at_ms
+    if since_ms > repeat_ms:
+        return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"
+    return False, f"nothing is new, and it was told {since_ms} ms ago"

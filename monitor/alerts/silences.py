@@ -1,0 +1,117 @@
+"""Silences: alerts that somebody does not want to be told about for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from monitor.alerts.matchers import Labels, Matcher, matches_all
+
+__all__ = ["Silence", "SilenceError", "Silences"]
+
+
+class SilenceError(ValueError):
+    """A silence makes no sense, or is not there."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Keeps alerts quiet that all matchers match.
+
+    Parameters
+    ----------
+    id : str
+    matchers : sequence of Matcher
+        At least one has to match something that is not empty: else every alert would be silenced.
+    starts_ms, ends_ms : int
+        Both included.
+    created_by, comment : str
+    updated_ms : int
+
+    Raises
+    ------
+    SilenceError
+
+    Examples
+    --------
+    >>> from monitor.alerts.matchers import parse_matchers
+    >>> silence = Silence("s1", parse_matchers("model=fraud"), 10, 20)
+    >>> [silence.state(at) for at in (9, 10, 20, 21)]
+    ['pending', 'active', 'active', 'expired']
+    """
+
+    id: str
+    matchers: Sequence[Matcher]
+    starts_ms: int
+    ends_ms: int
+    created_by: str = ""
+    comment: str = ""
+    updated_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.matchers:
+            raise SilenceError("a silence needs a matcher")
+        if any(not matcher.name for matcher in self.matchers):
+            raise SilenceError("a matcher has no label's name")
+        if matches_all(self.matchers, {}):
+            raise SilenceError("a matcher has to match something that is not empty: this would silence everything")
+        if self.ends_ms < self.starts_ms:
+            raise SilenceError("a silence ends after it starts")
+
+    def state(self, now_ms: int) -> Literal["pending", "active", "expired"]:
+        """What it is at a time."""
+        if now_ms < self.starts_ms:
+            return "pending"
+        return "active" if now_ms <= self.ends_ms else "expired"
+
+    def expired(self, now_ms: int) -> Silence:
+        """Return it as it is when somebody ends it.
+
+        Raises
+        ------
+        SilenceError
+            It is over already.
+        """
+        if self.state(now_ms) == "expired":
+            raise SilenceError(f"silence {self.id} is over already")
+        return replace(self, starts_ms=min(self.starts_ms, now_ms), ends_ms=now_ms, updated_ms=now_ms)
+
+
+class Silences:
+    """All silences; what applies to an alert is worked out once for each set of labels, until a silence is added.
+
+    Examples
+    --------
+    >>> from monitor.alerts.matchers import parse_matchers
+    >>> silences = Silences([Silence("s1", parse_matchers("model=fraud"), 10, 20)])
+    >>> silences.by("f1", {"model": "fraud"}, 15).id, silences.by("f1", {"model": "fraud"}, 25)
+    ('s1', None)
+    """
+
+    def __init__(self, silences: Iterable[Silence] = ()) -> None:
+        self._silences: dict[str, Silence] = {}
+        self._applying: dict[str, list[str]] = {}
+        for silence in silences:
+            self.put(silence)
+
+    def put(self, silence: Silence) -> None:
+        """Add or change one."""
+        known = self._silences.get(silence.id)
+        self._silences[silence.id] = silence
+        if known is None or known.matchers != silence.matchers:
+            self._applying.clear()
+
+    def forget(self, fingerprint: str) -> None:
+        """An alert is gone: nobody will ask for it any more."""
+        self._applying.pop(fingerprint, None)
+
+    def by(self, fingerprint: str, labels: Labels, now_ms: int) -> Silence | None:
+        """Return a silence that keeps an alert quiet now, or None."""
+        applying = self._applying.get(fingerprint)
+        if applying is None:
+            applying = self._applying[fingerprint] = [
+                silence.id for silence in self._silences.values() if matches_all(silence.matchers, labels)
+            ]
+        found = (self._silences[name] for name in applying)
+        return next((silence for silence in found if silence.state(now_ms) == "active"), None)

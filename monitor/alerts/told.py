@@ -1,0 +1,71 @@
+"""An alert as the router knows it: labels, a start and an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from sinks.receivers.contract import fingerprint
+
+__all__ = ["NO_END", "Told"]
+
+NO_END = 1 << 62
+"""The end of an alert that is not over."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An alert.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+        Who the alert is.
+    starts_ms, ends_ms : int
+        When it began and when it is over: wall time.
+    annotations : mapping of str to str
+    updated_ms : int
+        When the router heard of it last.
+    link : str
+
+    Examples
+    --------
+    >>> alert = Told({"model": "fraud"}, starts_ms=5, ends_ms=9)
+    >>> alert.is_over(8), alert.is_over(9)
+    (False, True)
+    """
+
+    labels: Mapping[str, str]
+    starts_ms: int
+    ends_ms: int = NO_END
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    updated_ms: int = 0
+    link: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The identity of the labels."""
+        return fingerprint(self.labels)
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it has ended."""
+        return self.ends_ms <= now_ms
+
+    def after(self, before: Told | None) -> Told:
+        """Return what is known when this comes after ``before``, of the same labels: stretches that overlap are one.
+
+        Alertmanager's rule. Of two ends the later counts, but if the younger says that the alert is over.
+        """
+        if before is None or not self._overlaps(before):
+            return self
+        starts_ms = min(self.starts_ms, before.starts_ms)
+        over, was_over = self.is_over(self.updated_ms), before.is_over(self.updated_ms)
+        takes_later = was_over if over else True
+        return replace(
+            self, starts_ms=starts_ms, ends_ms=max(self.ends_ms, before.ends_ms) if takes_later else self.ends_ms
+        )
+
+    def _overlaps(self, before: Told) -> bool:
+        ends_within = before.starts_ms < self.ends_ms < before.ends_ms
+        return ends_within or before.starts_ms < self.starts_ms < before.ends_ms

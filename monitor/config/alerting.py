@@ -1,0 +1,305 @@
+"""Who is told about which alerts, and when: the configuration of Prometheus Alertmanager, as it is written there.
+
+What Alertmanager 0.28 knows and Leeway does not support is refused by its name; what neither knows is an unknown key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, field_validator, model_validator
+
+from monitor.alerts.intervals import Interval
+from monitor.alerts.matchers import Matcher, parse_matchers
+from monitor.alerts.routes import Route, RouteOptions
+from monitor.config.intervals import NamedIntervals
+from monitor.config.model import Strict
+
+__all__ = [
+    "AlertReceiver",
+    "Alerting",
+    "AlertingGlobal",
+    "InhibitRule",
+    "RouteSpec",
+    "WebhookConfig",
+    "is_alertmanagers",
+]
+
+_ALERTMANAGERS = re.compile(
+    r"(discord|email|jira|msteams|msteamsv2|opsgenie|pagerduty|pushover|rocketchat|slack|sns|telegram|victorops|webex"
+    r"|wechat)_configs|(jira|opsgenie|pagerduty|rocketchat|slack|smtp|telegram|victorops|webex|wechat)_\w+"
+    r"|http_config|url_file|max_alerts|templates|tracing"
+)
+
+
+def is_alertmanagers(key: str) -> bool:
+    """Whether a key is Alertmanager's, and not supported.
+
+    Examples
+    --------
+    >>> is_alertmanagers("slack_configs"), is_alertmanagers("slak_configs")
+    (True, False)
+    """
+    return _ALERTMANAGERS.fullmatch(key) is not None
+
+
+# -- scalars -----------------------------------------------------------------------------------------------------------
+
+_UNITS = (("y", 365 * 86_400_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000))
+_DURATION = re.compile("".join(rf"(?:(\d+){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))
+_PARTS_MS = [ms for _, ms in _UNITS] + [1_000, 1]
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def parse_prometheus_duration(value: object) -> int:
+    """Return a duration as Prometheus writes it in ms: whole numbers, units from large to small, or ``0``.
+
+    Examples
+    --------
+    >>> parse_prometheus_duration("1h30m"), parse_prometheus_duration("0")
+    (5400000, 0)
+    """
+    text = str(value)
+    found = _DURATION.fullmatch(text)
+    if text == "0" and not isinstance(value, bool):
+        return 0
+    if not isinstance(value, str) or not text or found is None:
+        raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
+    return sum(int(part) * ms for part, ms in zip(found.groups(), _PARTS_MS, strict=True) if part)
+
+
+def _text(value: object) -> object:
+    """YAML reads a plain 1 or true as something else than the text that Alertmanager takes it for."""
+    return str(value).lower() if isinstance(value, bool | int | float) else value
+
+
+def _matchers(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
+    found: list[Matcher] = []
+    for text in value:
+        found += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
+    return found
+
+
+def _label(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected the name of a label, got {value!r}")
+    return value
+
+
+_Duration = Annotated[int, BeforeValidator(parse_prometheus_duration)]
+_Matchers = Annotated[
+    list[Matcher], BeforeValidator(_matchers), PlainSerializer(lambda found: [str(one) for one in found])
+]
+_Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]
+_Label = Annotated[str, BeforeValidator(_label)]
+
+
+def _old_style(equal: dict[str, str], expressions: dict[str, str]) -> Iterator[Matcher]:
+    """What `match` and `match_re` say; the text of an expression is what Alertmanager's group keys hold."""
+    for name, value in equal.items():
+        yield Matcher(name, "=", value)
+    for name, value in expressions.items():
+        yield Matcher(name, "=~", f"^(?:{value})$")
+
+
+# -- sections ----------------------------------------------------------------------------------------------------------
+
+
+class AlertingGlobal(Strict):
+    """What Alertmanager keeps for all receivers."""
+
+    resolve_timeout: _Duration = Field(
+        default=300_000, description="taken, and of no effect: Leeway's alerts say themselves when they end"
+    )
+
+
+class RouteSpec(Strict):
+    """A route, with its children."""
+
+    receiver: str = Field(default="", description="of `receivers`, or of `spec.receivers`; the parent's if absent")
+    group_by: list[_Label] = Field(
+        default_factory=list, description='labels that alerts of one notification share; `"..."` is all of them'
+    )
+    match: _Values = Field(default_factory=dict, description="the old way to write `matchers` with `=`")
+    match_re: _Values = Field(default_factory=dict, description="the old way to write `matchers` with `=~`")
+    matchers: _Matchers = Field(default_factory=list, description='such as `team="a"`; all have to match')
+    mute_time_intervals: list[str] = Field(default_factory=list, description="intervals in which nobody is told")
+    active_time_intervals: list[str] = Field(
+        default_factory=list, description="intervals outside of which nobody is told"
+    )
+    goes_on: bool = Field(default=False, alias="continue", description="also ask the next siblings")
+    group_wait: _Duration | None = Field(default=None, description="how long a new group waits for more; 30s")
+    group_interval: _Duration | None = Field(default=None, description="how often a group is looked at; 5m")
+    repeat_interval: _Duration | None = Field(default=None, description="when what has not changed is told again; 4h")
+    routes: list[RouteSpec] = Field(default_factory=list, description="children; the first that matches takes an alert")
+
+    @field_validator("group_by")
+    @classmethod
+    def _labels_differ(cls, value: list[str]) -> list[str]:
+        if "..." in value and set(value) != {"..."}:
+            raise ValueError("`...` stands for all labels, and takes no other beside it")
+        if len(set(value)) < len([label for label in value if label != "..."]):
+            raise ValueError("a label stands twice")
+        return value
+
+    @field_validator("match_re")
+    @classmethod
+    def _expressions_compile(cls, value: dict[str, str]) -> dict[str, str]:
+        list(_old_style({}, value))
+        return value
+
+    @field_validator("group_interval", "repeat_interval")
+    @classmethod
+    def _is_not_zero(cls, value: int | None) -> int | None:
+        if value == 0:
+            raise ValueError("must not be zero")
+        return value
+
+    def build(self, above: RouteOptions | None = None) -> Route:
+        """Return the route as the router uses it."""
+        from_parent = above or RouteOptions()
+        named = [label for label in self.group_by if label != "..."]
+        options = RouteOptions(
+            self.receiver or from_parent.receiver,
+            frozenset(named) if named else (None if self.group_by else from_parent.group_by),
+            from_parent.group_wait_ms if self.group_wait is None else self.group_wait,
+            self.group_interval or from_parent.group_interval_ms,
+            self.repeat_interval or from_parent.repeat_interval_ms,
+        )
+        return Route(
+            options,
+            [*_old_style(self.match, self.match_re), *self.matchers],
+            self.goes_on,
+            self.mute_time_intervals,
+            self.active_time_intervals,
+            [route.build(options) for route in self.routes],
+        )
+
+
+class InhibitRule(Strict):
+    """While an alert of the source is there, those of the target are not told."""
+
+    source_match: _Values = Field(default_factory=dict, description="the old way to write `source_matchers`")
+    source_match_re: _Values = Field(default_factory=dict)
+    source_matchers: _Matchers = Field(default_factory=list)
+    target_match: _Values = Field(default_factory=dict, description="the old way to write `target_matchers`")
+    target_match_re: _Values = Field(default_factory=dict)
+    target_matchers: _Matchers = Field(default_factory=list)
+    equal: list[_Label] = Field(default_factory=list, description="labels that both have to share")
+
+    @field_validator("source_match_re", "target_match_re")
+    @classmethod
+    def _expressions_compile(cls, value: dict[str, str]) -> dict[str, str]:
+        list(_old_style({}, value))
+        return value
+
+    @property
+    def source(self) -> list[Matcher]:
+        """What the alerts match that keep others quiet."""
+        return [*_old_style(self.source_match, self.source_match_re), *self.source_matchers]
+
+    @property
+    def target(self) -> list[Matcher]:
+        """What the alerts match that are kept quiet."""
+        return [*_old_style(self.target_match, self.target_match_re), *self.target_matchers]
+
+
+class WebhookConfig(Strict):
+    """Posts Alertmanager's version-4 body."""
+
+    url: SecretStr = Field(description="never shown; better by reference: `${HOOK_URL}`")
+    send_resolved: bool = True
+    timeout: _Duration = Field(default=0, description="the receiver's own 10s if 0")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr) -> SecretStr:
+        if not re.match(r"https?://[^/\s]", value.get_secret_value()):
+            raise ValueError("expected an address that begins with http:// or https://")
+        return value
+
+
+class AlertReceiver(Strict):
+    """A receiver as Alertmanager has them: every entry is told. One without entries is told nothing."""
+
+    name: str = Field(min_length=1)
+    webhook_configs: list[WebhookConfig] = Field(default_factory=list)
+
+
+class Alerting(Strict):
+    """Alertmanager's configuration, pasted."""
+
+    global_: AlertingGlobal = Field(default_factory=AlertingGlobal, alias="global")
+    route: RouteSpec = Field(description="the root, which matches every alert and so needs a receiver")
+    receivers: list[AlertReceiver] = Field(default_factory=list, description="beside those of `spec.receivers`")
+    inhibit_rules: list[InhibitRule] = Field(default_factory=list)
+    mute_time_intervals: list[NamedIntervals] = Field(
+        default_factory=list, description="the old way to write `time_intervals`"
+    )
+    time_intervals: list[NamedIntervals] = Field(default_factory=list, description="what routes name")
+
+    @field_validator("global_", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: object) -> object:
+        return {} if value is None else value
+
+    @field_validator("route")
+    @classmethod
+    def _root_takes_all(cls, value: RouteSpec) -> RouteSpec:
+        if not value.receiver:
+            raise ValueError("the root needs a receiver: who is told what no other route takes")
+        if value.match or value.match_re or value.matchers:
+            raise ValueError("the root matches every alert, and has no matchers")
+        if value.mute_time_intervals or value.active_time_intervals:
+            raise ValueError("the root is never muted: give the intervals to its children")
+        if value.goes_on:
+            raise ValueError("the root has no siblings to continue with")
+        return value
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for what, names in (
+            ("receivers", [receiver.name for receiver in self.receivers]),
+            ("time intervals", [one.name for one in (*self.mute_time_intervals, *self.time_intervals)]),
+        ):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"two {what} are named {twice!r}")
+        return self
+
+    @property
+    def intervals(self) -> dict[str, list[Interval]]:
+        """Every named interval."""
+        named = (*self.mute_time_intervals, *self.time_intervals)
+        return {one.name: [spec.build() for spec in one.time_intervals] for one in named}
+
+    def wrong_names(self, others: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield where a route names something that does not exist.
+
+        Parameters
+        ----------
+        others : sequence of str
+            Names of receivers that are configured elsewhere.
+        """
+        receivers = {*(receiver.name for receiver in self.receivers), *others}
+        for place, receiver in enumerate(self.receivers):
+            if receiver.name in others:
+                yield ("receivers", place, "name"), f"spec.receivers has a receiver named {receiver.name!r} already"
+        yield from _wrong_names(self.route, ("route",), receivers, set(self.intervals))
+
+
+def _wrong_names(
+    route: RouteSpec, path: tuple[str | int, ...], receivers: set[str], intervals: set[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if route.receiver and route.receiver not in receivers:
+        yield (*path, "receiver"), f"no receiver is named {route.receiver!r}"
+    for key in ("mute_time_intervals", "active_time_intervals"):
+        for place, name in enumerate(getattr(route, key)):
+            if name not in intervals:
+                yield (*path, key, place), f"no time interval is named {name!r}"
+    for place, child in enumerate(route.routes):
+        yield from _wrong_names(child, (*path, "routes", place), receivers, intervals)

@@ -1,0 +1,145 @@
+"""Named intervals of time, as Alertmanager writes them: `monday:friday`, `-3:-1`, `09:00`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from monitor.alerts.intervals import Interval, Range
+from monitor.config.model import Strict
+
+__all__ = ["IntervalSpec", "NamedIntervals", "TimeRange"]
+
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+SHORTEST_MONTH = 28
+
+
+def _range(value: object, members: Sequence[str] = (), first: int = 0) -> Range:
+    """A number or name, or two with a colon between."""
+    # YAML 1.1 reads 1:5 as 65, in base 60, like a time.
+    text = f"{value // 60}:{value % 60}" if isinstance(value, int) and 60 <= value < 1_000 else str(value).lower()
+    parts = text.split(":")
+    if len(parts) > 2:
+        raise ValueError(f"expected one, or a range of two with a colon between, got {value!r}")
+    low, *high = (_member(part, members, first) for part in parts)
+    return low, (high[0] if high else low)
+
+
+def _member(text: str, members: Sequence[str], first: int) -> int:
+    if text in members:
+        return members.index(text) + first
+    if not re.fullmatch(r"[+-]?\d+", text) or members is _DAYS:
+        raise ValueError(f"{text!r} is none of {', '.join(members)}" if members else f"{text!r} is no number")
+    return int(text)
+
+
+def _weekdays(value: object) -> Range:
+    low, high = _range(value, _DAYS)
+    if low > high:
+        raise ValueError(f"the range {value!r} ends before it begins; a week begins on Sunday")
+    return low, high
+
+
+def _days_of_month(value: object) -> Range:
+    low, high = _range(value)
+    for day in (low, high):
+        if day == 0 or abs(day) > 31:
+            raise ValueError(f"{day} is no day of a month: 1 to 31, or -1 (the last) to -31")
+    if low < 0 < high:
+        raise ValueError(f"the range {value!r} begins from the month's end, and so has to end from there")
+    shortest = [day if day > 0 else SHORTEST_MONTH + day for day in (low, high)]
+    if shortest[0] > shortest[1]:
+        raise ValueError(f"the range {value!r} ends before it begins")
+    return low, high
+
+
+def _ordered(value: object, members: Sequence[str] = ()) -> Range:
+    low, high = _range(value, members, first=1)
+    if low > high:
+        raise ValueError(f"the range {value!r} ends before it begins")
+    return low, high
+
+
+def _minute(value: object) -> int:
+    """A time of the day as minutes; YAML 1.1 reads 17:00 as that already."""
+    text = f"{value // 60:02d}:{value % 60:02d}" if isinstance(value, int) else str(value)
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"expected a time from 00:00 to 24:00, got {value!r}")
+    hour, minute = (int(part) for part in found.groups() if part is not None)
+    return hour * 60 + minute
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(value) or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"no such time zone: {value!r}; names are those of the tz database, as Europe/Berlin"
+        ) from error
+
+
+_Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+
+
+class TimeRange(Strict):
+    """A part of the day."""
+
+    start_time: Annotated[int, BeforeValidator(_minute)] = Field(description="such as `09:00`")
+    end_time: Annotated[int, BeforeValidator(_minute)] = Field(description="not included; at most `24:00`")
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Self:
+        if self.start_time >= self.end_time:
+            raise ValueError("start_time has to lie before end_time; a night takes two ranges")
+        return self
+
+
+class IntervalSpec(Strict):
+    """Holds a time that lies in one range of each kind that is named."""
+
+    times: list[TimeRange] | None = Field(default=None, description="parts of the day")
+    weekdays: list[Annotated[Range, BeforeValidator(_weekdays)]] | None = Field(
+        default=None, description="such as `monday:friday`"
+    )
+    days_of_month: list[Annotated[Range, BeforeValidator(_days_of_month)]] | None = Field(
+        default=None, description="such as `1:5`, or `-3:-1` for the last three"
+    )
+    months: list[Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS))]] | None = Field(
+        default=None, description="such as `may:august`, or `12`"
+    )
+    years: list[Annotated[Range, BeforeValidator(_ordered)]] | None = Field(
+        default=None, description="such as `2026:2028`"
+    )
+    location: _Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")
+
+    def build(self) -> Interval:
+        """Return the interval as the router uses it."""
+        times = None if self.times is None else [(span.start_time, span.end_time) for span in self.times]
+        return Interval(times, self.weekdays, self.days_of_month, self.months, self.years, self.location)
+
+
+class NamedIntervals(Strict):
+    """Intervals under one name."""
+
+    name: str = Field(min_length=1)
+    time_intervals: list[IntervalSpec] = Field(default_factory=list, description="one of them has to hold the time")
