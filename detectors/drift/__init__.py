@@ -6,6 +6,7 @@ import difflib
 
 from detectors.contract import Detector
 from detectors.drift.adwin import ADWIN
+from detectors.drift.bocpd import BOCPD
 from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
 from detectors.drift.e_detector import E_DETECTOR
@@ -16,6 +17,7 @@ __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
 
 DETECTORS: dict[str, Detector] = {
     "adwin": ADWIN,
+    "bocpd": BOCPD,
     "conformal": CONFORMAL,
     "cusum": CUSUM,
     "e_detector": E_DETECTOR,

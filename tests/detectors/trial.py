@@ -77,11 +77,3 @@ class ScorerTrial:
 def signed(up: float, down: float) -> float:
     """The larger of two statistics, negative if it is the second."""
     return up if up >= down else -down
-
-
-def uniform(seed: int, counter: int) -> float:
-    """The random number of detectors that need some: two rounds of multiply and shift on 32 bits."""
-    mixed = (counter + seed * 0x9E3779B1) % 2**32
-    for _ in range(2):
-        mixed = (mixed ^ mixed >> 16) * 0x45D9F3B % 2**32
-    return ((mixed ^ mixed >> 16) + 0.5) / 2**32

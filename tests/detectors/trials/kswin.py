@@ -8,7 +8,8 @@ from fractions import Fraction
 from functools import cache
 
 from detectors.contract import DRIFT, OK
-from tests.detectors.trial import Trial, uniform
+from tests.detectors.ranks import uniform
+from tests.detectors.trial import Trial
 
 
 @cache
