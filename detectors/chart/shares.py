@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detectors.chart.legend import CHI2, EFFECT, KNOWN, P_DF, P_KIND, P_X, STATISTIC
 from detectors.distance.comparison import PSEUDO_COUNT
-from detectors.kernel import inlined
+from detectors.kernel import inlined, kernel
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -47,41 +47,51 @@ def psi(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> Non
 @inlined
 def jensen_shannon(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n, m, cells = _sizes(mass, here)
-    nats = _jensen_shannon_nats(mass, here, n, m)
-    root = min(math.sqrt(nats / math.log(2.0)), 1.0)
+    root = min(math.sqrt(_divergence(mass, here, n, m, 0.0, cells) / math.log(2.0)), 1.0)
     numbers[STATISTIC] = root
     numbers[EFFECT] = root
-    numbers[P_X] = 8 * nats / (1 / n + 1 / m)
+    numbers[P_X] = 8 * _divergence(mass, here, n, m, PSEUDO_COUNT, cells) / (1 / n + 1 / m)
     numbers[P_DF] = cells - 1
     codes[P_KIND] = CHI2
 
 
-@inlined
-def _jensen_shannon_nats(mass: Integers, here: Integers, n: int, m: int) -> float:
+@kernel
+def _divergence(mass: Integers, here: Integers, n: int, m: int, more: float, cells: int) -> float:
+    """Return the Jensen–Shannon divergence in nats, with ``more`` observations in each occupied group."""
     nats = 0.0
     for g in range(mass.size):
-        p = mass[g] / n
-        q = here[g] / m
-        middle = (p + q) / 2
-        if p > 0:
-            nats += p * math.log(p / middle) / 2
-        if q > 0:
-            nats += q * math.log(q / middle) / 2
+        if mass[g] > 0 or here[g] > 0:
+            p = (mass[g] + more) / (n + more * cells)
+            q = (here[g] + more) / (m + more * cells)
+            middle = (p + q) / 2
+            if p > 0:
+                nats += p * math.log(p / middle) / 2
+            if q > 0:
+                nats += q * math.log(q / middle) / 2
     return max(nats, 0.0)
 
 
 @inlined
 def hellinger(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n, m, cells = _sizes(mass, here)
-    square = 0.0
-    for g in range(mass.size):
-        square += (math.sqrt(mass[g] / n) - math.sqrt(here[g] / m)) ** 2 / 2
-    root = min(math.sqrt(square), 1.0)
+    root = min(math.sqrt(_square(mass, here, n, m, 0.0, cells)), 1.0)
     numbers[STATISTIC] = root
     numbers[EFFECT] = root
-    numbers[P_X] = 8 * square / (1 / n + 1 / m)
+    numbers[P_X] = 8 * _square(mass, here, n, m, PSEUDO_COUNT, cells) / (1 / n + 1 / m)
     numbers[P_DF] = cells - 1
     codes[P_KIND] = CHI2
+
+
+@kernel
+def _square(mass: Integers, here: Integers, n: int, m: int, more: float, cells: int) -> float:
+    """Return the squared Hellinger distance, with ``more`` observations in each occupied group."""
+    square = 0.0
+    for g in range(mass.size):
+        if mass[g] > 0 or here[g] > 0:
+            p = (mass[g] + more) / (n + more * cells)
+            q = (here[g] + more) / (m + more * cells)
+            square += (math.sqrt(p) - math.sqrt(q)) ** 2 / 2
+    return square
 
 
 @inlined
@@ -121,11 +131,14 @@ def l_infinity(mass: Integers, here: Integers, numbers: Floats, codes: Integers)
     for g in range(mass.size):
         largest = max(largest, abs(mass[g] / n - here[g] / m))
     chance = 1.0 if cells == 1 else 0.0
+    step = 1 / min(n, m)
     for g in range(mass.size):
         both = mass[g] + here[g]
         variance = both / (n + m) * ((n + m - both) / (n + m)) * (1 / n + 1 / m)
         if variance > 0:
-            chance += math.erfc(largest / math.sqrt(2 * variance))
+            u = step * largest / variance
+            exponent = variance / (step * step) * ((1 + u) * math.log1p(u) - u)
+            chance += math.erfc(math.sqrt(max(exponent, 0.0)))
     numbers[STATISTIC] = largest
     numbers[EFFECT] = largest
     numbers[P_X] = min(chance, 1.0)
@@ -156,15 +169,20 @@ def chi_squared(mass: Integers, here: Integers, numbers: Floats, codes: Integers
 def g_test(mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
     n, m, cells = _sizes(mass, here)
     nats = 0.0
+    spread = 0.0
     for g in range(mass.size):
-        pooled = (mass[g] + here[g]) / (n + m)
-        if mass[g] > 0:
-            nats += mass[g] * math.log(mass[g] / n / pooled)
-        if here[g] > 0:
-            nats += here[g] * math.log(here[g] / m / pooled)
+        if mass[g] > 0 or here[g] > 0:
+            pooled = (mass[g] + here[g]) / (n + m)
+            spread += 1 / pooled
+            if mass[g] > 0:
+                nats += mass[g] * math.log(mass[g] / n / pooled)
+            if here[g] > 0:
+                nats += here[g] * math.log(here[g] / m / pooled)
     statistic = 2 * max(nats, 0.0)
+    total = n + m
+    correction = 1 + (total * (1 / n + 1 / m) - 1) * (spread - 1) / (6 * total * max(cells - 1, 1))
     numbers[STATISTIC] = statistic
-    numbers[EFFECT] = min(math.sqrt(_jensen_shannon_nats(mass, here, n, m) / math.log(2.0)), 1.0)
-    numbers[P_X] = statistic
+    numbers[EFFECT] = min(math.sqrt(_divergence(mass, here, n, m, 0.0, cells) / math.log(2.0)), 1.0)
+    numbers[P_X] = statistic / correction
     numbers[P_DF] = cells - 1
     codes[P_KIND] = CHI2

@@ -16,7 +16,9 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 
     It is bounded, and needs no correction for empty cells. ``8 / (1/n + 1/m)`` times its square is the statistic of
     Freeman and Tukey (Ann. Math. Stat. 21, 1950) for two samples, and has a chi-squared limit with one degree of
-    freedom less than occupied cells. The effect is the distance.
+    freedom less than occupied cells. Where few observations are expected in a cell, the roots of zero and one are too
+    far apart for it: the p-value is taken after half an observation was added to each occupied cell on both sides, as
+    that of PSI is. The effect is the distance.
 
     See `detectors.distance.comparison.Distance` for the parameters.
 
@@ -27,7 +29,10 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     """
     pair = Pair.of(reference, current)
     p, q = pair.shares()
-    square = ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1) / 2
-    root = pair.blank(np.minimum(np.sqrt(square), 1.0))
-    p_value = chi2_sf(pair.blank(8 * square / pair.sampling_variance()), pair.occupied.sum(axis=1) - 1)
-    return Comparison(root, p_value, root)
+    root = pair.blank(np.minimum(np.sqrt(_square(p, q)), 1.0))
+    p, q, cells = pair.smoothed_shares()
+    return Comparison(root, chi2_sf(pair.blank(8 * _square(p, q)) / pair.sampling_variance(), cells - 1), root)
+
+
+def _square(p: Floats, q: Floats) -> Floats:
+    return np.asarray(((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1) / 2)

@@ -299,6 +299,18 @@ def test_p_values_are_honest_when_nothing_changed(name: str, shape: str) -> None
         assert (p_values <= 0.1).mean() > 0.04
 
 
+@pytest.mark.parametrize("size", [20, 50])
+@pytest.mark.parametrize("name", [name for name in DISTANCES if not DISTANCES[name].ordered and name != "proportion"])
+def test_p_values_of_tiny_windows_are_not_too_small(name: str, size: int) -> None:
+    """In twenty groups, most of which expect one or two observations."""
+    rng = np.random.default_rng(7)
+    shares = np.full(20, 0.05)
+    reference, current = (rng.multinomial(of, shares, 4000) for of in (5000, size))
+    p_values = find(name)(reference, current).p_value
+    for level in (0.1, 0.01):
+        assert (p_values <= level).mean() <= 1.5 * level + 3 * math.sqrt(level / 4000)
+
+
 @pytest.mark.parametrize("rate", [0.0005, 0.01, 0.3])
 def test_rates_that_did_not_change_are_seldom_called_changed(rate: float) -> None:
     rng = np.random.default_rng(5)
