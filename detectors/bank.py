@@ -56,7 +56,7 @@ class Bank:
     --------
     >>> import numpy as np
     >>> from detectors.drift import find
-    >>> bank = Bank(find("cusum"), {"mean": 0.0, "sd": 1.0, "h": 5.0}, series=2)
+    >>> bank = Bank(find("cusum"), {"mean": 0.0, "sd": 1.0, "k": 0.5, "h": 5.0, "scores": "plain"}, series=2)
     >>> flags = bank.update([0, 1, 1, 1, 0], [0.1, 3.0, 3.0, 3.0, -0.2])
     >>> flags.score
     array([0. , 2.5, 5. , 7.5, 0. ])

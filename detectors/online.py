@@ -37,11 +37,11 @@ class Online:
 
     Examples
     --------
-    >>> detector = Online("page_hinkley", threshold=5.0)
-    >>> for i, x in enumerate([0.0] * 100 + [1.0] * 100):
+    >>> detector = Online("page_hinkley")
+    >>> for i, x in enumerate([0.0, 1.0] * 100 + [1.0] * 100):
     ...     if detector.update(x).drift_detected:
     ...         print(f"change at {i}, score {detector.score:.2f}")
-    change at 105, score 5.77
+    change at 233, score 19.90
     """
 
     def __init__(self, detector: str, **params: Value) -> None:

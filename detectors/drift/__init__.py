@@ -10,6 +10,8 @@ from detectors.drift.bocpd import BOCPD
 from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
 from detectors.drift.e_detector import E_DETECTOR
+from detectors.drift.ewma import EWMA
+from detectors.drift.gma import GMA
 from detectors.drift.kswin import KSWIN
 from detectors.drift.page_hinkley import PAGE_HINKLEY
 
@@ -21,6 +23,8 @@ DETECTORS: dict[str, Detector] = {
     "conformal": CONFORMAL,
     "cusum": CUSUM,
     "e_detector": E_DETECTOR,
+    "ewma": EWMA,
+    "gma": GMA,
     "kswin": KSWIN,
     "page_hinkley": PAGE_HINKLEY,
 }

@@ -1,41 +1,83 @@
-"""Page–Hinkley: how far the cumulative deviation from the running mean has climbed above its lowest point."""
+"""Page–Hinkley: how far the cumulative deviation from the running mean has climbed above its lowest point.
+
+Deviations are in sd. Mean and sd are those of all observations since the last alarm, brought up to date whenever these
+have grown by an eighth. So an error of the first estimate does not last, and a short warm-up costs few false alarms
+(the idea of Hawkins 1987), while a change that comes slowly is partly taken for the mean. With mean and sd given it is
+a CUSUM; as there, with `scores: clipped` no observation counts for more than 2 sd towards an alarm, whatever the
+distribution.
+
+With `scores: raw` it is the form of river 0.26, observation by observation (the oracle of the tests): deviations in
+units of x, from a mean that includes the observation itself. river's defaults are `delta` 0.005, `threshold` 50,
+`alpha` 0.9999 and `min_instances` 30. An `alpha` below 1 wants a `delta` near 0: the sum falls no further than `delta /
+(1 - alpha)`, and once it is there noise alone takes it over any threshold.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
-from detectors.kernel import MAX_ABS, kernel
+from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter, ParameterError, Value
+from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["PAGE_HINKLEY"]
 
 _MODES = ("up", "down", "both")
+_SCORES = ("clipped", "plain", "raw")
+_CLIP = 2.0  # sd
+
+
+@inlined
+def learn(
+    n: int,
+    mean: float,
+    squares: float,
+    sd: float,
+    new: int,
+    total: float,
+    spread: float,
+    least: float,
+    x: float,
+) -> tuple[int, float, float, float, int, float, float]:
+    """Absorb `x` into the baseline: return the first seven arguments, brought up to date.
+
+    The baseline is of `n` observations. Those since are `new`; the sum of their deviations from its mean is `total`,
+    that of the squares of these `spread`, and once there are enough of them they are merged into it (Chan, Golub and
+    LeVeque 1983).
+    """
+    if n + new == 0:
+        mean = x  # what deviations are from until there is a mean
+    new += 1
+    total += x - mean
+    spread += (x - mean) * (x - mean)
+    if n + new >= least and (8 * new >= n or sd == 0.0):
+        count, gap = n + new, total / new
+        share = new / count
+        squares += max(0.0, spread - total * gap) + gap * gap * n * share
+        n, mean, new, total, spread = count, mean + gap * share, 0, 0.0, 0.0
+        sd = math.sqrt(squares / (n - 1)) if n > 1 else 0.0
+    return n, mean, squares, sd, new, total, spread
 
 
 @kernel
 def step(
-    n: int,
-    mean: float,
     rising: float,
     falling: float,
     lowest: float,
     highest: float,
     delta: float,
     alpha: float,
-    x: float,
-) -> tuple[int, float, float, float, float, float]:
-    """Absorb `x`: return the first six arguments, brought up to date."""
-    n += 1
-    mean += (1.0 / n) * (x - mean)
-    rising = alpha * rising + (x - mean) - delta
-    falling = alpha * falling + (x - mean) + delta
-    lowest = min(lowest, rising) if n > 1 else rising
-    highest = max(highest, falling) if n > 1 else falling
-    return n, mean, rising, falling, lowest, highest
+    clip: float,
+    deviation: float,
+) -> tuple[float, float, float, float]:
+    """Absorb `deviation`: return the first four arguments, brought up to date."""
+    rising = alpha * rising + min(deviation, clip) - delta
+    falling = alpha * falling + max(deviation, -clip) + delta
+    return rising, falling, min(lowest, rising), max(highest, falling)
 
 
 @kernel
@@ -55,63 +97,117 @@ def update(
     """
     min_instances, delta, threshold, alpha = params[0], params[1], params[2], params[3]
     look_up, look_down = params[4] != 1, params[4] != 0
+    given_mean, given_sd = params[5], params[6]
+    given = not math.isnan(given_sd)
+    clip, raw = _CLIP if params[7] == 0 else math.inf, params[7] == 2
     i = 0
     while i < x.size:
         row = series[i]
         s = state[row]
-        n, mean, rising, falling = s["n"], s["mean"], s["rising"], s["falling"]
-        lowest, highest = s["lowest"], s["highest"]
+        n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
+        new, total, spread = s["new"], s["total"], s["spread"]
+        rising, falling, lowest, highest = s["rising"], s["falling"], s["lowest"], s["highest"]
         skipped, drifted = s["skipped"], s["drifted"]
         while i < x.size and series[i] == row:
-            score[i] = 0.0
-            flag[i] = OK
-            if abs(x[i]) <= MAX_ABS:
-                if drifted == 1:
-                    n, mean, rising, falling = 0, 0.0, 0.0, 0.0
-                n, mean, rising, falling, lowest, highest = step(
-                    n, mean, rising, falling, lowest, highest, delta, alpha, x[i]
-                )
-                up = rising - lowest if look_up else 0.0
-                down = highest - falling if look_down else 0.0
-                score[i] = up if up >= down else -down
-                drifted = 1 if n >= min_instances and max(up, down) > threshold else 0
-                flag[i] = DRIFT * drifted
-            else:
+            score[i], flag[i] = 0.0, OK
+            if not abs(x[i]) <= MAX_ABS:
                 skipped += 1
+                i += 1
+                continue
+            if drifted == 1:
+                n, mean, squares, sd, new, total, spread = 0, 0.0, 0.0, 0.0, 0, 0.0, 0.0
+                rising, falling, lowest, highest, drifted = 0.0, 0.0, 0.0, 0.0, 0
+            if raw:
+                n += 1
+                mean += (1.0 / n) * (x[i] - mean)
+                deviation = x[i] - mean
+                sd = 1.0 if n >= min_instances else 0.0
+                if n == 1:
+                    lowest, highest = math.inf, -math.inf
+            elif given:
+                deviation, sd = (x[i] - given_mean) / given_sd, given_sd
+            else:
+                before, baseline_sd = mean, sd
+                n, mean, squares, sd, new, total, spread = learn(
+                    n, mean, squares, sd, new, total, spread, min_instances, x[i]
+                )
+                if baseline_sd == 0.0:
+                    i += 1
+                    continue
+                deviation = (x[i] - before) / baseline_sd
+            rising, falling, lowest, highest = step(rising, falling, lowest, highest, delta, alpha, clip, deviation)
+            up = rising - lowest if look_up else 0.0
+            down = highest - falling if look_down else 0.0
+            score[i] = up if up >= down else -down
+            drifted = 1 if sd > 0.0 and max(up, down) > threshold else 0
+            flag[i] = DRIFT * drifted
             i += 1
-        s["n"], s["mean"], s["rising"], s["falling"] = n, mean, rising, falling
-        s["lowest"], s["highest"] = lowest, highest
+        s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
+        s["new"], s["total"], s["spread"] = new, total, spread
+        s["rising"], s["falling"], s["lowest"], s["highest"] = rising, falling, lowest, highest
         s["skipped"], s["drifted"] = skipped, drifted
 
 
+def _check(values: Mapping[str, Value]) -> None:
+    for name, other in (("mean", "sd"), ("sd", "mean")):
+        if values[name] is None and values[other] is not None:
+            raise ParameterError("page_hinkley", name, None, f"give both mean and sd, or neither; {other} is given")
+    if values["scores"] == "raw" and values["sd"] is not None:
+        raise ParameterError("page_hinkley", "scores", "raw", "they are from the running mean; leave out mean and sd")
+
+
 def _min_samples(values: Mapping[str, Any]) -> int:
-    return int(values["min_instances"])
+    if values["sd"] is not None:
+        return 1
+    return int(values["min_instances"]) + int(values["scores"] != "raw")
 
 
 def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
-    return np.asarray(state["n"] >= params[0], dtype=np.bool_)
+    return np.asarray((state["sd"] > 0.0) | (not math.isnan(params[6])), dtype=np.bool_)
 
 
 PAGE_HINKLEY = Detector(
     name="page_hinkley",
-    summary="A lasting change of the mean, in the units of the observations: standardise them, or set `threshold`.",
-    use_when="For agreement with what other tools do. Its threshold is in the units of the values.",
-    false_alarms="Depends on the spread of the values: with the defaults several in 20,000 stationary values of sd 1, "
-    "none with sd 0.01.",
+    summary="A lasting change of the mean, against the mean so far: soon ready, with nothing to set.",
+    use_when="If no baseline is known and there is no time to learn one: it judges after 30 observations and goes "
+    "on learning. Take `cusum` if mean and sd are known, or if changes are slow.",
+    false_alarms="At most 0.02 alarms in 100,000 were measured (95 %: below 0.07) on Gaussian, uniform, exponential, "
+    "Student-t(3) and Bernoulli(0.2) streams, with any warm-up from 30 on (`python -m bench.warm_ups`). With mean and "
+    "sd given the average run between false alarms is 100,000 independent values or more, whatever their "
+    "distribution. With raw scores and river's defaults it depends on the spread of the values: several in 20,000 of "
+    "sd 1, none of sd 0.01.",
     statistic="Height of the cumulative deviation above its lowest point (or, below zero, its depth under the "
-    "highest); compared with `threshold`.",
+    "highest), in sd (in units of x if raw); compared with `threshold`.",
     reference="E. S. Page, Continuous inspection schemes, Biometrika 41 (1954), pp. 100-115; D. V. Hinkley, Inference "
-    "about the change-point from cumulative sum tests, Biometrika 58 (1971), pp. 509-523.",
+    "about the change-point from cumulative sum tests, Biometrika 58 (1971), pp. 509-523; D. M. Hawkins, Self-starting "
+    "CUSUM charts for location and scale, The Statistician 36 (1987), pp. 299-316.",
     parameters=(
         Parameter("min_instances", "int", 30, 1, 1e9, "observations", "How many to see before judging."),
-        Parameter("delta", "float", 0.005, 0.0, 1e12, "units of x", "The deviation that is tolerated."),
-        Parameter("threshold", "float", 50.0, 1e-12, 1e15, "units of x", "The height that is an alarm."),
-        Parameter("alpha", "float", 0.9999, 0.5, 1.0, "", "What is kept of the sum at each step; 1 forgets nothing."),
+        Parameter("delta", "float", 0.4, 0.0, 1e12, "sd", "The deviation that is tolerated."),
+        Parameter("threshold", "float", 19.5, 1e-12, 1e15, "sd", "The height that is an alarm."),
+        Parameter("alpha", "float", 1.0, 0.5, 1.0, "", "What is kept of the sum at each step; 1 forgets nothing."),
         Parameter("mode", "choice", "both", 0, 0, "", "Which changes of the mean to look for.", _MODES),
+        Parameter("mean", "float", None, -MAX_ABS, MAX_ABS, "units of x", "The mean in control, if known."),
+        Parameter("sd", "float", None, 1e-100, MAX_ABS, "units of x", "The standard deviation in control, if known."),
+        Parameter(
+            "scores",
+            "choice",
+            "clipped",
+            0,
+            0,
+            "",
+            "Deviations in sd of which none counts for more than 2; all of them; or in units of x, as river has them.",
+            _SCORES,
+        ),
     ),
     fields=[
         ("n", "<i8"),
         ("mean", "<f8"),
+        ("squares", "<f8"),
+        ("sd", "<f8"),
+        ("new", "<i8"),
+        ("total", "<f8"),
+        ("spread", "<f8"),
         ("rising", "<f8"),
         ("falling", "<f8"),
         ("lowest", "<f8"),
@@ -120,4 +216,6 @@ PAGE_HINKLEY = Detector(
     update=update,
     min_samples=_min_samples,
     ready=_ready,
+    check=_check,
+    layout=2,
 )

@@ -15,15 +15,18 @@ from tests.detectors import streams
 
 STREAMS = {**streams.adversarial(), **{f"random {i}": x for i, x in enumerate(streams.random(30))}}
 
-CASES = [
-    ("adwin", drift.ADWIN, {}),
-    ("adwin", drift.ADWIN, {"clock": 1}),
-    ("adwin", drift.ADWIN, {"delta": 0.2, "clock": 5, "max_buckets": 2, "min_window_length": 1, "grace_period": 0}),
-    ("adwin", drift.ADWIN, {"delta": 1e-6, "clock": 7, "max_buckets": 9, "min_window_length": 20}),
-    ("page_hinkley", drift.PageHinkley, {}),
-    ("page_hinkley", drift.PageHinkley, {"mode": "up", "threshold": 5.0, "min_instances": 1}),
-    ("page_hinkley", drift.PageHinkley, {"mode": "down", "threshold": 0.01, "delta": 0.0, "alpha": 0.99}),
-    ("page_hinkley", drift.PageHinkley, {"threshold": 1e6, "alpha": 1.0}),
+RAW = {"scores": "raw", "min_instances": 30, "delta": 0.005, "threshold": 50.0, "alpha": 0.9999}
+"""What makes our Page–Hinkley river's, with river's defaults."""
+
+CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
+    ("adwin", drift.ADWIN, {}, {}),
+    ("adwin", drift.ADWIN, {}, {"clock": 1}),
+    ("adwin", drift.ADWIN, {}, {"delta": 0.2, "clock": 5, "max_buckets": 2, "min_window_length": 1, "grace_period": 0}),
+    ("adwin", drift.ADWIN, {}, {"delta": 1e-6, "clock": 7, "max_buckets": 9, "min_window_length": 20}),
+    ("page_hinkley", drift.PageHinkley, RAW, {}),
+    ("page_hinkley", drift.PageHinkley, RAW, {"mode": "up", "threshold": 5.0, "min_instances": 1}),
+    ("page_hinkley", drift.PageHinkley, RAW, {"mode": "down", "threshold": 0.01, "delta": 0.0, "alpha": 0.99}),
+    ("page_hinkley", drift.PageHinkley, RAW, {"threshold": 1e6, "alpha": 1.0}),
 ]
 
 
@@ -37,12 +40,12 @@ def rivers_drifts(make: Any, params: dict[str, Any], x: NDArray[np.float64]) -> 
     return found
 
 
-@pytest.mark.parametrize(("name", "make", "params"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
-def test_it_fires_where_river_fires(name: str, make: Any, params: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "make", "ours", "params"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
+def test_it_fires_where_river_fires(name: str, make: Any, ours: dict[str, Any], params: dict[str, Any]) -> None:
     fired = 0
     for stream, x in STREAMS.items():
         expected = rivers_drifts(make, params, x)
-        bank = Bank(find(name), params, series=1)
+        bank = Bank(find(name), ours | params, series=1)
         assert bank.update_one(0, x).drifts().tolist() == expected, stream
         fired += len(expected)
     assert fired > 20, "streams on which nothing happens prove nothing"

@@ -12,7 +12,7 @@ from detectors.contract import ParameterError
 from detectors.drift import find
 from tests.detectors import streams
 
-STANDARD = {"mean": 0.0, "sd": 1.0, "k": 0.5}
+STANDARD = {"mean": 0.0, "sd": 1.0, "k": 0.5, "scores": "plain"}
 
 
 def run_lengths(params: dict[str, Any], shift: float, n: int) -> np.ndarray[Any, np.dtype[np.intp]]:

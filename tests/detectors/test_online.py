@@ -64,7 +64,7 @@ def test_what_is_no_number_is_refused() -> None:
 
 
 def test_ready_and_skipped_tell_silence_from_no_drift() -> None:
-    online = Online("page_hinkley", min_instances=3)
+    online = Online("page_hinkley", scores="raw", min_instances=3)
     seen = []
     for x in (1.0, math.nan, 1.0, 1.0):
         seen.append((online.update(x).ready, online.skipped))
@@ -72,11 +72,11 @@ def test_ready_and_skipped_tell_silence_from_no_drift() -> None:
 
 
 def test_a_clone_has_the_parameters_and_has_seen_nothing() -> None:
-    online = Online("cusum", mean=0.0, sd=1.0, h=5.0)
+    online = Online("cusum", mean=0.0, sd=1.0, k=0.5)
     for _ in range(3):
         online.update(2.0)
     clone = online.clone()
-    assert repr(clone) == repr(online) == "Online('cusum', mean=0.0, sd=1.0, h=5.0)"
+    assert repr(clone) == repr(online) == "Online('cusum', mean=0.0, sd=1.0, k=0.5)"
     assert clone.update(2.0).score == 1.5
 
 

@@ -18,15 +18,17 @@ class Cusum:
         mean: float | None,
         sd: float | None,
         warning: float,
+        scores: str,
     ) -> None:
         self.k, self.h, self.direction, self.warm_up = k, h, direction, warm_up
         self.given = (mean, sd)
-        self.warning = warning
+        self.warning, self.scores = warning, scores
         self.start()
 
     def start(self) -> None:
         self.mean, self.sd = self.given
         self.seen: list[float] = []
+        self.running = 0.0
         self.high = self.low = 0.0
         self.drifted = False
 
@@ -35,18 +37,24 @@ class Cusum:
             return 0.0, OK
         if self.drifted:
             self.start()
-        if self.mean is None or self.sd is None:
+        if self.scores == "raw":
+            self.seen.append(x)
+            self.running += (x - self.running) / len(self.seen)
+            z, judged = x - self.running, len(self.seen) > self.warm_up
+        elif self.mean is None or self.sd is None:
             self.learn(x)
             return 0.0, OK
-        z = (x - self.mean) / self.sd
-        self.high = max(0.0, self.high + z - self.k)
-        self.low = max(0.0, self.low - z - self.k)
+        else:
+            z, judged = (x - self.mean) / self.sd, True
+        most = 2.0 if self.scores == "clipped" else math.inf
+        self.high = max(0.0, self.high + min(z, most) - self.k)
+        self.low = max(0.0, self.low + min(-z, most) - self.k)
         up = self.high if self.direction != "down" else 0.0
         down = self.low if self.direction != "up" else 0.0
-        self.drifted = max(up, down) > self.h
+        self.drifted = judged and max(up, down) > self.h
         if self.drifted:
             return signed(up, down), DRIFT
-        return signed(up, down), WARNING if max(up, down) > self.warning * self.h else OK
+        return signed(up, down), WARNING if judged and max(up, down) > self.warning * self.h else OK
 
     def learn(self, x: float) -> None:
         """Two passes over all that was kept, with exact sums."""
@@ -64,7 +72,8 @@ TRIAL = Trial(
     settings=(
         {"warm_up": 100},
         {"warm_up": 2, "h": 4.0, "direction": "up", "warning": 0.5},
-        {"mean": 0.0, "sd": 1.0, "direction": "down", "k": 0.1},
+        {"mean": 0.0, "sd": 1.0, "direction": "down", "k": 0.1, "scores": "plain"},
+        {"warm_up": 28, "k": 0.005, "h": 50.0, "scores": "raw"},
     ),
-    often={"warm_up": 50, "warning": 0.5},
+    often={"warm_up": 50, "h": 10.0, "warning": 0.5},
 )
