@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 
 from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
+from detectors.anomaly.ewma_residual import EWMA_RESIDUAL
 from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
+from detectors.anomaly.holt_winters import HOLT_WINTERS
 from detectors.anomaly.loda import LODA
+from detectors.anomaly.quantile_filter import QUANTILE_FILTER
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.anomaly.rs_hash import RS_HASH
 from detectors.contract import Scorer
@@ -14,8 +17,11 @@ from detectors.contract import Scorer
 __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "with_levels"]
 
 SCORERS: dict[str, Scorer] = {
+    "ewma_residual": EWMA_RESIDUAL,
     "half_space_trees": HALF_SPACE_TREES,
+    "holt_winters": HOLT_WINTERS,
     "loda": LODA,
+    "quantile_filter": QUANTILE_FILTER,
     "rs_hash": RS_HASH,
     "robust_z": ROBUST_Z,
 }

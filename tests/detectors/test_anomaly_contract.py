@@ -101,7 +101,7 @@ def test_it_equals_its_naive_twin(scorer: Scorer, params: dict[str, Any]) -> Non
         twin = trial.twin(**scorer.values(params))
         expected = np.array([twin.update(list(row)) for row in x.tolist()])
         found = bank_of(scorer, params).update(zeros(len(x)), x).score
-        assert_allclose(found, expected, rtol=1e-6, atol=1e-9, err_msg=name)
+        assert_allclose(found, expected, rtol=1e-6, atol=trial.rounding, err_msg=name)
         told += len(np.unique(found[np.isfinite(found)])) > 1
     # Of some adversarial streams all scores are equal.
     assert told >= 40
@@ -156,14 +156,11 @@ def test_a_snapshot_takes_up_where_it_was_made(scorer: Scorer) -> None:
 
 @every_scorer
 def test_a_snapshot_of_other_parameters_is_refused(scorer: Scorer) -> None:
-    parameter = next(p for p in scorer.parameters if p.kind != "choice")
     bank = quick(scorer)
     bank.update(zeros(400), noise(scorer, 1, 400))
     before = content(bank)
-    given = bank.params[parameter.name]
-    assert isinstance(given, int | float)
     with pytest.raises(SnapshotError, match="the snapshot has params"):
-        bank.restore(bank_of(scorer, bank.params | {parameter.name: given + 1}).snapshot())
+        bank.restore(bank_of(scorer, bank.params | {"history": 201}).snapshot())
     kept = bank.snapshot()
     for wrong, message in (
         ({"dimension": 7}, "dimension 7"),

@@ -65,6 +65,8 @@ class ScorerTrial:
         How many numbers an observation of the trial has; 1 for scorers of numbers.
     length : int
         How long the streams are on which it is compared with its twin.
+    rounding : float
+        How far a score may be from the twin's where both work out what they follow in different ways.
     """
 
     twin: type[NaiveScorer]
@@ -72,6 +74,7 @@ class ScorerTrial:
     quick: dict[str, Any] = field(default_factory=dict)
     dimension: int = 1
     length: int = 600
+    rounding: float = 1e-9
 
 
 def signed(up: float, down: float) -> float:
