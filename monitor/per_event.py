@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.anomaly import SCORERS, AnomalyBank
 from detectors.bank import Bank
-from detectors.drift import find
+from detectors.river_adapter import RiverBank, bank_of
 from monitor.watch import Watch
 
 __all__ = ["ANOMALY", "DRIFT", "Fired", "PerEvent"]
@@ -100,5 +100,5 @@ class PerEvent:
             bank.restore(kept[f"{signal}|{name}"])
 
 
-def _bank(name: str, params: Mapping[str, object]) -> Bank | AnomalyBank:
-    return AnomalyBank(SCORERS[name], params) if name in SCORERS else Bank(find(name), params)
+def _bank(name: str, params: Mapping[str, object]) -> Bank | RiverBank | AnomalyBank:
+    return AnomalyBank(SCORERS[name], params) if name in SCORERS else bank_of(name, params)

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import xxhash
 
+from detectors.river_adapter import river_version
 from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
@@ -28,7 +29,7 @@ from detectors.sketch import (
 )
 from monitor.config import Configuration, Model
 from monitor.config.model import FieldSpec, ModelSpec, SegmentSpec, SourceSpec
-from monitor.config.references import WINDOWED, uses_for
+from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
@@ -94,7 +95,10 @@ class Watch:
         chosen: Any = {"sources": True, "schema_": True, "detect": {"pane"}}
         spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
         slices = [sorted(cut.names.values()) for cut in self.slices]
-        return self._hash(f"{spec}|{slices}|{[self.detectors_for(signal) for signal in self.layouts]}")
+        detectors = [self.detectors_for(signal) for signal in self.layouts]
+        # What river keeps in its objects may change with every version of it; then they learn anew.
+        rivers = river_version() if any(name.startswith(RIVERS) for named in detectors for name in named) else ""
+        return self._hash(f"{spec}|{slices}|{detectors}{rivers}")
 
     @cached_property
     def document(self) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 
 from detectors.contract import Detector
 from detectors.drift.adwin import ADWIN
@@ -37,12 +38,15 @@ class UnknownDetectorError(ValueError):
     Parameters
     ----------
     name : str
+    known : collection of str, optional
+        Those that there are, if they are not ours.
     """
 
-    def __init__(self, name: str) -> None:
-        nearest = difflib.get_close_matches(name, DETECTORS, n=1)
+    def __init__(self, name: str, known: Collection[str] | None = None) -> None:
+        known = DETECTORS if known is None else known
+        nearest = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        super().__init__(f"there is no detector {name!r}; {hint}the detectors are " + ", ".join(sorted(DETECTORS)))
+        super().__init__(f"there is no detector {name!r}; {hint}the detectors are " + ", ".join(sorted(known)))
         self.name = name
 
 

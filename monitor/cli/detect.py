@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from detectors.anomaly import AnomalyBank
     from detectors.bank import Bank
+    from detectors.river_adapter import RiverBank
     from monitor.dataset import Dataset
 
 __all__ = ["command"]
@@ -50,20 +51,22 @@ def command(
     import numpy as np
 
     from detectors.anomaly import SCORERS, AnomalyBank
-    from detectors.bank import Bank
     from detectors.contract import ParameterError
-    from detectors.drift import DETECTORS, UnknownDetectorError, find
+    from detectors.drift import DETECTORS, UnknownDetectorError
+    from detectors.river_adapter import bank_of, is_rivers
     from monitor.dataset import read_dataset
     from monitor.errors import InputError
 
     parameters = _parameters(settings)
     try:
         scorer = SCORERS.get(detector)
-        bank = AnomalyBank(scorer, parameters, series=1) if scorer else Bank(find(detector), parameters, series=1)
+        bank = AnomalyBank(scorer, parameters) if scorer else bank_of(detector, parameters)
+        bank.resize(1)
     except ParameterError as error:
         raise InputError(str(error)) from error
     except UnknownDetectorError as error:
-        raise InputError(_unknown(detector, [*DETECTORS, *SCORERS])) from error
+        message = str(error) if is_rivers(detector) else _unknown(detector, [*DETECTORS, *SCORERS])
+        raise InputError(message) from error
     values = _values(read_dataset(file), column)
     usable = np.flatnonzero(np.isfinite(values))
     found = _anomalies(bank, values[usable]) if isinstance(bank, AnomalyBank) else _changes(bank, values[usable])
@@ -82,7 +85,7 @@ def _unknown(detector: str, known: list[str]) -> str:
     return f"there is no per-event detector {detector!r}; {hint}they are {', '.join(known)}"
 
 
-def _changes(bank: Bank, values: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _changes(bank: Bank | RiverBank, values: NDArray[np.float64]) -> list[dict[str, Any]]:
     from detectors.contract import DRIFT, WARNING
 
     score, flag = bank.update_one(0, values)

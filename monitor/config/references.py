@@ -4,8 +4,8 @@ A rule names a detector in one of two ways. With a pattern (``feature:*``) the d
 so that one rule serves numbers and categories; with the exact name of a signal it must fit.
 
 The windowed detectors stand here, in :data:`WINDOWED`; the per-event ones in ``detectors.drift.DETECTORS`` and
-``detectors.anomaly.SCORERS``, which are imported only when a rule names one of them: ``leeway check`` should answer at
-once.
+``detectors.anomaly.SCORERS``, and river's in river. They are imported only when a rule names one of them: ``leeway
+check`` should answer at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from monitor.config.model import FieldSpec, Model, Rule, Use
 if TYPE_CHECKING:
     from detectors.contract import Described
 
-__all__ = ["ALIASES", "VOLUME", "WINDOWED", "Params", "Windowed", "is_pattern", "uses_for", "wrong_rules"]
+__all__ = ["ALIASES", "RIVERS", "VOLUME", "WINDOWED", "Params", "Windowed", "is_pattern", "uses_for", "wrong_rules"]
 
 Params = dict[str, float | int | str | bool]
 Path_ = tuple[str | int, ...]
 
 VOLUME = "volume"
 """The signal that counts events."""
+
+RIVERS = "river."
+"""What the names of river's detectors begin with."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +196,8 @@ def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]]) -> Iterator[t
         yield ("on",), _no_signal(rule.on, list(signals))
     for index, use in enumerate(rule.use):
         name = ALIASES.get(use.name, use.name)
-        if name not in WINDOWED and name not in _per_event():
-            yield ("use", index), _unknown_detector(use.name)
+        if unknown := _unknown(name):
+            yield ("use", index), unknown
             continue
         if matched and not is_pattern(rule.on) and not _fits(name) & signals[rule.on]:
             yield ("use", index), _misfit(use.name, _fits(name), rule.on, signals[rule.on])
@@ -210,6 +213,19 @@ def _no_signal(on: str, signals: list[str]) -> str:
     nearest = difflib.get_close_matches(on, signals, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"matches no signal; {hint}the signals are {', '.join(signals)}"
+
+
+def _unknown(name: str) -> str:
+    """What is wrong with the name of a detector; nothing if there is one."""
+    if name.startswith(RIVERS):
+        from detectors.river_adapter import check_each
+
+        try:
+            check_each(name, {})
+        except ValueError as error:
+            return str(error)
+        return ""
+    return "" if name in WINDOWED or name in _per_event() else _unknown_detector(name)
 
 
 def _unknown_detector(name: str) -> str:
@@ -232,6 +248,9 @@ def _wrong_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
     if name in WINDOWED:
         yield from _wrong_windowed_parameters(WINDOWED[name], use)
         return
+    if name.startswith(RIVERS):
+        yield from _wrong_river_parameters(name, use)
+        return
     detector = _per_event()[name]
     known = {parameter.name: parameter for parameter in detector.parameters}
     for parameter, value in use.params.items():
@@ -240,6 +259,16 @@ def _wrong_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
                 known[parameter].accept(name, value)
             else:
                 detector.values({parameter: value})
+        except ValueError as error:
+            yield parameter, str(error)
+
+
+def _wrong_river_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
+    from detectors.river_adapter import check_each
+
+    for parameter, value in use.params.items():
+        try:
+            check_each(name, {parameter: value})
         except ValueError as error:
             yield parameter, str(error)
 
@@ -268,11 +297,20 @@ def _wrong_combinations(model: Model) -> Iterator[tuple[Path_, str]]:
             if name in WINDOWED:
                 continue
             try:
-                _per_event()[name].values(params)
+                _check_together(name, params)
             except ValueError as error:
                 if str(error) not in seen:
                     seen.add(str(error))
                     yield _last_use(model, signal, name), str(error)
+
+
+def _check_together(name: str, params: Params) -> None:
+    if name.startswith(RIVERS):
+        from detectors.river_adapter import values_of
+
+        values_of(name, params)
+    else:
+        _per_event()[name].values(params)
 
 
 def _last_use(model: Model, signal: str, name: str) -> Path_:

@@ -47,6 +47,27 @@ from tests.cli.console import Console, with_rules
         ('{on: "feature:amount", use: [robust_z: {history: 1}]}', "use.0.robust_z.history", "an integer from 128"),
         ('{on: "prediction:*", use: [adwin: {delta: 2}]}', "use.0.adwin.delta", "allowed is a number from"),
         ('{on: "prediction:*", use: [page_hinkley: {mode: sideways}]}', "use.0.page_hinkley.mode", "up, down, both"),
+        (
+            '{on: "prediction:*", use: [psi, river.drift.binary.DMD]}',
+            "use.1",
+            "there is no detector 'river.drift.binary.DMD'; did you mean 'river.drift.binary.DDM'?",
+        ),
+        (
+            '{on: "prediction:*", use: [river.drift.ADWIN: {dleta: 1}]}',
+            "use.0.river.drift.ADWIN.dleta",
+            "did you mean 'delta'?",
+        ),
+        (
+            '{on: "prediction:*", use: [river.drift.ADWIN: {delta: small}]}',
+            "use.0.river.drift.ADWIN.delta",
+            "allowed is a value like its default, 0.002",
+        ),
+        (
+            '{on: "prediction:*", use: [river.drift.KSWIN]}',
+            "use.0.river.drift.KSWIN",
+            "seed=None is not allowed; it draws random numbers: set a seed",
+        ),
+        ('{on: "feature:country", use: [river.drift.ADWIN]}', "use.0", "river.drift.ADWIN is for numeric fields"),
     ],
 )
 def test_a_wrong_rule_is_named_with_its_line_and_path(

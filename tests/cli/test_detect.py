@@ -30,6 +30,14 @@ def write(folder: Path, kind: str, values: list[float]) -> Path:
     return file
 
 
+def test_rivers_own_detector_can_be_named(tmp_path: Path, leeway: Console) -> None:
+    file = write(tmp_path, "csv", VALUES)
+    mine = leeway("detect", file, "--column", "x", "--detector", "adwin", "--set", "delta=0.01")
+    rivers = leeway("detect", file, "--column", "x", "--detector", "river.drift.ADWIN", "--set", "delta=0.01")
+    places = [[line["index"] for line in said.lines] for said in (mine, rivers)]
+    assert places[0] == places[1] != []
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 def test_drifts_are_where_river_finds_them(kind: str, tmp_path: Path, leeway: Console) -> None:
     river = ADWIN(delta=0.01)

@@ -36,6 +36,7 @@ BANKS = {
         rules=[
             {"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 5, "min_instances": 5}}]},
             {"on": "prediction:score", "use": [{"adwin": {"delta": 0.3}}, {"cusum": {"mean": 0.0, "sd": 1.0}}]},
+            {"on": "feature:age", "use": ["river.drift.ADWIN", {"river.drift.PageHinkley": {"threshold": 5}}]},
             {"on": "feature:debts", "use": [{"robust_z": {"warm_up": 8, "history": 128, "false_alarm_rate": 0.3}}]},
         ]
     )
@@ -173,7 +174,8 @@ def test_a_checkpoint_at_any_cut_and_a_replay_from_before_it_change_no_bit(
 def test_findings_come_from_detectors_of_each_version() -> None:
     _, findings, _ = joined(folded(fold_of(), events_at(times_of([1] * 900))))
     rows = [json.loads(row) for row in findings]
-    assert {row["detector"] for row in rows} == {"page_hinkley", "adwin", "cusum", "robust_z"}
+    rivers = {"river.drift.ADWIN", "river.drift.PageHinkley"}
+    assert {row["detector"] for row in rows} == {"page_hinkley", "adwin", "cusum", "robust_z", *rivers}
     assert {row["version"] for row in rows} == {"v1", "v2"}
     assert all(row["topic"] == "loans" and row["partition"] == 3 and row["offset"] % 2 == 0 for row in rows)
 
