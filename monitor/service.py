@@ -18,11 +18,15 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from monitor.alerts.dispatch import Target
+from monitor.alerts.inhibition import Rule
 from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
+from monitor.alerts.router import Plan, Router
 from monitor.clock import Clock
 from monitor.config import Configuration
+from monitor.config.alerting import Alerting
 from monitor.config.model import SourceSpec
 from monitor.counters import Counters
 from monitor.decoders import Schemas
@@ -44,6 +48,7 @@ from monitor.sources.contract import Source
 from monitor.watch import compile_watch
 from monitor.worker import Worker
 from sinks.receivers import build
+from sinks.receivers.contract import Receiver
 from sinks.store import open_store
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.retention import retain
@@ -281,13 +286,17 @@ class Service:
             for end_ms in ends:
                 self._latency.labels(name).observe(max(0, now_ms - end_ms - lateness_ms) / 1000)
 
-    def _build_notifier(self) -> Notifier:
+    def _build_notifier(self) -> Notifier | Router:
         spec = self.configuration.service.spec
         try:
             receivers = [build(receiver.settings() | self._connection(receiver.kind)) for receiver in spec.receivers]
         except ValueError as error:
             raise InputError(str(error)) from error
-        return Notifier(self.store, receivers, self.clock, spec.external_url, [OWN, *self.watches])
+        models = [OWN, *self.watches]
+        if spec.alerting is None:
+            return Notifier(self.store, receivers, self.clock, spec.external_url, models)
+        named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+        return Router(self.store, _plan(spec.alerting, named), self.clock, spec.external_url, models)
 
     def _connection(self, kind: str) -> dict[str, Any]:
         """What a receiver is given that reaches people by the service's own cluster."""
@@ -409,9 +418,8 @@ class Service:
         return max((worker.checkpoint_age_s() for worker in self._workers), default=0.0)
 
     def backlog(self) -> dict[str, int]:
-        """Transitions of alerts that wait to be told, by receiver."""
-        channels = [] if self._notifier is None else self._notifier.channels
-        return {channel.receiver.name: channel.backlog for channel in channels}
+        """What waits to be told, by receiver: transitions of alerts, or with routes notifications of groups."""
+        return {} if self._notifier is None else self._notifier.backlog
 
     def closed_ms(self) -> Mapping[tuple[str, str, int], int]:
         """Up to where each partition's panes are closed, by model, topic and partition."""
@@ -521,3 +529,14 @@ def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]
     if not found:
         raise InputError(f"model {model!r}: no file matches {base / pattern}")
     return found
+
+
+def _plan(alerting: Alerting, named: Mapping[Target, Receiver]) -> Plan:
+    """Who is told what by routes: the receivers that are configured beside them, and their own."""
+    receivers = dict(named)
+    for receiver in alerting.receivers:
+        for number, hook in enumerate(receiver.webhook_configs):
+            target = Target(receiver.name, number, hook.send_resolved)
+            receivers[target] = build(hook.settings(target.name))
+    rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
+    return Plan(alerting.route.build(), receivers, rules, alerting.intervals)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import xxhash
 
 from monitor.alerts.inhibition import Inhibition
 from monitor.alerts.intervals import Interval
@@ -87,6 +90,11 @@ class Group:
     was_flushed: bool = False
     flush: Flush | None = None
 
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the key where label values have no place."""
+        return xxhash.xxh3_64_hexdigest(self.key.encode())
+
     def put(self, alert: Told, now_ms: int) -> None:
         """Take up an alert; one that began long ago does not wait for others."""
         self.alerts[alert.fingerprint] = alert
@@ -137,7 +145,7 @@ class Dispatcher:
     silences : Silences
     intervals : mapping of str to sequence of Interval
     sent : dict of (str, str) to Sent
-        By group key and target: what was told before, kept up to date.
+        By :attr:`Group.digest` and target: what was told before, kept up to date.
     now_ms : int
     """
 
@@ -205,7 +213,7 @@ class Dispatcher:
         if target not in flush.waiting:
             return
         if delivered:
-            self.sent[flush.group.key, target.name] = Sent(now_ms, flush.firing, flush.resolved)
+            self.sent[flush.group.digest, target.name] = Sent(now_ms, flush.firing, flush.resolved)
         flush.failed = flush.failed or not delivered
         flush.waiting.discard(target)
         self._finish(flush)
@@ -252,7 +260,7 @@ class Dispatcher:
         repeat_ms = flush.group.route.options.repeat_interval_ms
         for target in self._targets.get(flush.group.route.options.receiver, ()):
             told, detail = why_told(
-                self.sent.get((flush.group.key, target.name)),
+                self.sent.get((flush.group.digest, target.name)),
                 flush.firing,
                 flush.resolved,
                 flush.at_ms,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sinks.receivers.contract import Alert, Notification, Status
 
-__all__ = ["compose"]
+__all__ = ["alert_of", "compose"]
 
 REASONS_AT_MOST = 10
 """Signals that a notification explains; the page behind its link has all of them."""
@@ -35,10 +35,10 @@ def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> N
     """
     labels = json.loads(row["labels"])
     status: Status = "resolved" if row["state"] == "resolved" else "firing"
-    alerts = [_alert(row, labels, status, int(row["ends_ms"]), external_url)]
+    alerts = [alert_of(row, labels, status, int(row["ends_ms"]), external_url)]
     if before is not None and before["labels"] != row["labels"]:
         former = json.loads(before["labels"])
-        alerts.append(_alert(before, former, "resolved", int(row["at_ms"]), external_url))
+        alerts.append(alert_of(before, former, "resolved", int(row["at_ms"]), external_url))
     return Notification(
         receiver=receiver,
         group_key=f'{{}}:{{alert_id="{row["alert_id"]}"}}',
@@ -48,7 +48,8 @@ def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> N
     )
 
 
-def _alert(row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str) -> Alert:
+def alert_of(row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str) -> Alert:
+    """Return what is said about an alert as a transition has it."""
     link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
     annotations = {"summary": row["title"], "description": _description(row), "dashboard": link}
     return Alert(

@@ -72,6 +72,11 @@ class Notifier:
             for receiver in receivers
         ]
 
+    @property
+    def backlog(self) -> dict[str, int]:
+        """Transitions that were read and are not settled, by receiver."""
+        return {channel.receiver.name: channel.backlog for channel in self.channels}
+
     def open(self) -> None:
         """Note where each receiver starts; call it before anything can write transitions."""
         for channel in self.channels:

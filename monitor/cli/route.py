@@ -27,9 +27,10 @@ def command() -> None:
 @click.option("--at", default="now", help="When: a time, which counts where routes are muted for hours or days.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object for each route.")
 def test(*, config: str, labels: Sequence[str], at: str, json_: bool) -> None:
-    """Say who would be told, by CONFIG, a file of Alertmanager's, about an alert with these labels.
+    """Say who would be told, by CONFIG, about an alert with these labels.
 
-    Routes are given in the order of the file: an alert may be told on several.
+    CONFIG is a service's file with `alerting`, or a file of Alertmanager's. Routes are given in its order: an alert may
+    be told on several.
     """
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock

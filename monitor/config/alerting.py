@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, parse_matchers
@@ -25,6 +33,7 @@ __all__ = [
     "RouteSpec",
     "WebhookConfig",
     "is_alertmanagers",
+    "matchers",
 ]
 
 _ALERTMANAGERS = re.compile(
@@ -75,7 +84,8 @@ def _text(value: object) -> object:
     return str(value).lower() if isinstance(value, bool | int | float) else value
 
 
-def _matchers(value: object) -> object:
+def matchers(value: object) -> object:
+    """Return the matchers of a list of texts, each of which may hold several."""
     if not isinstance(value, list):
         raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
     found: list[Matcher] = []
@@ -90,9 +100,12 @@ def _label(value: object) -> str:
     return value
 
 
-_Duration = Annotated[int, BeforeValidator(parse_prometheus_duration)]
+_Duration = Annotated[int, BeforeValidator(parse_prometheus_duration), WithJsonSchema({"type": "string"})]
 _Matchers = Annotated[
-    list[Matcher], BeforeValidator(_matchers), PlainSerializer(lambda found: [str(one) for one in found])
+    list[Matcher],
+    BeforeValidator(matchers),
+    PlainSerializer(lambda found: [str(one) for one in found]),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
 _Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]
 _Label = Annotated[str, BeforeValidator(_label)]
@@ -214,6 +227,9 @@ class WebhookConfig(Strict):
     url: SecretStr = Field(description="never shown; better by reference: `${HOOK_URL}`")
     send_resolved: bool = True
     timeout: _Duration = Field(default=0, description="the receiver's own 10s if 0")
+    allow_private: bool = Field(
+        default=False, description="Leeway's own: whether the address may be in a private network or on this machine"
+    )
 
     @field_validator("url")
     @classmethod
@@ -221,6 +237,13 @@ class WebhookConfig(Strict):
         if not re.match(r"https?://[^/\s]", value.get_secret_value()):
             raise ValueError("expected an address that begins with http:// or https://")
         return value
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return what :func:`sinks.receivers.build` takes, the address in the clear."""
+        timeout = {"timeout_ms": self.timeout} if self.timeout else {}
+        url = self.url.get_secret_value()
+        given = {"send_resolved": self.send_resolved, "allow_private": self.allow_private, **timeout}
+        return {"kind": "webhook", "name": name, "url": url, **given}
 
 
 class AlertReceiver(Strict):

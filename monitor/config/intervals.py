@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from monitor.alerts.intervals import Interval, Range
 from monitor.config.model import Strict
 
-__all__ = ["IntervalSpec", "NamedIntervals", "TimeRange"]
+__all__ = ["IntervalSpec", "NamedIntervals", "TimeRange", "minute_of"]
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -79,8 +79,8 @@ def _ordered(value: object, members: Sequence[str] = ()) -> Range:
     return low, high
 
 
-def _minute(value: object) -> int:
-    """A time of the day as minutes; YAML 1.1 reads 17:00 as that already."""
+def minute_of(value: object) -> int:
+    """Return a time of the day in minutes; YAML 1.1 reads 17:00 as that already."""
     text = f"{value // 60:02d}:{value % 60:02d}" if isinstance(value, int) else str(value)
     found = _TIME.fullmatch(text)
     if found is None:
@@ -98,14 +98,18 @@ def _zone(value: object) -> ZoneInfo:
         ) from error
 
 
-_Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+_AS_TEXT = WithJsonSchema({"type": "string"})
+_AS_TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "integer"]})
+_Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str), _AS_TEXT]
+_Months = Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS)), _AS_TEXT_OR_NUMBER]
+_Minute = Annotated[int, BeforeValidator(minute_of), _AS_TEXT]
 
 
 class TimeRange(Strict):
     """A part of the day."""
 
-    start_time: Annotated[int, BeforeValidator(_minute)] = Field(description="such as `09:00`")
-    end_time: Annotated[int, BeforeValidator(_minute)] = Field(description="not included; at most `24:00`")
+    start_time: _Minute = Field(description="such as `09:00`")
+    end_time: _Minute = Field(description="not included; at most `24:00`")
 
     @model_validator(mode="after")
     def _has_a_length(self) -> Self:
@@ -118,16 +122,14 @@ class IntervalSpec(Strict):
     """Holds a time that lies in one range of each kind that is named."""
 
     times: list[TimeRange] | None = Field(default=None, description="parts of the day")
-    weekdays: list[Annotated[Range, BeforeValidator(_weekdays)]] | None = Field(
+    weekdays: list[Annotated[Range, BeforeValidator(_weekdays), _AS_TEXT]] | None = Field(
         default=None, description="such as `monday:friday`"
     )
-    days_of_month: list[Annotated[Range, BeforeValidator(_days_of_month)]] | None = Field(
+    days_of_month: list[Annotated[Range, BeforeValidator(_days_of_month), _AS_TEXT_OR_NUMBER]] | None = Field(
         default=None, description="such as `1:5`, or `-3:-1` for the last three"
     )
-    months: list[Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS))]] | None = Field(
-        default=None, description="such as `may:august`, or `12`"
-    )
-    years: list[Annotated[Range, BeforeValidator(_ordered)]] | None = Field(
+    months: list[_Months] | None = Field(default=None, description="such as `may:august`, or `12`")
+    years: list[Annotated[Range, BeforeValidator(_ordered), _AS_TEXT_OR_NUMBER]] | None = Field(
         default=None, description="such as `2026:2028`"
     )
     location: _Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")

@@ -133,7 +133,7 @@ def load(path: str | os.PathLike[str]) -> Configuration:
 
 
 def load_alerting(path: str | os.PathLike[str]) -> Alerting:
-    """Load a file of Alertmanager's.
+    """Load a file of Alertmanager's, or what a service's file has under ``alerting``.
 
     Raises
     ------
@@ -146,6 +146,13 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         raise ConfigError([Mistake(str(path), 0, "", "expected a mapping with a route, as Alertmanager has it")])
     [document] = documents
+    if document.value.get("kind") == "Service":
+        found = load(path).service.spec.alerting
+        if found is None:
+            raise ConfigError(
+                [document.mistake(("spec",), "there is no `alerting`: every receiver is told everything")]
+            )
+        return found
     try:
         alerting = Alerting.model_validate(document.value)
     except ValidationError as error:
@@ -181,6 +188,9 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
         documents_of[model.name] = document
         mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
     mistakes += _dead_letters_read(service, services, loaded, documents_of)
+    if service is not None and services and service.spec.alerting is not None:
+        wrong_names = service.spec.alerting.wrong_names([receiver.name for receiver in service.spec.receivers])
+        mistakes += [services[0].mistake(("spec", "alerting", *path), message) for path, message in wrong_names]
     if service is not None:
         wrong_ones = wrong_formats(loaded, service)
         mistakes += [documents_of[name].mistake(path, message) for name, path, message in wrong_ones]

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import formats, kafka, model, receivers, registry, service
+from monitor.config import alerting, formats, intervals, kafka, model, receivers, registry, service
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -53,6 +53,15 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema_registry", registry.SchemaRegistry),
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
+    ("spec.alerting", alerting.Alerting),
+    ("spec.alerting.global", alerting.AlertingGlobal),
+    ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
+    ("spec.alerting.receivers[]", alerting.AlertReceiver),
+    ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
+    ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),
+    ("spec.alerting.time_intervals[], spec.alerting.mute_time_intervals[]", intervals.NamedIntervals),
+    ("spec.alerting.time_intervals[].time_intervals[]", intervals.IntervalSpec),
+    ("spec.alerting.time_intervals[].time_intervals[].times[]", intervals.TimeRange),
     ("spec.receivers[], kind: log", receivers.LogReceiver),
     ("spec.receivers[], kind: webhook", receivers.WebhookReceiver),
     ("spec.receivers[], kind: slack", receivers.SlackReceiver),
@@ -84,6 +93,10 @@ DURATIONS = frozenset(
         "idle_after",
         "refresh",
         "session_timeout",
+        "resolve_timeout",
+        "group_wait",
+        "group_interval",
+        "repeat_interval",
     ]
 )
 """Keys that take a duration, such as ``5m``."""
@@ -117,6 +130,8 @@ _WRITTEN: dict[Any, str] = {
     parse_share: "true, false or percentage",
     formats.by_name: f"{', '.join(f'`{kind}`' for kind in FORMATS)}, or section",
     registry.several: "text or list of text",
+    alerting.matchers: "list of text",
+    intervals.minute_of: "text",
 }
 
 _AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
@@ -147,7 +162,8 @@ _PLAIN: dict[Any, str] = {
 
 def _kind(annotation: Any) -> str:
     if hasattr(annotation, "__metadata__"):
-        annotation = annotation.__origin__
+        is_read = any(isinstance(item, BeforeValidator) for item in annotation.__metadata__)
+        annotation = str if is_read else annotation.__origin__
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None:
         return _PLAIN.get(annotation, "section")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
+from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import Strict
 from monitor.config.receivers import LogReceiver, Receiver
@@ -167,6 +168,9 @@ class ServiceSpec(Strict):
     api: Api = Field(default_factory=Api)
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default=[LogReceiver(kind="log")])
+    alerting: Alerting | None = Field(
+        default=None, description="Alertmanager's configuration, pasted; without it every receiver is told everything"
+    )
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)
     idle_after: DurationMs = Field(

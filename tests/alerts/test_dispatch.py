@@ -15,7 +15,7 @@ from monitor.config.alerting import Alerting
 from tests.alerts.alertmanager import scripted
 from tests.services.alertmanager import ask
 
-SCRIPTS = 300
+SCRIPTS = 150
 
 
 class Player:

@@ -1,0 +1,99 @@
+"""The transitions of alerts, as they are written: where a reader of them begins, and what is new.
+
+The first time a model is met, the moment is noted (table ``checkpoints``), and transitions of earlier event time are
+never given: working through a month of history pages nobody. The note moves on to the oldest alert that is not over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monitor.clock import Clock
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["Following"]
+
+Row = dict[str, Any]
+
+
+class Following:
+    """Reads the table ``alerts`` forward.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    models : iterable of str
+    stage : str
+        Under which name the notes are kept.
+    """
+
+    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str) -> None:
+        self._store, self._clock, self._stage = store, clock, stage
+        self._models = sorted(models)
+        self._noted_ms: dict[str, int] = {}
+        self._read_to_ms: dict[str, int] = {}
+        self._read_at_end: dict[str, set[tuple[str, int]]] = {}
+
+    def open(self) -> None:
+        """Read where each model begins, noting those that are met for the first time.
+
+        Raises
+        ------
+        StoreError
+        """
+        for model in self._models:
+            where = {"stage": self._stage, "name": model}
+            found = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
+            if len(found):
+                self._noted_ms[model] = int(found[0])
+            else:
+                self._note(model, self._clock.now_ms())
+
+    def new(self) -> list[Row]:
+        """Return the transitions that were not given before; those of a model come in their order.
+
+        Raises
+        ------
+        StoreError
+        """
+        floors = {model: self._read_to_ms.get(model, self._noted_ms[model]) for model in self._models}
+        by_model: dict[str, list[Row]] = {}
+        for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
+            by_model.setdefault(row["model"], []).append(row)
+        return [row for model, rows in by_model.items() for row in self._unread(model, rows)]
+
+    def _unread(self, model: str, rows: list[Row]) -> list[Row]:
+        known = self._read_at_end.get(model, set())
+        end_ms = self._read_to_ms[model] = rows[-1]["at_ms"]
+        self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
+        return [row for row in rows if _key(row) not in known]
+
+    def keep(self, oldest_ms: Mapping[str, int]) -> None:
+        """Let the next process begin where it has to.
+
+        Parameters
+        ----------
+        oldest_ms : mapping of str to int
+            By model, the first transition of the oldest alert that is not done with.
+
+        Raises
+        ------
+        StoreError
+        """
+        for model, read_to_ms in self._read_to_ms.items():
+            needed_ms = min(read_to_ms, oldest_ms.get(model, read_to_ms))
+            if needed_ms > self._noted_ms[model]:
+                self._note(model, needed_ms)
+
+    def _note(self, model: str, start_ms: int) -> None:
+        row = {"stage": self._stage, "name": model, "partition": 0, "position": start_ms, "config": "", "state": b""}
+        columns = {name: [value] for name, value in row.items()}
+        self._store.append("checkpoints", columns, token=f"{self._stage}/{model}/{start_ms}")
+        self._noted_ms[model] = start_ms
+
+
+def _key(row: Row) -> tuple[str, int]:
+    return row["alert_id"], row["sequence"]

@@ -1,0 +1,368 @@
+"""The alert stage with routes: follows the transitions of alerts, groups them, and tells those whom routes name.
+
+:mod:`monitor.alerts.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
+(table ``checkpoints``, stage :data:`TOLD`), written after the receiver answered. A process that ends in between tells
+the group again, under the same key. After a start, groups are formed anew from the alerts that are not over, and wait
+their `group_wait`; the log says what need not be told.
+
+For the router an alert begins when it hears of it: event time may be long past, and nothing would ever wait for
+company.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+import xxhash
+
+from monitor.alerts.decision import TOLD_STATES, Patience
+from monitor.alerts.delivery import Delivery, deliver
+from monitor.alerts.dispatch import Dispatcher, Flush, Target
+from monitor.alerts.following import Following
+from monitor.alerts.inhibition import Inhibition, Rule
+from monitor.alerts.intervals import Interval
+from monitor.alerts.message import alert_of
+from monitor.alerts.routes import Route
+from monitor.alerts.sent import Sent
+from monitor.alerts.silences import Silences
+from monitor.alerts.told import Told
+from monitor.checkpoint import decode_state, encode_state
+from monitor.clock import Clock
+from sinks.receivers.contract import Notification, Receiver, Status
+from sinks.store.contract import Query, Store, StoreError
+from sinks.store.rows import rows_of
+
+__all__ = ["TOLD", "Plan", "Router"]
+
+TOLD = "told"
+ROUTE = "route"
+MOST_WAIT_S = 1.0
+FORGET_EVERY_MS = 60_000
+
+Row = dict[str, Any]
+log = structlog.get_logger("leeway.route")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who is told what, as configured.
+
+    Attributes
+    ----------
+    root : Route
+    receivers : mapping of Target to Receiver
+    rules : sequence of Rule
+    intervals : mapping of str to sequence of Interval
+    """
+
+    root: Route
+    receivers: Mapping[Target, Receiver]
+    rules: Sequence[Rule] = ()
+    intervals: Mapping[str, Sequence[Interval]] | None = None
+
+    @property
+    def targets(self) -> dict[str, list[Target]]:
+        """The entries of each receiver that is named."""
+        found: dict[str, list[Target]] = {}
+        for target in self.receivers:
+            found.setdefault(target.receiver, []).append(target)
+        return found
+
+
+@dataclass
+class _Alert:
+    """What is known of an alert, under one set of labels."""
+
+    row: Row
+    labels: dict[str, str]
+    first_ms: int
+    ends_ms: int = 0
+
+
+@dataclass
+class _Job:
+    flush: Flush
+    target: Target
+    alerts: tuple[Told, ...]
+    future: Future[Delivery] | None
+
+
+class Router:
+    """Tells people about alerts by routes.
+
+    Parameters
+    ----------
+    store : Store
+    plan : Plan
+    clock : Clock
+    external_url : str
+        How people reach the API; links start with it. Empty: no links.
+    models : iterable of str
+    patience : Patience or None
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        clock: Clock,
+        external_url: str,
+        models: Iterable[str],
+        patience: Patience | None = None,
+    ) -> None:
+        self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
+        self._following = Following(store, clock, models, ROUTE)
+        self._patience = patience or Patience()
+        self._stop = threading.Event()
+        self._names: dict[str, str] = {}
+        self._alerts: dict[str, _Alert] = {}
+        self._jobs: list[_Job] = []
+        self._unwritten: list[tuple[str, dict[str, list[Any]], str]] = []
+        self._threads = ExitStack()
+        self._pools: dict[Target, ThreadPoolExecutor] = {}
+        self._dispatcher: Dispatcher | None = None
+        self._forget_ms = 0
+
+    @property
+    def backlog(self) -> dict[str, int]:
+        """Notifications that were decided on and are not settled, by receiver."""
+        found = {target.receiver: 0 for target in self._plan.receivers}
+        for job in list(self._jobs):
+            found[job.target.receiver] += 1
+        return found
+
+    def open(self) -> None:
+        """Read what was told before, and form the groups; call it before anything can write transitions.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._dispatcher is not None:
+            return
+        now_ms = self._clock.now_ms()
+        sent = dict(self._told())
+        self._following.open()
+        latest = {row["alert_id"]: row for row in self._following.new()}
+        self._dispatcher = Dispatcher(
+            self._plan.root,
+            self._plan.targets,
+            Inhibition(self._plan.rules),
+            Silences(),
+            self._plan.intervals or {},
+            sent,
+            now_ms,
+        )
+        firing = {fingerprint for last in sent.values() for fingerprint in last.firing}
+        for row in latest.values():
+            if row["state"] != "resolved" or Told(json.loads(row["labels"]), 0).fingerprint in firing:
+                self._take(row, now_ms)
+
+    def step(self) -> int:
+        """Do what is due; return how many notifications were settled.
+
+        Raises
+        ------
+        StoreError
+            If the store fails in a way that waiting does not mend.
+        """
+        try:
+            self.open()
+            assert self._dispatcher is not None
+            self._write()
+            now_ms = self._clock.now_ms()
+            for row in self._following.new():
+                self._take(row, now_ms)
+            settled = self._settle()
+            for flush in self._dispatcher.due(now_ms):
+                self._tell(flush)
+            settled += self._settle()
+            self._write()
+            self._forget(now_ms)
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            log.warning("the store did not answer", error=str(error))
+            return 0
+        return settled
+
+    def run(self, stop: threading.Event, every_s: float = MOST_WAIT_S) -> None:
+        """Step until ``stop`` is set; receivers are told by threads of their own, so that a sick one delays no other.
+
+        What is not sent by then is sent after the next start.
+
+        Raises
+        ------
+        StoreError
+        """
+        with ExitStack() as pools:
+            for target in self._plan.receivers:
+                pool = ThreadPoolExecutor(1, thread_name_prefix=f"notify-{target.receiver}")
+                self._pools[target] = pools.enter_context(pool)
+            pools.callback(self._stop.set)
+            while not self._clock.wait(stop, self._wait_s(every_s)):
+                self.step()
+        self._pools.clear()
+        self._settle()
+        self._write()
+
+    def _wait_s(self, every_s: float) -> float:
+        """Until the next look at a group, if that comes sooner."""
+        due_ms = None if self._dispatcher is None else self._dispatcher.due_ms()
+        if due_ms is None:
+            return every_s
+        return min(every_s, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
+
+    def close(self) -> None:
+        """Close the receivers."""
+        for receiver in self._plan.receivers.values():
+            receiver.close()
+
+    # -- alerts ------------------------------------------------------------------------------------------------
+
+    def _take(self, row: Row, now_ms: int) -> None:
+        """Take up a transition. An alert whose labels have changed is over under those that it had."""
+        if row["state"] not in TOLD_STATES:
+            return
+        labels = json.loads(row["labels"])
+        told = Told(labels, now_ms, updated_ms=now_ms)
+        known = self._names.get(row["alert_id"])
+        before = None if known is None else self._alerts.get(known)
+        if before is not None and known != told.fingerprint:
+            before.ends_ms = row["at_ms"]
+            self._put(Told(before.labels, now_ms, now_ms, updated_ms=now_ms), now_ms)
+        self._names[row["alert_id"]] = told.fingerprint
+        first_ms = row["at_ms"] if before is None else before.first_ms
+        if row["state"] == "resolved":
+            told = Told(labels, now_ms, now_ms, updated_ms=now_ms)
+        self._alerts[told.fingerprint] = _Alert(row, labels, first_ms, row["ends_ms"])
+        self._put(told, now_ms)
+
+    def _put(self, alert: Told, now_ms: int) -> None:
+        assert self._dispatcher is not None
+        self._dispatcher.put(alert, now_ms)
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop what is over and told, and let the next process begin behind it."""
+        if now_ms < self._forget_ms:
+            return
+        self._forget_ms = now_ms + FORGET_EVERY_MS
+        assert self._dispatcher is not None
+        grouped = {fingerprint for group in self._dispatcher.groups for fingerprint in group.alerts}
+        kept = {name for name, alert in self._alerts.items() if name in grouped or alert.row["state"] != "resolved"}
+        self._alerts = {name: self._alerts[name] for name in kept}
+        self._names = {alert_id: name for alert_id, name in self._names.items() if name in kept}
+        oldest_ms: dict[str, int] = {}
+        for alert in self._alerts.values():
+            model = alert.row["model"]
+            oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
+        self._following.keep(oldest_ms)
+
+    # -- telling -----------------------------------------------------------------------------------------------
+
+    def _tell(self, flush: Flush) -> None:
+        for reason in flush.reasons:
+            log.debug("looked at a group", group_key=flush.group.key, **vars(reason))
+        for target, alerts in list(flush.targets.items()):
+            self._jobs.append(_Job(flush, target, alerts, self._begin(flush, target, alerts)))
+
+    def _begin(self, flush: Flush, target: Target, alerts: tuple[Told, ...]) -> Future[Delivery] | None:
+        """Begin to send; None if nothing is to be said, since only ends are new that the receiver does not want."""
+        if not alerts:
+            return None
+        for_s = (flush.until_ms - flush.at_ms) / 1000
+        send = partial(
+            deliver,
+            self._plan.receivers[target],
+            self._composed(flush, target, alerts),
+            for_s,
+            self._clock,
+            self._stop,
+            self._patience,
+        )
+        if target in self._pools:
+            return self._pools[target].submit(send)
+        done: Future[Delivery] = Future()
+        done.set_result(send())
+        return done
+
+    def _composed(self, flush: Flush, target: Target, alerts: tuple[Told, ...]) -> Notification:
+        said = []
+        for told in alerts:
+            known = self._alerts[told.fingerprint]
+            status: Status = "resolved" if told.is_over(flush.at_ms) else "firing"
+            said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url))
+        return Notification(target.receiver, flush.group.key, dict(flush.group.labels), tuple(said), self._external_url)
+
+    def _settle(self) -> int:
+        """Note what became of notifications whose receivers have answered."""
+        done = [job for job in self._jobs if job.future is None or job.future.done()]
+        self._jobs = [job for job in self._jobs if job not in done]
+        for job in done:
+            said = Delivery("delivered", "", 0) if job.future is None else job.future.result()
+            self._note(job, said)
+        return len(done)
+
+    def _note(self, job: _Job, said: Delivery) -> None:
+        assert self._dispatcher is not None
+        now_ms = self._clock.now_ms()
+        delivered = said.outcome == "delivered"
+        self._dispatcher.settle(job.flush, job.target, now_ms, delivered=delivered)
+        if not delivered:
+            log.warning(
+                "notification was not delivered",
+                receiver=job.target.name,
+                group_key=job.flush.group.key,
+                outcome=said.outcome,
+                reason=said.reason,
+                attempts=said.attempts,
+            )
+        if job.alerts:
+            self._unwritten.append(self._notifications(job, said, now_ms))
+        if delivered:
+            self._unwritten.append(self._entry(job, now_ms))
+
+    def _notifications(self, job: _Job, said: Delivery, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
+        """Rows of ``notifications``, one for each alert that was told."""
+        known = [self._alerts[told.fingerprint].row for told in job.alerts if told.fingerprint in self._alerts]
+        places = sorted({(row["alert_id"], row["sequence"]) for row in known})
+        columns: dict[str, list[Any]] = {
+            "alert_id": [alert_id for alert_id, _ in places],
+            "sequence": [sequence for _, sequence in places],
+        }
+        same = {"receiver": job.target.name, "outcome": said.outcome, "reason": said.reason}
+        for name, value in {**same, "attempts": said.attempts, "at_ms": now_ms}.items():
+            columns[name] = [value] * len(places)
+        digest = xxhash.xxh3_64_hexdigest(repr(places).encode())
+        return "notifications", columns, f"route/{job.target.name}/{digest}/{now_ms}"
+
+    # -- what was told -----------------------------------------------------------------------------------------
+
+    def _entry(self, job: _Job, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
+        group, flush = job.flush.group, job.flush
+        alerts = {"firing": sorted(flush.firing), "resolved": sorted(flush.resolved)}
+        state = encode_state({"group": group.digest, "target": job.target.name, **alerts})
+        name = f"{job.target.name}/{group.digest}"
+        row = {"stage": TOLD, "name": name, "partition": 0, "position": now_ms, "config": "", "state": state}
+        columns = {column: [value] for column, value in row.items()}
+        return "checkpoints", columns, f"{TOLD}/{name}/{now_ms}"
+
+    def _told(self) -> Iterator[tuple[tuple[str, str], Sent]]:
+        """What was told before, by group and target."""
+        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
+            state = decode_state(row["state"])
+            sent = Sent(row["position"], frozenset(state["firing"]), frozenset(state["resolved"]))
+            yield (state["group"], state["target"]), sent
+
+    def _write(self) -> None:
+        while self._unwritten:
+            self._store.append(*self._unwritten[0])
+            self._unwritten.pop(0)

@@ -1,0 +1,281 @@
+"""People are told by routes: in groups, once, whatever breaks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor.alerts.dispatch import Target
+from monitor.alerts.inhibition import Rule
+from monitor.alerts.router import Plan, Router
+from monitor.clock import ManualClock, SystemClock
+from monitor.config.alerting import Alerting
+from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.memory import Memory
+from sinks.store.contract import Query, StoreError
+from sinks.store.memory import MemoryStore
+from tests.service.shop import wait_until
+
+MINUTE_MS = 60_000
+ROUTES: dict[str, Any] = {
+    "route": {
+        "receiver": "mail",
+        "group_by": ["model"],
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "repeat_interval": "4h",
+        "routes": [{"matchers": ["severity=critical"], "receiver": "pager", "group_wait": "0s", "continue": True}, {}],
+    },
+    "receivers": [{"name": "mail"}, {"name": "pager"}],
+    "inhibit_rules": [
+        {"source_matchers": ["cause=volume"], "target_matchers": ["cause!=volume"], "equal": ["model"]},
+    ],
+}
+
+
+class FlakyStore(MemoryStore):
+    """Fails the next append to a table."""
+
+    failing = ""
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        if table == self.failing:
+            self.failing = ""
+            raise StoreError("disk is full", retryable=True)
+        super().append(table, columns, token)
+
+
+class World:
+    """A store, a clock and inboxes that outlive routers."""
+
+    def __init__(self, *, open_at_once: bool = True, **changes: Any) -> None:
+        self.alerting = Alerting.model_validate(ROUTES | changes)
+        self.store, self.clock = FlakyStore(), ManualClock(now_ms=10**12)
+        self.mail, self.pager = Memory("mail"), Memory("pager")
+        self.sequence: dict[str, int] = {}
+        if open_at_once:
+            self.router = self.started()
+
+    def started(self) -> Router:
+        rules = [Rule(rule.source, rule.target, rule.equal) for rule in self.alerting.inhibit_rules]
+        receivers = {Target("mail"): self.mail, Target("pager", send_resolved=False): self.pager}
+        plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals)
+        router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn"])
+        router.open()
+        return router
+
+    def happens(self, alert_id: str, state: str = "firing", **changes: str) -> None:
+        """Write a transition, an hour after what it is about began."""
+        now_ms = self.clock.now_ms()
+        sequence = self.sequence[alert_id] = self.sequence.get(alert_id, -1) + 1
+        labels = {"alertname": "LeewayDrift", "alert_id": alert_id, "model": "fraud", "severity": "warning", **changes}
+        row = {
+            **{"model": labels["model"], "alert_id": alert_id, "sequence": sequence, "state": state, "at_ms": now_ms},
+            **{"starts_ms": now_ms - 60 * MINUTE_MS, "ends_ms": now_ms if state == "resolved" else 0, "version": ""},
+            **{"segment": "", "severity": labels["severity"], "title": f"{alert_id} moved", "signals": "[]"},
+            "labels": json.dumps(labels),
+        }
+        self.store.append("alerts", {name: [value] for name, value in row.items()}, token=f"{alert_id}/{sequence}")
+
+    def passes(self, seconds: int, each: int = 1) -> None:
+        """Let time pass, with a step each second, or more seldom."""
+        for _ in range(0, seconds, each):
+            self.clock.advance(each)
+            self.router.step()
+
+
+def said(inbox: Memory) -> list[tuple[str, list[str], list[str]]]:
+    """Group and alerts, firing and over."""
+    found = []
+    for notification in inbox.received:
+        by_status: dict[str, list[str]] = {"firing": [], "resolved": []}
+        for alert in notification.alerts:
+            by_status[alert.status].append(alert.labels["alert_id"])
+        found.append((notification.group_labels["model"], sorted(by_status["firing"]), sorted(by_status["resolved"])))
+    return found
+
+
+def test_alerts_that_fire_together_are_told_together_and_their_ends_with_the_next_look() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(20)
+    world.happens("b")
+    world.happens("c", model="churn")
+    world.passes(9)
+    assert said(world.mail) == []
+    world.passes(25)
+    assert said(world.mail) == [("fraud", ["a", "b"], []), ("churn", ["c"], [])]
+    world.happens("a", "resolved")
+    world.passes(330)
+    assert said(world.mail)[2:] == [("fraud", ["b"], ["a"])]
+    assert said(world.pager) == []
+    world.passes(4 * 3_600 + 300, each=60)
+    assert said(world.mail)[3:] == [("churn", ["c"], []), ("fraud", ["b"], [])], "told again after four hours"
+
+
+def test_a_notification_has_alertmanager_s_group_key_and_the_alert_s_own_times() -> None:
+    world = World()
+    world.happens("a", severity="critical")
+    world.passes(1)
+    [page] = world.pager.received
+    assert page.group_key == '{}/{severity="critical"}:{model="fraud"}'
+    [alert] = page.alerts
+    assert alert.starts_at_ms == 10**12 - 60 * MINUTE_MS
+    assert alert.annotations == {"summary": "a moved", "dashboard": "http://leeway.example/alerts/a"}
+    world.passes(30)
+    assert [notification.group_key for notification in world.mail.received] == ['{}/{}:{model="fraud"}']
+    log = world.store.read(Query("notifications", order=("receiver",)))
+    assert list(zip(log["alert_id"], log["receiver"], log["outcome"], strict=True)) == [
+        ("a", "mail/0", "delivered"),
+        ("a", "pager/0", "delivered"),
+    ]
+
+
+def test_a_severity_that_rises_ends_the_alert_under_its_former_labels() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(31)
+    world.happens("a", "updated", severity="critical")
+    world.passes(300)
+    told = [[(alert.status, alert.labels["severity"]) for alert in said.alerts] for said in world.mail.received]
+    assert told == [[("firing", "warning")], [("resolved", "warning"), ("firing", "critical")]]
+    assert len(world.pager.received) == 1
+
+
+def test_what_follows_from_another_alert_is_not_told() -> None:
+    world = World()
+    world.happens("v", cause="volume")
+    world.happens("a", cause="feature:amount")
+    world.happens("b", cause="feature:amount", model="churn")
+    world.passes(31)
+    assert sorted(said(world.mail)) == [("churn", ["b"], []), ("fraud", ["v"], [])]
+    world.happens("v", "resolved", cause="volume")
+    world.passes(300)
+    assert said(world.mail)[2:] == [("fraud", ["a"], ["v"])]
+
+
+def test_a_restart_tells_nobody_again_and_what_ended_meanwhile_is_told() -> None:
+    world = World()
+    world.happens("a")
+    world.happens("b")
+    world.passes(31)
+    world.happens("a", "resolved")
+    world.happens("c", model="churn")
+    world.router = world.started()
+    world.passes(61)
+    assert said(world.mail) == [("fraud", ["a", "b"], []), ("fraud", ["b"], ["a"]), ("churn", ["c"], [])]
+    world.router = world.started()
+    world.passes(600)
+    assert len(world.mail.received) == 3
+
+
+def test_history_pages_nobody() -> None:
+    world = World(open_at_once=False)
+    world.happens("old")
+    world.clock.advance(3_600)
+    world.router = world.started()
+    world.happens("new")
+    world.passes(120)
+    assert said(world.mail) == [("fraud", ["new"], [])]
+
+
+def test_a_receiver_that_refuses_or_fails_is_told_at_the_next_look_with_the_same_key() -> None:
+    world = World()
+    world.mail = Memory("mail", answers=[Refused("no"), Delivered()])
+    world.router = world.started()
+    world.happens("a")
+    world.passes(31)
+    world.happens("a", "resolved")
+    world.passes(300)
+    # It was never told that `a` fired, and so need not know that it is over.
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    world.happens("b")
+    world.happens("c")
+    world.passes(301)
+    assert said(world.mail)[1:] == [("fraud", ["b", "c"], [])]
+    assert {one.group_key for one in world.mail.received} == {'{}/{}:{model="fraud"}'}
+    log = world.store.read(Query("notifications"))
+    assert sorted(zip(log["alert_id"], log["outcome"], strict=True)) == [
+        ("a", "refused"),
+        ("b", "delivered"),
+        ("c", "delivered"),
+    ]
+
+
+def test_a_process_that_dies_between_sending_and_noting_tells_again_under_the_same_key() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing = "notifications"
+    world.passes(31)
+    world.router = world.started()
+    world.passes(31)
+    assert said(world.mail) == [("fraud", ["a"], []), ("fraud", ["a"], [])]
+    assert len({one.group_key for one in world.mail.received}) == 1
+
+
+def test_a_store_that_fails_for_a_moment_loses_nothing_and_repeats_nothing() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing = "notifications"
+    world.passes(120)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    assert len(world.store.read(Query("notifications"))["alert_id"]) == 1
+
+
+def test_what_is_over_is_forgotten_and_the_next_process_begins_behind_it() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(31)
+    world.happens("a", "resolved")
+    world.passes(400)
+    ended_ms = world.clock.now_ms()
+    world.happens("b")
+    world.passes(120)
+    where = {"stage": "route", "name": "fraud"}
+    [begins_ms] = world.store.read(Query("checkpoints", where=where))["position"].tolist()
+    assert begins_ms == ended_ms
+
+
+class Hanging(Memory):
+    """Answers when it is let."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.let = threading.Event()
+
+    def send(self, notification: Notification) -> Outcome:
+        self.let.wait(20)
+        return super().send(notification)
+
+
+def test_a_receiver_that_hangs_delays_no_other() -> None:
+    world = World(route=ROUTES["route"] | {"group_wait": "0s"})
+    world.pager = hanging = Hanging("pager")
+    world.clock = SystemClock()  # type: ignore[assignment]
+    world.router = world.started()
+    stop = threading.Event()
+    thread = threading.Thread(target=world.router.run, args=(stop, 0.01))
+    thread.start()
+    try:
+        world.happens("a", severity="critical")
+        wait_until(lambda: len(world.mail.received) == 1, "the mail is told while the pager hangs")
+        assert world.router.backlog["pager"] == 1
+        hanging.let.set()
+        wait_until(lambda: len(hanging.received) == 1 and not world.router.backlog["pager"], "the pager is told, too")
+    finally:
+        hanging.let.set()
+        stop.set()
+        thread.join()
+
+
+def test_a_receiver_that_is_busy_is_tried_again_until_the_next_look() -> None:
+    world = World()
+    world.mail = Memory("mail", answers=[Retry("busy", after_s=10), Retry("busy")] + [Retry("gone", after_s=200)] * 2)
+    world.router = world.started()
+    world.happens("a")
+    world.passes(31)
+    assert len(world.mail.received) == 4
+    [reason] = world.store.read(Query("notifications"))["reason"]
+    assert reason == "gone"

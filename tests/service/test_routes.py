@@ -1,0 +1,108 @@
+"""A service whose file holds Alertmanager's configuration: people are told by its routes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.clock import SystemClock
+from monitor.config import load
+from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
+from tests.cli.console import Console
+from tests.service import shop
+from tests.sinks.receivers.listener import Listener
+
+SPEC: dict[str, Any] = {"schema": {"features": {"amount": {"type": "numeric"}}}, "detect": {"rules": []}}
+
+
+def configured(folder: Path, listener: Listener) -> Path:
+    def hook(path: str) -> dict[str, Any]:
+        return {"url": listener.url(path), "allow_private": True}
+
+    alerting = {
+        "route": {
+            "receiver": "nobody",
+            "group_by": ["alertname"],
+            "group_wait": "1s",
+            "routes": [
+                {"matchers": ["severity=critical"], "receiver": "pager", "continue": True},
+                {"matchers": ["topic=orders"], "receiver": "orders"},
+            ],
+        },
+        "receivers": [{"name": "nobody"}, {"name": "pager", "webhook_configs": [hook("/pager/hunter2")]}],
+    }
+    orders = {"kind": "webhook", "name": "orders", **hook("/orders")}
+    return shop.configured(folder, shop.model("shop", {"http": "shop"}, **SPEC), alerting=alerting, receivers=[orders])
+
+
+@pytest.fixture
+def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
+    return Console(capsys)
+
+
+def said(body: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(alert["status"], alert["labels"]["topic"], alert["labels"]["partition"]) for alert in body["alerts"]]
+
+
+def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_restart(tmp_path: Path) -> None:
+    with Listener() as listener:
+        configuration, store = load(configured(tmp_path, listener)), MemoryStore()
+        alerts = OwnAlerts(store, SystemClock())
+        with shop.serving(configuration, store, roles=["evaluate", "alert"]) as service:
+            for number in range(2):
+                alerts.lost(("orders", number, 5, 9))
+            shop.wait_until(lambda: len(listener.requests) == 2, "both are told")
+            shop.wait_until(lambda: service.backlog() == {"orders": 0, "pager": 0}, "and noted")
+        with shop.serving(configuration, store, roles=["evaluate", "alert"]):
+            alerts.lost(("payments", 0, 5, 9))
+            alerts.passed(("orders", 0, 5, 9))
+            shop.wait_until(lambda: len(listener.requests) == 4, "what is new is told")
+        told = {(request.path, request.body["groupKey"]): said(request.body) for request in listener.requests[2:]}
+        assert {path for path, _ in told} == {"/pager/hunter2", "/orders"}
+        key = '{}/{severity="critical"}:{alertname="offsets_lost"}'
+        assert sorted(told["/pager/hunter2", key]) == [
+            ("firing", "orders", "1"),
+            ("firing", "payments", "0"),
+            ("resolved", "orders", "0"),
+        ]
+        first = {request.path: request.body for request in listener.requests[:2]}
+        assert first["/orders"]["receiver"] == "orders"
+        assert first["/pager/hunter2"]["groupLabels"] == {"alertname": "offsets_lost"}
+        assert first["/pager/hunter2"]["groupKey"] == key
+    rows = store.read(Query("notifications", order=("receiver",)))
+    assert set(rows["receiver"]) == {"orders/0", "pager/0"}
+    assert set(rows["outcome"]) == {"delivered"}
+    assert MODEL in store.read(Query("alerts"))["model"]
+
+
+def test_a_route_of_a_service_that_leads_nowhere_is_named_with_its_place(tmp_path: Path, leeway: Console) -> None:
+    with Listener() as listener:
+        file = configured(tmp_path, listener)
+    document = json.loads(file.read_text())
+    document["spec"]["alerting"]["route"]["routes"][1]["receiver"] = "order"
+    file.write_text(json.dumps(document, indent=1))
+    answer = leeway("check", file)
+    assert answer.code == 2
+    assert "spec.alerting.route.routes.1.receiver: no receiver is named 'order'" in answer.err
+    document["spec"]["alerting"]["route"]["routes"][1]["receiver"] = "orders"
+    document["spec"]["alerting"]["receivers"].append({"name": "orders", "slack_configs": [{"api_url": "hunter2"}]})
+    file.write_text(json.dumps(document, indent=1))
+    answer = leeway("check", file)
+    assert "slack_configs: Alertmanager knows this key, but Leeway does not support it" in answer.err
+    assert "hunter2" not in answer.err
+
+
+def test_the_routes_of_a_service_s_file_are_tested_too(tmp_path: Path, leeway: Console) -> None:
+    with Listener() as listener:
+        file = configured(tmp_path, listener)
+    answer = leeway("route", "test", file, "severity=critical", "topic=orders", "--json")
+    assert [row["receiver"] for row in answer.lines] == ["pager", "orders"]
+    document = json.loads(file.read_text())
+    del document["spec"]["alerting"]
+    file.write_text(json.dumps(document))
+    assert "every receiver is told everything" in leeway("route", "test", file, "a=b").err
