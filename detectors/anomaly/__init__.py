@@ -10,6 +10,7 @@ from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
 from detectors.anomaly.holt_winters import HOLT_WINTERS
 from detectors.anomaly.loda import LODA
 from detectors.anomaly.quantile_filter import QUANTILE_FILTER
+from detectors.anomaly.random_cut_forest import RANDOM_CUT_FOREST
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.anomaly.rs_hash import RS_HASH
 from detectors.contract import Scorer
@@ -22,6 +23,7 @@ SCORERS: dict[str, Scorer] = {
     "holt_winters": HOLT_WINTERS,
     "loda": LODA,
     "quantile_filter": QUANTILE_FILTER,
+    "random_cut_forest": RANDOM_CUT_FOREST,
     "rs_hash": RS_HASH,
     "robust_z": ROBUST_Z,
 }
