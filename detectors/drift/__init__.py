@@ -15,6 +15,7 @@ from detectors.drift.ewma import EWMA
 from detectors.drift.gma import GMA
 from detectors.drift.kswin import KSWIN
 from detectors.drift.page_hinkley import PAGE_HINKLEY
+from detectors.drift.seed import SEED
 
 __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
 
@@ -28,6 +29,7 @@ DETECTORS: dict[str, Detector] = {
     "gma": GMA,
     "kswin": KSWIN,
     "page_hinkley": PAGE_HINKLEY,
+    "seed": SEED,
 }
 """Every change detector by its name. A new one is one file and one line here; the contract tests walk this table."""
 
