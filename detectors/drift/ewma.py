@@ -57,43 +57,51 @@ def update(
     given_mean, given_sd = params[4], params[5]
     given = not math.isnan(given_sd)
     clip, steady = _CLIP if params[7] == 0 else math.inf, params[8] == 1
-    i = 0
-    while i < x.size:
-        row = series[i]
+    n, mean, squares, sd = 0, 0.0, 0.0, 0.0
+    average, variance, scale = 0.0, 0.0, 0.0
+    drifted = 0
+    row = -1
+    for i in range(x.size):
+        if series[i] != row:
+            if row >= 0:
+                s = state[row]
+                s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
+                s["average"], s["variance"], s["scale"] = average, variance, scale
+                s["drifted"] = drifted
+            row = series[i]
+            s = state[row]
+            n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
+            average, variance, scale = s["average"], s["variance"], s["scale"]
+            drifted = s["drifted"]
+        score[i] = 0.0
+        flag[i] = OK
+        if not abs(x[i]) <= MAX_ABS:
+            state[row]["skipped"] += 1
+            continue
+        if drifted == 1:
+            n, mean, squares, sd, average, variance, scale, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
+        if given:
+            mean, sd = given_mean, given_sd
+        if sd > 0.0:
+            z = (x[i] - mean) / sd
+            average = (1.0 - weight) * average + weight * max(-clip, min(clip, z))
+            grown = weight / (2.0 - weight) if steady else (1.0 - weight) ** 2 * variance + weight * weight
+            if grown != variance:
+                variance = grown
+                scale = 1.0 / math.sqrt(grown)
+            score[i] = average * scale
+            beyond = max(score[i] if look_up else 0.0, -score[i] if look_down else 0.0)
+            drifted = 1 if beyond > limit else 0
+            flag[i] = DRIFT if drifted == 1 else (WARNING if beyond > warning else OK)
+        else:
+            n, mean, squares = learn(n, mean, squares, x[i])
+            if n >= warm_up:
+                sd = math.sqrt(squares / (n - 1))
+    if row >= 0:
         s = state[row]
-        n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
-        average, variance, scale = s["average"], s["variance"], s["scale"]
-        skipped, drifted = s["skipped"], s["drifted"]
-        while i < x.size and series[i] == row:
-            score[i] = 0.0
-            flag[i] = OK
-            if not abs(x[i]) <= MAX_ABS:
-                skipped += 1
-                i += 1
-                continue
-            if drifted == 1:
-                n, mean, squares, sd, average, variance, scale, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
-            if given:
-                mean, sd = given_mean, given_sd
-            if sd > 0.0:
-                z = (x[i] - mean) / sd
-                average = (1.0 - weight) * average + weight * max(-clip, min(clip, z))
-                grown = weight / (2.0 - weight) if steady else (1.0 - weight) ** 2 * variance + weight * weight
-                if grown != variance:
-                    variance = grown
-                    scale = 1.0 / math.sqrt(grown)
-                score[i] = average * scale
-                beyond = max(score[i] if look_up else 0.0, -score[i] if look_down else 0.0)
-                drifted = 1 if beyond > limit else 0
-                flag[i] = DRIFT if drifted == 1 else (WARNING if beyond > warning else OK)
-            else:
-                n, mean, squares = learn(n, mean, squares, x[i])
-                if n >= warm_up:
-                    sd = math.sqrt(squares / (n - 1))
-            i += 1
         s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
         s["average"], s["variance"], s["scale"] = average, variance, scale
-        s["skipped"], s["drifted"] = skipped, drifted
+        s["drifted"] = drifted
 
 
 def _check(values: Mapping[str, Value]) -> None:

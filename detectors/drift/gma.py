@@ -62,7 +62,7 @@ def learn(
 
 
 @kernel
-def update(
+def update(  # noqa: PLR0915 -- the fields of a row are read and written one by one
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -80,48 +80,55 @@ def update(
     given_mean, given_sd = params[4], params[5]
     given = not math.isnan(given_sd)
     clip, raw = _CLIP if params[6] == 0 else math.inf, params[6] == 2
-    i = 0
-    while i < x.size:
-        row = series[i]
-        s = state[row]
-        n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
-        new, total, spread, average = s["new"], s["total"], s["spread"], s["average"]
-        skipped, drifted = s["skipped"], s["drifted"]
-        while i < x.size and series[i] == row:
-            score[i] = 0.0
-            flag[i] = OK
-            if not abs(x[i]) <= MAX_ABS:
-                skipped += 1
-                i += 1
+    n, mean, squares, sd = 0, 0.0, 0.0, 0.0
+    new, total, spread, average = 0, 0.0, 0.0, 0.0
+    drifted = 0
+    row = -1
+    for i in range(x.size):
+        if series[i] != row:
+            if row >= 0:
+                s = state[row]
+                s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
+                s["new"], s["total"], s["spread"], s["average"] = new, total, spread, average
+                s["drifted"] = drifted
+            row = series[i]
+            s = state[row]
+            n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
+            new, total, spread, average = s["new"], s["total"], s["spread"], s["average"]
+            drifted = s["drifted"]
+        score[i] = 0.0
+        flag[i] = OK
+        if not abs(x[i]) <= MAX_ABS:
+            state[row]["skipped"] += 1
+            continue
+        if drifted == 1:
+            n, mean, squares, sd, new, total, spread = 0, 0.0, 0.0, 0.0, 0, 0.0, 0.0
+            average, drifted = 0.0, 0
+        if raw:
+            n += 1
+            mean += (1.0 / n) * (x[i] - mean)
+            deviation = x[i] - mean
+            sd = 1.0 if n >= min_instances else 0.0
+        elif given:
+            deviation, sd = (x[i] - given_mean) / given_sd, given_sd
+        else:
+            before, baseline_sd = mean, sd
+            n, mean, squares, sd, new, total, spread = learn(
+                n, mean, squares, sd, new, total, spread, min_instances, x[i]
+            )
+            if baseline_sd == 0.0:
                 continue
-            if drifted == 1:
-                n, mean, squares, sd, new, total, spread = 0, 0.0, 0.0, 0.0, 0, 0.0, 0.0
-                average, drifted = 0.0, 0
-            if raw:
-                n += 1
-                mean += (1.0 / n) * (x[i] - mean)
-                deviation = x[i] - mean
-                sd = 1.0 if n >= min_instances else 0.0
-            elif given:
-                deviation, sd = (x[i] - given_mean) / given_sd, given_sd
-            else:
-                before, baseline_sd = mean, sd
-                n, mean, squares, sd, new, total, spread = learn(
-                    n, mean, squares, sd, new, total, spread, min_instances, x[i]
-                )
-                if baseline_sd == 0.0:
-                    i += 1
-                    continue
-                deviation = (x[i] - before) / baseline_sd
-            average = alpha * average + (1.0 - alpha) * max(-clip, min(clip, deviation))
-            score[i] = average
-            beyond = max(average if look_up else 0.0, -average if look_down else 0.0)
-            drifted = 1 if sd > 0.0 and beyond > threshold else 0
-            flag[i] = DRIFT * drifted
-            i += 1
+            deviation = (x[i] - before) / baseline_sd
+        average = alpha * average + (1.0 - alpha) * max(-clip, min(clip, deviation))
+        score[i] = average
+        beyond = max(average if look_up else 0.0, -average if look_down else 0.0)
+        drifted = 1 if sd > 0.0 and beyond > threshold else 0
+        flag[i] = DRIFT * drifted
+    if row >= 0:
+        s = state[row]
         s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
         s["new"], s["total"], s["spread"], s["average"] = new, total, spread, average
-        s["skipped"], s["drifted"] = skipped, drifted
+        s["drifted"] = drifted
 
 
 def _check(values: Mapping[str, Value]) -> None:
