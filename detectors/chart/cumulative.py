@@ -12,6 +12,7 @@ from detectors.chart.legend import (
     CHI2,
     CRAMERS,
     EFFECT,
+    KNOWN,
     KOLMOGOROV,
     KUIPERS,
     P_DF,
@@ -21,6 +22,7 @@ from detectors.chart.legend import (
 )
 from detectors.distance.anderson_darling import THIN
 from detectors.distance.energy import BOUND_HOLDS_FROM
+from detectors.distance.pai import FEWEST, SMALLEST_SPREAD
 from detectors.kernel import inlined, kernel
 
 Integers = npt.NDArray[np.int64]
@@ -198,8 +200,9 @@ def wasserstein(
 
 @inlined
 def pai(
-    total: Integers, counts: Integers, n: int, m: int, positions: Floats, low: float, high: float, numbers: Floats
-) -> None:
+    total: Integers, counts: Integers, n: int, m: int, positions: Floats, low: float, high: float, numbers: Floats,
+    codes: Integers,
+) -> None:  # fmt: skip
     mean = 0.0
     for k in range(total.size):
         if total[k] > 0:
@@ -211,8 +214,31 @@ def pai(
             away = (min(max(positions[k], low), high) - mean) ** 2
             variance += total[k] / n * away
             seen += counts[k] / m * away
-    index = np.inf if seen > 0 else 1.0
+    usual = (n * variance + m * seen) / (n + m)
+    spread = 0.0
+    if usual > 0:
+        for k in range(total.size):
+            if total[k] > 0 or counts[k] > 0:
+                away = (min(max(positions[k], low), high) - mean) ** 2
+                spread += (total[k] + counts[k]) / (n + m) * ((away - usual) / usual) ** 2
+    spread = max(spread, SMALLEST_SPREAD)
+    ratio = np.inf if seen > 0 else 1.0
     if variance > 0:
-        index = (variance + seen) / (2 * variance)
-    numbers[STATISTIC] = index
-    numbers[EFFECT] = max(index - 1, 0.0)
+        ratio = seen / variance
+    numbers[STATISTIC] = (1 + ratio) / 2
+    numbers[EFFECT] = max((1 + ratio) / 2 - 1, 0.0)
+    numbers[P_X] = _f_sf(ratio * (n - 1) / (n + 1), 2 * m / spread, 2 * n / spread)
+    codes[P_KIND] = KNOWN
+
+
+@kernel
+def _f_sf(ratio: float, m: float, n: float) -> float:
+    """Return P(F > ratio) for m and n degrees of freedom, by Paulson's approximation."""
+    if m < FEWEST or n < FEWEST:
+        return 1.0
+    a = 2 / (9 * m)
+    b = 2 / (9 * n)
+    if ratio == np.inf:
+        return math.erfc((1 - b) / math.sqrt(2 * b)) / 2
+    root = np.cbrt(ratio)
+    return math.erfc(((1 - b) * root - (1 - a)) / math.sqrt(2 * (b * root * root + a))) / 2

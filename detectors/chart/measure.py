@@ -102,7 +102,7 @@ def measure(
         elif test == WASSERSTEIN:
             wasserstein(total, counts, n, m, positions, low, high, numbers)
         else:
-            pai(total, counts, n, m, positions, low, high, numbers)
+            pai(total, counts, n, m, positions, low, high, numbers, codes)
 
 
 @inlined

@@ -73,7 +73,7 @@ DISTANCES: dict[str, Distance] = {
         _distance("anderson_darling", anderson_darling, ordered=True),
         _distance("energy", energy, ordered=True, located=True),
         _distance("wasserstein", wasserstein, ordered=True, located=True, p_values=False),
-        _distance("pai", pai, ordered=True, located=True, p_values=False),
+        _distance("pai", pai, ordered=True, located=True),
         _distance("proportion", proportion),
     )
 }

@@ -177,7 +177,8 @@ def test_equal_windows_do_not_differ(distance: Distance) -> None:
     assert result.statistic == pytest.approx(np.full(20, 1.0 if distance.name == "pai" else 0.0), abs=digits)
     assert result.effect == pytest.approx(np.zeros(20), abs=digits)
     if distance.p_values:
-        assert (result.p_value > 0.999).all()
+        # Of one that looks one way only, half of all equal windows are beyond it.
+        assert (result.p_value > (0.4 if distance.name == "pai" else 0.999)).all()
 
 
 @every

@@ -18,7 +18,7 @@ from tests.detectors.count_pairs import pairs, sample, without_ties
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-TESTS = ["ks", "kuiper", "cramer_von_mises", "anderson_darling", "energy"]
+TESTS = ["ks", "kuiper", "cramer_von_mises", "anderson_darling", "energy", "pai"]
 
 
 def test_anderson_darling_is_the_statistic_of_scholz_and_stephens_for_ties() -> None:
@@ -114,7 +114,20 @@ def test_the_population_accuracy_index_is_the_ratio_of_mean_leverages() -> None:
         result = find("pai")(reference, current, places)
         assert result.statistic[0] == pytest.approx(at_review / at_development, rel=1e-6)
         assert result.effect[0] == pytest.approx(max(at_review / at_development - 1, 0), abs=1e-6)
-        assert math.isnan(result.p_value[0])
+
+
+def test_the_p_value_of_the_population_accuracy_index_is_that_of_a_normal_variance() -> None:
+    """Of m normal values with a known mean, m times their mean square is chi-squared with m degrees of freedom."""
+    places = np.linspace(-8, 8, 4001)
+    density = scipy.stats.norm.pdf(places)
+    reference = density[None] / density.sum() * 1e15
+    for m, scale in ((50, 1.0), (50, 1.3), (500, 1.2), (20, 2.0)):
+        values = scipy.stats.norm.ppf((np.arange(m) + 0.5) / m) * scale
+        current = np.zeros((1, 4001))
+        np.add.at(current[0], np.searchsorted(places, values), 1)
+        result = find("pai")(reference, current, places)
+        expected = scipy.stats.chi2.sf(m * (2 * result.statistic[0] - 1), m)
+        assert math.log(result.p_value[0]) == pytest.approx(math.log(expected), rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["cramer_von_mises", "anderson_darling", "energy", "kuiper"])
