@@ -48,6 +48,8 @@ from tests.services.peers import Frouros, Moa
 
 Array = NDArray[Any]
 SERIES, NUMBERS = 100, 10
+WARM_UP = 3000
+"""Observations of each series before any is timed: by then every detector has learned what is usual and judges."""
 TARGETS_NS = {
     "adwin": 20,
     "adwin clock=1": 330,
@@ -97,9 +99,9 @@ def cpu_ns(work: Callable[[], object], observations: int) -> float:
     return (time.process_time_ns() - start) / observations
 
 
-def observations(domain: str, n: int) -> Array:
+def observations(domain: str, n: int, seed: int = 0) -> Array:
     """Return observations that the detectors of a domain are made for, in which nothing changes."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     if domain == "binary":
         return (rng.random(n) < 0.2).astype(np.float64)
     return rng.normal(0.5, 0.1, n).clip(0.0, 1.0)
@@ -113,6 +115,11 @@ def detector_cost(name: str, params: dict[str, Any], n: int, rounds: int) -> Cos
     many, one = Bank(detector, params, SERIES), Bank(detector, params, 1)
     online, peer = Online(name, **params), rivers(name, params)
     few = x[:2000].tolist()
+    early = observations(detector.domain, WARM_UP * SERIES, seed=2)
+    many.update(np.arange(WARM_UP * SERIES) % SERIES, early)
+    one.update_one(0, early[:WARM_UP])
+    for value in early[:WARM_UP].tolist():
+        online.update(value)
     cost = Cost(_label(name, params), False, bytes_per_series(lambda k: Bank(detector, params, k)))
     ways: dict[str, Callable[[], float]] = {
         "many": lambda: cpu_ns(lambda: many.update(rows, x), n),
@@ -133,6 +140,8 @@ def scorer_cost(name: str, n: int, rounds: int) -> Cost:
     x = observations("unit", n * dimension).reshape(n, dimension)
     bank = AnomalyBank(scorer, series=1 if scorer.vectors else SERIES, dimension=dimension)
     rows = np.random.default_rng(1).integers(0, len(bank), n)
+    early = WARM_UP * len(bank)
+    bank.update(np.arange(early) % len(bank), observations("unit", early * dimension, 2).reshape(early, dimension))
     memory = bytes_per_series(lambda k: AnomalyBank(scorer, series=k, dimension=dimension), 20)
     cost = Cost(name, True, memory)
     ways: dict[str, Callable[[], float]] = {"many": lambda: cpu_ns(lambda: bank.update(rows, x), n)}
@@ -275,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     found = as_json(costs)
     if options.write:
-        options.write.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        options.write.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(found) if options.json else "\n".join(lines(costs)))
     if not options.json:
         print(json.dumps(found))  # the last line, which `python -m bench --json` collects

@@ -1,11 +1,17 @@
-"""Documentation of detectors and scorers, from their descriptions: ``python -m detectors.pages docs/detectors``."""
+"""Documentation of detectors and scorers, from their descriptions: ``python -m detectors.pages docs/detectors``.
+
+What an observation costs is measured, not described: ``python -m bench.detectors --write docs/detectors/measured.json``
+leaves it where the pages are made.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from detectors.anomaly import SCORERS, with_levels
 from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_WIDTH
@@ -17,23 +23,28 @@ __all__ = ["main", "pages"]
 _DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1; 1 is an error"}
 
 
-def pages() -> dict[str, str]:
+def pages(measured: Mapping[str, Any]) -> dict[str, str]:
     """Return the text of every page by its file's name.
+
+    Parameters
+    ----------
+    measured : mapping
+        What ``bench.detectors`` found, by the name of the detector or scorer.
 
     Examples
     --------
-    >>> pages()["cusum.md"].splitlines()[0]
+    >>> pages({})["cusum.md"].splitlines()[0]
     '# `cusum`'
     """
     described: dict[str, Described] = {**DETECTORS, **SCORERS}
-    texts = {f"{name}.md": _joined(_page(entry)) for name, entry in described.items()}
+    texts = {f"{name}.md": _joined(_page(entry, measured.get(name))) for name, entry in described.items()}
     return {"README.md": _joined(_index()), **texts}
 
 
 def main(folder: Path) -> None:
     """Write every page into `folder`, and remove those of detectors that are no more."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = pages()
+    wanted = pages(json.loads((folder / "measured.json").read_text(encoding="utf-8")))
     for page in folder.glob("*.md"):
         if page.name not in wanted:
             page.unlink()
@@ -57,7 +68,7 @@ def _row(entry: Described) -> str:
     return f"| [`{entry.name}`]({entry.name}.md) | {entry.summary} |"
 
 
-def _page(entry: Described) -> Iterator[str]:
+def _page(entry: Described, measured: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"# `{entry.name}`"
     yield entry.summary
     yield f"**When to use it.** {entry.use_when}"
@@ -66,6 +77,7 @@ def _page(entry: Described) -> Iterator[str]:
         yield f"**False alarms.** {entry.false_alarms}"
         yield f"**Values.** {_DOMAINS[entry.domain].capitalize()}."
     yield f"**Score.** {entry.statistic}"
+    yield f"**Cost.** {_cost(entry, measured)}"
     yield f"**Memory.** {_memory(entry)} for each series, with the defaults."
     yield "\n".join(_table(with_levels(entry).parameters if isinstance(entry, Scorer) else entry.parameters))
     yield f"**Reference.** {entry.reference}"
@@ -75,6 +87,25 @@ def _explanation(entry: Described) -> str:
     """The docstring of the file; its first sentence may be a title."""
     module = sys.modules[entry.update.__module__]
     return inspect.cleandoc(module.__doc__ or "").replace("``", "`")
+
+
+def _cost(entry: Described, measured: Mapping[str, Any] | None) -> str:
+    if measured is None:
+        return "Not measured yet."
+    best = measured["best_ns"]
+    kind = " of 10 numbers" if isinstance(entry, Scorer) and entry.vectors else ""
+    peers = {"river": "river's", "moa": "MOA's"}
+    beside = [f"{whose} {_time(best[peer])}" for peer, whose in peers.items() if peer in best]
+    compared = f"; {', '.join(beside)}" if beside else ""
+    mine = f"{_time(best['many'])} for an observation{kind}, in batches, on one core"
+    return f"{mine}{compared} ([measured](../benchmarks.md))."
+
+
+def _time(ns: float) -> str:
+    for unit, divisor in (("ms", 1e6), ("µs", 1e3)):
+        if ns >= divisor:
+            return f"{ns / divisor:.3g} {unit}"
+    return f"{ns:.2g} ns" if ns < 100 else f"{ns:.0f} ns"
 
 
 def _memory(entry: Described) -> str:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 from detectors.pages import main, pages
 
 DOCS = Path(__file__).parents[2] / "docs"
+MEASURED = DOCS / "detectors" / "measured.json"
 
 
 def test_every_page_is_as_the_code_has_it() -> None:
     written = {page.name: page.read_text(encoding="utf-8") for page in (DOCS / "detectors").glob("*.md")}
-    assert written == pages(), "run: make docs"
+    assert written == pages(json.loads(MEASURED.read_text())), "run: make docs"
 
 
 def test_writing_pages_removes_those_of_detectors_that_are_no_more(tmp_path: Path) -> None:
+    shutil.copy(MEASURED, tmp_path)
     (tmp_path / "gone.md").write_text("# `gone`\n")
     main(tmp_path)
-    assert {page.name for page in tmp_path.iterdir()} == set(pages())
+    assert {page.name for page in tmp_path.glob("*.md")} == set(pages({}))
+
+
+def test_a_page_says_what_was_measured_beside_peers_or_that_nothing_was() -> None:
+    found = {"adwin": {"best_ns": {"many": 18.4, "river": 120.0, "moa": 186.0}}, "kswin": {"best_ns": {"many": 1400.0}}}
+    assert (
+        "**Cost.** 18 ns for an observation, in batches, on one core; river's 120 ns, MOA's 186 ns"
+        in pages(found)["adwin.md"]
+    )
+    assert "**Cost.** 1.4 µs for an observation, in batches, on one core ([measured]" in pages(found)["kswin.md"]
+    assert "**Cost.** Not measured yet." in pages({})["adwin.md"]
 
 
 def test_the_examples_run() -> None:
