@@ -4,7 +4,8 @@ The window is kept twice, in order of arrival and in order of size. An observati
 the oldest leaves, one of the newest becomes one of the older, and the new one comes in; none is sorted. The distance
 ``D`` of the two distribution functions is then one pass over that order. It is compared with the smallest distance that
 is rare enough, which is found once, by counting the orders of both samples that lead to a distance as large (every
-order is equally likely while nothing changes; equal values make it only rarer).
+order is equally likely while nothing changes; equal values make it only rarer). No observation moves ``D`` by more than
+``1 / newest + 1 / older``, so the next pass waits until ``D`` can have become as large.
 
 The paper draws as many of the older values as there are newest ones, anew at each look. That throws away what the
 others tell, so the default compares with all of them; `older` = "sample" draws. A value's number comes from a
@@ -192,7 +193,7 @@ def update(
             continue
         row = memory[series[i]]
         if s["drifted"] == 1:
-            s["drifted"], s["n"], s["members"] = 0, 0, 0
+            s["drifted"], s["n"], s["members"], s["height"], s["wait"] = 0, 0, 0, 0.0, 0
         if s["n"] == 0:
             # Counting takes as long as some hundred observations, so it is done once for all series of a batch.
             if s["critical"] == 0:
@@ -204,12 +205,17 @@ def update(
         arrive(s, row, width, newest, older, sampled, x[i])
         if s["n"] > newest:
             age(s, row, width, newest, older, sampled, seed)
-        if s["n"] >= width:
-            height = distance(row[width : 2 * width], row[2 * width : 3 * width], width)
-            score[i] = height / (newest * older)
-            if abs(height) >= s["critical"] and abs(score[i]) > least:
+        if s["n"] < width:
+            continue
+        if s["wait"] > 0:
+            s["wait"] -= 1
+        else:
+            s["height"] = distance(row[width : 2 * width], row[2 * width : 3 * width], width)
+            s["wait"] = max(0, (s["critical"] - 1 - int(abs(s["height"]))) // (newest + older))
+            if abs(s["height"]) >= s["critical"] and abs(s["height"]) > least * newest * older:
                 s["drifted"] = 1
                 flag[i] = DRIFT
+        score[i] = s["height"] / (newest * older)
 
 
 def _newest(values: Mapping[str, Value]) -> int:
@@ -254,9 +260,9 @@ KSWIN = Detector(
     "one distribution. Measured with the defaults: 1 in 10 million normal, uniform, exponential, Student-t(3) and 0/1 "
     "values. With the paper's alpha of 0.005 for each look one in 1,100 observations, in 1,800 with its sample (in 700 "
     "with river's, which draws another at each look).",
-    statistic="The distance of the two distribution functions, from 0 to 1; below zero where the newest values are the "
-    "lower ones at its widest point (with a change of the spread alone that is chance). Compared with the distance "
-    "that is rare enough.",
+    statistic="The distance of the two distribution functions, from 0 to 1, when it was last looked at, which is as "
+    "soon as it can be an alarm; below zero where the newest values are the lower ones at its widest point (with a "
+    "change of the spread alone that is chance). Compared with the distance that is rare enough.",
     reference="C. Raab, M. Heusinger, F.-M. Schleif, Reactive soft prototype computing for concept drift streams, "
     "Neurocomputing 416 (2020), pp. 340-351; p-values by J. L. Hodges, The significance probability of the Smirnov "
     "two-sample test, Arkiv för Matematik 3 (1958), pp. 469-486.",
@@ -269,7 +275,7 @@ KSWIN = Detector(
         Parameter("min_distance", "float", 0.0, 0.0, 1.0, "", "A distance that is never an alarm, however rare."),
         Parameter("seed", "int", 0, 0, 2**31 - 1, "", "Of the generator that draws the sample."),
     ),
-    fields=[("n", "<i8"), ("critical", "<i8"), ("members", "<i8")],
+    fields=[("n", "<i8"), ("critical", "<i8"), ("members", "<i8"), ("wait", "<i8"), ("height", "<f8")],
     update=update,
     min_samples=_min_samples,
     ready=_ready,

@@ -42,6 +42,8 @@ class Kswin:
     def start(self) -> None:
         self.window: list[tuple[float, float]] = []
         self.n = 0
+        self.wait = 0  # how many more observations cannot be an alarm
+        self.score = 0.0
         self.drifted = False
 
     def update(self, x: float) -> tuple[float, int]:
@@ -60,9 +62,19 @@ class Kswin:
         if self.sampled:
             old = sorted(old, key=lambda pair: pair[1])[: self.newest]
         height = self.height(new, sorted(value for value, _ in old))
-        score = height / (len(new) * len(old))
-        self.drifted = p_value(len(new), len(old), abs(height)) <= self.alpha and abs(score) > self.least
-        return score, DRIFT if self.drifted else OK
+        sizes = (len(new), len(old))
+        self.drifted = self.is_rare(*sizes, abs(height)) and abs(height) > self.least * len(new) * len(old)
+        if self.wait > 0:
+            assert not self.drifted, "an alarm was let pass"
+            self.wait -= 1
+            return self.score, OK
+        while not self.is_rare(*sizes, abs(height) + (self.wait + 1) * sum(sizes)):
+            self.wait += 1
+        self.score = height / (len(new) * len(old))
+        return self.score, DRIFT if self.drifted else OK
+
+    def is_rare(self, m: int, n: int, height: int) -> bool:
+        return p_value(m, n, height) <= self.alpha
 
     @staticmethod
     def height(new: list[float], old: list[float]) -> int:
