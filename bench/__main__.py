@@ -21,6 +21,7 @@ BENCHES = (
     "formats",
     "detectors",
     "sketches",
+    "distances",
     "store",
     "history",
     "backtest",

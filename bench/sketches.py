@@ -12,14 +12,22 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from detectors.distance import DISTANCES
-from detectors.sketch import CategoryFold, CategoryLayout, NumericFold, linear_layout, quantile_layout, universal_layout
+from detectors.sketch import (
+    CategoryFold,
+    CategoryLayout,
+    NumericFold,
+    VectorFold,
+    fourier_layout,
+    linear_layout,
+    moments_layout,
+    quantile_layout,
+    universal_layout,
+)
 
 ROWS = 8
 EVENTS = 8192
 FEATURES = 20
 BATCHES = 25
-SERIES = 200
 
 Measurement = tuple[str, float, float]
 
@@ -68,20 +76,23 @@ def names() -> Iterator[Measurement]:
         yield measure(f"Counter {title}", lambda batch=batches[0]: Counter(batch), EVENTS)  # type: ignore[misc]
 
 
-def distances() -> Iterator[Measurement]:
-    """Compare many series in 20 groups."""
+def vectors() -> Iterator[Measurement]:
+    """Fold vectors of few and of many coordinates."""
     rng = np.random.default_rng(0)
-    reference, current = rng.integers(1, 1000, (2, SERIES, 20))
-    for distance in DISTANCES.values():
-        cells = 2 if distance.name == "proportion" else 20
-        pair = reference[:, :cells], current[:, :cells]
-        yield measure(f"{distance.name} (per series)", lambda d=distance, p=pair: d(*p), SERIES)  # type: ignore[misc]
+    rows = rng.integers(0, ROWS, EVENTS // 8)
+    for dimension in (10, 100):
+        x = rng.normal(size=(len(rows), dimension))
+        for title, layout in (("fourier", fourier_layout(x)), ("moments", moments_layout(x))):
+            fold = VectorFold(layout)
+            fold.ensure(ROWS)
+            name = f"fold {title} of {dimension} (per vector)"
+            yield measure(name, lambda fold=fold, x=x: fold.fold(rows, x), len(rows))  # type: ignore[misc]
 
 
 def main() -> None:
     """Print a line for each measurement."""
     print(f"{'ns per value':34}{'best':>12}{'median':>12}")
-    for group in (numbers, names, distances):
+    for group in (numbers, names, vectors):
         for name, best, median in group():
             print(f"{name:34}{best:12.1f}{median:12.1f}")
 

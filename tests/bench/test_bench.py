@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import backtest, corrupt, detectors, fetch, formats, history, replay, soak, startup
+from bench import backtest, corrupt, detectors, distances, fetch, formats, history, replay, soak, startup
 from bench import store as stores
+from detectors.distance import DISTANCES
 from detectors.drift import find
 from monitor.decoders import DECODERS
 from tests.services.kafka import Cluster
@@ -99,6 +100,14 @@ def test_a_letter_that_differs_is_noticed(
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (code, found["dead_letters"]) == (1, 12)
     assert found["missing"] == found["unexpected"] > 0
+
+
+def test_distances_prints_what_each_costs_beside_scipy(capsys: pytest.CaptureFixture[str]) -> None:
+    distances.main(["--rounds", "1"])
+
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(found) == set(DISTANCES)
+    assert all(of["best"] > 0 for of in found.values())
 
 
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:

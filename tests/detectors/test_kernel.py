@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import detectors
+import monitor
 from detectors.kernel import Kernel
 
 CALLED = """
@@ -76,3 +79,28 @@ def test_an_edit_of_a_number_in_another_file_is_noticed(folder: Path) -> None:
     written(folder)(1.0)
     edited = written(folder, ten=20)
     assert (edited(1.0), was_kept(edited)) == (21.0, False)
+
+
+def test_no_kernel_takes_anything_from_another_file_by_a_dot() -> None:
+    """What is written ``module.name`` could be edited without the cache noticing."""
+    known = {"math", "numpy"}
+    dotted = {
+        f"{kernel.__module__}.{kernel.__name__}: {name}"
+        for kernel in kernels()
+        for name in kernel.__wrapped__.__code__.co_names
+        if isinstance(value := kernel.__wrapped__.__globals__.get(name), ModuleType) and value.__name__ not in known
+    }
+    assert not dotted
+
+
+def kernels() -> list[Kernel[..., Any]]:
+    """All there are, with the modules that they stand in imported."""
+    modules = [
+        importlib.import_module(found.name)
+        for package in (detectors, monitor)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not found.name.endswith("__main__")
+    ]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
+    assert len(found) > 100
+    return found
