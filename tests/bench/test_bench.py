@@ -119,8 +119,8 @@ def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
     soaks, helpers = (
-        {"soak", "soak_kafka", "inserts", "agree"},
-        {"__init__", "__main__", "events", "fleet", "rows", "schema"},
+        {"soak", "soak_kafka", "inserts", "agree", "detector_table"},
+        {"__init__", "__main__", "contenders", "counterparts", "events", "fleet", "rows", "schema", "warm_ups"},
     )
     assert modules - soaks - helpers == set(bench.BENCHES)
 
