@@ -66,8 +66,9 @@ def predict_normal(runs: FloatArray, i: int, t: int, z: float) -> float:
     length = t - 1 - int(runs[i, 0])
     alpha, kappa = _ALPHA + 0.5 * length, _KAPPA + length
     gap, before = z - runs[i, 2], runs[i, 4]
-    runs[i, 2] += gap / (kappa + 1.0)
-    runs[i, 3] += 0.5 * kappa / (kappa + 1.0) * gap * gap
+    step = gap / (kappa + 1.0)
+    runs[i, 2] += step
+    runs[i, 3] += 0.5 * kappa * step * gap
     runs[i, 4] = math.log(runs[i, 3])
     return float(constant(length) + alpha * before - (alpha + 0.5) * runs[i, 4])
 
@@ -118,8 +119,9 @@ def prune(runs: FloatArray, count: int, t: int, resolution: int, longest: int) -
         if length >= longest or int(runs[i, 0]) % step != 0:
             runs[left - 1, 1] += runs[i, 1]
         else:
-            for field in range(_FIELDS):
-                runs[left, field] = runs[i, field]
+            if left < i:
+                for field in range(_FIELDS):
+                    runs[left, field] = runs[i, field]
             left += 1
     return left
 

@@ -96,6 +96,20 @@ def find_bin(edges: FloatArray, count: int, x: float) -> int:
 
 
 @inlined
+def sum_below(counts: FloatArray, bin_: int) -> float:
+    """Return the sum of the first `bin_` counts; four sums at a time wait for one another a quarter as long."""
+    one, two, three, four = 0.0, 0.0, 0.0, 0.0
+    for j in range(0, bin_ - 3, 4):
+        one += counts[j]
+        two += counts[j + 1]
+        three += counts[j + 2]
+        four += counts[j + 3]
+    for j in range(bin_ - bin_ % 4, bin_):
+        one += counts[j]
+    return one + two + three + four
+
+
+@inlined
 def ranked(s: Any, row: FloatArray, n: int, sample: int, most: int, tie: float, x: float) -> float:
     """Absorb `x`, the `n`-th value; return its rank, or 0 as long as there are no edges.
 
@@ -119,7 +133,4 @@ def ranked(s: Any, row: FloatArray, n: int, sample: int, most: int, tie: float, 
     counts = row[most:]
     bin_ = find_bin(row, s["edges"], x)
     counts[bin_] += 1.0
-    below = 0.0
-    for j in range(bin_):
-        below += counts[j]
-    return float((below + tie * counts[bin_]) / (n - sample))
+    return float((sum_below(counts, bin_) + tie * counts[bin_]) / (n - sample))

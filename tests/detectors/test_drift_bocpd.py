@@ -61,7 +61,7 @@ def test_the_posterior_of_normal_values_is_that_of_the_paper(name: str) -> None:
 
 
 def test_the_posterior_of_ones_and_zeros_is_that_of_the_paper() -> None:
-    x = (np.random.default_rng(1).random(120) < np.where(np.arange(120) < 60, 0.1, 0.6)).astype(np.float64)
+    x = (np.random.default_rng(1).random(70) < np.where(np.arange(70) < 40, 0.1, 0.6)).astype(np.float64)
     bank = Bank(find("bocpd"), EXACT | {"model": "bernoulli", "expected_run": 50.0}, series=1)
     bank.update_one(0, x)
     assert_allclose(weights(bank), posterior(x, 50.0, beta_bernoulli), rtol=1e-9)
