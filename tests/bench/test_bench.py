@@ -120,7 +120,18 @@ def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
     soaks, helpers = (
         {"soak", "soak_kafka", "inserts", "agree", "detector_table"},
-        {"__init__", "__main__", "contenders", "counterparts", "events", "fleet", "rows", "schema", "warm_ups"},
+        {
+            "__init__",
+            "__main__",
+            "contenders",
+            "counterparts",
+            "events",
+            "fleet",
+            "rows",
+            "schema",
+            "warm_ups",
+            "dependence",
+        },
     )
     assert modules - soaks - helpers == set(bench.BENCHES)
 
