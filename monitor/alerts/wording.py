@@ -22,6 +22,20 @@ KINDS = {
 }
 """What several signals of a kind are called, in the order in which a title lists them."""
 
+SPELLED = {
+    "jensen_shannon": "Jensen–Shannon",
+    "hellinger": "Hellinger",
+    "l_infinity": "L-infinity",
+    "g_test": "G-test",
+    "kuiper": "Kuiper",
+    "cramer_von_mises": "Cramér–von Mises",
+    "anderson_darling": "Anderson–Darling",
+    "energy": "energy distance",
+    "wasserstein": "Wasserstein",
+    "pai": "PAI excess",
+}
+"""What people call a distance whose name in a configuration says it otherwise."""
+
 SHARES = re.compile(r"([^ ]+ %) → ([^ ]+ %)(?:; )?")
 """How the detail of a verdict about a rate begins: its share of the events in the baseline, and in the window."""
 
@@ -111,7 +125,9 @@ def _name(verdict: Verdict) -> str:
 
 def _measure(verdict: Verdict, effect: str = "") -> str:
     """Say how much it is, and how many times its limit; a rate by its shares, with ``effect`` beside them."""
-    name = verdict.detector.upper() if len(verdict.detector) <= 3 else verdict.detector.replace("_", " ")
+    name = SPELLED.get(verdict.detector) or (
+        verdict.detector.upper() if len(verdict.detector) <= 3 else verdict.detector.replace("_", " ")
+    )
     shares = SHARES.match(verdict.detail)
     number = f"{shares[1]} → {shares[2]}" if shares else _number(verdict.effect)
     # `volume volume 2.3` reads badly: a signal watched by the detector of its own name needs it once.

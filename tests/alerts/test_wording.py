@@ -74,6 +74,9 @@ def test_a_title_says_in_which_segments() -> None:
     [
         ("chi_squared", 0.25, 0.1, "chi squared 0.25, 2.5× its limit"),
         ("ks", 0.3, 0.1, "KS 0.3, 3× its limit"),
+        ("cramer_von_mises", 0.15, 0.075, "Cramér–von Mises 0.15, 2× its limit"),
+        ("total_variation", 0.3, 0.1, "total variation 0.3, 3× its limit"),
+        ("pai", 1.0, 0.5, "PAI excess 1, 2× its limit"),
         ("psi", 0.3, 0.0, "PSI 0.3"),
         ("psi", 12_345.6, 1.0, "PSI 12,346, 12,346× its limit"),
         ("psi", float("nan"), 0.1, "PSI nan"),
