@@ -10,12 +10,20 @@ from detectors.drift.adwin import ADWIN
 from detectors.drift.bocpd import BOCPD
 from detectors.drift.conformal import CONFORMAL
 from detectors.drift.cusum import CUSUM
+from detectors.drift.ddm import DDM
 from detectors.drift.e_detector import E_DETECTOR
+from detectors.drift.ecdd import ECDD
+from detectors.drift.eddm import EDDM
 from detectors.drift.ewma import EWMA
+from detectors.drift.fhddm import FHDDM
 from detectors.drift.gma import GMA
+from detectors.drift.hddm_a import HDDM_A
+from detectors.drift.hddm_w import HDDM_W
 from detectors.drift.kswin import KSWIN
 from detectors.drift.page_hinkley import PAGE_HINKLEY
+from detectors.drift.rddm import RDDM
 from detectors.drift.seed import SEED
+from detectors.drift.stepd import STEPD
 
 __all__ = ["DETECTORS", "UnknownDetectorError", "find"]
 
@@ -24,12 +32,20 @@ DETECTORS: dict[str, Detector] = {
     "bocpd": BOCPD,
     "conformal": CONFORMAL,
     "cusum": CUSUM,
+    "ddm": DDM,
     "e_detector": E_DETECTOR,
+    "ecdd": ECDD,
+    "eddm": EDDM,
     "ewma": EWMA,
+    "fhddm": FHDDM,
     "gma": GMA,
+    "hddm_a": HDDM_A,
+    "hddm_w": HDDM_W,
     "kswin": KSWIN,
     "page_hinkley": PAGE_HINKLEY,
+    "rddm": RDDM,
     "seed": SEED,
+    "stepd": STEPD,
 }
 """Every change detector by its name. A new one is one file and one line here; the contract tests walk this table."""
 

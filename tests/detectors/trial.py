@@ -30,12 +30,17 @@ class Trial:
         Parameters with which it fires often, so that what follows a drift is tried too.
     length : int
         How long the streams are on which it is compared with its twin.
+    in_time : int
+        Within how many observations it finds a step of 3 sd, up or down, with the defaults. Of zeros and ones, of which
+        one in five is 1, those that become all zeros can hardly be found before the 50th: in 100,000 there are as many
+        zeros on end.
     """
 
     twin: type[Naive]
     settings: tuple[dict[str, Any], ...]
     often: dict[str, Any]
     length: int = 1200
+    in_time: int = 50
 
 
 class NaiveScorer(Protocol):

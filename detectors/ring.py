@@ -1,0 +1,54 @@
+"""The newest zeros and ones of a series, 32 of them in each number of its row of memory.
+
+A float64 holds whole numbers up to 2**53, so that the bits survive whatever floats survive. The number that is being
+filled has lost its oldest bits, which is why a ring has one number more than are needed.
+"""
+
+from __future__ import annotations
+
+from detectors.contract import FloatArray
+from detectors.kernel import inlined
+
+__all__ = ["at", "push", "width"]
+
+_BITS = 32
+
+
+def width(observations: int) -> int:
+    """Return how many numbers of memory hold that many observations.
+
+    Examples
+    --------
+    >>> width(100)
+    5
+    """
+    return -(-observations // _BITS) + 1
+
+
+@inlined
+def push(memory: FloatArray, row: int, last: int, x: float) -> int:
+    """Put an observation, 0.0 or 1.0, into the ring after the place `last`; return its place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> memory, last = np.zeros((1, width(2))), 0
+    >>> for x in (1.0, 0.0, 1.0):
+    ...     last = push(memory, 0, last, x)
+    >>> [at(memory, 0, last - back) for back in (0, 1, 2)]
+    [1, 0, 1]
+    """
+    last = last + 1 if last + 1 < memory.shape[1] * _BITS else 0
+    word, bit = last // _BITS, last % _BITS
+    if bit == 0:
+        memory[row, word] = x
+    else:
+        memory[row, word] += x * (1 << bit)
+    return last
+
+
+@inlined
+def at(memory: FloatArray, row: int, place: int) -> int:
+    """Return the observation at a place of the ring, which may be below zero: before its first."""
+    inside = place if place >= 0 else place + memory.shape[1] * _BITS
+    return (int(memory[row, inside // _BITS]) >> (inside % _BITS)) & 1
