@@ -33,6 +33,7 @@ from monitor.alerts.message import alert_of
 from monitor.alerts.routes import Route
 from monitor.alerts.sent import Sent
 from monitor.alerts.silences import Silences
+from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
@@ -120,6 +121,7 @@ class Router:
     ) -> None:
         self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
         self._following = Following(store, clock, models, ROUTE)
+        self._silences = SilenceLog(store, clock)
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
@@ -182,6 +184,7 @@ class Router:
             for row in self._following.new():
                 self._take(row, now_ms)
             settled = self._settle()
+            self._read_silences(now_ms)
             for flush in self._dispatcher.due(now_ms):
                 self._tell(flush)
             settled += self._settle()
@@ -265,6 +268,14 @@ class Router:
             model = alert.row["model"]
             oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
         self._following.keep(oldest_ms)
+
+    def _read_silences(self, now_ms: int) -> None:
+        """Right before a look at a group: a silence counts at once, and an idle router asks nothing."""
+        assert self._dispatcher is not None
+        due_ms = self._dispatcher.due_ms()
+        if due_ms is not None and due_ms <= now_ms:
+            for silence in self._silences.all():
+                self._dispatcher.silences.put(silence)
 
     # -- telling -----------------------------------------------------------------------------------------------
 

@@ -65,6 +65,19 @@ class Silence:
             return "pending"
         return "active" if now_ms <= self.ends_ms else "expired"
 
+    def matches(self, labels: Labels) -> bool:
+        """Whether it is about alerts with these labels."""
+        return matches_all(self.matchers, labels)
+
+    def can_become(self, other: Silence, now_ms: int) -> bool:
+        """Whether it may be changed into another: else it is ended and replaced, so that the past stays as it was."""
+        if list(self.matchers) != list(other.matchers):
+            return False
+        state = self.state(now_ms)
+        if state == "active":
+            return other.starts_ms // 1000 == self.starts_ms // 1000 and other.ends_ms >= now_ms
+        return state == "pending" and other.starts_ms >= now_ms
+
     def expired(self, now_ms: int) -> Silence:
         """Return it as it is when somebody ends it.
 
@@ -111,7 +124,7 @@ class Silences:
         applying = self._applying.get(fingerprint)
         if applying is None:
             applying = self._applying[fingerprint] = [
-                silence.id for silence in self._silences.values() if matches_all(silence.matchers, labels)
+                silence.id for silence in self._silences.values() if silence.matches(labels)
             ]
         found = (self._silences[name] for name in applying)
         return next((silence for silence in found if silence.state(now_ms) == "active"), None)

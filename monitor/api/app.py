@@ -8,7 +8,20 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from monitor.api import alerts, compare, distributions, erasures, events, health, letters, models, problems, scores, top
+from monitor.api import (
+    alertmanager,
+    alerts,
+    compare,
+    distributions,
+    erasures,
+    events,
+    health,
+    letters,
+    models,
+    problems,
+    scores,
+    top,
+)
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
@@ -22,6 +35,7 @@ ROUTERS = (
     distributions.router,
     compare.router,
     alerts.router,
+    alertmanager.router,
     letters.router,
     events.router,
     erasures.router,

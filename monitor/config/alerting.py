@@ -24,6 +24,7 @@ from monitor.alerts.matchers import Matcher, parse_matchers
 from monitor.alerts.routes import Route, RouteOptions
 from monitor.config.intervals import NamedIntervals
 from monitor.config.model import Strict
+from monitor.config.values import format_duration
 
 __all__ = [
     "AlertReceiver",
@@ -100,7 +101,12 @@ def _label(value: object) -> str:
     return value
 
 
-_Duration = Annotated[int, BeforeValidator(parse_prometheus_duration), WithJsonSchema({"type": "string"})]
+_Duration = Annotated[
+    int,
+    BeforeValidator(parse_prometheus_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
 _Matchers = Annotated[
     list[Matcher],
     BeforeValidator(matchers),
@@ -252,6 +258,11 @@ class AlertReceiver(Strict):
     name: str = Field(min_length=1)
     webhook_configs: list[WebhookConfig] = Field(default_factory=list)
 
+    def entries(self) -> dict[str, Any]:
+        """Return what is told, as Alertmanager writes it, addresses left out."""
+        hooks = [{"url": "<secret>", "send_resolved": hook.send_resolved} for hook in self.webhook_configs]
+        return {"webhook_configs": hooks} if hooks else {}
+
 
 class Alerting(Strict):
     """Alertmanager's configuration, pasted."""
@@ -299,6 +310,18 @@ class Alerting(Strict):
         """Every named interval."""
         named = (*self.mute_time_intervals, *self.time_intervals)
         return {one.name: [spec.build() for spec in one.time_intervals] for one in named}
+
+    def as_written(self, others: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the configuration as Alertmanager would have it, addresses left out.
+
+        Parameters
+        ----------
+        others : sequence of str
+            Names of receivers that are configured elsewhere; Alertmanager wants all that routes name.
+        """
+        written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        receivers = [{"name": one.name} | one.entries() for one in self.receivers] + [{"name": name} for name in others]
+        return {**written, "receivers": receivers}
 
     def wrong_names(self, others: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield where a route names something that does not exist.

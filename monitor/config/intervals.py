@@ -98,11 +98,26 @@ def _zone(value: object) -> ZoneInfo:
         ) from error
 
 
+def _range_text(members: Sequence[str] = ()) -> PlainSerializer:
+    """Write a range as it is read."""
+
+    def write(span: Range) -> str:
+        low, high = (members[end] if members else str(end) for end in span)
+        return low if low == high else f"{low}:{high}"
+
+    return PlainSerializer(write, when_used="json")
+
+
+def _minute_text(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
 _AS_TEXT = WithJsonSchema({"type": "string"})
 _AS_TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "integer"]})
 _Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str), _AS_TEXT]
-_Months = Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS)), _AS_TEXT_OR_NUMBER]
-_Minute = Annotated[int, BeforeValidator(minute_of), _AS_TEXT]
+_Days = Annotated[Range, BeforeValidator(_days_of_month), _range_text(), _AS_TEXT_OR_NUMBER]
+_Months = Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS)), _range_text(), _AS_TEXT_OR_NUMBER]
+_Minute = Annotated[int, BeforeValidator(minute_of), PlainSerializer(_minute_text, when_used="json"), _AS_TEXT]
 
 
 class TimeRange(Strict):
@@ -122,14 +137,12 @@ class IntervalSpec(Strict):
     """Holds a time that lies in one range of each kind that is named."""
 
     times: list[TimeRange] | None = Field(default=None, description="parts of the day")
-    weekdays: list[Annotated[Range, BeforeValidator(_weekdays), _AS_TEXT]] | None = Field(
+    weekdays: list[Annotated[Range, BeforeValidator(_weekdays), _range_text(_DAYS), _AS_TEXT]] | None = Field(
         default=None, description="such as `monday:friday`"
     )
-    days_of_month: list[Annotated[Range, BeforeValidator(_days_of_month), _AS_TEXT_OR_NUMBER]] | None = Field(
-        default=None, description="such as `1:5`, or `-3:-1` for the last three"
-    )
+    days_of_month: list[_Days] | None = Field(default=None, description="such as `1:5`, or `-3:-1` for the last three")
     months: list[_Months] | None = Field(default=None, description="such as `may:august`, or `12`")
-    years: list[Annotated[Range, BeforeValidator(_ordered), _AS_TEXT_OR_NUMBER]] | None = Field(
+    years: list[Annotated[Range, BeforeValidator(_ordered), _range_text(), _AS_TEXT_OR_NUMBER]] | None = Field(
         default=None, description="such as `2026:2028`"
     )
     location: _Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")

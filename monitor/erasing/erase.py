@@ -62,6 +62,7 @@ CANNOT_HOLD: dict[str, str] = {
     "progress": "offsets and times",
     "retries": "offsets and times",
     "schema_migrations": "versions",
+    "silences": "what people wrote about labels of alerts",
     "touched": "models and hours",
 }
 """Tables that hold no subject, and what they hold instead."""
@@ -311,5 +312,10 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
             found.append(f"data set {configuration.resolve(name, model.spec.baseline.uri)}")
     if detached := detached_parts(store):
         found.append(f"{detached} detached parts of the store's tables")
-    found += ["backups", "notifications that were sent", "logs of a ClickHouse server, such as system.query_log"]
+    found += [
+        "backups",
+        "notifications that were sent",
+        "silences that name it",
+        "logs of a ClickHouse server, such as system.query_log",
+    ]
     return list(dict.fromkeys(found))

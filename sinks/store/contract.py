@@ -124,6 +124,13 @@ TABLES: dict[str, Table] = {
             "alert_id:str sequence:int receiver:str outcome:str reason:str attempts:int at_ms:int",
             "alert_id sequence receiver",
         ),
+        # What people do not want to be told about; matchers as they are written.
+        _table(
+            "silences",
+            "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str",
+            "id",
+            newest_by="updated_ms",
+        ),
         _table(
             "checkpoints",
             "stage:str name:str partition:int position:int config:str state:bytes",

@@ -9,7 +9,10 @@ from typing import Any
 
 from monitor.alerts.dispatch import Target
 from monitor.alerts.inhibition import Rule
+from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.router import Plan, Router
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
@@ -154,6 +157,22 @@ def test_what_follows_from_another_alert_is_not_told() -> None:
     world.happens("v", "resolved", cause="volume")
     world.passes(300)
     assert said(world.mail)[2:] == [("fraud", ["a"], ["v"])]
+
+
+def test_a_silence_counts_from_the_next_look_on_and_what_still_fires_then_is_told_when_it_is_over() -> None:
+    world = World()
+    log = SilenceLog(world.store, world.clock)
+    world.happens("a")
+    world.happens("b")
+    world.passes(20)
+    now_ms = world.clock.now_ms()
+    name = log.set(Silence("", parse_matchers("alert_id=a"), now_ms, now_ms + 10 * MINUTE_MS, "ann", "known"))
+    world.passes(11)
+    assert said(world.mail) == [("fraud", ["b"], [])]
+    world.passes(400)
+    log.expire(name)
+    world.passes(300)
+    assert said(world.mail)[1:] == [("fraud", ["a", "b"], [])]
 
 
 def test_a_restart_tells_nobody_again_and_what_ended_meanwhile_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from monitor.api.problems import PROBLEMS
-from tests.api.world import Client, World, score, step
+from monitor.config import Service
+from tests.api.world import NOW_MS, Client, World, score, step
 
 MANUAL = Path(__file__).parents[2] / "docs" / "api.md"
 
@@ -37,12 +39,23 @@ SAMPLES = [
     "/v1/alerts/{alert_id}",
     "/v1/dead-letters",
     "/v1/erasures",
+    "/api/v2/status",
+    "/api/v2/receivers",
+    "/api/v2/alerts",
+    "/api/v2/alerts/groups",
+    "/api/v2/silences",
+    "/api/v2/silence/{name}",
 ]
 
 
 @pytest.fixture(scope="module")
 def client() -> Client:
     world = World()
+    routes = {"route": {"receiver": "log", "group_by": ["model"]}}
+    service = Service.model_validate({"spec": {"alerting": routes}})
+    world.configuration = replace(world.configuration, service=service)
+    world.add("silences", [{"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS}])
+    world.add("alerts", [step("b", 0, "firing", 2_000)])
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
@@ -68,7 +81,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
     route = sample.partition("?")[0]
-    path = sample.replace("{model}", "fraud").replace("{alert_id}", "a")
+    path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)

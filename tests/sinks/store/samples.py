@@ -26,13 +26,16 @@ AWKWARD: dict[str, Sequence[Any]] = {
 
 
 def awkward(table: Table, count: int = 24) -> Columns:
-    """Rows with every awkward value of each kind; an integer of the key counts up, so that keys differ."""
+    """Rows with every awkward value of each kind; an integer of the key, or else its text, makes keys differ."""
     rows: Columns = {}
     for shift, column in enumerate(table.columns):
         values = AWKWARD[column.kind]
         rows[column.name] = [values[(row + shift) % len(values)] for row in range(count)]
-    counter = next(name for name in reversed(table.key) if table.column(name).kind == "int")
-    rows[counter] = [INTS[row] if row < len(INTS) else 1_000 + row for row in range(count)]
+    counter = next((name for name in reversed(table.key) if table.column(name).kind == "int"), None)
+    if counter is None:
+        rows[table.key[-1]] = [f"{text}{row}" for row, text in enumerate(rows[table.key[-1]])]
+    else:
+        rows[counter] = [INTS[row] if row < len(INTS) else 1_000 + row for row in range(count)]
     return rows
 
 

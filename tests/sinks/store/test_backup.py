@@ -35,8 +35,8 @@ def full() -> MemoryStore:
 
 def _key(name: str, count: int) -> dict[str, Any]:
     table = TABLES[name]
-    counter = next(n for n in reversed(table.key) if table.column(n).kind == "int")
-    return {counter: range(5_000_000, 5_000_000 + count)}
+    counter = next((n for n in reversed(table.key) if table.column(n).kind == "int"), None)
+    return {table.key[-1]: [f"r{row}" for row in range(count)]} if counter is None else {counter: range(count)}
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+"""How alerts stand at a time: who is told about each, and what keeps it quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.alerts.inhibition import Inhibition, Rule
+from monitor.alerts.intervals import Interval
+from monitor.alerts.routes import Route
+from monitor.alerts.silences import Silence
+from monitor.alerts.told import Told
+
+__all__ = ["Standing", "overview"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One alert.
+
+    Attributes
+    ----------
+    alert : Told
+    routes : tuple of Route
+        Those that tell about it.
+    silenced_by, inhibited_by : tuple of str
+        Ids of silences, fingerprints of alerts.
+    muted : dict of str to str
+        Why nobody is told now, by the ids of routes on which nobody is.
+    """
+
+    alert: Told
+    routes: tuple[Route, ...]
+    silenced_by: tuple[str, ...]
+    inhibited_by: tuple[str, ...]
+    muted: Mapping[str, str]
+
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether a silence or another alert keeps it quiet."""
+        return bool(self.silenced_by or self.inhibited_by)
+
+
+def overview(
+    alerts: Sequence[Told],
+    root: Route,
+    rules: Iterable[Rule],
+    silences: Iterable[Silence],
+    intervals: Mapping[str, Sequence[Interval]],
+    now_ms: int,
+) -> list[Standing]:
+    """Return how alerts stand.
+
+    Examples
+    --------
+    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.alerts.routes import RouteOptions
+    >>> silence = Silence("s1", parse_matchers("model=fraud"), 0, 10)
+    >>> [found] = overview([Told({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], [silence], {}, 5)
+    >>> found.silenced_by, found.is_suppressed
+    (('s1',), True)
+    """
+    inhibition = Inhibition(rules)
+    for alert in alerts:
+        inhibition.put(alert)
+    active = [silence for silence in silences if silence.state(now_ms) == "active"]
+    return [_standing(alert, root, inhibition, active, intervals, now_ms) for alert in alerts]
+
+
+def _standing(
+    alert: Told,
+    root: Route,
+    inhibition: Inhibition,
+    active: Sequence[Silence],
+    intervals: Mapping[str, Sequence[Interval]],
+    now_ms: int,
+) -> Standing:
+    routes = tuple(root.matching(alert.labels))
+    source = inhibition.by(alert.labels, now_ms)
+    muted = {route.id: route.muted(intervals, now_ms) for route in routes}
+    return Standing(
+        alert,
+        routes,
+        tuple(sorted(silence.id for silence in active if silence.matches(alert.labels))),
+        () if source is None else (source.fingerprint,),
+        {name: why for name, why in muted.items() if why},
+    )

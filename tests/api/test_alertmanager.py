@@ -1,0 +1,186 @@
+"""Alertmanager's API over Leeway's alerts: `amtool` is the client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.clock import SystemClock
+from monitor.config import Service
+from tests.api.world import Client, World, configured, model, serving, step
+from tests.services.alertmanager import amtool
+from tests.services.cache import UnavailableError
+
+ALERTING: dict[str, Any] = {
+    "route": {
+        "receiver": "mail",
+        "group_by": ["model"],
+        "routes": [
+            {"matchers": ['severity="critical"'], "receiver": "pager", "group_wait": "10s", "continue": True},
+            {"matchers": ["model=churn"], "receiver": "log", "mute_time_intervals": ["always"]},
+        ],
+    },
+    "receivers": [
+        {"name": "mail"},
+        {"name": "pager", "webhook_configs": [{"url": "https://hooks.example/hunter2"}] * 2},
+    ],
+    "inhibit_rules": [{"source_matchers": ["cause=volume"], "target_matchers": ["cause!=volume"], "equal": ["model"]}],
+    "time_intervals": [
+        {
+            "name": "always",
+            "time_intervals": [
+                {
+                    "times": [{"start_time": "00:00", "end_time": "24:00"}],
+                    "weekdays": ["sunday:saturday"],
+                    "days_of_month": ["1:-1"],
+                    "months": ["1:12"],
+                    "years": ["2000:2100"],
+                    "location": "Europe/Berlin",
+                }
+            ],
+        }
+    ],
+}
+
+
+def world(alerting: dict[str, Any] | None = ALERTING) -> World:
+    spec = {"alerting": alerting} if alerting else {}
+    found = configured(model("fraud"), model("churn"))
+    made = World(configuration=replace(found, service=Service.model_validate({"spec": spec})))
+    for name, cause, severity in (("v", "volume", "critical"), ("a", "amount", "warning")):
+        labels = {"alert_id": name, "model": "fraud", "cause": cause, "severity": severity}
+        made.add(
+            "alerts", [step(name, 0, "firing", 5_000, labels=json.dumps(labels), signals="[]", title=f"{name} moved")]
+        )
+    labels = {"alert_id": "c", "model": "churn", "cause": "amount", "severity": "critical"}
+    made.add("alerts", [step("c", 0, "firing", 5_000, model="churn", labels=json.dumps(labels), signals="[]")])
+    made.add("alerts", [step("old", 0, "resolved", 5_000, labels=json.dumps(labels), signals="[]")])
+    return made
+
+
+@pytest.fixture
+def tool() -> Iterator[Callable[..., str]]:
+    made = world()
+    # `amtool` goes by the machine's clock.
+    made.clock = SystemClock()  # type: ignore[assignment]
+    with serving(made) as url:
+        yield lambda *words: amtool(f"--alertmanager.url={url}", *words)
+
+
+def named(said: str) -> list[str]:
+    return [alert["labels"]["alert_id"] for alert in json.loads(said)]
+
+
+def test_amtool_lists_alerts_with_what_keeps_them_quiet(tool: Callable[..., str]) -> None:
+    everything = json.loads(
+        tool("alert", "query", "-o", "json", "--inhibited", "--silenced", "--active", "--unprocessed")
+    )
+    by_name = {alert["labels"]["alert_id"]: alert for alert in everything}
+    assert set(by_name) == {"v", "a", "c"}
+    assert by_name["a"]["status"]["state"] == "suppressed"
+    assert by_name["a"]["status"]["inhibitedBy"] == [by_name["v"]["fingerprint"]]
+    assert [receiver["name"] for receiver in by_name["c"]["receivers"]] == ["pager", "log"]
+    assert by_name["v"]["annotations"]["summary"] == "v moved"
+    assert sorted(named(tool("alert", "query", "-o", "json"))) == ["c", "v"], "what is inhibited is left out"
+    assert named(tool("alert", "query", "-o", "json", "model=~ch.*")) == ["c"]
+    assert named(tool("alert", "query", "-o", "json", "--receiver=mail", "--inhibited")) == ["a"]
+
+
+def test_amtool_adds_changes_lists_and_ends_silences(tool: Callable[..., str]) -> None:
+    name = tool("silence", "add", "--author=ann", "--comment=new version", "--duration=2h", "model=fraud").strip()
+    [silence] = json.loads(tool("silence", "query", "-o", "json"))
+    assert (silence["id"], silence["status"]["state"], silence["createdBy"]) == (name, "active", "ann")
+    assert silence["matchers"] == [{"name": "model", "value": "fraud", "isRegex": False, "isEqual": True}]
+    assert named(tool("alert", "query", "-o", "json")) == ["c"]
+    [silenced] = json.loads(tool("alert", "query", "-o", "json", "--silenced", "alert_id=v"))
+    assert silenced["status"]["silencedBy"] == [name]
+    assert tool("silence", "query", "-q", "model=churn").strip() == ""
+    tool("silence", "expire", name)
+    assert sorted(named(tool("alert", "query", "-o", "json"))) == ["c", "v"]
+    with pytest.raises(UnavailableError):
+        tool("silence", "expire", "no-such-silence")
+
+
+def test_amtool_reads_the_routes_that_are_in_force_without_their_secrets(tool: Callable[..., str]) -> None:
+    shown = tool("config", "show")
+    assert "group_wait: 10s" in shown
+    assert "hunter2" not in shown
+    assert tool("config", "routes", "test", "severity=critical", "model=churn").strip() == "pager,log"
+
+
+def test_groups_are_those_in_which_alerts_are_told() -> None:
+    found = Client(world()).get("/api/v2/alerts/groups").json()
+    said = {
+        (group["receiver"]["name"], group["labels"]["model"]): [
+            (alert["labels"]["alert_id"], alert["status"]["mutedBy"]) for alert in group["alerts"]
+        ]
+        for group in found
+    }
+    assert said == {
+        ("pager", "fraud"): [("v", [])],
+        ("pager", "churn"): [("c", [])],
+        ("log", "churn"): [("c", ["within always"])],
+        ("mail", "fraud"): [("a", [])],
+    }
+    unmuted = Client(world()).get("/api/v2/alerts/groups", muted="false").json()
+    assert len(unmuted) == 3
+    assert [one["name"] for one in Client(world()).get("/api/v2/receivers").json()] == ["mail", "pager", "log"]
+
+
+def post(client: Client, **changes: Any) -> Any:
+    silence = {
+        "matchers": [{"name": "model", "value": "fraud", "isRegex": False}],
+        "startsAt": "2023-11-14T22:13:20Z",
+        "endsAt": "2023-11-14T23:13:20+00:00",
+        "createdBy": "ann",
+        "comment": "",
+    }
+    content = json.dumps(silence | changes).encode()
+    return client.post("/api/v2/silences", content, content_type="application/json")
+
+
+def test_a_silence_that_has_begun_is_ended_and_replaced_when_its_matchers_change() -> None:
+    made = world()
+    client = Client(made)
+    first = post(client).json()["silenceID"]
+    made.clock.advance(60)
+    assert post(client, id=first, endsAt="2023-11-15T00:00:00Z").json() == {"silenceID": first}
+    wider = [{"name": "model", "value": "fraud|churn", "isRegex": True}]
+    second = post(client, id=first, matchers=wider).json()["silenceID"]
+    assert second != first
+    ended = client.get(f"/api/v2/silence/{first}").json()
+    assert ended["endsAt"] == "2023-11-14T22:14:20.000Z"
+    made.clock.advance(1)
+    states = {one["id"]: one["status"]["state"] for one in client.get("/api/v2/silences").json()}
+    assert states == {first: "expired", second: "active"}
+    made.clock.advance(6 * 86_400)
+    assert client.get("/api/v2/silences").json() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"matchers": [{"name": "model", "value": ".*", "isRegex": True}]}, "this would silence everything"),
+        ({"matchers": [{"name": "model", "value": "(", "isRegex": True}]}, "no regular expression"),
+        ({"endsAt": "2023-11-14T22:00:00Z"}, "a silence ends after it starts"),
+        ({"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}, "a silence ends in the future"),
+        ({"id": "no-such-silence"}, "there is no silence no-such-silence"),
+    ],
+)
+def test_a_silence_that_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
+    answer = post(Client(world()), **changes)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
+def test_a_service_without_routes_takes_no_silences_that_nobody_would_heed() -> None:
+    for answer in (post(Client(world(None))), Client(world(None)).get("/api/v2/alerts")):
+        assert answer.status_code == 409
+        assert answer.json()["type"].endswith("#no-routes")
+    assert Client(world()).get("/api/v2/alerts", filter_="a").status_code == 422
+    assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 422
+    assert Client(world()).get("/api/v2/silence/x").status_code == 404
