@@ -13,11 +13,13 @@ from detectors.anomaly.quantile_filter import QUANTILE_FILTER
 from detectors.anomaly.random_cut_forest import RANDOM_CUT_FOREST
 from detectors.anomaly.robust_z import ROBUST_Z
 from detectors.anomaly.rs_hash import RS_HASH
+from detectors.anomaly.spot import DSPOT, SPOT
 from detectors.contract import Scorer
 
 __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "with_levels"]
 
 SCORERS: dict[str, Scorer] = {
+    "dspot": DSPOT,
     "ewma_residual": EWMA_RESIDUAL,
     "half_space_trees": HALF_SPACE_TREES,
     "holt_winters": HOLT_WINTERS,
@@ -26,6 +28,7 @@ SCORERS: dict[str, Scorer] = {
     "random_cut_forest": RANDOM_CUT_FOREST,
     "rs_hash": RS_HASH,
     "robust_z": ROBUST_Z,
+    "spot": SPOT,
 }
 """Every scorer by its name. A new one is one file and one line here; the contract tests walk this table."""
 
