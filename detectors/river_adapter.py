@@ -1,56 +1,53 @@
-"""River's detectors of change in a bank of ours; the only file that imports river, and only when one is named.
+"""What river has that a rule may name; the only file that imports river, and only when one is named.
 
-A configuration names them as Python does: ``river.drift.binary.DDM``, with the parameters of its constructor. They see
-each observation alone, in a Python loop, so they cost what river costs (0.3 µs to 0.2 ms an observation); take ours of
-the same name where there is one. River's detectors tell no statistic: their score is 0.
+A configuration names a class of ``river.drift`` or ``river.anomaly`` as Python does, ``river.drift.binary.DDM``, with
+the parameters of its constructor. The banks that run them are in :mod:`detectors.river_banks`.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from detectors.anomaly.levels import LEVEL_PARAMETERS
+from detectors.contract import ParameterError, Value
+from detectors.drift import UnknownDetectorError
+from detectors.river_state import UnkeepableError, keep, seed_what_has_no_seed
 
-from detectors.bank import Bank, Flags
-from detectors.contract import DRIFT, OK, WARNING, FloatArray, ParameterError
-from detectors.drift import UnknownDetectorError, find
-from detectors.kernel import MAX_ABS
-from detectors.river_state import UnkeepableError, keep, restore
-from detectors.states import SnapshotError, as_float64, as_int64
+if TYPE_CHECKING:
+    from detectors.anomaly.online import OnlineScorer
 
-__all__ = ["RiverBank", "bank_of", "check_each", "is_rivers", "river_version", "values_of"]
+__all__ = [
+    "Feed",
+    "as_rivers",
+    "check_each",
+    "feeding",
+    "is_anomalies",
+    "is_rivers",
+    "make",
+    "river_class",
+    "river_version",
+    "values_of",
+]
 
-_PACKAGES = ("river.drift", "river.drift.binary")
-_WARM_UPS = ("grace_period", "min_instances", "sliding_window_size", "warm_start", "window_size")
-"""What river's detectors call the number of observations that they want to see first."""
 _PROBE = [0.0, 1.0, 1.0, 0.0] * 10
+_OF_LEVELS = {parameter.name: parameter for parameter in LEVEL_PARAMETERS}
 
-
-def bank_of(name: str, params: Mapping[str, Any]) -> Bank | RiverBank:
-    """Return an empty bank of one of our detectors of change, or of one of river's.
-
-    Raises
-    ------
-    UnknownDetectorError, ParameterError
-
-    Examples
-    --------
-    >>> bank_of("adwin", {"delta": 0.01}).params["delta"]
-    0.01
-    >>> bank_of("river.drift.ADWIN", {"delta": 0.01}).params
-    {'delta': 0.01}
-    """
-    return RiverBank(name, params) if is_rivers(name) else Bank(find(name), params)
+Feed = Callable[[float], float]
 
 
 def is_rivers(name: str) -> bool:
-    """Whether `name` is written as those of river's detectors are."""
+    """Whether `name` is written as those of river's detectors and scorers are."""
     return name.startswith("river.")
+
+
+def is_anomalies(name: str) -> bool:
+    """Whether `name` is written as those of river's scorers of anomalies are."""
+    return name.startswith("river.anomaly.")
 
 
 def check_each(name: str, params: Mapping[str, Any]) -> None:
@@ -63,12 +60,16 @@ def check_each(name: str, params: Mapping[str, Any]) -> None:
     ParameterError
         On a parameter that it does not have, or a value of another type than its default.
     """
-    known = inspect.signature(_class(name)).parameters
+    known = inspect.signature(river_class(name)).parameters
     for parameter, value in params.items():
+        if is_anomalies(name) and parameter in _OF_LEVELS:
+            _OF_LEVELS[parameter].accept(name, value)
+            continue
         if parameter not in known:
-            nearest = difflib.get_close_matches(parameter, known, n=1)
+            names = [*known, *(_OF_LEVELS if is_anomalies(name) else ())]
+            nearest = difflib.get_close_matches(parameter, names, n=1)
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-            listed = ", ".join(known) or "none"
+            listed = ", ".join(names) or "none"
             allowed = f"there is no such parameter; {hint}the parameters are {listed}"
             raise ParameterError(name, parameter, value, allowed)
         default = known[parameter].default
@@ -86,14 +87,40 @@ def values_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         runs would agree.
     """
     check_each(name, params)
-    detector = _class(name)
-    known = inspect.signature(detector).parameters
+    known = inspect.signature(river_class(name)).parameters
+    for parameter, described in known.items():
+        if described.default is inspect.Parameter.empty:
+            allowed = "it has no default and is an object, which no configuration can name"
+            raise ParameterError(name, parameter, params.get(parameter), allowed)
     if "seed" in known and params.get("seed") is None:
         raise ParameterError(
             name, "seed", None, "it draws random numbers: set a seed, so that every run gives the same"
         )
-    _try_out(name, detector, params)
+    _try_out(name, params)
     return dict(params)
+
+
+def make(name: str, params: Mapping[str, Any]) -> Any:
+    """Return a new object of river's; what it draws at random and gave no seed for has one."""
+    own = {key: value for key, value in params.items() if not (is_anomalies(name) and key in _OF_LEVELS)}
+    made = river_class(name)(**own)
+    seed_what_has_no_seed(made)
+    return made
+
+
+def feeding(name: str, made: Any) -> Feed:
+    """Return what shows one number to an object of river's: a scorer's score of it before it learns it, else 0."""
+    if not is_anomalies(name):
+        return lambda x: made.update(x) or 0.0
+    if "y" in inspect.signature(made.learn_one).parameters:
+        return lambda x: _scored(made, None, x)
+    return lambda x: _scored(made, {"x": x})
+
+
+def _scored(made: Any, *observation: Any) -> float:
+    score = float(made.score_one(*observation))
+    made.learn_one(*observation)
+    return score
 
 
 def _is_like(value: object, default: object) -> bool:
@@ -104,29 +131,40 @@ def _is_like(value: object, default: object) -> bool:
     return isinstance(value, int | float)
 
 
-def _class(name: str) -> Any:
+def river_class(name: str) -> Any:
+    """Return the class of river's that a configuration calls `name`.
+
+    Raises
+    ------
+    UnknownDetectorError
+        When there is none, or it neither detects change nor scores anomalies.
+    """
+    import river.anomaly
     import river.drift
     import river.drift.binary
+    from river.base import AnomalyDetector, SupervisedAnomalyDetector
     from river.base.drift_detector import _BaseDriftDetector
 
+    kinds = (_BaseDriftDetector, AnomalyDetector, SupervisedAnomalyDetector)
     found = {
-        f"{package}.{one}": getattr(module, one)
-        for package, module in zip(_PACKAGES, (river.drift, river.drift.binary), strict=True)
-        for one in module.__all__
-        if inspect.isclass(getattr(module, one, None)) and issubclass(getattr(module, one), _BaseDriftDetector)
+        f"{package.__name__}.{one}": getattr(package, one)
+        for package in (river.drift, river.drift.binary, river.anomaly)
+        for one in package.__all__
+        if inspect.isclass(getattr(package, one, None)) and issubclass(getattr(package, one), kinds)
     }
     if name not in found:
         raise UnknownDetectorError(name, found)
     return found[name]
 
 
-def _try_out(name: str, detector: Any, params: Mapping[str, Any]) -> None:
+def _try_out(name: str, params: Mapping[str, Any]) -> None:
     """Raise ParameterError unless an object is made, absorbs some numbers, and can be kept."""
     given = ", ".join(f"{key}={value!r}" for key, value in params.items())
     try:
-        made = detector(**params)
+        made = make(name, params)
+        feed = feeding(name, made)
         for x in _PROBE:
-            made.update(x)
+            feed(x)
         keep(made)
     except UnkeepableError as error:
         raise ParameterError(name, "state", given, f"no checkpoint can hold it: {error}") from error
@@ -135,153 +173,31 @@ def _try_out(name: str, detector: Any, params: Mapping[str, Any]) -> None:
         raise ParameterError(name, next(iter(params), "parameters"), given, f"river refuses it: {error}") from error
 
 
-class RiverBank:
-    """One of river's detectors, an object for each series, with the interface of :class:`detectors.bank.Bank`.
+def as_rivers(scorer: str, **params: Value) -> OnlineScorer:
+    """Return one of our scorers of anomalies as one that river takes for its own, in pipelines, filters and metrics.
 
-    Values that are NaN, infinite or beyond ``MAX_ABS`` are skipped and counted, and so is what is neither 0 nor 1 if
-    the detector is one of errors.
-
-    Parameters
-    ----------
-    name : str
-        ``river.drift.`` or ``river.drift.binary.``, and the class.
-    params : mapping of str to value, optional
-        As its constructor has them.
-    series : int
-        How many series there are at first.
+    Our detectors of change need nothing of the kind: ``detectors.online.Online`` goes wherever river's go.
 
     Raises
     ------
-    UnknownDetectorError, ParameterError
+    UnknownScorerError, ParameterError
 
     Examples
     --------
-    >>> bank = RiverBank("river.drift.binary.DDM", {"warm_start": 20}, series=1)
-    >>> flags = bank.update_one(0, [0.0] * 40 + [1.0] * 40)
-    >>> flags.drifts()
-    array([40])
-    >>> bank.ready.tolist()
-    [True]
+    >>> from river.base import AnomalyDetector
+    >>> isinstance(as_rivers("robust_z"), AnomalyDetector)
+    True
     """
+    return _scorer_of_river()(scorer, **params)
 
-    def __init__(self, name: str, params: Mapping[str, Any] | None = None, series: int = 0) -> None:
-        self.name = name
-        self.params = values_of(name, params or {})
-        self._class = _class(name)
-        self._is_binary = any(base.__name__ == "BinaryDriftDetector" for base in self._class.__mro__)
-        made = self._class(**self.params)
-        self.min_samples = max([1, *(int(getattr(made, warm_up, None) or 0) for warm_up in _WARM_UPS)])
-        self._detectors: list[Any] = []
-        self._seen: list[int] = []
-        self._skipped: list[int] = []
-        self.resize(series)
 
-    def __len__(self) -> int:
-        """How many series there are."""
-        return len(self._detectors)
+@cache
+def _scorer_of_river() -> type[OnlineScorer]:
+    from river.base import AnomalyDetector
 
-    @property
-    def ready(self) -> NDArray[np.bool_]:
-        """Which series have seen as many observations as the detector waits for, bool [series]."""
-        return np.array(self._seen, dtype=np.int64) >= self.min_samples
+    from detectors.anomaly.online import OnlineScorer
 
-    @property
-    def skipped(self) -> NDArray[np.int64]:
-        """How many observations of each series were skipped, int64 [series]."""
-        return np.array(self._skipped, dtype=np.int64)
-
-    def resize(self, series: int) -> None:
-        """Make room for `series` series; the new ones have seen nothing.
-
-        Raises
-        ------
-        ValueError
-            When that is fewer than there are.
-        """
-        if series < len(self):
-            raise ValueError(f"a bank of {len(self)} series cannot shrink to {series}")
-        while len(self) < series:
-            self._detectors.append(self._class(**self.params))
-            self._seen.append(0)
-            self._skipped.append(0)
-
-    def compile(self) -> None:
-        """Do nothing: river is compiled, or is not."""
-
-    def update(self, series: ArrayLike, x: ArrayLike) -> Flags:
-        """Absorb a batch; see :meth:`detectors.bank.Bank.update`."""
-        rows, values = as_int64("series", series), as_float64("x", x)
-        if len(rows) != len(values):
-            raise ValueError(f"series and x differ in length: {len(rows)} and {len(values)}")
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise IndexError(f"the series of the batch are not all in a bank of {len(self)}")
-        return self._run(rows.tolist(), values)
-
-    def update_one(self, series: int, x: ArrayLike) -> Flags:
-        """Absorb a batch whose observations all belong to one series."""
-        values = as_float64("x", x)
-        if not 0 <= series < len(self):
-            raise IndexError(f"series {series} is not in a bank of {len(self)}")
-        return self._run([series] * len(values), values)
-
-    def _run(self, rows: list[int], values: FloatArray) -> Flags:
-        flags = Flags(np.zeros(len(values)), np.full(len(values), OK, dtype=np.uint8))
-        for i, (row, x) in enumerate(zip(rows, values.tolist(), strict=True)):
-            if not abs(x) <= MAX_ABS or (self._is_binary and x not in (0.0, 1.0)):
-                self._skipped[row] += 1
-                continue
-            detector = self._detectors[row]
-            # After a drift it starts anew at this observation, as ours do.
-            self._seen[row] = 1 if detector.drift_detected else self._seen[row] + 1
-            detector.update(x)
-            if detector.drift_detected:
-                flags.flag[i] = DRIFT
-            elif getattr(detector, "warning_detected", False):
-                flags.flag[i] = WARNING
-        return flags
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return a copy of all there is to know, to be kept by a checkpoint.
-
-        Returns
-        -------
-        dict
-            ``detector`` str, ``river`` str (its version), ``params`` dict, ``seen`` and ``skipped`` int64 [series],
-            ``states`` list of what :func:`detectors.river_state.keep` returns.
-        """
-        return {
-            "detector": self.name,
-            "river": river_version(),
-            "params": dict(self.params),
-            "seen": np.array(self._seen, dtype=np.int64),
-            "skipped": self.skipped,
-            "states": [keep(detector) for detector in self._detectors],
-        }
-
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up where `snapshot` was made; the series of this bank become those of the snapshot.
-
-        Raises
-        ------
-        SnapshotError
-            When the snapshot is not of this detector, parameters and version of river. The bank is left as it was.
-        """
-        for key, mine in (("detector", self.name), ("river", river_version()), ("params", self.params)):
-            if snapshot.get(key) != mine:
-                raise SnapshotError(f"the snapshot has {key} {snapshot.get(key)!r}, this bank {mine!r}")
-        states, seen, skipped = snapshot.get("states"), snapshot.get("seen"), snapshot.get("skipped")
-        if not (isinstance(states, list) and isinstance(seen, np.ndarray) and isinstance(skipped, np.ndarray)):
-            raise SnapshotError("the snapshot lacks the states of the detectors, or how much they have seen")
-        if not seen.shape == skipped.shape == (len(states),):
-            raise SnapshotError(f"the snapshot has {len(states)} states, {len(seen)} and {len(skipped)} counts")
-        detectors = [self._class(**self.params) for _ in states]
-        try:
-            for detector, state in zip(detectors, states, strict=True):
-                restore(detector, state)
-        except (UnkeepableError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise SnapshotError(f"the snapshot of {self.name} is damaged: {error}") from error
-        self._detectors = detectors
-        self._seen, self._skipped = seen.tolist(), skipped.tolist()
+    return type("OnlineScorer", (OnlineScorer, AnomalyDetector), {"remade": staticmethod(as_rivers)})
 
 
 def river_version() -> str:

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["UnkeepableError", "keep", "restore"]
+__all__ = ["UnkeepableError", "keep", "restore", "seed_what_has_no_seed"]
 
 Packed = Any
+_VECTOR = ["river._river_rust.vectordict", "VectorDict"]
 _SIMPLE = (type(None), bool, float, str, bytes)
 _DICTS: tuple[type, ...] = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
 
@@ -58,6 +59,15 @@ def restore(made: object, state: Mapping[str, Packed]) -> None:
     unpacker = _Unpacker(state["shared"])
     if unpacker.unpack(state["root"], made) is not made:
         raise UnkeepableError(f"the state is not that of a {type(made).__qualname__}")
+
+
+def seed_what_has_no_seed(made: object) -> None:
+    """Give every random generator inside a new object of river's a fixed seed, if its owner has none."""
+    for attribute in list(vars(made).values()) if hasattr(made, "__dict__") else []:
+        if type(attribute) is random.Random and getattr(made, "seed", None) is None:
+            attribute.seed(0)
+        elif _is_rivers(attribute):
+            seed_what_has_no_seed(attribute)
 
 
 class _Packer:
@@ -111,6 +121,11 @@ class _Packer:
 
     def _object(self, value: Any) -> Packed:
         name = [type(value).__module__, type(value).__qualname__]
+        if name == _VECTOR:
+            _, (items, *rest) = value.__reduce__()
+            if rest != [None, None, True]:
+                raise UnkeepableError("a VectorDict with a factory or a mask cannot be kept")
+            return ["vector", [[self.pack(k), self.pack(v)] for k, v in items.items()]]
         state = value.__getstate__()
         if type(state) is bytes:
             return ["compiled", name, [self.pack(part) for part in value.__getnewargs__()], state]
@@ -133,6 +148,7 @@ class _Unpacker:
             "array": lambda place, fresh, array: np.array(array),
             "random": self._random,
             "compiled": self._compiled,
+            "vector": self._vector,
             "object": self._object,
         }
 
@@ -187,6 +203,9 @@ class _Unpacker:
         made = random.Random(0)
         made.setstate((version, tuple(numbers), gauss))
         return made
+
+    def _vector(self, place: int, fresh: Any, items: list[list[Packed]]) -> Any:
+        return _rivers_class(_VECTOR)({self.unpack(k, None): self.unpack(v, None) for k, v in items})
 
     def _compiled(self, place: int, fresh: Any, name: list[str], arguments: list[Packed], state: bytes) -> Any:
         cls = _rivers_class(name)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly import SCORERS, AnomalyBank
-from detectors.bank import Bank
-from detectors.river_adapter import RiverBank, bank_of
+from detectors.anomaly import AnomalyBank
+from detectors.river_banks import bank_of
 from monitor.watch import Watch
 
 __all__ = ["ANOMALY", "DRIFT", "Fired", "PerEvent"]
@@ -56,7 +55,7 @@ class PerEvent:
 
     def __init__(self, watch: Watch, signals: list[str]) -> None:
         self._banks = {
-            (column, signal, name): _bank(name, params)
+            (column, signal, name): bank_of(name, params)
             for column, signal in enumerate(signals)
             for name, params in watch.detectors_for(signal).items()
         }
@@ -98,7 +97,3 @@ class PerEvent:
         """Go on from a snapshot of the same uses, with as many series."""
         for (_, signal, name), bank in self._banks.items():
             bank.restore(kept[f"{signal}|{name}"])
-
-
-def _bank(name: str, params: Mapping[str, object]) -> Bank | RiverBank | AnomalyBank:
-    return AnomalyBank(SCORERS[name], params) if name in SCORERS else bank_of(name, params)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from detectors.anomaly import AnomalyBank
     from detectors.bank import Bank
-    from detectors.river_adapter import RiverBank
+    from detectors.river_banks import RiverBank
     from monitor.dataset import Dataset
 
 __all__ = ["command"]
@@ -53,14 +53,14 @@ def command(
     from detectors.anomaly import SCORERS, AnomalyBank
     from detectors.contract import ParameterError
     from detectors.drift import DETECTORS, UnknownDetectorError
-    from detectors.river_adapter import bank_of, is_rivers
+    from detectors.river_adapter import is_rivers
+    from detectors.river_banks import bank_of
     from monitor.dataset import read_dataset
     from monitor.errors import InputError
 
     parameters = _parameters(settings)
     try:
-        scorer = SCORERS.get(detector)
-        bank = AnomalyBank(scorer, parameters) if scorer else bank_of(detector, parameters)
+        bank = bank_of(detector, parameters)
         bank.resize(1)
     except ParameterError as error:
         raise InputError(str(error)) from error
@@ -73,7 +73,7 @@ def command(
     fired = [row for row in found if row["status"] != "warning"]
     for row in found if warnings else fired:
         as_json(row | {"index": int(usable[row["index"]])})
-    noun = "anomalies" if scorer else "drifts"
+    noun = "anomalies" if isinstance(bank, AnomalyBank) else "drifts"
     click.echo(f"{len(usable)} values, {len(values) - len(usable)} skipped, {len(fired)} {noun}", err=True)
     if fired and fail_on_alert:
         ctx.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import pickle
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from river import drift
+from river import anomaly, drift, evaluate, metrics, preprocessing
+from river.base import AnomalyDetector
 
+from detectors.anomaly import AnomalyBank
+from detectors.anomaly import find as find_scorer
 from detectors.bank import SnapshotError
 from detectors.contract import DRIFT, WARNING, ParameterError
 from detectors.drift import UnknownDetectorError
-from detectors.river_adapter import RiverBank, bank_of
+from detectors.river_adapter import as_rivers
+from detectors.river_banks import RiverAnomalyBank, RiverBank, bank_of
 from detectors.river_state import UnkeepableError, keep, restore
 from monitor.checkpoint import decode_state, encode_state
 from tests.detectors import streams
@@ -121,6 +126,11 @@ def test_it_is_ready_once_it_has_seen_what_the_detector_waits_for() -> None:
         ("river.drift.KSWIN", {"seed": 1, "stat_size": 200}, "river refuses it: stat_size must be smaller"),
         ("river.drift.KSWIN", {"seed": 1, "window": "abc"}, "a value like its default, None"),
         ("river.drift.DummyDriftDetector", {"seed": 1, "trigger_method": "often"}, "river refuses it"),
+        ("river.anomaly.HalfSpaceTrees", {}, "set a seed"),
+        ("river.anomaly.GaussianScorer", {"false_alarm_rat": 0.1}, "did you mean 'false_alarm_rate'"),
+        ("river.anomaly.GaussianScorer", {"false_alarm_rate": 7}, "false_alarm_rate=7 is not allowed"),
+        ("river.anomaly.ThresholdFilter", {}, "there is no detector"),
+        ("river.anomaly.PredictiveAnomalyDetection", {}, "river refuses it"),
     ],
 )
 def test_what_river_does_not_have_or_take_is_refused(name: str, params: dict[str, Any], message: str) -> None:
@@ -138,12 +148,97 @@ def test_a_snapshot_of_something_else_is_refused_and_the_bank_stays_as_it_was() 
         RiverBank("river.drift.PageHinkley", {"threshold": 1.0}).snapshot(),
         good | {"river": "0.1"},
         good | {"seen": np.zeros(2, dtype=np.int64)},
-        good | {"states": [{"root": 1.0, "shared": []}] * 3},
-        good | {"states": [{"shared": []}] * 3},
+        good | {"objects": [{"root": 1.0, "shared": []}] * 3},
+        good | {"objects": [{"shared": []}] * 3},
     ):
         with pytest.raises(SnapshotError):
             bank.restore(wrong)
     assert encode_state(bank.snapshot()) == before
+
+
+SCORERS: dict[str, dict[str, Any]] = {
+    "river.anomaly.GaussianScorer": {"grace_period": 20, "window_size": 40},
+    "river.anomaly.HalfSpaceTrees": {"seed": 4, "n_trees": 3, "height": 4, "window_size": 25},
+    "river.anomaly.LODA": {"seed": 4, "n_random_cuts": 5},
+    "river.anomaly.LocalOutlierFactor": {"n_neighbors": 3},
+    "river.anomaly.OneClassSVM": {},
+    "river.anomaly.StandardAbsoluteDeviation": {},
+}
+every_scorer = pytest.mark.parametrize(("name", "params"), SCORERS.items(), ids=list(SCORERS))
+
+
+@every_scorer
+def test_a_scorer_says_what_river_says_and_checkpoints_change_nothing(name: str, params: dict[str, Any]) -> None:
+    x = np.random.default_rng(3).random(300)
+    x[[50, 90]] = np.nan, 5.0
+    alone = getattr(anomaly, name.rpartition(".")[2])(**params)
+    supervised = "y" in inspect.signature(alone.learn_one).parameters
+    expected = []
+    for value in x.tolist():
+        if math.isnan(value):
+            expected.append(math.nan)
+            continue
+        observation = (None, value) if supervised else ({"x": value},)
+        expected.append(alone.score_one(*observation))
+        alone.learn_one(*observation)
+    bank = RiverAnomalyBank(name, params | {"history": 128})
+    bank.resize(2)
+    found = []
+    for at in range(0, 300, 61):
+        found.append(bank.update(np.ones(len(x[at : at + 61]), dtype=int), x[at : at + 61]))
+        stored = encode_state(bank.snapshot())
+        bank = RiverAnomalyBank(name, params | {"history": 128})
+        bank.restore(decode_state(stored))
+        assert encode_state(bank.snapshot()) == stored
+    score, level = (np.concatenate([getattr(scores, part) for scores in found]) for part in ("score", "level"))
+    assert np.isnan(score[: bank.min_samples]).all()
+    assert_array_equal(score[bank.min_samples + 1 :], expected[bank.min_samples + 1 :])
+    assert (bank.ready.tolist(), bank.skipped.tolist()) == ([False, True], [0, 1])
+    assert np.nanmax(level) > 0.5
+    whole = RiverAnomalyBank(name, params | {"history": 128}, series=2).update(np.ones(300, dtype=int), x)
+    assert_array_equal(whole.score, score)
+    assert_array_equal(whole.level, level)
+
+
+def test_river_takes_our_scorer_for_its_own() -> None:
+    rng = np.random.default_rng(2)
+    rows = [{"a": a, "b": b} for a, b in rng.random((400, 2)).tolist()]
+    labels = [i % 40 == 39 for i in range(400)]
+    odd = [{"a": 9.0, "b": -9.0} if label else row for row, label in zip(rows, labels, strict=True)]
+    model = preprocessing.StandardScaler() | as_rivers("half_space_trees", trees=5, depth=6, window=50)
+    found = evaluate.progressive_val_score(zip(odd, labels, strict=True), model, metrics.ROCAUC())
+    assert found.get() > 0.9
+
+
+def test_our_scorer_in_river_s_clothes_says_what_its_bank_says() -> None:
+    x = np.random.default_rng(2).random((200, 2))
+    x[70, 0] = np.nan
+    bank = AnomalyBank(find_scorer("loda"), {"window": 40}, series=1, dimension=2)
+    expected = bank.update(np.zeros(200, dtype=int), x).score
+    scorer = as_rivers("loda", window=40)
+    assert isinstance(scorer, AnomalyDetector)
+    assert isinstance(scorer.clone(), AnomalyDetector)
+    for (a, b), score in zip(x.tolist(), expected.tolist(), strict=True):
+        row = {"b": b, "a": a} if not math.isnan(a) else {"b": b}
+        assert scorer.score_one(row) == (0.0 if math.isnan(score) else score)
+        scorer.learn_one(row)
+        if score > 0.0 and a < 0.1:
+            scorer = copy.deepcopy(pickle.loads(pickle.dumps(scorer)))
+    assert (scorer.ready, scorer.skipped) == (True, 1)
+    assert repr(scorer.clone()) == "OnlineScorer('loda', window=40)"
+    assert not scorer.clone().ready
+    with pytest.raises(ValueError, match="an observation has 1 numbers, not 2"):
+        as_rivers("robust_z").learn_one({"a": 1.0, "b": 2.0})
+    with pytest.raises(ParameterError, match="did you mean 'window'"):
+        as_rivers("loda", windw=1)
+
+
+def test_a_scorer_s_snapshot_of_another_configuration_is_refused() -> None:
+    bank = RiverAnomalyBank("river.anomaly.GaussianScorer", {}, series=1)
+    good = bank.snapshot()
+    for wrong in (good | {"given": {"grace_period": 7}}, good | {"objects": []}, good | {"river": "0"}):
+        with pytest.raises(SnapshotError):
+            bank.restore(wrong)
 
 
 def call(*arguments: object) -> None:

@@ -37,6 +37,7 @@ BANKS = {
             {"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 5, "min_instances": 5}}]},
             {"on": "prediction:score", "use": [{"adwin": {"delta": 0.3}}, {"cusum": {"mean": 0.0, "sd": 1.0}}]},
             {"on": "feature:age", "use": ["river.drift.ADWIN", {"river.drift.PageHinkley": {"threshold": 5}}]},
+            {"on": "feature:age", "use": [{"river.anomaly.GaussianScorer": {"grace_period": 8, "history": 128}}]},
             {"on": "feature:debts", "use": [{"robust_z": {"warm_up": 8, "history": 128, "false_alarm_rate": 0.3}}]},
         ]
     )
