@@ -39,25 +39,35 @@ def spread(n: float, mean: float, other: float, mean_of_other: float) -> float:
 
 
 @inlined
-def insert(s: Any, blocks: FloatArray, x: float, moa: bool) -> None:
-    """Put `x` into the newest block, which has room."""
-    block = blocks[s["blocks"] - 1]
-    width, seen = s["width"], block[0]
-    if moa:
+def add_as_moa(s: Any, block: FloatArray, values: FloatArray) -> None:
+    """Put `values` into an empty block and into the window as MOA does."""
+    for x in values:
+        width = s["width"]
+        s["width"] = width + 1
+        s["total"] += x
+        block[0] += 1.0
+        block[1] += x
         if width > 0:
-            mean = (s["total"] + x) / width
-            more = width * (x - mean) * (x - mean) / (width + 1)
+            gap = x - s["total"] / width
+            more = width * gap * gap / (width + 1)
             s["squares"] += more
             block[2] += more
-    else:
-        if width > 0:
-            s["squares"] += spread(1.0, x, float(width), s["total"] / width)
-        if seen > 0.0:
-            block[2] += spread(1.0, x, seen, block[1] / seen)
-    block[0] = seen + 1.0
-    block[1] += x
-    s["total"] += x
-    s["width"] = width + 1
+
+
+@inlined
+def add(s: Any, block: FloatArray, values: FloatArray) -> None:
+    """Put `values` into an empty block and into the window."""
+    for x in values:
+        block[1] += x
+    block[0] = values.size
+    mean = block[1] / block[0]
+    for x in values:
+        block[2] += (x - mean) * (x - mean)
+    s["squares"] += block[2]
+    if s["width"] > 0:
+        s["squares"] += spread(block[0], mean, float(s["width"]), s["total"] / s["width"])
+    s["width"] += values.size
+    s["total"] += block[1]
 
 
 @inlined
@@ -106,7 +116,7 @@ def find_cut(s: Any, blocks: FloatArray, delta: float, reach: float, moa: bool) 
     The bound is Bernstein's for values that are within `reach` sd of their mean.
     """
     variance = s["squares"] / s["width"]
-    if variance < 0.0:
+    if variance < 0.0 or s["blocks"] < 2:
         return 0, 0.0
     farthest = 1.0 if moa else reach * math.sqrt(variance)
     log_term = math.log(2.0 * math.log(s["width"]) / delta)
@@ -143,7 +153,7 @@ def forget(s: Any, blocks: FloatArray, first: int, moa: bool) -> None:
 
 @inlined
 def make_room(s: Any, blocks: FloatArray, epsilon: float, growth: float, every: int, moa: bool) -> None:
-    """Begin a block, having compressed the window if it is time to."""
+    """Make room for another block, having compressed the window if it is time to."""
     if s["since"] > every and s["blocks"] > 1:
         s["since"] = 0
         unit = 1.0 if moa else math.sqrt(max(s["squares"], 0.0) / s["width"])
@@ -153,7 +163,13 @@ def make_room(s: Any, blocks: FloatArray, epsilon: float, growth: float, every: 
         s["blocks"] = close_up(blocks, s["blocks"])
     if s["blocks"] > 0:
         s["since"] += 1
-    s["blocks"] += 1
+
+
+@inlined
+def reset(s: Any, blocks: FloatArray) -> None:
+    """Empty the window."""
+    blocks[:] = 0.0
+    s["n"], s["width"], s["blocks"], s["since"], s["total"], s["squares"] = 0, 0, 0, 0, 0.0, 0.0
 
 
 @kernel
@@ -166,35 +182,44 @@ def update(
     score: FloatArray,
     flag: NDArray[np.uint8],
 ) -> None:
-    """Run the detector over a batch; see :mod:`detectors.contract`."""
+    """Run the detector over a batch; see :mod:`detectors.contract`.
+
+    Values wait at the beginning of the row of memory until they fill a block, since nothing is said before.
+    """
     delta, size, epsilon, growth, every = params[0], int(params[1]), params[2], params[3], int(params[4])
     reach, keep, moa = params[6], params[7] == 1, params[8] == 1
     for i in range(x.size):
+        row = series[i]
         score[i] = 0.0
         flag[i] = OK
-        s = state[series[i]]
+        s = state[row]
         if not abs(x[i]) <= MAX_ABS:
             s["skipped"] += 1
             continue
-        blocks = memory[series[i]].reshape((-1, _FIELDS))
         if s["drifted"] == 1:
             s["drifted"] = 0
             if not keep:
-                blocks[: s["blocks"]] = 0.0
-                s["n"], s["width"], s["blocks"], s["since"] = 0, 0, 0, 0
-                s["total"], s["squares"] = 0.0, 0.0
-        if s["n"] % size == 0:
-            make_room(s, blocks, epsilon, growth, every, moa)
-        insert(s, blocks, x[i], moa)
+                reset(s, memory[row, size:])
+        memory[row, s["waiting"]] = x[i]
+        s["waiting"] += 1
         s["n"] += 1
-        if s["n"] % size == 0 and s["blocks"] > 1:
-            first, gap = find_cut(s, blocks, delta, reach, moa)
-            if first > 0:
-                score[i] = gap
-                s["drifted"] = 1
-                flag[i] = DRIFT
-                if keep:
-                    forget(s, blocks, first, moa)
+        if s["waiting"] < size:
+            continue
+        s["waiting"] = 0
+        values, blocks = memory[row, :size], memory[row, size:].reshape((-1, _FIELDS))
+        make_room(s, blocks, epsilon, growth, every, moa)
+        block = blocks[s["blocks"]]
+        s["blocks"] += 1
+        if moa:
+            add_as_moa(s, block, values)
+        else:
+            add(s, block, values)
+        first, score[i] = find_cut(s, blocks, delta, reach, moa)
+        if first > 0:
+            s["drifted"] = 1
+            flag[i] = DRIFT
+            if keep:
+                forget(s, blocks, first, moa)
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -205,8 +230,12 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(state["n"] >= 2 * params[1], dtype=np.bool_)
 
 
+def _quiet(row: np.void, params: FloatArray) -> int:
+    return int(params[1]) - 1 - int(row["waiting"])
+
+
 def _memory_width(values: Mapping[str, Any]) -> int:
-    return _FIELDS * int(values["max_blocks"])
+    return int(values["block_size"]) + _FIELDS * int(values["max_blocks"])
 
 
 SEED = Detector(
@@ -224,7 +253,7 @@ SEED = Detector(
     "time-changing data with adaptive windowing, SIAM International Conference on Data Mining (2007), pp. 443-448.",
     parameters=(
         Parameter("delta", "float", 0.005, 1e-100, 0.99, "probability", "Of a false alarm, at one look."),
-        Parameter("block_size", "int", 32, 1, 1e6, "observations", "In a block; how often to look."),
+        Parameter("block_size", "int", 32, 1, 1e4, "observations", "In a block; how often to look."),
         Parameter("epsilon", "float", 0.01, 0.0, 1e6, "sd", "How much two means may differ that are joined."),
         Parameter("growth", "float", 0.8, 0.0, 1e6, "", "What of `epsilon` each boundary further back adds."),
         Parameter("compress_every", "int", 75, 1, 1e6, "blocks", "How often to join blocks."),
@@ -246,6 +275,7 @@ SEED = Detector(
     ),
     fields=[
         ("n", "<i8"),
+        ("waiting", "<i8"),
         ("width", "<i8"),
         ("blocks", "<i8"),
         ("since", "<i8"),
@@ -256,4 +286,5 @@ SEED = Detector(
     min_samples=_min_samples,
     ready=_ready,
     memory_width=_memory_width,
+    quiet=_quiet,
 )
