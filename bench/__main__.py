@@ -20,6 +20,7 @@ BENCHES = (
     "decode",
     "formats",
     "detectors",
+    "anomaly",
     "sketches",
     "distances",
     "store",

@@ -185,8 +185,8 @@ def _memory_width(values: Mapping[str, Any], d: int) -> int:
 HALF_SPACE_TREES = Scorer(
     name="half_space_trees",
     summary="An observation of several numbers where few others are, by cells that are cut at random.",
-    use_when="If in doubt, for observations of several numbers that each say something by themselves. It costs the "
-    "fewest nanoseconds but sees what is odd about a combination only if there are few features.",
+    use_when="When many of the numbers say nothing, or memory counts. What is odd only as a combination of numbers it "
+    "finds less often than the others.",
     statistic="How empty the cells are, from 0 to 1, on average over the trees; plus, beyond the limits of what was "
     "seen, up to 8: 1 as far outside as they are from each other.",
     reference="S. C. Tan, K. M. Ting, T. F. Liu, Fast anomaly detection for streaming data, IJCAI (2011), "

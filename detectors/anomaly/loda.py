@@ -178,7 +178,7 @@ def _memory_width(values: Mapping[str, Any], d: int) -> int:
 LODA = Scorer(
     name="loda",
     summary="An observation of several numbers that is rare in histograms of random sums of them.",
-    use_when="For features that go together, where a combination is odd of which each number by itself is usual.",
+    use_when="When memory counts the most.",
     statistic="How rare the projections are, from 0 to 1, on average; plus, beyond the limits of what was seen, up to "
     "8: 1 as far outside as they are from each other.",
     reference="T. Pevný, Loda: lightweight on-line detector of anomalies, Machine Learning 102 (2016), pp. 275-304.",

@@ -232,8 +232,8 @@ def _memory_width(values: Mapping[str, Any], d: int) -> int:
 RANDOM_CUT_FOREST = Scorer(
     name="random_cut_forest",
     summary="An observation of several numbers that random cuts would set apart from most others.",
-    use_when="When the ranking counts more than nanoseconds and memory, and features have one scale: cuts follow the "
-    "features that spread the most.",
+    use_when="For numbers in one unit, where combinations matter: cuts follow the numbers that spread the most. It "
+    "costs several times what the others do.",
     statistic="The share of a sample that it would displace, from 0 to 1, on average; plus, beyond the limits of what "
     "was seen, up to 8: 1 as far outside as they are from each other.",
     reference="S. Guha, N. Mishra, G. Roy, O. Schrijvers, Robust random cut forest based anomaly detection on streams, "

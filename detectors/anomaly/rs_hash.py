@@ -193,7 +193,7 @@ def _memory_width(values: Mapping[str, Any], d: int) -> int:
 RS_HASH = Scorer(
     name="rs_hash",
     summary="An observation of several numbers with few others in its cells, in grids of random features and widths.",
-    use_when="For many features of which only some matter, or that go together in some groups.",
+    use_when="If in doubt, for observations of several numbers, in whatever units. It follows what moves.",
     statistic="How few observations shared its cells, from 0 to 1, on average; plus, beyond the limits of what was "
     "seen, up to 8: 1 as far outside as they are from each other.",
     reference="S. Sathe, C. C. Aggarwal, Subspace outlier detection in linear time with randomized hashing, ICDM "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import backtest, corrupt, detectors, distances, fetch, formats, history, replay, soak, startup
+from bench import anomaly, backtest, corrupt, detectors, distances, fetch, formats, history, replay, soak, startup
 from bench import store as stores
 from detectors.distance import DISTANCES
 from detectors.drift import find
@@ -49,6 +49,18 @@ def test_detectors_prints_what_each_costs_beside_river_and_whether_that_is_enoug
     assert 0 <= cost["memory_bytes"] - find("page_hinkley").dtype.itemsize < 6
     ratio = cost["best_ns"]["online"] / cost["best_ns"]["river"]
     assert (f"≤ 2 x river {'met' if ratio <= 2 else 'MISSED'}") in cost["targets"]
+
+
+def test_anomaly_prints_costs_and_how_well_each_ranks_beside_chance(capsys: pytest.CaptureFixture[str]) -> None:
+    anomaly.main(["--seeds", "1", "--rounds", "1", "--only", "rs_hash", "chance"])
+
+    head, *rows, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert [row.split()[0] for row in rows] == list(found) == ["rs_hash", "chance"]
+    assert head.split()[-1] == "mean"
+    assert found["rs_hash"]["ns_30"] > found["rs_hash"]["ns_10"] > 0
+    assert all(0.4 < area < 0.6 for area in found["chance"]["areas"].values())
+    assert all(area > 0.7 for area in found["rs_hash"]["areas"].values())
 
 
 @pytest.mark.slow
@@ -123,6 +135,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
         {
             "__init__",
             "__main__",
+            "anomaly_sets",
             "contenders",
             "counterparts",
             "events",
