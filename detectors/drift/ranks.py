@@ -17,6 +17,7 @@ from detectors.kernel import inlined, kernel
 __all__ = ["normal_quantile", "ranked", "sort_in", "uniform", "width"]
 
 _LOW_32_BITS = 0xFFFFFFFF
+_BELOW_1 = 1.0 - 2.0**-53  # rounding must not make a rank 1, which has no normal score
 
 
 def width(sample: int, most: int) -> int:
@@ -133,4 +134,4 @@ def ranked(s: Any, row: FloatArray, n: int, sample: int, most: int, tie: float, 
     counts = row[most:]
     bin_ = find_bin(row, s["edges"], x)
     counts[bin_] += 1.0
-    return float((sum_below(counts, bin_) + tie * counts[bin_]) / (n - sample))
+    return min(float((sum_below(counts, bin_) + tie * counts[bin_]) / (n - sample)), _BELOW_1)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from detectors.bank import Bank
 from detectors.drift import find
-from detectors.drift.ranks import normal_quantile, uniform
+from detectors.drift.ranks import normal_quantile, ranked, uniform, width
 from tests.detectors import streams
 
 Draw = Callable[[np.random.Generator, int], streams.Stream]
@@ -102,6 +102,17 @@ def test_the_generator_is_uniform_and_its_numbers_do_not_follow_one_another() ->
         assert 0.0 < u.min() < u.max() < 1.0
         assert stats.kstest(u, "uniform").pvalue > 1e-3
         assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 0.03
+
+
+def test_a_rank_is_never_1_so_that_it_has_a_normal_score() -> None:
+    state = np.zeros(1, dtype=[("edges", "<i8")])
+    row = np.zeros(width(2, 2))
+    for n, x in ((1, 0.0), (2, 1.0), (3, 0.5)):
+        ranked(state[0], row, n, 2, 2, 0.5, x)
+    row[2 + 2] = 1e12 - 1.0
+    u = ranked(state[0], row, 10**12 + 2, 2, 2, 1.0 - 1e-10, 7.0)
+    assert 0.999999 < u < 1.0
+    assert np.isfinite(normal_quantile(u))
 
 
 def test_normal_quantiles_have_7_digits() -> None:
