@@ -206,12 +206,12 @@ def pai(
     mean = 0.0
     for k in range(total.size):
         if total[k] > 0:
-            mean += total[k] / n * min(max(positions[k], low), high)
+            mean += total[k] / n * (min(max(positions[k], low), high) - low)
     variance = 0.0
     seen = 0.0
     for k in range(total.size):
         if total[k] > 0 or counts[k] > 0:
-            away = (min(max(positions[k], low), high) - mean) ** 2
+            away = (min(max(positions[k], low), high) - low - mean) ** 2
             variance += total[k] / n * away
             seen += counts[k] / m * away
     usual = (n * variance + m * seen) / (n + m)
@@ -219,7 +219,7 @@ def pai(
     if usual > 0:
         for k in range(total.size):
             if total[k] > 0 or counts[k] > 0:
-                away = (min(max(positions[k], low), high) - mean) ** 2
+                away = (min(max(positions[k], low), high) - low - mean) ** 2
                 spread += (total[k] + counts[k]) / (n + m) * ((away - usual) / usual) ** 2
     spread = max(spread, SMALLEST_SPREAD)
     ratio = np.inf if seen > 0 else 1.0
@@ -227,7 +227,8 @@ def pai(
         ratio = seen / variance
     numbers[STATISTIC] = (1 + ratio) / 2
     numbers[EFFECT] = max((1 + ratio) / 2 - 1, 0.0)
-    numbers[P_X] = _f_sf(ratio * (n - 1) / (n + 1), 2 * m / spread, 2 * n / spread)
+    unbiased = ratio * (n - 1) / (n + 1) if n > 1 else 0.0
+    numbers[P_X] = _f_sf(unbiased, 2 * m / spread, 2 * n / spread)
     codes[P_KIND] = KNOWN
 
 

@@ -48,6 +48,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     """
     pair = Pair.of(reference, current)
     places = pair.places(positions)
+    places = places - places[:, :1]  # a mean far from zero would lose the digits of its distances
     p, q = pair.shares()
     away = (places - (p * places).sum(axis=1, keepdims=True)) ** 2
     variance, seen = (p * away).sum(axis=1), (q * away).sum(axis=1)
@@ -58,7 +59,9 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     relative = np.divide(away - mean, mean, out=np.zeros_like(away), where=mean > 0)
     spread = np.maximum((pooled * relative**2).sum(axis=1), SMALLEST_SPREAD)
     index = (1 + ratio) / 2
-    p_value = _f_sf(ratio * (pair.n - 1) / (pair.n + 1), 2 * pair.m / spread, 2 * pair.n / spread)
+    # A baseline's own variance is that much too small, and that of one value says nothing.
+    unbiased = np.multiply(ratio, (pair.n - 1) / (pair.n + 1), out=np.zeros_like(ratio), where=pair.n > 1)
+    p_value = _f_sf(unbiased, 2 * pair.m / spread, 2 * pair.n / spread)
     return Comparison(pair.blank(index), pair.blank(p_value), pair.blank(np.maximum(index - 1, 0.0)))
 
 

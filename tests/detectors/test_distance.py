@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from detectors.distance import DISTANCES, Comparison, Distance, coarsen, find, grouped
 from detectors.sketch.layout import quantile_layout
+from tests.detectors.count_pairs import pairs as pairs_of_counts
 
 Counts = npt.NDArray[np.int64]
 
@@ -187,6 +188,17 @@ def test_a_single_observation_proves_nothing(distance: Distance) -> None:
     assert np.isfinite(result.statistic[0])
     if distance.p_values:
         assert result.p_value[0] > 0.1
+
+
+@every
+def test_any_pair_of_windows_has_a_probability_and_an_effect(distance: Distance) -> None:
+    for reference, current in pairs_of_counts():
+        result = compare(distance, reference, current)
+        if np.isnan(result.statistic[0]):
+            assert distance.name == "proportion"  # whose two columns may be empty on a side
+            continue
+        assert result.effect[0] >= 0
+        assert not distance.p_values or 0 <= result.p_value[0] <= 1
 
 
 @every
