@@ -28,8 +28,8 @@ _WARM_UPS = ("grace_period", "min_instances", "n_neighbors", "sliding_window_siz
 """What river calls the number of observations that it wants to see first."""
 
 
-def bank_of(name: str, params: Mapping[str, Any]) -> Bank | RiverBank | AnomalyBank:
-    """Return an empty bank of a detector or scorer, ours or river's.
+def bank_of(name: str, params: Mapping[str, Any], dimension: int = 1) -> Bank | RiverBank | AnomalyBank:
+    """Return an empty bank of a detector or scorer, ours or river's; only a scorer of ours may take several numbers.
 
     Raises
     ------
@@ -46,7 +46,9 @@ def bank_of(name: str, params: Mapping[str, Any]) -> Bank | RiverBank | AnomalyB
         return RiverAnomalyBank(name, params)
     if is_rivers(name):
         return RiverBank(name, params)
-    return AnomalyBank(SCORERS[name], params) if name in SCORERS else Bank(find(name), params)
+    if name in SCORERS:
+        return AnomalyBank(SCORERS[name], params, dimension=dimension)
+    return Bank(find(name), params)
 
 
 def _warm_up(made: Any) -> int:

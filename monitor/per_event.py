@@ -31,7 +31,7 @@ class Fired:
     places : int [k]
         Positions in the batch.
     value, score, level : float [k]
-        What was observed, and what was said of it; a detector of change gives no level.
+        What was observed, and what was said of it: a vector has no value, and a detector of change gives no level.
     """
 
     signal: str
@@ -46,6 +46,8 @@ class Fired:
 class PerEvent:
     """The per-event detectors of one partition: a bank for each use on a signal, with a series for each version.
 
+    A vector is watched if the partition's events carry all of its signals.
+
     Parameters
     ----------
     watch : Watch
@@ -54,11 +56,14 @@ class PerEvent:
     """
 
     def __init__(self, watch: Watch, signals: list[str]) -> None:
+        parts = {signal: [signal] for signal in signals} | dict(watch.vectors)
         self._banks = {
-            (column, signal, name): bank_of(name, params)
-            for column, signal in enumerate(signals)
+            (signal, name): bank_of(name, params, len(of))
+            for signal, of in parts.items()
+            if set(of) <= set(signals)
             for name, params in watch.detectors_for(signal).items()
         }
+        self._columns = {signal: [signals.index(part) for part in parts[signal]] for signal, _ in self._banks}
         self._series = 0
 
     def add_series(self) -> None:
@@ -76,8 +81,8 @@ class PerEvent:
         columns : float64 [signals, n]
         """
         found = []
-        for (column, signal, name), bank in self._banks.items():
-            values = columns[column]
+        for (signal, name), bank in self._banks.items():
+            values, value = _observed(columns, self._columns[signal])
             if isinstance(bank, AnomalyBank):
                 scores = bank.update(series, values)
                 at, status, score, level = scores.anomalies(), ANOMALY, scores.score, scores.level
@@ -86,14 +91,21 @@ class PerEvent:
                 at, status, score = flags.drifts(), DRIFT, flags.score
                 level = np.full(len(values), np.nan)
             if len(at):
-                found.append(Fired(signal, name, status, at, values[at], score[at], level[at]))
+                found.append(Fired(signal, name, status, at, value[at], score[at], level[at]))
         return found
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that is to be said depends on."""
-        return {f"{signal}|{name}": bank.snapshot() for (_, signal, name), bank in self._banks.items()}
+        return {f"{signal}|{name}": bank.snapshot() for (signal, name), bank in self._banks.items()}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Go on from a snapshot of the same uses, with as many series."""
-        for (_, signal, name), bank in self._banks.items():
+        for (signal, name), bank in self._banks.items():
             bank.restore(kept[f"{signal}|{name}"])
+
+
+def _observed(columns: NDArray[np.float64], of: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a bank is shown, [n] or [n, d], and what a finding says was observed, [n]."""
+    if len(of) == 1:
+        return columns[of[0]], columns[of[0]]
+    return np.ascontiguousarray(columns[of].T), np.full(columns.shape[1], np.nan)

@@ -84,6 +84,11 @@ class Watch:
     def name(self) -> str:
         return self.model.name
 
+    @property
+    def vectors(self) -> Mapping[str, list[str]]:
+        """The numeric signals that are scored together, by the vector's own signal."""
+        return self.model.spec.detect.vector_signals()
+
     @cached_property
     def config_hash(self) -> str:
         """Changes when what an evaluation has learned under another configuration would no longer fit."""
@@ -92,10 +97,10 @@ class Watch:
     @cached_property
     def fold_hash(self) -> str:
         """Changes when open panes and per-event detectors of another configuration would no longer fit."""
-        chosen: Any = {"sources": True, "schema_": True, "detect": {"pane"}}
+        chosen: Any = {"sources": True, "schema_": True, "detect": {"pane", "vectors"}}
         spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
         slices = [sorted(cut.names.values()) for cut in self.slices]
-        detectors = [self.detectors_for(signal) for signal in self.layouts]
+        detectors = [self.detectors_for(signal) for signal in (*self.layouts, *self.vectors)]
         # What river keeps in its objects may change with every version of it; then they learn anew.
         rivers = river_version() if any(name.startswith(RIVERS) for named in detectors for name in named) else ""
         return self._hash(f"{spec}|{slices}|{detectors}{rivers}")

@@ -70,16 +70,17 @@ def _per_event() -> list[dict[str, Any]]:
     from detectors.anomaly import SCORERS, with_levels
     from detectors.drift import DETECTORS
 
-    changes = [_described("per event", detector) for detector in DETECTORS.values()]
-    return changes + [_described("anomaly", with_levels(scorer)) for scorer in SCORERS.values()]
+    changes = [_described("per event", detector, ["numeric"]) for detector in DETECTORS.values()]
+    fits = {name: ["numeric", "vector"] if scorer.vectors else ["numeric"] for name, scorer in SCORERS.items()}
+    return changes + [_described("anomaly", with_levels(scorer), fits[name]) for name, scorer in SCORERS.items()]
 
 
-def _described(kind: str, detector: Described) -> dict[str, Any]:
+def _described(kind: str, detector: Described, fits: list[str]) -> dict[str, Any]:
     return {
         "name": detector.name,
         "kind": kind,
         "summary": detector.summary,
-        "fits": ["numeric"],
+        "fits": fits,
         "statistic": detector.statistic,
         "reference": detector.reference,
         "parameters": [vars(parameter) for parameter in detector.parameters],

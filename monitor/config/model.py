@@ -371,6 +371,10 @@ class Detect(Strict):
     )
     pane: DurationMs = Field(default=10_000, gt=0, description="the grain of stored summaries")
     defaults: Defaults = Field(default_factory=Defaults)
+    vectors: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
+        default_factory=dict,
+        description="numeric signals of one event that are scored together, as the signal `vector:NAME`",
+    )
     rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
     default_rules: bool = Field(default=True, description="false: only `rules` count")
 
@@ -381,6 +385,10 @@ class Detect(Strict):
             if length and length % self.pane:
                 raise ValueError(f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms")
         return self
+
+    def vector_signals(self) -> dict[str, list[str]]:
+        """The signals that each vector holds, by its own, `vector:NAME`, in the order of the file."""
+        return {f"vector:{name}": list(signals) for name, signals in self.vectors.items()}
 
     def all_rules(self) -> list[Rule]:
         """Default rules (unless switched off), then the file's own."""

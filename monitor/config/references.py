@@ -110,8 +110,9 @@ def uses_for(model: Model) -> dict[str, dict[str, Params]]:
     Returns
     -------
     dict of signal to dict of detector name to parameters
-        Signals in the order of the schema, ``volume`` last; detectors in the order in which rules name them first;
-        parameters of later rules override those of earlier ones. A signal that nothing watches has an empty dict.
+        Signals in the order of the schema, then vectors, ``volume`` last; detectors in the order in which rules name
+        them first; parameters of later rules override those of earlier ones. A signal that nothing watches has an empty
+        dict.
 
     Examples
     --------
@@ -140,12 +141,31 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
     """
     signals = _signals(model)
     mistaken = False
+    for path, message in _wrong_vectors(model):
+        mistaken = True
+        yield ("spec", "detect", "vectors", *path), message
     for index, rule in enumerate(model.spec.detect.rules):
         for path, message in _wrong_rule(rule, signals):
             mistaken = True
             yield ("spec", "detect", "rules", index, *path), message
     if not mistaken:
         yield from _wrong_combinations(model)
+
+
+def _wrong_vectors(model: Model) -> Iterator[tuple[Path_, str]]:
+    fields = model.spec.schema_.signals()
+    numeric = [signal for signal, field in fields.items() if field.type == "numeric"]
+    whole = any(source.kind == "event" for source in model.spec.watched_sources)
+    for name, signals in model.spec.detect.vectors.items():
+        for place, signal in enumerate(signals):
+            if signal not in numeric:
+                nearest = difflib.get_close_matches(signal, numeric, n=1, cutoff=0.5)
+                hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+                yield (name, place), f"{signal!r} is no numeric signal; {hint}they are {', '.join(numeric)}"
+            elif signal in signals[:place]:
+                yield (name, place), f"{signal!r} is named twice"
+        if not whole and len({signal.partition(":")[0] for signal in signals}) > 1:
+            yield (name,), "features and predictions come in separate events here, and a vector is of one event"
 
 
 def is_pattern(on: str) -> bool:
@@ -162,7 +182,8 @@ def is_pattern(on: str) -> bool:
 def _signals(model: Model) -> dict[str, frozenset[str]]:
     """What there is to watch, and which detectors that is for."""
     fields = {signal: _traits(spec) for signal, spec in model.spec.schema_.signals().items()}
-    return fields | {VOLUME: frozenset({"volume"})}
+    vectors = dict.fromkeys(model.spec.detect.vector_signals(), frozenset({"vector"}))
+    return fields | vectors | {VOLUME: frozenset({"volume"})}
 
 
 def _traits(spec: FieldSpec) -> frozenset[str]:
@@ -180,7 +201,12 @@ def _uses_of(signal: str, traits: frozenset[str], model: Model) -> dict[str, Par
 
 
 def _fits(name: str) -> frozenset[str]:
-    return WINDOWED[name].fits if name in WINDOWED else frozenset({"numeric"})
+    if name in WINDOWED:
+        return WINDOWED[name].fits
+    from detectors.anomaly import SCORERS
+
+    takes_vectors = name in SCORERS and SCORERS[name].vectors
+    return frozenset({"numeric", "vector"} if takes_vectors else {"numeric"})
 
 
 def _per_event() -> Mapping[str, Described]:
@@ -238,9 +264,10 @@ def _unknown_detector(name: str) -> str:
 def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]) -> str:
     if fits == {"range"} and "numeric" in traits:
         return f"{name} needs a `range` in the schema of {signal!r}"
-    kinds = {"range": "numeric fields with a range", "volume": "the signal `volume`"}
+    kinds = {"range": "numeric fields with a range", "volume": "the signal `volume`", "vector": "vectors"}
     wanted = " and ".join(sorted(kinds.get(kind, f"{kind} fields") for kind in fits))
-    actual = "the number of events" if "volume" in traits else f"a {next(iter(traits - {'range'}))} field"
+    (kind,) = traits - {"range"}
+    actual = {"volume": "the number of events", "vector": "a vector"}.get(kind, f"a {kind} field")
     return f"{name} is for {wanted}, and {signal!r} is {actual}"
 
 

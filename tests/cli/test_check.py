@@ -82,6 +82,57 @@ def test_a_wrong_rule_is_named_with_its_line_and_path(
     assert count == "1 mistake"
 
 
+def with_vector(folder: Path, rule: str, signals: str) -> Path:
+    """A model's file with one rule, in line 11, and one vector, in line 13."""
+    file = with_rules(folder, rule)
+    file.write_text(file.read_text() + f"    vectors:\n      payment: {signals}\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("signals", "path", "message"),
+    [
+        ("[feature:amuont, prediction:score]", "payment.0", "did you mean 'feature:amount'?"),
+        ("[feature:amount, feature:country]", "payment.1", "is no numeric signal; "),
+        ("[feature:amount, feature:amount]", "payment.1", "'feature:amount' is named twice"),
+        ("[feature:amount]", "payment", "at least 2"),
+    ],
+)
+def test_a_wrong_vector_is_named_with_its_line_and_path(
+    signals: str, path: str, message: str, tmp_path: Path, leeway: Console
+) -> None:
+    file = with_vector(tmp_path, '{on: "vector:payment", use: [loda]}', signals)
+    said = leeway("check", file)
+    assert said.code == 2
+    assert said.err.startswith(f"{file}:13: spec.detect.vectors.{path}: ")
+    assert message in said.err
+
+
+def test_a_vector_is_for_scorers_that_take_several_numbers(tmp_path: Path, leeway: Console) -> None:
+    signals = "[feature:amount, prediction:score]"
+    (document,) = leeway("check", with_vector(tmp_path, '{on: "*", use: [loda, robust_z]}', signals), "--json").lines
+    watched = document["models"][0]["signals"]
+    assert watched["vector:payment"] == {"loda": {}}
+    assert {"loda", "robust_z"} <= watched["feature:amount"].keys()
+    said = leeway("check", with_vector(tmp_path, '{on: "vector:payment", use: [robust_z]}', signals))
+    assert "robust_z is for numeric fields, and 'vector:payment' is a vector" in said.err
+    said = leeway("check", with_vector(tmp_path, '{on: "feature:country", use: [loda]}', signals))
+    assert "loda is for numeric fields and vectors, and 'feature:country' is a category field" in said.err
+
+
+def test_a_vector_of_what_comes_in_separate_events_is_refused(tmp_path: Path, leeway: Console) -> None:
+    file = with_vector(tmp_path, '{on: "vector:payment", use: [loda]}', "[feature:amount, prediction:score]")
+    text = file.read_text()
+    sources = yaml.safe_load(text)["spec"]["sources"]
+    kinds = [sources[0] | {"kind": "features"}, {"kafka": "scored", "event_time": "ts", "kind": "prediction"}]
+    document = yaml.safe_load(text)
+    document["spec"]["sources"] = kinds
+    file.write_text(yaml.safe_dump(document))
+    said = leeway("check", file)
+    assert said.code == 2
+    assert "spec.detect.vectors.payment: features and predictions come in separate events here" in said.err
+
+
 def test_every_mistake_is_found_at_once(tmp_path: Path, leeway: Console) -> None:
     file = with_rules(tmp_path, '{on: "nothing:*", use: [pis, psi: {a: 1, b: 2}]}', "{on: volume, use: [ks]}")
     said = leeway("check", file, "--json")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.anomaly import SCORERS, AnomalyBank
 from detectors.sketch import Coded
 from monitor.checkpoint import decode_state, encode_state
 from monitor.events import Events, Name
@@ -39,7 +40,12 @@ BANKS = {
             {"on": "feature:age", "use": ["river.drift.ADWIN", {"river.drift.PageHinkley": {"threshold": 5}}]},
             {"on": "feature:age", "use": [{"river.anomaly.GaussianScorer": {"grace_period": 8, "history": 128}}]},
             {"on": "feature:debts", "use": [{"robust_z": {"warm_up": 8, "history": 128, "false_alarm_rate": 0.3}}]},
-        ]
+            {
+                "on": "vector:both",
+                "use": [{"half_space_trees": {"window": 32, "history": 128, "false_alarm_rate": 0.3}}],
+            },
+        ],
+        vectors={"both": ["prediction:score", "feature:amount"]},
     )
 }
 WATCH = watch_of(**BANKS)
@@ -176,7 +182,14 @@ def test_findings_come_from_detectors_of_each_version() -> None:
     _, findings, _ = joined(folded(fold_of(), events_at(times_of([1] * 900))))
     rows = [json.loads(row) for row in findings]
     rivers = {"river.drift.ADWIN", "river.drift.PageHinkley"}
-    assert {row["detector"] for row in rows} == {"page_hinkley", "adwin", "cusum", "robust_z", *rivers}
+    assert {row["detector"] for row in rows} == {
+        "page_hinkley",
+        "adwin",
+        "cusum",
+        "robust_z",
+        "half_space_trees",
+        *rivers,
+    }
     assert {row["version"] for row in rows} == {"v1", "v2"}
     assert all(row["topic"] == "loans" and row["partition"] == 3 and row["offset"] % 2 == 0 for row in rows)
 
@@ -186,12 +199,51 @@ def test_an_anomaly_is_a_finding_of_one_observation_with_its_level() -> None:
     _, findings, _ = joined(folded(fold_of(), events))
     rows = [json.loads(row) for row in findings]
     for row in rows:
-        assert row["status"] == ("anomaly" if row["detector"] == "robust_z" else "drift")
+        assert row["status"] == ("anomaly" if row["detector"] in SCORERS else "drift")
         assert math.isnan(row["level"]) == (row["status"] == "drift")
     anomalies = [row for row in rows if row["status"] == "anomaly"]
     assert all(0.7 < row["level"] <= 1.0 for row in anomalies)
-    column = WATCH.signals_of(WATCH.model.spec.sources[0])[0].index("feature:debts")
-    assert all(row["value"] == events.numeric[column, row["offset"] // 2] for row in anomalies)
+    debts = column_of("feature:debts")
+    for row in anomalies:
+        assert row["signal"] in ("feature:debts", "vector:both")
+        if row["signal"] == "feature:debts":
+            assert row["value"] == events.numeric[debts, row["offset"] // 2]
+
+
+def column_of(signal: str) -> int:
+    return WATCH.signals_of(WATCH.model.spec.sources[0])[0].index(signal)
+
+
+def test_a_vector_is_scored_as_a_whole_and_has_no_value_of_its_own() -> None:
+    events = events_at(times_of([1] * 900))
+    _, findings, _ = joined(folded(fold_of(), events))
+    found = [row for row in map(json.loads, findings) if row["signal"] == "vector:both"]
+    assert all(math.isnan(row["value"]) for row in found)
+    columns = [column_of(signal) for signal in WATCH.vectors["vector:both"]]
+    expected = {}
+    for version in ("v1", "v2"):
+        of = np.array([name == version for name in [events.versions.names[c] for c in events.versions.codes]])
+        params = {"window": 32, "history": 128, "false_alarm_rate": 0.3}
+        bank = AnomalyBank(SCORERS["half_space_trees"], params, series=1, dimension=2)
+        scores = bank.update(np.zeros(of.sum(), dtype=np.int64), events.numeric[columns][:, of].T)
+        offsets = events.offsets[of]
+        expected |= {int(offsets[i]): float(scores.score[i]) for i in scores.anomalies()}
+    assert {row["offset"]: row["score"] for row in found} == expected
+    assert len(expected) > 20
+
+
+def test_a_vector_is_not_scored_where_events_carry_only_some_of_it() -> None:
+    sources = [
+        {"kafka": "loans", "event_time": "ts", "kind": "features"},
+        {"kafka": "scores", "event_time": "ts", "kind": "prediction"},
+    ]
+    rules = [{"on": "vector:*", "use": ["half_space_trees"]}]
+    vectors = {"features": ["feature:amount", "feature:age"]}
+    watch = compile_watch(configured(sources=sources, detect=detecting(rules=rules, vectors=vectors)), "loans")
+    kept = [
+        PartitionFold(watch, source, source.streams[0], 0).snapshot()["banks"] for source in watch.model.spec.sources
+    ]
+    assert [list(banks) for banks in kept] == [["vector:features|half_space_trees"], []]
 
 
 def at_minutes(*minutes: int, ids: list[str | None] | None = None) -> Events:
