@@ -230,10 +230,10 @@ BOCPD = Detector(
     "often as `expected_run` says. An observation costs about a microsecond, ten times as much as with `conformal`, "
     "which finds the same as soon. model=normal is for values that are normal, model=bernoulli for 0 and 1: it needs "
     "no warm-up, and half the time to find an error rate that rises from 0.2 to 0.5.",
-    false_alarms="About one in `expected_run / (1 - threshold)` observations, 1 million with the defaults, if they are "
-    "what the model says; with model=rank that is any independent draws from one distribution. Measured with the "
-    "defaults: 7 in 15 million normal, uniform, exponential, Student-t(3) and 0/1 values. With model=normal 420 in "
-    "400,000 exponential values and 490 in as many Student-t(3) values.",
+    false_alarms="One in two to three times `expected_run / (1 - threshold)` observations (measured where that is from "
+    "1,000 to 100,000) if they are what the model says; with model=rank that is any independent draws from one "
+    "distribution. With the defaults 7 in 15 million normal, uniform, exponential, Student-t(3) and 0/1 values. With "
+    "model=normal 420 in 400,000 exponential values, and 490 in as many Student-t(3) values.",
     statistic="The probability that the current run began within the last `longest` observations; below zero if the "
     "mean has fallen since. Compared with `threshold`. After a change of nothing but the spread the sign is that of "
     "chance.",

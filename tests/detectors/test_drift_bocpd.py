@@ -128,3 +128,14 @@ def test_the_constant_of_a_density_is_that_of_students_t_for_runs_of_any_length(
         special.gammaln(alpha + 0.5) - special.gammaln(alpha) + np.log(kappa / (kappa + 1.0) / (2.0 * np.pi)) / 2.0
     )
     assert_allclose([constant(int(n)) for n in length], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("draw", [np.random.Generator.normal, np.random.Generator.exponential])
+def test_false_alarms_are_rarer_than_the_prior_and_the_threshold_say_whatever_the_distribution(
+    draw: Callable[..., streams.Stream],
+) -> None:
+    x = draw(np.random.default_rng(5), size=200_000)
+    params = {"expected_run": 100.0, "threshold": 0.9, "warm_up": 300}
+    runs = np.diff(Bank(find("bocpd"), params, series=1).update_one(0, x).drifts(), prepend=-1) - 300
+    assert len(runs) > 30
+    assert 1000.0 < runs.mean() < 4000.0
