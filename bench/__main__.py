@@ -30,6 +30,7 @@ BENCHES = (
     "fetch",
     "kafka",
     "latency",
+    "routing",
 )
 
 

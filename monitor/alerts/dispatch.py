@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import xxhash
 
@@ -55,8 +56,7 @@ class Target:
         return f"{self.receiver}/{self.number}"
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a receiver is told, or not, about an alert or a group.
 
     Attributes
@@ -241,9 +241,14 @@ class Dispatcher:
         return flush
 
     def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
-        found = {alert.fingerprint: by(alert, flush.at_ms) for alert in alerts}
-        flush.reasons += [Reason(False, why, detail, name) for name, detail in found.items() if detail is not None]
-        return [alert for alert in alerts if found[alert.fingerprint] is None]
+        left = []
+        for alert in alerts:
+            detail = by(alert, flush.at_ms)
+            if detail is None:
+                left.append(alert)
+            else:
+                flush.reasons.append(Reason(False, why, detail, alert.fingerprint))
+        return left
 
     def _inhibited(self, alert: Told, now_ms: int) -> str | None:
         source = self._inhibition.by(alert.labels, now_ms)

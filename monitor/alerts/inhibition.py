@@ -53,6 +53,8 @@ class _Sources:
         alike.pop(alert.fingerprint, None)
 
     def inhibiting(self, labels: Labels, now_ms: int) -> Told | None:
+        if not self.found:
+            return None
         alike = self.found.get(self.rule.shared(labels))
         if not alike or not matches_all(self.rule.target, labels):
             return None

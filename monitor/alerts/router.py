@@ -281,7 +281,7 @@ class Router:
 
     def _tell(self, flush: Flush) -> None:
         for reason in flush.reasons:
-            log.debug("looked at a group", group_key=flush.group.key, **vars(reason))
+            log.debug("looked at a group", group_key=flush.group.key, **reason._asdict())
         for target, alerts in list(flush.targets.items()):
             self._jobs.append(_Job(flush, target, alerts, self._begin(flush, target, alerts)))
 

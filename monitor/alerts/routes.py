@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from monitor.alerts.index import MatcherIndex
 from monitor.alerts.intervals import Interval, any_holds
 from monitor.alerts.matchers import Labels, Matcher, matches_all, quoted
 
@@ -87,7 +88,8 @@ class Route:
 
     def _matching(self, labels: Labels) -> Iterator[Route]:
         found = False
-        for route in self.routes:
+        for place in self._index.candidates(labels):
+            route = self.routes[place]
             if matches_all(route.matchers, labels):
                 found = True
                 yield from route._matching(labels)
@@ -95,6 +97,10 @@ class Route:
                     break
         if not found:
             yield self
+
+    @cached_property
+    def _index(self) -> MatcherIndex:
+        return MatcherIndex(route.matchers for route in self.routes)
 
     @cached_property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from monitor.alerts.index import MatcherIndex
 from monitor.alerts.matchers import Labels, Matcher, matches_all
 
 __all__ = ["Silence", "SilenceError", "Silences"]
@@ -105,6 +106,8 @@ class Silences:
     def __init__(self, silences: Iterable[Silence] = ()) -> None:
         self._silences: dict[str, Silence] = {}
         self._applying: dict[str, list[str]] = {}
+        self._index: MatcherIndex | None = None
+        self._indexed: list[Silence] = []
         for silence in silences:
             self.put(silence)
 
@@ -114,6 +117,7 @@ class Silences:
         self._silences[silence.id] = silence
         if known is None or known.matchers != silence.matchers:
             self._applying.clear()
+            self._index = None
 
     def forget(self, fingerprint: str) -> None:
         """An alert is gone: nobody will ask for it any more."""
@@ -123,8 +127,15 @@ class Silences:
         """Return a silence that keeps an alert quiet now, or None."""
         applying = self._applying.get(fingerprint)
         if applying is None:
-            applying = self._applying[fingerprint] = [
-                silence.id for silence in self._silences.values() if silence.matches(labels)
-            ]
+            applying = self._applying[fingerprint] = self._apply(labels)
+        if not applying:
+            return None
         found = (self._silences[name] for name in applying)
         return next((silence for silence in found if silence.state(now_ms) == "active"), None)
+
+    def _apply(self, labels: Labels) -> list[str]:
+        if self._index is None:
+            self._indexed = list(self._silences.values())
+            self._index = MatcherIndex(silence.matchers for silence in self._indexed)
+        found = (self._indexed[place] for place in self._index.candidates(labels))
+        return [silence.id for silence in found if silence.matches(labels)]

@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import anomaly, backtest, corrupt, detectors, distances, fetch, formats, history, replay, soak, startup
+from bench import (
+    anomaly,
+    backtest,
+    corrupt,
+    detectors,
+    distances,
+    fetch,
+    formats,
+    history,
+    replay,
+    routing,
+    soak,
+    startup,
+)
 from bench import store as stores
 from detectors.distance import DISTANCES
 from detectors.drift import find
@@ -202,3 +215,11 @@ def test_fetch_prints_what_each_client_costs(capsys: pytest.CaptureFixture[str])
         assert set(found[codec]) == set(fetch.CONTESTANTS)
         assert all(run["best"] == run["median"] > 0 for run in found[codec].values())
     assert sum(line.startswith("leeway ") for line in lines) == len(fetch.CODECS)
+
+
+def test_routing_prints_what_a_pass_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    routing.main(["--alerts", "100", "--rounds", "1"])
+
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(found) == {"groups", "take up ms", "first pass ms", "pass ms", "median ms", "memory MB"}
+    assert all(value > 0 for value in found.values())
