@@ -59,3 +59,14 @@ def test_what_is_normal_once_everything_has_moved_ranks_low(name: str) -> None:
     bank.update(np.zeros(1500, dtype=np.int64), moved[:1500])
     found = bank.update(np.zeros(500, dtype=np.int64), moved[1500:]).score
     assert area(found, odd[1500:]) > 0.85
+
+
+@every_scorer_of_vectors
+def test_what_is_far_outside_in_one_number_only_is_an_anomaly(name: str) -> None:
+    x = np.random.default_rng(3).normal(size=(6000, 8))
+    freak = x[-1].copy()
+    freak[3] += 50.0
+    bank = AnomalyBank(SCORERS[name], series=1, dimension=8)
+    before = bank.update(np.zeros(len(x), dtype=np.int64), x)
+    assert before.anomalies().size == 0
+    assert bank.update([0], [freak]).flag.all()
