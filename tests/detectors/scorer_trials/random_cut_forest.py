@@ -136,5 +136,5 @@ TRIAL = ScorerTrial(
     ),
     quick={"trees": 5, "sample": 20, "share": 0.3},
     dimension=3,
-    length=300,
+    length=200,
 )
