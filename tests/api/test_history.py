@@ -207,6 +207,17 @@ def test_findings_are_chosen_by_event_time_and_detector() -> None:
     assert client.items("/v1/findings", model="fraud")[0]["score"] is None
 
 
+def test_an_anomaly_is_shown_with_its_level_and_a_drift_without_one() -> None:
+    world = World()
+    row = {"model": "fraud", "signal": "feature:amount", "topic": "t", "score": 9.5}
+    level = 1.0 - 2.0**-30
+    world.add("findings", [row | {"detector": "adwin", "status": "drift", "level": math.nan, "event_ms": 1}])
+    world.add("findings", [row | {"detector": "robust_z", "status": "anomaly", "level": level, "event_ms": 2}])
+    drift, anomaly = Client(world).items("/v1/findings", model="fraud")
+    assert (drift["status"], drift["level"]) == ("drift", None)
+    assert (anomaly["status"], anomaly["level"]) == ("anomaly", level)
+
+
 def test_dead_letters_come_without_their_payload_where_it_is_not_wanted() -> None:
     world = World()
     world.add("dead_letters", [{"topic": "t", "offset": 7, "action": "rejected", "payload": b"x", "payload_bytes": 1}])
