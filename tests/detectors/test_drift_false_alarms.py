@@ -31,6 +31,16 @@ def test_at_most_one_in_100_000_is_a_false_alarm(name: str, draw: Draw) -> None:
     assert alarms <= 12
 
 
+def test_adwin_is_as_quiet_on_heavy_tails_once_they_are_clipped() -> None:
+    rng = np.random.default_rng(3)
+    stretches = [rng.standard_t(3, 100_000) for _ in range(5)]
+    alarms = {
+        clip: sum(len(Bank(find("adwin"), {"clip": clip}, series=1).update_one(0, x).drifts()) for x in stretches)
+        for clip in (None, 4.0)
+    }
+    assert alarms[4.0] <= 2 < 5 < alarms[None]
+
+
 @every_chart
 @pytest.mark.parametrize("size", [1.0, -1.0])
 def test_one_sd_is_found_within_40_observations_on_average(name: str, size: float) -> None:

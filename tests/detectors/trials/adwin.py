@@ -25,9 +25,11 @@ class Adwin:
         min_window_length: int,
         grace_period: int,
         after_drift: str,
+        clip: float | None,
     ) -> None:
         self.delta, self.clock, self.max_buckets = delta, clock, max_buckets
         self.shortest, self.grace, self.after_drift = min_window_length, grace_period, after_drift
+        self.clip = clip
         self.start()
 
     def start(self) -> None:
@@ -51,6 +53,9 @@ class Adwin:
         return (max(gaps, key=abs), DRIFT) if gaps else (0.0, OK)
 
     def insert(self, x: float) -> None:
+        if self.clip and self.width > self.grace and self.squares > 0:
+            mean, reach = self.total / self.width, self.clip * math.sqrt(self.squares / self.width)
+            x = min(max(x, mean - reach), mean + reach)
         if self.width:
             gap = x - self.total / self.width
             self.squares += self.width * gap * gap / (self.width + 1)
@@ -96,7 +101,7 @@ TRIAL = Trial(
     settings=(
         {},
         {"clock": 1, "max_buckets": 2, "min_window_length": 1, "grace_period": 0},
-        {"clock": 8, "after_drift": "keep", "delta": 0.1},
+        {"clock": 8, "after_drift": "keep", "delta": 0.1, "clip": 2.0},
     ),
     often={"clock": 4},
 )
