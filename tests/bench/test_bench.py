@@ -155,7 +155,6 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "fleet",
             "rows",
             "schema",
-            "warm_ups",
             "dependence",
         },
     )

@@ -1,10 +1,11 @@
-"""CUSUM with two-pass means."""
+"""CUSUM with an exact baseline."""
 
 from __future__ import annotations
 
 import math
 
 from detectors.contract import DRIFT, OK, WARNING
+from tests.detectors.baseline import Baseline, RunningMean
 from tests.detectors.trial import Trial, signed
 
 
@@ -26,9 +27,7 @@ class Cusum:
         self.start()
 
     def start(self) -> None:
-        self.mean, self.sd = self.given
-        self.seen: list[float] = []
-        self.running = 0.0
+        self.baseline, self.running = Baseline(*self.given, self.warm_up), RunningMean()
         self.high = self.low = 0.0
         self.drifted = False
 
@@ -37,34 +36,20 @@ class Cusum:
             return 0.0, OK
         if self.drifted:
             self.start()
-        if self.scores == "raw":
-            self.seen.append(x)
-            self.running += (x - self.running) / len(self.seen)
-            z, judged = x - self.running, len(self.seen) > self.warm_up
-        elif self.mean is None or self.sd is None:
-            self.learn(x)
+        raw = self.scores == "raw"
+        z = self.running.deviation(x) if raw else self.baseline.standardised(x)
+        if z is None:
             return 0.0, OK
-        else:
-            z, judged = (x - self.mean) / self.sd, True
         most = 2.0 if self.scores == "clipped" else math.inf
         self.high = max(0.0, self.high + min(z, most) - self.k)
         self.low = max(0.0, self.low + min(-z, most) - self.k)
         up = self.high if self.direction != "down" else 0.0
         down = self.low if self.direction != "up" else 0.0
+        judged = not raw or self.running.n > self.warm_up
         self.drifted = judged and max(up, down) > self.h
         if self.drifted:
             return signed(up, down), DRIFT
         return signed(up, down), WARNING if judged and max(up, down) > self.warning * self.h else OK
-
-    def learn(self, x: float) -> None:
-        """Two passes over all that was kept, with exact sums."""
-        self.seen.append(x)
-        n = len(self.seen)
-        mean = math.fsum(self.seen) / n
-        squares = math.fsum((y - mean) ** 2 for y in self.seen)
-        # Squares of the smallest numbers are zero, although these differ.
-        if n >= self.warm_up and len(set(self.seen)) > 1 and squares > 0.0:
-            self.mean, self.sd = mean, math.sqrt(squares / (n - 1))
 
 
 TRIAL = Trial(

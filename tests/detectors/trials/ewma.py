@@ -1,10 +1,11 @@
-"""EWMA with its variance by the formula, and two-pass means."""
+"""EWMA with its variance by the formula, and an exact baseline."""
 
 from __future__ import annotations
 
 import math
 
 from detectors.contract import DRIFT, OK, WARNING
+from tests.detectors.baseline import Baseline
 from tests.detectors.trial import Trial
 
 
@@ -27,8 +28,7 @@ class Ewma:
         self.start()
 
     def start(self) -> None:
-        self.mean, self.sd = self.given
-        self.seen: list[float] = []
+        self.baseline = Baseline(*self.given, self.warm_up)
         self.t, self.average = 0, 0.0
         self.drifted = False
 
@@ -37,10 +37,9 @@ class Ewma:
             return 0.0, OK
         if self.drifted:
             self.start()
-        if self.mean is None or self.sd is None:
-            self.learn(x)
+        z = self.baseline.standardised(x)
+        if z is None:
             return 0.0, OK
-        z = (x - self.mean) / self.sd
         if self.scores == "clipped":
             z = math.copysign(min(abs(z), 3.0), z)
         self.t += 1
@@ -52,16 +51,6 @@ class Ewma:
         if self.drifted:
             return score, DRIFT
         return score, WARNING if beyond > self.warning * self.limit else OK
-
-    def learn(self, x: float) -> None:
-        """Two passes over all that was kept, with exact sums."""
-        self.seen.append(x)
-        n = len(self.seen)
-        mean = math.fsum(self.seen) / n
-        squares = math.fsum((y - mean) ** 2 for y in self.seen)
-        # Squares of the smallest numbers are zero, although these differ.
-        if n >= self.warm_up and len(set(self.seen)) > 1 and squares > 0.0:
-            self.mean, self.sd = mean, math.sqrt(squares / (n - 1))
 
 
 TRIAL = Trial(

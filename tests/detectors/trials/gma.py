@@ -1,10 +1,11 @@
-"""GMA that keeps every observation."""
+"""GMA with an exact baseline."""
 
 from __future__ import annotations
 
 import math
 
 from detectors.contract import DRIFT, OK
+from tests.detectors.baseline import Baseline, RunningMean
 from tests.detectors.trial import Trial
 
 
@@ -25,9 +26,7 @@ class Gma:
         self.start()
 
     def start(self) -> None:
-        self.mean, self.sd = self.given
-        self.seen: list[float] = []
-        self.running, self.due = 0.0, self.min_instances
+        self.baseline, self.running = Baseline(*self.given, self.min_instances, running=True), RunningMean()
         self.average = 0.0
         self.drifted = False
 
@@ -36,39 +35,16 @@ class Gma:
             return 0.0, OK
         if self.drifted:
             self.start()
-        self.seen.append(x)
-        deviation = self.from_the_running_mean(x) if self.scores == "raw" else self.standardised(x)
+        raw = self.scores == "raw"
+        deviation = self.running.deviation(x) if raw else self.baseline.standardised(x)
         if deviation is None:
             return 0.0, OK
         if self.scores == "clipped":
             deviation = math.copysign(min(abs(deviation), 3.0), deviation)
         self.average = self.alpha * self.average + (1.0 - self.alpha) * deviation
         beyond = {"up": self.average, "down": -self.average, "both": abs(self.average)}[self.direction]
-        judged = self.scores != "raw" or len(self.seen) >= self.min_instances
-        self.drifted = judged and beyond > self.threshold
+        self.drifted = (not raw or self.running.n >= self.min_instances) and beyond > self.threshold
         return self.average, DRIFT if self.drifted else OK
-
-    def from_the_running_mean(self, x: float) -> float:
-        self.running += 1.0 / len(self.seen) * (x - self.running)
-        return x - self.running
-
-    def standardised(self, x: float) -> float | None:
-        """By the baseline as it was before `x`."""
-        deviation = None if self.mean is None or self.sd is None else (x - self.mean) / self.sd
-        if self.given == (None, None) and len(self.seen) >= self.due:
-            self.learn()
-        return deviation
-
-    def learn(self) -> None:
-        """Two passes over all that was kept, with exact sums."""
-        n = len(self.seen)
-        mean = math.fsum(self.seen) / n
-        squares = math.fsum((y - mean) ** 2 for y in self.seen)
-        self.due = n + 1
-        # Squares of the smallest numbers are zero, although these differ.
-        if len(set(self.seen)) > 1 and squares > 0.0:
-            self.mean, self.sd = mean, math.sqrt(squares / (n - 1))
-            self.due = n + math.ceil(n / 8)
 
 
 TRIAL = Trial(

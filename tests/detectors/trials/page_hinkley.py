@@ -1,10 +1,11 @@
-"""Page–Hinkley that keeps every observation and every sum."""
+"""Page–Hinkley that keeps every sum, with an exact baseline."""
 
 from __future__ import annotations
 
 import math
 
 from detectors.contract import DRIFT, OK
+from tests.detectors.baseline import Baseline, RunningMean
 from tests.detectors.trial import Trial, signed
 
 
@@ -26,10 +27,8 @@ class PageHinkley:
         self.start()
 
     def start(self) -> None:
-        self.mean, self.sd = self.given
-        self.seen: list[float] = []
-        self.running, self.due = 0.0, self.min_instances
-        # The leading zero is where the sums start from; for raw deviations it is not a sum itself.
+        self.baseline, self.running = Baseline(*self.given, self.min_instances, running=True), RunningMean()
+        self.high = self.low = 0.0
         self.rising: list[float] = [0.0]
         self.falling: list[float] = [0.0]
         self.drifted = False
@@ -39,41 +38,27 @@ class PageHinkley:
             return 0.0, OK
         if self.drifted:
             self.start()
-        self.seen.append(x)
-        deviation = self.from_the_running_mean(x) if self.scores == "raw" else self.standardised(x)
+        raw = self.scores == "raw"
+        deviation = self.running.deviation(x) if raw else self.baseline.standardised(x)
         if deviation is None:
             return 0.0, OK
-        most = 2.0 if self.scores == "clipped" else math.inf
-        self.rising.append(self.alpha * self.rising[-1] + min(deviation, most) - self.delta)
-        self.falling.append(self.alpha * self.falling[-1] - min(-deviation, most) + self.delta)
-        first = 1 if self.scores == "raw" else 0
-        up = self.rising[-1] - min(self.rising[first:]) if self.mode != "down" else 0.0
-        down = max(self.falling[first:]) - self.falling[-1] if self.mode != "up" else 0.0
-        judged = self.scores != "raw" or len(self.seen) >= self.min_instances
-        self.drifted = judged and max(up, down) > self.threshold
+        high, low = self.of_all_sums(deviation) if raw else self.heights(deviation)
+        up = high if self.mode != "down" else 0.0
+        down = low if self.mode != "up" else 0.0
+        self.drifted = (not raw or self.running.n >= self.min_instances) and max(up, down) > self.threshold
         return signed(up, down), DRIFT if self.drifted else OK
 
-    def from_the_running_mean(self, x: float) -> float:
-        self.running += 1.0 / len(self.seen) * (x - self.running)
-        return x - self.running
+    def of_all_sums(self, deviation: float) -> tuple[float, float]:
+        """The leading zero is where the sums start from, not a sum."""
+        self.rising.append(self.alpha * self.rising[-1] + deviation - self.delta)
+        self.falling.append(self.alpha * self.falling[-1] + deviation + self.delta)
+        return self.rising[-1] - min(self.rising[1:]), max(self.falling[1:]) - self.falling[-1]
 
-    def standardised(self, x: float) -> float | None:
-        """By the baseline as it was before `x`."""
-        deviation = None if self.mean is None or self.sd is None else (x - self.mean) / self.sd
-        if self.given == (None, None) and len(self.seen) >= self.due:
-            self.learn()
-        return deviation
-
-    def learn(self) -> None:
-        """Two passes over all that was kept, with exact sums."""
-        n = len(self.seen)
-        mean = math.fsum(self.seen) / n
-        squares = math.fsum((y - mean) ** 2 for y in self.seen)
-        self.due = n + 1
-        # Squares of the smallest numbers are zero, although these differ.
-        if len(set(self.seen)) > 1 and squares > 0.0:
-            self.mean, self.sd = mean, math.sqrt(squares / (n - 1))
-            self.due = n + math.ceil(n / 8)
+    def heights(self, deviation: float) -> tuple[float, float]:
+        most = 2.0 if self.scores == "clipped" else math.inf
+        self.high = max(0.0, self.alpha * self.high + min(deviation, most) - self.delta)
+        self.low = max(0.0, self.alpha * self.low + min(-deviation, most) - self.delta)
+        return self.high, self.low
 
 
 TRIAL = Trial(
