@@ -8,7 +8,7 @@ is done with correct answers in place of errors.
 The rate is that of all observations since the start, so the longer it was quiet, the later a change is found. The
 paper judges from the 30th observation on and has the limits 2 and 3, as river has (``warm_up=30, min_errors=0,
 warning=2, drift=3``). That is wrong often and early: a lucky start is a low minimum, and one without any error makes
-the first error a drift. Hence the defaults are higher, and nothing is judged before there were some errors.
+the first error a drift. Hence nothing is judged here before there were `min_errors`; the limits are the paper's.
 """
 
 from __future__ import annotations
@@ -20,54 +20,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
 from detectors.kernel import kernel
 
 __all__ = ["DDM"]
 
+HIGHEST = 2.0  # more than the sum of a rate and its standard deviation can be
 _DIRECTIONS = ("up", "down", "both")
 
 
 @kernel
-def rates(n: int, errors: float) -> tuple[float, float, float]:
+def rates(n: float, errors: float) -> tuple[float, float, float]:
     """Return the rates of errors and of correct answers, exact where one is 0, and their sd."""
     per_n = 1.0 / n
     wrong = errors * per_n if errors < n else 1.0
     right = (n - errors) * per_n if errors > 0.0 else 1.0
     return wrong, right, math.sqrt(wrong * right * per_n)
-
-
-@kernel
-def lowest(rate: float, sd: float, low_rate: float, low_sd: float) -> tuple[float, float]:
-    """Return rate and standard deviation where their sum was lowest; of a lowest rate below zero there is none yet."""
-    if low_rate < 0.0 or rate + sd <= low_rate + low_sd:
-        return rate, sd
-    return low_rate, low_sd
-
-
-@kernel
-def judge(high: float, low_rate: float, low_sd: float, warning: float, drift: float) -> int:
-    """Return the flag of a sum of rate and standard deviation, given where it was lowest."""
-    if high <= low_rate + warning * low_sd:
-        return OK
-    return DRIFT if high > low_rate + drift * low_sd else WARNING
-
-
-@kernel
-def keep(
-    s: Any,
-    n: int,
-    errors: float,
-    skipped: int,
-    drifted: int,
-    up_rate: float,
-    up_sd: float,
-    down_rate: float,
-    down_sd: float,
-) -> None:
-    """Write the state of a series back."""
-    s["n"], s["errors"], s["skipped"], s["drifted"] = n, errors, skipped, drifted
-    s["up_rate"], s["up_sd"], s["down_rate"], s["down_sd"] = up_rate, up_sd, down_rate, down_sd
 
 
 @kernel
@@ -82,50 +50,49 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    A stretch of one series is worked through in local variables (see Page–Hinkley). What bounds the time then is the
-    unit that divides.
+    What bounds the time is the long way from the count over a division to the root: few fit into the processor at once.
     """
     warm_up, min_errors, drift = params[0], params[1], params[3]
     warning = min(params[2], drift)
     look_up, look_down = params[4] != 1, params[4] != 0
-    row = np.int64(-1)
-    n, errors, skipped, drifted = 0, 0.0, 0, 0
-    up_rate, up_sd, down_rate, down_sd = 0.0, 0.0, 0.0, 0.0
     for i in range(x.size):
-        if series[i] != row:
-            if row >= 0:
-                keep(state[row], n, errors, skipped, drifted, up_rate, up_sd, down_rate, down_sd)
-            row = series[i]
-            s = state[row]
-            n, errors, skipped, drifted = s["n"], s["errors"], s["skipped"], s["drifted"]
-            up_rate, up_sd, down_rate, down_sd = s["up_rate"], s["up_sd"], s["down_rate"], s["down_sd"]
-        score[i] = 0.0
-        flag[i] = OK
+        s = state[series[i]]
         if x[i] * (1.0 - x[i]) != 0.0:
-            skipped += 1
+            score[i] = 0.0
+            flag[i] = OK
+            s["skipped"] += 1
             continue
-        if drifted == 1:
-            n, errors, drifted = 0, 0.0, 0
-        n += 1
-        errors += x[i]
-        if n == 1:
-            up_rate, down_rate = -1.0, -1.0
-        if n > warm_up:
-            wrong, right, sd = rates(n, errors)
-            up, down, rise, fall = 0.0, 0.0, OK, OK
-            if look_up and errors >= min_errors:
-                up_rate, up_sd = lowest(wrong, sd, up_rate, up_sd)
-                up = wrong + sd - (up_rate + up_sd)
-                rise = judge(wrong + sd, up_rate, up_sd, warning, drift)
-            if look_down and n - errors >= min_errors:
-                down_rate, down_sd = lowest(right, sd, down_rate, down_sd)
-                down = right + sd - (down_rate + down_sd)
-                fall = judge(right + sd, down_rate, down_sd, warning, drift)
-            score[i] = up if rise > fall or (rise == fall and up >= down) else -down
-            flag[i] = max(rise, fall)
-            drifted = 1 if max(rise, fall) == DRIFT else 0
-    if row >= 0:
-        keep(state[row], n, errors, skipped, drifted, up_rate, up_sd, down_rate, down_sd)
+        if s["drifted"] == 1:
+            s["drifted"], s["n"], s["errors"] = 0, 0.0, 0.0
+        n, errors = s["n"] + 1.0, s["errors"] + x[i]
+        s["n"], s["errors"] = n, errors
+        if n == 1.0:
+            s["up_low"], s["down_low"] = HIGHEST, HIGHEST
+        if n <= warm_up:
+            score[i] = 0.0
+            flag[i] = OK
+            continue
+        wrong, right, sd = rates(n, errors)
+        up, down, rise, fall = 0.0, 0.0, OK, OK
+        if look_up and errors >= min_errors:
+            high = wrong + sd
+            if high <= s["up_low"]:
+                s["up_low"], s["up_warning"], s["up_drift"] = high, wrong + warning * sd, wrong + drift * sd
+            up = high - s["up_low"]
+            rise = int(high > s["up_warning"]) + int(high > s["up_drift"])
+        if look_down and n - errors >= min_errors:
+            high = right + sd
+            if high <= s["down_low"]:
+                s["down_low"], s["down_warning"], s["down_drift"] = high, right + warning * sd, right + drift * sd
+            down = high - s["down_low"]
+            fall = int(high > s["down_warning"]) + int(high > s["down_drift"])
+            # Where only one of them is a warning or a drift, the score is that one's.
+            up = up if rise >= fall else -1.0
+            down = down if fall >= rise else -1.0
+        score[i] = up if up >= down else -down
+        flag[i] = max(rise, fall)
+        if max(rise, fall) == DRIFT:
+            s["drifted"] = 1
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -147,8 +114,9 @@ DDM = Detector(
     "0.15 to 0.36), and as few at 0.02 and 0.5; most come in the first few thousand. The paper's `warm_up` of 30 "
     "without `min_errors` has an alarm in one of four stretches of 2,000.",
     domain="binary",
-    statistic="How far rate and standard deviation have risen above the lowest rate, in the standard deviations of "
-    "that time; below zero, the same of correct answers. Compared with `drift`.",
+    statistic="How far the sum of the rate of errors and its standard deviation has risen above the lowest that it "
+    "was; below zero, the same of correct answers. It may rise by the standard deviation of that time, times `drift` "
+    "less 1.",
     reference="J. Gama, P. Medas, G. Castillo, P. Rodrigues, Learning with drift detection, SBIA (2004), LNCS 3171, "
     "pp. 286-295.",
     parameters=(
@@ -161,12 +129,14 @@ DDM = Detector(
         ),
     ),
     fields=[
-        ("n", "<i8"),
+        ("n", "<f8"),
         ("errors", "<f8"),
-        ("up_rate", "<f8"),
-        ("up_sd", "<f8"),
-        ("down_rate", "<f8"),
-        ("down_sd", "<f8"),
+        ("up_low", "<f8"),
+        ("up_warning", "<f8"),
+        ("up_drift", "<f8"),
+        ("down_low", "<f8"),
+        ("down_warning", "<f8"),
+        ("down_drift", "<f8"),
     ],
     update=update,
     min_samples=_min_samples,

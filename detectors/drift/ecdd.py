@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import OK, Detector, FloatArray, Parameter
 from detectors.kernel import kernel
 
 __all__ = ["ECDD"]
@@ -170,29 +170,32 @@ def update(
             s["before"] = 1.0
         n, errors = s["n"] + 1, s["errors"] + x[i]
         z = s["z"] + weight * (x[i] - s["z"]) if s["z"] + x[i] > _NOTHING else 0.0
-        before = s["before"] * (1.0 - weight) if s["before"] > _NOTHING else 0.0
+        # The square of less than this is lost beside 1.
+        before = s["before"] * (1.0 - weight) if s["before"] > 1e-9 else 0.0
         s["n"], s["errors"], s["z"], s["before"] = n, errors, z, before
         if n <= warm_up:
             continue
         p = errors / n
-        settled = math.sqrt(1.0 - before * before)
-        gap = z - p
-        rises = gap > 0.0
-        if not rises:
-            # On the chart of correct answers, which starts at 0 too; all weights so far sum up to 1 - before.
-            gap, p, errors = -gap - before, 1.0 - p, n - errors
-        if gap <= 0.0 or errors < min_errors or not (look_up if rises else look_down):
-            continue
+        settled = math.sqrt(1.0 - before * before) if before > 0.0 else 1.0
+        # On the chart of correct answers, which starts at 0 too; all weights so far sum up to 1 - before.
+        up, down = z - p, p - before - z
+        rises = up > down
+        gap = max(up, down)
+        enough = errors if rises else n - errors
+        p = p if rises else 1.0 - p
+        looked_at = (rises & look_up) | (down >= up) & look_down
         if paper == 0:
             limit = settled * excess(limits, p)
         else:
             limit = settled * settled_sd * math.sqrt(p * (1.0 - p)) * max(polynomial(paper, p), 0.0)
-        score[i] = gap / max(limit, _LEAST_LIMIT)
-        if not rises:
-            score[i] = -score[i]
-        if gap > warning * limit:
-            flag[i] = DRIFT if gap > limit else WARNING
-            s["drifted"] = 1 if gap > limit else 0
+        # No branches: whether a series is above or below its rate cannot be guessed.
+        distance = gap / max(limit, _LEAST_LIMIT)
+        judged = looked_at & (gap > 0.0) & (enough >= min_errors)
+        distance = distance if judged else 0.0
+        score[i] = distance if rises else -distance
+        drifts = int(judged & (gap > limit))
+        flag[i] = int(judged & (gap > warning * limit)) + drifts
+        s["drifted"] = drifts
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:

@@ -7,10 +7,10 @@ distances between correct answers. What is said at an error stands until the nex
 
 The paper has the limits 0.95 and 0.9 and judges after 30 errors; its authors' program in MOA, and river, take the
 maximum from the 31st observation on, over a handful of distances, and nearly always fire in the first 2,000
-observations of a stream in which nothing changes (``maximum="from_start", warm_up=30, warning=0.95, drift=0.9``). By
-default the maximum is taken only once there were ``warm_up`` distances. The standard deviation is that of a sample, as
-in river; in MOA it is that of a population. At a new maximum a warning ends, as in MOA; in river it stays on until the
-next error.
+observations of a stream in which nothing changes (``maximum="from_start", warm_up=30``). By default the maximum is
+taken only once there were ``warm_up`` distances; the limits are the paper's. The standard deviation is that of a
+sample, as in river; in MOA it is that of a population. At a new maximum a warning ends, as in MOA; in river it stays
+on until the next error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import OK, Detector, FloatArray, Parameter
 from detectors.kernel import kernel
 
 __all__ = ["EDDM"]
@@ -32,20 +32,14 @@ _MAXIMA = ("after_warm_up", "from_start")
 
 
 @kernel
-def learn(count: int, mean: float, squares: float, distance: int) -> tuple[float, float]:
-    """Absorb the `count`-th distance into mean and sum of squared deviations (Welford 1962)."""
+def learn(count: float, mean: float, squares: float, distance: float) -> tuple[float, float, float]:
+    """Absorb the `count`-th distance: return mean and sum of squared deviations (Welford 1962), and mean plus 2 sd."""
+    others = max(count - 1.0, 1.0)
+    reciprocal = 1.0 / (count * others)  # one division instead of two
     deviation = distance - mean
-    mean += deviation / count
-    return mean, squares + deviation * (distance - mean)
-
-
-@kernel
-def shrink(count: int, mean: float, squares: float, most: float, warm_up: float, tracked: bool) -> tuple[float, float]:
-    """Return the largest mean plus two standard deviations, and by what share of it the present one is less."""
-    extent = mean + 2.0 * math.sqrt(squares / max(count - 1, 1))
-    if extent > most:
-        return (extent if tracked else most), 0.0
-    return most, (1.0 - extent / most if count > warm_up else 0.0)
+    mean += deviation * (others * reciprocal)
+    squares += deviation * (distance - mean)
+    return mean, squares, mean + 2.0 * math.sqrt(squares * (count * reciprocal))
 
 
 @kernel
@@ -60,8 +54,7 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    Each observation changes so little of the state that working through a stretch of one series in local variables
-    gains nothing. What bounds the time is to guess whether the next is an error, and to divide.
+    What bounds the time is to guess whether the next is an error, and the long way from its distance to the root.
     """
     warm_up, drift = params[0], 1.0 - params[2]
     warning = min(1.0 - params[1], drift)
@@ -74,35 +67,38 @@ def update(
             s["skipped"] += 1
             continue
         if s["drifted"] == 1:
-            s["drifted"], s["n"], s["errors"], s["last_error"], s["last_correct"] = 0, 0, 0, 0, 0
+            s["drifted"], s["n"], s["errors"], s["last_error"], s["last_correct"] = 0, 0.0, 0.0, 0.0, 0.0
             s["up_mean"], s["up_squares"], s["up_most"], s["up"] = 0.0, 0.0, 0.0, 0.0
             s["down_mean"], s["down_squares"], s["down_most"], s["down"] = 0.0, 0.0, 0.0, 0.0
-        n = s["n"] + 1
-        s["n"] = n
+        n, errors = s["n"] + 1.0, s["errors"] + x[i]
+        s["n"], s["errors"] = n, errors
         if x[i] == 1.0:
-            s["errors"] += 1
             if look_up:
-                errors = s["errors"]
-                mean, squares = learn(errors, s["up_mean"], s["up_squares"], n - s["last_error"])
-                begun = (n if at_once else errors) > warm_up
+                mean, squares, extent = learn(errors, s["up_mean"], s["up_squares"], n - s["last_error"])
                 s["up_mean"], s["up_squares"] = mean, squares
-                s["up_most"], s["up"] = shrink(errors, mean, squares, s["up_most"], warm_up, begun)
+                most = max(extent, s["up_most"])
+                if (n if at_once else errors) > warm_up:
+                    s["up_most"] = most
+                if errors > warm_up:
+                    s["up"] = 1.0 - extent / most
             s["last_error"] = n
         else:
             if look_down:
-                correct = n - s["errors"]
-                mean, squares = learn(correct, s["down_mean"], s["down_squares"], n - s["last_correct"])
-                begun = (n if at_once else correct) > warm_up
+                correct = n - errors
+                mean, squares, extent = learn(correct, s["down_mean"], s["down_squares"], n - s["last_correct"])
                 s["down_mean"], s["down_squares"] = mean, squares
-                s["down_most"], s["down"] = shrink(correct, mean, squares, s["down_most"], warm_up, begun)
+                most = max(extent, s["down_most"])
+                if (n if at_once else correct) > warm_up:
+                    s["down_most"] = most
+                if correct > warm_up:
+                    s["down"] = 1.0 - extent / most
             s["last_correct"] = n
         up, down = s["up"], s["down"]
-        most = max(up, down)
+        shrunk = max(up, down)
         score[i] = up if up >= down else -down
-        flag[i] = OK
-        if most > warning:
-            flag[i] = DRIFT if most > drift else WARNING
-            s["drifted"] = 1 if most > drift else 0
+        # No branches: which series is in a warning zone cannot be guessed.
+        s["drifted"] = int(shrunk > drift)
+        flag[i] = int(shrunk > warning) + int(shrunk > drift)
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -147,10 +143,10 @@ EDDM = Detector(
         ),
     ),
     fields=[
-        ("n", "<i8"),
-        ("errors", "<i8"),
-        ("last_error", "<i8"),
-        ("last_correct", "<i8"),
+        ("n", "<f8"),
+        ("errors", "<f8"),
+        ("last_error", "<f8"),
+        ("last_correct", "<f8"),
         ("up_mean", "<f8"),
         ("up_squares", "<f8"),
         ("up_most", "<f8"),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
-from detectors.drift.ddm import judge, lowest, rates
+from detectors.drift.ddm import HIGHEST, rates
 from detectors.kernel import inlined, kernel
 from detectors.ring import at, push, width
 
@@ -30,47 +30,49 @@ _AFTER_DRIFT = ("forget", "keep")
 
 
 @kernel
-def in_zone(level: int, since: int, n: int, max_warnings: float) -> tuple[int, int]:
+def in_zone(level: int, since: float, n: float, max_warnings: float) -> tuple[int, float]:
     """Return the flag, a drift if it was a warning for too long, and the observation at which the warning began."""
     if level == OK:
-        return OK, 0
-    if level == WARNING and since > 0 and n >= since + max_warnings:
+        return OK, 0.0
+    if level == WARNING and since > 0.0 and n >= since + max_warnings:
         return DRIFT, n
-    return level, (since if since > 0 else n)
+    return level, (since if since > 0.0 else n)
 
 
 @inlined
-def restart(s: Any, memory: FloatArray, row: int, count: int, warm_up: float, min_errors: float) -> None:
+def restart(s: Any, memory: FloatArray, row: int, count: int, settings: tuple[float, float, float, float]) -> None:
     """Start anew with the `count` newest observations."""
-    s["drifted"], s["up_since"], s["down_since"], s["up_rate"], s["down_rate"] = 0, 0, 0, -1.0, -1.0
-    s["up_before"], s["up_errors_before"], s["down_before"], s["down_errors_before"] = 0, 0.0, 0, 0.0
-    s["up_tried"], s["down_tried"] = 0, 0
-    errors = 0.0
-    for n in range(1, count + 1):
-        errors += at(memory, row, s["last"] - count + n)
+    warm_up, min_errors, warning, drift = settings
+    s["drifted"], s["up_since"], s["down_since"] = 0, 0.0, 0.0
+    s["up_low"], s["down_low"], s["up_tried"], s["down_tried"] = HIGHEST, HIGHEST, 0.0, 0.0
+    s["up_before"], s["up_errors_before"], s["down_before"], s["down_errors_before"] = 0.0, 0.0, 0.0, 0.0
+    n, errors = 0.0, 0.0
+    for place in range(s["last"] - count + 1, s["last"] + 1):
+        n, errors = n + 1.0, errors + at(memory, row, place)
         wrong, right, sd = rates(n, errors)
-        if n > warm_up and errors >= min_errors:
-            s["up_rate"], s["up_sd"] = lowest(wrong, sd, s["up_rate"], s["up_sd"])
-        if n > warm_up and n - errors >= min_errors:
-            s["down_rate"], s["down_sd"] = lowest(right, sd, s["down_rate"], s["down_sd"])
-    s["n"], s["errors"] = count, errors
+        if n > warm_up and errors >= min_errors and wrong + sd <= s["up_low"]:
+            s["up_low"], s["up_warning"], s["up_drift"] = wrong + sd, wrong + warning * sd, wrong + drift * sd
+        if n > warm_up and n - errors >= min_errors and right + sd <= s["down_low"]:
+            s["down_low"], s["down_warning"], s["down_drift"] = right + sd, right + warning * sd, right + drift * sd
+    s["n"], s["errors"] = n, errors
 
 
 @inlined
 def forget(s: Any, memory: FloatArray, row: int, size: int, min_errors: float, rises: bool) -> None:
     """Let the rate of one direction come from the newest observations only, if there are errors enough among them."""
-    n, count = s["n"], min(s["n"], size)
+    n = s["n"]
+    count = int(min(n, size))
     errors = 0
     for place in range(s["last"] - count + 1, s["last"] + 1):
         errors += at(memory, row, place)
     if rises:
         s["up_tried"] = n + size
         if errors >= min_errors:
-            s["up_before"], s["up_errors_before"], s["up_tried"] = n - count, s["errors"] - errors, 0
+            s["up_before"], s["up_errors_before"], s["up_tried"] = n - count, s["errors"] - errors, 0.0
     else:
         s["down_tried"] = n + size
         if count - errors >= min_errors:
-            s["down_before"], s["down_errors_before"], s["down_tried"] = n - count, s["errors"] - errors, 0
+            s["down_before"], s["down_errors_before"], s["down_tried"] = n - count, s["errors"] - errors, 0.0
 
 
 @kernel
@@ -99,42 +101,44 @@ def update(
         if x[i] * (1.0 - x[i]) != 0.0:
             s["skipped"] += 1
             continue
-        if s["drifted"] == 1 or s["n"] == 0:
-            restart(s, memory, row, min(s["again"], size) if keep else 0, warm_up, min_errors)
+        if s["drifted"] == 1 or s["n"] == 0.0:
+            settings = (warm_up, min_errors, warning, drift)
+            restart(s, memory, row, int(min(s["again"], size)) if keep else 0, settings)
         last = push(memory, row, s["last"], x[i])
-        n, errors = s["n"] + 1, s["errors"] + x[i]
+        n, errors = s["n"] + 1.0, s["errors"] + x[i]
         s["last"], s["n"], s["errors"] = last, n, errors
         up, down, rise, fall = 0.0, 0.0, OK, OK
         up_n, up_errors = n - s["up_before"], errors - s["up_errors_before"]
         down_n, down_errors = n - s["down_before"], errors - s["down_errors_before"]
         wrong, right, sd = rates(up_n, up_errors)
         if look_up and up_n >= warm_up and up_errors >= min_errors:
-            low_rate, low_sd = s["up_rate"], s["up_sd"]
-            if low_rate < 0.0 or wrong + sd <= low_rate + low_sd:
-                low_rate, low_sd = wrong, sd
-                s["up_rate"], s["up_sd"] = wrong, sd
-            up = wrong + sd - (low_rate + low_sd)
-            rise = judge(wrong + sd, low_rate, low_sd, warning, drift)
+            high = wrong + sd
+            if high <= s["up_low"]:
+                s["up_low"], s["up_warning"], s["up_drift"] = high, wrong + warning * sd, wrong + drift * sd
+            up = high - s["up_low"]
+            rise = int(high > s["up_warning"]) + int(high > s["up_drift"])
             rise, s["up_since"] = in_zone(rise, s["up_since"], n, max_warnings)
             if rise == OK and up_n >= max_concept and n >= s["up_tried"]:
                 forget(s, memory, row, size, min_errors, True)
         if look_down and down_n >= warm_up and down_n - down_errors >= min_errors:
             if down_n != up_n:
                 wrong, right, sd = rates(down_n, down_errors)
-            low_rate, low_sd = s["down_rate"], s["down_sd"]
-            if low_rate < 0.0 or right + sd <= low_rate + low_sd:
-                low_rate, low_sd = right, sd
-                s["down_rate"], s["down_sd"] = right, sd
-            down = right + sd - (low_rate + low_sd)
-            fall = judge(right + sd, low_rate, low_sd, warning, drift)
+            high = right + sd
+            if high <= s["down_low"]:
+                s["down_low"], s["down_warning"], s["down_drift"] = high, right + warning * sd, right + drift * sd
+            down = high - s["down_low"]
+            fall = int(high > s["down_warning"]) + int(high > s["down_drift"])
             fall, s["down_since"] = in_zone(fall, s["down_since"], n, max_warnings)
             if fall == OK and down_n >= max_concept and n >= s["down_tried"]:
                 forget(s, memory, row, size, min_errors, False)
-        score[i] = up if rise > fall or (rise == fall and up >= down) else -down
+            # Where only one of them is a warning or a drift, the score is that one's.
+            up = up if rise >= fall else -1.0
+            down = down if fall >= rise else -1.0
+        score[i] = up if up >= down else -down
         flag[i] = max(rise, fall)
         if max(rise, fall) == DRIFT:
             s["drifted"] = 1
-            s["again"] = n + 1 - (s["up_since"] if rise == DRIFT else s["down_since"])
+            s["again"] = n + 1.0 - (s["up_since"] if rise == DRIFT else s["down_since"])
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -189,22 +193,24 @@ RDDM = Detector(
         ),
     ),
     fields=[
-        ("n", "<i8"),
-        ("errors", "<f8"),
         ("last", "<i8"),
-        ("again", "<i8"),
-        ("up_before", "<i8"),
+        ("n", "<f8"),
+        ("errors", "<f8"),
+        ("again", "<f8"),
+        ("up_before", "<f8"),
         ("up_errors_before", "<f8"),
-        ("up_rate", "<f8"),
-        ("up_sd", "<f8"),
-        ("up_since", "<i8"),
-        ("up_tried", "<i8"),
-        ("down_before", "<i8"),
+        ("up_low", "<f8"),
+        ("up_warning", "<f8"),
+        ("up_drift", "<f8"),
+        ("up_since", "<f8"),
+        ("up_tried", "<f8"),
+        ("down_before", "<f8"),
         ("down_errors_before", "<f8"),
-        ("down_rate", "<f8"),
-        ("down_sd", "<f8"),
-        ("down_since", "<i8"),
-        ("down_tried", "<i8"),
+        ("down_low", "<f8"),
+        ("down_warning", "<f8"),
+        ("down_drift", "<f8"),
+        ("down_since", "<f8"),
+        ("down_tried", "<f8"),
     ],
     update=update,
     min_samples=_min_samples,
