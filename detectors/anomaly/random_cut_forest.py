@@ -9,6 +9,10 @@ The score is not that of one cut, as in other programs, but the mean over all cu
 once, with the probability that the observation is still among those of the node. It takes no chance, and nothing has to
 be taken in and out again for it.
 
+Cuts follow the numbers that spread the most, so these are brought to one scale: divided by five interquartile ranges of
+the first `sample` observations or, if that is less, by the distance from their lowest to their highest value. With
+``scale: none`` they are taken as they are, as other programs do.
+
 Each tree takes in a `share` of the observations, at random, in place of its oldest; the cuts of the others stay. What a
 tree draws is a function of the seed, the tree and how many observations the series has seen.
 """
@@ -22,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly.vectors import is_usable, mixed, outlying, widen
+from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
 
@@ -31,6 +35,8 @@ __all__ = ["RANDOM_CUT_FOREST"]
 _NODE = 7  # words of a node: what follows
 _FEATURE, _CUT, _LOWER, _UPPER, _PARENT, _MASS, _EXTENT = range(_NODE)
 _NONE = -1
+_SCALES = ("measured", "none")
+_FARTHEST = 1e100  # units, beyond which all is equal
 
 
 @inlined
@@ -186,6 +192,24 @@ def learn(tree: FloatArray, sample: int, x: FloatArray, key: int) -> None:
     tree[tree.size - 1] = count + 1
 
 
+@inlined
+def scaled(x: FloatArray, unit: FloatArray, z: FloatArray) -> None:
+    """Bring the features of `x` to one scale, into `z`."""
+    for q in range(x.size):
+        farthest = _FARTHEST * unit[q]
+        z[q] = min(max(x[q], -farthest), farthest) / unit[q]
+
+
+@inlined
+def offer(forest: FloatArray, trees: int, sample: int, share: float, z: FloatArray, n: int, seed: int) -> None:
+    """Let every tree take in observation `n`, or not, as chance has it; nobody declines the first `sample`."""
+    size = forest.size // trees
+    for t in range(trees):
+        key = mixed(mixed(seed, t), n & 0xFFFFFFFF)
+        if n < sample or mixed(key, 0) < share * 4294967296.0:
+            learn(forest[t * size : (t + 1) * size], sample, z, key)
+
+
 @kernel
 def update(
     state: Any,
@@ -197,28 +221,40 @@ def update(
 ) -> None:
     """Score a batch, and learn from it; see :mod:`detectors.contract`.
 
-    A row of memory is the lowest and highest that was seen of each feature, and the trees.
+    A row of memory is the lowest and highest that was seen of each feature, their medians and units, room for an
+    observation and a column, the first observations, and the trees.
     """
-    trees, sample, share, seed = int(params[0]), int(params[1]), params[2], int(params[3])
+    trees, sample, share, seed = int(params[0]), int(params[1]), params[2], int(params[4])
     d = x.shape[1]
-    size = (memory.shape[1] - 2 * d) // trees
+    at_rows = 5 * d + sample
+    at_trees = at_rows + sample * d
+    size = (memory.shape[1] - at_trees) // trees
     for i in range(series.size):
         s, m, observation = state[series[i]], memory[series[i]], x[i]
         score[i] = math.nan
         if not is_usable(observation):
             s["skipped"] += 1
             continue
-        n = s["n"]
-        total = 0.0
-        for t in range(trees):
-            tree = m[2 * d + t * size : 2 * d + (t + 1) * size]
-            if n >= sample:
-                total += displaced(tree, int(tree[size - 2]), sample, observation)
-            key = mixed(mixed(seed, t), n & 0xFFFFFFFF)
-            if n < sample or mixed(key, 0) < share * 4294967296.0:
-                learn(tree, sample, observation, key)
+        n, forest = s["n"], m[at_trees:]
+        unit, z = m[3 * d : 4 * d], m[4 * d : 5 * d]
         if n >= sample:
+            scaled(observation, unit, z)
+            total = 0.0
+            for t in range(trees):
+                tree = forest[t * size : (t + 1) * size]
+                total += displaced(tree, int(tree[size - 2]), sample, z)
             score[i] = total / (trees * sample) + outlying(m[:d], m[d : 2 * d], observation)
+            offer(forest, trees, sample, share, z, n, seed)
+        else:
+            m[at_rows + n * d : at_rows + (n + 1) * d] = observation
+        if n == sample - 1:
+            rows = m[at_rows:at_trees]
+            measure(rows, m[5 * d : at_rows], m[2 * d : 3 * d], unit)
+            if params[3] == 1:
+                unit[:] = 1.0
+            for j in range(sample):
+                scaled(rows[j * d : (j + 1) * d], unit, z)
+                offer(forest, trees, sample, share, z, j, seed)
         widen(m[:d], m[d : 2 * d], observation, n == 0)
         s["n"] = n + 1
 
@@ -226,14 +262,13 @@ def update(
 def _memory_width(values: Mapping[str, Any], d: int) -> int:
     sample = values["sample"]
     tree = _NODE * (2 * sample - 1) + sample * d + (sample - 1) * 2 * d + 2
-    return int(2 * d + values["trees"] * tree)
+    return int(5 * d + sample * (d + 1) + values["trees"] * tree)
 
 
 RANDOM_CUT_FOREST = Scorer(
     name="random_cut_forest",
     summary="An observation of several numbers that random cuts would set apart from most others.",
-    use_when="For numbers in one unit, where combinations matter: cuts follow the numbers that spread the most. It "
-    "costs several times what the others do.",
+    use_when="Where combinations of numbers matter, and it may cost several times what the others do.",
     statistic="The share of a sample that it would displace, from 0 to 1, on average; plus, beyond the limits of what "
     "was seen, up to 8: 1 as far outside as they are from each other.",
     reference="S. Guha, N. Mishra, G. Roy, O. Schrijvers, Robust random cut forest based anomaly detection on streams, "
@@ -242,6 +277,7 @@ RANDOM_CUT_FOREST = Scorer(
         Parameter("trees", "int", 30, 1, 1000, "trees", "How many there are."),
         Parameter("sample", "int", 128, 4, 10_000, "observations", "How many a tree has."),
         Parameter("share", "float", 0.1, 1e-4, 1.0, "", "The share of observations that a tree takes in."),
+        Parameter("scale", "choice", "measured", 0, 0, "", "Whether numbers are brought to one scale.", _SCALES),
         Parameter("seed", "int", 1, 0, 2**31 - 1, "", "What decides which ones, and what the cuts are drawn from."),
     ),
     fields=[],

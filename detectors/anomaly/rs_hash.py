@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly.vectors import is_usable, mixed, outlying, selected, widen
+from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
 
@@ -95,22 +95,6 @@ def absorb(counts: FloatArray, grids: FloatArray, stride: int, buckets: int, z: 
             bits += math.log2(product)
             product = 1.0
     return bits + math.log2(product)
-
-
-@kernel
-def measure(rows: FloatArray, column: FloatArray, centre: FloatArray, unit: FloatArray) -> None:
-    """Find the median of each feature and its unit, which is 1 if all values are equal."""
-    window, d = column.size, centre.size
-    for q in range(d):
-        for j in range(window):
-            column[j] = rows[j * d + q]
-        centre[q] = selected(column, window // 2)
-        within = 5.0 * (selected(column, 3 * window // 4) - selected(column, window // 4))
-        unit[q] = selected(column, window - 1) - selected(column, 0)
-        if 0.0 < within < unit[q]:
-            unit[q] = within
-        if unit[q] == 0.0:
-            unit[q] = 1.0
 
 
 @kernel

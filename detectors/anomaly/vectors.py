@@ -9,7 +9,7 @@ from __future__ import annotations
 from detectors.contract import FloatArray
 from detectors.kernel import MAX_ABS, inlined, kernel
 
-__all__ = ["is_usable", "mixed", "outlying", "selected", "widen"]
+__all__ = ["is_usable", "measure", "mixed", "outlying", "selected", "widen"]
 
 _MASK = 0xFFFFFFFF
 
@@ -73,3 +73,23 @@ def selected(values: FloatArray, rank: int) -> float:
         if rank < i:
             right = j
     return float(values[rank])
+
+
+@kernel
+def measure(rows: FloatArray, column: FloatArray, centre: FloatArray, unit: FloatArray) -> None:
+    """Find the median of each feature and its unit, from rows laid end to end; `column` has room for one of each.
+
+    The unit is five interquartile ranges or, if that is less or they are zero, the distance from the lowest to the
+    highest value; 1 if all values are equal.
+    """
+    window, d = column.size, centre.size
+    for q in range(d):
+        for j in range(window):
+            column[j] = rows[j * d + q]
+        centre[q] = selected(column, window // 2)
+        within = 5.0 * (selected(column, 3 * window // 4) - selected(column, window // 4))
+        unit[q] = selected(column, window - 1) - selected(column, 0)
+        if 0.0 < within < unit[q]:
+            unit[q] = within
+        if unit[q] == 0.0:
+            unit[q] = 1.0

@@ -34,7 +34,12 @@ def test_scores_are_the_mean_of_those_of_rrcf_whatever_was_taken_out_again(befor
     x = sample()
     assert {tuple(x[0]), tuple(x[10])} <= set(RRCF)
     once = np.random.default_rng(1).uniform(x.min(axis=0), x.max(axis=0), (before, 3))
-    bank = AnomalyBank(SCORERS["random_cut_forest"], {"trees": 1000, "sample": 64, "share": 1.0}, series=1, dimension=3)
+    bank = AnomalyBank(
+        SCORERS["random_cut_forest"],
+        {"trees": 1000, "sample": 64, "share": 1.0, "scale": "none"},
+        series=1,
+        dimension=3,
+    )
     bank.update(np.zeros(before + 64, dtype=np.int64), np.vstack((once, x)))
     taken_in, found = bank.snapshot(), []
     for probe in RRCF:

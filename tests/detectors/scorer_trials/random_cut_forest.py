@@ -37,28 +37,43 @@ class Node:
 
 
 class RandomCutForest:
-    def __init__(self, trees: int, sample: int, share: float, seed: int) -> None:
-        self.sample, self.share, self.seed, self.n = sample, share, seed, 0
+    def __init__(self, trees: int, sample: int, share: float, scale: str, seed: int) -> None:
+        self.sample, self.share, self.scale, self.seed, self.n = sample, share, scale, seed, 0
+        self.first: list[Vector] = []
         self.roots: list[Leaf | Node | None] = [None] * trees
         self.leaves: list[list[Leaf]] = [[] for _ in range(trees)]
         self.low: Vector = []
         self.high: Vector = []
 
     def update(self, x: Vector) -> float:
-        score = self.score(x) if self.n >= self.sample else math.nan
-        for t, leaves in enumerate(self.leaves):
-            key = mixed(mixed(self.seed, t), self.n)
-            if self.n < self.sample or mixed(key, 0) / 2**32 < self.share:
-                if len(leaves) == self.sample:
-                    self.roots[t] = without(self.roots[t], leaves.pop(0))
-                leaves.append(Leaf(x))
-                self.roots[t] = grown(self.roots[t], leaves[-1], key, 1)
+        score = math.nan
+        if self.n >= self.sample:
+            score = self.score(x)
+            self.offer(x, self.n)
+        else:
+            self.first.append(x)
+        if self.n == self.sample - 1:
+            self.units = [unit(column) if self.scale == "measured" else 1.0 for column in zip(*self.first, strict=True)]
+            for n, row in enumerate(self.first):
+                self.offer(row, n)
         self.low, self.high = list(map(min, self.low or x, x)), list(map(max, self.high or x, x))
         self.n += 1
         return score
 
+    def offer(self, x: Vector, n: int) -> None:
+        for t, leaves in enumerate(self.leaves):
+            key = mixed(mixed(self.seed, t), n)
+            if n < self.sample or mixed(key, 0) / 2**32 < self.share:
+                if len(leaves) == self.sample:
+                    self.roots[t] = without(self.roots[t], leaves.pop(0))
+                leaves.append(Leaf(self.scaled(x)))
+                self.roots[t] = grown(self.roots[t], leaves[-1], key, 1)
+
+    def scaled(self, x: Vector) -> Vector:
+        return [min(max(v, -1e100 * u), 1e100 * u) / u for v, u in zip(x, self.units, strict=True)]
+
     def score(self, x: Vector) -> float:
-        displaced = [expected(root, x, 0.0) for root in self.roots if root]
+        displaced = [expected(root, self.scaled(x), 0.0) for root in self.roots if root]
         return sum(displaced) / len(displaced) / self.sample + max(map(outside, x, self.low, self.high))
 
 
@@ -123,6 +138,12 @@ def without(node: Leaf | Node | None, leaf: Leaf) -> Leaf | Node | None:
     return node
 
 
+def unit(column: tuple[float, ...]) -> float:
+    ordered, n = sorted(column), len(column)
+    within, whole = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
+    return (min(within, whole) if within else whole) or 1.0
+
+
 def outside(value: float, low: float, high: float) -> float:
     beyond = max(low - value, value - high)
     return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
@@ -132,7 +153,7 @@ TRIAL = ScorerTrial(
     twin=RandomCutForest,
     settings=(
         {"trees": 3, "sample": 12},
-        {"trees": 2, "sample": 8, "share": 1.0, "seed": 9},
+        {"trees": 2, "sample": 8, "share": 1.0, "scale": "none", "seed": 9},
     ),
     quick={"trees": 5, "sample": 20, "share": 0.3},
     dimension=3,
