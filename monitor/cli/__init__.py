@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
     "alerts": ("monitor.cli.alerts", "List alerts."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
+    "silence": ("monitor.cli.silence", "Keep alerts quiet for a while."),
     "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
     "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
