@@ -153,7 +153,7 @@ class Router:
         now_ms = self._clock.now_ms()
         sent = dict(self._told())
         self._following.open()
-        latest = {row["alert_id"]: row for row in self._following.new()}
+        rows = self._following.new()
         self._dispatcher = Dispatcher(
             self._plan.root,
             self._plan.targets,
@@ -164,8 +164,10 @@ class Router:
             now_ms,
         )
         firing = {fingerprint for last in sent.values() for fingerprint in last.firing}
-        for row in latest.values():
-            if row["state"] != "resolved" or Told(json.loads(row["labels"]), 0).fingerprint in firing:
+        latest = {row["alert_id"]: row for row in rows if row["state"] in TOLD_STATES}
+        for row in rows:
+            # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
+            if (row is latest.get(row["alert_id"]) and row["state"] != "resolved") or _fingerprint(row) in firing:
                 self._take(row, now_ms)
 
     def step(self) -> int:
@@ -260,7 +262,7 @@ class Router:
         self._forget_ms = now_ms + FORGET_EVERY_MS
         assert self._dispatcher is not None
         grouped = {fingerprint for group in self._dispatcher.groups for fingerprint in group.alerts}
-        kept = {name for name, alert in self._alerts.items() if name in grouped or alert.row["state"] != "resolved"}
+        kept = {name for name, alert in self._alerts.items() if name in grouped or not alert.ends_ms}
         self._alerts = {name: self._alerts[name] for name in kept}
         self._names = {alert_id: name for alert_id, name in self._names.items() if name in kept}
         oldest_ms: dict[str, int] = {}
@@ -377,3 +379,7 @@ class Router:
         while self._unwritten:
             self._store.append(*self._unwritten[0])
             self._unwritten.pop(0)
+
+
+def _fingerprint(row: Row) -> str:
+    return Told(json.loads(row["labels"]), 0).fingerprint

@@ -190,6 +190,24 @@ def test_a_restart_tells_nobody_again_and_what_ended_meanwhile_is_told() -> None
     assert len(world.mail.received) == 3
 
 
+def test_labels_that_changed_while_the_service_was_down_end_the_alert_under_the_former_ones() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(31)
+    world.happens("a", "updated", severity="critical")
+    world.router = world.started()
+    world.passes(31)
+    told = [[(alert.status, alert.labels["severity"]) for alert in said.alerts] for said in world.mail.received]
+    assert [sorted(said) for said in told[1:]] == [[("firing", "critical"), ("resolved", "warning")]]
+    world.happens("a", "resolved", severity="critical")
+    world.passes(400)
+    ended_ms = world.clock.now_ms()
+    world.happens("b")
+    world.passes(120)
+    begins_ms = world.store.read(Query("checkpoints", where={"stage": "route", "name": "fraud"}))["position"]
+    assert begins_ms.tolist() == [ended_ms], "the alert under its former labels is forgotten, too"
+
+
 def test_history_pages_nobody() -> None:
     world = World(open_at_once=False)
     world.happens("old")
