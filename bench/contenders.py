@@ -175,7 +175,7 @@ FROUROS: dict[str, tuple[str, int]] = {
 """frouros' detectors: domain, slowness. (Its Bayesian one needs 5 ms an observation.)"""
 
 _BASELINE = ("mean", "sd")
-_SLOW = {"bocpd": 100, "kswin": 10}
+_SLOW = {"bocpd": 10, "kswin": 2}
 
 
 def ours(name: str, detector: Detector, params: Mapping[str, Any] | None = None) -> list[Contender]:
