@@ -32,7 +32,7 @@ __all__ = ["BOCPD"]
 _MODELS = ("rank", "normal", "bernoulli")
 _EDGES = 64  # of the bins that ranks are taken from
 _FIELDS = 6  # of a run: start, weight, mean (or number of ones), beta, its logarithm, the last logarithm of a density
-_KAPPA, _ALPHA, _BETA = 0.1, 2.0, 2.0  # prior: the mean within some 3 sd, the sd around 1
+_KAPPA, _ALPHA, _BETA = 1.0, 2.0, 2.0  # prior: the sd is around 1, and the mean about as far from 0
 _ONES = 0.5  # prior of the rate: Jeffreys'
 _FARTHEST = 1e6  # sd; what is further away counts as that far, so that no square overflows
 _HALF_LOG_2_PI = 0.9189385332046727
@@ -230,10 +230,10 @@ BOCPD = Detector(
     "often as `expected_run` says. An observation costs about a microsecond, ten times as much as with `conformal`, "
     "which finds the same as soon. model=normal is for values that are normal, model=bernoulli for 0 and 1: it needs "
     "no warm-up, and half the time to find an error rate that rises from 0.2 to 0.5.",
-    false_alarms="One in two to three times `expected_run / (1 - threshold)` observations (measured where that is from "
-    "1,000 to 100,000) if they are what the model says; with model=rank that is any independent draws from one "
-    "distribution. With the defaults 7 in 15 million normal, uniform, exponential, Student-t(3) and 0/1 values. With "
-    "model=normal 420 in 400,000 exponential values, and 490 in as many Student-t(3) values.",
+    false_alarms="About one in `expected_run / (1 - threshold)` observations if they are what the model says: 0.9 to "
+    "1.6 times as many were measured where that is from 1,000 to 100,000. With model=rank it is so for any independent "
+    "draws from one distribution: by default 10 in 15 million normal, uniform, exponential, Student-t(3) and 0/1 "
+    "values. With model=normal 410 in 400,000 exponential values, and 480 in as many Student-t(3) values.",
     statistic="The probability that the current run began within the last `longest` observations; below zero if the "
     "mean has fallen since. Compared with `threshold`. After a change of nothing but the spread the sign is that of "
     "chance.",
@@ -243,7 +243,7 @@ BOCPD = Detector(
         Parameter("model", "choice", "rank", 0, 0, "", "What values are, once a run is known.", _MODELS),
         Parameter("expected_run", "float", 1e4, 2.0, 1e15, "observations", "From one change to the next, a priori."),
         Parameter("threshold", "float", 0.99, 0.01, 1.0 - 1e-9, "probability", "Of a change, that is an alarm."),
-        Parameter("longest", "int", 1000, 4, 1e5, "observations", "Runs that are longer count as one."),
+        Parameter("longest", "int", 2000, 4, 1e5, "observations", "Runs that are longer count as one."),
         Parameter("resolution", "int", 8, 2, 1000, "runs", "How many are told apart between a length and its double."),
         Parameter("warm_up", "int", 500, 4, 1e5, "observations", "How many to learn the scale of values from."),
         Parameter("seed", "int", 0, 0, 2**31 - 1, "", "Of the generator that breaks ties of ranks."),

@@ -11,7 +11,7 @@ from tests.detectors.ranks import Ranks
 from tests.detectors.trial import Trial
 
 EDGES = 64
-KAPPA, ALPHA, BETA, ONES = 0.1, 2.0, 2.0, 0.5
+KAPPA, ALPHA, BETA, ONES = 1.0, 2.0, 2.0, 0.5
 
 
 def log_sum(logs: list[float]) -> float:
