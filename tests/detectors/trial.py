@@ -85,3 +85,16 @@ class ScorerTrial:
 def signed(up: float, down: float) -> float:
     """The larger of two statistics, negative if it is the second."""
     return up if up >= down else -down
+
+
+def outside(value: float, low: float, high: float) -> float:
+    """What scorers of vectors add to a score for a number beyond the limits of what was seen."""
+    beyond = max(low - value, value - high)
+    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
+
+
+def centre_and_unit(column: tuple[float, ...]) -> tuple[float, float]:
+    """The median of a number, and the unit that it is measured in."""
+    ordered, n = sorted(column), len(column)
+    within, whole = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
+    return ordered[n // 2], (min(within, whole) if within else whole) or 1.0

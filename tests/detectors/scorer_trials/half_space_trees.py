@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from detectors.anomaly.vectors import mixed
-from tests.detectors.trial import ScorerTrial
+from tests.detectors.trial import ScorerTrial, outside
 
 Rows = list[list[float]]
 
@@ -42,11 +42,6 @@ class HalfSpaceTrees:
             emptiest = math.log2(0.5 / window)
             within = (depth - sum(logs) / len(logs)) / (depth - emptiest)
         return within + max(map(outside, x, self.low, self.high))
-
-
-def outside(value: float, low: float, high: float) -> float:
-    beyond = max(low - value, value - high)
-    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
 
 
 def box(rows: Rows, key: int, reach: float) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from detectors.anomaly.vectors import mixed
-from tests.detectors.trial import ScorerTrial
+from tests.detectors.trial import ScorerTrial, outside
 
 
 class Loda:
@@ -79,11 +79,6 @@ def dot(weights: dict[int, float], z: list[float]) -> float:
 def centre_and_scale(column: tuple[float, ...]) -> tuple[float, float]:
     ordered, n = sorted(column), len(column)
     return ordered[n // 2], ordered[3 * n // 4] - ordered[n // 4] or ordered[-1] - ordered[0] or 1.0
-
-
-def outside(value: float, low: float, high: float) -> float:
-    beyond = max(low - value, value - high)
-    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
 
 
 TRIAL = ScorerTrial(

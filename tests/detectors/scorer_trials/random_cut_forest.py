@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from detectors.anomaly.vectors import mixed
-from tests.detectors.trial import ScorerTrial
+from tests.detectors.trial import ScorerTrial, centre_and_unit, outside
 
 Vector = list[float]
 
@@ -53,7 +53,10 @@ class RandomCutForest:
         else:
             self.first.append(x)
         if self.n == self.sample - 1:
-            self.units = [unit(column) if self.scale == "measured" else 1.0 for column in zip(*self.first, strict=True)]
+            self.units = [
+                centre_and_unit(column)[1] if self.scale == "measured" else 1.0
+                for column in zip(*self.first, strict=True)
+            ]
             for n, row in enumerate(self.first):
                 self.offer(row, n)
         self.low, self.high = list(map(min, self.low or x, x)), list(map(max, self.high or x, x))
@@ -136,17 +139,6 @@ def without(node: Leaf | Node | None, leaf: Leaf) -> Leaf | Node | None:
             return lower or upper
         node.lower, node.upper = lower, upper
     return node
-
-
-def unit(column: tuple[float, ...]) -> float:
-    ordered, n = sorted(column), len(column)
-    within, whole = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
-    return (min(within, whole) if within else whole) or 1.0
-
-
-def outside(value: float, low: float, high: float) -> float:
-    beyond = max(low - value, value - high)
-    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
 
 
 TRIAL = ScorerTrial(

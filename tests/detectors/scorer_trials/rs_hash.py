@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from detectors.anomaly.vectors import mixed
-from tests.detectors.trial import ScorerTrial
+from tests.detectors.trial import ScorerTrial, centre_and_unit, outside
 
 Vector = list[float]
 
@@ -82,19 +82,8 @@ class Grid:
         return key
 
 
-def centre_and_unit(column: tuple[float, ...]) -> tuple[float, float]:
-    ordered, n = sorted(column), len(column)
-    within, whole = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
-    return ordered[n // 2], (min(within, whole) if within else whole) or 1.0
-
-
 def differ(old: tuple[float, float], new: tuple[float, float]) -> bool:
     return abs(new[0] - old[0]) > old[1] or new[1] > 2 * old[1] or old[1] > 2 * new[1]
-
-
-def outside(value: float, low: float, high: float) -> float:
-    beyond = max(low - value, value - high)
-    return 8 * (beyond / (beyond + high - low)) ** 3 if beyond > 0 else 0.0
 
 
 TRIAL = ScorerTrial(
