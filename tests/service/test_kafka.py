@@ -342,7 +342,8 @@ class _Hindered:
     """A store of which writing panes waits, or fails, for as long as ``hindered``."""
 
     def __init__(self, store: Store, *, fails: bool) -> None:
-        self.migrate, self.read, self._store, self._fails = store.migrate, store.read, store, fails
+        self.migrate, self.read, self.refresh = store.migrate, store.read, store.refresh
+        self._store, self._fails = store, fails
         self.hindered, self.free = threading.Event(), threading.Event()
 
     def append(self, table: str, columns: Mapping[str, Any], token: str) -> None:
