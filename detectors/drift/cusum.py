@@ -33,13 +33,30 @@ _CLIP = 2.0  # sd
 
 
 @kernel
-def learn(n: int, mean: float, squares: float, x: float) -> tuple[int, float, float]:
-    """Absorb `x` into the count, the mean and the sum of squared deviations (Welford 1962)."""
-    n += 1
-    deviation = x - mean
-    mean += deviation / n
-    squares += deviation * (x - mean)
-    return n, mean, squares
+def forget(s: Any) -> None:
+    """Begin anew."""
+    s["n"], s["mean"], s["squares"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0
+
+
+@kernel
+def learn(s: Any, warm_up: float, x: float) -> tuple[float, float]:
+    """Absorb `x` into the baseline (Welford 1962): return mean and sd, which is 0 as long as there is none."""
+    s["n"] += 1
+    deviation = x - s["mean"]
+    s["mean"] += deviation / s["n"]
+    s["squares"] += deviation * (x - s["mean"])
+    if s["n"] >= warm_up:
+        s["sd"] = math.sqrt(s["squares"] / (s["n"] - 1))
+    return s["mean"], s["sd"]
+
+
+@kernel
+def run(s: Any, warm_up: float, x: float) -> tuple[float, float]:
+    """Absorb `x` into the running mean: return it and 1, or 0 during the warm-up."""
+    s["n"] += 1
+    s["mean"] += (x - s["mean"]) / s["n"]
+    s["sd"] = 1.0 if s["n"] > warm_up else 0.0
+    return s["mean"], s["sd"]
 
 
 @kernel
@@ -49,7 +66,7 @@ def step(high: float, low: float, k: float, clip: float, z: float) -> tuple[floa
 
 
 @kernel
-def update(  # noqa: PLR0912 -- the fields of a row are read and written one by one
+def update(
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -67,38 +84,32 @@ def update(  # noqa: PLR0912 -- the fields of a row are read and written one by 
     given_mean, given_sd = params[4], params[5]
     given = not math.isnan(given_sd)
     clip, raw = _CLIP if params[7] == 0 else math.inf, params[7] == 2
-    n, mean, squares, sd, high, low, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
+    mean, sd, high, low, drifted = 0.0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
             if row >= 0:
-                s = state[row]
-                s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
-                s["high"], s["low"], s["drifted"] = high, low, drifted
+                state[row]["high"], state[row]["low"] = high, low
             row = series[i]
             s = state[row]
-            n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
-            high, low, drifted = s["high"], s["low"], s["drifted"]
+            mean, sd, high, low, drifted = s["mean"], s["sd"], s["high"], s["low"], s["drifted"]
         score[i] = 0.0
         flag[i] = OK
         if not abs(x[i]) <= MAX_ABS:
             state[row]["skipped"] += 1
             continue
         if drifted == 1:
-            n, mean, squares, sd, high, low, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
+            forget(state[row])
+            mean, sd, high, low, drifted = 0.0, 0.0, 0.0, 0.0, 0
         if given:
             mean, sd = given_mean, given_sd
         if raw:
-            n += 1
-            mean += (x[i] - mean) / n
-            sd = 1.0 if n > warm_up else 0.0
+            mean, sd = run(state[row], warm_up, x[i])
             high, low = step(high, low, k, clip, x[i] - mean)
         elif sd > 0.0:
             high, low = step(high, low, k, clip, (x[i] - mean) / sd)
         else:
-            n, mean, squares = learn(n, mean, squares, x[i])
-            if n >= warm_up:
-                sd = math.sqrt(squares / (n - 1))
+            mean, sd = learn(state[row], warm_up, x[i])
             continue
         up = high if look_up else 0.0
         down = low if look_down else 0.0
@@ -106,11 +117,10 @@ def update(  # noqa: PLR0912 -- the fields of a row are read and written one by 
         if sd > 0.0 and max(up, down) > warning:
             flag[i] = WARNING
             if max(up, down) > h:
-                drifted, flag[i] = 1, DRIFT
+                flag[i] = DRIFT
+                state[row]["drifted"] = drifted = 1
     if row >= 0:
-        s = state[row]
-        s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
-        s["high"], s["low"], s["drifted"] = high, low, drifted
+        state[row]["high"], state[row]["low"] = high, low
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:

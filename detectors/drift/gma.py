@@ -31,41 +31,41 @@ _SCORES = ("clipped", "plain", "raw")
 _CLIP = 3.0  # sd
 
 
-@inlined
-def learn(
-    n: int,
-    mean: float,
-    sd: float,
-    left: int,
-    total: float,
-    spread: float,
-    least: int,
-    x: float,
-) -> tuple[int, float, float, int, float, float]:
-    """Absorb `x` into the baseline: return the first six arguments, brought up to date.
+@kernel
+def forget(s: Any) -> None:
+    """Begin anew."""
+    s["n"], s["mean"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0
 
-    The baseline is of `n` observations. Of those since, the sum of their deviations from its mean is `total`, that of
-    the squares of these `spread`. When none is `left` to wait for they are merged into it (Chan, Golub and LeVeque
-    1983): `least` at first, then an eighth of what there is, or one as long as all are equal.
+
+@inlined
+def merge(s: Any, mean: float, total: float, spread: float, least: int) -> tuple[float, float, int]:
+    """Merge what came since the last time into the baseline (Chan, Golub and LeVeque 1983).
+
+    These are `least` observations at first, then an eighth of what there is, or one as long as all are equal; the sum
+    of their deviations from the mean is `total`, that of the squares of these `spread`. Return mean, sd, and how many
+    there are to be next time.
     """
-    if left == 0:
-        mean, left = x, least  # what deviations are from until there is a mean
-    total += x - mean
-    spread += (x - mean) * (x - mean)
-    left -= 1
-    if left == 0:
-        new = least if n == 0 else 1 if sd == 0.0 else (n + 7) // 8
-        count, gap = n + new, total / new
-        share = new / count
-        squares = sd * sd * (n - 1) + max(0.0, spread - total * gap) + gap * gap * n * share
-        n, mean, total, spread = count, mean + gap * share, 0.0, 0.0
-        sd = math.sqrt(squares / (n - 1)) if n > 1 else 0.0
-        left = 1 if sd == 0.0 else (n + 7) // 8
-    return n, mean, sd, left, total, spread
+    n, sd = s["n"], s["sd"]
+    new = least if n == 0 else 1 if sd == 0.0 else (n + 7) // 8
+    count, gap = n + new, total / new
+    share = new / count
+    squares = sd * sd * (n - 1) + max(0.0, spread - total * gap) + gap * gap * n * share
+    s["n"], s["mean"] = count, mean + gap * share
+    s["sd"] = math.sqrt(squares / (count - 1)) if count > 1 else 0.0
+    return s["mean"], s["sd"], 1 if s["sd"] == 0.0 else (count + 7) // 8
 
 
 @kernel
-def update(  # noqa: PLR0915 -- the fields of a row are read and written one by one
+def run(s: Any, min_instances: int, x: float) -> tuple[float, float]:
+    """Absorb `x` into the running mean: return it and 1, or 0 during the warm-up."""
+    s["n"] += 1
+    s["mean"] += (1.0 / s["n"]) * (x - s["mean"])
+    s["sd"] = 1.0 if s["n"] >= min_instances else 0.0
+    return s["mean"], s["sd"]
+
+
+@kernel
+def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes it fast
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -83,53 +83,52 @@ def update(  # noqa: PLR0915 -- the fields of a row are read and written one by 
     given_mean, given_sd = params[4], params[5]
     given = not math.isnan(given_sd)
     clip, raw = _CLIP if params[6] == 0 else math.inf, params[6] == 2
-    n, mean, sd = 0, 0.0, 0.0
-    left, total, spread, average = 0, 0.0, 0.0, 0.0
-    drifted = 0
+    mean, sd, left, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
             if row >= 0:
                 s = state[row]
-                s["n"], s["mean"], s["sd"] = n, mean, sd
                 s["left"], s["total"], s["spread"], s["average"] = left, total, spread, average
-                s["drifted"] = drifted
             row = series[i]
             s = state[row]
-            n, mean, sd = s["n"], s["mean"], s["sd"]
-            left, total, spread, average = s["left"], s["total"], s["spread"], s["average"]
-            drifted = s["drifted"]
-        score[i] = 0.0
-        flag[i] = OK
+            mean, sd, left, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
+            average, drifted = s["average"], s["drifted"]
+        score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
             state[row]["skipped"] += 1
             continue
         if drifted == 1:
-            n, mean, sd, left, total, spread = 0, 0.0, 0.0, 0, 0.0, 0.0
-            average, drifted = 0.0, 0
+            forget(state[row])
+            mean, sd, left, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
         if raw:
-            n += 1
-            mean += (1.0 / n) * (x[i] - mean)
+            mean, sd = run(state[row], min_instances, x[i])
             deviation = x[i] - mean
-            sd = 1.0 if n >= min_instances else 0.0
-        elif given:
-            deviation, sd = (x[i] - given_mean) / given_sd, given_sd
         else:
-            before, baseline_sd = mean, sd
-            n, mean, sd, left, total, spread = learn(n, mean, sd, left, total, spread, min_instances, x[i])
-            if baseline_sd == 0.0:
-                continue
-            deviation = (x[i] - before) / baseline_sd
+            if not given and left == 0:
+                # What deviations are from until there is a mean.
+                state[row]["mean"] = mean = x[i]
+                left = min_instances
+            gap, unit = (x[i] - given_mean, given_sd) if given else (x[i] - mean, sd)
+            if not given:
+                total += gap
+                spread += gap * gap
+                left -= 1
+                if left == 0:
+                    mean, sd, left = merge(state[row], mean, total, spread, min_instances)
+                    total, spread = 0.0, 0.0
+                if unit == 0.0:
+                    continue
+            deviation = gap / unit
         average = alpha * average + (1.0 - alpha) * max(-clip, min(clip, deviation))
         score[i] = average
         beyond = max(average if look_up else 0.0, -average if look_down else 0.0)
-        if sd > 0.0 and beyond > threshold:
-            drifted, flag[i] = 1, DRIFT
+        if beyond > threshold and (sd > 0.0 or given):
+            flag[i] = DRIFT
+            state[row]["drifted"] = drifted = 1
     if row >= 0:
         s = state[row]
-        s["n"], s["mean"], s["sd"] = n, mean, sd
         s["left"], s["total"], s["spread"], s["average"] = left, total, spread, average
-        s["drifted"] = drifted
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
