@@ -25,7 +25,9 @@ __all__ = ["command"]
 
 @click.command("detect")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--column", required=True, help="The column to look at.")
+@click.option(
+    "--column", "columns", multiple=True, required=True, help="The column to look at; of a vector, each of its columns."
+)
 @click.option("--detector", required=True, help="adwin, cusum, robust_z …; see `leeway detectors`.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--warnings", is_flag=True, help="Print warnings as well as drifts.")
@@ -36,17 +38,17 @@ def command(
     ctx: click.Context,
     file: Path,
     *,
-    column: str,
+    columns: tuple[str, ...],
     detector: str,
     settings: tuple[str, ...],
     warnings: bool,
     fail_on_alert: bool,
     json_: bool,
 ) -> None:
-    """Run a detector over a column of FILE (CSV, Parquet or JSON lines), top to bottom.
+    """Run a detector over a column of FILE (CSV, Parquet or JSON lines), or a scorer over several, top to bottom.
 
     Prints one JSON object per drift or anomaly: the row's index, counted from 0, and the detector's score there, with
-    the level of an anomaly. Values that are missing or no numbers are left out, and counted on stderr.
+    the level of an anomaly. Rows in which a value is missing or no number are left out, and counted on stderr.
     """
     import numpy as np
 
@@ -59,17 +61,22 @@ def command(
     from monitor.errors import InputError
 
     parameters = _parameters(settings)
+    if len(columns) > 1 and not (detector in SCORERS and SCORERS[detector].vectors):
+        several = ", ".join(name for name, scorer in SCORERS.items() if scorer.vectors)
+        raise InputError(f"{detector} takes one column; {several} take several")
     try:
-        bank = bank_of(detector, parameters)
+        bank = bank_of(detector, parameters, len(columns))
         bank.resize(1)
     except ParameterError as error:
         raise InputError(str(error)) from error
     except UnknownDetectorError as error:
         message = str(error) if is_rivers(detector) else _unknown(detector, [*DETECTORS, *SCORERS])
         raise InputError(message) from error
-    values = _values(read_dataset(file), column)
-    usable = np.flatnonzero(np.isfinite(values))
-    found = _anomalies(bank, values[usable]) if isinstance(bank, AnomalyBank) else _changes(bank, values[usable])
+    dataset = read_dataset(file)
+    values = np.stack([_values(dataset, column) for column in columns], axis=1)
+    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    seen = values[usable]
+    found = _anomalies(bank, seen) if isinstance(bank, AnomalyBank) else _changes(bank, seen[:, 0])
     fired = [row for row in found if row["status"] != "warning"]
     for row in found if warnings else fired:
         as_json(row | {"index": int(usable[row["index"]])})

@@ -74,6 +74,24 @@ def test_an_anomaly_is_printed_with_its_score_and_level(tmp_path: Path, leeway: 
     assert said.err == "1000 values, 0 skipped, 1 anomalies\n"
 
 
+def test_a_scorer_of_vectors_looks_at_several_columns_of_a_row(tmp_path: Path, leeway: Console) -> None:
+    rng = np.random.default_rng(7)
+    same = rng.normal(0.0, 5.0, 3000)
+    other = same + rng.normal(0.0, 0.5, 3000)
+    other[2500] = -same[2500] + 20.0
+    file = tmp_path / "rows.csv"
+    rows = [f"{a},{b}" for a, b in zip(same, other, strict=True)]
+    rows[10] = "1.0,"
+    file.write_text("a,b\n" + "\n".join(rows) + "\n")
+    asked = ("detect", file, "--column", "a", "--column", "b", "--detector")
+    said = leeway(*asked, "half_space_trees", "--set", "false_alarm_rate=1e-3")
+    assert 2500 in [line["index"] for line in said.lines]
+    assert said.err.startswith("2999 values, 1 skipped, ")
+    refused = leeway(*asked, "robust_z")
+    assert refused.code == 2
+    assert "robust_z takes one column; half_space_trees" in refused.err
+
+
 def test_a_drift_fails_when_that_is_asked_for(tmp_path: Path, leeway: Console) -> None:
     file = write(tmp_path, "csv", VALUES)
     asked = ("detect", file, "--column", "x", "--fail-on-alert", "--detector")
