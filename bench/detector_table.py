@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,13 @@ def _delay(cell: dict[str, Any] | None) -> str:
     return "missed" if cell["mean"] is None else f"{cell['mean']:.0f} ({cell['bound']:.0f}){missed}"
 
 
+def _rounded(value: Any) -> Any:
+    """Keep four digits of each number: what is read by people and compared by version control."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -260,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=400, help="for each change, for the fastest")
     parser.add_argument("--quick", action="store_true", help="a tenth of both")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="keep the same JSON, for the pages of detectors")
     options = parser.parse_args(arguments)
     if options.set and len(options.only) != 1:
         parser.error("--set wants --only and one detector")
@@ -276,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.update(task, description=f"{contender.whose} {contender.name}")
             step = partial(progress.advance, task)
             rows.append(measured(contender, options.observations // part, options.trials // part, step))
+    if options.write:
+        text = ",\n".join(json.dumps(_rounded(row), ensure_ascii=False) for row in rows)
+        options.write.write_text(f'{{"rows": [\n{text}\n]}}\n', encoding="utf-8")
     print(json.dumps({"rows": rows}) if options.json else "\n".join(lines(rows)))
     return 0
 

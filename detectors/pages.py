@@ -1,7 +1,8 @@
 """Documentation of detectors and scorers, from their descriptions: ``python -m detectors.pages docs/detectors``.
 
-What an observation costs is measured, not described: ``python -m bench.detectors --write docs/detectors/measured.json``
-leaves it where the pages are made.
+What an observation costs and how a detector behaves is measured, not described: ``python -m bench.detectors --write
+docs/detectors/measured.json`` and ``python -m bench.detector_table --write docs/detectors/behaviour.json`` leave it
+where the pages are made.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from detectors.anomaly import SCORERS, with_levels
 from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_WIDTH
+from detectors.behaviour import behaviour_page, measured_tables
 from detectors.contract import Described, Detector, Parameter, Scorer
 from detectors.drift import DETECTORS
 
@@ -23,28 +25,33 @@ __all__ = ["main", "pages"]
 _DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1; 1 is an error"}
 
 
-def pages(measured: Mapping[str, Any]) -> dict[str, str]:
+def pages(measured: Mapping[str, Any], behaviour: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the text of every page by its file's name.
 
     Parameters
     ----------
     measured : mapping
         What ``bench.detectors`` found, by the name of the detector or scorer.
+    behaviour : sequence of mapping
+        The rows that ``bench.detector_table`` found.
 
     Examples
     --------
-    >>> pages({})["cusum.md"].splitlines()[0]
+    >>> pages({}, [])["cusum.md"].splitlines()[0]
     '# `cusum`'
     """
     described: dict[str, Described] = {**DETECTORS, **SCORERS}
-    texts = {f"{name}.md": _joined(_page(entry, measured.get(name))) for name, entry in described.items()}
-    return {"README.md": _joined(_index()), **texts}
+    texts = {f"{name}.md": _joined(_page(entry, measured.get(name), behaviour)) for name, entry in described.items()}
+    return {"README.md": _joined(_index()), "behaviour.md": _joined(behaviour_page(behaviour)), **texts}
 
 
 def main(folder: Path) -> None:
     """Write every page into `folder`, and remove those of detectors that are no more."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = pages(json.loads((folder / "measured.json").read_text(encoding="utf-8")))
+    measured, behaviour = (
+        json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("measured", "behaviour")
+    )
+    wanted = pages(measured, behaviour["rows"])
     for page in folder.glob("*.md"):
         if page.name not in wanted:
             page.unlink()
@@ -58,7 +65,10 @@ def _joined(paragraphs: Iterator[str]) -> str:
 
 def _index() -> Iterator[str]:
     yield "# Detectors and scorers, one by one"
-    yield "These pages are written from the code by `make docs`. [Which to take](../detectors.md) is a page of its own."
+    yield (
+        "These pages are written from the code by `make docs`. [Which to take](../detectors.md) is a page of its own, "
+        "and so is [how they behave](behaviour.md): false alarms and delays, measured beside those of other projects."
+    )
     yield "\n".join(["| detector of change | finds |", "|---|---|", *map(_row, DETECTORS.values())])
     if SCORERS:
         yield "\n".join(["| scorer of anomalies | finds |", "|---|---|", *map(_row, SCORERS.values())])
@@ -68,13 +78,16 @@ def _row(entry: Described) -> str:
     return f"| [`{entry.name}`]({entry.name}.md) | {entry.summary} |"
 
 
-def _page(entry: Described, measured: Mapping[str, Any] | None) -> Iterator[str]:
+def _page(
+    entry: Described, measured: Mapping[str, Any] | None, behaviour: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     yield f"# `{entry.name}`"
     yield entry.summary
     yield f"**When to use it.** {entry.use_when}"
     yield f"**How it works.** {_explanation(entry)}"
     if isinstance(entry, Detector):
         yield f"**False alarms.** {entry.false_alarms}"
+        yield from measured_tables(entry.name, behaviour)
         yield f"**Values.** {_DOMAINS[entry.domain].capitalize()}."
     yield f"**Score.** {entry.statistic}"
     yield f"**Cost.** {_cost(entry, measured)}"
@@ -97,7 +110,7 @@ def _cost(entry: Described, measured: Mapping[str, Any] | None) -> str:
     peers = {"river": "river's", "moa": "MOA's"}
     beside = [f"{whose} {_time(best[peer])}" for peer, whose in peers.items() if peer in best]
     compared = f"; {', '.join(beside)}" if beside else ""
-    mine = f"{_time(best['many'])} for an observation{kind}, in batches, on one core"
+    mine = f"{_time(best['many'] if 'many' in best else best['one'])} for an observation{kind}, in batches, on one core"
     return f"{mine}{compared} ([measured](../benchmarks.md))."
 
 

@@ -54,9 +54,9 @@ def test_detectors_prints_what_each_costs_beside_river_and_whether_that_is_enoug
     found = json.loads(last)
     assert json.loads(written.read_text()) == found
     assert list(found) == ["page_hinkley", "robust_z"]
-    assert head.split()[-5:] == ["MOA", "frouros", "Online/river", "memory", "target"]
+    assert head.split()[-5:] == ["frouros", "CapyMOA", "Online/river", "memory", "target"]
     cost = found["page_hinkley"]
-    assert set(cost["best_ns"]) == {"many", "one", "online", "river"}
+    assert set(cost["best_ns"]) == {"many", "random", "one", "online", "river"}
     assert all(0.0 < cost["best_ns"][way] <= cost["median_ns"][way] for way in cost["best_ns"])
     # A row of state, and what belongs to all thousand series.
     assert 0 <= cost["memory_bytes"] - find("page_hinkley").dtype.itemsize < 6

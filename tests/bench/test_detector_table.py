@@ -14,7 +14,7 @@ from tests.services.peers import Frouros, Moa
 
 GAUSSIAN = IN_CONTROL[0]
 ONE_SD = next(change for change in CHANGES if change.name == "+1 sd")
-TOLD = Ours("leeway, told", "cusum", "real", params={"h": 10.0}, told=("mean", "sd"))
+TOLD = Ours("leeway, told", "cusum", "real", params={"k": 0.5, "h": 10.0, "scores": "plain"}, told=("mean", "sd"))
 
 
 def test_who_always_fires_has_no_delay_and_who_never_does_no_alarm() -> None:

@@ -10,29 +10,47 @@ from pathlib import Path
 from detectors.pages import main, pages
 
 DOCS = Path(__file__).parents[2] / "docs"
-MEASURED = DOCS / "detectors" / "measured.json"
+MEASURED = json.loads((DOCS / "detectors" / "measured.json").read_text())
+BEHAVIOUR = json.loads((DOCS / "detectors" / "behaviour.json").read_text())["rows"]
 
 
 def test_every_page_is_as_the_code_has_it() -> None:
     written = {page.name: page.read_text(encoding="utf-8") for page in (DOCS / "detectors").glob("*.md")}
-    assert written == pages(json.loads(MEASURED.read_text())), "run: make docs"
+    assert written == pages(MEASURED, BEHAVIOUR), "run: make docs"
 
 
 def test_writing_pages_removes_those_of_detectors_that_are_no_more(tmp_path: Path) -> None:
-    shutil.copy(MEASURED, tmp_path)
+    for file in (DOCS / "detectors").glob("*.json"):
+        shutil.copy(file, tmp_path)
     (tmp_path / "gone.md").write_text("# `gone`\n")
     main(tmp_path)
-    assert {page.name for page in tmp_path.glob("*.md")} == set(pages({}))
+    assert {page.name for page in tmp_path.glob("*.md")} == set(pages({}, []))
 
 
 def test_a_page_says_what_was_measured_beside_peers_or_that_nothing_was() -> None:
     found = {"adwin": {"best_ns": {"many": 18.4, "river": 120.0, "moa": 186.0}}, "kswin": {"best_ns": {"many": 1400.0}}}
     assert (
         "**Cost.** 18 ns for an observation, in batches, on one core; river's 120 ns, MOA's 186 ns"
-        in pages(found)["adwin.md"]
+        in pages(found, [])["adwin.md"]
     )
-    assert "**Cost.** 1.4 µs for an observation, in batches, on one core ([measured]" in pages(found)["kswin.md"]
-    assert "**Cost.** Not measured yet." in pages({})["adwin.md"]
+    assert "**Cost.** 1.4 µs for an observation, in batches, on one core ([measured]" in pages(found, [])["kswin.md"]
+    assert "**Cost.** Not measured yet." in pages({}, [])["adwin.md"]
+
+
+def test_what_was_measured_stands_on_the_page_of_each_detector_and_on_that_of_all() -> None:
+    alarms = {"gaussian": {"per_100k": 0.25, "low": 0.1, "high": 12.3}, "0/1": {"error": "ValueError"}}
+    delays = {"+1 sd": {"mean": 34.6, "bound": 25.2, "missed": 0.031}, "+2 sd": {"mean": None, "missed": 1.0}}
+    rows = [
+        {"whose": "leeway", "name": "cusum", "false_alarms": alarms, "delays": delays},
+        {"whose": "leeway, told", "name": "cusum", "false_alarms": {}, "delays": {}},
+        {"whose": "MOA", "name": "CusumDM", "false_alarms": {}, "delays": {}},
+    ]
+    mine, everyone = (pages({}, rows)[name] for name in ("cusum.md", "behaviour.md"))
+    assert "| as it is | 0.25 (0.1 to 12) | error |\n| told mean and sd | – | – |" in mine
+    assert "| as it is | 35 (25), 3% missed | missed |" in mine
+    assert "| leeway `cusum` | 0.25 (0.1 to 12) | error |" in everyone
+    assert "| MOA `CusumDM` | – | – |" in everyone
+    assert "Measured**" not in pages({}, rows)["adwin.md"]
 
 
 def test_the_examples_run() -> None:
