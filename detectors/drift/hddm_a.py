@@ -39,7 +39,7 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    Squares are compared, so that one root and two divisions an observation are what bounds the time.
+    Squares are compared, so that one root and one division an observation are what bounds the time.
     """
     cut_bound = math.sqrt(0.5 * math.log(1.0 / params[0]))
     drift = 0.5 * math.log(2.0 / params[0])
@@ -59,21 +59,30 @@ def update(
         mean = s["mean"] + (x[i] - s["mean"]) * per_n
         bound = cut_bound * math.sqrt(per_n)
         s["n"], s["mean"] = n, mean
-        if n == 1 or mean + bound <= s["low"]:
-            s["low"], s["low_mean"], s["low_per_n"] = mean + bound, mean, per_n
-        if n == 1 or mean - bound >= s["high"]:
-            s["high"], s["high_mean"], s["high_per_n"] = mean - bound, mean, per_n
-        up = max(mean - s["low_mean"], 0.0) if look_up else 0.0
-        down = max(s["high_mean"] - mean, 0.0) if look_down else 0.0
-        up_spread, down_spread = s["low_per_n"] - per_n, s["high_per_n"] - per_n
+        if n == 1:
+            s["low"], s["high"] = math.inf, -math.inf
+        # No branches: which series is at its lowest or highest cannot be guessed.
+        low, low_mean, low_per_n = s["low"], s["low_mean"], s["low_per_n"]
+        lower = mean + bound <= low
+        low_mean = mean if lower else low_mean
+        low_per_n = per_n if lower else low_per_n
+        s["low"], s["low_mean"], s["low_per_n"] = min(mean + bound, low), low_mean, low_per_n
+        high, high_mean, high_per_n = s["high"], s["high_mean"], s["high_per_n"]
+        higher = mean - bound >= high
+        high_mean = mean if higher else high_mean
+        high_per_n = per_n if higher else high_per_n
+        s["high"], s["high_mean"], s["high_per_n"] = max(mean - bound, high), high_mean, high_per_n
+        up = max(mean - low_mean, 0.0) if look_up else 0.0
+        down = max(high_mean - mean, 0.0) if look_down else 0.0
+        up_spread, down_spread = low_per_n - per_n, high_per_n - per_n
         # The stronger evidence of the two speaks: that of which the square is more of its bound's.
-        rises = down == 0.0 or up * up * down_spread > down * down * up_spread
-        score[i] = up if rises else -down
-        square = score[i] * score[i]
+        rises = (down == 0.0) | (up * up * down_spread > down * down * up_spread)
+        gap = up if rises else down
         spread = up_spread if rises else down_spread
-        if spread > 0.0 and square >= warning * spread:
-            flag[i] = DRIFT if square >= drift * spread else WARNING
-            s["drifted"] = 1 if square >= drift * spread else 0
+        score[i] = up if rises else -down
+        if gap * gap >= warning * spread and spread > 0.0:
+            flag[i] = DRIFT if gap * gap >= drift * spread else WARNING
+            s["drifted"] = 1 if gap * gap >= drift * spread else 0
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
