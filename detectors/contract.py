@@ -64,6 +64,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DOMAINS",
     "DRIFT",
     "OK",
     "SCORER_FIELDS",
@@ -86,6 +87,9 @@ WARNING = 1
 """Flag: a change is suspected."""
 DRIFT = 2
 """Flag: the stream has changed."""
+
+DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1, where 1 is an error"}
+"""What detectors of each domain take, in words."""
 
 STATE_FIELDS: list[tuple[str, str]] = [("skipped", "<i8"), ("drifted", "<i8")]
 """What the state of every detector begins with."""

@@ -17,12 +17,10 @@ from typing import Any
 from detectors.anomaly import SCORERS, with_levels
 from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_WIDTH
 from detectors.behaviour import behaviour_page, measured_tables
-from detectors.contract import Described, Detector, Parameter, Scorer
+from detectors.contract import DOMAINS, Described, Detector, Parameter, Scorer
 from detectors.drift import DETECTORS
 
 __all__ = ["main", "pages"]
-
-_DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1; 1 is an error"}
 
 
 def pages(measured: Mapping[str, Any], behaviour: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -88,7 +86,7 @@ def _page(
     if isinstance(entry, Detector):
         yield f"**False alarms.** {entry.false_alarms}"
         yield from measured_tables(entry.name, behaviour)
-        yield f"**Values.** {_DOMAINS[entry.domain].capitalize()}."
+        yield f"**Values.** {DOMAINS[entry.domain].capitalize()}."
     yield f"**Score.** {entry.statistic}"
     yield f"**Cost.** {_cost(entry, measured)}"
     yield f"**Memory.** {_memory(entry)} for each series, with the defaults."

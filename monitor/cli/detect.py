@@ -80,8 +80,10 @@ def command(
     fired = [row for row in found if row["status"] != "warning"]
     for row in found if warnings else fired:
         as_json(row | {"index": int(usable[row["index"]])})
+    outside, why = (0, "") if isinstance(bank, AnomalyBank) else _outside(bank, detector)
     noun = "anomalies" if isinstance(bank, AnomalyBank) else "drifts"
-    click.echo(f"{len(usable)} values, {len(values) - len(usable)} skipped, {len(fired)} {noun}", err=True)
+    taken = len(usable) - outside
+    click.echo(f"{taken} values, {len(values) - taken} skipped{why}, {len(fired)} {noun}", err=True)
     if fired and fail_on_alert:
         ctx.exit(1)
 
@@ -102,6 +104,17 @@ def _changes(bank: Bank | RiverBank, values: NDArray[np.float64]) -> list[dict[s
         for place, code in enumerate(flag.tolist())
         if code in names
     ]
+
+
+def _outside(bank: Bank | RiverBank, detector: str) -> tuple[int, str]:
+    """How many values the bank did not take, and why, in words."""
+    from detectors.bank import Bank
+    from detectors.contract import DOMAINS
+
+    outside = int(bank.skipped[0])
+    # Of river's detectors, only those of errors turn ordinary values away.
+    takes = DOMAINS[bank.detector.domain if isinstance(bank, Bank) else "binary"]
+    return outside, f" ({outside} of them because {detector} takes {takes})" if outside else ""
 
 
 def _anomalies(bank: AnomalyBank, values: NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -63,6 +63,19 @@ def test_values_that_are_no_numbers_are_left_out_and_rows_keep_their_index(tmp_p
     assert said.err.startswith("600 values, 3 skipped")
 
 
+@pytest.mark.parametrize("detector", ["ddm", "river.drift.binary.DDM"])
+def test_values_that_a_detector_does_not_take_are_counted_and_it_is_said_what_it_takes(
+    detector: str, tmp_path: Path, leeway: Console
+) -> None:
+    values = [float(x) for x in np.random.default_rng(7).random(2600) < np.repeat([0.1, 0.9], [2000, 600])]
+    plain = leeway("detect", write(tmp_path, "csv", values), "--column", "x", "--detector", detector)
+    odd = [0.5, 3.0, *values]
+    said = leeway("detect", write(tmp_path, "csv", odd), "--column", "x", "--detector", detector)
+    assert [line["index"] for line in said.lines] == [line["index"] + 2 for line in plain.lines] != []
+    reason = f"(2 of them because {detector} takes 0 and 1, where 1 is an error)"
+    assert said.err.startswith(f"2600 values, 2 skipped {reason}, ")
+
+
 def test_an_anomaly_is_printed_with_its_score_and_level(tmp_path: Path, leeway: Console) -> None:
     values = [float(x) for x in np.random.default_rng(6).normal(20.0, 2.0, 1000)]
     values[700] = 90.0
