@@ -157,6 +157,13 @@ def forget_all(memory: FloatArray, row: int, room: int, slots: int, levels: int)
 
 
 @kernel
+def clipped(x: float, clip: float, width: float, total: float, squares: float) -> float:
+    """Return `x`, or what is nearest to it within so many sd of the mean, if there is an sd."""
+    mean, reach = total / width, clip * math.sqrt(max(0.0, squares) / width)
+    return max(mean - reach, min(mean + reach, x)) if reach > 0.0 else x
+
+
+@kernel
 def update(
     state: Any,
     memory: FloatArray,
@@ -204,9 +211,8 @@ def update(
             if levels == most_levels and memory[row, last_base] == slots - 1:
                 width, total, squares, levels = forget_oldest(memory, row, room, slots, width, total, squares, levels)
             value = memory[row, j]
-            if clips and width > grace and squares > 0.0:
-                reach = clip * math.sqrt(squares / width)
-                value = max(total / width - reach, min(total / width + reach, value))
+            if clips and width > grace:
+                value = clipped(value, clip, width, total, squares)
             width, total, squares, levels = insert(memory, row, room, slots, width, total, squares, levels, value)
         s["waiting"] = 0
         if s["ticks"] == clock:
