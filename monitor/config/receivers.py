@@ -10,6 +10,7 @@ from monitor.config.model import Strict
 from monitor.config.values import DurationMs, Name
 
 __all__ = [
+    "AlertmanagerReceiver",
     "AppriseReceiver",
     "ClickhouseReceiver",
     "EmailReceiver",
@@ -98,6 +99,14 @@ class WebhookReceiver(_Posted):
     url: SecretUrl = Field(description="by reference if it holds a secret: `${ALERTS_URL}`")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="values by reference if they are secrets")
     secret: SecretStr = Field(default=SecretStr(""), description="what bodies are signed with; empty: not signed")
+
+
+class AlertmanagerReceiver(_Posted):
+    """Hands alerts to an Alertmanager, which routes them itself."""
+
+    kind: Literal["alertmanager"]
+    url: SecretUrl = Field(description="of Alertmanager, such as `http://alertmanager:9093`")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="values by reference if they are secrets")
 
 
 class SlackReceiver(_Posted, _Worded):
@@ -205,6 +214,7 @@ class KafkaReceiver(_Remote):
 Receiver = Annotated[
     LogReceiver
     | WebhookReceiver
+    | AlertmanagerReceiver
     | SlackReceiver
     | TeamsReceiver
     | PagerDutyReceiver

@@ -64,6 +64,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting.time_intervals[].time_intervals[].times[]", intervals.TimeRange),
     ("spec.receivers[], kind: log", receivers.LogReceiver),
     ("spec.receivers[], kind: webhook", receivers.WebhookReceiver),
+    ("spec.receivers[], kind: alertmanager", receivers.AlertmanagerReceiver),
     ("spec.receivers[], kind: slack", receivers.SlackReceiver),
     ("spec.receivers[], kind: teams", receivers.TeamsReceiver),
     ("spec.receivers[], kind: pagerduty", receivers.PagerDutyReceiver),

@@ -11,6 +11,7 @@ from sinks.receivers.contract import Receiver
 __all__ = ["RECEIVERS", "build"]
 
 RECEIVERS = {
+    "alertmanager": "sinks.receivers.alertmanager:Alertmanager",
     "apprise": "sinks.receivers.apprise:Apprise",
     "clickhouse": "sinks.receivers.table:Table",
     "email": "sinks.receivers.mail:Mail",

@@ -9,18 +9,25 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.services.cache import UnavailableError, default_cache, digest, once
+import httpx
 
-__all__ = ["amtool", "ask"]
+from tests.services.cache import UnavailableError, default_cache, digest, once
+from tests.services.processes import free_port, watch_over
+
+__all__ = ["alertmanager", "amtool", "ask"]
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "go.mod", HERE / "oracle_test.go"
 PROGRAMS = "github.com/prometheus/alertmanager/cmd"
 PREFIX = "answer "
+PATIENCE_S = 30.0
 
 
 def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -42,6 +49,40 @@ def amtool(*arguments: str) -> str:
     return _run([str(program), *arguments])
 
 
+@contextmanager
+def alertmanager(configuration: Path, data: Path) -> Iterator[str]:
+    """Run a real Alertmanager meanwhile; yield its address, once it answers."""
+    program = once(default_cache() / f"alertmanager-{digest(SOURCES[0])}", "alertmanager", _build_alertmanager)
+    address = f"127.0.0.1:{free_port()}"
+    flags = [f"--config.file={configuration}", f"--storage.path={data}", f"--web.listen-address={address}"]
+    running = subprocess.Popen(
+        [program / "alertmanager", *flags, "--cluster.listen-address="],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    watch = watch_over(running.pid)
+    try:
+        _wait_for(f"http://{address}/-/ready", running)
+        yield f"http://{address}"
+    finally:
+        running.kill()
+        running.wait()
+        watch.kill()
+        watch.communicate()
+
+
+def _wait_for(url: str, running: subprocess.Popen[bytes]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if httpx.get(url).is_success:
+                return
+        except httpx.TransportError as error:
+            if running.poll() is not None or time.monotonic() > deadline_s:
+                raise UnavailableError(f"Alertmanager does not answer at {url}") from error
+        threading.Event().wait(0.05)
+
+
 def _build(folder: Path) -> None:
     folder.mkdir()
     for source in SOURCES:
@@ -50,10 +91,18 @@ def _build(folder: Path) -> None:
 
 
 def _build_amtool(folder: Path) -> None:
+    _build_program(folder, "amtool")
+
+
+def _build_alertmanager(folder: Path) -> None:
+    _build_program(folder, "alertmanager")
+
+
+def _build_program(folder: Path, name: str) -> None:
     folder.mkdir()
     for source in SOURCES:
         shutil.copy(source, folder)
-    _run(["go", "build", "-mod=mod", "-o", "amtool", f"{PROGRAMS}/amtool"], folder)
+    _run(["go", "build", "-mod=mod", "-o", name, f"{PROGRAMS}/{name}"], folder)
 
 
 def _run(command: list[str], folder: Path | None = None) -> str:

@@ -12,6 +12,7 @@ from tests.sinks.receivers.listener import Listener
 from tests.sinks.receivers.notifications import LABELS, notification
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "alertmanager": {},
     "log": {},
     "memory": {"send_resolved": True},
     "opsgenie": {"api_key": "k"},
@@ -51,7 +52,8 @@ def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
     with pytest.raises(
-        ValueError, match=r"unknown receiver 'pigeon'; there are apprise, clickhouse, email, kafka, log, memory"
+        ValueError,
+        match=r"unknown receiver 'pigeon'; there are alertmanager, apprise, clickhouse, email, kafka, log, memory",
     ):
         build({"kind": "pigeon", "name": "p"})
 
