@@ -9,8 +9,8 @@ It was chosen over xStream: as pysad 0.7 has both, that one ranks better on four
 14 times as long. What it adds, cells of several features at once, RS-Hash has too.
 
 The paper leaves it to the user to bring features to one scale. Here they are measured from their median in units of
-their interquartile range, as the window has them, up to 8 of these: a freak does not blur the window that it is in.
-Between the middles of bins the score is interpolated.
+five interquartile ranges of the window or, if that is less, of the distance from its lowest to its highest value, up to
+two of these: a freak does not blur the window that it is in. Between the middles of bins the score is interpolated.
 
 Projections are a function of the seed and the number of features, so all series have the same.
 """
@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly.vectors import is_usable, mixed, outlying, selected, widen
+from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
 
 __all__ = ["LODA"]
 
-_FARTHEST = 8.0  # interquartile ranges from the median
+_FARTHEST = 2.0  # units from the median
 
 
 @kernel
@@ -50,29 +50,6 @@ def draw(weights: FloatArray, features: FloatArray, terms: int, d: int, seed: in
             is_new, attempt = True, attempt + 1
             for other in range(first, j):
                 is_new &= features[other] != features[j]
-
-
-@inlined
-def project(x: FloatArray, centre: FloatArray, scale: FloatArray, z: FloatArray) -> None:
-    """Bring the features of `x` to one scale, into `z`."""
-    for q in range(x.size):
-        farthest = _FARTHEST * scale[q]
-        z[q] = min(max(x[q] - centre[q], -farthest), farthest) / scale[q]
-
-
-@kernel
-def scaled(rows: FloatArray, column: FloatArray, centre: FloatArray, scale: FloatArray) -> None:
-    """Find the median and interquartile range of each feature; if that is zero, the whole range, if that is too, 1."""
-    window, d = column.size, centre.size
-    for q in range(d):
-        for j in range(window):
-            column[j] = rows[j * d + q]
-        centre[q] = selected(column, window // 2)
-        scale[q] = selected(column, 3 * window // 4) - selected(column, window // 4)
-        if scale[q] == 0.0:
-            scale[q] = selected(column, window - 1) - selected(column, 0)
-        if scale[q] == 0.0:
-            scale[q] = 1.0
 
 
 @inlined
@@ -124,7 +101,7 @@ def update(
 ) -> None:
     """Score a batch, and learn from it; see :mod:`detectors.contract`.
 
-    A row of memory is the lowest and highest that was seen of each feature, their centres and scales, room for an
+    A row of memory is the lowest and highest that was seen of each feature, their centres and units, room for an
     observation, weights and features of the projections, their histograms, room for a column, and the window.
     """
     projections, bins, window, seed = int(params[0]), int(params[1]), int(params[2]), int(params[3])
@@ -143,12 +120,12 @@ def update(
             s["skipped"] += 1
             continue
         n = s["n"]
-        centre, scale, z = m[2 * d : 3 * d], m[3 * d : 4 * d], m[4 * d : 5 * d]
+        centre, unit, z = m[2 * d : 3 * d], m[3 * d : 4 * d], m[4 * d : 5 * d]
         weights, features = m[at_weights:at_features], m[at_features:at_histograms]
         if n == 0:
             draw(weights, features, terms, d, seed)
         if n >= window:
-            project(observation, centre, scale, z)
+            scaled(observation, centre, unit, _FARTHEST, z)
             total, histograms = 0.0, m[at_histograms:at_column]
             for k in range(projections):
                 at = projected(weights, features, k * terms, terms, z)
@@ -159,10 +136,10 @@ def update(
         m[at_rows + slot * d : at_rows + (slot + 1) * d] = observation
         if slot == window - 1:
             column, rows = m[at_column:at_rows], m[at_rows : at_rows + window * d]
-            scaled(rows, column, centre, scale)
+            measure(rows, column, centre, unit)
             for j in range(window):
                 row = rows[j * d : (j + 1) * d]
-                project(row, centre, scale, row)
+                scaled(row, centre, unit, _FARTHEST, row)
             for k in range(projections):
                 for j in range(window):
                     column[j] = projected(weights, features, k * terms, terms, rows[j * d : (j + 1) * d])

@@ -9,9 +9,9 @@ The score is not that of one cut, as in other programs, but the mean over all cu
 once, with the probability that the observation is still among those of the node. It takes no chance, and nothing has to
 be taken in and out again for it.
 
-Cuts follow the numbers that spread the most, so these are brought to one scale: divided by five interquartile ranges of
-the first `sample` observations or, if that is less, by the distance from their lowest to their highest value. With
-``scale: none`` they are taken as they are, as other programs do.
+Cuts follow the numbers that spread the most, so these are brought to one scale: measured from their median in units of
+five interquartile ranges of the first `sample` observations or, if that is less, of the distance from their lowest to
+their highest value. With ``scale: none`` they are taken as they are, as other programs do.
 
 Each tree takes in a `share` of the observations, at random, in place of its oldest; the cuts of the others stay. What a
 tree draws is a function of the seed, the tree and how many observations the series has seen.
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, widen
+from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
 
@@ -193,14 +193,6 @@ def learn(tree: FloatArray, sample: int, x: FloatArray, key: int) -> None:
 
 
 @inlined
-def scaled(x: FloatArray, unit: FloatArray, z: FloatArray) -> None:
-    """Bring the features of `x` to one scale, into `z`."""
-    for q in range(x.size):
-        farthest = _FARTHEST * unit[q]
-        z[q] = min(max(x[q], -farthest), farthest) / unit[q]
-
-
-@inlined
 def offer(forest: FloatArray, trees: int, sample: int, share: float, z: FloatArray, n: int, seed: int) -> None:
     """Let every tree take in observation `n`, or not, as chance has it; nobody declines the first `sample`."""
     size = forest.size // trees
@@ -221,7 +213,7 @@ def update(
 ) -> None:
     """Score a batch, and learn from it; see :mod:`detectors.contract`.
 
-    A row of memory is the lowest and highest that was seen of each feature, their medians and units, room for an
+    A row of memory is the lowest and highest that was seen of each feature, their centres and units, room for an
     observation and a column, the first observations, and the trees.
     """
     trees, sample, share, seed = int(params[0]), int(params[1]), params[2], int(params[4])
@@ -236,9 +228,9 @@ def update(
             s["skipped"] += 1
             continue
         n, forest = s["n"], m[at_trees:]
-        unit, z = m[3 * d : 4 * d], m[4 * d : 5 * d]
+        centre, unit, z = m[2 * d : 3 * d], m[3 * d : 4 * d], m[4 * d : 5 * d]
         if n >= sample:
-            scaled(observation, unit, z)
+            scaled(observation, centre, unit, _FARTHEST, z)
             total = 0.0
             for t in range(trees):
                 tree = forest[t * size : (t + 1) * size]
@@ -249,11 +241,11 @@ def update(
             m[at_rows + n * d : at_rows + (n + 1) * d] = observation
         if n == sample - 1:
             rows = m[at_rows:at_trees]
-            measure(rows, m[5 * d : at_rows], m[2 * d : 3 * d], unit)
+            measure(rows, m[5 * d : at_rows], centre, unit)
             if params[3] == 1:
-                unit[:] = 1.0
+                centre[:], unit[:] = 0.0, 1.0
             for j in range(sample):
-                scaled(rows[j * d : (j + 1) * d], unit, z)
+                scaled(rows[j * d : (j + 1) * d], centre, unit, _FARTHEST, z)
                 offer(forest, trees, sample, share, z, j, seed)
         widen(m[:d], m[d : 2 * d], observation, n == 0)
         s["n"] = n + 1

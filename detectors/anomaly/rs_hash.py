@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, widen
+from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
 
@@ -67,14 +67,6 @@ def cell(grids: FloatArray, first: int, key: int, z: FloatArray) -> int:
         key = ((key ^ place) * 0x7FEB352D) & _MASK
         key ^= key >> 15
     return key
-
-
-@inlined
-def measured(x: FloatArray, centre: FloatArray, unit: FloatArray, z: FloatArray) -> None:
-    """Bring the features of `x` to one scale, into `z`."""
-    for q in range(x.size):
-        farthest = _FARTHEST * unit[q]
-        z[q] = min(max(x[q] - centre[q], -farthest), farthest) / unit[q]
 
 
 @inlined
@@ -142,7 +134,7 @@ def update(
         if n == 0:
             draw(grids, stride, d, sample, seed)
         if n >= window:
-            measured(observation, centre, unit, z)
+            scaled(observation, centre, unit, _FARTHEST, z)
             bits = absorb(counts, grids, stride, buckets, z, s["weight"])
             most = components * math.log2(1.0 + s["total"] / s["weight"])
             score[i] = 1.0 - bits / most + outlying(m[:d], m[d : 2 * d], observation)
@@ -162,7 +154,7 @@ def update(
                 centre[:], unit[:], counts[:] = new_centre, new_unit, 0.0
                 s["weight"], s["total"] = 1.0, 0.0
                 for j in range(window):
-                    measured(rows[j * d : (j + 1) * d], centre, unit, z)
+                    scaled(rows[j * d : (j + 1) * d], centre, unit, _FARTHEST, z)
                     absorb(counts, grids, stride, buckets, z, s["weight"])
                     s["total"] += s["weight"]
                     s["weight"] *= growth

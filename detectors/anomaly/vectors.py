@@ -9,7 +9,7 @@ from __future__ import annotations
 from detectors.contract import FloatArray
 from detectors.kernel import MAX_ABS, inlined, kernel
 
-__all__ = ["is_usable", "measure", "mixed", "outlying", "selected", "widen"]
+__all__ = ["is_usable", "measure", "mixed", "outlying", "scaled", "selected", "widen"]
 
 _MASK = 0xFFFFFFFF
 
@@ -93,3 +93,11 @@ def measure(rows: FloatArray, column: FloatArray, centre: FloatArray, unit: Floa
             unit[q] = within
         if unit[q] == 0.0:
             unit[q] = 1.0
+
+
+@inlined
+def scaled(x: FloatArray, centre: FloatArray, unit: FloatArray, farthest: float, z: FloatArray) -> None:
+    """Measure the features of `x` from their centres in their units, up to `farthest` of these, into `z`."""
+    for q in range(x.size):
+        most = farthest * unit[q]
+        z[q] = min(max(x[q] - centre[q], -most), most) / unit[q]

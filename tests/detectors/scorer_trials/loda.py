@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from detectors.anomaly.vectors import mixed
-from tests.detectors.trial import ScorerTrial, outside
+from tests.detectors.trial import ScorerTrial, centre_and_unit, outside
 
 
 class Loda:
@@ -26,7 +26,7 @@ class Loda:
         return score
 
     def judge_by(self, rows: list[list[float]]) -> None:
-        self.centres, self.scales = zip(*map(centre_and_scale, zip(*rows, strict=True)), strict=True)
+        self.centres, self.units = zip(*map(centre_and_unit, zip(*rows, strict=True)), strict=True)
         scaled = [self.scaled(row) for row in rows]
         self.weights = [self.weights_of(k, len(rows[0])) for k in range(self.projections)]
         self.histograms = [Histogram([dot(w, z) for z in scaled], self.bins) for w in self.weights]
@@ -44,7 +44,7 @@ class Loda:
         return weights
 
     def scaled(self, x: list[float]) -> list[float]:
-        return [min(max((v - c) / s, -8.0), 8.0) for v, c, s in zip(x, self.centres, self.scales, strict=True)]
+        return [min(max((v - c) / u, -2.0), 2.0) for v, c, u in zip(x, self.centres, self.units, strict=True)]
 
     def score(self, x: list[float]) -> float:
         z = self.scaled(x)
@@ -74,11 +74,6 @@ class Histogram:
 
 def dot(weights: dict[int, float], z: list[float]) -> float:
     return sum(weight * z[q] for q, weight in weights.items())
-
-
-def centre_and_scale(column: tuple[float, ...]) -> tuple[float, float]:
-    ordered, n = sorted(column), len(column)
-    return ordered[n // 2], ordered[3 * n // 4] - ordered[n // 4] or ordered[-1] - ordered[0] or 1.0
 
 
 TRIAL = ScorerTrial(

@@ -53,8 +53,8 @@ class RandomCutForest:
         else:
             self.first.append(x)
         if self.n == self.sample - 1:
-            self.units = [
-                centre_and_unit(column)[1] if self.scale == "measured" else 1.0
+            self.scales = [
+                centre_and_unit(column) if self.scale == "measured" else (0.0, 1.0)
                 for column in zip(*self.first, strict=True)
             ]
             for n, row in enumerate(self.first):
@@ -73,7 +73,7 @@ class RandomCutForest:
                 self.roots[t] = grown(self.roots[t], leaves[-1], key, 1)
 
     def scaled(self, x: Vector) -> Vector:
-        return [min(max(v, -1e100 * u), 1e100 * u) / u for v, u in zip(x, self.units, strict=True)]
+        return [min(max(v - c, -1e100 * u), 1e100 * u) / u for v, (c, u) in zip(x, self.scales, strict=True)]
 
     def score(self, x: Vector) -> float:
         displaced = [expected(root, self.scaled(x), 0.0) for root in self.roots if root]
