@@ -212,10 +212,10 @@ ECDD = Detector(
     name="ecdd",
     summary="A rate of errors that changes, found nearly as early as can be for a stated average run length.",
     use_when="For errors, if in doubt: its rate of false alarms is a number that you choose with `arl`, at any rate "
-    "of errors. From 0.2 to 0.5 takes 50 observations; what joins the rate since the start before it is found, as a "
-    "third of the changes from 0.2 to 0.3 do in the first thousands of observations, may pass: `hddm_a` sees those.",
-    false_alarms="With the defaults, 0.77 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
-    "0.6 to 1.0), 0.2 at 0.02 and 0.6 at 0.5. For a known rate there would be one in 300,000 in each direction. The "
+    "of errors. From 0.2 to 0.5 takes 50 observations. Small changes may join the rate since the start before they are "
+    "found, as nearly half of those from 0.2 to 0.3 do after 2,000 observations: `hddm_a` sees those.",
+    false_alarms="With the defaults, 0.46 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
+    "0.34 to 0.61), 0.2 at 0.02 and 0.4 at 0.5. For a known rate there would be one in 500,000 in each direction. The "
     "paper's limits have 250 to 1,000.",
     domain="binary",
     statistic="How far the weighted rate of errors is above the rate since the start, as a share of the control "
@@ -228,7 +228,7 @@ ECDD = Detector(
         Parameter("min_errors", "int", 50, 0, 1e9, "errors", "How many, or correct answers, to see before judging."),
         Parameter("weight", "float", 0.02, 0.02, 0.2, "share", "Of the newest observation in the weighted rate."),
         Parameter(
-            "arl", "float", 3e5, 1e3, 1e7, "observations", "Average run length in one direction, for a known rate."
+            "arl", "float", 5e5, 1e3, 1e7, "observations", "Average run length in one direction, for a known rate."
         ),
         Parameter("warning", "float", 0.8, 1e-3, 1.0, "share of the limit", "More is a warning; 1 gives none."),
         Parameter(

@@ -7,10 +7,10 @@ distances between correct answers. What is said at an error stands until the nex
 
 The paper has the limits 0.95 and 0.9 and judges after 30 errors; its authors' program in MOA, and river, take the
 maximum from the 31st observation on, over a handful of distances, and nearly always fire in the first 2,000
-observations of a stream in which nothing changes (``maximum="from_start", warm_up=30``). By default the maximum is
-taken only once there were ``warm_up`` distances; the limits are the paper's. The standard deviation is that of a
-sample, as in river; in MOA it is that of a population. At a new maximum a warning ends, as in MOA; in river it stays
-on until the next error.
+observations of a stream in which nothing changes (``maximum="from_start", warm_up=30, warning=0.95, drift=0.9``). By
+default the maximum is taken only once there were ``warm_up`` distances, and the limits are lower. The standard
+deviation is that of a sample, as in river; in MOA it is that of a population. At a new maximum a warning ends, as in
+MOA; in river it stays on until the next error.
 """
 
 from __future__ import annotations
@@ -115,19 +115,19 @@ EDDM = Detector(
     name="eddm",
     summary="Errors that come at shorter distances than they did: for rare errors, and slow while nothing changes.",
     use_when="For agreement with what other tools do; `ecdd` finds most changes sooner. Errors that go from 0.2 to "
-    "0.5 are found after 190 observations if 2,000 came before, and after 1,500 if 20,000 did.",
-    false_alarms="With the defaults, 0.8 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: 0.6 "
-    "to 1.0), 0.4 at 0.02 and 0.8 at 0.5; most come in the first few thousand. With the paper's `warm_up` of 30 and "
-    "the maximum `from_start`, nearly every stretch of 2,000 has one.",
+    "0.5 are found after 280 observations if 2,000 came before, and after 2,100 if 20,000 did.",
+    false_alarms="With the defaults, 0.15 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
+    "0.08 to 0.25), 0.1 at 0.02 and 0.2 at 0.5. With the paper's `warm_up` of 30 and the maximum `from_start`, nearly "
+    "every stretch of 2,000 has one.",
     domain="binary",
     statistic="By what share the extent (mean plus two standard deviations) of the distances between errors is less "
     "than its maximum; below zero, the same of correct answers. Compared with 1 - `drift`.",
     reference="M. Baena-García, J. del Campo-Ávila, R. Fidalgo, A. Bifet, R. Gavaldà, R. Morales-Bueno, Early drift "
     "detection method, Fourth International Workshop on Knowledge Discovery from Data Streams (2006).",
     parameters=(
-        Parameter("warm_up", "int", 200, 1, 1e9, "errors", "How many, or correct answers, to see before judging."),
-        Parameter("warning", "float", 0.95, 0.0, 1.0, "share of the maximum", "Less is a warning."),
-        Parameter("drift", "float", 0.9, 0.0, 1.0, "share of the maximum", "Less is a drift."),
+        Parameter("warm_up", "int", 300, 1, 1e9, "errors", "How many, or correct answers, to see before judging."),
+        Parameter("warning", "float", 0.92, 0.0, 1.0, "share of the maximum", "Less is a warning."),
+        Parameter("drift", "float", 0.88, 0.0, 1.0, "share of the maximum", "Less is a drift."),
         Parameter(
             "direction", "choice", "both", 0, 0, "", "Which changes of the rate of errors to look for.", _DIRECTIONS
         ),

@@ -15,7 +15,7 @@ from tests.detectors.chart_limits import excess
 WITHIN = {
     "ddm": 160,
     "ecdd": 60,
-    "eddm": 240,
+    "eddm": 320,
     "fhddm": 130,
     "hddm_a": 95,
     "hddm_w": 95,

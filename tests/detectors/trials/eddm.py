@@ -65,5 +65,5 @@ TRIAL = Trial(
     ),
     often={"warm_up": 20, "warning": 0.98, "drift": 0.95},
     length=500,
-    in_time=900,
+    in_time=1200,
 )
