@@ -21,6 +21,7 @@ BENCHES = (
     "formats",
     "detectors",
     "anomaly",
+    "scorers",
     "sketches",
     "distances",
     "store",

@@ -19,6 +19,7 @@ from bench import (
     history,
     replay,
     routing,
+    scorers,
     soak,
     startup,
 )
@@ -74,6 +75,18 @@ def test_anomaly_prints_costs_and_how_well_each_ranks_beside_chance(capsys: pyte
     assert found["rs_hash"]["ns_30"] > found["rs_hash"]["ns_10"] > 0
     assert all(0.4 < area < 0.6 for area in found["chance"]["areas"].values())
     assert all(area > 0.7 for area in found["rs_hash"]["areas"].values())
+
+
+def test_scorers_prints_costs_alarms_and_what_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    scorers.main(["--n", "2000", "--seeds", "1", "--streams", "1", "--rounds", "1"])
+
+    head, *rows, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert len(rows) == len(found)
+    assert head.split()[-2:] == ["10", "sd"]
+    assert 0 < found["ewma_residual"]["ns"] < found["ewma_residual"]["ns_leveled"]
+    assert found["robust_z"]["found"]["10"] == 1.0
+    assert found["river GaussianScorer"]["ns"] > 0
 
 
 @pytest.mark.slow
