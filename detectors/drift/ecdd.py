@@ -212,7 +212,7 @@ ECDD = Detector(
     name="ecdd",
     summary="A rate of errors that changes, found nearly as early as can be for a stated average run length.",
     use_when="For errors, if in doubt: its rate of false alarms is a number that you choose with `arl`, at any rate "
-    "of errors. From 0.2 to 0.5 takes 50 observations. Small changes may join the rate since the start before they are "
+    "of errors. From 0.2 to 0.5 takes 53 observations. Small changes may join the rate since the start before they are "
     "found, as nearly half of those from 0.2 to 0.3 do after 2,000 observations: `hddm_a` sees those.",
     false_alarms="With the defaults, 0.46 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
     "0.34 to 0.61), 0.2 at 0.02 and 0.4 at 0.5. For a known rate there would be one in 500,000 in each direction. The "
