@@ -85,5 +85,5 @@ def _delay(cell: Row | None) -> str:
         return "error"
     if cell["mean"] is None:
         return "missed"
-    missed = f", {cell['missed']:.0%} missed" if cell["missed"] >= 0.005 else ""
+    missed = f", {cell['missed']:.0%} missed" if cell["missed"] > 0.005 else ""
     return f"{cell['mean']:.0f} ({cell['bound']:.0f}){missed}"
