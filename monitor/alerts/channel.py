@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from monitor.alerts.decision import TOLD_STATES, Decision, Patience, Recorded, why
+from monitor.alerts.decisions import DecisionLog, Made, Why
 from monitor.alerts.message import compose
 from monitor.clock import Clock
 from sinks.receivers.contract import Delivered, Outcome, Receiver, Refused, Retry
@@ -75,6 +76,8 @@ class Channel:
         self._waiting: dict[str, Waiting] = {}
         self._log: dict[str, dict[int, Recorded]] = {}
         self._unwritten: list[Row] = []
+        self._decisions = DecisionLog()
+        self._decisions_loaded = False
         self._starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
         self._read_to_ms: dict[str, int] = {}
@@ -119,6 +122,7 @@ class Channel:
             self._write_log()
             self._read()
             settled = self._serve_all(stop or threading.Event())
+            self._write_log()
             self._move_starts()
         except StoreError as error:
             if not error.retryable:
@@ -163,6 +167,9 @@ class Channel:
         by_model: dict[str, list[Row]] = {}
         for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
             by_model.setdefault(row["model"], []).append(row)
+        if not self._decisions_loaded:
+            self._decisions.load(self._store, {row["alert_id"] for rows in by_model.values() for row in rows})
+            self._decisions_loaded = True
         for model, rows in by_model.items():
             self._queue(model, rows)
 
@@ -190,6 +197,7 @@ class Channel:
         """Settle as many of an alert's transitions, in order, as can be settled now."""
         settled = 0
         while waiting.rows and self._settled(waiting):
+            self._decisions.forget(*_key(waiting.rows[0]))
             if waiting.rows[0]["state"] == "resolved":
                 # The last transition of an alert: nothing will ask for its log again.
                 self._log.pop(waiting.rows[0]["alert_id"], None)
@@ -199,7 +207,10 @@ class Channel:
 
     def _settled(self, waiting: Waiting) -> bool:
         row = waiting.rows[0]
-        if not self.decide(row).send:
+        decision = self.decide(row)
+        if not decision.send:
+            if not decision.settled:
+                self._decided(row, "unwanted", decision.reason)
             return True
         now_s = self._clock.monotonic_s()
         if self._stumbled or now_s < max(waiting.due_s, self._held_until_s):
@@ -250,6 +261,7 @@ class Channel:
             pause_s = min(max(pause_s, outcome.after_s), self._patience.give_up_s)
             self._held_until_s = max(self._held_until_s, now_s + pause_s)
         waiting.due_s = now_s + pause_s
+        self._decided(row, "retried", outcome.reason)
         logger.info(
             "notification is tried again",
             receiver=self.receiver.name,
@@ -261,8 +273,13 @@ class Channel:
         )
         return False
 
+    def _decided(self, row: Row, why: Why, detail: str) -> None:
+        now_ms = self._clock.now_ms()
+        self._decisions.note(Made(row["alert_id"], row["sequence"], self.receiver.name, "", now_ms, why, detail))
+
     def _record(self, row: Row, outcome: Recorded, reason: str, attempts: int) -> None:
         self._log.setdefault(row["alert_id"], {})[row["sequence"]] = outcome
+        self._decided(row, outcome, reason or f"{row['state']} was not sent yet")
         entry = {
             "alert_id": row["alert_id"],
             "sequence": row["sequence"],
@@ -279,6 +296,7 @@ class Channel:
         self._write_log()
 
     def _write_log(self) -> None:
+        self._decisions.write(self._store)
         while self._unwritten:
             entry = self._unwritten[0]
             token = f"notify/{entry['receiver']}/{entry['alert_id']}/{entry['sequence']}"

@@ -42,10 +42,11 @@ class Patience:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a transition is to be sent, and why."""
+    """Whether a transition is to be sent, and why; `settled` if something became of it before."""
 
     send: bool
     reason: str
+    settled: bool = False
 
 
 def why(row: Mapping[str, Any], start_ms: int, send_resolved: bool, recorded: Recorded | None, told: bool) -> Decision:
@@ -67,13 +68,13 @@ def why(row: Mapping[str, Any], start_ms: int, send_resolved: bool, recorded: Re
     Examples
     --------
     >>> why({"state": "firing", "at_ms": 5}, start_ms=0, send_resolved=True, recorded=None, told=False)
-    Decision(send=True, reason='firing was not sent yet')
+    Decision(send=True, reason='firing was not sent yet', settled=False)
     >>> why({"state": "resolved", "at_ms": 5}, start_ms=0, send_resolved=True, recorded=None, told=False)
-    Decision(send=False, reason='the receiver was never told that it fired')
+    Decision(send=False, reason='the receiver was never told that it fired', settled=False)
     """
     state = row["state"]
     if recorded is not None:
-        return Decision(False, f"{state} was settled before ({recorded})")
+        return Decision(False, f"{state} was settled before ({recorded})", settled=True)
     if state not in TOLD_STATES:
         return Decision(False, f"nobody is told about {state} alerts")
     if row["at_ms"] < start_ms:

@@ -127,6 +127,10 @@ class Flush:
     waiting: set[Target] = field(default_factory=set)
     failed: bool = False
 
+    def why(self, target: Target) -> str:
+        """Why a receiver is told."""
+        return next(reason.detail for reason in self.reasons if reason.target == target.name)
+
     @property
     def until_ms(self) -> int:
         """When those that have not been told by then count as failed."""

@@ -24,6 +24,7 @@ import structlog
 import xxhash
 
 from monitor.alerts.decision import TOLD_STATES, Patience
+from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
 from monitor.alerts.delivery import Delivery, deliver
 from monitor.alerts.dispatch import Dispatcher, Flush, Target
 from monitor.alerts.following import Following
@@ -93,6 +94,7 @@ class _Job:
     flush: Flush
     target: Target
     alerts: tuple[Told, ...]
+    places: list[tuple[str, int]]
     future: Future[Delivery] | None
 
 
@@ -122,6 +124,8 @@ class Router:
         self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
         self._following = Following(store, clock, models, ROUTE)
         self._silences = SilenceLog(store, clock)
+        self._decisions = DecisionLog()
+        self._targets = plan.targets
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
@@ -169,6 +173,7 @@ class Router:
             # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
             if (row is latest.get(row["alert_id"]) and row["state"] != "resolved") or _fingerprint(row) in firing:
                 self._take(row, now_ms)
+        self._decisions.load(self._store, self._names)
 
     def step(self) -> int:
         """Do what is due; return how many notifications were settled.
@@ -270,6 +275,7 @@ class Router:
             model = alert.row["model"]
             oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
         self._following.keep(oldest_ms)
+        self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
 
     def _read_silences(self, now_ms: int) -> None:
         """Right before a look at a group: a silence counts at once, and an idle router asks nothing."""
@@ -282,10 +288,22 @@ class Router:
     # -- telling -----------------------------------------------------------------------------------------------
 
     def _tell(self, flush: Flush) -> None:
+        route = flush.group.route
         for reason in flush.reasons:
             log.debug("looked at a group", group_key=flush.group.key, **reason._asdict())
         for target, alerts in list(flush.targets.items()):
-            self._jobs.append(_Job(flush, target, alerts, self._begin(flush, target, alerts)))
+            places = sorted({self._place(told.fingerprint) for told in alerts})
+            self._jobs.append(_Job(flush, target, alerts, places, self._begin(flush, target, alerts)))
+        for fingerprint, target, why, detail in kept_quiet(flush, self._targets.get(route.options.receiver, ())):
+            self._decide(flush, target, self._place(fingerprint), why, detail)
+
+    def _place(self, fingerprint: str) -> tuple[str, int]:
+        """The transition that an alert stands at."""
+        row = self._alerts[fingerprint].row
+        return row["alert_id"], row["sequence"]
+
+    def _decide(self, flush: Flush, target: Target, place: tuple[str, int], why: Why, detail: str) -> None:
+        self._decisions.note(Made(*place, target.name, flush.group.route.id, flush.at_ms, why, detail))
 
     def _begin(self, flush: Flush, target: Target, alerts: tuple[Told, ...]) -> Future[Delivery] | None:
         """Begin to send; None if nothing is to be said, since only ends are new that the receiver does not want."""
@@ -338,6 +356,8 @@ class Router:
                 reason=said.reason,
                 attempts=said.attempts,
             )
+        for place in job.places:
+            self._decide(job.flush, job.target, place, said.outcome, said.reason or job.flush.why(job.target))
         if job.alerts:
             self._unwritten.append(self._notifications(job, said, now_ms))
         if delivered:
@@ -345,16 +365,14 @@ class Router:
 
     def _notifications(self, job: _Job, said: Delivery, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
         """Rows of ``notifications``, one for each alert that was told."""
-        known = [self._alerts[told.fingerprint].row for told in job.alerts if told.fingerprint in self._alerts]
-        places = sorted({(row["alert_id"], row["sequence"]) for row in known})
         columns: dict[str, list[Any]] = {
-            "alert_id": [alert_id for alert_id, _ in places],
-            "sequence": [sequence for _, sequence in places],
+            "alert_id": [alert_id for alert_id, _ in job.places],
+            "sequence": [sequence for _, sequence in job.places],
         }
         same = {"receiver": job.target.name, "outcome": said.outcome, "reason": said.reason}
         for name, value in {**same, "attempts": said.attempts, "at_ms": now_ms}.items():
-            columns[name] = [value] * len(places)
-        digest = xxhash.xxh3_64_hexdigest(repr(places).encode())
+            columns[name] = [value] * len(job.places)
+        digest = xxhash.xxh3_64_hexdigest(repr(job.places).encode())
         return "notifications", columns, f"route/{job.target.name}/{digest}/{now_ms}"
 
     # -- what was told -----------------------------------------------------------------------------------------
@@ -376,6 +394,7 @@ class Router:
             yield (state["group"], state["target"]), sent
 
     def _write(self) -> None:
+        self._decisions.write(self._store)
         while self._unwritten:
             self._store.append(*self._unwritten[0])
             self._unwritten.pop(0)

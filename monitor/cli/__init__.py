@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "top": ("monitor.cli.top", "Show the signals that drifted most."),
     "compare": ("monitor.cli.compare", "Compare two stretches, versions or segments of a model."),
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
-    "alerts": ("monitor.cli.alerts", "List alerts."),
+    "alerts": ("monitor.cli.alerts", "List alerts, and explain who was told."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
     "silence": ("monitor.cli.silence", "Keep alerts quiet for a while."),
     "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),

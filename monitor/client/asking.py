@@ -26,9 +26,9 @@ class Asking:
         self._client = httpx.Client(timeout=limits, transport=transport)
         self._attempts = retries + 1
 
-    def document(self, route: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page of a list."""
-        return self._again(lambda: self._page(route, given))
+    def document(self, route: str, given: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:
+        """Return a page of a list, or another document, which a service's answer is known by."""
+        return self._again(lambda: self._page(route, given, holds))
 
     def whole(self, route: str, given: Mapping[str, Any]) -> bytes:
         """Return a whole answer; one that is cut off is asked for again."""
@@ -66,15 +66,15 @@ class Asking:
         )
         return retrying(call)
 
-    def _page(self, route: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        return self._read(httpx.Response(200, content=b"".join(self._parts(route, given))))
+    def _page(self, route: str, given: Mapping[str, Any], holds: str) -> dict[str, Any]:
+        return self._read(httpx.Response(200, content=b"".join(self._parts(route, given))), holds)
 
-    def _read(self, answer: httpx.Response) -> dict[str, Any]:
+    def _read(self, answer: httpx.Response, holds: str = "items") -> dict[str, Any]:
         try:
             document = answer.json()
         except ValueError as error:
             raise ServiceError(f"{self._url} is no Leeway service: it does not answer JSON") from error
-        if not isinstance(document, dict) or "items" not in document:
+        if not isinstance(document, dict) or holds not in document:
             raise ServiceError(f"{self._url} is no Leeway service")
         return document
 

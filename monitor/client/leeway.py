@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -209,6 +210,16 @@ class Leeway:
         chosen = {"model": model, "namespace": namespace, "state": state, "severity": severity, "signal": signal}
         log = {"transitions": "true"} if transitions else {}
         return self._list("/v1/alerts", {**chosen, **log, **_span(from_, to)}, limit)
+
+    def explain(self, alert_id: str) -> dict[str, Any]:
+        """Who was told about an alert, who was not, and why: ``alert``, ``receivers`` and ``decisions``.
+
+        Raises
+        ------
+        UnknownError
+            There is no such alert.
+        """
+        return self._ask.document(f"/v1/alerts/{quote(alert_id, safe='')}/explain", {}, holds="decisions")
 
     def alert_summary(
         self,

@@ -53,6 +53,7 @@ LOOKED_THROUGH = (
 """Tables that may hold a subject."""
 
 CANNOT_HOLD: dict[str, str] = {
+    "decisions": "routes, receivers, what receivers answered, and why somebody was not told",
     "epochs": "offsets, times, and hashes of configurations",
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",

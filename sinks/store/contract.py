@@ -124,6 +124,12 @@ TABLES: dict[str, Table] = {
             "alert_id:str sequence:int receiver:str outcome:str reason:str attempts:int at_ms:int",
             "alert_id sequence receiver",
         ),
+        # Why a receiver was told, or was not, about a transition: a row when that changes. See 0032_decisions.sql.
+        _table(
+            "decisions",
+            "alert_id:str sequence:int receiver:str route:str at_ms:int why:str detail:str",
+            "alert_id sequence receiver route at_ms",
+        ),
         # What people do not want to be told about; matchers as they are written.
         _table(
             "silences",

@@ -29,6 +29,7 @@ TIMES: dict[str, str] = {
     "findings": "event_ms",
     "alerts": "at_ms",
     "notifications": "at_ms",
+    "decisions": "at_ms",
     "dead_letters": "record_ms",
     "events": "event_ms",
     "predictions": "event_ms",

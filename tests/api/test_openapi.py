@@ -37,6 +37,7 @@ SAMPLES = [
     "/v1/alerts/summary",
     "/v1/alerts?transitions=true",
     "/v1/alerts/{alert_id}",
+    "/v1/alerts/{alert_id}/explain",
     "/v1/dead-letters",
     "/v1/erasures",
     "/api/v2/status",
@@ -59,6 +60,8 @@ def client() -> Client:
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
+    made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never told"}
+    world.add("decisions", [made])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])

@@ -103,11 +103,19 @@ def test_every_question_is_asked() -> None:
         "findings",
         "alerts",
         "alert_summary",
+        "explain",
         "dead_letters",
         "retry_dead_letters",
         "models",
         "close",
     }
+
+
+def test_an_alert_is_explained_by_a_store_as_by_a_service(asked: Leeway, embedded: Leeway) -> None:
+    for row in asked.alerts():
+        said = asked.explain(row["alert_id"])
+        assert said == embedded.explain(row["alert_id"])
+        assert said["alert"]["alert_id"] == row["alert_id"]
 
 
 def test_models_without_a_configuration_are_those_stored(tmp_path: Path, embedded: Leeway) -> None:

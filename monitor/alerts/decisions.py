@@ -1,0 +1,166 @@
+"""Why each receiver was told about an alert, or was not: what was decided, kept in the table ``decisions``.
+
+A row is written when the answer changes, not at every look: an alert that stays silenced for a day has one row for each
+receiver. Rows have the time of the look in their key, so that one written twice overwrites itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import xxhash
+
+from monitor.alerts.dispatch import Flush, Target
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet"]
+
+Why = Literal["delivered", "refused", "gave_up", "retried", "known", "silenced", "inhibited", "muted", "unwanted"]
+
+WHYS: dict[Why, str] = {
+    "delivered": "the receiver took it",
+    "refused": "the receiver will not take it",
+    "gave_up": "the receiver did not take it in time",
+    "retried": "the receiver has not taken it yet, and is asked again",
+    "known": "the receiver need not be told",
+    "silenced": "a silence matches the alert",
+    "inhibited": "another alert keeps it quiet",
+    "muted": "nobody is told on its route at this time",
+    "unwanted": "the receiver does not want it",
+}
+"""What may be decided, and what it means."""
+
+UNWANTED = "the receiver does not want ends (send_resolved: false)"
+
+LOADED_AT_ONCE = 1_000
+
+_Transition = tuple[str, int]
+
+
+class Made(NamedTuple):
+    """One decision about one transition of an alert, for one receiver on one route.
+
+    Attributes
+    ----------
+    alert_id : str
+    sequence : int
+        Of the transition.
+    receiver : str
+        As the table ``notifications`` names it.
+    route : str
+        The route's id; empty without routes.
+    at_ms : int
+        When it was looked at.
+    why : str
+        A key of :data:`WHYS`.
+    detail : str
+    """
+
+    alert_id: str
+    sequence: int
+    receiver: str
+    route: str
+    at_ms: int
+    why: Why
+    detail: str
+
+
+class DecisionLog:
+    """Writes decisions that differ from the one before.
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> store, log = MemoryStore(), DecisionLog()
+    >>> for at_ms in (10, 20, 30):
+    ...     log.note(Made("a", 0, "mail/0", "{}", at_ms, "silenced", "by silence s1"))
+    >>> log.note(Made("a", 0, "mail/0", "{}", 40, "delivered", "it was never told"))
+    >>> log.note(Made("a", 0, "mail/0", "{}", 50, "known", "nothing is new, and it was told 10 ms ago"))
+    >>> log.write(store)
+    >>> [(row["at_ms"], row["why"]) for row in rows_of(store.read(Query("decisions")))]
+    [(10, 'silenced'), (40, 'delivered')]
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[_Transition, dict[tuple[str, str], tuple[Why, str]]] = {}
+        self._unwritten: list[Made] = []
+
+    def load(self, store: Store, alert_ids: Collection[str]) -> None:
+        """Read what was decided last about alerts, so that nothing is written anew after a start.
+
+        Raises
+        ------
+        StoreError
+        """
+        names = sorted(alert_ids)
+        for first in range(0, len(names), LOADED_AT_ONCE):
+            where = {"alert_id": names[first : first + LOADED_AT_ONCE]}
+            for row in rows_of(store.read(Query("decisions", where=where))):
+                self._take(Made(**row))
+
+    def note(self, made: Made) -> None:
+        """Take up a decision; :meth:`write` writes it, unless it says what the last one said."""
+        if self._take(made):
+            self._unwritten.append(made)
+
+    def _take(self, made: Made) -> bool:
+        last = self._last.setdefault((made.alert_id, made.sequence), {})
+        place, said = (made.receiver, made.route), (made.why, made.detail)
+        before = last.get(place)
+        if made.why == "known" and before is not None and before[0] in ("delivered", "known"):
+            # Its detail says how long ago the receiver was told, which is another time at each look.
+            return False
+        last[place] = said
+        return said != before or made.why == "delivered"
+
+    def write(self, store: Store) -> None:
+        """Write what is not written.
+
+        Raises
+        ------
+        StoreError
+        """
+        if not self._unwritten:
+            return
+        columns = dict(zip(Made._fields, map(list, zip(*self._unwritten, strict=True)), strict=True))
+        store.append("decisions", columns, f"decisions/{xxhash.xxh3_64_hexdigest(repr(self._unwritten).encode())}")
+        self._unwritten.clear()
+
+    def forget(self, alert_id: str, sequence: int) -> None:
+        """Forget a transition of which nothing more will become."""
+        self._last.pop((alert_id, sequence), None)
+
+    def keep(self, transitions: Collection[_Transition]) -> None:
+        """Forget what nobody will decide about again: all but these transitions, by alert and number."""
+        self._last = {transition: said for transition, said in self._last.items() if transition in transitions}
+
+
+def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, Target, Why, str]]:
+    """Yield what a look at a group keeps from its receivers: fingerprint, entry of the receiver, why, and in detail.
+
+    What it tells them is decided by what they answer.
+
+    Parameters
+    ----------
+    flush : Flush
+    targets : sequence of Target
+        The entries of the route's receiver.
+    """
+    alerts = {told.fingerprint: told for told in (*flush.over, *flush.group.alerts.values())}
+    own = {reason.fingerprint: reason for reason in flush.reasons if reason.fingerprint}
+    muted = next((reason for reason in flush.reasons if reason.why == "muted"), None)
+    by_target = {reason.target: reason for reason in flush.reasons if reason.target}
+    for fingerprint, told in alerts.items():
+        quiet = own.get(fingerprint, muted)
+        for target in targets:
+            if quiet is not None:
+                yield fingerprint, target, _QUIET[quiet.why], quiet.detail
+            elif told.is_over(flush.at_ms) and not target.send_resolved:
+                yield fingerprint, target, "unwanted", UNWANTED
+            elif not by_target[target.name].told:
+                yield fingerprint, target, "known", by_target[target.name].detail
+
+
+_QUIET: dict[str, Why] = {"inhibited": "inhibited", "silenced": "silenced", "muted": "muted"}

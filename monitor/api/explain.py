@@ -1,0 +1,133 @@
+"""Why somebody was told about an alert, or was not: what was decided, receiver by receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from monitor.alerts.decision import TOLD_STATES
+from monitor.alerts.decisions import WHYS
+from monitor.alerts.dispatch import Target
+from monitor.alerts.router import ROUTE
+from monitor.alerts.routes import Route
+from monitor.api.alarms import read_alert
+from monitor.api.alerts import Alert
+from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService, answer
+from monitor.api.problems import ProblemError
+from monitor.api.reading import read_all
+from sinks.store.contract import Query
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["alerts"])
+
+Row = dict[str, Any]
+
+Why = Literal[
+    "delivered", "refused", "gave_up", "retried", "known", "silenced", "inhibited", "muted", "unwanted", "none"
+]
+
+
+class MadeDecision(BaseModel):
+    """A decision, from when it was made until the next one about the same receiver and route."""
+
+    sequence: int = Field(description="the transition that it is about")
+    receiver: str = Field(description="with routes NAME/NUMBER, the entry of a receiver")
+    route: str = Field(description="the route that tells it; empty without routes")
+    at_ms: int = Field(description="when it was looked at")
+    why: Why
+    detail: str
+
+
+class Standing(MadeDecision):
+    """What was decided last about a receiver."""
+
+    sequence: int | None = Field(description="the transition that it is about; null without a decision")  # type: ignore[assignment]
+    at_ms: int | None = Field(description="null without a decision")  # type: ignore[assignment]
+    group_key: str | None = Field(description="of the group in which the route tells; null without routes")
+    meaning: str = Field(description="`why` in words")
+
+
+class Explanation(BaseModel):
+    """Who was told about an alert, who was not, and why."""
+
+    alert: Alert
+    receivers: list[Standing] = Field(description="what was decided last, or why nothing was, for each receiver")
+    decisions: list[MadeDecision] = Field(description="all decisions, in the order in which they were made")
+
+
+@router.get(
+    "/alerts/{alert_id}/explain",
+    summary="Who was told about an alert, who was not, and why",
+    response_model=Explanation,
+)
+def explain_alert(service: TheService, alert_id: str) -> Response:
+    found = read_alert(service.store, alert_id)
+    if found is None:
+        raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
+    alert = found["alert"]
+    rows = list(read_all(service.store, Query("decisions", where={"alert_id": alert_id})))
+    made = [{name: row[name] for name in MadeDecision.model_fields} for row in rows]
+    made.sort(key=lambda row: (row["at_ms"], row["sequence"], row["receiver"], row["route"]))
+    receivers = list(_standing(service, alert, made))
+    return answer({"alert": alert, "receivers": receivers, "decisions": made})
+
+
+def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[Row]:
+    """Yield where each receiver stands: those of today's configuration first, in its order."""
+    last = {(row["receiver"], row["route"]): row for row in made}
+    alerting = service.configuration.service.spec.alerting
+    root = None if alerting is None else alerting.route.build()
+    keys = {} if root is None else {route.id: route.group_key(alert["labels"]) for route in root.walk()}
+    for receiver, route in _told(service, alert, root):
+        row = last.pop((receiver, route), None)
+        yield _described(row or _undecided(service, alert, receiver, route), keys)
+    for row in last.values():
+        yield _described(row, keys)
+
+
+def _described(row: Row, keys: dict[str, str]) -> Row:
+    meaning = WHYS.get(row["why"], "nothing was decided")
+    return {**row, "group_key": keys.get(row["route"]), "meaning": meaning}
+
+
+def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple[str, str]]:
+    """Yield the receivers that tell about an alert today, each with its route."""
+    spec = service.configuration.service.spec
+    names = [receiver.name for receiver in spec.receivers]
+    if root is None or spec.alerting is None:
+        yield from ((name, "") for name in names)
+        return
+    entries = {name: [Target(name).name] for name in names}
+    for receiver in spec.alerting.receivers:
+        numbers = range(len(receiver.webhook_configs))
+        entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
+    for route in root.matching(alert["labels"]):
+        # A receiver without an entry tells nobody, which is how people leave alerts out.
+        for name in entries.get(route.options.receiver) or [route.options.receiver]:
+            yield name, route.id
+
+
+def _undecided(service: ApiService, alert: Row, receiver: str, route: str) -> Row:
+    nothing = {"sequence": None, "receiver": receiver, "route": route, "at_ms": None, "why": "none"}
+    return {**nothing, "detail": _why_undecided(service, alert, receiver, route)}
+
+
+def _why_undecided(service: ApiService, alert: Row, receiver: str, route: str) -> str:
+    if alert["transition"] not in TOLD_STATES:
+        return f"nobody is told about {alert['transition']} alerts"
+    if route and "/" not in receiver:
+        return "the receiver has no entry: it tells nobody"
+    stage, name = (ROUTE, alert["model"]) if route else ("notify", f"{receiver}/{alert['model']}")
+    noted = service.store.read(Query("checkpoints", where={"stage": stage, "name": name}, columns=("position",)))
+    if not len(noted["position"]):
+        return "nobody has been told about this model yet: no process with the role `alert` has run"
+    if alert["at_ms"] < int(noted["position"][0]):
+        return f"it lies before {int(noted['position'][0])}, where the receiver starts: history pages nobody"
+    if alert["state"] == "resolved":
+        return "it was over before it was looked at"
+    return "it was not looked at yet, or is being sent for the first time"

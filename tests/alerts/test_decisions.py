@@ -1,0 +1,129 @@
+"""Why somebody was told, or was not, is kept: when it changes, whatever breaks, with routes and without."""
+
+from __future__ import annotations
+
+from monitor.alerts.matchers import parse_matchers
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
+from sinks.receivers.contract import Refused, Retry
+from sinks.receivers.memory import Memory
+from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
+from tests.alerts.test_notify import Service
+from tests.alerts.test_router import MINUTE_MS, World
+from tests.alerts.verdicts import WINDOW_MS
+
+DEFAULT, CRITICAL = "{}/{}/1", '{}/{severity="critical"}/0'
+
+
+def decided(store: MemoryStore, alert_id: str = "a") -> list[tuple[int, str, str, str, str]]:
+    """What was decided, in order: transition, receiver, route, why, detail."""
+    rows = sorted(rows_of(store.read(Query("decisions", where={"alert_id": alert_id}))), key=lambda row: row["at_ms"])
+    return [(row["sequence"], row["receiver"], row["route"], row["why"], row["detail"]) for row in rows]
+
+
+def silenced(world: World, matchers: str, minutes: int) -> str:
+    now_ms = world.clock.now_ms()
+    silence = Silence("", tuple(parse_matchers(matchers)), now_ms, now_ms + minutes * MINUTE_MS, "ann", "a rollout")
+    return SilenceLog(world.store, world.clock).set(silence)
+
+
+def test_what_stays_as_it_is_has_one_row_however_often_it_is_looked_at() -> None:
+    world = World()
+    name = silenced(world, "model=fraud", minutes=60)
+    world.happens("a")
+    world.passes(50 * 60, each=30)
+    assert decided(world.store) == [(0, "mail/0", DEFAULT, "silenced", f"by silence {name}")]
+    world.passes(30 * 60, each=30)
+    assert decided(world.store)[1:] == [(0, "mail/0", DEFAULT, "delivered", "it was never told")]
+    [row] = [row for row in rows_of(world.store.read(Query("decisions"))) if row["why"] == "delivered"]
+    assert row["at_ms"] > 10**12 + 60 * MINUTE_MS, "the time of the look at which it was told"
+
+
+def test_each_route_and_receiver_has_its_own_reason() -> None:
+    world = World()
+    world.happens("a", severity="critical", cause="amount")
+    world.happens("v", severity="warning", cause="volume")
+    world.passes(40)
+    [by_pager, by_mail] = decided(world.store)
+    assert by_pager[:4] == (0, "pager/0", CRITICAL, "inhibited")
+    assert by_mail[:4] == (0, "mail/0", DEFAULT, "inhibited")
+    assert decided(world.store, "v") == [(0, "mail/0", DEFAULT, "delivered", "it was never told")]
+
+
+def test_an_end_that_is_not_wanted_and_an_update_that_says_nothing_new_are_explained() -> None:
+    world = World()
+    world.happens("a", severity="critical")
+    world.passes(40)
+    world.happens("a", "updated", severity="critical")
+    world.passes(6 * 60, each=10)
+    world.happens("a", "resolved", severity="critical")
+    world.passes(6 * 60, each=10)
+    of_pager = [row[:1] + row[3:] for row in decided(world.store) if row[1] == "pager/0"]
+    assert [row[:2] for row in of_pager] == [(0, "delivered"), (1, "known"), (2, "unwanted")]
+    assert of_pager[2][2] == "the receiver does not want ends (send_resolved: false)"
+    of_mail = [(row[0], row[3]) for row in decided(world.store) if row[1] == "mail/0"]
+    assert of_mail == [(0, "delivered"), (1, "known"), (2, "delivered")]
+
+
+def test_a_muted_time_is_the_reason_of_everybody_in_the_group() -> None:
+    always = {"name": "always", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}
+    route = {"receiver": "mail", "routes": [{"matchers": ["model=fraud"], "mute_time_intervals": ["always"]}]}
+    world = World(route=route, time_intervals=[always])
+    world.happens("a")
+    world.happens("b")
+    world.passes(40)
+    expected = (0, "mail/0", '{}/{model="fraud"}/0', "muted", "within always")
+    assert (decided(world.store), decided(world.store, "b")) == ([expected], [expected])
+
+
+def test_what_a_receiver_answered_is_the_reason_and_not_repeated() -> None:
+    world = World(open_at_once=False)
+    world.mail = Memory("mail", answers=[Refused("answered 404") for _ in range(3)])
+    world.router = world.started()
+    world.happens("a")
+    world.passes(20 * 60, each=10)
+    assert [row[3:] for row in decided(world.store)] == [
+        ("refused", "answered 404"),
+        ("delivered", "it was never told"),
+    ]
+
+
+def test_a_restart_writes_nothing_that_was_written() -> None:
+    world = World()
+    silenced(world, "model=churn", minutes=600)
+    world.happens("a")
+    world.happens("b", model="churn")
+    world.passes(6 * 60, each=10)
+    before = decided(world.store), decided(world.store, "b")
+    world.router = world.started()
+    world.passes(6 * 60, each=10)
+    assert (decided(world.store), decided(world.store, "b")) == before
+
+
+def test_a_store_that_fails_loses_no_decision() -> None:
+    world = World()
+    world.store.failing = "decisions"
+    world.happens("a")
+    world.passes(40)
+    assert world.store.failing == ""
+    assert [row[3] for row in decided(world.store)] == ["delivered"]
+
+
+def test_without_routes_each_receiver_says_why_it_was_told_or_not() -> None:
+    service = Service(**{"for": 2 * WINDOW_MS})
+    inbox = Memory("inbox", answers=[Retry("busy"), Retry("busy")])
+    notifier = service.notifier(inbox)
+    for minute, signals in enumerate(["a", "a", "a", "", "", "", ""], start=1):
+        service.judge(minute, *signals.split())
+        for _ in range(3):
+            service.clock.advance(10)
+            notifier.step()
+    [alert_id] = set(service.store.read(Query("alerts"))["alert_id"])
+    assert decided(service.store, alert_id) == [
+        (0, "inbox", "", "unwanted", "nobody is told about pending alerts"),
+        (1, "inbox", "", "retried", "busy"),
+        (1, "inbox", "", "delivered", "firing was not sent yet"),
+        (2, "inbox", "", "delivered", "resolved was not sent yet"),
+    ]
