@@ -5,13 +5,14 @@ observations; one bucket too many, and the two oldest become one of the next lev
 observations that wait to be put into the window, and then, level by level, the number of buckets, the slot of the
 oldest, and a ring of slots: total and sum of squared deviations. Out of levels, the window stays as long as it is.
 
-Decisions equal those of river 0.26, observation by observation (it is the oracle of the tests), except that values
-which cannot be absorbed are skipped. A cut is first tried without dividing, which rules out nearly all of them: its
-bound is at least what it would be with parts of full length and without its second term.
-
 The bound is for values from 0 to 1. Of values with heavy tails a single one can move the mean of the newest few beyond
-it: with `clip` set no value counts for more than so many sd of the window from its mean, and decisions are no longer
-river's.
+it, so no value counts for more than `clip` sd of the window from its mean (or 1, if that is more), as they were when
+the last values, 32 at most, were put in. Values from 0 to 1 are never that far away. For them, and for all values
+with ``clip`` = 1e15, decisions equal those of river 0.26, observation by observation (it is the oracle of the tests),
+except that values which cannot be absorbed are skipped.
+
+A cut is first tried without dividing, which rules out nearly all of them: its bound is at least what it would be with
+parts of full length and without its second term.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = ["ADWIN"]
 
 _LEVELS = 34  # room for 8.6e10 observations with the defaults: 1,000 a second for 2.7 years
 _WAITING = 32  # the most observations that wait to be put into the window
+_NO_LIMIT = 1e15
 _ROUNDING = 1e-15  # more than the relative error of the two ways to compute a difference of means
 _AFTER_DRIFT = ("forget", "keep")
 
@@ -157,10 +159,16 @@ def forget_all(memory: FloatArray, row: int, room: int, slots: int, levels: int)
 
 
 @kernel
-def clipped(x: float, clip: float, width: float, total: float, squares: float) -> float:
-    """Return `x`, or what is nearest to it within so many sd of the mean, if there is an sd."""
-    mean, reach = total / width, clip * math.sqrt(max(0.0, squares) / width)
-    return max(mean - reach, min(mean + reach, x)) if reach > 0.0 else x
+def limits(clip: float, grace: float, width: float, total: float, squares: float) -> tuple[float, float]:
+    """Return the lowest and the highest value that counts as it is.
+
+    It is never closer to the mean than 1, the unit of the bound: a window of nearly equal values has next to no sd.
+    """
+    lowest, highest = -MAX_ABS, MAX_ABS
+    if clip < _NO_LIMIT and width > grace:
+        mean, reach = total / width, max(1.0, clip * math.sqrt(max(0.0, squares) / width))
+        lowest, highest = mean - reach, mean + reach
+    return lowest, highest
 
 
 @kernel
@@ -181,7 +189,7 @@ def update(
     """
     delta, clock, slots = params[0], int(params[1]), int(params[2]) + 1
     shortest, grace, keep = int(params[3]), params[4], params[5] == 1
-    clip, clips = params[6], not math.isnan(params[6])
+    clip = params[6]
     room = min(clock, _WAITING)
     most_levels = (memory.shape[1] - room) // (2 * slots + 2)
     last_base = room + (most_levels - 1) * (2 * slots + 2)
@@ -206,13 +214,12 @@ def update(
         if s["waiting"] < room and s["ticks"] < clock:
             continue
         width, total, squares, levels = s["width"], s["total"], s["squares"], s["levels"]
+        lowest, highest = limits(clip, grace, width, total, squares)
         for j in range(s["waiting"]):
             # No room for one more level: the window stays as long as it is.
             if levels == most_levels and memory[row, last_base] == slots - 1:
                 width, total, squares, levels = forget_oldest(memory, row, room, slots, width, total, squares, levels)
-            value = memory[row, j]
-            if clips and width > grace:
-                value = clipped(value, clip, width, total, squares)
+            value = max(lowest, min(highest, memory[row, j]))
             width, total, squares, levels = insert(memory, row, room, slots, width, total, squares, levels, value)
         s["waiting"] = 0
         if s["ticks"] == clock:
@@ -284,7 +291,13 @@ ADWIN = Detector(
             _AFTER_DRIFT,
         ),
         Parameter(
-            "clip", "float", None, 1.0, 1e15, "sd of the window", "How far from its mean a value may count, if set."
+            "clip",
+            "float",
+            4.0,
+            1.0,
+            _NO_LIMIT,
+            "sd of the window",
+            "How far from its mean a value counts at most, or 1 if that is more; 1e15 is no limit: river's ADWIN.",
         ),
     ),
     fields=[

@@ -12,13 +12,20 @@ from tests.detectors import streams
 
 def test_the_window_is_the_data_since_the_change() -> None:
     x = streams.step(1, 3.0, n=3008, at=1000)
-    bank = Bank(find("adwin"), {"after_drift": "keep"}, series=1)
+    bank = Bank(find("adwin"), {"after_drift": "keep", "clip": 1e15}, series=1)
     drifts = bank.update_one(0, x).drifts()
     assert 1000 <= drifts[0] < 1050
     width = int(bank.state["width"][0])
     assert 1990 <= width <= 2018
     assert bank.state["total"][0] == pytest.approx(x[-width:].sum())
     assert bank.state["squares"][0] / width == pytest.approx(x[-width:].var(), rel=1e-6)
+
+
+def test_a_window_of_equal_values_is_not_blind_to_larger_ones() -> None:
+    for before in (0.1, 1000.0):
+        x = np.concatenate([np.full(1000, before), np.full(100, before + 50.0)])
+        drifts = Bank(find("adwin"), series=1).update_one(0, x).drifts()
+        assert drifts[0] < 1064
 
 
 def test_keeping_the_window_is_ready_sooner_for_the_next_change() -> None:

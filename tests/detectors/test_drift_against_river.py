@@ -18,11 +18,19 @@ STREAMS = {**streams.adversarial(), **{f"random {i}": x for i, x in enumerate(st
 RAW = {"scores": "raw", "min_instances": 30, "delta": 0.005, "threshold": 50.0, "alpha": 0.9999}
 """What makes our Page–Hinkley river's, with river's defaults."""
 
+NO_LIMIT = {"clip": 1e15}
+"""What makes our ADWIN river's: any value counts as it is, however far from the others."""
+
 CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
-    ("adwin", drift.ADWIN, {}, {}),
-    ("adwin", drift.ADWIN, {}, {"clock": 1}),
-    ("adwin", drift.ADWIN, {}, {"delta": 0.2, "clock": 5, "max_buckets": 2, "min_window_length": 1, "grace_period": 0}),
-    ("adwin", drift.ADWIN, {}, {"delta": 1e-6, "clock": 7, "max_buckets": 9, "min_window_length": 20}),
+    ("adwin", drift.ADWIN, NO_LIMIT, {}),
+    ("adwin", drift.ADWIN, NO_LIMIT, {"clock": 1}),
+    (
+        "adwin",
+        drift.ADWIN,
+        NO_LIMIT,
+        {"delta": 0.2, "clock": 5, "max_buckets": 2, "min_window_length": 1, "grace_period": 0},
+    ),
+    ("adwin", drift.ADWIN, NO_LIMIT, {"delta": 1e-6, "clock": 7, "max_buckets": 9, "min_window_length": 20}),
     ("page_hinkley", drift.PageHinkley, RAW, {}),
     ("page_hinkley", drift.PageHinkley, RAW, {"mode": "up", "threshold": 5.0, "min_instances": 1}),
     ("page_hinkley", drift.PageHinkley, RAW, {"mode": "down", "threshold": 0.01, "delta": 0.0, "alpha": 0.99}),
@@ -49,6 +57,16 @@ def test_it_fires_where_river_fires(name: str, make: Any, ours: dict[str, Any], 
         assert bank.update_one(0, x).drifts().tolist() == expected, stream
         fired += len(expected)
     assert fired > 20, "streams on which nothing happens prove nothing"
+
+
+def test_of_values_between_0_and_1_the_default_adwin_is_rivers() -> None:
+    fired = 0
+    for x in STREAMS.values():
+        unit = streams.suited("unit", x)
+        expected = rivers_drifts(drift.ADWIN, {}, unit)
+        assert Bank(find("adwin"), series=1).update_one(0, unit).drifts().tolist() == expected
+        fired += len(expected)
+    assert fired > 20
 
 
 def test_there_are_streams_enough() -> None:

@@ -31,14 +31,14 @@ def test_at_most_one_in_100_000_is_a_false_alarm(name: str, draw: Draw) -> None:
     assert alarms <= 12
 
 
-def test_adwin_is_as_quiet_on_heavy_tails_once_they_are_clipped() -> None:
+def test_adwin_is_quiet_on_heavy_tails_because_they_are_clipped() -> None:
     rng = np.random.default_rng(3)
     stretches = [rng.standard_t(3, 100_000) for _ in range(5)]
     alarms = {
         clip: sum(len(Bank(find("adwin"), {"clip": clip}, series=1).update_one(0, x).drifts()) for x in stretches)
-        for clip in (None, 4.0)
+        for clip in (1e15, 4.0)
     }
-    assert alarms[4.0] <= 2 < 5 < alarms[None]
+    assert alarms[4.0] <= 2 < 5 < alarms[1e15]
 
 
 @every_chart

@@ -25,7 +25,7 @@ class Adwin:
         min_window_length: int,
         grace_period: int,
         after_drift: str,
-        clip: float | None,
+        clip: float,
     ) -> None:
         self.delta, self.clock, self.max_buckets = delta, clock, max_buckets
         self.shortest, self.grace, self.after_drift = min_window_length, grace_period, after_drift
@@ -35,6 +35,7 @@ class Adwin:
     def start(self) -> None:
         self.buckets: list[Bucket] = []  # oldest first
         self.n, self.width, self.total, self.squares = 0, 0, 0.0, 0.0
+        self.limits = (-math.inf, math.inf)
         self.drifted = False
 
     def update(self, x: float) -> tuple[float, int]:
@@ -53,9 +54,13 @@ class Adwin:
         return (max(gaps, key=abs), DRIFT) if gaps else (0.0, OK)
 
     def insert(self, x: float) -> None:
-        if self.clip and self.width > self.grace and self.squares > 0:
-            mean, reach = self.total / self.width, self.clip * math.sqrt(self.squares / self.width)
-            x = min(max(x, mean - reach), mean + reach)
+        if self.n % self.clock % 32 == 0:
+            self.limits = (-math.inf, math.inf)
+            if self.width > self.grace and self.clip < 1e15:
+                mean = self.total / self.width
+                reach = max(1.0, self.clip * math.sqrt(max(0.0, self.squares) / self.width))
+                self.limits = (mean - reach, mean + reach)
+        x = min(max(x, self.limits[0]), self.limits[1])
         if self.width:
             gap = x - self.total / self.width
             self.squares += self.width * gap * gap / (self.width + 1)
@@ -100,7 +105,8 @@ TRIAL = Trial(
     twin=Adwin,
     settings=(
         {},
-        {"clock": 1, "max_buckets": 2, "min_window_length": 1, "grace_period": 0},
+        {"clock": 1, "max_buckets": 2, "min_window_length": 1, "grace_period": 0, "clip": 1e15},
+        {"clock": 70, "clip": 1.5},
         {"clock": 8, "after_drift": "keep", "delta": 0.1, "clip": 2.0},
     ),
     often={"clock": 4},
