@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.limits import anderson_darling_sf
 
 # A normal feature that shifts by a quarter of a standard deviation, for which KS is 0.1, has 0.173.
@@ -62,7 +62,7 @@ def _mid_rank(gap: Floats, share: Floats, below: Floats, above: Floats) -> Float
     weight = (below[:, :-1] + below[:, 1:]) * (above[:, :-1] + above[:, 1:]) / 4 - share / 4
     middle = (gap[:, :-1] + gap[:, 1:]) / 2
     return np.asarray(
-        np.divide(share * middle**2, weight, out=np.zeros_like(share), where=(share > 0) & (weight > 0)).sum(axis=1)
+        row_sums(np.divide(share * middle**2, weight, out=np.zeros_like(share), where=(share > 0) & (weight > 0)))
     )
 
 
@@ -70,7 +70,7 @@ def _integral(gap: Floats, share: Floats, below: Floats, above: Floats) -> Float
     """Return the integral of ``gap**2 / (h (1 - h))`` over h, that is of ``gap**2 / h`` and of ``gap**2 / (1 - h)``."""
     from_left = _half(gap[:, :-1], gap[:, 1:], share, below[:, :-1], below[:, 1:])
     from_right = _half(gap[:, 1:], gap[:, :-1], share, above[:, 1:], above[:, :-1])
-    return np.asarray((from_left + from_right).sum(axis=1))
+    return row_sums(from_left + from_right)
 
 
 def _half(near: Floats, far: Floats, share: Floats, low: Floats, high: Floats) -> Floats:

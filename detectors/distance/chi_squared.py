@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import chi2_sf
 
 # What Cohen ("Statistical Power Analysis", 1988) calls a small effect.
@@ -40,4 +40,4 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 def _squares(p: Floats, q: Floats, weight: Floats) -> Floats:
     """Return ``sum((p - q)**2 / weight)`` [series]; a cell without weight adds nothing."""
     terms = np.divide((p - q) ** 2, weight, out=np.zeros_like(p), where=weight > 0)
-    return np.asarray(terms.sum(axis=1))
+    return row_sums(terms)

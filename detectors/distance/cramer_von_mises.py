@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.limits import cramer_von_mises_sf
 
 # A normal feature that shifts by a quarter of a standard deviation, for which KS is 0.1, has 0.076.
@@ -36,8 +36,8 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     gap = pair.gaps()
     square = (gap[:, :-1] ** 2 + gap[:, :-1] * gap[:, 1:] + gap[:, 1:] ** 2) / 3
     n, m = np.maximum(pair.n, 1), np.maximum(pair.m, 1)
-    statistic = pair.blank(n * m / (n + m) ** 2 * (square * (pair.reference + pair.current)).sum(axis=1))
-    effect = pair.blank(np.sqrt((square * (p + q) / 2).sum(axis=1)))
+    statistic = pair.blank(n * m / (n + m) ** 2 * row_sums(square * (pair.reference + pair.current)))
+    effect = pair.blank(np.sqrt(row_sums(square * (p + q) / 2)))
     return Comparison(statistic, cramer_von_mises_sf(standardised(statistic, n, m)), effect)
 
 

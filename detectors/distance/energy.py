@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import chi2_sf
 
 # A shift of a fifth of a standard deviation of a normal feature, which Cohen (1988) calls small.
@@ -45,9 +45,9 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     below = [np.cumsum(side, axis=1)[:, :-1] / size[:, None] for side, size in ((pair.reference, n), (pair.current, m))]
     f, g = below
     pooled = (n[:, None] * f + m[:, None] * g) / (n + m)[:, None]
-    square = 2 * ((f - g) ** 2 * steps).sum(axis=1)
-    usual = 2 * (pooled * (1 - pooled) * steps).sum(axis=1)
-    between = 2 * ((f * (1 - g) + g * (1 - f)) * steps).sum(axis=1)
+    square = 2 * row_sums((f - g) ** 2 * steps)
+    usual = 2 * row_sums(pooled * (1 - pooled) * steps)
+    between = 2 * row_sums((f * (1 - g) + g * (1 - f)) * steps)
     ratio = np.divide(square / pair.sampling_variance(), usual, out=np.zeros_like(usual), where=usual > 0)
     effect = np.sqrt(np.divide(square, between, out=np.zeros_like(between), where=between > 0))
     p_value = np.where(ratio < BOUND_HOLDS_FROM, 1.0, chi2_sf(ratio, 1))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, relative_entropy
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, relative_entropy, row_sums
 from detectors.distance.jensen_shannon import divergence
 from detectors.distance.tail import chi2_sf
 
@@ -38,7 +38,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     pooled = both / total[:, None]
     g = pair.blank(2 * np.maximum(pair.n * relative_entropy(p, pooled) + pair.m * relative_entropy(q, pooled), 0.0))
     df = pair.occupied.sum(axis=1) - 1
-    spread = np.divide(1.0, pooled, out=np.zeros_like(pooled), where=both > 0).sum(axis=1)
+    spread = row_sums(np.divide(1.0, pooled, out=np.zeros_like(pooled), where=both > 0))
     correction = 1 + (total * pair.sampling_variance() - 1) * (spread - 1) / (6 * total * np.maximum(df, 1))
     effect = pair.blank(np.minimum(np.sqrt(divergence(p, q) / math.log(2)), 1.0))
     return Comparison(g, chi2_sf(g / correction, df), effect)

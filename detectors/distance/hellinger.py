@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import chi2_sf
 
 # For small changes eight times the square is PSI, so that 0.112 matches PSI's 0.1.
@@ -35,4 +35,4 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 
 
 def _square(p: Floats, q: Floats) -> Floats:
-    return np.asarray(((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1) / 2)
+    return row_sums((np.sqrt(p) - np.sqrt(q)) ** 2) / 2

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import normal_sf
 
 # A tenth of the traffic is elsewhere, as for KS and total variation.
@@ -42,7 +42,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     z = _root(largest[:, None], variance, 1 / np.maximum(np.minimum(pair.n, pair.m), 1)[:, None])
     # A cell that holds everything on both sides cannot differ: without a change its probability is not 0 but 1.
     alone = ((pair.occupied.sum(axis=1) == 1) & pair.filled).astype(np.float64)
-    return Comparison(largest, np.minimum(pair.blank((2 * normal_sf(z)).sum(axis=1) + alone), 1.0), largest)
+    return Comparison(largest, np.minimum(pair.blank(row_sums(2 * normal_sf(z)) + alone), 1.0), largest)
 
 
 def _root(away: Floats, variance: Floats, step: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import normal_sf
 
 # The upper of the customary limits, 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019. It takes a mean
@@ -50,14 +50,14 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     places = pair.places(positions)
     places = places - places[:, :1]  # a mean far from zero would lose the digits of its distances
     p, q = pair.shares()
-    away = (places - (p * places).sum(axis=1, keepdims=True)) ** 2
-    variance, seen = (p * away).sum(axis=1), (q * away).sum(axis=1)
+    away = (places - row_sums(p * places)[:, None]) ** 2
+    variance, seen = row_sums(p * away), row_sums(q * away)
     ratio = np.where(seen > 0, np.inf, 1.0)
     np.divide(seen, variance, out=ratio, where=variance > 0)
     pooled = (pair.reference + pair.current) / np.maximum(pair.n + pair.m, 1)[:, None]
-    mean = (pooled * away).sum(axis=1, keepdims=True)
+    mean = row_sums(pooled * away)[:, None]
     relative = np.divide(away - mean, mean, out=np.zeros_like(away), where=mean > 0)
-    spread = np.maximum((pooled * relative**2).sum(axis=1), SMALLEST_SPREAD)
+    spread = np.maximum(row_sums(pooled * relative**2), SMALLEST_SPREAD)
     index = (1 + ratio) / 2
     # A baseline's own variance is that much too small, and that of one value says nothing.
     unbiased = np.multiply(ratio, (pair.n - 1) / (pair.n + 1), out=np.zeros_like(ratio), where=pair.n > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import chi2_sf
 
 # The customary limits are 0.1 (some change) and 0.25 (large change): Siddiqi, "Credit Risk Scorecards", 2006.
@@ -31,5 +31,5 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     """
     pair = Pair.of(reference, current)
     p, q, cells = pair.smoothed_shares()
-    index = pair.blank(((p - q) * np.log(p / q)).sum(axis=1))
+    index = pair.blank(row_sums((p - q) * np.log(p / q)))
     return Comparison(index, chi2_sf(index / pair.sampling_variance(), cells - 1), index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 from detectors.distance.tail import chi2_sf
 
 # A tenth of the traffic is elsewhere, as for KS, which is never larger.
@@ -29,6 +29,6 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     """
     pair = Pair.of(reference, current)
     p, q = pair.shares()
-    moved = pair.blank(np.minimum(np.abs(p - q).sum(axis=1) / 2, 1.0))
+    moved = pair.blank(np.minimum(row_sums(np.abs(p - q)) / 2, 1.0))
     p_value = chi2_sf(4 * moved**2 / pair.sampling_variance(), pair.occupied.sum(axis=1) - 1)
     return Comparison(moved, p_value, moved)

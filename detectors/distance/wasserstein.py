@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
+from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
 
 # A tenth of a standard deviation: half of what Cohen (1988) calls a small difference of means.
 default_min_effect = 0.1
@@ -34,7 +34,7 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     places = pair.places(positions)
     p, q = pair.shares()
     gap = np.abs(np.cumsum(p - q, axis=1))[:, :-1]
-    moved = pair.blank((gap * np.diff(places, axis=1)).sum(axis=1))
+    moved = pair.blank(row_sums(gap * np.diff(places, axis=1)))
     sd = _standard_deviation(p, places)
     effect = np.where(moved > 0, np.inf, 0.0)
     np.divide(moved, sd, out=effect, where=sd > 0)
@@ -42,5 +42,5 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 
 
 def _standard_deviation(shares: Floats, places: Floats) -> Floats:
-    mean = (shares * places).sum(axis=1, keepdims=True)
-    return np.asarray(np.sqrt((shares * (places - mean) ** 2).sum(axis=1)))
+    mean = row_sums(shares * places)[:, None]
+    return np.asarray(np.sqrt(row_sums(shares * (places - mean) ** 2)))
