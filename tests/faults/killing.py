@@ -113,7 +113,9 @@ def main(folder: Path) -> None:
     appends = json.loads((folder / "unbroken.json").read_text())["appends"]
     rng = random.Random(1)
     deaths = [[k] for k in range(appends)]
-    deaths += [[rng.randrange(appends // 2, appends), rng.randrange(3, appends // 3)] for _ in range(SECOND_DEATHS)]
+    # The second death comes while there is something left to do.
+    firsts = [rng.randrange(appends // 3, 2 * appends // 3) for _ in range(SECOND_DEATHS)]
+    deaths += [[first, rng.randrange(3, appends // 4)] for first in firsts]
     for worker in range(WORKERS):
         if os.fork() == 0:
             mine = deaths[worker::WORKERS]
