@@ -17,7 +17,9 @@ from sinks.store.rows import rows_of
 
 __all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet"]
 
-Why = Literal["delivered", "refused", "gave_up", "retried", "known", "silenced", "inhibited", "muted", "unwanted"]
+Why = Literal[
+    "delivered", "refused", "gave_up", "retried", "known", "acknowledged", "silenced", "inhibited", "muted", "unwanted"
+]
 
 WHYS: dict[Why, str] = {
     "delivered": "the receiver took it",
@@ -25,6 +27,7 @@ WHYS: dict[Why, str] = {
     "gave_up": "the receiver did not take it in time",
     "retried": "the receiver has not taken it yet, and is asked again",
     "known": "the receiver need not be told",
+    "acknowledged": "somebody has taken on all that fires, and it is not repeated",
     "silenced": "a silence matches the alert",
     "inhibited": "another alert keeps it quiet",
     "muted": "nobody is told on its route at this time",
@@ -160,7 +163,13 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, T
             elif told.is_over(flush.at_ms) and not target.send_resolved:
                 yield fingerprint, target, "unwanted", UNWANTED
             elif not by_target[target.name].told:
-                yield fingerprint, target, "known", by_target[target.name].detail
+                yield fingerprint, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
 
 
-_QUIET: dict[str, Why] = {"inhibited": "inhibited", "silenced": "silenced", "muted": "muted"}
+_QUIET: dict[str, Why] = {
+    "acknowledged": "acknowledged",
+    "inhibited": "inhibited",
+    "known": "known",
+    "muted": "muted",
+    "silenced": "silenced",
+}

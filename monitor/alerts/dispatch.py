@@ -30,6 +30,9 @@ SWEEP_MS = 30_000
 FORGET_MS = 1_800_000
 """How often alerts that are over are dropped from what is known of all alerts."""
 
+NEVER_MS = 1 << 62
+"""A `repeat_interval` that is never over."""
+
 PATIENCE_MS = 10_000
 """A look takes at least this long before it counts as failed, else `group_interval`."""
 
@@ -63,7 +66,7 @@ class Reason(NamedTuple):
     ----------
     told : bool
     why : str
-        ``inhibited``, ``silenced``, ``muted``, ``sent`` or ``known``.
+        ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known`` or ``acknowledged``.
     detail : str
     fingerprint : str
         Empty if it is about the whole group.
@@ -164,6 +167,8 @@ class Dispatcher:
         now_ms: int,
     ) -> None:
         self.root, self.silences, self.sent = root, silences, sent
+        self.acknowledged: set[str] = set()
+        """Fingerprints of alerts that somebody has taken on: a group in which no others fire is not repeated."""
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._known: dict[str, Told] = {}
         self._groups: dict[tuple[str, str], Group] = {}
@@ -266,7 +271,8 @@ class Dispatcher:
         over = {alert.fingerprint for alert in alerts if alert.is_over(flush.at_ms)}
         flush.resolved = frozenset(over)
         flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
-        repeat_ms = flush.group.route.options.repeat_interval_ms
+        repeats = not flush.firing or not flush.firing <= self.acknowledged
+        repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
         for target in self._targets.get(flush.group.route.options.receiver, ()):
             told, detail = why_told(
                 self.sent.get((flush.group.digest, target.name)),
@@ -276,7 +282,10 @@ class Dispatcher:
                 repeat_ms=repeat_ms,
                 send_resolved=target.send_resolved,
             )
-            flush.reasons.append(Reason(told, "sent" if told else "known", detail, target=target.name))
+            why = "sent" if told else "known"
+            if not told and not repeats:
+                why, detail = "acknowledged", "nothing is new, and somebody has taken on all that fires"
+            flush.reasons.append(Reason(told, why, detail, target=target.name))
             if told:
                 wanted = [alert for alert in alerts if target.send_resolved or alert.fingerprint not in over]
                 flush.targets[target] = tuple(wanted)

@@ -23,6 +23,7 @@ from typing import Any
 import structlog
 import xxhash
 
+from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.alerts.decision import TOLD_STATES, Patience
 from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
 from monitor.alerts.delivery import Delivery, deliver
@@ -124,6 +125,7 @@ class Router:
         self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
         self._following = Following(store, clock, models, ROUTE)
         self._silences = SilenceLog(store, clock)
+        self._acknowledgements = AcknowledgementLog(store, clock)
         self._decisions = DecisionLog()
         self._targets = plan.targets
         self._patience = patience or Patience()
@@ -191,7 +193,7 @@ class Router:
             for row in self._following.new():
                 self._take(row, now_ms)
             settled = self._settle()
-            self._read_silences(now_ms)
+            self._read_what_people_said(now_ms)
             for flush in self._dispatcher.due(now_ms):
                 self._tell(flush)
             settled += self._settle()
@@ -277,13 +279,19 @@ class Router:
         self._following.keep(oldest_ms)
         self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
 
-    def _read_silences(self, now_ms: int) -> None:
+    def _read_what_people_said(self, now_ms: int) -> None:
         """Right before a look at a group: a silence counts at once, and an idle router asks nothing."""
         assert self._dispatcher is not None
         due_ms = self._dispatcher.due_ms()
         if due_ms is not None and due_ms <= now_ms:
             for silence in self._silences.all():
                 self._dispatcher.silences.put(silence)
+            taken = self._acknowledgements.all()
+            self._dispatcher.acknowledged = {
+                fingerprint
+                for fingerprint, alert in self._alerts.items()
+                if (by := taken.get(alert.row["alert_id"])) is not None and by.holds(alert.row["sequence"])
+            }
 
     # -- telling -----------------------------------------------------------------------------------------------
 

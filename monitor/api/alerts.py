@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
+from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import (
     ALERT_TYPES,
     STANDING,
@@ -114,6 +115,7 @@ class AlertDetail(BaseModel):
     """One alert from its beginning."""
 
     alert: Alert
+    acknowledged: Acknowledged | None
     transitions: list[Transition]
     notifications: list[Notification]
 
@@ -216,7 +218,7 @@ def alert(service: TheService, alert_id: str) -> Response:
     found = read_alert(service.store, alert_id)
     if found is None:
         raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
-    return answer(found)
+    return answer({**found, "acknowledged": acknowledged(service, found["alert"])})
 
 
 def _check_standing(state: str | None) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from monitor.api import (
+    acknowledge,
     alertmanager,
     alerts,
     compare,
@@ -37,6 +38,7 @@ ROUTERS = (
     compare.router,
     alerts.router,
     explain.router,
+    acknowledge.router,
     alertmanager.router,
     letters.router,
     events.router,

@@ -13,6 +13,7 @@ from monitor.alerts.decisions import WHYS
 from monitor.alerts.dispatch import Target
 from monitor.alerts.router import ROUTE
 from monitor.alerts.routes import Route
+from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import read_alert
 from monitor.api.alerts import Alert
 from monitor.api.contract import ApiService
@@ -28,7 +29,17 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 Row = dict[str, Any]
 
 Why = Literal[
-    "delivered", "refused", "gave_up", "retried", "known", "silenced", "inhibited", "muted", "unwanted", "none"
+    "delivered",
+    "refused",
+    "gave_up",
+    "retried",
+    "known",
+    "acknowledged",
+    "silenced",
+    "inhibited",
+    "muted",
+    "unwanted",
+    "none",
 ]
 
 
@@ -56,6 +67,7 @@ class Explanation(BaseModel):
     """Who was told about an alert, who was not, and why."""
 
     alert: Alert
+    acknowledged: Acknowledged | None
     receivers: list[Standing] = Field(description="what was decided last, or why nothing was, for each receiver")
     decisions: list[MadeDecision] = Field(description="all decisions, in the order in which they were made")
 
@@ -74,7 +86,9 @@ def explain_alert(service: TheService, alert_id: str) -> Response:
     made = [{name: row[name] for name in MadeDecision.model_fields} for row in rows]
     made.sort(key=lambda row: (row["at_ms"], row["sequence"], row["receiver"], row["route"]))
     receivers = list(_standing(service, alert, made))
-    return answer({"alert": alert, "receivers": receivers, "decisions": made})
+    return answer(
+        {"alert": alert, "acknowledged": acknowledged(service, alert), "receivers": receivers, "decisions": made}
+    )
 
 
 def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[Row]:

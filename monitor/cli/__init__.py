@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
     "alerts": ("monitor.cli.alerts", "List alerts, and explain who was told."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
+    "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
     "silence": ("monitor.cli.silence", "Keep alerts quiet for a while."),
     "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),

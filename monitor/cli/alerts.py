@@ -88,6 +88,11 @@ def explain(alert_id: str, *, history: bool, json_: bool, **whom: Any) -> None:
     if json_:
         as_json(said)
     else:
+        taken = said["acknowledged"]
+        if taken is not None:
+            changed = "" if taken["holds"] else "; it has changed since"
+            comment = f": {taken['comment']}" if taken["comment"] else ""
+            click.echo(f"{taken['created_by']} took it on at {when(taken['at_ms'])}{comment}{changed}")
         _show_decisions(said["decisions"] if history else said["receivers"])
 
 

@@ -11,7 +11,7 @@ import click
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.output import as_json, as_table, json_line
 
-__all__ = ["command"]
+__all__ = ["asked", "command"]
 
 TIMEOUT_S = 30.0
 PATH = "/api/v2/silence"
@@ -59,7 +59,7 @@ def add(matchers: Sequence[str], *, for_: str, from_: str, comment: str, by: str
         "createdBy": by,
         "comment": comment,
     }
-    said = _asked("POST", url, f"{PATH}s", body)
+    said = asked("POST", url, f"{PATH}s", body)
     if json_:
         as_json(said)
     else:
@@ -72,7 +72,7 @@ def add(matchers: Sequence[str], *, for_: str, from_: str, comment: str, by: str
 @click.option("--json", "json_", is_flag=True, help="One JSON object per silence.")
 def list_(*, all_: bool, url: str, json_: bool) -> None:
     """List silences."""
-    found = [one for one in _asked("GET", url, f"{PATH}s") if all_ or one["status"]["state"] != "expired"]
+    found = [one for one in asked("GET", url, f"{PATH}s") if all_ or one["status"]["state"] != "expired"]
     if json_:
         for one in found:
             click.echo(json_line(one))
@@ -97,7 +97,7 @@ def list_(*, all_: bool, url: str, json_: bool) -> None:
 def end(ids: Sequence[str], *, url: str) -> None:
     """End silences now."""
     for name in ids:
-        _asked("DELETE", url, f"{PATH}/{name}")
+        asked("DELETE", url, f"{PATH}/{name}")
 
 
 def _matcher_text(matcher: dict[str, Any]) -> str:
@@ -113,7 +113,7 @@ def _written(at_ms: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).isoformat()
 
 
-def _asked(method: str, url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+def asked(method: str, url: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """Ask a running service."""
     import httpx
 

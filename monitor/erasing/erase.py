@@ -53,6 +53,7 @@ LOOKED_THROUGH = (
 """Tables that may hold a subject."""
 
 CANNOT_HOLD: dict[str, str] = {
+    "acknowledgements": "who has taken an alert on, and what they wrote",
     "decisions": "routes, receivers, what receivers answered, and why somebody was not told",
     "epochs": "offsets, times, and hashes of configurations",
     "erasure_keys": "the key of hashes",
@@ -316,7 +317,7 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
     found += [
         "backups",
         "notifications that were sent",
-        "silences that name it",
+        "silences, and comments of acknowledgements, that name it",
         "logs of a ClickHouse server, such as system.query_log",
     ]
     return list(dict.fromkeys(found))

@@ -130,6 +130,13 @@ TABLES: dict[str, Table] = {
             "alert_id:str sequence:int receiver:str route:str at_ms:int why:str detail:str",
             "alert_id sequence receiver route at_ms",
         ),
+        # Who has taken an alert on, as it stood at a transition.
+        _table(
+            "acknowledgements",
+            "alert_id:str updated_ms:int sequence:int taken_back:int created_by:str comment:str",
+            "alert_id",
+            newest_by="updated_ms",
+        ),
         # What people do not want to be told about; matchers as they are written.
         _table(
             "silences",

@@ -30,6 +30,7 @@ TIMES: dict[str, str] = {
     "alerts": "at_ms",
     "notifications": "at_ms",
     "decisions": "at_ms",
+    "acknowledgements": "updated_ms",
     "dead_letters": "record_ms",
     "events": "event_ms",
     "predictions": "event_ms",
