@@ -258,6 +258,14 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
+def keep(file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write `rows` into `file`, in the place of those of the same detectors that it has."""
+    kept = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
+    by_name = {(row["whose"], row["name"]): row for row in (*kept, *map(_rounded, rows))}
+    text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in by_name.values())
+    file.write_text(f'{{"rows": [\n{text}\n]}}\n', encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -268,7 +276,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=400, help="for each change, for the fastest")
     parser.add_argument("--quick", action="store_true", help="a tenth of both")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="keep the same JSON, for the pages of detectors")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="keep the same JSON, for the pages; rows not measured now stay"
+    )
     options = parser.parse_args(arguments)
     if options.set and len(options.only) != 1:
         parser.error("--set wants --only and one detector")
@@ -286,8 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             step = partial(progress.advance, task)
             rows.append(measured(contender, options.observations // part, options.trials // part, step))
     if options.write:
-        text = ",\n".join(json.dumps(_rounded(row), ensure_ascii=False) for row in rows)
-        options.write.write_text(f'{{"rows": [\n{text}\n]}}\n', encoding="utf-8")
+        keep(options.write, rows)
     print(json.dumps({"rows": rows}) if options.json else "\n".join(lines(rows)))
     return 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import detector_table
 from bench.contenders import FROUROS, MOA, Always, Never, Ours, of_peer, rivers
-from bench.detector_table import BEFORE, CHANGES, IN_CONTROL, delays, false_alarms
+from bench.detector_table import BEFORE, CHANGES, IN_CONTROL, delays, false_alarms, keep
 from tests.services.peers import Frouros, Moa
 
 GAUSSIAN = IN_CONTROL[0]
@@ -76,3 +77,11 @@ def test_every_detector_of_a_peer_answers(peer: str, moa: Moa, frouros: Frouros)
     rows = GAUSSIAN.draw(detector_table.seeded("a few"), (1, 60)).round()
     for contender in found:
         assert len(contender.drifts(rows, {})) == 1
+
+
+def test_what_is_not_measured_now_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "behaviour.json"
+    for whose, name, mean in (("leeway", "adwin", 1.0), ("river", "ADWIN", 2.0), ("leeway", "adwin", 3.0)):
+        keep(file, [{"whose": whose, "name": name, "false_alarms": {}, "delays": {"+1 sd": {"mean": mean}}}])
+    rows = json.loads(file.read_text())["rows"]
+    assert [(row["whose"], row["delays"]["+1 sd"]["mean"]) for row in rows] == [("leeway", 3.0), ("river", 2.0)]
