@@ -68,9 +68,13 @@ def _windowed() -> list[dict[str, Any]]:
 
 def _per_event() -> list[dict[str, Any]]:
     from detectors.anomaly import SCORERS, with_levels
+    from detectors.contract import DOMAINS
     from detectors.drift import DETECTORS
 
-    changes = [_described("per event", detector, ["numeric"]) for detector in DETECTORS.values()]
+    changes = [
+        _described("per event", detector, ["numeric"]) | {"values": DOMAINS[detector.domain]}
+        for detector in DETECTORS.values()
+    ]
     fits = {name: ["numeric", "vector"] if scorer.vectors else ["numeric"] for name, scorer in SCORERS.items()}
     return changes + [_described("anomaly", with_levels(scorer), fits[name]) for name, scorer in SCORERS.items()]
 
@@ -103,7 +107,7 @@ def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:
 def _show(table: list[dict[str, Any]]) -> None:
     as_table(
         ("detector", "kind", "for", "what it says"),
-        [(d["name"], d["kind"], ", ".join(d["fits"]), d["summary"]) for d in table],
+        [(d["name"], d["kind"], d.get("values", ", ".join(d["fits"])), d["summary"]) for d in table],
     )
     as_table(
         ("detector", "parameter", "default", "from", "to", "unit", "meaning"),

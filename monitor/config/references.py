@@ -187,7 +187,12 @@ def _signals(model: Model) -> dict[str, frozenset[str]]:
 
 
 def _traits(spec: FieldSpec) -> frozenset[str]:
-    return frozenset({spec.type, "range"} if spec.range is not None else {spec.type})
+    traits: set[str] = {spec.type}
+    if spec.range is not None:
+        traits.add("range")
+    if spec.type == "numeric" and (spec.range is None or (spec.range[0] >= 0 and spec.range[1] <= 1)):
+        traits.add("unit")
+    return frozenset(traits)
 
 
 def _uses_of(signal: str, traits: frozenset[str], model: Model) -> dict[str, Params]:
@@ -203,10 +208,15 @@ def _uses_of(signal: str, traits: frozenset[str], model: Model) -> dict[str, Par
 def _fits(name: str) -> frozenset[str]:
     if name in WINDOWED:
         return WINDOWED[name].fits
+    if name.startswith(RIVERS):
+        return frozenset({"numeric"})
     from detectors.anomaly import SCORERS
 
-    takes_vectors = name in SCORERS and SCORERS[name].vectors
-    return frozenset({"numeric", "vector"} if takes_vectors else {"numeric"})
+    if name in SCORERS:
+        return frozenset({"numeric", "vector"} if SCORERS[name].vectors else {"numeric"})
+    from detectors.drift import DETECTORS
+
+    return frozenset({"numeric"} if DETECTORS[name].domain == "real" else {"unit"})
 
 
 def _per_event() -> Mapping[str, Described]:
@@ -264,9 +274,16 @@ def _unknown_detector(name: str) -> str:
 def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]) -> str:
     if fits == {"range"} and "numeric" in traits:
         return f"{name} needs a `range` in the schema of {signal!r}"
-    kinds = {"range": "numeric fields with a range", "volume": "the signal `volume`", "vector": "vectors"}
+    if fits == {"unit"} and "numeric" in traits:
+        return f"{name} is for errors and losses, from 0 to 1, and the `range` of {signal!r} goes beyond that"
+    kinds = {
+        "range": "numeric fields with a range",
+        "unit": "numeric fields from 0 to 1",
+        "volume": "the signal `volume`",
+        "vector": "vectors",
+    }
     wanted = " and ".join(sorted(kinds.get(kind, f"{kind} fields") for kind in fits))
-    (kind,) = traits - {"range"}
+    (kind,) = traits - {"range", "unit"}
     actual = {"volume": "the number of events", "vector": "a vector"}.get(kind, f"a {kind} field")
     return f"{name} is for {wanted}, and {signal!r} is {actual}"
 

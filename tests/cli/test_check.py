@@ -68,6 +68,8 @@ from tests.cli.console import Console, with_rules
             "seed=None is not allowed; it draws random numbers: set a seed",
         ),
         ('{on: "feature:country", use: [river.drift.ADWIN]}', "use.0", "river.drift.ADWIN is for numeric fields"),
+        ('{on: "feature:country", use: [ddm]}', "use.0", "ddm is for numeric fields from 0 to 1"),
+        ('{on: "feature:amount", use: [stepd]}', "use.0", "the `range` of 'feature:amount' goes beyond that"),
     ],
 )
 def test_a_wrong_rule_is_named_with_its_line_and_path(
@@ -80,6 +82,14 @@ def test_a_wrong_rule_is_named_with_its_line_and_path(
     assert first.startswith(f"{file}:12: spec.detect.rules.1.{path}: ")
     assert message in first
     assert count == "1 mistake"
+
+
+def test_a_pattern_leaves_detectors_of_errors_from_a_signal_of_other_numbers(tmp_path: Path, leeway: Console) -> None:
+    (document,) = leeway("check", with_rules(tmp_path, '{on: "*", use: [ddm, hddm_a, adwin]}'), "--json").lines
+    watched = document["models"][0]["signals"]
+    assert {"ddm", "hddm_a", "adwin"} <= watched["prediction:score"].keys()
+    assert {"ddm", "hddm_a"}.isdisjoint(watched["feature:amount"])
+    assert "adwin" in watched["feature:amount"]
 
 
 def with_vector(folder: Path, rule: str, signals: str) -> Path:

@@ -16,6 +16,7 @@ from tests.sinks.receivers.notifications import notification
 SECRET = "s3cret"
 EVERY_KIND = {
     "webhook": "url: 'https://10.0.0.7/s3cret', headers: {X-Key: s3cret}, secret: s3cret",
+    "alertmanager": "url: 'https://10.0.0.7/s3cret', headers: {X-Key: s3cret}",
     "slack": "url: 'https://10.0.0.7/', token: s3cret, channel: '#ml'",
     "teams": "url: 'https://10.0.0.7/s3cret'",
     "pagerduty": "url: 'https://10.0.0.7/', routing_key: s3cret",
