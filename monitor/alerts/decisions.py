@@ -36,6 +36,7 @@ WHYS: dict[Why, str] = {
 """What may be decided, and what it means."""
 
 UNWANTED = "the receiver does not want ends (send_resolved: false)"
+HELD = "the end is told when that is over (late_ends: true)"
 
 LOADED_AT_ONCE = 1_000
 
@@ -159,7 +160,8 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, T
         quiet = own.get(fingerprint, muted)
         for target in targets:
             if quiet is not None:
-                yield fingerprint, target, _QUIET[quiet.why], quiet.detail
+                waits = f"; {HELD}" if fingerprint in flush.held else ""
+                yield fingerprint, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
             elif told.is_over(flush.at_ms) and not target.send_resolved:
                 yield fingerprint, target, "unwanted", UNWANTED
             elif not by_target[target.name].told:

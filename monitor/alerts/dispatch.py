@@ -4,6 +4,9 @@ An alert goes into a group for each route that tells about it. A new group waits
 at every `group_interval` from then on. At each look what is inhibited, silenced, or muted by the time is left out, and
 each receiver is told unless it knows everything already. What is over leaves the group once every receiver has taken
 that look.
+
+That is so also if the end was silenced, inhibited or muted: a receiver that was told of the beginning never hears of
+the end. A route with `late_ends`, which Alertmanager does not have, keeps such an alert until nothing keeps it quiet.
 """
 
 from __future__ import annotations
@@ -113,19 +116,26 @@ class Flush:
     ----------
     group : Group
     at_ms : int
+    alerts : frozenset of str
+        Fingerprints of all that the group held.
+    over : tuple of Told
     targets : dict of Target to tuple of Told
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
     firing, resolved : frozenset of str
         Fingerprints that are noted as told.
+    held : frozenset of str
+        Of those that are over, the ones that stay for their end to be told later.
     reasons : list of Reason
     """
 
     group: Group
     at_ms: int
+    alerts: frozenset[str]
     over: tuple[Told, ...]
     targets: dict[Target, tuple[Told, ...]] = field(default_factory=dict)
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
     failed: bool = False
@@ -222,7 +232,8 @@ class Dispatcher:
         if target not in flush.waiting:
             return
         if delivered:
-            self.sent[flush.group.digest, target.name] = Sent(now_ms, flush.firing, flush.resolved)
+            known = flush.firing, flush.resolved, self._open_ends(flush, target)
+            self.sent[flush.group.digest, target.name] = Sent(now_ms, *known)
         flush.failed = flush.failed or not delivered
         flush.waiting.discard(target)
         self._finish(flush)
@@ -234,12 +245,22 @@ class Dispatcher:
             return
         group.flush = None
         for alert in () if flush.failed else flush.over:
-            if group.alerts.get(alert.fingerprint) is alert:
+            if group.alerts.get(alert.fingerprint) is alert and alert.fingerprint not in flush.held:
                 del group.alerts[alert.fingerprint]
+                if alert.fingerprint not in self._known:
+                    self.silences.forget(alert.fingerprint)
+
+    def _open_ends(self, flush: Flush, target: Target) -> frozenset[str]:
+        """What a receiver believes to fire although this look keeps it quiet, if it is to hear of ends later."""
+        last = self.sent.get((flush.group.digest, target.name))
+        if last is None or not (flush.group.route.options.late_ends and target.send_resolved):
+            return frozenset()
+        return (last.believed & flush.alerts) - flush.firing - flush.resolved
 
     def _look(self, group: Group, now_ms: int) -> Flush:
         alerts = sorted(group.alerts.values(), key=lambda alert: (alert.starts_ms, alert.fingerprint))
-        flush = Flush(group, now_ms, tuple(alert for alert in alerts if alert.is_over(now_ms)))
+        over = tuple(alert for alert in alerts if alert.is_over(now_ms))
+        flush = Flush(group, now_ms, frozenset(group.alerts), over)
         left = self._without(alerts, flush, "inhibited", self._inhibited)
         if left and (muted := group.route.muted(self._intervals, now_ms)):
             flush.reasons.append(Reason(False, "muted", muted))
@@ -247,7 +268,13 @@ class Dispatcher:
         left = self._without(left, flush, "silenced", self._silenced)
         if left:
             self._tell(flush, left)
+        if over and group.route.options.late_ends:
+            waited_for = set().union(*(self._open_ends(flush, target) for target in self._entries(group)))
+            flush.held = frozenset(alert.fingerprint for alert in over if alert.fingerprint in waited_for)
         return flush
+
+    def _entries(self, group: Group) -> Sequence[Target]:
+        return self._targets.get(group.route.options.receiver, ())
 
     def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
         left = []
@@ -273,7 +300,7 @@ class Dispatcher:
         flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
         repeats = not flush.firing or not flush.firing <= self.acknowledged
         repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
-        for target in self._targets.get(flush.group.route.options.receiver, ()):
+        for target in self._entries(flush.group):
             told, detail = why_told(
                 self.sent.get((flush.group.digest, target.name)),
                 flush.firing,

@@ -169,7 +169,7 @@ class Router:
             sent,
             now_ms,
         )
-        firing = {fingerprint for last in sent.values() for fingerprint in last.firing}
+        firing = {fingerprint for last in sent.values() for fingerprint in last.believed}
         latest = {row["alert_id"]: row for row in rows if row["state"] in TOLD_STATES}
         for row in rows:
             # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
@@ -386,8 +386,10 @@ class Router:
     # -- what was told -----------------------------------------------------------------------------------------
 
     def _entry(self, job: _Job, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
-        group, flush = job.flush.group, job.flush
-        alerts = {"firing": sorted(flush.firing), "resolved": sorted(flush.resolved)}
+        assert self._dispatcher is not None
+        group = job.flush.group
+        sent = self._dispatcher.sent[group.digest, job.target.name]
+        alerts = {name: sorted(getattr(sent, name)) for name in ("firing", "resolved", "open_ends")}
         state = encode_state({"group": group.digest, "target": job.target.name, **alerts})
         name = f"{job.target.name}/{group.digest}"
         row = {"stage": TOLD, "name": name, "partition": 0, "position": now_ms, "config": "", "state": state}
@@ -398,7 +400,8 @@ class Router:
         """What was told before, by group and target."""
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            sent = Sent(row["position"], frozenset(state["firing"]), frozenset(state["resolved"]))
+            alerts = (frozenset(state.get(name, ())) for name in ("firing", "resolved", "open_ends"))
+            sent = Sent(row["position"], *alerts)
             yield (state["group"], state["target"]), sent
 
     def _write(self) -> None:

@@ -30,6 +30,8 @@ class RouteOptions:
     group_wait_ms, group_interval_ms, repeat_interval_ms : int
         How long a new group waits for more alerts; how often a group is looked at; after how long an unchanged one is
         told again.
+    late_ends : bool
+        Leeway's own: whether an end that is kept quiet is told later.
     """
 
     receiver: str = ""
@@ -37,6 +39,7 @@ class RouteOptions:
     group_wait_ms: int = 30_000
     group_interval_ms: int = 300_000
     repeat_interval_ms: int = 14_400_000
+    late_ends: bool = False
 
     def group_of(self, labels: Labels) -> dict[str, str]:
         """Return the labels by which an alert is grouped."""

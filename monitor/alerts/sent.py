@@ -16,11 +16,20 @@ class Sent:
     at_ms : int
     firing, resolved : frozenset of str
         Fingerprints of the alerts that it held.
+    open_ends : frozenset of str
+        Those that it did not hold since something kept them quiet, of which the receiver believes that they fire. None
+        where the route has no `late_ends`.
     """
 
     at_ms: int
     firing: frozenset[str]
     resolved: frozenset[str]
+    open_ends: frozenset[str] = frozenset()
+
+    @property
+    def believed(self) -> frozenset[str]:
+        """What the receiver believes to fire."""
+        return self.firing | self.open_ends
 
 
 def why_told(
@@ -32,7 +41,7 @@ def why_told(
     repeat_ms: int,
     send_resolved: bool,
 ) -> tuple[bool, str]:
-    """Decide whether a receiver is told about a group again, as Alertmanager does.
+    """Decide whether a receiver is told about a group again, as Alertmanager does; it knows no open ends.
 
     Parameters
     ----------
@@ -57,10 +66,10 @@ def why_told(
         return (True, "it was never told") if firing else (False, "it was never told that these fired")
     if not firing <= last.firing:
         return True, f"alerts fire that were not told: {len(firing - last.firing)}"
+    if send_resolved and (resolved & last.open_ends or (firing and not resolved <= last.resolved)):
+        return True, f"alerts are over: {len(resolved - last.resolved)}"
     if not firing:
         return (True, "all are over") if last.firing else (False, "it was told that all are over")
-    if send_resolved and not resolved <= last.resolved:
-        return True, f"alerts are over: {len(resolved - last.resolved)}"
     since_ms = now_ms - last.at_ms
     if since_ms > repeat_ms:
         return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -31,6 +32,7 @@ __all__ = [
     "Alerting",
     "AlertingGlobal",
     "InhibitRule",
+    "LeewayOptions",
     "RouteSpec",
     "WebhookConfig",
     "is_alertmanagers",
@@ -136,6 +138,15 @@ class AlertingGlobal(Strict):
     )
 
 
+class LeewayOptions(Strict):
+    """What a route may say beyond Alertmanager's configuration; what it does not say it has from its parent."""
+
+    late_ends: bool | None = Field(
+        default=None,
+        description="tell an end that was silenced, inhibited or muted when that is over, to who knows that it fired",
+    )
+
+
 class RouteSpec(Strict):
     """A route, with its children."""
 
@@ -154,6 +165,10 @@ class RouteSpec(Strict):
     group_wait: _Duration | None = Field(default=None, description="how long a new group waits for more; 30s")
     group_interval: _Duration | None = Field(default=None, description="how often a group is looked at; 5m")
     repeat_interval: _Duration | None = Field(default=None, description="when what has not changed is told again; 4h")
+    # Left out where the configuration is written for Alertmanager's clients.
+    leeway: LeewayOptions = Field(
+        default_factory=LeewayOptions, exclude=True, description="what Alertmanager does not have"
+    )
     routes: list[RouteSpec] = Field(default_factory=list, description="children; the first that matches takes an alert")
 
     @field_validator("group_by")
@@ -182,12 +197,15 @@ class RouteSpec(Strict):
         """Return the route as the router uses it."""
         from_parent = above or RouteOptions()
         named = [label for label in self.group_by if label != "..."]
-        options = RouteOptions(
-            self.receiver or from_parent.receiver,
-            frozenset(named) if named else (None if self.group_by else from_parent.group_by),
-            from_parent.group_wait_ms if self.group_wait is None else self.group_wait,
-            self.group_interval or from_parent.group_interval_ms,
-            self.repeat_interval or from_parent.repeat_interval_ms,
+        own = {name: value for name, value in self.leeway if value is not None}
+        options = replace(
+            from_parent,
+            receiver=self.receiver or from_parent.receiver,
+            group_by=frozenset(named) if named else (None if self.group_by else from_parent.group_by),
+            group_wait_ms=from_parent.group_wait_ms if self.group_wait is None else self.group_wait,
+            group_interval_ms=self.group_interval or from_parent.group_interval_ms,
+            repeat_interval_ms=self.repeat_interval or from_parent.repeat_interval_ms,
+            **own,
         )
         return Route(
             options,

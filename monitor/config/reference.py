@@ -56,6 +56,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting", alerting.Alerting),
     ("spec.alerting.global", alerting.AlertingGlobal),
     ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
+    ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
     ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
     ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),

@@ -122,3 +122,15 @@ def test_addresses_are_never_shown() -> None:
     with pytest.raises(ValidationError) as refused:
         Alerting.model_validate(yaml.safe_load(PLAIN.replace("http://h/", "ftp://hooks/hunter2")))
     assert "hunter2" not in "".join(str(error["msg"]) for error in refused.value.errors())
+
+
+def test_what_alertmanager_does_not_have_is_handed_down_and_not_shown_to_its_clients() -> None:
+    below = "routes: [{routes: [{leeway: {late_ends: false}}]}]"
+    document = yaml.safe_load(PLAIN.replace("receiver: r", f"receiver: r, leeway: {{late_ends: true}}, {below}"))
+    alerting = Alerting.model_validate(document)
+    assert [route.options.late_ends for route in alerting.route.build().walk()] == [True, True, False]
+    written = yaml.safe_dump(alerting.as_written())
+    assert "leeway" not in written
+    assert "error" not in ask([{"config": written}])[0]
+    with pytest.raises(ValidationError, match="late_end"):
+        Alerting.model_validate(yaml.safe_load(PLAIN.replace("receiver: r", "receiver: r, leeway: {late_end: true}")))
