@@ -18,7 +18,17 @@ from sinks.store.rows import rows_of
 __all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet"]
 
 Why = Literal[
-    "delivered", "refused", "gave_up", "retried", "known", "acknowledged", "silenced", "inhibited", "muted", "unwanted"
+    "delivered",
+    "refused",
+    "gave_up",
+    "retried",
+    "known",
+    "acknowledged",
+    "held",
+    "silenced",
+    "inhibited",
+    "muted",
+    "unwanted",
 ]
 
 WHYS: dict[Why, str] = {
@@ -28,6 +38,7 @@ WHYS: dict[Why, str] = {
     "retried": "the receiver has not taken it yet, and is asked again",
     "known": "the receiver need not be told",
     "acknowledged": "somebody has taken on all that fires, and it is not repeated",
+    "held": "it flaps, and is told as firing until it is steady",
     "silenced": "a silence matches the alert",
     "inhibited": "another alert keeps it quiet",
     "muted": "nobody is told on its route at this time",
@@ -159,6 +170,9 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, T
     for fingerprint, told in alerts.items():
         quiet = own.get(fingerprint, muted)
         for target in targets:
+            if quiet is not None and quiet.why == "held" and target in flush.targets and fingerprint in flush.flapping:
+                # It is what the receiver is told.
+                continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""
                 yield fingerprint, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
@@ -170,6 +184,7 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, T
 
 _QUIET: dict[str, Why] = {
     "acknowledged": "acknowledged",
+    "held": "held",
     "inhibited": "inhibited",
     "known": "known",
     "muted": "muted",

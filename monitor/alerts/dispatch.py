@@ -12,18 +12,21 @@ the end. A route with `late_ends`, which Alertmanager does not have, keeps such 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import xxhash
 
+from monitor.alerts.flapping import Flapping
 from monitor.alerts.inhibition import Inhibition
 from monitor.alerts.intervals import Interval
 from monitor.alerts.routes import Route
 from monitor.alerts.sent import Sent, why_told
 from monitor.alerts.silences import Silences
-from monitor.alerts.told import Told
+from monitor.alerts.told import NO_END, Told
+from monitor.config.values import format_duration
+from sinks.receivers.times import utc
 
 __all__ = ["Dispatcher", "Flush", "Group", "Reason", "Target"]
 
@@ -69,7 +72,7 @@ class Reason(NamedTuple):
     ----------
     told : bool
     why : str
-        ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known`` or ``acknowledged``.
+        ``held``, ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known`` or ``acknowledged``.
     detail : str
     fingerprint : str
         Empty if it is about the whole group.
@@ -123,6 +126,8 @@ class Flush:
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
     firing, resolved : frozenset of str
         Fingerprints that are noted as told.
+    flapping : frozenset of str
+        Of those that fire, the ones that stand for a condition that is held.
     held : frozenset of str
         Of those that are over, the ones that stay for their end to be told later.
     reasons : list of Reason
@@ -131,10 +136,11 @@ class Flush:
     group: Group
     at_ms: int
     alerts: frozenset[str]
-    over: tuple[Told, ...]
+    over: tuple[Told, ...] = ()
     targets: dict[Target, tuple[Told, ...]] = field(default_factory=dict)
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
+    flapping: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
@@ -179,6 +185,7 @@ class Dispatcher:
         self.root, self.silences, self.sent = root, silences, sent
         self.acknowledged: set[str] = set()
         """Fingerprints of alerts that somebody has taken on: a group in which no others fire is not repeated."""
+        self.flapping = Flapping()
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._known: dict[str, Told] = {}
         self._groups: dict[tuple[str, str], Group] = {}
@@ -232,7 +239,7 @@ class Dispatcher:
         if target not in flush.waiting:
             return
         if delivered:
-            known = flush.firing, flush.resolved, self._open_ends(flush, target)
+            known = flush.firing, flush.resolved, self._open_ends(flush, target), flush.flapping
             self.sent[flush.group.digest, target.name] = Sent(now_ms, *known)
         flush.failed = flush.failed or not delivered
         flush.waiting.discard(target)
@@ -259,22 +266,45 @@ class Dispatcher:
 
     def _look(self, group: Group, now_ms: int) -> Flush:
         alerts = sorted(group.alerts.values(), key=lambda alert: (alert.starts_ms, alert.fingerprint))
-        over = tuple(alert for alert in alerts if alert.is_over(now_ms))
-        flush = Flush(group, now_ms, frozenset(group.alerts), over)
-        left = self._without(alerts, flush, "inhibited", self._inhibited)
+        flush = Flush(group, now_ms, frozenset(group.alerts))
+        left = self._held(alerts, flush)
+        standing_in = {alert.fingerprint for alert in left if alert.flaps}
+        flush.over = tuple(alert for alert in alerts if alert.is_over(now_ms) and alert.fingerprint not in standing_in)
+        left = self._without(left, flush, "inhibited", self._inhibited)
         if left and (muted := group.route.muted(self._intervals, now_ms)):
             flush.reasons.append(Reason(False, "muted", muted))
             left = []
         left = self._without(left, flush, "silenced", self._silenced)
         if left:
             self._tell(flush, left)
-        if over and group.route.options.late_ends:
+        if flush.over and group.route.options.late_ends:
             waited_for = set().union(*(self._open_ends(flush, target) for target in self._entries(group)))
-            flush.held = frozenset(alert.fingerprint for alert in over if alert.fingerprint in waited_for)
+            flush.held = frozenset(alert.fingerprint for alert in flush.over if alert.fingerprint in waited_for)
         return flush
 
     def _entries(self, group: Group) -> Sequence[Target]:
         return self._targets.get(group.route.options.receiver, ())
+
+    def _held(self, alerts: list[Told], flush: Flush) -> list[Told]:
+        """Of what flaps leave the alert that came first, by condition and severity: it fires until that is steady."""
+        hold = flush.group.route.options.hold
+        if hold is None:
+            return alerts
+        first: dict[tuple[str, str], str] = {}
+        for alert in flush.group.alerts.values():
+            first.setdefault((alert.condition, alert.labels.get("severity", "")), alert.fingerprint)
+        left = []
+        for alert in alerts:
+            changes = self.flapping.held(hold, alert.condition, flush.at_ms)
+            if changes is None or changes.held_ms is None:
+                left.append(alert)
+                continue
+            steady = format_duration(hold.until_steady_ms)
+            detail = f"it flaps: held since {utc(changes.held_ms)} until it is steady for {steady}"
+            flush.reasons.append(Reason(False, "held", detail, alert.fingerprint))
+            if alert.fingerprint == first[alert.condition, alert.labels.get("severity", "")]:
+                left.append(replace(alert, ends_ms=NO_END, flaps=detail))
+        return left
 
     def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
         left = []
@@ -298,6 +328,7 @@ class Dispatcher:
         over = {alert.fingerprint for alert in alerts if alert.is_over(flush.at_ms)}
         flush.resolved = frozenset(over)
         flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
+        flush.flapping = frozenset(alert.fingerprint for alert in alerts if alert.flaps)
         repeats = not flush.firing or not flush.firing <= self.acknowledged
         repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
         for target in self._entries(flush.group):
@@ -308,6 +339,7 @@ class Dispatcher:
                 flush.at_ms,
                 repeat_ms=repeat_ms,
                 send_resolved=target.send_resolved,
+                flapping=flush.flapping,
             )
             why = "sent" if told else "known"
             if not told and not repeats:

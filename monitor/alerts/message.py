@@ -48,10 +48,13 @@ def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> N
     )
 
 
-def alert_of(row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str) -> Alert:
-    """Return what is said about an alert as a transition has it."""
+def alert_of(
+    row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str, *, flaps: str = ""
+) -> Alert:
+    """Return what is said about an alert as a transition has it; ``flaps`` says that its condition does."""
     link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
-    annotations = {"summary": row["title"], "description": _description(row), "dashboard": link}
+    description = "\n".join(filter(None, (flaps, _description(row))))
+    annotations = {"summary": row["title"], "description": description, "dashboard": link, "flapping": flaps}
     return Alert(
         status=status,
         labels=labels,

@@ -3,7 +3,8 @@
 :mod:`monitor.alerts.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
 (table ``checkpoints``, stage :data:`TOLD`), written after the receiver answered. A process that ends in between tells
 the group again, under the same key. After a start, groups are formed anew from the alerts that are not over, and wait
-their `group_wait`; the log says what need not be told.
+their `group_wait`; the log says what need not be told. How often alerts changed that may be held for flapping is kept
+as well (stage :data:`FLAPPING`).
 
 For the router an alert begins when it hears of it: event time may be long past, and nothing would ever wait for
 company.
@@ -28,6 +29,7 @@ from monitor.alerts.decision import TOLD_STATES, Patience
 from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
 from monitor.alerts.delivery import Delivery, deliver
 from monitor.alerts.dispatch import Dispatcher, Flush, Target
+from monitor.alerts.flapping import Flapping
 from monitor.alerts.following import Following
 from monitor.alerts.inhibition import Inhibition, Rule
 from monitor.alerts.intervals import Interval
@@ -43,10 +45,14 @@ from sinks.receivers.contract import Notification, Receiver, Status
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 
-__all__ = ["TOLD", "Plan", "Router"]
+__all__ = ["FLAPPING", "TOLD", "Plan", "Router"]
 
 TOLD = "told"
+FLAPPING = "flapping"
 ROUTE = "route"
+SETS = ("firing", "resolved", "open_ends", "flapping")
+"""What is kept of a notification."""
+
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
 
@@ -127,6 +133,7 @@ class Router:
         self._silences = SilenceLog(store, clock)
         self._acknowledgements = AcknowledgementLog(store, clock)
         self._decisions = DecisionLog()
+        self._flapping = Flapping(filter(None, {route.options.hold for route in plan.root.walk()}))
         self._targets = plan.targets
         self._patience = patience or Patience()
         self._stop = threading.Event()
@@ -169,9 +176,13 @@ class Router:
             sent,
             now_ms,
         )
+        self._dispatcher.flapping = self._flapping
+        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING}))):
+            self._flapping.read(row["name"], decode_state(row["state"]))
         firing = {fingerprint for last in sent.values() for fingerprint in last.believed}
         latest = {row["alert_id"]: row for row in rows if row["state"] in TOLD_STATES}
         for row in rows:
+            self._note_change(row)
             # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
             if (row is latest.get(row["alert_id"]) and row["state"] != "resolved") or _fingerprint(row) in firing:
                 self._take(row, now_ms)
@@ -191,6 +202,7 @@ class Router:
             self._write()
             now_ms = self._clock.now_ms()
             for row in self._following.new():
+                self._note_change(row)
                 self._take(row, now_ms)
             settled = self._settle()
             self._read_what_people_said(now_ms)
@@ -258,6 +270,15 @@ class Router:
         self._alerts[told.fingerprint] = _Alert(row, labels, first_ms, row["ends_ms"])
         self._put(told, now_ms)
 
+    def _note_change(self, row: Row) -> None:
+        """Count how often an alert begins and ends, where a route holds what flaps."""
+        if self._flapping.is_off or row["state"] not in TOLD_STATES:
+            return
+        told = Told(json.loads(row["labels"]), 0)
+        routes = () if row["state"] == "resolved" else self._plan.root.matching(told.labels)
+        holds = [route.options.hold for route in routes if route.options.hold is not None]
+        self._flapping.note(told.condition, row["alert_id"], row["at_ms"], holds)
+
     def _put(self, alert: Told, now_ms: int) -> None:
         assert self._dispatcher is not None
         self._dispatcher.put(alert, now_ms)
@@ -277,6 +298,7 @@ class Router:
             model = alert.row["model"]
             oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
         self._following.keep(oldest_ms)
+        self._flapping.forget(now_ms)
         self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
 
     def _read_what_people_said(self, now_ms: int) -> None:
@@ -338,7 +360,7 @@ class Router:
         for told in alerts:
             known = self._alerts[told.fingerprint]
             status: Status = "resolved" if told.is_over(flush.at_ms) else "firing"
-            said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url))
+            said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
         return Notification(target.receiver, flush.group.key, dict(flush.group.labels), tuple(said), self._external_url)
 
     def _settle(self) -> int:
@@ -389,7 +411,7 @@ class Router:
         assert self._dispatcher is not None
         group = job.flush.group
         sent = self._dispatcher.sent[group.digest, job.target.name]
-        alerts = {name: sorted(getattr(sent, name)) for name in ("firing", "resolved", "open_ends")}
+        alerts = {name: sorted(getattr(sent, name)) for name in SETS}
         state = encode_state({"group": group.digest, "target": job.target.name, **alerts})
         name = f"{job.target.name}/{group.digest}"
         row = {"stage": TOLD, "name": name, "partition": 0, "position": now_ms, "config": "", "state": state}
@@ -400,12 +422,31 @@ class Router:
         """What was told before, by group and target."""
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            alerts = (frozenset(state.get(name, ())) for name in ("firing", "resolved", "open_ends"))
+            alerts = (frozenset(state.get(name, ())) for name in SETS)
             sent = Sent(row["position"], *alerts)
             yield (state["group"], state["target"]), sent
 
+    def _changes(self) -> list[tuple[str, dict[str, list[Any]], str]]:
+        """How often alerts changed, where it is not written yet."""
+        rows = [
+            {
+                "stage": FLAPPING,
+                "name": name,
+                "partition": 0,
+                "position": at_ms,
+                "config": "",
+                "state": encode_state(state),
+            }
+            for name, at_ms, state in self._flapping.unwritten()
+        ]
+        if not rows:
+            return []
+        digest = xxhash.xxh3_64_hexdigest(repr(rows).encode())
+        return [("checkpoints", {column: [row[column] for row in rows] for column in rows[0]}, f"{FLAPPING}/{digest}")]
+
     def _write(self) -> None:
         self._decisions.write(self._store)
+        self._unwritten += self._changes()
         while self._unwritten:
             self._store.append(*self._unwritten[0])
             self._unwritten.pop(0)

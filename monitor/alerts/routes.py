@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from monitor.alerts.flapping import Hold
 from monitor.alerts.index import MatcherIndex
 from monitor.alerts.intervals import Interval, any_holds
 from monitor.alerts.matchers import Labels, Matcher, matches_all, quoted
@@ -32,6 +33,8 @@ class RouteOptions:
         told again.
     late_ends : bool
         Leeway's own: whether an end that is kept quiet is told later.
+    hold : Hold or None
+        Leeway's own: from when, and for how long, alerts that flap are held.
     """
 
     receiver: str = ""
@@ -40,6 +43,7 @@ class RouteOptions:
     group_interval_ms: int = 300_000
     repeat_interval_ms: int = 14_400_000
     late_ends: bool = False
+    hold: Hold | None = None
 
     def group_of(self, labels: Labels) -> dict[str, str]:
         """Return the labels by which an alert is grouped."""

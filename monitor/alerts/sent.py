@@ -19,12 +19,15 @@ class Sent:
     open_ends : frozenset of str
         Those that it did not hold since something kept them quiet, of which the receiver believes that they fire. None
         where the route has no `late_ends`.
+    flapping : frozenset of str
+        Those of `firing` of which it was said that they flap.
     """
 
     at_ms: int
     firing: frozenset[str]
     resolved: frozenset[str]
     open_ends: frozenset[str] = frozenset()
+    flapping: frozenset[str] = frozenset()
 
     @property
     def believed(self) -> frozenset[str]:
@@ -40,6 +43,7 @@ def why_told(
     *,
     repeat_ms: int,
     send_resolved: bool,
+    flapping: frozenset[str] = frozenset(),
 ) -> tuple[bool, str]:
     """Decide whether a receiver is told about a group again, as Alertmanager does; it knows no open ends.
 
@@ -53,6 +57,8 @@ def why_told(
         The route's `repeat_interval`.
     send_resolved : bool
         Whether the receiver wants to know of ends.
+    flapping : frozenset of str
+        What of `firing` is held, which is told once, and once more when it is over.
 
     Examples
     --------
@@ -64,13 +70,31 @@ def why_told(
     """
     if last is None:
         return (True, "it was never told") if firing else (False, "it was never told that these fired")
-    if not firing <= last.firing:
-        return True, f"alerts fire that were not told: {len(firing - last.firing)}"
-    if send_resolved and (resolved & last.open_ends or (firing and not resolved <= last.resolved)):
-        return True, f"alerts are over: {len(resolved - last.resolved)}"
+    if news := _news(last, firing, resolved, flapping, send_resolved=send_resolved):
+        return True, news
     if not firing:
         return (True, "all are over") if last.firing else (False, "it was told that all are over")
     since_ms = now_ms - last.at_ms
     if since_ms > repeat_ms:
         return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"
     return False, f"nothing is new, and it was told {since_ms} ms ago"
+
+
+def _news(
+    last: Sent,
+    firing: frozenset[str],
+    resolved: frozenset[str],
+    flapping: frozenset[str],
+    *,
+    send_resolved: bool,
+) -> str:
+    """Return what single alerts have done since; empty if nothing."""
+    if not firing <= last.firing:
+        return f"alerts fire that were not told: {len(firing - last.firing)}"
+    if not flapping <= last.flapping:
+        return f"alerts flap: {len(flapping - last.flapping)}"
+    if steady := last.flapping & firing - flapping:
+        return f"alerts that flapped fire steadily: {len(steady)}"
+    if send_resolved and (resolved & last.open_ends or (firing and not resolved <= last.resolved)):
+        return f"alerts are over: {len(resolved - last.resolved)}"
+    return ""

@@ -13,6 +13,9 @@ __all__ = ["NO_END", "Told"]
 NO_END = 1 << 62
 """The end of an alert that is not over."""
 
+OF_THE_ALERT = ("alert_id", "severity")
+"""Labels in which alerts of one condition may differ."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -28,6 +31,8 @@ class Told:
     updated_ms : int
         When the router heard of it last.
     link : str
+    flaps : str
+        Since when the alert's condition is held, if it is: the alert is told as firing, whatever it does.
 
     Examples
     --------
@@ -42,11 +47,17 @@ class Told:
     annotations: Mapping[str, str] = field(default_factory=dict)
     updated_ms: int = 0
     link: str = ""
+    flaps: str = ""
 
     @cached_property
     def fingerprint(self) -> str:
         """The identity of the labels."""
         return fingerprint(self.labels)
+
+    @cached_property
+    def condition(self) -> str:
+        """What it has in common with an alert that comes back: the identity of the other labels."""
+        return fingerprint({name: value for name, value in self.labels.items() if name not in OF_THE_ALERT})
 
     def is_over(self, now_ms: int) -> bool:
         """Whether it has ended."""

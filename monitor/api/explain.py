@@ -35,6 +35,7 @@ Why = Literal[
     "retried",
     "known",
     "acknowledged",
+    "held",
     "silenced",
     "inhibited",
     "muted",

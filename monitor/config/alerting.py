@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.alerts.flapping import Hold
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, parse_matchers
 from monitor.alerts.routes import Route, RouteOptions
@@ -31,6 +32,7 @@ __all__ = [
     "AlertReceiver",
     "Alerting",
     "AlertingGlobal",
+    "HoldSpec",
     "InhibitRule",
     "LeewayOptions",
     "RouteSpec",
@@ -138,6 +140,27 @@ class AlertingGlobal(Strict):
     )
 
 
+class HoldSpec(Strict):
+    """From when, and for how long, alerts that fire and end again and again are held."""
+
+    changes: int = Field(default=5, ge=2, description="so many beginnings and ends")
+    within: _Duration = Field(default=3_600_000, description="in so much time")
+    until_steady: _Duration = Field(
+        default=1_800_000, description="held until there was neither a beginning nor an end for so long"
+    )
+
+    @field_validator("within", "until_steady")
+    @classmethod
+    def _is_not_zero(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("must not be zero")
+        return value
+
+    def build(self) -> Hold:
+        """Return it as the router uses it."""
+        return Hold(self.changes, self.within, self.until_steady)
+
+
 class LeewayOptions(Strict):
     """What a route may say beyond Alertmanager's configuration; what it does not say it has from its parent."""
 
@@ -145,6 +168,17 @@ class LeewayOptions(Strict):
         default=None,
         description="tell an end that was silenced, inhibited or muted when that is over, to who knows that it fired",
     )
+    hold: HoldSpec | bool | None = Field(
+        default=None, description="tell alerts that flap once, until they are steady; `true` with its defaults"
+    )
+
+    def build(self) -> dict[str, Any]:
+        """Return what is said, as :class:`~monitor.alerts.routes.RouteOptions` has it."""
+        found: dict[str, Any] = {} if self.late_ends is None else {"late_ends": self.late_ends}
+        if self.hold is not None:
+            hold = HoldSpec() if self.hold is True else self.hold
+            found["hold"] = hold.build() if isinstance(hold, HoldSpec) else None
+        return found
 
 
 class RouteSpec(Strict):
@@ -197,7 +231,6 @@ class RouteSpec(Strict):
         """Return the route as the router uses it."""
         from_parent = above or RouteOptions()
         named = [label for label in self.group_by if label != "..."]
-        own = {name: value for name, value in self.leeway if value is not None}
         options = replace(
             from_parent,
             receiver=self.receiver or from_parent.receiver,
@@ -205,7 +238,7 @@ class RouteSpec(Strict):
             group_wait_ms=from_parent.group_wait_ms if self.group_wait is None else self.group_wait,
             group_interval_ms=self.group_interval or from_parent.group_interval_ms,
             repeat_interval_ms=self.repeat_interval or from_parent.repeat_interval_ms,
-            **own,
+            **self.leeway.build(),
         )
         return Route(
             options,

@@ -57,6 +57,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting.global", alerting.AlertingGlobal),
     ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
     ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),
+    ("spec.alerting.route.leeway.hold, and that of its routes[]", alerting.HoldSpec),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
     ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
     ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),
@@ -99,6 +100,8 @@ DURATIONS = frozenset(
         "group_wait",
         "group_interval",
         "repeat_interval",
+        "within",
+        "until_steady",
     ]
 )
 """Keys that take a duration, such as ``5m``."""
