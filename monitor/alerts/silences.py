@@ -1,4 +1,8 @@
-"""Silences: alerts that somebody does not want to be told about for a while."""
+"""Silences: alerts that somebody does not want to be told about for a while.
+
+One with intervals, which Alertmanager does not have, recurs: from its start to its end it counts while one of them
+holds.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from monitor.alerts.index import MatcherIndex
+from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Labels, Matcher, matches_all
 
 __all__ = ["Silence", "SilenceError", "Silences"]
+
+
+State = Literal["pending", "active", "expired"]
 
 
 class SilenceError(ValueError):
@@ -29,6 +37,8 @@ class Silence:
         Both included.
     created_by, comment : str
     updated_ms : int
+    intervals : sequence of Interval
+        When it counts, if not all the time.
 
     Raises
     ------
@@ -40,6 +50,9 @@ class Silence:
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 10, 20)
     >>> [silence.state(at) for at in (9, 10, 20, 21)]
     ['pending', 'active', 'active', 'expired']
+    >>> nights = Silence("s2", silence.matchers, 0, 86_400_000, intervals=[Interval(times=[(0, 360)])])
+    >>> [nights.state(hour * 3_600_000) for hour in (5, 6, 24, 25)]
+    ['active', 'pending', 'active', 'expired']
     """
 
     id: str
@@ -49,6 +62,7 @@ class Silence:
     created_by: str = ""
     comment: str = ""
     updated_ms: int = 0
+    intervals: Sequence[Interval] = ()
 
     def __post_init__(self) -> None:
         if not self.matchers:
@@ -60,8 +74,14 @@ class Silence:
         if self.ends_ms < self.starts_ms:
             raise SilenceError("a silence ends after it starts")
 
-    def state(self, now_ms: int) -> Literal["pending", "active", "expired"]:
-        """What it is at a time."""
+    def state(self, now_ms: int) -> State:
+        """What it is at a time; between two intervals it is pending."""
+        state = self._state(now_ms)
+        if state == "active" and self.intervals and not any(interval.holds(now_ms) for interval in self.intervals):
+            return "pending"
+        return state
+
+    def _state(self, now_ms: int) -> State:
         if now_ms < self.starts_ms:
             return "pending"
         return "active" if now_ms <= self.ends_ms else "expired"
@@ -72,9 +92,9 @@ class Silence:
 
     def can_become(self, other: Silence, now_ms: int) -> bool:
         """Whether it may be changed into another: else it is ended and replaced, so that the past stays as it was."""
-        if list(self.matchers) != list(other.matchers):
+        if (list(self.matchers), list(self.intervals)) != (list(other.matchers), list(other.intervals)):
             return False
-        state = self.state(now_ms)
+        state = self._state(now_ms)
         if state == "active":
             return other.starts_ms // 1000 == self.starts_ms // 1000 and other.ends_ms >= now_ms
         return state == "pending" and other.starts_ms >= now_ms

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
 
 from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.silences import Silence, SilenceError
 from monitor.clock import Clock
+from monitor.config.intervals import parse_intervals, written
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -59,6 +61,7 @@ class SilenceLog:
                 row["created_by"],
                 row["comment"],
                 row["updated_ms"],
+                tuple(parse_intervals(json.loads(row["intervals"] or "[]"))),
             )
             for row in rows
         ]
@@ -124,6 +127,7 @@ class SilenceLog:
             "matchers": ",".join(map(str, silence.matchers)),
             "created_by": silence.created_by,
             "comment": silence.comment,
+            "intervals": json.dumps(written(silence.intervals)) if silence.intervals else "",
         }
         columns = {name: [value] for name, value in row.items()}
         self._store.append("silences", columns, token=f"silences/{silence.id}/{updated_ms}")

@@ -1,10 +1,13 @@
 """The API of Alertmanager, version 2, over Leeway's alerts: `amtool` and dashboards that speak it work against it.
 
-Alerts come from Leeway's own models; they cannot be posted.
+Alerts come from Leeway's own models; they cannot be posted. What silences have beyond Alertmanager's stands under their
+key `leeway`, which its clients pass over; who changes a silence without that key leaves it as it is. A silence that
+recurs says so at the end of its comment, too, since that is what those clients show.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -13,6 +16,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from monitor.alerts.inhibition import Rule
+from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, MatcherError, parse_matchers
 from monitor.alerts.overview import Standing, overview
 from monitor.alerts.silences import Silence, SilenceError
@@ -23,6 +27,7 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.config.alerting import Alerting
+from monitor.config.intervals import IntervalSpec, in_words, written
 
 __all__ = ["router"]
 
@@ -45,6 +50,14 @@ class PostedMatcher(BaseModel):
     isEqual: bool = True  # noqa: N815
 
 
+class SilenceOptions(BaseModel, extra="forbid"):
+    """What Alertmanager's silences do not have."""
+
+    intervals: list[IntervalSpec] = Field(
+        default_factory=list, description="when it counts, if not all the time, as in `time_intervals` of routes"
+    )
+
+
 class PostedSilence(BaseModel):
     """A silence to be added, or, with an id, changed."""
 
@@ -54,6 +67,7 @@ class PostedSilence(BaseModel):
     endsAt: AwareDatetime  # noqa: N815
     createdBy: str  # noqa: N815
     comment: str
+    leeway: SilenceOptions | None = Field(default=None, description="as it was, if absent")
 
 
 class Named(BaseModel):
@@ -109,6 +123,7 @@ class KeptSilence(BaseModel):
     createdBy: str  # noqa: N815
     comment: str
     matchers: list[PostedMatcher]
+    leeway: SilenceOptions | None = Field(default=None, description="absent of silences that Alertmanager could have")
 
 
 class Spoken(BaseModel):
@@ -256,14 +271,7 @@ def silences(service: TheService, filters: Filters = None) -> Response:
 def silence(posted: PostedSilence, service: TheService) -> Response:
     log = _log(service)
     try:
-        wanted = Silence(
-            posted.id,
-            tuple(Matcher(one.name, _operator(one), one.value) for one in posted.matchers),
-            _ms(posted.startsAt),
-            _ms(posted.endsAt),
-            posted.createdBy,
-            posted.comment,
-        )
+        wanted = _wanted(log, posted)
         if wanted.ends_ms < service.clock.now_ms():
             raise SilenceError("a silence ends in the future")
         name = log.set(wanted)
@@ -289,6 +297,28 @@ def end_silence(name: str, service: TheService) -> Response:
     return Response(status_code=200)
 
 
+def _wanted(log: SilenceLog, posted: PostedSilence) -> Silence:
+    known = log.get(posted.id) if posted.id else None
+    if posted.leeway is not None:
+        intervals: Sequence[Interval] = [spec.build() for spec in posted.leeway.intervals]
+    else:
+        intervals = () if known is None else known.intervals
+    return Silence(
+        posted.id,
+        tuple(Matcher(one.name, _operator(one), one.value) for one in posted.matchers),
+        _ms(posted.startsAt),
+        _ms(posted.endsAt),
+        posted.createdBy,
+        posted.comment if known is None else posted.comment.removesuffix(_recurring(known)),
+        intervals=intervals,
+    )
+
+
+def _recurring(silence: Silence) -> str:
+    """What a comment ends with."""
+    return f" [only {in_words(silence.intervals)}]" if silence.intervals else ""
+
+
 def _log(service: ApiService) -> SilenceLog:
     # Without routes nobody would heed a silence.
     _alerting(service)
@@ -308,6 +338,7 @@ def _operator(posted: PostedMatcher) -> Literal["=", "!=", "=~", "!~"]:
 
 
 def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
+    own = {"leeway": {"intervals": written(silence.intervals)}} if silence.intervals else {}
     return {
         "id": silence.id,
         "status": {"state": silence.state(now_ms)},
@@ -315,7 +346,7 @@ def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
         "startsAt": _written(silence.starts_ms),
         "endsAt": _written(silence.ends_ms),
         "createdBy": silence.created_by,
-        "comment": silence.comment,
+        "comment": f"{silence.comment}{_recurring(silence)}",
         "matchers": [
             {
                 "name": matcher.name,
@@ -325,6 +356,7 @@ def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
             }
             for matcher in silence.matchers
         ],
+        **own,
     }
 
 

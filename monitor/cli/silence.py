@@ -26,25 +26,46 @@ def command() -> None:
 @click.argument("matchers", nargs=-1, required=True, metavar="MATCHER...")
 @click.option("--for", "for_", required=True, metavar="DURATION", help="How long, such as 2h or 1d.")
 @click.option("--from", "from_", default="now", metavar="TIME", help="When it begins.  [default: now]")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="HOURS",
+    help="Only at these hours of the week, such as 'mon-fri 22:00-06:00' or 'sat,sun'; repeatable.",
+)
+@click.option("--zone", default="UTC", help="Time zone of --only, such as Europe/Berlin.  [default: UTC]")
 @click.option("--comment", required=True, help="Why.")
 @click.option("--by", default=getpass.getuser, help="Who says so.  [default: your name on this machine]")
 @click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def add(matchers: Sequence[str], *, for_: str, from_: str, comment: str, by: str, url: str, json_: bool) -> None:
+def add(
+    matchers: Sequence[str],
+    *,
+    for_: str,
+    from_: str,
+    only: Sequence[str],
+    zone: str,
+    comment: str,
+    by: str,
+    url: str,
+    json_: bool,
+) -> None:
     """Silence alerts that all MATCHERs match, such as model=fraud or 'severity=~"info|warning"'; print its id."""
     from monitor.alerts.matchers import MatcherError, parse_matchers
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
+    from monitor.config.intervals import written
     from monitor.config.values import parse_duration
+    from monitor.config.weekly import weekly
     from monitor.errors import InputError
 
     try:
+        intervals = [interval for text in only for interval in weekly(text, zone)]
         wanted = [matcher for text in matchers for matcher in parse_matchers(text)]
         length_ms = parse_duration(for_)
     except (MatcherError, ValueError) as error:
         raise InputError(str(error)) from error
     starts_ms = parse_time(from_, SystemClock().now_ms())
-    body = {
+    body: dict[str, Any] = {
         "matchers": [
             {
                 "name": matcher.name,
@@ -59,6 +80,8 @@ def add(matchers: Sequence[str], *, for_: str, from_: str, comment: str, by: str
         "createdBy": by,
         "comment": comment,
     }
+    if intervals:
+        body["leeway"] = {"intervals": written(intervals)}
     said = asked("POST", url, f"{PATH}s", body)
     if json_:
         as_json(said)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Self
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
 
 from monitor.alerts.intervals import Interval, Range
 from monitor.config.model import Strict
 
-__all__ = ["IntervalSpec", "NamedIntervals", "TimeRange", "minute_of"]
+__all__ = [
+    "IntervalSpec",
+    "NamedIntervals",
+    "TimeRange",
+    "in_words",
+    "minute_of",
+    "parse_intervals",
+    "written",
+    "zone_of",
+]
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -89,7 +98,8 @@ def minute_of(value: object) -> int:
     return hour * 60 + minute
 
 
-def _zone(value: object) -> ZoneInfo:
+def zone_of(value: object) -> ZoneInfo:
+    """Return the time zone of a name; the empty one is UTC."""
     try:
         return ZoneInfo(str(value) or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -114,7 +124,7 @@ def _minute_text(minute: int) -> str:
 
 _AS_TEXT = WithJsonSchema({"type": "string"})
 _AS_TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "integer"]})
-_Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str), _AS_TEXT]
+_Zone = Annotated[ZoneInfo, BeforeValidator(zone_of), PlainSerializer(str), _AS_TEXT]
 _Days = Annotated[Range, BeforeValidator(_days_of_month), _range_text(), _AS_TEXT_OR_NUMBER]
 _Months = Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS)), _range_text(), _AS_TEXT_OR_NUMBER]
 _Minute = Annotated[int, BeforeValidator(minute_of), PlainSerializer(_minute_text, when_used="json"), _AS_TEXT]
@@ -152,9 +162,61 @@ class IntervalSpec(Strict):
         times = None if self.times is None else [(span.start_time, span.end_time) for span in self.times]
         return Interval(times, self.weekdays, self.days_of_month, self.months, self.years, self.location)
 
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """Return what builds an interval."""
+        parts = {name: getattr(interval, name) for name in ("weekdays", "days_of_month", "months", "years")}
+        if interval.times is not None:
+            parts["times"] = [TimeRange(start_time=low, end_time=high) for low, high in interval.times]
+        return cls.model_construct(**parts, location=interval.zone)
+
 
 class NamedIntervals(Strict):
     """Intervals under one name."""
 
     name: str = Field(min_length=1)
     time_intervals: list[IntervalSpec] = Field(default_factory=list, description="one of them has to hold the time")
+
+
+_SPECS = TypeAdapter(list[IntervalSpec])
+
+
+def parse_intervals(document: object) -> list[Interval]:
+    """Return the intervals of a list, as Alertmanager writes them.
+
+    Raises
+    ------
+    ValueError
+        One of them is none.
+    """
+    return [spec.build() for spec in _SPECS.validate_python(document)]
+
+
+def written(intervals: Iterable[Interval]) -> list[dict[str, Any]]:
+    """Return intervals as :func:`parse_intervals` takes them.
+
+    Examples
+    --------
+    >>> written(parse_intervals([{"weekdays": ["monday:friday"], "location": "Europe/Berlin"}]))
+    [{'weekdays': ['monday:friday'], 'location': 'Europe/Berlin'}]
+    """
+    return [IntervalSpec.of(interval).model_dump(mode="json", exclude_none=True) for interval in intervals]
+
+
+def in_words(intervals: Iterable[Interval]) -> str:
+    """Return intervals for people, in a line.
+
+    Examples
+    --------
+    >>> night = {"weekdays": ["monday:friday"], "times": [{"start_time": "22:00", "end_time": "24:00"}]}
+    >>> in_words(parse_intervals([night, {"weekdays": ["sunday"], "location": "Asia/Tokyo"}]))
+    'monday:friday 22:00-24:00 UTC; sunday Asia/Tokyo'
+    """
+    return "; ".join(map(_in_words, written(intervals)))
+
+
+def _in_words(document: dict[str, Any]) -> str:
+    times = [f"{span['start_time']}-{span['end_time']}" for span in document.get("times", ())]
+    days = [f"day {span}" for span in document.get("days_of_month", ())]
+    parts = [document.get("weekdays"), days, document.get("months"), document.get("years"), times]
+    return " ".join([*(",".join(part) for part in parts if part), document.get("location", "UTC")])

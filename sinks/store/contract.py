@@ -137,10 +137,10 @@ TABLES: dict[str, Table] = {
             "alert_id",
             newest_by="updated_ms",
         ),
-        # What people do not want to be told about; matchers as they are written.
+        # What people do not want to be told about; matchers and intervals as they are written.
         _table(
             "silences",
-            "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str",
+            "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str intervals:str",
             "id",
             newest_by="updated_ms",
         ),

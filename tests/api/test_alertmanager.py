@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from monitor.clock import SystemClock
@@ -131,15 +132,17 @@ def test_groups_are_those_in_which_alerts_are_told() -> None:
     assert [one["name"] for one in Client(world()).get("/api/v2/receivers").json()] == ["mail", "pager", "log"]
 
 
+SILENCE: dict[str, Any] = {
+    "matchers": [{"name": "model", "value": "fraud", "isRegex": False}],
+    "startsAt": "2023-11-14T22:13:20Z",
+    "endsAt": "2023-11-14T23:13:20+00:00",
+    "createdBy": "ann",
+    "comment": "",
+}
+
+
 def post(client: Client, **changes: Any) -> Any:
-    silence = {
-        "matchers": [{"name": "model", "value": "fraud", "isRegex": False}],
-        "startsAt": "2023-11-14T22:13:20Z",
-        "endsAt": "2023-11-14T23:13:20+00:00",
-        "createdBy": "ann",
-        "comment": "",
-    }
-    content = json.dumps(silence | changes).encode()
+    content = json.dumps(SILENCE | changes).encode()
     return client.post("/api/v2/silences", content, content_type="application/json")
 
 
@@ -159,6 +162,32 @@ def test_a_silence_that_has_begun_is_ended_and_replaced_when_its_matchers_change
     assert states == {first: "expired", second: "active"}
     made.clock.advance(6 * 86_400)
     assert client.get("/api/v2/silences").json() == []
+
+
+def test_amtool_shows_when_a_silence_counts_and_changes_it_without_losing_that() -> None:
+    made = world()
+    made.clock = SystemClock()  # type: ignore[assignment]
+    intervals = [{"weekdays": ["monday:friday"], "times": [{"start_time": "22:00", "end_time": "24:00"}]}]
+    with serving(made) as url:
+        body = {**SILENCE, "endsAt": "2099-01-01T00:00:00Z", "comment": "loads", "leeway": {"intervals": intervals}}
+        name = httpx.post(f"{url}/api/v2/silences", json=body).json()["silenceID"]
+        [shown] = json.loads(amtool(f"--alertmanager.url={url}", "silence", "query", "-o", "json"))
+        assert shown["comment"] == "loads [only monday:friday 22:00-24:00 UTC]"
+        assert shown["status"]["state"] in ("active", "pending")
+        amtool(f"--alertmanager.url={url}", "silence", "update", "--duration=48h", name)
+        changed = httpx.get(f"{url}/api/v2/silence/{name}").json()
+    assert changed["endsAt"] < "2099"
+    assert (changed["comment"], changed["leeway"]) == (shown["comment"], {"intervals": intervals})
+
+
+def test_what_a_silence_has_beyond_alertmanager_s_is_checked_and_taken_away_by_naming_none() -> None:
+    client = Client(world())
+    name = post(client, leeway={"intervals": [{"weekdays": ["sunday"]}]}).json()["silenceID"]
+    assert client.get(f"/api/v2/silence/{name}").json()["status"] == {"state": "pending"}, "it is Tuesday"
+    other = post(client, id=name, leeway={}).json()["silenceID"]
+    assert "leeway" not in client.get(f"/api/v2/silence/{other}").json()
+    for wrong in ({"interval": []}, {"intervals": [{"weekdays": ["funday"]}]}):
+        assert post(client, leeway=wrong).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,20 @@ def test_a_silence_is_added_listed_and_ended(url: str, leeway: Console) -> None:
     assert len(leeway("silence", "list", "--all", "--json", "--url", url).lines) == 2
 
 
+def test_a_silence_may_count_at_some_hours_of_the_week_only(url: str, leeway: Console) -> None:
+    hours = ("--only", "mon-fri 22:00-06:00", "--only", "sat,sun", "--zone", "Europe/Berlin", "--for", "52w")
+    added = leeway("silence", "add", "model=fraud", *hours, "--comment", "nightly loads", "--url", url)
+    assert added.code == 0, added.err
+    table = leeway("silence", "list", "--url", url).out
+    assert "nightly loads [only monday:friday 22:00-24:00 Europe/Berlin; tuesday:saturday 00:00-06:00" in table
+    [silence] = leeway("silence", "list", "--json", "--url", url).lines
+    assert len(silence["leeway"]["intervals"]) == 3
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["add", "model=fraud", "--for", "2h", "--only", "funday"], 2, "'funday' is no day of the week"),
         (["add", "model", "--for", "2h"], 2, "column 6: found the end instead of ="),
         (["add", "model=~.*", "--for", "2h"], 2, "this would silence everything"),
         (["add", "model=fraud", "--for", "2"], 2, "expected a duration"),

@@ -1,0 +1,105 @@
+"""Silences that recur: they count at some hours of the week, from their start to their end."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.alerts.matchers import parse_matchers
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
+from monitor.clock import ManualClock
+from monitor.config.intervals import in_words, parse_intervals, written
+from monitor.config.weekly import weekly
+from sinks.store.memory import MemoryStore
+from tests.alerts.alertmanager import HOUR_MS
+from tests.alerts.alertmanager import START_MS as MONDAY_MS
+from tests.alerts.test_decisions import decided
+from tests.alerts.test_router import World, said
+
+NIGHTS = weekly("mon-fri 22:00-06:00", "Europe/Berlin")
+WEEK_MS = 7 * 24 * HOUR_MS
+
+
+def recurring(log: SilenceLog, starts_ms: int, ends_ms: int, **changes: object) -> str:
+    made = {"id": "", "intervals": NIGHTS, "created_by": "ann", "comment": "nightly loads", **changes}
+    return log.set(Silence(matchers=parse_matchers("model=fraud"), starts_ms=starts_ms, ends_ms=ends_ms, **made))  # type: ignore[arg-type]
+
+
+def test_what_fires_at_night_is_told_in_the_morning_night_after_night() -> None:
+    world = World(open_at_once=False)
+    world.clock = ManualClock(MONDAY_MS + 20 * HOUR_MS)  # 21:00 in Berlin
+    world.router = world.started()
+    name = recurring(SilenceLog(world.store, world.clock), MONDAY_MS, MONDAY_MS + WEEK_MS)
+    world.happens("a")
+    world.passes(31)
+    assert said(world.mail) == [("fraud", ["a"], [])], "before the night"
+    world.passes(3600)
+    world.happens("b")
+    world.passes(8 * 3600 - 600, each=60)
+    assert len(world.mail.received) == 1
+    world.passes(1800, each=60)
+    assert said(world.mail)[1:] == [("fraud", ["a", "b"], [])], "at six"
+    assert [row[3:] for row in decided(world.store, "b")] == [
+        ("silenced", f"by silence {name}"),
+        ("delivered", "alerts fire that were not told: 1"),
+    ]
+
+
+def test_a_night_begins_on_the_days_that_are_named_and_keeps_its_hours_when_clocks_change() -> None:
+    silence = Silence("s", parse_matchers("model=fraud"), MONDAY_MS, MONDAY_MS + 52 * WEEK_MS, intervals=NIGHTS)
+    quiet = [hour for hour in range(7 * 24) if silence.state(MONDAY_MS + hour * HOUR_MS) == "active"]
+    assert quiet == [day * 24 + 21 + hour for day in range(5) for hour in range(8)], "an hour earlier in UTC"
+    summer_ms = MONDAY_MS + 26 * WEEK_MS
+    assert [silence.state(summer_ms + hour * HOUR_MS) for hour in (19, 20, 27, 28)] == [
+        "pending",
+        "active",
+        "active",
+        "pending",
+    ]
+    assert silence.state(MONDAY_MS + 52 * WEEK_MS + 1) == "expired"
+
+
+def test_ending_or_changing_one_between_two_nights_leaves_the_past_as_it_was() -> None:
+    clock = ManualClock(MONDAY_MS + 12 * HOUR_MS)
+    log = SilenceLog(MemoryStore(), clock)
+    name = recurring(log, 0, MONDAY_MS + WEEK_MS)
+    clock.advance(3600)
+    assert recurring(log, log.get(name).starts_ms, MONDAY_MS + 2 * WEEK_MS, id=name) == name, "a later end"
+    assert log.get(name).intervals == tuple(NIGHTS)
+    other = recurring(log, log.get(name).starts_ms, MONDAY_MS + WEEK_MS, id=name, intervals=weekly("sun", "UTC"))
+    assert other != name
+    assert log.get(name).ends_ms == clock.now_ms()
+    log.expire(other)
+    assert log.get(other).state(clock.now_ms() + 1) == "expired"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mon-fri", "monday:friday UTC"),
+        ("Sunday,tue-thu 00:00-24:00", "sunday,tuesday:thursday 00:00-24:00 UTC"),
+        ("sat 22:00-00:00", "saturday 22:00-24:00 UTC"),
+        ("sat 22:00-01:00", "saturday 22:00-24:00 UTC; sunday 00:00-01:00 UTC"),
+        ("fri-mon", "sunday:monday,friday:saturday UTC"),
+        ("23:00-01:00", "23:00-24:00 UTC; 00:00-01:00 UTC"),
+    ],
+)
+def test_hours_of_the_week_are_intervals_of_alertmanager_s(text: str, words: str) -> None:
+    found = weekly(text, "UTC")
+    assert in_words(found) == words
+    assert parse_intervals(written(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "why"),
+    [
+        ("", "UTC", "expected days, hours or both"),
+        ("mon fri", "UTC", "expected days, hours or both"),
+        ("monx", "UTC", "'monx' is no day of the week"),
+        ("mon 22:00-25:00", "UTC", "expected a time from 00:00 to 24:00"),
+        ("mon", "Europe/Bonn", "no such time zone"),
+    ],
+)
+def test_what_are_no_hours_is_refused(text: str, location: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        weekly(text, location)
