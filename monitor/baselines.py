@@ -22,7 +22,7 @@ from detectors.chart.legend import (
     TO_MS,
     WINDOWS,
 )
-from detectors.sketch import CategorySummary, NumericSummary, sum_categories, sum_summaries
+from detectors.sketch import CategorySummary, NumericSummary, VectorSummary, sum_categories, sum_summaries, sum_vectors
 from monitor.columns import Columns, keys_of, sums_of
 from monitor.config.model import Baseline, DatasetBaseline, FirstEventsBaseline, RollingBaseline
 from monitor.panes import pack_summary, unpack_summary
@@ -38,6 +38,8 @@ def add_up(summaries: Sequence[Summary]) -> Summary:
     """Add summaries of one layout (at least one)."""
     if isinstance(summaries[0], CategorySummary):
         return sum_categories([s for s in summaries if isinstance(s, CategorySummary)])
+    if isinstance(summaries[0], VectorSummary):
+        return sum_vectors([s for s in summaries if isinstance(s, VectorSummary)])
     return sum_summaries([s for s in summaries if isinstance(s, NumericSummary)])
 
 
@@ -172,6 +174,4 @@ class Reference:
 
 def extremes_of(summary: Summary) -> tuple[float, float]:
     """The smallest and the largest value of a summary; infinite for one without numbers."""
-    if isinstance(summary, CategorySummary):
-        return np.inf, -np.inf
-    return summary.min, summary.max
+    return (summary.min, summary.max) if isinstance(summary, NumericSummary) else (np.inf, -np.inf)

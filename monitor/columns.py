@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart.legend import SUMS
-from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary
+from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericSummary, VectorSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
@@ -21,8 +21,9 @@ Integers = NDArray[np.int64]
 class Columns:
     """The columns of a series' counts, in ascending order.
 
-    Fixed layouts have a column for every cell. Universal ones and categories have one for each cell or name that
-    occurs: in the baseline or in a window at hand. A column more makes no difference to any result.
+    Fixed layouts have a column for every cell, those of vectors one for every sum. Universal ones and categories have
+    one for each cell or name that occurs: in the baseline or in a window at hand. A column more makes no difference to
+    any result.
 
     Parameters
     ----------
@@ -34,7 +35,9 @@ class Columns:
     def __init__(self, layout: Layout, keys: Iterable[Any] = ()) -> None:
         self.layout = layout
         self.is_category = isinstance(layout, CategoryLayout)
-        self.fixed = not isinstance(layout, CategoryLayout) and layout.kind != "universal"
+        self.fixed = isinstance(layout, JointLayout) or (
+            not isinstance(layout, CategoryLayout) and layout.kind != "universal"
+        )
         self.positions = np.empty(0)
         self.hashes = np.empty(0, dtype=np.uint64)
         self.known = np.empty(0, dtype=np.bool_)
@@ -44,6 +47,8 @@ class Columns:
         if isinstance(layout, CategoryLayout):
             self.names = sorted(set(keys))
             self._hash(layout)
+        elif isinstance(layout, JointLayout):
+            self.cells = np.arange(layout.size, dtype=np.int64)
         else:
             cells = np.arange(layout.cells) if self.fixed else np.unique(np.fromiter(keys, np.int64))
             self.cells = cells.astype(np.int64)
@@ -91,14 +96,18 @@ class Columns:
         out = np.zeros(len(self), dtype=np.int64)
         if isinstance(summary, CategorySummary):
             out[self.places(summary.names)] = summary.counts
+        elif isinstance(summary, VectorSummary):
+            out[:] = summary.sums
         else:
             out[_found(self.cells, summary.cells)] = summary.counts
         return out
 
     def summary_of(self, counts: Integers, sums: Integers, extremes: NDArray[np.float64]) -> Summary:
         """The summary that counts [columns] and sums stand for; its moments are zero."""
-        columns = np.flatnonzero(counts)
         n, missing, invalid, out_of_range, other = sums.tolist()
+        if isinstance(self.layout, JointLayout):
+            return VectorSummary(n, missing, invalid, counts.copy())
+        columns = np.flatnonzero(counts)
         if isinstance(self.layout, CategoryLayout):
             names = tuple(self.names[column] for column in columns.tolist())
             return CategorySummary(n, missing, invalid, names, counts[columns], other, self.layout)
@@ -113,13 +122,15 @@ def sums_of(summary: Summary) -> Integers:
     out[:3] = summary.n, summary.missing, summary.invalid
     if isinstance(summary, CategorySummary):
         out[4] = summary.other
-    else:
+    elif isinstance(summary, NumericSummary):
         out[3] = summary.out_of_range
     return out
 
 
 def keys_of(summary: Summary) -> Any:
-    """The cells or names of a summary."""
+    """The cells or names of a summary; nothing for vectors, whose columns are fixed."""
+    if isinstance(summary, VectorSummary):
+        return ()
     return summary.names if isinstance(summary, CategorySummary) else summary.cells
 
 

@@ -10,12 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart.legend import GROUPS
-from detectors.distance import DISTANCES, Aligned, align_all, coarsen, coarsen_names, find, group_all, grouped, spread
-from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
+from detectors.distance import (
+    DISTANCES,
+    VECTOR_DISTANCES,
+    Aligned,
+    align_all,
+    coarsen,
+    coarsen_names,
+    find,
+    group_all,
+    grouped,
+    spread,
+)
+from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
-__all__ = ["FINE", "RATES", "Measured", "Pair", "Stack", "measure", "measure_all", "pairs_of", "stacked", "unseen"]
+__all__ = [
+    "FINE",
+    "RATES",
+    "Measured",
+    "Pair",
+    "Stack",
+    "measure",
+    "measure_all",
+    "measure_vectors",
+    "pairs_of",
+    "stacked",
+    "unseen",
+]
 
 FINE = frozenset(name for name, distance in DISTANCES.items() if distance.ordered)
 """Distances that use every cell."""
@@ -131,6 +154,26 @@ def _measured(name: str, reference: Any, current: Any, positions: Any) -> list[M
     compared = distance.compare(reference, current, positions)
     columns = (compared.statistic.tolist(), compared.effect.tolist(), compared.p_value.tolist())
     return [Measured(s, e, p, distance.default_min_effect) for s, e, p in zip(*columns, strict=True)]
+
+
+def measure_vectors(name: str, layout: Layout, reference: Summary | None, window: Summary) -> Measured:
+    """Apply a distance of vectors to one series.
+
+    Parameters
+    ----------
+    name : str
+    layout : Layout
+        With a part for the distance.
+    reference, window : Summary
+    """
+    assert isinstance(layout, JointLayout)
+    assert isinstance(reference, VectorSummary)
+    assert isinstance(window, VectorSummary)
+    distance = VECTOR_DISTANCES[name]
+    sides = [layout.part(name, side) for side in (reference, window)]
+    compared = distance.compare(layout.parts[name], sides[:1], sides[1:])
+    statistic, effect, p_value = (float(part[0]) for part in (compared.statistic, compared.effect, compared.p_value))
+    return Measured(statistic, effect, p_value, distance.default_min_effect)
 
 
 def stacked(

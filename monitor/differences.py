@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-from detectors.distance import align
-from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary
-from monitor.compare import Measured, measure_all, stacked
+from detectors.distance import VECTOR_DISTANCES, align
+from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
+from monitor.compare import Measured, measure_all, measure_vectors, stacked
 from monitor.config.references import WINDOWED
 from monitor.distributions import Found
 from monitor.watch import Layout, Summary, Watch
 
-__all__ = ["Difference", "cells_of", "differences"]
+__all__ = ["Difference", "cells_of", "differences", "kind_of"]
 
 _PLACES = {name: place for place, name in enumerate(WINDOWED)}
 
@@ -83,10 +83,23 @@ def differences(
 def _measured(watch: Watch, sides: Mapping[str, tuple[Summary, Summary]]) -> dict[str, dict[str, Measured]]:
     """Measure each detector over all signals at once."""
     found: dict[str, dict[str, Measured]] = {signal: {} for signal in sides}
-    for name, stacks in stacked(_applicable(watch, sides), watch.layouts, sides).items():
+    applicable = _applicable(watch, sides)
+    of_vectors = {name: applicable.pop(name) for name in VECTOR_DISTANCES if name in applicable}
+    for name, stacks in stacked(applicable, watch.layouts, sides).items():
         for signal, measured in measure_all(name, stacks).items():
             found[signal][name] = _with_configured(watch, signal, name, measured)
+    for name, signals in of_vectors.items():
+        for signal in signals:
+            measured = measure_vectors(name, watch.layouts[signal], *sides[signal])
+            found[signal][name] = _with_configured(watch, signal, name, measured)
     return {signal: dict(sorted(by_name.items(), key=_strongest_first)) for signal, by_name in found.items()}
+
+
+def kind_of(layout: Layout) -> Literal["numeric", "category", "vector"]:
+    """Return what a signal with this layout is."""
+    if isinstance(layout, JointLayout):
+        return "vector"
+    return "category" if isinstance(layout, CategoryLayout) else "numeric"
 
 
 def _strongest_first(item: tuple[str, Measured]) -> tuple[float, int]:
@@ -98,10 +111,14 @@ def _applicable(watch: Watch, signals: Iterable[str]) -> dict[str, list[str]]:
     fields = watch.model.spec.schema_.signals()
     fitting: dict[str, list[str]] = {}
     for signal in signals:
-        traits = {"category" if isinstance(watch.layouts[signal], CategoryLayout) else "numeric"}
-        if fields[signal].range is not None:
+        layout = watch.layouts[signal]
+        traits: set[str] = {kind_of(layout)}
+        if signal in fields and fields[signal].range is not None:
             traits.add("range")
+        summed = layout.parts if isinstance(layout, JointLayout) else ()
         for name, detector in WINDOWED.items():
+            if name in VECTOR_DISTANCES and name not in summed:
+                continue
             if detector.kind != "volume" and traits & detector.fits:
                 fitting.setdefault(name, []).append(signal)
     return fitting
@@ -114,7 +131,7 @@ def _with_configured(watch: Watch, signal: str, name: str, measured: Measured) -
 
 
 def cells_of(layout: Layout, baseline: Summary, current: Summary) -> dict[str, Any]:
-    """Return the cells of both sides, in one order.
+    """Return the cells of both sides, in one order; none of vectors, whose sums count nothing.
 
     Returns
     -------
@@ -122,6 +139,8 @@ def cells_of(layout: Layout, baseline: Summary, current: Summary) -> dict[str, A
         ``low`` and ``high`` (numeric; infinite at an open end) or ``names`` (category; the last one, of all other
         names together, is None and left out where there are none), ``baseline`` and ``current``: counts.
     """
+    if isinstance(layout, JointLayout):
+        return {"baseline": [], "current": []}
     if isinstance(baseline, CategorySummary) and isinstance(current, CategorySummary):
         names, a, b = align(baseline, current)
         head: dict[str, Any] = {"names": [*names, None]}

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary, sum_summaries
+from detectors.sketch import (
+    CategoryLayout,
+    CategorySummary,
+    JointLayout,
+    NumericSummary,
+    VectorSummary,
+    sum_summaries,
+    sum_vectors,
+)
 from detectors.sketch.category_summary import summarize
+from monitor.panes import summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
@@ -136,11 +145,13 @@ def empty_summary(layout: Layout) -> Summary:
     """Return the summary of no events."""
     if isinstance(layout, CategoryLayout):
         return CategorySummary(0, 0, 0, (), NumericSummary.empty().counts, 0, layout)
-    return NumericSummary.empty()
+    return layout.empty() if isinstance(layout, JointLayout) else NumericSummary.empty()
 
 
 def _sum(rows: Sequence[Row], layout: Layout) -> Summary:
     """Add rows up at once: the counts of all of them make one summary, in which cells and names may repeat."""
+    if isinstance(layout, JointLayout):
+        return sum_vectors([v for v in (summary_of(*row, layout) for row in rows) if isinstance(v, VectorSummary)])
     numbers: dict[str, list[Any]] = {n: [columns[n][i] for columns, i in rows] for n in (*SUMS, "min", "max")}
     sums = {name: sum(map(int, numbers[name])) for name in SUMS}
     counts = np.concatenate([columns["counts"][i] for columns, i in rows])

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.sketch import CategoryFold, CategoryLayout, Coded, NumericFold, NumericLayout
+from detectors.sketch import CategoryFold, CategoryLayout, Coded, JointFold, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import KEPT, REJECTED, Events, Name, Problem
 from monitor.keep import Keeper
 from monitor.packed import Texts
-from monitor.panes import category_columns, numeric_columns, pane_columns
+from monitor.panes import category_columns, numeric_columns, pane_columns, vector_columns
 from monitor.per_event import PerEvent
 from monitor.rows import Rows, add_row, empty_rows
 from monitor.seen import SeenIds, digests
@@ -75,6 +75,8 @@ class PartitionFold:
     ) -> None:
         self._watch, self._topic, self._partition = watch, topic, partition
         self._numeric, self._category = watch.signals_of(source)
+        self._vectors = watch.vectors_of(source)
+        self._parts = [[self._numeric.index(part) for part in watch.vectors[signal]] for signal in self._vectors]
         self._volume = watch.counts_volume(source)
         self._pane_ms = watch.model.spec.detect.pane
         self._clock = (self._pane_ms, source.allowed_lateness, source.max_ahead)
@@ -99,6 +101,7 @@ class PartitionFold:
         self._count = np.zeros(0, dtype=np.int64)
         self._numbers = NumericFold(_layouts(watch, self._numeric, NumericLayout))
         self._names = CategoryFold(_layouts(watch, self._category, CategoryLayout))
+        self._joint = [JointFold(layout) for layout in self._vectors.values()]
         self._per_event = PerEvent(watch, self._numeric)
         self._seen = SeenIds()
         self._late_reported = (0, 0)
@@ -265,12 +268,16 @@ class PartitionFold:
                 self._count = np.concatenate((self._count, np.zeros(grown - len(self._count), dtype=np.int64)))
                 self._numbers.ensure(grown)
                 self._names.ensure(grown)
+                for fold in self._joint:
+                    fold.ensure(grown)
         return row
 
     def _add(self, rows: Integers, numeric: NDArray[np.float64], category: list[Coded[Name]]) -> None:
         self._count += np.bincount(rows, minlength=len(self._count))
         self._numbers.fold(rows, numeric)
         self._names.fold(rows, category)
+        for fold, parts in zip(self._joint, self._parts, strict=True):
+            fold.fold(rows, numeric[parts].T)
 
     def _detect(self, batch: Events, version: Integers, gone: NDArray[np.bool_] | None, out: Folded) -> None:
         for fired in self._per_event.update(version, batch.numeric):
@@ -323,6 +330,8 @@ class PartitionFold:
             pane_columns(panes, shared, signal, self._watch.layouts[signal].id, numeric_columns(numbers))
         for signal, names in zip(self._category, self._names.take(row), strict=True):
             pane_columns(panes, shared, signal, self._watch.layouts[signal].id, category_columns(names))
+        for (signal, layout), fold in zip(self._vectors.items(), self._joint, strict=True):
+            pane_columns(panes, shared, signal, layout.id, vector_columns(fold.take(row)))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that the rows to come depend on; held events are read again."""
@@ -339,6 +348,7 @@ class PartitionFold:
             "counts": self._count[rows],
             "numbers": self._numbers.snapshot(rows),
             "names": self._names.snapshot(rows),
+            "vectors": [fold.snapshot(rows) for fold in self._joint],
             "banks": self._per_event.snapshot(),
             "seen": self._seen.snapshot(),
         }
@@ -366,6 +376,8 @@ class PartitionFold:
         self._count[rows] = state["counts"]
         self._numbers.restore(rows, state["numbers"])
         self._names.restore(rows, state["names"])
+        for fold, saved in zip(self._joint, state.get("vectors", []), strict=True):
+            fold.restore(rows, saved)
         self._per_event.restore(state["banks"])
         self._seen.restore(state["seen"])
         return True

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.sketch.joint import VECTOR
 from monitor.judged import Key
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
@@ -28,10 +29,12 @@ _LISTS = ("cells", "counts", "names")
 
 
 # Cells of any layout fit into 16 bits, and a count that does not fit into 32 is an error; large blocks mean few pieces.
+# Sums of vectors take 64: rows of them are left out where the configuration has none.
 _NARROW = f"""
 SELECT {", ".join(_NUMBERS + _TEXTS)}, accurateCast(cells, 'Array(Int16)') AS cells,
-    accurateCast(counts, 'Array(UInt32)') AS counts, names
+    accurateCast(counts, 'Array({{counts}})') AS counts, names
 FROM ({{inner}})
+WHERE {{wanted}}
 SETTINGS preferred_block_size_bytes = 500000000, max_block_size = 1000000, max_threads = 1,
     output_format_arrow_low_cardinality_as_dictionary = 1
 """
@@ -138,7 +141,11 @@ def read_panes(
         where["signal"] = list(signals)
     low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     query = Query(table, where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
-    flat = _from_sql(store, query) if isinstance(store, SqlStore) else [_from_rows(store, query)]
+    flat = (
+        _from_sql(store, query, vectors=watch.has_vectors)
+        if isinstance(store, SqlStore)
+        else [_from_rows(store, query)]
+    )
     return PaneRows([_arranged(watch, some) for some in flat])
 
 
@@ -185,7 +192,7 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     )
 
 
-def _from_sql(store: SqlStore, query: Query) -> list[_Flat]:
+def _from_sql(store: SqlStore, query: Query, *, vectors: bool) -> list[_Flat]:
     query = checked_query(query)
     if query.table in TIERS:
         inner, values = tier_question(store, query)
@@ -193,7 +200,8 @@ def _from_sql(store: SqlStore, query: Query) -> list[_Flat]:
         inner = inner[: inner.rindex("\nORDER BY ")]
     else:
         inner, values = select(query, ordered=False)
-    table = store.arrow(_NARROW.format(inner=inner), values)
+    counts, wanted = ("Int64", "true") if vectors else ("UInt32", f"NOT startsWith(layout, '{VECTOR}')")
+    table = store.arrow(_NARROW.format(inner=inner, counts=counts, wanted=wanted), values)
     return [_from_batch(batch) for batch in table.to_batches()]
 
 

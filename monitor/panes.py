@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from detectors.sketch import CategoryLayout, CategorySummary, NumericSummary
+from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericSummary, VectorSummary
 from monitor.rows import Rows, add_row
 from monitor.watch import Layout, Summary
 
-__all__ = ["category_columns", "numeric_columns", "pack_summary", "pane_columns", "summary_of", "unpack_summary"]
+__all__ = [
+    "category_columns",
+    "numeric_columns",
+    "pack_summary",
+    "pane_columns",
+    "summary_of",
+    "unpack_summary",
+    "vector_columns",
+]
 
 _NO_CELLS = np.empty(0, dtype=np.int32)
 _NO_COUNTS = np.empty(0, dtype=np.int64)
@@ -64,6 +72,17 @@ def category_columns(summary: CategorySummary) -> dict[str, Any]:
     }
 
 
+def vector_columns(summary: VectorSummary) -> dict[str, Any]:
+    """Columns of a vector's pane: each sum has a cell of its own."""
+    return {
+        "n": summary.n,
+        "missing": summary.missing,
+        "invalid": summary.invalid,
+        "cells": np.arange(summary.sums.size, dtype=np.int32),
+        "counts": summary.sums,
+    }
+
+
 def summary_of(rows: Mapping[str, Any], i: int, layout: Layout) -> Summary:
     """The summary that row ``i`` of a read holds."""
     n, missing, invalid = int(rows["n"][i]), int(rows["missing"][i]), int(rows["invalid"][i])
@@ -71,6 +90,10 @@ def summary_of(rows: Mapping[str, Any], i: int, layout: Layout) -> Summary:
     if isinstance(layout, CategoryLayout):
         return CategorySummary(n, missing, invalid, tuple(rows["names"][i]), counts, int(rows["other"][i]), layout)
     cells = np.asarray(rows["cells"][i], dtype=np.int32)
+    if isinstance(layout, JointLayout):
+        vectors = layout.empty().sums
+        vectors[cells] = counts
+        return VectorSummary(n, missing, invalid, vectors)
     sums = int(rows["sum_q"][i]), int(rows["sum_q2"][i])
     extremes = float(rows["min"][i]), float(rows["max"][i])
     return NumericSummary(n, missing, invalid, int(rows["out_of_range"][i]), cells, counts, *sums, *extremes)
@@ -78,6 +101,8 @@ def summary_of(rows: Mapping[str, Any], i: int, layout: Layout) -> Summary:
 
 def pack_summary(summary: Summary) -> dict[str, Any]:
     """A summary as a checkpoint holds it."""
+    if isinstance(summary, VectorSummary):
+        return vector_columns(summary)
     return category_columns(summary) if isinstance(summary, CategorySummary) else numeric_columns(summary)
 
 

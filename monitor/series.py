@@ -33,8 +33,10 @@ from detectors.chart.legend import (
     TOO_FEW,
 )
 from detectors.chart.windows import judge_windows
+from detectors.distance import VECTOR_DISTANCES, find
 from detectors.sketch import CategoryLayout
 from monitor.baselines import Reference
+from monitor.compare import RATES, measure_vectors
 from monitor.judge import Limits, limits_of, reason
 from monitor.judged import Judged, Key, words
 from monitor.panerows import Part
@@ -64,6 +66,8 @@ TESTS: Mapping[str, int] = {
     "invalid_rate": legend.INVALID_RATE,
     "out_of_range_rate": legend.OUT_OF_RANGE_RATE,
     "new_category": legend.NEW_CATEGORY,
+    "mmd": legend.MMD,
+    "reconstruction": legend.RECONSTRUCTION,
 }
 """The number of each windowed detector of distributions."""
 
@@ -98,6 +102,7 @@ class DistributionSeries:
         self.layout: Layout = watch.layouts[signal]
         self._window_ms, self._min_samples = defaults.window, defaults.min_samples
         self._limits = limits or limits_of(watch)
+        self._elsewhere = [name for name in uses if name in VECTOR_DISTANCES]
         self._tests = np.array([TESTS[name] for name in uses], dtype=np.int64)
         effects = [float(params.get("min_effect", _default(name))) for name, params in uses.items()]
         self._min_effects = np.array(effects, dtype=np.float64)
@@ -157,8 +162,12 @@ class DistributionSeries:
         about = np.empty((count, ABOUT), dtype=np.int64)
         newest = np.empty((count, NEWEST, 2), dtype=np.int64)
         self._variation.make_room(count)
-        first, given = 0, np.full(max(tests, 1), np.nan)
-        while (first := self._from(first, windows, given, numbers, codes, about, newest)) < count:
+        unknown, untold = np.full(max(tests, 1), np.nan), np.empty((0, legend.TOLD))
+        first, measured, given, told = 0, -1, unknown, untold
+        while (first := self._from(first, windows, given, told, numbers, codes, about, newest)) < count:
+            if self._elsewhere and measured != first:
+                measured, given, told = first, unknown, self._told(windows, first)
+                continue
             # No test at all has no p-value: nothing hangs on it then.
             given = np.nan_to_num(p_values(numbers[first], codes[first]), nan=0.0)
         sums = windows.sums
@@ -182,8 +191,8 @@ class DistributionSeries:
         )
 
     def _from(
-        self, first: int, windows: Windows, given: Floats, numbers: Floats, codes: Integers, about: Integers,
-        newest: Integers,
+        self, first: int, windows: Windows, given: Floats, told: Floats, numbers: Floats, codes: Integers,
+        about: Integers, newest: Integers,
     ) -> int:  # fmt: skip
         reference, columns, variation = self.reference, self.reference.columns, self._variation
         return int(
@@ -193,10 +202,20 @@ class DistributionSeries:
                 self._tests, self._min_effects, self._rules, self._limits.odds, self._limits.surprises,
                 reference.chunks, reference.chunk_sums, reference.chunk_extremes, reference.chunk_times,
                 reference.place, reference.total, reference.total_sums, reference.total_extremes,
-                variation.ring, variation.ordered, variation.left, variation.memory, given, self._whole,
+                variation.ring, variation.ordered, variation.left, variation.memory, given, told, self._whole,
                 numbers, codes, about, newest,
             )
         )  # fmt: skip
+
+    def _told(self, windows: Windows, t: int) -> Floats:
+        """What the distances of vectors say of a window, float64[D, TOLD]."""
+        told = np.full((len(self._tests), legend.TOLD), np.nan)
+        window = self.reference.columns.summary_of(windows.counts[t], windows.sums[t], windows.extremes[t])
+        baseline = self.reference.summary
+        for name in self._elsewhere:
+            found = measure_vectors(name, self.layout, baseline, window)
+            told[self.detectors.index(name)] = found.statistic, found.effect, found.p_value
+        return told
 
     def _detail(self, judged: Judged, t: int, d: int, progress: Any, names: Sequence[str]) -> str:
         numbers, codes = judged.numbers[t, d], judged.codes[t, d]
@@ -229,7 +248,6 @@ def _percent(part: float, rest: float) -> str:
 
 
 def _default(detector: str) -> float:
-    from detectors.distance import find
-    from monitor.compare import RATES
-
+    if detector in VECTOR_DISTANCES:
+        return VECTOR_DISTANCES[detector].default_min_effect
     return find("proportion" if detector in RATES else detector).default_min_effect

@@ -5,6 +5,7 @@ Everything here is a pure function of the configuration and its files, so every 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,18 @@ import msgspec
 import numpy as np
 import xxhash
 
+from detectors.distance import VECTOR_DISTANCES
 from detectors.river_adapter import river_version
 from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
     CategorySummary,
+    JointFold,
+    JointLayout,
     NumericFold,
     NumericLayout,
     NumericSummary,
+    VectorSummary,
     linear_layout,
     quantile_layout,
     universal_layout,
@@ -35,8 +40,8 @@ from monitor.errors import InputError
 
 __all__ = ["Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
 
-Layout = NumericLayout | CategoryLayout
-Summary = NumericSummary | CategorySummary
+Layout = NumericLayout | CategoryLayout | JointLayout
+Summary = NumericSummary | CategorySummary | VectorSummary
 
 _ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
 """What decides which events are stored, and nothing else."""
@@ -66,7 +71,7 @@ class Watch:
     ----------
     model : Model
     layouts : dict of str to layout
-        By distribution signal, in the order of the configuration.
+        By distribution signal, in the order of the configuration; then the vectors that a windowed detector watches.
     slices : tuple of Slices
     reference : dict
         Summaries of the baseline's data set by (segment, signal); empty unless the baseline is a data set.
@@ -90,6 +95,11 @@ class Watch:
         return self.model.spec.detect.vector_signals()
 
     @cached_property
+    def has_vectors(self) -> bool:
+        """Whether vectors are summed up in panes."""
+        return any(isinstance(layout, JointLayout) for layout in self.layouts.values())
+
+    @cached_property
     def config_hash(self) -> str:
         """Changes when what an evaluation has learned under another configuration would no longer fit."""
         return self._hash(self._watched().model_dump_json(exclude={"alerts": True, **_ONLY_STORED}))
@@ -100,7 +110,7 @@ class Watch:
         chosen: Any = {"sources": True, "schema_": True, "detect": {"pane", "vectors"}}
         spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
         slices = [sorted(cut.names.values()) for cut in self.slices]
-        detectors = [self.detectors_for(signal) for signal in (*self.layouts, *self.vectors)]
+        detectors = [self.detectors_for(signal) for signal in dict.fromkeys((*self.layouts, *self.vectors))]
         # What river keeps in its objects may change with every version of it; then they learn anew.
         rivers = river_version() if any(name.startswith(RIVERS) for named in detectors for name in named) else ""
         return self._hash(f"{spec}|{slices}|{detectors}{rivers}")
@@ -130,6 +140,14 @@ class Watch:
         numeric = [s for s in carried if isinstance(self.layouts[s], NumericLayout)]
         category = [s for s in carried if isinstance(self.layouts[s], CategoryLayout)]
         return numeric, category
+
+    def vectors_of(self, source: SourceSpec) -> dict[str, JointLayout]:
+        """The vectors of numeric signals that ``source`` carries and that are summed up."""
+        numeric = set(self.signals_of(source)[0])
+        found = {
+            signal: self.layouts.get(signal) for signal, parts in self.vectors.items() if numeric.issuperset(parts)
+        }
+        return {signal: layout for signal, layout in found.items() if isinstance(layout, JointLayout)}
 
     def counts_volume(self, source: SourceSpec) -> bool:
         """Whether this source's events are the model's volume: predictions, or features where there are no others."""
@@ -165,9 +183,17 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     dataset = read_dataset(configuration.resolve(name, baseline.uri)) if baseline.uri else None
     fields = model.spec.schema_.signals()
     layouts = {signal: _layout(signal, field, dataset) for signal, field in fields.items()}
+    uses = uses_for(model)
+    vectors = model.spec.detect.vector_signals()
+    for signal, parts in vectors.items():
+        wanted = [detector for detector in uses[signal] if detector in WINDOWED]
+        if wanted:
+            layouts[signal] = _vector_layout(wanted, [(_field(part), fields[part]) for part in parts], dataset)
     slices = tuple(_slices(spec, dataset) for spec in model.spec.segments)
-    reference = _reference(layouts, slices, dataset) if baseline.kind == "dataset" and dataset is not None else {}
-    return Watch(model, layouts, slices, reference, uses_for(model))
+    reference = {}
+    if baseline.kind == "dataset" and dataset is not None:
+        reference = _reference(layouts, vectors, slices, dataset)
+    return Watch(model, layouts, slices, reference, uses)
 
 
 def _field(signal: str) -> str:
@@ -192,6 +218,22 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None) -> Layout:
     return universal_layout()
 
 
+def _vector_layout(
+    detectors: Sequence[str], parts: Sequence[tuple[str, FieldSpec]], dataset: Dataset | None
+) -> JointLayout:
+    """What is summed of several numbers of one event, from the data set or else from declared ranges."""
+    names = [name for name in detectors if name in VECTOR_DISTANCES]
+    if dataset is not None and all(dataset.has(name) for name, _ in parts):
+        values = np.stack([dataset.numeric(name) for name, _ in parts], axis=1)
+        if not np.isfinite(values).all(axis=1).any():
+            raise InputError(f"{dataset.path}: no row holds all of {', '.join(name for name, _ in parts)}")
+        return JointLayout(len(parts), {name: VECTOR_DISTANCES[name].derive(values) for name in names})
+    ranges = np.array([field.range or (-1.0, 1.0) for _, field in parts])
+    # As far as a uniform distribution over the range spreads.
+    middle, spread = ranges.mean(axis=1), (ranges[:, 1] - ranges[:, 0]) / math.sqrt(12)
+    return JointLayout(len(parts), {name: VECTOR_DISTANCES[name].assume(len(parts), middle, spread) for name in names})
+
+
 def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
     counted = Counter(value for value in values if value is not None)
     ranked = sorted(counted, key=lambda value: (-counted[value], value))
@@ -211,10 +253,11 @@ def _slices(spec: SegmentSpec, dataset: Dataset | None) -> Slices:
 
 
 def _reference(
-    layouts: Mapping[str, Layout], slices: tuple[Slices, ...], dataset: Dataset
+    layouts: Mapping[str, Layout], vectors: Mapping[str, Sequence[str]], slices: tuple[Slices, ...], dataset: Dataset
 ) -> dict[tuple[str, str], Summary]:
     """Fold the data set once, whole and by slice: row 0 is all of it, the others the segments."""
-    present = {signal: layout for signal, layout in layouts.items() if dataset.has(_field(signal))}
+    held = {signal: vectors.get(signal, [signal]) for signal in layouts}
+    present = {s: layout for s, layout in layouts.items() if all(dataset.has(_field(part)) for part in held[s])}
     rows_of: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {"": np.arange(len(dataset), dtype=np.int64)}
     for cut in slices:
         columns = [dataset.text(_field(signal)) for signal in cut.by]
@@ -225,6 +268,8 @@ def _reference(
     category = {s: layout for s, layout in present.items() if isinstance(layout, CategoryLayout)}
     found: dict[tuple[str, str], Summary] = {}
     matrix = np.array([dataset.numeric(_field(s)) for s in numeric]).reshape(len(numeric), len(dataset))
+    joint = {s: layout for s, layout in present.items() if isinstance(layout, JointLayout)}
+    parts = {s: np.stack([dataset.numeric(_field(part)) for part in held[s]], axis=1) for s in joint}
     texts = [dataset.text(_field(s)) for s in category]
     for segment, rows in rows_of.items():
         zeros = np.zeros(len(rows), dtype=np.int64)
@@ -236,4 +281,12 @@ def _reference(
         names.fold(zeros, [[text[i] for i in rows] for text in texts])
         found.update({(segment, s): summary for s, summary in zip(numeric, numbers.take(0), strict=True)})
         found.update({(segment, s): summary for s, summary in zip(category, names.take(0), strict=True)})
+        found.update({(segment, s): _folded(layout, parts[s][rows]) for s, layout in joint.items()})
     return found
+
+
+def _folded(layout: JointLayout, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> VectorSummary:
+    fold = JointFold(layout)
+    fold.ensure(1)
+    fold.fold(np.zeros(len(vectors), dtype=np.int64), vectors)
+    return fold.take(0)

@@ -12,11 +12,14 @@ MOST_GROUPS = 2 * GROUPS + 3
 
 # Sums of a summary.
 N, MISSING, INVALID, OUT_OF_RANGE, OTHER, SUMS = range(6)
-# Tests: of shares of groups, of cumulative shares, of cells at their places, and of rates.
+# Tests: of shares of groups, of cumulative shares, of cells at their places, of rates, and of vectors.
 PSI, JENSEN_SHANNON, HELLINGER, KL, TOTAL_VARIATION, L_INFINITY, CHI_SQUARED, G_TEST = range(8)
 KS, KUIPER, CRAMER_VON_MISES, ANDERSON_DARLING = range(8, 12)
 ENERGY, WASSERSTEIN, PAI = range(12, 15)
 MISSING_RATE, INVALID_RATE, OUT_OF_RANGE_RATE, NEW_CATEGORY = range(15, 19)
+MMD, RECONSTRUCTION = range(19, 21)
+# What is told of a test that is measured elsewhere.
+TOLD_STATISTIC, TOLD_EFFECT, TOLD_P, TOLD = range(4)
 # Rules of a series.
 CATEGORY, SAMPLE, MIN_SAMPLES, WINDOW_MS, STEP_MS, ENOUGH = range(6)
 BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)

@@ -3,7 +3,8 @@
 What is decided about a window depends on all windows before it, through the baseline and through what the series
 usually does, so that windows cannot be judged apart; a month of them takes Python minutes.
 
-Only p-values are left out: they are wanted of few windows. Where a decision hangs on one, the loop stops and says so.
+P-values are left out: they are wanted of few windows. Where a decision hangs on one, the loop stops and says so. So it
+does where a window of vectors is to be measured, which takes linear algebra.
 `detectors.distance` has the same distances over matrices, and says where they come from.
 """
 
@@ -29,6 +30,7 @@ from detectors.chart.legend import (
     MIN_SAMPLES,
     MISSING,
     MOST_GROUPS,
+    NEW_CATEGORY,
     NO_BASELINE,
     NO_DATA,
     REASON,
@@ -38,7 +40,7 @@ from detectors.chart.legend import (
     WINDOW_MS,
     N,
 )
-from detectors.chart.measure import measure
+from detectors.chart.measure import measure, tell
 from detectors.kernel import kernel
 
 Integers = npt.NDArray[np.int64]
@@ -47,13 +49,13 @@ Array = npt.NDArray[Any]
 
 
 @kernel
-def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
+def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bottom
     first: int, counts: Integers, sums: Integers, extremes: Floats, ends_ms: Integers,
     positions: Floats, hashes: Array, known: Array, by_hash: Integers,
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
-    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, whole: bool,
+    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, told: Floats, whole: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
     """Judge windows from ``first`` on, and learn from them.
@@ -76,6 +78,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
         The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
     ring, ordered, left, memory
         float64[D, size] in the order of coming and of size, float64[D, MOST_WAITING], int64[D, MEMORY].
+    told
+        What was measured of window ``first`` for tests of vectors, float64[D, TOLD]; without rows where nothing was.
     whole
         Whether the surprise of windows that are not material is wanted; nothing depends on it.
     numbers, codes, about, newest
@@ -83,7 +87,7 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
 
     Returns
     -------
-    The window whose p-values are needed before it can be judged, or T.
+    The window that must be measured, or whose p-values are needed, before it can be judged; or T.
     """
     groups = np.zeros(max(total.size, MOST_GROUPS) + 1, dtype=np.int64)
     mass = np.zeros(MOST_GROUPS, dtype=np.int64)
@@ -94,7 +98,9 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
     floors = np.empty(tests.size)
     cumulative = False
     coarse = False
+    elsewhere = False
     for d in range(tests.size):
+        elsewhere |= tests[d] > NEW_CATEGORY
         cumulative |= rules[CATEGORY] == 0 and tests[d] <= ANDERSON_DARLING
         coarse |= tests[d] <= G_TEST
         floors[d] = log_effect(0.0, min_effects[d])
@@ -112,6 +118,8 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
             if events < rules[MIN_SAMPLES]:
                 continue
         else:
+            if elsewhere and (t > first or told.shape[0] == 0):
+                return t
             if cumulative:
                 if stale:
                     sum_so_far(total, before)
@@ -123,10 +131,13 @@ def judge_windows(  # noqa: PLR0912 -- the life of a window, top to bottom
             stale = False
             asks = False
             for d in range(tests.size):
-                measure(
-                    tests[d], counts[t], sums[t], extremes[t], positions, hashes, known, total, total_sums,
-                    total_extremes, before, now, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
-                )  # fmt: skip
+                if tests[d] > NEW_CATEGORY:
+                    tell(told[d], numbers[t, d], codes[t, d])
+                else:
+                    measure(
+                        tests[d], counts[t], sums[t], extremes[t], positions, hashes, known, total, total_sums,
+                        total_extremes, before, now, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
+                    )  # fmt: skip
                 p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
                 asks |= decide(
                     min_effects[d], odds, limits, ring[d], ordered[d], left[d], memory[d], rules[ENOUGH],

@@ -29,8 +29,8 @@ from detectors.distance.align import align, spread
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
 from detectors.distance.comparison import Comparison, Distance, VectorDistance
 from detectors.distance.matrices import Aligned, align_all, group_all
-from detectors.sketch.fourier import fourier_layout
-from detectors.sketch.moments import moments_layout
+from detectors.sketch.fourier import fourier_layout, plain_fourier_layout
+from detectors.sketch.moments import MomentsLayout, moments_layout
 
 __all__ = [
     "DISTANCES",
@@ -81,17 +81,20 @@ DISTANCES: dict[str, Distance] = {
 VECTOR_DISTANCES: dict[str, VectorDistance] = {
     distance.name: distance
     for distance in (
-        VectorDistance("mmd", mmd.distance, fourier_layout, mmd.default_min_effect, p_values=True),
+        VectorDistance(
+            "mmd", mmd.distance, fourier_layout, plain_fourier_layout, mmd.default_min_effect, p_values=True
+        ),
         VectorDistance(
             "reconstruction",
             reconstruction.distance,
             moments_layout,
+            MomentsLayout,
             reconstruction.default_min_effect,
             p_values=False,
         ),
     )
 }
-"""Distances of summaries of vectors (`detectors.sketch.vector`); they are not among the detectors of a service yet."""
+"""Distances of summaries of vectors (`detectors.sketch.vector`)."""
 
 
 def find(name: str) -> Distance:

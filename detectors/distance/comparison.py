@@ -98,6 +98,8 @@ class VectorDistance:
         ``compare(layout, reference, current) -> Comparison``: one summary of each side for each series.
     derive
         ``derive(values) -> layout``, from baseline vectors, float64[n, dimension].
+    assume
+        ``assume(dimension, location, scale) -> layout``, where there are none.
     default_min_effect
         The smallest effect that is material unless the user says otherwise.
     p_values
@@ -107,6 +109,7 @@ class VectorDistance:
     name: str
     compare: Callable[..., Comparison]
     derive: Callable[..., VectorLayout]
+    assume: Callable[..., VectorLayout]
     default_min_effect: float
     p_values: bool
 

@@ -3,6 +3,7 @@
 from detectors.sketch.category import INVALID, CategoryFold, CategoryLayout, CategorySummary, sum_categories
 from detectors.sketch.coded import Coded
 from detectors.sketch.fourier import FourierLayout, fourier_layout
+from detectors.sketch.joint import JointFold, JointLayout
 from detectors.sketch.moments import MomentsLayout, moments_layout
 from detectors.sketch.numeric import (
     NumericFold,
@@ -22,6 +23,8 @@ __all__ = [
     "CategorySummary",
     "Coded",
     "FourierLayout",
+    "JointFold",
+    "JointLayout",
     "MomentsLayout",
     "NumericFold",
     "NumericLayout",

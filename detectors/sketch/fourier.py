@@ -20,13 +20,16 @@ import numpy.typing as npt
 from detectors.kernel import kernel
 from detectors.sketch.vector import FRACTION_BITS, LARGEST_Q, counted, finite, middle_and_spread, scaling
 
-__all__ = ["FEATURE_BITS", "FourierLayout", "fourier_layout"]
+__all__ = ["FEATURE_BITS", "FREQUENCIES", "FourierLayout", "fourier_layout", "plain_fourier_layout"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 FEATURE_BITS = 24
 """Cosines and sines are summed as whole numbers of 2**-24; 2**38 vectors do not overflow."""
+
+FREQUENCIES = 256
+"""Random frequencies unless somebody says otherwise."""
 
 SAMPLE = 500
 """Vectors from which a bandwidth is taken."""
@@ -131,8 +134,21 @@ class FourierLayout:
     __hash__ = None  # type: ignore[assignment]
 
 
+def plain_fourier_layout(dimension: int, location: Floats | float, scale: Floats | float) -> FourierLayout:
+    """Return a layout for vectors of which no more is known than where coordinates lie, and how far they spread.
+
+    The bandwidth is the root of the mean squared distance of two vectors whose coordinates spread like that.
+
+    Examples
+    --------
+    >>> plain_fourier_layout(2, 0.0, 10.0).bandwidth
+    2.0
+    """
+    return FourierLayout(dimension, FREQUENCIES, math.sqrt(2 * dimension), 0, location, scale)
+
+
 def fourier_layout(
-    values: npt.ArrayLike, frequencies: int = 256, seed: int = 0, bandwidth: float | None = None
+    values: npt.ArrayLike, frequencies: int = FREQUENCIES, seed: int = 0, bandwidth: float | None = None
 ) -> FourierLayout:
     """Derive a layout from a baseline: the scale of each coordinate, and the bandwidth.
 
@@ -159,11 +175,25 @@ def fourier_layout(
     vectors = finite(values)
     location, scale = middle_and_spread(vectors)
     if bandwidth is None:
-        some = np.clip((vectors[:SAMPLE] - location) / scale, -LARGEST_Q / (1 << FRACTION_BITS), LARGEST_Q)
-        squares = (some**2).sum(axis=1)
-        apart = np.sqrt(np.maximum(squares[:, None] + squares - 2 * some @ some.T, 0.0))
-        bandwidth = float(np.median(apart[np.triu_indices(len(some), 1)])) if len(some) > 1 else 1.0
+        farthest = LARGEST_Q / (1 << FRACTION_BITS)
+        some = np.clip((vectors[:SAMPLE] - location) / scale, -farthest, farthest)
+        apart = np.empty(len(some) * (len(some) - 1) // 2)
+        _distances(some, apart)
+        bandwidth = float(np.median(apart)) if len(some) > 1 else 1.0
     return FourierLayout(vectors.shape[1], frequencies, bandwidth or 1.0, seed, location, scale)
+
+
+@kernel
+def _distances(x: Floats, out: Floats) -> None:
+    """Write how far each two vectors are apart; the library's product of matrices has other bits on other machines."""
+    place = 0
+    for i in range(x.shape[0]):
+        for j in range(i + 1, x.shape[0]):
+            square = 0.0
+            for k in range(x.shape[1]):
+                square += (x[i, k] - x[j, k]) ** 2
+            out[place] = math.sqrt(square)
+            place += 1
 
 
 @kernel

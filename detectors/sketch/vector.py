@@ -5,9 +5,9 @@ A layout says what: `detectors.sketch.fourier` random Fourier features, `detecto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,10 @@ class VectorLayout(Protocol):
 
     def add(self, rows: Integers, x: Floats, counts: Integers, sums: Integers) -> None:
         """Add vectors ``x``, float64[n, dimension], to the rows of ``counts`` and ``sums`` that ``rows`` says."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description."""
         ...
 
 
@@ -182,6 +186,25 @@ class VectorFold:
         self._counts[row] = 0
         self._sums[row] = 0
         return summary
+
+    def snapshot(self, rows: Sequence[int]) -> dict[str, Integers]:
+        """Return the content of some rows: ``counts`` int64[rows, 3] and ``sums`` int64[rows, size]."""
+        index = np.asarray(rows, dtype=np.int64)
+        return {"counts": self._counts[index], "sums": self._sums[index]}
+
+    def restore(self, rows: Sequence[int], snapshot: Mapping[str, Integers]) -> None:
+        """Put a snapshot into rows, the first of it into the first of them; what they held is dropped.
+
+        Raises
+        ------
+        ValueError
+            If the snapshot has another number of rows or of sums.
+        """
+        if snapshot["sums"].shape != (len(rows), self.layout.size):
+            raise ValueError(f"a snapshot of shape {snapshot['sums'].shape} does not fit {len(rows)} rows")
+        index = np.asarray(rows, dtype=np.int64)
+        self._counts[index] = snapshot["counts"]
+        self._sums[index] = snapshot["sums"]
 
 
 def scaling(dimension: int, location: npt.ArrayLike, scale: npt.ArrayLike) -> tuple[Floats, Floats]:

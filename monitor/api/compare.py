@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from detectors.sketch import NumericLayout
 from monitor.api.distributions import Cells, DistanceValue, distance_values, refuse_other_layouts
 from monitor.api.forms import IN_FORMS, AskedWhole, listed
 from monitor.api.parameters import (
@@ -26,7 +25,7 @@ from monitor.api.parameters import (
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page
 from monitor.api.tables import schema
-from monitor.differences import Difference, cells_of, differences
+from monitor.differences import Difference, cells_of, differences, kind_of
 from monitor.distributions import Found, Part, summaries
 from monitor.watch import Summary, Watch
 from sinks.store.parallel import side_by_side
@@ -56,7 +55,7 @@ class SignalDifference(BaseModel):
     """One signal on both sides; `detector` to `min_effect` are those of the strongest distance."""
 
     signal: str
-    kind: Literal["numeric", "category"]
+    kind: Literal["numeric", "category", "vector"]
     n: int = Field(description="values of the current side")
     baseline_n: int
     missing_rate: float | None
@@ -163,7 +162,7 @@ def _row(watch: Watch, difference: Difference, *, cells: bool) -> dict[str, Any]
     strongest = distances[0] if difference.strength > 0 else {}
     row = {
         "signal": difference.signal,
-        "kind": "numeric" if isinstance(layout, NumericLayout) else "category",
+        "kind": kind_of(layout),
         "n": difference.current.n,
         "baseline_n": difference.baseline.n,
         **_rates("", difference.current),

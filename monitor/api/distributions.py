@@ -12,7 +12,7 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, read_range, watched
 from monitor.api.problems import ProblemError
 from monitor.compare import Measured
-from monitor.differences import cells_of, differences
+from monitor.differences import cells_of, differences, kind_of
 from monitor.distributions import Found, Part, empty_summary, summaries
 from monitor.watch import Layout, Summary, Watch
 
@@ -36,7 +36,10 @@ class Side(BaseModel):
 
 
 class Cells(BaseModel):
-    """Counts by cell: numeric cells `[low, high)` with null for an open end, or names, null being all others."""
+    """Counts by cell: numeric cells `[low, high)` with null for an open end, or names, null being all others.
+
+    A vector has none.
+    """
 
     low: list[float | None] | None = None
     high: list[float | None] | None = None
@@ -62,7 +65,7 @@ class Distribution(BaseModel):
     signal: str
     segment: str
     version: str | None
-    kind: Literal["numeric", "category"]
+    kind: Literal["numeric", "category", "vector"]
     current: Side
     baseline: Side | None
     cells: Cells
@@ -114,7 +117,7 @@ def _alone(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
     cells = cells_of(layout, empty_summary(layout), summary)
     del cells["baseline"]
     side = _side(layout, part, summary)
-    return {"kind": _kind(layout), "current": side, "baseline": None, "cells": cells, "distances": []}
+    return {"kind": kind_of(layout), "current": side, "baseline": None, "cells": cells, "distances": []}
 
 
 def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tuple[Part, Found]) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tu
     (other, before), (part, now) = baseline, current
     (difference,) = differences(watch, before, now)
     return {
-        "kind": _kind(layout),
+        "kind": kind_of(layout),
         "current": _side(layout, part, difference.current),
         "baseline": _side(layout, other, difference.baseline),
         "cells": cells_of(layout, difference.baseline, difference.current),
@@ -137,10 +140,6 @@ def distance_values(measured: Any) -> list[dict[str, Any]]:
 
 def _value(found: Measured) -> dict[str, float]:
     return {name: getattr(found, name) for name in ("statistic", "p_value", "effect", "min_effect")}
-
-
-def _kind(layout: Layout) -> str:
-    return "numeric" if isinstance(layout, NumericLayout) else "category"
 
 
 def _side(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def described() -> list[dict[str, Any]]:
 
 
 def _windowed() -> list[dict[str, Any]]:
-    from detectors.distance import find
+    from detectors.distance import VECTOR_DISTANCES, find
     from monitor.compare import RATES
     from monitor.config.references import WINDOWED
     from monitor.volume import MIN_EFFECT
@@ -43,7 +43,8 @@ def _windowed() -> list[dict[str, Any]]:
     found = []
     for name, detector in WINDOWED.items():
         distance = "proportion" if name in RATES else name
-        default = MIN_EFFECT if name == "volume" else find(distance).default_min_effect
+        known = VECTOR_DISTANCES.get(name) or (find(distance) if name != "volume" else None)
+        default = known.default_min_effect if known else MIN_EFFECT
         parameter = {
             "name": "min_effect",
             "kind": "float",

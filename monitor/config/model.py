@@ -373,7 +373,7 @@ class Detect(Strict):
     defaults: Defaults = Field(default_factory=Defaults)
     vectors: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
         default_factory=dict,
-        description="numeric signals of one event that are scored together, as the signal `vector:NAME`",
+        description="numeric signals of one event that are watched together, as the signal `vector:NAME`",
     )
     rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
     default_rules: bool = Field(default=True, description="false: only `rules` count")

@@ -45,7 +45,7 @@ class Windowed:
     summary : str
         One sentence for the user.
     fits : frozenset of str
-        ``numeric``, ``category``, ``range`` (numeric with a declared range), ``volume``.
+        ``numeric``, ``category``, ``range`` (numeric with a declared range), ``vector``, ``volume``.
     largest_effect : float
         ``min_effect`` beyond it could never be reached. Rates are compared by Cohen's h, which ends at pi.
     """
@@ -87,14 +87,23 @@ WINDOWED: dict[str, Windowed] = {
         _windowed("energy", "distance", "numeric", 1.0, "Energy distance: how far apart values of both sides are."),
         _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
         _windowed("pai", "distance", "numeric", math.inf, "Population accuracy index: spread about the old mean."),
-        _windowed("missing_rate", "rate", "numeric category", math.pi, "Share of events without the field."),
-        _windowed("invalid_rate", "rate", "numeric category", math.pi, "Share of events whose field cannot be read."),
+        _windowed("missing_rate", "rate", "numeric category vector", math.pi, "Share of events without the field."),
+        _windowed(
+            "invalid_rate", "rate", "numeric category vector", math.pi, "Share of events whose field cannot be read."
+        ),
         _windowed("out_of_range_rate", "rate", "range", math.pi, "Share of values outside the declared range."),
         _windowed("new_category", "rate", "category", math.pi, "Share of values that the baseline does not know."),
+        _windowed("mmd", "distance", "vector", 1.0, "Maximum mean discrepancy: any change of what goes together."),
+        _windowed(
+            "reconstruction", "distance", "vector", math.inf, "Distance from the baseline's principal components."
+        ),
         _windowed("volume", "volume", "volume", math.inf, "How many events came, against what is usual."),
     )
 }
 """Every windowed detector, by name."""
+
+MOST_COORDINATES = {"mmd": 4096, "reconstruction": 128}
+"""How many numbers a vector may have, for each distance of vectors: sums of `reconstruction` are of all pairs."""
 
 ALIASES = {"js": "jensen_shannon"}
 """Short names that rules may use."""
@@ -145,7 +154,7 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
         mistaken = True
         yield ("spec", "detect", "vectors", *path), message
     for index, rule in enumerate(model.spec.detect.rules):
-        for path, message in _wrong_rule(rule, signals):
+        for path, message in _wrong_rule(rule, signals, model):
             mistaken = True
             yield ("spec", "detect", "rules", index, *path), message
     if not mistaken:
@@ -226,7 +235,22 @@ def _per_event() -> Mapping[str, Described]:
     return {**DETECTORS, **{name: with_levels(scorer) for name, scorer in SCORERS.items()}}
 
 
-def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]]) -> Iterator[tuple[Path_, str]]:
+def _unfit_vector(name: str, signal: str, model: Model) -> str:
+    """What keeps a distance from being taken of a vector; nothing if it can be."""
+    fields = model.spec.schema_.signals()
+    parts = model.spec.detect.vector_signals()[signal]
+    if len(parts) > MOST_COORDINATES[name]:
+        return f"{name} is for vectors of at most {MOST_COORDINATES[name]} numbers, and {signal!r} has {len(parts)}"
+    without = [part for part in parts if fields[part].range is None]
+    if without and model.spec.baseline.uri is None:
+        return (
+            f"{name} has to know how far the numbers of {signal!r} spread: name a data set in the baseline's `uri`, "
+            f"or declare a `range` for {', '.join(without)}"
+        )
+    return ""
+
+
+def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]], model: Model) -> Iterator[tuple[Path_, str]]:
     matched = [signal for signal in signals if rule.matches(signal)]
     if not matched:
         yield ("on",), _no_signal(rule.on, list(signals))
@@ -237,6 +261,12 @@ def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]]) -> Iterator[t
             continue
         if matched and not is_pattern(rule.on) and not _fits(name) & signals[rule.on]:
             yield ("use", index), _misfit(use.name, _fits(name), rule.on, signals[rule.on])
+        if name in MOST_COORDINATES:
+            yield from (
+                (("use", index), message)
+                for signal in matched
+                if "vector" in signals[signal] and (message := _unfit_vector(name, signal, model))
+            )
         for parameter, message in _wrong_parameters(name, use):
             yield ("use", index, use.name, parameter), message
 

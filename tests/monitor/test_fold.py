@@ -42,7 +42,11 @@ BANKS = {
             {"on": "feature:debts", "use": [{"robust_z": {"warm_up": 8, "history": 128, "false_alarm_rate": 0.3}}]},
             {
                 "on": "vector:both",
-                "use": [{"half_space_trees": {"window": 32, "history": 128, "false_alarm_rate": 0.3}}],
+                "use": [
+                    {"half_space_trees": {"window": 32, "history": 128, "false_alarm_rate": 0.3}},
+                    "mmd",
+                    "reconstruction",
+                ],
             },
         ],
         vectors={"both": ["prediction:score", "feature:amount"]},
