@@ -539,4 +539,4 @@ def _plan(alerting: Alerting, named: Mapping[Target, Receiver]) -> Plan:
             target = Target(receiver.name, number, hook.send_resolved)
             receivers[target] = build(hook.settings(target.name))
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
-    return Plan(alerting.route.build(), receivers, rules, alerting.intervals)
+    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, alerting.leeway.silence_notices)

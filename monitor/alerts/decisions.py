@@ -15,7 +15,7 @@ from monitor.alerts.dispatch import Flush, Target
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet"]
+__all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet", "silenced_by"]
 
 Why = Literal[
     "delivered",
@@ -190,3 +190,15 @@ _QUIET: dict[str, Why] = {
     "muted": "muted",
     "silenced": "silenced",
 }
+
+
+def silenced_by(store: Store, name: str, from_ms: int, to_ms: int) -> set[str]:
+    """Return the alerts that a silence kept from somebody within a time, ``to_ms`` included.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = rows_of(store.read(Query("decisions", where={"why": "silenced"}, low={"at_ms": from_ms})))
+    by = f"by silence {name}"
+    return {row["alert_id"] for row in rows if row["at_ms"] <= to_ms and row["detail"].partition(";")[0] == by}

@@ -8,12 +8,18 @@ shorter than it is; here -1 is its last day.)
 from __future__ import annotations
 
 import calendar
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-__all__ = ["Interval", "Range", "any_holds"]
+__all__ = ["Interval", "Range", "any_holds", "stretch"]
+
+QUARTER_MIN = 15
+"""Time zones differ from UTC by multiples of this."""
+
+MINUTE_MS = 60_000
 
 Range = tuple[int, int]
 """First and last, both included."""
@@ -77,3 +83,36 @@ def _in_month(span: Range, last_day: int) -> Range:
 def any_holds(names: Iterable[str], intervals: Mapping[str, Sequence[Interval]], at_ms: int) -> str | None:
     """Return the first of the named intervals that holds a time, or None."""
     return next((name for name in names if any(interval.holds(at_ms) for interval in intervals[name])), None)
+
+
+def stretch(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int) -> Range:
+    """Return the beginning and the end of the time around ``at_ms`` in which one of the intervals holds all along.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        One of them holds ``at_ms``.
+    at_ms : int
+    low_ms, high_ms : int
+        Nothing before and after is looked at.
+
+    Examples
+    --------
+    >>> night = [Interval(times=[(22 * 60, 24 * 60)]), Interval(times=[(0, 6 * 60)])]
+    >>> hour_ms = 3_600_000
+    >>> [end_ms // hour_ms for end_ms in stretch(night, 25 * hour_ms, 0, 48 * hour_ms)]
+    [22, 30]
+    """
+    marks = [minute for interval in intervals for span in interval.times or () for minute in span]
+    step_ms = math.gcd(QUARTER_MIN, *marks) * MINUTE_MS
+    first_ms = at_ms - at_ms % step_ms
+    last_ms = first_ms + step_ms
+    while first_ms > low_ms and _holds(intervals, first_ms - step_ms):
+        first_ms -= step_ms
+    while last_ms < high_ms and _holds(intervals, last_ms):
+        last_ms += step_ms
+    return max(first_ms, low_ms), min(last_ms, high_ms)
+
+
+def _holds(intervals: Sequence[Interval], at_ms: int) -> bool:
+    return any(interval.holds(at_ms) for interval in intervals)

@@ -34,6 +34,7 @@ from monitor.alerts.following import Following
 from monitor.alerts.inhibition import Inhibition, Rule
 from monitor.alerts.intervals import Interval
 from monitor.alerts.message import alert_of
+from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
 from monitor.alerts.sent import Sent
 from monitor.alerts.silences import Silences
@@ -70,12 +71,15 @@ class Plan:
     receivers : mapping of Target to Receiver
     rules : sequence of Rule
     intervals : mapping of str to sequence of Interval
+    silence_notices : sequence of str
+        Receivers that are told of the beginning and the end of every silence.
     """
 
     root: Route
     receivers: Mapping[Target, Receiver]
     rules: Sequence[Rule] = ()
     intervals: Mapping[str, Sequence[Interval]] | None = None
+    silence_notices: Sequence[str] = ()
 
     @property
     def targets(self) -> dict[str, list[Target]]:
@@ -135,6 +139,7 @@ class Router:
         self._decisions = DecisionLog()
         self._flapping = Flapping(filter(None, {route.options.hold for route in plan.root.walk()}))
         self._targets = plan.targets
+        self._notices = Notices(store, clock, self._targets, plan.silence_notices, external_url, self._send)
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
@@ -187,6 +192,7 @@ class Router:
             if (row is latest.get(row["alert_id"]) and row["state"] != "resolved") or _fingerprint(row) in firing:
                 self._take(row, now_ms)
         self._decisions.load(self._store, self._names)
+        self._notices.open()
 
     def step(self) -> int:
         """Do what is due; return how many notifications were settled.
@@ -209,6 +215,9 @@ class Router:
             for flush in self._dispatcher.due(now_ms):
                 self._tell(flush)
             settled += self._settle()
+            self._write()
+            for made in self._notices.step(self._firing):
+                self._decisions.note(made)
             self._write()
             self._forget(now_ms)
         except StoreError as error:
@@ -327,6 +336,10 @@ class Router:
         for fingerprint, target, why, detail in kept_quiet(flush, self._targets.get(route.options.receiver, ())):
             self._decide(flush, target, self._place(fingerprint), why, detail)
 
+    def _firing(self) -> list[tuple[dict[str, str], str]]:
+        """Labels and titles of what fires."""
+        return [(alert.labels, alert.row["title"]) for alert in self._alerts.values() if not alert.ends_ms]
+
     def _place(self, fingerprint: str) -> tuple[str, int]:
         """The transition that an alert stands at."""
         row = self._alerts[fingerprint].row
@@ -339,16 +352,11 @@ class Router:
         """Begin to send; None if nothing is to be said, since only ends are new that the receiver does not want."""
         if not alerts:
             return None
-        for_s = (flush.until_ms - flush.at_ms) / 1000
-        send = partial(
-            deliver,
-            self._plan.receivers[target],
-            self._composed(flush, target, alerts),
-            for_s,
-            self._clock,
-            self._stop,
-            self._patience,
-        )
+        return self._send(target, self._composed(flush, target, alerts), (flush.until_ms - flush.at_ms) / 1000)
+
+    def _send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
+        receiver = self._plan.receivers[target]
+        send = partial(deliver, receiver, notification, for_s, self._clock, self._stop, self._patience)
         if target in self._pools:
             return self._pools[target].submit(send)
         done: Future[Delivery] = Future()
@@ -446,6 +454,7 @@ class Router:
 
     def _write(self) -> None:
         self._decisions.write(self._store)
+        self._notices.write()
         self._unwritten += self._changes()
         while self._unwritten:
             self._store.append(*self._unwritten[0])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from monitor.alerts.index import MatcherIndex
-from monitor.alerts.intervals import Interval
+from monitor.alerts.intervals import Interval, Range, stretch
 from monitor.alerts.matchers import Labels, Matcher, matches_all
 
 __all__ = ["Silence", "SilenceError", "Silences"]
@@ -39,6 +39,8 @@ class Silence:
     updated_ms : int
     intervals : sequence of Interval
         When it counts, if not all the time.
+    tells : sequence of str
+        Receivers that are told that it began, and that it is over.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Silence:
     comment: str = ""
     updated_ms: int = 0
     intervals: Sequence[Interval] = ()
+    tells: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.matchers:
@@ -85,6 +88,14 @@ class Silence:
         if now_ms < self.starts_ms:
             return "pending"
         return "active" if now_ms <= self.ends_ms else "expired"
+
+    def stretch(self, at_ms: int) -> Range | None:
+        """Return from when to when it counts, around a time; None if it does not count then."""
+        if self.state(at_ms) != "active":
+            return None
+        if not self.intervals:
+            return self.starts_ms, self.ends_ms
+        return stretch(self.intervals, at_ms, self.starts_ms, self.ends_ms)
 
     def matches(self, labels: Labels) -> bool:
         """Whether it is about alerts with these labels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 
 from monitor.alerts.matchers import parse_matchers
@@ -50,8 +51,18 @@ class SilenceLog:
         ------
         StoreError
         """
-        oldest_ms = self._clock.now_ms() - KEPT_MS
-        rows = rows_of(self._store.read(Query("silences", low={"ends_ms": oldest_ms})))
+        return self._read(Query("silences", low={"ends_ms": self._clock.now_ms() - KEPT_MS}))
+
+    def named(self, names: Collection[str]) -> list[Silence]:
+        """Return those with these ids, however long they are over.
+
+        Raises
+        ------
+        StoreError
+        """
+        return self._read(Query("silences", where={"id": sorted(names)})) if names else []
+
+    def _read(self, query: Query) -> list[Silence]:
         return [
             Silence(
                 row["id"],
@@ -62,8 +73,9 @@ class SilenceLog:
                 row["comment"],
                 row["updated_ms"],
                 tuple(parse_intervals(json.loads(row["intervals"] or "[]"))),
+                tuple(json.loads(row["tells"] or "[]")),
             )
-            for row in rows
+            for row in rows_of(self._store.read(query))
         ]
 
     def get(self, name: str) -> Silence:
@@ -128,6 +140,7 @@ class SilenceLog:
             "created_by": silence.created_by,
             "comment": silence.comment,
             "intervals": json.dumps(written(silence.intervals)) if silence.intervals else "",
+            "tells": json.dumps(list(silence.tells)) if silence.tells else "",
         }
         columns = {name: [value] for name, value in row.items()}
         self._store.append("silences", columns, token=f"silences/{silence.id}/{updated_ms}")

@@ -56,6 +56,9 @@ class SilenceOptions(BaseModel, extra="forbid"):
     intervals: list[IntervalSpec] = Field(
         default_factory=list, description="when it counts, if not all the time, as in `time_intervals` of routes"
     )
+    tells: list[str] = Field(
+        default_factory=list, description="receivers that are told that it began, and that it is over"
+    )
 
 
 class PostedSilence(BaseModel):
@@ -270,6 +273,7 @@ def silences(service: TheService, filters: Filters = None) -> Response:
 @router.post("/silences", summary="Add a silence, or change one", response_model=SilenceId)
 def silence(posted: PostedSilence, service: TheService) -> Response:
     log = _log(service)
+    _refuse_unknown_receivers(service, posted)
     try:
         wanted = _wanted(log, posted)
         if wanted.ends_ms < service.clock.now_ms():
@@ -301,8 +305,9 @@ def _wanted(log: SilenceLog, posted: PostedSilence) -> Silence:
     known = log.get(posted.id) if posted.id else None
     if posted.leeway is not None:
         intervals: Sequence[Interval] = [spec.build() for spec in posted.leeway.intervals]
+        tells: Sequence[str] = posted.leeway.tells
     else:
-        intervals = () if known is None else known.intervals
+        intervals, tells = ((), ()) if known is None else (known.intervals, known.tells)
     return Silence(
         posted.id,
         tuple(Matcher(one.name, _operator(one), one.value) for one in posted.matchers),
@@ -311,7 +316,16 @@ def _wanted(log: SilenceLog, posted: PostedSilence) -> Silence:
         posted.createdBy,
         posted.comment if known is None else posted.comment.removesuffix(_recurring(known)),
         intervals=intervals,
+        tells=tells,
     )
+
+
+def _refuse_unknown_receivers(service: ApiService, posted: PostedSilence) -> None:
+    alerting, others = _alerting(service)
+    known = {*(receiver.name for receiver in alerting.receivers), *others}
+    for name in posted.leeway.tells if posted.leeway else ():
+        if name not in known:
+            raise ProblemError("bad-parameter", f"no receiver is named {name!r}; there are {', '.join(sorted(known))}")
 
 
 def _recurring(silence: Silence) -> str:
@@ -338,7 +352,8 @@ def _operator(posted: PostedMatcher) -> Literal["=", "!=", "=~", "!~"]:
 
 
 def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
-    own = {"leeway": {"intervals": written(silence.intervals)}} if silence.intervals else {}
+    own = {"intervals": written(silence.intervals), "tells": list(silence.tells)}
+    named = {name: value for name, value in own.items() if value}
     return {
         "id": silence.id,
         "status": {"state": silence.state(now_ms)},
@@ -356,7 +371,7 @@ def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
             }
             for matcher in silence.matchers
         ],
-        **own,
+        **({"leeway": named} if named else {}),
     }
 
 

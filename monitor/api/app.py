@@ -22,6 +22,7 @@ from monitor.api import (
     models,
     problems,
     scores,
+    silences,
     top,
 )
 from monitor.api.contract import ApiService
@@ -40,6 +41,7 @@ ROUTERS = (
     explain.router,
     acknowledge.router,
     alertmanager.router,
+    silences.router,
     letters.router,
     events.router,
     erasures.router,

@@ -33,6 +33,12 @@ def command() -> None:
     help="Only at these hours of the week, such as 'mon-fri 22:00-06:00' or 'sat,sun'; repeatable.",
 )
 @click.option("--zone", default="UTC", help="Time zone of --only, such as Europe/Berlin.  [default: UTC]")
+@click.option(
+    "--tell",
+    multiple=True,
+    metavar="RECEIVER",
+    help="Tell this receiver when it begins and when it is over; repeatable.",
+)
 @click.option("--comment", required=True, help="Why.")
 @click.option("--by", default=getpass.getuser, help="Who says so.  [default: your name on this machine]")
 @click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
@@ -44,6 +50,7 @@ def add(
     from_: str,
     only: Sequence[str],
     zone: str,
+    tell: Sequence[str],
     comment: str,
     by: str,
     url: str,
@@ -80,8 +87,8 @@ def add(
         "createdBy": by,
         "comment": comment,
     }
-    if intervals:
-        body["leeway"] = {"intervals": written(intervals)}
+    if intervals or tell:
+        body["leeway"] = {"intervals": written(intervals), "tells": list(tell)}
     said = asked("POST", url, f"{PATH}s", body)
     if json_:
         as_json(said)
@@ -111,6 +118,26 @@ def list_(*, all_: bool, url: str, json_: bool) -> None:
             )
             for one in found
         ),
+    )
+
+
+@command.command("show")
+@click.argument("silence_id", metavar="ID")
+@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def show(silence_id: str, *, url: str, json_: bool) -> None:
+    """Say which alerts the silence ID kept quiet, and who was told when it began and when it was over."""
+    from urllib.parse import quote
+
+    found = asked("GET", url, f"/v1/silences/{quote(silence_id, safe='')}")
+    if json_:
+        as_json(found)
+        return
+    click.echo(f"{found['state']}: {', '.join(found['matchers'])}, by {found['created_by']}: {found['comment']}")
+    click.echo(f"kept quiet: {', '.join(found['kept_quiet']) or 'nothing'}")
+    as_table(
+        ("receiver", "notice", "at", "because"),
+        ((one["receiver"], one["why"], _written(one["at_ms"]), one["detail"]) for one in found["notices"]),
     )
 
 

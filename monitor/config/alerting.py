@@ -32,6 +32,7 @@ __all__ = [
     "AlertReceiver",
     "Alerting",
     "AlertingGlobal",
+    "AlertingOptions",
     "HoldSpec",
     "InhibitRule",
     "LeewayOptions",
@@ -181,6 +182,14 @@ class LeewayOptions(Strict):
         return found
 
 
+class AlertingOptions(Strict):
+    """What Alertmanager does not have, and no route says."""
+
+    silence_notices: list[str] = Field(
+        default_factory=list, description="receivers that are told when a silence begins, and when it is over"
+    )
+
+
 class RouteSpec(Strict):
     """A route, with its children."""
 
@@ -326,6 +335,9 @@ class Alerting(Strict):
         default_factory=list, description="the old way to write `time_intervals`"
     )
     time_intervals: list[NamedIntervals] = Field(default_factory=list, description="what routes name")
+    leeway: AlertingOptions = Field(
+        default_factory=AlertingOptions, exclude=True, description="what Alertmanager does not have"
+    )
 
     @field_validator("global_", mode="before")
     @classmethod
@@ -386,6 +398,9 @@ class Alerting(Strict):
         for place, receiver in enumerate(self.receivers):
             if receiver.name in others:
                 yield ("receivers", place, "name"), f"spec.receivers has a receiver named {receiver.name!r} already"
+        for place, name in enumerate(self.leeway.silence_notices):
+            if name not in receivers:
+                yield ("leeway", "silence_notices", place), f"no receiver is named {name!r}"
         yield from _wrong_names(self.route, ("route",), receivers, set(self.intervals))
 
 

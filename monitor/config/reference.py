@@ -54,6 +54,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
     ("spec.alerting", alerting.Alerting),
+    ("spec.alerting.leeway", alerting.AlertingOptions),
     ("spec.alerting.global", alerting.AlertingGlobal),
     ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
     ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),

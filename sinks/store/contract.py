@@ -140,7 +140,8 @@ TABLES: dict[str, Table] = {
         # What people do not want to be told about; matchers and intervals as they are written.
         _table(
             "silences",
-            "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str intervals:str",
+            "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str "
+            "intervals:str tells:str",
             "id",
             newest_by="updated_ms",
         ),

@@ -64,7 +64,8 @@ class World:
     def started(self) -> Router:
         rules = [Rule(rule.source, rule.target, rule.equal) for rule in self.alerting.inhibit_rules]
         receivers = {Target("mail"): self.mail, Target("pager", send_resolved=False): self.pager}
-        plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals)
+        notices = self.alerting.leeway.silence_notices
+        plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
         router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn"])
         router.open()
         return router

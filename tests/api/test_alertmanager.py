@@ -12,7 +12,7 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.config import Service
-from tests.api.world import Client, World, configured, model, serving, step
+from tests.api.world import NOW_MS, Client, World, configured, model, serving, step
 from tests.services.alertmanager import amtool
 from tests.services.cache import UnavailableError
 
@@ -186,8 +186,26 @@ def test_what_a_silence_has_beyond_alertmanager_s_is_checked_and_taken_away_by_n
     assert client.get(f"/api/v2/silence/{name}").json()["status"] == {"state": "pending"}, "it is Tuesday"
     other = post(client, id=name, leeway={}).json()["silenceID"]
     assert "leeway" not in client.get(f"/api/v2/silence/{other}").json()
-    for wrong in ({"interval": []}, {"intervals": [{"weekdays": ["funday"]}]}):
+    for wrong in ({"interval": []}, {"intervals": [{"weekdays": ["funday"]}]}, {"tells": ["nobody"]}):
         assert post(client, leeway=wrong).status_code == 422
+
+
+def test_what_became_of_a_silence_is_shown() -> None:
+    made = world()
+    client = Client(made)
+    name = post(client, leeway={"tells": ["pager"]}).json()["silenceID"]
+    same = {"route": "{}", "receiver": "pager/0", "sequence": 0}
+    quiet = {**same, "alert_id": "v", "at_ms": NOW_MS + 5, "why": "silenced", "detail": f"by silence {name}"}
+    other = {**quiet, "alert_id": "a", "detail": "by silence another"}
+    told = {**same, "alert_id": name, "at_ms": NOW_MS + 7, "why": "delivered", "detail": "it began"}
+    made.add("decisions", [quiet, other, told])
+    found = client.get(f"/v1/silences/{name}").json()
+    assert (found["state"], found["matchers"], found["kept_quiet"]) == ("active", ['model="fraud"'], ["v"])
+    assert found["leeway"] == {"intervals": [], "tells": ["pager"]}
+    assert [(one["receiver"], one["why"], one["detail"]) for one in found["notices"]] == [
+        ("pager/0", "delivered", "it began")
+    ]
+    assert client.get("/v1/silences/x").status_code == 404
 
 
 @pytest.mark.parametrize(

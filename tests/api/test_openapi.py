@@ -46,6 +46,7 @@ SAMPLES = [
     "/api/v2/alerts/groups",
     "/api/v2/silences",
     "/api/v2/silence/{name}",
+    "/v1/silences/{silence_id}",
 ]
 
 
@@ -55,7 +56,9 @@ def client() -> Client:
     routes = {"route": {"receiver": "log", "group_by": ["model"]}}
     service = Service.model_validate({"spec": {"alerting": routes}})
     world.configuration = replace(world.configuration, service=service)
-    world.add("silences", [{"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS}])
+    nights = '[{"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}]'
+    quiet = {"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS, "intervals": nights, "tells": '["log"]'}
+    world.add("silences", [quiet])
     world.add("alerts", [step("b", 0, "firing", 2_000)])
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
@@ -85,6 +88,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
     route = sample.partition("?")[0]
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
+    path = path.replace("{silence_id}", "quiet")
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)

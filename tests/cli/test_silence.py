@@ -50,6 +50,17 @@ def test_a_silence_may_count_at_some_hours_of_the_week_only(url: str, leeway: Co
     assert len(silence["leeway"]["intervals"]) == 3
 
 
+def test_a_silence_names_who_is_told_of_it_and_says_what_it_did(url: str, leeway: Console) -> None:
+    why = ("--for", "2h", "--comment", "new version", "--by", "ann", "--url", url)
+    name = leeway("silence", "add", "model=fraud", "--tell", "log", *why).out.strip()
+    [silence] = leeway("silence", "show", name, "--json", "--url", url).lines
+    assert silence["leeway"]["tells"] == ["log"]
+    said = leeway("silence", "show", name, "--url", url).out
+    assert 'active: model="fraud", by ann: new version\nkept quiet: nothing\n' in said
+    refused = leeway("silence", "add", "model=fraud", "--tell", "nobody", *why)
+    assert (refused.code, "no receiver is named 'nobody'" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -1,0 +1,235 @@
+"""Notices of silences: who is to hear that a silence began hears it once, and once that it is over.
+
+They are receivers that the silence names, and those that the configuration names for all silences. What each heard last
+of a silence is kept in the store (table ``checkpoints``, stage :data:`NOTICED`), written after the receiver answered: a
+process that ends in between says it again, under the same key. What became of it is a row of ``decisions`` under the
+silence's id, with the second in which the silence began to count as its `sequence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from monitor.alerts.decisions import Made, silenced_by
+from monitor.alerts.delivery import Delivery
+from monitor.alerts.dispatch import Target
+from monitor.alerts.matchers import Labels
+from monitor.alerts.routes import labels_text
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
+from monitor.checkpoint import decode_state, encode_state
+from monitor.clock import Clock
+from sinks.receivers.contract import Alert, Notification
+from sinks.receivers.times import utc
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["NOTICED", "Heard", "Notices", "due"]
+
+NOTICED = "noticed"
+EVERY_MS = 10_000
+"""How often silences are looked at."""
+
+TRIED_S = 60.0
+"""For so long a receiver is asked before silences are looked at again, and what it is told may have changed."""
+
+TITLES_AT_MOST = 10
+"""Alerts that a notice names."""
+
+Send = Callable[[Target, Notification, float], "Future[Delivery]"]
+Firing = Callable[[], Sequence[tuple[Labels, str]]]
+"""Gives labels and titles of the alerts that fire."""
+
+
+class Heard(NamedTuple):
+    """What a receiver heard last of a silence.
+
+    Attributes
+    ----------
+    since_ms : int
+        Since when the silence counted, in whole seconds.
+    is_over : bool
+        Whether it heard that this is over.
+    """
+
+    since_ms: int
+    is_over: bool
+
+
+def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
+    """Return what a receiver is to hear next; None if it knows how things stand.
+
+    Nobody hears of the end of what they did not hear the beginning of.
+
+    Examples
+    --------
+    >>> from monitor.alerts.matchers import parse_matchers
+    >>> silence = Silence("s1", parse_matchers("model=fraud"), 10_000, 20_000)
+    >>> due(silence, None, 5_000), due(silence, None, 10_000)
+    (None, Heard(since_ms=10000, is_over=False))
+    >>> due(silence, Heard(10_000, False), 15_000), due(silence, Heard(10_000, False), 20_001)
+    (None, Heard(since_ms=10000, is_over=True))
+    """
+    counts = silence.stretch(now_ms)
+    since_ms = None if counts is None else counts[0] // 1000 * 1000
+    if heard is not None and not heard.is_over and heard.since_ms != since_ms:
+        return Heard(heard.since_ms, is_over=True)
+    if since_ms is not None and (heard is None or heard.since_ms != since_ms):
+        return Heard(since_ms, is_over=False)
+    return None
+
+
+@dataclass(frozen=True)
+class _Job:
+    silence: Silence
+    target: Target
+    news: Heard
+    detail: str
+    future: Future[Delivery]
+
+
+class Notices:
+    """Tells who wants to know of silences.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    targets : mapping of str to sequence of Target
+        The entries of each receiver.
+    always : sequence of str
+        Receivers that hear of every silence.
+    external_url : str
+    send : callable
+        Begins to send a notification to an entry, for some seconds at most.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        targets: Mapping[str, Sequence[Target]],
+        always: Sequence[str],
+        external_url: str,
+        send: Send,
+    ) -> None:
+        self._store, self._clock, self._silences = store, clock, SilenceLog(store, clock)
+        self._targets, self._always, self._external_url, self._send = targets, always, external_url, send
+        self._heard: dict[tuple[str, str], Heard] = {}
+        self._jobs: dict[tuple[str, str], _Job] = {}
+        self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
+        self._look_ms = 0
+
+    def open(self) -> None:
+        """Read what was heard before.
+
+        Raises
+        ------
+        StoreError
+        """
+        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": NOTICED}))):
+            state = decode_state(row["state"])
+            self._heard[state["silence"], state["target"]] = Heard(state["since_ms"], state["is_over"])
+
+    def step(self, firing: Firing) -> list[Made]:
+        """Begin to tell what is due; return what became of what was told before.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_ms = self._clock.now_ms()
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + EVERY_MS
+            for silence in self._known():
+                for target in self._wanting(silence):
+                    self._tell(silence, target, now_ms, firing)
+        done = [job for job in self._jobs.values() if job.future.done()]
+        return [self._settled(job) for job in done]
+
+    def write(self) -> None:
+        """Write what was heard.
+
+        Raises
+        ------
+        StoreError
+        """
+        while self._unwritten:
+            columns, token = self._unwritten[0]
+            self._store.append("checkpoints", columns, token)
+            self._unwritten.pop(0)
+
+    def _known(self) -> Iterable[Silence]:
+        """The silences of now, and those long gone whose end somebody waits for."""
+        silences = {silence.id: silence for silence in self._silences.all()}
+        waiting = {name for (name, _), heard in self._heard.items() if not heard.is_over}
+        return [*silences.values(), *self._silences.named(waiting - silences.keys())]
+
+    def _wanting(self, silence: Silence) -> Iterator[Target]:
+        for name in dict.fromkeys([*silence.tells, *self._always]):
+            yield from self._targets.get(name, ())
+
+    def _tell(self, silence: Silence, target: Target, now_ms: int, firing: Firing) -> None:
+        place = silence.id, target.name
+        news = due(silence, self._heard.get(place), now_ms)
+        if news is None or place in self._jobs:
+            return
+        titles = [title for labels, title in firing() if silence.matches(labels)]
+        until_ms = min(_until(silence, news), now_ms) if news.is_over else _until(silence, news)
+        if news.is_over:
+            kept = silenced_by(self._store, silence.id, news.since_ms, until_ms)
+            detail = f"it is over: alerts that it kept quiet: {len(kept)}, that still fire: {len(titles)}"
+        else:
+            detail = f"it began: alerts that fire and that it keeps quiet: {len(titles)}"
+        notification = self._composed(silence, target, news, until_ms, [detail, *_named(titles)])
+        self._jobs[place] = _Job(silence, target, news, detail, self._send(target, notification, TRIED_S))
+
+    def _composed(
+        self, silence: Silence, target: Target, news: Heard, until_ms: int, lines: Sequence[str]
+    ) -> Notification:
+        about = {"alertname": "LeewaySilence", "silence_id": silence.id, "since": utc(news.since_ms)}
+        matchers = ", ".join(map(str, silence.matchers))
+        until = "" if news.is_over else f"until {utc(until_ms)}, "
+        alert = Alert(
+            status="resolved" if news.is_over else "firing",
+            labels=about | {"severity": "info"},
+            annotations={
+                "summary": f"silence of {matchers} {'is over' if news.is_over else 'began'}",
+                "description": "\n".join([f"{until}by {silence.created_by}: {silence.comment}", *lines]),
+            },
+            starts_at_ms=news.since_ms,
+            ends_at_ms=until_ms if news.is_over else 0,
+        )
+        return Notification(target.receiver, f"{{}}:{labels_text(about)}", about, (alert,), self._external_url)
+
+    def _settled(self, job: _Job) -> Made:
+        said = job.future.result()
+        place = job.silence.id, job.target.name
+        del self._jobs[place]
+        now_ms = self._clock.now_ms()
+        if said.outcome != "gave_up":
+            self._heard[place] = job.news
+            self._unwritten.append(_row(job, now_ms))
+        detail = f"{job.detail}; {said.reason}" if said.reason else job.detail
+        return Made(job.silence.id, job.news.since_ms // 1000, job.target.name, "", now_ms, said.outcome, detail)
+
+
+def _until(silence: Silence, news: Heard) -> int:
+    counted = silence.stretch(max(news.since_ms, silence.starts_ms))
+    return silence.ends_ms if counted is None else counted[1]
+
+
+def _named(titles: Sequence[str]) -> list[str]:
+    more = len(titles) - TITLES_AT_MOST
+    return [*titles[:TITLES_AT_MOST], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _row(job: _Job, now_ms: int) -> tuple[dict[str, list[Any]], str]:
+    name = f"{job.target.name}/{job.silence.id}"
+    state = {"silence": job.silence.id, "target": job.target.name, **job.news._asdict()}
+    row = {"stage": NOTICED, "name": name, "partition": 0, "position": now_ms, "config": ""}
+    columns: dict[str, list[Any]] = {column: [value] for column, value in row.items()}
+    return columns | {"state": [encode_state(state)]}, f"{NOTICED}/{name}/{now_ms}"

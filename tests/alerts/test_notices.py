@@ -1,0 +1,155 @@
+"""Who wants to know hears once that a silence began, and once that it is over, whatever breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.alerts.matchers import parse_matchers
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
+from monitor.clock import ManualClock
+from sinks.receivers.contract import Notification, Refused, Retry
+from sinks.receivers.memory import Memory
+from tests.alerts.alertmanager import HOUR_MS
+from tests.alerts.alertmanager import START_MS as MONDAY_MS
+from tests.alerts.test_decisions import decided
+from tests.alerts.test_recurring_silences import NIGHTS
+from tests.alerts.test_router import MINUTE_MS, World
+
+ALL = {"leeway": {"silence_notices": ["pager"]}}
+
+
+def silenced(world: World, minutes: int = 30, **changes: Any) -> str:
+    now_ms = world.clock.now_ms()
+    made = Silence(
+        "", parse_matchers("model=fraud"), now_ms, now_ms + minutes * MINUTE_MS, "ann", "a rollout", **changes
+    )
+    return SilenceLog(world.store, world.clock).set(made)
+
+
+def heard(inbox: Memory) -> list[tuple[str, str, list[str]]]:
+    """Status, summary and the lines of what an inbox was told of silences."""
+    return [
+        (said.status, said.alerts[0].annotations["summary"], said.alerts[0].annotations["description"].split("\n"))
+        for said in notices(inbox)
+    ]
+
+
+def notices(inbox: Memory) -> list[Notification]:
+    return [said for said in inbox.received if "silence_id" in said.group_labels]
+
+
+def test_who_a_silence_names_hears_that_it_began_and_what_it_kept_quiet() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(31)
+    name = silenced(world, tells=["mail"])
+    world.passes(11)
+    world.happens("b")
+    world.happens("c", model="churn")
+    world.passes(20 * 60, each=10)
+    world.happens("a", "resolved")
+    world.passes(20 * 60, each=10)
+    began, over = heard(world.mail)
+    until = "2001-09-09 02:17:11 UTC"
+    assert began == (
+        "firing",
+        'silence of model="fraud" began',
+        [f"until {until}, by ann: a rollout", "it began: alerts that fire and that it keeps quiet: 1", "a moved"],
+    )
+    assert over == (
+        "resolved",
+        'silence of model="fraud" is over',
+        ["by ann: a rollout", "it is over: alerts that it kept quiet: 2, that still fire: 1", "b moved"],
+    )
+    first, last = notices(world.mail)
+    assert first.group_key == last.group_key
+    assert name in first.group_key
+    assert [(row[1], row[3], row[4]) for row in decided(world.store, name)] == [
+        ("mail/0", "delivered", "it began: alerts that fire and that it keeps quiet: 1"),
+        ("mail/0", "delivered", "it is over: alerts that it kept quiet: 2, that still fire: 1"),
+    ]
+    assert notices(world.pager) == []
+
+
+def test_nobody_hears_of_silences_unless_they_want_to() -> None:
+    world = World()
+    silenced(world)
+    world.passes(40 * 60, each=10)
+    assert world.mail.received == world.pager.received == []
+
+
+def test_receivers_of_the_configuration_hear_of_every_silence_and_once_if_it_names_them_too() -> None:
+    world = World(**ALL)
+    silenced(world)
+    silenced(world, tells=["pager", "mail"])
+    world.passes(40 * 60, each=10)
+    assert [len(notices(inbox)) for inbox in (world.pager, world.mail)] == [4, 2]
+
+
+def test_restarts_repeat_nothing_and_what_ended_meanwhile_is_told_however_late() -> None:
+    world = World(**ALL)
+    silenced(world)
+    world.passes(11)
+    for _ in range(2):
+        world.router = world.started()
+        world.passes(60)
+    assert len(notices(world.pager)) == 1
+    world.clock.advance(20 * 86_400)
+    world.router = world.started()
+    world.passes(11)
+    assert [status for status, _, _ in heard(world.pager)] == ["firing", "resolved"]
+    world.router = world.started()
+    world.passes(60)
+    assert len(notices(world.pager)) == 2
+    [_, over] = notices(world.pager)
+    assert over.alerts[0].ends_at_ms == 10**12 + 30 * MINUTE_MS, "when it ended, not when that was told"
+
+
+def test_a_process_that_dies_between_sending_and_noting_says_it_again_under_the_same_key() -> None:
+    world = World(**ALL)
+    silenced(world)
+    world.store.failing = "checkpoints"
+    world.passes(1)
+    assert len(notices(world.pager)) == 1
+    world.router = world.started()
+    world.passes(11)
+    assert len(notices(world.pager)) == 2
+    assert len({said.group_key for said in notices(world.pager)}) == 1
+
+
+def test_each_night_is_told_of_under_a_key_of_its_own() -> None:
+    world = World(open_at_once=False, **ALL)
+    world.clock = ManualClock(MONDAY_MS + 20 * HOUR_MS)
+    world.router = world.started()
+    silenced(world, minutes=7 * 24 * 60, intervals=NIGHTS)
+    for _ in range(30):
+        world.passes(3600, each=1200)
+        world.router = world.started()
+    told = notices(world.pager)
+    assert [said.status for said in told] == ["firing", "resolved", "firing"]
+    assert [said.group_labels["since"] for said in told] == ["2024-01-01 21:00 UTC"] * 2 + ["2024-01-02 21:00 UTC"]
+    assert told[1].alerts[0].ends_at_ms == MONDAY_MS + 29 * HOUR_MS
+    assert heard(world.pager)[0][2][0] == "until 2024-01-02 05:00 UTC, by ann: a rollout"
+
+
+def test_a_silence_that_somebody_ends_early_is_over() -> None:
+    world = World(**ALL)
+    name = silenced(world, minutes=600)
+    world.passes(60)
+    SilenceLog(world.store, world.clock).expire(name)
+    world.passes(11)
+    assert [status for status, _, _ in heard(world.pager)] == ["firing", "resolved"]
+
+
+def test_who_does_not_answer_is_asked_again_and_who_refuses_is_not() -> None:
+    world = World(open_at_once=False, **ALL)
+    world.pager = Memory("pager", answers=[Retry("busy", after_s=300), Refused("no such channel")])
+    world.router = world.started()
+    name = silenced(world)
+    world.passes(60)
+    assert [(row[3], row[4].partition("; ")[2]) for row in decided(world.store, name)] == [
+        ("gave_up", "busy"),
+        ("refused", "no such channel"),
+    ]
+    assert len(world.pager.received) == 2
