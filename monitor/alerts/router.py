@@ -52,7 +52,7 @@ TOLD = "told"
 FLAPPING = "flapping"
 ROUTE = "route"
 SETS = ("firing", "resolved", "open_ends", "flapping")
-"""What is kept of a notification."""
+"""What is kept of a notification: sets of fingerprints."""
 
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
@@ -266,7 +266,7 @@ class Router:
         if row["state"] not in TOLD_STATES:
             return
         labels = json.loads(row["labels"])
-        told = Told(labels, now_ms, updated_ms=now_ms)
+        told = Told(labels, now_ms, updated_ms=now_ms, sequence=row["sequence"])
         known = self._names.get(row["alert_id"])
         before = None if known is None else self._alerts.get(known)
         if before is not None and known != told.fingerprint:
@@ -369,7 +369,14 @@ class Router:
             known = self._alerts[told.fingerprint]
             status: Status = "resolved" if told.is_over(flush.at_ms) else "firing"
             said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
-        return Notification(target.receiver, flush.group.key, dict(flush.group.labels), tuple(said), self._external_url)
+        return Notification(
+            target.receiver,
+            flush.group.key,
+            dict(flush.group.labels),
+            tuple(said),
+            self._external_url,
+            flush.unchanged(target),
+        )
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered."""
@@ -419,7 +426,7 @@ class Router:
         assert self._dispatcher is not None
         group = job.flush.group
         sent = self._dispatcher.sent[group.digest, job.target.name]
-        alerts = {name: sorted(getattr(sent, name)) for name in SETS}
+        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, "stood_at")}
         state = encode_state({"group": group.digest, "target": job.target.name, **alerts})
         name = f"{job.target.name}/{group.digest}"
         row = {"stage": TOLD, "name": name, "partition": 0, "position": now_ms, "config": "", "state": state}
@@ -430,9 +437,9 @@ class Router:
         """What was told before, by group and target."""
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            alerts = (frozenset(state.get(name, ())) for name in SETS)
-            sent = Sent(row["position"], *alerts)
-            yield (state["group"], state["target"]), sent
+            told = {name: frozenset(state.get(name, ())) for name in SETS}
+            stood_at = frozenset((name, sequence) for name, sequence in state.get("stood_at", ()))
+            yield (state["group"], state["target"]), Sent(row["position"], **told, stood_at=stood_at)
 
     def _changes(self) -> list[tuple[str, dict[str, list[Any]], str]]:
         """How often alerts changed, where it is not written yet."""
