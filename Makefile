@@ -68,8 +68,9 @@ peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare
 	@.ci/packages java mvn
 	@$(python) -m tests.services.peers
 
-soak: $(installed) kafka ## kill, pause and rebalance workers on a real Kafka; then replays under crashes: SOAK_MINUTES=10
+soak: $(installed) kafka ## kill workers on a real Kafka and those who tell people; replays under crashes: SOAK_MINUTES=10
 	@$(python) -m bench.soak_kafka $(ARGS)
+	@$(python) -m bench.soak_alerts
 	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)
 
 clean: ## remove what was built, keeping .cache (downloads)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.events import LEEWAY
 
@@ -25,19 +29,31 @@ class Member:
     roles : str
     log : Path
         Gets what it writes to stderr.
+    forked : bool
+        Whether it is a fork of a process that has imported everything, which is there several times sooner.
     """
 
-    def __init__(self, config: Path, roles: str, log: Path) -> None:
+    def __init__(self, config: Path, roles: str, log: Path, *, forked: bool = False) -> None:
         self.roles, self.log = roles, log
+        arguments = ["run", str(config), "--port", "0", "--roles", roles, "--json"]
+        if forked:
+            self._process: Any = _Fork(arguments, config.parent, log)
+            return
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [*LEEWAY, "run", str(config), "--port", "0", "--roles", roles, "--json"],
+                [*LEEWAY, *arguments],
                 cwd=config.parent,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=file,
             )
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        pid: int = self._process.pid
+        return pid
 
     @property
     def ready(self) -> bool:
@@ -47,7 +63,8 @@ class Member:
     @property
     def ended(self) -> int | None:
         """How it ended; None while it runs."""
-        return self._process.poll()
+        code: int | None = self._process.poll()
+        return code
 
     def count(self, event: str) -> int:
         """How often it has logged ``event``."""
@@ -70,10 +87,49 @@ class Member:
         """Ask it to end; return its exit code. What hangs shows in its log where."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(END_S)
+            code: int = self._process.wait(END_S)
         except subprocess.TimeoutExpired:
             self._process.send_signal(signal.SIGABRT)
-            return self._process.wait(END_S)
+            code = self._process.wait(END_S)
+        return code
+
+
+class _Fork:
+    """What :class:`Member` needs of ``subprocess.Popen``, of a process of Python's fork server."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path, log: Path) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["monitor.service", "monitor.cli.run", "monitor.api.app"])
+        log.touch()
+        self._process = context.Process(target=_run, args=(list(arguments), folder, log))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, within_s: float | None = None) -> int:
+        self._process.join(within_s)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("leeway", within_s or 0)
+        return self._process.exitcode
+
+
+def _run(arguments: Sequence[str], folder: Path, log: Path) -> None:
+    """Be ``leeway`` with these arguments."""
+    from monitor.cli import execute
+
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    os.chdir(folder)
+    sys.exit(execute(arguments))
 
 
 class Fleet:
@@ -85,6 +141,8 @@ class Fleet:
         The service's configuration.
     logs : Path
         Folder for their logs.
+    forked : bool
+        Of all of them; see :class:`Member`.
 
     Attributes
     ----------
@@ -94,9 +152,9 @@ class Fleet:
         Those that ran before.
     """
 
-    def __init__(self, config: Path, logs: Path) -> None:
+    def __init__(self, config: Path, logs: Path, *, forked: bool = False) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self._config, self._logs = config, logs
+        self._config, self._logs, self._forked = config, logs, forked
         self.members: list[Member] = []
         self.gone: list[Member] = []
 
@@ -110,7 +168,8 @@ class Fleet:
     def start(self, roles: str) -> Member:
         """Start another one."""
         number = len(self.members) + len(self.gone)
-        member = Member(self._config, roles, self._logs / f"{number:03}-{roles.replace(',', '-')}.jsonl")
+        log = self._logs / f"{number:03}-{roles.replace(',', '-')}.jsonl"
+        member = Member(self._config, roles, log, forked=self._forked)
         self.members.append(member)
         return member
 
@@ -176,11 +235,17 @@ class Patience:
     """
 
     def __init__(self, what: str, within_s: float, every_s: float = 0.1) -> None:
-        self._what, self._until_s, self._every_s = what, time.monotonic() + within_s, every_s
+        self._what, self._begun_s = what, time.monotonic()
+        self._within_s, self._every_s = within_s, every_s
+
+    @property
+    def passed_s(self) -> float:
+        """For how long it has been waited."""
+        return time.monotonic() - self._begun_s
 
     def wait(self) -> None:
         """Wait a little; RuntimeError when there is no time left."""
-        if time.monotonic() > self._until_s:
+        if self.passed_s > self._within_s:
             raise RuntimeError(f"not in time: {self._what}")
         time.sleep(self._every_s)
 

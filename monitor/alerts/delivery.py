@@ -22,11 +22,14 @@ class Delivery:
     reason : str
         Empty if it was delivered.
     attempts : int
+    may_have_it : bool
+        Whether the receiver may have it, although it was not delivered.
     """
 
     outcome: Recorded
     reason: str
     attempts: int
+    may_have_it: bool = False
 
 
 def deliver(
@@ -58,17 +61,18 @@ def deliver(
     >>> busy = Memory("pager", answers=[Retry("busy"), Retry("busy", after_s=5)])
     >>> said = Notification("pager", "key", {}, (Alert("firing", {}, {}, 0),))
     >>> deliver(busy, said, 60, ManualClock(), threading.Event(), Patience())
-    Delivery(outcome='delivered', reason='', attempts=3)
+    Delivery(outcome='delivered', reason='', attempts=3, may_have_it=False)
     """
     until_s = clock.monotonic_s() + for_s
-    attempts = 0
+    attempts, may_have_it = 0, False
     while True:
         attempts += 1
         answer = receiver.send(notification)
         if isinstance(answer, Delivered):
             return Delivery("delivered", "", attempts)
         if isinstance(answer, Refused):
-            return Delivery("refused", answer.reason, attempts)
+            return Delivery("refused", answer.reason, attempts, may_have_it)
+        may_have_it = may_have_it or answer.may_have_it
         pause_s = max(patience.pause_s(attempts), answer.after_s or 0.0)
         if clock.monotonic_s() + pause_s >= until_s or clock.wait(stop, pause_s):
-            return Delivery("gave_up", answer.reason, attempts)
+            return Delivery("gave_up", answer.reason, attempts, may_have_it)

@@ -1,10 +1,11 @@
 """The alert stage with routes: follows the transitions of alerts, groups them, and tells those whom routes name.
 
 :mod:`monitor.alerts.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
-(table ``checkpoints``, stage :data:`TOLD`), written after the receiver answered. A process that ends in between tells
-the group again, under the same key. After a start, groups are formed anew from the alerts that are not over, and wait
-their `group_wait`; the log says what need not be told. How often alerts changed that may be held for flapping is kept
-as well (stage :data:`FLAPPING`).
+(table ``checkpoints``, stage :data:`TOLD`), written after the receiver answered. Before it is sent what is new it is
+noted that the receiver may know of it. A process that ends in between tells the group again, under the same key, and
+what is over by then as an end. After a start, groups are formed anew from the alerts that are not over, and wait their
+`group_wait`; the log says what need not be told. How often alerts changed that may be held for flapping is kept as
+well (stage :data:`FLAPPING`).
 
 For the router an alert begins when it hears of it: event time may be long past, and nothing would ever wait for
 company.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from monitor.alerts.intervals import Interval
 from monitor.alerts.message import alert_of
 from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
-from monitor.alerts.sent import Sent
+from monitor.alerts.sent import Sent, perhaps
 from monitor.alerts.silences import Silences
 from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
@@ -52,7 +53,7 @@ TOLD = "told"
 FLAPPING = "flapping"
 ROUTE = "route"
 SETS = ("firing", "resolved", "open_ends", "flapping")
-"""What is kept of a notification: sets of fingerprints."""
+"""What is kept of a notification."""
 
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
@@ -106,7 +107,8 @@ class _Job:
     target: Target
     alerts: tuple[Told, ...]
     places: list[tuple[str, int]]
-    future: Future[Delivery] | None
+    future: Future[Delivery] | None = None
+    """None: it is not begun."""
 
 
 class Router:
@@ -145,6 +147,7 @@ class Router:
         self._names: dict[str, str] = {}
         self._alerts: dict[str, _Alert] = {}
         self._jobs: list[_Job] = []
+        self._kept: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
         self._unwritten: list[tuple[str, dict[str, list[Any]], str]] = []
         self._threads = ExitStack()
         self._pools: dict[Target, ThreadPoolExecutor] = {}
@@ -169,7 +172,7 @@ class Router:
         if self._dispatcher is not None:
             return
         now_ms = self._clock.now_ms()
-        sent = dict(self._told())
+        sent = self._told()
         self._following.open()
         rows = self._following.new()
         self._dispatcher = Dispatcher(
@@ -214,6 +217,8 @@ class Router:
             self._read_what_people_said(now_ms)
             for flush in self._dispatcher.due(now_ms):
                 self._tell(flush)
+            self._write()
+            self._begin()
             settled += self._settle()
             self._write()
             for made in self._notices.step(self._firing):
@@ -266,7 +271,7 @@ class Router:
         if row["state"] not in TOLD_STATES:
             return
         labels = json.loads(row["labels"])
-        told = Told(labels, now_ms, updated_ms=now_ms, sequence=row["sequence"])
+        told = Told(labels, now_ms, updated_ms=now_ms)
         known = self._names.get(row["alert_id"])
         before = None if known is None else self._alerts.get(known)
         if before is not None and known != told.fingerprint:
@@ -332,7 +337,8 @@ class Router:
             log.debug("looked at a group", group_key=flush.group.key, **reason._asdict())
         for target, alerts in list(flush.targets.items()):
             places = sorted({self._place(told.fingerprint) for told in alerts})
-            self._jobs.append(_Job(flush, target, alerts, places, self._begin(flush, target, alerts)))
+            self._jobs.append(_Job(flush, target, alerts, places))
+            self._note_that_it_may_know(flush, target)
         for fingerprint, target, why, detail in kept_quiet(flush, self._targets.get(route.options.receiver, ())):
             self._decide(flush, target, self._place(fingerprint), why, detail)
 
@@ -348,11 +354,20 @@ class Router:
     def _decide(self, flush: Flush, target: Target, place: tuple[str, int], why: Why, detail: str) -> None:
         self._decisions.note(Made(*place, target.name, flush.group.route.id, flush.at_ms, why, detail))
 
-    def _begin(self, flush: Flush, target: Target, alerts: tuple[Told, ...]) -> Future[Delivery] | None:
-        """Begin to send; None if nothing is to be said, since only ends are new that the receiver does not want."""
-        if not alerts:
-            return None
-        return self._send(target, self._composed(flush, target, alerts), (flush.until_ms - flush.at_ms) / 1000)
+    def _begin(self) -> None:
+        """Begin to send what is not begun."""
+        for job in self._jobs:
+            if job.future is None:
+                job.future = self._sending(job)
+
+    def _sending(self, job: _Job) -> Future[Delivery]:
+        if job.alerts:
+            for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
+            return self._send(job.target, self._composed(job), for_s)
+        # Only ends are new, which the receiver does not want.
+        done: Future[Delivery] = Future()
+        done.set_result(Delivery("delivered", "", 0))
+        return done
 
     def _send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
         receiver = self._plan.receivers[target]
@@ -363,35 +378,28 @@ class Router:
         done.set_result(send())
         return done
 
-    def _composed(self, flush: Flush, target: Target, alerts: tuple[Told, ...]) -> Notification:
-        said = []
-        for told in alerts:
+    def _composed(self, job: _Job) -> Notification:
+        group, said = job.flush.group, []
+        for told in job.alerts:
             known = self._alerts[told.fingerprint]
-            status: Status = "resolved" if told.is_over(flush.at_ms) else "firing"
+            status: Status = "resolved" if told.is_over(job.flush.at_ms) else "firing"
             said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
-        return Notification(
-            target.receiver,
-            flush.group.key,
-            dict(flush.group.labels),
-            tuple(said),
-            self._external_url,
-            flush.unchanged(target),
-        )
+        return Notification(job.target.receiver, group.key, dict(group.labels), tuple(said), self._external_url)
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered."""
-        done = [job for job in self._jobs if job.future is None or job.future.done()]
+        done = [job for job in self._jobs if job.future is not None and job.future.done()]
         self._jobs = [job for job in self._jobs if job not in done]
         for job in done:
-            said = Delivery("delivered", "", 0) if job.future is None else job.future.result()
-            self._note(job, said)
+            assert job.future is not None
+            self._note(job, job.future.result())
         return len(done)
 
     def _note(self, job: _Job, said: Delivery) -> None:
         assert self._dispatcher is not None
         now_ms = self._clock.now_ms()
         delivered = said.outcome == "delivered"
-        self._dispatcher.settle(job.flush, job.target, now_ms, delivered=delivered)
+        self._dispatcher.settle(job.flush, job.target, now_ms, delivered=delivered, may_have_it=said.may_have_it)
         if not delivered:
             log.warning(
                 "notification was not delivered",
@@ -406,7 +414,8 @@ class Router:
         if job.alerts:
             self._unwritten.append(self._notifications(job, said, now_ms))
         if delivered:
-            self._unwritten.append(self._entry(job, now_ms))
+            told_to = job.flush.group.digest, job.target.name
+            self._keep(told_to, self._dispatcher.sent[told_to], now_ms)
 
     def _notifications(self, job: _Job, said: Delivery, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
         """Rows of ``notifications``, one for each alert that was told."""
@@ -422,24 +431,36 @@ class Router:
 
     # -- what was told -----------------------------------------------------------------------------------------
 
-    def _entry(self, job: _Job, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
+    def _note_that_it_may_know(self, flush: Flush, target: Target) -> None:
+        """Before a receiver is told what is new: who comes after a crash has to tell it the end, too."""
         assert self._dispatcher is not None
-        group = job.flush.group
-        sent = self._dispatcher.sent[group.digest, job.target.name]
-        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, "stood_at")}
-        state = encode_state({"group": group.digest, "target": job.target.name, **alerts})
-        name = f"{job.target.name}/{group.digest}"
-        row = {"stage": TOLD, "name": name, "partition": 0, "position": now_ms, "config": "", "state": state}
-        columns = {column: [value] for column, value in row.items()}
-        return "checkpoints", columns, f"{TOLD}/{name}/{now_ms}"
+        place = flush.group.digest, target.name
+        if place not in self._kept or not flush.firing <= self._kept[place][1]:
+            self._keep(place, perhaps(self._dispatcher.sent.get(place), flush.firing), self._clock.now_ms())
 
-    def _told(self) -> Iterator[tuple[tuple[str, str], Sent]]:
+    def _keep(self, place: tuple[str, str], sent: Sent, now_ms: int) -> None:
+        """Have it written what a receiver knows, or may know, about a group."""
+        # Of two rows the one of the higher position counts, also where both are of the same millisecond.
+        position = max(now_ms, self._kept[place][0] + 1 if place in self._kept else 0)
+        self._kept[place] = position, sent.believed
+        group, target = place
+        alerts = {name: sorted(getattr(sent, name)) for name in SETS}
+        state = encode_state({"group": group, "target": target, "at_ms": sent.at_ms, **alerts})
+        name = f"{target}/{group}"
+        row = {"stage": TOLD, "name": name, "partition": 0, "position": position, "config": "", "state": state}
+        columns = {column: [value] for column, value in row.items()}
+        self._unwritten.append(("checkpoints", columns, f"{TOLD}/{name}/{position}"))
+
+    def _told(self) -> dict[tuple[str, str], Sent]:
         """What was told before, by group and target."""
+        found = {}
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            told = {name: frozenset(state.get(name, ())) for name in SETS}
-            stood_at = frozenset((name, sequence) for name, sequence in state.get("stood_at", ()))
-            yield (state["group"], state["target"]), Sent(row["position"], **told, stood_at=stood_at)
+            alerts = (frozenset(state.get(name, ())) for name in SETS)
+            place = state["group"], state["target"]
+            found[place] = Sent(state.get("at_ms", row["position"]), *alerts)
+            self._kept[place] = row["position"], found[place].believed
+        return found
 
     def _changes(self) -> list[tuple[str, dict[str, list[Any]], str]]:
         """How often alerts changed, where it is not written yet."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from monitor.alerts.told import Told
-
-__all__ = ["Sent", "why_told"]
+__all__ = ["Sent", "perhaps", "why_told"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +17,10 @@ class Sent:
     firing, resolved : frozenset of str
         Fingerprints of the alerts that it held.
     open_ends : frozenset of str
-        Those that it did not hold since something kept them quiet, of which the receiver believes that they fire. None
-        where the route has no `late_ends`.
+        Those that it did not hold, of which the receiver believes that they fire, or may do so: something kept them
+        quiet (only where the route has `late_ends`), or nobody knows whether they reached it.
     flapping : frozenset of str
         Those of `firing` of which it was said that they flap.
-    stood_at : frozenset of (str, int)
-        The transitions that the alerts stood at. None where the route has no `only_changes`.
     """
 
     at_ms: int
@@ -32,21 +28,28 @@ class Sent:
     resolved: frozenset[str]
     open_ends: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
-    stood_at: frozenset[tuple[str, int]] = frozenset()
-
-    def knows(self, alert: Told, now_ms: int) -> bool:
-        """Whether the receiver knows an alert as it is."""
-        name = alert.fingerprint
-        if alert.is_over(now_ms):
-            return name in self.resolved
-        if alert.flaps or name in self.flapping:
-            return alert.flaps != "" and name in self.flapping
-        return name in self.firing and (name, alert.sequence) in self.stood_at
 
     @property
     def believed(self) -> frozenset[str]:
         """What the receiver believes to fire."""
         return self.firing | self.open_ends
+
+
+def perhaps(last: Sent | None, firing: frozenset[str]) -> Sent:
+    """Return what is known of a receiver that may have been told that `firing` fire, or may not.
+
+    It is told of their beginning, since it may not know; and of their end, since it may.
+
+    Examples
+    --------
+    >>> maybe = perhaps(Sent(0, frozenset("a"), frozenset()), frozenset("ab"))
+    >>> why_told(maybe, frozenset("ab"), frozenset(), 1, repeat_ms=10, send_resolved=True)
+    (True, 'alerts fire that were not told: 1')
+    >>> why_told(perhaps(None, frozenset("b")), frozenset(), frozenset("b"), 1, repeat_ms=10, send_resolved=True)
+    (True, 'alerts are over: 1')
+    """
+    before = last or Sent(0, frozenset(), frozenset())
+    return replace(before, open_ends=before.open_ends | (firing - before.firing))
 
 
 def why_told(
@@ -59,7 +62,7 @@ def why_told(
     send_resolved: bool,
     flapping: frozenset[str] = frozenset(),
 ) -> tuple[bool, str]:
-    """Decide whether a receiver is told about a group again, as Alertmanager does; it knows no open ends.
+    """Decide whether a receiver is told about a group again, as Alertmanager does, which knows no open ends.
 
     Parameters
     ----------
@@ -87,7 +90,8 @@ def why_told(
     if news := _news(last, firing, resolved, flapping, send_resolved=send_resolved):
         return True, news
     if not firing:
-        return (True, "all are over") if last.firing else (False, "it was told that all are over")
+        told = "it was told that all are over" if last.resolved else "it was never told that these fired"
+        return (True, "all are over") if last.firing else (False, told)
     since_ms = now_ms - last.at_ms
     if since_ms > repeat_ms:
         return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"

@@ -96,8 +96,6 @@ class Notification:
         At least one.
     external_url : str
         Where Leeway's own pages are.
-    unchanged : int
-        How many other alerts of the group fire as the receiver knows them, and are left out.
     """
 
     receiver: str
@@ -105,12 +103,11 @@ class Notification:
     group_labels: Mapping[str, str]
     alerts: tuple[Alert, ...]
     external_url: str = ""
-    unchanged: int = 0
 
     @property
     def status(self) -> Status:
-        """``firing`` as long as one of the group's alerts is."""
-        return "firing" if self.unchanged or any(alert.status == "firing" for alert in self.alerts) else "resolved"
+        """``firing`` as long as one of the alerts is."""
+        return "firing" if any(alert.status == "firing" for alert in self.alerts) else "resolved"
 
 
 def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:
@@ -140,10 +137,13 @@ class Retry:
         For people; holds no secret.
     after_s : float or None
         How long the other side wants to be left alone, if it said so.
+    may_have_it : bool
+        Whether the other side may have the notification all the same, as when its answer did not come.
     """
 
     reason: str
     after_s: float | None = None
+    may_have_it: bool = False
 
 
 @dataclass(frozen=True)

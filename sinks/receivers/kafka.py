@@ -64,7 +64,7 @@ class Kafka:
             # After a failure a producer may go on trying what it has; a new one starts with nothing.
             self.close()
             reason = f"topic {self._topic!r}: {type(error).__name__}: {error}"
-            return Retry(reason) if isinstance(error, RetriableError) else Refused(reason)
+            return Retry(reason, may_have_it=True) if isinstance(error, RetriableError) else Refused(reason)
         return Delivered()
 
     def close(self) -> None:

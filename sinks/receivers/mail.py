@@ -109,9 +109,10 @@ class Mail:
     def send(self, notification: Notification) -> Outcome:
         """Send it, once."""
         mail = message(notification, self._sender, self._to, *self._text.of(notification))
-        where = f"{self._host}:{self._port}"
+        where, connected = f"{self._host}:{self._port}", False
         try:
             with self._connected() as server:
+                connected = True
                 refused = server.send_message(mail, self._sender, self._to)
         except smtplib.SMTPRecipientsRefused as error:
             return _judge(where, [code for code, _ in error.recipients.values()], "no address was accepted")
@@ -120,7 +121,7 @@ class Mail:
         except smtplib.SMTPNotSupportedError as error:
             return Refused(f"{where}: {error}")
         except (smtplib.SMTPException, OSError) as error:
-            return Retry(f"{where}: {type(error).__name__}: {error}")
+            return Retry(f"{where}: {type(error).__name__}: {error}", may_have_it=connected)
         for address, (code, _) in refused.items():
             logger.warning("a mail was not accepted for an address", receiver=self.name, address=address, code=code)
         return Delivered()

@@ -109,7 +109,8 @@ class Post:
         except socket.gaierror as error:
             return Retry(f"{self._where}: the name is not known ({error.strerror})")
         except httpx.TimeoutException as error:
-            return Retry(f"{self._where}: no answer in time ({type(error).__name__})")
+            may_have_it = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            return Retry(f"{self._where}: no answer in time ({type(error).__name__})", may_have_it=may_have_it)
         except httpx.TransportError as error:
             return self._unreachable(error)
 
@@ -141,7 +142,8 @@ class Post:
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
             return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")
         told = f": {error}" if isinstance(error, httpx.ConnectError) else ""
-        return Retry(f"{self._where}: {type(error).__name__}{told}")
+        may_have_it = not isinstance(error, httpx.ConnectError)
+        return Retry(f"{self._where}: {type(error).__name__}{told}", may_have_it=may_have_it)
 
     def _excerpt(self, response: httpx.Response) -> str:
         """Return the start of the answer's text, on one line, without what it may have echoed."""

@@ -97,7 +97,7 @@ class Table:
             return Retry(reason) if error.code in RETRYABLE else Refused(reason)
         except (Error, OSError, EOFError) as error:
             self._client.disconnect()
-            return Retry(f"table {self._table!r}: {type(error).__name__}")
+            return Retry(f"table {self._table!r}: {type(error).__name__}", may_have_it=True)
         return Delivered()
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from monitor.alerts.dispatch import Target
 from monitor.alerts.inhibition import Rule
 from monitor.alerts.matchers import parse_matchers
@@ -251,6 +253,61 @@ def test_a_process_that_dies_between_sending_and_noting_tells_again_under_the_sa
     world.passes(31)
     assert said(world.mail) == [("fraud", ["a"], []), ("fraud", ["a"], [])]
     assert len({one.group_key for one in world.mail.received}) == 1
+
+
+class Killing(Memory):
+    """Kills the process that tells it something, once it has it; then it answers."""
+
+    kills = True
+
+    def send(self, notification: Notification) -> Outcome:
+        answer = super().send(notification)
+        if self.kills:
+            self.kills = False
+            raise SystemExit
+        return answer
+
+
+def test_an_end_is_told_to_whom_a_process_told_the_beginning_that_died_before_it_was_noted() -> None:
+    world = World()
+    world.mail = Killing("mail")
+    world.router = world.started()
+    world.happens("a")
+    world.happens("b")
+    with pytest.raises(SystemExit):
+        world.passes(31)
+    world.happens("a", "resolved")
+    world.router = world.started()
+    world.passes(31)
+    assert said(world.mail) == [("fraud", ["a", "b"], []), ("fraud", ["b"], ["a"])]
+    world.happens("b", "resolved")
+    world.router = world.started()
+    world.passes(301)
+    world.router = world.started()
+    world.passes(301)
+    assert said(world.mail)[2:] == [("fraud", [], ["b"])]
+
+
+def test_an_end_is_told_to_whom_the_beginning_may_have_reached_though_no_answer_came() -> None:
+    world = World()
+    world.mail = Memory("mail", answers=[Retry("no answer", after_s=10**9, may_have_it=True)])
+    world.router = world.started()
+    world.happens("a")
+    world.passes(31)
+    world.happens("a", "resolved")
+    world.passes(301)
+    assert said(world.mail) == [("fraud", ["a"], []), ("fraud", [], ["a"])]
+
+
+def test_what_cannot_be_noted_before_it_is_told_is_told_when_it_can() -> None:
+    world = World()
+    world.happens("a")
+    world.passes(30)
+    world.store.failing = "checkpoints"
+    world.passes(1)
+    assert said(world.mail) == []
+    world.passes(1)
+    assert said(world.mail) == [("fraud", ["a"], [])]
 
 
 def test_a_store_that_fails_for_a_moment_loses_nothing_and_repeats_nothing() -> None:
