@@ -26,6 +26,7 @@ from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.rows import append, empty_rows, extend
 from monitor.sources.contract import Partition
 from monitor.stored import begins_ms, panes_of, table_for
+from monitor.versions import SeenVersions
 from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.store.contract import Query, Store
@@ -111,6 +112,7 @@ class Evaluation:
         self._step_ms, self._window_ms = spec.detect.defaults.step_ms, spec.detect.defaults.window
         self._lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, self._window_ms)
         self._judges = Judges(watch)
+        self._versions = SeenVersions(store, watch.name)
         self.next_end_ms: int | None = None
         """The end of the next window to judge; None until the first pane is known."""
         self._saved_ms: int | None = None
@@ -174,6 +176,7 @@ class Evaluation:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
+        append(self._store, "versions", self._versions.new(panes))
         judged = self._judges.advance(panes, ends)
         transitions = follow(self._lifecycle, [one.outline() for one in judged], ends)
         scores = empty_rows("scores")

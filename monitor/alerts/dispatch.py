@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from monitor.alerts.flapping import Flapping
+from monitor.alerts.flapping import Flapping, Hold
 from monitor.alerts.inhibition import Inhibition
 from monitor.alerts.intervals import Interval
 from monitor.alerts.routes import Route
@@ -128,6 +128,8 @@ class Flush:
         Fingerprints that are noted as told.
     flapping : frozenset of str
         Of those that fire, the ones that stand for a condition that is held.
+    stand_at : frozenset of (str, int)
+        The transitions that those that fire stand at, where the route has `only_changes`.
     held : frozenset of str
         Of those that are over, the ones that stay for their end to be told later.
     reasons : list of Reason
@@ -136,11 +138,12 @@ class Flush:
     group: Group
     at_ms: int
     alerts: frozenset[str]
-    over: tuple[Told, ...] = ()
+    over: tuple[Told, ...]
     targets: dict[Target, tuple[Told, ...]] = field(default_factory=dict)
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
+    stand_at: frozenset[tuple[str, int]] = frozenset()
     held: frozenset[str] = frozenset()
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
@@ -149,6 +152,10 @@ class Flush:
     def why(self, target: Target) -> str:
         """Why a receiver is told."""
         return next(reason.detail for reason in self.reasons if reason.target == target.name)
+
+    def unchanged(self, target: Target) -> int:
+        """How many that fire a receiver is not told, since it knows them as they are."""
+        return len(self.firing.difference(alert.fingerprint for alert in self.targets[target]))
 
     @property
     def until_ms(self) -> int:
@@ -240,7 +247,7 @@ class Dispatcher:
             return
         place = flush.group.digest, target.name
         if delivered:
-            known = flush.firing, flush.resolved, self._open_ends(flush, target), flush.flapping
+            known = flush.firing, flush.resolved, self._open_ends(flush, target), flush.flapping, flush.stand_at
             self.sent[place] = Sent(now_ms, *known)
         elif may_have_it:
             self.sent[place] = perhaps(self.sent.get(place), flush.firing)
@@ -269,10 +276,9 @@ class Dispatcher:
 
     def _look(self, group: Group, now_ms: int) -> Flush:
         alerts = sorted(group.alerts.values(), key=lambda alert: (alert.starts_ms, alert.fingerprint))
-        flush = Flush(group, now_ms, frozenset(group.alerts))
-        left = self._held(alerts, flush)
-        standing_in = {alert.fingerprint for alert in left if alert.flaps}
-        flush.over = tuple(alert for alert in alerts if alert.is_over(now_ms) and alert.fingerprint not in standing_in)
+        over = tuple(alert for alert in alerts if alert.is_over(now_ms))
+        flush = Flush(group, now_ms, frozenset(group.alerts), over)
+        left = alerts if group.route.options.hold is None else self._held(alerts, group.route.options.hold, flush)
         left = self._without(left, flush, "inhibited", self._inhibited)
         if left and (muted := group.route.muted(self._intervals, now_ms)):
             flush.reasons.append(Reason(False, "muted", muted))
@@ -288,11 +294,8 @@ class Dispatcher:
     def _entries(self, group: Group) -> Sequence[Target]:
         return self._targets.get(group.route.options.receiver, ())
 
-    def _held(self, alerts: list[Told], flush: Flush) -> list[Told]:
+    def _held(self, alerts: list[Told], hold: Hold, flush: Flush) -> list[Told]:
         """Of what flaps leave the alert that came first, by condition and severity: it fires until that is steady."""
-        hold = flush.group.route.options.hold
-        if hold is None:
-            return alerts
         first: dict[tuple[str, str], str] = {}
         for alert in flush.group.alerts.values():
             first.setdefault((alert.condition, alert.labels.get("severity", "")), alert.fingerprint)
@@ -307,6 +310,8 @@ class Dispatcher:
             flush.reasons.append(Reason(False, "held", detail, alert.fingerprint))
             if alert.fingerprint == first[alert.condition, alert.labels.get("severity", "")]:
                 left.append(replace(alert, ends_ms=NO_END, flaps=detail))
+        flush.flapping = frozenset(alert.fingerprint for alert in left if alert.flaps)
+        flush.over = tuple(alert for alert in flush.over if alert.fingerprint not in flush.flapping)
         return left
 
     def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
@@ -331,7 +336,9 @@ class Dispatcher:
         over = {alert.fingerprint for alert in alerts if alert.is_over(flush.at_ms)}
         flush.resolved = frozenset(over)
         flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
-        flush.flapping = frozenset(alert.fingerprint for alert in alerts if alert.flaps)
+        flush.flapping &= flush.firing
+        if flush.group.route.options.only_changes:
+            flush.stand_at = frozenset((alert.fingerprint, alert.sequence) for alert in alerts)
         repeats = not flush.firing or not flush.firing <= self.acknowledged
         repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
         for target in self._entries(flush.group):
@@ -350,8 +357,15 @@ class Dispatcher:
             flush.reasons.append(Reason(told, why, detail, target=target.name))
             if told:
                 wanted = [alert for alert in alerts if target.send_resolved or alert.fingerprint not in over]
-                flush.targets[target] = tuple(wanted)
+                flush.targets[target] = self._changed(flush, target, wanted)
                 flush.waiting.add(target)
+
+    def _changed(self, flush: Flush, target: Target, alerts: list[Told]) -> tuple[Told, ...]:
+        """What a receiver does not know as it is, if that is all that it wants; everything, if that is nothing."""
+        last = self.sent.get((flush.group.digest, target.name))
+        if last is None or not flush.group.route.options.only_changes:
+            return tuple(alerts)
+        return tuple(alert for alert in alerts if not last.knows(alert, flush.at_ms)) or tuple(alerts)
 
     def _sweep(self, now_ms: int) -> None:
         """Drop groups without alerts, and alerts that are over, when it is time to."""

@@ -24,7 +24,7 @@ from monitor.alerts.verdict import Verdict
 from monitor.alerts.wording import reason, title
 from monitor.config.model import Alerts
 
-__all__ = ["ALERT_NAME", "Lifecycle", "Transition", "to_columns"]
+__all__ = ["ALERT_NAME", "SEVERITIES", "Lifecycle", "Transition", "to_columns"]
 
 ALERT_NAME = "LeewayDrift"
 SEVERITIES = ("info", "warning", "critical")

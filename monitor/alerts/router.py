@@ -53,7 +53,7 @@ TOLD = "told"
 FLAPPING = "flapping"
 ROUTE = "route"
 SETS = ("firing", "resolved", "open_ends", "flapping")
-"""What is kept of a notification."""
+"""What is kept of a notification: sets of fingerprints."""
 
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
@@ -271,7 +271,7 @@ class Router:
         if row["state"] not in TOLD_STATES:
             return
         labels = json.loads(row["labels"])
-        told = Told(labels, now_ms, updated_ms=now_ms)
+        told = Told(labels, now_ms, updated_ms=now_ms, sequence=row["sequence"])
         known = self._names.get(row["alert_id"])
         before = None if known is None else self._alerts.get(known)
         if before is not None and known != told.fingerprint:
@@ -384,7 +384,14 @@ class Router:
             known = self._alerts[told.fingerprint]
             status: Status = "resolved" if told.is_over(job.flush.at_ms) else "firing"
             said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
-        return Notification(job.target.receiver, group.key, dict(group.labels), tuple(said), self._external_url)
+        return Notification(
+            job.target.receiver,
+            group.key,
+            dict(group.labels),
+            tuple(said),
+            self._external_url,
+            job.flush.unchanged(job.target),
+        )
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered."""
@@ -444,7 +451,7 @@ class Router:
         position = max(now_ms, self._kept[place][0] + 1 if place in self._kept else 0)
         self._kept[place] = position, sent.believed
         group, target = place
-        alerts = {name: sorted(getattr(sent, name)) for name in SETS}
+        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, "stood_at")}
         state = encode_state({"group": group, "target": target, "at_ms": sent.at_ms, **alerts})
         name = f"{target}/{group}"
         row = {"stage": TOLD, "name": name, "partition": 0, "position": position, "config": "", "state": state}
@@ -456,9 +463,10 @@ class Router:
         found = {}
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            alerts = (frozenset(state.get(name, ())) for name in SETS)
+            told = {name: frozenset(state.get(name, ())) for name in SETS}
+            stood_at = frozenset((name, sequence) for name, sequence in state.get("stood_at", ()))
             place = state["group"], state["target"]
-            found[place] = Sent(state.get("at_ms", row["position"]), *alerts)
+            found[place] = Sent(state.get("at_ms", row["position"]), **told, stood_at=stood_at)
             self._kept[place] = row["position"], found[place].believed
         return found
 

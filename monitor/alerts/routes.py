@@ -35,6 +35,8 @@ class RouteOptions:
         Leeway's own: whether an end that is kept quiet is told later.
     hold : Hold or None
         Leeway's own: from when, and for how long, alerts that flap are held.
+    only_changes : bool
+        Leeway's own: whether alerts are left out that are as the receiver knows them.
     """
 
     receiver: str = ""
@@ -44,6 +46,7 @@ class RouteOptions:
     repeat_interval_ms: int = 14_400_000
     late_ends: bool = False
     hold: Hold | None = None
+    only_changes: bool = False
 
     def group_of(self, labels: Labels) -> dict[str, str]:
         """Return the labels by which an alert is grouped."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from monitor.alerts.told import Told
+
 __all__ = ["Sent", "perhaps", "why_told"]
 
 
@@ -21,6 +23,8 @@ class Sent:
         quiet (only where the route has `late_ends`), or nobody knows whether they reached it.
     flapping : frozenset of str
         Those of `firing` of which it was said that they flap.
+    stood_at : frozenset of (str, int)
+        The transitions that the alerts stood at. None where the route has no `only_changes`.
     """
 
     at_ms: int
@@ -28,6 +32,16 @@ class Sent:
     resolved: frozenset[str]
     open_ends: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
+    stood_at: frozenset[tuple[str, int]] = frozenset()
+
+    def knows(self, alert: Told, now_ms: int) -> bool:
+        """Whether the receiver knows an alert as it is."""
+        name = alert.fingerprint
+        if alert.is_over(now_ms):
+            return name in self.resolved
+        if alert.flaps or name in self.flapping:
+            return alert.flaps != "" and name in self.flapping
+        return name in self.firing and (name, alert.sequence) in self.stood_at
 
     @property
     def believed(self) -> frozenset[str]:

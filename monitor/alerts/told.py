@@ -31,6 +31,8 @@ class Told:
     updated_ms : int
         When the router heard of it last.
     link : str
+    sequence : int
+        Of the transition that it stands at.
     flaps : str
         Since when the alert's condition is held, if it is: the alert is told as firing, whatever it does.
 
@@ -47,6 +49,7 @@ class Told:
     annotations: Mapping[str, str] = field(default_factory=dict)
     updated_ms: int = 0
     link: str = ""
+    sequence: int = 0
     flaps: str = ""
 
     @cached_property

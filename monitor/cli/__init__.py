@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("monitor.cli.compare", "Compare two stretches, versions or segments of a model."),
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
     "alerts": ("monitor.cli.alerts", "List alerts, and explain who was told."),
+    "incidents": ("monitor.cli.incidents", "List alerts that have one cause, and what it may be."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
     "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
     "silence": ("monitor.cli.silence", "Keep alerts quiet for a while."),

@@ -234,6 +234,31 @@ class Leeway:
             "/v1/alerts/summary", {"model": model, "namespace": namespace, **_span(from_, to)}, paged=False
         )
 
+    def incidents(
+        self,
+        *,
+        model: str | None = None,
+        namespace: str | None = None,
+        state: str | None = None,
+        severity: str | None = None,
+        from_: Time | None = None,
+        to: Time | None = None,
+        limit: int | None = None,
+    ) -> Answer:
+        """Alerts that have one cause, and what it may be; the latest first."""
+        chosen = {"model": model, "namespace": namespace, "state": state, "severity": severity}
+        return self._list("/v1/incidents", {**chosen, **_span(from_, to)}, limit)
+
+    def incident(self, incident_id: str) -> dict[str, Any]:
+        """One incident with its ``causes`` and ``alerts``, found by the id of any of its alerts.
+
+        Raises
+        ------
+        UnknownError
+            No alert that fired has this id.
+        """
+        return self._ask.document(f"/v1/incidents/{quote(incident_id, safe='')}", {}, holds="alerts")
+
     def dead_letters(
         self,
         *,

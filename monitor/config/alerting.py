@@ -173,9 +173,14 @@ class LeewayOptions(Strict):
         default=None, description="tell alerts that flap once, until they are steady; `true` with its defaults"
     )
 
+    only_changes: bool | None = Field(
+        default=None, description="leave out of notifications what the receiver knows as it is; they count it"
+    )
+
     def build(self) -> dict[str, Any]:
         """Return what is said, as :class:`~monitor.alerts.routes.RouteOptions` has it."""
-        found: dict[str, Any] = {} if self.late_ends is None else {"late_ends": self.late_ends}
+        given = {"late_ends": self.late_ends, "only_changes": self.only_changes}
+        found: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.hold is not None:
             hold = HoldSpec() if self.hold is True else self.hold
             found["hold"] = hold.build() if isinstance(hold, HoldSpec) else None

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import alerting, formats, intervals, kafka, model, receivers, registry, service
+from monitor.config import alerting, formats, incidents, intervals, kafka, model, receivers, registry, service
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -53,6 +53,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema_registry", registry.SchemaRegistry),
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
+    ("spec.incidents", incidents.Incidents),
     ("spec.alerting", alerting.Alerting),
     ("spec.alerting.leeway", alerting.AlertingOptions),
     ("spec.alerting.global", alerting.AlertingGlobal),
@@ -80,6 +81,8 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.FORMAT_KINDS]
 DURATIONS = frozenset(
     [
+        "shared",
+        "together",
         "allowed_lateness",
         "max_ahead",
         "span",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from monitor.config.alerting import Alerting
+from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import Strict
 from monitor.config.receivers import LogReceiver, Receiver
@@ -171,6 +172,7 @@ class ServiceSpec(Strict):
     alerting: Alerting | None = Field(
         default=None, description="Alertmanager's configuration, pasted; without it every receiver is told everything"
     )
+    incidents: Incidents = Field(default_factory=Incidents)
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)
     idle_after: DurationMs = Field(

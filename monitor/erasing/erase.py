@@ -66,6 +66,7 @@ CANNOT_HOLD: dict[str, str] = {
     "schema_migrations": "versions",
     "silences": "what people wrote about labels of alerts",
     "touched": "models and hours",
+    "versions": "names of versions, and times",
 }
 """Tables that hold no subject, and what they hold instead."""
 

@@ -96,6 +96,8 @@ class Notification:
         At least one.
     external_url : str
         Where Leeway's own pages are.
+    unchanged : int
+        How many other alerts of the group fire as the receiver knows them, and are left out.
     """
 
     receiver: str
@@ -103,11 +105,12 @@ class Notification:
     group_labels: Mapping[str, str]
     alerts: tuple[Alert, ...]
     external_url: str = ""
+    unchanged: int = 0
 
     @property
     def status(self) -> Status:
-        """``firing`` as long as one of the alerts is."""
-        return "firing" if any(alert.status == "firing" for alert in self.alerts) else "resolved"
+        """``firing`` as long as one of the group's alerts is."""
+        return "firing" if self.unchanged or any(alert.status == "firing" for alert in self.alerts) else "resolved"
 
 
 def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:

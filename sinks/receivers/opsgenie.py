@@ -83,7 +83,7 @@ class Opsgenie:
 
     def _alert(self, notification: Notification, alias: str) -> dict[str, Any]:
         title, text = self._text.of(notification)
-        firing = [alert for alert in notification.alerts if alert.status == "firing"]
+        firing = [alert for alert in notification.alerts if alert.status == "firing"] or notification.alerts
         priority = min(PRIORITIES.get(alert.labels.get("severity", ""), "P3") for alert in firing)
         return {
             "message": title[:LONGEST_MESSAGE],

@@ -30,6 +30,9 @@ def event(notification: Notification, routing_key: str, title: str, text: str) -
     'resolve'
     """
     firing = [alert for alert in notification.alerts if alert.status == "firing"]
+    if notification.status == "firing":
+        # What ended need not be all that fired: the incident stays open, and is about what there is to say.
+        firing = firing or list(notification.alerts)
     about: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": "trigger" if firing else "resolve",

@@ -25,7 +25,7 @@ def body(notification: Notification) -> dict[str, Any]:
     return {
         "version": "4",
         "groupKey": notification.group_key,
-        "truncatedAlerts": 0,
+        "truncatedAlerts": notification.unchanged,
         "status": notification.status,
         "receiver": notification.receiver,
         "groupLabels": dict(notification.group_labels),

@@ -165,6 +165,8 @@ TABLES: dict[str, Table] = {
             "topic partition model from_offset",
             newest_by="number",
         ),
+        # When events of each version of a model were first seen: the start of the first pane that has one.
+        _table("versions", "model:str version:str first_ms:int", "model version"),
         # Messages that were gone before they were read, and the stretch of event time that may lack them.
         _table(
             "gaps",

@@ -38,6 +38,8 @@ SAMPLES = [
     "/v1/alerts?transitions=true",
     "/v1/alerts/{alert_id}",
     "/v1/alerts/{alert_id}/explain",
+    "/v1/incidents",
+    "/v1/incidents/{incident_id}",
     "/v1/dead-letters",
     "/v1/erasures",
     "/api/v2/status",
@@ -88,7 +90,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
     route = sample.partition("?")[0]
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
-    path = path.replace("{silence_id}", "quiet")
+    path = path.replace("{silence_id}", "quiet").replace("{incident_id}", "a")
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)

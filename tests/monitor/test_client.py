@@ -81,6 +81,7 @@ QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "findings": lambda leeway: leeway.findings("fraud"),
     "alerts": lambda leeway: leeway.alerts(state="firing"),
     "log": lambda leeway: leeway.alerts(transitions=True),
+    "incidents": lambda leeway: leeway.incidents(state="firing"),
     "summary": lambda leeway: leeway.alert_summary(model="fraud"),
     "letters": lambda leeway: leeway.dead_letters(topic="t"),
 }
@@ -104,6 +105,8 @@ def test_every_question_is_asked() -> None:
         "alerts",
         "alert_summary",
         "explain",
+        "incident",
+        "incidents",
         "dead_letters",
         "retry_dead_letters",
         "models",
@@ -116,6 +119,13 @@ def test_an_alert_is_explained_by_a_store_as_by_a_service(asked: Leeway, embedde
         said = asked.explain(row["alert_id"])
         assert said == embedded.explain(row["alert_id"])
         assert said["alert"]["alert_id"] == row["alert_id"]
+
+
+def test_an_incident_is_shown_by_a_store_as_by_a_service(asked: Leeway, embedded: Leeway) -> None:
+    [row] = asked.incidents(state="firing")
+    said = asked.incident(row["id"])
+    assert said == embedded.incident(row["id"])
+    assert [alert["alert_id"] for alert in said["alerts"]] == ["a", "b"]
 
 
 def test_models_without_a_configuration_are_those_stored(tmp_path: Path, embedded: Leeway) -> None:

@@ -44,6 +44,7 @@ def test_the_stream_of_these_tests_shows_everything(unbroken: dict[str, list[str
     statuses = {json.loads(row)["status"] for row in unbroken["scores"]}
     assert {"ok", "drift", "learning", "no_data"} <= statuses
     assert len(unbroken["alerts"]) >= 2
+    assert [json.loads(row)["version"] for row in unbroken["versions"]] == ["v1", "v2"]
     assert {json.loads(row)["status"] for row in unbroken["findings"]} == {"drift", "anomaly"}
 
 

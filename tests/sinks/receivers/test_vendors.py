@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,6 +160,14 @@ def test_pagerduty_has_one_key_from_beginning_to_end(server: Listener) -> None:
     assert [body["event_action"] for body in bodies] == ["trigger", "trigger", "resolve"]
     assert [body["payload"]["severity"] for body in bodies[:2]] == ["warning", "critical"]
     assert len({body["dedup_key"] for body in bodies}) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(SECRETS))
+def test_what_is_over_resolves_nothing_while_others_of_its_group_fire(kind: str, server: Listener) -> None:
+    send(kind, server, replace(notification("resolved"), unchanged=2))
+    [request] = server.requests
+    Draft202012Validator(SCHEMAS[kind]).validate(request.body)
+    assert request.path == "/v2/alerts" if kind == "opsgenie" else request.body["event_action"] == "trigger"
 
 
 def test_a_severity_that_rises_resolves_nothing(server: Listener) -> None:

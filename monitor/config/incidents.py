@@ -1,0 +1,37 @@
+"""Which alerts are one incident."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from monitor.alerts.incidents import Reach
+from monitor.config.model import Strict
+from monitor.config.values import DurationMs
+
+__all__ = ["Incidents"]
+
+
+class Incidents(Strict):
+    """Which alerts, of any models, belong together."""
+
+    together: DurationMs = Field(
+        default=600_000, ge=0, description="alerts that fire this soon after the first of an incident belong to it"
+    )
+    shared: DurationMs = Field(
+        default=3_600_000,
+        ge=0,
+        description="so do those that fire this soon after it and share a deployment, a new version or a topic with it",
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.together > self.shared:
+            raise ValueError("what has something in common belongs together for at least as long: together <= shared")
+        return self
+
+    @property
+    def reach(self) -> Reach:
+        """As the rules have it."""
+        return Reach(self.together, self.shared)

@@ -1,0 +1,102 @@
+"""Incidents over HTTP: which alerts belong together, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.api.world import MINUTE_MS, Client, World, step
+
+
+def fires(alert_id: str, minute: int, model: str = "fraud", **more: Any) -> dict[str, Any]:
+    at_ms = minute * MINUTE_MS
+    labels = json.dumps({"model": model, "cause": "volume", "alert_id": alert_id})
+    return step(alert_id, 0, "firing", at_ms, model=model, starts_ms=at_ms - 5 * MINUTE_MS, labels=labels, **more)
+
+
+def ends(alert_id: str, minute: int, model: str = "fraud", **more: Any) -> dict[str, Any]:
+    return fires(alert_id, minute, model) | {
+        "sequence": 1,
+        "state": "resolved",
+        "ends_ms": minute * MINUTE_MS,
+        **more,
+    }
+
+
+def rollout() -> World:
+    """Two models that alarm after a new version of one of them, a day after an alert of the other."""
+    world = World()
+    day = 24 * 60
+    world.add(
+        "versions",
+        [
+            {"model": "fraud", "version": "v1", "first_ms": 1},
+            {"model": "fraud", "version": "v2", "first_ms": (day + 3) * MINUTE_MS},
+            {"model": "churn", "version": "v1", "first_ms": (day + 4) * MINUTE_MS},
+        ],
+    )
+    alerts = [fires("old", 5, "churn"), fires("f", day + 5), fires("c", day + 10, "churn", severity="critical")]
+    world.add("alerts", [*alerts, ends("old", 30, "churn"), ends("f", day + 60)])
+    return world
+
+
+def test_incidents_are_listed_with_what_may_be_behind_them_the_latest_first() -> None:
+    new, old = Client(rollout()).items("/v1/incidents")
+    assert (new["id"], new["state"], new["severity"], new["models"]) == ("f", "firing", "critical", ["churn", "fraud"])
+    assert (new["alert_count"], new["ends_ms"]) == (2, None)
+    assert new["title"] == "f moved; and 1 more alert (churn)"
+    [first, second] = new["causes"]
+    assert (first["kind"], first["alerts"], first["at_ms"]) == ("version", ["f"], (24 * 60 + 3) * MINUTE_MS)
+    assert first["reason"].startswith("version v2 of fraud was first seen at 1970-01-02 00:03 UTC, 2 min before")
+    assert (second["kind"], second["at_ms"]) == ("together", None)
+    assert (old["id"], old["state"], old["ends_ms"], old["causes"]) == ("old", "resolved", 30 * MINUTE_MS, [])
+
+
+def test_incidents_are_chosen_by_model_state_severity_and_time() -> None:
+    client = Client(rollout())
+
+    def found(**parameters: Any) -> list[str]:
+        return [item["id"] for item in client.items("/v1/incidents", **parameters)]
+
+    assert found(model="churn") == ["f", "old"], "an incident is of all models whose alerts it has"
+    assert found(model="fraud") == ["f"]
+    assert found(namespace="fraud-team") == ["f"]
+    assert found(state="resolved") == ["old"]
+    assert found(severity="critical") == ["f"]
+    assert found(to=24 * 60 * MINUTE_MS) == ["old"]
+    assert found(from_=30 * MINUTE_MS) == ["f"]
+    page = client.get("/v1/incidents", limit=1).json()
+    assert [item["id"] for item in page["items"]] == ["f"]
+    assert found(limit=1, cursor=page["next_cursor"]) == ["old"]
+    assert client.get("/v1/incidents", format="csv").text.count("\n") == 3
+
+
+def test_any_alert_s_id_finds_its_incident() -> None:
+    client = Client(rollout())
+    said = client.get("/v1/incidents/c").json()
+    assert said == client.get("/v1/incidents/f").json()
+    assert said["id"] == "f"
+    assert [(one["alert_id"], one["state"], one["because"]) for one in said["alerts"]] == [
+        ("f", "resolved", "first"),
+        ("c", "firing", "fired 5 min after it"),
+    ]
+    unknown = client.get("/v1/incidents/nothing")
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "no alert that fired has the id 'nothing'")
+
+
+def test_models_that_read_one_topic_are_one_incident_for_longer() -> None:
+    world = World()
+    world.add("alerts", [fires("f", 5), fires("c", 50, "churn")])
+    assert len(Client(world).items("/v1/incidents")) == 2
+    read = {"topic": "fraud", "partition": 0, "next_offset": 1}
+    world.add("progress", [{"model": "fraud", **read}, {"model": "churn", **read}])
+    assert len(Client(world).items("/v1/incidents")) == 2, "`churn` does not read the topic any more"
+    world.configuration.models.clear()  # type: ignore[attr-defined]
+    [found] = Client(world).items("/v1/incidents")
+    assert found["causes"][0]["reason"] == "2 of the 2 models that read fraud have alerts: 2 of 2 alerts"
+
+
+def test_what_never_fired_is_no_incident() -> None:
+    world = World()
+    world.add("alerts", [fires("p", 5) | {"state": "pending"}, ends("p", 6, state="cancelled")])
+    assert Client(world).items("/v1/incidents") == []
