@@ -24,6 +24,8 @@ from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
 from monitor.alerts.router import Plan, Router
+from monitor.alerts.routes import Route, RouteOptions
+from monitor.alerts.subscriptions import Subscription
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
@@ -45,6 +47,7 @@ from monitor.retries import Lookup, Retried, Retries
 from monitor.roles import ROLES
 from monitor.sources import source_class
 from monitor.sources.contract import Source
+from monitor.subscribers import reached
 from monitor.watch import compile_watch
 from monitor.worker import Worker
 from sinks.receivers import build
@@ -100,7 +103,7 @@ class Service:
         self._erasures = ErasureList(self.store)
         self._evaluating, self._erasing = threading.Lock(), threading.Lock()
         self._evaluations = self._load_evaluations() if "evaluate" in self.roles else {}
-        self._notifier = self._build_notifier() if "alert" in self.roles else None
+        self._notifiers = self._build_notifiers() if "alert" in self.roles else []
         self._schemas = Schemas.of(configuration)
         self._stop = threading.Event()
         self._failure: Exception | None = None
@@ -134,15 +137,14 @@ class Service:
         """Start every stage of the process's roles."""
         keep_freed()
         collect_rarely()
-        notifier = self._notifier
-        if notifier is not None:
+        for notifier in self._notifiers:
             notifier.open()
         for worker in self._workers:
             self._spawn(f"ingest-{worker.name}", partial(_ingest, worker))
         if "evaluate" in self.roles:
             self._spawn("evaluate", self._evaluate)
-        if notifier is not None:
-            self._spawn("alert", lambda: notifier.run(self._stop))
+        for notifier in self._notifiers:
+            self._spawn("alert", partial(notifier.run, self._stop))
         self._jobs = start_jobs(self)
         log.info(
             "started",
@@ -164,8 +166,8 @@ class Service:
         finally:
             for letters in self._letters:
                 letters.close()
-            if self._notifier is not None:
-                self._notifier.close()
+            for notifier in self._notifiers:
+                notifier.close()
             if self._http_log is not None:
                 self._http_log.close()
             self._schemas.close()
@@ -286,17 +288,30 @@ class Service:
             for end_ms in ends:
                 self._latency.labels(name).observe(max(0, now_ms - end_ms - lateness_ms) / 1000)
 
-    def _build_notifier(self) -> Notifier | Router:
+    def _build_notifiers(self) -> list[Notifier | Router]:
+        """What tells people: by routes, or without them one that tells every receiver, and one for subscriptions."""
         spec = self.configuration.service.spec
         try:
-            receivers = [build(receiver.settings() | self._connection(receiver.kind)) for receiver in spec.receivers]
+            receivers = [self._receiver(receiver.settings()) for receiver in spec.receivers]
         except ValueError as error:
             raise InputError(str(error)) from error
         models = [OWN, *self.watches]
-        if spec.alerting is None:
-            return Notifier(self.store, receivers, self.clock, spec.external_url, models)
-        named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
-        return Router(self.store, _plan(spec.alerting, named), self.clock, spec.external_url, models)
+        if spec.alerting is not None:
+            named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+            plan = _plan(spec.alerting, named, self._reached)
+            return [Router(self.store, plan, self.clock, spec.external_url, models)]
+        subscribed = Plan(Route(RouteOptions()), {}, reached=self._reached)
+        return [
+            Notifier(self.store, receivers, self.clock, spec.external_url, models),
+            Router(self.store, subscribed, self.clock, spec.external_url, models),
+        ]
+
+    def _reached(self, subscription: Subscription) -> dict[Target, Callable[[], Receiver]]:
+        found = reached(self.configuration.service.spec, subscription)
+        return {target: partial(self._receiver, settings) for target, settings in found.items()}
+
+    def _receiver(self, settings: Mapping[str, Any]) -> Receiver:
+        return build(dict(settings) | self._connection(settings["kind"]))
 
     def _connection(self, kind: str) -> dict[str, Any]:
         """What a receiver is given that reaches people by the service's own cluster."""
@@ -419,7 +434,10 @@ class Service:
 
     def backlog(self) -> dict[str, int]:
         """What waits to be told, by receiver: transitions of alerts, or with routes notifications of groups."""
-        return {} if self._notifier is None else self._notifier.backlog
+        total: Counter[str] = Counter()
+        for notifier in self._notifiers:
+            total.update(notifier.backlog)
+        return dict(total)
 
     def closed_ms(self) -> Mapping[tuple[str, str, int], int]:
         """Up to where each partition's panes are closed, by model, topic and partition."""
@@ -531,7 +549,11 @@ def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]
     return found
 
 
-def _plan(alerting: Alerting, named: Mapping[Target, Receiver]) -> Plan:
+def _plan(
+    alerting: Alerting,
+    named: Mapping[Target, Receiver],
+    reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]],
+) -> Plan:
     """Who is told what by routes: the receivers that are configured beside them, and their own."""
     receivers = dict(named)
     for receiver in alerting.receivers:
@@ -539,4 +561,5 @@ def _plan(alerting: Alerting, named: Mapping[Target, Receiver]) -> Plan:
             target = Target(receiver.name, number, hook.send_resolved)
             receivers[target] = build(hook.settings(target.name))
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
-    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, alerting.leeway.silence_notices)
+    notices = alerting.leeway.silence_notices
+    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, notices, reached)

@@ -19,8 +19,10 @@ from typing import NamedTuple
 import xxhash
 
 from monitor.alerts.flapping import Flapping, Hold
+from monitor.alerts.index import MatcherIndex
 from monitor.alerts.inhibition import Inhibition
 from monitor.alerts.intervals import Interval
+from monitor.alerts.matchers import matches_all
 from monitor.alerts.routes import Route
 from monitor.alerts.sent import Sent, perhaps, why_told
 from monitor.alerts.silences import Silences
@@ -196,6 +198,8 @@ class Dispatcher:
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._known: dict[str, Told] = {}
         self._groups: dict[tuple[str, str], Group] = {}
+        self._beside: list[Route] = []
+        self._beside_index = MatcherIndex([])
         self._sweep_ms, self._forget_ms = now_ms + SWEEP_MS, now_ms + FORGET_MS
 
     @property
@@ -209,10 +213,29 @@ class Dispatcher:
         alert = alert.after(self._known.get(alert.fingerprint))
         self._known[alert.fingerprint] = alert
         self._inhibition.put(alert)
-        found = [self._group(route, alert, now_ms) for route in self.root.matching(alert.labels)]
+        routes = [*self.root.matching(alert.labels), *self._matching_beside(alert)]
+        found = [self._group(route, alert, now_ms) for route in routes]
         for group in found:
             group.put(alert, now_ms)
         return found
+
+    def tell_beside(self, routes: Sequence[Route], now_ms: int) -> None:
+        """Set the routes that stand beside the tree, each of which tells about all alerts that it matches.
+
+        A new one takes up what fires; a group of one that is gone is dropped.
+        """
+        before, ids = {route.id for route in self._beside}, {route.id for route in routes}
+        self._beside, self._beside_index = list(routes), MatcherIndex(route.matchers for route in routes)
+        gone = before - ids
+        self._groups = {key: group for key, group in self._groups.items() if group.route.id not in gone}
+        for alert in [alert for alert in self._known.values() if not alert.is_over(now_ms)]:
+            for route in self._matching_beside(alert):
+                if route.id not in before:
+                    self._group(route, alert, now_ms).put(alert, now_ms)
+
+    def _matching_beside(self, alert: Told) -> list[Route]:
+        candidates = [self._beside[place] for place in self._beside_index.candidates(alert.labels)]
+        return [route for route in candidates if matches_all(route.matchers, alert.labels)]
 
     def _group(self, route: Route, alert: Told, now_ms: int) -> Group:
         key = route.group_key(alert.labels)

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import structlog
@@ -37,12 +35,16 @@ from monitor.alerts.intervals import Interval
 from monitor.alerts.message import alert_of
 from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
+from monitor.alerts.senders import Senders
 from monitor.alerts.sent import Sent, perhaps
 from monitor.alerts.silences import Silences
 from monitor.alerts.silencing import SilenceLog
+from monitor.alerts.subscribing import SubscriptionLog
+from monitor.alerts.subscriptions import Subscription
 from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
+from monitor.errors import InputError
 from sinks.receivers.contract import Notification, Receiver, Status
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
@@ -74,6 +76,9 @@ class Plan:
     intervals : mapping of str to sequence of Interval
     silence_notices : sequence of str
         Receivers that are told of the beginning and the end of every silence.
+    reached : callable
+        From a subscription to the entries that it tells, each with what builds its receiver; InputError, if it cannot
+        tell anybody.
     """
 
     root: Route
@@ -81,14 +86,7 @@ class Plan:
     rules: Sequence[Rule] = ()
     intervals: Mapping[str, Sequence[Interval]] | None = None
     silence_notices: Sequence[str] = ()
-
-    @property
-    def targets(self) -> dict[str, list[Target]]:
-        """The entries of each receiver that is named."""
-        found: dict[str, list[Target]] = {}
-        for target in self.receivers:
-            found.setdefault(target.receiver, []).append(target)
-        return found
+    reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]] = lambda _: {}
 
 
 @dataclass
@@ -140,8 +138,10 @@ class Router:
         self._acknowledgements = AcknowledgementLog(store, clock)
         self._decisions = DecisionLog()
         self._flapping = Flapping(filter(None, {route.options.hold for route in plan.root.walk()}))
-        self._targets = plan.targets
-        self._notices = Notices(store, clock, self._targets, plan.silence_notices, external_url, self._send)
+        self._subscriptions = SubscriptionLog(store, clock)
+        self._subscribed: Mapping[str, Subscription] = {}
+        self._senders = Senders(plan.receivers)
+        self._notices = Notices(store, clock, self._senders.targets, plan.silence_notices, external_url, self._send)
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
@@ -149,17 +149,15 @@ class Router:
         self._jobs: list[_Job] = []
         self._kept: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
         self._unwritten: list[tuple[str, dict[str, list[Any]], str]] = []
-        self._threads = ExitStack()
-        self._pools: dict[Target, ThreadPoolExecutor] = {}
         self._dispatcher: Dispatcher | None = None
         self._forget_ms = 0
 
     @property
     def backlog(self) -> dict[str, int]:
         """Notifications that were decided on and are not settled, by receiver."""
-        found = {target.receiver: 0 for target in self._plan.receivers}
+        found = dict.fromkeys(list(self._senders.targets), 0)
         for job in list(self._jobs):
-            found[job.target.receiver] += 1
+            found[job.target.receiver] = found.get(job.target.receiver, 0) + 1
         return found
 
     def open(self) -> None:
@@ -173,11 +171,13 @@ class Router:
             return
         now_ms = self._clock.now_ms()
         sent = self._told()
+        subscriptions = self._subscriptions.all()
+        flapping = rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING})))
         self._following.open()
         rows = self._following.new()
         self._dispatcher = Dispatcher(
             self._plan.root,
-            self._plan.targets,
+            self._senders.targets,
             Inhibition(self._plan.rules),
             Silences(),
             self._plan.intervals or {},
@@ -185,8 +185,9 @@ class Router:
             now_ms,
         )
         self._dispatcher.flapping = self._flapping
-        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING}))):
+        for row in flapping:
             self._flapping.read(row["name"], decode_state(row["state"]))
+        self._subscribe(subscriptions, now_ms)
         firing = {fingerprint for last in sent.values() for fingerprint in last.believed}
         latest = {row["alert_id"]: row for row in rows if row["state"] in TOLD_STATES}
         for row in rows:
@@ -210,6 +211,7 @@ class Router:
             assert self._dispatcher is not None
             self._write()
             now_ms = self._clock.now_ms()
+            self._subscribe(self._subscriptions.all(), now_ms)
             for row in self._following.new():
                 self._note_change(row)
                 self._take(row, now_ms)
@@ -241,14 +243,13 @@ class Router:
         ------
         StoreError
         """
-        with ExitStack() as pools:
-            for target in self._plan.receivers:
-                pool = ThreadPoolExecutor(1, thread_name_prefix=f"notify-{target.receiver}")
-                self._pools[target] = pools.enter_context(pool)
-            pools.callback(self._stop.set)
+        self._senders.start()
+        try:
             while not self._clock.wait(stop, self._wait_s(every_s)):
                 self.step()
-        self._pools.clear()
+        finally:
+            self._stop.set()
+            self._senders.stop()
         self._settle()
         self._write()
 
@@ -261,8 +262,33 @@ class Router:
 
     def close(self) -> None:
         """Close the receivers."""
-        for receiver in self._plan.receivers.values():
-            receiver.close()
+        self._senders.close()
+
+    # -- subscriptions -----------------------------------------------------------------------------------------
+
+    def _subscribe(self, wanted: Mapping[str, Subscription], now_ms: int) -> None:
+        """Tell those who have subscribed since the last step, too, and those no longer who have ended it."""
+        assert self._dispatcher is not None
+        if wanted.keys() == self._subscribed.keys():
+            return
+        self._subscribed = wanted
+        routes: list[Route] = []
+        used = set(self._plan.receivers)
+        for subscription in wanted.values():
+            try:
+                reached = self._plan.reached(subscription)
+                for target in reached.keys() - used:
+                    if target not in self._senders:
+                        self._senders.add(target, reached[target]())
+            except (InputError, ValueError) as error:
+                log.warning("a subscription tells nobody", subscription=subscription.id, error=str(error))
+                continue
+            used |= reached.keys()
+            routes.append(subscription.route)
+        self._dispatcher.tell_beside(routes, now_ms)
+        for target in [target for entries in self._senders.targets.values() for target in entries]:
+            if target not in used:
+                self._senders.drop(target)
 
     # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -339,7 +365,9 @@ class Router:
             places = sorted({self._place(told.fingerprint) for told in alerts})
             self._jobs.append(_Job(flush, target, alerts, places))
             self._note_that_it_may_know(flush, target)
-        for fingerprint, target, why, detail in kept_quiet(flush, self._targets.get(route.options.receiver, ())):
+        for fingerprint, target, why, detail in kept_quiet(
+            flush, self._senders.targets.get(route.options.receiver, ())
+        ):
             self._decide(flush, target, self._place(fingerprint), why, detail)
 
     def _firing(self) -> list[tuple[dict[str, str], str]]:
@@ -370,13 +398,10 @@ class Router:
         return done
 
     def _send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
-        receiver = self._plan.receivers[target]
-        send = partial(deliver, receiver, notification, for_s, self._clock, self._stop, self._patience)
-        if target in self._pools:
-            return self._pools[target].submit(send)
-        done: Future[Delivery] = Future()
-        done.set_result(send())
-        return done
+        def tell(receiver: Receiver) -> Delivery:
+            return deliver(receiver, notification, for_s, self._clock, self._stop, self._patience)
+
+        return self._senders.send(target, tell)
 
     def _composed(self, job: _Job) -> Notification:
         group, said = job.flush.group, []

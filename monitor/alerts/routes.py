@@ -68,6 +68,8 @@ class Route:
         Intervals in which nobody is told; intervals outside of which nobody is told.
     routes : list of Route
         The children.
+    name : str
+        Of a route that stands beside the tree: its keys begin with it.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class Route:
     mute: Sequence[str] = ()
     active: Sequence[str] = ()
     routes: list[Route] = field(default_factory=list)
+    name: str = ""
     parent: Route | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,14 +118,16 @@ class Route:
     @cached_property
     def key(self) -> str:
         """The matchers from the root down to here; groups of routes with the same key share their log."""
-        above = "" if self.parent is None else f"{self.parent.key}/"
+        above = self.name if self.parent is None else f"{self.parent.key}/"
         return f"{above}{{{','.join(map(str, self.matchers))}}}"
 
     @cached_property
     def id(self) -> str:
         """The same with the places among siblings, so that no two routes have the same."""
         own = f"{{{','.join(map(str, self.matchers))}}}"
-        return own if self.parent is None else f"{self.parent.id}/{own}/{self.parent.routes.index(self)}"
+        return (
+            f"{self.name}{own}" if self.parent is None else f"{self.parent.id}/{own}/{self.parent.routes.index(self)}"
+        )
 
     def group_key(self, labels: Labels) -> str:
         """The key of the group in which an alert with these labels is told."""

@@ -17,14 +17,14 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from monitor.alerts.inhibition import Rule
 from monitor.alerts.intervals import Interval
-from monitor.alerts.matchers import Matcher, MatcherError, parse_matchers
+from monitor.alerts.matchers import Matcher, MatcherError
 from monitor.alerts.overview import Standing, overview
 from monitor.alerts.silences import Silence, SilenceError
 from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
 from monitor.api.alarms import standing_alerts
 from monitor.api.contract import ApiService
-from monitor.api.parameters import TheService, answer
+from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
 from monitor.config.alerting import Alerting
 from monitor.config.intervals import IntervalSpec, in_words, written
@@ -212,7 +212,7 @@ def _filtered(
     service: ApiService, filters: list[str] | None, *, active: bool, silenced: bool, inhibited: bool
 ) -> list[Standing]:
     alerting, _ = _alerting(service)
-    wanted = [matcher for text in filters or () for matcher in _matchers(text)]
+    wanted = read_matchers("filter", filters)
     now_ms = service.clock.now_ms()
     found = overview(
         [_told(row) for row in standing_alerts(service.store, state="firing")],
@@ -263,7 +263,7 @@ def _row(one: Standing, muted_by: list[str] | None = None) -> dict[str, Any]:
 @router.get("/silences", summary="Silences; those that are over for five days", response_model=list[KeptSilence])
 def silences(service: TheService, filters: Filters = None) -> Response:
     log, now_ms = _log(service), service.clock.now_ms()
-    wanted = [matcher for text in filters or () for matcher in _matchers(text)]
+    wanted = read_matchers("filter", filters)
     found = [silence for silence in log.all() if _is_wanted(silence, wanted)]
     order = {"active": 0, "pending": 1, "expired": 2}
     found.sort(key=lambda silence: (order[silence.state(now_ms)], silence.ends_ms, silence.id))
@@ -383,13 +383,6 @@ def _alerting(service: ApiService) -> tuple[Alerting, list[str]]:
     if spec.alerting is None:
         raise ProblemError("no-routes", "the service's file has no `alerting`: every receiver is told everything")
     return spec.alerting, [receiver.name for receiver in spec.receivers]
-
-
-def _matchers(text: str) -> list[Matcher]:
-    try:
-        return parse_matchers(text)
-    except MatcherError as error:
-        raise ProblemError("bad-parameter", str(error), errors=[{"field": "filter", "message": str(error)}]) from error
 
 
 def _receiver(expression: str | None) -> Matcher:

@@ -25,7 +25,7 @@ from monitor.api.alarms import (
 )
 from monitor.api.feed import Feed
 from monitor.api.forms import IN_FORMS, Asked, AskedWhole, listed
-from monitor.api.parameters import Paged, Stretch, TheService, answer, known_model, models_in
+from monitor.api.parameters import Paged, Stretch, TheService, answer, known_model, models_in, read_matchers
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, query_for, read_page
 from monitor.api.tables import schema
@@ -38,6 +38,9 @@ DAY_TYPES = schema(
     "day_ms:int model:str severity:str fired:int resolved:int firing:int mean_resolve_ms:int longest_resolve_ms:int"
 )
 Namespace = Annotated[str | None, Query(description="the models of this namespace")]
+Matchers = Annotated[
+    list[str] | None, Query(description='only alerts whose labels match, such as `severity="critical"`; all have to')
+]
 HEARTBEAT_S = 15
 RETRY_MS = 2_000
 
@@ -199,12 +202,13 @@ def alert_stream(
     request: Request,
     service: TheService,
     model: Annotated[str | None, Query(description="only this model's")] = None,
+    matcher: Matchers = None,
     last_event_id: Annotated[str | None, Header(description="resume behind this event")] = None,
 ) -> EventSourceResponse:
     if model is not None:
         known_model(service, model)
     names = [model] if model is not None else list(service.configuration.models)
-    feed = Feed(service.store, names, last_event_id)
+    feed = Feed(service.store, names, last_event_id, read_matchers("matcher", matcher))
     return EventSourceResponse(
         feed.events(request.app.state.alert_poll_s, request.app.state.stopping, RETRY_MS),
         ping=HEARTBEAT_S,

@@ -24,6 +24,7 @@ from monitor.api import (
     problems,
     scores,
     silences,
+    subscriptions,
     top,
 )
 from monitor.api.contract import ApiService
@@ -42,6 +43,7 @@ ROUTERS = (
     explain.router,
     acknowledge.router,
     incidents.router,
+    subscriptions.router,
     alertmanager.router,
     silences.router,
     letters.router,

@@ -13,6 +13,8 @@ from monitor.alerts.decisions import WHYS
 from monitor.alerts.dispatch import Target
 from monitor.alerts.router import ROUTE
 from monitor.alerts.routes import Route
+from monitor.alerts.subscribing import SubscriptionLog
+from monitor.alerts.subscriptions import Subscription
 from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import read_alert
 from monitor.api.alerts import Alert
@@ -20,6 +22,8 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
+from monitor.errors import InputError
+from monitor.subscribers import reached
 from sinks.store.contract import Query
 
 __all__ = ["router"]
@@ -97,8 +101,10 @@ def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[
     last = {(row["receiver"], row["route"]): row for row in made}
     alerting = service.configuration.service.spec.alerting
     root = None if alerting is None else alerting.route.build()
-    keys = {} if root is None else {route.id: route.group_key(alert["labels"]) for route in root.walk()}
-    for receiver, route in _told(service, alert, root):
+    subscribed = SubscriptionLog(service.store, service.clock).all().values()
+    routes = [*(() if root is None else root.walk()), *(subscription.route for subscription in subscribed)]
+    keys = {route.id: route.group_key(alert["labels"]) for route in routes}
+    for receiver, route in (*_told(service, alert, root), *_subscribed(service, alert, subscribed)):
         row = last.pop((receiver, route), None)
         yield _described(row or _undecided(service, alert, receiver, route), keys)
     for row in last.values():
@@ -125,6 +131,19 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
         # A receiver without an entry tells nobody, which is how people leave alerts out.
         for name in entries.get(route.options.receiver) or [route.options.receiver]:
             yield name, route.id
+
+
+def _subscribed(service: ApiService, alert: Row, subscriptions: Iterable[Subscription]) -> Iterator[tuple[str, str]]:
+    """Yield those whom subscriptions tell about an alert today, each with its route."""
+    for subscription in subscriptions:
+        if subscription.route.matching(alert["labels"]):
+            try:
+                targets = reached(service.configuration.service.spec, subscription)
+            except InputError:
+                # The list of subscriptions says why it tells nobody.
+                continue
+            for target in targets:
+                yield target.name, subscription.route.id
 
 
 def _undecided(service: ApiService, alert: Row, receiver: str, route: str) -> Row:

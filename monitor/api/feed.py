@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from sse_starlette.event import ServerSentEvent
 
+from monitor.alerts.matchers import Matcher, matches_all
 from monitor.api.alarms import transition
 from monitor.api.history import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
@@ -36,6 +37,8 @@ class Feed:
     models : sequence of str
     last_event_id : str or None
         The place to go on from, as an earlier feed gave it; without one, only what happens from now on is shown.
+    matchers : sequence of Matcher
+        Only alerts whose labels all of them match.
 
     Raises
     ------
@@ -43,8 +46,14 @@ class Feed:
         If ``last_event_id`` is not such a place.
     """
 
-    def __init__(self, store: Store, models: Sequence[str], last_event_id: str | None = None) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Store,
+        models: Sequence[str],
+        last_event_id: str | None = None,
+        matchers: Sequence[Matcher] = (),
+    ) -> None:
+        self._store, self._matchers = store, matchers
         self._models = list(models)
         self._places = _decode(last_event_id) if last_event_id else self._end()
 
@@ -61,7 +70,9 @@ class Feed:
         found = []
         for row in sorted((row for row in rows if self._is_behind(row)), key=_place):
             self._places[row["model"]] = _place(row)
-            found.append((self.place, transition(row)))
+            happened = transition(row)
+            if matches_all(self._matchers, happened["labels"]):
+                found.append((self.place, happened))
         return found
 
     async def events(self, poll_s: float, stopping: threading.Event, retry_ms: int) -> AsyncIterator[ServerSentEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from monitor.alerts.matchers import Matcher, MatcherError, parse_matchers
 from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
 from monitor.api.reading import stored_models
@@ -29,6 +31,7 @@ __all__ = [
     "known_model",
     "known_signal",
     "models_in",
+    "read_matchers",
     "read_range",
     "watched",
 ]
@@ -146,6 +149,14 @@ def models_in(service: ApiService, model: str | None, namespace: str | None) -> 
         known = ", ".join(sorted(set(spaces.values())))
         raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {known}")
     return [name for name, space in spaces.items() if space == namespace and model in (None, name)]
+
+
+def read_matchers(field: str, texts: Iterable[str] | None) -> list[Matcher]:
+    """Read texts, each of which may hold several matchers."""
+    try:
+        return [matcher for text in texts or () for matcher in parse_matchers(text)]
+    except MatcherError as error:
+        raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
 
 
 def closed(stretch: TimeRange, *fields: str) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,19 +26,25 @@ def command() -> None:
 @click.argument("config", type=click.Path())
 @click.argument("labels", nargs=-1, required=True, metavar="LABEL=VALUE...")
 @click.option("--at", default="now", help="When: a time, which counts where routes are muted for hours or days.")
+@click.option("--url", help="A running service, whose subscriptions count, too.")
+@click.option("--store", type=click.Path(path_type=Path), help="Or a store's directory, while no service runs.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object for each route.")
-def test(*, config: str, labels: Sequence[str], at: str, json_: bool) -> None:
+def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store: Path | None, json_: bool) -> None:
     """Say who would be told, by CONFIG, about an alert with these labels.
 
     CONFIG is a service's file with `alerting`, or a file of Alertmanager's. Routes are given in its order: an alert may
-    be told on several.
+    be told on several. Behind them come subscriptions, where --url or --store says whose.
     """
+    if url is not None and store is not None:
+        raise click.UsageError("--url and --store exclude each other.")
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
     from monitor.config import load_alerting
 
     alert = _labels(labels)
     found = would_be_told(load_alerting(config), alert, parse_time(at, SystemClock().now_ms()))
+    if url is not None or store is not None:
+        found += list(_subscribed(url, store, alert))
     if json_:
         for row in found:
             click.echo(json_line(row))
@@ -49,6 +56,25 @@ def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> lis
     """Return the routes that tell about an alert, with what becomes of it on each."""
     root, intervals = alerting.route.build(), alerting.intervals
     return [_row(route, labels, route.muted(intervals, at_ms)) for route in root.matching(labels)]
+
+
+def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the subscriptions that tell about an alert, as routes."""
+    from monitor.alerts.matchers import parse_matchers
+    from monitor.alerts.routes import Route, RouteOptions
+    from monitor.cli.answers import Wanted
+
+    nothing: dict[str, Any] = {"config": None, "from_": None, "to": None, "limit": None, "output": None}
+    with Wanted.of(form=None, json_=False, csv_=False, url=url, store=store, **nothing).opened() as leeway:
+        subscriptions = leeway.subscriptions()
+    for one in subscriptions:
+        matchers = [matcher for text in one["matchers"] for matcher in parse_matchers(text)]
+        by = None if one["group_by"] == ["..."] else frozenset(one["group_by"])
+        waits = one["group_wait_ms"], one["group_interval_ms"], one["repeat_interval_ms"]
+        route = Route(RouteOptions(one["told"], by, *waits), matchers, name=f"subscription/{one['id']}")
+        if route.matching(labels):
+            # Without the configuration, a store does not know which receivers there are.
+            yield _row(route, labels, "" if store is not None else one["problem"] or "")
 
 
 def _row(route: Route, labels: dict[str, str], muted: str) -> dict[str, Any]:

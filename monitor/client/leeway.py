@@ -221,6 +221,11 @@ class Leeway:
         """
         return self._ask.document(f"/v1/alerts/{quote(alert_id, safe='')}/explain", {}, holds="decisions")
 
+    def subscriptions(self) -> list[dict[str, Any]]:
+        """Who wants to be told about which alerts, beside the routes of the configuration."""
+        found: list[dict[str, Any]] = self._ask.document("/v1/subscriptions", {})["items"]
+        return found
+
     def alert_summary(
         self,
         *,

@@ -11,7 +11,18 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import alerting, formats, incidents, intervals, kafka, model, receivers, registry, service
+from monitor.config import (
+    alerting,
+    formats,
+    incidents,
+    intervals,
+    kafka,
+    model,
+    receivers,
+    registry,
+    service,
+    subscriptions,
+)
 from monitor.config.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
@@ -66,6 +77,9 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting.time_intervals[], spec.alerting.mute_time_intervals[]", intervals.NamedIntervals),
     ("spec.alerting.time_intervals[].time_intervals[]", intervals.IntervalSpec),
     ("spec.alerting.time_intervals[].time_intervals[].times[]", intervals.TimeRange),
+    ("spec.subscriptions", subscriptions.Subscriptions),
+    ("spec.subscriptions.email", subscriptions.EmailSubscribers),
+    ("spec.subscriptions.webhook", subscriptions.WebhookSubscribers),
     ("spec.receivers[], kind: log", receivers.LogReceiver),
     ("spec.receivers[], kind: webhook", receivers.WebhookReceiver),
     ("spec.receivers[], kind: alertmanager", receivers.AlertmanagerReceiver),

@@ -12,6 +12,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.config.model import Strict
 from monitor.config.receivers import LogReceiver, Receiver
 from monitor.config.registry import SchemaRegistry
+from monitor.config.subscriptions import Subscriptions
 from monitor.config.values import DurationMs, Lifetime
 
 __all__ = [
@@ -173,6 +174,9 @@ class ServiceSpec(Strict):
         default=None, description="Alertmanager's configuration, pasted; without it every receiver is told everything"
     )
     incidents: Incidents = Field(default_factory=Incidents)
+    subscriptions: Subscriptions = Field(
+        default_factory=Subscriptions, description="which addresses of their own people may subscribe; none unless said"
+    )
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)
     idle_after: DurationMs = Field(
@@ -189,6 +193,14 @@ class ServiceSpec(Strict):
             if names.count(name) > 1:
                 raise ValueError(f"two receivers are named {name!r}")
         return value
+
+    @model_validator(mode="after")
+    def _subscribers_are_reached(self) -> Self:
+        mail = self.subscriptions.email
+        servers = [receiver.name for receiver in self.receivers if receiver.kind == "email"]
+        if mail is not None and mail.through not in servers:
+            raise ValueError(f"subscriptions.email.through: no receiver of kind email is named {mail.through!r}")
+        return self
 
 
 class Service(Strict):

@@ -65,6 +65,7 @@ CANNOT_HOLD: dict[str, str] = {
     "retries": "offsets and times",
     "schema_migrations": "versions",
     "silences": "what people wrote about labels of alerts",
+    "subscriptions": "who wants to be told about which alerts, and where",
     "touched": "models and hours",
     "versions": "names of versions, and times",
 }
@@ -318,7 +319,7 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
     found += [
         "backups",
         "notifications that were sent",
-        "silences, and comments of acknowledgements, that name it",
+        "silences, subscriptions, and comments of acknowledgements, that name it",
         "logs of a ClickHouse server, such as system.query_log",
     ]
     return list(dict.fromkeys(found))

@@ -145,6 +145,14 @@ TABLES: dict[str, Table] = {
             "id",
             newest_by="updated_ms",
         ),
+        # Who wants to be told about which alerts; see 0036_subscriptions.sql.
+        _table(
+            "subscriptions",
+            "id:str updated_ms:int created_ms:int ended:int matchers:str receiver:str address:str group_by:str "
+            "group_wait_ms:int group_interval_ms:int repeat_interval_ms:int created_by:str comment:str",
+            "id",
+            newest_by="updated_ms",
+        ),
         _table(
             "checkpoints",
             "stage:str name:str partition:int position:int config:str state:bytes",

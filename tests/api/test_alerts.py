@@ -170,6 +170,35 @@ def test_a_stream_shows_what_happens_and_resumes_where_it_was_cut_off() -> None:
             assert json.loads(next(arriving)["data"])["alert_id"] == "y"
 
 
+def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:
+    world = World()
+
+    def happens(name: str, at_ms: int, labels: str) -> None:
+        world.add("alerts", [step(name, 0, "firing", at_ms, labels=labels)])
+
+    with served(world) as url, httpx.Client(timeout=20) as client:
+        wanted = {"matcher": ['severity=~"warning|critical"', '{team!="growth", "größe.x"=""}']}
+        with client.stream("GET", f"{url}/v1/alerts/stream", params=wanted) as answer:
+            arriving = events(answer)
+            next(arriving)
+            happens("a", 1_000, '{"severity":"info"}')
+            happens("b", 2_000, '{"severity":"critical","team":"growth"}')
+            happens("c", 3_000, '{"severity":"critical","größe.x":"1"}')
+            happens("d", 4_000, '{"severity":"critical","team":"risk"}')
+            seen = next(arriving)
+            assert json.loads(seen["data"])["alert_id"] == "d"
+        happens("e", 5_000, '{"severity":"info"}')
+        happens("f", 6_000, '{"severity":"warning"}')
+        headers = {"Last-Event-ID": seen["id"]}
+        with client.stream("GET", f"{url}/v1/alerts/stream", params=wanted, headers=headers) as answer:
+            arriving = events(answer)
+            next(arriving)
+            assert json.loads(next(arriving)["data"])["alert_id"] == "f", "what was seen is not shown again"
+    refused = Client(World()).get("/v1/alerts/stream", matcher="severity")
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "matcher"
+
+
 def test_a_stream_does_not_keep_the_server_from_stopping() -> None:
     with served(World()) as url, httpx.Client(timeout=20) as client:
         answer = client.send(client.build_request("GET", f"{url}/v1/alerts/stream"), stream=True)

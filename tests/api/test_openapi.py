@@ -11,6 +11,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from monitor.alerts.subscribing import SubscriptionLog
+from monitor.alerts.subscriptions import Subscription
 from monitor.api.problems import PROBLEMS
 from monitor.config import Service
 from tests.api.world import NOW_MS, Client, World, score, step
@@ -40,6 +42,8 @@ SAMPLES = [
     "/v1/alerts/{alert_id}/explain",
     "/v1/incidents",
     "/v1/incidents/{incident_id}",
+    "/v1/subscriptions",
+    "/v1/subscriptions/{subscription}",
     "/v1/dead-letters",
     "/v1/erasures",
     "/api/v2/status",
@@ -51,10 +55,13 @@ SAMPLES = [
     "/v1/silences/{silence_id}",
 ]
 
+SUBSCRIPTION = Subscription((), "log")
+
 
 @pytest.fixture(scope="module")
 def client() -> Client:
     world = World()
+    SubscriptionLog(world.store, world.clock).add(SUBSCRIPTION)
     routes = {"route": {"receiver": "log", "group_by": ["model"]}}
     service = Service.model_validate({"spec": {"alerting": routes}})
     world.configuration = replace(world.configuration, service=service)
@@ -91,6 +98,7 @@ def test_answers_are_as_the_document_says(sample: str, client: Client, document:
     route = sample.partition("?")[0]
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
     path = path.replace("{silence_id}", "quiet").replace("{incident_id}", "a")
+    path = path.replace("{subscription}", SUBSCRIPTION.id)
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)

@@ -107,6 +107,7 @@ def test_every_question_is_asked() -> None:
         "explain",
         "incident",
         "incidents",
+        "subscriptions",
         "dead_letters",
         "retry_dead_letters",
         "models",
@@ -126,6 +127,10 @@ def test_an_incident_is_shown_by_a_store_as_by_a_service(asked: Leeway, embedded
     said = asked.incident(row["id"])
     assert said == embedded.incident(row["id"])
     assert [alert["alert_id"] for alert in said["alerts"]] == ["a", "b"]
+
+
+def test_subscriptions_are_listed_by_a_store_as_by_a_service(asked: Leeway, embedded: Leeway) -> None:
+    assert embedded.subscriptions() == asked.subscriptions() == []
 
 
 def test_models_without_a_configuration_are_those_stored(tmp_path: Path, embedded: Leeway) -> None:

@@ -1,0 +1,85 @@
+"""The receivers that a router tells, each by a thread of its own: a sick one delays no other, and they come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from monitor.alerts.delivery import Delivery
+from monitor.alerts.dispatch import Target
+from sinks.receivers.contract import Receiver
+
+__all__ = ["Senders"]
+
+
+class Senders:
+    """Receivers by the entries that routes name.
+
+    Parameters
+    ----------
+    receivers : mapping of Target to Receiver
+
+    Attributes
+    ----------
+    targets : dict of str to list of Target
+        The entries of each receiver that is named; kept up to date.
+    """
+
+    def __init__(self, receivers: Mapping[Target, Receiver]) -> None:
+        self.targets: dict[str, list[Target]] = {}
+        self._receivers: dict[Target, Receiver] = {}
+        self._threads: dict[Target, ThreadPoolExecutor] = {}
+        self._is_running = False
+        for target, receiver in receivers.items():
+            self.add(target, receiver)
+
+    def __contains__(self, target: Target) -> bool:
+        return target in self._receivers
+
+    def add(self, target: Target, receiver: Receiver) -> None:
+        """Take up a receiver."""
+        self._receivers[target] = receiver
+        self.targets.setdefault(target.receiver, []).append(target)
+
+    def drop(self, target: Target) -> None:
+        """Let a receiver go, which is closed when it has been told what it was to be told."""
+        receiver = self._receivers.pop(target)
+        self.targets[target.receiver].remove(target)
+        if not self.targets[target.receiver]:
+            del self.targets[target.receiver]
+        thread = self._threads.pop(target, None)
+        if thread is None:
+            receiver.close()
+        else:
+            thread.submit(receiver.close)
+            thread.shutdown(wait=False)
+
+    def send(self, target: Target, tell: Callable[[Receiver], Delivery]) -> Future[Delivery]:
+        """Have a receiver told: by its thread between :meth:`start` and :meth:`stop`, else at once."""
+        receiver = self._receivers.get(target)
+        done: Future[Delivery] = Future()
+        if receiver is None:
+            done.set_result(Delivery("gave_up", "the subscription ended before it was told", 0))
+            return done
+        if self._is_running:
+            if target not in self._threads:
+                self._threads[target] = ThreadPoolExecutor(1, thread_name_prefix=f"notify-{target.receiver}")
+            return self._threads[target].submit(tell, receiver)
+        done.set_result(tell(receiver))
+        return done
+
+    def start(self) -> None:
+        """Use threads from now on."""
+        self._is_running = True
+
+    def stop(self) -> None:
+        """Wait for what is being sent, and use no threads any more."""
+        self._is_running = False
+        for thread in self._threads.values():
+            thread.shutdown()
+        self._threads.clear()
+
+    def close(self) -> None:
+        """Close the receivers."""
+        for receiver in self._receivers.values():
+            receiver.close()

@@ -1,0 +1,113 @@
+"""Whom a subscription tells: a receiver that the configuration names, or an address of a kind that it allows.
+
+An address comes from whoever reaches the API. It is held to the hosts that the configuration allows, as the one that
+sends reads them, and to public ones unless it says otherwise; nothing of a configured receiver goes there but, for
+mail, the server and the sender.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.alerts.dispatch import Target
+from monitor.alerts.subscriptions import Subscription
+from monitor.config.service import ServiceSpec
+from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
+from monitor.errors import InputError
+
+__all__ = ["reached"]
+
+_ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}")
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)")
+
+
+def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Mapping[str, Any]]:
+    """Return the entries that a subscription tells, each with what :func:`sinks.receivers.build` takes.
+
+    Raises
+    ------
+    InputError
+        If the configuration has no such receiver, or does not allow the address.
+
+    Examples
+    --------
+    >>> from monitor.alerts.subscriptions import Subscription
+    >>> [target.name for target in reached(ServiceSpec(), Subscription((), "log"))]
+    ['log/0']
+    """
+    if not subscription.address:
+        return _named(spec, subscription.receiver)
+    settings = _mail(spec, subscription) if subscription.receiver == "email" else _webhook(spec, subscription)
+    return {Target(subscription.told): settings | {"name": subscription.told}}
+
+
+def _named(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
+    for receiver in spec.receivers:
+        if receiver.name == name:
+            settings = receiver.settings()
+            return {Target(name, 0, settings.get("send_resolved", True)): settings}
+    others = [] if spec.alerting is None else spec.alerting.receivers
+    for other in others:
+        if other.name == name:
+            hooks = [(Target(name, n, hook.send_resolved), hook) for n, hook in enumerate(other.webhook_configs)]
+            if not hooks:
+                raise InputError(f"the receiver {name!r} has no entry: it tells nobody")
+            return {target: hook.settings(target.name) for target, hook in hooks}
+    known = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
+    raise InputError(f"no receiver is named {name!r}; there are {known or 'none'}")
+
+
+def _mail(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
+    allowed = spec.subscriptions.email
+    if allowed is None:
+        raise _not_allowed("email")
+    found = _MAIL.fullmatch(subscription.address)
+    if found is None:
+        raise InputError("the address is no mail address such as ann@example.org")
+    _check_host(allowed, "email", found.group(1))
+    server = next(receiver for receiver in spec.receivers if receiver.name == allowed.through)
+    return server.settings() | {"to": [subscription.address], "send_resolved": True}
+
+
+def _webhook(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
+    # httpx sends, and so says which host an address has: another reader might take it for another.
+    import httpx
+
+    from sinks.receivers.post import private
+
+    allowed = spec.subscriptions.webhook
+    if allowed is None:
+        raise _not_allowed("webhook")
+    if _ADDRESS.fullmatch(subscription.address) is None:
+        raise InputError("expected an address that begins with https:// or http://, without blanks and backslashes")
+    try:
+        url = httpx.URL(subscription.address)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InputError("the address cannot be read") from error
+    if url.userinfo or url.query or url.fragment:
+        raise InputError("the address is kept as it is: it has no password, no ? and no #")
+    _check_host(allowed, "webhook", url.host)
+    try:
+        is_private = private(url.host)
+    except ValueError:
+        # A name; where it leads is looked at whenever something is sent.
+        is_private = False
+    if is_private and not allowed.allow_private:
+        raise InputError("the address is not a public one")
+    return {
+        "kind": "webhook",
+        "url": subscription.address,
+        "timeout_ms": allowed.timeout,
+        "allow_private": allowed.allow_private,
+    }
+
+
+def _check_host(allowed: EmailSubscribers | WebhookSubscribers, kind: str, host: str) -> None:
+    if not allowed.allows(host):
+        raise InputError(f"{host!r} is not among spec.subscriptions.{kind}.hosts: {', '.join(allowed.hosts)}")
+
+
+def _not_allowed(kind: str) -> InputError:
+    return InputError(f"no {kind} address may subscribe: the service's file has no spec.subscriptions.{kind}")
