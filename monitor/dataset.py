@@ -53,6 +53,30 @@ class Dataset:
             raise InputError(f"{self.path}: column {name!r} is not numeric: {error}") from error
         return np.asarray(values, dtype=np.float64)
 
+    def vectors(self, name: str, dimension: int) -> NDArray[np.float64]:
+        """Return a column of lists as float64[n, dimension]: NaN where there is none, inf for one that is unusable.
+
+        Raises
+        ------
+        InputError
+            If the column is absent or holds no lists of numbers.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        try:
+            lists = self._column(name).cast(pa.list_(pa.float64()))  # type: ignore[attr-defined]
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(f"{self.path}: column {name!r} does not hold lists of numbers: {error}") from error
+        out = np.full((len(self), dimension), np.nan)
+        lengths = np.asarray(pc.list_value_length(lists).fill_null(-1).to_numpy(zero_copy_only=False))
+        out[(lengths >= 0) & (lengths != dimension)] = np.inf
+        fitting = np.equal(lengths, dimension)
+        numbers = pc.list_flatten(lists.filter(pa.array(fitting))).to_numpy(zero_copy_only=False)
+        found = np.asarray(numbers, dtype=np.float64).reshape(-1, dimension)
+        out[fitting] = np.where(np.isfinite(found).all(axis=1, keepdims=True), found, np.inf)
+        return out
+
     def text(self, name: str) -> list[str | None]:
         """Return a column as text; missing values are None.
 

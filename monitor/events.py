@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -119,6 +119,8 @@ class Events:
         For each category field str, None (missing) or ``detectors.sketch.category.INVALID``.
     subjects : Coded of (str or None) [n], or None
         Whom each event is about; None where the configuration does not say where that stands.
+    vectors : list of float64 array [n, dimension]
+        For each vector field: a row of NaN is missing, one of inf present but unusable.
     """
 
     offsets: Integers
@@ -129,6 +131,7 @@ class Events:
     numeric: NDArray[np.float64]
     category: list[Coded[Name]]
     subjects: Coded[str | None] | None = None
+    vectors: list[NDArray[np.float64]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -153,6 +156,7 @@ class Events:
             np.concatenate((first.numeric, second.numeric), axis=1),
             [Coded.joined(pair) for pair in zip(first.category, second.category, strict=True)],
             _both(Coded.joined, first.subjects, second.subjects),
+            [np.concatenate(pair) for pair in zip(first.vectors, second.vectors, strict=True)],
         )
 
     def _each(self, change: Callable[[Any], Any], numeric: NDArray[np.float64]) -> Events:
@@ -165,6 +169,7 @@ class Events:
             numeric,
             [change(column) for column in self.category],
             None if self.subjects is None else change(self.subjects),
+            [change(column) for column in self.vectors],
         )
 
 

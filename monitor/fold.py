@@ -76,7 +76,8 @@ class PartitionFold:
         self._watch, self._topic, self._partition = watch, topic, partition
         self._numeric, self._category = watch.signals_of(source)
         self._vectors = watch.vectors_of(source)
-        self._parts = [[self._numeric.index(part) for part in watch.vectors[signal]] for signal in self._vectors]
+        self._fields = watch.vector_fields_of(source)
+        self._parts = {s: [self._numeric.index(part) for part in watch.vectors.get(s, ())] for s in self._vectors}
         self._volume = watch.counts_volume(source)
         self._pane_ms = watch.model.spec.detect.pane
         self._clock = (self._pane_ms, source.allowed_lateness, source.max_ahead)
@@ -102,7 +103,7 @@ class PartitionFold:
         self._numbers = NumericFold(_layouts(watch, self._numeric, NumericLayout))
         self._names = CategoryFold(_layouts(watch, self._category, CategoryLayout))
         self._joint = [JointFold(layout) for layout in self._vectors.values()]
-        self._per_event = PerEvent(watch, self._numeric)
+        self._per_event = PerEvent(watch, self._numeric, self._fields)
         self._seen = SeenIds()
         self._late_reported = (0, 0)
 
@@ -152,7 +153,9 @@ class PartitionFold:
         versions: Coded[str] | None = Coded.of([]) if self._watch.model.spec.schema_.version else None
         ids = Texts.of([]) if self._watch.model.spec.schema_.id else None
         subjects: Coded[str | None] | None = Coded.of([]) if self._watch.model.spec.keep.subject else None
-        return self.process(Events(nothing, nothing, nothing, versions, ids, numeric, category, subjects), end=True)
+        vectors = [np.empty((0, dimension)) for dimension in self._fields.values()]
+        last = Events(nothing, nothing, nothing, versions, ids, numeric, category, subjects, vectors)
+        return self.process(last, end=True)
 
     def _with_held(self, events: Events) -> Events:
         held, self._held = self._held, None
@@ -182,7 +185,7 @@ class PartitionFold:
         self._note_late(batch, pane, late_at, out)
         version = self._version_indices(batch)
         rows, keys = self._base_rows(pane, late_at, version)
-        self._add(rows, batch.numeric, batch.category)
+        self._add(rows, batch)
         for cut, columns in self._slices:
             self._fold_slice(cut, columns, batch, rows, keys)
         self._detect(batch, version, gone, out)
@@ -256,7 +259,7 @@ class PartitionFold:
         based = [divmod(pair, len(segments)) for pair in pairs.tolist()]
         handles = np.array([self._row((*keys[base][:3], segments[code])) for base, code in based], dtype=np.int64)
         picked = batch.take(inside)
-        self._add(handles[which], picked.numeric, picked.category)
+        self._add(handles[which], picked)
 
     def _row(self, key: Key) -> int:
         row = self._rows.get(key)
@@ -272,15 +275,16 @@ class PartitionFold:
                     fold.ensure(grown)
         return row
 
-    def _add(self, rows: Integers, numeric: NDArray[np.float64], category: list[Coded[Name]]) -> None:
+    def _add(self, rows: Integers, batch: Events) -> None:
         self._count += np.bincount(rows, minlength=len(self._count))
-        self._numbers.fold(rows, numeric)
-        self._names.fold(rows, category)
-        for fold, parts in zip(self._joint, self._parts, strict=True):
-            fold.fold(rows, numeric[parts].T)
+        self._numbers.fold(rows, batch.numeric)
+        self._names.fold(rows, batch.category)
+        fields = dict(zip(self._fields, batch.vectors, strict=True))
+        for fold, (signal, parts) in zip(self._joint, self._parts.items(), strict=True):
+            fold.fold(rows, fields[signal] if signal in fields else batch.numeric[parts].T)
 
     def _detect(self, batch: Events, version: Integers, gone: NDArray[np.bool_] | None, out: Folded) -> None:
-        for fired in self._per_event.update(version, batch.numeric):
+        for fired in self._per_event.update(version, batch.numeric, batch.vectors):
             shared = {
                 "model": self._watch.name,
                 "signal": fired.signal,

@@ -53,17 +53,20 @@ class PerEvent:
     watch : Watch
     signals : list of str
         Numeric signals, in the order of the columns of a batch.
+    fields : mapping of str to int
+        Vector fields, in the order of a batch, with how many numbers they have.
     """
 
-    def __init__(self, watch: Watch, signals: list[str]) -> None:
+    def __init__(self, watch: Watch, signals: list[str], fields: Mapping[str, int]) -> None:
         parts = {signal: [signal] for signal in signals} | dict(watch.vectors)
+        there = {signal: len(of) for signal, of in parts.items() if set(of) <= set(signals)} | dict(fields)
         self._banks = {
-            (signal, name): bank_of(name, params, len(of))
-            for signal, of in parts.items()
-            if set(of) <= set(signals)
+            (signal, name): bank_of(name, params, dimension)
+            for signal, dimension in there.items()
             for name, params in watch.detectors_for(signal).items()
         }
-        self._columns = {signal: [signals.index(part) for part in parts[signal]] for signal, _ in self._banks}
+        self._fields = {signal: place for place, signal in enumerate(fields)}
+        self._columns = {s: [signals.index(part) for part in parts.get(s, ())] for s, _ in self._banks}
         self._series = 0
 
     def add_series(self) -> None:
@@ -72,17 +75,23 @@ class PerEvent:
         for bank in self._banks.values():
             bank.resize(self._series)
 
-    def update(self, series: NDArray[np.int64], columns: NDArray[np.float64]) -> list[Fired]:
+    def update(
+        self, series: NDArray[np.int64], columns: NDArray[np.float64], vectors: list[NDArray[np.float64]]
+    ) -> list[Fired]:
         """Show a batch to all detectors, and return where they fired.
 
         Parameters
         ----------
         series : int64 [n]
         columns : float64 [signals, n]
+        vectors : list of float64 [n, dimension]
         """
         found = []
         for (signal, name), bank in self._banks.items():
-            values, value = _observed(columns, self._columns[signal])
+            if signal in self._fields:
+                values, value = vectors[self._fields[signal]], np.full(len(series), np.nan)
+            else:
+                values, value = _observed(columns, self._columns[signal])
             if isinstance(bank, AnomalyBank):
                 scores = bank.update(series, values)
                 at, status, score, level = scores.anomalies(), ANOMALY, scores.score, scores.level

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from detectors.distance import VECTOR_DISTANCES
@@ -40,8 +41,16 @@ from monitor.errors import InputError
 
 __all__ = ["Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
 
+Floats = npt.NDArray[np.float64]
 Layout = NumericLayout | CategoryLayout | JointLayout
 Summary = NumericSummary | CategorySummary | VectorSummary
+
+CARRIED: Mapping[str, tuple[str, ...]] = {
+    "event": ("feature:", "prediction:"),
+    "features": ("feature:",),
+    "prediction": ("prediction:",),
+}
+"""What the signals begin with that a source carries, by its kind."""
 
 _ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
 """What decides which events are stored, and nothing else."""
@@ -135,18 +144,22 @@ class Watch:
 
     def signals_of(self, source: SourceSpec) -> tuple[list[str], list[str]]:
         """Numeric and category signals that ``source`` carries, in column order."""
-        prefix = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
-        carried = [s for s in self.layouts if s.startswith(prefix[source.kind])]
+        carried = [s for s in self.layouts if s.startswith(CARRIED[source.kind])]
         numeric = [s for s in carried if isinstance(self.layouts[s], NumericLayout)]
         category = [s for s in carried if isinstance(self.layouts[s], CategoryLayout)]
         return numeric, category
 
+    def vector_fields_of(self, source: SourceSpec) -> dict[str, int]:
+        """The vector fields that ``source`` carries, in column order, with how many numbers they have."""
+        fields = self.model.spec.schema_.signals().items()
+        carried = CARRIED[source.kind]
+        return {s: spec.dimension for s, spec in fields if spec.dimension is not None and s.startswith(carried)}
+
     def vectors_of(self, source: SourceSpec) -> dict[str, JointLayout]:
-        """The vectors of numeric signals that ``source`` carries and that are summed up."""
+        """The vectors that ``source`` carries and that are summed up: fields, and numeric signals together."""
         numeric = set(self.signals_of(source)[0])
-        found = {
-            signal: self.layouts.get(signal) for signal, parts in self.vectors.items() if numeric.issuperset(parts)
-        }
+        together = [signal for signal, parts in self.vectors.items() if numeric.issuperset(parts)]
+        found = {signal: self.layouts.get(signal) for signal in (*self.vector_fields_of(source), *together)}
         return {signal: layout for signal, layout in found.items() if isinstance(layout, JointLayout)}
 
     def counts_volume(self, source: SourceSpec) -> bool:
@@ -182,8 +195,8 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     baseline = model.spec.baseline
     dataset = read_dataset(configuration.resolve(name, baseline.uri)) if baseline.uri else None
     fields = model.spec.schema_.signals()
-    layouts = {signal: _layout(signal, field, dataset) for signal, field in fields.items()}
     uses = uses_for(model)
+    layouts = {signal: _layout(signal, field, dataset, uses[signal]) for signal, field in fields.items()}
     vectors = model.spec.detect.vector_signals()
     for signal, parts in vectors.items():
         wanted = [detector for detector in uses[signal] if detector in WINDOWED]
@@ -200,9 +213,16 @@ def _field(signal: str) -> str:
     return signal.partition(":")[2]
 
 
-def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None) -> Layout:
+def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: Iterable[str]) -> Layout:
     name = _field(signal)
     known = dataset is not None and dataset.has(name)
+    if spec.dimension is not None:
+        # Of a vector of this length whose numbers spread alike.
+        location, scale = 0.0, spec.norm / math.sqrt(spec.dimension)
+        vectors = dataset.vectors(name, spec.dimension) if known and dataset is not None else None
+        if dataset is not None and vectors is not None and not np.isfinite(vectors).any():
+            raise InputError(f"{dataset.path}: column {name!r} holds no list of {spec.dimension} numbers")
+        return _joint_layout(detectors, spec.dimension, vectors, location, scale)
     if spec.type == "category":
         frequent = _most_frequent(dataset.text(name), spec.max_values) if known and dataset else ()
         return CategoryLayout(frequent, sample=spec.max_values)
@@ -222,16 +242,31 @@ def _vector_layout(
     detectors: Sequence[str], parts: Sequence[tuple[str, FieldSpec]], dataset: Dataset | None
 ) -> JointLayout:
     """What is summed of several numbers of one event, from the data set or else from declared ranges."""
-    names = [name for name in detectors if name in VECTOR_DISTANCES]
     if dataset is not None and all(dataset.has(name) for name, _ in parts):
         values = np.stack([dataset.numeric(name) for name, _ in parts], axis=1)
         if not np.isfinite(values).all(axis=1).any():
             raise InputError(f"{dataset.path}: no row holds all of {', '.join(name for name, _ in parts)}")
-        return JointLayout(len(parts), {name: VECTOR_DISTANCES[name].derive(values) for name in names})
-    ranges = np.array([field.range or (-1.0, 1.0) for _, field in parts])
+        return _joint_layout(detectors, len(parts), values, 0.0, 1.0)
+    without = [name for name, field in parts if field.range is None]
+    if without:
+        where = (
+            f"{dataset.path}: not all of {', '.join(name for name, _ in parts)} are columns" if dataset else "no uri"
+        )
+        raise InputError(f"{where}, and {', '.join(without)} have no range: how far they spread must be known")
+    ranges = np.array([field.range for _, field in parts])
     # As far as a uniform distribution over the range spreads.
     middle, spread = ranges.mean(axis=1), (ranges[:, 1] - ranges[:, 0]) / math.sqrt(12)
-    return JointLayout(len(parts), {name: VECTOR_DISTANCES[name].assume(len(parts), middle, spread) for name in names})
+    return _joint_layout(detectors, len(parts), None, middle, spread)
+
+
+def _joint_layout(
+    detectors: Iterable[str], dimension: int, values: Floats | None, location: Floats | float, scale: Floats | float
+) -> JointLayout:
+    """What some detectors need of vectors: as a data set's values show it, or else by a location and a scale."""
+    wanted = {name: VECTOR_DISTANCES[name] for name in detectors if name in VECTOR_DISTANCES}
+    if values is not None:
+        return JointLayout(dimension, {name: distance.derive(values) for name, distance in wanted.items()})
+    return JointLayout(dimension, {n: distance.assume(dimension, location, scale) for n, distance in wanted.items()})
 
 
 def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
@@ -269,7 +304,7 @@ def _reference(
     found: dict[tuple[str, str], Summary] = {}
     matrix = np.array([dataset.numeric(_field(s)) for s in numeric]).reshape(len(numeric), len(dataset))
     joint = {s: layout for s, layout in present.items() if isinstance(layout, JointLayout)}
-    parts = {s: np.stack([dataset.numeric(_field(part)) for part in held[s]], axis=1) for s in joint}
+    parts = {s: _vectors(dataset, s, layout.dimension, vectors.get(s)) for s, layout in joint.items()}
     texts = [dataset.text(_field(s)) for s in category]
     for segment, rows in rows_of.items():
         zeros = np.zeros(len(rows), dtype=np.int64)
@@ -285,7 +320,14 @@ def _reference(
     return found
 
 
-def _folded(layout: JointLayout, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> VectorSummary:
+def _vectors(dataset: Dataset, signal: str, dimension: int, parts: Sequence[str] | None) -> Floats:
+    """The vectors of a field, or of several numeric signals together."""
+    if parts is None:
+        return dataset.vectors(_field(signal), dimension)
+    return np.stack([dataset.numeric(_field(part)) for part in parts], axis=1)
+
+
+def _folded(layout: JointLayout, vectors: Floats) -> VectorSummary:
     fold = JointFold(layout)
     fold.ensure(1)
     fold.fold(np.zeros(len(vectors), dtype=np.int64), vectors)

@@ -164,7 +164,7 @@ class SourceSpec(Strict):
 class FieldSpec(Strict):
     """One feature or one part of the prediction."""
 
-    type: Literal["numeric", "category"]
+    type: Literal["numeric", "category", "vector"]
     path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
     range: tuple[float, float] | None = Field(
         default=None, description="numeric: values outside are counted as out of range"
@@ -175,6 +175,18 @@ class FieldSpec(Strict):
         le=65_536,
         description="category: how many names beyond the known ones are told apart",
     )
+    dimension: int | None = Field(default=None, ge=2, le=4096, description="vector: how many numbers it has")
+    norm: float = Field(
+        default=1.0,
+        gt=0,
+        description="vector: how long one typically is, where no data set shows it; many embeddings have 1",
+    )
+
+    @model_validator(mode="after")
+    def _dimension_fits(self) -> FieldSpec:
+        if (self.type == "vector") != (self.dimension is not None):
+            raise ValueError("a vector needs its `dimension`, and nothing else has one")
+        return self
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> FieldSpec:
@@ -212,6 +224,13 @@ class Schema(Strict):
         for name in [*self.features, *self.prediction, *self.labels]:
             if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
                 raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_no_vectors(self) -> Schema:
+        for name, spec in self.labels.items():
+            if spec.type == "vector":
+                raise ValueError(f"labels: {name!r} is a number or a category, not a vector")
         return self
 
     def signals(self) -> dict[str, FieldSpec]:
@@ -341,6 +360,7 @@ DEFAULT_RULES = (
             "psi",
             "ks",
             "chi_squared",
+            "mmd",
             "missing_rate",
             "invalid_rate",
             "out_of_range_rate",
@@ -353,6 +373,7 @@ DEFAULT_RULES = (
             "psi",
             "ks",
             "chi_squared",
+            "mmd",
             "missing_rate",
             "invalid_rate",
             "out_of_range_rate",
@@ -490,6 +511,13 @@ class ModelSpec(Strict):
             raise ValueError("sources: one is of kind labels, so schema.labels must say what its messages hold")
         if self.schema_.id is None:
             raise ValueError("sources: one is of kind labels, so schema.id must say which event a label is for")
+        return self
+
+    @model_validator(mode="after")
+    def _formats_hold_vectors(self) -> ModelSpec:
+        vectors = [signal for signal, spec in self.schema_.signals().items() if spec.type == "vector"]
+        if vectors and any(source.format.kind == "csv" for source in self.watched_sources):
+            raise ValueError(f"sources: rows of csv hold no vectors, such as {vectors[0]}")
         return self
 
     @model_validator(mode="after")

@@ -238,9 +238,10 @@ def _per_event() -> Mapping[str, Described]:
 def _unfit_vector(name: str, signal: str, model: Model) -> str:
     """What keeps a distance from being taken of a vector; nothing if it can be."""
     fields = model.spec.schema_.signals()
-    parts = model.spec.detect.vector_signals()[signal]
-    if len(parts) > MOST_COORDINATES[name]:
-        return f"{name} is for vectors of at most {MOST_COORDINATES[name]} numbers, and {signal!r} has {len(parts)}"
+    parts = model.spec.detect.vector_signals().get(signal, [])
+    size = len(parts) or fields[signal].dimension or 0
+    if size > MOST_COORDINATES[name]:
+        return f"{name} is for vectors of at most {MOST_COORDINATES[name]} numbers, and {signal!r} has {size}"
     without = [part for part in parts if fields[part].range is None]
     if without and model.spec.baseline.uri is None:
         return (

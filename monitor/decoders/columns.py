@@ -13,7 +13,7 @@ from detectors.sketch import Coded
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.event_time import BOUND_MS, EventTimes
 from monitor.decoders.shape import Columns, Path, Shape, split
-from monitor.decoders.values import MAX_NAME, category, display, number, text
+from monitor.decoders.values import MAX_NAME, category, display, number, text, vector
 from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.packed import Packed, Texts
 
@@ -61,6 +61,13 @@ class Rows:
         """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
         values = self.columns.numbers(paths)
         return values if self.chosen is None else np.ascontiguousarray(values[:, self.chosen])
+
+    def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], Integers]:
+        """The lists of so many numbers at ``path``, float64 array [n, dimension], and which rows have to be read."""
+        vectors, there = self.columns.vectors(path, dimension)
+        if self.chosen is not None:
+            vectors, there = vectors[self.chosen], there[self.chosen]
+        return vectors, np.flatnonzero(~there)
 
     def times(self, path: Path) -> Integers | Packed | list[Any]:
         """The values at ``path``, together if all messages of the batch have integers of 64 bits or texts there."""
@@ -112,6 +119,10 @@ class ModelColumns:
         self.name = plan.model
         self.numeric = [(name, split(plan.signals[name].path or name.partition(":")[2])) for name in plan.numeric]
         self.category = [(name, split(plan.signals[name].path or name.partition(":")[2])) for name in plan.category]
+        self.vectors = [
+            (name, split(plan.signals[name].path or name.partition(":")[2]), plan.signals[name].dimension or 0)
+            for name in plan.vectors
+        ]
         self.id = split(plan.schema.id) if plan.schema.id is not None else None
         self.version = split(plan.schema.version) if plan.schema.version is not None else None
         self.subject = split(plan.subject) if plan.subject is not None else None
@@ -124,6 +135,7 @@ class ModelColumns:
         """Every path that the model reads, with what it is used as."""
         yield from ((path, "number") for _, path in self.numeric)
         yield from ((path, "text") for _, path in self.category)
+        yield from ((path, "vector") for _, path, _ in self.vectors)
         yield from ((path, "text") for path in (self.id, self.version, self.subject) if path is not None)
         yield from ((path, "time") for path in (self.time,) if path is not None)
         yield from ((path, "where") for path in self.where)
@@ -178,6 +190,7 @@ class _Build:
             numeric=self._all_numeric(),
             category=[self._names(path, category, signal) for signal, path in model.category],
             subjects=self._names(model.subject, _identity, "subject") if model.subject is not None else None,
+            vectors=[self._vectors(*field) for field in model.vectors],
         )
 
     def _all_numeric(self) -> NDArray[np.float64]:
@@ -197,6 +210,17 @@ class _Build:
             values = self._names(path, number, signal)
             columns[place] = np.array(values.names, dtype=np.float64)[values.codes]
         return columns
+
+    def _vectors(self, signal: str, path: Path, dimension: int) -> NDArray[np.float64]:
+        out, unread = self.rows.vectors(path, dimension)
+        for index in unread.tolist():
+            value = self.rows.value(path, index)
+            out[index], reason = vector(value, dimension)
+            if reason:
+                detail = f"{len(value)} numbers" if reason == "wrong_length" and isinstance(value, list) else ""
+                problem = Problem(int(self.rows.offsets[index]), KEPT, reason, signal, detail or display(value))
+                self.problems.append((self.model.name, problem))
+        return out
 
     def _names(self, path: Path, read: Callable[[object], tuple[Any, str]], field: str) -> Coded[Any]:
         """What ``read`` makes of each distinct value, with a problem for each row that holds a bad one."""

@@ -35,6 +35,7 @@ REASONS: dict[str, str] = {
     "event_time_out_of_bounds": REJECTED,
     "event_time_in_future": REJECTED,
     "wrong_type": KEPT,
+    "wrong_length": KEPT,
     "not_finite": KEPT,
     "too_long": KEPT,
     "not_unicode": KEPT,
@@ -90,6 +91,11 @@ class TopicPlan:
     def category(self) -> tuple[str, ...]:
         """The signals of the lists in ``Events.category``, in their order."""
         return tuple(name for name, spec in self.signals.items() if spec.type == "category")
+
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """The signals of the lists in ``Events.vectors``, in their order."""
+        return tuple(name for name, spec in self.signals.items() if spec.type == "vector")
 
 
 @dataclass(slots=True)

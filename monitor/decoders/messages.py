@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch import Coded
+from monitor.decoders.arrays import cut
 from monitor.decoders.columns import ModelColumns, Rows
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, text_at
@@ -78,6 +79,12 @@ class MessageDecoder:
             for path, use in model.uses():
                 paths.setdefault(path, set()).add(use)
         self._given = [path for path in paths if self._is_given(path)]
+        self._cut = {
+            (path, size)
+            for model in self._models
+            for _, path, size in model.vectors
+            if paths[path] == {"vector"} and path not in self._given
+        }
         self._headers = [path for path in self._given if path[0].startswith(HEADER)]
         self._schemas = schemas
         self._shape = Shape({path: uses for path, uses in paths.items() if path not in self._given})
@@ -174,8 +181,13 @@ class MessageDecoder:
 
     def _rows(self, records: Records, decoded: Decoded) -> Rows:
         reading = self._read(records, self._max_payload_bytes)
-        json = Packed.of(reading.json)
+        json, arrays = Packed.of(reading.json), None
+        if self._cut:
+            json, arrays = cut(json, {dimension for _, dimension in self._cut})
         found = scan(self._shape.keys, json, self._max_payload_bytes)
+        if arrays is not None:
+            slots = self._shape.slots
+            arrays.refuse(found, [(slots[path], dimension) for path, dimension in self._cut if path in slots])
         documents: dict[int, object] = {}
         refused: list[int] = []
         for index in np.flatnonzero(~found.ok).tolist():
@@ -185,7 +197,7 @@ class MessageDecoder:
                 refused.append(index)
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
-        columns = Columns(self._shape, found, documents, reading.given | self._header_values(records))
+        columns = Columns(self._shape, found, documents, reading.given | self._header_values(records), arrays)
         one_by_one = len(documents) + len(refused)
         self.parsed += one_by_one
         self.scanned += len(records) - one_by_one

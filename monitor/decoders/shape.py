@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import Coded
 from monitor.decoders import scan
+from monitor.decoders.arrays import Arrays
 from monitor.decoders.values import NotAnObject
 from monitor.packed import Packed
 
@@ -94,6 +95,8 @@ class Columns:
         By index, what was not scanned; a message in neither has no values.
     given : mapping of path to sequence
         Values that stand beside the documents; the shape knows nothing of their paths.
+    arrays : Arrays or None
+        Lists that were cut out of what was scanned.
     """
 
     def __init__(
@@ -102,8 +105,10 @@ class Columns:
         found: scan.Scanned,
         documents: Mapping[int, object],
         given: Mapping[Path, Sequence[Any]] = MappingProxyType({}),
+        arrays: Arrays | None = None,
     ) -> None:
         self._shape, self._found, self._documents, self._given = shape, found, documents, given
+        self._arrays = arrays
         self._coded: dict[Path, Coded[Any]] = {path: _encoded(values) for path, values in given.items()}
 
     def coded(self, path: Path) -> Coded[Any]:
@@ -131,6 +136,15 @@ class Columns:
             # Each model completes them by itself, so they must be its own.
             values = np.where(self._found.ok, values, np.nan)
         return values
+
+    def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The lists of so many numbers at ``path``, float64 array [n, dimension], and which messages have one."""
+        out, there = np.empty((len(self._found.ok), dimension)), np.zeros(len(self._found.ok), dtype=np.bool_)
+        if self._arrays is not None and path in self._shape.slots:
+            rows, which, _ = self._arrays.found(self._found, self._shape.slots[path], dimension)
+            places = self._arrays.first[which][:, None] + np.arange(dimension)
+            out[rows], there[rows] = self._arrays.numbers[places], True
+        return out, there
 
     def whole(self, path: Path) -> NDArray[np.int64] | None:
         """The values at ``path`` if every message has an integer of 64 bits there, else None."""

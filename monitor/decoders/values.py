@@ -10,9 +10,12 @@ import json
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.sketch.category import INVALID
 
-__all__ = ["MAX_NAME", "Cell", "NotAnObject", "category", "display", "number", "text"]
+__all__ = ["MAX_NAME", "Cell", "NotAnObject", "category", "display", "number", "text", "vector"]
 
 MAX_NAME = 256
 """The longest category or version, in characters."""
@@ -83,6 +86,29 @@ def number(value: object) -> tuple[float, str]:
     except OverflowError:
         return math.inf, "not_finite"
     return (x, "") if math.isfinite(x) else (math.inf, "not_finite")
+
+
+def vector(value: object, dimension: int) -> tuple[NDArray[np.float64] | float, str]:
+    """Return finite numbers; NaN for a missing value; +inf, with the reason, for an unusable one.
+
+    Examples
+    --------
+    >>> vector([1, 0.5], 2)
+    (array([1. , 0.5]), '')
+    >>> vector(None, 2), vector([1.0], 2), vector([1.0, None], 2), vector([1.0, float("nan")], 2)
+    ((nan, ''), (inf, 'wrong_length'), (inf, 'wrong_type'), (inf, 'not_finite'))
+    """
+    if value is None:
+        return math.nan, ""
+    if not isinstance(value, list) or not {float, int}.issuperset(map(type, value)):
+        return math.inf, "wrong_type"
+    if len(value) != dimension:
+        return math.inf, "wrong_length"
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except OverflowError:
+        return math.inf, "not_finite"
+    return (numbers, "") if np.isfinite(numbers).all() else (math.inf, "not_finite")
 
 
 def category(value: object) -> tuple[object, str]:

@@ -44,12 +44,11 @@ BANKS = {
                 "on": "vector:both",
                 "use": [
                     {"half_space_trees": {"window": 32, "history": 128, "false_alarm_rate": 0.3}},
-                    "mmd",
-                    "reconstruction",
                 ],
             },
+            {"on": "vector:known", "use": ["mmd", "reconstruction"]},
         ],
-        vectors={"both": ["prediction:score", "feature:amount"]},
+        vectors={"both": ["prediction:score", "feature:amount"], "known": ["prediction:score", "feature:age"]},
     )
 }
 WATCH = watch_of(**BANKS)

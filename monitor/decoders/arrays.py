@@ -1,0 +1,140 @@
+"""Lists of numbers, cut out of JSON before it is scanned: the scanner knows scalars and objects.
+
+A list of as many numbers as some vector has becomes an empty text and blanks, and its numbers go to a column of their
+own. Where the scanner then finds that very text as a vector, by its place, the list is the vector. A message in which a
+list was cut that turns out to be something else goes the slow way, as it does if one of the numbers is hard to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.kernel import kernel
+from monitor.decoders import scan
+from monitor.decoders.scan import BIG, HARD, _number, _space, _text
+from monitor.packed import Packed
+
+__all__ = ["Arrays", "cut"]
+
+Integers = NDArray[np.int64]
+_OPEN, _CLOSE, _COMMA, _QUOTE, _BLANK = (ord(c) for c in '[]," ')
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Lists that were cut out.
+
+    Attributes
+    ----------
+    at, row : int64 array [k]
+        Where each begins in the buffer, ascending, and in which message.
+    first : int64 array [k + 1]
+        Where the numbers of each begin.
+    numbers : float64 array
+    """
+
+    at: Integers
+    row: Integers
+    first: Integers
+    numbers: NDArray[np.float64]
+
+    def found(self, found: scan.Scanned, slot: int, dimension: int) -> tuple[Integers, Integers, Integers]:
+        """Find lists in a slot: messages with one of so many numbers, which list that is, and lists of another size."""
+        rows = np.flatnonzero(found.ok & (found.kinds[slot] == scan.TEXT))
+        places = found.first[slot, rows].astype(np.int64) - 1
+        which = np.minimum(np.searchsorted(self.at, places), max(len(self.at) - 1, 0))
+        cut = self.at[which] == places if len(self.at) else np.zeros(len(rows), dtype=np.bool_)
+        rows, which = rows[cut], which[cut]
+        fits = np.diff(self.first)[which] == dimension
+        return rows[fits], which[fits], which[~fits]
+
+    def refuse(self, found: scan.Scanned, slots: Iterable[tuple[int, int]]) -> None:
+        """Leave messages to the slow way in which a list is not what one of ``slots``, with its dimension, wants."""
+        wanted, wrong = np.zeros(len(self.at), dtype=np.bool_), np.zeros(len(self.at), dtype=np.bool_)
+        for slot, dimension in slots:
+            _, which, misfits = self.found(found, slot, dimension)
+            wanted[which] = True
+            wrong[misfits] = True
+        found.ok[self.row[wrong | ~wanted]] = False
+
+
+def cut(payloads: Packed, dimensions: Collection[int]) -> tuple[Packed, Arrays]:
+    """Cut lists of numbers out of messages.
+
+    Parameters
+    ----------
+    payloads : Packed
+    dimensions : collection of int
+        How many numbers a list must hold to be cut out.
+
+    Examples
+    --------
+    >>> json, arrays = cut(Packed.of([b'{"x": [1, 2.5], "y": [1], "z": "[3, 4]"}']), {2})
+    >>> json[0], arrays.numbers.tolist()
+    (b'{"x": ""      , "y": [1], "z": "[3, 4]"}', [1.0, 2.5])
+    """
+    buffer = np.frombuffer(bytearray(payloads.buffer), dtype=np.uint8)
+    most = int(np.count_nonzero(buffer == _OPEN))
+    at, row, first = (np.zeros(most + 1, dtype=np.int64) for _ in range(3))
+    numbers = np.empty(most + int(np.count_nonzero(buffer == _COMMA)))
+    wanted = np.zeros(max(dimensions) + 1, dtype=np.bool_)
+    wanted[list(dimensions)] = True
+    count = _cut(buffer, payloads.starts, payloads.lengths, wanted, at, row, first, numbers)
+    made = Packed(buffer.tobytes(), payloads.starts, payloads.lengths)
+    return made, Arrays(at[:count], row[:count], first[: count + 1], numbers[: first[count]])
+
+
+@kernel
+def _cut(
+    buffer: Any, starts: Any, lengths: Any, wanted: Any, at: Any, row: Any, first: Any, numbers: Any
+) -> int:  # fmt: skip
+    """Blank lists; return how many."""
+    count = 0
+    filled = 0
+    for i in range(starts.shape[0]):
+        here = starts[i]
+        stop = starts[i] + lengths[i]
+        while here < stop:
+            if buffer[here] == _QUOTE:
+                here, _ = _text(buffer, here + 1)
+                if here < 0:
+                    break
+            elif buffer[here] == _OPEN:
+                end, size = _numbers(buffer, here + 1, wanted.shape[0], filled, numbers)
+                if size > 0 and wanted[size]:
+                    at[count] = here
+                    row[count] = i
+                    count += 1
+                    filled += size
+                    first[count] = filled
+                    buffer[here] = _QUOTE
+                    buffer[here + 1] = _QUOTE
+                    buffer[here + 2 : end] = _BLANK
+                    here = end - 1
+            here += 1
+    return count
+
+
+@kernel
+def _numbers(buffer: Any, at: int, most: int, filled: int, numbers: Any) -> Any:
+    """Read the numbers of a list; return where it ends and how many they are, 0 if it holds anything else."""
+    size = 0
+    while size + 1 < most:
+        at = _space(buffer, at)
+        at, kind, value = _number(buffer, at)
+        if at < 0 or kind in (BIG, HARD):
+            return -1, 0
+        numbers[filled + size] = value
+        size += 1
+        at = _space(buffer, at)
+        if buffer[at] == _CLOSE:
+            return at + 1, size
+        if buffer[at] != _COMMA:
+            return -1, 0
+        at += 1
+    return -1, 0
