@@ -24,6 +24,7 @@ Why = Literal[
     "retried",
     "known",
     "acknowledged",
+    "waiting",
     "held",
     "silenced",
     "inhibited",
@@ -38,6 +39,7 @@ WHYS: dict[Why, str] = {
     "retried": "the receiver has not taken it yet, and is asked again",
     "known": "the receiver need not be told",
     "acknowledged": "somebody has taken on all that fires, and it is not repeated",
+    "waiting": "it is told if nobody takes an alert of the group on in time",
     "held": "it flaps, and is told as firing until it is steady",
     "silenced": "a silence matches the alert",
     "inhibited": "another alert keeps it quiet",
@@ -189,6 +191,7 @@ _QUIET: dict[str, Why] = {
     "known": "known",
     "muted": "muted",
     "silenced": "silenced",
+    "waiting": "waiting",
 }
 
 

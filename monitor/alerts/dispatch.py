@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import xxhash
 
+from monitor.alerts.escalation import why_escalated
 from monitor.alerts.flapping import Flapping, Hold
 from monitor.alerts.index import MatcherIndex
 from monitor.alerts.inhibition import Inhibition
@@ -74,7 +75,7 @@ class Reason(NamedTuple):
     ----------
     told : bool
     why : str
-        ``held``, ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known`` or ``acknowledged``.
+        ``held``, ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known``, ``acknowledged`` or ``waiting``.
     detail : str
     fingerprint : str
         Empty if it is about the whole group.
@@ -100,6 +101,7 @@ class Group:
     alerts: dict[str, Told] = field(default_factory=dict)
     was_flushed: bool = False
     flush: Flush | None = None
+    since: frozenset[tuple[str, int]] = frozenset()
 
     @cached_property
     def digest(self) -> str:
@@ -132,6 +134,8 @@ class Flush:
         Of those that fire, the ones that stand for a condition that is held.
     stand_at : frozenset of (str, int)
         The transitions that those that fire stand at, where the route has `only_changes`.
+    since : frozenset of (str, int)
+        Since when the route's receiver is told of those that fire, where the route has `escalate`.
     held : frozenset of str
         Of those that are over, the ones that stay for their end to be told later.
     reasons : list of Reason
@@ -146,6 +150,7 @@ class Flush:
     resolved: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
     stand_at: frozenset[tuple[str, int]] = frozenset()
+    since: frozenset[tuple[str, int]] = frozenset()
     held: frozenset[str] = frozenset()
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
@@ -194,6 +199,8 @@ class Dispatcher:
         self.root, self.silences, self.sent = root, silences, sent
         self.acknowledged: set[str] = set()
         """Fingerprints of alerts that somebody has taken on: a group in which no others fire is not repeated."""
+        self.taken_on: set[str] = set()
+        """The same, also of those that have changed since: a group in which one of them fires is not escalated."""
         self.flapping = Flapping()
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._known: dict[str, Told] = {}
@@ -270,7 +277,8 @@ class Dispatcher:
             return
         place = flush.group.digest, target.name
         if delivered:
-            known = flush.firing, flush.resolved, self._open_ends(flush, target), flush.flapping, flush.stand_at
+            open_ends = self._open_ends(flush, target)
+            known = flush.firing, flush.resolved, open_ends, flush.flapping, flush.stand_at, flush.since
             self.sent[place] = Sent(now_ms, *known)
         elif may_have_it:
             self.sent[place] = perhaps(self.sent.get(place), flush.firing)
@@ -310,12 +318,17 @@ class Dispatcher:
         if left:
             self._tell(flush, left)
         if flush.over and group.route.options.late_ends:
-            waited_for = set().union(*(self._open_ends(flush, target) for target in self._entries(group)))
+            waited_for = set().union(*(self._open_ends(flush, target) for target in self.entries(group.route)))
             flush.held = frozenset(alert.fingerprint for alert in flush.over if alert.fingerprint in waited_for)
         return flush
 
-    def _entries(self, group: Group) -> Sequence[Target]:
-        return self._targets.get(group.route.options.receiver, ())
+    def entries(self, route: Route) -> Sequence[Target]:
+        """Return those that a route may tell: of its receiver, and of those that it escalates to."""
+        own = self._targets.get(route.options.receiver, ())
+        if not own or not route.options.escalate:
+            return own
+        others = (target for step in route.options.escalate for target in self._targets.get(step.receiver, ()))
+        return list(dict.fromkeys([*own, *others]))
 
     def _held(self, alerts: list[Told], hold: Hold, flush: Flush) -> list[Told]:
         """Of what flaps leave the alert that came first, by condition and severity: it fires until that is steady."""
@@ -364,7 +377,12 @@ class Dispatcher:
             flush.stand_at = frozenset((alert.fingerprint, alert.sequence) for alert in alerts)
         repeats = not flush.firing or not flush.firing <= self.acknowledged
         repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
-        for target in self._entries(flush.group):
+        escalated = self._escalated(flush) if flush.group.route.options.escalate else {}
+        for target in self.entries(flush.group.route):
+            step = escalated.get(target)
+            if step is not None and step[0] != "escalated":
+                flush.reasons.append(Reason(False, *step, target=target.name))
+                continue
             told, detail = why_told(
                 self.sent.get((flush.group.digest, target.name)),
                 flush.firing,
@@ -377,11 +395,39 @@ class Dispatcher:
             why = "sent" if told else "known"
             if not told and not repeats:
                 why, detail = "acknowledged", "nothing is new, and somebody has taken on all that fires"
+            elif told and step is not None:
+                detail = f"escalated: {step[1]}; {detail}"
             flush.reasons.append(Reason(told, why, detail, target=target.name))
             if told:
                 wanted = [alert for alert in alerts if target.send_resolved or alert.fingerprint not in over]
                 flush.targets[target] = self._changed(flush, target, wanted)
                 flush.waiting.add(target)
+
+    def _escalated(self, flush: Flush) -> dict[Target, tuple[str, str]]:
+        """Whether those are told to whom a route escalates: a word, and why."""
+        group, options = flush.group, flush.group.route.options
+        since_ms = self._since_ms(flush)
+        group.since = flush.since = frozenset(since_ms.items())
+        found: dict[Target, tuple[str, str]] = {}
+        for step in options.escalate:
+            for target in self._targets.get(step.receiver, ()):
+                last = self.sent.get((group.digest, target.name))
+                was_told = last is not None and not last.believed.isdisjoint(flush.firing | flush.resolved)
+                said = why_escalated(step, since_ms, self.taken_on, flush.at_ms, was_told=was_told)
+                if target not in self._targets.get(options.receiver, ()):
+                    found.setdefault(target, said)
+        return found
+
+    def _since_ms(self, flush: Flush) -> dict[str, int]:
+        """Since which look the route's receiver is told of what fires, whether it took it or not."""
+        before = dict(flush.group.since)
+        found = {name: before.get(name, flush.at_ms) for name in flush.firing}
+        for target in self.entries(flush.group.route):
+            last = self.sent.get((flush.group.digest, target.name))
+            for name, since_ms in () if last is None else last.since:
+                if name in found:
+                    found[name] = min(found[name], since_ms)
+        return found
 
     def _changed(self, flush: Flush, target: Target, alerts: list[Told]) -> tuple[Told, ...]:
         """What a receiver does not know as it is, if that is all that it wants; everything, if that is nothing."""

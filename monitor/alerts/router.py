@@ -55,7 +55,8 @@ TOLD = "told"
 FLAPPING = "flapping"
 ROUTE = "route"
 SETS = ("firing", "resolved", "open_ends", "flapping")
-"""What is kept of a notification: sets of fingerprints."""
+PAIRS = ("stood_at", "since")
+"""What is kept of a notification: sets of fingerprints, and fingerprints with a number."""
 
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
@@ -349,10 +350,10 @@ class Router:
             for silence in self._silences.all():
                 self._dispatcher.silences.put(silence)
             taken = self._acknowledgements.all()
+            rows = {name: alert.row for name, alert in self._alerts.items() if alert.row["alert_id"] in taken}
+            self._dispatcher.taken_on = set(rows)
             self._dispatcher.acknowledged = {
-                fingerprint
-                for fingerprint, alert in self._alerts.items()
-                if (by := taken.get(alert.row["alert_id"])) is not None and by.holds(alert.row["sequence"])
+                name for name, row in rows.items() if taken[row["alert_id"]].holds(row["sequence"])
             }
 
     # -- telling -----------------------------------------------------------------------------------------------
@@ -365,9 +366,8 @@ class Router:
             places = sorted({self._place(told.fingerprint) for told in alerts})
             self._jobs.append(_Job(flush, target, alerts, places))
             self._note_that_it_may_know(flush, target)
-        for fingerprint, target, why, detail in kept_quiet(
-            flush, self._senders.targets.get(route.options.receiver, ())
-        ):
+        assert self._dispatcher is not None
+        for fingerprint, target, why, detail in kept_quiet(flush, self._dispatcher.entries(route)):
             self._decide(flush, target, self._place(fingerprint), why, detail)
 
     def _firing(self) -> list[tuple[dict[str, str], str]]:
@@ -476,7 +476,7 @@ class Router:
         position = max(now_ms, self._kept[place][0] + 1 if place in self._kept else 0)
         self._kept[place] = position, sent.believed
         group, target = place
-        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, "stood_at")}
+        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, *PAIRS)}
         state = encode_state({"group": group, "target": target, "at_ms": sent.at_ms, **alerts})
         name = f"{target}/{group}"
         row = {"stage": TOLD, "name": name, "partition": 0, "position": position, "config": "", "state": state}
@@ -489,9 +489,9 @@ class Router:
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
             told = {name: frozenset(state.get(name, ())) for name in SETS}
-            stood_at = frozenset((name, sequence) for name, sequence in state.get("stood_at", ()))
+            stood_at, since = (frozenset((one, number) for one, number in state.get(name, ())) for name in PAIRS)
             place = state["group"], state["target"]
-            found[place] = Sent(state.get("at_ms", row["position"]), **told, stood_at=stood_at)
+            found[place] = Sent(state.get("at_ms", row["position"]), **told, stood_at=stood_at, since=since)
             self._kept[place] = row["position"], found[place].believed
         return found
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from monitor.alerts.escalation import Step
 from monitor.alerts.flapping import Hold
 from monitor.alerts.index import MatcherIndex
 from monitor.alerts.intervals import Interval, any_holds
@@ -37,6 +38,8 @@ class RouteOptions:
         Leeway's own: from when, and for how long, alerts that flap are held.
     only_changes : bool
         Leeway's own: whether alerts are left out that are as the receiver knows them.
+    escalate : tuple of Step
+        Leeway's own: who is told besides if nobody takes an alert on.
     """
 
     receiver: str = ""
@@ -47,6 +50,7 @@ class RouteOptions:
     late_ends: bool = False
     hold: Hold | None = None
     only_changes: bool = False
+    escalate: tuple[Step, ...] = ()
 
     def group_of(self, labels: Labels) -> dict[str, str]:
         """Return the labels by which an alert is grouped."""

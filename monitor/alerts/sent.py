@@ -25,6 +25,8 @@ class Sent:
         Those of `firing` of which it was said that they flap.
     stood_at : frozenset of (str, int)
         The transitions that the alerts stood at. None where the route has no `only_changes`.
+    since : frozenset of (str, int)
+        Since when the route's receiver is told of those of `firing`. None where the route has no `escalate`.
     """
 
     at_ms: int
@@ -33,6 +35,7 @@ class Sent:
     open_ends: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
     stood_at: frozenset[tuple[str, int]] = frozenset()
+    since: frozenset[tuple[str, int]] = frozenset()
 
     def knows(self, alert: Told, now_ms: int) -> bool:
         """Whether the receiver knows an alert as it is."""

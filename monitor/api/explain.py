@@ -39,6 +39,7 @@ Why = Literal[
     "retried",
     "known",
     "acknowledged",
+    "waiting",
     "held",
     "silenced",
     "inhibited",
@@ -129,7 +130,9 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
         entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
     for route in root.matching(alert["labels"]):
         # A receiver without an entry tells nobody, which is how people leave alerts out.
-        for name in entries.get(route.options.receiver) or [route.options.receiver]:
+        own = entries.get(route.options.receiver, [])
+        escalated = [name for step in route.options.escalate for name in entries.get(step.receiver, ())]
+        for name in dict.fromkeys([*own, *escalated]) if own else [route.options.receiver]:
             yield name, route.id
 
 

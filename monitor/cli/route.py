@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "would_be_told"]
 
+HEAD = ("receiver", "told", "grouped by", "waits", "looks every", "repeats after")
+
 
 @click.group("route")
 def command() -> None:
@@ -87,6 +89,7 @@ def _row(route: Route, labels: dict[str, str], muted: str) -> dict[str, Any]:
         "group_wait_ms": options.group_wait_ms,
         "group_interval_ms": options.group_interval_ms,
         "repeat_interval_ms": options.repeat_interval_ms,
+        "escalates_to": [{"receiver": step.receiver, "after_ms": step.after_ms} for step in options.escalate],
         "told": not muted,
         "muted": muted,
     }
@@ -108,19 +111,28 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _steps(row: dict[str, Any]) -> str:
+    from monitor.config.values import format_duration
+
+    found = (f"{step['receiver']} after {format_duration(step['after_ms'])}" for step in row["escalates_to"])
+    return ", ".join(found)
+
+
 def _show(rows: list[dict[str, Any]]) -> None:
     from monitor.alerts.routes import labels_text
     from monitor.config.values import format_duration
 
+    steps = any(row["escalates_to"] for row in rows)
     times = ("group_wait_ms", "group_interval_ms", "repeat_interval_ms")
     as_table(
-        ("receiver", "told", "grouped by", "waits", "looks every", "repeats after", "route"),
+        (*HEAD, "escalates to", "route") if steps else (*HEAD, "route"),
         (
             (
                 row["receiver"],
                 f"no: {row['muted']}" if row["muted"] else "yes",
                 labels_text(row["group_labels"]),
                 *(format_duration(row[name]) for name in times),
+                *([_steps(row)] if steps else []),
                 row["route"],
             )
             for row in rows

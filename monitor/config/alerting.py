@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.alerts.escalation import Step
 from monitor.alerts.flapping import Hold
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, parse_matchers
@@ -37,6 +39,7 @@ __all__ = [
     "InhibitRule",
     "LeewayOptions",
     "RouteSpec",
+    "StepSpec",
     "WebhookConfig",
     "is_alertmanagers",
     "matchers",
@@ -162,6 +165,13 @@ class HoldSpec(Strict):
         return Hold(self.changes, self.within, self.until_steady)
 
 
+class StepSpec(Strict):
+    """Whom else to tell if nobody takes an alert on."""
+
+    after: _Duration = Field(description="so long after the route's receiver was first told of it")
+    receiver: str = Field(description="of `receivers`, or of `spec.receivers`")
+
+
 class LeewayOptions(Strict):
     """What a route may say beyond Alertmanager's configuration; what it does not say it has from its parent."""
 
@@ -177,6 +187,18 @@ class LeewayOptions(Strict):
         default=None, description="leave out of notifications what the receiver knows as it is; they count it"
     )
 
+    escalate: list[StepSpec] | None = Field(
+        default=None, description="who is told besides if nobody takes an alert on; `[]`: nobody"
+    )
+
+    @field_validator("escalate")
+    @classmethod
+    def _grows(cls, value: list[StepSpec] | None) -> list[StepSpec] | None:
+        waits = [0, *(step.after for step in value or ())]
+        if any(later <= before for before, later in pairwise(waits)):
+            raise ValueError("each step comes later than the one before, and the first after more than 0s")
+        return value
+
     def build(self) -> dict[str, Any]:
         """Return what is said, as :class:`~monitor.alerts.routes.RouteOptions` has it."""
         given = {"late_ends": self.late_ends, "only_changes": self.only_changes}
@@ -184,6 +206,8 @@ class LeewayOptions(Strict):
         if self.hold is not None:
             hold = HoldSpec() if self.hold is True else self.hold
             found["hold"] = hold.build() if isinstance(hold, HoldSpec) else None
+        if self.escalate is not None:
+            found["escalate"] = tuple(Step(step.after, step.receiver) for step in self.escalate)
         return found
 
 
@@ -414,6 +438,9 @@ def _wrong_names(
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if route.receiver and route.receiver not in receivers:
         yield (*path, "receiver"), f"no receiver is named {route.receiver!r}"
+    for place, step in enumerate(route.leeway.escalate or ()):
+        if step.receiver not in receivers:
+            yield (*path, "leeway", "escalate", place, "receiver"), f"no receiver is named {step.receiver!r}"
     for key in ("mute_time_intervals", "active_time_intervals"):
         for place, name in enumerate(getattr(route, key)):
             if name not in intervals:

@@ -71,6 +71,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
     ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),
     ("spec.alerting.route.leeway.hold, and that of its routes[]", alerting.HoldSpec),
+    ("spec.alerting.route.leeway.escalate[], and that of its routes[]", alerting.StepSpec),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
     ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
     ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),
@@ -119,6 +120,7 @@ DURATIONS = frozenset(
         "group_interval",
         "repeat_interval",
         "within",
+        "after",
         "until_steady",
     ]
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from monitor.config import Service
-from tests.api.test_alertmanager import world
+from tests.api.test_alertmanager import ALERTING, world
 from tests.api.world import Client, World, step
 
 ROUTE = '{}/{severity="critical"}/0'
@@ -46,6 +46,12 @@ def test_a_receiver_of_which_nothing_was_decided_has_a_reason_too() -> None:
     [pager, _, log] = explained(shown, "c")["receivers"]
     assert pager["detail"] == "it was not looked at yet, or is being sent for the first time"
     assert log["receiver"] == "log/0"
+
+
+def test_those_that_a_route_escalates_to_are_shown_too() -> None:
+    steps = {"escalate": [{"after": "15m", "receiver": "log"}]}
+    shown = world({**ALERTING, "route": {**ALERTING["route"], "leeway": steps}})
+    assert [row["receiver"] for row in explained(shown, "v")["receivers"]] == ["pager/0", "pager/1", "log/0"]
 
 
 def test_what_was_decided_under_another_configuration_is_still_shown() -> None:

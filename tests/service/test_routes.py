@@ -103,6 +103,9 @@ def test_the_routes_of_a_service_s_file_are_tested_too(tmp_path: Path, leeway: C
     answer = leeway("route", "test", file, "severity=critical", "topic=orders", "--json")
     assert [row["receiver"] for row in answer.lines] == ["pager", "orders"]
     document = json.loads(file.read_text())
+    document["spec"]["alerting"]["route"]["leeway"] = {"escalate": [{"after": "15m", "receiver": "pager"}]}
+    file.write_text(json.dumps(document))
+    assert "pager after 15m" in leeway("route", "test", file, "severity=critical").out
     del document["spec"]["alerting"]
     file.write_text(json.dumps(document))
     assert "every receiver is told everything" in leeway("route", "test", file, "a=b").err
