@@ -24,7 +24,8 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     (None, 2592000000)
     """
     results = configuration.service.spec.store.keep.model_dump()
-    results["notifications"] = results["decisions"] = results["acknowledgements"] = results["alerts"]
+    for table in ("notifications", "decisions", "acknowledgements", "deployments"):
+        results[table] = results["alerts"]
     # What drifted is asked for beside how many windows there were, which days tell for longest.
     results["drifts_1h"] = results["scores_1d"]
     found = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}

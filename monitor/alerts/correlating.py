@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.alerts.deployments import read_deployments
 from monitor.alerts.incidents import Change, Firing
 from monitor.config import Model
 from sinks.store.contract import Query, Store
@@ -75,7 +76,8 @@ def read_changes(store: Store) -> list[Change]:
     ------
     StoreError
     """
-    return list(_new_versions(rows_of(store.read(Query("versions")))))
+    announced = [deployment.change for deployment in read_deployments(store)]
+    return [*announced, *_new_versions(rows_of(store.read(Query("versions"))))]
 
 
 def _new_versions(rows: Iterable[Row]) -> Iterable[Change]:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
     "alerts": ("monitor.cli.alerts", "List alerts, and explain who was told."),
     "incidents": ("monitor.cli.incidents", "List alerts that have one cause, and what it may be."),
+    "deployments": ("monitor.cli.deployments", "Say what was changed, for incidents to name it, and list it."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
     "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
     "subscribe": ("monitor.cli.subscribe", "Be told about alerts that matchers match."),

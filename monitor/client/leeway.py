@@ -264,6 +264,17 @@ class Leeway:
         """
         return self._ask.document(f"/v1/incidents/{quote(incident_id, safe='')}", {}, holds="alerts")
 
+    def deployments(
+        self,
+        *,
+        model: str | None = None,
+        from_: Time | None = None,
+        to: Time | None = None,
+        limit: int | None = None,
+    ) -> Answer:
+        """What was announced to have been changed; the latest first."""
+        return self._list("/v1/deployments", {"model": model, **_span(from_, to)}, limit)
+
     def dead_letters(
         self,
         *,

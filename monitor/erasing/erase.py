@@ -55,6 +55,7 @@ LOOKED_THROUGH = (
 CANNOT_HOLD: dict[str, str] = {
     "acknowledgements": "who has taken an alert on, and what they wrote",
     "decisions": "routes, receivers, what receivers answered, and why somebody was not told",
+    "deployments": "what people wrote about what they changed",
     "epochs": "offsets, times, and hashes of configurations",
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",

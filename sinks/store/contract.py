@@ -173,6 +173,14 @@ TABLES: dict[str, Table] = {
             "topic partition model from_offset",
             newest_by="number",
         ),
+        # What was announced to have been changed; labels are JSON.
+        _table(
+            "deployments",
+            "id:str updated_ms:int at_ms:int name:str version:str models:strs topics:strs labels:str link:str "
+            "created_by:str",
+            "id",
+            newest_by="updated_ms",
+        ),
         # When events of each version of a model were first seen: the start of the first pane that has one.
         _table("versions", "model:str version:str first_ms:int", "model version"),
         # Messages that were gone before they were read, and the stretch of event time that may lack them.

@@ -31,6 +31,7 @@ TIMES: dict[str, str] = {
     "notifications": "at_ms",
     "decisions": "at_ms",
     "acknowledgements": "updated_ms",
+    "deployments": "at_ms",
     "dead_letters": "record_ms",
     "events": "event_ms",
     "predictions": "event_ms",

@@ -44,6 +44,7 @@ SAMPLES = [
     "/v1/incidents/{incident_id}",
     "/v1/subscriptions",
     "/v1/subscriptions/{subscription}",
+    "/v1/deployments",
     "/v1/dead-letters",
     "/v1/erasures",
     "/api/v2/status",
@@ -74,6 +75,7 @@ def client() -> Client:
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
     made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never told"}
     world.add("decisions", [made])
+    world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])

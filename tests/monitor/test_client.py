@@ -48,6 +48,7 @@ def fill(world: World) -> World:
     world.add("scores", [score(end, effect=end / 10, statistic=end / 10) for end in range(1, 13)])
     world.add("scores", [score(12, detector="ks", status="drift", effect=9.0)])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("b", 0, "firing", 3_000), step("b", 1, "resolved", 4_000)])
+    world.add("deployments", [{"id": "b7", "at_ms": 7, "name": "new", "models": ["fraud"], "labels": '{"a":"b"}'}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
     world.add("dead_letters", [{"topic": "t", "action": "kept", "payload": b"{}"}])
     for start_ms in (0, 10_000):
@@ -81,6 +82,7 @@ QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "findings": lambda leeway: leeway.findings("fraud"),
     "alerts": lambda leeway: leeway.alerts(state="firing"),
     "log": lambda leeway: leeway.alerts(transitions=True),
+    "deployments": lambda leeway: leeway.deployments(model="fraud"),
     "incidents": lambda leeway: leeway.incidents(state="firing"),
     "summary": lambda leeway: leeway.alert_summary(model="fraud"),
     "letters": lambda leeway: leeway.dead_letters(topic="t"),
@@ -105,6 +107,7 @@ def test_every_question_is_asked() -> None:
         "alerts",
         "alert_summary",
         "explain",
+        "deployments",
         "incident",
         "incidents",
         "subscriptions",
