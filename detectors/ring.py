@@ -6,6 +6,8 @@ filled has lost its oldest bits, which is why a ring has one number more than ar
 
 from __future__ import annotations
 
+import numpy as np
+
 from detectors.contract import FloatArray
 from detectors.kernel import inlined
 
@@ -39,11 +41,11 @@ def push(memory: FloatArray, row: int, last: int, x: float) -> int:
     [1, 0, 1]
     """
     last = last + 1 if last + 1 < memory.shape[1] * _BITS else 0
-    word, bit = last // _BITS, last % _BITS
-    if bit == 0:
-        memory[row, word] = x
-    else:
-        memory[row, word] += x * (1 << bit)
+    # Without signs: neither division has to look after numbers below zero, and no place is counted from the end.
+    place, bits = np.uint64(last), np.uint64(_BITS)
+    at_row, word, bit = np.uint64(row), place // bits, place % bits
+    weight = float(1 << int(bit))
+    memory[at_row, word] = x * weight + (memory[at_row, word] if bit > 0 else 0.0)
     return last
 
 

@@ -135,7 +135,8 @@ class States:
         """Raise ValueError or IndexError unless `rows` [n] names a series for each of n observations."""
         if len(rows) != observations:
             raise ValueError(f"series and x differ in length: {len(rows)} and {observations}")
-        if len(rows) and (rows.min() < 0 or rows.max() >= self._series):
+        # As numbers without a sign those below zero are the largest: one pass finds both.
+        if len(rows) and rows.view(np.uint64).max() >= self._series:
             wrong = rows[(rows < 0) | (rows >= len(self))][0]
             raise IndexError(f"series {wrong} is not in a bank of {len(self)}")
 

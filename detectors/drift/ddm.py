@@ -56,7 +56,7 @@ def update(
     warning = min(params[2], drift)
     look_up, look_down = params[4] != 1, params[4] != 0
     for i in range(x.size):
-        s = state[series[i]]
+        s = state[np.uint64(series[i])]
         if x[i] * (1.0 - x[i]) != 0.0:
             score[i] = 0.0
             flag[i] = OK

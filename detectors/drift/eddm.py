@@ -32,18 +32,17 @@ _MAXIMA = ("after_warm_up", "from_start")
 
 
 @kernel
-def learn(count: float, mean: float, squares: float, distance: float) -> tuple[float, float, float]:
-    """Absorb the `count`-th distance: return mean and sum of squared deviations (Welford 1962), and mean plus 2 sd."""
-    others = max(count - 1.0, 1.0)
-    reciprocal = 1.0 / (count * others)  # one division instead of two
-    deviation = distance - mean
-    mean += deviation * (others * reciprocal)
-    squares += deviation * (distance - mean)
-    return mean, squares, mean + 2.0 * math.sqrt(squares * (count * reciprocal))
+def extent_of(count: float, n: float, squares: float) -> float:
+    """Return mean plus two standard deviations of `count` distances whose sum is `n`, and whose squares' is `squares`.
+
+    Both sums are whole numbers, and exact up to 2**53: equal distances have no standard deviation at all.
+    """
+    spread = max(0.0, count * squares - n * n)
+    return n / count + 2.0 * math.sqrt(spread / (count * max(count - 1.0, 1.0)))
 
 
 @kernel
-def update(
+def update(  # noqa: PLR0915 -- both directions in one loop, which is what makes it fast
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -54,51 +53,61 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    What bounds the time is to guess whether the next is an error, and the long way from its distance to the root.
+    What bounds the time is to guess whether the next is an error, and the long way from its distance to the root. What
+    was said last stands in the row, so that an observation that teaches nothing costs hardly anything.
     """
     warm_up, drift = params[0], 1.0 - params[2]
     warning = min(1.0 - params[1], drift)
     look_up, look_down, at_once = params[3] != 1, params[3] != 0, params[4] == 1
     for i in range(x.size):
-        s = state[series[i]]
-        if x[i] * (1.0 - x[i]) != 0.0:
+        s = state[np.uint64(series[i])]
+        if x[i] != 0.0 and x[i] != 1.0:
             score[i] = 0.0
             flag[i] = OK
             s["skipped"] += 1
             continue
         if s["drifted"] == 1:
             s["drifted"], s["n"], s["errors"], s["last_error"], s["last_correct"] = 0, 0.0, 0.0, 0.0, 0.0
-            s["up_mean"], s["up_squares"], s["up_most"], s["up"] = 0.0, 0.0, 0.0, 0.0
-            s["down_mean"], s["down_squares"], s["down_most"], s["down"] = 0.0, 0.0, 0.0, 0.0
-        n, errors = s["n"] + 1.0, s["errors"] + x[i]
-        s["n"], s["errors"] = n, errors
+            s["up_squares"], s["up_most"], s["up"] = 0.0, 0.0, 0.0
+            s["down_squares"], s["down_most"], s["down"] = 0.0, 0.0, 0.0
+            s["score"], s["flag"] = 0.0, OK
+        n = s["n"] + 1.0
+        s["n"] = n
         if x[i] == 1.0:
+            errors = s["errors"] + 1.0
+            s["errors"] = errors
             if look_up:
-                mean, squares, extent = learn(errors, s["up_mean"], s["up_squares"], n - s["last_error"])
-                s["up_mean"], s["up_squares"] = mean, squares
+                distance = n - s["last_error"]
+                s["last_error"] = n
+                s["up_squares"] += distance * distance
+                extent = extent_of(errors, n, s["up_squares"])
                 most = max(extent, s["up_most"])
                 if (n if at_once else errors) > warm_up:
                     s["up_most"] = most
                 if errors > warm_up:
-                    s["up"] = 1.0 - extent / most
-            s["last_error"] = n
-        else:
-            if look_down:
-                correct = n - errors
-                mean, squares, extent = learn(correct, s["down_mean"], s["down_squares"], n - s["last_correct"])
-                s["down_mean"], s["down_squares"] = mean, squares
-                most = max(extent, s["down_most"])
-                if (n if at_once else correct) > warm_up:
-                    s["down_most"] = most
-                if correct > warm_up:
-                    s["down"] = 1.0 - extent / most
+                    up, down = 1.0 - extent / most, s["down"]
+                    s["up"] = up
+                    shrunk = max(up, down)
+                    s["score"] = up if up >= down else -down
+                    # No branches: which series is in a warning zone cannot be guessed.
+                    s["flag"], s["drifted"] = int(shrunk > warning) + int(shrunk > drift), int(shrunk > drift)
+        elif look_down:
+            correct = n - s["errors"]
+            distance = n - s["last_correct"]
             s["last_correct"] = n
-        up, down = s["up"], s["down"]
-        shrunk = max(up, down)
-        score[i] = up if up >= down else -down
-        # No branches: which series is in a warning zone cannot be guessed.
-        s["drifted"] = int(shrunk > drift)
-        flag[i] = int(shrunk > warning) + int(shrunk > drift)
+            s["down_squares"] += distance * distance
+            extent = extent_of(correct, n, s["down_squares"])
+            most = max(extent, s["down_most"])
+            if (n if at_once else correct) > warm_up:
+                s["down_most"] = most
+            if correct > warm_up:
+                up, down = s["up"], 1.0 - extent / most
+                s["down"] = down
+                shrunk = max(up, down)
+                s["score"] = up if up >= down else -down
+                s["flag"], s["drifted"] = int(shrunk > warning) + int(shrunk > drift), int(shrunk > drift)
+        score[i] = s["score"]
+        flag[i] = s["flag"]
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -147,14 +156,14 @@ EDDM = Detector(
         ("errors", "<f8"),
         ("last_error", "<f8"),
         ("last_correct", "<f8"),
-        ("up_mean", "<f8"),
         ("up_squares", "<f8"),
         ("up_most", "<f8"),
         ("up", "<f8"),
-        ("down_mean", "<f8"),
         ("down_squares", "<f8"),
         ("down_most", "<f8"),
         ("down", "<f8"),
+        ("score", "<f8"),
+        ("flag", "<i8"),
     ],
     update=update,
     min_samples=_min_samples,

@@ -25,25 +25,24 @@ from detectors.ring import at, push, width
 
 __all__ = ["RDDM"]
 
+NEVER = 1e300  # more observations than there will be
 _DIRECTIONS = ("up", "down", "both")
 _AFTER_DRIFT = ("forget", "keep")
 
 
 @kernel
-def in_zone(level: int, since: float, n: float, max_warnings: float) -> tuple[int, float]:
-    """Return the flag, a drift if it was a warning for too long, and the observation at which the warning began."""
-    if level == OK:
-        return OK, 0.0
-    if level == WARNING and since > 0.0 and n >= since + max_warnings:
-        return DRIFT, n
-    return level, (since if since > 0.0 else n)
+def in_zone(level: int, until: float, n: float, max_warnings: float) -> tuple[int, float]:
+    """Return the flag, a drift if it was a warning for too long, and when it would be: never, out of the zone."""
+    if level == WARNING and n >= until:
+        return DRIFT, n + max_warnings
+    return level, min(until, n + max_warnings) if level > OK else NEVER
 
 
 @inlined
 def restart(s: Any, memory: FloatArray, row: int, count: int, settings: tuple[float, float, float, float]) -> None:
     """Start anew with the `count` newest observations."""
     warm_up, min_errors, warning, drift = settings
-    s["drifted"], s["up_since"], s["down_since"] = 0, 0.0, 0.0
+    s["drifted"], s["up_until"], s["down_until"] = 0, NEVER, NEVER
     s["up_low"], s["down_low"], s["up_tried"], s["down_tried"] = HIGHEST, HIGHEST, 0.0, 0.0
     s["up_before"], s["up_errors_before"], s["down_before"], s["down_errors_before"] = 0.0, 0.0, 0.0, 0.0
     n, errors = 0.0, 0.0
@@ -95,10 +94,10 @@ def update(
     look_up, look_down, keep = params[7] != 1, params[7] != 0, params[8] == 1
     for i in range(x.size):
         row = series[i]
-        s = state[row]
-        score[i] = 0.0
-        flag[i] = OK
+        s = state[np.uint64(row)]
         if x[i] * (1.0 - x[i]) != 0.0:
+            score[i] = 0.0
+            flag[i] = OK
             s["skipped"] += 1
             continue
         if s["drifted"] == 1 or s["n"] == 0.0:
@@ -109,7 +108,6 @@ def update(
         s["last"], s["n"], s["errors"] = last, n, errors
         up, down, rise, fall = 0.0, 0.0, OK, OK
         up_n, up_errors = n - s["up_before"], errors - s["up_errors_before"]
-        down_n, down_errors = n - s["down_before"], errors - s["down_errors_before"]
         wrong, right, sd = rates(up_n, up_errors)
         if look_up and up_n >= warm_up and up_errors >= min_errors:
             high = wrong + sd
@@ -117,28 +115,30 @@ def update(
                 s["up_low"], s["up_warning"], s["up_drift"] = high, wrong + warning * sd, wrong + drift * sd
             up = high - s["up_low"]
             rise = int(high > s["up_warning"]) + int(high > s["up_drift"])
-            rise, s["up_since"] = in_zone(rise, s["up_since"], n, max_warnings)
+            rise, s["up_until"] = in_zone(rise, s["up_until"], n, max_warnings)
             if rise == OK and up_n >= max_concept and n >= s["up_tried"]:
                 forget(s, memory, row, size, min_errors, True)
-        if look_down and down_n >= warm_up and down_n - down_errors >= min_errors:
+        if look_down:
+            down_n, down_errors = n - s["down_before"], errors - s["down_errors_before"]
             if down_n != up_n:
                 wrong, right, sd = rates(down_n, down_errors)
-            high = right + sd
-            if high <= s["down_low"]:
-                s["down_low"], s["down_warning"], s["down_drift"] = high, right + warning * sd, right + drift * sd
-            down = high - s["down_low"]
-            fall = int(high > s["down_warning"]) + int(high > s["down_drift"])
-            fall, s["down_since"] = in_zone(fall, s["down_since"], n, max_warnings)
-            if fall == OK and down_n >= max_concept and n >= s["down_tried"]:
-                forget(s, memory, row, size, min_errors, False)
-            # Where only one of them is a warning or a drift, the score is that one's.
-            up = up if rise >= fall else -1.0
-            down = down if fall >= rise else -1.0
+            if down_n >= warm_up and down_n - down_errors >= min_errors:
+                high = right + sd
+                if high <= s["down_low"]:
+                    s["down_low"], s["down_warning"], s["down_drift"] = high, right + warning * sd, right + drift * sd
+                down = high - s["down_low"]
+                fall = int(high > s["down_warning"]) + int(high > s["down_drift"])
+                fall, s["down_until"] = in_zone(fall, s["down_until"], n, max_warnings)
+                if fall == OK and down_n >= max_concept and n >= s["down_tried"]:
+                    forget(s, memory, row, size, min_errors, False)
+                # Where only one of them is a warning or a drift, the score is that one's.
+                up = up if rise >= fall else -1.0
+                down = down if fall >= rise else -1.0
         score[i] = up if up >= down else -down
         flag[i] = max(rise, fall)
         if max(rise, fall) == DRIFT:
             s["drifted"] = 1
-            s["again"] = n + 1.0 - (s["up_since"] if rise == DRIFT else s["down_since"])
+            s["again"] = n + 1.0 + max_warnings - (s["up_until"] if rise == DRIFT else s["down_until"])
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:
@@ -202,14 +202,14 @@ RDDM = Detector(
         ("up_low", "<f8"),
         ("up_warning", "<f8"),
         ("up_drift", "<f8"),
-        ("up_since", "<f8"),
+        ("up_until", "<f8"),
         ("up_tried", "<f8"),
         ("down_before", "<f8"),
         ("down_errors_before", "<f8"),
         ("down_low", "<f8"),
         ("down_warning", "<f8"),
         ("down_drift", "<f8"),
-        ("down_since", "<f8"),
+        ("down_until", "<f8"),
         ("down_tried", "<f8"),
     ],
     update=update,

@@ -48,7 +48,7 @@ def test_cycles_are_looked_for_less_often_and_found_all_the_same() -> None:
         collect_rarely()
         gone = weakref.ref(Knot())
         # Objects that may be part of a cycle count; these stay, for what goes at once does not.
-        counted: list[list[object]] = [[] for _ in range(gc.get_threshold()[0] + 1)]
+        counted: list[list[object]] = [[] for _ in range(2 * gc.get_threshold()[0])]
         assert counted
         assert gone() is None
         assert gc.get_threshold()[0] > 700

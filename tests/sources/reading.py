@@ -27,9 +27,13 @@ def nowhere(_topic: str, _partition: int) -> int | None:
 
 def produce(kafka: Cluster, topic: str, values: Sequence[bytes | None], partition: int = 0, **options: Any) -> None:
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=20, **options)
-    for number, value in enumerate(values):
+    sent = [
         producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=1_000 + number)
+        for number, value in enumerate(values)
+    ]
     producer.flush()
+    for message in sent:
+        message.get(PATIENCE_S)  # flush says nothing of what the broker did not take
     producer.close()
 
 
