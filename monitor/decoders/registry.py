@@ -19,6 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from monitor.config.registry import RegistryTls, SchemaRegistry
 from monitor.errors import InputError, SourceError
+from sinks.redaction import Redaction, basic
 
 __all__ = ["Registered", "Registry"]
 
@@ -79,6 +80,7 @@ class Registry:
             timeout=spec.timeout / 1000,
             verify=_trust(spec.tls),
         )
+        self._hide = Redaction([password, token, basic(spec.user, password)])
         self._known: dict[tuple[int, str], Registered] = {}
         self._lock = threading.Lock()
 
@@ -161,7 +163,7 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND and body.get("error_code") in _NO_SUCH:
             raise _Nothing
         if answer.status_code != httpx.codes.OK:
-            raise _Trouble(f"HTTP {answer.status_code} {body.get('message', '')}".rstrip())
+            raise _Trouble(f"HTTP {answer.status_code} {self._hide(str(body.get('message', '')))}".rstrip())
         if not isinstance(body.get("schema"), str) or not all(map(_is_reference, body.get("references") or ())):
             raise _Trouble("an answer that is no schema")
         return body

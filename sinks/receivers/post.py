@@ -18,13 +18,16 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
+from sinks.redaction import Redaction, basic
 
 __all__ = ["Post", "private", "retry_after_s"]
 
 EXCERPT_BYTES = 1024
 
-# httpx writes the address of every request at INFO, and addresses of webhooks are often secrets themselves.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# httpx writes the address of every request at INFO, and addresses of webhooks are often secrets themselves; httpcore
+# writes the headers of answers at DEBUG, which may repeat them.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Post:
@@ -60,9 +63,8 @@ class Post:
         self._where = f"{address.scheme}://{address.netloc.decode()}"
         self._allow_private = allow_private
         credentials = (address.username, address.password) if address.userinfo else None
-        known = {*(headers or {}).values(), address.username, address.password, address.raw_path.decode(), *secrets}
-        # Longest first: a secret may hold another.
-        self._secrets = sorted(known - {"", "/"}, key=len, reverse=True)
+        named = (address.username, address.password, basic(address.username, address.password))
+        self._hide = Redaction([*(headers or {}).values(), *named, address.raw_path.decode(), *secrets])
         self._client = httpx.Client(
             headers={"User-Agent": "Leeway", "Content-Type": "application/json"} | dict(headers or {}),
             auth=credentials,
@@ -151,9 +153,7 @@ class Post:
             start = _start(response)
         except (httpx.TransportError, httpx.DecodingError) as error:
             return f" (no text: {type(error).__name__})"
-        text = " ".join(start.decode(errors="replace").split())
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self._hide(" ".join(start.decode(errors="replace").split()))
         return f": {text[:200]}" if text else ""
 
 
