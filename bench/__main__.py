@@ -24,6 +24,7 @@ BENCHES = (
     "scorers",
     "sketches",
     "distances",
+    "vectors",
     "store",
     "history",
     "backtest",

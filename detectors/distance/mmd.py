@@ -15,8 +15,9 @@ from detectors.sketch.vector import VectorSummary
 
 Floats = npt.NDArray[np.float64]
 
-# That of the energy distance, of which the effect is the counterpart.
-default_min_effect = 0.1
+# Half of the energy distance's, of which the effect is the counterpart: what one of many coordinates does counts less
+# than if it stood alone.
+default_min_effect = 0.05
 
 
 def distance(layout: FourierLayout, reference: Sequence[VectorSummary], current: Sequence[VectorSummary]) -> Comparison:

@@ -31,6 +31,15 @@ FEATURE_BITS = 24
 FREQUENCIES = 256
 """Random frequencies unless somebody says otherwise."""
 
+AT_ONCE = 8
+"""Vectors whose phases are worked out together."""
+
+# Quarters of a turn in each unit, and a quarter of a turn in three parts: the first two have so few bits that a million
+# of them have no more than a double holds.
+PER_QUARTER = float.fromhex("0x1.45f306dc9c883p-1")
+QUARTER_1, QUARTER_2 = float.fromhex("0x1.921fb544p+0"), float.fromhex("0x1.0b4611a6p-34")
+QUARTER_3 = float.fromhex("0x1.3198a2e037073p-69")
+
 SAMPLE = 500
 """Vectors from which a bandwidth is taken."""
 
@@ -96,10 +105,14 @@ class FourierLayout:
         drawn = [normal.inv_cdf(((word >> 11) + 0.5) / (1 << 53)) for word in bits.tolist()]
         return np.array(drawn).reshape(self.frequencies, self.dimension)
 
+    @cached_property
+    def _columns(self) -> Floats:
+        return np.ascontiguousarray(self.matrix.T)
+
     def add(self, rows: Integers, x: Floats, counts: Integers, sums: Integers) -> None:
         """See `detectors.sketch.vector.VectorLayout`."""
         location, scale = scaling(self.dimension, self.location, self.scale)
-        _add(rows, x, location, scale, self.matrix, np.empty(self.dimension), counts, sums)
+        _add(rows, x, location, scale, self._columns, counts, sums)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -198,20 +211,63 @@ def _distances(x: Floats, out: Floats) -> None:
 
 @kernel
 def _add(
-    rows: Integers, x: Floats, location: Floats, scale: Floats, matrix: Floats, z: Floats, counts: Integers,
-    sums: Integers,
+    rows: Integers, x: Floats, location: Floats, scale: Floats, columns: Floats, counts: Integers, sums: Integers,
 ) -> None:  # fmt: skip
+    """Add vectors up; ``columns`` is float64[dimension, frequencies].
+
+    Some vectors are taken at a time, so that the frequencies need not be fetched anew for each. Cosines and sines are
+    added up as whole numbers, which floating point adds exactly: the order makes no difference.
+    """
     farthest = LARGEST_Q / (1 << FRACTION_BITS)
+    dimension, frequencies = columns.shape
+    phases = np.empty((AT_ONCE, frequencies))
+    taken = np.empty(AT_ONCE, dtype=np.int64)
+    cosines = np.zeros(frequencies)
+    sines = np.zeros(frequencies)
+    i = 0
+    while i < rows.size:
+        some = 0
+        while i < rows.size and some < AT_ONCE:
+            if counted(rows[i], x[i], counts):
+                taken[some] = i
+                some += 1
+            i += 1
+        phases[:some] = 0.0
+        for k in range(dimension):
+            for s in range(some):
+                z = min(max((x[taken[s], k] - location[k]) / scale[k], -farthest), farthest)
+                for j in range(frequencies):
+                    phases[s, j] += columns[k, j] * z
+        for s in range(some):
+            _add_waves(phases[s], cosines, sines)
+            row = rows[taken[s]]
+            if s + 1 == some or rows[taken[s + 1]] != row:
+                for j in range(frequencies):
+                    sums[row, 2 * j] += int(cosines[j])
+                    sums[row, 2 * j + 1] += int(sines[j])
+                cosines[:] = 0.0
+                sines[:] = 0.0
+
+
+@kernel
+def _add_waves(phases: Floats, cosines: Floats, sines: Floats) -> None:
+    """Add cosines and sines of phases below a million, as whole numbers of 2**-24.
+
+    The library's own are taken one by one, and have other bits on other machines. These have the bits of IEEE
+    arithmetic: the phase is brought to within an eighth of a turn of 0, exactly for as many quarter turns (Cody and
+    Waite, 1980), where Taylor's series need few terms.
+    """
     one = float(1 << FEATURE_BITS)
-    for i in range(rows.size):
-        row = rows[i]
-        if not counted(row, x[i], counts):
-            continue
-        for k in range(z.size):
-            z[k] = min(max((x[i, k] - location[k]) / scale[k], -farthest), farthest)
-        for j in range(matrix.shape[0]):
-            phase = 0.0
-            for k in range(z.size):
-                phase += matrix[j, k] * z[k]
-            sums[row, 2 * j] += int(np.rint(math.cos(phase) * one))
-            sums[row, 2 * j + 1] += int(np.rint(math.sin(phase) * one))
+    for j in range(phases.size):
+        quarters = np.rint(phases[j] * PER_QUARTER)
+        r = ((phases[j] - quarters * QUARTER_1) - quarters * QUARTER_2) - quarters * QUARTER_3
+        q = r * r
+        # Taylor's series, the last terms first.
+        sine = 1 / 362880 + q * (-1 / 39916800 + q * (1 / 6227020800 - q / 1307674368000))
+        sine = r + r * q * (-1 / 6 + q * (1 / 120 + q * (-1 / 5040 + q * sine)))
+        cosine = -1 / 3628800 + q * (1 / 479001600 + q * (-1 / 87178291200 + q / 20922789888000))
+        cosine = 1 - q / 2 + q * q * (1 / 24 + q * (-1 / 720 + q * (1 / 40320 + q * cosine)))
+        place = quarters / 4 - np.floor(quarters / 4)
+        odd = abs(place - 0.5) == 0.25
+        cosines[j] += np.rint((sine if odd else cosine) * (-one if 0.25 <= place <= 0.5 else one))
+        sines[j] += np.rint((cosine if odd else sine) * (-one if place >= 0.5 else one))

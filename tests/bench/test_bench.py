@@ -22,6 +22,7 @@ from bench import (
     scorers,
     soak,
     startup,
+    vectors,
 )
 from bench import store as stores
 from detectors.distance import DISTANCES
@@ -146,6 +147,15 @@ def test_distances_prints_what_each_costs_beside_scipy(capsys: pytest.CaptureFix
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found) == set(DISTANCES)
     assert all(of["best"] > 0 for of in found.values())
+
+
+def test_vectors_prints_what_they_cost_and_what_is_seen_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    vectors.main(["--rounds", "1", "--count", "50", "--quiet", "40", "--changed", "1"])
+
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert all(cost > 0 for row in found["ns_per_vector"].values() for cost in row.values())
+    assert found["windows"]["mean +1 sd, 1 of 10"]["mmd"]["effect"] > 0.15
+    assert found["windows"]["correlation 0.8 to -0.8"]["reconstruction"]["alarms"] == 1
 
 
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:

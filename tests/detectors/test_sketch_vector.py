@@ -140,6 +140,19 @@ def test_frequencies_follow_from_the_seed_alone_and_are_normal() -> None:
     assert one.matrix.std() == pytest.approx(0.5, abs=0.02)
 
 
+def test_waves_are_right_for_phases_of_up_to_a_million() -> None:
+    layout = FourierLayout(1, frequencies=400, bandwidth=3e-3, seed=3, location=0.0, scale=1.0)
+    for x in (1e-6, 0.7, -31.0, 1024.0):
+        phases = layout.matrix[:, 0] * x
+        fold = VectorFold(layout)
+        fold.ensure(1)
+        fold.fold(np.zeros(1, dtype=np.int64), np.array([[x]]))
+        sums = fold.take(0).sums / 2**24
+        assert np.abs(sums[::2] - np.cos(phases)).max() < 2**-24
+        assert np.abs(sums[1::2] - np.sin(phases)).max() < 2**-24
+    assert np.abs(phases).max() > 5e5
+
+
 def test_moments_are_those_of_numpy() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=(3000, 4)) @ rng.normal(size=(4, 4)) * [1, 10, 1e-3, 1e4] + [0, 5, 1, -1e6]

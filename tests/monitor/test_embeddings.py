@@ -34,7 +34,16 @@ SPEC: dict[str, Any] = {
     "detect": {
         "pane": "10m",
         "defaults": {"window": "1h", "min_samples": 100, "learn_windows": 6},
-        "rules": [{"on": "feature:text", "use": ["reconstruction", {"half_space_trees": {"false_alarm_rate": 0.001}}]}],
+        "rules": [
+            {
+                "on": "feature:text",
+                "use": [
+                    {"mmd": {"min_effect": 0.1}},
+                    "reconstruction",
+                    {"half_space_trees": {"false_alarm_rate": 0.001}},
+                ],
+            }
+        ],
     },
 }
 

@@ -35,7 +35,7 @@ SPEC: dict[str, Any] = {
         "pane": "10m",
         "defaults": {"window": "1h", "min_samples": 100, "learn_windows": 6},
         "vectors": {"all": ["feature:a", "feature:b", "feature:c"]},
-        "rules": [{"on": "vector:*", "use": ["mmd", "reconstruction", "missing_rate"]}],
+        "rules": [{"on": "vector:*", "use": [{"mmd": {"min_effect": 0.1}}, "reconstruction", "missing_rate"]}],
     },
     "alerts": {"resolve_after": "1h"},
 }
