@@ -66,6 +66,10 @@ def alerts(count: int) -> list[Told]:
                 "version": "v1",
             },
             starts_ms=0,
+            annotations={
+                "summary": f"m{number % MODELS}: c{number % 7} moved",
+                "description": f"c{number % 7} moved by {number % 90 + 10} % against the {number} events of last week",
+            },
         )
         for number in range(count)
     ]
@@ -82,7 +86,7 @@ def passed(router: Dispatcher, firing: list[Told], at_ms: int) -> float:
     """Route every alert and look at every group; return CPU seconds. Everybody is told meanwhile, for the next pass."""
     begun_s = time.process_time()
     for alert in firing:
-        router.root.matching(alert.labels)
+        router.root.matching(alert.matched)
     flushes = router.due(at_ms)
     took_s = time.process_time() - begun_s
     for flush in flushes:

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-import xxhash
-
 from monitor.alerts.escalation import why_escalated
 from monitor.alerts.flapping import Flapping, Hold
 from monitor.alerts.index import MatcherIndex
@@ -25,8 +23,9 @@ from monitor.alerts.inhibition import Inhibition
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import matches_all
 from monitor.alerts.routes import Route
-from monitor.alerts.sent import Sent, perhaps, why_told
+from monitor.alerts.sent import Sent, digest, perhaps, why_told
 from monitor.alerts.silences import Silences
+from monitor.alerts.staying import Staying
 from monitor.alerts.told import NO_END, Told
 from monitor.config.values import format_duration
 from sinks.receivers.times import utc
@@ -106,7 +105,7 @@ class Group:
     @cached_property
     def digest(self) -> str:
         """Stands for the key where label values have no place."""
-        return xxhash.xxh3_64_hexdigest(self.key.encode())
+        return digest(self.key)
 
     def put(self, alert: Told, now_ms: int) -> None:
         """Take up an alert; one that began long ago does not wait for others."""
@@ -203,6 +202,7 @@ class Dispatcher:
         """The same, also of those that have changed since: a group in which one of them fires is not escalated."""
         self.flapping = Flapping()
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
+        self._staying = Staying(sent, root.walk())
         self._known: dict[str, Told] = {}
         self._groups: dict[tuple[str, str], Group] = {}
         self._beside: list[Route] = []
@@ -217,11 +217,14 @@ class Dispatcher:
     def put(self, alert: Told, now_ms: int) -> list[Group]:
         """Take up an alert, or what has become of it; return the groups that it is in."""
         self._sweep(now_ms)
-        alert = alert.after(self._known.get(alert.fingerprint))
+        before = self._known.get(alert.fingerprint)
+        alert = alert.after(before)
         self._known[alert.fingerprint] = alert
         self._inhibition.put(alert)
-        routes = [*self.root.matching(alert.labels), *self._matching_beside(alert)]
-        found = [self._group(route, alert, now_ms) for route in routes]
+        if before is not None and before.annotations != alert.annotations:
+            self.silences.forget(alert.fingerprint)
+        routes = [*self.root.matching(alert.matched), *self._matching_beside(alert)]
+        found = [self._group(route, alert, now_ms) for route in self._staying.routes(alert, routes, now_ms)]
         for group in found:
             group.put(alert, now_ms)
         return found
@@ -233,16 +236,18 @@ class Dispatcher:
         """
         before, ids = {route.id for route in self._beside}, {route.id for route in routes}
         self._beside, self._beside_index = list(routes), MatcherIndex(route.matchers for route in routes)
+        self._staying.set([*self.root.walk(), *routes])
         gone = before - ids
         self._groups = {key: group for key, group in self._groups.items() if group.route.id not in gone}
         for alert in [alert for alert in self._known.values() if not alert.is_over(now_ms)]:
             for route in self._matching_beside(alert):
                 if route.id not in before:
                     self._group(route, alert, now_ms).put(alert, now_ms)
+                    self._staying.add(alert, route)
 
     def _matching_beside(self, alert: Told) -> list[Route]:
-        candidates = [self._beside[place] for place in self._beside_index.candidates(alert.labels)]
-        return [route for route in candidates if matches_all(route.matchers, alert.labels)]
+        candidates = [self._beside[place] for place in self._beside_index.candidates(alert.matched)]
+        return [route for route in candidates if matches_all(route.matchers, alert.matched)]
 
     def _group(self, route: Route, alert: Told, now_ms: int) -> Group:
         key = route.group_key(alert.labels)
@@ -361,11 +366,11 @@ class Dispatcher:
         return left
 
     def _inhibited(self, alert: Told, now_ms: int) -> str | None:
-        source = self._inhibition.by(alert.labels, now_ms)
+        source = self._inhibition.by(alert, now_ms)
         return None if source is None else f"by alert {source.fingerprint}"
 
     def _silenced(self, alert: Told, now_ms: int) -> str | None:
-        silence = self.silences.by(alert.fingerprint, alert.labels, now_ms)
+        silence = self.silences.by(alert.fingerprint, alert.matched, now_ms)
         return None if silence is None else f"by silence {silence.id}"
 
     def _tell(self, flush: Flush, alerts: list[Told]) -> None:

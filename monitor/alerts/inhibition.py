@@ -45,22 +45,24 @@ class _Sources:
     found: dict[_Shared, dict[str, Told]] = field(default_factory=dict)
 
     def put(self, alert: Told) -> None:
-        if matches_all(self.rule.source, alert.labels):
+        if matches_all(self.rule.source, alert.matched):
             self.found.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
+        else:
+            self.forget(alert)
 
     def forget(self, alert: Told) -> None:
         alike = self.found.get(self.rule.shared(alert.labels), {})
         alike.pop(alert.fingerprint, None)
 
-    def inhibiting(self, labels: Labels, now_ms: int) -> Told | None:
+    def inhibiting(self, target: Told, now_ms: int) -> Told | None:
         if not self.found:
             return None
-        alike = self.found.get(self.rule.shared(labels))
-        if not alike or not matches_all(self.rule.target, labels):
+        alike = self.found.get(self.rule.shared(target.labels))
+        if not alike or not matches_all(self.rule.target, target.matched):
             return None
-        on_both_sides = matches_all(self.rule.source, labels)
+        on_both_sides = matches_all(self.rule.source, target.matched)
         for alert in alike.values():
-            if not alert.is_over(now_ms) and not (on_both_sides and matches_all(self.rule.target, alert.labels)):
+            if not alert.is_over(now_ms) and not (on_both_sides and matches_all(self.rule.target, alert.matched)):
                 return alert
         return None
 
@@ -74,9 +76,9 @@ class Inhibition:
     >>> rule = Rule(parse_matchers("severity=critical"), parse_matchers("severity=info"), ["model"])
     >>> inhibition = Inhibition([rule])
     >>> inhibition.put(Told({"severity": "critical", "model": "fraud"}, starts_ms=0))
-    >>> inhibition.by({"severity": "info", "model": "fraud"}, now_ms=5).labels["severity"]
+    >>> inhibition.by(Told({"severity": "info", "model": "fraud"}, starts_ms=0), now_ms=5).labels["severity"]
     'critical'
-    >>> inhibition.by({"severity": "info", "model": "churn"}, now_ms=5) is None
+    >>> inhibition.by(Told({"severity": "info", "model": "churn"}, starts_ms=0), now_ms=5) is None
     True
     """
 
@@ -93,7 +95,10 @@ class Inhibition:
         for sources in self._sources:
             sources.forget(alert)
 
-    def by(self, labels: Labels, now_ms: int) -> Told | None:
-        """Return an alert that inhibits those with these labels, or None."""
-        found = (sources.inhibiting(labels, now_ms) for sources in self._sources)
-        return next((alert for alert in found if alert is not None), None)
+    def by(self, target: Told, now_ms: int) -> Told | None:
+        """Return an alert that inhibits another, or None."""
+        for sources in self._sources:
+            found = sources.inhibiting(target, now_ms)
+            if found is not None:
+                return found
+        return None

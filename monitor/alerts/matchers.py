@@ -3,6 +3,9 @@
 Alertmanager 0.28 has two parsers. The newer takes any UTF-8 in names and values, quoted where it holds one of
 ``{}!=~,\\"'` `` or white space; the classic one takes names of letters, digits, ``_`` and ``:`` and nearly anything as
 a value. Both are asked: where only one can read a text its answer counts, and where they differ the classic one's does.
+
+``annotation:summary`` names an annotation in place of a label, which Alertmanager does not know: to both of its parsers
+it is the name of a label, and a label of that name counts where an alert has it.
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ from typing import Any, Literal
 
 import re2
 
-__all__ = ["Labels", "Matcher", "MatcherError", "matches_all", "parse_matchers", "quoted"]
+__all__ = ["ANNOTATION", "Labels", "Matcher", "MatcherError", "matches_all", "parse_matchers", "quoted"]
 
 Labels = Mapping[str, str]
+
+ANNOTATION = "annotation:"
+"""What the name of an annotation begins with, where a matcher names one."""
 
 MOST_KNOWN = 1_000
 """So many values are remembered with what an expression says of them: labels have few, and come again and again."""
@@ -38,9 +44,11 @@ class MatcherError(ValueError):
     """A text is no matcher, or no list of them; the message says where."""
 
 
-def _options() -> Any:
+def _options(name: str) -> Any:
     options = re2.Options()
     options.log_errors = False
+    # An annotation may have many lines, and nobody who writes `.*amount.*` has one of them in mind.
+    options.dot_nl = name.startswith(ANNOTATION)
     return options
 
 
@@ -51,6 +59,7 @@ class Matcher:
     Parameters
     ----------
     name : str
+        Of the label; :data:`ANNOTATION` and a name is an annotation's.
     operator : {"=", "!=", "=~", "!~"}
     value : str
         For the last two a regular expression (RE2) for the whole value.
@@ -79,7 +88,7 @@ class Matcher:
         if self.operator in ("=~", "!~"):
             try:
                 # Put together like this, and not matched in full, since an expression may close the bracket.
-                found = re2.compile(f"^(?:{self.value})$", _options())
+                found = re2.compile(f"^(?:{self.value})$", _options(self.name))
             except re2.error as error:
                 detail = error.args[0].decode() if isinstance(error.args[0], bytes) else error
                 raise MatcherError(f"{self.value!r} is no regular expression (RE2): {detail}") from error

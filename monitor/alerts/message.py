@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinks.receivers.contract import Alert, Notification, Status
 
-__all__ = ["alert_of", "compose"]
+__all__ = ["alert_of", "annotations_of", "compose"]
 
 REASONS_AT_MOST = 10
 """Signals that a notification explains; the page behind its link has all of them."""
@@ -52,20 +52,27 @@ def alert_of(
     row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str, *, flaps: str = ""
 ) -> Alert:
     """Return what is said about an alert as a transition has it; ``flaps`` says that its condition does."""
-    link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
-    description = "\n".join(filter(None, (flaps, _description(row))))
-    annotations = {"summary": row["title"], "description": description, "dashboard": link, "flapping": flaps}
+    annotations = annotations_of(row, external_url, flaps=flaps)
     return Alert(
         status=status,
         labels=labels,
-        annotations={name: text for name, text in annotations.items() if text},
+        annotations=annotations,
         starts_at_ms=int(row["starts_ms"]),
         ends_at_ms=ends_ms,
-        generator_url=link,
+        generator_url=annotations.get("dashboard", ""),
     )
 
 
-def _description(row: Row) -> str:
-    reasons = [signal["reason"] for signal in json.loads(row["signals"])]
+def annotations_of(row: Row, external_url: str, *, flaps: str = "") -> dict[str, str]:
+    """Return what is said about an alert beside its labels; `signals` of the row may be read already."""
+    link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
+    signals = json.loads(row["signals"]) if isinstance(row["signals"], str) else row["signals"]
+    description = "\n".join(filter(None, (flaps, _description(signals))))
+    annotations = {"summary": row["title"], "description": description, "dashboard": link, "flapping": flaps}
+    return {name: text for name, text in annotations.items() if text}
+
+
+def _description(signals: Sequence[Row]) -> str:
+    reasons = [signal["reason"] for signal in signals]
     more = len(reasons) - REASONS_AT_MOST
     return "\n".join([*reasons[:REASONS_AT_MOST], *([f"and {more} more"] if more > 0 else [])])

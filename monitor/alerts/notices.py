@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from monitor.alerts.decisions import Made, silenced_by
 from monitor.alerts.delivery import Delivery
 from monitor.alerts.dispatch import Target
-from monitor.alerts.matchers import Labels
 from monitor.alerts.routes import labels_text
 from monitor.alerts.silences import Silence
 from monitor.alerts.silencing import SilenceLog
+from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from sinks.receivers.contract import Alert, Notification
@@ -40,8 +40,8 @@ TITLES_AT_MOST = 10
 """Alerts that a notice names."""
 
 Send = Callable[[Target, Notification, float], "Future[Delivery]"]
-Firing = Callable[[], Sequence[tuple[Labels, str]]]
-"""Gives labels and titles of the alerts that fire."""
+Firing = Callable[[], Sequence[Told]]
+"""Gives the alerts that fire."""
 
 
 class Heard(NamedTuple):
@@ -177,7 +177,7 @@ class Notices:
         news = due(silence, self._heard.get(place), now_ms)
         if news is None or place in self._jobs:
             return
-        titles = [title for labels, title in firing() if silence.matches(labels)]
+        titles = [alert.annotations["summary"] for alert in firing() if silence.matches(alert.matched)]
         until_ms = min(_until(silence, news), now_ms) if news.is_over else _until(silence, news)
         if news.is_over:
             kept = silenced_by(self._store, silence.id, news.since_ms, until_ms)

@@ -75,13 +75,13 @@ def _standing(
     intervals: Mapping[str, Sequence[Interval]],
     now_ms: int,
 ) -> Standing:
-    routes = tuple(root.matching(alert.labels))
-    source = inhibition.by(alert.labels, now_ms)
+    routes = tuple(root.matching(alert.matched))
+    source = inhibition.by(alert, now_ms)
     muted = {route.id: route.muted(intervals, now_ms) for route in routes}
     return Standing(
         alert,
         routes,
-        tuple(sorted(silence.id for silence in active if silence.matches(alert.labels))),
+        tuple(sorted(silence.id for silence in active if silence.matches(alert.matched))),
         () if source is None else (source.fingerprint,),
         {name: why for name, why in muted.items() if why},
     )

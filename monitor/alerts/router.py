@@ -17,7 +17,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -32,7 +32,7 @@ from monitor.alerts.flapping import Flapping
 from monitor.alerts.following import Following
 from monitor.alerts.inhibition import Inhibition, Rule
 from monitor.alerts.intervals import Interval
-from monitor.alerts.message import alert_of
+from monitor.alerts.message import alert_of, annotations_of
 from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
 from monitor.alerts.senders import Senders
@@ -95,7 +95,7 @@ class _Alert:
     """What is known of an alert, under one set of labels."""
 
     row: Row
-    labels: dict[str, str]
+    told: Told
     first_ms: int
     ends_ms: int = 0
 
@@ -297,26 +297,31 @@ class Router:
         """Take up a transition. An alert whose labels have changed is over under those that it had."""
         if row["state"] not in TOLD_STATES:
             return
-        labels = json.loads(row["labels"])
-        told = Told(labels, now_ms, updated_ms=now_ms, sequence=row["sequence"])
+        told = self._told_of(row, now_ms)
         known = self._names.get(row["alert_id"])
         before = None if known is None else self._alerts.get(known)
         if before is not None and known != told.fingerprint:
             before.ends_ms = row["at_ms"]
-            self._put(Told(before.labels, now_ms, now_ms, updated_ms=now_ms), now_ms)
+            self._put(replace(self._told_of(before.row, now_ms), ends_ms=now_ms), now_ms)
         self._names[row["alert_id"]] = told.fingerprint
         first_ms = row["at_ms"] if before is None else before.first_ms
         if row["state"] == "resolved":
-            told = Told(labels, now_ms, now_ms, updated_ms=now_ms)
-        self._alerts[told.fingerprint] = _Alert(row, labels, first_ms, row["ends_ms"])
+            told = replace(told, ends_ms=now_ms)
+        self._alerts[told.fingerprint] = _Alert(row, told, first_ms, row["ends_ms"])
         self._put(told, now_ms)
+
+    def _told_of(self, row: Row, now_ms: int) -> Told:
+        """The alert as a transition has it, beginning now."""
+        said = annotations_of(row, self._external_url)
+        labels = json.loads(row["labels"])
+        return Told(labels, now_ms, annotations=said, updated_ms=now_ms, sequence=row["sequence"])
 
     def _note_change(self, row: Row) -> None:
         """Count how often an alert begins and ends, where a route holds what flaps."""
         if self._flapping.is_off or row["state"] not in TOLD_STATES:
             return
-        told = Told(json.loads(row["labels"]), 0)
-        routes = () if row["state"] == "resolved" else self._plan.root.matching(told.labels)
+        told = self._told_of(row, row["at_ms"])
+        routes = () if row["state"] == "resolved" else self._plan.root.matching(told.matched)
         holds = [route.options.hold for route in routes if route.options.hold is not None]
         self._flapping.note(told.condition, row["alert_id"], row["at_ms"], holds)
 
@@ -370,9 +375,8 @@ class Router:
         for fingerprint, target, why, detail in kept_quiet(flush, self._dispatcher.entries(route)):
             self._decide(flush, target, self._place(fingerprint), why, detail)
 
-    def _firing(self) -> list[tuple[dict[str, str], str]]:
-        """Labels and titles of what fires."""
-        return [(alert.labels, alert.row["title"]) for alert in self._alerts.values() if not alert.ends_ms]
+    def _firing(self) -> list[Told]:
+        return [alert.told for alert in self._alerts.values() if not alert.ends_ms]
 
     def _place(self, fingerprint: str) -> tuple[str, int]:
         """The transition that an alert stands at."""
@@ -408,7 +412,8 @@ class Router:
         for told in job.alerts:
             known = self._alerts[told.fingerprint]
             status: Status = "resolved" if told.is_over(job.flush.at_ms) else "firing"
-            said.append(alert_of(known.row, known.labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
+            labels = dict(told.labels)
+            said.append(alert_of(known.row, labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
         return Notification(
             job.target.receiver,
             group.key,

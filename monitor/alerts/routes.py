@@ -101,19 +101,19 @@ class Route:
 
     def matching(self, labels: Labels) -> list[Route]:
         """Return the routes that tell about an alert, in the order of the tree; the root's matchers count, too."""
-        return list(self._matching(labels)) if matches_all(self.matchers, labels) else []
+        return self._matching(labels) if matches_all(self.matchers, labels) else []
 
-    def _matching(self, labels: Labels) -> Iterator[Route]:
-        found = False
+    def _matching(self, labels: Labels) -> list[Route]:
+        if not self.routes:
+            return [self]
+        found: list[Route] = []
         for place in self._index.candidates(labels):
             route = self.routes[place]
             if matches_all(route.matchers, labels):
-                found = True
-                yield from route._matching(labels)
+                found += route._matching(labels)
                 if not route.goes_on:
                     break
-        if not found:
-            yield self
+        return found or [self]
 
     @cached_property
     def _index(self) -> MatcherIndex:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import xxhash
+
 from monitor.alerts.told import Told
 
-__all__ = ["Sent", "perhaps", "why_told"]
+__all__ = ["Sent", "digest", "perhaps", "why_told"]
+
+
+def digest(group_key: str) -> str:
+    """Return what stands for a group's key where label values have no place."""
+    return xxhash.xxh3_64_hexdigest(group_key.encode())
 
 
 @dataclass(frozen=True)

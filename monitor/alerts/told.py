@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from monitor.alerts.matchers import ANNOTATION
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["NO_END", "Told"]
@@ -56,6 +57,11 @@ class Told:
     def fingerprint(self) -> str:
         """The identity of the labels."""
         return fingerprint(self.labels)
+
+    @cached_property
+    def matched(self) -> Mapping[str, str]:
+        """What matchers are asked of: labels, and annotations under names of their own."""
+        return {**{f"{ANNOTATION}{name}": text for name, text in self.annotations.items()}, **self.labels}
 
     @cached_property
     def condition(self) -> str:

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from monitor.alerts.inhibition import Rule
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, MatcherError
+from monitor.alerts.message import annotations_of
 from monitor.alerts.overview import Standing, overview
 from monitor.alerts.silences import Silence, SilenceError
 from monitor.alerts.silencing import SilenceLog
@@ -215,7 +216,7 @@ def _filtered(
     wanted = read_matchers("filter", filters)
     now_ms = service.clock.now_ms()
     found = overview(
-        [_told(row) for row in standing_alerts(service.store, state="firing")],
+        [_told(service, row) for row in standing_alerts(service.store, state="firing")],
         alerting.route.build(),
         [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules],
         SilenceLog(service.store, service.clock).all(),
@@ -228,12 +229,12 @@ def _filtered(
         if (active or one.is_suppressed)
         and (silenced or not one.silenced_by)
         and (inhibited or not one.inhibited_by)
-        and all(matcher.matches(one.alert.labels) for matcher in wanted)
+        and all(matcher.matches(one.alert.matched) for matcher in wanted)
     ]
 
 
-def _told(row: dict[str, Any]) -> Told:
-    annotations = {"summary": str(row["title"])}
+def _told(service: ApiService, row: dict[str, Any]) -> Told:
+    annotations = annotations_of(row, service.configuration.service.spec.external_url)
     return Told(row["labels"], row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"])
 
 

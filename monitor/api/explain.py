@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -11,10 +11,12 @@ from pydantic import BaseModel, Field
 from monitor.alerts.decision import TOLD_STATES
 from monitor.alerts.decisions import WHYS
 from monitor.alerts.dispatch import Target
+from monitor.alerts.message import annotations_of
 from monitor.alerts.router import ROUTE
 from monitor.alerts.routes import Route
 from monitor.alerts.subscribing import SubscriptionLog
 from monitor.alerts.subscriptions import Subscription
+from monitor.alerts.told import Told
 from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import read_alert
 from monitor.api.alerts import Alert
@@ -128,7 +130,7 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
     for receiver in spec.alerting.receivers:
         numbers = range(len(receiver.webhook_configs))
         entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
-    for route in root.matching(alert["labels"]):
+    for route in root.matching(_matched(service, alert)):
         # A receiver without an entry tells nobody, which is how people leave alerts out.
         own = entries.get(route.options.receiver, [])
         escalated = [name for step in route.options.escalate for name in entries.get(step.receiver, ())]
@@ -136,10 +138,15 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
             yield name, route.id
 
 
+def _matched(service: ApiService, alert: Row) -> Mapping[str, str]:
+    said = annotations_of(alert, service.configuration.service.spec.external_url)
+    return Told(alert["labels"], 0, annotations=said).matched
+
+
 def _subscribed(service: ApiService, alert: Row, subscriptions: Iterable[Subscription]) -> Iterator[tuple[str, str]]:
     """Yield those whom subscriptions tell about an alert today, each with its route."""
     for subscription in subscriptions:
-        if subscription.route.matching(alert["labels"]):
+        if subscription.route.matching(_matched(service, alert)):
             try:
                 targets = reached(service.configuration.service.spec, subscription)
             except InputError:

@@ -16,6 +16,8 @@ import anyio.to_thread
 from sse_starlette.event import ServerSentEvent
 
 from monitor.alerts.matchers import Matcher, matches_all
+from monitor.alerts.message import annotations_of
+from monitor.alerts.told import Told
 from monitor.api.alarms import transition
 from monitor.api.history import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
@@ -71,7 +73,8 @@ class Feed:
         for row in sorted((row for row in rows if self._is_behind(row)), key=_place):
             self._places[row["model"]] = _place(row)
             happened = transition(row)
-            if matches_all(self._matchers, happened["labels"]):
+            said = annotations_of(row, "") if self._matchers else {}
+            if matches_all(self._matchers, Told(happened["labels"], 0, annotations=said).matched):
                 found.append((self.place, happened))
         return found
 

@@ -35,7 +35,8 @@ def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store:
     """Say who would be told, by CONFIG, about an alert with these labels.
 
     CONFIG is a service's file with `alerting`, or a file of Alertmanager's. Routes are given in its order: an alert may
-    be told on several. Behind them come subscriptions, where --url or --store says whose.
+    be told on several. Behind them come subscriptions, where --url or --store says whose. A label annotation:NAME
+    stands for an annotation.
     """
     if url is not None and store is not None:
         raise click.UsageError("--url and --store exclude each other.")
@@ -55,7 +56,15 @@ def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store:
 
 
 def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> list[dict[str, Any]]:
-    """Return the routes that tell about an alert, with what becomes of it on each."""
+    """Return the routes that tell about an alert, with what becomes of it on each.
+
+    Parameters
+    ----------
+    alerting : Alerting
+    labels : dict of str to str
+        Annotations too, as ``annotation:NAME``.
+    at_ms : int
+    """
     root, intervals = alerting.route.build(), alerting.intervals
     return [_row(route, labels, route.muted(intervals, at_ms)) for route in root.matching(labels)]
 
@@ -79,8 +88,11 @@ def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> 
             yield _row(route, labels, "" if store is not None else one["problem"] or "")
 
 
-def _row(route: Route, labels: dict[str, str], muted: str) -> dict[str, Any]:
+def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:
+    from monitor.alerts.matchers import ANNOTATION
+
     options = route.options
+    labels = {name: value for name, value in matched.items() if not name.startswith(ANNOTATION)}
     return {
         "receiver": options.receiver,
         "route": route.key,

@@ -72,7 +72,9 @@ class World:
         router.open()
         return router
 
-    def happens(self, alert_id: str, state: str = "firing", **changes: str) -> None:
+    def happens(
+        self, alert_id: str, state: str = "firing", *, title: str = "", reason: str = "", **changes: str
+    ) -> None:
         """Write a transition, an hour after what it is about began."""
         now_ms = self.clock.now_ms()
         sequence = self.sequence[alert_id] = self.sequence.get(alert_id, -1) + 1
@@ -80,7 +82,8 @@ class World:
         row = {
             **{"model": labels["model"], "alert_id": alert_id, "sequence": sequence, "state": state, "at_ms": now_ms},
             **{"starts_ms": now_ms - 60 * MINUTE_MS, "ends_ms": now_ms if state == "resolved" else 0, "version": ""},
-            **{"segment": "", "severity": labels["severity"], "title": f"{alert_id} moved", "signals": "[]"},
+            **{"segment": "", "severity": labels["severity"], "title": title or f"{alert_id} moved"},
+            "signals": json.dumps([{"reason": reason}] if reason else []),
             "labels": json.dumps(labels),
         }
         self.store.append("alerts", {name: [value] for name, value in row.items()}, token=f"{alert_id}/{sequence}")

@@ -113,6 +113,18 @@ def test_amtool_reads_the_routes_that_are_in_force_without_their_secrets(tool: C
     assert tool("config", "routes", "test", "severity=critical", "model=churn").strip() == "pager,log"
 
 
+def test_alerts_are_found_and_silenced_by_what_is_said_of_them() -> None:
+    client = Client(world())
+    by_summary = {"name": "annotation:summary", "value": "v mov.*", "isRegex": True}
+    name = post(client, matchers=[by_summary]).json()["silenceID"]
+    found = client.get("/api/v2/alerts", filter_='annotation:summary=~"v.*"').json()
+    assert [(one["labels"]["alert_id"], one["status"]["silencedBy"]) for one in found] == [("v", [name])]
+    routes = [{"matchers": ['annotation:summary="v moved"'], "receiver": "pager"}]
+    made = world({**ALERTING, "route": {"receiver": "mail", "routes": routes}})
+    explained = Client(made).get("/v1/alerts/v/explain").json()
+    assert [row["receiver"] for row in explained["receivers"]] == ["pager/0", "pager/1"]
+
+
 def test_groups_are_those_in_which_alerts_are_told() -> None:
     found = Client(world()).get("/api/v2/alerts/groups").json()
     said = {

@@ -37,7 +37,7 @@ def test_an_alert_stands_as_its_last_transition_says() -> None:
     ]
     assert (items[1]["severity"], items[1]["ends_ms"], items[2]["ends_ms"]) == ("critical", None, 3_000)
     assert items[1]["labels"] == {"model": "fraud"}
-    assert items[1]["signals"] == [{"signal": "feature:amount"}]
+    assert items[1]["signals"] == [{"signal": "feature:amount", "reason": "amount moved"}]
 
 
 @pytest.mark.parametrize(
@@ -173,17 +173,20 @@ def test_a_stream_shows_what_happens_and_resumes_where_it_was_cut_off() -> None:
 def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:
     world = World()
 
-    def happens(name: str, at_ms: int, labels: str) -> None:
-        world.add("alerts", [step(name, 0, "firing", at_ms, labels=labels)])
+    def happens(name: str, at_ms: int, labels: str, title: str = "") -> None:
+        world.add("alerts", [step(name, 0, "firing", at_ms, labels=labels, title=title, signals="[]")])
 
     with served(world) as url, httpx.Client(timeout=20) as client:
-        wanted = {"matcher": ['severity=~"warning|critical"', '{team!="growth", "größe.x"=""}']}
+        wanted = {
+            "matcher": ['severity=~"warning|critical"', '{team!="growth", "größe.x"=""}', "annotation:summary!~known.*"]
+        }
         with client.stream("GET", f"{url}/v1/alerts/stream", params=wanted) as answer:
             arriving = events(answer)
             next(arriving)
             happens("a", 1_000, '{"severity":"info"}')
             happens("b", 2_000, '{"severity":"critical","team":"growth"}')
             happens("c", 3_000, '{"severity":"critical","größe.x":"1"}')
+            happens("k", 3_500, '{"severity":"critical"}', title="known: amount moved")
             happens("d", 4_000, '{"severity":"critical","team":"risk"}')
             seen = next(arriving)
             assert json.loads(seen["data"])["alert_id"] == "d"

@@ -221,6 +221,6 @@ def step(alert_id: str, sequence: int, state: str, at_ms: int, **more: Any) -> d
         "severity": "warning",
         "title": f"{alert_id} moved",
         "labels": '{"model":"fraud"}',
-        "signals": '[{"signal":"feature:amount"}]',
+        "signals": '[{"signal":"feature:amount","reason":"amount moved"}]',
     }
     return row | more

@@ -54,6 +54,16 @@ def test_it_says_who_is_told_in_which_group_and_when_not(file: Path, leeway: Con
     assert "pager" not in table.out
 
 
+def test_annotations_are_given_like_labels_and_are_none(tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / "alertmanager.yml"
+    routes = "[{matchers: ['annotation:summary=~\".*amount.*\"'], receiver: money, group_by: ['...']}]"
+    file.write_text(f"route: {{receiver: mail, routes: {routes}}}\nreceivers: [{{name: mail}}, {{name: money}}]\n")
+    said = leeway("route", "test", file, "model=fraud", "annotation:summary=fraud: amount moved", "--json")
+    [row] = said.lines
+    assert (row["receiver"], row["group_labels"]) == ("money", {"model": "fraud"})
+    assert leeway("route", "test", file, "model=fraud", "--json").lines[0]["receiver"] == "mail"
+
+
 @pytest.mark.parametrize("labels", [("severity=critical", "model=churn"), ("namespace=risk",), ("x=y",)])
 def test_amtool_names_the_same_receivers(file: Path, leeway: Console, labels: tuple[str, ...]) -> None:
     said = leeway("route", "test", file, *labels, "--json")

@@ -40,6 +40,13 @@ def test_a_silence_is_added_listed_and_ended(url: str, leeway: Console) -> None:
     assert len(leeway("silence", "list", "--all", "--json", "--url", url).lines) == 2
 
 
+def test_a_silence_may_match_what_is_said_of_alerts(url: str, leeway: Console) -> None:
+    matcher = 'annotation:summary=~".*amount.*"'
+    added = leeway("silence", "add", matcher, "--for", "2h", "--comment", "a new price list", "--url", url)
+    assert added.code == 0, added.err
+    assert matcher in leeway("silence", "list", "--url", url).out
+
+
 def test_a_silence_may_count_at_some_hours_of_the_week_only(url: str, leeway: Console) -> None:
     hours = ("--only", "mon-fri 22:00-06:00", "--only", "sat,sun", "--zone", "Europe/Berlin", "--for", "52w")
     added = leeway("silence", "add", "model=fraud", *hours, "--comment", "nightly loads", "--url", url)
