@@ -235,6 +235,8 @@ class Channel:
 
     def _before(self, row: Row) -> Row | None:
         """Return the transition before ``row`` that people may have been told of."""
+        if row["sequence"] == 0:
+            return None
         key = {"model": row["model"], "alert_id": row["alert_id"], "sequence": row["sequence"] - 1}
         found = rows_of(self._store.read(Query("alerts", where=key)))
         return found[0] if found and found[0]["state"] in TOLD_STATES else None
