@@ -47,7 +47,7 @@ from monitor.retries import Lookup, Retried, Retries
 from monitor.roles import ROLES
 from monitor.sources import source_class
 from monitor.sources.contract import Source
-from monitor.subscribers import reached
+from monitor.subscribers import entries_of, reached
 from monitor.watch import compile_watch
 from monitor.worker import Worker
 from sinks.receivers import build
@@ -298,6 +298,9 @@ class Service:
         models = [OWN, *self.watches]
         if spec.alerting is not None:
             named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+            for digest in spec.alerting.leeway.digests:
+                entries = entries_of(spec, digest.name)
+                named |= {target: self._receiver(settings) for target, settings in entries.items()}
             plan = _plan(spec.alerting, named, self._reached)
             return [Router(self.store, plan, self.clock, spec.external_url, models)]
         subscribed = Plan(Route(RouteOptions()), {}, reached=self._reached)
@@ -562,4 +565,5 @@ def _plan(
             receivers[target] = build(hook.settings(target.name))
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
     notices = alerting.leeway.silence_notices
-    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, notices, reached)
+    digests = {digest.name: digest.build() for digest in alerting.leeway.digests}
+    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, notices, digests, reached)

@@ -8,7 +8,7 @@ mail, the server and the sender.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.alerts.dispatch import Target
@@ -17,7 +17,7 @@ from monitor.config.service import ServiceSpec
 from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
 from monitor.errors import InputError
 
-__all__ = ["reached"]
+__all__ = ["entries_of", "reached"]
 
 _ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)")
@@ -38,16 +38,26 @@ def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Mappi
     ['log/0']
     """
     if not subscription.address:
-        return _named(spec, subscription.receiver)
+        return entries_of(spec, subscription.receiver)
     settings = _mail(spec, subscription) if subscription.receiver == "email" else _webhook(spec, subscription)
     return {Target(subscription.told): settings | {"name": subscription.told}}
 
 
-def _named(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
+def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
+    """Return the entries of a receiver of the configuration, each with what builds it.
+
+    Raises
+    ------
+    InputError
+        If there is no such receiver, or it has no entry.
+    """
     for receiver in spec.receivers:
         if receiver.name == name:
             settings = receiver.settings()
             return {Target(name, 0, settings.get("send_resolved", True)): settings}
+    for digest in [] if spec.alerting is None else spec.alerting.leeway.digests:
+        if digest.name == name:
+            return dict(_summed_up(name, entries_of(spec, digest.receiver)))
     others = [] if spec.alerting is None else spec.alerting.receivers
     for other in others:
         if other.name == name:
@@ -57,6 +67,13 @@ def _named(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
             return {target: hook.settings(target.name) for target, hook in hooks}
     known = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
     raise InputError(f"no receiver is named {name!r}; there are {known or 'none'}")
+
+
+def _summed_up(name: str, entries: Mapping[Target, Mapping[str, Any]]) -> Iterator[tuple[Target, Mapping[str, Any]]]:
+    """The entries of a digest: those of the receiver that is sent it, under its own name. It wants ends."""
+    for entry, settings in entries.items():
+        target = Target(name, entry.number)
+        yield target, {**settings, "name": target.name}
 
 
 def _mail(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:

@@ -19,6 +19,7 @@ __all__ = ["UNWANTED", "WHYS", "DecisionLog", "Made", "Why", "kept_quiet", "sile
 
 Why = Literal[
     "delivered",
+    "digest",
     "refused",
     "gave_up",
     "retried",
@@ -34,6 +35,7 @@ Why = Literal[
 
 WHYS: dict[Why, str] = {
     "delivered": "the receiver took it",
+    "digest": "it goes into the next summary",
     "refused": "the receiver will not take it",
     "gave_up": "the receiver did not take it in time",
     "retried": "the receiver has not taken it yet, and is asked again",
@@ -126,7 +128,7 @@ class DecisionLog:
         last = self._last.setdefault((made.alert_id, made.sequence), {})
         place, said = (made.receiver, made.route), (made.why, made.detail)
         before = last.get(place)
-        if made.why == "known" and before is not None and before[0] in ("delivered", "known"):
+        if made.why == "known" and before is not None and before[0] in ("delivered", "digest", "known"):
             # Its detail says how long ago the receiver was told, which is another time at each look.
             return False
         last[place] = said

@@ -11,7 +11,7 @@ the end. A route with `late_ends`, which Alertmanager does not have, keeps such 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -200,6 +200,8 @@ class Dispatcher:
         """Fingerprints of alerts that somebody has taken on: a group in which no others fire is not repeated."""
         self.taken_on: set[str] = set()
         """The same, also of those that have changed since: a group in which one of them fires is not escalated."""
+        self.collecting: Collection[str] = ()
+        """Receivers that collect what they are told: nothing is repeated to them."""
         self.flapping = Flapping()
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._staying = Staying(sent, root.walk())
@@ -393,7 +395,7 @@ class Dispatcher:
                 flush.firing,
                 flush.resolved,
                 flush.at_ms,
-                repeat_ms=repeat_ms,
+                repeat_ms=NEVER_MS if target.receiver in self.collecting else repeat_ms,
                 send_resolved=target.send_resolved,
                 flapping=flush.flapping,
             )

@@ -7,26 +7,12 @@ the group that fires. Whoever was told then is told like the route's own receive
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from monitor.alerts.routes import Step
 from monitor.config.values import format_duration
 from sinks.receivers.times import utc
 
-__all__ = ["Step", "why_escalated"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a chain.
-
-    Parameters
-    ----------
-    after_ms : int
-    receiver : str
-    """
-
-    after_ms: int
-    receiver: str
+__all__ = ["why_escalated"]
 
 
 def why_escalated(

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.alerts.decision import TOLD_STATES, Patience
 from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
 from monitor.alerts.delivery import Delivery, deliver
+from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Dispatcher, Flush, Target
 from monitor.alerts.flapping import Flapping
 from monitor.alerts.following import Following
@@ -41,11 +42,13 @@ from monitor.alerts.silences import Silences
 from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.subscribing import SubscriptionLog
 from monitor.alerts.subscriptions import Subscription
+from monitor.alerts.timetable import Digest
 from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.errors import InputError
 from sinks.receivers.contract import Notification, Receiver, Status
+from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 
@@ -77,6 +80,8 @@ class Plan:
     intervals : mapping of str to sequence of Interval
     silence_notices : sequence of str
         Receivers that are told of the beginning and the end of every silence.
+    digests : mapping of str to Digest
+        Receivers that are sent summaries.
     reached : callable
         From a subscription to the entries that it tells, each with what builds its receiver; InputError, if it cannot
         tell anybody.
@@ -87,6 +92,7 @@ class Plan:
     rules: Sequence[Rule] = ()
     intervals: Mapping[str, Sequence[Interval]] | None = None
     silence_notices: Sequence[str] = ()
+    digests: Mapping[str, Digest] = field(default_factory=dict)
     reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]] = lambda _: {}
 
 
@@ -143,6 +149,7 @@ class Router:
         self._subscribed: Mapping[str, Subscription] = {}
         self._senders = Senders(plan.receivers)
         self._notices = Notices(store, clock, self._senders.targets, plan.silence_notices, external_url, self._send)
+        self._digests = Digests(store, clock, plan.digests, self._senders.targets, external_url, self._send)
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
@@ -174,6 +181,7 @@ class Router:
         sent = self._told()
         subscriptions = self._subscriptions.all()
         flapping = rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING})))
+        self._digests.open()
         self._following.open()
         rows = self._following.new()
         self._dispatcher = Dispatcher(
@@ -185,7 +193,7 @@ class Router:
             sent,
             now_ms,
         )
-        self._dispatcher.flapping = self._flapping
+        self._dispatcher.flapping, self._dispatcher.collecting = self._flapping, self._plan.digests
         for row in flapping:
             self._flapping.read(row["name"], decode_state(row["state"]))
         self._subscribe(subscriptions, now_ms)
@@ -224,7 +232,7 @@ class Router:
             self._begin()
             settled += self._settle()
             self._write()
-            for made in self._notices.step(self._firing):
+            for made in (*self._notices.step(self._firing), *self._digests.step(self._ended_ms)):
                 self._decisions.note(made)
             self._write()
             self._forget(now_ms)
@@ -252,6 +260,8 @@ class Router:
             self._stop.set()
             self._senders.stop()
         self._settle()
+        for made in self._digests.settle():
+            self._decisions.note(made)
         self._write()
 
     def _wait_s(self, every_s: float) -> float:
@@ -378,6 +388,11 @@ class Router:
     def _firing(self) -> list[Told]:
         return [alert.told for alert in self._alerts.values() if not alert.ends_ms]
 
+    def _ended_ms(self, fingerprint: str) -> int | None:
+        """When an alert ended, as far as is known; None if it fires."""
+        known = self._alerts.get(fingerprint)
+        return self._clock.now_ms() if known is None else known.ends_ms or None
+
     def _place(self, fingerprint: str) -> tuple[str, int]:
         """The transition that an alert stands at."""
         row = self._alerts[fingerprint].row
@@ -393,10 +408,12 @@ class Router:
                 job.future = self._sending(job)
 
     def _sending(self, job: _Job) -> Future[Delivery]:
-        if job.alerts:
+        if job.alerts and job.target in self._digests:
+            self._digests.collect(job.target, self._collected(job))
+        elif job.alerts:
             for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
             return self._send(job.target, self._composed(job), for_s)
-        # Only ends are new, which the receiver does not want.
+        # It is collected, or only ends are new, which the receiver does not want.
         done: Future[Delivery] = Future()
         done.set_result(Delivery("delivered", "", 0))
         return done
@@ -406,6 +423,10 @@ class Router:
             return deliver(receiver, notification, for_s, self._clock, self._stop, self._patience)
 
         return self._senders.send(target, tell)
+
+    def _collected(self, job: _Job) -> Iterator[Collected]:
+        for told, alert in zip(job.alerts, self._composed(job).alerts, strict=True):
+            yield Collected(alert, True, *self._place(told.fingerprint), job.flush.group.route.id)
 
     def _composed(self, job: _Job) -> Notification:
         group, said = job.flush.group, []
@@ -446,9 +467,13 @@ class Router:
                 reason=said.reason,
                 attempts=said.attempts,
             )
+        why: Why = said.outcome
+        detail = said.reason or job.flush.why(job.target)
+        if job.target in self._digests:
+            why, detail = "digest", f"it is told at {utc(self._digests.next_ms(job.target))}; {detail}"
         for place in job.places:
-            self._decide(job.flush, job.target, place, said.outcome, said.reason or job.flush.why(job.target))
-        if job.alerts:
+            self._decide(job.flush, job.target, place, why, detail)
+        if job.alerts and job.target not in self._digests:
             self._unwritten.append(self._notifications(job, said, now_ms))
         if delivered:
             told_to = job.flush.group.digest, job.target.name
@@ -519,6 +544,7 @@ class Router:
         return [("checkpoints", {column: [row[column] for row in rows] for column in rows[0]}, f"{FLAPPING}/{digest}")]
 
     def _write(self) -> None:
+        self._digests.write()
         self._decisions.write(self._store)
         self._notices.write()
         self._unwritten += self._changes()

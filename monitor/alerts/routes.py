@@ -11,13 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from monitor.alerts.escalation import Step
 from monitor.alerts.flapping import Hold
 from monitor.alerts.index import MatcherIndex
 from monitor.alerts.intervals import Interval, any_holds
 from monitor.alerts.matchers import Labels, Matcher, matches_all, quoted
 
-__all__ = ["Route", "RouteOptions", "labels_text"]
+__all__ = ["Route", "RouteOptions", "Step", "labels_text"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Whom else to tell if nobody takes an alert on.
+
+    Parameters
+    ----------
+    after_ms : int
+    receiver : str
+    """
+
+    after_ms: int
+    receiver: str
 
 
 @dataclass(frozen=True)

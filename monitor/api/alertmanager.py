@@ -383,7 +383,8 @@ def _alerting(service: ApiService) -> tuple[Alerting, list[str]]:
     spec = service.configuration.service.spec
     if spec.alerting is None:
         raise ProblemError("no-routes", "the service's file has no `alerting`: every receiver is told everything")
-    return spec.alerting, [receiver.name for receiver in spec.receivers]
+    digests = [digest.name for digest in spec.alerting.leeway.digests]
+    return spec.alerting, [*(receiver.name for receiver in spec.receivers), *digests]
 
 
 def _receiver(expression: str | None) -> Matcher:

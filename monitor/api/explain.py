@@ -36,6 +36,7 @@ Row = dict[str, Any]
 
 Why = Literal[
     "delivered",
+    "digest",
     "refused",
     "gave_up",
     "retried",
@@ -130,6 +131,9 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
     for receiver in spec.alerting.receivers:
         numbers = range(len(receiver.webhook_configs))
         entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
+    for digest in spec.alerting.leeway.digests:
+        numbers = range(len(entries[digest.receiver]))
+        entries[digest.name] = [Target(digest.name, number).name for number in numbers]
     for route in root.matching(_matched(service, alert)):
         # A receiver without an entry tells nobody, which is how people leave alerts out.
         own = entries.get(route.options.receiver, [])

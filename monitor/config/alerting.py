@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -21,12 +22,12 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.alerts.escalation import Step
 from monitor.alerts.flapping import Hold
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, parse_matchers
-from monitor.alerts.routes import Route, RouteOptions
-from monitor.config.intervals import NamedIntervals
+from monitor.alerts.routes import Route, RouteOptions, Step
+from monitor.alerts.timetable import Digest, Timetable
+from monitor.config.intervals import Minute, NamedIntervals, Zone
 from monitor.config.model import Strict
 from monitor.config.values import format_duration
 
@@ -35,6 +36,7 @@ __all__ = [
     "Alerting",
     "AlertingGlobal",
     "AlertingOptions",
+    "DigestSpec",
     "HoldSpec",
     "InhibitRule",
     "LeewayOptions",
@@ -211,11 +213,43 @@ class LeewayOptions(Strict):
         return found
 
 
+class DigestSpec(Strict):
+    """A receiver that is sent summaries."""
+
+    name: str = Field(min_length=1, description="what routes name")
+    receiver: str = Field(description="of `receivers`, or of `spec.receivers`: who is sent the summaries")
+    at: list[Minute] = Field(
+        default_factory=list, description="times of the day, such as `08:00`; each full hour of UTC if absent"
+    )
+    location: Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")
+    send_empty: bool = Field(default=False, description="also when nothing began, ended or fires")
+
+    @field_validator("at")
+    @classmethod
+    def _are_of_the_day(cls, value: list[int]) -> list[int]:
+        if any(minute >= 24 * 60 for minute in value):
+            raise ValueError("24:00 is 00:00 of the next day")
+        return value
+
+    @model_validator(mode="after")
+    def _place_has_times(self) -> Self:
+        if self.location is not None and not self.at:
+            raise ValueError("location says whose times of the day `at` has, and goes with it")
+        return self
+
+    def build(self) -> Digest:
+        """Return it as the router uses it."""
+        return Digest(Timetable(tuple(self.at), self.location or UTC), self.send_empty)
+
+
 class AlertingOptions(Strict):
     """What Alertmanager does not have, and no route says."""
 
     silence_notices: list[str] = Field(
         default_factory=list, description="receivers that are told when a silence begins, and when it is over"
+    )
+    digests: list[DigestSpec] = Field(
+        default_factory=list, description="receivers that collect what they are told, and send it as one summary"
     )
 
 
@@ -415,13 +449,17 @@ class Alerting(Strict):
         receivers = [{"name": one.name} | one.entries() for one in self.receivers] + [{"name": name} for name in others]
         return {**written, "receivers": receivers}
 
-    def wrong_names(self, others: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def wrong_names(
+        self, others: Sequence[str], machines: Sequence[str] = ()
+    ) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield where a route names something that does not exist.
 
         Parameters
         ----------
         others : sequence of str
             Names of receivers that are configured elsewhere.
+        machines : sequence of str
+            Those of them that open and close something, and have no use for summaries.
         """
         receivers = {*(receiver.name for receiver in self.receivers), *others}
         for place, receiver in enumerate(self.receivers):
@@ -430,7 +468,17 @@ class Alerting(Strict):
         for place, name in enumerate(self.leeway.silence_notices):
             if name not in receivers:
                 yield ("leeway", "silence_notices", place), f"no receiver is named {name!r}"
-        yield from _wrong_names(self.route, ("route",), receivers, set(self.intervals))
+        digests: set[str] = set()
+        for place, digest in enumerate(self.leeway.digests):
+            path = ("leeway", "digests", place)
+            if digest.name in receivers | digests:
+                yield (*path, "name"), f"there is a receiver named {digest.name!r} already"
+            if digest.receiver not in receivers:
+                yield (*path, "receiver"), f"no receiver is named {digest.receiver!r}"
+            if digest.receiver in machines:
+                yield (*path, "receiver"), f"{digest.receiver!r} opens and closes incidents, and takes no summaries"
+            digests.add(digest.name)
+        yield from _wrong_names(self.route, ("route",), receivers | digests, set(self.intervals))
 
 
 def _wrong_names(

@@ -14,8 +14,10 @@ from monitor.config.model import Strict
 
 __all__ = [
     "IntervalSpec",
+    "Minute",
     "NamedIntervals",
     "TimeRange",
+    "Zone",
     "in_words",
     "minute_of",
     "parse_intervals",
@@ -124,17 +126,17 @@ def _minute_text(minute: int) -> str:
 
 _AS_TEXT = WithJsonSchema({"type": "string"})
 _AS_TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "integer"]})
-_Zone = Annotated[ZoneInfo, BeforeValidator(zone_of), PlainSerializer(str), _AS_TEXT]
+Zone = Annotated[ZoneInfo, BeforeValidator(zone_of), PlainSerializer(str), _AS_TEXT]
 _Days = Annotated[Range, BeforeValidator(_days_of_month), _range_text(), _AS_TEXT_OR_NUMBER]
 _Months = Annotated[Range, BeforeValidator(lambda value: _ordered(value, _MONTHS)), _range_text(), _AS_TEXT_OR_NUMBER]
-_Minute = Annotated[int, BeforeValidator(minute_of), PlainSerializer(_minute_text, when_used="json"), _AS_TEXT]
+Minute = Annotated[int, BeforeValidator(minute_of), PlainSerializer(_minute_text, when_used="json"), _AS_TEXT]
 
 
 class TimeRange(Strict):
     """A part of the day."""
 
-    start_time: _Minute = Field(description="such as `09:00`")
-    end_time: _Minute = Field(description="not included; at most `24:00`")
+    start_time: Minute = Field(description="such as `09:00`")
+    end_time: Minute = Field(description="not included; at most `24:00`")
 
     @model_validator(mode="after")
     def _has_a_length(self) -> Self:
@@ -155,7 +157,7 @@ class IntervalSpec(Strict):
     years: list[Annotated[Range, BeforeValidator(_ordered), _range_text(), _AS_TEXT_OR_NUMBER]] | None = Field(
         default=None, description="such as `2026:2028`"
     )
-    location: _Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")
+    location: Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")
 
     def build(self) -> Interval:
         """Return the interval as the router uses it."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from monitor.config.alerting import Alerting, is_alertmanagers
 from monitor.config.model import Model
+from monitor.config.receivers import FOR_MACHINES
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_files, wrong_formats
@@ -189,7 +190,9 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
         mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
     mistakes += _dead_letters_read(service, services, loaded, documents_of)
     if service is not None and services and service.spec.alerting is not None:
-        wrong_names = service.spec.alerting.wrong_names([receiver.name for receiver in service.spec.receivers])
+        receivers = service.spec.receivers
+        machines = [receiver.name for receiver in receivers if receiver.kind in FOR_MACHINES]
+        wrong_names = service.spec.alerting.wrong_names([receiver.name for receiver in receivers], machines)
         mistakes += [services[0].mistake(("spec", "alerting", *path), message) for path, message in wrong_names]
     if service is not None:
         wrong_ones = wrong_formats(loaded, service)

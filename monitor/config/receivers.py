@@ -10,6 +10,7 @@ from monitor.config.model import Strict
 from monitor.config.values import DurationMs, Name
 
 __all__ = [
+    "FOR_MACHINES",
     "AlertmanagerReceiver",
     "AppriseReceiver",
     "ClickhouseReceiver",
@@ -23,6 +24,10 @@ __all__ = [
     "TeamsReceiver",
     "WebhookReceiver",
 ]
+
+
+FOR_MACHINES = ("alertmanager", "opsgenie", "pagerduty")
+"""Kinds that open and close something at the other end, by what is told of a group."""
 
 
 def _is_http(url: SecretStr) -> SecretStr:

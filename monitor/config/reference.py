@@ -72,6 +72,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),
     ("spec.alerting.route.leeway.hold, and that of its routes[]", alerting.HoldSpec),
     ("spec.alerting.route.leeway.escalate[], and that of its routes[]", alerting.StepSpec),
+    ("spec.alerting.leeway.digests[]", alerting.DigestSpec),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
     ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
     ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),

@@ -93,11 +93,15 @@ class Notification:
     group_labels : mapping of str to str
         What the alerts of the group have in common by definition.
     alerts : tuple of Alert
-        At least one.
+        At least one, but in a summary.
     external_url : str
         Where Leeway's own pages are.
     unchanged : int
         How many other alerts of the group fire as the receiver knows them, and are left out.
+    title, text : str
+        Of a summary: what people read, in place of the receiver's own words.
+    at_ms : int
+        The time that a summary is of.
     """
 
     receiver: str
@@ -106,6 +110,9 @@ class Notification:
     alerts: tuple[Alert, ...]
     external_url: str = ""
     unchanged: int = 0
+    title: str = ""
+    text: str = ""
+    at_ms: int = 0
 
     @property
     def status(self) -> Status:
@@ -114,14 +121,14 @@ class Notification:
 
 
 def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:
-    """Return the entries that all ``mappings`` (at least one) share.
+    """Return the entries that all ``mappings`` share; none if there are none.
 
     Examples
     --------
     >>> common(({"model": "a", "severity": "info"}, {"model": "a", "severity": "critical"}))
     {'model': 'a'}
     """
-    first, *others = mappings
+    first, *others = mappings or ({},)
     return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
 
 

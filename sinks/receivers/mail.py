@@ -34,13 +34,16 @@ def message(notification: Notification, sender: str, to: Sequence[str], title: s
     """
     domain = sender.rpartition("@")[2].strip("> ") or "leeway"
     group = hashlib.sha256(notification.group_key.encode()).hexdigest()[:32]
-    this = hashlib.sha256(f"{group}\n{notification.receiver}\n{title}\n{text}".encode()).hexdigest()[:32]
+    # A summary has its key from its time; of other notifications of a group it takes the words to tell them apart.
+    words = f"{notification.at_ms}" if notification.at_ms else f"{title}\n{text}"
+    this = hashlib.sha256(f"{group}\n{notification.receiver}\n{words}".encode()).hexdigest()[:32]
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, ", ".join(to), title
     mail["Message-ID"] = f"<{this}@{domain}>"
     mail["References"] = mail["In-Reply-To"] = f"<{group}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
-    newest_ms = max(max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
+    times_ms = (max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
+    newest_ms = notification.at_ms or max(times_ms)
     mail["Date"] = format_datetime(EPOCH + timedelta(milliseconds=newest_ms))
     mail.set_content(text + "\n")
     mail.add_alternative(_html(notification, title, text), subtype="html")

@@ -39,7 +39,7 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
         "fallback": _escaped(title),
         "title": _escaped(title),
         "text": _escaped(text[:LONGEST_TEXT]),
-        "ts": min(alert.starts_at_ms for alert in notification.alerts) // 1000,
+        "ts": (notification.at_ms or min(alert.starts_at_ms for alert in notification.alerts)) // 1000,
     }
     if link:
         attachment["title_link"] = link

@@ -88,6 +88,8 @@ class Table:
             }
             for alert in notification.alerts
         ]
+        if not rows:
+            return Delivered()
         try:
             self._client.execute(CREATE.format(table=self._table))
             self._client.execute(f"INSERT INTO {self._table} ({', '.join(rows[0])}) VALUES", rows)

@@ -86,6 +86,8 @@ class Text:
 
     def of(self, notification: Notification) -> tuple[str, str]:
         """Return the title, in one line, and the text."""
+        if notification.title:
+            return notification.title, notification.text
         given = context(notification)
         title = " ".join(self._render("title", DEFAULT_TITLE, given).split())
         return title, self._render("text", DEFAULT_TEXT, given).strip()

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from monitor.alerts.digests import DIGEST
 from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.checkpoint import encode_state
 from monitor.clock import SystemClock
 from monitor.config import load
 from sinks.store.contract import Query
@@ -78,6 +80,39 @@ def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_res
     assert set(rows["receiver"]) == {"orders/0", "pager/0"}
     assert set(rows["outcome"]) == {"delivered"}
     assert MODEL in store.read(Query("alerts"))["model"]
+
+
+def test_a_digest_is_sent_by_the_receiver_that_it_names(tmp_path: Path, leeway: Console) -> None:
+    long_ago = {"stage": DIGEST, "name": "hourly/0", "partition": 0, "position": 1, "config": ""}
+    store = MemoryStore()
+    state = encode_state({"sent_ms": 0, "alerts": {}})
+    store.append("checkpoints", {name: [value] for name, value in (long_ago | {"state": state}).items()}, "t")
+    with Listener() as listener:
+        file = configured(tmp_path, listener)
+        document = json.loads(file.read_text())
+        alerting = document["spec"]["alerting"]
+        alerting["leeway"] = {"digests": [{"name": "hourly", "receiver": "pager", "send_empty": True}]}
+        alerting["route"]["routes"][1]["receiver"] = "hourly"
+        file.write_text(json.dumps(document))
+        assert leeway("check", file).code == 0
+        with shop.serving(load(file), store, roles=["alert"]):
+            shop.wait_until(lambda: len(listener.requests) == 1, "the one that was missed comes")
+    [request] = listener.requests
+    assert request.path == "/pager/hunter2"
+    assert request.body["groupKey"] == f"digest/hourly/{request.body['groupLabels']['at']}"
+    assert request.body["alerts"] == []
+
+
+def test_a_digest_is_not_for_what_opens_incidents(tmp_path: Path, leeway: Console) -> None:
+    with Listener() as listener:
+        file = configured(tmp_path, listener)
+    document = json.loads(file.read_text())
+    document["spec"]["receivers"].append({"kind": "pagerduty", "name": "on-call", "routing_key": "hunter2"})
+    document["spec"]["alerting"]["leeway"] = {"digests": [{"name": "hourly", "receiver": "on-call"}]}
+    file.write_text(json.dumps(document, indent=1))
+    answer = leeway("check", file)
+    assert answer.code == 2
+    assert "spec.alerting.leeway.digests.0.receiver: 'on-call' opens and closes incidents" in answer.err
 
 
 def test_a_route_of_a_service_that_leads_nowhere_is_named_with_its_place(tmp_path: Path, leeway: Console) -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -112,6 +113,17 @@ def test_mails_about_one_group_are_one_conversation_and_a_repetition_has_its_id(
     assert first["Message-ID"] == again["Message-ID"]
     assert len({first["Message-ID"], ended["Message-ID"], first["References"]}) == 3
     assert all(mail["Date"] and mail["Auto-Submitted"] == "auto-generated" for mail in box.mails)
+
+
+def test_a_summary_has_its_time_and_an_id_of_its_own_whatever_came_meanwhile() -> None:
+    first = replace(group(()), title="daily: 0 began", text="Nothing", at_ms=86_400_000)
+    sent = [first, replace(first, alerts=notification().alerts, title="daily: 1 began"), replace(first, at_ms=1)]
+    with smtp() as (box, port):
+        assert send(port, *sent, title="{{ status }}") == [Delivered()] * 3
+    ids = [mail["Message-ID"] for mail in box.mails]
+    assert ids[0] == ids[1] != ids[2]
+    assert box.mails[0]["Date"] == "Fri, 02 Jan 1970 00:00:00 +0000"
+    assert box.mails[1]["Subject"] == "daily: 1 began"
 
 
 def test_line_feeds_in_labels_make_no_headers() -> None:

@@ -137,6 +137,19 @@ def test_what_is_sent_is_what_the_vendor_documents(kind: str, server: Listener) 
         Draft202012Validator(SCHEMAS[kind]).validate(request.body)
 
 
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+@pytest.mark.parametrize("alerts", [notification().alerts, ()])
+def test_a_summary_has_its_own_words_also_if_there_is_nothing(
+    kind: str, alerts: tuple[Alert, ...], server: Listener
+) -> None:
+    said = replace(group(alerts), title="daily: 1 began", text="- flights", at_ms=1_795_537_682_151)
+    assert send(kind, server, said, title="{{ status }}", text="{{ status }}") == [Delivered()]
+    [request] = server.requests
+    Draft202012Validator(SCHEMAS[kind]).validate(request.body)
+    assert "daily: 1 began" in json.dumps(request.body)
+    assert "- flights" in json.dumps(request.body)
+
+
 @every_vendor
 def test_a_template_of_ones_own_is_used(kind: str, server: Listener) -> None:
     send(kind, server, title="{{ common_labels.model }} is {{ status }}")

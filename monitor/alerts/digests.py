@@ -1,0 +1,320 @@
+"""Digests: what would be told is collected, and told as one summary at fixed times.
+
+For routes, a digest is a receiver that takes everything at once. What it was told since its last summary, and what
+fires of what it was told before, is kept in the store (table ``checkpoints``, stage :data:`DIGEST`), before it counts
+as told. A summary is sent until it is taken, or the next one is due, which then holds all of it; it is noted after the
+receiver answered: a process that ends in between sends it again, under the same key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import structlog
+
+from monitor.alerts.decisions import Made
+from monitor.alerts.delivery import Delivery
+from monitor.alerts.dispatch import Target
+from monitor.alerts.timetable import Digest
+from monitor.checkpoint import decode_state, encode_state
+from monitor.clock import Clock
+from sinks.receivers.contract import Alert, Notification
+from sinks.receivers.times import rfc3339, utc
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["DIGEST", "Collected", "Digests", "summary"]
+
+DIGEST = "digest"
+TRIED_S = 60.0
+"""For so long a receiver is asked before a summary is composed anew."""
+
+AGAIN_MS = 300_000
+"""After so long a summary that was not taken is tried again."""
+
+LINES_AT_MOST = 100
+"""Alerts that a summary names."""
+
+Kind = Literal["began", "began and ended", "ended", "still fires"]
+KINDS: tuple[Kind, ...] = ("began", "began and ended", "ended", "still fires")
+
+Send = Callable[[Target, Notification, float], "Future[Delivery]"]
+Ended = Callable[[str], int | None]
+"""Gives when the alert of a fingerprint ended; None if it fires."""
+
+log = structlog.get_logger("leeway.route")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """An alert that belongs into a summary.
+
+    Attributes
+    ----------
+    alert : Alert
+        As it was told last.
+    is_new : bool
+        Whether no summary has had it.
+    alert_id, sequence, route : str, int, str
+        The transition that it stood at, and the route that told it.
+    """
+
+    alert: Alert
+    is_new: bool
+    alert_id: str
+    sequence: int
+    route: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.alert.status == "resolved"
+
+    @property
+    def kind(self) -> Kind:
+        """What became of it since the last summary."""
+        if self.is_over:
+            return "began and ended" if self.is_new else "ended"
+        return "began" if self.is_new else "still fires"
+
+
+class _State(NamedTuple):
+    """What is collected for an entry of a receiver, and the time of its last summary."""
+
+    sent_ms: int
+    alerts: dict[str, Collected]
+
+
+@dataclass(frozen=True)
+class _Job:
+    due_ms: int
+    alerts: Mapping[str, Collected]
+    future: Future[Delivery]
+
+
+class Digests:
+    """Collects, and sends summaries when they are due.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    digests : mapping of str to Digest
+        By the names of receivers.
+    targets : mapping of str to sequence of Target
+        The entries of each receiver.
+    external_url : str
+    send : callable
+        Begins to send a notification to an entry, for some seconds at most.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        digests: Mapping[str, Digest],
+        targets: Mapping[str, Sequence[Target]],
+        external_url: str,
+        send: Send,
+    ) -> None:
+        self._store, self._clock, self._digests, self._external_url = store, clock, digests, external_url
+        self._targets, self._send = targets, send
+        self._states: dict[Target, _State] = {}
+        self._jobs: dict[Target, _Job] = {}
+        self._again_ms: dict[Target, int] = {}
+        self._positions: dict[str, int] = {}
+        self._changed: set[Target] = set()
+        self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
+
+    def __contains__(self, target: Target) -> bool:
+        return target.receiver in self._digests
+
+    def open(self) -> None:
+        """Read what was collected before. The first summary of a digest is about what comes from now on.
+
+        Raises
+        ------
+        StoreError
+        """
+        kept = {row["name"]: row for row in rows_of(self._store.read(Query("checkpoints", where={"stage": DIGEST})))}
+        for target in self._all():
+            row = kept.get(target.name)
+            if row is None:
+                self._states[target] = _State(self._clock.now_ms(), {})
+                self._changed.add(target)
+            else:
+                state = decode_state(row["state"])
+                alerts = {name: _read(written) for name, written in state["alerts"].items()}
+                self._states[target] = _State(state["sent_ms"], alerts)
+                self._positions[target.name] = row["position"]
+
+    def collect(self, target: Target, alerts: Iterable[Collected]) -> None:
+        """Take up alerts that are told to an entry."""
+        known = self._states[target].alerts
+        for one in alerts:
+            before = known.get(one.alert.fingerprint)
+            known[one.alert.fingerprint] = replace(one, is_new=before is None or before.is_new)
+        self._changed.add(target)
+
+    def next_ms(self, target: Target) -> int:
+        """Return when the next summary of an entry is due."""
+        return self._digests[target.receiver].timetable.next(self._clock.now_ms())
+
+    def step(self, ended: Ended) -> list[Made]:
+        """Begin to send what is due; return what became of what was sent before.
+
+        Parameters
+        ----------
+        ended : callable
+            Asked of what was told to fire, since ends may have been kept quiet.
+        """
+        made = self.settle()
+        now_ms = self._clock.now_ms()
+        for target in self._all():
+            due_ms = self._digests[target.receiver].timetable.last(now_ms)
+            waits = target in self._jobs or now_ms < self._again_ms.get(target, 0)
+            if due_ms > self._states[target].sent_ms and not waits:
+                self._begin(target, due_ms, ended)
+        return made + self.settle()
+
+    def settle(self) -> list[Made]:
+        """Return what became of summaries whose receivers have answered."""
+        done = [(target, job) for target, job in self._jobs.items() if job.future.done()]
+        return [made for target, job in done for made in self._settled(target, job)]
+
+    def write(self) -> None:
+        """Write what was collected, and what was told.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_ms = self._clock.now_ms()
+        for target in sorted(self._changed, key=lambda target: target.name):
+            self._store.append("checkpoints", *self._row(target, now_ms))
+            self._changed.discard(target)
+        while self._unwritten:
+            self._store.append("notifications", *self._unwritten[0])
+            self._unwritten.pop(0)
+
+    def _all(self) -> list[Target]:
+        return [target for name in self._digests for target in self._targets.get(name, ())]
+
+    def _begin(self, target: Target, due_ms: int, ended: Ended) -> None:
+        state = self._states[target]
+        for name, one in list(state.alerts.items()):
+            ended_ms = None if one.is_over or one.alert.annotations.get("flapping") else ended(name)
+            if ended_ms is not None:
+                state.alerts[name] = replace(one, alert=replace(one.alert, status="resolved", ends_at_ms=ended_ms))
+        if not state.alerts and not self._digests[target.receiver].send_empty:
+            self._states[target] = _State(due_ms, {})
+            self._changed.add(target)
+            return
+        said = summary(target.receiver, due_ms, state.alerts.values(), self._external_url)
+        self._jobs[target] = _Job(due_ms, dict(state.alerts), self._send(target, said, TRIED_S))
+
+    def _settled(self, target: Target, job: _Job) -> list[Made]:
+        del self._jobs[target]
+        now_ms, said = self._clock.now_ms(), job.future.result()
+        if said.outcome == "delivered":
+            self._states[target] = _State(job.due_ms, dict(self._left(self._states[target].alerts, job.alerts)))
+            self._changed.add(target)
+        else:
+            self._again_ms[target] = now_ms + AGAIN_MS
+            told = {"receiver": target.name, "outcome": said.outcome, "reason": said.reason, "attempts": said.attempts}
+            log.warning("a digest was not delivered", at=utc(job.due_ms), **told)
+        if job.alerts:
+            self._unwritten.append(_notifications(target, job, said, now_ms))
+        detail = f"in the digest of {utc(job.due_ms)}" + (f"; {said.reason}" if said.reason else "")
+        return [
+            Made(one.alert_id, one.sequence, target.name, one.route, now_ms, said.outcome, detail)
+            for one in job.alerts.values()
+        ]
+
+    @staticmethod
+    def _left(known: Mapping[str, Collected], told: Mapping[str, Collected]) -> Iterable[tuple[str, Collected]]:
+        """What the next summary begins with: what was not told, or has changed since, and what fires."""
+        for name, one in known.items():
+            if name not in told:
+                yield name, one
+            elif one != told[name] or not one.is_over:
+                yield name, replace(one, is_new=False)
+
+    def _row(self, target: Target, now_ms: int) -> tuple[dict[str, list[Any]], str]:
+        state = self._states[target]
+        # Of two rows the one of the higher position counts.
+        position = self._positions[target.name] = max(now_ms, self._positions.get(target.name, 0) + 1)
+        written = {"sent_ms": state.sent_ms, "alerts": {name: asdict(one) for name, one in state.alerts.items()}}
+        row = {"stage": DIGEST, "name": target.name, "partition": 0, "position": position, "config": ""}
+        columns: dict[str, list[Any]] = {column: [value] for column, value in row.items()}
+        return columns | {"state": [encode_state(written)]}, f"{DIGEST}/{target.name}/{position}"
+
+
+def summary(name: str, due_ms: int, alerts: Iterable[Collected], external_url: str) -> Notification:
+    """Return what a digest says.
+
+    Examples
+    --------
+    >>> alert = Alert("firing", {"model": "fraud", "severity": "warning"}, {"summary": "fraud: amount moved"}, 0)
+    >>> said = summary("daily", 86_400_000, [Collected(alert, True, "a", 0, "{}")], "")
+    >>> said.group_key, said.title
+    ('digest/daily/1970-01-02T00:00:00Z', 'daily: 1 began, 0 ended, 0 still fire')
+    >>> print(said.text)
+    fraud
+    - began: fraud: amount moved (warning), since 1970-01-01 00:00 UTC
+    """
+    alerts = list(alerts)
+    firing = {one.alert_id for one in alerts if not one.is_over}
+    # One that goes on under other labels, with a higher severity, is not over.
+    alerts = [one for one in alerts if not one.is_over or one.alert_id not in firing]
+    ordered = sorted(alerts, key=lambda one: (_model(one), KINDS.index(one.kind), one.alert.starts_at_ms, one.alert_id))
+    count = Counter(one.kind for one in ordered)
+    began, ended = (sum(count[kind] for kind in KINDS if word in kind) for word in ("began", "ended"))
+    return Notification(
+        receiver=name,
+        group_key=f"digest/{name}/{rfc3339(due_ms)}",
+        group_labels={"digest": name, "at": rfc3339(due_ms)},
+        alerts=tuple(replace(one.alert, annotations={**one.alert.annotations, "digest": one.kind}) for one in ordered),
+        external_url=external_url,
+        title=f"{name}: {began} began, {ended} ended, {count['still fires']} still fire",
+        text="\n".join(_lines(ordered)) or "Nothing began, nothing ended, and nothing fires.",
+        at_ms=due_ms,
+    )
+
+
+def _lines(ordered: Sequence[Collected]) -> Iterable[str]:
+    model = None
+    for one in ordered[:LINES_AT_MOST]:
+        if _model(one) != model:
+            model = _model(one)
+            yield model
+        alert = one.alert
+        about = alert.annotations.get("summary") or alert.labels.get("alertname", "")
+        until = f", until {utc(alert.ends_at_ms)}" if one.is_over else ""
+        yield f"- {one.kind}: {about} ({alert.labels.get('severity', 'alert')}), since {utc(alert.starts_at_ms)}{until}"
+    if len(ordered) > LINES_AT_MOST:
+        yield f"and {len(ordered) - LINES_AT_MOST} more"
+
+
+def _model(one: Collected) -> str:
+    return one.alert.labels.get("model", "Leeway itself")
+
+
+def _read(written: Mapping[str, Any]) -> Collected:
+    return Collected(**{**written, "alert": Alert(**written["alert"])})
+
+
+def _notifications(target: Target, job: _Job, said: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:
+    alerts = list(job.alerts.values())
+    columns: dict[str, list[Any]] = {
+        "alert_id": [one.alert_id for one in alerts],
+        "sequence": [one.sequence for one in alerts],
+    }
+    same = {"receiver": target.name, "outcome": said.outcome, "reason": said.reason, "attempts": said.attempts}
+    for name, value in {**same, "at_ms": now_ms}.items():
+        columns[name] = [value] * len(alerts)
+    return columns, f"{DIGEST}/{target.name}/{job.due_ms}/{now_ms}"

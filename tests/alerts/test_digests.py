@@ -1,0 +1,252 @@
+"""A digest collects what it is told, and sends one summary at fixed times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from monitor.alerts.dispatch import Target
+from monitor.alerts.router import Plan, Router
+from monitor.alerts.timetable import Timetable
+from monitor.config.alerting import Alerting
+from sinks.receivers.contract import Notification, Outcome, Refused
+from sinks.receivers.memory import Memory
+from sinks.store.contract import Query
+from tests.alerts.test_decisions import decided, silenced
+from tests.alerts.test_router import ROUTES, World
+from tests.api.test_alertmanager import ALERTING
+from tests.api.test_alertmanager import world as api_world
+from tests.api.test_explain import explained
+
+HOUR_S, STEP_S = 3_600, 120
+FIRST_MS = 10**12
+"""2001-09-09 01:46:40 UTC, 03:46:40 in Berlin."""
+
+DAILY = {"name": "daily", "receiver": "mail", "at": ["08:00", "18:00"], "location": "Europe/Berlin"}
+
+
+class Summed(World):
+    """Everything goes into a digest."""
+
+    def __init__(self, *answers: Outcome, **changes: Any) -> None:
+        route = {**ROUTES["route"], "receiver": "daily", "routes": []}
+        super().__init__(open_at_once=False, route=route, leeway={"digests": [DAILY | changes]})
+        self.mail = Memory("daily/0", answers=answers)
+        self.router = self.started()
+
+    def started(self) -> Router:
+        digests = {digest.name: digest.build() for digest in self.alerting.leeway.digests}
+        plan = Plan(self.alerting.route.build(), {Target("daily"): self.mail}, digests=digests)
+        router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn"])
+        router.open()
+        return router
+
+    def reaches(self, hour: int) -> None:
+        """Let time pass until a few minutes after a full hour of the first two days, UTC."""
+        seconds = (hour - 1) * HOUR_S - 2_800 + 180 - (self.clock.now_ms() - FIRST_MS) // 1000
+        self.passes(seconds, each=STEP_S)
+
+
+def kinds(notification: Notification) -> dict[str, str]:
+    return {alert.labels["alert_id"]: alert.annotations["digest"] for alert in notification.alerts}
+
+
+def local(text: str, zone: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+
+
+def test_what_began_ended_and_still_fires_is_told_at_the_times_of_the_place() -> None:
+    world = Summed()
+    world.happens("a")
+    world.happens("b", severity="critical")
+    world.happens("c", model="churn")
+    world.passes(600, each=60)
+    world.happens("a", "resolved")
+    world.reaches(5)
+    assert world.mail.received == []
+    world.reaches(6)
+    [first] = world.mail.received
+    assert kinds(first) == {"a": "began and ended", "b": "began", "c": "began"}
+    assert first.title == "daily: 3 began, 1 ended, 0 still fire"
+    assert first.text == "\n".join(
+        [
+            "churn",
+            "- began: c moved (warning), since 2001-09-09 00:46:40 UTC",
+            "fraud",
+            "- began: b moved (critical), since 2001-09-09 00:46:40 UTC",
+            "- began and ended: a moved (warning), since 2001-09-09 00:56:40 UTC, until 2001-09-09 01:56:40 UTC",
+        ]
+    )
+    assert first.group_key == "digest/daily/2001-09-09T06:00:00Z"
+    world.happens("b", "resolved", severity="critical")
+    world.reaches(16)
+    [_, second] = world.mail.received
+    assert (kinds(second), second.status) == ({"b": "ended", "c": "still fires"}, "firing")
+    assert second.title == "daily: 0 began, 1 ended, 1 still fire"
+    world.reaches(30)
+    assert kinds(world.mail.received[2]) == {"c": "still fires"}
+
+
+def test_each_decision_says_when_the_summary_comes_and_that_it_came() -> None:
+    world = Summed()
+    world.happens("a")
+    world.reaches(6)
+    assert [row[1:] for row in decided(world.store)] == [
+        ("daily/0", "{}", "digest", "it is told at 2001-09-09 06:00 UTC; it was never told"),
+        ("daily/0", "{}", "delivered", "in the digest of 2001-09-09 06:00 UTC"),
+    ]
+
+
+def test_nothing_is_said_when_there_is_nothing_unless_it_is_asked_for() -> None:
+    quiet, asked = Summed(), Summed(send_empty=True)
+    for world in (quiet, asked):
+        world.reaches(30)
+    assert quiet.mail.received == []
+    assert [said.text for said in asked.mail.received] == ["Nothing began, nothing ended, and nothing fires."] * 3
+
+
+def test_a_restart_forgets_nothing_and_a_time_that_was_missed_is_made_up_for_once() -> None:
+    world = Summed()
+    world.happens("a")
+    world.passes(600, each=60)
+    world.router = world.started()
+    world.happens("b")
+    world.passes(600, each=60)
+    world.clock.advance(40 * HOUR_S)
+    world.router = world.started()
+    world.passes(60, each=60)
+    world.router = world.started()
+    world.passes(60, each=60)
+    [said] = world.mail.received
+    assert (kinds(said), said.group_key) == ({"a": "began", "b": "began"}, "digest/daily/2001-09-10T16:00:00Z")
+
+
+def test_one_that_is_not_taken_is_tried_again_and_holds_what_came_meanwhile() -> None:
+    world = Summed(Refused("no"), Refused("no"))
+    world.happens("a")
+    world.reaches(6)
+    world.happens("b")
+    world.passes(900, each=60)
+    began = {"a": "began"}
+    assert [kinds(said) for said in world.mail.received] == [began, began, began | {"b": "began"}]
+    assert len({said.group_key for said in world.mail.received}) == 1
+    told = world.store.read(Query("notifications", order=("at_ms",)))
+    assert sorted(set(zip(told["alert_id"], told["receiver"], told["outcome"], strict=True))) == [
+        ("a", "daily/0", "delivered"),
+        ("b", "daily/0", "delivered"),
+    ]
+    world.reaches(16)
+    assert kinds(world.mail.received[3]) == {"a": "still fires", "b": "still fires"}
+
+
+def test_a_process_that_dies_between_sending_and_noting_says_it_again_under_the_same_key() -> None:
+    world = Summed()
+    world.happens("a")
+    world.reaches(5)
+    world.store.failing = "checkpoints"
+    while not world.mail.received:
+        world.passes(STEP_S, each=STEP_S)
+    assert not world.store.failing
+    world.router = world.started()
+    world.passes(60, each=60)
+    first, again = world.mail.received
+    assert (first.group_key, kinds(first)) == (again.group_key, kinds(again))
+
+
+def test_a_store_that_fails_for_a_moment_loses_nothing() -> None:
+    world = Summed()
+    world.happens("a")
+    world.passes(60, each=60)
+    world.store.failing = "checkpoints"
+    world.passes(60, each=60)
+    world.router = world.started()
+    world.reaches(6)
+    assert [kinds(said) for said in world.mail.received] == [{"a": "began"}]
+
+
+def test_an_end_that_was_kept_quiet_is_in_the_summary() -> None:
+    world = Summed()
+    world.happens("a")
+    world.reaches(6)
+    silenced(world, "alert_id=a", 300)
+    world.happens("a", "resolved")
+    world.reaches(16)
+    assert [kinds(said) for said in world.mail.received] == [{"a": "began"}, {"a": "ended"}]
+
+
+def test_a_severity_that_rises_is_no_end() -> None:
+    world = Summed()
+    world.happens("a")
+    world.passes(600, each=60)
+    world.happens("a", "updated", severity="critical")
+    world.reaches(6)
+    [said] = world.mail.received
+    assert [(alert.labels["severity"], alert.annotations["digest"]) for alert in said.alerts] == [("critical", "began")]
+
+
+def test_without_times_it_comes_each_full_hour() -> None:
+    world = Summed(at=[], location=None)
+    world.happens("a")
+    world.passes(2 * HOUR_S, each=STEP_S)
+    assert [said.group_key[-20:] for said in world.mail.received] == ["2001-09-09T02:00:00Z", "2001-09-09T03:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-03-28", "2026-03-28T01:30Z"),
+        ("2026-03-29", "2026-03-29T01:30Z"),
+        ("2026-10-24", "2026-10-24T00:30Z"),
+        ("2026-10-25", "2026-10-25T00:30Z"),
+    ],
+)
+def test_a_time_that_clocks_skip_or_repeat_comes_once_a_day(day: str, expected: str) -> None:
+    table = Timetable([150], ZoneInfo("Europe/Berlin"))
+    noon_ms = local(f"{day}T12:00", "Europe/Berlin")
+    expected_ms = int(datetime.fromisoformat(expected).timestamp() * 1000)
+    assert table.last(noon_ms) == expected_ms
+    assert table.next(expected_ms - 1) == expected_ms
+    assert table.last(table.next(noon_ms) - 1) == expected_ms
+
+
+def test_a_timetable_names_every_time_once_and_in_order() -> None:
+    for table in (Timetable([0, 150, 1439], ZoneInfo("Europe/Berlin")), Timetable()):
+        at_ms = int(datetime(2026, 3, 20, tzinfo=UTC).timestamp() * 1000)
+        for _ in range(2_000):
+            later = table.next(at_ms)
+            assert at_ms < later
+            assert table.last(later) == later
+            assert table.last(later - 1) <= at_ms
+            at_ms = later
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "message"),
+    [
+        ({"receiver": "male"}, "receiver", "no receiver is named 'male'"),
+        ({"name": "mail"}, "name", "there is a receiver named 'mail' already"),
+        ({"receiver": "pager"}, "receiver", "'pager' opens and closes incidents, and takes no summaries"),
+    ],
+)
+def test_a_digest_for_nobody_is_named_with_its_place(changes: dict[str, str], place: str, message: str) -> None:
+    alerting = Alerting.model_validate(ROUTES | {"leeway": {"digests": [DAILY | changes]}})
+    assert list(alerting.wrong_names([], ["pager"])) == [(("leeway", "digests", 0, place), message)]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"at": ["24:00"]}, {"at": ["8 o'clock"]}, {"location": "Berlin"}, {"every": "1h"}, {"at": []}]
+)
+def test_a_timetable_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(changes))):
+        Alerting.model_validate(ROUTES | {"leeway": {"digests": [DAILY | changes]}})
+
+
+def test_whoever_asks_sees_the_entries_of_a_digest() -> None:
+    digests = {"digests": [{"name": "daily", "receiver": "pager"}]}
+    route = {**ALERTING["route"], "receiver": "daily", "routes": []}
+    shown = api_world({**ALERTING, "route": route, "leeway": digests})
+    assert [row["receiver"] for row in explained(shown, "a")["receivers"]] == ["daily/0", "daily/1"]
