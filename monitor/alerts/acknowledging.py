@@ -8,7 +8,7 @@ from monitor.clock import Clock
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Acknowledgement", "AcknowledgementLog"]
+__all__ = ["Acknowledgement", "AcknowledgementLog", "acknowledgements"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,18 @@ class Acknowledgement:
     def holds(self, sequence: int) -> bool:
         """Whether the alert, which stands at a transition, is as it was then."""
         return sequence <= self.sequence
+
+
+def acknowledgements(store: Store) -> dict[str, Acknowledgement]:
+    """Return those that were not taken back, by alert.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = rows_of(store.read(Query("acknowledgements")))
+    names = ("alert_id", "sequence", "updated_ms", "created_by", "comment")
+    return {row["alert_id"]: Acknowledgement(*(row[name] for name in names)) for row in rows if not row["taken_back"]}
 
 
 class AcknowledgementLog:
@@ -66,11 +78,7 @@ class AcknowledgementLog:
         ------
         StoreError
         """
-        rows = rows_of(self._store.read(Query("acknowledgements")))
-        names = ("alert_id", "sequence", "updated_ms", "created_by", "comment")
-        return {
-            row["alert_id"]: Acknowledgement(*(row[name] for name in names)) for row in rows if not row["taken_back"]
-        }
+        return acknowledgements(self._store)
 
     def get(self, alert_id: str) -> Acknowledgement | None:
         """Return that of one alert.

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from monitor.alerts.acknowledging import Acknowledgement, acknowledgements
+from monitor.alerts.matchers import Matcher, matches_all
+from monitor.alerts.message import annotations_of
+from monitor.alerts.told import Told
 from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all
 from monitor.api.tables import of_table
 from monitor.config.values import DAY_MS
@@ -21,6 +25,7 @@ __all__ = [
     "TRANSITION_TYPES",
     "by_day",
     "counted",
+    "is_matched",
     "read_alert",
     "read_alerts",
     "standing_alerts",
@@ -42,7 +47,7 @@ _MOVED = (
     "status:str reason:str]"
 )
 TRANSITION_TYPES = of_table("alerts", without=["labels", "signals"], more=_MOVED)
-ALERT_TYPES = of_table("alerts", without=["labels", "signals"], more=f"transition:str {_MOVED}")
+ALERT_TYPES = of_table("alerts", without=["labels", "signals"], more=f"transition:str acknowledged_by:str {_MOVED}")
 """The columns of alerts in every form but JSON; there, ``signals`` may hold more."""
 
 
@@ -114,6 +119,8 @@ def read_alerts(
     state: str | None = None,
     severity: str | None = None,
     signal: str | None = None,
+    matchers: Sequence[Matcher] = (),
+    acknowledged: bool | None = None,
     span: Span = (None, None),
     limit: int = 1_000,
     cursor: str | None = None,
@@ -129,6 +136,10 @@ def read_alerts(
     severity : str or None
     signal : str or None
         Alerts in which this signal moved.
+    matchers : sequence of Matcher
+        Alerts whose labels all of them match.
+    acknowledged : bool or None
+        Alerts that somebody has, or nobody has taken on as they stand.
     span : (int or None, int or None)
         Alerts whose condition held at some time in ``[from_ms, to_ms)``.
     limit : int
@@ -142,13 +153,31 @@ def read_alerts(
     place = tuple(decode_cursor(KIND, cursor, (int, str, str))) if cursor else None
     alerts = [
         row
-        for row in standing_alerts(store, models, span, state)
-        if (severity is None or row["severity"] == severity)
+        for row in _acknowledged(store, standing_alerts(store, models, span, state))
+        if (acknowledged is None or (row["acknowledged_by"] is not None) is acknowledged)
+        and is_matched(row, matchers)
+        and (severity is None or row["severity"] == severity)
         and (signal is None or any(moved.get("signal") == signal for moved in row["signals"]))
         and (place is None or _place(row) < place)
     ]
     next_cursor = encode_cursor(KIND, list(_place(alerts[limit - 1]))) if len(alerts) > limit else None
     return Page.of(alerts[:limit], ALERT_TYPES.names, next_cursor)
+
+
+def _acknowledged(store: Store, alerts: Sequence[Row]) -> list[Row]:
+    """Return alerts with who has taken them on as they stand."""
+    taken = acknowledgements(store)
+    return [row | {"acknowledged_by": _taken_by(taken.get(row["alert_id"]), row)} for row in alerts]
+
+
+def _taken_by(taken: Acknowledgement | None, row: Row) -> str | None:
+    return None if taken is None or not taken.holds(row["sequence"]) else taken.created_by
+
+
+def is_matched(row: Row, matchers: Sequence[Matcher]) -> bool:
+    """Whether matchers match the labels of an alert, and what is said about it."""
+    said = annotations_of(row, "") if matchers else {}
+    return matches_all(matchers, Told(row["labels"], 0, annotations=said).matched)
 
 
 def read_alert(store: Store, alert_id: str) -> Row | None:
@@ -157,8 +186,9 @@ def read_alert(store: Store, alert_id: str) -> Row | None:
     if not rows:
         return None
     told = read_all(store, Query("notifications", where={"alert_id": alert_id}))
+    [alert] = _acknowledged(store, [_view(rows[-1])])
     return {
-        "alert": _view(rows[-1]),
+        "alert": alert,
         "transitions": [transition(row) for row in rows],
         "notifications": list(told),
     }

@@ -15,6 +15,7 @@ import yaml
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from monitor.alerts.acknowledging import Acknowledgement, acknowledgements
 from monitor.alerts.inhibition import Rule
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, MatcherError
@@ -216,7 +217,7 @@ def _filtered(
     wanted = read_matchers("filter", filters)
     now_ms = service.clock.now_ms()
     found = overview(
-        [_told(service, row) for row in standing_alerts(service.store, state="firing")],
+        _firing(service),
         alerting.route.build(),
         [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules],
         SilenceLog(service.store, service.clock).all(),
@@ -233,8 +234,17 @@ def _filtered(
     ]
 
 
-def _told(service: ApiService, row: dict[str, Any]) -> Told:
-    annotations = annotations_of(row, service.configuration.service.spec.external_url)
+def _firing(service: ApiService) -> list[Told]:
+    taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
+    firing = standing_alerts(service.store, state="firing")
+    return [_told(row, taken.get(row["alert_id"]), external_url) for row in firing]
+
+
+def _told(row: dict[str, Any], taken: Acknowledgement | None, external_url: str) -> Told:
+    annotations = annotations_of(row, external_url)
+    if taken is not None and taken.holds(row["sequence"]):
+        comment = f": {taken.comment}" if taken.comment else ""
+        annotations["acknowledged"] = f"by {taken.created_by} at {_written(taken.at_ms)}{comment}"
     return Told(row["labels"], row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"])
 
 

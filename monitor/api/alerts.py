@@ -39,7 +39,8 @@ DAY_TYPES = schema(
 )
 Namespace = Annotated[str | None, Query(description="the models of this namespace")]
 Matchers = Annotated[
-    list[str] | None, Query(description='only alerts whose labels match, such as `severity="critical"`; all have to')
+    list[str] | None,
+    Query(description='only alerts whose labels match, such as `severity="critical"`; all have to; not for the log'),
 ]
 HEARTBEAT_S = 15
 RETRY_MS = 2_000
@@ -70,6 +71,7 @@ class Alert(Transition):
     transition: Literal["pending", "firing", "updated", "resolved", "cancelled"] = Field(
         description="the last step; an alert that was `updated` is firing"
     )
+    acknowledged_by: str | None = Field(description="who has taken it on as it stands")
 
 
 class Notification(BaseModel):
@@ -139,6 +141,10 @@ def alerts(
     state: Literal["pending", "firing", "updated", "resolved", "cancelled"] | None = None,
     severity: str | None = None,
     signal: Annotated[str | None, Query(description="alerts in which this signal moved; not for the log")] = None,
+    matcher: Matchers = None,
+    acknowledged: Annotated[
+        bool | None, Query(description="alerts that somebody has, or nobody has taken on; not for the log")
+    ] = None,
     log: Annotated[
         bool, Query(alias="transitions", description="the log itself; `from` and `to` then mean its `at_ms`")
     ] = False,
@@ -146,7 +152,9 @@ def alerts(
     models = models_in(service, model, namespace)
     span = stretch.from_ms, stretch.to_ms
     head = {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
+    matchers = read_matchers("matcher", matcher)
     if log:
+        _check_log({"signal": signal, "matcher": matcher, "acknowledged": acknowledged})
         where = {"model": models, "state": state, "severity": severity}
 
         def read_log(limit: int, cursor: str | None) -> Page:
@@ -163,6 +171,8 @@ def alerts(
             state=state,
             severity=severity,
             signal=signal,
+            matchers=matchers,
+            acknowledged=acknowledged,
             span=span,
             limit=limit,
             cursor=cursor,
@@ -223,6 +233,13 @@ def alert(service: TheService, alert_id: str) -> Response:
     if found is None:
         raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
     return answer({**found, "acknowledged": acknowledged(service, found["alert"])})
+
+
+def _check_log(given: dict[str, Any]) -> None:
+    """Refuse what would be passed over."""
+    for name in (name for name, value in given.items() if value is not None):
+        message = f"`{name}` chooses alerts as they stand, and goes not with `transitions=true`"
+        raise ProblemError("bad-parameter", message, errors=[{"field": name, "message": message}])
 
 
 def _check_standing(state: str | None) -> None:

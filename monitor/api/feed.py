@@ -15,10 +15,8 @@ import anyio
 import anyio.to_thread
 from sse_starlette.event import ServerSentEvent
 
-from monitor.alerts.matchers import Matcher, matches_all
-from monitor.alerts.message import annotations_of
-from monitor.alerts.told import Told
-from monitor.api.alarms import transition
+from monitor.alerts.matchers import Matcher
+from monitor.api.alarms import is_matched, transition
 from monitor.api.history import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
 from monitor.api.reading import read_all as read_rows
@@ -73,8 +71,7 @@ class Feed:
         for row in sorted((row for row in rows if self._is_behind(row)), key=_place):
             self._places[row["model"]] = _place(row)
             happened = transition(row)
-            said = annotations_of(row, "") if self._matchers else {}
-            if matches_all(self._matchers, Told(happened["labels"], 0, annotations=said).matched):
+            if is_matched(happened, self._matchers):
                 found.append((self.place, happened))
         return found
 

@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "top": ("monitor.cli.top", "Show the signals that drifted most."),
     "compare": ("monitor.cli.compare", "Compare two stretches, versions or segments of a model."),
     "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
-    "alerts": ("monitor.cli.alerts", "List alerts, and explain who was told."),
+    "alerts": ("monitor.cli.alerts", "List, show and follow alerts, and explain who was told."),
     "incidents": ("monitor.cli.incidents", "List alerts that have one cause, and what it may be."),
     "deployments": ("monitor.cli.deployments", "Say what was changed, for incidents to name it, and list it."),
     "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),

@@ -9,6 +9,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
+from monitor.client.following import Happened, follow
 
 __all__ = ["Asking"]
 
@@ -53,6 +54,10 @@ class Asking:
         """Yield an answer part by part; it is asked for again only before the first part."""
         parts = self._again(lambda: _begun(self._parts(route, given)))
         yield from parts
+
+    def follow(self, given: Mapping[str, Any], after: str | None) -> Iterator[Happened]:
+        """Yield what happens to alerts, behind a place."""
+        return follow(self._client, self._url, given, after)
 
     def close(self) -> None:
         self._client.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ import httpx
 
 from monitor.client.answer import Answer
 from monitor.client.asking import Asking
+from monitor.client.following import Happened
 
 __all__ = ["DEFAULT_URL", "Leeway", "Time"]
 
@@ -201,15 +202,45 @@ class Leeway:
         state: str | None = None,
         severity: str | None = None,
         signal: str | None = None,
+        matchers: Sequence[str] | None = None,
+        acknowledged: bool | None = None,
         transitions: bool = False,
         from_: Time | None = None,
         to: Time | None = None,
         limit: int | None = None,
     ) -> Answer:
         """Alerts as they stand, the latest changed first; or with ``transitions`` the log of what happened."""
-        chosen = {"model": model, "namespace": namespace, "state": state, "severity": severity, "signal": signal}
+        chosen: dict[str, Any] = {"model": model, "namespace": namespace, "state": state, "severity": severity}
+        chosen |= {"signal": signal, "matcher": matchers and list(matchers)}
+        chosen |= {} if acknowledged is None else {"acknowledged": str(acknowledged).lower()}
         log = {"transitions": "true"} if transitions else {}
         return self._list("/v1/alerts", {**chosen, **log, **_span(from_, to)}, limit)
+
+    def alert(self, alert_id: str) -> dict[str, Any]:
+        """One alert from its beginning: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
+
+        Raises
+        ------
+        UnknownError
+            There is no such alert.
+        """
+        return self._ask.document(f"/v1/alerts/{quote(alert_id, safe='')}", {}, holds="transitions")
+
+    def follow(
+        self, *, model: str | None = None, matchers: Sequence[str] = (), after: str | None = None
+    ) -> Iterator[Happened]:
+        """What happens to alerts, as it happens and for ever: places in the stream, each with the transition before it.
+
+        A connection that is lost is made again. The first place comes without a transition; given as ``after``, a place
+        lets another call go on behind it.
+
+        Raises
+        ------
+        UnreachableError
+            The service does not answer the first time.
+        """
+        given = {"matcher": list(matchers), **({} if model is None else {"model": model})}
+        return self._ask.follow(given, after)
 
     def explain(self, alert_id: str) -> dict[str, Any]:
         """Who was told about an alert, who was not, and why: ``alert``, ``receivers`` and ``decisions``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def bad_night(world: World) -> World:
     world.add("panes", panes)
     world.add("scores", scores)
     start_ms = NOW_MS - 9 * HOUR_MS
-    moved_signals = '[{"signal": "feature:country", "segment": "", "version": "v8", "detector": "psi", "effect": 0.91}]'
+    moved = {"signal": "feature:country", "segment": "", "version": "v8", "detector": "psi", "effect": 0.91}
+    moved_signals = json.dumps([moved | {"reason": "country has changed"}])
     steps = [("firing", start_ms), ("resolved", start_ms + 5 * HOUR_MS)]
     world.add(
         "alerts",

@@ -110,10 +110,10 @@ def test_one_alert_shows_its_steps_and_who_was_told() -> None:
 
 
 @contextmanager
-def served(world: World) -> Iterator[str]:
-    """The API of ``world`` on a free port of this machine."""
+def served(world: World, port: int = 0) -> Iterator[str]:
+    """The API of ``world`` on a port of this machine, a free one unless it is said which."""
     app = Client(world, alert_poll_s=0.01).app
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     socket = server.config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()

@@ -29,6 +29,8 @@ LISTS = [
     "/v1/alerts",
     "/v1/alerts?transitions=true",
     "/v1/alerts/summary",
+    "/v1/deployments",
+    "/v1/incidents",
     "/v1/dead-letters",
 ]
 MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
@@ -41,6 +43,7 @@ def client() -> Client:
     world.add("scores", [score(30, status="drift", effect=0.4)])
     world.add("alerts", [step("a", 0, "firing", 2_000, signals=MOVED), step("a", 1, "resolved", 3_000, signals=MOVED)])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
+    world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from monitor.errors import InputError, SourceError
 from monitor.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.contract import StoreError
+from tests.api.test_alerts import served as alerts_served
 from tests.api.world import MINUTE_MS, World, configured, score, step
 
 CONFIG = """\
@@ -105,9 +108,11 @@ def test_every_question_is_asked() -> None:
         "compare",
         "findings",
         "alerts",
+        "alert",
         "alert_summary",
         "explain",
         "deployments",
+        "follow",
         "incident",
         "incidents",
         "subscriptions",
@@ -363,3 +368,23 @@ def test_without_a_configuration_a_store_says_what_it_needs() -> None:
         for question in (leeway.compare("fraud", **NIGHT), leeway.top(namespace="risk")):
             with pytest.raises(QuestionError, match="configuration"):
                 list(question)
+
+
+def test_a_stream_that_is_cut_off_is_gone_on_with_and_nothing_is_missed() -> None:
+    world = World()
+    with ExitStack() as stack:
+        with alerts_served(world) as url:
+            leeway = stack.enter_context(Leeway(url))
+            happening = leeway.follow(matchers=["model=fraud"])
+            place, nothing = next(happening)
+            assert nothing is None
+            world.add("alerts", [step("a", 0, "firing", 2_000)])
+            _, first = next(happening)
+            assert first is not None
+            assert first["alert_id"] == "a"
+        # The service is gone; what happens meanwhile is shown when it is back.
+        world.add("alerts", [step("b", 0, "firing", 3_000), step("c", 0, "firing", 4_000, labels='{"model":"churn"}')])
+        stack.enter_context(alerts_served(world, int(url.rpartition(":")[2])))
+        assert [happened["alert_id"] for _, happened in islice(happening, 2) if happened is not None] == ["b"]
+        again = islice(leeway.follow(after=place), 4)
+        assert [happened["alert_id"] for _, happened in again if happened is not None] == ["a", "b", "c"]
