@@ -299,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=[*DETECTORS, *SCORERS], default=[], metavar="NAME")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="without MOA and frouros")
     parser.add_argument("--observations", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the same JSON, for the pages of detectors")
     options = parser.parse_args(arguments)

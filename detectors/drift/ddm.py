@@ -66,9 +66,9 @@ def update(
             s["drifted"], s["n"], s["errors"] = 0, 0.0, 0.0
         n, errors = s["n"] + 1.0, s["errors"] + x[i]
         s["n"], s["errors"] = n, errors
-        if n == 1.0:
-            s["up_low"], s["down_low"] = HIGHEST, HIGHEST
         if n <= warm_up:
+            if n == 1.0:
+                s["up_low"], s["down_low"] = HIGHEST, HIGHEST
             score[i] = 0.0
             flag[i] = OK
             continue

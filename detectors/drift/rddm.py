@@ -129,7 +129,7 @@ def update(
                 down = high - s["down_low"]
                 fall = int(high > s["down_warning"]) + int(high > s["down_drift"])
                 fall, s["down_until"] = in_zone(fall, s["down_until"], n, max_warnings)
-                if fall == OK and down_n >= max_concept and n >= s["down_tried"]:
+                if down_n >= max_concept and fall == OK and n >= s["down_tried"]:
                     forget(s, memory, row, size, min_errors, False)
                 # Where only one of them is a warning or a drift, the score is that one's.
                 up = up if rise >= fall else -1.0
