@@ -167,7 +167,7 @@ def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
     soaks, helpers = (
-        {"soak", "soak_kafka", "inserts", "agree", "detector_table"},
+        {"soak", "soak_alerts", "soak_kafka", "inserts", "agree", "detector_table"},
         {
             "__init__",
             "__main__",
@@ -176,6 +176,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "counterparts",
             "events",
             "fleet",
+            "inboxes",
             "rows",
             "schema",
             "dependence",
