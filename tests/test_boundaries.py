@@ -142,6 +142,22 @@ def registered(root: Path, edge: str) -> set[str]:
     return (modules - shared) & {*table.imports, *written}
 
 
+def what_configuration_is_made_of_does_not_import_it(root: Path) -> Iterator[str]:
+    """Else what may be imported depends on what was imported before."""
+    every = {str(source.path.with_suffix("")).replace("/", "."): source for source in sources(root, "monitor")}
+    waiting = [name for name in every if name.startswith("monitor.config.")]
+    below: set[str] = set()
+    while waiting:
+        for name in every[waiting.pop()].imports:
+            if name in every and not name.startswith("monitor.config") and name not in below:
+                below.add(name)
+                waiting.append(name)
+    for name in below:
+        for imported in every[name].imports:
+            if imported == "monitor.config" or imported.startswith("monitor.config."):
+                yield f"{every[name].path} imports {imported}"
+
+
 def names_say_something(root: Path) -> Iterator[str]:
     for source in sources(root, *PACKAGES, "tests", "bench"):
         for part in source.path.with_suffix("").parts:
@@ -171,6 +187,7 @@ RULES: list[Rule] = [
     sinks_know_nobody,
     only_the_clock_reads_time,
     only_the_service_names_concrete_edges,
+    what_configuration_is_made_of_does_not_import_it,
     names_say_something,
     no_exception_is_swallowed,
 ]
@@ -181,6 +198,9 @@ TREE = {
     "monitor/clock.py": "import time\nnow = time.time()",
     "monitor/service.py": "from monitor.sources.kafka import Kafka\nfrom sinks.store import chdb",
     "monitor/ingest.py": "from datetime import datetime\nfrom monitor.sources import contract\ndatetime(2026, 1, 1)",
+    "monitor/config/alerting.py": "from monitor.routes import Route",
+    "monitor/routes.py": "from monitor.intervals import Interval",
+    "monitor/intervals.py": "",
     "monitor/sources/__init__.py": "from .kafka import Kafka\nfrom .contract import Source",
     "monitor/sources/contract.py": "",
     "monitor/sources/kafka.py": "",
@@ -206,6 +226,12 @@ BREACHES = [
     (only_the_service_names_concrete_edges, "monitor/ingest.py", "from monitor.sources import kafka"),
     (only_the_service_names_concrete_edges, "monitor/api/app.py", "def f():\n    import sinks.store.chdb"),
     (only_the_service_names_concrete_edges, "monitor/api/app.py", "from ..sources import kafka"),
+    (what_configuration_is_made_of_does_not_import_it, "monitor/routes.py", "from monitor.config import Model"),
+    (
+        what_configuration_is_made_of_does_not_import_it,
+        "monitor/intervals.py",
+        "from monitor.config.values import Name",
+    ),
     (names_say_something, "monitor/utils.py", ""),
     (names_say_something, "tests/test_helpers.py", ""),
     (names_say_something, "sinks/common/sql.py", ""),

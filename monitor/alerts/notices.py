@@ -2,8 +2,9 @@
 
 They are receivers that the silence names, and those that the configuration names for all silences. What each heard last
 of a silence is kept in the store (table ``checkpoints``, stage :data:`NOTICED`), written after the receiver answered: a
-process that ends in between says it again, under the same key. What became of it is a row of ``decisions`` under the
-silence's id, with the second in which the silence began to count as its `sequence`.
+process that ends in between says it again, under the same key. That it may hear of a beginning is written before, so
+that it hears of the end even if that comes before the next process. What became of it is a row of ``decisions`` under
+the silence's id, with the second in which the silence began to count as its `sequence`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.decisions import Made, silenced_by
 from monitor.alerts.delivery import Delivery
@@ -51,12 +52,12 @@ class Heard(NamedTuple):
     ----------
     since_ms : int
         Since when the silence counted, in whole seconds.
-    is_over : bool
-        Whether it heard that this is over.
+    what : {"perhaps", "began", "over"}
+        The first if nobody knows whether it heard that it began; the last also if it need not hear that it is over.
     """
 
     since_ms: int
-    is_over: bool
+    what: Literal["perhaps", "began", "over"]
 
 
 def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
@@ -69,16 +70,16 @@ def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
     >>> from monitor.alerts.matchers import parse_matchers
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 10_000, 20_000)
     >>> due(silence, None, 5_000), due(silence, None, 10_000)
-    (None, Heard(since_ms=10000, is_over=False))
-    >>> due(silence, Heard(10_000, False), 15_000), due(silence, Heard(10_000, False), 20_001)
-    (None, Heard(since_ms=10000, is_over=True))
+    (None, Heard(since_ms=10000, what='began'))
+    >>> due(silence, Heard(10_000, "began"), 15_000), due(silence, Heard(10_000, "perhaps"), 20_001)
+    (None, Heard(since_ms=10000, what='over'))
     """
     counts = silence.stretch(now_ms)
     since_ms = None if counts is None else counts[0] // 1000 * 1000
-    if heard is not None and not heard.is_over and heard.since_ms != since_ms:
-        return Heard(heard.since_ms, is_over=True)
-    if since_ms is not None and (heard is None or heard.since_ms != since_ms):
-        return Heard(since_ms, is_over=False)
+    if heard is not None and heard.what != "over" and heard.since_ms != since_ms:
+        return Heard(heard.since_ms, "over")
+    if since_ms is not None and (heard is None or heard.since_ms != since_ms or heard.what == "perhaps"):
+        return Heard(since_ms, "began")
     return None
 
 
@@ -119,6 +120,7 @@ class Notices:
         self._store, self._clock, self._silences = store, clock, SilenceLog(store, clock)
         self._targets, self._always, self._external_url, self._send = targets, always, external_url, send
         self._heard: dict[tuple[str, str], Heard] = {}
+        self._positions: dict[tuple[str, str], int] = {}
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
         self._look_ms = 0
@@ -132,7 +134,10 @@ class Notices:
         """
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": NOTICED}))):
             state = decode_state(row["state"])
-            self._heard[state["silence"], state["target"]] = Heard(state["since_ms"], state["is_over"])
+            place = state["silence"], state["target"]
+            self._positions[place] = row["position"]
+            if state["heard"] is not None:
+                self._heard[place] = Heard(*state["heard"])
 
     def step(self, firing: Firing) -> list[Made]:
         """Begin to tell what is due; return what became of what was told before.
@@ -165,7 +170,7 @@ class Notices:
     def _known(self) -> Iterable[Silence]:
         """The silences of now, and those long gone whose end somebody waits for."""
         silences = {silence.id: silence for silence in self._silences.all()}
-        waiting = {name for (name, _), heard in self._heard.items() if not heard.is_over}
+        waiting = {name for (name, _), heard in self._heard.items() if heard.what != "over"}
         return [*silences.values(), *self._silences.named(waiting - silences.keys())]
 
     def _wanting(self, silence: Silence) -> Iterator[Target]:
@@ -178,12 +183,15 @@ class Notices:
         if news is None or place in self._jobs:
             return
         titles = [alert.annotations["summary"] for alert in firing() if silence.matches(alert.matched)]
-        until_ms = min(_until(silence, news), now_ms) if news.is_over else _until(silence, news)
-        if news.is_over:
+        until_ms = _until(silence, news)
+        if news.what == "over":
+            until_ms = min(until_ms, now_ms)
             kept = silenced_by(self._store, silence.id, news.since_ms, until_ms)
             detail = f"it is over: alerts that it kept quiet: {len(kept)}, that still fire: {len(titles)}"
         else:
             detail = f"it began: alerts that fire and that it keeps quiet: {len(titles)}"
+            self._keep(place, Heard(news.since_ms, "perhaps"), now_ms)
+            self.write()
         notification = self._composed(silence, target, news, until_ms, [detail, *_named(titles)])
         self._jobs[place] = _Job(silence, target, news, detail, self._send(target, notification, TRIED_S))
 
@@ -192,16 +200,17 @@ class Notices:
     ) -> Notification:
         about = {"alertname": "LeewaySilence", "silence_id": silence.id, "since": utc(news.since_ms)}
         matchers = ", ".join(map(str, silence.matchers))
-        until = "" if news.is_over else f"until {utc(until_ms)}, "
+        is_over = news.what == "over"
+        until = "" if is_over else f"until {utc(until_ms)}, "
         alert = Alert(
-            status="resolved" if news.is_over else "firing",
+            status="resolved" if is_over else "firing",
             labels=about | {"severity": "info"},
             annotations={
-                "summary": f"silence of {matchers} {'is over' if news.is_over else 'began'}",
+                "summary": f"silence of {matchers} {'is over' if is_over else 'began'}",
                 "description": "\n".join([f"{until}by {silence.created_by}: {silence.comment}", *lines]),
             },
             starts_at_ms=news.since_ms,
-            ends_at_ms=until_ms if news.is_over else 0,
+            ends_at_ms=until_ms if is_over else 0,
         )
         return Notification(target.receiver, f"{{}}:{labels_text(about)}", about, (alert,), self._external_url)
 
@@ -210,11 +219,27 @@ class Notices:
         place = job.silence.id, job.target.name
         del self._jobs[place]
         now_ms = self._clock.now_ms()
-        if said.outcome != "gave_up":
-            self._heard[place] = job.news
-            self._unwritten.append(_row(job, now_ms))
+        if said.outcome == "delivered" or (said.outcome == "refused" and said.may_have_it):
+            self._keep(place, job.news, now_ms)
+        elif said.outcome == "refused":
+            self._keep(place, Heard(job.news.since_ms, "over"), now_ms)
+        elif job.news.what == "began" and not said.may_have_it:
+            self._keep(place, None, now_ms)
         detail = f"{job.detail}; {said.reason}" if said.reason else job.detail
         return Made(job.silence.id, job.news.since_ms // 1000, job.target.name, "", now_ms, said.outcome, detail)
+
+    def _keep(self, place: tuple[str, str], heard: Heard | None, now_ms: int) -> None:
+        if heard is None:
+            del self._heard[place]
+        else:
+            self._heard[place] = heard
+        # Of two rows the one of the higher position counts, also where both are of the same millisecond.
+        position = self._positions[place] = max(now_ms, self._positions.get(place, 0) + 1)
+        silence, target = place
+        name = f"{target}/{silence}"
+        state = encode_state({"silence": silence, "target": target, "heard": heard})
+        row = {"stage": NOTICED, "name": name, "partition": 0, "position": position, "config": "", "state": state}
+        self._unwritten.append(({column: [value] for column, value in row.items()}, f"{NOTICED}/{name}/{position}"))
 
 
 def _until(silence: Silence, news: Heard) -> int:
@@ -225,11 +250,3 @@ def _until(silence: Silence, news: Heard) -> int:
 def _named(titles: Sequence[str]) -> list[str]:
     more = len(titles) - TITLES_AT_MOST
     return [*titles[:TITLES_AT_MOST], *([f"and {more} more"] if more > 0 else [])]
-
-
-def _row(job: _Job, now_ms: int) -> tuple[dict[str, list[Any]], str]:
-    name = f"{job.target.name}/{job.silence.id}"
-    state = {"silence": job.silence.id, "target": job.target.name, **job.news._asdict()}
-    row = {"stage": NOTICED, "name": name, "partition": 0, "position": now_ms, "config": ""}
-    columns: dict[str, list[Any]] = {column: [value] for column, value in row.items()}
-    return columns | {"state": [encode_state(state)]}, f"{NOTICED}/{name}/{now_ms}"

@@ -139,6 +139,8 @@ class Silences:
         self._applying: dict[str, list[str]] = {}
         self._index: MatcherIndex | None = None
         self._indexed: list[Silence] = []
+        self._counting: dict[str, bool] = {}
+        self._counting_ms = 0
         for silence in silences:
             self.put(silence)
 
@@ -146,6 +148,7 @@ class Silences:
         """Add or change one."""
         known = self._silences.get(silence.id)
         self._silences[silence.id] = silence
+        self._counting.pop(silence.id, None)
         if known is None or known.matchers != silence.matchers:
             self._applying.clear()
             self._index = None
@@ -162,7 +165,18 @@ class Silences:
         if not applying:
             return None
         found = (self._silences[name] for name in applying)
-        return next((silence for silence in found if silence.state(now_ms) == "active"), None)
+        return next((silence for silence in found if self._counts(silence, now_ms)), None)
+
+    def _counts(self, silence: Silence, now_ms: int) -> bool:
+        """Whether one counts now; what recurs is asked once for all alerts, since calendars take their time."""
+        if not silence.intervals:
+            return silence.state(now_ms) == "active"
+        if now_ms != self._counting_ms:
+            self._counting, self._counting_ms = {}, now_ms
+        counts = self._counting.get(silence.id)
+        if counts is None:
+            counts = self._counting[silence.id] = silence.state(now_ms) == "active"
+        return counts
 
     def _apply(self, labels: Labels) -> list[str]:
         if self._index is None:

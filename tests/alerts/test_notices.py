@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.silences import Silence
 from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock
-from sinks.receivers.contract import Notification, Refused, Retry
+from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from tests.alerts.alertmanager import HOUR_MS
 from tests.alerts.alertmanager import START_MS as MONDAY_MS
@@ -25,6 +27,31 @@ def silenced(world: World, minutes: int = 30, **changes: Any) -> str:
         "", parse_matchers("model=fraud"), now_ms, now_ms + minutes * MINUTE_MS, "ann", "a rollout", **changes
     )
     return SilenceLog(world.store, world.clock).set(made)
+
+
+class DeadError(Exception):
+    """The process is gone."""
+
+
+class Deadly(Memory):
+    """Takes what it is told, and whoever told it dies, the first time."""
+
+    def send(self, notification: Notification) -> Outcome:
+        outcome = super().send(notification)
+        if len(self.received) == 1:
+            raise DeadError
+        return outcome
+
+
+def dying() -> World:
+    """A world whose router has died between telling of a silence and noting that."""
+    world = World(open_at_once=False, **ALL)
+    world.pager = Deadly("pager")
+    world.router = world.started()
+    silenced(world)
+    with pytest.raises(DeadError):
+        world.passes(1)
+    return world
 
 
 def heard(inbox: Memory) -> list[tuple[str, str, list[str]]]:
@@ -107,15 +134,20 @@ def test_restarts_repeat_nothing_and_what_ended_meanwhile_is_told_however_late()
 
 
 def test_a_process_that_dies_between_sending_and_noting_says_it_again_under_the_same_key() -> None:
-    world = World(**ALL)
-    silenced(world)
-    world.store.failing = "checkpoints"
-    world.passes(1)
-    assert len(notices(world.pager)) == 1
+    world = dying()
+    world.clock.advance(60)
     world.router = world.started()
     world.passes(11)
-    assert len(notices(world.pager)) == 2
+    assert [status for status, _, _ in heard(world.pager)] == ["firing", "firing"]
     assert len({said.group_key for said in notices(world.pager)}) == 1
+
+
+def test_who_may_have_heard_of_a_beginning_hears_of_the_end_though_the_process_died() -> None:
+    world = dying()
+    world.clock.advance(3600)
+    world.router = world.started()
+    world.passes(11)
+    assert [status for status, _, _ in heard(world.pager)] == ["firing", "resolved"]
 
 
 def test_each_night_is_told_of_under_a_key_of_its_own() -> None:
@@ -153,3 +185,5 @@ def test_who_does_not_answer_is_asked_again_and_who_refuses_is_not() -> None:
         ("refused", "no such channel"),
     ]
     assert len(world.pager.received) == 2
+    world.passes(40 * 60, each=10)
+    assert len(world.pager.received) == 2, "nor is it told of the end of what it would not hear of"
