@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
 
 WINDOW, WINDOW_MS = 1_000, 300_000
-SIZES = {10: ("mmd", "reconstruction"), 384: ("mmd",)}
+SIZES = {10: ("mmd", "reconstruction"), 384: ("mmd", "reconstruction")}
 SIGNAL = "feature:v"
 
 
@@ -135,6 +135,11 @@ def topics(share: float) -> Draw:
     return draw
 
 
+def swapped(rng: np.random.Generator, count: int) -> Floats:
+    """The halves of each embedding change places."""
+    return np.roll(topics(0.0)(rng, count), 192, axis=1)
+
+
 TRIALS: dict[int, tuple[Draw, dict[str, Draw]]] = {
     10: (
         plain,
@@ -148,7 +153,10 @@ TRIALS: dict[int, tuple[Draw, dict[str, Draw]]] = {
             "spread ×2, 1 of 10": widened,
         },
     ),
-    384: (topics(0.0), {"5 % of a new topic": topics(0.05), "20 % of a new topic": topics(0.2)}),
+    384: (
+        topics(0.0),
+        {"5 % of a new topic": topics(0.05), "20 % of a new topic": topics(0.2), "halves swapped": swapped},
+    ),
 }
 
 

@@ -30,7 +30,7 @@ from detectors.distance.coarse import coarsen, coarsen_names, grouped
 from detectors.distance.comparison import Comparison, Distance, VectorDistance
 from detectors.distance.matrices import Aligned, align_all, group_all
 from detectors.sketch.fourier import fourier_layout, plain_fourier_layout
-from detectors.sketch.moments import MomentsLayout, moments_layout
+from detectors.sketch.projected import bounded_moments_layout, plain_bounded_layout
 
 __all__ = [
     "DISTANCES",
@@ -87,8 +87,8 @@ VECTOR_DISTANCES: dict[str, VectorDistance] = {
         VectorDistance(
             "reconstruction",
             reconstruction.distance,
-            moments_layout,
-            MomentsLayout,
+            bounded_moments_layout,
+            plain_bounded_layout,
             reconstruction.default_min_effect,
             p_values=False,
         ),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from detectors.distance.comparison import Comparison
 from detectors.sketch.moments import MomentsLayout
+from detectors.sketch.projected import ProjectedLayout
 from detectors.sketch.vector import FRACTION_BITS, VectorSummary
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +25,7 @@ RESOLUTION = 1 / (1 << FRACTION_BITS)
 
 
 def distance(
-    layout: MomentsLayout,
+    layout: MomentsLayout | ProjectedLayout,
     reference: Sequence[VectorSummary],
     current: Sequence[VectorSummary],
     explained: float = EXPLAINED,
@@ -42,6 +43,8 @@ def distance(
     The baseline's own error is that of the vectors to which its components were fitted, and so a little small: where no
     direction stands out, the effect of an equal window is about ``sqrt(dimension / n)`` of the baseline, 0.04 with 10
     coordinates and 4,000 vectors; where some do, it was 0.003 to 0.03.
+
+    Of long vectors it is the distance of their projections onto random directions from the components of those.
 
     A change within the plane (along the components that are kept) is not seen; `mmd` sees it.
 
@@ -86,7 +89,7 @@ def distance(
 
 
 def _errors(
-    layout: MomentsLayout, reference: VectorSummary, current: VectorSummary, explained: float
+    layout: MomentsLayout | ProjectedLayout, reference: VectorSummary, current: VectorSummary, explained: float
 ) -> tuple[float, float, int]:
     """Return the error of the baseline and that of the window, and how many components were left out."""
     if reference.n == 0 or current.n == 0:

@@ -14,6 +14,7 @@ from detectors.sketch.numeric import (
     sum_summaries,
     universal_layout,
 )
+from detectors.sketch.projected import ProjectedLayout, bounded_moments_layout
 from detectors.sketch.vector import VectorFold, VectorSummary, sum_vectors
 
 __all__ = [
@@ -29,8 +30,10 @@ __all__ = [
     "NumericFold",
     "NumericLayout",
     "NumericSummary",
+    "ProjectedLayout",
     "VectorFold",
     "VectorSummary",
+    "bounded_moments_layout",
     "fourier_layout",
     "linear_layout",
     "moments_layout",

@@ -392,7 +392,7 @@ class Detect(Strict):
     )
     pane: DurationMs = Field(default=10_000, gt=0, description="the grain of stored summaries")
     defaults: Defaults = Field(default_factory=Defaults)
-    vectors: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
+    vectors: dict[str, Annotated[list[str], Field(min_length=2, max_length=4096)]] = Field(
         default_factory=dict,
         description="numeric signals of one event that are watched together, as the signal `vector:NAME`",
     )

@@ -102,9 +102,6 @@ WINDOWED: dict[str, Windowed] = {
 }
 """Every windowed detector, by name."""
 
-MOST_COORDINATES = {"mmd": 4096, "reconstruction": 128}
-"""How many numbers a vector may have, for each distance of vectors: sums of `reconstruction` are of all pairs."""
-
 ALIASES = {"js": "jensen_shannon"}
 """Short names that rules may use."""
 
@@ -239,9 +236,6 @@ def _unfit_vector(name: str, signal: str, model: Model) -> str:
     """What keeps a distance from being taken of a vector; nothing if it can be."""
     fields = model.spec.schema_.signals()
     parts = model.spec.detect.vector_signals().get(signal, [])
-    size = len(parts) or fields[signal].dimension or 0
-    if size > MOST_COORDINATES[name]:
-        return f"{name} is for vectors of at most {MOST_COORDINATES[name]} numbers, and {signal!r} has {size}"
     without = [part for part in parts if fields[part].range is None]
     if without and model.spec.baseline.uri is None:
         return (
@@ -262,7 +256,7 @@ def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]], model: Model)
             continue
         if matched and not is_pattern(rule.on) and not _fits(name) & signals[rule.on]:
             yield ("use", index), _misfit(use.name, _fits(name), rule.on, signals[rule.on])
-        if name in MOST_COORDINATES:
+        if name in WINDOWED and WINDOWED[name].fits == {"vector"}:
             yield from (
                 (("use", index), message)
                 for signal in matched

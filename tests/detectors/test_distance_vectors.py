@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +20,15 @@ from sklearn.metrics.pairwise import rbf_kernel
 from detectors.distance import VECTOR_DISTANCES, Comparison, VectorDistance
 from detectors.distance import mmd as mmd_module
 from detectors.distance.reconstruction import EXPLAINED
-from detectors.sketch import FourierLayout, MomentsLayout, VectorFold, fourier_layout, moments_layout
+from detectors.sketch import (
+    FourierLayout,
+    MomentsLayout,
+    ProjectedLayout,
+    VectorFold,
+    fourier_layout,
+    moments_layout,
+)
+from detectors.sketch.projected import DIRECTIONS
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,6 +134,50 @@ def test_the_reconstruction_error_is_that_of_scikit_learns_pca() -> None:
             assert result.effect[0] == pytest.approx(abs(math.log(errors[1] / errors[0])) / 2, abs=0.01)
         met += 1
     assert met > 35
+
+
+def test_the_reconstruction_error_of_long_vectors_is_that_of_their_projections() -> None:
+    rng = np.random.default_rng(31)
+    mixing = rng.normal(size=(6, 300))
+    x, y = (rng.normal(size=(n, 6)) @ mixing + rng.normal(size=(n, 300)) for n in (3_000, 500))
+    y[:, ::2] *= -1
+    layout = VECTOR_DISTANCES["reconstruction"].derive(x)
+    assert isinstance(layout, ProjectedLayout)
+    result = compared(VECTOR_DISTANCES["reconstruction"], x, y)
+    sides = [(side - layout.location) / layout.scale @ layout.matrix.T for side in (x, y)]
+    shares = np.cumsum(PCA().fit(sides[0]).explained_variance_ratio_[::-1])
+    kept = PCA(DIRECTIONS - int((shares <= 1 - EXPLAINED).sum())).fit(sides[0])
+    errors = [((z - kept.inverse_transform(kept.transform(z))) ** 2).sum(axis=1).mean() for z in sides]
+    assert result.statistic[0] == pytest.approx(errors[1], rel=1e-3)
+    assert result.effect[0] == pytest.approx(abs(math.log(errors[1] / errors[0])) / 2, abs=0.01)
+    assert result.effect[0] > 0.5
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_how_many_threads_linear_algebra_has_shows_in_no_bit(threads: str) -> None:
+    run = [sys.executable, "-c", ERRORS]
+    found = subprocess.run(run, env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, capture_output=True, check=True)
+    expected = io.StringIO()
+    with contextlib.redirect_stdout(expected):
+        exec(ERRORS, {})
+    assert found.stdout.decode() == expected.getvalue() != ""
+
+
+ERRORS = """
+import numpy as np
+from detectors.distance import reconstruction
+from detectors.sketch import MomentsLayout, VectorSummary
+
+rng = np.random.default_rng(1)
+for d in (10, 64, 128):
+    layout, sums = MomentsLayout.plain(d), []
+    for _ in range(2):
+        x = rng.normal(size=(300, d)) * rng.random(d)
+        upper = np.triu_indices(d)
+        products = np.einsum("ij,ik->jk", x, x)[upper]
+        sums.append(VectorSummary(300, 0, 0, np.rint(np.concatenate((x.sum(axis=0), products)) * 2**16).astype(int)))
+    print(*(part[0].hex() for part in reconstruction.distance(layout, sums[:1], sums[1:])))
+"""
 
 
 def test_a_baseline_without_any_variation_has_a_finite_effect() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from detectors.sketch import (
     FourierLayout,
     MomentsLayout,
+    ProjectedLayout,
     VectorFold,
     VectorSummary,
     fourier_layout,
@@ -24,14 +25,16 @@ from detectors.sketch import (
 )
 
 Floats = npt.NDArray[np.float64]
+Layout = FourierLayout | MomentsLayout | ProjectedLayout
 
 PLACES = np.array([0.5, -2.0, 1e6])
 SCALES = np.array([1.0, 1e-3, 1e5])
-LAYOUTS: list[FourierLayout | MomentsLayout] = [
+LAYOUTS: list[Layout] = [
     FourierLayout(3, frequencies=5, bandwidth=1.5, seed=7, location=PLACES, scale=SCALES),
     MomentsLayout(3, PLACES, SCALES),
+    ProjectedLayout(3, directions=2, seed=7, location=PLACES, scale=SCALES),
 ]
-every = pytest.mark.parametrize("layout", LAYOUTS, ids=["fourier", "moments"])
+every = pytest.mark.parametrize("layout", LAYOUTS, ids=["fourier", "moments", "projected"])
 coordinate = st.one_of(
     st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e308, -1e308, 5e-324, 1e6]), st.floats(-3, 3)
 )
@@ -40,7 +43,7 @@ batches = st.lists(st.tuples(coordinate, coordinate, coordinate), max_size=25)
 compiled = settings(deadline=None, max_examples=40)
 
 
-def by_hand(layout: FourierLayout | MomentsLayout, vectors: Sequence[Sequence[float]]) -> VectorSummary:
+def by_hand(layout: Layout, vectors: Sequence[Sequence[float]]) -> VectorSummary:
     """The obvious twin of the fold: one vector after another, in Python's own arithmetic."""
     infinite = [any(math.isinf(x) for x in vector) for vector in vectors]
     missing = [any(math.isnan(x) for x in vector) and not bad for vector, bad in zip(vectors, infinite, strict=True)]
@@ -51,7 +54,10 @@ def by_hand(layout: FourierLayout | MomentsLayout, vectors: Sequence[Sequence[fl
             min(max((x - place) / scale, -1024.0), 1024.0)
             for x, place, scale in zip(vector, PLACES.tolist(), SCALES.tolist(), strict=True)
         ]
-        added = waves(layout, z) if isinstance(layout, FourierLayout) else products(z)
+        if isinstance(layout, FourierLayout):
+            added = waves(layout, z)
+        else:
+            added = products(projected(layout, z) if isinstance(layout, ProjectedLayout) else z)
         sums = [a + b for a, b in zip(sums, added, strict=True)]
     return VectorSummary(len(good), sum(missing), sum(infinite), np.array(sums, dtype=np.int64))
 
@@ -66,12 +72,22 @@ def waves(layout: FourierLayout, z: list[float]) -> list[int]:
     return found
 
 
+def projected(layout: ProjectedLayout, z: list[float]) -> list[float]:
+    found = []
+    for signs in layout.matrix.tolist():
+        along = 0.0
+        for sign, x in zip(signs, z, strict=True):
+            along += sign * x
+        found.append(min(max(along, -1024.0), 1024.0))
+    return found
+
+
 def products(z: list[float]) -> list[int]:
     q = [round(x * 2**16) for x in z]
-    return q + [(q[j] * q[k] + 2**15) >> 16 for j in range(3) for k in range(j, 3)]
+    return q + [(q[j] * q[k] + 2**15) >> 16 for j in range(len(q)) for k in range(j, len(q))]
 
 
-def folded(layout: FourierLayout | MomentsLayout, vectors: Sequence[Sequence[float]]) -> VectorSummary:
+def folded(layout: Layout, vectors: Sequence[Sequence[float]]) -> VectorSummary:
     fold = VectorFold(layout)
     fold.ensure(1)
     fold.fold(np.zeros(len(vectors), dtype=np.int64), matrix(vectors))
@@ -85,9 +101,7 @@ def matrix(vectors: Sequence[Sequence[float]]) -> Floats:
 @every
 @compiled
 @given(vectors=batches)
-def test_a_fold_sums_what_is_summed_by_hand(
-    layout: FourierLayout | MomentsLayout, vectors: list[tuple[float, float, float]]
-) -> None:
+def test_a_fold_sums_what_is_summed_by_hand(layout: Layout, vectors: list[tuple[float, float, float]]) -> None:
     assert folded(layout, vectors) == by_hand(layout, vectors)
 
 
@@ -95,7 +109,7 @@ def test_a_fold_sums_what_is_summed_by_hand(
 @compiled
 @given(vectors=batches, rows=st.lists(st.integers(0, 3), min_size=25, max_size=25), random=st.randoms())
 def test_events_may_be_split_and_ordered_anyhow(
-    layout: FourierLayout | MomentsLayout, vectors: list[tuple[float, float, float]], rows: list[int], random: object
+    layout: Layout, vectors: list[tuple[float, float, float]], rows: list[int], random: object
 ) -> None:
     whole = folded(layout, vectors)
     random.shuffle(vectors)  # type: ignore[attr-defined]
@@ -113,7 +127,7 @@ def test_events_may_be_split_and_ordered_anyhow(
 @compiled
 @given(vectors=batches, cuts=st.lists(st.integers(0, 25), max_size=5))
 def test_a_batch_may_be_cut_anywhere(
-    layout: FourierLayout | MomentsLayout, vectors: list[tuple[float, float, float]], cuts: list[int]
+    layout: Layout, vectors: list[tuple[float, float, float]], cuts: list[int]
 ) -> None:
     fold = VectorFold(layout)
     fold.ensure(1)
@@ -124,7 +138,7 @@ def test_a_batch_may_be_cut_anywhere(
 
 
 @every
-def test_a_layout_survives_json(layout: FourierLayout | MomentsLayout) -> None:
+def test_a_layout_survives_json(layout: Layout) -> None:
     again = type(layout).from_dict(json.loads(json.dumps(layout.to_dict())))
     assert again == layout
     assert folded(again, [(1.0, 2.0, 3.0)]) == folded(layout, [(1.0, 2.0, 3.0)])
@@ -138,6 +152,17 @@ def test_frequencies_follow_from_the_seed_alone_and_are_normal() -> None:
     assert not np.array_equal(one.matrix, FourierLayout(20, 500, 2.0, 2, 0.0, 1.0).matrix)
     assert one.matrix.mean() == pytest.approx(0, abs=0.02)
     assert one.matrix.std() == pytest.approx(0.5, abs=0.02)
+
+
+def test_signs_follow_from_the_seed_alone_and_are_even() -> None:
+    one = ProjectedLayout(400, directions=50, seed=1, location=0.0, scale=1.0)
+    assert one.matrix.tobytes() == ProjectedLayout(400, 50, 1, 0.0, 1.0).matrix.tobytes()
+    # what is stored means the same on every machine and with every NumPy
+    assert (one.matrix[0, :8] > 0).tolist() == [True, True, True, True, True, False, True, True]
+    assert np.abs(one.matrix).tolist() == [[0.05] * 400] * 50
+    assert one.matrix.mean() == pytest.approx(0, abs=0.05 / 50)
+    with pytest.raises(ValueError, match="direction"):
+        ProjectedLayout(400, directions=0, seed=1, location=0.0, scale=1.0)
 
 
 def test_waves_are_right_for_phases_of_up_to_a_million() -> None:
@@ -202,7 +227,7 @@ def test_impossible_layouts_are_refused() -> None:
 
 
 @every
-def test_batches_that_do_not_fit_are_refused(layout: FourierLayout | MomentsLayout) -> None:
+def test_batches_that_do_not_fit_are_refused(layout: Layout) -> None:
     fold = VectorFold(layout)
     fold.ensure(2)
     for rows, x in (

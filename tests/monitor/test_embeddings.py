@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitor.config.references import uses_for, wrong_rules
+from monitor.config.references import uses_for
 from monitor.errors import InputError
 from monitor.watch import compile_watch
 from sinks.store.contract import Store
@@ -143,8 +143,3 @@ def test_fields_that_cannot_be_are_refused() -> None:
     assert "less than or equal to 4096" in refused(schema={"features": {"text": {"type": "vector", "dimension": 5000}}})
     source = SPEC["sources"][0] | {"format": {"kind": "csv", "columns": ["ts", "text"]}}
     assert "rows of csv hold no vectors, such as feature:text" in refused(sources=[source])
-    large = {"features": {"text": {"type": "vector", "dimension": 384}}}
-    (message,) = (
-        text for _, text in wrong_rules(configured(**SPEC | {"schema": large, "segments": []}).models["loans"])
-    )
-    assert message == "reconstruction is for vectors of at most 128 numbers, and 'feature:text' has 384"
