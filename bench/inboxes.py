@@ -131,8 +131,11 @@ class Inbox:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                at_ms = time.time() * 1000
+                length = int(self.headers["Content-Length"])
+                content = self.rfile.read(length)
+                if len(content) < length:
+                    return  # who sent it has died
+                body, at_ms = json.loads(content), time.time() * 1000
                 answer, then = inbox._next()
                 inbox.posts.append(Post(at_ms, body["groupKey"], _alerts(body["alerts"]), answer))
                 # Who asked may be dead, or not wait any more; it was answered all the same.

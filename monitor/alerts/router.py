@@ -1,7 +1,7 @@
 """The alert stage with routes: follows the transitions of alerts, groups them, and tells those whom routes name.
 
 :mod:`monitor.alerts.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
-(table ``checkpoints``, stage :data:`TOLD`), written after the receiver answered. Before it is sent what is new it is
+(:mod:`monitor.alerts.sentlog`), written after the receiver answered. Before it is sent what is new it is
 noted that the receiver may know of it. A process that ends in between tells the group again, under the same key, and
 what is over by then as an end. After a start, groups are formed anew from the alerts that are not over, and wait their
 `group_wait`; the log says what need not be told. How often alerts changed that may be held for flapping is kept as
@@ -37,7 +37,7 @@ from monitor.alerts.message import alert_of, annotations_of
 from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
 from monitor.alerts.senders import Senders
-from monitor.alerts.sent import Sent, perhaps
+from monitor.alerts.sentlog import SentLog
 from monitor.alerts.silences import Silences
 from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.subscribing import SubscriptionLog
@@ -52,15 +52,10 @@ from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 
-__all__ = ["FLAPPING", "TOLD", "Plan", "Router"]
+__all__ = ["FLAPPING", "Plan", "Router"]
 
-TOLD = "told"
 FLAPPING = "flapping"
 ROUTE = "route"
-SETS = ("firing", "resolved", "open_ends", "flapping")
-PAIRS = ("stood_at", "since")
-"""What is kept of a notification: sets of fingerprints, and fingerprints with a number."""
-
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
 
@@ -155,7 +150,7 @@ class Router:
         self._names: dict[str, str] = {}
         self._alerts: dict[str, _Alert] = {}
         self._jobs: list[_Job] = []
-        self._kept: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+        self.sent_log = SentLog(max(route.options.repeat_interval_ms for route in plan.root.walk()))
         self._unwritten: list[tuple[str, dict[str, list[Any]], str]] = []
         self._dispatcher: Dispatcher | None = None
         self._forget_ms = 0
@@ -178,7 +173,7 @@ class Router:
         if self._dispatcher is not None:
             return
         now_ms = self._clock.now_ms()
-        sent = self._told()
+        sent = self.sent_log.load(self._store)
         subscriptions = self._subscriptions.all()
         flapping = rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING})))
         self._digests.open()
@@ -355,6 +350,7 @@ class Router:
             oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
         self._following.keep(oldest_ms)
         self._flapping.forget(now_ms)
+        self.sent_log.tend({group.digest for group in self._dispatcher.groups if group.alerts}, now_ms)
         self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
 
     def _read_what_people_said(self, now_ms: int) -> None:
@@ -380,7 +376,7 @@ class Router:
         for target, alerts in list(flush.targets.items()):
             places = sorted({self._place(told.fingerprint) for told in alerts})
             self._jobs.append(_Job(flush, target, alerts, places))
-            self._note_that_it_may_know(flush, target)
+            self.sent_log.may_know((flush.group.digest, target.name), flush.firing, self._clock.now_ms())
         assert self._dispatcher is not None
         for fingerprint, target, why, detail in kept_quiet(flush, self._dispatcher.entries(route)):
             self._decide(flush, target, self._place(fingerprint), why, detail)
@@ -476,8 +472,7 @@ class Router:
         if job.alerts and job.target not in self._digests:
             self._unwritten.append(self._notifications(job, said, now_ms))
         if delivered:
-            told_to = job.flush.group.digest, job.target.name
-            self._keep(told_to, self._dispatcher.sent[told_to], now_ms)
+            self.sent_log.knows((job.flush.group.digest, job.target.name), now_ms)
 
     def _notifications(self, job: _Job, said: Delivery, now_ms: int) -> tuple[str, dict[str, list[Any]], str]:
         """Rows of ``notifications``, one for each alert that was told."""
@@ -491,39 +486,7 @@ class Router:
         digest = xxhash.xxh3_64_hexdigest(repr(job.places).encode())
         return "notifications", columns, f"route/{job.target.name}/{digest}/{now_ms}"
 
-    # -- what was told -----------------------------------------------------------------------------------------
-
-    def _note_that_it_may_know(self, flush: Flush, target: Target) -> None:
-        """Before a receiver is told what is new: who comes after a crash has to tell it the end, too."""
-        assert self._dispatcher is not None
-        place = flush.group.digest, target.name
-        if place not in self._kept or not flush.firing <= self._kept[place][1]:
-            self._keep(place, perhaps(self._dispatcher.sent.get(place), flush.firing), self._clock.now_ms())
-
-    def _keep(self, place: tuple[str, str], sent: Sent, now_ms: int) -> None:
-        """Have it written what a receiver knows, or may know, about a group."""
-        # Of two rows the one of the higher position counts, also where both are of the same millisecond.
-        position = max(now_ms, self._kept[place][0] + 1 if place in self._kept else 0)
-        self._kept[place] = position, sent.believed
-        group, target = place
-        alerts = {name: sorted(getattr(sent, name)) for name in (*SETS, *PAIRS)}
-        state = encode_state({"group": group, "target": target, "at_ms": sent.at_ms, **alerts})
-        name = f"{target}/{group}"
-        row = {"stage": TOLD, "name": name, "partition": 0, "position": position, "config": "", "state": state}
-        columns = {column: [value] for column, value in row.items()}
-        self._unwritten.append(("checkpoints", columns, f"{TOLD}/{name}/{position}"))
-
-    def _told(self) -> dict[tuple[str, str], Sent]:
-        """What was told before, by group and target."""
-        found = {}
-        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": TOLD}))):
-            state = decode_state(row["state"])
-            told = {name: frozenset(state.get(name, ())) for name in SETS}
-            stood_at, since = (frozenset((one, number) for one, number in state.get(name, ())) for name in PAIRS)
-            place = state["group"], state["target"]
-            found[place] = Sent(state.get("at_ms", row["position"]), **told, stood_at=stood_at, since=since)
-            self._kept[place] = row["position"], found[place].believed
-        return found
+    # -- what is kept --------------------------------------------------------------------------------------------
 
     def _changes(self) -> list[tuple[str, dict[str, list[Any]], str]]:
         """How often alerts changed, where it is not written yet."""
@@ -551,6 +514,7 @@ class Router:
         while self._unwritten:
             self._store.append(*self._unwritten[0])
             self._unwritten.pop(0)
+        self.sent_log.write(self._store)
 
 
 def _fingerprint(row: Row) -> str:

@@ -258,6 +258,38 @@ def test_a_process_that_dies_between_sending_and_noting_tells_again_under_the_sa
     assert len({one.group_key for one in world.mail.received}) == 1
 
 
+def known_about(world: World) -> dict[str, int]:
+    """When what is known of each group was written, by the receiver's entry and the group's digest."""
+    rows = world.store.read(Query("checkpoints", where={"stage": "told"}))
+    return dict(zip(rows["name"], rows["position"].tolist(), strict=True))
+
+
+DAY_S = 86_400
+
+
+def test_what_is_known_of_groups_whose_alerts_are_over_is_forgotten_and_what_fires_is_kept_young() -> None:
+    world = World(route=ROUTES["route"] | {"repeat_interval": "8760h"})
+    world.router = world.started()
+    world.happens("over")
+    world.happens("fires", model="churn")
+    world.passes(31)
+    world.happens("over", "resolved")
+    world.passes(3_600, each=60)
+    written = known_about(world)
+    log = world.router.sent_log
+    assert len(written) == len(log.sent) == 2
+    world.passes(40 * DAY_S, each=3_600)
+    age_ms = {name: world.clock.now_ms() - at_ms for name, at_ms in known_about(world).items()}
+    assert sorted(round(ms / 1000 / DAY_S) for ms in age_ms.values()) == [1, 40], "one is written anew every day"
+    assert len(log.sent) == 2, "a year may pass until it is told again"
+    world.passes(366 * DAY_S, each=86_400)
+    assert len(log.sent) == 1
+    world.router = world.started()
+    world.passes(120)
+    assert len(world.router.sent_log.sent) == 1, "a restart finds the same"
+    assert said(world.mail)[2:] == [("fraud", [], ["over"]), ("churn", ["fires"], [])]
+
+
 class Killing(Memory):
     """Kills the process that tells it something, once it has it; then it answers."""
 
