@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.alerts.dispatch import Target
 from monitor.alerts.inhibition import Rule
+from monitor.alerts.naming import IncidentNames, groups_by_incident
 from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
@@ -302,6 +304,9 @@ class Service:
                 entries = entries_of(spec, digest.name)
                 named |= {target: self._receiver(settings) for target, settings in entries.items()}
             plan = _plan(spec.alerting, named, self._reached)
+            if groups_by_incident(plan.root):
+                names = IncidentNames(self.store, self.configuration.models, spec.incidents.reach)
+                plan = replace(plan, incidents=names)
             return [Router(self.store, plan, self.clock, spec.external_url, models)]
         subscribed = Plan(Route(RouteOptions()), {}, reached=self._reached)
         return [

@@ -17,7 +17,6 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from sinks.receivers.times import utc
@@ -145,10 +144,10 @@ class Incident:
         for change in changes:
             self.changes.setdefault(change.id, (change, []))[1].append(firing)
 
-    @cached_property
+    @property
     def began_ms(self) -> int:
-        """When the alert fired that it is named after."""
-        return next((one.fired_ms for one in self.firings if one.alert_id == self.id), self.firings[0].fired_ms)
+        """When its first alert fired."""
+        return self.alerts[0].firing.fired_ms
 
     @property
     def firings(self) -> list[Firing]:
@@ -165,7 +164,6 @@ def incidents(
     firings: Iterable[Firing],
     changes: Collection[Change] = (),
     reach: Reach = Reach(),
-    known: Mapping[str, str] | None = None,
 ) -> list[Incident]:
     """Return the incidents that alerts belong to, in the order in which they began.
 
@@ -175,8 +173,6 @@ def incidents(
         In any order.
     changes : collection of Change
     reach : Reach
-    known : mapping of str to str, optional
-        From the ids of alerts to those of incidents: people were told so, and it stays.
 
     Examples
     --------
@@ -196,11 +192,7 @@ def incidents(
         while recent and firing.fired_ms - recent[0].began_ms > reach.shared_ms:
             recent.popleft()
         before = _before(firing, in_time, reach)
-        name = (known or {}).get(firing.alert_id)
-        if name is None:
-            name, because = _joined(firing, before, recent, reach)
-        else:
-            because = "first" if name == firing.alert_id else "was told so"
+        name, because = _joined(firing, before, recent, reach)
         incident = found.setdefault(name, Incident(name))
         incident.take(firing, before, because)
         if name == firing.alert_id:

@@ -49,10 +49,19 @@ def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> N
 
 
 def alert_of(
-    row: Row, labels: dict[str, str], status: Status, ends_ms: int, external_url: str, *, flaps: str = ""
+    row: Row,
+    labels: dict[str, str],
+    status: Status,
+    ends_ms: int,
+    external_url: str,
+    *,
+    flaps: str = "",
+    likely_cause: str = "",
 ) -> Alert:
     """Return what is said about an alert as a transition has it; ``flaps`` says that its condition does."""
     annotations = annotations_of(row, external_url, flaps=flaps)
+    if likely_cause:
+        annotations["likely_cause"] = likely_cause
     return Alert(
         status=status,
         labels=labels,

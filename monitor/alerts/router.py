@@ -34,6 +34,7 @@ from monitor.alerts.following import Following
 from monitor.alerts.inhibition import Inhibition, Rule
 from monitor.alerts.intervals import Interval
 from monitor.alerts.message import alert_of, annotations_of
+from monitor.alerts.naming import LABEL, IncidentNames
 from monitor.alerts.notices import Notices
 from monitor.alerts.routes import Route
 from monitor.alerts.senders import Senders
@@ -80,6 +81,8 @@ class Plan:
     reached : callable
         From a subscription to the entries that it tells, each with what builds its receiver; InputError, if it cannot
         tell anybody.
+    incidents : IncidentNames or None
+        Where alerts have the label of their incident.
     """
 
     root: Route
@@ -89,6 +92,7 @@ class Plan:
     silence_notices: Sequence[str] = ()
     digests: Mapping[str, Digest] = field(default_factory=dict)
     reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]] = lambda _: {}
+    incidents: IncidentNames | None = None
 
 
 @dataclass
@@ -148,6 +152,7 @@ class Router:
         self._patience = patience or Patience()
         self._stop = threading.Event()
         self._names: dict[str, str] = {}
+        self._unnamed: list[Row] = []
         self._alerts: dict[str, _Alert] = {}
         self._jobs: list[_Job] = []
         self.sent_log = SentLog(max(route.options.repeat_interval_ms for route in plan.root.walk()))
@@ -178,7 +183,7 @@ class Router:
         flapping = rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING})))
         self._digests.open()
         self._following.open()
-        rows = self._following.new()
+        rows = self._new_rows()
         self._dispatcher = Dispatcher(
             self._plan.root,
             self._senders.targets,
@@ -216,7 +221,7 @@ class Router:
             self._write()
             now_ms = self._clock.now_ms()
             self._subscribe(self._subscriptions.all(), now_ms)
-            for row in self._following.new():
+            for row in self._new_rows():
                 self._note_change(row)
                 self._take(row, now_ms)
             settled = self._settle()
@@ -298,6 +303,16 @@ class Router:
 
     # -- alerts ------------------------------------------------------------------------------------------------
 
+    def _new_rows(self) -> list[Row]:
+        """Transitions that were not taken up before, with the label of their incident where there is one."""
+        rows = self._unnamed or self._following.new()
+        if self._plan.incidents is not None:
+            # Should the store fail now, they are not given again.
+            self._unnamed = rows
+            rows = self._plan.incidents.labelled(rows)
+            self._unnamed = []
+        return rows
+
     def _take(self, row: Row, now_ms: int) -> None:
         """Take up a transition. An alert whose labels have changed is over under those that it had."""
         if row["state"] not in TOLD_STATES:
@@ -351,6 +366,8 @@ class Router:
         self._following.keep(oldest_ms)
         self._flapping.forget(now_ms)
         self.sent_log.tend({group.digest for group in self._dispatcher.groups if group.alerts}, now_ms)
+        if self._plan.incidents is not None:
+            self._plan.incidents.keep({alert.row["alert_id"] for alert in self._alerts.values()})
         self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
 
     def _read_what_people_said(self, now_ms: int) -> None:
@@ -366,6 +383,8 @@ class Router:
             self._dispatcher.acknowledged = {
                 name for name, row in rows.items() if taken[row["alert_id"]].holds(row["sequence"])
             }
+            if self._plan.incidents is not None:
+                self._plan.incidents.refresh()
 
     # -- telling -----------------------------------------------------------------------------------------------
 
@@ -426,11 +445,15 @@ class Router:
 
     def _composed(self, job: _Job) -> Notification:
         group, said = job.flush.group, []
+        named = {told.labels.get(LABEL, "") for told in job.alerts}
+        incidents = self._plan.incidents
+        likely = {name: "" if incidents is None else incidents.likely_cause(name) for name in named}
         for told in job.alerts:
             known = self._alerts[told.fingerprint]
             status: Status = "resolved" if told.is_over(job.flush.at_ms) else "firing"
+            about = {"flaps": told.flaps, "likely_cause": likely[told.labels.get(LABEL, "")]}
             labels = dict(told.labels)
-            said.append(alert_of(known.row, labels, status, known.ends_ms, self._external_url, flaps=told.flaps))
+            said.append(alert_of(known.row, labels, status, known.ends_ms, self._external_url, **about))
         return Notification(
             job.target.receiver,
             group.key,

@@ -20,7 +20,9 @@ from monitor.alerts.inhibition import Rule
 from monitor.alerts.intervals import Interval
 from monitor.alerts.matchers import Matcher, MatcherError
 from monitor.alerts.message import annotations_of
+from monitor.alerts.naming import with_incidents
 from monitor.alerts.overview import Standing, overview
+from monitor.alerts.routes import Route
 from monitor.alerts.silences import Silence, SilenceError
 from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
@@ -216,9 +218,10 @@ def _filtered(
     alerting, _ = _alerting(service)
     wanted = read_matchers("filter", filters)
     now_ms = service.clock.now_ms()
+    root = alerting.route.build()
     found = overview(
-        _firing(service),
-        alerting.route.build(),
+        _firing(service, root),
+        root,
         [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules],
         SilenceLog(service.store, service.clock).all(),
         alerting.intervals,
@@ -234,9 +237,9 @@ def _filtered(
     ]
 
 
-def _firing(service: ApiService) -> list[Told]:
+def _firing(service: ApiService, root: Route) -> list[Told]:
     taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
-    firing = standing_alerts(service.store, state="firing")
+    firing = with_incidents(service.store, root, standing_alerts(service.store, state="firing"))
     return [_told(row, taken.get(row["alert_id"]), external_url) for row in firing]
 
 

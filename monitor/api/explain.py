@@ -12,6 +12,7 @@ from monitor.alerts.decision import TOLD_STATES
 from monitor.alerts.decisions import WHYS
 from monitor.alerts.dispatch import Target
 from monitor.alerts.message import annotations_of
+from monitor.alerts.naming import with_incidents
 from monitor.alerts.router import ROUTE
 from monitor.alerts.routes import Route
 from monitor.alerts.subscribing import SubscriptionLog
@@ -105,6 +106,8 @@ def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[
     last = {(row["receiver"], row["route"]): row for row in made}
     alerting = service.configuration.service.spec.alerting
     root = None if alerting is None else alerting.route.build()
+    if root is not None:
+        [alert] = with_incidents(service.store, root, [alert])
     subscribed = SubscriptionLog(service.store, service.clock).all().values()
     routes = [*(() if root is None else root.walk()), *(subscription.route for subscription in subscribed)]
     keys = {route.id: route.group_key(alert["labels"]) for route in routes}

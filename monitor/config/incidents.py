@@ -25,6 +25,11 @@ class Incidents(Strict):
         description="so do those that fire this soon after it and share a deployment, a new version or a topic with it",
     )
 
+    notify: bool = Field(
+        default=False,
+        description="tell every receiver of incidents, not of each alert; with `alerting`, `group_by: [incident]` does",
+    )
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.together > self.shared:

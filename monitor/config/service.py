@@ -185,6 +185,19 @@ class ServiceSpec(Strict):
         description="a partition that is read to its end and silent this long no longer holds windows back",
     )
 
+    @model_validator(mode="after")
+    def _tell_of_incidents(self) -> Self:
+        """Without routes every receiver has one of its own that groups incidents."""
+        if self.incidents.notify and self.alerting is not None:
+            raise ValueError("incidents.notify is for services without alerting: group_by: [incident] in a route")
+        if self.incidents.notify and self.receivers:
+            names = [receiver.name for receiver in self.receivers]
+            routes = [{"receiver": name, "continue": True} for name in names]
+            root = {"receiver": names[0], "group_by": ["incident"], "routes": routes}
+            # The model does not change after this.
+            object.__setattr__(self, "alerting", Alerting.model_validate({"route": root}))
+        return self
+
     @field_validator("receivers")
     @classmethod
     def _names_differ(cls, value: list[Receiver]) -> list[Receiver]:

@@ -60,6 +60,7 @@ CANNOT_HOLD: dict[str, str] = {
     "erasure_keys": "the key of hashes",
     "erasures": "keyed hashes and counts",
     "gaps": "offsets and times",
+    "incident_alerts": "ids of alerts, and times",
     "notifications": "receivers, outcomes, and what receivers answered",
     "partitions": "topics and offsets",
     "progress": "offsets and times",

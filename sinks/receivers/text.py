@@ -25,6 +25,9 @@ DEFAULT_TITLE = """\
 {{ " (%d others fire as before)" % unchanged if unchanged }}"""
 
 DEFAULT_TEXT = """\
+{% if common_annotations.likely_cause %}Likely cause: {{ common_annotations.likely_cause }}
+
+{% endif %}\
 {% for alert in alerts %}\
 {% if alerts | length > 1 %}{{ alert.annotations.summary or alert.labels.alertname }} ({{ alert.status }})
 {% endif %}\

@@ -173,6 +173,8 @@ TABLES: dict[str, Table] = {
             "topic partition model from_offset",
             newest_by="number",
         ),
+        # Under which incident an alert was told first.
+        _table("incident_alerts", "alert_id:str incident:str fired_ms:int", "alert_id"),
         # What was announced to have been changed; labels are JSON.
         _table(
             "deployments",

@@ -32,6 +32,7 @@ TIMES: dict[str, str] = {
     "decisions": "at_ms",
     "acknowledgements": "updated_ms",
     "deployments": "at_ms",
+    "incident_alerts": "fired_ms",
     "dead_letters": "record_ms",
     "events": "event_ms",
     "predictions": "event_ms",

@@ -1,0 +1,165 @@
+"""The label ``incident`` of alerts that people are told by routes, and what is said of its likeliest cause.
+
+Incidents follow from what is stored, so that one may get another id when an alert becomes known that fired before its
+first. Labels may not change while an alert lives, since other systems know it by them. An alert therefore keeps the
+name of the incident under which it was told first (table ``incident_alerts``), which its other alerts take as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from monitor.alerts.correlating import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
+from monitor.alerts.decision import TOLD_STATES
+from monitor.alerts.incidents import Change, Firing, Incident, Reach, causes, incidents
+from monitor.alerts.routes import Route
+from monitor.config import Model
+from monitor.rows import append
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["LABEL", "IncidentNames", "groups_by_incident", "read_names", "with_incidents"]
+
+LABEL = "incident"
+
+LOOK_BACK = 24
+"""Incidents are worked out from the alerts of so many times what one lasts: enough, unless it never was quiet since."""
+
+Row = dict[str, Any]
+
+
+def groups_by_incident(root: Route) -> bool:
+    """Whether a route tells alerts of an incident together.
+
+    Examples
+    --------
+    >>> from monitor.alerts.routes import RouteOptions
+    >>> groups_by_incident(Route(RouteOptions("mail", frozenset({"incident", "severity"}))))
+    True
+    """
+    return any(LABEL in (route.options.group_by or ()) for route in root.walk())
+
+
+def read_names(store: Store, alert_ids: Collection[str]) -> dict[str, str]:
+    """Return the incidents under which alerts were told.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = store.read(Query("incident_alerts", {"alert_id": sorted(alert_ids)}))
+    return dict(zip(rows["alert_id"], rows["incident"], strict=True))
+
+
+def with_incidents(store: Store, root: Route, alerts: Sequence[Row]) -> list[Row]:
+    """Return alerts with the label under which they were told, if routes have them grouped by it.
+
+    Raises
+    ------
+    StoreError
+    """
+    names = read_names(store, [alert["alert_id"] for alert in alerts]) if groups_by_incident(root) else {}
+    return [
+        alert | {"labels": alert["labels"] | {LABEL: names[alert["alert_id"]]}} if alert["alert_id"] in names else alert
+        for alert in alerts
+    ]
+
+
+class IncidentNames:
+    """Names the incidents of alerts as these become known.
+
+    Parameters
+    ----------
+    store : Store
+    models : mapping of str to Model
+    reach : Reach
+    """
+
+    def __init__(self, store: Store, models: Mapping[str, Model], reach: Reach) -> None:
+        self._store, self._models, self._reach = store, models, reach
+        self._names: dict[str, str] = {}
+        self._firings: dict[str, Firing] = {}
+        self._topics = Topics({})
+        self._changes: list[Change] = []
+        self._found: dict[str, Incident] = {}
+        """By the ids of their alerts."""
+
+    def labelled(self, rows: Sequence[Row]) -> list[Row]:
+        """Return transitions with the label, naming the incidents of alerts that are met for the first time.
+
+        Raises
+        ------
+        StoreError
+        """
+        fresh = {row["alert_id"] for row in rows if row["state"] in TOLD_STATES} - self._names.keys()
+        if fresh:
+            self._meet(fresh)
+        return [_with_label(row, self._names.get(row["alert_id"])) for row in rows]
+
+    def refresh(self) -> None:
+        """Take in what was changed meanwhile, as it is known now.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._firings:
+            before, self._changes = self._changes, read_changes(self._store)
+            if self._changes != before:
+                self._find()
+
+    def likely_cause(self, name: str) -> str:
+        """Say what is likeliest behind an incident; empty if nothing is known."""
+        incident = self._found.get(name)
+        found = [] if incident is None else causes(incident, self._topics.readers, self._reach)
+        return found[0].reason if found else ""
+
+    def keep(self, alert_ids: Iterable[str]) -> None:
+        """Forget all incidents but those of some alerts."""
+        kept = {id(self._found[name]) for name in alert_ids if name in self._found}
+        self._firings = {name: one for name, one in self._firings.items() if id(self._found[name]) in kept}
+        self._names = {name: incident for name, incident in self._names.items() if name in self._firings}
+        self._find()
+
+    def _meet(self, fresh: Collection[str]) -> None:
+        began = self._fired({"alert_id": sorted(fresh)})
+        if began:
+            low_ms = min(int(row["at_ms"]) for row in began) - LOOK_BACK * self._reach.shared_ms
+            near = began + self._fired({}, low_ms)
+            self._topics, self._changes = read_topics(self._store, self._models), read_changes(self._store)
+            self._firings |= {row["alert_id"]: firing_of(row, self._topics) for row in near}
+        self._names |= read_names(self._store, [*fresh, *self._firings])
+        self._find()
+        unnamed = sorted(fresh - self._names.keys())
+        self._names |= {name: self._name_of(name) for name in unnamed}
+        columns: dict[str, list[Any]] = {
+            "alert_id": unnamed,
+            "incident": [self._names[name] for name in unnamed],
+            "fired_ms": [self._firings[name].fired_ms if name in self._firings else 0 for name in unnamed],
+        }
+        append(self._store, "incident_alerts", columns)
+
+    def _name_of(self, alert_id: str) -> str:
+        """The name under which an incident was told, else its id."""
+        if alert_id not in self._found:
+            return alert_id  # Its beginning is kept no more.
+        incident = self._found[alert_id]
+        told = (self._names[one.alert_id] for one in incident.firings if one.alert_id in self._names)
+        return next(told, incident.id)
+
+    def _fired(self, where: Mapping[str, Any], low_ms: int = 0) -> list[Row]:
+        low = {"at_ms": low_ms} if low_ms else {}
+        return rows_of(self._store.read(Query("alerts", {"state": "firing", **where}, low, columns=FIRING_COLUMNS)))
+
+    def _find(self) -> None:
+        found = incidents(self._firings.values(), self._changes, self._reach)
+        self._found = {one.alert_id: incident for incident in found for one in incident.firings}
+
+
+def _with_label(row: Row, name: str | None) -> Row:
+    if name is None:
+        return row
+    labels = json.loads(row["labels"]) | {LABEL: name}
+    return row | {"labels": json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False)}
