@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from monitor.alerts.escalation import why_escalated
@@ -44,6 +45,8 @@ NEVER_MS = 1 << 62
 PATIENCE_MS = 10_000
 """A look takes at least this long before it counts as failed, else `group_interval`."""
 
+_OLDEST_FIRST = attrgetter("starts_ms", "fingerprint")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -61,7 +64,7 @@ class Target:
     number: int = 0
     send_resolved: bool = True
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Unique among all entries."""
         return f"{self.receiver}/{self.number}"
@@ -313,7 +316,7 @@ class Dispatcher:
         return (last.believed & flush.alerts) - flush.firing - flush.resolved
 
     def _look(self, group: Group, now_ms: int) -> Flush:
-        alerts = sorted(group.alerts.values(), key=lambda alert: (alert.starts_ms, alert.fingerprint))
+        alerts = sorted(group.alerts.values(), key=_OLDEST_FIRST)
         over = tuple(alert for alert in alerts if alert.is_over(now_ms))
         flush = Flush(group, now_ms, frozenset(group.alerts), over)
         left = alerts if group.route.options.hold is None else self._held(alerts, group.route.options.hold, flush)
@@ -376,9 +379,8 @@ class Dispatcher:
         return None if silence is None else f"by silence {silence.id}"
 
     def _tell(self, flush: Flush, alerts: list[Told]) -> None:
-        over = {alert.fingerprint for alert in alerts if alert.is_over(flush.at_ms)}
-        flush.resolved = frozenset(over)
-        flush.firing = frozenset(alert.fingerprint for alert in alerts) - flush.resolved
+        over, told_of = {alert.fingerprint for alert in flush.over}, {alert.fingerprint for alert in alerts}
+        flush.resolved, flush.firing = frozenset(told_of & over), frozenset(told_of - over)
         flush.flapping &= flush.firing
         if flush.group.route.options.only_changes:
             flush.stand_at = frozenset((alert.fingerprint, alert.sequence) for alert in alerts)

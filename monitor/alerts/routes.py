@@ -161,7 +161,7 @@ class Route:
         """
         if self.active and any_holds(self.active, intervals, at_ms) is None:
             return f"outside of {', '.join(self.active)}"
-        name = any_holds(self.mute, intervals, at_ms)
+        name = any_holds(self.mute, intervals, at_ms) if self.mute else None
         return "" if name is None else f"within {name}"
 
     def walk(self) -> Iterator[Route]:
