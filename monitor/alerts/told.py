@@ -14,7 +14,7 @@ __all__ = ["NO_END", "Told"]
 NO_END = 1 << 62
 """The end of an alert that is not over."""
 
-OF_THE_ALERT = ("alert_id", "severity")
+OF_THE_ALERT = ("alert_id", "incident", "severity")
 """Labels in which alerts of one condition may differ."""
 
 

@@ -13,7 +13,7 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 
-__all__ = ["Acknowledged", "acknowledged", "router"]
+__all__ = ["Acknowledged", "PostedAcknowledgement", "acknowledged", "router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 

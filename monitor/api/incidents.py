@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.alerts.correlating import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.alerts.incidents import Incident, causes, incidents, title
 from monitor.alerts.lifecycle import SEVERITIES
+from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
 from monitor.api.forms import IN_FORMS, Asked, listed
 from monitor.api.parameters import Paged, Stretch, TheService, answer, models_in
@@ -79,6 +81,13 @@ class IncidentDetail(IncidentSummary):
     alerts: list[IncidentAlert]
 
 
+class AcknowledgedIncident(BaseModel):
+    """The alerts that somebody has taken on, or given back."""
+
+    incident_id: str
+    alerts: list[str]
+
+
 class Incidents(Paged):
     """Incidents, the latest first."""
 
@@ -133,10 +142,27 @@ def list_incidents(
 )
 def incident(service: TheService, incident_id: str) -> Response:
     book = Book(service)
-    for found in book.incidents:
-        if any(firing.alert_id == incident_id for firing in found.firings):
-            return answer(book.summary(found) | {"causes": book.causes(found), "alerts": list(book.alerts(found))})
-    raise ProblemError("unknown-alert", f"no alert that fired has the id {incident_id!r}")
+    found = book.incident(incident_id)
+    return answer(book.summary(found) | {"causes": book.causes(found), "alerts": list(book.alerts(found))})
+
+
+@router.post(
+    "/incidents/{incident_id}/ack",
+    summary="Take on all alerts of an incident that fire: they are not repeated until they change",
+    response_model=AcknowledgedIncident,
+)
+def acknowledge_incident(incident_id: str, posted: PostedAcknowledgement, service: TheService) -> Response:
+    book = Book(service)
+    firing = [alert for alert in book.alerts(book.incident(incident_id)) if alert["state"] == "firing"]
+    if not firing and not posted.undo:
+        raise ProblemError("bad-parameter", f"incident {incident_id!r} is over: there is nothing to take on")
+    log = AcknowledgementLog(service.store, service.clock)
+    for alert in firing:
+        if posted.undo:
+            log.take_back(alert["alert_id"], posted.created_by)
+        else:
+            log.set(alert["alert_id"], book.sequence(alert["alert_id"]), posted.created_by, posted.comment)
+    return answer({"incident_id": incident_id, "alerts": [alert["alert_id"] for alert in firing]})
 
 
 class Book:
@@ -159,6 +185,17 @@ class Book:
             if row["state"] == "firing":
                 firings.append(firing_of(row, self._topics))
         self.incidents = incidents(firings, read_changes(service.store), self._reach)
+
+    def incident(self, alert_id: str) -> Incident:
+        """The incident of an alert, or a problem."""
+        for found in self.incidents:
+            if any(firing.alert_id == alert_id for firing in found.firings):
+                return found
+        raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}")
+
+    def sequence(self, alert_id: str) -> int:
+        """The transition that an alert stands at."""
+        return int(self._last[alert_id]["sequence"])
 
     def summary(self, incident: Incident) -> Row:
         """What is said of an incident, but for its causes."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
 
 from monitor.cli.answers import DEFAULT_URL, Row, Wanted, asks
 from monitor.cli.output import as_json, as_table, number, when
+from monitor.cli.silence import asked
 
 __all__ = ["command"]
 
@@ -79,6 +82,23 @@ def show(incident_id: str, *, json_: bool, **whom: Any) -> None:
             for one in said["alerts"]
         ),
     )
+
+
+@command.command("ack")
+@click.argument("incident_id", metavar="ID")
+@click.option("--comment", default="", help="What others should know.")
+@click.option("--by", default=getpass.getuser, help="Who takes it on.  [default: your name on this machine]")
+@click.option("--undo", is_flag=True, help="Take it back: the alerts are repeated again.")
+@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def ack(incident_id: str, *, comment: str, by: str, undo: bool, url: str, json_: bool) -> None:
+    """Acknowledge all alerts of the incident ID that fire; any alert's id names it."""
+    body = {"created_by": by, "comment": comment, "undo": undo}
+    said = asked("POST", url, f"/v1/incidents/{quote(incident_id, safe='')}/ack", body)
+    if json_:
+        as_json(said)
+    else:
+        click.echo(f"{', '.join(said['alerts'])}: {'repeated again' if undo else 'not repeated until they change'}")
 
 
 def _show(rows: Iterable[Row]) -> None:

@@ -8,8 +8,12 @@ from typing import Any
 
 from monitor.alerts.deployments import Deployment, announce
 from monitor.alerts.incidents import Reach
+from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.naming import IncidentNames, with_incidents
 from monitor.alerts.router import Router
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
+from monitor.alerts.told import Told
 from monitor.api.alarms import standing_alerts
 from monitor.clock import ManualClock
 from sinks.receivers.contract import Notification
@@ -99,6 +103,23 @@ def test_an_earlier_alert_that_becomes_known_late_joins_under_the_name_that_was_
     assert world.told[2:] == [("r", ["r"], [])], "the incident begins with `c` now, which is too long ago"
     names = world.store.read(Query("incident_alerts"))
     assert dict(zip(names["alert_id"], names["incident"], strict=True)) == {"c": "f", "f": "f", "r": "r"}
+
+
+def test_a_silence_of_an_incident_keeps_quiet_what_joins_it() -> None:
+    world = Incidents()
+    world.happens("f")
+    world.passes(40)
+    now_ms = world.clock.now_ms()
+    silence = Silence("", parse_matchers("incident=f"), now_ms, now_ms + 60 * MINUTE_MS, "ann", "rolling back")
+    SilenceLog(world.store, world.clock).set(silence)
+    world.happens("c", model="churn")
+    world.passes(400, each=10)
+    assert world.told == [("f", ["f"], [])]
+
+
+def test_an_alert_that_comes_back_in_another_incident_is_of_the_same_condition() -> None:
+    first = Told({"model": "fraud", "alert_id": "a", "incident": "a"}, 0)
+    assert first.condition == Told({"model": "fraud", "alert_id": "b", "incident": "c"}, 0).condition
 
 
 def test_a_store_that_fails_while_incidents_are_named_loses_nothing() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+from monitor.config import Service
 from tests.api.world import MINUTE_MS, Client, World, step
 
 
@@ -82,6 +84,38 @@ def test_any_alert_s_id_finds_its_incident() -> None:
     ]
     unknown = client.get("/v1/incidents/nothing")
     assert (unknown.status_code, unknown.json()["detail"]) == (404, "no alert that fired has the id 'nothing'")
+
+
+def test_taking_an_incident_on_takes_on_its_alerts_that_fire() -> None:
+    world = rollout()
+    world.add("alerts", [fires("g", 24 * 60 + 6)])
+    client = Client(world)
+
+    def acked(incident_id: str, **more: Any) -> Any:
+        return client.request("POST", f"/v1/incidents/{incident_id}/ack", json={"created_by": "ann", **more})
+
+    assert acked("f", comment="rollback").json() == {"incident_id": "f", "alerts": ["g", "c"]}
+    said = client.get("/v1/alerts/c/explain").json()["acknowledged"]
+    assert (said["created_by"], said["comment"], said["holds"]) == ("ann", "rollback", True)
+    assert client.get("/v1/alerts/f/explain").json()["acknowledged"] is None
+    assert acked("c", undo=True).json()["alerts"] == ["g", "c"]
+    assert client.get("/v1/alerts/c/explain").json()["acknowledged"] is None
+    over = acked("old")
+    assert (over.status_code, over.json()["detail"]) == (422, "incident 'old' is over: there is nothing to take on")
+    assert acked("nothing").status_code == 404
+
+
+def test_groups_and_explanations_name_the_incident_where_routes_group_by_it() -> None:
+    world = rollout()
+    routes = {"route": {"receiver": "log", "group_by": ["incident"]}}
+    service = Service.model_validate({"spec": {"alerting": routes}})
+    world.configuration = replace(world.configuration, service=service)
+    world.add("incident_alerts", [{"alert_id": "c", "incident": "f", "fired_ms": 1}])
+    client = Client(world)
+    [group] = client.get("/api/v2/alerts/groups").json()
+    assert group["labels"] == {"incident": "f"}
+    [receiver] = client.get("/v1/alerts/c/explain").json()["receivers"]
+    assert receiver["group_key"] == '{}:{incident="f"}'
 
 
 def test_models_that_read_one_topic_are_one_incident_for_longer() -> None:

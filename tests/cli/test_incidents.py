@@ -20,6 +20,7 @@ def test_incidents_are_listed_and_shown(leeway: Console) -> None:
         assert "fired 5 min after it" in shown
         [document] = leeway("incidents", "show", "c", "--json", "--url", url).lines
         assert [cause["kind"] for cause in document["causes"]] == ["version", "together"]
+        assert leeway("incidents", "ack", "f", "--url", url).out == "c: not repeated until they change\n"
         unknown = leeway("incidents", "show", "nothing", "--url", url)
         assert (unknown.code, unknown.err) == (2, "error: no alert that fired has the id 'nothing'\n")
         misplaced = leeway("incidents", "--json", "show", "f", "--url", url)
