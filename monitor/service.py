@@ -25,6 +25,7 @@ from monitor.alerts.naming import IncidentNames, groups_by_incident
 from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
+from monitor.alerts.pictures import Pictures
 from monitor.alerts.router import Plan, Router
 from monitor.alerts.routes import Route, RouteOptions
 from monitor.alerts.subscriptions import Subscription
@@ -322,7 +323,9 @@ class Service:
         return build(dict(settings) | self._connection(settings["kind"]))
 
     def _connection(self, kind: str) -> dict[str, Any]:
-        """What a receiver is given that reaches people by the service's own cluster."""
+        """What a receiver is given of the service: what mails show, and the cluster for its topic."""
+        if kind == "email":
+            return {"draw": Pictures(self.store, self.watches)}
         if kind != "kafka":
             return {}
         from monitor.sources.kafka_outlet import producer

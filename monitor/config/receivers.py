@@ -173,6 +173,7 @@ class EmailReceiver(_Remote, _Worded):
     username: str = ""
     password: SecretStr = Field(default=SecretStr(""), description="by reference: `${SMTP_PASSWORD}`")
     ca_file: str = Field(default="", description="file of the certificates to trust; the public ones if empty")
+    pictures: bool = Field(default=True, description="whether small charts of what moved are in the mail")
 
     @model_validator(mode="after")
     def _passwords_are_encrypted(self) -> Self:

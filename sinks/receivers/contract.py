@@ -17,6 +17,7 @@ __all__ = [
     "Delivered",
     "Notification",
     "Outcome",
+    "Picture",
     "Receiver",
     "Refused",
     "Retry",
@@ -118,6 +119,21 @@ class Notification:
     def status(self) -> Status:
         """``firing`` as long as one of the group's alerts is."""
         return "firing" if self.unchanged or any(alert.status == "firing" for alert in self.alerts) else "resolved"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart of what moved, for channels that can show one.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows, for whoever does not see it too.
+    png : bytes
+    """
+
+    caption: str
+    png: bytes
 
 
 def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:

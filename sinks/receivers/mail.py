@@ -6,7 +6,7 @@ import hashlib
 import html
 import smtplib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.contract import Delivered, Notification, Outcome, Picture, Refused, Retry
 from sinks.receivers.text import Text
 from sinks.receivers.times import EPOCH
 
@@ -26,8 +26,15 @@ logger = structlog.get_logger("leeway.notify")
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
-def message(notification: Notification, sender: str, to: Sequence[str], title: str, text: str) -> EmailMessage:
-    """Return the mail, plain and as HTML.
+def message(
+    notification: Notification,
+    sender: str,
+    to: Sequence[str],
+    title: str,
+    text: str,
+    pictures: Sequence[Picture] = (),
+) -> EmailMessage:
+    """Return the mail, plain and as HTML; the latter shows pictures, which come with it.
 
     All mails about one group refer to one id, so that mail programs show them as one conversation. Sent again, a mail
     has the id that it had: most mail servers and programs show it once.
@@ -46,7 +53,13 @@ def message(notification: Notification, sender: str, to: Sequence[str], title: s
     newest_ms = notification.at_ms or max(times_ms)
     mail["Date"] = format_datetime(EPOCH + timedelta(milliseconds=newest_ms))
     mail.set_content(text + "\n")
-    mail.add_alternative(_html(notification, title, text), subtype="html")
+    ids = [f"{this}.{number}@{domain}" for number in range(len(pictures))]
+    shown = [(name, picture.caption) for name, picture in zip(ids, pictures, strict=True)]
+    mail.add_alternative(_html(notification, title, text, shown), subtype="html")
+    page = mail.get_body(("html",))
+    assert isinstance(page, EmailMessage)
+    for name, picture in zip(ids, pictures, strict=True):
+        page.add_related(picture.png, "image", "png", cid=f"<{name}>", disposition="inline")
     return mail
 
 
@@ -72,6 +85,10 @@ class Mail:
         Certificates to trust instead of the system's.
     title, text : str
         Templates; see :mod:`sinks.receivers.text`.
+    pictures : bool
+        Whether mails show what moved.
+    draw : callable or None
+        From a notification to its pictures.
     timeout_ms : int
     send_resolved : bool
     """
@@ -90,6 +107,8 @@ class Mail:
         ca_file: str = "",
         title: str = "",
         text: str = "",
+        pictures: bool = True,
+        draw: Callable[[Notification], Sequence[Picture]] | None = None,
         timeout_ms: int = 10_000,
         send_resolved: bool = True,
     ) -> None:
@@ -102,7 +121,7 @@ class Mail:
         self._credentials = (username, password)
         self._trusted = ssl.create_default_context(cafile=ca_file or None)
         self._timeout_s = timeout_ms / 1000
-        self._text = Text(title, text)
+        self._text, self._draw = Text(title, text), draw if pictures else None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Mail:
@@ -111,7 +130,9 @@ class Mail:
 
     def send(self, notification: Notification) -> Outcome:
         """Send it, once."""
-        mail = message(notification, self._sender, self._to, *self._text.of(notification))
+        said = self._text.of(notification)
+        pictures = self._draw(notification) if self._draw is not None else ()
+        mail = message(notification, self._sender, self._to, *said, pictures)
         where, connected = f"{self._host}:{self._port}", False
         try:
             with self._connected() as server:
@@ -155,13 +176,17 @@ def _judge(where: str, codes: Sequence[int], what: str) -> Outcome:
     return Retry(reason) if any(400 <= code < 500 for code in codes) else Refused(reason)
 
 
-def _html(notification: Notification, title: str, text: str) -> str:
+def _html(notification: Notification, title: str, text: str, pictures: Sequence[tuple[str, str]]) -> str:
     colour = "#2e8b57" if notification.status == "resolved" else "#d00000"
+    shown = "".join(
+        f'<p><img src="cid:{name}" alt="{html.escape(caption)}"><br>\n<small>{html.escape(caption)}</small></p>\n'
+        for name, caption in pictures
+    )
     lines = "<br>\n".join(_linked(html.escape(line)) for line in text.split("\n"))
     return (
         f'<!DOCTYPE html>\n<html><body style="font-family:sans-serif">\n'
         f'<h2 style="border-left:6px solid {colour};padding-left:8px">{html.escape(title)}</h2>\n'
-        f"<p>{lines}</p>\n</body></html>\n"
+        f"<p>{lines}</p>\n{shown}</body></html>\n"
     )
 
 

@@ -1,0 +1,117 @@
+"""Pictures of what moved: how large the change was from window to window, and the window beside its baseline."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import structlog
+
+from monitor.alerts.drawing import Bar, draw
+from monitor.differences import cells_of
+from monitor.distributions import Part, summaries
+from monitor.watch import Watch
+from sinks.receivers.contract import Alert, Notification, Picture
+from sinks.receivers.times import utc
+from sinks.store.contract import Query, Store, StoreError
+from sinks.store.rows import rows_of
+
+__all__ = ["Pictures"]
+
+ALERTS_AT_MOST = 3
+"""Alerts of a notification that are drawn: the page behind the link shows all."""
+
+WINDOWS, CELLS = 48, 24
+
+log = structlog.get_logger("leeway.notify")
+
+
+class Pictures:
+    """Draws the strongest signal of each alert, as it stood at the alert's newest transition.
+
+    Parameters
+    ----------
+    store : Store
+    watches : mapping of str to Watch
+        By model.
+    """
+
+    def __init__(self, store: Store, watches: Mapping[str, Watch]) -> None:
+        self._store, self._watches = store, watches
+
+    def __call__(self, notification: Notification) -> list[Picture]:
+        """Draw a notification; what the store does not give is left out."""
+        try:
+            return [found for alert in notification.alerts[:ALERTS_AT_MOST] for found in self._of(alert)]
+        except StoreError as error:
+            log.warning("a notification goes out without pictures", group_key=notification.group_key, error=str(error))
+            return []
+
+    def _of(self, alert: Alert) -> Iterator[Picture]:
+        where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
+        if where["model"] not in self._watches:
+            return
+        newest = Query("alerts", where, columns=("at_ms", "signals"), order=("sequence",), descending=True, limit=1)
+        for row in rows_of(self._store.read(newest)):
+            for moved in json.loads(row["signals"])[:1]:
+                yield from self._history(where["model"], moved, row["at_ms"])
+                yield from self._shares(self._watches[where["model"]], moved)
+
+    def _history(self, model: str, moved: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
+        """The effects of the last windows."""
+        where = {"model": model} | {name: moved[name] for name in ("signal", "segment", "version", "detector")}
+        columns = ("window_end_ms", "effect", "status")
+        high = {"window_end_ms": at_ms + 1}
+        last = Query(
+            "scores", where, high=high, columns=columns, order=("window_end_ms",), descending=True, limit=WINDOWS
+        )
+        rows = rows_of(self._store.read(last))[::-1]
+        if not rows:
+            return
+        # A window belongs to the alert if it ends after the first alarmed one began.
+        bars = [Bar(row["effect"], row["status"] == "drift", row["window_end_ms"] > moved["since_ms"]) for row in rows]
+        line = moved["min_effect"]
+        what = f"{moved['signal']} by {moved['detector']}, {len(rows)} windows until {utc(rows[-1]['window_end_ms'])}"
+        limit = "" if line is None else f"; a change counts from the line on, at {line:.3g}"
+        yield Picture(f"{what}: red is drift, shaded since {utc(moved['since_ms'])}{limit}", draw(bars, line))
+
+    def _shares(self, watch: Watch, moved: Mapping[str, Any]) -> Iterator[Picture]:
+        """The last alarmed window beside its baseline, if that is no data set: both are panes of a stretch of time."""
+        signal, to_ms = moved["signal"], moved["last_ms"]
+        if signal not in watch.layouts or not moved["baseline_from_ms"]:
+            return
+        of = {"version": moved["version"] or None, "segment": moved["segment"]}
+        window_ms = self._window_ms(watch.name, moved)
+        spans = ((moved["baseline_from_ms"], moved["baseline_to_ms"]), (to_ms - window_ms, to_ms))
+        found = [summaries(self._store, watch, Part(*span, **of), [signal]).summaries for span in spans]
+        if not all(signal in part for part in found):
+            return
+        cells = cells_of(watch.layouts[signal], *(part[signal] for part in found))
+        before, now = (_shares(cells[side]) for side in ("baseline", "current"))
+        if not before:
+            return
+        bars = [bar for a, b in zip(*_together(before, now), strict=True) for bar in (Bar(a), Bar(b, loud=True))]
+        said = f"{signal}: shares in the baseline (grey, {utc(spans[0][0])} to {utc(spans[0][1])})"
+        yield Picture(f"{said} and in the window until {utc(to_ms)} (red)", draw(bars))
+
+    def _window_ms(self, model: str, moved: Mapping[str, Any]) -> int:
+        where = {"model": model} | {name: moved[name] for name in ("signal", "segment", "version", "detector")}
+        query = Query("scores", where | {"window_end_ms": moved["last_ms"]}, columns=("window_ms",), limit=1)
+        found = self._store.read(query)["window_ms"]
+        return int(found[0]) if len(found) else 0
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = sum(counts)
+    return [count / total for count in counts] if total else []
+
+
+def _together(before: Sequence[float], now: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Add neighbours up until no more than :data:`CELLS` are left."""
+    step = math.ceil(len(before) / CELLS)
+    starts = np.arange(0, len(before), step)
+    now = now or [0.0] * len(before)
+    return np.add.reduceat(before, starts).tolist(), np.add.reduceat(now, starts).tolist()
