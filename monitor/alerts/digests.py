@@ -9,7 +9,7 @@ receiver answered: a process that ends in between sends it again, under the same
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -152,12 +152,15 @@ class Digests:
                 self._states[target] = _State(state["sent_ms"], alerts)
                 self._positions[target.name] = row["position"]
 
-    def collect(self, target: Target, alerts: Iterable[Collected]) -> None:
-        """Take up alerts that are told to an entry."""
+    def collect(self, target: Target, alerts: Iterable[Collected], believed: Collection[str]) -> None:
+        """Take up alerts that are told to an entry, which was told before that those of ``believed`` fire."""
         known = self._states[target].alerts
         for one in alerts:
-            before = known.get(one.alert.fingerprint)
-            known[one.alert.fingerprint] = replace(one, is_new=before is None or before.is_new)
+            name = one.alert.fingerprint
+            before = known.get(name)
+            # A summary had the end before it was told: it was kept quiet.
+            if before is not None or not (one.is_over and name in believed):
+                known[name] = replace(one, is_new=before is None or before.is_new)
         self._changed.add(target)
 
     def next_ms(self, target: Target) -> int:

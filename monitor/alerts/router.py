@@ -424,7 +424,9 @@ class Router:
 
     def _sending(self, job: _Job) -> Future[Delivery]:
         if job.alerts and job.target in self._digests:
-            self._digests.collect(job.target, self._collected(job))
+            assert self._dispatcher is not None
+            last = self._dispatcher.sent.get((job.flush.group.digest, job.target.name))
+            self._digests.collect(job.target, self._collected(job), last.believed if last else ())
         elif job.alerts:
             for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
             return self._send(job.target, self._composed(job), for_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,13 +11,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from monitor.alerts.delivery import Delivery
+from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Target
 from monitor.alerts.router import Plan, Router
-from monitor.alerts.timetable import Timetable
+from monitor.alerts.silencing import SilenceLog
+from monitor.alerts.timetable import Digest, Timetable
+from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
-from sinks.receivers.contract import Notification, Outcome, Refused
+from sinks.receivers.contract import Alert, Notification, Outcome, Refused
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
 from tests.alerts.test_decisions import decided, silenced
 from tests.alerts.test_router import ROUTES, World
 from tests.api.test_alertmanager import ALERTING
@@ -32,8 +39,8 @@ DAILY = {"name": "daily", "receiver": "mail", "at": ["08:00", "18:00"], "locatio
 class Summed(World):
     """Everything goes into a digest."""
 
-    def __init__(self, *answers: Outcome, **changes: Any) -> None:
-        route = {**ROUTES["route"], "receiver": "daily", "routes": []}
+    def __init__(self, *answers: Outcome, late_ends: bool = False, **changes: Any) -> None:
+        route = {**ROUTES["route"], "receiver": "daily", "routes": [], "leeway": {"late_ends": late_ends}}
         super().__init__(open_at_once=False, route=route, leeway={"digests": [DAILY | changes]})
         self.mail = Memory("daily/0", answers=answers)
         self.router = self.started()
@@ -143,6 +150,30 @@ def test_one_that_is_not_taken_is_tried_again_and_holds_what_came_meanwhile() ->
     assert kinds(world.mail.received[3]) == {"a": "still fires", "b": "still fires"}
 
 
+def test_what_ends_while_a_summary_is_sent_is_in_the_next_one() -> None:
+    sent: list[tuple[Notification, Future[Delivery]]] = []
+
+    def send(_: Target, said: Notification, __: float) -> Future[Delivery]:
+        sent.append((said, Future()))
+        return sent[-1][1]
+
+    clock, target = ManualClock(now_ms=FIRST_MS), Target("hourly")
+    digests = Digests(MemoryStore(), clock, {"hourly": Digest(Timetable())}, {"hourly": [target]}, "", send)
+    digests.open()
+    fires = Alert("firing", {"alert_id": "a"}, {}, 0)
+    digests.collect(target, [Collected(fires, True, "a", 0, "{}")], ())
+    clock.advance(HOUR_S)
+    digests.step(lambda _: None)
+    digests.collect(target, [Collected(replace(fires, status="resolved", ends_at_ms=1), True, "a", 1, "{}")], ())
+    sent[0][1].set_result(Delivery("delivered", "", 1))
+    clock.advance(HOUR_S)
+    digests.step(lambda _: None)
+    sent[1][1].set_result(Delivery("delivered", "", 1))
+    clock.advance(HOUR_S)
+    digests.step(lambda _: None)
+    assert [kinds(said) for said, _ in sent] == [{"a": "began"}, {"a": "ended"}]
+
+
 def test_a_process_that_dies_between_sending_and_noting_says_it_again_under_the_same_key() -> None:
     world = Summed()
     world.happens("a")
@@ -176,6 +207,19 @@ def test_an_end_that_was_kept_quiet_is_in_the_summary() -> None:
     world.happens("a", "resolved")
     world.reaches(16)
     assert [kinds(said) for said in world.mail.received] == [{"a": "began"}, {"a": "ended"}]
+
+
+def test_an_end_that_is_told_after_a_summary_had_it_is_not_told_twice() -> None:
+    world = Summed(late_ends=True)
+    world.happens("a")
+    world.reaches(5)
+    name = silenced(world, "alert_id=a", 300)
+    world.happens("a", "resolved")
+    world.reaches(6)
+    SilenceLog(world.store, world.clock).expire(name)
+    world.reaches(16)
+    assert [kinds(said) for said in world.mail.received] == [{"a": "began and ended"}]
+    assert decided(world.store)[-1][3:] == ("digest", "it is told at 2001-09-09 16:00 UTC; all are over")
 
 
 def test_a_severity_that_rises_is_no_end() -> None:

@@ -131,6 +131,19 @@ def test_what_is_silenced_is_not_escalated_before_the_silence_is_over() -> None:
     assert told(world.mail) == [(["a"], [])]
 
 
+def test_one_that_never_heard_of_an_end_is_not_told_at_once_of_what_begins_later() -> None:
+    world = chained()
+    world.happens("a")
+    world.passes(FIRST_LOOK_S + QUARTER_S)
+    silenced(world, "alert_id=a", 60)
+    world.happens("a", "resolved")
+    world.passes(LOOK_S)
+    world.happens("b")
+    world.passes(2 * LOOK_S)
+    assert told(world.mail) == [(["a"], [])]
+    assert reasons(world, "mail", "b")[-1][0] == "waiting"
+
+
 def test_the_time_of_an_alert_counts_and_not_that_of_its_group() -> None:
     world = chained()
     world.happens("a")

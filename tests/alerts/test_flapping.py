@@ -75,8 +75,8 @@ def test_what_was_written_is_known_to_the_next_process_and_what_is_past_is_forgo
     assert after.held(hold, "c", 59) is None
 
 
-def holding(**changes: Any) -> World:
-    return World(route=ROUTES["route"] | {"leeway": {"hold": HELD}}, **changes)
+def holding(**hold: Any) -> World:
+    return World(route=ROUTES["route"] | {"leeway": {"hold": HELD | hold}})
 
 
 def flap(world: World, name: str, number: int, minutes: int = 6) -> None:
@@ -116,6 +116,17 @@ def test_one_that_goes_on_firing_is_told_again_when_it_is_steady_and_others_are_
     assert told(world)[3:] == [(["a1"], []), (["a1", "b"], [])]
     world.passes(30 * MINUTE_S, each=10)
     assert told(world)[5:] == [(["a9", "b"], ["a1"])]
+
+
+def test_one_that_was_held_when_it_began_is_told_to_fire_steadily() -> None:
+    world = holding(changes=5)
+    flap(world, "a", 2)
+    world.happens("a2", cause="a")
+    world.passes(50 * MINUTE_S, each=10)
+    assert told(world)[4:] == [(["a2"], []), (["a2"], [])]
+    flaps = [said.alerts[0].annotations.get("flapping", "")[:9] for said in world.mail.received[4:]]
+    assert flaps == ["it flaps:", ""]
+    assert [row[3:] for row in decided(world.store, "a2")][-1] == ("delivered", "alerts that flapped fire steadily: 1")
 
 
 def test_a_severity_that_rises_is_told_all_the_same() -> None:
