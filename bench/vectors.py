@@ -11,11 +11,15 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
+from pyarrow import parquet
 
 from detectors.chart.legend import DRIFT, SUMS
 from detectors.sketch import JointFold
@@ -36,10 +40,10 @@ SIZES = {10: ("mmd", "reconstruction"), 384: ("mmd", "reconstruction")}
 SIGNAL = "feature:v"
 
 
-def watch_of(dimension: int, detectors: Sequence[str], norm: float) -> Watch:
-    """A model of one vector field, without a data set: its scale is stated."""
+def watch_of(dimension: int, detectors: Sequence[str], norm: float, known: Floats | None = None) -> Watch:
+    """A model of one vector field, with a data set or with a stated scale."""
     field = {"type": "vector", "dimension": dimension, "norm": norm}
-    document = {
+    document: dict[str, Any] = {
         "apiVersion": "leeway/v1",
         "kind": "Model",
         "metadata": {"name": "m"},
@@ -49,7 +53,12 @@ def watch_of(dimension: int, detectors: Sequence[str], norm: float) -> Watch:
             "detect": {"default_rules": False, "rules": [{"on": SIGNAL, "use": list(detectors)}]},
         },
     }
-    return compile_watch(Configuration(Service(), {"m": Model.model_validate(document)}, Path()), "m")
+    with TemporaryDirectory() as folder:
+        if known is not None:
+            path = Path(folder) / "known.parquet"
+            parquet.write_table(pyarrow.table({"v": list(known)}), path)
+            document["spec"]["baseline"] = {"kind": "rolling", "uri": str(path)}
+        return compile_watch(Configuration(Service(), {"m": Model.model_validate(document)}, Path()), "m")
 
 
 # -- cost ------------------------------------------------------------------------------------------------------
@@ -174,11 +183,13 @@ def windows_of(fold: JointFold, draws: Iterator[Floats], first: int) -> Windows:
 
 
 def behaviour(quiet: int, changed: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Share of windows that alarm and mean effect, by what they hold and by distance."""
+    """Share of windows that alarm and mean effect, by what they hold and by distance, with a data set and without."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for dimension, detectors in SIZES.items():
+    for dimension, data_set in product(SIZES, (True, False)):
         usual, changes = TRIALS[dimension]
-        watch = watch_of(dimension, detectors, 1.0 if dimension > 10 else np.sqrt(10))
+        known = usual(np.random.default_rng(6), 2_000) if data_set else None
+        detectors = SIZES[dimension]
+        watch = watch_of(dimension, detectors, 1.0 if dimension > 10 else np.sqrt(10), known)
         fold = JointFold(watch.layouts[SIGNAL])  # type: ignore[arg-type]
         fold.ensure(1)
         rng = np.random.default_rng(7)
@@ -189,23 +200,25 @@ def behaviour(quiet: int, changed: int) -> dict[str, dict[str, dict[str, float]]
         learned = series.snapshot()
         rest = (usual(rng, WINDOW) for _ in range(count - len(head.ends_ms)))
         judged.append(series.judge(windows_of(fold, rest, len(head.ends_ms))))
-        found[f"nothing changes ({dimension} numbers, {count} windows)"] = _shares(detectors, judged)
+        nothing = f"nothing changes ({dimension} numbers, {count} windows)"
+        found.setdefault(nothing, {}).update(_shares(detectors, judged, data_set=data_set))
         for name, draw in changes.items():
             judged = []
             for _ in range(changed):  # each is the first to change
                 series = DistributionSeries(watch, ("", "", SIGNAL))
                 series.restore(learned)
                 judged.append(series.judge(windows_of(fold, iter([draw(rng, WINDOW)]), len(head.ends_ms))))
-            found[name] = _shares(detectors, judged)
+            found.setdefault(name, {}).update(_shares(detectors, judged, data_set=data_set))
     return found
 
 
-def _shares(detectors: Sequence[str], judged: Sequence[Any]) -> dict[str, dict[str, float]]:
+def _shares(detectors: Sequence[str], judged: Sequence[Any], *, data_set: bool) -> dict[str, dict[str, float]]:
     statuses = np.concatenate([one.statuses for one in judged])
     numbers = np.concatenate([one.numbers for one in judged])
     effects = np.nanmean(numbers[:, :, 1], axis=0).tolist()
     alarms = (statuses == DRIFT).mean(axis=0).tolist()
-    return {name: {"alarms": alarms[d], "effect": effects[d]} for d, name in enumerate(detectors)}
+    names = [name if data_set else f"{name}, no data set" for name in detectors]
+    return {name: {"alarms": alarms[d], "effect": effects[d]} for d, name in enumerate(names)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -219,13 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for size, costing in cost.items():
         print(f"a vector of {size} numbers: " + ", ".join(f"{name} {value:,.0f}" for name, value in costing.items()))
     seen = behaviour(options.quiet, options.changed)
-    print(
-        f"\n| windows of {WINDOW:,} | "
-        + " | ".join(f"{name}: alarms, effect" for name in SIZES[10])
-        + " |\n|---|---|---|"
-    )
+    columns = list(next(iter(seen.values())))
+    print(f"\n| windows of {WINDOW:,} | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, row in seen.items():
-        cells = [f"{100 * row[d]['alarms']:.4g} %, {row[d]['effect']:.3f}" if d in row else "" for d in SIZES[10]]
+        cells = [f"{100 * row[column]['alarms']:.4g} %, {row[column]['effect']:.3f}" for column in columns]
         print(f"| {name} | {' | '.join(cells)} |")
     print(json.dumps({"ns_per_vector": cost, "windows": seen}))
 

@@ -30,6 +30,10 @@ def distance(layout: FourierLayout, reference: Sequence[VectorSummary], current:
     so that it is above 0 for samples of one distribution. Its square over ``1/n + 1/m`` is a quadratic form in normal
     variables in the limit, with the mean ``E k(x, x) - E k(x, x')``. As for the energy distance, the p-value is an
     upper bound (Székely and Bakirov, 2003), and 1 where that would be above 0.215. In many dimensions it is a wide one.
+    A layout that knows the concentration c of the form's coefficients has a second bound. With coefficients e that add
+    up to 1, ``sum(e**k)`` is at most ``c**(k/2)``, and so ``E exp(t Q)`` at most ``exp(t - log(1 - u) / 2 - u / 2)``,
+    where ``u = 2 t sqrt(c)``; thus (Chernoff) ``P(Q > x)`` is at most ``exp(-(y - log(1 + y)) / 2)`` with
+    ``y = (x - 1) / sqrt(c)``.
 
     The effect leaves those pairs out, and so does not depend on n and m; it is ``sqrt(MMD² / (2 (1 - E k(x, y))))``,
     from 0 to 1, the coefficient of the energy distance (Sejdinovic et al., Ann. Stat. 41, 2013, have both as one).
@@ -70,7 +74,9 @@ def distance(layout: FourierLayout, reference: Sequence[VectorSummary], current:
     pooled = (n[:, None] * a + m[:, None] * b) / (n + m)[:, None]
     usual = (n + m) / (n + m - 1) * np.maximum(1 - (pooled**2).sum(axis=1), 0.0)
     ratio = np.divide(square / (1 / n + 1 / m), usual, out=np.zeros_like(usual), where=usual > 1e-12)
+    beyond = np.maximum(ratio - 1, 0.0) / np.sqrt(layout.concentration)
     p_value = np.where(ratio < BOUND_HOLDS_FROM, 1.0, chi2_sf(ratio, 1))
+    p_value = np.minimum(p_value, np.exp(-(beyond - np.log1p(beyond)) / 2))
     unbiased = np.maximum(square - _from_sampling(within, n, m), 0.0)
     effect = np.sqrt(np.divide(unbiased, 2 * (1 - across), out=np.zeros_like(across), where=across < 1 - 1e-12))
     parts = (np.sqrt(square), p_value, np.minimum(effect, 1.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any
@@ -60,6 +60,9 @@ class FourierLayout:
         What frequencies are drawn from: the bits of Philox 4×64 (Salmon et al., SC 2011), keyed with it.
     location, scale
         float64[dimension] or one number for all: coordinates are taken as ``(x - location) / scale``.
+    concentration
+        ``sum(e**2) / sum(e)**2``, e being the eigenvalues of the features' covariance: 1 if a single direction has all
+        of the variance, or if that is not known.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class FourierLayout:
     seed: int
     location: Floats | float
     scale: Floats | float
+    concentration: float = 1.0
 
     def __post_init__(self) -> None:
         location, scale = scaling(self.dimension, self.location, self.scale)
@@ -88,6 +92,8 @@ class FourierLayout:
         object.__setattr__(self, "scale", scale)
         if self.frequencies < 1 or not (math.isfinite(self.bandwidth) and self.bandwidth > 0):
             raise ValueError(f"{self.frequencies} frequencies of bandwidth {self.bandwidth}: both must be positive")
+        if not 0 < self.concentration <= 1:
+            raise ValueError(f"a concentration is above 0 and at most 1, not {self.concentration}")
         if not 0 <= self.seed < 1 << 64:
             raise ValueError(f"a seed is a whole number from 0 to 2**64 - 1, not {self.seed}")
 
@@ -125,6 +131,7 @@ class FourierLayout:
             "seed": self.seed,
             "location": location.tolist(),
             "scale": scale.tolist(),
+            "concentration": self.concentration,
         }
 
     @classmethod
@@ -137,6 +144,7 @@ class FourierLayout:
             int(description["seed"]),
             np.array(description["location"], dtype=np.float64),
             np.array(description["scale"], dtype=np.float64),
+            float(description["concentration"]),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -163,7 +171,7 @@ def plain_fourier_layout(dimension: int, location: Floats | float, scale: Floats
 def fourier_layout(
     values: npt.ArrayLike, frequencies: int = FREQUENCIES, seed: int = 0, bandwidth: float | None = None
 ) -> FourierLayout:
-    """Derive a layout from a baseline: the scale of each coordinate, and the bandwidth.
+    """Derive a layout from a baseline: the scale of each coordinate, the bandwidth, and the concentration.
 
     Parameters
     ----------
@@ -193,7 +201,24 @@ def fourier_layout(
         apart = np.empty(len(some) * (len(some) - 1) // 2)
         _distances(some, apart)
         bandwidth = float(np.median(apart)) if len(some) > 1 else 1.0
-    return FourierLayout(vectors.shape[1], frequencies, bandwidth or 1.0, seed, location, scale)
+    layout = FourierLayout(vectors.shape[1], frequencies, bandwidth or 1.0, seed, location, scale)
+    return replace(layout, concentration=_concentration(layout, vectors[:SAMPLE]))
+
+
+def _concentration(layout: FourierLayout, vectors: Floats) -> float:
+    """Return that of some vectors, which is larger than that of all of them by about one over how many they are.
+
+    It is rounded up to thousandths: products of matrices have other last bits on other machines, and layouts must not.
+    """
+    farthest = LARGEST_Q / (1 << FRACTION_BITS)
+    phases = np.clip((vectors - layout.location) / layout.scale, -farthest, farthest) @ layout.matrix.T
+    features = np.concatenate((np.cos(phases), np.sin(phases)), axis=1)
+    features -= features.mean(axis=0)
+    products = features @ features.T
+    total = float(np.trace(products))
+    if total <= 1e-9 * len(vectors) * layout.frequencies:
+        return 1.0
+    return min(math.ceil(1000 * float((products**2).sum()) / total**2) / 1000, 1.0)
 
 
 @kernel

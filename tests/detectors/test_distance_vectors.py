@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,18 +222,32 @@ def test_summaries_of_another_layout_are_refused(distance: VectorDistance) -> No
         distance.compare(layout, [], [fold.peek(0)])
 
 
-def test_the_p_value_of_mmd_is_an_upper_bound() -> None:
+@pytest.mark.parametrize("dimension", [1, 2, 20])
+def test_the_p_value_of_mmd_is_an_upper_bound(dimension: int) -> None:
     rng = np.random.default_rng(3)
-    layout = fourier_layout(rng.normal(size=(500, 2)), frequencies=32)
+    layout = fourier_layout(rng.normal(size=(500, dimension)), frequencies=32)
     fold = VectorFold(layout)
     fold.ensure(2 * 1500)
     for row in range(1500):
-        fold.fold(np.full(200, 2 * row), rng.normal(size=(200, 2)))
-        fold.fold(np.full(30, 2 * row + 1), rng.normal(size=(30, 2)))
+        fold.fold(np.full(200, 2 * row), rng.normal(size=(200, dimension)))
+        fold.fold(np.full(30, 2 * row + 1), rng.normal(size=(30, dimension)))
     p_values = mmd(layout, *([fold.peek(2 * row + side) for row in range(1500)] for side in (0, 1))).p_value
     for level in (0.2, 0.1, 0.01):
         assert (p_values <= level).mean() <= level + 3 * math.sqrt(level / 1500)
     assert (p_values <= 0.2).mean() > 0.005
+
+
+def test_many_directions_make_the_bound_of_mmd_tight() -> None:
+    rng = np.random.default_rng(6)
+    before, after = rng.normal(size=(2, 2_000, 10))
+    layout = fourier_layout(before)
+    phases = (before - layout.location) / layout.scale @ layout.matrix.T
+    shares = PCA().fit(np.concatenate((np.cos(phases), np.sin(phases)), axis=1)).explained_variance_ratio_
+    assert (shares**2).sum() <= layout.concentration < (shares**2).sum() + 0.005
+    unsure = replace(layout, concentration=1.0)
+    moved = after + 0.12
+    wide, tight = (compared(VECTOR_DISTANCES["mmd"], before, moved, each).p_value[0] for each in (unsure, layout))
+    assert tight < 1e-6 < 1e-4 < wide
 
 
 @pytest.mark.parametrize("dimension", [1, 10, 100])
