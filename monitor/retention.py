@@ -24,7 +24,7 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     (None, 2592000000)
     """
     results = configuration.service.spec.store.keep.model_dump()
-    for table in ("notifications", "decisions", "acknowledgements", "deployments", "incident_alerts"):
+    for table in ("notifications", "decisions", "acknowledgements", "deployments", "incident_alerts", "posted"):
         results[table] = results["alerts"]
     # What drifted is asked for beside how many windows there were, which days tell for longest.
     results["drifts_1h"] = results["scores_1d"]

@@ -26,6 +26,7 @@ from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
 from monitor.alerts.pictures import Pictures
+from monitor.alerts.posted import MODEL as POSTED
 from monitor.alerts.router import Plan, Router
 from monitor.alerts.routes import Route, RouteOptions
 from monitor.alerts.subscriptions import Subscription
@@ -308,7 +309,7 @@ class Service:
             if groups_by_incident(plan.root):
                 names = IncidentNames(self.store, self.configuration.models, spec.incidents.reach)
                 plan = replace(plan, incidents=names)
-            return [Router(self.store, plan, self.clock, spec.external_url, models)]
+            return [Router(self.store, plan, self.clock, spec.external_url, [*models, POSTED])]
         subscribed = Plan(Route(RouteOptions()), {}, reached=self._reached)
         return [
             Notifier(self.store, receivers, self.clock, spec.external_url, models),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monitor.alerts.posted import MODEL as POSTED
 from sinks.receivers.contract import Alert, Notification, Status
 
 __all__ = ["alert_of", "annotations_of", "compose"]
@@ -68,7 +69,7 @@ def alert_of(
         annotations=annotations,
         starts_at_ms=int(row["starts_ms"]),
         ends_at_ms=ends_ms,
-        generator_url=annotations.get("dashboard", ""),
+        generator_url=_source(row) or annotations.get("dashboard", ""),
     )
 
 
@@ -76,9 +77,17 @@ def annotations_of(row: Row, external_url: str, *, flaps: str = "") -> dict[str,
     """Return what is said about an alert beside its labels; `signals` of the row may be read already."""
     link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
     signals = json.loads(row["signals"]) if isinstance(row["signals"], str) else row["signals"]
+    if row["model"] == POSTED:
+        said = {"dashboard": link, "flapping": flaps, **(signals[0]["annotations"] if signals else {})}
+        return {name: text for name, text in said.items() if text}
     description = "\n".join(filter(None, (flaps, _description(signals))))
     annotations = {"summary": row["title"], "description": description, "dashboard": link, "flapping": flaps}
     return {name: text for name, text in annotations.items() if text}
+
+
+def _source(row: Row) -> str:
+    """Return where who posted an alert says more; empty for Leeway's own alerts."""
+    return str(json.loads(row["signals"])[0]["link"]) if row["model"] == POSTED else ""
 
 
 def _description(signals: Sequence[Row]) -> str:

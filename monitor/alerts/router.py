@@ -36,6 +36,8 @@ from monitor.alerts.intervals import Interval
 from monitor.alerts.message import alert_of, annotations_of
 from monitor.alerts.naming import LABEL, IncidentNames
 from monitor.alerts.notices import Notices
+from monitor.alerts.posted import MODEL as POSTED
+from monitor.alerts.posting import Posting
 from monitor.alerts.routes import Route
 from monitor.alerts.senders import Senders
 from monitor.alerts.sentlog import SentLog
@@ -126,6 +128,7 @@ class Router:
     external_url : str
         How people reach the API; links start with it. Empty: no links.
     models : iterable of str
+        Whose alerts are told; with the one of posted alerts, what becomes of those is written here.
     patience : Patience or None
     """
 
@@ -139,7 +142,9 @@ class Router:
         patience: Patience | None = None,
     ) -> None:
         self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
-        self._following = Following(store, clock, models, ROUTE)
+        watched = list(models)
+        self._following = Following(store, clock, watched, ROUTE)
+        self._posting = Posting(store, clock) if POSTED in watched else None
         self._silences = SilenceLog(store, clock)
         self._acknowledgements = AcknowledgementLog(store, clock)
         self._decisions = DecisionLog()
@@ -221,6 +226,7 @@ class Router:
             self._write()
             now_ms = self._clock.now_ms()
             self._subscribe(self._subscriptions.all(), now_ms)
+            self._take_posts()
             for row in self._new_rows():
                 self._note_change(row)
                 self._take(row, now_ms)
@@ -329,6 +335,18 @@ class Router:
             told = replace(told, ends_ms=now_ms)
         self._alerts[told.fingerprint] = _Alert(row, told, first_ms, row["ends_ms"])
         self._put(told, now_ms)
+
+    def _take_posts(self) -> None:
+        """Write what has become of alerts that others post; of those that fire what was said last is told."""
+        if self._posting is None:
+            return
+        self._posting.step()
+        for alert_id, said in self._posting.said.items():
+            alert = self._alerts.get(self._names.get(alert_id, ""))
+            if alert is not None and alert.row["alert_id"] == alert_id and alert.row["signals"] != said:
+                alert.row = {**alert.row, "signals": said}
+                alert.told = self._told_of(alert.row, alert.told.starts_ms)
+                self._put(alert.told, self._clock.now_ms())
 
     def _told_of(self, row: Row, now_ms: int) -> Told:
         """The alert as a transition has it, beginning now."""

@@ -1,13 +1,15 @@
 """The API of Alertmanager, version 2, over Leeway's alerts: `amtool` and dashboards that speak it work against it.
 
-Alerts come from Leeway's own models; they cannot be posted. What silences have beyond Alertmanager's stands under their
-key `leeway`, which its clients pass over; who changes a silence without that key leaves it as it is. A silence that
-recurs says so at the end of its comment, too, since that is what those clients show.
+Others can post their alerts here, as Prometheus does; Leeway's own come from its models, and cannot be posted. What
+silences have beyond Alertmanager's stands under their key `leeway`, which its clients pass over; who changes a silence
+without that key leaves it as it is. A silence that recurs says so at the end of its comment, too, since that is what
+those clients show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -22,16 +24,20 @@ from monitor.alerts.matchers import Matcher, MatcherError
 from monitor.alerts.message import annotations_of
 from monitor.alerts.naming import with_incidents
 from monitor.alerts.overview import Standing, overview
+from monitor.alerts.posted import MODEL as POSTED
+from monitor.alerts.posted import Given, posted, wrong
+from monitor.alerts.posting import PostedLog
 from monitor.alerts.routes import Route
 from monitor.alerts.silences import Silence, SilenceError
 from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.told import Told
+from monitor.alerts.told import NO_END, Told
 from monitor.api.alarms import standing_alerts
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
 from monitor.config.alerting import Alerting
 from monitor.config.intervals import IntervalSpec, in_words, written
+from sinks.receivers.contract import fingerprint
 
 __all__ = ["router"]
 
@@ -39,6 +45,7 @@ router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
 VERSION = "0.28.1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 Filters = Annotated[list[str] | None, Query(alias="filter", description='matchers, such as `severity="critical"`')]
 Receiver = Annotated[str | None, Query(description="a regular expression for the whole name")]
@@ -77,6 +84,21 @@ class PostedSilence(BaseModel):
     leeway: SilenceOptions | None = Field(default=None, description="as it was, if absent")
 
 
+class PostedAlert(BaseModel):
+    """An alert from elsewhere; the zero of Go's time, which some write, counts as none."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+    startsAt: AwareDatetime | None = None  # noqa: N815
+    endsAt: AwareDatetime | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
+    generatorURL: str = Field(default="", description="where more is said")  # noqa: N815
+
+    def given(self) -> Given:
+        """Return it with times in ms."""
+        starts_ms, ends_ms = (None if at is None or at == NO_TIME else _ms(at) for at in (self.startsAt, self.endsAt))
+        return Given(self.labels, self.annotations or {}, starts_ms, ends_ms, self.generatorURL)
+
+
 class Named(BaseModel):
     """A receiver."""
 
@@ -100,7 +122,8 @@ class FiringAlert(BaseModel):
     fingerprint: str
     startsAt: str  # noqa: N815
     updatedAt: str  # noqa: N815
-    endsAt: str = Field(description="of no meaning")  # noqa: N815
+    endsAt: str = Field(description="of no meaning for Leeway's own alerts")  # noqa: N815
+    generatorURL: str = ""  # noqa: N815
     receivers: list[Named]
     status: AlertStatus
 
@@ -186,6 +209,23 @@ def firing_alerts(
     return answer(sorted(rows, key=lambda row: str(row["fingerprint"])))
 
 
+@router.post("/alerts", summary="Take alerts from elsewhere")
+def post_alerts(given: list[PostedAlert], service: TheService) -> Response:
+    alerting, _ = _alerting(service)
+    now_ms = service.clock.now_ms()
+    taken = [posted(one.given(), now_ms, alerting.global_.resolve_timeout) for one in given]
+    # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
+    PostedLog(service.store).put(alert for alert in taken if not wrong(alert))
+    if problems := [
+        {"field": f"{place}", "message": message} for place, one in enumerate(taken) if (message := wrong(one))
+    ]:
+        said = "; ".join(dict.fromkeys(problem["message"] for problem in problems))
+        raise ProblemError(
+            "bad-alert", f"{len(problems)} of {len(taken)} alerts were not taken: {said}", errors=problems
+        )
+    return Response(status_code=200)
+
+
 @router.get(
     "/alerts/groups", summary="Alerts that fire, in the groups in which they are told", response_model=list[AlertGroup]
 )
@@ -238,17 +278,28 @@ def _filtered(
 
 
 def _firing(service: ApiService, root: Route) -> list[Told]:
+    """What fires: Leeway's own, and what others have posted, which may not have become a transition yet."""
     taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
-    firing = with_incidents(service.store, root, standing_alerts(service.store, state="firing"))
-    return [_told(row, taken.get(row["alert_id"]), external_url) for row in firing]
+    firing = standing_alerts(service.store, state="firing")
+    found, known = [], {}
+    for row, labelled in zip(firing, with_incidents(service.store, root, firing), strict=True):
+        labels, said = labelled["labels"], _acknowledged(row, taken.get(row["alert_id"]))
+        if row["model"] == POSTED:
+            known[fingerprint(row["labels"])] = labels, said
+        else:
+            annotations = annotations_of(row, external_url) | said
+            found.append(Told(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
+    for told in (alert.told for alert in PostedLog(service.store).firing(service.clock.now_ms())):
+        labels, said = known.get(told.fingerprint, (told.labels, {}))
+        found.append(replace(told, labels=labels, annotations={**told.annotations, **said}))
+    return found
 
 
-def _told(row: dict[str, Any], taken: Acknowledgement | None, external_url: str) -> Told:
-    annotations = annotations_of(row, external_url)
-    if taken is not None and taken.holds(row["sequence"]):
-        comment = f": {taken.comment}" if taken.comment else ""
-        annotations["acknowledged"] = f"by {taken.created_by} at {_written(taken.at_ms)}{comment}"
-    return Told(row["labels"], row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"])
+def _acknowledged(row: dict[str, Any], taken: Acknowledgement | None) -> dict[str, str]:
+    if taken is None or not taken.holds(row["sequence"]):
+        return {}
+    comment = f": {taken.comment}" if taken.comment else ""
+    return {"acknowledged": f"by {taken.created_by} at {_written(taken.at_ms)}{comment}"}
 
 
 def _row(one: Standing, muted_by: list[str] | None = None) -> dict[str, Any]:
@@ -259,8 +310,9 @@ def _row(one: Standing, muted_by: list[str] | None = None) -> dict[str, Any]:
         "fingerprint": alert.fingerprint,
         "startsAt": _written(alert.starts_ms),
         "updatedAt": _written(alert.updated_ms),
-        # It has no end yet; a time is wanted all the same.
-        "endsAt": "0001-01-01T00:00:00.000Z",
+        # Leeway's own have no end yet; a time is wanted all the same.
+        "endsAt": "0001-01-01T00:00:00.000Z" if alert.ends_ms == NO_END else _written(alert.ends_ms),
+        "generatorURL": alert.link,
         "receivers": [{"name": route.options.receiver} for route in one.routes],
         "status": {
             "state": "suppressed" if one.is_suppressed else "active",

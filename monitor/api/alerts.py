@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
+from monitor.alerts.posted import MODEL as POSTED
 from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import (
     ALERT_TYPES,
@@ -217,7 +218,7 @@ def alert_stream(
 ) -> EventSourceResponse:
     if model is not None:
         known_model(service, model)
-    names = [model] if model is not None else list(service.configuration.models)
+    names = [model] if model is not None else [*service.configuration.models, POSTED]
     feed = Feed(service.store, names, last_event_id, read_matchers("matcher", matcher))
     return EventSourceResponse(
         feed.events(request.app.state.alert_poll_s, request.app.state.stopping, RETRY_MS),

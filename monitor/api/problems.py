@@ -41,6 +41,7 @@ class Kind:
 PROBLEMS: dict[str, Kind] = {
     "bad-cursor": Kind(400, "The cursor is not one that this query gave"),
     "bad-body": Kind(400, "The body cannot be read"),
+    "bad-alert": Kind(400, "An alert cannot be taken"),
     "not-found": Kind(404, "There is nothing at this address"),
     "unknown-model": Kind(404, "No such model"),
     "unknown-namespace": Kind(404, "No such namespace"),

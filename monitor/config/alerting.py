@@ -142,7 +142,8 @@ class AlertingGlobal(Strict):
     """What Alertmanager keeps for all receivers."""
 
     resolve_timeout: _Duration = Field(
-        default=300_000, description="taken, and of no effect: Leeway's alerts say themselves when they end"
+        default=300_000,
+        description="when an alert is over that others post without an end, if it does not come again",
     )
 
 

@@ -63,6 +63,7 @@ CANNOT_HOLD: dict[str, str] = {
     "incident_alerts": "ids of alerts, and times",
     "notifications": "receivers, outcomes, and what receivers answered",
     "partitions": "topics and offsets",
+    "posted": "alerts of other programs, as they posted them",
     "progress": "offsets and times",
     "retries": "offsets and times",
     "schema_migrations": "versions",
@@ -321,7 +322,7 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
     found += [
         "backups",
         "notifications that were sent",
-        "silences, subscriptions, and comments of acknowledgements, that name it",
+        "alerts of other programs, silences, subscriptions, and comments of acknowledgements, that name it",
         "logs of a ClickHouse server, such as system.query_log",
     ]
     return list(dict.fromkeys(found))

@@ -145,6 +145,14 @@ TABLES: dict[str, Table] = {
             "id",
             newest_by="updated_ms",
         ),
+        # Alerts that somebody else posted, as they stand; labels and annotations are JSON.
+        _table(
+            "posted",
+            "fingerprint:str position:int labels:str annotations:str starts_ms:int ends_ms:int updated_ms:int "
+            "has_timeout:int link:str",
+            "fingerprint",
+            newest_by="position",
+        ),
         # Who wants to be told about which alerts; see 0036_subscriptions.sql.
         _table(
             "subscriptions",

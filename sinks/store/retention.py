@@ -31,6 +31,7 @@ TIMES: dict[str, str] = {
     "notifications": "at_ms",
     "decisions": "at_ms",
     "acknowledgements": "updated_ms",
+    "posted": "ends_ms",
     "deployments": "at_ms",
     "incident_alerts": "fired_ms",
     "dead_letters": "record_ms",

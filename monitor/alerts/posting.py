@@ -1,0 +1,218 @@
+"""Alerts from elsewhere in the store: what was posted, and the transitions that follow from it.
+
+Who takes posts (the API) writes the table ``posted``, a row for each alert. Who tells people looks at it, and writes
+what has become of alerts as transitions of the model :data:`~monitor.alerts.posted.MODEL`, like those of Leeway's own:
+from then on they are routed, explained and kept as all others are. An alert is one for as long as it fires; when it
+comes back, it is another one with the same labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.posted import MODEL, Posted
+from monitor.clock import Clock
+from monitor.rows import append
+from sinks.receivers.contract import fingerprint
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["PostedLog", "Posting"]
+
+Row = dict[str, Any]
+
+
+class PostedLog:
+    """What was posted to one store.
+
+    Parameters
+    ----------
+    store : Store
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> log = PostedLog(MemoryStore())
+    >>> log.put([Posted({"alertname": "Disk"}, {}, 10, 100, 10), Posted({"alertname": "Disk"}, {}, 20, 200, 20)])
+    >>> [(alert.starts_ms, alert.ends_ms) for alert in log.firing(150)]
+    [(10, 200)]
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def firing(self, now_ms: int) -> list[Posted]:
+        """Return what is not over.
+
+        Raises
+        ------
+        StoreError
+        """
+        return [_read(row) for row in rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))]
+
+    def known(self, names: Iterable[str]) -> dict[str, Posted]:
+        """Return alerts by their fingerprints, also those that are over.
+
+        Raises
+        ------
+        StoreError
+        """
+        return {name: _read(row) for name, row in self._rows(names).items()}
+
+    def put(self, alerts: Iterable[Posted]) -> None:
+        """Take alerts up, each merged with what is known of it.
+
+        Raises
+        ------
+        StoreError
+        """
+        given = list(alerts)
+        if not given:
+            return
+        before = self._rows(alert.fingerprint for alert in given)
+        merged = {name: _read(row) for name, row in before.items()}
+        for alert in given:
+            merged[alert.fingerprint] = alert.after(merged.get(alert.fingerprint))
+        # Of two posts in the same millisecond the later one counts.
+        least = {name: row["position"] + 1 for name, row in before.items()}
+        rows = [_row(alert, least.get(name, 0)) for name, alert in merged.items()]
+        columns = {column: [row[column] for row in rows] for column in rows[0]}
+        append(self._store, "posted", columns)
+
+    def _rows(self, names: Iterable[str]) -> dict[str, Row]:
+        rows = rows_of(self._store.read(Query("posted", where={"fingerprint": sorted(set(names))})))
+        return {row["fingerprint"]: row for row in rows}
+
+
+class Posting:
+    """Turns what was posted into transitions; one process does so.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> from sinks.store.memory import MemoryStore
+    >>> store, clock = MemoryStore(), ManualClock(now_ms=50)
+    >>> PostedLog(store).put([Posted({"alertname": "Disk"}, {}, 10, 100, 10)])
+    >>> posting = Posting(store, clock)
+    >>> posting.step()
+    >>> clock.advance(60)
+    >>> posting.step()
+    >>> store.read(Query("alerts"))["state"]
+    ['firing', 'resolved']
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock, self._log = store, clock, PostedLog(store)
+        self._last: dict[str, Row] | None = None
+        self._at_ms = 0
+        self.said: dict[str, str] = {}
+        """What is said of each alert that fires, by its id: what a transition holds as ``signals``."""
+
+    def step(self) -> None:
+        """Write what has become of alerts since the last step.
+
+        Raises
+        ------
+        StoreError
+        """
+        last = self._live()
+        # Transitions are read by their time: it never goes back.
+        now_ms = self._at_ms = max(self._clock.now_ms(), self._at_ms)
+        firing = {alert.fingerprint: alert for alert in self._log.firing(now_ms)}
+        begun = [_begins(alert, now_ms) for name, alert in firing.items() if name not in last]
+        ended = {name: row for name, row in last.items() if name not in firing}
+        known = self._log.known(ended) if ended else {}
+        over = [_ends(row, known.get(name), now_ms) for name, row in ended.items()]
+        if begun or over:
+            append(self._store, "alerts", to_columns([*begun, *over]))
+        for transition in begun:
+            last[fingerprint(transition.labels)] = transition.to_row()
+        for name in ended:
+            del last[name]
+        self.said = {last[name]["alert_id"]: _said(alert) for name, alert in firing.items()}
+
+    def _live(self) -> dict[str, Row]:
+        """The last transition of each alert that is not over, by fingerprint."""
+        if self._last is None:
+            rows = rows_of(self._store.read(Query("alerts", where={"model": MODEL})))
+            newest = {row["alert_id"]: row for row in rows}
+            live = [row for row in newest.values() if row["state"] != "resolved"]
+            self._at_ms = max((row["at_ms"] for row in rows), default=0)
+            self._last = {fingerprint(json.loads(row["labels"])): row for row in live}
+        return self._last
+
+
+def _begins(alert: Posted, now_ms: int) -> Transition:
+    labels = dict(alert.labels)
+    return Transition(
+        model=MODEL,
+        alert_id=f"{alert.fingerprint}-{now_ms}",
+        sequence=0,
+        state="firing",
+        at_ms=now_ms,
+        starts_ms=alert.starts_ms,
+        ends_ms=0,
+        version="",
+        segment="",
+        severity=labels.get("severity", ""),
+        title=alert.annotations.get("summary") or labels.get("alertname", ""),
+        labels=labels,
+        signals=json.loads(_said(alert)),
+    )
+
+
+def _ends(row: Row, alert: Posted | None, now_ms: int) -> Transition:
+    kept = {name: row[name] for name in ("model", "alert_id", "starts_ms", "version", "segment", "severity", "title")}
+    return Transition(
+        **kept,
+        sequence=row["sequence"] + 1,
+        state="resolved",
+        at_ms=now_ms,
+        ends_ms=now_ms if alert is None else min(alert.ends_ms, now_ms),
+        labels=json.loads(row["labels"]),
+        signals=json.loads(row["signals"] if alert is None else _said(alert)),
+    )
+
+
+def _said(alert: Posted) -> str:
+    """What was posted with an alert, in the place of what moved."""
+    said = {"signal": "", "reason": "", "annotations": dict(alert.annotations), "link": alert.link}
+    return json.dumps([said], ensure_ascii=False, sort_keys=True)
+
+
+def _row(alert: Posted, least: int) -> Row:
+    return {
+        "fingerprint": alert.fingerprint,
+        "position": max(alert.updated_ms, least),
+        "labels": _json(alert.labels),
+        "annotations": _json(alert.annotations),
+        "starts_ms": alert.starts_ms,
+        "ends_ms": alert.ends_ms,
+        "updated_ms": alert.updated_ms,
+        "has_timeout": int(alert.has_timeout),
+        "link": alert.link,
+    }
+
+
+def _read(row: Row) -> Posted:
+    return Posted(
+        json.loads(row["labels"]),
+        json.loads(row["annotations"]),
+        row["starts_ms"],
+        row["ends_ms"],
+        row["updated_ms"],
+        bool(row["has_timeout"]),
+        row["link"],
+    )
+
+
+def _json(names: Mapping[str, str]) -> str:
+    return json.dumps(dict(names), ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,116 @@
+"""Alerts that others post are told by routes, end when they are not posted again, and outlive restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.alerts.dispatch import Target
+from monitor.alerts.posted import MODEL, Given, posted
+from monitor.alerts.posting import PostedLog
+from monitor.alerts.router import Plan, Router
+from sinks.store.contract import Query
+from sinks.store.rows import rows_of
+from tests.alerts.test_router import World
+
+RESOLVE_MS = 300_000
+DISK = {"alertname": "Disk", "model": "fraud", "severity": "warning"}
+
+
+class Posts(World):
+    """A router that also takes what is posted."""
+
+    def started(self) -> Router:
+        plan = Plan(self.alerting.route.build(), {Target("mail"): self.mail, Target("pager"): self.pager})
+        router = Router(self.store, plan, self.clock, "", [MODEL, "fraud", "churn"])
+        router.open()
+        return router
+
+    def post(self, labels: dict[str, str] = DISK, *, ends_ms: int | None = None, **annotations: str) -> None:
+        now_ms = self.clock.now_ms()
+        given = Given(labels, annotations, now_ms - 1_000, ends_ms, "http://prometheus.example/graph")
+        PostedLog(self.store).put([posted(given, now_ms, RESOLVE_MS)])
+
+    def told(self) -> list[list[tuple[str, str]]]:
+        """What the mail was told: status and name of alerts."""
+        return [
+            sorted((alert.status, alert.labels.get("alertname", "")) for alert in one.alerts)
+            for one in self.mail.received
+        ]
+
+    def kept(self) -> list[dict[str, Any]]:
+        """Transitions of posted alerts."""
+        return sorted(rows_of(self.store.read(Query("alerts", where={"model": MODEL}))), key=lambda row: row["at_ms"])
+
+
+def test_what_is_posted_is_told_in_groups_with_leeway_s_own_alerts() -> None:
+    world = Posts()
+    world.post(summary="disk is full", runbook="http://wiki.example/disk")
+    world.happens("a")
+    world.passes(40)
+    assert world.told() == [[("firing", "Disk"), ("firing", "LeewayDrift")]]
+    [disk] = [alert for alert in world.mail.received[0].alerts if alert.labels == DISK]
+    assert disk.annotations == {"summary": "disk is full", "runbook": "http://wiki.example/disk"}
+    assert disk.generator_url == "http://prometheus.example/graph"
+    [row] = world.kept()
+    assert (row["state"], row["title"], row["severity"]) == ("firing", "disk is full", "warning")
+    decided = rows_of(world.store.read(Query("decisions", where={"alert_id": row["alert_id"]})))
+    assert [row["why"] for row in decided] == ["delivered"]
+
+
+def test_an_alert_that_is_not_posted_again_is_over_after_the_time_out_and_one_that_is_fires_on() -> None:
+    world = Posts()
+    for _ in range(10):
+        world.post()
+        world.passes(60, each=5)
+    assert world.told() == [[("firing", "Disk")]]
+    world.passes(700, each=5)
+    assert world.told()[1:] == [[("resolved", "Disk")]]
+    assert [row["state"] for row in world.kept()] == ["firing", "resolved"]
+    [alert] = world.mail.received[1].alerts
+    assert alert.ends_at_ms == world.kept()[1]["ends_ms"]
+
+
+def test_an_alert_that_is_posted_as_over_ends_at_once_and_is_another_one_when_it_comes_back() -> None:
+    world = Posts()
+    world.post()
+    world.passes(40)
+    world.post(ends_ms=world.clock.now_ms())
+    world.passes(400, each=5)
+    world.post()
+    world.passes(100, each=5)
+    assert world.told() == [[("firing", "Disk")], [("resolved", "Disk")], [("firing", "Disk")]]
+    assert len({row["alert_id"] for row in world.kept()}) == 2
+
+
+def test_what_was_posted_last_is_what_is_said() -> None:
+    world = Posts()
+    world.post(summary="91 %", ends_ms=world.clock.now_ms() + 10 * RESOLVE_MS)
+    world.passes(40)
+    world.post(summary="97 %", ends_ms=world.clock.now_ms() + 10 * RESOLVE_MS)
+    world.post(DISK | {"instance": "b"}, summary="90 %", ends_ms=world.clock.now_ms() + 10 * RESOLVE_MS)
+    world.passes(400, each=5)
+    said = sorted(alert.annotations["summary"] for alert in world.mail.received[-1].alerts)
+    assert said == ["90 %", "97 %"]
+
+
+def test_a_restart_forgets_no_alert_and_tells_of_ends_that_came_meanwhile() -> None:
+    world = Posts()
+    world.post()
+    world.post(DISK | {"instance": "b"}, ends_ms=world.clock.now_ms() + 100 * RESOLVE_MS)
+    world.passes(40)
+    world.clock.advance(1_000)
+    world.router = world.started()
+    world.passes(400, each=5)
+    assert world.told() == [[("firing", "Disk")] * 2, [("firing", "Disk"), ("resolved", "Disk")]]
+    assert sorted(row["state"] for row in world.kept()) == ["firing", "firing", "resolved"]
+
+
+def test_two_posts_in_one_millisecond_are_merged_in_their_order() -> None:
+    world = Posts()
+    now_ms = world.clock.now_ms()
+    for ends_ms in (now_ms + 60_000, now_ms + 1_000, now_ms + 500):
+        world.post(ends_ms=ends_ms)
+    [alert] = PostedLog(world.store).firing(now_ms)
+    assert alert.ends_ms == now_ms + 60_000, "a stated end that is later stands"
+    world.post(ends_ms=now_ms)
+    assert PostedLog(world.store).firing(now_ms) == []

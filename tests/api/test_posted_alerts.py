@@ -1,0 +1,173 @@
+"""Alerts from elsewhere through Alertmanager's API: a real Alertmanager is asked the same, and `amtool` is a client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from monitor.alerts.posted import OWN_NAMES
+from monitor.alerts.posting import Posting
+from monitor.clock import SystemClock
+from tests.api.test_alertmanager import world
+from tests.api.world import Client, serving
+from tests.services.alertmanager import alertmanager, amtool
+
+ROUTES = """\
+global: {resolve_timeout: 5m}
+route: {receiver: mail, group_by: [model]}
+receivers: [{name: mail}]
+"""
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("alertmanager")
+    (folder / "alertmanager.yml").write_text(ROUTES)
+    with alertmanager(folder / "alertmanager.yml", folder / "data") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[str]:
+    made = world()
+    made.clock = SystemClock()  # type: ignore[assignment]
+    with serving(made) as url:
+        yield url
+
+
+def at(minutes: float) -> str:
+    """A time so many minutes from now."""
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+LABELS = {"alertname": "Disk", "instance": "a"}
+SCRIPTS: dict[str, list[list[dict[str, Any]]]] = {
+    "nothing": [[]],
+    "no_times": [[{}]],
+    "start": [[{"startsAt": at(-10)}]],
+    "zero_times": [[{"startsAt": "0001-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}]],
+    "end": [[{"endsAt": at(10)}]],
+    "both": [[{"startsAt": at(-10), "endsAt": at(10)}]],
+    "over": [[{"startsAt": at(-10), "endsAt": at(-5)}]],
+    "starts_later": [[{"startsAt": at(5), "endsAt": at(10)}]],
+    "ends_before_it_starts": [[{"startsAt": at(5), "endsAt": at(1)}]],
+    "again_with_a_later_start": [[{"startsAt": at(-10)}], [{"startsAt": at(-3)}]],
+    "again_with_an_earlier_start": [[{"startsAt": at(-3)}], [{"startsAt": at(-10)}]],
+    "a_stated_end_stands": [[{"startsAt": at(-10), "endsAt": at(60)}], [{"startsAt": at(-5)}]],
+    "a_time_out_does_not": [[{"startsAt": at(-10)}], [{"startsAt": at(-9), "endsAt": at(1)}]],
+    "an_earlier_end": [[{"startsAt": at(-10), "endsAt": at(60)}], [{"startsAt": at(-10), "endsAt": at(1)}]],
+    "resolved": [[{"startsAt": at(-10)}], [{"startsAt": at(-10), "endsAt": at(-1)}]],
+    "resolved_and_fires_again": [
+        [{"startsAt": at(-10)}],
+        [{"startsAt": at(-10), "endsAt": at(-2)}],
+        [{"startsAt": at(-1)}],
+    ],
+    "annotations": [[{"annotations": {"summary": "first"}}], [{"annotations": {"summary": "second", "x": "ü"}}]],
+    "two_in_one_post": [[{"startsAt": at(-3)}, {"startsAt": at(-9), "generatorURL": "http://prometheus/graph"}]],
+    "an_empty_label": [[{"labels": LABELS | {"team": "", "größe.x": "1"}}]],
+    "only_empty_labels": [[{"labels": {"team": ""}}]],
+    "no_labels": [[{"labels": {}}]],
+    "an_unnamed_label": [[{"labels": {"": "a"}}]],
+    "an_unnamed_annotation": [[{"annotations": {"": "a"}}]],
+    "one_of_two": [[{"labels": {}}, {}]],
+    "unknown_keys": [[{"severity": "x"}]],
+}
+
+
+def told(url: str, mark: str, posts: list[list[dict[str, Any]]]) -> tuple[list[bool], list[dict[str, Any]]]:
+    """Post alerts with a mark of their own, and return which posts were taken and what is there then."""
+    taken = []
+    for post in posts:
+        alerts = [{"labels": LABELS, **alert} for alert in post]
+        marked = [
+            alert | {"labels": alert["labels"] | ({"mark": mark} if any(alert["labels"].values()) else {})}
+            for alert in alerts
+        ]
+        taken.append(httpx.post(f"{url}/api/v2/alerts", json=marked).is_success)
+    query = {"filter": f'mark="{mark}"'}
+    found = httpx.get(f"{url}/api/v2/alerts", params=query).json()
+    return taken, [
+        {name: alert.get(name) for name in ("labels", "annotations", "startsAt", "endsAt")} for alert in found
+    ]
+
+
+def seconds(alerts: list[dict[str, Any]], name: str) -> list[float]:
+    return [datetime.fromisoformat(alert[name]).timestamp() for alert in alerts]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_is_posted_is_what_alertmanager_makes_of_it(script: str, ours: str, theirs: str) -> None:
+    mine, reference = (told(url, script, SCRIPTS[script]) for url in (ours, theirs))
+    assert mine[0] == reference[0]
+    same = ("labels", "annotations")
+    assert [[alert[name] for name in same] for alert in mine[1]] == [
+        [alert[name] for name in same] for alert in reference[1]
+    ]
+    for name in ("startsAt", "endsAt"):
+        # Where they are not stated, they follow from when the one and the other was asked.
+        assert seconds(mine[1], name) == pytest.approx(seconds(reference[1], name), abs=20.0), name
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[1]", b"[{}]", b'[{"labels": {"a": 1}}]', b'[{"labels": {"a": "b"}, "startsAt": "soon"}]', b"["]
+)
+def test_what_is_no_list_of_alerts_is_refused_by_both(body: bytes, ours: str, theirs: str) -> None:
+    kind = {"Content-Type": "application/json"}
+    codes = [httpx.post(f"{url}/api/v2/alerts", content=body, headers=kind).status_code for url in (ours, theirs)]
+    assert [code // 100 for code in codes] == [4, 4]
+
+
+def test_amtool_adds_alerts_and_finds_them_among_leeway_s_own(ours: str) -> None:
+    flag = f"--alertmanager.url={ours}"
+    amtool(flag, "alert", "add", "Cpu", "severity=critical", "model=churn", "--annotation=summary=too hot")
+    [found] = json.loads(amtool(flag, "alert", "query", "-o", "json", "alertname=Cpu"))
+    assert found["annotations"] == {"summary": "too hot"}
+    assert [receiver["name"] for receiver in found["receivers"]] == ["pager", "log"]
+    groups = httpx.get(f"{ours}/api/v2/alerts/groups", params={"filter": "model=churn"}).json()
+    together = [{alert["labels"].get("alertname", "") for alert in group["alerts"]} for group in groups]
+    assert {"", "Cpu"} in together, "told together with Leeway's own"
+    amtool(flag, "silence", "add", "--comment=x", "--author=ann", "alertname=Cpu")
+    [silenced] = json.loads(amtool(flag, "alert", "query", "-o", "json", "--silenced", "alertname=Cpu"))
+    assert silenced["status"]["state"] == "suppressed"
+
+
+@pytest.mark.parametrize("labels", [{"alert_id": "v"}, *({"alertname": name} for name in sorted(OWN_NAMES))])
+def test_leeway_s_own_alerts_cannot_be_posted(labels: dict[str, str]) -> None:
+    client = Client(world())
+    body = json.dumps([{"labels": labels}, {"labels": {"alertname": "Disk"}}]).encode()
+    answer = client.post("/api/v2/alerts", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/v1/problems#bad-alert")
+    assert "1 of 2 alerts were not taken" in answer.json()["detail"]
+    assert "Leeway's own" in answer.json()["errors"][0]["message"]
+    names = [alert["labels"].get("alertname", "own") for alert in client.get("/api/v2/alerts").json()]
+    assert sorted(names) == ["Disk", "own", "own", "own"], "what can be taken is"
+
+
+def test_what_was_posted_is_listed_and_shown_like_leeway_s_own() -> None:
+    made = world()
+    client = Client(made)
+    body = json.dumps([{"labels": {"alertname": "Disk", "model": "fraud"}, "annotations": {"summary": "full"}}])
+    assert client.post("/api/v2/alerts", body.encode(), content_type="application/json").status_code == 200
+    Posting(made.store, made.clock).step()
+    [row] = client.items("/v1/alerts", matcher="alertname=Disk, annotation:summary=full")
+    assert (row["model"], row["title"], row["state"]) == ("_posted", "full", "firing")
+    for path in ("", "/explain"):
+        assert client.get(f"/v1/alerts/{row['alert_id']}{path}").json()["alert"]["alert_id"] == row["alert_id"]
+    for path in ("/v1/incidents", "/v1/top", "/v1/alerts/summary", "/v1/alerts?transitions=true", "/v1/alerts"):
+        for form in ("json", "parquet"):
+            answer = client.request("GET", path, params={"format": form})
+            assert answer.status_code == 200, (path, answer.text)
+    acked = client.post(f"/v1/alerts/{row['alert_id']}/ack", b'{"created_by": "ann"}', content_type="application/json")
+    assert acked.status_code == 200
+    [shown] = client.get("/api/v2/alerts", filter_="alertname=Disk").json()
+    assert shown["annotations"] == {"summary": "full", "acknowledged": "by ann at 2023-11-14T22:13:20.000Z"}
+
+
+def test_a_service_without_routes_takes_no_alerts_that_nobody_would_hear_of() -> None:
+    answer = Client(world(None)).post("/api/v2/alerts", b"[]", content_type="application/json")
+    assert answer.status_code == 409
