@@ -28,6 +28,9 @@ Kind = Literal["deployment", "version", "messages_lost", "topic", "together"]
 WEIGHTS: dict[Kind, float] = {"deployment": 1.0, "version": 0.9, "messages_lost": 0.8, "topic": 0.6, "together": 0.1}
 """How much a kind of cause counts for, all else equal: what somebody announced most, what only fits in time least."""
 
+YOUNG = 24
+"""A version is young for so many times what an incident takes alerts: so long its own alerts may be due to it."""
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -201,10 +204,19 @@ def incidents(
 
 
 def _before(firing: Firing, in_time: Sequence[Change], reach: Reach) -> list[Change]:
-    """The changes that may be why an alert fired: before the end of its window, and not long before its start."""
-    low = bisect_left(in_time, firing.starts_ms - reach.shared_ms, key=lambda change: change.at_ms)
+    """The changes that may be why an alert fired: before the end of its window, and not long before its start.
+
+    A version is judged once windows of its own were learned from: what brought it may be long before its alerts.
+    """
+    near_ms = firing.starts_ms - reach.shared_ms
+    low = bisect_left(in_time, firing.starts_ms - YOUNG * reach.shared_ms, key=lambda change: change.at_ms)
     high = bisect_right(in_time, firing.fired_ms, key=lambda change: change.at_ms)
-    return [change for change in in_time[low:high] if change.affects(firing)]
+    version = firing.labels.get("version")
+    return [
+        change
+        for change in in_time[low:high]
+        if change.affects(firing) and (change.at_ms >= near_ms or change.version == version)
+    ]
 
 
 def _joined(firing: Firing, before: list[Change], recent: Iterable[Incident], reach: Reach) -> tuple[str, str]:
@@ -303,7 +315,7 @@ def _changes(incident: Incident, reach: Reach) -> Iterator[Cause]:
         if change.kind == "version" and (change.version, change.name) in announced:
             continue
         lag_ms = max(0, min(one.starts_ms for one in firings) - change.at_ms)
-        nearness = 1 - lag_ms / (2 * reach.shared_ms) if reach.shared_ms else 1.0
+        nearness = 1 - min(lag_ms, reach.shared_ms) / (2 * reach.shared_ms) if reach.shared_ms else 1.0
         until_ms = min(one.fired_ms for one in firings) - change.at_ms
         was = "was first seen at" if change.kind == "version" else "was at"
         score = WEIGHTS[change.kind] * len(firings) / len(incident.alerts) * nearness

@@ -107,6 +107,17 @@ def test_a_new_version_that_was_announced_is_one_cause() -> None:
     assert [cause.kind for cause in causes(found, {}, REACH)] == ["deployment", "version"]
 
 
+def test_a_young_version_explains_its_own_alerts_for_longer_since_it_is_judged_late() -> None:
+    changes = [version("fraud", "v2", 10), version("fraud", "v3", 150), deployment("old", 9, models="fraud")]
+    [own] = incidents([fired("fraud", 200, version="v2")], changes, REACH)
+    assert [(cause.name, cause.reason.split(" was ")[0], cause.score) for cause in causes(own, {}, REACH)] == [
+        ("fraud", "version v3 of fraud", 0.5625),
+        ("fraud", "version v2 of fraud", 0.45),
+    ]
+    [later] = incidents([fired("fraud", 25 * 60, version="v2")], changes, REACH)
+    assert causes(later, {}, REACH) == []
+
+
 def test_a_topic_is_the_likelier_the_more_of_its_models_have_alerts() -> None:
     [found] = incidents([fired("a", 0, topics="payments all"), fired("b", 1, topics="payments all")], reach=REACH)
     said = causes(found, {"payments": 2, "all": 40}, REACH)
