@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.silences import Silence
 from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock
+from monitor.config.weekly import weekly
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from tests.alerts.alertmanager import HOUR_MS
@@ -18,6 +21,8 @@ from tests.alerts.test_decisions import decided
 from tests.alerts.test_recurring_silences import NIGHTS
 from tests.alerts.test_router import MINUTE_MS, World
 
+SCRIPTS = 5
+HOURS = ["22:00-06:00", "mon,wed 09:30-17:00", "day 11:55-12:05", "tue"]
 ALL = {"leeway": {"silence_notices": ["pager"]}}
 
 
@@ -165,6 +170,21 @@ def test_each_night_is_told_of_under_a_key_of_its_own() -> None:
     assert heard(world.pager)[0][2][0] == "until 2024-01-02 05:00 UTC, by ann: a rollout"
 
 
+def test_who_was_away_from_one_night_to_the_next_tells_of_the_end_of_the_one_and_of_the_other() -> None:
+    world = World(open_at_once=False, **ALL)
+    world.clock = ManualClock(MONDAY_MS + 22 * HOUR_MS)
+    world.router = world.started()
+    silenced(world, minutes=7 * 24 * 60, intervals=NIGHTS)
+    world.passes(11)
+    world.clock.advance(24 * 3_600)
+    world.router = world.started()
+    world.passes(30)
+    assert [said.status for said in notices(world.pager)] == ["firing", "resolved", "firing"]
+    first, over, second = notices(world.pager)
+    assert first.group_key == over.group_key != second.group_key
+    assert over.alerts[0].ends_at_ms == MONDAY_MS + 29 * HOUR_MS
+
+
 def test_a_silence_that_somebody_ends_early_is_over() -> None:
     world = World(**ALL)
     name = silenced(world, minutes=600)
@@ -187,3 +207,58 @@ def test_who_does_not_answer_is_asked_again_and_who_refuses_is_not() -> None:
     assert len(world.pager.received) == 2
     world.passes(40 * 60, each=10)
     assert len(world.pager.received) == 2, "nor is it told of the end of what it would not hear of"
+
+
+def random_days(rng: random.Random) -> World:
+    """Three days in which silences are made, changed and ended, and the service is stopped now and then."""
+    world = World(open_at_once=False, **ALL)
+    world.clock = ManualClock(MONDAY_MS + rng.randrange(24 * HOUR_MS))
+    world.router = world.started()
+    log = SilenceLog(world.store, world.clock)
+    for _ in range(60):
+        chance, live = rng.random(), [one for one in log.all() if one.state(world.clock.now_ms()) != "expired"]
+        if chance < 0.3:
+            hours = weekly(
+                rng.choice(["22:00-06:00", "mon,wed 09:30-17:00", "day 11:55-12:05", "tue"]), "America/New_York"
+            )
+            starts_ms = world.clock.now_ms() + rng.choice([0, 0, 40 * MINUTE_MS])
+            length_ms = rng.choice([20, 300, 3_000]) * MINUTE_MS
+            intervals = rng.choice([(), tuple(hours)])
+            model = f"model=m{rng.randrange(3)}"
+            made = Silence("", parse_matchers(model), starts_ms, starts_ms + length_ms, "ann", "", intervals=intervals)
+            log.set(made)
+        elif chance < 0.4 and live:
+            log.expire(rng.choice(live).id)
+        elif chance < 0.5 and live:
+            chosen = rng.choice(live)
+            log.set(replace(chosen, ends_ms=chosen.ends_ms + 90 * MINUTE_MS))
+        elif chance < 0.6:
+            world.clock.advance(rng.choice([60, 3_600, 20_000]))
+            world.router = world.started()
+        world.passes(rng.choice([60, 4_000]), each=200)
+    return world
+
+
+def test_in_random_days_each_stretch_of_a_silence_is_told_of_once_and_each_beginning_has_its_end() -> None:
+    stretches = 0
+    for number in range(SCRIPTS):
+        world = random_days(random.Random(f"notices/{number}"))
+        silences = {one.id: one for one in SilenceLog(world.store, world.clock).all()}
+        by_key: dict[str, list[Notification]] = {}
+        for said in notices(world.pager):
+            by_key.setdefault(said.group_key, []).append(said)
+        now_ms = world.clock.now_ms()
+        for first, *rest in by_key.values():
+            silence, begins_ms = silences[first.group_labels["silence_id"]], first.alerts[0].starts_at_ms
+            assert first.status == "firing"
+            assert silence.state(max(begins_ms, silence.starts_ms)) == "active"
+            assert silence.state(begins_ms - 1_000) != "active"
+            counts = silence.stretch(now_ms)
+            goes_on = counts is not None and counts[0] // 1_000 * 1_000 == begins_ms
+            assert goes_on or [said.status for said in rest] == ["resolved"]
+            for over in rest:
+                ends_ms = over.alerts[0].ends_at_ms
+                assert silence.state(ends_ms + 1) != "active"
+                assert silence.state(ends_ms - 1) == "active"
+        stretches += len(by_key)
+    assert stretches > 5 * SCRIPTS

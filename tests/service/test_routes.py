@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from monitor.alerts.digests import DIGEST
+from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.alerts.silences import Silence
+from monitor.alerts.silencing import SilenceLog
 from monitor.checkpoint import encode_state
 from monitor.clock import SystemClock
 from monitor.config import load
@@ -101,6 +104,26 @@ def test_a_digest_is_sent_by_the_receiver_that_it_names(tmp_path: Path, leeway: 
     assert request.path == "/pager/hunter2"
     assert request.body["groupKey"] == f"digest/hourly/{request.body['groupLabels']['at']}"
     assert request.body["alerts"] == []
+
+
+def test_whom_the_file_names_is_told_of_silences(tmp_path: Path, leeway: Console) -> None:
+    store, clock = MemoryStore(), SystemClock()
+    now_ms = clock.now_ms()
+    SilenceLog(store, clock).set(Silence("", parse_matchers("model=shop"), now_ms, now_ms + 3_600_000, "ann", "sale"))
+    with Listener() as listener:
+        file = configured(tmp_path, listener)
+        document = json.loads(file.read_text())
+        document["spec"]["alerting"]["leeway"] = {"silence_notices": ["ordres"]}
+        file.write_text(json.dumps(document))
+        refused = leeway("check", file)
+        assert (refused.code, "no receiver is named 'ordres'" in refused.err) == (2, True)
+        document["spec"]["alerting"]["leeway"] = {"silence_notices": ["orders"]}
+        file.write_text(json.dumps(document))
+        with shop.serving(load(file), store, roles=["alert"]):
+            shop.wait_until(lambda: len(listener.requests) == 1, "it began")
+    [request] = listener.requests
+    assert (request.path, request.body["status"]) == ("/orders", "firing")
+    assert request.body["alerts"][0]["annotations"]["summary"] == 'silence of model="shop" began'
 
 
 def test_a_digest_is_not_for_what_opens_incidents(tmp_path: Path, leeway: Console) -> None:
