@@ -11,6 +11,7 @@ import structlog
 
 from monitor.alerts.decision import TOLD_STATES, Decision, Patience, Recorded, why
 from monitor.alerts.decisions import DecisionLog, Made, Why
+from monitor.alerts.following import Following
 from monitor.alerts.message import compose
 from monitor.clock import Clock
 from sinks.receivers.contract import Delivered, Outcome, Receiver, Refused, Retry
@@ -70,18 +71,13 @@ class Channel:
         self._store = store
         self._clock = clock
         self._external_url = external_url
-        self._models = sorted(models)
-        self._since_ms = since_ms
+        self._following = Following(store, clock, models, "notify", receiver.name, since_ms=since_ms)
         self._patience = patience or Patience()
         self._waiting: dict[str, Waiting] = {}
         self._log: dict[str, dict[int, Recorded]] = {}
         self._unwritten: list[Row] = []
         self._decisions = DecisionLog()
         self._decisions_loaded = False
-        self._starts_ms: dict[str, int] = {}
-        self._noted_ms: dict[str, int] = {}
-        self._read_to_ms: dict[str, int] = {}
-        self._read_at_end: dict[str, set[Key]] = {}
         self._held_until_s = 0.0
         self._opened = self._stumbled = False
 
@@ -103,7 +99,7 @@ class Channel:
             log = self._store.read(Query("notifications", where={"receiver": self.receiver.name}))
             for alert_id, sequence, outcome in zip(log["alert_id"], log["sequence"], log["outcome"], strict=True):
                 self._log.setdefault(alert_id, {})[int(sequence)] = outcome
-            self._starts_ms = {model: self._start_ms(model) for model in self._models}
+            self._following.open()
             self._opened = True
 
     def step(self, stop: threading.Event | None = None) -> int:
@@ -131,56 +127,21 @@ class Channel:
             return 0
         return settled
 
-    def _start_ms(self, model: str) -> int:
-        """Return where the receiver starts with ``model``, noting it at the first meeting."""
-        where = {"stage": "notify", "name": self._checkpoint(model)}
-        found = self._store.read(Query("checkpoints", where=where, columns=("position",)))
-        if len(found["position"]) == 0:
-            self._note_start(model, self._clock.now_ms() if self._since_ms is None else self._since_ms)
-        else:
-            self._noted_ms[model] = int(found["position"][0])
-        return self._noted_ms[model] if self._since_ms is None else self._since_ms
+    def _read(self) -> None:
+        """Queue what is new."""
+        rows = self._following.new()
+        if not self._decisions_loaded:
+            self._decisions.load(self._store, {row["alert_id"] for row in rows})
+            self._decisions_loaded = True
+        for row in rows:
+            self._waiting.setdefault(row["alert_id"], Waiting()).rows.append(row)
 
     def _move_starts(self) -> None:
-        """Where nothing waits, let the next process start where this one has read to."""
-        busy = {row["model"] for waiting in self._waiting.values() for row in waiting.rows}
-        for model, read_to_ms in self._read_to_ms.items():
-            if model not in busy and read_to_ms > self._noted_ms[model]:
-                self._note_start(model, read_to_ms)
-
-    def _note_start(self, model: str, start_ms: int) -> None:
-        name = self._checkpoint(model)
-        key = {"stage": "notify", "name": name, "partition": 0}
-        row = key | {"position": start_ms, "config": "", "state": b""}
-        self._store.append("checkpoints", _columns([row]), token=f"notify/{name}/{start_ms}")
-        self._noted_ms[model] = start_ms
-
-    def _checkpoint(self, model: str) -> str:
-        return f"{self.receiver.name}/{model}"
-
-    def _read(self) -> None:
-        """Queue transitions not seen before: one question, however many models there are.
-
-        A model's transitions come in the order of their event time; between models there is none.
-        """
-        floors = {model: self._read_to_ms.get(model, self._starts_ms[model]) for model in self._models}
-        by_model: dict[str, list[Row]] = {}
-        for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
-            by_model.setdefault(row["model"], []).append(row)
-        if not self._decisions_loaded:
-            self._decisions.load(self._store, {row["alert_id"] for rows in by_model.values() for row in rows})
-            self._decisions_loaded = True
-        for model, rows in by_model.items():
-            self._queue(model, rows)
-
-    def _queue(self, model: str, rows: list[Row]) -> None:
-        known = self._read_at_end.get(model, set())
-        for row in rows:
-            if _key(row) not in known:
-                self._waiting.setdefault(row["alert_id"], Waiting()).rows.append(row)
-        end_ms = rows[-1]["at_ms"]
-        self._read_to_ms[model] = end_ms
-        self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
+        """Let the next process begin with what waits, or where nothing does behind what this one has read."""
+        oldest_ms: dict[str, int] = {}
+        for row in (row for waiting in self._waiting.values() for row in waiting.rows):
+            oldest_ms[row["model"]] = min(row["at_ms"], oldest_ms.get(row["model"], row["at_ms"]))
+        self._following.keep(oldest_ms)
 
     def _serve_all(self, stop: threading.Event) -> int:
         self._stumbled = False
@@ -227,7 +188,7 @@ class Channel:
         log = self._log.get(row["alert_id"], {})
         return why(
             row,
-            self._starts_ms[row["model"]],
+            self._following.starts_ms[row["model"]],
             self.receiver.send_resolved,
             log.get(row["sequence"]),
             told=any(outcome != "refused" for outcome in log.values()),

@@ -1,7 +1,7 @@
 """The transitions of alerts, as they are written: where a reader of them begins, and what is new.
 
 The first time a model is met, the moment is noted (table ``checkpoints``), and transitions of earlier event time are
-never given: working through a month of history pages nobody. The note moves on to the oldest alert that is not over.
+never given: working through a month of history pages nobody. The note moves on as the reader needs less.
 """
 
 from __future__ import annotations
@@ -28,11 +28,31 @@ class Following:
     models : iterable of str
     stage : str
         Under which name the notes are kept.
+    reader : str
+        Whose notes they are, where a stage has several readers.
+    since_ms : int or None
+        Give transitions from this event time on, whatever was noted.
+
+    Attributes
+    ----------
+    starts_ms : dict of str to int
+        Where each model begins.
     """
 
-    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str) -> None:
-        self._store, self._clock, self._stage = store, clock, stage
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        models: Iterable[str],
+        stage: str,
+        reader: str = "",
+        *,
+        since_ms: int | None = None,
+    ) -> None:
+        self._store, self._clock, self._stage, self._since_ms = store, clock, stage, since_ms
         self._models = sorted(models)
+        self._prefix = f"{reader}/" if reader else ""
+        self.starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
         self._read_to_ms: dict[str, int] = {}
         self._read_at_end: dict[str, set[tuple[str, int]]] = {}
@@ -45,21 +65,24 @@ class Following:
         StoreError
         """
         for model in self._models:
-            where = {"stage": self._stage, "name": model}
+            where = {"stage": self._stage, "name": self._prefix + model}
             found = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
             if len(found):
                 self._noted_ms[model] = int(found[0])
             else:
-                self._note(model, self._clock.now_ms())
+                self._note(model, self._clock.now_ms() if self._since_ms is None else self._since_ms)
+            self.starts_ms[model] = self._noted_ms[model] if self._since_ms is None else self._since_ms
 
     def new(self) -> list[Row]:
-        """Return the transitions that were not given before; those of a model come in their order.
+        """Return the transitions that were not given before: one question, however many models there are.
+
+        Those of a model come in the order of their event time; between models there is none.
 
         Raises
         ------
         StoreError
         """
-        floors = {model: self._read_to_ms.get(model, self._noted_ms[model]) for model in self._models}
+        floors = self.starts_ms | self._read_to_ms
         by_model: dict[str, list[Row]] = {}
         for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
             by_model.setdefault(row["model"], []).append(row)
@@ -77,7 +100,7 @@ class Following:
         Parameters
         ----------
         oldest_ms : mapping of str to int
-            By model, the first transition of the oldest alert that is not done with.
+            By model, the first transition that is still needed; of others, none that was read is.
 
         Raises
         ------
@@ -89,9 +112,10 @@ class Following:
                 self._note(model, needed_ms)
 
     def _note(self, model: str, start_ms: int) -> None:
-        row = {"stage": self._stage, "name": model, "partition": 0, "position": start_ms, "config": "", "state": b""}
-        columns = {name: [value] for name, value in row.items()}
-        self._store.append("checkpoints", columns, token=f"{self._stage}/{model}/{start_ms}")
+        name = self._prefix + model
+        row = {"stage": self._stage, "name": name, "partition": 0, "position": start_ms, "config": "", "state": b""}
+        columns = {column: [value] for column, value in row.items()}
+        self._store.append("checkpoints", columns, token=f"{self._stage}/{name}/{start_ms}")
         self._noted_ms[model] = start_ms
 
 
