@@ -182,7 +182,8 @@ class Notices:
         news = due(silence, self._heard.get(place), now_ms)
         if news is None or place in self._jobs:
             return
-        titles = [alert.annotations["summary"] for alert in firing() if silence.matches(alert.matched)]
+        matching = [alert for alert in firing() if silence.matches(alert.matched)]
+        titles = [alert.annotations.get("summary") or labels_text(alert.labels) for alert in matching]
         until_ms = _until(silence, news)
         if news.what == "over":
             until_ms = min(until_ms, now_ms)

@@ -18,6 +18,7 @@ from sinks.receivers.memory import Memory
 from tests.alerts.alertmanager import HOUR_MS
 from tests.alerts.alertmanager import START_MS as MONDAY_MS
 from tests.alerts.test_decisions import decided
+from tests.alerts.test_posting import Posts
 from tests.alerts.test_recurring_silences import NIGHTS
 from tests.alerts.test_router import MINUTE_MS, World
 
@@ -102,6 +103,21 @@ def test_who_a_silence_names_hears_that_it_began_and_what_it_kept_quiet() -> Non
         ("mail/0", "delivered", "it is over: alerts that it kept quiet: 2, that still fire: 1"),
     ]
     assert notices(world.pager) == []
+
+
+def test_what_others_post_is_named_by_its_labels_if_it_says_nothing_of_itself() -> None:
+    world = Posts()
+    world.post({"alertname": "Disk", "model": "fraud"}, runbook="http://wiki.example/disk")
+    world.post({"alertname": "Cpu", "model": "fraud"}, summary="cpu is busy", runbook="http://wiki.example/cpu")
+    world.passes(31)
+    silenced(world, tells=["mail"])
+    now_ms = world.clock.now_ms()
+    by_annotation = parse_matchers("annotation:runbook=~.*disk")
+    made = Silence("", by_annotation, now_ms, now_ms + 30 * MINUTE_MS, "ann", "a rollout", tells=["mail"])
+    SilenceLog(world.store, world.clock).set(made)
+    world.passes(11)
+    disk = '{alertname="Disk", model="fraud"}'
+    assert sorted(sorted(lines[2:]) for _, _, lines in heard(world.mail)) == [["cpu is busy", disk], [disk]]
 
 
 def test_nobody_hears_of_silences_unless_they_want_to() -> None:
