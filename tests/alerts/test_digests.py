@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,12 +15,17 @@ from pydantic import ValidationError
 from monitor.alerts.delivery import Delivery
 from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Target
+from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.router import Plan, Router
 from monitor.alerts.silencing import SilenceLog
+from monitor.alerts.subscribing import SubscriptionLog
+from monitor.alerts.subscriptions import Subscription
 from monitor.alerts.timetable import Digest, Timetable
 from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
-from sinks.receivers.contract import Alert, Notification, Outcome, Refused
+from monitor.config.service import ServiceSpec
+from monitor.subscribers import reached
+from sinks.receivers.contract import Alert, Notification, Outcome, Receiver, Refused
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
@@ -39,18 +45,22 @@ DAILY = {"name": "daily", "receiver": "mail", "at": ["08:00", "18:00"], "locatio
 class Summed(World):
     """Everything goes into a digest."""
 
-    def __init__(self, *answers: Outcome, late_ends: bool = False, **changes: Any) -> None:
-        route = {**ROUTES["route"], "receiver": "daily", "routes": [], "leeway": {"late_ends": late_ends}}
+    def __init__(self, *answers: Outcome, routes_to: str = "daily", late_ends: bool = False, **changes: Any) -> None:
+        route = {**ROUTES["route"], "receiver": routes_to, "routes": [], "leeway": {"late_ends": late_ends}}
         super().__init__(open_at_once=False, route=route, leeway={"digests": [DAILY | changes]})
         self.mail = Memory("daily/0", answers=answers)
         self.router = self.started()
 
     def started(self) -> Router:
         digests = {digest.name: digest.build() for digest in self.alerting.leeway.digests}
-        plan = Plan(self.alerting.route.build(), {Target("daily"): self.mail}, digests=digests)
+        entries = {Target("daily"): self.mail}
+        plan = Plan(self.alerting.route.build(), entries, digests=digests, reached=self.reached)
         router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn"])
         router.open()
         return router
+
+    def reached(self, subscription: Subscription) -> dict[Target, Callable[[], Receiver]]:
+        return {Target(subscription.told): lambda: self.mail}
 
     def reaches(self, hour: int) -> None:
         """Let time pass until a few minutes after a full hour of the first two days, UTC."""
@@ -287,6 +297,22 @@ def test_a_digest_for_nobody_is_named_with_its_place(changes: dict[str, str], pl
 def test_a_timetable_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):
         Alerting.model_validate(ROUTES | {"leeway": {"digests": [DAILY | changes]}})
+
+
+def test_a_subscription_may_name_a_digest() -> None:
+    log = {"kind": "log", "name": "log"}
+    alerting = {"route": {"receiver": "log"}, "leeway": {"digests": [{"name": "daily", "receiver": "log"}]}}
+    spec = ServiceSpec.model_validate({"receivers": [log], "alerting": alerting})
+    wanted = Subscription(parse_matchers("model=churn"), "daily")
+    found = reached(spec, wanted)
+    assert {target: settings["name"] for target, settings in found.items()} == {Target("daily"): "daily/0"}
+    world = Summed(routes_to="nobody")
+    SubscriptionLog(world.store, world.clock).add(wanted)
+    world.passes(60, each=60)
+    world.happens("a")
+    world.happens("b", model="churn")
+    world.reaches(6)
+    assert [kinds(said) for said in world.mail.received] == [{"b": "began"}]
 
 
 def test_whoever_asks_sees_the_entries_of_a_digest() -> None:
