@@ -53,6 +53,12 @@ class Arrays:
         fits = np.diff(self.first)[which] == dimension
         return rows[fits], which[fits], which[~fits]
 
+    def vectors(self, which: Integers, dimension: int) -> NDArray[np.float64]:
+        """Lists of so many numbers, float64[which, dimension]."""
+        if (np.diff(self.first) == dimension).all():
+            return np.asarray(self.numbers.reshape(-1, dimension)[which])
+        return np.asarray(self.numbers[self.first[which][:, None] + np.arange(dimension)])
+
     def refuse(self, found: scan.Scanned, slots: Iterable[tuple[int, int]]) -> None:
         """Leave messages to the slow way in which a list is not what one of ``slots``, with its dimension, wants."""
         wanted, wrong = np.zeros(len(self.at), dtype=np.bool_), np.zeros(len(self.at), dtype=np.bool_)
@@ -78,15 +84,19 @@ def cut(payloads: Packed, dimensions: Collection[int]) -> tuple[Packed, Arrays]:
     >>> json[0], arrays.numbers.tolist()
     (b'{"x": ""      , "y": [1], "z": "[3, 4]"}', [1.0, 2.5])
     """
-    buffer = np.frombuffer(bytearray(payloads.buffer), dtype=np.uint8)
-    most = int(np.count_nonzero(buffer == _OPEN))
-    at, row, first = (np.zeros(most + 1, dtype=np.int64) for _ in range(3))
-    numbers = np.empty(most + int(np.count_nonzero(buffer == _COMMA)))
+    copy = bytearray(payloads.buffer)
+    # Each number has a comma or a bracket behind it, and each list has two; memory that is not used costs nothing.
+    most = len(copy) // 2 + 1
+    at, row, first = (np.empty(most, dtype=np.int64) for _ in range(3))
+    numbers = np.empty(most)
+    first[0] = 0
     wanted = np.zeros(max(dimensions) + 1, dtype=np.bool_)
     wanted[list(dimensions)] = True
-    count = _cut(buffer, payloads.starts, payloads.lengths, wanted, at, row, first, numbers)
-    made = Packed(buffer.tobytes(), payloads.starts, payloads.lengths)
-    return made, Arrays(at[:count], row[:count], first[: count + 1], numbers[: first[count]])
+    count = _cut(
+        np.frombuffer(copy, dtype=np.uint8), payloads.starts, payloads.lengths, wanted, at, row, first, numbers
+    )
+    found = Arrays(at[:count].copy(), row[:count].copy(), first[: count + 1].copy(), numbers[: first[count]])
+    return Packed(copy, payloads.starts, payloads.lengths), found
 
 
 @kernel

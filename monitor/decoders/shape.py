@@ -142,8 +142,7 @@ class Columns:
         out, there = np.empty((len(self._found.ok), dimension)), np.zeros(len(self._found.ok), dtype=np.bool_)
         if self._arrays is not None and path in self._shape.slots:
             rows, which, _ = self._arrays.found(self._found, self._shape.slots[path], dimension)
-            places = self._arrays.first[which][:, None] + np.arange(dimension)
-            out[rows], there[rows] = self._arrays.numbers[places], True
+            out[rows], there[rows] = self._arrays.vectors(which, dimension), True
         return out, there
 
     def whole(self, path: Path) -> NDArray[np.int64] | None:
