@@ -9,7 +9,7 @@ from monitor.alerts.decision import Patience, Recorded
 from monitor.clock import Clock
 from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
 
-__all__ = ["Delivery", "deliver"]
+__all__ = ["Delivering", "Delivery", "Pause"]
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,31 @@ class Delivery:
     may_have_it: bool = False
 
 
-def deliver(
-    receiver: Receiver,
-    notification: Notification,
-    for_s: float,
-    clock: Clock,
-    stop: threading.Event,
-    patience: Patience,
-) -> Delivery:
-    """Send a notification, with growing pauses between tries.
+@dataclass(frozen=True)
+class Pause:
+    """It is tried again after so long.
+
+    Attributes
+    ----------
+    for_s : float
+    held_s : float
+        How long the receiver wants to hear nothing at all.
+    """
+
+    for_s: float
+    held_s: float
+
+
+class Delivering:
+    """A notification on its way, with growing pauses between tries.
 
     Parameters
     ----------
     receiver : Receiver
     notification : Notification
     for_s : float
-        For how long it is tried; the group is looked at again after that, and may have changed.
+        For how long it is tried, from the first try on; the group is looked at again after that, and may have changed.
     clock : Clock
-    stop : threading.Event
-        Ends the tries early.
     patience : Patience
 
     Examples
@@ -60,19 +66,46 @@ def deliver(
     >>> from sinks.receivers.memory import Memory
     >>> busy = Memory("pager", answers=[Retry("busy"), Retry("busy", after_s=5)])
     >>> said = Notification("pager", "key", {}, (Alert("firing", {}, {}, 0),))
-    >>> deliver(busy, said, 60, ManualClock(), threading.Event(), Patience())
+    >>> going = Delivering(busy, said, 60, ManualClock(), Patience())
+    >>> going.once(), going.once()
+    (Pause(for_s=1.0, held_s=0.0), Pause(for_s=5, held_s=5))
+    >>> going.once()
     Delivery(outcome='delivered', reason='', attempts=3, may_have_it=False)
     """
-    until_s = clock.monotonic_s() + for_s
-    attempts, may_have_it = 0, False
-    while True:
-        attempts += 1
-        answer = receiver.send(notification)
+
+    def __init__(
+        self, receiver: Receiver, notification: Notification, for_s: float, clock: Clock, patience: Patience
+    ) -> None:
+        self._receiver, self._notification, self._for_s = receiver, notification, for_s
+        self._clock, self._patience = clock, patience
+        self._until_s: float | None = None
+        self._reason, self._attempts, self._may_have_it = "the service stops before it was tried", 0, False
+
+    def once(self) -> Delivery | Pause:
+        """Try once; return what became of it, or when to try again."""
+        if self._until_s is None:
+            self._until_s = self._clock.monotonic_s() + self._for_s
+        self._attempts += 1
+        answer = self._receiver.send(self._notification)
         if isinstance(answer, Delivered):
-            return Delivery("delivered", "", attempts)
+            return Delivery("delivered", "", self._attempts)
+        self._reason = answer.reason
         if isinstance(answer, Refused):
-            return Delivery("refused", answer.reason, attempts, may_have_it)
-        may_have_it = may_have_it or answer.may_have_it
-        pause_s = max(patience.pause_s(attempts), answer.after_s or 0.0)
-        if clock.monotonic_s() + pause_s >= until_s or clock.wait(stop, pause_s):
-            return Delivery("gave_up", answer.reason, attempts, may_have_it)
+            return Delivery("refused", answer.reason, self._attempts, self._may_have_it)
+        self._may_have_it = self._may_have_it or answer.may_have_it
+        held_s = answer.after_s or 0.0
+        pause_s = max(self._patience.pause_s(self._attempts), held_s)
+        return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s, held_s)
+
+    def given_up(self) -> Delivery:
+        """What became of it if it is not tried again."""
+        return Delivery("gave_up", self._reason, self._attempts, self._may_have_it)
+
+    def run(self, stop: threading.Event) -> Delivery:
+        """Try until something became of it, or ``stop`` is set."""
+        while True:
+            said = self.once()
+            if isinstance(said, Delivery):
+                return said
+            if self._clock.wait(stop, said.for_s):
+                return self.given_up()

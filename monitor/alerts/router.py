@@ -26,7 +26,7 @@ import xxhash
 from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.alerts.decision import TOLD_STATES, Patience
 from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
-from monitor.alerts.delivery import Delivery, deliver
+from monitor.alerts.delivery import Delivering, Delivery
 from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Dispatcher, Flush, Target
 from monitor.alerts.flapping import Flapping
@@ -151,11 +151,10 @@ class Router:
         self._flapping = Flapping(filter(None, {route.options.hold for route in plan.root.walk()}))
         self._subscriptions = SubscriptionLog(store, clock)
         self._subscribed: Mapping[str, Subscription] = {}
-        self._senders = Senders(plan.receivers)
+        self._senders = Senders(plan.receivers, clock)
         self._notices = Notices(store, clock, self._senders.targets, plan.silence_notices, external_url, self._send)
         self._digests = Digests(store, clock, plan.digests, self._senders.targets, external_url, self._send)
         self._patience = patience or Patience()
-        self._stop = threading.Event()
         self._names: dict[str, str] = {}
         self._unnamed: list[Row] = []
         self._alerts: dict[str, _Alert] = {}
@@ -263,7 +262,6 @@ class Router:
             while not self._clock.wait(stop, self._wait_s(every_s)):
                 self.step()
         finally:
-            self._stop.set()
             self._senders.stop()
         self._settle()
         for made in self._digests.settle():
@@ -454,10 +452,10 @@ class Router:
         return done
 
     def _send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
-        def tell(receiver: Receiver) -> Delivery:
-            return deliver(receiver, notification, for_s, self._clock, self._stop, self._patience)
+        def going_to(receiver: Receiver) -> Delivering:
+            return Delivering(receiver, notification, for_s, self._clock, self._patience)
 
-        return self._senders.send(target, tell)
+        return self._senders.send(target, going_to)
 
     def _collected(self, job: _Job) -> Iterator[Collected]:
         for told, alert in zip(job.alerts, self._composed(job).alerts, strict=True):

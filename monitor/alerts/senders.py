@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
-from monitor.alerts.delivery import Delivery
+from monitor.alerts.delivery import Delivering, Delivery
 from monitor.alerts.dispatch import Target
+from monitor.alerts.turns import Turns
+from monitor.clock import Clock
 from sinks.receivers.contract import Receiver
 
 __all__ = ["Senders"]
@@ -18,6 +21,7 @@ class Senders:
     Parameters
     ----------
     receivers : mapping of Target to Receiver
+    clock : Clock
 
     Attributes
     ----------
@@ -25,10 +29,11 @@ class Senders:
         The entries of each receiver that is named; kept up to date.
     """
 
-    def __init__(self, receivers: Mapping[Target, Receiver]) -> None:
+    def __init__(self, receivers: Mapping[Target, Receiver], clock: Clock) -> None:
+        self._clock = clock
         self.targets: dict[str, list[Target]] = {}
         self._receivers: dict[Target, Receiver] = {}
-        self._threads: dict[Target, ThreadPoolExecutor] = {}
+        self._threads: dict[Target, Turns] = {}
         self._is_running = False
         for target, receiver in receivers.items():
             self.add(target, receiver)
@@ -51,10 +56,9 @@ class Senders:
         if thread is None:
             receiver.close()
         else:
-            thread.submit(receiver.close)
-            thread.shutdown(wait=False)
+            thread.end(receiver.close)
 
-    def send(self, target: Target, tell: Callable[[Receiver], Delivery]) -> Future[Delivery]:
+    def send(self, target: Target, going_to: Callable[[Receiver], Delivering]) -> Future[Delivery]:
         """Have a receiver told: by its thread between :meth:`start` and :meth:`stop`, else at once."""
         receiver = self._receivers.get(target)
         done: Future[Delivery] = Future()
@@ -63,9 +67,9 @@ class Senders:
             return done
         if self._is_running:
             if target not in self._threads:
-                self._threads[target] = ThreadPoolExecutor(1, thread_name_prefix=f"notify-{target.receiver}")
-            return self._threads[target].submit(tell, receiver)
-        done.set_result(tell(receiver))
+                self._threads[target] = Turns(f"notify-{target.receiver}", self._clock)
+            return self._threads[target].add(going_to(receiver))
+        done.set_result(going_to(receiver).run(threading.Event()))
         return done
 
     def start(self) -> None:
@@ -73,10 +77,12 @@ class Senders:
         self._is_running = True
 
     def stop(self) -> None:
-        """Wait for what is being sent, and use no threads any more."""
+        """Wait for what is being sent, give up on what waits for another try, and use no threads any more."""
         self._is_running = False
         for thread in self._threads.values():
-            thread.shutdown()
+            thread.stop()
+        for thread in self._threads.values():
+            thread.join()
         self._threads.clear()
 
     def close(self) -> None:

@@ -400,6 +400,36 @@ def test_a_receiver_that_hangs_delays_no_other() -> None:
         thread.join()
 
 
+class Picky(Memory):
+    """Never takes what is about one model."""
+
+    def send(self, notification: Notification) -> Outcome:
+        super().send(notification)
+        return Retry("not this one") if notification.group_labels["model"] == "fraud" else Delivered()
+
+
+def test_a_notification_that_is_not_taken_holds_up_no_other_and_no_end_of_the_service() -> None:
+    world = World(route=ROUTES["route"] | {"group_wait": "0s"})
+    world.mail = picky = Picky("mail")
+    world.clock = SystemClock()  # type: ignore[assignment]
+    world.router = world.started()
+    stop = threading.Event()
+    thread = threading.Thread(target=world.router.run, args=(stop, 0.01))
+    thread.start()
+    try:
+        world.happens("a")
+        wait_until(lambda: picky.received, "the one that is not taken is tried, for five minutes")
+        world.happens("b", model="churn")
+        wait_until(lambda: ("churn", ["b"], []) in said(picky), "the other is told meanwhile")
+        wait_until(lambda: said(picky).count(("fraud", ["a"], [])) == 2, "and the first one tried again")
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+    log = world.store.read(Query("notifications"))
+    assert set(zip(log["alert_id"], log["outcome"], strict=True)) == {("a", "gave_up"), ("b", "delivered")}
+
+
 def test_a_receiver_that_is_busy_is_tried_again_until_the_next_look() -> None:
     world = World()
     world.mail = Memory("mail", answers=[Retry("busy", after_s=10), Retry("busy")] + [Retry("gone", after_s=200)] * 2)
