@@ -20,7 +20,10 @@ from sinks.receivers.contract import fingerprint
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["PostedLog", "Posting"]
+__all__ = ["PostedLog", "Posting", "read"]
+
+SKEW_MS = 30_000
+"""The clocks of processes that take posts may differ by so much."""
 
 Row = dict[str, Any]
 
@@ -44,6 +47,16 @@ class PostedLog:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def since(self, position: int) -> dict[str, Row]:
+        """Return the rows of alerts that were posted since, by fingerprint, unread; :func:`read` reads one.
+
+        Raises
+        ------
+        StoreError
+        """
+        rows = rows_of(self._store.read(Query("posted", low={"position": position})))
+        return {row["fingerprint"]: row for row in rows}
+
     def firing(self, now_ms: int) -> list[Posted]:
         """Return what is not over.
 
@@ -51,16 +64,17 @@ class PostedLog:
         ------
         StoreError
         """
-        return [_read(row) for row in rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))]
+        return [read(row) for row in rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))]
 
-    def known(self, names: Iterable[str]) -> dict[str, Posted]:
-        """Return alerts by their fingerprints, also those that are over.
+    def all(self, names: Iterable[str], now_ms: int) -> dict[str, Row]:
+        """Return the rows of alerts that are not over, and of some that may be, by fingerprint.
 
         Raises
         ------
         StoreError
         """
-        return {name: _read(row) for name, row in self._rows(names).items()}
+        rows = rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))
+        return {row["fingerprint"]: row for row in rows} | self._rows(names)
 
     def put(self, alerts: Iterable[Posted]) -> None:
         """Take alerts up, each merged with what is known of it.
@@ -73,7 +87,7 @@ class PostedLog:
         if not given:
             return
         before = self._rows(alert.fingerprint for alert in given)
-        merged = {name: _read(row) for name, row in before.items()}
+        merged = {name: read(row) for name, row in before.items()}
         for alert in given:
             merged[alert.fingerprint] = alert.after(merged.get(alert.fingerprint))
         # Of two posts in the same millisecond the later one counts.
@@ -112,9 +126,13 @@ class Posting:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock, self._log = store, clock, PostedLog(store)
         self._last: dict[str, Row] | None = None
-        self._at_ms = 0
+        self._posts: dict[str, Posted] = {}
+        self._positions: dict[str, int] = {}
+        self._fresh: set[str] = set()
+        self._at_ms = self._read_to = 0
         self.said: dict[str, str] = {}
-        """What is said of each alert that fires, by its id: what a transition holds as ``signals``."""
+        """What is said of alerts that fire, by their ids, where it was posted since the step before: what a transition
+        holds as ``signals``."""
 
     def step(self) -> None:
         """Write what has become of alerts since the last step.
@@ -126,18 +144,30 @@ class Posting:
         last = self._live()
         # Transitions are read by their time: it never goes back.
         now_ms = self._at_ms = max(self._clock.now_ms(), self._at_ms)
-        firing = {alert.fingerprint: alert for alert in self._log.firing(now_ms)}
-        begun = [_begins(alert, now_ms) for name, alert in firing.items() if name not in last]
-        ended = {name: row for name, row in last.items() if name not in firing}
-        known = self._log.known(ended) if ended else {}
-        over = [_ends(row, known.get(name), now_ms) for name, row in ended.items()]
+        self._read_posts(last, now_ms)
+        firing = {name for name, alert in self._posts.items() if alert.fires(now_ms)}
+        begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing - last.keys())}
+        over = {name: _ends(last[name], self._posts.get(name), now_ms) for name in sorted(last.keys() - firing)}
         if begun or over:
-            append(self._store, "alerts", to_columns([*begun, *over]))
-        for transition in begun:
-            last[fingerprint(transition.labels)] = transition.to_row()
-        for name in ended:
+            append(self._store, "alerts", to_columns([*begun.values(), *over.values()]))
+        for name, transition in begun.items():
+            last[name] = transition.to_row()
+        for name in over:
             del last[name]
-        self.said = {last[name]["alert_id"]: _said(alert) for name, alert in firing.items()}
+        self._posts = {name: alert for name, alert in self._posts.items() if name in firing}
+        self.said = {last[name]["alert_id"]: _said(self._posts[name]) for name in self._fresh if name in last}
+        self._fresh.clear()
+
+    def _read_posts(self, last: Mapping[str, Row], now_ms: int) -> None:
+        """Take up what was posted since the last step."""
+        rows = self._log.since(self._read_to - SKEW_MS) if self._read_to else self._log.all(last, now_ms)
+        for name, row in rows.items():
+            if self._positions.get(name) != row["position"]:
+                self._posts[name] = read(row)
+                self._fresh.add(name)
+        # What was posted longer ago is not given again.
+        self._read_to = max([self._read_to, *(row["position"] for row in rows.values())])
+        self._positions = {name: row["position"] for name, row in rows.items()}
 
     def _live(self) -> dict[str, Row]:
         """The last transition of each alert that is not over, by fingerprint."""
@@ -150,11 +180,11 @@ class Posting:
         return self._last
 
 
-def _begins(alert: Posted, now_ms: int) -> Transition:
+def _begins(alert: Posted, name: str, now_ms: int) -> Transition:
     labels = dict(alert.labels)
     return Transition(
         model=MODEL,
-        alert_id=f"{alert.fingerprint}-{now_ms}",
+        alert_id=f"{name}-{now_ms}",
         sequence=0,
         state="firing",
         at_ms=now_ms,
@@ -202,7 +232,8 @@ def _row(alert: Posted, least: int) -> Row:
     }
 
 
-def _read(row: Row) -> Posted:
+def read(row: Row) -> Posted:
+    """Return the alert that a row of the table ``posted`` holds."""
     return Posted(
         json.loads(row["labels"]),
         json.loads(row["annotations"]),

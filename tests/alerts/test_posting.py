@@ -114,3 +114,27 @@ def test_two_posts_in_one_millisecond_are_merged_in_their_order() -> None:
     assert alert.ends_ms == now_ms + 60_000, "a stated end that is later stands"
     world.post(ends_ms=now_ms)
     assert PostedLog(world.store).firing(now_ms) == []
+
+
+def test_a_post_that_a_slower_clock_has_dated_is_taken_up_too() -> None:
+    world = Posts()
+    world.post()
+    world.passes(2)
+    behind = posted(Given(DISK | {"instance": "b"}), world.clock.now_ms() - 10_000, RESOLVE_MS)
+    PostedLog(world.store).put([behind])
+    world.passes(40)
+    assert world.told() == [[("firing", "Disk")] * 2]
+
+
+def test_a_store_that_fails_for_a_moment_loses_no_post_and_doubles_none() -> None:
+    world = Posts()
+    world.post(summary="91 %")
+    world.passes(40)
+    world.post(summary="97 %")
+    world.post(DISK | {"instance": "b"}, summary="90 %")
+    world.store.failing = "alerts"
+    world.passes(200, each=5)
+    world.post(summary="97 %")
+    world.passes(200, each=5)
+    assert sorted(alert.annotations["summary"] for alert in world.mail.received[1].alerts) == ["90 %", "97 %"]
+    assert [row["state"] for row in world.kept()].count("firing") == 2
