@@ -1,0 +1,50 @@
+"""A service with routes takes alerts of others, tells them together with its own, and keeps them over a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from monitor.alerts.own import OwnAlerts
+from monitor.api.app import create_app
+from monitor.clock import SystemClock
+from monitor.config import load
+from monitor.inprocess import InProcess
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+from tests.service.test_routes import configured
+from tests.sinks.receivers.listener import Listener
+
+ROLES = ["evaluate", "alert"]
+
+
+def test_what_is_posted_reaches_those_whom_routes_name_and_its_end_too_after_a_restart(tmp_path: Path) -> None:
+    with Listener() as listener:
+        configuration, store = load(configured(tmp_path, listener)), MemoryStore()
+        disk: dict[str, Any] = {"labels": {"alertname": "offsets", "severity": "critical"}}
+        with (
+            shop.serving(configuration, store, roles=ROLES) as service,
+            httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
+        ):
+            said = disk | {"annotations": {"summary": "too many"}, "generatorURL": "http://prometheus.example/g"}
+            assert client.post("/api/v2/alerts", json=[said]).status_code == 200
+            OwnAlerts(store, SystemClock()).lost(("payments", 0, 5, 9))
+            shop.wait_until(lambda: len(listener.requests) == 2, "both groups are told")
+            shop.wait_until(lambda: not any(service.backlog().values()), "and noted")
+            ended = disk | {"startsAt": "2024-01-01T00:00:00Z", "endsAt": "2024-01-02T00:00:00Z"}
+            [shown] = client.get("/api/v2/alerts", params={"filter": "alertname=offsets"}).json()
+            assert shown["receivers"] == [{"name": "pager"}]
+        told = {request.body["groupLabels"]["alertname"]: request.body["alerts"][0] for request in listener.requests}
+        assert told.keys() == {"offsets", "offsets_lost"}
+        assert told["offsets"]["annotations"] == {"summary": "too many"}
+        assert told["offsets"]["generatorURL"] == "http://prometheus.example/g"
+        with (
+            shop.serving(configuration, store, roles=ROLES) as service,
+            httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
+        ):
+            assert client.post("/api/v2/alerts", json=[ended]).status_code == 200
+            shop.wait_until(lambda: len(listener.requests) == 3, "its end is told")
+        [alert] = listener.requests[2].body["alerts"]
+        assert (alert["status"], alert["labels"]["alertname"]) == ("resolved", "offsets")
