@@ -304,7 +304,7 @@ def _lines(ordered: Sequence[Collected]) -> Iterable[str]:
 
 
 def _model(one: Collected) -> str:
-    return one.alert.labels.get("model", "Leeway itself")
+    return one.alert.labels.get("model", "(no model)")
 
 
 def _read(written: Mapping[str, Any]) -> Collected:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from monitor.alerts.flapping import Changes, Flapping, Hold
+from monitor.alerts.told import Told
 from monitor.config.alerting import Alerting
 from tests.alerts.test_decisions import decided, silenced
 from tests.alerts.test_router import ROUTES, World, said
@@ -127,6 +128,13 @@ def test_one_that_was_held_when_it_began_is_told_to_fire_steadily() -> None:
     flaps = [said.alerts[0].annotations.get("flapping", "")[:9] for said in world.mail.received[4:]]
     assert flaps == ["it flaps:", ""]
     assert [row[3:] for row in decided(world.store, "a2")][-1] == ("delivered", "alerts that flapped fire steadily: 1")
+
+
+def test_a_condition_is_the_same_in_another_incident_and_with_another_severity() -> None:
+    labels = {"alertname": "LeewayDrift", "cause": "volume", "model": "fraud"}
+    first = Told(labels | {"alert_id": "a", "incident": "1", "severity": "warning"}, 0)
+    again = Told(labels | {"alert_id": "b", "incident": "2", "severity": "critical"}, 9)
+    assert first.condition == again.condition != Told(labels | {"cause": "feature:amount"}, 0).condition
 
 
 def test_a_severity_that_rises_is_told_all_the_same() -> None:
