@@ -11,6 +11,7 @@ from typing import Any
 from monitor.alerts.deployments import read_deployments
 from monitor.alerts.incidents import Change, Firing
 from monitor.config import Model
+from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -63,10 +64,11 @@ def firing_of(row: Row, topics: Topics) -> Firing:
     topics : Topics
     """
     labels = json.loads(row["labels"])
-    # An alert about Leeway itself has no model; it may name the topic that it is about.
-    own = frozenset({labels["topic"]} if "model" not in labels and "topic" in labels else ())
-    read = topics.by_model.get(row["model"], own)
-    return Firing(row["model"], row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read)
+    # Alerts about Leeway itself, and those that others post, are of no model; they may name one, or a topic.
+    model = labels.get("model", row["model"])
+    read = topics.by_model.get(model, frozenset({labels["topic"]} if "topic" in labels else ()))
+    lost = labels["topic"] if labels.get("alertname") in (LOG_TRUNCATED, OFFSETS_LOST) else ""
+    return Firing(model, row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read, lost)
 
 
 def read_changes(store: Store) -> list[Change]:

@@ -60,6 +60,8 @@ class Firing:
     labels : mapping of str to str
     topics : frozenset of str
         What its model reads.
+    lost : str
+        The topic whose messages were lost unread, if the alert is about that.
     """
 
     model: str
@@ -68,11 +70,7 @@ class Firing:
     starts_ms: int
     labels: Mapping[str, str] = field(default_factory=dict)
     topics: frozenset[str] = frozenset()
-
-    @property
-    def lost(self) -> str:
-        """The topic whose messages were lost, if the alert is about that; else empty."""
-        return self.labels.get("topic", "") if "model" not in self.labels else ""
+    lost: str = ""
 
 
 @dataclass(frozen=True)
@@ -332,7 +330,7 @@ def _losses(incident: Incident) -> Iterator[Cause]:
 
 def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:
     for topic in sorted(incident.topics):
-        firings = [one for one in incident.firings if topic in one.topics and not one.lost]
+        firings = [one for one in incident.firings if topic in one.topics and "model" in one.labels]
         alarmed = len({one.model for one in firings})
         if alarmed > 1:
             known = max(alarmed, readers.get(topic, 0))

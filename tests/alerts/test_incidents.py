@@ -131,7 +131,7 @@ def test_one_model_shares_a_topic_with_nobody() -> None:
 
 
 def test_messages_that_were_lost_explain_alerts_of_their_topic() -> None:
-    lost = Firing("_leeway", "gap", 0, 0, {"alertname": "offsets_lost", "topic": "payments"}, frozenset({"payments"}))
+    lost = Firing("_leeway", "gap", 0, 0, {"topic": "payments"}, frozenset({"payments"}), lost="payments")
     [found] = incidents([lost, fired("fraud", 4, topics="payments"), fired("churn", 4)], reach=REACH)
     first = causes(found, {"payments": 1}, REACH)[0]
     assert (first.kind, first.alerts) == ("messages_lost", ("gap", "fraud"))

@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from monitor.alerts.own import OwnAlerts
 from monitor.config import Service
-from tests.api.world import MINUTE_MS, Client, World, step
+from tests.api.world import MINUTE_MS, NOW_MS, Client, World, step
 
 
 def fires(alert_id: str, minute: int, model: str = "fraud", **more: Any) -> dict[str, Any]:
@@ -128,6 +129,33 @@ def test_models_that_read_one_topic_are_one_incident_for_longer() -> None:
     world.configuration.models.clear()  # type: ignore[attr-defined]
     [found] = Client(world).items("/v1/incidents")
     assert found["causes"][0]["reason"] == "2 of the 2 models that read fraud have alerts: 2 of 2 alerts"
+
+
+def test_alerts_that_others_post_belong_to_incidents_by_the_model_or_the_topic_that_they_name() -> None:
+    world = World()
+    world.add("progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "next_offset": 1}])
+    broker = json.dumps({"alertname": "BrokerDown", "topic": "fraud"})
+    serving = json.dumps({"alertname": "Latency", "model": "fraud"})
+    world.add(
+        "alerts",
+        [
+            fires("b", 5, "_posted") | {"labels": broker},
+            fires("l", 40, "_posted") | {"labels": serving},
+            fires("f", 50),
+        ],
+    )
+    [found] = Client(world).items("/v1/incidents")
+    assert (found["id"], found["alert_count"], found["models"]) == ("b", 3, ["_posted", "fraud"])
+    assert [cause["kind"] for cause in found["causes"]] == ["together"], "no messages were lost, and one model reads it"
+
+
+def test_messages_that_were_lost_are_the_likeliest_cause_of_alerts_of_their_topic() -> None:
+    world = World()
+    world.add("progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "next_offset": 1}])
+    OwnAlerts(world.store, world.clock).lost(("fraud", 0, 5, 9))
+    world.add("alerts", [fires("f", NOW_MS // MINUTE_MS + 30)])
+    [found] = Client(world).items("/v1/incidents")
+    assert found["causes"][0]["reason"] == "messages of fraud were lost: 2 of 2 alerts"
 
 
 def test_what_never_fired_is_no_incident() -> None:
