@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.config.references import uses_for
+from monitor.counters import Counters
 from monitor.errors import InputError
 from monitor.watch import compile_watch
-from sinks.store.contract import Store
+from sinks.store.contract import Query, Store
+from sinks.store.memory import MemoryStore
 from tests.monitor.streams import HOUR_MS, START_MS, configured, drifts, outcome, replayed, rows, written
 
 DIMENSION = 16
@@ -107,6 +110,23 @@ def test_what_is_no_vector_is_counted_and_leaves_a_dead_letter(store: Store) -> 
 @pytest.mark.parametrize("batch", [11, 100_000])
 def test_the_size_of_batches_does_not_show(batch: int, paths: list[Path], store: Store) -> None:
     again, _ = replayed(configured(**SPEC), paths, batch=batch, checkpoint_every=500)
+    assert outcome(again) == outcome(store)
+
+
+class Died(Exception):  # noqa: N818 -- not an error of ours
+    """The process is gone."""
+
+
+def test_deaths_between_checkpoints_do_not_show(paths: list[Path], store: Store) -> None:
+    again: Store = MemoryStore()
+    for dies_at in (900, 2_000, 4_100, 5_500, 10**9):
+
+        def dies(counters: Counters, dies_at: int = dies_at) -> None:
+            if again.read(Query("progress"))["next_offset"].max(initial=0) >= dies_at:
+                raise Died
+
+        with contextlib.suppress(Died):
+            replayed(configured(**SPEC), paths, again, batch=130, checkpoint_every=400, on_progress=dies)
     assert outcome(again) == outcome(store)
 
 
