@@ -50,7 +50,7 @@ __all__ = [
 _ALERTMANAGERS = re.compile(
     r"(discord|email|jira|msteams|msteamsv2|opsgenie|pagerduty|pushover|rocketchat|slack|sns|telegram|victorops|webex"
     r"|wechat)_configs|(jira|opsgenie|pagerduty|rocketchat|slack|smtp|telegram|victorops|webex|wechat)_\w+"
-    r"|http_config|url_file|max_alerts|templates|tracing"
+    r"|http_config|templates|tracing"
 )
 
 
@@ -354,8 +354,14 @@ class InhibitRule(Strict):
 class WebhookConfig(Strict):
     """Posts Alertmanager's version-4 body."""
 
-    url: SecretStr = Field(description="never shown; better by reference: `${HOOK_URL}`")
+    url: SecretStr | None = Field(default=None, description="never shown; better by reference: `${HOOK_URL}`")
+    url_file: str = Field(
+        default="",
+        pattern="^(/.*)?$",
+        description="instead, a file that holds it, by its whole path; read at each time",
+    )
     send_resolved: bool = True
+    max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
     timeout: _Duration = Field(default=0, description="the receiver's own 10s if 0")
     allow_private: bool = Field(
         default=False, description="Leeway's own: whether the address may be in a private network or on this machine"
@@ -363,17 +369,29 @@ class WebhookConfig(Strict):
 
     @field_validator("url")
     @classmethod
-    def _is_an_address(cls, value: SecretStr) -> SecretStr:
-        if not re.match(r"https?://[^/\s]", value.get_secret_value()):
+    def _is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"https?://[^/\s]", value.get_secret_value()):
             raise ValueError("expected an address that begins with http:// or https://")
         return value
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        if (self.url is None) == (not self.url_file):
+            raise ValueError("give either url or url_file")
+        return self
+
+    def entry(self) -> dict[str, Any]:
+        """Return it as Alertmanager writes it, the address left out."""
+        address = {"url": "<secret>"} if self.url is not None else {"url_file": self.url_file}
+        most = {"max_alerts": self.max_alerts} if self.max_alerts else {}
+        return {**address, "send_resolved": self.send_resolved, **most}
 
     def settings(self, name: str) -> dict[str, Any]:
         """Return what :func:`sinks.receivers.build` takes, the address in the clear."""
         timeout = {"timeout_ms": self.timeout} if self.timeout else {}
-        url = self.url.get_secret_value()
-        given = {"send_resolved": self.send_resolved, "allow_private": self.allow_private, **timeout}
-        return {"kind": "webhook", "name": name, "url": url, **given}
+        address = {"url_file": self.url_file} if self.url is None else {"url": self.url.get_secret_value()}
+        given = {"send_resolved": self.send_resolved, "max_alerts": self.max_alerts, **timeout}
+        return {"kind": "webhook", "name": name, **address, "allow_private": self.allow_private, **given}
 
 
 class AlertReceiver(Strict):
@@ -384,7 +402,7 @@ class AlertReceiver(Strict):
 
     def entries(self) -> dict[str, Any]:
         """Return what is told, as Alertmanager writes it, addresses left out."""
-        hooks = [{"url": "<secret>", "send_resolved": hook.send_resolved} for hook in self.webhook_configs]
+        hooks = [hook.entry() for hook in self.webhook_configs]
         return {"webhook_configs": hooks} if hooks else {}
 
 

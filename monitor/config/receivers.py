@@ -104,6 +104,7 @@ class WebhookReceiver(_Posted):
     url: SecretUrl = Field(description="by reference if it holds a secret: `${ALERTS_URL}`")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="values by reference if they are secrets")
     secret: SecretStr = Field(default=SecretStr(""), description="what bodies are signed with; empty: not signed")
+    max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
 
 
 class AlertmanagerReceiver(_Posted):

@@ -6,9 +6,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from sinks.receivers.contract import Alert, Notification, Outcome, common
+import httpx
+
+from sinks.receivers.contract import Alert, Notification, Outcome, Retry, common
 from sinks.receivers.post import Post
 from sinks.receivers.times import rfc3339
 
@@ -20,12 +25,22 @@ SIGNATURE = "X-Leeway-Signature-256"
 NO_END = "0001-01-01T00:00:00Z"
 
 
-def body(notification: Notification) -> dict[str, Any]:
-    """Return the body, with the field names and forms of Alertmanager's version "4"."""
+def body(notification: Notification, most: int = 0) -> dict[str, Any]:
+    """Return the body, with the field names and forms of Alertmanager's version "4".
+
+    Parameters
+    ----------
+    notification : Notification
+    most : int
+        It holds so many alerts at most, and counts the others; 0 is all.
+    """
+    left_out = max(0, len(notification.alerts) - most) if most else 0
+    if left_out:
+        notification = replace(notification, alerts=notification.alerts[:most])
     return {
         "version": "4",
         "groupKey": notification.group_key,
-        "truncatedAlerts": notification.unchanged,
+        "truncatedAlerts": notification.unchanged + left_out,
         "status": notification.status,
         "receiver": notification.receiver,
         "groupLabels": dict(notification.group_labels),
@@ -57,29 +72,38 @@ class Webhook:
     ----------
     name : str
     url : str
+        Empty with ``url_file``.
     timeout_ms : int
     headers : mapping of str to str
     secret : str
         What bodies are signed with, in the header :data:`SIGNATURE`; empty: they are not signed.
     allow_private : bool
     send_resolved : bool
+    max_alerts : int
+        So many alerts a body holds at most; 0 is all.
+    url_file : str
+        A file that holds the address, read whenever something is sent: it may be replaced meanwhile.
     """
 
     def __init__(
         self,
         name: str,
-        url: str,
+        url: str = "",
         *,
         timeout_ms: int = 10_000,
         headers: Mapping[str, str] | None = None,
         secret: str = "",
         allow_private: bool = False,
         send_resolved: bool = True,
+        max_alerts: int = 0,
+        url_file: str = "",
     ) -> None:
         self.name = name
         self.send_resolved = send_resolved
         self._secret = secret.encode()
-        self._post = Post(url, timeout_ms=timeout_ms, headers=headers, secrets=(secret,), allow_private=allow_private)
+        self._max_alerts, self._url_file, self._url = max_alerts, url_file, url
+        self._to = partial(Post, timeout_ms=timeout_ms, headers=headers, secrets=(secret,), allow_private=allow_private)
+        self._post = self._to(url) if url else None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Webhook:
@@ -88,12 +112,29 @@ class Webhook:
 
     def send(self, notification: Notification) -> Outcome:
         """Post it, once."""
-        content = json.dumps(body(notification), ensure_ascii=False, separators=(",", ":")).encode()
-        return self._post.send(content, headers=self._signature(content))
+        try:
+            post = self._addressed()
+        except (OSError, ValueError, httpx.InvalidURL) as error:
+            why = error.strerror if isinstance(error, OSError) else "it holds no address"
+            return Retry(f"{self._url_file} cannot be used: {why}")
+        said = body(notification, self._max_alerts)
+        content = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+        return post.send(content, headers=self._signature(content))
+
+    def _addressed(self) -> Post:
+        """What posts to the address as it is now; OSError or ValueError if the file does not hold one."""
+        url = Path(self._url_file).read_text(encoding="utf-8").strip() if self._url_file else self._url
+        if self._post is None or url != self._url:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(url)
+            self.close()
+            self._post, self._url = self._to(url), url
+        return self._post
 
     def close(self) -> None:
         """Close connections."""
-        self._post.close()
+        if self._post is not None:
+            self._post.close()
 
     def _signature(self, content: bytes) -> dict[str, str]:
         if not self._secret:

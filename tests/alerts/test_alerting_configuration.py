@@ -16,6 +16,10 @@ RECEIVERS = f"receivers: [{{name: r, webhook_configs: [{HOOK}]}}, {{name: s}}]\n
 PLAIN = "route: {receiver: r}\n" + RECEIVERS
 
 
+def told(entry: str) -> str:
+    return f"route: {{receiver: r}}\nreceivers: [{{name: r, webhook_configs: [{entry}]}}]\n"
+
+
 def within(interval: str) -> str:
     return f"{PLAIN}time_intervals: [{{name: t, time_intervals: [{interval}]}}]\n"
 
@@ -32,6 +36,7 @@ TAKEN = {
     "labels of any kind": "route: {receiver: r, group_by: ['größe', 'a b']}\n" + RECEIVERS,
     "a rule without anything": PLAIN + "inhibit_rules: [{}]\n",
     "a rule": PLAIN + "inhibit_rules: [{source_match: {a: b}, target_matchers: ['c=d', 'e=~f'], equal: ['x y']}]\n",
+    "an address in a file": told("{url_file: /etc/hook, max_alerts: 10}"),
     "times": within("{times: [{start_time: '00:00', end_time: '24:00'}]}"),
     "days": within("{days_of_month: ['1:-1', '5', '-3:-1']}"),
     "weekdays in capitals": within("{weekdays: ['Monday:FRIDAY']}"),
@@ -71,7 +76,10 @@ REFUSED = {
     "a label that no old matcher takes": "route: {receiver: r, routes: [{match: {größe: x}}]}\n" + RECEIVERS,
     "no expression of a rule": PLAIN + "inhibit_rules: [{target_match_re: {a: '['}}]\n",
     "an empty label of a rule": PLAIN + "inhibit_rules: [{equal: ['']}]\n",
-    "no address": "route: {receiver: r}\nreceivers: [{name: r, webhook_configs: [{url: h}]}]\n",
+    "no address at all": told("{max_alerts: 3}"),
+    "two addresses": told("{url: 'http://h/', url_file: /h}"),
+    "fewer than no alerts": told("{url_file: /h, max_alerts: -1}"),
+    "no address": told("{url: h}"),
     "times that end before they start": within("{times: [{start_time: '10:00', end_time: '09:00'}]}"),
     "a time without an end": within("{times: [{start_time: '10:00'}]}"),
     "a time that is none": within("{times: [{start_time: '9:00', end_time: '10:00'}]}"),

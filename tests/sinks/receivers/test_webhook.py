@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -232,3 +233,31 @@ def test_times_are_utc_to_the_millisecond() -> None:
     assert rfc3339(STARTS_MS) == "2026-11-24T16:28:02.151Z"
     assert rfc3339(0) == "1970-01-01T00:00:00Z"
     assert rfc3339(100) == "1970-01-01T00:00:00.1Z"
+
+
+def test_a_body_holds_as_many_alerts_as_are_wanted_and_counts_the_others() -> None:
+    alerts = tuple(Alert("firing" if n == 2 else "resolved", {"n": str(n)}, {}, 0, 1) for n in range(3))
+    with Listener() as listener:
+        webhook = Webhook("hook", listener.url(), allow_private=True, max_alerts=2)
+        assert webhook.send(group(alerts)) == Delivered()
+        assert webhook.send(group(alerts[:2])) == Delivered()
+        webhook.close()
+    cut, whole = (request.body for request in listener.requests)
+    assert ([alert["labels"]["n"] for alert in cut["alerts"]], cut["truncatedAlerts"]) == (["0", "1"], 1)
+    assert cut["status"] == "resolved", "as Alertmanager says of those that it tells"
+    assert whole["truncatedAlerts"] == 0
+
+
+def test_the_address_of_a_file_is_the_one_that_it_holds_now(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    with Listener() as listener:
+        webhook = Webhook("hook", allow_private=True, url_file=str(file))
+        assert webhook.send(notification()) == Retry(f"{file} cannot be used: No such file or directory")
+        for path in ("/hunter2", "/hunter3"):
+            file.write_text(f"{listener.url(path)}\n")
+            assert webhook.send(notification()) == Delivered()
+        for nonsense in ("hunter2", "http://[::hunter2/"):
+            file.write_text(nonsense)
+            assert webhook.send(notification()) == Retry(f"{file} cannot be used: it holds no address")
+        webhook.close()
+    assert [request.path for request in listener.requests] == ["/hunter2", "/hunter3"]
