@@ -71,15 +71,16 @@ def firing_of(row: Row, topics: Topics) -> Firing:
     return Firing(model, row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read, lost)
 
 
-def read_changes(store: Store) -> list[Change]:
-    """Return everything that may be why models behave differently.
+def read_changes(store: Store, since_ms: int = 0) -> list[Change]:
+    """Return everything from a time on that may be why models behave differently.
 
     Raises
     ------
     StoreError
     """
-    announced = [deployment.change for deployment in read_deployments(store)]
-    return [*announced, *_new_versions(rows_of(store.read(Query("versions"))))]
+    announced = [deployment.change for deployment in read_deployments(store, since_ms)]
+    versions = _new_versions(rows_of(store.read(Query("versions"))))
+    return announced + [change for change in versions if change.at_ms >= since_ms]
 
 
 def _new_versions(rows: Iterable[Row]) -> Iterable[Change]:

@@ -65,8 +65,8 @@ class Deployment:
         )
 
 
-def read_deployments(store: Store) -> list[Deployment]:
-    """Return all deployments, by id.
+def read_deployments(store: Store, since_ms: int = 0) -> list[Deployment]:
+    """Return the deployments from a time on, by id.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_deployments(store: Store) -> list[Deployment]:
             row["link"],
             row["created_by"],
         )
-        for row in rows_of(store.read(Query("deployments")))
+        for row in rows_of(store.read(Query("deployments", low={"at_ms": since_ms})))
     ]
 
 

@@ -21,7 +21,19 @@ from typing import Literal, NamedTuple
 
 from sinks.receivers.times import utc
 
-__all__ = ["Cause", "Change", "Firing", "Incident", "Joined", "Reach", "causes", "incidents", "length", "title"]
+__all__ = [
+    "YOUNG",
+    "Cause",
+    "Change",
+    "Firing",
+    "Incident",
+    "Joined",
+    "Reach",
+    "causes",
+    "incidents",
+    "length",
+    "title",
+]
 
 Kind = Literal["deployment", "version", "messages_lost", "topic", "together"]
 
@@ -30,6 +42,9 @@ WEIGHTS: dict[Kind, float] = {"deployment": 1.0, "version": 0.9, "messages_lost"
 
 YOUNG = 24
 """A version is young for so many times what an incident takes alerts: so long its own alerts may be due to it."""
+
+CAUSES_AT_MOST = 10
+"""Causes that an incident lists: who looks at ten knows enough."""
 
 
 @dataclass(frozen=True)
@@ -273,7 +288,7 @@ class Cause:
 
 
 def causes(incident: Incident, readers: Mapping[str, int], reach: Reach = Reach()) -> list[Cause]:
-    """Return what may be behind an incident, the likeliest first.
+    """Return what may be behind an incident, the likeliest first, :data:`CAUSES_AT_MOST`.
 
     The score is the weight of the cause's kind, times the share of the alerts that it explains, times a half to one for
     a change by how closely the first of their windows follows it, or the share of a topic's models that have alerts.
@@ -298,7 +313,7 @@ def causes(incident: Incident, readers: Mapping[str, int], reach: Reach = Reach(
         *_topics(incident, readers),
         *([_together(incident)] if len(incident.alerts) > 1 else []),
     ]
-    return sorted(found, key=lambda cause: (-cause.score, -cause.at_ms, cause.kind, cause.name))
+    return sorted(found, key=lambda cause: (-cause.score, -cause.at_ms, cause.kind, cause.name))[:CAUSES_AT_MOST]
 
 
 def _changes(incident: Incident, reach: Reach) -> Iterator[Cause]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from monitor.alerts.correlating import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.alerts.decision import TOLD_STATES
-from monitor.alerts.incidents import Change, Firing, Incident, Reach, causes, incidents
+from monitor.alerts.incidents import YOUNG, Change, Firing, Incident, Reach, causes, incidents
 from monitor.alerts.routes import Route
 from monitor.config import Model
 from monitor.rows import append
@@ -106,7 +106,7 @@ class IncidentNames:
         StoreError
         """
         if self._firings:
-            before, self._changes = self._changes, read_changes(self._store)
+            before, self._changes = self._changes, self._read_changes()
             if self._changes != before:
                 self._find()
 
@@ -128,8 +128,9 @@ class IncidentNames:
         if began:
             low_ms = min(int(row["at_ms"]) for row in began) - LOOK_BACK * self._reach.shared_ms
             near = began + self._fired({}, low_ms)
-            self._topics, self._changes = read_topics(self._store, self._models), read_changes(self._store)
+            self._topics = read_topics(self._store, self._models)
             self._firings |= {row["alert_id"]: firing_of(row, self._topics) for row in near}
+            self._changes = self._read_changes()
         self._names |= read_names(self._store, [*fresh, *self._firings])
         self._find()
         unnamed = sorted(fresh - self._names.keys())
@@ -152,6 +153,10 @@ class IncidentNames:
     def _fired(self, where: Mapping[str, Any], low_ms: int = 0) -> list[Row]:
         low = {"at_ms": low_ms} if low_ms else {}
         return rows_of(self._store.read(Query("alerts", {"state": "firing", **where}, low, columns=FIRING_COLUMNS)))
+
+    def _read_changes(self) -> list[Change]:
+        oldest_ms = min(firing.starts_ms for firing in self._firings.values())
+        return read_changes(self._store, max(0, oldest_ms - YOUNG * self._reach.shared_ms))
 
     def _find(self) -> None:
         found = incidents(self._firings.values(), self._changes, self._reach)

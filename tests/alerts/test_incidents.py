@@ -99,6 +99,11 @@ def test_the_change_that_is_closest_and_explains_most_is_the_likeliest_cause() -
     assert names == ["both", "long-ago", "just-one", "fraud"]
 
 
+def test_of_many_causes_the_ten_likeliest_are_listed() -> None:
+    [found] = incidents([fired("fraud", 60)], [deployment(f"d{n}", n, models="fraud") for n in range(50)], REACH)
+    assert [cause.name for cause in causes(found, {}, REACH)] == [f"d{n}" for n in reversed(range(40, 50))]
+
+
 def test_a_new_version_that_was_announced_is_one_cause() -> None:
     changes = [deployment("fraud-rollout", 27, models="fraud", version="v2"), version("fraud", "v2", 28)]
     [found] = incidents([fired("fraud", 30)], changes, REACH)
