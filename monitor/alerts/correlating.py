@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.alerts.deployments import read_deployments
 from monitor.alerts.incidents import Change, Firing
+from monitor.alerts.posted import MODEL as POSTED
 from monitor.config import Model
 from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
 from sinks.store.contract import Query, Store
@@ -68,7 +69,9 @@ def firing_of(row: Row, topics: Topics) -> Firing:
     model = labels.get("model", row["model"])
     read = topics.by_model.get(model, frozenset({labels["topic"]} if "topic" in labels else ()))
     lost = labels["topic"] if labels.get("alertname") in (LOG_TRUNCATED, OFFSETS_LOST) else ""
-    return Firing(model, row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read, lost)
+    return Firing(
+        model, row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read, lost, row["model"] == POSTED
+    )
 
 
 def read_changes(store: Store, since_ms: int = 0) -> list[Change]:

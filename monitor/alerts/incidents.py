@@ -35,9 +35,16 @@ __all__ = [
     "title",
 ]
 
-Kind = Literal["deployment", "version", "messages_lost", "topic", "together"]
+Kind = Literal["deployment", "version", "messages_lost", "alert", "topic", "together"]
 
-WEIGHTS: dict[Kind, float] = {"deployment": 1.0, "version": 0.9, "messages_lost": 0.8, "topic": 0.6, "together": 0.1}
+WEIGHTS: dict[Kind, float] = {
+    "deployment": 1.0,
+    "version": 0.9,
+    "messages_lost": 0.8,
+    "alert": 0.7,
+    "topic": 0.6,
+    "together": 0.1,
+}
 """How much a kind of cause counts for, all else equal: what somebody announced most, what only fits in time least."""
 
 YOUNG = 24
@@ -77,6 +84,8 @@ class Firing:
         What its model reads.
     lost : str
         The topic whose messages were lost unread, if the alert is about that.
+    elsewhere : bool
+        Whether others posted it.
     """
 
     model: str
@@ -86,6 +95,7 @@ class Firing:
     labels: Mapping[str, str] = field(default_factory=dict)
     topics: frozenset[str] = frozenset()
     lost: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +275,7 @@ class Cause:
 
     Attributes
     ----------
-    kind : {"deployment", "version", "messages_lost", "topic", "together"}
+    kind : {"deployment", "version", "messages_lost", "alert", "topic", "together"}
     name : str
     score : float
         From 0 to 1: how well it explains the incident; to compare causes of one incident by.
@@ -310,6 +320,7 @@ def causes(incident: Incident, readers: Mapping[str, int], reach: Reach = Reach(
     found = [
         *_changes(incident, reach),
         *_losses(incident),
+        *_elsewhere(incident),
         *_topics(incident, readers),
         *([_together(incident)] if len(incident.alerts) > 1 else []),
     ]
@@ -341,6 +352,20 @@ def _losses(incident: Incident) -> Iterator[Cause]:
         firings = [one for one in incident.firings if topic in one.topics]
         score = WEIGHTS["messages_lost"] * len(firings) / len(incident.alerts)
         yield _cause("messages_lost", topic, score, f"messages of {topic} were lost", firings, incident)
+
+
+def _elsewhere(incident: Incident) -> Iterator[Cause]:
+    """Alerts that others posted, of what models of Leeway's alerts read or are, and before those."""
+    for cause in incident.firings:
+        if cause.elsewhere:
+            after = [one for one in incident.firings if one.fired_ms >= cause.fired_ms and not one.elsewhere]
+            firings = [one for one in after if one.model == cause.model or not one.topics.isdisjoint(cause.topics)]
+            if firings:
+                name = cause.labels.get("alertname", cause.alert_id)
+                score = WEIGHTS["alert"] * (len(firings) + 1) / len(incident.alerts)
+                before = length(firings[0].fired_ms - cause.fired_ms)
+                reason = f"{name} was posted {before} before the first alert of what it is about"
+                yield _cause("alert", name, score, reason, [cause, *firings], incident)
 
 
 def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:

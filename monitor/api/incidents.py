@@ -37,7 +37,7 @@ LOG = (*FIRING_COLUMNS, "ends_ms", "severity", "title")
 class PossibleCause(BaseModel):
     """What may be behind an incident."""
 
-    kind: Literal["deployment", "version", "messages_lost", "topic", "together"]
+    kind: Literal["deployment", "version", "messages_lost", "alert", "topic", "together"]
     name: str
     score: float = Field(description="from 0 to 1, to compare causes of one incident by")
     reason: str

@@ -146,7 +146,11 @@ def test_alerts_that_others_post_belong_to_incidents_by_the_model_or_the_topic_t
     )
     [found] = Client(world).items("/v1/incidents")
     assert (found["id"], found["alert_count"], found["models"]) == ("b", 3, ["_posted", "fraud"])
-    assert [cause["kind"] for cause in found["causes"]] == ["together"], "no messages were lost, and one model reads it"
+    first, second, last = found["causes"]
+    assert (first["kind"], first["name"], first["alerts"]) == ("alert", "BrokerDown", ["b", "f"])
+    assert first["reason"] == ("BrokerDown was posted 45 min before the first alert of what it is about: 2 of 3 alerts")
+    assert (second["name"], second["alerts"]) == ("Latency", ["l", "f"])
+    assert last["kind"] == "together", "no messages were lost, and one model reads the topic"
 
 
 def test_messages_that_were_lost_are_the_likeliest_cause_of_alerts_of_their_topic() -> None:
