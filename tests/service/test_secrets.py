@@ -280,7 +280,7 @@ def test_errors_of_what_the_service_depends_on_hold_no_secret(parrot: Parrot, lo
     secret = Secrets()
     registry = Registry(
         SchemaRegistry.model_validate(
-            {"url": f"http://{parrot.address}", "user": "me", "password": secret("registry"), "attempts": 2}
+            {"url": f"http://{parrot.address}", "user": "me", "password": secret("registry"), "attempts": 1}
         )
     )
     said = []
@@ -302,7 +302,7 @@ def test_errors_of_what_the_service_depends_on_hold_no_secret(parrot: Parrot, lo
     for address in (parrot.address, "127.0.0.1:1"):
         hosts = {"hosts": [address], "user": "me", "password": secret("store")}
         with pytest.raises(StoreError) as away:
-            open_store("clickhouse", **hosts, timeout_ms=500, append_timeout_ms=500).migrate()
+            open_store("clickhouse", **hosts, connect_timeout_ms=300, timeout_ms=500).migrate()
         said.append(str(away.value))
     assert secret.found_in("\n".join([*said, logged.getvalue()])) == set()
 
