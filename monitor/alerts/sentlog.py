@@ -2,7 +2,7 @@
 
 An entry is of use as long as its group has alerts: once they are over and told, it says nothing that is not true of a
 group that was never told either. It is dropped after as long as Alertmanager keeps it. In the store it then grows old,
-and goes when it is :data:`OLD_DAYS` old (``0050_told.sql``); an entry of use is written anew every day.
+and goes when it is :data:`OLD_DAYS` old (``0040_told.sql``); an entry of use is written anew every day.
 """
 
 from __future__ import annotations
