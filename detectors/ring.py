@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.contract import FloatArray
-from detectors.kernel import inlined
+from detectors.kernel import inlined, kernel
 
-__all__ = ["at", "push", "width"]
+__all__ = ["at", "ones", "push", "width"]
 
 _BITS = 32
 
@@ -54,3 +54,31 @@ def at(memory: FloatArray, row: int, place: int) -> int:
     """Return the observation at a place of the ring, which may be below zero: before its first."""
     inside = place if place >= 0 else place + memory.shape[1] * _BITS
     return (int(memory[row, inside // _BITS]) >> (inside % _BITS)) & 1
+
+
+@kernel
+def ones(memory: FloatArray, row: int, last: int, count: int) -> int:
+    """Return how many of the `count` newest observations are ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> memory, last = np.zeros((1, width(40))), 0
+    >>> for x in [1.0, 0.0] * 30:
+    ...     last = push(memory, 0, last, x)
+    >>> ones(memory, 0, last, 40), ones(memory, 0, last, 5)
+    (20, 2)
+    """
+    found, left, place = 0, count, last
+    while left > 0:
+        inside = place if place >= 0 else place + memory.shape[1] * _BITS
+        held = min(inside % _BITS + 1, left)
+        bits = int(memory[row, inside // _BITS]) >> (inside % _BITS + 1 - held) & ((1 << held) - 1)
+        # Sums of neighbours, then of neighbouring sums, side by side in one number (Warren, Hacker's Delight, 5-1).
+        bits -= bits >> 1 & 0x55555555
+        bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
+        bits = bits + (bits >> 4) & 0x0F0F0F0F
+        found += (bits * 0x01010101 & 0xFFFFFFFF) >> 24
+        left -= held
+        place = inside - held
+    return found

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
 from detectors.drift.ddm import HIGHEST, rates
-from detectors.kernel import inlined, kernel
-from detectors.ring import at, push, width
+from detectors.kernel import kernel
+from detectors.ring import at, ones, push, width
 
 __all__ = ["RDDM"]
 
@@ -38,7 +38,7 @@ def in_zone(level: int, until: float, n: float, max_warnings: float) -> tuple[in
     return level, min(until, n + max_warnings) if level > OK else NEVER
 
 
-@inlined
+@kernel
 def restart(s: Any, memory: FloatArray, row: int, count: int, settings: tuple[float, float, float, float]) -> None:
     """Start anew with the `count` newest observations."""
     warm_up, min_errors, warning, drift = settings
@@ -56,14 +56,12 @@ def restart(s: Any, memory: FloatArray, row: int, count: int, settings: tuple[fl
     s["n"], s["errors"] = n, errors
 
 
-@inlined
+@kernel
 def forget(s: Any, memory: FloatArray, row: int, size: int, min_errors: float, rises: bool) -> None:
     """Let the rate of one direction come from the newest observations only, if there are errors enough among them."""
     n = s["n"]
     count = int(min(n, size))
-    errors = 0
-    for place in range(s["last"] - count + 1, s["last"] + 1):
-        errors += at(memory, row, place)
+    errors = ones(memory, row, s["last"], count)
     if rises:
         s["up_tried"] = n + size
         if errors >= min_errors:
@@ -196,21 +194,21 @@ RDDM = Detector(
         ("last", "<i8"),
         ("n", "<f8"),
         ("errors", "<f8"),
-        ("again", "<f8"),
         ("up_before", "<f8"),
         ("up_errors_before", "<f8"),
         ("up_low", "<f8"),
         ("up_warning", "<f8"),
         ("up_drift", "<f8"),
         ("up_until", "<f8"),
-        ("up_tried", "<f8"),
         ("down_before", "<f8"),
         ("down_errors_before", "<f8"),
         ("down_low", "<f8"),
         ("down_warning", "<f8"),
         ("down_drift", "<f8"),
         ("down_until", "<f8"),
+        ("up_tried", "<f8"),
         ("down_tried", "<f8"),
+        ("again", "<f8"),
     ],
     update=update,
     min_samples=_min_samples,

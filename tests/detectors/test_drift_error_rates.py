@@ -8,7 +8,7 @@ import pytest
 from detectors.bank import Bank
 from detectors.drift import find
 from detectors.drift.ecdd import EXCESS, RUN_LENGTHS, WEIGHTS
-from detectors.ring import at, push, width
+from detectors.ring import at, ones, push, width
 from tests.detectors import streams
 from tests.detectors.chart_limits import excess
 
@@ -91,4 +91,5 @@ def test_a_ring_holds_as_many_of_the_newest_as_it_promises() -> None:
             last = push(memory, 1, last, value)
             held = min(size, i + 1)
             assert [at(memory, 1, last - back) for back in range(held)] == x[i::-1][:held].tolist()
+            assert [ones(memory, 1, last, n) for n in range(held + 1)] == [0, *x[i::-1][:held].cumsum()]
         assert not memory[0].any()
