@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from monitor.alerts.decision import TOLD_STATES
 from monitor.alerts.decisions import WHYS
+from monitor.alerts.decisions import Why as Decided
 from monitor.alerts.dispatch import Target
 from monitor.alerts.message import annotations_of
 from monitor.alerts.naming import with_incidents
@@ -35,22 +36,7 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 
 Row = dict[str, Any]
 
-Why = Literal[
-    "delivered",
-    "digest",
-    "refused",
-    "gave_up",
-    "retried",
-    "known",
-    "acknowledged",
-    "waiting",
-    "held",
-    "silenced",
-    "inhibited",
-    "muted",
-    "unwanted",
-    "none",
-]
+Why = Literal[Decided, "none"]
 
 
 class MadeDecision(BaseModel):
