@@ -32,9 +32,9 @@ from detectors.distance import coarsen
 from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration, load
 from monitor.panerows import read_panes
-from monitor.rows import append
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
+from sinks.store.batch import append
 from sinks.store.contract import TABLES, Query, Store
 
 __all__ = ["configure", "fill", "measure", "report"]

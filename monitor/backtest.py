@@ -18,11 +18,11 @@ from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
 from monitor.past import in_stretches, learning_ms, read_ahead
-from monitor.rows import Rows, empty_rows, extend
 from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.receivers.times import utc
+from sinks.store.batch import Rows, empty_rows, extend
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
 from sinks.store.rows import rows_of

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import Coded
 from monitor.events import Events, Name
-from monitor.rows import append
+from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 
 __all__ = ["ALWAYS", "DONE", "STARTED", "ErasedEvents", "Erasure", "ErasureList", "marker_of"]

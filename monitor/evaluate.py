@@ -23,12 +23,12 @@ from monitor.gaps import marked, stretches
 from monitor.judges import Judges, follow
 from monitor.panerows import read_panes
 from monitor.past import in_stretches, learning_ms, read_ahead
-from monitor.rows import append, empty_rows, extend
 from monitor.sources.contract import Partition
 from monitor.stored import begins_ms, panes_of, table_for
 from monitor.versions import SeenVersions
 from monitor.watch import Watch
 from monitor.windows import first_window_end
+from sinks.store.batch import append, empty_rows, extend
 from sinks.store.contract import Query, Store
 from sinks.store.rows import as_list
 

@@ -24,10 +24,10 @@ from monitor.keep import Keeper
 from monitor.packed import Texts
 from monitor.panes import category_columns, numeric_columns, pane_columns, vector_columns
 from monitor.per_event import PerEvent
-from monitor.rows import Rows, add_row, empty_rows
 from monitor.seen import SeenIds, digests
 from monitor.watch import Slices, Watch
 from monitor.watermark import FUTURE, NEVER, advance
+from sinks.store.batch import Rows, add_row, empty_rows
 
 __all__ = ["ENDED", "Folded", "PartitionFold"]
 

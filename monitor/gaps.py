@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.fold import ENDED
-from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Partition
+from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

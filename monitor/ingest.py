@@ -32,13 +32,13 @@ from monitor.labels import LABELS, LabelFold
 from monitor.letters import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, DeadLetters, Message
 from monitor.reached import Reached
 from monitor.readers import Readers
-from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Change, Gap, Partition, Source
 from monitor.sources.lives import is_cut, lost_text
 from monitor.stopwatch import Stopwatch
 from monitor.unwritten import Unwritten
 from monitor.watch import Watch
 from monitor.watermark import NEVER
+from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Store
 
 __all__ = ["Ingest"]

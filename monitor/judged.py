@@ -24,7 +24,7 @@ from detectors.chart.legend import (
 )
 from monitor.alerts.verdict import Verdict
 from monitor.judge import STATUSES
-from monitor.rows import Rows
+from sinks.store.batch import Rows
 
 __all__ = ["Judged", "Key", "Outline", "words"]
 

@@ -18,8 +18,8 @@ from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
 from monitor.events import Events
 from monitor.packed import Texts
-from monitor.rows import joined
 from monitor.watch import Watch
+from sinks.store.batch import joined
 
 __all__ = ["Keeper", "drawn", "texts_of"]
 

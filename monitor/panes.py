@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericSummary, VectorSummary
-from monitor.rows import Rows, add_row
 from monitor.watch import Layout, Summary
+from sinks.store.batch import Rows, add_row
 
 __all__ = [
     "category_columns",

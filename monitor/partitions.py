@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from monitor.config.model import ModelSpec
 from monitor.evaluate import Horizon
-from monitor.rows import Rows, add_row, empty_rows
 from monitor.sources.contract import Partition
+from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
 
 __all__ = ["Partitions", "Standing", "horizon", "standing"]

@@ -20,8 +20,8 @@ from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasures import ErasureList
 from monitor.events import REJECTED
 from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
-from monitor.rows import append
 from monitor.sources.lives import life_of, of_life
+from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.rows import append, joined
+from sinks.store.batch import append, joined
 from sinks.store.contract import Store
 
 __all__ = ["Unwritten"]

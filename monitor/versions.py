@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.panerows import PaneRows
-from monitor.rows import Rows
+from sinks.store.batch import Rows
 from sinks.store.contract import Query, Store
 
 __all__ = ["SeenVersions"]

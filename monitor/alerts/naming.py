@@ -16,7 +16,7 @@ from monitor.alerts.decision import TOLD_STATES
 from monitor.alerts.incidents import YOUNG, Change, Firing, Incident, Reach, causes, incidents
 from monitor.alerts.routes import Route
 from monitor.config import Model
-from monitor.rows import append
+from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

@@ -11,9 +11,9 @@ import xxhash
 from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
 from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
-from monitor.rows import append
 from monitor.sources.contract import Gap
 from monitor.sources.lives import in_log, is_cut
+from sinks.store.batch import append
 from sinks.store.contract import Store
 
 __all__ = ["MODEL", "OwnAlerts"]

@@ -15,8 +15,8 @@ from typing import Any
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.alerts.posted import MODEL, Posted
 from monitor.clock import Clock
-from monitor.rows import append
 from sinks.receivers.contract import fingerprint
+from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

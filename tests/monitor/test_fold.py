@@ -19,8 +19,8 @@ from monitor.checkpoint import decode_state, encode_state
 from monitor.events import Events, Name
 from monitor.fold import ENDED, Folded, PartitionFold
 from monitor.packed import Texts
-from monitor.rows import Rows, empty_rows, extend
 from monitor.watch import Watch, compile_watch
+from sinks.store.batch import Rows, empty_rows, extend
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
 MINUTE_MS = 60_000

@@ -22,8 +22,8 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.panes import category_columns, numeric_columns, pane_columns, summary_of
-from monitor.rows import empty_rows
 from sinks.store import open_store
+from sinks.store.batch import empty_rows
 from sinks.store.contract import DERIVED, Query, Store
 from sinks.store.sqlstore import SqlStore
 from tests.sinks.store.samples import exact, plain
