@@ -31,7 +31,7 @@ from bench.replay import _pin, _unpin
 from detectors.distance import coarsen
 from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration, load
-from monitor.panerows import read_panes
+from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
 from sinks.store.batch import append

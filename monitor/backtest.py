@@ -17,8 +17,8 @@ from monitor.config.values import DAY_MS, format_duration
 from monitor.errors import InputError
 from monitor.judged import Judged, Outline
 from monitor.judges import Judges, follow
+from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.past import in_stretches, learning_ms, read_ahead
-from monitor.stored import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.watch import Watch
 from monitor.windows import first_window_end
 from sinks.receivers.times import utc

@@ -21,10 +21,10 @@ from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.fold import ENDED
 from monitor.gaps import marked, stretches
 from monitor.judges import Judges, follow
-from monitor.panerows import read_panes
+from monitor.panes.coverage import begins_ms, panes_of, table_for
+from monitor.panes.reading import read_panes
 from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.sources.contract import Partition
-from monitor.stored import begins_ms, panes_of, table_for
 from monitor.versions import SeenVersions
 from monitor.watch import Watch
 from monitor.windows import first_window_end

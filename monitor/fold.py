@@ -22,7 +22,7 @@ from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import KEPT, REJECTED, Events, Name, Problem
 from monitor.keep import Keeper
 from monitor.packed import Texts
-from monitor.panes import category_columns, numeric_columns, pane_columns, vector_columns
+from monitor.panes.codec import category_columns, numeric_columns, pane_columns, vector_columns
 from monitor.per_event import PerEvent
 from monitor.seen import SeenIds, digests
 from monitor.watch import Slices, Watch

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.judge import limits_of
 from monitor.judged import Judged, Key, Outline
-from monitor.panerows import PaneRows
+from monitor.panes.reading import PaneRows
 from monitor.series import DistributionSeries
 from monitor.volume import VolumeSeries
 from monitor.watch import Watch

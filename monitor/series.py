@@ -36,10 +36,10 @@ from detectors.chart.windows import judge_windows
 from detectors.distance import VECTOR_DISTANCES, find
 from detectors.sketch import CategoryLayout
 from monitor.baselines import Reference
-from monitor.compare import RATES, measure_vectors
 from monitor.judge import Limits, limits_of, reason
 from monitor.judged import Judged, Key, words
-from monitor.panerows import Part
+from monitor.panes.compare import RATES, measure_vectors
+from monitor.panes.reading import Part
 from monitor.variation import Variation
 from monitor.watch import Layout, Watch
 from monitor.windows import Blocks, Windows, distinct_keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.panerows import PaneRows
+from monitor.panes.reading import PaneRows
 from sinks.store.batch import Rows
 from sinks.store.contract import Query, Store
 

@@ -11,8 +11,8 @@ import numpy as np
 import structlog
 
 from monitor.alerts.drawing import Bar, draw
-from monitor.differences import cells_of
-from monitor.distributions import Part, summaries
+from monitor.panes.differences import cells_of
+from monitor.panes.distributions import Part, summaries
 from monitor.watch import Watch
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.receivers.times import utc

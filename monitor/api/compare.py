@@ -25,8 +25,8 @@ from monitor.api.parameters import (
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page
 from monitor.api.tables import schema
-from monitor.differences import Difference, cells_of, differences, kind_of
-from monitor.distributions import Found, Part, summaries
+from monitor.panes.differences import Difference, cells_of, differences, kind_of
+from monitor.panes.distributions import Found, Part, summaries
 from monitor.watch import Summary, Watch
 from sinks.store.parallel import side_by_side
 

@@ -11,9 +11,9 @@ from detectors.sketch import NumericLayout, NumericSummary
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, read_range, watched
 from monitor.api.problems import ProblemError
-from monitor.compare import Measured
-from monitor.differences import cells_of, differences, kind_of
-from monitor.distributions import Found, Part, empty_summary, summaries
+from monitor.panes.compare import Measured
+from monitor.panes.differences import cells_of, differences, kind_of
+from monitor.panes.distributions import Found, Part, empty_summary, summaries
 from monitor.watch import Layout, Summary, Watch
 
 __all__ = ["Cells", "DistanceValue", "distance_values", "refuse_other_layouts", "router"]

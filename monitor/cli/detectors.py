@@ -36,8 +36,8 @@ def described() -> list[dict[str, Any]]:
 
 def _windowed() -> list[dict[str, Any]]:
     from detectors.distance import VECTOR_DISTANCES, find
-    from monitor.compare import RATES
     from monitor.config.references import WINDOWED
+    from monitor.panes.compare import RATES
     from monitor.volume import MIN_EFFECT
 
     found = []

@@ -25,7 +25,7 @@ from monitor.config import Configuration, Model, Service
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.errors import SourceError
 from monitor.letters import Place
-from monitor.panes import category_columns, numeric_columns
+from monitor.panes.codec import category_columns, numeric_columns
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import TABLES, Store

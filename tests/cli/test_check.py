@@ -234,7 +234,7 @@ def test_a_configuration_that_is_missing_is_said_to_be(leeway: Console) -> None:
 
 def test_the_windowed_detectors_are_those_that_evaluation_has() -> None:
     from detectors.distance import DISTANCES, VECTOR_DISTANCES
-    from monitor.compare import RATES
+    from monitor.panes.compare import RATES
 
     kinds = {name: detector.kind for name, detector in WINDOWED.items()}
     assert {name for name, kind in kinds.items() if kind == "distance"} == {*DISTANCES, *VECTOR_DISTANCES} - {

@@ -23,9 +23,9 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.alerts.verdict import Verdict
-from monitor.compare import measure, pairs_of
 from monitor.config.references import WINDOWED
 from monitor.judge import judge, limits_of, log_effect, usual
+from monitor.panes.compare import measure, pairs_of
 from monitor.series import DistributionSeries
 from monitor.watch import Layout, Summary, Watch, compile_watch
 from tests.monitor.feeding import fed

@@ -20,7 +20,7 @@ from detectors.sketch import (
     quantile_layout,
     universal_layout,
 )
-from monitor.compare import measure, measure_all, pairs_of, stacked, unseen
+from monitor.panes.compare import measure, measure_all, pairs_of, stacked, unseen
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2.0, 50.0, 4_000)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.distributions import TIERS, Part, pieces_of, summaries
+from monitor.panes.distributions import TIERS, Part, pieces_of, summaries
 from tests.api.world import World
 
 PANE_MS, HOUR_MS = 10_000, 3_600_000

@@ -16,8 +16,8 @@ from detectors.sketch import NumericSummary
 from monitor.baselines import add_up
 from monitor.columns import Columns
 from monitor.evaluate import Evaluation, Horizon
-from monitor.panerows import read_panes
-from monitor.panes import summary_of
+from monitor.panes.codec import summary_of
+from monitor.panes.reading import read_panes
 from monitor.watch import compile_watch
 from monitor.windows import Blocks, distinct_keys
 from sinks.store.contract import Query, Store

@@ -12,8 +12,8 @@ from sklearn.decomposition import PCA
 
 from monitor.backtest import backtest, span_of
 from monitor.config.references import wrong_rules
-from monitor.differences import differences
-from monitor.distributions import Part, summaries
+from monitor.panes.differences import differences
+from monitor.panes.distributions import Part, summaries
 from monitor.watch import compile_watch
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store

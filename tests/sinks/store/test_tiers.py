@@ -21,7 +21,7 @@ from detectors.sketch import (
     sum_summaries,
     universal_layout,
 )
-from monitor.panes import category_columns, numeric_columns, pane_columns, summary_of
+from monitor.panes.codec import category_columns, numeric_columns, pane_columns, summary_of
 from sinks.store import open_store
 from sinks.store.batch import empty_rows
 from sinks.store.contract import DERIVED, Query, Store

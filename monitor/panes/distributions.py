@@ -18,7 +18,7 @@ from detectors.sketch import (
     sum_vectors,
 )
 from detectors.sketch.category_summary import summarize
-from monitor.panes import summary_of
+from monitor.panes.codec import summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from detectors.distance import VECTOR_DISTANCES, align
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
-from monitor.compare import Measured, measure_all, measure_vectors, stacked
 from monitor.config.references import WINDOWED
-from monitor.distributions import Found
+from monitor.panes.compare import Measured, measure_all, measure_vectors, stacked
+from monitor.panes.distributions import Found
 from monitor.watch import Layout, Summary, Watch
 
 __all__ = ["Difference", "cells_of", "differences", "kind_of"]
