@@ -18,8 +18,8 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
-from monitor.fold import ENDED
-from monitor.gaps import marked, stretches
+from monitor.ingest.fold import ENDED
+from monitor.ingest.gaps import marked, stretches
 from monitor.judges import Judges, follow
 from monitor.panes.coverage import begins_ms, panes_of, table_for
 from monitor.panes.reading import read_panes

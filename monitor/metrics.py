@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from monitor.fold import ENDED
-from monitor.watermark import NEVER
+from monitor.ingest.fold import ENDED
+from monitor.ingest.watermark import NEVER
 
 if TYPE_CHECKING:
     from monitor.service import Service

@@ -14,11 +14,11 @@ from typing import Any
 from monitor.alerts.lifecycle import Transition
 from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of
-from monitor.counters import Counters
 from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate import Evaluation, Horizon
-from monitor.ingest import Ingest
+from monitor.ingest.counters import Counters
+from monitor.ingest.ingest import Ingest
 from monitor.sources.contract import Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query, Store

@@ -19,7 +19,7 @@ from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasures import ErasureList
 from monitor.events import REJECTED
-from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
+from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
 from monitor.sources.lives import life_of, of_life
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store

@@ -34,18 +34,19 @@ from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.model import SourceSpec
-from monitor.counters import Counters
 from monitor.decoders import Schemas
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate import Evaluation, read_closed
-from monitor.ingest import Ingest
+from monitor.ingest.counters import Counters
+from monitor.ingest.dead_letters import DeadLetters, Outlet, Place, routes_of
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.partitions import Partitions, horizon, standing
+from monitor.ingest.worker import Worker
 from monitor.jobs import start_jobs
-from monitor.letters import DeadLetters, Outlet, Place, routes_of
 from monitor.memory import collect_rarely, keep_freed
 from monitor.metrics import ServiceMetrics, score_latency
-from monitor.partitions import Partitions, horizon, standing
 from monitor.retention import lifetimes
 from monitor.retries import Lookup, Retried, Retries
 from monitor.roles import ROLES
@@ -53,7 +54,6 @@ from monitor.sources import source_class
 from monitor.sources.contract import Source
 from monitor.subscribers import entries_of, reached
 from monitor.watch import compile_watch
-from monitor.worker import Worker
 from sinks.receivers import build
 from sinks.receivers.contract import Receiver
 from sinks.store import open_store

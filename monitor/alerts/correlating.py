@@ -12,7 +12,7 @@ from monitor.alerts.deployments import read_deployments
 from monitor.alerts.incidents import Change, Firing
 from monitor.alerts.posted import MODEL as POSTED
 from monitor.config import Model
-from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
+from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

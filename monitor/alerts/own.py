@@ -10,7 +10,7 @@ import xxhash
 
 from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
-from monitor.letters import LOG_TRUNCATED, OFFSETS_LOST
+from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.sources.contract import Gap
 from monitor.sources.lives import in_log, is_cut
 from sinks.store.batch import append

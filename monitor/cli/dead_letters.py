@@ -27,7 +27,7 @@ BYTES_PER_LINE = 16
 
 def _reasons(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from monitor.decoders.contract import REASONS
-    from monitor.letters import FOLD_REASONS
+    from monitor.ingest.dead_letters import FOLD_REASONS
 
     return [CompletionItem(reason) for reason in (*REASONS, *FOLD_REASONS) if reason.startswith(incomplete)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.config.values import DAY_MS
-from monitor.fold import ENDED
+from monitor.ingest.fold import ENDED
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS

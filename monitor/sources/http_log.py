@@ -18,7 +18,7 @@ import numpy as np
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.letters import Message, Place
+from monitor.ingest.dead_letters import Message, Place
 from monitor.sources.contract import Change, Gap, Partition, Resume
 
 __all__ = ["HttpLog", "HttpSource"]

@@ -133,7 +133,7 @@ def test_of_many_messages_exactly_the_corrupt_ones_are_dead_letters(
 def test_a_letter_that_differs_is_noticed(
     kafka: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.ingest.MAX_PAYLOAD_BYTES", 10)
+    monkeypatch.setattr("monitor.ingest.ingest.MAX_PAYLOAD_BYTES", 10)
     code = corrupt.main(["--messages", "1200", "--kafka", kafka.bootstrap])
 
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

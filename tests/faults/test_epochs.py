@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from monitor.config import Configuration
 from monitor.errors import CheckpointError
-from monitor.ingest import Ingest
+from monitor.ingest.ingest import Ingest
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store.contract import Query

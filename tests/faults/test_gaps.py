@@ -13,14 +13,14 @@ from monitor.alerts.own import MODEL, OwnAlerts
 from monitor.clock import ManualClock
 from monitor.evaluate import Evaluation, Horizon
 from monitor.events import Records
-from monitor.fold import ENDED
-from monitor.ingest import Ingest
-from monitor.partitions import Partitions
+from monitor.ingest.fold import ENDED
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.partitions import Partitions
+from monitor.ingest.worker import Worker
 from monitor.sources.contract import Resume
 from monitor.sources.files import FileSource
 from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
-from monitor.worker import Worker
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.faults.killing import SPEC

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from monitor.ingest import Ingest
-from monitor.partitions import Partitions, standing
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.partitions import Partitions, standing
 from monitor.sources.contract import Partition
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch

@@ -16,16 +16,16 @@ from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
 from monitor.erasures import ErasureList
 from monitor.evaluate import Evaluation, Horizon
-from monitor.fold import ENDED
-from monitor.ingest import Ingest
-from monitor.letters import LOG_TRUNCATED
-from monitor.partitions import Partitions
+from monitor.ingest.dead_letters import LOG_TRUNCATED
+from monitor.ingest.fold import ENDED
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.partitions import Partitions
+from monitor.ingest.worker import Worker
 from monitor.retries import Retries
 from monitor.sources.kafka import KafkaSource
 from monitor.sources.kafka_lookup import KafkaLookup
 from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
-from monitor.worker import Worker
 from sinks.store.memory import MemoryStore
 from tests.faults.killing import SPEC
 from tests.monitor.streams import DAY_MS, applications, as_lines, configured, outcome, rows

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.config.references import uses_for
-from monitor.counters import Counters
 from monitor.errors import InputError
+from monitor.ingest.counters import Counters
 from monitor.watch import compile_watch
 from sinks.store.contract import Query, Store
 from sinks.store.memory import MemoryStore

@@ -16,12 +16,12 @@ from monitor.config import ConfigError, Configuration, load
 from monitor.erasures import DONE, Erasure, ErasureList
 from monitor.errors import SourceError
 from monitor.events import Headers, Records
-from monitor.ingest import Ingest
-from monitor.letters import DeadLetters, routes_of
-from monitor.partitions import Partitions
+from monitor.ingest.dead_letters import DeadLetters, routes_of
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.partitions import Partitions
+from monitor.ingest.worker import Worker
 from monitor.sources.contract import Change, Gap, Partition, Resume
 from monitor.watch import compile_watch
-from monitor.worker import Worker
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.monitor.outlet import MemoryOutlet
@@ -214,7 +214,7 @@ def test_a_message_of_an_erased_subject_goes_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_great_many_wait_for_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.letters.MOST_PENDING", 3)
+    monkeypatch.setattr("monitor.ingest.dead_letters.MOST_PENDING", 3)
     configuration = configured(tmp_path, shop.model("shop", {"kafka": "events"}), dead_letters="bad")
     outlet = MemoryOutlet()
     reading(configuration, ListSource("events", [BROKEN] * 7), outlet).step(1_000, 0)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.checkpoint import decode_state, encode_state
+from monitor.ingest.duplicates import SeenIds, digests
 from monitor.packed import Texts
-from monitor.seen import SeenIds, digests
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), max_size=200)
 

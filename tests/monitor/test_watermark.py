@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.watermark import FUTURE, NEVER, ON_TIME, WITNESSES, advance
+from monitor.ingest.watermark import FUTURE, NEVER, ON_TIME, WITNESSES, advance
 
 PANE_MS, LATENESS_MS, AHEAD_MS = 10, 15, 100
 SOURCE = (PANE_MS, LATENESS_MS, AHEAD_MS)

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from monitor.clock import ManualClock
-from monitor.reached import Lag, Reached, lags
+from monitor.ingest.lag import Lag, Reached, lags
 from monitor.service import Service
 from sinks.store.memory import MemoryStore
 from tests.service import shop

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.letters import Message, Written
+from monitor.ingest.dead_letters import Message, Written
 from monitor.sources import kafka_outlet
 from monitor.sources.kafka_outlet import KafkaOutlet
 from tests.service import shop

@@ -20,7 +20,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
 from monitor.errors import InputError, SourceError
-from monitor.letters import Message
+from monitor.ingest.dead_letters import Message
 from monitor.sources.kafka import KafkaSource
 from monitor.sources.kafka_outlet import KafkaOutlet
 from monitor.sources.kafka_token import TokenProvider

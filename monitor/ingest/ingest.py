@@ -1,7 +1,7 @@
 """The ingest stage: records into panes, findings and dead letters; checkpoints.
 
 One :class:`Ingest` drives one source. For each partition it keeps a decoder's state and one
-:class:`~monitor.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
+:class:`~monitor.ingest.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
 
 1. dead letters, findings, panes and single events, of one batch or of several;
 2. the partitions' progress, which says up to where their panes are closed;
@@ -19,25 +19,25 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.clock import Clock, SystemClock
-from monitor.counters import Counters, add
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
-from monitor.epochs import Epochs
 from monitor.erasures import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
-from monitor.fold import ENDED, Folded, PartitionFold
-from monitor.gaps import OpenGap
-from monitor.labels import LABELS, LabelFold
-from monitor.letters import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, DeadLetters, Message
-from monitor.reached import Reached
-from monitor.readers import Readers
+from monitor.ingest.counters import Counters, add
+from monitor.ingest.dead_letters import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, DeadLetters, Message
+from monitor.ingest.epochs import Epochs
+from monitor.ingest.fold import ENDED, Folded, PartitionFold
+from monitor.ingest.gaps import OpenGap
+from monitor.ingest.label_fold import LABELS, LabelFold
+from monitor.ingest.lag import Reached
+from monitor.ingest.pending import Unwritten
+from monitor.ingest.readers import Readers
+from monitor.ingest.stopwatch import Stopwatch
+from monitor.ingest.watermark import NEVER
 from monitor.sources.contract import Change, Gap, Partition, Source
 from monitor.sources.lives import is_cut, lost_text
-from monitor.stopwatch import Stopwatch
-from monitor.unwritten import Unwritten
 from monitor.watch import Watch
-from monitor.watermark import NEVER
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Store
 

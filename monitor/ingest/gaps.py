@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.fold import ENDED
+from monitor.ingest.fold import ENDED
 from monitor.sources.contract import Partition
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store

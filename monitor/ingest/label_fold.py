@@ -15,10 +15,10 @@ from monitor.config.model import SourceSpec
 from monitor.decoders.contract import TopicPlan
 from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import REJECTED, Events, Problem
-from monitor.fold import Folded
-from monitor.keep import Columns, texts_of
+from monitor.ingest.fold import Folded
+from monitor.ingest.kept_events import Columns, texts_of
+from monitor.ingest.watermark import NEVER
 from monitor.watch import Watch
-from monitor.watermark import NEVER
 
 __all__ = ["LABELS", "LabelFold"]
 
@@ -27,7 +27,7 @@ LABELS = "labels"
 
 
 class LabelFold:
-    """The labels of one model on one partition; has the face of :class:`~monitor.fold.PartitionFold`.
+    """The labels of one model on one partition; has the face of :class:`~monitor.ingest.fold.PartitionFold`.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 The fold of a partition is a pure function of its log: where batches end, when panes are asked for and where a
 crash falls change no bit of any row. What makes it so: panes are integer sums; the clock is sequential
-(:mod:`monitor.watermark`); an event for a closed pane goes to an addition of its own, keyed by the pane in which
+(:mod:`monitor.ingest.watermark`); an event for a closed pane goes to an addition of its own, keyed by the pane in which
 the watermark stood; detectors see every value in the order of the log.
 """
 
@@ -20,13 +20,13 @@ from detectors.sketch import CategoryFold, CategoryLayout, Coded, JointFold, Num
 from monitor.config.model import SourceSpec
 from monitor.erasures import ErasedEvents, ErasureList
 from monitor.events import KEPT, REJECTED, Events, Name, Problem
-from monitor.keep import Keeper
+from monitor.ingest.duplicates import SeenIds, digests
+from monitor.ingest.kept_events import Keeper
+from monitor.ingest.per_event import PerEvent
+from monitor.ingest.watermark import FUTURE, NEVER, advance
 from monitor.packed import Texts
 from monitor.panes.codec import category_columns, numeric_columns, pane_columns, vector_columns
-from monitor.per_event import PerEvent
-from monitor.seen import SeenIds, digests
 from monitor.watch import Slices, Watch
-from monitor.watermark import FUTURE, NEVER, advance
 from sinks.store.batch import Rows, add_row, empty_rows
 
 __all__ = ["ENDED", "Folded", "PartitionFold"]

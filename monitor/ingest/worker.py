@@ -10,12 +10,12 @@ import structlog
 
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
-from monitor.counters import Counters, add
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.ingest import Ingest
-from monitor.partitions import Partitions
-from monitor.reached import Lag, lags
+from monitor.ingest.counters import Counters, add
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.lag import Lag, lags
+from monitor.ingest.partitions import Partitions
 from monitor.sources.contract import Change, Gap, Partition, Source
 from monitor.sources.lives import is_cut
 from sinks.store.contract import StoreError
@@ -32,7 +32,7 @@ log = structlog.get_logger("leeway.worker")
 
 
 class Worker:
-    """Drives an :class:`~monitor.ingest.Ingest`.
+    """Drives an :class:`~monitor.ingest.ingest.Ingest`.
 
     A source or store that does not answer is asked again, waiting twice as long each time up to half a minute;
     meanwhile nothing is read, so nothing is lost. After a failed write the source goes back to the checkpoints: it
