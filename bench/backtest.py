@@ -29,8 +29,8 @@ from scipy import stats
 from bench.events import LEEWAY
 from bench.replay import _pin, _unpin
 from detectors.distance import coarsen
-from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration, load
+from monitor.evaluate.backtest import Backtest, backtest, span_of
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store

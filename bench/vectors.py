@@ -27,10 +27,10 @@ from monitor.config import Configuration
 from monitor.config.model import Model
 from monitor.config.service import Service
 from monitor.decoders import JsonDecoder, TopicPlan
+from monitor.evaluate.series import DistributionSeries
+from monitor.evaluate.windows import Windows
 from monitor.events import Records
-from monitor.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
-from monitor.windows import Windows
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]

@@ -38,7 +38,7 @@ from monitor.decoders import Schemas
 from monitor.erasing.erase import Erased, Request, erase
 from monitor.erasures import ErasureList
 from monitor.errors import InputError, SourceError
-from monitor.evaluate import Evaluation, read_closed
+from monitor.evaluate.evaluate import Evaluation, read_closed
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters, Outlet, Place, routes_of
 from monitor.ingest.ingest import Ingest

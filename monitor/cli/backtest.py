@@ -12,8 +12,8 @@ from monitor.cli.output import as_json, as_table, number, when
 
 if TYPE_CHECKING:
     from monitor.alerts.counterparts import Fired, Outcome
-    from monitor.backtest import Backtest, Span
     from monitor.config import Configuration
+    from monitor.evaluate.backtest import Backtest, Span
     from monitor.watch import Watch
     from sinks.store.contract import Store
 
@@ -55,9 +55,9 @@ def command(
     The store is only read. Without --from and --to everything stored is judged. What the alerts of another
     configuration were is known from the store; what it was is not.
     """
-    from monitor.backtest import span_of
     from monitor.cli.answers import between
     from monitor.config import load
+    from monitor.evaluate.backtest import span_of
     from monitor.logs import log_to_stderr
     from monitor.watch import compile_watch
 
@@ -87,8 +87,8 @@ def command(
 
 
 def _judged(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_changed: bool) -> Backtest:
-    from monitor.backtest import backtest
     from monitor.cli.progress import Progress
+    from monitor.evaluate.backtest import backtest
 
     everything = 0
     with Progress(f"judging {watch.name}", lambda: everything, "windows") as progress:

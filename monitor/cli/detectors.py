@@ -37,8 +37,8 @@ def described() -> list[dict[str, Any]]:
 def _windowed() -> list[dict[str, Any]]:
     from detectors.distance import VECTOR_DISTANCES, find
     from monitor.config.references import WINDOWED
+    from monitor.evaluate.volume import MIN_EFFECT
     from monitor.panes.compare import RATES
-    from monitor.volume import MIN_EFFECT
 
     found = []
     for name, detector in WINDOWED.items():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch.joint import VECTOR
-from monitor.judged import Key
+from monitor.evaluate.verdicts import Key
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS

@@ -12,7 +12,7 @@ import yaml
 from monitor.cli.check import plan
 from monitor.config import load
 from monitor.config.references import ALIASES, WINDOWED, uses_for
-from monitor.series import limits_of
+from monitor.evaluate.series import limits_of
 from monitor.watch import compile_watch
 from tests.cli.console import Console, with_rules
 

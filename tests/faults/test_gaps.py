@@ -11,7 +11,7 @@ import pytest
 
 from monitor.alerts.own import MODEL, OwnAlerts
 from monitor.clock import ManualClock
-from monitor.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation, Horizon
 from monitor.events import Records
 from monitor.ingest.fold import ENDED
 from monitor.ingest.ingest import Ingest

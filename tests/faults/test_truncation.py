@@ -15,7 +15,7 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
 from monitor.erasures import ErasureList
-from monitor.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation, Horizon
 from monitor.ingest.dead_letters import LOG_TRUNCATED
 from monitor.ingest.fold import ENDED
 from monitor.ingest.ingest import Ingest

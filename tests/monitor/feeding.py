@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.baselines import extremes_of
-from monitor.columns import keys_of, sums_of
-from monitor.judged import Judged
-from monitor.series import DistributionSeries
+from monitor.evaluate.baselines import extremes_of
+from monitor.evaluate.columns import keys_of, sums_of
+from monitor.evaluate.series import DistributionSeries
+from monitor.evaluate.verdicts import Judged
+from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
-from monitor.windows import Windows
 
 
 def windows_of(series: DistributionSeries, ends_ms: Sequence[int], summaries: Sequence[Summary]) -> Windows:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from monitor.backtest import Backtest, backtest, span_of
 from monitor.config import Configuration
 from monitor.errors import InputError
+from monitor.evaluate.backtest import Backtest, backtest, span_of
 from monitor.watch import compile_watch
 from sinks.store import open_store
 from sinks.store.contract import Query, Store
@@ -82,7 +82,7 @@ def test_stretches_of_any_length_give_the_rows_of_a_live_evaluation(
     configuration = configured(**spec)
     lines = troubled(5, days=9)
     store, _ = replayed(configuration, written(tmp_path, [lines[::2], lines[1::2]]), batch=500, checkpoint_every=900)
-    monkeypatch.setattr("monitor.past.CELLS_AT_ONCE", 9_000)
+    monkeypatch.setattr("monitor.evaluate.read_ahead.CELLS_AT_ONCE", 9_000)
     done = again(store, configuration)
     assert texts(scores(done)) == texts(rows(store, "scores"))
     assert texts(transition.to_row() for transition in done.transitions) == texts(rows(store, "alerts"))

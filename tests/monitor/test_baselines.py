@@ -11,8 +11,8 @@ import numpy as np
 from detectors.chart.legend import BASELINE_FROM, BASELINE_N, BASELINE_TO, PROGRESS
 from detectors.sketch import CategoryLayout, CategorySummary, NumericFold, NumericSummary, linear_layout, sum_summaries
 from detectors.sketch.category import summarize
-from monitor.baselines import add_up
-from monitor.series import DistributionSeries
+from monitor.evaluate.baselines import add_up
+from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
 from tests.monitor.feeding import fed as judged
 from tests.monitor.streams import DAY_MS, START_MS, configured, detecting

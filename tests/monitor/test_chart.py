@@ -24,9 +24,9 @@ from detectors.sketch import (
 )
 from monitor.alerts.verdict import Verdict
 from monitor.config.references import WINDOWED
-from monitor.judge import judge, limits_of, log_effect, usual
+from monitor.evaluate.alarm_rule import judge, limits_of, log_effect, usual
+from monitor.evaluate.series import DistributionSeries
 from monitor.panes.compare import measure, pairs_of
-from monitor.series import DistributionSeries
 from monitor.watch import Layout, Summary, Watch, compile_watch
 from tests.monitor.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from detectors.sketch import NumericSummary
-from monitor.baselines import add_up
-from monitor.columns import Columns
-from monitor.evaluate import Evaluation, Horizon
+from monitor.evaluate.baselines import add_up
+from monitor.evaluate.columns import Columns
+from monitor.evaluate.evaluate import Evaluation, Horizon
+from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.panes.codec import summary_of
 from monitor.panes.reading import read_panes
 from monitor.watch import compile_watch
-from monitor.windows import Blocks, distinct_keys
 from sinks.store.contract import Query, Store
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import NumericFold, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Verdict
-from monitor.series import DistributionSeries
+from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
 from tests.monitor.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting

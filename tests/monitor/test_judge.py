@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.judge import Limits, judge, log_effect, surprise_limit, usual
+from monitor.evaluate.alarm_rule import Limits, judge, log_effect, surprise_limit, usual
 
 LIMITS = Limits(tail_probability=1e-3, enough=10, per_window=1 / 30)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from monitor.backtest import backtest, span_of
 from monitor.config.references import wrong_rules
+from monitor.evaluate.backtest import backtest, span_of
 from monitor.panes.differences import differences
 from monitor.panes.distributions import Part, summaries
 from monitor.watch import compile_watch

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.alerts.verdict import Verdict
-from monitor.volume import VolumeSeries
+from monitor.evaluate.volume import VolumeSeries
 from monitor.watch import compile_watch
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, detecting
 

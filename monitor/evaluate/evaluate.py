@@ -18,16 +18,16 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.evaluate.model import Judges, follow
+from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
+from monitor.evaluate.versions import SeenVersions
+from monitor.evaluate.windows import first_window_end
 from monitor.ingest.fold import ENDED
 from monitor.ingest.gaps import marked, stretches
-from monitor.judges import Judges, follow
 from monitor.panes.coverage import begins_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
-from monitor.past import in_stretches, learning_ms, read_ahead
 from monitor.sources.contract import Partition
-from monitor.versions import SeenVersions
 from monitor.watch import Watch
-from monitor.windows import first_window_end
 from sinks.store.batch import append, empty_rows, extend
 from sinks.store.contract import Query, Store
 from sinks.store.rows import as_list

@@ -11,7 +11,7 @@ from detectors.chart.baseline import cut_windows
 from detectors.chart.legend import SUMS
 from detectors.sketch import CategoryLayout
 from detectors.sketch.stack import mark, slide, stack
-from monitor.columns import Columns
+from monitor.evaluate.columns import Columns
 from monitor.panes.reading import Part, Piece, Ragged
 from monitor.watch import Watch
 from sinks.store.contract import StoreError

@@ -13,9 +13,9 @@ from detectors.chart import legend
 from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON
 from detectors.chart.volume import judge_volumes
 from monitor.config.values import DAY_MS
-from monitor.judge import Limits, limits_of, reason
-from monitor.judged import Judged, words
-from monitor.variation import Variation
+from monitor.evaluate.alarm_rule import Limits, limits_of, reason
+from monitor.evaluate.variation import Variation
+from monitor.evaluate.verdicts import Judged, words
 from monitor.watch import Watch
 
 __all__ = ["MIN_EFFECT", "SEASONS", "VolumeSeries"]

@@ -35,14 +35,14 @@ from detectors.chart.legend import (
 from detectors.chart.windows import judge_windows
 from detectors.distance import VECTOR_DISTANCES, find
 from detectors.sketch import CategoryLayout
-from monitor.baselines import Reference
-from monitor.judge import Limits, limits_of, reason
-from monitor.judged import Judged, Key, words
+from monitor.evaluate.alarm_rule import Limits, limits_of, reason
+from monitor.evaluate.baselines import Reference
+from monitor.evaluate.variation import Variation
+from monitor.evaluate.verdicts import Judged, Key, words
+from monitor.evaluate.windows import Blocks, Windows, distinct_keys
 from monitor.panes.compare import RATES, measure_vectors
 from monitor.panes.reading import Part
-from monitor.variation import Variation
 from monitor.watch import Layout, Watch
-from monitor.windows import Blocks, Windows, distinct_keys
 
 __all__ = ["TESTS", "DistributionSeries", "limits_of"]
 

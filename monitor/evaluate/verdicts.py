@@ -23,7 +23,7 @@ from detectors.chart.legend import (
     SURPRISE,
 )
 from monitor.alerts.verdict import Verdict
-from monitor.judge import STATUSES
+from monitor.evaluate.alarm_rule import STATUSES
 from sinks.store.batch import Rows
 
 __all__ = ["Judged", "Key", "Outline", "words"]
@@ -73,7 +73,7 @@ class Judged:
 
     @property
     def statuses(self) -> Integers:
-        """int64[T, D]: numbers of `monitor.judge.STATUSES`."""
+        """int64[T, D]: numbers of `monitor.evaluate.alarm_rule.STATUSES`."""
         return self.codes[:, :, STATUS]
 
     def drifts(self) -> dict[int, list[Verdict]]:
@@ -183,7 +183,7 @@ class Outline:
     window_ms : int
     ends_ms : int64 array [T]
     statuses : int8 array [T, D]
-        Numbers of `monitor.judge.STATUSES`.
+        Numbers of `monitor.evaluate.alarm_rule.STATUSES`.
     drifts : dict of int to list of Verdict
         The verdicts that say drift, by the end of their window.
     """

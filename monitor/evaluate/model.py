@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.lifecycle import Lifecycle, Transition
-from monitor.judge import limits_of
-from monitor.judged import Judged, Key, Outline
+from monitor.evaluate.alarm_rule import limits_of
+from monitor.evaluate.series import DistributionSeries
+from monitor.evaluate.verdicts import Judged, Key, Outline
+from monitor.evaluate.volume import VolumeSeries
+from monitor.evaluate.windows import Blocks
 from monitor.panes.reading import PaneRows
-from monitor.series import DistributionSeries
-from monitor.volume import VolumeSeries
 from monitor.watch import Watch
-from monitor.windows import Blocks
 
 __all__ = ["Judges", "follow"]
 
