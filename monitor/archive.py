@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service, load
-from monitor.erasing.erase import Erased, Request
+from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
 from monitor.ingest.dead_letters import Place
 from monitor.retries import Retried

@@ -17,7 +17,7 @@ from monitor.config import Configuration
 from monitor.config.model import SourceSpec
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
-from monitor.erasures import ErasureList
+from monitor.erasure.erased import ErasureList
 from monitor.events import REJECTED
 from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
 from monitor.sources.lives import life_of, of_life

@@ -35,8 +35,8 @@ from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.model import SourceSpec
 from monitor.decoders import Schemas
-from monitor.erasing.erase import Erased, Request, erase
-from monitor.erasures import ErasureList
+from monitor.erasure.erase import Erased, Request, erase
+from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate.evaluate import Evaluation, read_closed
 from monitor.ingest.counters import Counters

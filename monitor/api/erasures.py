@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.api.parameters import TheService, answer
-from monitor.erasing.erase import Request
-from monitor.erasures import ErasureList
+from monitor.erasure.erase import Request
+from monitor.erasure.erased import ErasureList
 
 __all__ = ["router"]
 

@@ -11,7 +11,7 @@ from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
-    from monitor.erasing.erase import Erased, Request
+    from monitor.erasure.erase import Erased, Request
 
 __all__ = ["command"]
 
@@ -49,7 +49,7 @@ def command(
     Deletes what is kept of the subject's events, and replaces its name where categories are counted by name. Ends with
     an error while anything is left; begin again then.
     """
-    from monitor.erasing.erase import Request
+    from monitor.erasure.erase import Request
 
     if url is not None and config is not None:
         raise click.UsageError("--url and --config exclude each other.")
@@ -95,7 +95,7 @@ def _done(config: str, request: Request, *, dry_run: bool) -> Erased:
 
     from monitor.clock import SystemClock
     from monitor.config import load
-    from monitor.erasing.erase import erase
+    from monitor.erasure.erase import erase
     from monitor.service import open_http_log
     from sinks.store import open_store
 

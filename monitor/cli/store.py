@@ -86,7 +86,7 @@ def _sql(store: Store) -> SqlStore:
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Say what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
-    from monitor.erasing.erase import unfinished
+    from monitor.erasure.erase import unfinished
     from sinks.store.upkeep import status as status_of
     from sinks.store.upkeep import tables_of
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import CategoryFold, CategoryLayout, Coded, JointFold, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
-from monitor.erasures import ErasedEvents, ErasureList
+from monitor.erasure.erased import ErasedEvents, ErasureList
 from monitor.events import KEPT, REJECTED, Events, Name, Problem
 from monitor.ingest.duplicates import SeenIds, digests
 from monitor.ingest.kept_events import Keeper

@@ -21,7 +21,7 @@ from monitor import checkpoint
 from monitor.clock import Clock, SystemClock
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
-from monitor.erasures import ErasureList
+from monitor.erasure.erased import ErasureList
 from monitor.errors import LeewayError
 from monitor.events import REJECTED, Problem, Records
 from monitor.ingest.counters import Counters, add

@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.config.model import SourceSpec
 from monitor.decoders.contract import TopicPlan
-from monitor.erasures import ErasedEvents, ErasureList
+from monitor.erasure.erased import ErasedEvents, ErasureList
 from monitor.events import REJECTED, Events, Problem
 from monitor.ingest.fold import Folded
 from monitor.ingest.kept_events import Columns, texts_of

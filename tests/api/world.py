@@ -22,7 +22,7 @@ from monitor.api.app import create_app
 from monitor.api.contract import ApiService
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
-from monitor.erasing.erase import Erased, Request, erase
+from monitor.erasure.erase import Erased, Request, erase
 from monitor.errors import SourceError
 from monitor.ingest.dead_letters import Place
 from monitor.panes.codec import category_columns, numeric_columns

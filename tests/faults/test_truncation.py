@@ -14,7 +14,7 @@ from monitor.alerts.own import MODEL, OwnAlerts
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
-from monitor.erasures import ErasureList
+from monitor.erasure.erased import ErasureList
 from monitor.evaluate.evaluate import Evaluation, Horizon
 from monitor.ingest.dead_letters import LOG_TRUNCATED
 from monitor.ingest.fold import ENDED

@@ -13,8 +13,8 @@ import pytest
 
 from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock
-from monitor.erasing.erase import CANNOT_HOLD, LOOKED_THROUGH, Erased, Request, erase, unfinished
-from monitor.erasures import ErasureList
+from monitor.erasure.erase import CANNOT_HOLD, LOOKED_THROUGH, Erased, Request, erase, unfinished
+from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
 from monitor.replay import Replay
 from monitor.sources.files import FileSource

@@ -13,7 +13,7 @@ import pytest
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
-from monitor.erasures import DONE, Erasure, ErasureList
+from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.errors import SourceError
 from monitor.events import Headers, Records
 from monitor.ingest.dead_letters import DeadLetters, routes_of

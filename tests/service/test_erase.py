@@ -11,7 +11,7 @@ import pytest
 from monitor.checkpoint import decode_state
 from monitor.clock import SystemClock
 from monitor.config import load
-from monitor.erasing.erase import Request
+from monitor.erasure.erase import Request
 from monitor.service import Service
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query

@@ -11,7 +11,7 @@ import pytest
 from monitor.cli.dead_letters import retry
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
-from monitor.erasures import DONE, Erasure, ErasureList
+from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.replay import Replay
 from monitor.service import Service, bounded_source
 from monitor.sources.files import FileSource

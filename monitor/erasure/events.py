@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.config.model import Model
 from monitor.decoders.document import Refused, parse, text_at
-from monitor.erasing.subject import ASKING, Seal, Subject, Trace, count, parts
+from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, parts
 from sinks.store.sql import quoted_text
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate

@@ -21,11 +21,11 @@ from typing import Any
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.model import Model
-from monitor.erasing.events import events, is_of
-from monitor.erasing.states import states
-from monitor.erasing.subject import Seal, Subject, Trace
-from monitor.erasing.summaries import names_elsewhere, summaries
-from monitor.erasures import ALWAYS, DONE, STARTED, Erasure, ErasureList, marker_of
+from monitor.erasure.erased import ALWAYS, DONE, STARTED, Erasure, ErasureList, marker_of
+from monitor.erasure.events import events, is_of
+from monitor.erasure.states import states
+from monitor.erasure.subject import Seal, Subject, Trace
+from monitor.erasure.summaries import names_elsewhere, summaries
 from monitor.errors import InputError
 from sinks.store.contract import Store, StoreError
 from sinks.store.sqlstore import SqlStore

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.erasing.subject import ASKING, Seal, Subject, Trace, count, deleting, parts
+from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, deleting, parts
 from sinks.store.drifting import ARRAYS as DRIFT_ARRAYS
 from sinks.store.drifting import TABLE as DRIFTS
 from sinks.store.sqlstore import SqlStore

@@ -10,8 +10,8 @@ import numpy as np
 
 from monitor import checkpoint
 from monitor.config.model import Model, SourceSpec
-from monitor.erasing.subject import ASKING, Subject, Trace
-from monitor.erasing.summaries import is_slice_of, rewritten
+from monitor.erasure.subject import ASKING, Subject, Trace
+from monitor.erasure.summaries import is_slice_of, rewritten
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge
 
