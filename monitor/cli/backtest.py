@@ -103,7 +103,7 @@ def _judged(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_
 
 
 def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
-    from monitor.archive import MARK
+    from monitor.client.archive import MARK
     from monitor.errors import InputError
     from sinks.store import open_store
 

@@ -75,7 +75,7 @@ def _fresh(folder: Path) -> None:
     StoreError
         If another demo still serves what it found.
     """
-    from monitor.archive import MARK
+    from monitor.client.archive import MARK
 
     _check_unused(folder / "store" / MARK)
     for name in ("store", "kafka"):

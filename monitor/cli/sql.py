@@ -55,7 +55,7 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def _opened(store: Path | None, config: Path | None) -> SqlStore:
-    from monitor.archive import MARK
+    from monitor.client.archive import MARK
     from monitor.errors import InputError
     from sinks.store import open_store
     from sinks.store.contract import StoreError

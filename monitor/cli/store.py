@@ -45,7 +45,7 @@ def _which(function: F) -> F:
 @contextmanager
 def _opened(folder: Path | None, config: str | None, *, new: bool = False) -> Iterator[tuple[Store, Any]]:
     """Open a store as it is, without an upgrade; lend it with the configuration, if one was given."""
-    from monitor.archive import MARK
+    from monitor.client.archive import MARK
     from monitor.errors import InputError
     from sinks.store import STORES
 

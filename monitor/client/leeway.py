@@ -68,8 +68,8 @@ class Leeway:
             If the store cannot be opened, for one because a service has it open.
         """
         from monitor.api.app import create_app
-        from monitor.archive import Archive
-        from monitor.inprocess import InProcess
+        from monitor.client.archive import Archive
+        from monitor.client.inprocess import InProcess
 
         archive = Archive(path, config)
         leeway = cls("http://embedded", retries=0, transport=InProcess(create_app(archive)))

@@ -14,7 +14,7 @@ import pytest
 import monitor.client
 from monitor.api.app import create_app
 from monitor.client import Leeway
-from monitor.inprocess import InProcess
+from monitor.client.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.sqlstore import SqlStore
 from tests.api.night import ALERT, bad_night, watched

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from monitor.api.app import create_app
-from monitor.inprocess import InProcess
+from monitor.client.inprocess import InProcess
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import TABLES, Query
 from tests.api.world import World, score, step

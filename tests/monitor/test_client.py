@@ -28,8 +28,8 @@ from monitor.client import (
     UnknownError,
     UnreachableError,
 )
+from monitor.client.inprocess import InProcess
 from monitor.errors import InputError, SourceError
-from monitor.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.contract import StoreError
 from tests.api.test_alerts import served as alerts_served

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from monitor.api.app import create_app
+from monitor.client.inprocess import InProcess
 from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
-from monitor.inprocess import InProcess
 from monitor.service import Service
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore

@@ -9,9 +9,9 @@ import httpx
 
 from monitor.alerts.own import OwnAlerts
 from monitor.api.app import create_app
+from monitor.client.inprocess import InProcess
 from monitor.clock import SystemClock
 from monitor.config import load
-from monitor.inprocess import InProcess
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_routes import configured

@@ -10,9 +10,9 @@ import pytest
 
 from monitor.alerts.own import OwnAlerts
 from monitor.api.app import create_app
+from monitor.client.inprocess import InProcess
 from monitor.clock import SystemClock
 from monitor.config import load
-from monitor.inprocess import InProcess
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
 from tests.cli.console import Console
