@@ -33,7 +33,9 @@ from monitor.alerts.subscriptions import Subscription
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
+from monitor.config.lifetimes import lifetimes
 from monitor.config.model import SourceSpec
+from monitor.config.roles import ROLES
 from monitor.decoders import Schemas
 from monitor.erasure.erase import Erased, Request, erase
 from monitor.erasure.erased import ErasureList
@@ -47,9 +49,7 @@ from monitor.ingest.worker import Worker
 from monitor.jobs import start_jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.metrics import ServiceMetrics, score_latency
-from monitor.retention import lifetimes
 from monitor.retries import Lookup, Retried, Retries
-from monitor.roles import ROLES
 from monitor.sources import source_class
 from monitor.sources.contract import Source
 from monitor.subscribers import entries_of, reached
@@ -78,7 +78,7 @@ class Service:
     store : Store or None
         Opened from the configuration if None.
     roles : collection of str
-        Of :data:`monitor.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the tables;
+        Of :data:`monitor.config.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the tables;
         others wait for that.
 
     Raises

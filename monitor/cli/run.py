@@ -33,8 +33,8 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     """
     from monitor.clock import SystemClock
     from monitor.config import load
+    from monitor.config.roles import check_roles, parse_roles
     from monitor.logs import log_to_stderr
-    from monitor.roles import check_roles, parse_roles
     from monitor.service import Service
 
     log_to_stderr(as_json=json_)

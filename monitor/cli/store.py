@@ -152,7 +152,7 @@ def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
 
     with _opened(folder, config) as (store, configuration):
         if configuration is not None:
-            from monitor.retention import lifetimes
+            from monitor.config.lifetimes import lifetimes
 
             store.migrate()
             for change in retain(store, lifetimes(configuration)):

@@ -16,8 +16,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
+from monitor.config.roles import ROLES
 from monitor.replay import Replay
-from monitor.roles import ROLES
 from monitor.service import Service
 from monitor.sources.files import FileSource
 from sinks.store.contract import Query, Store

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from monitor.clock import SystemClock
+from monitor.config.lifetimes import lifetimes
 from monitor.config.service import Retention
-from monitor.retention import lifetimes
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import TABLES, Query
 from sinks.store.memory import MemoryStore
