@@ -28,7 +28,7 @@ from kafka import KafkaConsumer, TopicPartition
 from bench.kafka import fill
 from monitor.config.kafka import KafkaCluster
 from monitor.memory import keep_freed
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.services.kafka import Broker
 
 __all__ = ["CONTESTANTS", "measure", "report"]

@@ -329,7 +329,7 @@ class Service:
             return {"draw": Pictures(self.store, self.watches)}
         if kind != "kafka":
             return {}
-        from monitor.sources.kafka_outlet import producer
+        from monitor.sources.kafka.outlet import producer
 
         return {"connect": partial(producer, self.configuration.service.spec.kafka)}
 
@@ -488,7 +488,7 @@ class Service:
 
 def open_outlet(configuration: Configuration) -> Outlet:
     """Return what writes messages to topics of the cluster that is read; not connected yet."""
-    from monitor.sources.kafka_outlet import KafkaOutlet
+    from monitor.sources.kafka.outlet import KafkaOutlet
 
     return KafkaOutlet(configuration.service.spec.kafka)
 
@@ -500,7 +500,7 @@ def _ingest(worker: Worker) -> None:
 
 def open_lookup(configuration: Configuration) -> Lookup:
     """Return what reads single messages of the cluster's topics."""
-    from monitor.sources.kafka_lookup import KafkaLookup
+    from monitor.sources.kafka.lookup import KafkaLookup
 
     return KafkaLookup(configuration.service.spec.kafka)
 

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["SOURCES", "source_class"]
 
 SOURCES: dict[str, str] = {
-    "kafka": "monitor.sources.kafka:KafkaSource",
+    "kafka": "monitor.sources.kafka.source:KafkaSource",
     "file": "monitor.sources.files:FileSource",
     "http": "monitor.sources.http_log:HttpSource",
 }

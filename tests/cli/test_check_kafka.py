@@ -8,7 +8,7 @@ import pytest
 
 from monitor.config import ConfigError, load
 from monitor.config.kafka import KafkaCluster
-from monitor.sources.kafka_connection import options_of
+from monitor.sources.kafka.connection import options_of
 
 MODEL = """\
 apiVersion: leeway/v1

@@ -22,8 +22,8 @@ from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.worker import Worker
 from monitor.retries import Retries
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_lookup import KafkaLookup
+from monitor.sources.kafka.lookup import KafkaLookup
+from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
 from sinks.store.memory import MemoryStore

@@ -14,7 +14,7 @@ import pytest
 from monitor.config import Configuration
 from monitor.ingest.partitions import standing
 from monitor.service import Service
-from monitor.sources import kafka_outlet
+from monitor.sources.kafka import outlet as kafka_outlet
 from sinks.store.contract import Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop

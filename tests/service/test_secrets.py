@@ -28,7 +28,7 @@ from monitor.config.registry import SchemaRegistry
 from monitor.decoders.registry import Registry
 from monitor.errors import InputError, SourceError
 from monitor.service import Service
-from monitor.sources.kafka_security import security_of
+from monitor.sources.kafka.security import security_of
 from sinks.store import open_store
 from sinks.store.contract import TABLES, Query, StoreError
 from sinks.store.memory import MemoryStore

@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from monitor.config.kafka import KafkaCluster
 from monitor.events import Records
 from monitor.sources.contract import Change, Partition, Resume
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.services.kafka import Cluster
 
 Log = dict[int, list[tuple[int, bytes | None]]]

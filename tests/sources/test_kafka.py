@@ -12,8 +12,8 @@ from kafka.admin import MemberToRemove
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_trial import read_batches
+from monitor.sources.kafka.source import KafkaSource
+from monitor.sources.kafka.trial import read_batches
 from sinks.store.contract import StoreError
 from tests.services.kafka import Cluster
 from tests.sources.reading import PATIENCE, Log, keep, named, nowhere, produce, read, read_to_end, source, until
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture(autouse=True, params=["batches", "plain"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test here is run on both ways of reading."""
-    monkeypatch.setattr("monitor.sources.kafka.read_batches", lambda it, _wanted: read_batches(it, request.param))
+    monkeypatch.setattr(
+        "monitor.sources.kafka.source.read_batches", lambda it, _wanted: read_batches(it, request.param)
+    )
 
 
 def test_records_come_with_offsets_times_and_tombstones(kafka: Cluster, topic: str) -> None:

@@ -24,9 +24,9 @@ from kafka.record.util import calc_crc32c
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.packed import Packed
-from monitor.sources import kafka_trial
-from monitor.sources.kafka_batches import BatchRecords, LazyHeaders, records_of
-from monitor.sources.kafka_varints import BATCH_COLUMNS, MIN_RECORD_BYTES, RECORD_COLUMNS, scan
+from monitor.sources.kafka import trial as kafka_trial
+from monitor.sources.kafka.batches import BatchRecords, LazyHeaders, records_of
+from monitor.sources.kafka.varints import BATCH_COLUMNS, MIN_RECORD_BYTES, RECORD_COLUMNS, scan
 
 PLACE = TopicPartition("topic", 4)
 CODECS: list[Any] = [bytes, gzip_encode, snappy_encode, lz4_encode, zstd_encode]
@@ -319,7 +319,7 @@ def test_a_client_that_works_otherwise_is_read_by_the_record(monkeypatch: pytest
         raise AttributeError("_next_slice")
 
     kafka_trial.problem.cache_clear()
-    monkeypatch.setattr("monitor.sources.kafka_batches._next_batch", changed)
+    monkeypatch.setattr("monitor.sources.kafka.batches._next_batch", changed)
     consumer = Consumer()
     try:
         with structlog.testing.capture_logs() as logs:

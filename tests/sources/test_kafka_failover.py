@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from monitor.config.kafka import KafkaCluster
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.service.shop import wait_until
 from tests.services.kafka import Broker, Cluster, ThreeBrokers
 from tests.sources.reading import Log, keep, nowhere, produce, read_to_end, source

@@ -11,8 +11,8 @@ import pytest
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.ingest.dead_letters import Message, Written
-from monitor.sources import kafka_outlet
-from monitor.sources.kafka_outlet import KafkaOutlet
+from monitor.sources.kafka import outlet as kafka_outlet
+from monitor.sources.kafka.outlet import KafkaOutlet
 from tests.service import shop
 from tests.services.kafka import Broker, Cluster
 

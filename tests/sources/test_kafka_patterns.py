@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.config.kafka import KafkaCluster
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.service.shop import wait_until
 from tests.services.kafka import Cluster
 from tests.sources.reading import nowhere, produce

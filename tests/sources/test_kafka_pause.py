@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.service.shop import wait_until
 from tests.services.kafka import Cluster
 from tests.sources.reading import produce, read, source

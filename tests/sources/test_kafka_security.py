@@ -21,9 +21,9 @@ from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
 from monitor.errors import InputError, SourceError
 from monitor.ingest.dead_letters import Message
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_outlet import KafkaOutlet
-from monitor.sources.kafka_token import TokenProvider
+from monitor.sources.kafka.outlet import KafkaOutlet
+from monitor.sources.kafka.source import KafkaSource
+from monitor.sources.kafka.token import TokenProvider
 from tests.services.certificates import make_certificate
 from tests.services.kafka import SecureBroker
 from tests.services.kafka.secure import PASSWORD, USER, unsecured_token

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.errors import SourceError
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from tests.service.shop import wait_until
 from tests.services.kafka import Cluster
 from tests.sources.reading import produce, read, source

@@ -11,7 +11,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from monitor.errors import SourceError
 from monitor.sources.contract import Gap
-from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.lives import LIFE
 from tests.service.shop import wait_until
 from tests.services.kafka import Cluster, ThreeBrokers

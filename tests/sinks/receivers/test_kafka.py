@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from monitor.config.kafka import KafkaCluster
-from monitor.sources.kafka_outlet import producer
+from monitor.sources.kafka.outlet import producer
 from sinks.receivers.contract import Delivered, Retry
 from sinks.receivers.kafka import Kafka
 from sinks.receivers.webhook import body

@@ -12,8 +12,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.ingest.dead_letters import MAX_PAYLOAD_BYTES, Message, Written
-from monitor.sources.kafka_connection import connected
-from monitor.sources.kafka_security import security_of
+from monitor.sources.kafka.connection import connected
+from monitor.sources.kafka.security import security_of
 
 __all__ = ["KafkaOutlet", "producer"]
 

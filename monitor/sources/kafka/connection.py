@@ -25,7 +25,7 @@ from kafka.errors import (
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
-from monitor.sources.kafka_security import check_encryption, security_of
+from monitor.sources.kafka.security import check_encryption, security_of
 
 __all__ = ["check_codecs", "check_reachable", "connected", "explained", "options_of", "refusal_of"]
 

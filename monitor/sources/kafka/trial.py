@@ -1,4 +1,4 @@
-"""Whether what :mod:`monitor.sources.kafka_batches` takes the place of in the client is still as it was.
+"""Whether what :mod:`monitor.sources.kafka.batches` takes the place of in the client is still as it was.
 
 Batches that the client itself makes are read both ways, at each start of a source: so a client that was changed costs
 speed, not messages. It also compiles the scan before the first poll, which must not take long.
@@ -20,7 +20,7 @@ from kafka.record.util import calc_crc32c
 
 from monitor.errors import SourceError
 from monitor.events import Records
-from monitor.sources.kafka_batches import BatchRecords, records_of
+from monitor.sources.kafka.batches import BatchRecords, records_of
 
 __all__ = ["problem", "read_batches"]
 

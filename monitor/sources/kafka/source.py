@@ -15,8 +15,8 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Records
 from monitor.sources.contract import Change, Gap, Partition, Resume
-from monitor.sources.kafka_batches import records_of
-from monitor.sources.kafka_connection import (
+from monitor.sources.kafka.batches import records_of
+from monitor.sources.kafka.connection import (
     check_codecs,
     check_reachable,
     connected,
@@ -24,12 +24,12 @@ from monitor.sources.kafka_connection import (
     options_of,
     refusal_of,
 )
-from monitor.sources.kafka_gaps import KafkaGaps
-from monitor.sources.kafka_group import keep_joins
-from monitor.sources.kafka_lives import KafkaLives, Mark
-from monitor.sources.kafka_pause import SharedConsumer
-from monitor.sources.kafka_topics import KafkaTopics
-from monitor.sources.kafka_trial import read_batches
+from monitor.sources.kafka.gaps import KafkaGaps
+from monitor.sources.kafka.group import keep_joins
+from monitor.sources.kafka.lives import KafkaLives, Mark
+from monitor.sources.kafka.pause import SharedConsumer
+from monitor.sources.kafka.topics import KafkaTopics
+from monitor.sources.kafka.trial import read_batches
 from monitor.sources.lives import in_log, is_cut
 
 __all__ = ["Change", "KafkaSource"]

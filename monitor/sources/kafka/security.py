@@ -16,7 +16,7 @@ from kafka.net.selector import NetworkSelector
 from monitor.clock import SystemClock
 from monitor.config.kafka import KafkaCluster, KafkaTls
 from monitor.errors import InputError, SourceError
-from monitor.sources.kafka_token import TokenProvider
+from monitor.sources.kafka.token import TokenProvider
 
 __all__ = ["REFUSALS", "AuthenticatedClient", "check_encryption", "security_of", "trust"]
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from monitor.events import Headers, Records
 from monitor.packed import Packed
-from monitor.sources.kafka_varints import BATCH_COLUMNS, MIN_RECORD_BYTES, RECORD_COLUMNS, scan
+from monitor.sources.kafka.varints import BATCH_COLUMNS, MIN_RECORD_BYTES, RECORD_COLUMNS, scan
 
 __all__ = ["BatchRecords", "LazyHeaders", "records_of"]
 
@@ -110,7 +110,7 @@ def records_of(topic: str, partition: int, messages: Sequence[Any]) -> Records:
 
 
 class _Block:
-    """Messages in arrays, as :func:`~monitor.sources.kafka_varints.scan` found them in ``buffer``."""
+    """Messages in arrays, as :func:`~monitor.sources.kafka.varints.scan` found them in ``buffer``."""
 
     def __init__(self, buffer: bytearray, columns: Integers) -> None:
         self.buffer, self.columns = buffer, columns
