@@ -17,11 +17,11 @@ from typing import Any, Literal, NamedTuple
 import structlog
 
 from monitor.alerts.decisions import Made
-from monitor.alerts.delivery import Delivery
 from monitor.alerts.dispatch import Target
 from monitor.alerts.timetable import Digest
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivery
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import rfc3339, utc
 from sinks.store.contract import Query, Store

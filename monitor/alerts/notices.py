@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.decisions import Made, silenced_by
-from monitor.alerts.delivery import Delivery
 from monitor.alerts.dispatch import Target
 from monitor.alerts.routes import labels_text
 from monitor.alerts.silences import Silence
@@ -23,6 +22,7 @@ from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivery
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store

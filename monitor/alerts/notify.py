@@ -21,8 +21,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from monitor.alerts.channel import Channel
-from monitor.alerts.decision import Decision, Patience, why
 from monitor.clock import Clock
+from monitor.delivery.patience import Decision, Patience, why
 from sinks.receivers.contract import Receiver
 from sinks.store.contract import Store
 

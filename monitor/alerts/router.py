@@ -24,9 +24,7 @@ import structlog
 import xxhash
 
 from monitor.alerts.acknowledging import AcknowledgementLog
-from monitor.alerts.decision import TOLD_STATES, Patience
 from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
-from monitor.alerts.delivery import Delivering, Delivery
 from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Dispatcher, Flush, Target
 from monitor.alerts.flapping import Flapping
@@ -39,7 +37,6 @@ from monitor.alerts.notices import Notices
 from monitor.alerts.posted import MODEL as POSTED
 from monitor.alerts.posting import Posting
 from monitor.alerts.routes import Route
-from monitor.alerts.senders import Senders
 from monitor.alerts.sentlog import SentLog
 from monitor.alerts.silences import Silences
 from monitor.alerts.silencing import SilenceLog
@@ -49,6 +46,9 @@ from monitor.alerts.timetable import Digest
 from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivering, Delivery
+from monitor.delivery.patience import TOLD_STATES, Patience
+from monitor.delivery.senders import Senders
 from monitor.errors import InputError
 from sinks.receivers.contract import Notification, Receiver, Status
 from sinks.receivers.times import utc

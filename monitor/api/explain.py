@@ -8,7 +8,6 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.decision import TOLD_STATES
 from monitor.alerts.decisions import WHYS
 from monitor.alerts.decisions import Why as Decided
 from monitor.alerts.dispatch import Target
@@ -26,6 +25,7 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
+from monitor.delivery.patience import TOLD_STATES
 from monitor.errors import InputError
 from monitor.subscribers import reached
 from sinks.store.contract import Query

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from monitor.alerts.delivery import Delivery
 from monitor.alerts.digests import Collected, Digests
 from monitor.alerts.dispatch import Target
 from monitor.alerts.matchers import parse_matchers
@@ -24,6 +23,7 @@ from monitor.alerts.timetable import Digest, Timetable
 from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
 from monitor.config.service import ServiceSpec
+from monitor.delivery.attempts import Delivery
 from monitor.subscribers import reached
 from sinks.receivers.contract import Alert, Notification, Outcome, Receiver, Refused
 from sinks.receivers.memory import Memory

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from monitor.alerts.decision import Patience, Recorded
 from monitor.clock import Clock
+from monitor.delivery.patience import Patience, Recorded
 from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
 
 __all__ = ["Delivering", "Delivery", "Pause"]

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from monitor.alerts.delivery import Delivering, Delivery
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivering, Delivery
 
 __all__ = ["Turns"]
 

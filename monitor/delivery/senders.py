@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from monitor.alerts.delivery import Delivering, Delivery
 from monitor.alerts.dispatch import Target
-from monitor.alerts.turns import Turns
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivering, Delivery
+from monitor.delivery.receiver_thread import Turns
 from sinks.receivers.contract import Receiver
 
 __all__ = ["Senders"]
