@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.alerts.deployments import Deployment, announce, read_deployments
 from monitor.api.forms import IN_FORMS, Asked, listed
 from monitor.api.parameters import Paged, Stretch, TheService, answer, known_model
 from monitor.api.problems import ProblemError
@@ -17,6 +16,7 @@ from monitor.api.reading import Page, Row, decode_cursor, encode_cursor
 from monitor.api.tables import schema
 from monitor.api.times import parse_time
 from monitor.errors import InputError
+from monitor.incidents.deployments import Deployment, announce, read_deployments
 
 __all__ = ["router"]
 

@@ -10,8 +10,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from monitor.alerts.acknowledging import AcknowledgementLog
-from monitor.alerts.correlating import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
-from monitor.alerts.incidents import Incident, causes, incidents, title
 from monitor.alerts.lifecycle import SEVERITIES
 from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
@@ -20,6 +18,8 @@ from monitor.api.parameters import Paged, Stretch, TheService, answer, models_in
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, read_all
 from monitor.api.tables import schema
+from monitor.incidents.causes import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
+from monitor.incidents.incidents import Incident, causes, incidents, title
 from sinks.store.contract import Query as Question
 
 __all__ = ["router"]

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from monitor.alerts.incidents import Reach
 from monitor.config.model import Strict
 from monitor.config.values import DurationMs
+from monitor.incidents.incidents import Reach
 
 __all__ = ["Incidents"]
 

@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from monitor.alerts.deployments import Deployment, announce
-from monitor.alerts.incidents import Reach
 from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.naming import IncidentNames, with_incidents
 from monitor.alerts.router import Router
@@ -16,6 +14,8 @@ from monitor.alerts.silencing import SilenceLog
 from monitor.alerts.told import Told
 from monitor.api.alarms import standing_alerts
 from monitor.clock import ManualClock
+from monitor.incidents.deployments import Deployment, announce
+from monitor.incidents.incidents import Reach
 from sinks.receivers.contract import Notification
 from sinks.store.contract import Query
 from tests.alerts.test_router import MINUTE_MS, World

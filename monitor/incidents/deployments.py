@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.alerts.incidents import Change
 from monitor.clock import Clock
+from monitor.incidents.incidents import Change
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
