@@ -25,7 +25,6 @@ from monitor.alerts.naming import IncidentNames, groups_by_incident
 from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
-from monitor.alerts.pictures import Pictures
 from monitor.alerts.posted import MODEL as POSTED
 from monitor.alerts.router import Plan, Router
 from monitor.alerts.routes import Route, RouteOptions
@@ -49,6 +48,7 @@ from monitor.ingest.worker import Worker
 from monitor.jobs import start_jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.metrics import ServiceMetrics, score_latency
+from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retried, Retries
 from monitor.sources import source_class
 from monitor.sources.contract import Source

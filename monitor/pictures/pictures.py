@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import structlog
 
-from monitor.alerts.drawing import Bar, draw
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
+from monitor.pictures.drawing import Bar, draw
 from monitor.watch import Watch
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.receivers.times import utc
