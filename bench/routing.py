@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from monitor.alerts.dispatch import Dispatcher, Target
-from monitor.alerts.inhibition import Inhibition, Rule
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.routes import Route, RouteOptions
-from monitor.alerts.silences import Silence, Silences
-from monitor.alerts.told import Told
 from monitor.memory import collect_rarely
+from monitor.routing.dispatch import Dispatcher, Target
+from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.routed_alert import Told
+from monitor.routing.routes import Route, RouteOptions
+from monitor.routing.silences import Silence, Silences
 
 ALERTS, ROUTES, SILENCES = 10_000, 1_000, 1_000
 RECEIVERS, MODELS, EXPRESSIONS = 50, 2_000, 10

@@ -19,16 +19,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.dispatch import Target
-from monitor.alerts.inhibition import Rule
-from monitor.alerts.naming import IncidentNames, groups_by_incident
-from monitor.alerts.notify import Notifier
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
-from monitor.alerts.posted import MODEL as POSTED
-from monitor.alerts.router import Plan, Router
-from monitor.alerts.routes import Route, RouteOptions
-from monitor.alerts.subscriptions import Subscription
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
@@ -50,6 +42,14 @@ from monitor.memory import collect_rarely, keep_freed
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retried, Retries
+from monitor.routing.dispatch import Target
+from monitor.routing.incident_labels import IncidentNames, groups_by_incident
+from monitor.routing.inhibition import Rule
+from monitor.routing.notify import Notifier
+from monitor.routing.posted import MODEL as POSTED
+from monitor.routing.router import Plan, Router
+from monitor.routing.routes import Route, RouteOptions
+from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Source
 from monitor.subscribers import entries_of, reached

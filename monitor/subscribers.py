@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.alerts.dispatch import Target
-from monitor.alerts.subscriptions import Subscription
 from monitor.config.service import ServiceSpec
 from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
 from monitor.errors import InputError
+from monitor.routing.dispatch import Target
+from monitor.routing.subscriptions import Subscription
 
 __all__ = ["entries_of", "reached"]
 
@@ -33,7 +33,7 @@ def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Mappi
 
     Examples
     --------
-    >>> from monitor.alerts.subscriptions import Subscription
+    >>> from monitor.routing.subscriptions import Subscription
     >>> [target.name for target in reached(ServiceSpec(), Subscription((), "log"))]
     ['log/0']
     """

@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.api.alarms import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
+from monitor.routing.acknowledgement_log import AcknowledgementLog
 
 __all__ = ["Acknowledged", "PostedAcknowledgement", "acknowledged", "router"]
 

@@ -17,26 +17,26 @@ import yaml
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from monitor.alerts.acknowledging import Acknowledgement, acknowledgements
-from monitor.alerts.inhibition import Rule
-from monitor.alerts.intervals import Interval
-from monitor.alerts.matchers import Matcher, MatcherError
-from monitor.alerts.message import annotations_of
-from monitor.alerts.naming import with_incidents
-from monitor.alerts.overview import Standing, overview
-from monitor.alerts.posted import MODEL as POSTED
-from monitor.alerts.posted import Given, posted, wrong
-from monitor.alerts.posting import PostedLog
-from monitor.alerts.routes import Route
-from monitor.alerts.silences import Silence, SilenceError
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.told import NO_END, Told
 from monitor.api.alarms import standing_alerts
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
 from monitor.config.alerting import Alerting
-from monitor.config.intervals import IntervalSpec, in_words, written
+from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
+from monitor.routing.incident_labels import with_incidents
+from monitor.routing.inhibition import Rule
+from monitor.routing.interval_spec import IntervalSpec, in_words, written
+from monitor.routing.intervals import Interval
+from monitor.routing.matchers import Matcher, MatcherError
+from monitor.routing.message import annotations_of
+from monitor.routing.overview import Standing, overview
+from monitor.routing.posted import MODEL as POSTED
+from monitor.routing.posted import Given, posted, wrong
+from monitor.routing.posted_log import PostedLog
+from monitor.routing.routed_alert import NO_END, Told
+from monitor.routing.routes import Route
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence, SilenceError
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["router"]

@@ -8,16 +8,6 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.decisions import WHYS
-from monitor.alerts.decisions import Why as Decided
-from monitor.alerts.dispatch import Target
-from monitor.alerts.message import annotations_of
-from monitor.alerts.naming import with_incidents
-from monitor.alerts.router import ROUTE
-from monitor.alerts.routes import Route
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
-from monitor.alerts.told import Told
 from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import read_alert
 from monitor.api.alerts import Alert
@@ -27,6 +17,16 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
 from monitor.delivery.patience import TOLD_STATES
 from monitor.errors import InputError
+from monitor.routing.decision_log import WHYS
+from monitor.routing.decision_log import Why as Decided
+from monitor.routing.dispatch import Target
+from monitor.routing.incident_labels import with_incidents
+from monitor.routing.message import annotations_of
+from monitor.routing.routed_alert import Told
+from monitor.routing.router import ROUTE
+from monitor.routing.routes import Route
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from monitor.subscribers import reached
 from sinks.store.contract import Query
 

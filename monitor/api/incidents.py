@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.alerts.lifecycle import SEVERITIES
 from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
@@ -20,6 +19,7 @@ from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, read_al
 from monitor.api.tables import schema
 from monitor.incidents.causes import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.incidents.incidents import Incident, causes, incidents, title
+from monitor.routing.acknowledgement_log import AcknowledgementLog
 from sinks.store.contract import Query as Question
 
 __all__ = ["router"]

@@ -11,13 +11,13 @@ import numpy as np
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.matchers import Matcher, MatcherError, parse_matchers
 from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
 from monitor.config.values import DAY_MS, parse_duration
 from monitor.errors import InputError
+from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
 from monitor.watch import Watch
 
 __all__ = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.decisions import silenced_by
-from monitor.alerts.silences import SilenceError
-from monitor.alerts.silencing import SilenceLog
 from monitor.api.alertmanager import SilenceOptions
 from monitor.api.explain import MadeDecision
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
-from monitor.config.intervals import written
+from monitor.routing.decision_log import silenced_by
+from monitor.routing.interval_spec import written
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import SilenceError
 from sinks.store.contract import Query
 
 __all__ = ["router"]

@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.alerts.routes import RouteOptions
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
 from monitor.config.alerting import parse_prometheus_duration
 from monitor.errors import InputError
+from monitor.routing.routes import RouteOptions
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from monitor.subscribers import reached
 
 __all__ = ["router"]

@@ -11,8 +11,8 @@ import click
 from monitor.cli.output import as_table, json_line
 
 if TYPE_CHECKING:
-    from monitor.alerts.routes import Route
     from monitor.config.alerting import Alerting
+    from monitor.routing.routes import Route
 
 __all__ = ["command", "would_be_told"]
 
@@ -71,9 +71,9 @@ def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> lis
 
 def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Yield the subscriptions that tell about an alert, as routes."""
-    from monitor.alerts.matchers import parse_matchers
-    from monitor.alerts.routes import Route, RouteOptions
     from monitor.cli.answers import Wanted
+    from monitor.routing.matchers import parse_matchers
+    from monitor.routing.routes import Route, RouteOptions
 
     nothing: dict[str, Any] = {"config": None, "from_": None, "to": None, "limit": None, "output": None}
     with Wanted.of(form=None, json_=False, csv_=False, url=url, store=store, **nothing).opened() as leeway:
@@ -89,7 +89,7 @@ def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> 
 
 
 def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:
-    from monitor.alerts.matchers import ANNOTATION
+    from monitor.routing.matchers import ANNOTATION
 
     options = route.options
     labels = {name: value for name, value in matched.items() if not name.startswith(ANNOTATION)}
@@ -108,8 +108,8 @@ def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:
-    from monitor.alerts.matchers import MatcherError, parse_matchers
     from monitor.errors import InputError
+    from monitor.routing.matchers import MatcherError, parse_matchers
 
     found = {}
     for text in given:
@@ -131,8 +131,8 @@ def _steps(row: dict[str, Any]) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from monitor.alerts.routes import labels_text
     from monitor.config.values import format_duration
+    from monitor.routing.routes import labels_text
 
     steps = any(row["escalates_to"] for row in rows)
     times = ("group_wait_ms", "group_interval_ms", "repeat_interval_ms")

@@ -57,13 +57,13 @@ def add(
     json_: bool,
 ) -> None:
     """Silence alerts that all MATCHERs match, such as model=fraud or 'severity=~"info|warning"'; print its id."""
-    from monitor.alerts.matchers import MatcherError, parse_matchers
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
-    from monitor.config.intervals import written
     from monitor.config.values import parse_duration
-    from monitor.config.weekly import weekly
     from monitor.errors import InputError
+    from monitor.routing.interval_spec import written
+    from monitor.routing.matchers import MatcherError, parse_matchers
+    from monitor.routing.weekly import weekly
 
     try:
         intervals = [interval for text in only for interval in weekly(text, zone)]
@@ -151,7 +151,7 @@ def end(ids: Sequence[str], *, url: str) -> None:
 
 
 def _matcher_text(matcher: dict[str, Any]) -> str:
-    from monitor.alerts.matchers import Matcher
+    from monitor.routing.matchers import Matcher
 
     operator = ("=~" if matcher["isEqual"] else "!~") if matcher["isRegex"] else ("=" if matcher["isEqual"] else "!=")
     return str(Matcher(matcher["name"], operator, matcher["value"]))  # type: ignore[arg-type]

@@ -22,14 +22,14 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.alerts.flapping import Hold
-from monitor.alerts.intervals import Interval
-from monitor.alerts.matchers import Matcher, parse_matchers
-from monitor.alerts.routes import Route, RouteOptions, Step
-from monitor.alerts.timetable import Digest, Timetable
-from monitor.config.intervals import Minute, NamedIntervals, Zone
 from monitor.config.model import Strict
 from monitor.config.values import format_duration
+from monitor.routing.flapping import Hold
+from monitor.routing.interval_spec import Minute, NamedIntervals, Zone
+from monitor.routing.intervals import Interval
+from monitor.routing.matchers import Matcher, parse_matchers
+from monitor.routing.routes import Route, RouteOptions, Step
+from monitor.routing.timetable import Digest, Timetable
 
 __all__ = [
     "AlertReceiver",
@@ -203,7 +203,7 @@ class LeewayOptions(Strict):
         return value
 
     def build(self) -> dict[str, Any]:
-        """Return what is said, as :class:`~monitor.alerts.routes.RouteOptions` has it."""
+        """Return what is said, as :class:`~monitor.routing.routes.RouteOptions` has it."""
         given = {"late_ends": self.late_ends, "only_changes": self.only_changes}
         found: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.hold is not None:

@@ -11,19 +11,9 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import (
-    alerting,
-    formats,
-    incidents,
-    intervals,
-    kafka,
-    model,
-    receivers,
-    registry,
-    service,
-    subscriptions,
-)
+from monitor.config import alerting, formats, incidents, kafka, model, receivers, registry, service, subscriptions
 from monitor.config.values import format_duration, parse_lifetime, parse_share
+from monitor.routing import interval_spec as intervals
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
 

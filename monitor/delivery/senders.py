@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from monitor.alerts.dispatch import Target
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivering, Delivery
 from monitor.delivery.receiver_thread import Turns
+from monitor.routing.dispatch import Target
 from sinks.receivers.contract import Receiver
 
 __all__ = ["Senders"]

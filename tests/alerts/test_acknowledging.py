@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.alerts.acknowledging import AcknowledgementLog
+from monitor.routing.acknowledgement_log import AcknowledgementLog
 from tests.alerts.test_decisions import decided
 from tests.alerts.test_router import World, said
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.alerts.inhibition import Inhibition, Rule
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.told import Told
 from monitor.config.alerting import Alerting
+from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.routed_alert import Told
 from tests.alerts.test_decisions import decided, silenced
 from tests.alerts.test_router import ROUTES, World, said
 from tests.alerts.test_subscriptions import ANN, Subscribed

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
 from sinks.receivers.contract import Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query

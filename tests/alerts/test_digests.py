@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from monitor.alerts.digests import Collected, Digests
-from monitor.alerts.dispatch import Target
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.router import Plan, Router
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
-from monitor.alerts.timetable import Digest, Timetable
 from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
 from monitor.config.service import ServiceSpec
 from monitor.delivery.attempts import Delivery
+from monitor.routing.digests import Collected, Digests
+from monitor.routing.dispatch import Target
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.router import Plan, Router
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
+from monitor.routing.timetable import Digest, Timetable
 from monitor.subscribers import reached
 from sinks.receivers.contract import Alert, Notification, Outcome, Receiver, Refused
 from sinks.receivers.memory import Memory

@@ -6,12 +6,12 @@ import json
 import random
 from typing import Any
 
-from monitor.alerts.dispatch import Dispatcher, Target
-from monitor.alerts.inhibition import Inhibition, Rule
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.silences import Silence, Silences
-from monitor.alerts.told import Told
 from monitor.config.alerting import Alerting
+from monitor.routing.dispatch import Dispatcher, Target
+from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.routed_alert import Told
+from monitor.routing.silences import Silence, Silences
 from tests.alerts.alertmanager import scripted
 from tests.services.alertmanager import ask
 

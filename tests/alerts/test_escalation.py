@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor.alerts.acknowledging import AcknowledgementLog
 from monitor.config.alerting import Alerting
+from monitor.routing.acknowledgement_log import AcknowledgementLog
 from sinks.receivers.contract import Refused
 from sinks.receivers.memory import Memory
 from tests.alerts.test_decisions import decided, silenced

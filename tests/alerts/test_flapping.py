@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from monitor.alerts.flapping import Changes, Flapping, Hold
-from monitor.alerts.told import Told
 from monitor.config.alerting import Alerting
+from monitor.routing.flapping import Changes, Flapping, Hold
+from monitor.routing.routed_alert import Told
 from tests.alerts.test_decisions import decided, silenced
 from tests.alerts.test_router import ROUTES, World, said
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from monitor.alerts.index import MatcherIndex
-from monitor.alerts.matchers import matches_all, parse_matchers
+from monitor.routing.matcher_index import MatcherIndex
+from monitor.routing.matchers import matches_all, parse_matchers
 from tests.alerts.alertmanager import labels, matchers
 
 

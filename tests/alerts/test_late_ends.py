@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from monitor.alerts.silencing import SilenceLog
 from monitor.config.alerting import Alerting
+from monitor.routing.silence_log import SilenceLog
 from tests.alerts.alertmanager import HOUR_MS, scripted
 from tests.alerts.test_decisions import DEFAULT, decided, silenced
 from tests.alerts.test_dispatch import Player

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from monitor.alerts.matchers import Matcher, MatcherError, parse_matchers, quoted
+from monitor.routing.matchers import Matcher, MatcherError, parse_matchers, quoted
 from tests.services.alertmanager import ask
 
 ATOMS = [

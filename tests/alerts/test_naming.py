@@ -6,16 +6,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.naming import IncidentNames, with_incidents
-from monitor.alerts.router import Router
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.told import Told
 from monitor.api.alarms import standing_alerts
 from monitor.clock import ManualClock
 from monitor.incidents.deployments import Deployment, announce
 from monitor.incidents.incidents import Reach
+from monitor.routing.incident_labels import IncidentNames, with_incidents
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.routed_alert import Told
+from monitor.routing.router import Router
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
 from sinks.receivers.contract import Notification
 from sinks.store.contract import Query
 from tests.alerts.test_router import MINUTE_MS, World

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock
-from monitor.config.weekly import weekly
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
+from monitor.routing.weekly import weekly
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from tests.alerts.alertmanager import HOUR_MS

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
-from monitor.alerts.notify import Notifier, Patience, why
 from monitor.clock import ManualClock, SystemClock
+from monitor.routing.notify import Notifier, Patience, why
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.receivers.webhook import Webhook

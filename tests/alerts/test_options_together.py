@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from monitor.alerts.acknowledging import AcknowledgementLog
-from monitor.alerts.dispatch import Target
-from monitor.alerts.router import Plan, Router
+from monitor.routing.acknowledgement_log import AcknowledgementLog
+from monitor.routing.dispatch import Target
+from monitor.routing.router import Plan, Router
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused
 from sinks.receivers.memory import Memory
 from tests.alerts.test_decisions import decided, silenced

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.alerts.message import compose
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.pictures.drawing import HEIGHT, LINE, LOUD, PAPER, QUIET, SHADE, WIDTH, Bar, draw
 from monitor.pictures.pictures import Pictures
+from monitor.routing.message import compose
 from monitor.watch import compile_watch
 from sinks.receivers.contract import Delivered, Notification
 from sinks.store.contract import Columns, Query, StoreError

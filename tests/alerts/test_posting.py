@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.alerts.dispatch import Target
-from monitor.alerts.posted import MODEL, Given, posted
-from monitor.alerts.posting import PostedLog
-from monitor.alerts.router import Plan, Router
+from monitor.routing.dispatch import Target
+from monitor.routing.posted import MODEL, Given, posted
+from monitor.routing.posted_log import PostedLog
+from monitor.routing.router import Plan, Router
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.alerts.test_router import World

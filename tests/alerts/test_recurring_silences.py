@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock
-from monitor.config.intervals import in_words, parse_intervals, written
-from monitor.config.weekly import weekly
+from monitor.routing.interval_spec import in_words, parse_intervals, written
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
+from monitor.routing.weekly import weekly
 from sinks.store.memory import MemoryStore
 from tests.alerts.alertmanager import HOUR_MS
 from tests.alerts.alertmanager import START_MS as MONDAY_MS

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.dispatch import Target
-from monitor.alerts.inhibition import Rule
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.router import Plan, Router
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
+from monitor.routing.dispatch import Target
+from monitor.routing.inhibition import Rule
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.router import Plan, Router
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query, StoreError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from monitor.alerts.routes import Route
 from monitor.config.alerting import Alerting
+from monitor.routing.routes import Route
 from sinks.receivers.contract import fingerprint
 from tests.alerts.alertmanager import START_MS, configurations, labels
 from tests.services.alertmanager import ask

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from monitor.alerts.dispatch import Target
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.router import Plan, Router
-from monitor.alerts.routes import Route, RouteOptions
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
 from monitor.clock import SystemClock
 from monitor.errors import InputError
+from monitor.routing.dispatch import Target
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.router import Plan, Router
+from monitor.routing.routes import Route, RouteOptions
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from sinks.receivers.contract import Delivered, Notification, Outcome, Receiver, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query

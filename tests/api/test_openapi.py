@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
 from monitor.api.problems import PROBLEMS
 from monitor.config import Service
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from tests.api.world import NOW_MS, Client, World, score, step
 
 MANUAL = Path(__file__).parents[2] / "docs" / "api.md"

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.alerts.posted import OWN_NAMES
-from monitor.alerts.posting import Posting
 from monitor.clock import SystemClock
+from monitor.routing.posted import OWN_NAMES
+from monitor.routing.posted_log import Posting
 from tests.api.test_alertmanager import world
 from tests.api.world import Client, serving
 from tests.services.alertmanager import alertmanager, amtool

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
 from monitor.clock import SystemClock
 from monitor.config import Service
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from sinks.store import open_store
 from tests.api.test_subscriptions import SPEC
 from tests.api.world import World, serving

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.digests import DIGEST
-from monitor.alerts.matchers import parse_matchers
 from monitor.alerts.own import MODEL, OwnAlerts
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
 from monitor.checkpoint import encode_state
 from monitor.clock import SystemClock
 from monitor.config import load
+from monitor.routing.digests import DIGEST
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.cli.console import Console

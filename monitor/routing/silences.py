@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from monitor.alerts.index import MatcherIndex
-from monitor.alerts.intervals import Interval, Range, stretch
-from monitor.alerts.matchers import Labels, Matcher, matches_all
+from monitor.routing.intervals import Interval, Range, stretch
+from monitor.routing.matcher_index import MatcherIndex
+from monitor.routing.matchers import Labels, Matcher, matches_all
 
 __all__ = ["Silence", "SilenceError", "Silences"]
 
@@ -48,7 +48,7 @@ class Silence:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 10, 20)
     >>> [silence.state(at) for at in (9, 10, 20, 21)]
     ['pending', 'active', 'active', 'expired']
@@ -128,7 +128,7 @@ class Silences:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> silences = Silences([Silence("s1", parse_matchers("model=fraud"), 10, 20)])
     >>> silences.by("f1", {"model": "fraud"}, 15).id, silences.by("f1", {"model": "fraud"}, 25)
     ('s1', None)

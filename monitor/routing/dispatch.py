@@ -17,18 +17,18 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.alerts.escalation import why_escalated
-from monitor.alerts.flapping import Flapping, Hold
-from monitor.alerts.index import MatcherIndex
-from monitor.alerts.inhibition import Inhibition
-from monitor.alerts.intervals import Interval
-from monitor.alerts.matchers import matches_all
-from monitor.alerts.routes import Route
-from monitor.alerts.sent import Sent, digest, perhaps, why_told
-from monitor.alerts.silences import Silences
-from monitor.alerts.staying import Staying
-from monitor.alerts.told import NO_END, Told
 from monitor.config.values import format_duration
+from monitor.routing.escalation import why_escalated
+from monitor.routing.flapping import Flapping, Hold
+from monitor.routing.inhibition import Inhibition
+from monitor.routing.intervals import Interval
+from monitor.routing.matcher_index import MatcherIndex
+from monitor.routing.matchers import matches_all
+from monitor.routing.routed_alert import NO_END, Told
+from monitor.routing.routes import Route
+from monitor.routing.sent import Sent, digest, perhaps, why_told
+from monitor.routing.silences import Silences
+from monitor.routing.staying import Staying
 from sinks.receivers.times import utc
 
 __all__ = ["Dispatcher", "Flush", "Group", "Reason", "Target"]

@@ -11,11 +11,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from monitor.alerts.routes import Route
 from monitor.config import Model
 from monitor.delivery.patience import TOLD_STATES
 from monitor.incidents.causes import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, causes, incidents
+from monitor.routing.routes import Route
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -35,7 +35,7 @@ def groups_by_incident(root: Route) -> bool:
 
     Examples
     --------
-    >>> from monitor.alerts.routes import RouteOptions
+    >>> from monitor.routing.routes import RouteOptions
     >>> groups_by_incident(Route(RouteOptions("mail", frozenset({"incident", "severity"}))))
     True
     """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitor.alerts.matchers import ANNOTATION
-from monitor.alerts.routes import Route
-from monitor.alerts.sent import Sent, digest
-from monitor.alerts.told import Told
+from monitor.routing.matchers import ANNOTATION
+from monitor.routing.routed_alert import Told
+from monitor.routing.routes import Route
+from monitor.routing.sent import Sent, digest
 
 __all__ = ["Staying"]
 
@@ -28,8 +28,8 @@ class Staying:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
-    >>> from monitor.alerts.routes import RouteOptions
+    >>> from monitor.routing.matchers import parse_matchers
+    >>> from monitor.routing.routes import RouteOptions
     >>> money = Route(RouteOptions("money"), parse_matchers("annotation:summary=~.*amount.*"))
     >>> root = Route(RouteOptions("mail"), routes=[money])
     >>> staying = Staying({}, root.walk())

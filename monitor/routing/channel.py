@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 
-from monitor.alerts.decisions import DecisionLog, Made, Why
-from monitor.alerts.following import Following
-from monitor.alerts.message import compose
 from monitor.clock import Clock
 from monitor.delivery.patience import TOLD_STATES, Decision, Patience, Recorded, why
+from monitor.routing.decision_log import DecisionLog, Made, Why
+from monitor.routing.message import compose
+from monitor.routing.transitions import Following
 from sinks.receivers.contract import Delivered, Outcome, Receiver, Refused, Retry
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of

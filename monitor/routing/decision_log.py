@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import xxhash
 
-from monitor.alerts.dispatch import Flush, Target
+from monitor.routing.dispatch import Flush, Target
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

@@ -16,12 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 import structlog
 
-from monitor.alerts.decisions import Made
-from monitor.alerts.dispatch import Target
-from monitor.alerts.timetable import Digest
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.routing.decision_log import Made
+from monitor.routing.dispatch import Target
+from monitor.routing.timetable import Digest
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import rfc3339, utc
 from sinks.store.contract import Query, Store

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from monitor.alerts.matchers import Labels, Matcher, matches_all
-from monitor.alerts.told import Told
+from monitor.routing.matchers import Labels, Matcher, matches_all
+from monitor.routing.routed_alert import Told
 
 __all__ = ["Inhibition", "Rule"]
 
@@ -72,7 +72,7 @@ class Inhibition:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> rule = Rule(parse_matchers("severity=critical"), parse_matchers("severity=info"), ["model"])
     >>> inhibition = Inhibition([rule])
     >>> inhibition.put(Told({"severity": "critical", "model": "fraud"}, starts_ms=0))

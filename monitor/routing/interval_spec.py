@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
 
-from monitor.alerts.intervals import Interval, Range
 from monitor.config.model import Strict
+from monitor.routing.intervals import Interval, Range
 
 __all__ = [
     "IntervalSpec",

@@ -6,8 +6,8 @@ import re
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from monitor.alerts.intervals import Interval, Range
-from monitor.config.intervals import minute_of, zone_of
+from monitor.routing.interval_spec import minute_of, zone_of
+from monitor.routing.intervals import Interval, Range
 
 __all__ = ["weekly"]
 
@@ -35,7 +35,7 @@ def weekly(text: str, location: str) -> list[Interval]:
 
     Examples
     --------
-    >>> from monitor.config.intervals import in_words
+    >>> from monitor.routing.interval_spec import in_words
     >>> in_words(weekly("mon-fri 22:00-06:00", "Europe/Berlin"))
     'monday:friday 22:00-24:00 Europe/Berlin; tuesday:saturday 00:00-06:00 Europe/Berlin'
     >>> in_words(weekly("sat-mon", "UTC")), in_words(weekly("day 03:00-04:00", "UTC"))

@@ -1,7 +1,7 @@
 """The alert stage with routes: follows the transitions of alerts, groups them, and tells those whom routes name.
 
-:mod:`monitor.alerts.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
-(:mod:`monitor.alerts.sentlog`), written after the receiver answered. Before it is sent what is new it is
+:mod:`monitor.routing.dispatch` decides; this acts. What each receiver was told last about a group is kept in the store
+(:mod:`monitor.routing.sent_log`), written after the receiver answered. Before it is sent what is new it is
 noted that the receiver may know of it. A process that ends in between tells the group again, under the same key, and
 what is over by then as an end. After a start, groups are formed anew from the alerts that are not over, and wait their
 `group_wait`; the log says what need not be told. How often alerts changed that may be held for flapping is kept as
@@ -23,33 +23,33 @@ from typing import Any
 import structlog
 import xxhash
 
-from monitor.alerts.acknowledging import AcknowledgementLog
-from monitor.alerts.decisions import DecisionLog, Made, Why, kept_quiet
-from monitor.alerts.digests import Collected, Digests
-from monitor.alerts.dispatch import Dispatcher, Flush, Target
-from monitor.alerts.flapping import Flapping
-from monitor.alerts.following import Following
-from monitor.alerts.inhibition import Inhibition, Rule
-from monitor.alerts.intervals import Interval
-from monitor.alerts.message import alert_of, annotations_of
-from monitor.alerts.naming import LABEL, IncidentNames
-from monitor.alerts.notices import Notices
-from monitor.alerts.posted import MODEL as POSTED
-from monitor.alerts.posting import Posting
-from monitor.alerts.routes import Route
-from monitor.alerts.sentlog import SentLog
-from monitor.alerts.silences import Silences
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.subscribing import SubscriptionLog
-from monitor.alerts.subscriptions import Subscription
-from monitor.alerts.timetable import Digest
-from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivering, Delivery
 from monitor.delivery.patience import TOLD_STATES, Patience
 from monitor.delivery.senders import Senders
 from monitor.errors import InputError
+from monitor.routing.acknowledgement_log import AcknowledgementLog
+from monitor.routing.decision_log import DecisionLog, Made, Why, kept_quiet
+from monitor.routing.digests import Collected, Digests
+from monitor.routing.dispatch import Dispatcher, Flush, Target
+from monitor.routing.flapping import Flapping
+from monitor.routing.incident_labels import LABEL, IncidentNames
+from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.intervals import Interval
+from monitor.routing.message import alert_of, annotations_of
+from monitor.routing.posted import MODEL as POSTED
+from monitor.routing.posted_log import Posting
+from monitor.routing.routed_alert import Told
+from monitor.routing.routes import Route
+from monitor.routing.sent_log import SentLog
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silence_notices import Notices
+from monitor.routing.silences import Silences
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
+from monitor.routing.timetable import Digest
+from monitor.routing.transitions import Following
 from sinks.receivers.contract import Notification, Receiver, Status
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store, StoreError

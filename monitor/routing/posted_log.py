@@ -1,7 +1,7 @@
 """Alerts from elsewhere in the store: what was posted, and the transitions that follow from it.
 
 Who takes posts (the API) writes the table ``posted``, a row for each alert. Who tells people looks at it, and writes
-what has become of alerts as transitions of the model :data:`~monitor.alerts.posted.MODEL`, like those of Leeway's own:
+what has become of alerts as transitions of the model :data:`~monitor.routing.posted.MODEL`, like those of Leeway's own:
 from then on they are routed, explained and kept as all others are. An alert is one for as long as it fires; when it
 comes back, it is another one with the same labels.
 """
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monitor.alerts.lifecycle import Transition, to_columns
-from monitor.alerts.posted import MODEL, Posted
 from monitor.clock import Clock
+from monitor.routing.posted import MODEL, Posted
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store

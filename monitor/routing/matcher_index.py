@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monitor.alerts.matchers import Labels, Matcher
+from monitor.routing.matchers import Labels, Matcher
 
 __all__ = ["MatcherIndex"]
 
@@ -25,7 +25,7 @@ class MatcherIndex:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> lists = ["team=a", "team=b,severity=info", "severity=~i.*", "severity!=info"]
     >>> index = MatcherIndex(map(parse_matchers, lists))
     >>> index.candidates({"team": "b", "severity": "warning"})

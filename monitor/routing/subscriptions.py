@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import xxhash
 
-from monitor.alerts.matchers import Matcher
-from monitor.alerts.routes import Route, RouteOptions
+from monitor.routing.matchers import Matcher
+from monitor.routing.routes import Route, RouteOptions
 
 __all__ = ["ADDRESSES", "Subscription"]
 
@@ -42,7 +42,7 @@ class Subscription:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> wanted = Subscription(parse_matchers("severity=critical, model=fraud"), "email", "ann@example.org")
     >>> wanted.told
     'email:ann@example.org'

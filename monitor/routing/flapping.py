@@ -1,7 +1,7 @@
 """Alerts that fire and end again and again: from when, and for how long, they are held.
 
 An alert that comes back is another alert, with an id of its own. What flaps is therefore a *condition*
-(:attr:`monitor.alerts.told.Told.condition`): alerts whose labels differ in no more than id, severity and incident. It
+(:attr:`monitor.routing.routed_alert.Told.condition`): alerts whose labels differ in no more than id, severity and incident. It
 changes when the first of its alerts begins to fire, and when the last one ends. After `changes` changes within `within`
 it is held, and told as firing whatever it does, until it has not changed for `until_steady`; changes before that do not
 count any more.

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from monitor.alerts.lifecycle import ALERT_NAME
-from monitor.alerts.told import Told
 from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
+from monitor.routing.routed_alert import Told
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["FORGET_MS", "MODEL", "OWN_NAMES", "Given", "Posted", "posted", "wrong"]

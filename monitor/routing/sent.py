@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import xxhash
 
-from monitor.alerts.told import Told
+from monitor.routing.routed_alert import Told
 
 __all__ = ["Sent", "digest", "perhaps", "why_told"]
 

@@ -14,15 +14,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from monitor.alerts.decisions import Made, silenced_by
-from monitor.alerts.dispatch import Target
-from monitor.alerts.routes import labels_text
-from monitor.alerts.silences import Silence
-from monitor.alerts.silencing import SilenceLog
-from monitor.alerts.told import Told
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.routing.decision_log import Made, silenced_by
+from monitor.routing.dispatch import Target
+from monitor.routing.routed_alert import Told
+from monitor.routing.routes import labels_text
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
@@ -67,7 +67,7 @@ def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
+    >>> from monitor.routing.matchers import parse_matchers
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 10_000, 20_000)
     >>> due(silence, None, 5_000), due(silence, None, 10_000)
     (None, Heard(since_ms=10000, what='began'))

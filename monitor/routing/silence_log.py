@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Collection
 from dataclasses import replace
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.silences import Silence, SilenceError
 from monitor.clock import Clock
-from monitor.config.intervals import parse_intervals, written
+from monitor.routing.interval_spec import parse_intervals, written
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.silences import Silence, SilenceError
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

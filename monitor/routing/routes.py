@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from monitor.alerts.flapping import Hold
-from monitor.alerts.index import MatcherIndex
-from monitor.alerts.intervals import Interval, any_holds
-from monitor.alerts.matchers import Labels, Matcher, matches_all, quoted
+from monitor.routing.flapping import Hold
+from monitor.routing.intervals import Interval, any_holds
+from monitor.routing.matcher_index import MatcherIndex
+from monitor.routing.matchers import Labels, Matcher, matches_all, quoted
 
 __all__ = ["Route", "RouteOptions", "Step", "labels_text"]
 

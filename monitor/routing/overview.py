@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.alerts.inhibition import Inhibition, Rule
-from monitor.alerts.intervals import Interval
-from monitor.alerts.routes import Route
-from monitor.alerts.silences import Silence
-from monitor.alerts.told import Told
+from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.intervals import Interval
+from monitor.routing.routed_alert import Told
+from monitor.routing.routes import Route
+from monitor.routing.silences import Silence
 
 __all__ = ["Standing", "overview"]
 
@@ -53,8 +53,8 @@ def overview(
 
     Examples
     --------
-    >>> from monitor.alerts.matchers import parse_matchers
-    >>> from monitor.alerts.routes import RouteOptions
+    >>> from monitor.routing.matchers import parse_matchers
+    >>> from monitor.routing.routes import RouteOptions
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 0, 10)
     >>> [found] = overview([Told({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], [silence], {}, 5)
     >>> found.silenced_by, found.is_suppressed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from monitor.alerts.matchers import ANNOTATION
+from monitor.routing.matchers import ANNOTATION
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["NO_END", "Told"]

@@ -20,9 +20,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-from monitor.alerts.channel import Channel
 from monitor.clock import Clock
 from monitor.delivery.patience import Decision, Patience, why
+from monitor.routing.channel import Channel
 from sinks.receivers.contract import Receiver
 from sinks.store.contract import Store
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from monitor.alerts.matchers import parse_matchers
-from monitor.alerts.routes import RouteOptions
-from monitor.alerts.subscriptions import Subscription
 from monitor.clock import Clock
+from monitor.routing.matchers import parse_matchers
+from monitor.routing.routes import RouteOptions
+from monitor.routing.subscriptions import Subscription
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

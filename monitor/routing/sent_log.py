@@ -12,8 +12,8 @@ from typing import Any
 
 import xxhash
 
-from monitor.alerts.sent import Sent, perhaps
 from monitor.checkpoint import decode_state, encode_state
+from monitor.routing.sent import Sent, perhaps
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
