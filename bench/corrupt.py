@@ -27,7 +27,7 @@ from confluent_kafka import Producer
 
 from bench.events import configure, events
 from monitor.config import Configuration, load
-from monitor.ingest.dead_letters import MAX_PAYLOAD_BYTES
+from monitor.messages import MAX_PAYLOAD_BYTES
 from monitor.replay import Replay
 from monitor.service import bounded_source
 from sinks.store import open_store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,19 @@ from detectors.sketch import Coded
 from detectors.sketch.category import Invalid
 from monitor.packed import Packed, Texts
 
-__all__ = ["KEPT", "REJECTED", "Events", "Headers", "Name", "Problem", "Records"]
+__all__ = [
+    "ENDED",
+    "KEPT",
+    "REJECTED",
+    "Change",
+    "Events",
+    "Gap",
+    "Headers",
+    "Name",
+    "Partition",
+    "Problem",
+    "Records",
+]
 
 Integers = NDArray[np.int64]
 Name = str | Invalid | None
@@ -21,6 +33,18 @@ C = TypeVar("C")
 
 REJECTED = "rejected"
 KEPT = "kept"
+
+Partition = tuple[str, int]
+"""Topic and partition."""
+
+Change = tuple[Literal["assigned", "revoked", "lost"], frozenset[Partition]]
+"""Partitions that changed hands; those that are lost may have been somebody else's for a while."""
+
+Gap = tuple[str, int, int, int]
+"""Messages that were gone before they were read: topic, partition, first offset, and the offset after the last."""
+
+ENDED = 1 << 62
+"""``closed_ms`` of a partition whose input has ended."""
 
 Headers = tuple[tuple[str, "bytes | None"], ...]
 """A message's headers, in the order in which they were written; a name may come twice."""

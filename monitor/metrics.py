@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from monitor.ingest.fold import ENDED
+from monitor.events import ENDED
 from monitor.ingest.watermark import NEVER
 
 if TYPE_CHECKING:

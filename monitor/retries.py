@@ -19,8 +19,7 @@ from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import ErasureList
 from monitor.events import REJECTED
-from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written
-from monitor.sources.lives import life_of, of_life
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written, life_of, of_life
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of

@@ -33,12 +33,13 @@ from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate.evaluate import Evaluation, read_closed
 from monitor.ingest.counters import Counters
-from monitor.ingest.dead_letters import DeadLetters, Outlet, Place, routes_of
+from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions, horizon, standing
 from monitor.ingest.worker import Worker
 from monitor.jobs import start_jobs
 from monitor.memory import collect_rarely, keep_freed
+from monitor.messages import Outlet, Place
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retried, Retries
@@ -78,8 +79,8 @@ class Service:
     store : Store or None
         Opened from the configuration if None.
     roles : collection of str
-        Of :data:`monitor.config.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the tables;
-        others wait for that.
+        Of :data:`monitor.config.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the
+        tables; others wait for that.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monitor.config.model import Defaults, SourceSpec
 from monitor.config.reference import DURATIONS, reference
-from monitor.config.values import parse_duration
+from monitor.values import parse_duration
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
 

@@ -1,4 +1,7 @@
-"""Whether a window is beyond what its series usually does, in compiled code: `monitor.evaluate.alarm_rule` says how and why."""
+"""Whether a window is beyond what its series usually does, in compiled code.
+
+`monitor.evaluate.alarm_rule` says how and why.
+"""
 
 from __future__ import annotations
 

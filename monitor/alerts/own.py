@@ -10,9 +10,8 @@ import xxhash
 
 from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
-from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
-from monitor.sources.contract import Gap
-from monitor.sources.lives import in_log, is_cut
+from monitor.events import Gap
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
 from sinks.store.batch import append
 from sinks.store.contract import Store
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all
 from monitor.api.tables import of_table
-from monitor.config.values import DAY_MS
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
 from monitor.routing.matchers import Matcher, matches_all
 from monitor.routing.message import annotations_of
 from monitor.routing.routed_alert import Told
+from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

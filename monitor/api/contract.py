@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.erasure.erase import Erased, Request
-from monitor.ingest.dead_letters import Place
+from monitor.messages import Place
 from monitor.retries import Retried
 from monitor.watch import Watch
 from sinks.store.contract import Store

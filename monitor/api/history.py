@@ -8,8 +8,8 @@ from typing import Any
 
 from monitor.api.reading import CursorError, Page, decode_cursor, encode_cursor, query_for
 from monitor.api.tables import nested, schema
-from monitor.config.values import DAY_MS
 from monitor.errors import InputError
+from monitor.values import DAY_MS
 from sinks.store.contract import BUCKETS, TABLES, Buckets, Query, Store
 
 __all__ = [

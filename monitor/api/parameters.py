@@ -15,9 +15,9 @@ from monitor.api.contract import ApiService
 from monitor.api.problems import ProblemError
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
-from monitor.config.values import DAY_MS, parse_duration
 from monitor.errors import InputError
 from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
+from monitor.values import DAY_MS, parse_duration
 from monitor.watch import Watch
 
 __all__ = [

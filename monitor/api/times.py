@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from monitor.config.values import parse_duration
 from monitor.errors import InputError
+from monitor.values import parse_duration
 
 __all__ = ["parse_range", "parse_time"]
 

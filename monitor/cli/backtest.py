@@ -159,7 +159,7 @@ def _alert(alert: Fired) -> dict[str, Any]:
 
 
 def _show(done: Backtest) -> None:
-    from monitor.config.values import format_duration
+    from monitor.values import format_duration
 
     span = done.span
     click.echo(

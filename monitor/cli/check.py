@@ -82,7 +82,7 @@ def _say_mistakes(error: Any, *, json_: bool) -> None:
 
 
 def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
-    from monitor.config.values import format_duration
+    from monitor.values import format_duration
 
     for found in plans:
         rows = [(signal, _uses(uses)) for signal, uses in found["signals"].items()]

@@ -83,7 +83,7 @@ def command(
 def _check_unfinished(store: Store, store_dir: str | None) -> None:
     """A replay that was cut off goes on; on top of one that has ended nothing would be judged."""
     from monitor.errors import InputError
-    from monitor.ingest.fold import ENDED
+    from monitor.events import ENDED
     from sinks.store.contract import Query
 
     if len(store.read(Query("progress", low={"closed_ms": ENDED}, limit=1))["model"]):

@@ -124,15 +124,15 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def _steps(row: dict[str, Any]) -> str:
-    from monitor.config.values import format_duration
+    from monitor.values import format_duration
 
     found = (f"{step['receiver']} after {format_duration(step['after_ms'])}" for step in row["escalates_to"])
     return ", ".join(found)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from monitor.config.values import format_duration
     from monitor.routing.routes import labels_text
+    from monitor.values import format_duration
 
     steps = any(row["escalates_to"] for row in rows)
     times = ("group_wait_ms", "group_interval_ms", "repeat_interval_ms")

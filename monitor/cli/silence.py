@@ -59,11 +59,11 @@ def add(
     """Silence alerts that all MATCHERs match, such as model=fraud or 'severity=~"info|warning"'; print its id."""
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
-    from monitor.config.values import parse_duration
     from monitor.errors import InputError
     from monitor.routing.interval_spec import written
     from monitor.routing.matchers import MatcherError, parse_matchers
     from monitor.routing.weekly import weekly
+    from monitor.values import parse_duration
 
     try:
         intervals = [interval for text in only for interval in weekly(text, zone)]

@@ -14,7 +14,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service, load
 from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
-from monitor.ingest.dead_letters import Place
+from monitor.messages import Place
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store

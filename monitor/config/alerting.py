@@ -22,14 +22,13 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.config.model import Strict
-from monitor.config.values import format_duration
 from monitor.routing.flapping import Hold
 from monitor.routing.interval_spec import Minute, NamedIntervals, Zone
 from monitor.routing.intervals import Interval
 from monitor.routing.matchers import Matcher, parse_matchers
 from monitor.routing.routes import Route, RouteOptions, Step
 from monitor.routing.timetable import Digest, Timetable
+from monitor.values import Strict, format_duration
 
 __all__ = [
     "AlertReceiver",

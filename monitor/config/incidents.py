@@ -6,9 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from monitor.config.model import Strict
-from monitor.config.values import DurationMs
 from monitor.incidents.incidents import Reach
+from monitor.values import DurationMs, Strict
 
 __all__ = ["Incidents"]
 

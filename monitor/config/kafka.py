@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from monitor.config.model import DeadLetterTopicOrName, Strict
-from monitor.config.values import DurationMs
+from monitor.config.model import DeadLetterTopicOrName
+from monitor.values import DurationMs, Strict
 
 __all__ = ["KafkaCluster", "KafkaSasl", "KafkaTls", "KafkaToken"]
 

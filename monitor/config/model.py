@@ -10,11 +10,11 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from monitor.config.formats import Format, JsonFormat
 from monitor.config.streams import Topics, is_pattern, reader_of
-from monitor.config.values import DAY_MS, DurationMs, Lifetime, Name, Share, parse_duration
+from monitor.values import DAY_MS, DurationMs, Lifetime, Name, Share, Strict, parse_duration
 
 __all__ = [
     "Alerts",
@@ -39,12 +39,6 @@ __all__ = [
     "SourceSpec",
     "Use",
 ]
-
-
-class Strict(BaseModel):
-    """An unknown key is an error, and a loaded configuration does not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Metadata(Strict):

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from monitor.config.model import Strict
-from monitor.config.values import DurationMs, Name
+from monitor.values import DurationMs, Name, Strict
 
 __all__ = [
     "FOR_MACHINES",

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.config import alerting, formats, incidents, kafka, model, receivers, registry, service, subscriptions
-from monitor.config.values import format_duration, parse_lifetime, parse_share
 from monitor.routing import interval_spec as intervals
+from monitor.values import format_duration, parse_lifetime, parse_share
 
 __all__ = ["DURATIONS", "reference", "rewrite"]
 

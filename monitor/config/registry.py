@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from monitor.config.values import DurationMs
+from monitor.values import DurationMs
 
 __all__ = ["RegistryTls", "SchemaRegistry", "several"]
 

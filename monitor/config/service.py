@@ -9,11 +9,10 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 from monitor.config.alerting import Alerting
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
-from monitor.config.model import Strict
 from monitor.config.receivers import LogReceiver, Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
-from monitor.config.values import DurationMs, Lifetime
+from monitor.values import DurationMs, Lifetime, Strict
 
 __all__ = [
     "Api",

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from monitor.config.model import Strict
-from monitor.config.values import DurationMs, Name
+from monitor.values import DurationMs, Name, Strict
 
 __all__ = ["EmailSubscribers", "Subscriptions", "WebhookSubscribers"]
 

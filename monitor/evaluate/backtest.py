@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Lifecycle, Transition
-from monitor.config.values import DAY_MS, format_duration
 from monitor.errors import InputError
 from monitor.evaluate.model import Judges, follow
 from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
 from monitor.evaluate.verdicts import Judged, Outline
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
+from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
 from sinks.receivers.times import utc
 from sinks.store.batch import Rows, empty_rows, extend

@@ -22,11 +22,10 @@ from monitor.evaluate.model import Judges, follow
 from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
-from monitor.ingest.fold import ENDED
+from monitor.events import ENDED, Partition
 from monitor.ingest.gaps import marked, stretches
 from monitor.panes.coverage import begins_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
-from monitor.sources.contract import Partition
 from monitor.watch import Watch
 from sinks.store.batch import append, empty_rows, extend
 from sinks.store.contract import Query, Store

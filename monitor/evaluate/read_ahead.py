@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from monitor.config.model import FirstEventsBaseline, RollingBaseline
-from monitor.config.values import DAY_MS
 from monitor.panes.reading import PaneRows, read_panes
+from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.contract import Store
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from detectors.chart import legend
 from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON
 from detectors.chart.volume import judge_volumes
-from monitor.config.values import DAY_MS
 from monitor.evaluate.alarm_rule import Limits, limits_of, reason
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdicts import Judged, words
+from monitor.values import DAY_MS
 from monitor.watch import Watch
 
 __all__ = ["MIN_EFFECT", "SEASONS", "VolumeSeries"]

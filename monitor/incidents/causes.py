@@ -11,7 +11,7 @@ from typing import Any
 from monitor.config import Model
 from monitor.incidents.deployments import read_deployments
 from monitor.incidents.incidents import Change, Firing
-from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.posted import MODEL as POSTED
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of

@@ -8,118 +8,30 @@ is written; after a crash some go once more, and their coordinates tell that the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
 
 from monitor.config.model import DeadLetterTopic, Model
 from monitor.config.service import Service
 from monitor.config.streams import matches, reader_of
-from monitor.events import KEPT, Headers, Problem
-from monitor.sources.contract import Partition
+from monitor.events import KEPT, Headers, Partition, Problem
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place
 
 __all__ = [
     "FOLD_REASONS",
-    "LOG_TRUNCATED",
-    "MAX_PAYLOAD_BYTES",
-    "NO_MESSAGE",
-    "OFFSETS_LOST",
     "DeadLetters",
-    "Message",
-    "Outlet",
-    "Place",
-    "Written",
     "headers_of",
     "routes_of",
 ]
 
-MAX_PAYLOAD_BYTES = 65_536
-"""So much of a message is kept with its dead letter; the log has the rest."""
+FOLD_REASONS = ("future", "duplicate", "late", "no_id", OFFSETS_LOST, LOG_TRUNCATED)
+"""Reasons that are not a decoder's: of the fold, of labels, and of sources."""
 
 MOST_PENDING = 5_000
 MOST_PENDING_BYTES = 32 << 20
 """So much waits for its acknowledgement at most: it is held in memory."""
 
-Place = tuple[str, int, int]
-"""Topic, partition and offset."""
-
 Routes = Mapping[tuple[str, str], tuple[DeadLetterTopic, ...]]
 """Where dead letters go, by the topic that they were read from and the model; the empty model is the message's own
 fault, and goes where any of the topic's models wants it."""
-
-
-class Message(NamedTuple):
-    """A message as it stands in its topic.
-
-    Attributes
-    ----------
-    value, key : bytes or None
-    record_ms : int
-        The record's own time; -1 where it has none.
-    headers : Headers
-    """
-
-    value: bytes | None = None
-    record_ms: int = -1
-    key: bytes | None = None
-    headers: Headers = ()
-
-    @property
-    def payload(self) -> bytes:
-        """The value; a missing one is empty."""
-        return self.value or b""
-
-
-NO_MESSAGE = Message()
-
-OFFSETS_LOST, LOG_TRUNCATED = "offsets_lost", "log_truncated"
-FOLD_REASONS = ("future", "duplicate", "late", "no_id", OFFSETS_LOST, LOG_TRUNCATED)
-"""Reasons that are not a decoder's: of the fold, of labels, and of sources."""
-
-
-class Written(NamedTuple):
-    """Where a message now stands in the topic that it was sent to."""
-
-    partition: int
-    offset: int
-
-
-class Outlet(Protocol):
-    """Writes messages to topics of the cluster that is read.
-
-    Guarantee: what was sent before a :meth:`flush` that returned is acknowledged by all replicas in sync.
-    """
-
-    def open(self, topics: Iterable[str]) -> None:
-        """Connect, and forget what was not acknowledged.
-
-        Raises
-        ------
-        SourceError
-            No broker answers, or a topic is missing.
-        """
-        ...
-
-    def send(self, topic: str, message: Message, partition: int | None = None) -> None:
-        """Begin to write a message; with its time only if ``partition`` says that it is put back in its place.
-
-        Raises
-        ------
-        SourceError
-            This message, or one before it, was refused; nothing is written any more until it is opened anew.
-        """
-        ...
-
-    def flush(self) -> list[Written]:
-        """Wait until everything is acknowledged; return where each message since the last call now stands.
-
-        Raises
-        ------
-        SourceError
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of everything; what was not flushed may be lost."""
-        ...
 
 
 def routes_of(service: Service, models: Iterable[Model]) -> Routes:

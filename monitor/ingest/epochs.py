@@ -18,8 +18,8 @@ from typing import Any
 import structlog
 
 from monitor.errors import CheckpointError
+from monitor.events import Partition
 from monitor.ingest.watermark import NEVER
-from monitor.sources.contract import Partition
 from sinks.store.batch import add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.sketch import CategoryFold, CategoryLayout, Coded, JointFold, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.erasure.erased import ErasedEvents, ErasureList
-from monitor.events import KEPT, REJECTED, Events, Name, Problem
+from monitor.events import ENDED, KEPT, REJECTED, Events, Name, Problem
 from monitor.ingest.duplicates import SeenIds, digests
 from monitor.ingest.kept_events import Keeper
 from monitor.ingest.per_event import PerEvent
@@ -29,10 +29,7 @@ from monitor.panes.codec import category_columns, numeric_columns, pane_columns,
 from monitor.watch import Slices, Watch
 from sinks.store.batch import Rows, add_row, empty_rows
 
-__all__ = ["ENDED", "Folded", "PartitionFold"]
-
-ENDED = 1 << 62
-"""``closed_ms`` of a partition whose input has ended."""
+__all__ = ["Folded", "PartitionFold"]
 
 LATE_REPORTED = 10
 """Late events that leave a dead letter, for each pane that the watermark stands in; all are counted."""

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.ingest.fold import ENDED
-from monitor.sources.contract import Partition
+from monitor.events import ENDED, Partition
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of

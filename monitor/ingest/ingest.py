@@ -1,7 +1,7 @@
 """The ingest stage: records into panes, findings and dead letters; checkpoints.
 
 One :class:`Ingest` drives one source. For each partition it keeps a decoder's state and one
-:class:`~monitor.ingest.fold.PartitionFold` per model that reads the topic. The order of writes is what keeps the promises:
+:class:`~monitor.ingest.fold.PartitionFold` per model that reads the topic. The order of writes keeps the promises:
 
 1. dead letters, findings, panes and single events, of one batch or of several;
 2. the partitions' progress, which says up to where their panes are closed;
@@ -23,11 +23,11 @@ from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import ErasureList
 from monitor.errors import LeewayError
-from monitor.events import REJECTED, Problem, Records
+from monitor.events import ENDED, REJECTED, Change, Gap, Partition, Problem, Records
 from monitor.ingest.counters import Counters, add
-from monitor.ingest.dead_letters import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, DeadLetters, Message
+from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.epochs import Epochs
-from monitor.ingest.fold import ENDED, Folded, PartitionFold
+from monitor.ingest.fold import Folded, PartitionFold
 from monitor.ingest.gaps import OpenGap
 from monitor.ingest.label_fold import LABELS, LabelFold
 from monitor.ingest.lag import Reached
@@ -35,8 +35,8 @@ from monitor.ingest.pending import Unwritten
 from monitor.ingest.readers import Readers
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.ingest.watermark import NEVER
-from monitor.sources.contract import Change, Gap, Partition, Source
-from monitor.sources.lives import is_cut, lost_text
+from monitor.messages import LOG_TRUNCATED, MAX_PAYLOAD_BYTES, NO_MESSAGE, OFFSETS_LOST, Message, is_cut, lost_text
+from monitor.sources.contract import Source
 from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Store

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.sources.contract import Partition
+from monitor.events import Partition
 
 __all__ = ["Lag", "Reached", "lags"]
 

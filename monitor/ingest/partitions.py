@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from monitor.config.model import ModelSpec
 from monitor.evaluate.evaluate import Horizon
-from monitor.sources.contract import Partition
+from monitor.events import Partition
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
 

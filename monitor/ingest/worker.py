@@ -11,13 +11,13 @@ import structlog
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.errors import SourceError
-from monitor.events import Records
+from monitor.events import Change, Gap, Partition, Records
 from monitor.ingest.counters import Counters, add
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.lag import Lag, lags
 from monitor.ingest.partitions import Partitions
-from monitor.sources.contract import Change, Gap, Partition, Source
-from monitor.sources.lives import is_cut
+from monitor.messages import is_cut
+from monitor.sources.contract import Source
 from sinks.store.contract import StoreError
 
 __all__ = ["Worker"]

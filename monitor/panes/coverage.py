@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.config.values import DAY_MS
-from monitor.ingest.fold import ENDED
+from monitor.events import ENDED
+from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS

@@ -17,7 +17,6 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.config.values import format_duration
 from monitor.routing.escalation import why_escalated
 from monitor.routing.flapping import Flapping, Hold
 from monitor.routing.inhibition import Inhibition
@@ -29,6 +28,7 @@ from monitor.routing.routes import Route
 from monitor.routing.sent import Sent, digest, perhaps, why_told
 from monitor.routing.silences import Silences
 from monitor.routing.staying import Staying
+from monitor.values import format_duration
 from sinks.receivers.times import utc
 
 __all__ = ["Dispatcher", "Flush", "Group", "Reason", "Target"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from monitor.config.values import format_duration
 from monitor.routing.routes import Step
+from monitor.values import format_duration
 from sinks.receivers.times import utc
 
 __all__ = ["why_escalated"]

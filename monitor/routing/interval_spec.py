@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
 
-from monitor.config.model import Strict
 from monitor.routing.intervals import Interval, Range
+from monitor.values import Strict
 
 __all__ = [
     "IntervalSpec",

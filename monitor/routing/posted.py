@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from monitor.alerts.lifecycle import ALERT_NAME
-from monitor.ingest.dead_letters import LOG_TRUNCATED, OFFSETS_LOST
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import Told
 from sinks.receivers.contract import fingerprint
 

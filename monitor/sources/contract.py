@@ -8,20 +8,11 @@ of its own: where to go on is for the checkpoint to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
-from monitor.events import Records
+from monitor.events import Change, Gap, Partition, Records
 
-__all__ = ["Change", "Gap", "Partition", "Resume", "Source"]
-
-Partition = tuple[str, int]
-"""Topic and partition."""
-
-Change = tuple[Literal["assigned", "revoked", "lost"], frozenset[Partition]]
-"""Partitions that changed hands; those that are lost may have been somebody else's for a while."""
-
-Gap = tuple[str, int, int, int]
-"""Messages that were gone before they were read: topic, partition, first offset, and the offset after the last."""
+__all__ = ["Resume", "Source"]
 
 Resume = Callable[[str, int], int | None]
 """Gives the next offset to read of a partition, or None where there is no checkpoint. May be called from any thread."""

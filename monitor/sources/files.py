@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import InputError, SourceError
-from monitor.events import Records
-from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.events import Change, Gap, Partition, Records
+from monitor.sources.contract import Resume
 from monitor.sources.lines import LineReader
 
 __all__ = ["FileSource"]

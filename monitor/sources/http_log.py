@@ -17,9 +17,9 @@ import numpy as np
 
 from monitor.clock import Clock
 from monitor.errors import SourceError
-from monitor.events import Records
-from monitor.ingest.dead_letters import Message, Place
-from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.events import Change, Gap, Partition, Records
+from monitor.messages import Message, Place
+from monitor.sources.contract import Resume
 
 __all__ = ["HttpLog", "HttpSource"]
 

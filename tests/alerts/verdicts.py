@@ -7,7 +7,7 @@ from typing import Any
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.verdict import Status, Verdict
 from monitor.config.model import Alerts
-from monitor.config.values import format_duration
+from monitor.values import format_duration
 
 WINDOW_MS = 60_000
 

@@ -24,7 +24,7 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Request, erase
 from monitor.errors import SourceError
-from monitor.ingest.dead_letters import Place
+from monitor.messages import Place
 from monitor.panes.codec import category_columns, numeric_columns
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch

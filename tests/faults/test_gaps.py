@@ -12,14 +12,13 @@ import pytest
 from monitor.alerts.own import MODEL, OwnAlerts
 from monitor.clock import ManualClock
 from monitor.evaluate.evaluate import Evaluation, Horizon
-from monitor.events import Records
-from monitor.ingest.fold import ENDED
+from monitor.events import ENDED, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.worker import Worker
+from monitor.messages import LIFE
 from monitor.sources.contract import Resume
 from monitor.sources.files import FileSource
-from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore

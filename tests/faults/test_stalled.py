@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from monitor.events import Partition
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions, standing
-from monitor.sources.contract import Partition
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store import open_store

@@ -16,15 +16,14 @@ from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
 from monitor.erasure.erased import ErasureList
 from monitor.evaluate.evaluate import Evaluation, Horizon
-from monitor.ingest.dead_letters import LOG_TRUNCATED
-from monitor.ingest.fold import ENDED
+from monitor.events import ENDED
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.worker import Worker
+from monitor.messages import LIFE, LOG_TRUNCATED
 from monitor.retries import Retries
 from monitor.sources.kafka.lookup import KafkaLookup
 from monitor.sources.kafka.source import KafkaSource
-from monitor.sources.lives import LIFE
 from monitor.watch import compile_watch
 from sinks.store.memory import MemoryStore
 from tests.faults.killing import SPEC

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitor.errors import SourceError
-from monitor.ingest.dead_letters import Message, Written
+from monitor.messages import Message, Written
 
 __all__ = ["MemoryOutlet"]
 

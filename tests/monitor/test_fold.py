@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from detectors.anomaly import SCORERS, AnomalyBank
 from detectors.sketch import Coded
 from monitor.checkpoint import decode_state, encode_state
-from monitor.events import Events, Name
-from monitor.ingest.fold import ENDED, Folded, PartitionFold
+from monitor.events import ENDED, Events, Name
+from monitor.ingest.fold import Folded, PartitionFold
 from monitor.packed import Texts
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import Rows, empty_rows, extend

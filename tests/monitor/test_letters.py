@@ -15,12 +15,12 @@ from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
 from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.errors import SourceError
-from monitor.events import Headers, Records
+from monitor.events import Change, Gap, Headers, Partition, Records
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.worker import Worker
-from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.sources.contract import Resume
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore

@@ -11,8 +11,8 @@ from typing import Any
 from kafka import KafkaProducer
 
 from monitor.config.kafka import KafkaCluster
-from monitor.events import Records
-from monitor.sources.contract import Change, Partition, Resume
+from monitor.events import Change, Partition, Records
+from monitor.sources.contract import Resume
 from monitor.sources.kafka.source import KafkaSource
 from tests.services.kafka import Cluster
 

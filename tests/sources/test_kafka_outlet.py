@@ -10,7 +10,7 @@ import pytest
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.ingest.dead_letters import Message, Written
+from monitor.messages import Message, Written
 from monitor.sources.kafka import outlet as kafka_outlet
 from monitor.sources.kafka.outlet import KafkaOutlet
 from tests.service import shop

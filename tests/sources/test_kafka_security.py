@@ -20,7 +20,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
 from monitor.errors import InputError, SourceError
-from monitor.ingest.dead_letters import Message
+from monitor.messages import Message
 from monitor.sources.kafka.outlet import KafkaOutlet
 from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.kafka.token import TokenProvider

@@ -10,9 +10,9 @@ from kafka import TopicPartition
 from kafka.errors import TopicAlreadyExistsError
 
 from monitor.errors import SourceError
-from monitor.sources.contract import Gap
+from monitor.events import Gap
+from monitor.messages import LIFE
 from monitor.sources.kafka.source import KafkaSource
-from monitor.sources.lives import LIFE
 from tests.service.shop import wait_until
 from tests.services.kafka import Cluster, ThreeBrokers
 from tests.sources.reading import produce, read, source

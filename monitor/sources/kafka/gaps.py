@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.sources.contract import Gap
+from monitor.events import Gap
 from monitor.sources.kafka.lives import KafkaLives
 
 __all__ = ["KafkaGaps"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 
-from monitor.sources.contract import Partition
-from monitor.sources.lives import in_log, life_of, of_life
+from monitor.events import Partition
+from monitor.messages import in_log, life_of, of_life
 
 __all__ = ["KafkaLives"]
 

@@ -10,9 +10,8 @@ from kafka.errors import KafkaError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.ingest.dead_letters import Message, Place
+from monitor.messages import Message, Place, in_log
 from monitor.sources.kafka.connection import check_reachable, connected, explained, options_of
-from monitor.sources.lives import in_log
 
 __all__ = ["KafkaLookup"]
 

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.ingest.dead_letters import MAX_PAYLOAD_BYTES, Message, Written
+from monitor.messages import MAX_PAYLOAD_BYTES, Message, Written
 from monitor.sources.kafka.connection import connected
 from monitor.sources.kafka.security import security_of
 

@@ -13,8 +13,9 @@ from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 from monitor.clock import SystemClock
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.events import Records
-from monitor.sources.contract import Change, Gap, Partition, Resume
+from monitor.events import Change, Gap, Partition, Records
+from monitor.messages import in_log, is_cut
+from monitor.sources.contract import Resume
 from monitor.sources.kafka.batches import records_of
 from monitor.sources.kafka.connection import (
     check_codecs,
@@ -30,7 +31,6 @@ from monitor.sources.kafka.lives import KafkaLives, Mark
 from monitor.sources.kafka.pause import SharedConsumer
 from monitor.sources.kafka.topics import KafkaTopics
 from monitor.sources.kafka.trial import read_batches
-from monitor.sources.lives import in_log, is_cut
 
 __all__ = ["Change", "KafkaSource"]
 
@@ -56,7 +56,7 @@ class KafkaSource:
     ----------
     gaps : list of Gap
         Messages that were gone before they were read; reading went on after them, or in the log's next life
-        (:mod:`monitor.sources.lives`), of which nothing is returned until the gap is taken off the list.
+        (:mod:`monitor.messages`), of which nothing is returned until the gap is taken off the list.
     commit_error : str
         Why the last :meth:`commit` failed, empty if it did not.
 

@@ -9,7 +9,7 @@ from kafka import ConsumerRebalanceListener, TopicPartition
 
 from monitor.config.streams import expression, is_pattern, reader_of
 from monitor.errors import SourceError
-from monitor.sources.contract import Partition
+from monitor.events import Partition
 
 __all__ = ["KafkaTopics"]
 

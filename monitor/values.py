@@ -1,11 +1,11 @@
-"""The scalar types of the configuration: durations, budgets, names."""
+"""What configuration is made of: durations, lifetimes, shares, names, and records that know their keys."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "DAY_MS",
@@ -13,6 +13,7 @@ __all__ = [
     "Lifetime",
     "Name",
     "Share",
+    "Strict",
     "format_duration",
     "parse_duration",
     "parse_lifetime",
@@ -129,3 +130,9 @@ Share = Annotated[float, BeforeValidator(parse_share)]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 """A name that is safe in an URL, a file name and a label: letters, digits, ``_ . -``."""
+
+
+class Strict(BaseModel):
+    """An unknown key is an error, and a loaded configuration does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
