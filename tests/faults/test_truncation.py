@@ -29,8 +29,8 @@ from sinks.store.memory import MemoryStore
 from tests.faults.killing import SPEC
 from tests.monitor.streams import DAY_MS, applications, as_lines, configured, outcome, rows
 from tests.services.kafka import Cluster
+from tests.sources.kafka.test_truncation import make_anew
 from tests.sources.reading import produce, until
-from tests.sources.test_kafka_truncation import make_anew
 
 DAYS, PER_DAY, BAD = 2, 300, 7
 

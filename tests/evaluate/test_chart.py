@@ -28,7 +28,7 @@ from monitor.evaluate.alarm_rule import judge, limits_of, log_effect, usual
 from monitor.evaluate.series import DistributionSeries
 from monitor.panes.compare import measure, pairs_of
 from monitor.watch import Layout, Summary, Watch, compile_watch
-from tests.monitor.feeding import fed
+from tests.evaluate.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
 NUMBER, NAME = "prediction:score", "feature:country"

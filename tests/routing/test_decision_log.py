@@ -10,9 +10,9 @@ from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
-from tests.alerts.test_notify import Service
-from tests.alerts.test_router import MINUTE_MS, World
 from tests.alerts.verdicts import WINDOW_MS
+from tests.routing.test_notify import Service
+from tests.routing.test_router import MINUTE_MS, World
 
 DEFAULT, CRITICAL = "{}/{}/1", '{}/{severity="critical"}/0'
 

@@ -10,7 +10,7 @@ from monitor.routing.posted_log import PostedLog
 from monitor.routing.router import Plan, Router
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
-from tests.alerts.test_router import World
+from tests.routing.test_router import World
 
 RESOLVE_MS = 300_000
 DISK = {"alertname": "Disk", "model": "fraud", "severity": "warning"}

@@ -18,7 +18,7 @@ from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Notification
 from sinks.store.contract import Query
-from tests.alerts.test_router import MINUTE_MS, World
+from tests.routing.test_router import MINUTE_MS, World
 
 REACH = Reach(together_ms=10 * MINUTE_MS, shared_ms=60 * MINUTE_MS)
 

@@ -6,7 +6,7 @@ import random
 
 from monitor.routing.matcher_index import MatcherIndex
 from monitor.routing.matchers import matches_all, parse_matchers
-from tests.alerts.alertmanager import labels, matchers
+from tests.routing.alertmanager import labels, matchers
 
 
 def test_every_list_that_matches_is_a_candidate_in_its_order() -> None:

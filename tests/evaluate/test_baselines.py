@@ -14,7 +14,7 @@ from detectors.sketch.category import summarize
 from monitor.evaluate.baselines import add_up
 from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
-from tests.monitor.feeding import fed as judged
+from tests.evaluate.feeding import fed as judged
 from tests.monitor.streams import DAY_MS, START_MS, configured, detecting
 
 LAYOUT = linear_layout(0.0, 1.0)

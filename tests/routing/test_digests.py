@@ -29,11 +29,11 @@ from sinks.receivers.contract import Alert, Notification, Outcome, Receiver, Ref
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
-from tests.alerts.test_decisions import decided, silenced
-from tests.alerts.test_router import ROUTES, World
 from tests.api.test_alertmanager import ALERTING
 from tests.api.test_alertmanager import world as api_world
 from tests.api.test_explain import explained
+from tests.routing.test_decision_log import decided, silenced
+from tests.routing.test_router import ROUTES, World
 
 HOUR_S, STEP_S = 3_600, 120
 FIRST_MS = 10**12

@@ -12,7 +12,7 @@ from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.routed_alert import Told
 from monitor.routing.silences import Silence, Silences
-from tests.alerts.alertmanager import scripted
+from tests.routing.alertmanager import scripted
 from tests.services.alertmanager import ask
 
 SCRIPTS = 150

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.config.alerting import Alerting
 from monitor.routing.routes import Route
 from sinks.receivers.contract import fingerprint
-from tests.alerts.alertmanager import START_MS, configurations, labels
+from tests.routing.alertmanager import START_MS, configurations, labels
 from tests.services.alertmanager import ask
 
 TREES = 2_000

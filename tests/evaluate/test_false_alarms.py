@@ -13,7 +13,7 @@ from detectors.sketch import NumericFold, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Verdict
 from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
-from tests.monitor.feeding import fed
+from tests.evaluate.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
 SIGNALS = 3

@@ -8,9 +8,9 @@ from monitor.config.alerting import Alerting
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.routed_alert import Told
-from tests.alerts.test_decisions import decided, silenced
-from tests.alerts.test_router import ROUTES, World, said
-from tests.alerts.test_subscriptions import ANN, Subscribed
+from tests.routing.test_decision_log import decided, silenced
+from tests.routing.test_router import ROUTES, World, said
+from tests.routing.test_subscriptions import ANN, Subscribed
 from tests.services.alertmanager import ask
 
 AMOUNT = 'annotation:summary=~".*amount.*"'

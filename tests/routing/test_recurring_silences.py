@@ -11,10 +11,10 @@ from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from monitor.routing.weekly import weekly
 from sinks.store.memory import MemoryStore
-from tests.alerts.alertmanager import HOUR_MS
-from tests.alerts.alertmanager import START_MS as MONDAY_MS
-from tests.alerts.test_decisions import decided
-from tests.alerts.test_router import World, said
+from tests.routing.alertmanager import HOUR_MS
+from tests.routing.alertmanager import START_MS as MONDAY_MS
+from tests.routing.test_decision_log import decided
+from tests.routing.test_router import World, said
 
 NIGHTS = weekly("mon-fri 22:00-06:00", "Europe/Berlin")
 WEEK_MS = 7 * 24 * HOUR_MS

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor.routing.acknowledgement_log import AcknowledgementLog
-from tests.alerts.test_decisions import decided
-from tests.alerts.test_router import World, said
+from tests.routing.test_decision_log import decided
+from tests.routing.test_router import World, said
 
 REPEAT_S = 4 * 3_600 + 600
 

@@ -15,12 +15,12 @@ from monitor.routing.silences import Silence
 from monitor.routing.weekly import weekly
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
-from tests.alerts.alertmanager import HOUR_MS
-from tests.alerts.alertmanager import START_MS as MONDAY_MS
-from tests.alerts.test_decisions import decided
-from tests.alerts.test_posting import Posts
-from tests.alerts.test_recurring_silences import NIGHTS
-from tests.alerts.test_router import MINUTE_MS, World
+from tests.routing.alertmanager import HOUR_MS
+from tests.routing.alertmanager import START_MS as MONDAY_MS
+from tests.routing.test_decision_log import decided
+from tests.routing.test_posted_log import Posts
+from tests.routing.test_recurring_silences import NIGHTS
+from tests.routing.test_router import MINUTE_MS, World
 
 SCRIPTS = 5
 HOURS = ["22:00-06:00", "mon,wed 09:30-17:00", "day 11:55-12:05", "tue"]

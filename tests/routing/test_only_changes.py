@@ -8,8 +8,8 @@ from sinks.receivers.contract import Alert, Delivered, Notification, Refused
 from sinks.receivers.memory import Memory
 from sinks.receivers.text import Text
 from sinks.receivers.webhook import body
-from tests.alerts.test_decisions import decided
-from tests.alerts.test_router import ROUTES, World, said
+from tests.routing.test_decision_log import decided
+from tests.routing.test_router import ROUTES, World, said
 
 LOOK_S = 310
 

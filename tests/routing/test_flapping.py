@@ -8,8 +8,8 @@ from typing import Any
 from monitor.config.alerting import Alerting
 from monitor.routing.flapping import Changes, Flapping, Hold
 from monitor.routing.routed_alert import Told
-from tests.alerts.test_decisions import decided, silenced
-from tests.alerts.test_router import ROUTES, World, said
+from tests.routing.test_decision_log import decided, silenced
+from tests.routing.test_router import ROUTES, World, said
 
 MINUTE_S = 60
 HELD = {"changes": 4, "within": "1h", "until_steady": "30m"}

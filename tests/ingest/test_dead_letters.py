@@ -24,7 +24,7 @@ from monitor.sources.contract import Resume
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
-from tests.monitor.outlet import MemoryOutlet
+from tests.ingest.outlet import MemoryOutlet
 from tests.service import shop
 
 GOOD = b'{"id": "1", "ts": 1700000000000, "amount": 5, "country": "DE", "score": 0.5, "user": "ann"}'

@@ -11,8 +11,8 @@ from monitor.config.alerting import Alerting
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from sinks.receivers.contract import Refused
 from sinks.receivers.memory import Memory
-from tests.alerts.test_decisions import decided, silenced
-from tests.alerts.test_router import ROUTES, World, said
+from tests.routing.test_decision_log import decided, silenced
+from tests.routing.test_router import ROUTES, World, said
 
 LOOK_S = 300
 FIRST_LOOK_S = 31

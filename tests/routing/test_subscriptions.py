@@ -18,8 +18,8 @@ from monitor.routing.subscriptions import Subscription
 from sinks.receivers.contract import Delivered, Notification, Outcome, Receiver, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
-from tests.alerts.test_decisions import decided
-from tests.alerts.test_router import MINUTE_MS, World, said
+from tests.routing.test_decision_log import decided
+from tests.routing.test_router import MINUTE_MS, World, said
 from tests.service.shop import wait_until
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from monitor.config.alerting import Alerting
 from monitor.routing.silence_log import SilenceLog
-from tests.alerts.alertmanager import HOUR_MS, scripted
-from tests.alerts.test_decisions import DEFAULT, decided, silenced
-from tests.alerts.test_dispatch import Player
-from tests.alerts.test_router import ROUTES, World, said
+from tests.routing.alertmanager import HOUR_MS, scripted
+from tests.routing.test_decision_log import DEFAULT, decided, silenced
+from tests.routing.test_dispatch import Player
+from tests.routing.test_router import ROUTES, World, said
 
 LATE = {"route": ROUTES["route"] | {"leeway": {"late_ends": True}}}
 SCRIPTS = 60

@@ -13,9 +13,9 @@ from monitor.routing.dispatch import Target
 from monitor.routing.router import Plan, Router
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused
 from sinks.receivers.memory import Memory
-from tests.alerts.test_decisions import decided, silenced
-from tests.alerts.test_digests import DAILY
-from tests.alerts.test_router import ROUTES, World
+from tests.routing.test_decision_log import decided, silenced
+from tests.routing.test_digests import DAILY
+from tests.routing.test_router import ROUTES, World
 
 EVENTS = 50
 OPTIONS = {
