@@ -16,7 +16,8 @@ from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of
 from monitor.decoders import Schemas
 from monitor.errors import InputError
-from monitor.evaluate.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.horizon import Horizon
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
 from monitor.sources.contract import Source

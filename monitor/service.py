@@ -32,10 +32,11 @@ from monitor.erasure.erase import Erased, Request, erase
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError, SourceError
 from monitor.evaluate.evaluate import Evaluation, read_closed
+from monitor.evaluate.horizon import horizon, standing
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.partitions import Partitions, horizon, standing
+from monitor.ingest.partitions import Partitions
 from monitor.ingest.worker import Worker
 from monitor.jobs import start_jobs
 from monitor.memory import collect_rarely, keep_freed

@@ -18,12 +18,13 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.evaluate.horizon import Horizon
+from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.model import Judges, follow
 from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
 from monitor.events import ENDED, Partition
-from monitor.ingest.gaps import marked, stretches
 from monitor.panes.coverage import begins_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch
@@ -31,29 +32,13 @@ from sinks.store.batch import append, empty_rows, extend
 from sinks.store.contract import Query, Store
 from sinks.store.rows import as_list
 
-__all__ = ["Closed", "Evaluated", "Evaluation", "Horizon", "read_closed"]
+__all__ = ["Closed", "Evaluated", "Evaluation", "read_closed"]
 
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
 
 LEARNED_AT_MOST = 20_000
 """Windows from which is learned anew under another configuration: ten weeks of five minutes."""
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """Which partitions decide how far windows are complete.
-
-    Attributes
-    ----------
-    expected : frozenset of Partition
-        Partitions that are being read; one of them without any pane holds everything back.
-    idle : frozenset of Partition
-        Those of them that no longer hold windows back.
-    """
-
-    expected: frozenset[Partition] = frozenset()
-    idle: frozenset[Partition] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -181,7 +166,7 @@ class Evaluation:
         scores = empty_rows("scores")
         for one in judged:
             extend(scores, one.rows(self._watch.name, idle))
-        lost = stretches(self._store, self._watch.name)
+        lost = lost_spans(self._store, self._watch.name)
         if lost:
             scores["idle"] = marked(scores, lost)
         done.scores += append(self._store, "scores", scores)

@@ -1,22 +1,18 @@
-"""Messages that were gone before they were read: which stretch of event time lacks them, and which windows say so.
+"""Messages that were gone before they were read: which span of event time lacks them.
 
-Between the last pane that was closed before the gap and the first event behind it anything may be missing. The
-stretch is written before anything behind the gap is (table ``gaps``), so that no window that reaches into it is judged
-without saying so.
+Between the last pane that was closed before the gap and the first event behind it anything may be missing. That span
+is written before anything behind the gap is (table ``gaps``), so that no window that reaches into it is evaluated
+without saying so (:mod:`monitor.evaluate.lost_spans`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from monitor.events import ENDED, Partition
 from sinks.store.batch import Rows, add_row, empty_rows
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
 
-__all__ = ["OpenGap", "marked", "stretches"]
+__all__ = ["OpenGap"]
 
 
 @dataclass(frozen=True)
@@ -64,25 +60,3 @@ class OpenGap:
         30000
         """
         return max(event_ms + lateness_ms, self.from_ms + pane_ms)
-
-
-def stretches(store: Store, model: str) -> list[tuple[int, int, str]]:
-    """Return where messages of a model may be missing: from, to, and the partition as windows name it."""
-    rows = rows_of(store.read(Query("gaps", {"model": model})))
-    return [(row["from_ms"], row["to_ms"], f"{row['topic']}/{row['partition']}:lost") for row in rows]
-
-
-def marked(scores: Mapping[str, Sequence[Any]], lost: Sequence[tuple[int, int, str]]) -> list[str]:
-    """Return the column ``idle`` of scores, with the partitions added that lost messages of the window.
-
-    Examples
-    --------
-    >>> scores = {"window_end_ms": [10, 20, 30], "window_ms": [10, 10, 10], "idle": ["", "t/1", ""]}
-    >>> marked(scores, [(12, 15, "t/0:lost")])
-    ['', 't/1,t/0:lost', '']
-    """
-    columns = (scores[name] for name in ("window_end_ms", "window_ms", "idle"))
-    return [
-        ",".join(filter(None, [idle, *(name for low, high, name in lost if low < end_ms and high > end_ms - size_ms)]))
-        for end_ms, size_ms, idle in zip(*columns, strict=True)
-    ]

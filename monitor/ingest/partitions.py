@@ -1,9 +1,9 @@
-"""Which partitions there are and which are silent: what windows wait for, known to every process through the store.
+"""Which partitions there are and which are silent: what windows wait for, stated to every process through the store.
 
 Whoever reads a partition says so in the table ``partitions``: where it stands and whether it is silent. Whoever
-evaluates reads it there, in the same process or another. Of several rows of a partition the one with the largest
-offset counts, so that an owner who has lost the partition without knowing it changes nothing once another one has
-read on: a partition that has woken up is said to have under the offset behind its first new messages.
+evaluates reads it there (:mod:`monitor.evaluate.horizon`), in the same process or another. Of several rows of a
+partition the one with the largest offset counts, so that an owner who has lost the partition without knowing it changes
+nothing once another one has read on. A partition that wakes up is stated under the offset behind its first messages.
 """
 
 from __future__ import annotations
@@ -11,19 +11,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from monitor.config.model import ModelSpec
-from monitor.evaluate.evaluate import Horizon
 from monitor.events import Partition
 from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
 
-__all__ = ["Partitions", "Standing", "horizon", "standing"]
+__all__ = ["Partitions"]
 
 UNREAD = -1
 """The offset under which a partition is made known by somebody who does not read it: any reader's counts more."""
-
-Standing = Mapping[Partition, bool]
-"""All partitions that are known, and whether each is silent."""
 
 
 class Partitions:
@@ -40,11 +35,11 @@ class Partitions:
     >>> said = Partitions(store)
     >>> said.know([("events", 0), ("events", 1)])
     >>> said.say({("events", 0): 7}, silent={("events", 0)})
-    >>> standing(store)
-    {('events', 0): True, ('events', 1): False}
+    >>> store.read(Query("partitions"))["idle"].tolist()
+    [1, 0]
     >>> said.wake(("events", 0), 9)
-    >>> standing(store)[("events", 0)]
-    False
+    >>> store.read(Query("partitions"))["idle"].tolist()
+    [0, 0]
     """
 
     def __init__(self, store: Store) -> None:
@@ -122,40 +117,3 @@ class Partitions:
         if statements:
             self._count += 1
             self._store.append("partitions", rows, token=f"partitions/{self._name}/{self._count}")
-
-
-def standing(store: Store) -> dict[Partition, bool]:
-    """Return all partitions that are known, and whether each is silent."""
-    rows = store.read(Query("partitions", columns=("topic", "partition", "idle")))
-    names = zip(rows["topic"], rows["partition"].tolist(), strict=True)
-    return dict(zip(names, map(bool, rows["idle"].tolist()), strict=True))
-
-
-def horizon(known: Standing, spec: ModelSpec) -> Horizon | None:
-    """Return which partitions a model's windows wait for.
-
-    Parameters
-    ----------
-    known : mapping
-        What :func:`standing` says.
-    spec : ModelSpec
-
-    Returns
-    -------
-    Horizon or None
-        None until every topic that the model names has been seen.
-
-    Examples
-    --------
-    >>> schema = {"features": {"x": {"type": "numeric"}}}
-    >>> spec = ModelSpec.model_validate({"sources": [{"kafka": ["a", "/c.*/"]}], "schema": schema})
-    >>> horizon({("a", 0): False, ("a", 1): True, ("b", 0): False}, spec).idle
-    frozenset({('a', 1)})
-    >>> horizon({("c1", 0): False}, spec) is None
-    True
-    """
-    topics = {topic for topic in {topic for topic, _ in known} if spec.is_watched(topic)}
-    if not {name for source in spec.watched_sources for name in source.named} <= topics:
-        return None
-    expected = frozenset(partition for partition in known if partition[0] in topics)
-    return Horizon(expected, frozenset(partition for partition in expected if known[partition]))

@@ -15,7 +15,8 @@ import pytest
 from detectors.sketch import NumericSummary
 from monitor.evaluate.baselines import add_up
 from monitor.evaluate.columns import Columns
-from monitor.evaluate.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.horizon import Horizon
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.panes.codec import summary_of
 from monitor.panes.reading import read_panes

@@ -11,7 +11,8 @@ import pytest
 
 from monitor.alerts.own import MODEL, OwnAlerts
 from monitor.clock import ManualClock
-from monitor.evaluate.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from monitor.evaluate.horizon import standing
 from monitor.events import Partition
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.partitions import Partitions, standing
+from monitor.ingest.partitions import Partitions
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store import open_store

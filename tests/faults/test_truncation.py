@@ -15,7 +15,8 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
 from monitor.erasure.erased import ErasureList
-from monitor.evaluate.evaluate import Evaluation, Horizon
+from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions

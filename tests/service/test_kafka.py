@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from monitor.config import Configuration
-from monitor.ingest.partitions import standing
+from monitor.evaluate.horizon import standing
 from monitor.service import Service
 from monitor.sources.kafka import outlet as kafka_outlet
 from sinks.store.contract import Store, StoreError

@@ -13,7 +13,7 @@ from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.config.roles import ROLES, check_roles, parse_roles
 from monitor.errors import InputError
-from monitor.ingest.partitions import standing
+from monitor.evaluate.horizon import standing
 from monitor.service import Service
 from sinks.store.contract import Query, StoreError
 from sinks.store.memory import MemoryStore
