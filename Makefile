@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-kafka bench-store detector-table run lock docs kafka peers soak clean
+.PHONY: help demo test coverage lint structure bench bench-kafka bench-store detector-table run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -29,10 +29,16 @@ test: $(installed) kafka peers ## run every test, against a real Kafka broker to
 	@.ci/packages docker-compose clickhouse-server openssl go
 	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
+coverage: $(installed) kafka peers ## run every test and print which lines none of them ran: ARGS="tests/routing"
+	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --cov --cov-report term $(ARGS)
+
 lint: $(installed) ## check format, style and types
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy
+
+structure: $(installed) ## print rooms, circles, sizes and names of the code: ARGS="--comments 30", "--names"
+	@$(python) -m tests.structure $(ARGS)
 
 bench: $(installed) ## measure speed against peers, in one run
 	@$(python) -m bench $(ARGS)

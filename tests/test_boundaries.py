@@ -6,87 +6,16 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("monitor", "detectors", "sinks")
+from tests.structure import PACKAGES, ROOT, Source, sources
+
 EDGES = ("monitor/sources", "sinks/store", "sinks/receivers")
 VAGUE = {"util", "helper", "common", "misc", "manager", "core", "engine", "processor", "handler"}
 CLOCK = {"datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today"}
 TIME_WITHOUT_CLOCK = {"time.struct_time", "time.strptime", "time.mktime"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One Python file of a tree, as the rules see it."""
-
-    root: Path
-    path: PurePosixPath
-
-    @property
-    def package(self) -> str:
-        return self.path.parts[0]
-
-    @property
-    def folder(self) -> str:
-        return str(self.path.parent)
-
-    @cached_property
-    def text(self) -> str:
-        return (self.root / self.path).read_text()
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text, str(self.path))
-
-    @cached_property
-    def imports(self) -> list[str]:
-        """Dotted names of what is imported, each with the names taken from it: `a.b`, `a.b.c`."""
-        return sorted(set(self._imports()))
-
-    def _imports(self) -> Iterator[str]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                module = self._absolute(node)
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-
-    def _absolute(self, node: ast.ImportFrom) -> str:
-        here = self.path.parent.parts[: len(self.path.parent.parts) - node.level + 1] if node.level else ()
-        return ".".join([*here, *([node.module] if node.module else [])])
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """What each imported local name stands for: `{"dt": "datetime", "now": "time.time"}`."""
-        known: dict[str, str] = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    top = alias.name.split(".")[0]
-                    known[alias.asname or top] = alias.name if alias.asname else top
-            elif isinstance(node, ast.ImportFrom):
-                known.update({a.asname or a.name: f"{self._absolute(node)}.{a.name}" for a in node.names})
-        return known
-
-    def dotted(self, node: ast.AST) -> str | None:
-        """Return what an expression such as `dt.datetime.now` names, with imports resolved."""
-        if isinstance(node, ast.Name):
-            return self.names.get(node.id)
-        if isinstance(node, ast.Attribute):
-            base = self.dotted(node.value)
-            return base and f"{base}.{node.attr}"
-        return None
-
-
-def sources(root: Path, *folders: str) -> list[Source]:
-    found = (path for folder in folders for path in (root / folder).rglob("*.py"))
-    return [Source(root, PurePosixPath(path.relative_to(root))) for path in sorted(found)]
 
 
 def detectors_import_only_numbers(root: Path) -> Iterator[str]:
