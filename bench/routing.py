@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from monitor.delivery.target import Target
 from monitor.memory import collect_rarely
-from monitor.routing.dispatch import Dispatcher, Target
+from monitor.routing.dispatch import Dispatcher
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.routed_alert import Told

@@ -28,6 +28,7 @@ from monitor.config.lifetimes import lifetimes
 from monitor.config.model import SourceSpec
 from monitor.config.roles import ROLES
 from monitor.decoders import Schemas
+from monitor.delivery.target import Target
 from monitor.erasure.erase import Erased, Request, erase
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError, SourceError
@@ -44,7 +45,6 @@ from monitor.messages import Outlet, Place
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retried, Retries
-from monitor.routing.dispatch import Target
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
 from monitor.routing.notify import Notifier

@@ -13,8 +13,8 @@ from typing import Any
 
 from monitor.config.service import ServiceSpec
 from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
+from monitor.delivery.target import Target
 from monitor.errors import InputError
-from monitor.routing.dispatch import Target
 from monitor.routing.subscriptions import Subscription
 
 __all__ = ["entries_of", "reached"]

@@ -16,10 +16,10 @@ from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
 from monitor.delivery.patience import TOLD_STATES
+from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.decision_log import WHYS
 from monitor.routing.decision_log import Why as Decided
-from monitor.routing.dispatch import Target
 from monitor.routing.incident_labels import with_incidents
 from monitor.routing.message import annotations_of
 from monitor.routing.routed_alert import Told

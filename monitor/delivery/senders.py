@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivering, Delivery
 from monitor.delivery.receiver_thread import Turns
-from monitor.routing.dispatch import Target
+from monitor.delivery.target import Target
 from sinks.receivers.contract import Receiver
 
 __all__ = ["Senders"]

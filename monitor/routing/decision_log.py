@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 import xxhash
 
-from monitor.routing.dispatch import Flush, Target
+from monitor.delivery.target import Target
+from monitor.routing.dispatch import Flush
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 

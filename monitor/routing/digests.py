@@ -19,8 +19,8 @@ import structlog
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.target import Target
 from monitor.routing.decision_log import Made
-from monitor.routing.dispatch import Target
 from monitor.routing.timetable import Digest
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import rfc3339, utc

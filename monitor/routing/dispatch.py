@@ -17,6 +17,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
+from monitor.delivery.target import Target
 from monitor.routing.escalation import why_escalated
 from monitor.routing.flapping import Flapping, Hold
 from monitor.routing.inhibition import Inhibition
@@ -31,7 +32,7 @@ from monitor.routing.staying import Staying
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
-__all__ = ["Dispatcher", "Flush", "Group", "Reason", "Target"]
+__all__ = ["Dispatcher", "Flush", "Group", "Reason"]
 
 SWEEP_MS = 30_000
 """How often groups without alerts are dropped."""
@@ -46,28 +47,6 @@ PATIENCE_MS = 10_000
 """A look takes at least this long before it counts as failed, else `group_interval`."""
 
 _OLDEST_FIRST = attrgetter("starts_ms", "fingerprint")
-
-
-@dataclass(frozen=True)
-class Target:
-    """One entry of a receiver.
-
-    Attributes
-    ----------
-    receiver : str
-    number : int
-        Of the entry within the receiver.
-    send_resolved : bool
-    """
-
-    receiver: str
-    number: int = 0
-    send_resolved: bool = True
-
-    @cached_property
-    def name(self) -> str:
-        """Unique among all entries."""
-        return f"{self.receiver}/{self.number}"
 
 
 class Reason(NamedTuple):

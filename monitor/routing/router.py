@@ -28,11 +28,12 @@ from monitor.clock import Clock
 from monitor.delivery.attempts import Delivering, Delivery
 from monitor.delivery.patience import TOLD_STATES, Patience
 from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from monitor.routing.decision_log import DecisionLog, Made, Why, kept_quiet
 from monitor.routing.digests import Collected, Digests
-from monitor.routing.dispatch import Dispatcher, Flush, Target
+from monitor.routing.dispatch import Dispatcher, Flush
 from monitor.routing.flapping import Flapping
 from monitor.routing.incident_labels import LABEL, IncidentNames
 from monitor.routing.inhibition import Inhibition, Rule

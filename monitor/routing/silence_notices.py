@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.target import Target
 from monitor.routing.decision_log import Made, silenced_by
-from monitor.routing.dispatch import Target
 from monitor.routing.routed_alert import Told
 from monitor.routing.routes import labels_text
 from monitor.routing.silence_log import SilenceLog

@@ -16,8 +16,8 @@ from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
 from monitor.config.service import ServiceSpec
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.target import Target
 from monitor.routing.digests import Collected, Digests
-from monitor.routing.dispatch import Target
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.router import Plan, Router
 from monitor.routing.silence_log import SilenceLog

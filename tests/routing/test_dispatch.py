@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 from monitor.config.alerting import Alerting
-from monitor.routing.dispatch import Dispatcher, Target
+from monitor.delivery.target import Target
+from monitor.routing.dispatch import Dispatcher
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.routed_alert import Told

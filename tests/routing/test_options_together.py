@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from monitor.delivery.target import Target
 from monitor.routing.acknowledgement_log import AcknowledgementLog
-from monitor.routing.dispatch import Target
 from monitor.routing.router import Plan, Router
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused
 from sinks.receivers.memory import Memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.routing.dispatch import Target
+from monitor.delivery.target import Target
 from monitor.routing.posted import MODEL, Given, posted
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.router import Plan, Router

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
-from monitor.routing.dispatch import Target
+from monitor.delivery.target import Target
 from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.router import Plan, Router

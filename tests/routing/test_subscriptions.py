@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from monitor.clock import SystemClock
+from monitor.delivery.target import Target
 from monitor.errors import InputError
-from monitor.routing.dispatch import Target
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.router import Plan, Router
 from monitor.routing.routes import Route, RouteOptions

@@ -1,0 +1,35 @@
+"""One entry of a receiver: what routes name, and what a sending thread belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+__all__ = ["Target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One entry of a receiver.
+
+    Attributes
+    ----------
+    receiver : str
+    number : int
+        Of the entry within the receiver.
+    send_resolved : bool
+
+    Examples
+    --------
+    >>> Target("mail").name
+    'mail/0'
+    """
+
+    receiver: str
+    number: int = 0
+    send_resolved: bool = True
+
+    @cached_property
+    def name(self) -> str:
+        """Unique among all entries."""
+        return f"{self.receiver}/{self.number}"
