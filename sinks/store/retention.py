@@ -8,13 +8,13 @@ The store in memory ends with its process and forgets nothing before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sinks.store.connection import Connection
 from sinks.store.contract import Store
 from sinks.store.sql import quoted_text
-from sinks.store.sqlstore import SqlStore
-from sinks.store.ttl import present
 
 __all__ = ["TIMES", "Change", "Lifetimes", "present", "retain", "ttl"]
 
@@ -99,6 +99,19 @@ def _seconds(duration_ms: int | None) -> str:
     return str(_NEVER_S if duration_ms is None else duration_ms // 1000)
 
 
+def present(store: Connection) -> dict[str, str]:
+    """Return the TTL of every table that has one, as the engine writes it."""
+    engines = store.query(
+        "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %'"
+    )
+    ttls = {}
+    for name, engine in zip(engines["name"], engines["engine_full"], strict=True):
+        match = re.search(r" TTL (.+?)(?: SETTINGS |$)", engine, re.DOTALL)
+        if match:
+            ttls[name.removesuffix("_local")] = match[1]
+    return ttls
+
+
 def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     """Give tables the lifetimes ``wanted``; those that have them already are left alone.
 
@@ -119,7 +132,7 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     ------
     StoreError
     """
-    if not isinstance(store, SqlStore):
+    if not isinstance(store, Connection):
         return []
     before = present(store)
     changes = []
@@ -135,7 +148,7 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     return changes
 
 
-def _normal(store: SqlStore, expression: str) -> str:
+def _normal(store: Connection, expression: str) -> str:
     """Return ``expression`` as the engine writes it."""
     if not expression:
         return ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sinks.store.buckets import (
     KINDS,
@@ -21,18 +21,16 @@ from sinks.store.buckets import (
     rollup_statement,
     source_statements,
 )
+from sinks.store.connection import Connection
 from sinks.store.contract import Buckets, Columns, Drifting, Query
 from sinks.store.derived import SERIES, TIERS
 from sinks.store.drifting import drifting_of, hour_statement, hours_of_drift, outside, windows_in_drift
 from sinks.store.parallel import side_by_side
 from sinks.store.pieces import combined, joined, kept_for, pieces_of_scores
+from sinks.store.retention import present
 from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
-from sinks.store.ttl import present
-
-if TYPE_CHECKING:
-    from sinks.store.sqlstore import SqlStore
 
 __all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question"]
 
@@ -66,7 +64,7 @@ CHANGED = (
 )
 
 
-def read_buckets(store: SqlStore, buckets: Buckets) -> Columns:
+def read_buckets(store: Connection, buckets: Buckets) -> Columns:
     """Return the columns of ``BUCKETS`` for ``buckets``, which are checked, from roll-ups where they can be trusted."""
     span = chosen_span(buckets)
     parts = plan(span, buckets.step_ms, [])
@@ -88,7 +86,7 @@ def _models(buckets: Buckets) -> Mapping[str, Any]:
     return {"model": sorted({one[0] for one in buckets.among})} if buckets.among else buckets.where
 
 
-def _pieces(store: SqlStore, buckets: Buckets, statements: Mapping[str, Statement]) -> Columns:
+def _pieces(store: Connection, buckets: Buckets, statements: Mapping[str, Statement]) -> Columns:
     kept = kept_for(buckets)
 
     def read(table: str, statement: Statement) -> Columns:
@@ -99,7 +97,7 @@ def _pieces(store: SqlStore, buckets: Buckets, statements: Mapping[str, Statemen
     return joined(side_by_side(*(partial(read, *asked) for asked in statements.items())))
 
 
-def read_drifting(store: SqlStore, drifting: Drifting) -> Columns:
+def read_drifting(store: Connection, drifting: Drifting) -> Columns:
     """Return the columns of ``DRIFTING`` for ``drifting``, which is checked."""
     span = drifting.from_ms - 1, max(drifting.from_ms, drifting.to_ms) - 1
     # Marks first: read beside each other, an hour could be current by its mark and old by its row.
@@ -115,12 +113,12 @@ def _within(hole: Span, span: Span) -> list[Span]:
     return [part] if part[0] < part[1] else []
 
 
-def tier_question(store: SqlStore, query: Query) -> tuple[str, dict[str, Any]]:
+def tier_question(store: Connection, query: Query) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``query``, which is checked and names a tier."""
     return tier_statement(query, merged(_changed(store, "panes", query.where, hours_of(query))))
 
 
-def _changed(store: SqlStore, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:
+def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:
     values = Parameters()
     conditions = [f"source = {values.bind('String', source)}"]
     if "model" in where:
@@ -131,12 +129,12 @@ def _changed(store: SqlStore, source: str, where: Mapping[str, Any], span: tuple
     return [int(hour_ms) for hour_ms in found["hour_ms"]]
 
 
-def refresh(store: SqlStore, settle_ms: int = SETTLE_MS) -> int:
+def refresh(store: Connection, settle_ms: int = SETTLE_MS) -> int:
     """Bring roll-ups up to date with what was written until ``settle_ms`` ago.
 
     Parameters
     ----------
-    store : SqlStore
+    store : Connection
     settle_ms : int
         0 only where no append is under way.
 
@@ -153,7 +151,7 @@ def refresh(store: SqlStore, settle_ms: int = SETTLE_MS) -> int:
     return _refresh(store, "scores", settle_ms) + _refresh(store, "panes", settle_ms)
 
 
-def _refresh(store: SqlStore, source: str, settle_ms: int) -> int:
+def _refresh(store: Connection, source: str, settle_ms: int) -> int:
     done = 0
     _leave_aged(store, source, _now_ms(store) - settle_ms)
     while True:
@@ -170,11 +168,11 @@ def _refresh(store: SqlStore, source: str, settle_ms: int) -> int:
         done += len(marks["hour_ms"])
 
 
-def _now_ms(store: SqlStore) -> int:
+def _now_ms(store: Connection) -> int:
     return int(store.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")["now_ms"][0])
 
 
-def _leave_aged(store: SqlStore, source: str, seen_ms: int) -> None:
+def _leave_aged(store: Connection, source: str, seen_ms: int) -> None:
     """Take marks from hours that were worked out before their rows began to go: what is left of these is less."""
     time, first = FIRST[source]
     ttl = present(store).get(source, "")
@@ -182,7 +180,7 @@ def _leave_aged(store: SqlStore, source: str, seen_ms: int) -> None:
         store.command(AGED.format(time=time, first=first, ttl=ttl), {"source": source, "seen_ms": seen_ms})
 
 
-def _settled(store: SqlStore, source: str, seen_ms: int) -> dict[str, list[Any]]:
+def _settled(store: Connection, source: str, seen_ms: int) -> dict[str, list[Any]]:
     """Return some marked hours with their models: for scores of one day, for panes of one model."""
     order = "intDiv(hour_ms, 86400000), model, hour_ms" if source == "scores" else "model, hour_ms"
     found = store.query(

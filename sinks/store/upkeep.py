@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
-from sinks.store.retention import TIMES
+from sinks.store.retention import TIMES, present
 from sinks.store.schema import migrations
-from sinks.store.sqlstore import SqlStore
-from sinks.store.ttl import present
 
 __all__ = [
     "Status",
@@ -91,19 +90,19 @@ class Status:
     tables: list[TableStatus] = field(default_factory=list)
 
 
-def tables_of(store: SqlStore) -> list[str]:
+def tables_of(store: Connection) -> list[str]:
     """Return the names of the tables that hold rows, sorted."""
     sql = f"SELECT name FROM system.tables WHERE {_HERE} AND engine LIKE '%MergeTree'"
     return sorted({name.removesuffix("_local") for name in _asked(store, sql)["name"]})
 
 
-def _asked(store: SqlStore, sql: str, **parameters: Any) -> dict[str, Any]:
+def _asked(store: Connection, sql: str, **parameters: Any) -> dict[str, Any]:
     """Ask a system table; the database is named, since on another replica the present one is another."""
     database = store.query("SELECT currentDatabase() AS name")["name"][0]
     return store.query(sql, {"database": database, **parameters})
 
 
-def status(store: SqlStore) -> Status:
+def status(store: Connection) -> Status:
     """Describe a store.
 
     Raises
@@ -136,7 +135,7 @@ def status(store: SqlStore) -> Status:
     return Status(store.where, found["engine"][0], version, known, int(found["free"][0]), tables)
 
 
-def applied(store: SqlStore) -> list[int]:
+def applied(store: Connection) -> list[int]:
     """Return the versions of the migrations that have run, ascending."""
     if "schema_migrations" not in tables_of(store):
         return []
@@ -145,7 +144,7 @@ def applied(store: SqlStore) -> list[int]:
 
 
 def _table_status(
-    store: SqlStore, name: str, parts: Mapping[str, Any], mutations: Mapping[str, Any], ttl: str
+    store: Connection, name: str, parts: Mapping[str, Any], mutations: Mapping[str, Any], ttl: str
 ) -> TableStatus:
     oldest = newest = None
     if parts.get("n") and name in TIMES:
@@ -168,13 +167,13 @@ def _table_status(
     )
 
 
-def _by_table(store: SqlStore, sql: str) -> dict[str, dict[str, Any]]:
+def _by_table(store: Connection, sql: str) -> dict[str, dict[str, Any]]:
     found = _asked(store, sql)
     rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
     return {row["name"]: row for row in rows}
 
 
-def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, Any] | None = None) -> str:
+def mutate(store: Connection, table: str, action: str, parameters: Mapping[str, Any] | None = None) -> str:
     """Run ``ALTER TABLE … DELETE``, ``UPDATE`` or ``MATERIALIZE`` and wait for its end; return the mutation's id.
 
     What is bound is written into the mutation, which the engine keeps: it must not be personal.
@@ -200,7 +199,7 @@ def mutate(store: SqlStore, table: str, action: str, parameters: Mapping[str, An
         pause(store)
 
 
-def _mutations(store: SqlStore, table: str) -> dict[str, Any]:
+def _mutations(store: Connection, table: str) -> dict[str, Any]:
     sql = (
         f"SELECT mutation_id, min(is_done) AS is_done, max(latest_fail_reason) AS latest_fail_reason "
         f"FROM {store.everywhere('system.mutations')} WHERE {_HERE} AND {_TABLE} = {{table:String}} "
@@ -209,30 +208,30 @@ def _mutations(store: SqlStore, table: str) -> dict[str, Any]:
     return _asked(store, sql, table=table)
 
 
-def pause(store: SqlStore) -> None:
+def pause(store: Connection) -> None:
     """Wait a moment, on the server: nothing here may read this machine's clock."""
     store.query(f"SELECT sleep({POLL_S}) AS slept")
 
 
-def merge(store: SqlStore, table: str) -> None:
+def merge(store: Connection, table: str) -> None:
     """Merge a table, so that rows which newer ones have replaced are in no part any more."""
     store.command(f"OPTIMIZE TABLE {store.altered(table)} FINAL")
 
 
-def detached_parts(store: SqlStore) -> int:
+def detached_parts(store: Connection) -> int:
     """Return how many parts the engine has set aside, for being broken or by hand: statements do not reach them."""
     sql = f"SELECT count() AS n FROM {store.everywhere('system.detached_parts')} WHERE {_HERE}"
     return int(_asked(store, sql)["n"][0])
 
 
-def drop_outdated(store: SqlStore, tables: Collection[str], attempts: int = 6_000) -> None:
+def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_000) -> None:
     """Return once no part of ``tables`` that was replaced before is left on the disk.
 
     A table's cleaner comes by every second or two; after the upgrade that tells it so, half a minute may pass once.
 
     Parameters
     ----------
-    store : SqlStore
+    store : Connection
     tables : collection of str
     attempts : int
         How often to look, ten times a second.
@@ -260,7 +259,7 @@ def drop_outdated(store: SqlStore, tables: Collection[str], attempts: int = 6_00
     raise StoreError(f"store at {store.where}: {left} replaced parts are still on the disk", retryable=True)
 
 
-def _outdated(store: SqlStore, tables: Collection[str]) -> set[tuple[str, str]]:
+def _outdated(store: Connection, tables: Collection[str]) -> set[tuple[str, str]]:
     """Table and name of every part that others have replaced, or of which nothing is left."""
     sql = (
         f"SELECT {_TABLE} AS of_table, name FROM {store.everywhere('system.parts')} "
@@ -271,13 +270,13 @@ def _outdated(store: SqlStore, tables: Collection[str]) -> set[tuple[str, str]]:
 
 
 def vacuum(
-    store: SqlStore, tables: Sequence[str] = (), on_table: Callable[[str], None] = lambda table: None
+    store: Connection, tables: Sequence[str] = (), on_table: Callable[[str], None] = lambda table: None
 ) -> dict[str, tuple[int, int]]:
     """Remove rows whose time is over and rows that newer ones have replaced, and give their room back.
 
     Parameters
     ----------
-    store : SqlStore
+    store : Connection
     tables : sequence of str
         All that grow if empty.
     on_table : callable
@@ -305,7 +304,7 @@ def vacuum(
     return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
 
 
-def _disk_bytes(store: SqlStore) -> dict[str, int]:
+def _disk_bytes(store: Connection) -> dict[str, int]:
     parts = store.everywhere("system.parts")
     sql = f"SELECT {_TABLE} AS name, sum(bytes_on_disk) AS used FROM {parts} WHERE {_HERE} GROUP BY name"
     return {name: int(row["used"]) for name, row in _by_table(store, sql).items()}

@@ -1,0 +1,138 @@
+"""A way to the engine: statements in, columns out.
+
+Roll-ups, lifetimes and upkeep are written against this, not against the stores that have it: what they do is SQL.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sinks.store.contract import Columns
+from sinks.store.rows import split
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["Connection"]
+
+
+class Connection(ABC):
+    """Runs statements in ClickHouse's SQL, in one database; any thread may call it.
+
+    Attributes
+    ----------
+    where : str
+        Names the store to people, in errors too: a directory, or hosts and database; never with a password.
+    """
+
+    where: str
+
+    @abstractmethod
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
+        """Run a statement that only reads, as :meth:`query` does, and return its result as an Arrow table.
+
+        Raises
+        ------
+        StoreError
+        """
+
+    @abstractmethod
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing: DDL, a mutation, INSERT … SELECT. Done when it returns.
+
+        Parameters
+        ----------
+        sql : str
+            ``{name:Type}`` stands for a parameter.
+        parameters : mapping of str to value
+
+        Raises
+        ------
+        StoreError
+        """
+
+    def altered(self, table: str) -> str:
+        """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
+        return f"`{table}`"
+
+    def everywhere(self, table: str) -> str:
+        """Return what to read in place of a system table, such as ``system.mutations``, to see every server's rows."""
+        return table
+
+    def fetch(self, sql: str, parameters: Mapping[str, Any], kinds: Mapping[str, str]) -> Columns:
+        """Run a statement that only reads, and return its columns, each of the kind that ``kinds`` says."""
+        result = self.arrow(sql, parameters)
+        return {name: _DECODERS[kinds[name]](result[name]) for name in result.column_names}
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Columns:
+        """Run a statement that only reads, in ClickHouse's SQL; tables show the newest row of each key.
+
+        Parameters
+        ----------
+        sql : str
+            ``{name:Type}`` stands for a parameter. Must come from someone who may read the machine's files: the
+            engine's ``file()`` can, and ``INTO OUTFILE`` can write new ones.
+        parameters : mapping of str to value
+
+        Returns
+        -------
+        dict
+            Integers up to 64 bits with a sign and floats as arrays; everything else, NULLs included, as lists.
+
+        Raises
+        ------
+        StoreError
+            If the statement is wrong, or wants to write.
+        """
+        result = self.arrow(sql, parameters)
+        return {name: _generic(result[name]) for name in result.column_names}
+
+
+def _decoded(strings: Any) -> list[str]:
+    return list(strings.to_pylist())
+
+
+def _as_bytes(strings: Any) -> list[bytes]:
+    import pyarrow
+
+    return list(strings.cast(pyarrow.binary()).to_pylist())
+
+
+def _number_array(numbers: Any) -> Any:
+    # Copied, since what Arrow lends is read-only, and the twin in memory gives arrays of the caller's own.
+    return np.array(numbers.to_numpy())
+
+
+def _int_arrays(lists: Any) -> list[Any]:
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.list_value_length(lists).to_numpy()
+    return split(_number_array(pyarrow.compute.list_flatten(lists)), lengths)
+
+
+def _string_tuples(lists: Any) -> list[tuple[str, ...]]:
+    return [tuple(strings) for strings in lists.to_pylist()]
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "int": _number_array,
+    "float": _number_array,
+    "str": _decoded,
+    "bytes": _as_bytes,
+    "ints": _int_arrays,
+    "strs": _string_tuples,
+}
+
+
+def _generic(column: Any) -> Any:
+    import pyarrow
+
+    if column.null_count == 0 and pyarrow.types.is_floating(column.type):
+        return column.to_numpy().astype(np.float64)
+    if column.null_count == 0 and pyarrow.types.is_integer(column.type) and column.type != pyarrow.uint64():
+        return column.to_numpy().astype(np.int64)
+    return column.to_pylist()
