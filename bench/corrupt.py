@@ -26,10 +26,10 @@ import orjson
 from confluent_kafka import Producer
 
 from bench.events import configure, events
+from monitor.build import bounded_source
 from monitor.config import Configuration, load
 from monitor.messages import MAX_PAYLOAD_BYTES
 from monitor.replay import Replay
-from monitor.service import bounded_source
 from sinks.store import open_store
 from sinks.store.contract import Query, Store
 from tests.services.kafka import Broker, Cluster

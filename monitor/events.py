@@ -25,6 +25,7 @@ __all__ = [
     "Partition",
     "Problem",
     "Records",
+    "SeriesKey",
 ]
 
 Integers = NDArray[np.int64]
@@ -36,6 +37,9 @@ KEPT = "kept"
 
 Partition = tuple[str, int]
 """Topic and partition."""
+
+SeriesKey = tuple[str, str, str]
+"""Version, segment and signal: what a model's panes, verdicts and alerts are about."""
 
 Change = tuple[Literal["assigned", "revoked", "lost"], frozenset[Partition]]
 """Partitions that changed hands; those that are lost may have been somebody else's for a while."""

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
 
+import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-if TYPE_CHECKING:
-    from monitor.service import Service
+from sinks.store.contract import Store, StoreError
 
-__all__ = ["JOBS", "start_jobs"]
+__all__ = ["JOBS", "refresh_roll_ups", "start_jobs"]
 
-JOBS: dict[str, tuple[int, Callable[[Service], None], str]] = {
-    "trim_ingest_log": (60, lambda service: service.trim_ingest_log(), "ingest"),
-    "refresh_roll_ups": (60, lambda service: service.refresh_roll_ups(), "evaluate"),
-    "log_status": (300, lambda service: service.log_status(), ""),
+JOBS: dict[str, tuple[int, str]] = {
+    "trim_ingest_log": (60, "ingest"),
+    "refresh_roll_ups": (60, "evaluate"),
+    "log_status": (300, ""),
 }
-"""Every job: how often it runs, in seconds, what it does, and the role whose process does it; empty: every process."""
+"""Every job: how often it runs, in seconds, and the role whose process runs it; empty: every process."""
+
+log = structlog.get_logger("leeway.service")
 
 
-def start_jobs(service: Service) -> BackgroundScheduler:
-    """Start the jobs of the process's roles; shut the scheduler down to stop them."""
+def start_jobs(jobs: Mapping[str, Callable[[], None]], roles: Collection[str]) -> BackgroundScheduler:
+    """Start the jobs of a process's roles; shut the scheduler down to stop them.
+
+    Parameters
+    ----------
+    jobs : mapping of str to callable
+        What each of :data:`JOBS` does.
+    roles : collection of str
+    """
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1})
-    for name, (every_s, job, role) in JOBS.items():
-        if not role or role in service.roles:
-            scheduler.add_job(job, "interval", args=[service], seconds=every_s, id=name)
+    for name, (every_s, role) in JOBS.items():
+        if not role or role in roles:
+            scheduler.add_job(jobs[name], "interval", seconds=every_s, id=name)
     scheduler.start()
     return scheduler
+
+
+def refresh_roll_ups(store: Store) -> None:
+    """Add up what has settled; until it has worked, answers come from the rows and are only slower."""
+    try:
+        store.refresh()
+    except StoreError as error:
+        log.warning("roll-ups were not refreshed", reason=str(error), retryable=error.retryable)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from monitor.evaluate.loop import EvaluateLoop
 from monitor.events import ENDED
+from monitor.ingest.intake import Intake
 from monitor.ingest.watermark import NEVER
-
-if TYPE_CHECKING:
-    from monitor.service import Service
+from sinks.store.contract import Query, Store
 
 __all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "score_latency"]
 
@@ -31,15 +30,29 @@ def score_latency(registry: CollectorRegistry) -> Histogram:
 
 
 class ServiceMetrics(Collector):
-    """Reads the service's counters when it is scraped.
+    """Reads the counters of a process's stages when it is scraped.
 
     Parameters
     ----------
-    service : Service
+    intake : Intake
+    loop : EvaluateLoop
+    store : Store
+    unready : callable
+        Returns why the service is not ready; nothing when it is.
+    backlog : callable
+        Returns how many notifications wait, by receiver.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self,
+        intake: Intake,
+        loop: EvaluateLoop,
+        store: Store,
+        unready: Callable[[], list[str]],
+        backlog: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._intake, self._loop, self._store = intake, loop, store
+        self._unready, self._backlog = unready, backlog
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -51,18 +64,18 @@ class ServiceMetrics(Collector):
         yield from self._evaluate()
 
     def _health(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("leeway_ready", "1 if /readyz says so, else 0.", value=not self._service.ready())
+        yield GaugeMetricFamily("leeway_ready", "1 if /readyz says so, else 0.", value=not self._unready())
         waiting = GaugeMetricFamily(
             "leeway_notifications_waiting",
             "Transitions that a receiver has not settled.",
             labels=["receiver"],
         )
-        for receiver, count in sorted(self._service.backlog().items()):
+        for receiver, count in sorted(self._backlog().items()):
             waiting.add_metric([receiver], count)
         yield waiting
 
     def _outcomes(self) -> Iterator[Metric]:
-        counters = self._service.counters
+        counters = self._intake.counters
         plain = {
             "records": (counters.records, "Messages read."),
             "record_bytes": (counters.bytes, "Bytes of messages read."),
@@ -80,7 +93,7 @@ class ServiceMetrics(Collector):
         yield _by("leeway_rejected_bytes", "Bytes of messages that were rejected.", "reason", counters.rejected_bytes)
 
     def _work(self) -> Iterator[Metric]:
-        counters, workers = self._service.counters, self._service.workers
+        counters, workers = self._intake.counters, self._intake.workers
         yield _by("leeway_ingest_seconds", "Time that ingest took, by what it did.", "step", counters.seconds)
         ways = {way: sum(worker.decoded[way] for worker in workers) for way in ("scanned", "parsed")}
         yield _by("leeway_decoded_records", "Messages decoded many at a time, and one by one.", "way", ways)
@@ -95,12 +108,12 @@ class ServiceMetrics(Collector):
         for source, count in sorted(assigned.items()):
             held.add_metric([source], count)
         yield held
-        retries = getattr(self._service.store, "retries", 0)  # only a store behind a wire has any
+        retries = getattr(self._store, "retries", 0)  # only a store behind a wire has any
         yield CounterMetricFamily("leeway_store_retries", "Calls of the store that were tried again.", value=retries)
         yield CounterMetricFamily(
             "leeway_schema_registry_failures",
             "Requests that a schema registry did not answer as it should.",
-            value=self._service.registry_failures,
+            value=self._intake.registry_failures,
         )
 
     def _positions(self) -> Iterator[Metric]:
@@ -110,38 +123,45 @@ class ServiceMetrics(Collector):
         ages = GaugeMetricFamily(
             "leeway_checkpoint_age_seconds", "Time since the checkpoint was current.", labels=labels[:2]
         )
-        for worker in self._service.workers:
+        for worker in self._intake.workers:
             for lag in worker.lags():
-                place = [lag.partition[0], str(lag.partition[1]), lag.at]
-                records.add_metric(place, lag.records)
+                at = [lag.partition[0], str(lag.partition[1]), lag.at]
+                records.add_metric(at, lag.records)
                 if lag.seconds is not None:
-                    seconds.add_metric(place, lag.seconds)
+                    seconds.add_metric(at, lag.seconds)
             for (topic, partition), age_s in sorted(worker.checkpoint_ages_s().items()):
                 ages.add_metric([topic, str(partition)], age_s)
         yield from (records, seconds, ages)
 
     def _sent(self) -> Iterator[Metric]:
-        sent = self._service.dead_letters_sent()
-        counts, sizes = ({topic: both[place] for topic, both in sent.items()} for place in (0, 1))
+        sent = self._intake.dead_letters_sent()
+        counts = {topic: count for topic, (count, _) in sent.items()}
+        sizes = {topic: size_bytes for topic, (_, size_bytes) in sent.items()}
         yield _by("leeway_dead_letters_sent", "Messages that a topic of dead letters has taken.", "topic", counts)
         yield _by("leeway_dead_letter_sent_bytes", "Bytes of those messages.", "topic", sizes)
 
     def _evaluate(self) -> Iterator[Metric]:
         windows = CounterMetricFamily("leeway_windows_judged", "Windows judged.", labels=["model"])
         alerts = CounterMetricFamily("leeway_alert_transitions", "Transitions of alerts.", labels=["model", "state"])
-        for name, count in sorted(self._service.windows.items()):
+        for name, count in sorted(self._loop.windows.items()):
             windows.add_metric([name], count)
-        for (model, state), count in sorted(self._service.transitions.items()):
+        for (model, state), count in sorted(self._loop.transitions.items()):
             alerts.add_metric([model, state], count)
         yield windows
         yield alerts
         closed = GaugeMetricFamily(
             "leeway_closed_seconds", "Event time up to which panes are closed.", labels=["model", "topic", "partition"]
         )
-        for (model, topic, partition), closed_ms in sorted(self._service.closed_ms().items()):
+        for (model, topic, partition), closed_ms in sorted(self._closed_ms().items()):
             if NEVER < closed_ms < ENDED:
                 closed.add_metric([model, topic, str(partition)], closed_ms / 1000)
         yield closed
+
+    def _closed_ms(self) -> dict[tuple[str, str, int], int]:
+        """Up to where each partition's panes are closed, by model, topic and partition."""
+        rows = self._store.read(Query("progress"))
+        keys = zip(rows["model"], rows["topic"], rows["partition"].tolist(), strict=True)
+        return dict(zip(keys, rows["closed_ms"].tolist(), strict=True))
 
 
 def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:

@@ -19,6 +19,7 @@ from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import ErasureList
 from monitor.events import REJECTED
+from monitor.ingest.intake import EventLog
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written, life_of, of_life
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
@@ -44,18 +45,6 @@ class Lookup(Protocol):
         ------
         SourceError
         """
-        ...
-
-
-class Log(Protocol):
-    """The log of HTTP streams."""
-
-    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
-        """Return the messages that are still there."""
-        ...
-
-    def append(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
-        """Append messages durably; return the first and the last offset."""
         ...
 
 
@@ -132,7 +121,7 @@ class Retries:
         Reads Kafka topics.
     outlet : callable
         Gives what writes to Kafka topics; asked when it is needed.
-    log : Log or None
+    log : EventLog or None
         Of HTTP streams, where there are any.
     schemas : Schemas
         For decoders, which know whom a message is about.
@@ -147,7 +136,7 @@ class Retries:
         *,
         lookup: Lookup,
         outlet: Callable[[], Outlet],
-        log: Log | None = None,
+        log: EventLog | None = None,
         schemas: Schemas = NO_SCHEMAS,
     ) -> None:
         self._store, self._clock, self._erasures = store, clock, erasures

@@ -40,7 +40,7 @@ def main(folder: str, _bootstrap: str, _topic: str, count: str, *flags: str) -> 
         "wall_s": ended["wall_s"] - begun["wall_s"],
         "whole_cpu_s": time.process_time(),
         "findings": service.counters.findings,
-        "windows": sum(service.windows.values()),
+        "windows": sum(service.loop.windows.values()),
         "parts": {name: cost for name, cost in ordered.items() if cost >= 0.005},
     }
     if profile is not None:
@@ -50,7 +50,7 @@ def main(folder: str, _bootstrap: str, _topic: str, count: str, *flags: str) -> 
 
 def _profiled(service: Service) -> cProfile.Profile:
     """Run the worker under a profiler."""
-    worker, profile = service._workers[0], cProfile.Profile()
+    worker, profile = service.intake.workers[0], cProfile.Profile()
     run = worker.run
     worker.run = lambda: profile.runcall(run)  # type: ignore[method-assign]
     return profile
@@ -67,7 +67,7 @@ def _costs(profile: cProfile.Profile, events: int) -> dict:
 def _sample(service: Service) -> dict:
     return {
         "records": service.counters.records,
-        "windows": sum(service.windows.values()),
+        "windows": sum(service.loop.windows.values()),
         "cpu_s": time.process_time(),
         "wall_s": time.perf_counter(),
         "threads": _threads(),
@@ -87,7 +87,7 @@ def _settled(service: Service) -> dict:
     until_s = time.perf_counter() + SETTLED_S
     while time.perf_counter() < until_s:
         time.sleep(0.02)
-        if sum(service.windows.values()) > last["windows"]:
+        if sum(service.loop.windows.values()) > last["windows"]:
             last = _sample(service)
             until_s = time.perf_counter() + SETTLED_S
     return last

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from monitor.alerts.verdict import Verdict
 from monitor.alerts.wording import reason, title
 from monitor.config.model import Alerts
+from monitor.events import SeriesKey
 
 __all__ = ["ALERT_NAME", "SEVERITIES", "Lifecycle", "Transition", "to_columns"]
 
@@ -31,7 +32,6 @@ SEVERITIES = ("info", "warning", "critical")
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
 Group = tuple[str, ...]
-Series = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Live:
     labels: dict[str, str]
     firing: bool = False
     sequence: int = 0
-    members: dict[Series, Member] = field(default_factory=dict)
+    members: dict[SeriesKey, Member] = field(default_factory=dict)
 
     @property
     def last_ms(self) -> int:
@@ -237,7 +237,7 @@ class Lifecycle:
         self._at_ms = at_ms
         return [*self._after_a_gap(at_ms), *self._judge(at_ms, judged)]
 
-    def members(self) -> set[Series]:
+    def members(self) -> set[SeriesKey]:
         """The series, as (version, segment, signal), that belong to an alert that has not ended."""
         return {series for alert in self._live for series in alert.members}
 
@@ -278,7 +278,7 @@ class Lifecycle:
             return [self._transition(alert, "updated", at_ms)]
         return [self._transition(alert, "pending", at_ms)] if alert.began_ms == at_ms else []
 
-    def _take_in(self, at_ms: int, alarms: dict[Series, Verdict], statuses: dict[Series, str]) -> set[str]:
+    def _take_in(self, at_ms: int, alarms: dict[SeriesKey, Verdict], statuses: dict[SeriesKey, str]) -> set[str]:
         """Give every alarm to an alert; return the alerts that began or grew."""
         for alert in self._live:
             for series in alert.members.keys() - alarms.keys():
@@ -286,12 +286,12 @@ class Lifecycle:
             for series in alert.members.keys() & alarms.keys():
                 alert.members[series].alarm(alarms[series])
         owned = {series for alert in self._live for series in alert.members}
-        starting: dict[Group, dict[Series, Verdict]] = {}
+        starting: dict[Group, dict[SeriesKey, Verdict]] = {}
         for series in sorted(alarms.keys() - owned):
             starting.setdefault(self._group(series), {})[series] = alarms[series]
         return {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
-    def _join_or_begin(self, at_ms: int, group: Group, new: dict[Series, Verdict]) -> str:
+    def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> str:
         open_to_it = [
             alert for alert in self._live if alert.group == group and at_ms - alert.began_ms <= self._join_within_ms
         ]
@@ -300,7 +300,7 @@ class Lifecycle:
             alert.members[series] = Member(verdict.window_start_ms, at_ms, verdict, verdict)
         return alert.alert_id
 
-    def _begin(self, at_ms: int, group: Group, new: dict[Series, Verdict]) -> Live:
+    def _begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> Live:
         identity = _json([self._model, list(group), at_ms, sorted(new)])
         alert_id = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
         top = min(new.values(), key=lambda v: (-v.strength, _by_name(v)))
@@ -321,7 +321,7 @@ class Lifecycle:
         self._live.append(alert)
         return alert
 
-    def _group(self, series: Series) -> Group:
+    def _group(self, series: SeriesKey) -> Group:
         values = {"model": self._model, "version": series[0], "segment": series[1]}
         return tuple(values[name] for name in self._alerts.group_by)
 
@@ -355,9 +355,9 @@ class Lifecycle:
         return max(now, alert.labels.get("severity", now), key=SEVERITIES.index)
 
 
-def _strongest(judged: list[Verdict]) -> dict[Series, Verdict]:
+def _strongest(judged: list[Verdict]) -> dict[SeriesKey, Verdict]:
     """Of each alarmed series the verdict that counts; ``judged`` is sorted, so ties go to the first name."""
-    best: dict[Series, Verdict] = {}
+    best: dict[SeriesKey, Verdict] = {}
     for verdict in judged:
         if verdict.status != "drift":
             continue
@@ -366,10 +366,10 @@ def _strongest(judged: list[Verdict]) -> dict[Series, Verdict]:
     return best
 
 
-def _statuses(judged: list[Verdict]) -> dict[Series, str]:
+def _statuses(judged: list[Verdict]) -> dict[SeriesKey, str]:
     """Of each series the status that says most: one ``ok`` outweighs ``learning`` and ``no_data``."""
     order = ("no_data", "learning", "ok", "drift")
-    found: dict[Series, str] = {}
+    found: dict[SeriesKey, str] = {}
     for verdict in judged:
         found[verdict.series] = max(found.get(verdict.series, "no_data"), verdict.status, key=order.index)
     return found

@@ -100,7 +100,7 @@ def _check_unused(mark: Path) -> None:
 
 @contextmanager
 def _source(kind: str, configuration: Configuration, events: Path) -> Iterator[tuple[Configuration, Any]]:
-    from monitor.service import bounded_source
+    from monitor.build import bounded_source
     from monitor.sources import source_class
 
     if kind == "file":

@@ -93,10 +93,10 @@ def _done(config: str, request: Request, *, dry_run: bool) -> Erased:
     """Erase from a store that no service has open."""
     from pathlib import Path
 
+    from monitor.build import open_http_log
     from monitor.clock import SystemClock
     from monitor.config import load
     from monitor.erasure.erase import erase
-    from monitor.service import open_http_log
     from sinks.store import open_store
 
     configuration = load(config)

@@ -210,8 +210,8 @@ LOG = "ingest.log"
 
 def _keep_log(target: Path, configuration: Configuration | None) -> Path | None:
     """Copy the log of HTTP events beside the folder that will hold it."""
+    from monitor.build import open_http_log
     from monitor.clock import SystemClock
-    from monitor.service import open_http_log
 
     if configuration is None or not Path(configuration.service.spec.ingest_log).exists():
         return None

@@ -8,9 +8,10 @@ from typing import Any
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.evaluate.alarm_rule import limits_of
 from monitor.evaluate.series import DistributionSeries
-from monitor.evaluate.verdicts import Judged, Key, Outline
+from monitor.evaluate.verdicts import Judged, Outline
 from monitor.evaluate.volume import VolumeSeries
 from monitor.evaluate.windows import Blocks
+from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
 
@@ -30,7 +31,7 @@ class Judges:
     def __init__(self, watch: Watch, wanted: Collection[str] | None = None) -> None:
         self._watch, self._wanted = watch, wanted
         self._limits = limits_of(watch)
-        self._series: dict[Key, DistributionSeries] = {}
+        self._series: dict[SeriesKey, DistributionSeries] = {}
         self._volumes: dict[str, VolumeSeries] = {}
 
     def advance(self, panes: PaneRows, ends_ms: range) -> list[Judged]:
@@ -58,7 +59,7 @@ class Judges:
             found += self._volume(panes, ends_ms)
         return found
 
-    def _begun(self, key: Key) -> DistributionSeries:
+    def _begun(self, key: SeriesKey) -> DistributionSeries:
         whole = self._wanted is None or key[2] in self._wanted
         return DistributionSeries(self._watch, key, self._limits, whole=whole)
 
@@ -105,7 +106,7 @@ def follow(lifecycle: Lifecycle, outlines: Sequence[Outline], ends_ms: Iterable[
         Ends of the windows, those without panes too.
     """
     drifts: dict[int, list[Outline]] = {}
-    of_series: dict[Key, list[Outline]] = {}
+    of_series: dict[SeriesKey, list[Outline]] = {}
     for outline in outlines:
         of_series.setdefault(outline.key, []).append(outline)
         for end_ms in outline.drifts:

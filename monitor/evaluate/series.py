@@ -38,8 +38,9 @@ from detectors.sketch import CategoryLayout
 from monitor.evaluate.alarm_rule import Limits, limits_of, reason
 from monitor.evaluate.baselines import Reference
 from monitor.evaluate.variation import Variation
-from monitor.evaluate.verdicts import Judged, Key, words
+from monitor.evaluate.verdicts import Judged, words
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
+from monitor.events import SeriesKey
 from monitor.panes.compare import RATES, measure_vectors
 from monitor.panes.reading import Part
 from monitor.watch import Layout, Watch
@@ -93,7 +94,7 @@ class DistributionSeries:
         which no decision depends on.
     """
 
-    def __init__(self, watch: Watch, key: Key, limits: Limits | None = None, *, whole: bool = True) -> None:
+    def __init__(self, watch: Watch, key: SeriesKey, limits: Limits | None = None, *, whole: bool = True) -> None:
         self.key, self._whole = key, whole
         _, segment, signal = key
         defaults = watch.model.spec.detect.defaults

@@ -24,11 +24,11 @@ from detectors.chart.legend import (
 )
 from monitor.alerts.verdict import Verdict
 from monitor.evaluate.alarm_rule import STATUSES
+from monitor.events import SeriesKey
 from sinks.store.batch import Rows
 
-__all__ = ["Judged", "Key", "Outline", "words"]
+__all__ = ["Judged", "Outline", "words"]
 
-Key = tuple[str, str, str]  # version, segment, signal
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -52,7 +52,7 @@ class Judged:
         The words about a test of a window, from their numbers.
     """
 
-    key: Key
+    key: SeriesKey
     detectors: Sequence[str]
     min_effects: Floats
     window_ms: int
@@ -188,7 +188,7 @@ class Outline:
         The verdicts that say drift, by the end of their window.
     """
 
-    key: Key
+    key: SeriesKey
     detectors: Sequence[str]
     window_ms: int
     ends_ms: Integers

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch.joint import VECTOR
-from monitor.evaluate.verdicts import Key
+from monitor.events import SeriesKey
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
@@ -72,7 +72,7 @@ class Piece:
     known_names : sequence of str
     """
 
-    series: Mapping[Key, Integers]
+    series: Mapping[SeriesKey, Integers]
     volume: Mapping[str, Integers]
     starts_ms: Integers
     n: Integers
@@ -95,7 +95,7 @@ class PaneRows:
 
     pieces: Sequence[Piece]
 
-    def series(self) -> list[Key]:
+    def series(self) -> list[SeriesKey]:
         """The series that have panes."""
         return sorted({key for piece in self.pieces for key in piece.series})
 
@@ -103,7 +103,7 @@ class PaneRows:
         """The segments of which events were counted."""
         return {segment for piece in self.pieces for segment in piece.volume}
 
-    def of(self, key: Key) -> Part:
+    def of(self, key: SeriesKey) -> Part:
         """The panes of one series."""
         return [(piece, piece.series[key]) for piece in self.pieces if key in piece.series]
 
@@ -167,7 +167,7 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     kind = ((signal * len(segments) + segment) * len(versions) + version) * len(layouts) + layout
     order = np.argsort(kind, kind="stable")
     present, begins = np.unique(kind[order], return_index=True)
-    series: dict[Key, Integers] = {}
+    series: dict[SeriesKey, Integers] = {}
     volume: dict[str, list[Integers]] = {}
     for rows in np.split(order, begins[1:]) if len(present) else []:
         first = rows[0]

@@ -22,7 +22,7 @@ KEY = "anna@example.org"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 0.02)
+    monkeypatch.setattr("monitor.evaluate.loop.EVALUATE_EVERY_S", 0.02)
 
 
 def holding(store: Any) -> set[str]:

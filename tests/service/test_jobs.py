@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.jobs import JOBS
+from monitor.jobs import JOBS, refresh_roll_ups, start_jobs
 from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
 
@@ -22,10 +19,20 @@ class FailingStore(MemoryStore):
 
 @pytest.mark.parametrize(("store", "lines"), [(MemoryStore(), 0), (FailingStore(), 1)])
 def test_roll_ups_are_refreshed_and_a_store_that_cannot_is_in_the_log(store: MemoryStore, lines: int) -> None:
-    from monitor.service import Service
-
-    service: Any = SimpleNamespace(store=store)
-    service.refresh_roll_ups = lambda: Service.refresh_roll_ups(service)
     with capture_logs() as log:
-        JOBS["refresh_roll_ups"][1](service)
+        refresh_roll_ups(store)
     assert [line["log_level"] for line in log] == ["warning"] * lines
+
+
+def test_a_process_runs_the_jobs_of_its_roles() -> None:
+    jobs = dict.fromkeys(JOBS, lambda: None)
+    scheduled = {}
+    for role in ("ingest", "evaluate", "api"):
+        scheduler = start_jobs(jobs, [role])
+        scheduled[role] = sorted(job.id for job in scheduler.get_jobs())
+        scheduler.shutdown()
+    assert scheduled == {
+        "ingest": ["log_status", "trim_ingest_log"],
+        "evaluate": ["log_status", "refresh_roll_ups"],
+        "api": ["log_status"],
+    }

@@ -381,7 +381,7 @@ def test_a_store_that_is_away_longer_than_the_poll_interval_costs_no_membership_
         shop.produce(kafka, topic_name, [log[:1000] for log in logs])
         shop.wait_until(hindered.hindered.is_set, "the first panes are written")
         before = members(kafka, configuration)
-        [source] = [worker._source for worker in service._workers]
+        [source] = [worker._source for worker in service.intake.workers]
         shop.wait_until(lambda: source.paused_s > 3, "three poll intervals")
         assert members(kafka, configuration) == before
         shop.produce(kafka, topic_name, [log[1000:] for log in logs])

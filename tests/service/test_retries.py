@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from monitor.build import bounded_source
 from monitor.cli.dead_letters import retry
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.replay import Replay
-from monitor.service import Service, bounded_source
+from monitor.service import Service
 from monitor.sources.files import FileSource
 from monitor.sources.http_log import HttpSource
 from sinks.store import open_store

@@ -31,7 +31,7 @@ def logs() -> tuple[shop.Partitions, int]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 0.02)
+    monkeypatch.setattr("monitor.evaluate.loop.EVALUATE_EVERY_S", 0.02)
 
 
 def followed(tmp_path: Path, logs: shop.Partitions, idle_after: str) -> Configuration:
@@ -71,7 +71,7 @@ def test_two_processes_that_evaluate_write_the_same_rows(tmp_path: Path, logs: t
     configuration, store = followed(tmp_path, lines, "1h"), MemoryStore()
     with running(configuration, store, "ingest", "evaluate") as one, running(configuration, store, "evaluate") as two:
         for service in (one, two):
-            shop.wait_until(lambda service=service: service.windows["shop"] >= 30, "it has judged the windows")
+            shop.wait_until(lambda service=service: service.loop.windows["shop"] >= 30, "it has judged the windows")
     expected = shop.results(shop.replayed(tmp_path, configuration, {"events-*.jsonl": lines}), end_ms)
     assert shop.results(store, end_ms) == expected
 
@@ -95,8 +95,8 @@ def test_windows_wait_until_somebody_has_seen_every_partition(
     lines, end_ms = logs
     configuration, store = followed(tmp_path, lines, "1h"), MemoryStore()
     with running(configuration, store, "evaluate") as evaluating:
-        evaluating.evaluate_now()
-        assert evaluating.windows == {}
+        evaluating.loop.evaluate_now()
+        assert evaluating.loop.windows == {}
         with running(configuration, store, "ingest"):
             shop.wait_until(shop.judged(evaluating, "shop", end_ms), "the last window is judged")
 
@@ -108,8 +108,8 @@ def test_a_process_waits_for_the_tables_and_says_who_makes_them(
         def is_current(self) -> bool:
             return False
 
-    monkeypatch.setattr("monitor.service.TABLES_WITHIN_S", 0.05)
-    monkeypatch.setattr("monitor.service.RETRY_S", 0.01)
+    monkeypatch.setattr("monitor.build.TABLES_WITHIN_S", 0.05)
+    monkeypatch.setattr("monitor.build.RETRY_S", 0.01)
     configuration = followed(tmp_path, [[], []], "1h")
     with pytest.raises(StoreError, match="start the process that evaluates"):
         Service(configuration, SystemClock(), Empty(), roles=["ingest"])

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from monitor.build import bounded_source
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.errors import InputError
-from monitor.service import Service, bounded_source
+from monitor.service import Service
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
@@ -63,8 +64,8 @@ class Stumbling(MemoryStore):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.service.RETRY_S", 0.01)
-    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 0.02)
+    monkeypatch.setattr("monitor.evaluate.loop.RETRY_S", 0.01)
+    monkeypatch.setattr("monitor.evaluate.loop.EVALUATE_EVERY_S", 0.02)
 
 
 def test_a_file_is_watched_to_its_end(tmp_path: Path, file: Path, log: tuple[Log, int]) -> None:
@@ -98,7 +99,7 @@ def test_a_store_that_is_broken_stops_the_service_which_says_why(tmp_path: Path,
     assert "the service has stopped: no answer" in service.ready()
     service.stop()
     with pytest.raises(StoreError, match="no answer"):
-        service.wait()
+        service.raise_failure()
 
 
 def test_a_source_that_was_taken_out_of_the_configuration_holds_nothing_back(
@@ -111,7 +112,7 @@ def test_a_source_that_was_taken_out_of_the_configuration_holds_nothing_back(
         shop.configured(tmp_path, shop.model("shop", {"file": "old.jsonl", "follow": True}), store={"kind": "memory"})
     )
     with shop.serving(old, store) as service:
-        shop.wait_until(service.closed_ms, "the old file is read")
+        shop.wait_until(lambda: shop.rows(store, "progress"), "the old file is read")
     with shop.serving(on_a_file(tmp_path), store) as service:
         shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
 
@@ -142,13 +143,13 @@ def test_however_many_models_there_are_one_question_tells_whether_there_is_somet
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a service with five models that evaluates only when it is told to
-    monkeypatch.setattr("monitor.service.EVALUATE_EVERY_S", 3_600)
+    monkeypatch.setattr("monitor.evaluate.loop.EVALUATE_EVERY_S", 3_600)
     models = [shop.model(f"shop-{number}", {"file": "events.jsonl"}) for number in range(5)]
     store = Counting()
     with shop.serving(load(shop.configured(tmp_path, *models, store={"kind": "memory"})), store) as service:
         shop.wait_until(lambda: not service.ready(), "the file is open")
         # when it looks whether there is something new
         store.asked.clear()
-        service.evaluate_now()
+        service.loop.evaluate_now()
         # then the number of models does not show
         assert store.asked["progress"] == 1

@@ -1,0 +1,324 @@
+"""Makes the parts of the service out of its configuration; the only place that wires.
+
+Sources, stores and receivers are named here and nowhere else: everything above and below knows their contracts alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.own import OwnAlerts
+from monitor.clock import Clock
+from monitor.config import Configuration
+from monitor.config.alerting import Alerting
+from monitor.config.lifetimes import lifetimes
+from monitor.config.model import SourceSpec
+from monitor.decoders import Schemas
+from monitor.delivery.target import Target
+from monitor.erasure.erased import ErasureList
+from monitor.errors import InputError
+from monitor.ingest.counters import Counters
+from monitor.ingest.dead_letters import DeadLetters, routes_of
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.intake import Intake
+from monitor.ingest.partitions import Partitions
+from monitor.ingest.worker import Worker
+from monitor.messages import Outlet
+from monitor.pictures.pictures import Pictures
+from monitor.retries import Lookup, Retries
+from monitor.routing.incident_labels import IncidentNames, groups_by_incident
+from monitor.routing.inhibition import Rule
+from monitor.routing.notify import Notifier
+from monitor.routing.posted import MODEL as POSTED
+from monitor.routing.router import Plan, Router
+from monitor.routing.routes import Route, RouteOptions
+from monitor.routing.subscriptions import Subscription
+from monitor.sources import source_class
+from monitor.sources.contract import Source
+from monitor.subscribers import entries_of, reached
+from monitor.watch import Watch
+from sinks.receivers import build
+from sinks.receivers.contract import Receiver
+from sinks.store import open_store
+from sinks.store.contract import Store, StoreError
+from sinks.store.retention import retain
+
+__all__ = [
+    "bounded_source",
+    "build_intake",
+    "build_notifiers",
+    "build_retries",
+    "build_store",
+    "http_streams",
+    "open_http_log",
+    "sources",
+]
+
+RETRY_S = 2.0
+TABLES_WITHIN_S = 60.0
+log = structlog.get_logger("leeway.service")
+
+
+# -- the store -------------------------------------------------------------------------------------------------
+
+
+def build_store(configuration: Configuration, clock: Clock, roles: Collection[str], store: Store | None) -> Store:
+    """Return the store, with its tables: the process that evaluates makes and upgrades them, others wait for that.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    clock : Clock
+    roles : collection of str
+    store : Store or None
+        Opened from the configuration if None.
+
+    Raises
+    ------
+    StoreError
+    """
+    if store is None:
+        spec = configuration.service.spec.store
+        store = open_store(spec.kind, **spec.settings())
+    if "evaluate" in roles:
+        _make_tables(store, configuration)
+    else:
+        _await_tables(store, clock)
+    return store
+
+
+def _make_tables(store: Store, configuration: Configuration) -> None:
+    store.migrate()
+    changes = retain(store, lifetimes(configuration))
+    for change in (change for change in changes if change.before):  # a new store has none before
+        log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
+    if new_lifetimes := [change.table for change in changes if not change.before]:
+        log.info("rows of these tables have a lifetime from now on", tables=new_lifetimes)
+
+
+def _await_tables(store: Store, clock: Clock) -> None:
+    # Two processes that made tables at once would get in each other's way.
+    until_s = clock.monotonic_s() + TABLES_WITHIN_S
+    while not store.is_current():
+        if clock.monotonic_s() > until_s:
+            raise StoreError("the store lacks tables: start the process that evaluates, which makes them")
+        log.info("waiting for the process that evaluates to make the tables")
+        clock.wait(threading.Event(), RETRY_S)
+
+
+# -- what reads ------------------------------------------------------------------------------------------------
+
+
+def build_intake(
+    configuration: Configuration,
+    watches: Mapping[str, Watch],
+    store: Store,
+    clock: Clock,
+    stop: threading.Event | None,
+) -> Intake:
+    """Return what reads: a worker for each source that the models name.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    watches : mapping of str to Watch
+    store : Store
+    clock : Clock
+    stop : threading.Event or None
+        Ends the workers when it is set; None in a process that does not ingest, which has no workers.
+    """
+    schemas, erasures = Schemas.of(configuration), ErasureList(store)
+    if stop is None:
+        return Intake((), (), schemas, erasures, None)
+    http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
+    spec = configuration.service.spec
+    workers: list[Worker] = []
+    all_letters: list[DeadLetters] = []
+    for source in sources(configuration, http_log):
+        letters = _letters_of(configuration, source)
+        all_letters += [letters] if letters is not None else []
+        ingest = Ingest(watches.values(), store, source, Counters(), erasures, letters, schemas, clock)
+        worker = Worker(
+            ingest,
+            source,
+            Partitions(store),
+            OwnAlerts(store, clock),
+            clock,
+            stop,
+            checkpoint_every_s=spec.checkpoint_every / 1000,
+            idle_after_s=spec.idle_after / 1000,
+        )
+        workers.append(worker)
+    return Intake(workers, all_letters, schemas, erasures, http_log)
+
+
+def _letters_of(configuration: Configuration, source: Source) -> DeadLetters | None:
+    routes = routes_of(configuration.service, configuration.models.values())
+    if not routes or not isinstance(source, source_class("kafka")):
+        return None
+    return DeadLetters(routes, open_outlet(configuration))
+
+
+def build_retries(configuration: Configuration, store: Store, clock: Clock, intake: Intake) -> Retries:
+    """Return what puts rejected messages back on their streams."""
+    return Retries(
+        store,
+        configuration,
+        clock,
+        intake.erasures,
+        lookup=open_lookup(configuration),
+        outlet=lambda: open_outlet(configuration),
+        log=intake.http_log,
+        schemas=intake.schemas,
+    )
+
+
+def open_outlet(configuration: Configuration) -> Outlet:
+    """Return what writes messages to topics of the cluster that is read; not connected yet."""
+    from monitor.sources.kafka.outlet import KafkaOutlet
+
+    return KafkaOutlet(configuration.service.spec.kafka)
+
+
+def open_lookup(configuration: Configuration) -> Lookup:
+    """Return what reads single messages of the cluster's topics."""
+    from monitor.sources.kafka.lookup import KafkaLookup
+
+    return KafkaLookup(configuration.service.spec.kafka)
+
+
+def open_http_log(configuration: Configuration, clock: Clock) -> Any:
+    """Open the log in which HTTP events wait to be read."""
+    from monitor.sources.http_log import HttpLog
+
+    path = Path(configuration.service.spec.ingest_log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return HttpLog(path, clock)
+
+
+def http_streams(configuration: Configuration) -> set[str]:
+    """Return the HTTP streams that models read."""
+    return {spec.http for _, spec in _specs(configuration) if spec.http is not None}
+
+
+def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:
+    for name, model in configuration.models.items():
+        for spec in model.spec.sources:
+            yield name, spec
+
+
+def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
+    """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
+    kafka = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
+    cluster = configuration.service.spec.kafka
+    for member in range(cluster.consumers if kafka else 0):
+        yield source_class("kafka")(cluster, kafka, member=member)
+    patterns: set[str] = set()
+    for name, spec in _specs(configuration):
+        if spec.file is not None and spec.file not in patterns:
+            patterns.add(spec.file)
+            yield source_class("file")(
+                {spec.file: _files(configuration, name, spec.file)}, spec.format.kind, spec.follow
+            )
+    if streams := http_streams(configuration):
+        yield source_class("http")(http_log, sorted(streams))
+
+
+def bounded_source(configuration: Configuration) -> Source:
+    """Kafka from the checkpoints to the present end, for a run that ends by itself.
+
+    Raises
+    ------
+    InputError
+        If a model reads anything but Kafka.
+    """
+    if any(spec.kafka is None for _, spec in _specs(configuration)):
+        raise InputError("a bounded run reads Kafka topics only; replay files with `leeway replay`")
+    topics = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
+    source: Source = source_class("kafka")(configuration.service.spec.kafka, topics, bounded=True)
+    return source
+
+
+def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:
+    base = configuration.resolve(model, "")
+    paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+    if not paths:
+        raise InputError(f"model {model!r}: no file matches {base / pattern}")
+    return paths
+
+
+# -- who is notified -------------------------------------------------------------------------------------------
+
+
+def build_notifiers(
+    configuration: Configuration, watches: Mapping[str, Watch], store: Store, clock: Clock
+) -> list[Notifier | Router]:
+    """Return what tells people: by routes, or without them one that tells every receiver, and one for subscriptions."""
+    spec, connect = configuration.service.spec, partial(_receiver, configuration, watches, store)
+    try:
+        receivers = [connect(receiver.settings()) for receiver in spec.receivers]
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    models = [OWN, *watches]
+
+    def subscribers(subscription: Subscription) -> dict[Target, Callable[[], Receiver]]:
+        entries = reached(spec, subscription)
+        return {target: partial(connect, settings) for target, settings in entries.items()}
+
+    if spec.alerting is not None:
+        named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+        for digest in spec.alerting.leeway.digests:
+            entries = entries_of(spec, digest.name)
+            named |= {target: connect(settings) for target, settings in entries.items()}
+        plan = _plan(spec.alerting, named, subscribers)
+        if groups_by_incident(plan.root):
+            names = IncidentNames(store, configuration.models, spec.incidents.reach)
+            plan = replace(plan, incidents=names)
+        return [Router(store, plan, clock, spec.external_url, [*models, POSTED])]
+    subscribed = Plan(Route(RouteOptions()), {}, reached=subscribers)
+    return [
+        Notifier(store, receivers, clock, spec.external_url, models),
+        Router(store, subscribed, clock, spec.external_url, models),
+    ]
+
+
+def _receiver(
+    configuration: Configuration, watches: Mapping[str, Watch], store: Store, settings: Mapping[str, Any]
+) -> Receiver:
+    return build(dict(settings) | _connection(configuration, watches, store, settings["kind"]))
+
+
+def _connection(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
+    """What a receiver needs of the service: the pictures in mails, and the cluster of its topic."""
+    if kind == "email":
+        return {"draw": Pictures(store, watches)}
+    if kind != "kafka":
+        return {}
+    from monitor.sources.kafka.outlet import producer
+
+    return {"connect": partial(producer, configuration.service.spec.kafka)}
+
+
+def _plan(
+    alerting: Alerting,
+    named: Mapping[Target, Receiver],
+    reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]],
+) -> Plan:
+    """Whom routes notify: the receivers that are configured beside them, and their own."""
+    receivers = dict(named)
+    for receiver in alerting.receivers:
+        for number, hook in enumerate(receiver.webhook_configs):
+            target = Target(receiver.name, number, hook.send_resolved)
+            receivers[target] = build(hook.settings(target.name))
+    rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
+    notices = alerting.leeway.silence_notices
+    digests = {digest.name: digest.build() for digest in alerting.leeway.digests}
+    return Plan(alerting.route.build(), receivers, rules, alerting.intervals, notices, digests, reached)

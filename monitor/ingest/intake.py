@@ -1,0 +1,128 @@
+"""What one process reads with: a worker for each source, and what the workers share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+
+from monitor.decoders import Schemas
+from monitor.erasure.erased import ErasureList
+from monitor.errors import SourceError
+from monitor.ingest.counters import Counters
+from monitor.ingest.dead_letters import DeadLetters
+from monitor.ingest.worker import Worker
+from monitor.messages import Message, Place
+from sinks.store.contract import Query, Store
+
+__all__ = ["EventLog", "Intake"]
+
+
+class EventLog(Protocol):
+    """The log in which events that came by HTTP wait to be read."""
+
+    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Return the messages that are still there."""
+        ...
+
+    def append(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
+        """Append messages durably; return the offsets of the first and the last."""
+        ...
+
+    def trim(self, stream: str, before_offset: int) -> None:
+        """Drop what lies before an offset."""
+        ...
+
+    def close(self) -> None:
+        """Close the log."""
+        ...
+
+
+class Intake:
+    """The workers of a process, with their dead letters, schemas, erasures and the log of HTTP events.
+
+    Parameters
+    ----------
+    workers : sequence of Worker
+        None in a process that does not ingest.
+    letters : sequence of DeadLetters
+    schemas : Schemas
+    erasures : ErasureList
+    http_log : EventLog or None
+        None if no model reads an HTTP stream here.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        letters: Sequence[DeadLetters],
+        schemas: Schemas,
+        erasures: ErasureList,
+        http_log: EventLog | None,
+    ) -> None:
+        self.workers, self._letters = workers, letters
+        self.schemas, self.erasures, self.http_log = schemas, erasures, http_log
+
+    def unready(self) -> list[str]:
+        """Return which sources are not open yet, one sentence each."""
+        return [f"source {worker.name} is not open yet{worker.trouble}" for worker in self.workers if not worker.opened]
+
+    def accept(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
+        """Append messages to an HTTP stream, durably.
+
+        Raises
+        ------
+        SourceError
+        """
+        if self.http_log is None:
+            raise SourceError("no model reads an HTTP stream", retryable=False)
+        return self.http_log.append(stream, payloads)
+
+    def trim(self, store: Store, streams: Collection[str]) -> None:
+        """Drop HTTP events that lie before the checkpoints of their streams."""
+        if self.http_log is None:
+            return
+        rows = store.read(Query("checkpoints", {"stage": "ingest", "name": sorted(streams)}))
+        for stream, position in zip(rows["name"], rows["position"].tolist(), strict=True):
+            self.http_log.trim(stream, position)
+
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Hold every worker; afterwards each goes on from its checkpoints."""
+        with ExitStack() as held:
+            for worker in self.workers:
+                held.enter_context(worker.standstill())
+            yield
+
+    def close(self) -> None:
+        """Close what the workers share; they themselves have ended."""
+        for letters in self._letters:
+            letters.close()
+        if self.http_log is not None:
+            self.http_log.close()
+        self.schemas.close()
+
+    # -- figures -----------------------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> Counters:
+        """What has come, over all sources."""
+        return Counters.sum([worker.counters for worker in self.workers])
+
+    @property
+    def registry_failures(self) -> int:
+        """Requests that a schema registry did not answer as it should."""
+        return self.schemas.registry.failures if self.schemas.registry is not None else 0
+
+    def dead_letters_sent(self) -> dict[str, tuple[int, int]]:
+        """Return how many messages and bytes topics of dead letters have acknowledged, by topic."""
+        total: dict[str, tuple[int, int]] = {}
+        for letters in self._letters:
+            for topic, (count, size_bytes) in letters.sent.items():
+                counted, counted_bytes = total.get(topic, (0, 0))
+                total[topic] = counted + count, counted_bytes + size_bytes
+        return total
+
+    def checkpoint_age_s(self) -> float:
+        """Return the seconds since the oldest of the workers' last checkpoints."""
+        return max((worker.checkpoint_age_s() for worker in self.workers), default=0.0)
