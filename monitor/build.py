@@ -47,6 +47,7 @@ from monitor.subscribers import entries_of, reached
 from monitor.watch import Watch
 from sinks.receivers import build
 from sinks.receivers.contract import Receiver
+from sinks.receivers.parameters import Parameters
 from sinks.store import open_store
 from sinks.store.contract import Store, StoreError
 from sinks.store.retention import retain
@@ -264,20 +265,20 @@ def build_notifiers(
     """Return what tells people: by routes, or without them one that tells every receiver, and one for subscriptions."""
     spec, connect = configuration.service.spec, partial(_receiver, configuration, watches, store)
     try:
-        receivers = [connect(receiver.settings()) for receiver in spec.receivers]
+        receivers = [connect(receiver) for receiver in spec.receivers]
     except ValueError as error:
         raise InputError(str(error)) from error
     models = [OWN, *watches]
 
     def subscribers(subscription: Subscription) -> dict[Target, Callable[[], Receiver]]:
         entries = reached(spec, subscription)
-        return {target: partial(connect, settings) for target, settings in entries.items()}
+        return {target: partial(connect, parameters) for target, parameters in entries.items()}
 
     if spec.alerting is not None:
         named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
         for digest in spec.alerting.leeway.digests:
             entries = entries_of(spec, digest.name)
-            named |= {target: connect(settings) for target, settings in entries.items()}
+            named |= {target: connect(parameters) for target, parameters in entries.items()}
         plan = _plan(spec.alerting, named, subscribers)
         if groups_by_incident(plan.root):
             names = IncidentNames(store, configuration.models, spec.incidents.reach)
@@ -291,12 +292,12 @@ def build_notifiers(
 
 
 def _receiver(
-    configuration: Configuration, watches: Mapping[str, Watch], store: Store, settings: Mapping[str, Any]
+    configuration: Configuration, watches: Mapping[str, Watch], store: Store, parameters: Parameters
 ) -> Receiver:
-    return build(dict(settings) | _connection(configuration, watches, store, settings["kind"]))
+    return build(parameters, **_lent(configuration, watches, store, parameters.kind))
 
 
-def _connection(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
+def _lent(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
     """What a receiver needs of the service: the pictures in mails, and the cluster of its topic."""
     if kind == "email":
         return {"draw": Pictures(store, watches)}
@@ -317,7 +318,7 @@ def _plan(
     for receiver in alerting.receivers:
         for number, hook in enumerate(receiver.webhook_configs):
             target = Target(receiver.name, number, hook.send_resolved)
-            receivers[target] = build(hook.settings(target.name))
+            receivers[target] = build(hook.parameters(target.name))
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
     notices = alerting.leeway.silence_notices
     digests = {digest.name: digest.build() for digest in alerting.leeway.digests}

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from monitor.config.service import ServiceSpec
 from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
 from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.subscriptions import Subscription
+from monitor.values import format_duration
+from sinks.receivers import read_parameters
+from sinks.receivers.parameters import Parameters
 
 __all__ = ["entries_of", "reached"]
 
@@ -23,8 +25,8 @@ _ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)")
 
 
-def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Mapping[str, Any]]:
-    """Return the entries that a subscription tells, each with what :func:`sinks.receivers.build` takes.
+def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Parameters]:
+    """Return the entries that a subscription notifies, each with what builds it.
 
     Raises
     ------
@@ -39,11 +41,11 @@ def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Mappi
     """
     if not subscription.address:
         return entries_of(spec, subscription.receiver)
-    settings = _mail(spec, subscription) if subscription.receiver == "email" else _webhook(spec, subscription)
-    return {Target(subscription.told): settings | {"name": subscription.told}}
+    parameters = _mail(spec, subscription) if subscription.receiver == "email" else _webhook(spec, subscription)
+    return {Target(subscription.told): parameters.named(subscription.told)}
 
 
-def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
+def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
     """Return the entries of a receiver of the configuration, each with what builds it.
 
     Raises
@@ -53,8 +55,7 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
     """
     for receiver in spec.receivers:
         if receiver.name == name:
-            settings = receiver.settings()
-            return {Target(name, 0, settings.get("send_resolved", True)): settings}
+            return {Target(name, 0, receiver.send_resolved): receiver}
     for digest in [] if spec.alerting is None else spec.alerting.leeway.digests:
         if digest.name == name:
             return dict(_summed_up(name, entries_of(spec, digest.receiver)))
@@ -64,19 +65,19 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Mapping[str, Any]]:
             hooks = [(Target(name, n, hook.send_resolved), hook) for n, hook in enumerate(other.webhook_configs)]
             if not hooks:
                 raise InputError(f"the receiver {name!r} has no entry: it tells nobody")
-            return {target: hook.settings(target.name) for target, hook in hooks}
+            return {target: hook.parameters(target.name) for target, hook in hooks}
     known = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
     raise InputError(f"no receiver is named {name!r}; there are {known or 'none'}")
 
 
-def _summed_up(name: str, entries: Mapping[Target, Mapping[str, Any]]) -> Iterator[tuple[Target, Mapping[str, Any]]]:
+def _summed_up(name: str, entries: Mapping[Target, Parameters]) -> Iterator[tuple[Target, Parameters]]:
     """The entries of a digest: those of the receiver that is sent it, under its own name. It wants ends."""
-    for entry, settings in entries.items():
+    for entry, parameters in entries.items():
         target = Target(name, entry.number)
-        yield target, {**settings, "name": target.name}
+        yield target, parameters.named(target.name)
 
 
-def _mail(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
+def _mail(spec: ServiceSpec, subscription: Subscription) -> Parameters:
     allowed = spec.subscriptions.email
     if allowed is None:
         raise _not_allowed("email")
@@ -85,10 +86,10 @@ def _mail(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
         raise InputError("the address is no mail address such as ann@example.org")
     _check_host(allowed, "email", found.group(1))
     server = next(receiver for receiver in spec.receivers if receiver.name == allowed.through)
-    return server.settings() | {"to": [subscription.address], "send_resolved": True}
+    return server.model_copy(update={"to": [subscription.address], "send_resolved": True})
 
 
-def _webhook(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
+def _webhook(spec: ServiceSpec, subscription: Subscription) -> Parameters:
     # httpx sends, and so says which host an address has: another reader might take it for another.
     import httpx
 
@@ -113,12 +114,8 @@ def _webhook(spec: ServiceSpec, subscription: Subscription) -> dict[str, Any]:
         is_private = False
     if is_private and not allowed.allow_private:
         raise InputError("the address is not a public one")
-    return {
-        "kind": "webhook",
-        "url": subscription.address,
-        "timeout_ms": allowed.timeout,
-        "allow_private": allowed.allow_private,
-    }
+    written = {"url": subscription.address, "timeout": format_duration(allowed.timeout)}
+    return read_parameters({"kind": "webhook", "name": "subscriber", "allow_private": allowed.allow_private, **written})
 
 
 def _check_host(allowed: EmailSubscribers | WebhookSubscribers, kind: str, host: str) -> None:

@@ -68,7 +68,7 @@ def registered(root: Path, edge: str) -> set[str]:
     ]
     files = (path.relative_to(root).with_suffix("") for path in (root / edge).rglob("*.py"))
     modules = {str(path).replace("/", ".") for path in files}
-    shared = {f"{package}.__init__", f"{package}.contract"}
+    shared = {f"{package}.__init__", f"{package}.contract", f"{package}.parameters"}
     return (modules - shared) & {*table.imports, *written}
 
 

@@ -29,6 +29,8 @@ from monitor.routing.matchers import Matcher, parse_matchers
 from monitor.routing.routes import Route, RouteOptions, Step
 from monitor.routing.timetable import Digest, Timetable
 from monitor.values import Strict, format_duration
+from sinks.receivers import read_parameters
+from sinks.receivers.parameters import Parameters
 
 __all__ = [
     "AlertReceiver",
@@ -385,12 +387,11 @@ class WebhookConfig(Strict):
         most = {"max_alerts": self.max_alerts} if self.max_alerts else {}
         return {**address, "send_resolved": self.send_resolved, **most}
 
-    def settings(self, name: str) -> dict[str, Any]:
-        """Return what :func:`sinks.receivers.build` takes, the address in the clear."""
-        timeout = {"timeout_ms": self.timeout} if self.timeout else {}
-        address = {"url_file": self.url_file} if self.url is None else {"url": self.url.get_secret_value()}
-        given = {"send_resolved": self.send_resolved, "max_alerts": self.max_alerts, **timeout}
-        return {"kind": "webhook", "name": name, **address, "allow_private": self.allow_private, **given}
+    def parameters(self, name: str) -> Parameters:
+        """Return the parameters of a webhook that is such an entry."""
+        stated = self.model_dump(exclude={"timeout"}, exclude_defaults=True)
+        timeout = {"timeout": format_duration(self.timeout)} if self.timeout else {}
+        return read_parameters({"kind": "webhook", "name": "webhook", **stated, **timeout}).named(name)
 
 
 class AlertReceiver(Strict):

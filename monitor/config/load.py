@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from monitor.config.alerting import Alerting, is_alertmanagers
 from monitor.config.model import Model
-from monitor.config.receivers import FOR_MACHINES
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_files, wrong_formats
@@ -191,7 +190,7 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
     mistakes += _dead_letters_read(service, services, loaded, documents_of)
     if service is not None and services and service.spec.alerting is not None:
         receivers = service.spec.receivers
-        machines = [receiver.name for receiver in receivers if receiver.kind in FOR_MACHINES]
+        machines = [receiver.name for receiver in receivers if not receiver.takes_summaries]
         wrong_names = service.spec.alerting.wrong_names([receiver.name for receiver in receivers], machines)
         mistakes += [services[0].mistake(("spec", "alerting", *path), message) for path, message in wrong_names]
     if service is not None:

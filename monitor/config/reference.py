@@ -11,11 +11,12 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import alerting, formats, incidents, kafka, model, receivers, registry, service, subscriptions
+from monitor.config import alerting, formats, incidents, kafka, model, registry, service, subscriptions
 from monitor.routing import interval_spec as intervals
-from monitor.values import format_duration, parse_lifetime, parse_share
+from monitor.values import format_duration, parse_duration, parse_lifetime, parse_share
+from sinks.receivers import RECEIVERS, parameters_class
 
-__all__ = ["DURATIONS", "reference", "rewrite"]
+__all__ = ["reference", "rewrite"]
 
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("metadata", model.Metadata),
@@ -72,50 +73,9 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.subscriptions", subscriptions.Subscriptions),
     ("spec.subscriptions.email", subscriptions.EmailSubscribers),
     ("spec.subscriptions.webhook", subscriptions.WebhookSubscribers),
-    ("spec.receivers[], kind: log", receivers.LogReceiver),
-    ("spec.receivers[], kind: webhook", receivers.WebhookReceiver),
-    ("spec.receivers[], kind: alertmanager", receivers.AlertmanagerReceiver),
-    ("spec.receivers[], kind: slack", receivers.SlackReceiver),
-    ("spec.receivers[], kind: teams", receivers.TeamsReceiver),
-    ("spec.receivers[], kind: pagerduty", receivers.PagerDutyReceiver),
-    ("spec.receivers[], kind: opsgenie", receivers.OpsgenieReceiver),
-    ("spec.receivers[], kind: email", receivers.EmailReceiver),
-    ("spec.receivers[], kind: kafka", receivers.KafkaReceiver),
-    ("spec.receivers[], kind: clickhouse", receivers.ClickhouseReceiver),
-    ("spec.receivers[], kind: apprise", receivers.AppriseReceiver),
+    *((f"spec.receivers[], kind: {kind}", parameters_class(kind)) for kind in RECEIVERS),
 )
 FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.FORMAT_KINDS]
-DURATIONS = frozenset(
-    [
-        "shared",
-        "together",
-        "allowed_lateness",
-        "max_ahead",
-        "span",
-        "pane",
-        "window",
-        "every",
-        "offset",
-        "for",
-        "resolve_after",
-        "join_within",
-        "timeout",
-        "connect_timeout",
-        "append_timeout",
-        "checkpoint_every",
-        "idle_after",
-        "refresh",
-        "session_timeout",
-        "resolve_timeout",
-        "group_wait",
-        "group_interval",
-        "repeat_interval",
-        "within",
-        "after",
-        "until_steady",
-    ]
-)
-"""Keys that take a duration, such as ``5m``."""
 
 
 def reference() -> str:
@@ -137,11 +97,13 @@ def _section(place: str, section: type[BaseModel]) -> list[str]:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    kind = _WRITTEN.get(_reader(field)) or ("duration" if _is_duration(key, field) else _kind(field.annotation))
-    return f"| `{key}` | {kind} | {_default(key, field)} | {field.description or ''} |"
+    kind = _WRITTEN.get(_reader(field)) or _kind(field.annotation)
+    return f"| `{key}` | {kind} | {_default(field)} | {field.description or ''} |"
 
 
 _WRITTEN: dict[Any, str] = {
+    parse_duration: "duration",
+    alerting.parse_prometheus_duration: "duration",
     parse_lifetime: "duration or `forever`",
     parse_share: "true, false or percentage",
     formats.by_name: f"{', '.join(f'`{kind}`' for kind in FORMATS)}, or section",
@@ -151,6 +113,8 @@ _WRITTEN: dict[Any, str] = {
 }
 
 _AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
+    parse_duration: format_duration,
+    alerting.parse_prometheus_duration: format_duration,
     parse_lifetime: lambda value: "forever" if value is None else format_duration(value),
     parse_share: lambda value: {0.0: "false", 1.0: "true"}.get(value, f"{100 * value:g}%"),
     formats.by_name: lambda value: value.kind,
@@ -159,11 +123,11 @@ _AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
 
 def _reader(field: FieldInfo) -> Any:
     """The function that reads what the file holds, for types that are written in their own way."""
-    return next((item.func for item in field.metadata if isinstance(item, BeforeValidator)), None)
-
-
-def _is_duration(key: str, field: FieldInfo) -> bool:
-    return key in DURATIONS and not (inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel))
+    # Of `DurationMs | None` the annotation holds what `DurationMs` alone has in the field.
+    parts = get_args(field.annotation) if type(None) in get_args(field.annotation) else ()
+    optional = [item for part in parts for item in getattr(part, "__metadata__", ())]
+    readers = [item.func for item in (*field.metadata, *optional) if isinstance(item, BeforeValidator)]
+    return readers[0] if readers else None
 
 
 _PLAIN: dict[Any, str] = {
@@ -195,12 +159,12 @@ def _kind(annotation: Any) -> str:
     return " or ".join(dict.fromkeys(kinds))
 
 
-def _default(key: str, field: FieldInfo) -> str:
+def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
-    write = _AS_WRITTEN.get(_reader(field), format_duration if key in DURATIONS and isinstance(value, int) else None)
-    if write is not None:
+    write = _AS_WRITTEN.get(_reader(field))
+    if write is not None and (value is not None or _reader(field) is parse_lifetime):
         return f"`{write(value)}`"
     if isinstance(value, model.Budget):
         return f"`{value.count:g} per {format_duration(value.per_ms)}`"

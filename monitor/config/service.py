@@ -9,10 +9,11 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 from monitor.config.alerting import Alerting
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
-from monitor.config.receivers import LogReceiver, Receiver
+from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
 from monitor.values import DurationMs, Lifetime, Strict
+from sinks.receivers import read_parameters
 
 __all__ = [
     "Api",
@@ -168,7 +169,7 @@ class ServiceSpec(Strict):
     )
     api: Api = Field(default_factory=Api)
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
-    receivers: list[Receiver] = Field(default=[LogReceiver(kind="log")])
+    receivers: list[Receiver] = Field(default_factory=lambda: [read_parameters({"kind": "log"})])
     alerting: Alerting | None = Field(
         default=None, description="Alertmanager's configuration, pasted; without it every receiver is told everything"
     )

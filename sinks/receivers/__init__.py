@@ -1,14 +1,17 @@
-"""Receivers: whom alerts are told to. A new one is one file here and one line in ``RECEIVERS``."""
+"""Receivers: whom alerts are notified to. A new one is one file here and one line in ``RECEIVERS``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sinks.receivers.contract import Receiver
 
-__all__ = ["RECEIVERS", "build"]
+if TYPE_CHECKING:
+    from sinks.receivers.parameters import Parameters
+
+__all__ = ["RECEIVERS", "build", "parameters_class", "read_parameters"]
 
 RECEIVERS = {
     "alertmanager": "sinks.receivers.alertmanager:Alertmanager",
@@ -17,7 +20,6 @@ RECEIVERS = {
     "email": "sinks.receivers.mail:Mail",
     "kafka": "sinks.receivers.kafka:Kafka",
     "log": "sinks.receivers.log:Log",
-    "memory": "sinks.receivers.memory:Memory",
     "opsgenie": "sinks.receivers.opsgenie:Opsgenie",
     "pagerduty": "sinks.receivers.pagerduty:PagerDuty",
     "slack": "sinks.receivers.slack:Slack",
@@ -27,27 +29,54 @@ RECEIVERS = {
 """Kind to ``module:class``; a module is imported only when it is needed."""
 
 
-def build(config: Mapping[str, Any]) -> Receiver:
-    """Build the receiver that ``config`` describes.
-
-    Parameters
-    ----------
-    config : mapping
-        ``kind``, and the keys of that kind as the service's configuration names them (durations in ms).
+def parameters_class(kind: str) -> type[Parameters]:
+    """Return the class of the parameters of a kind.
 
     Raises
     ------
     ValueError
         If there is no such kind.
+    """
+    parameters: type[Parameters] = _receiver_class(kind).Parameters
+    return parameters
+
+
+def read_parameters(config: Mapping[str, Any]) -> Parameters:
+    """Read the parameters of a receiver as the service's file holds them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or a parameter is wrong.
 
     Examples
     --------
-    >>> build({"kind": "memory", "name": "inbox"}).name
-    'inbox'
+    >>> read_parameters({"kind": "log"}).name
+    'log'
     """
-    kind = config["kind"]
+    return parameters_class(config.get("kind", "")).model_validate(config)
+
+
+def build(parameters: Parameters, **lent: Any) -> Receiver:
+    """Build a receiver.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    **lent
+        What the service lends it: ``connect`` to ``kafka``, ``draw`` to ``email``.
+
+    Examples
+    --------
+    >>> build(read_parameters({"kind": "log", "name": "console"})).name
+    'console'
+    """
+    receiver: Receiver = _receiver_class(parameters.kind)(parameters, **lent)
+    return receiver
+
+
+def _receiver_class(kind: str) -> Any:
     if kind not in RECEIVERS:
         raise ValueError(f"unknown receiver {kind!r}; there are {', '.join(sorted(RECEIVERS))}")
     module, _, name = RECEIVERS[kind].partition(":")
-    receiver: type[Receiver] = getattr(import_module(module), name)
-    return receiver.from_config({key: value for key, value in config.items() if key != "kind"})
+    return getattr(import_module(module), name)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Alert, Notification, Outcome
-from sinks.receivers.post import Post
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Posted
 from sinks.receivers.times import rfc3339
 
-__all__ = ["Alertmanager"]
+__all__ = ["Alertmanager", "AlertmanagerParameters"]
 
 TEN_YEARS_MS = 10 * 365 * 86_400_000
 """Alertmanager takes an alert without an end for over when nobody repeats it for five minutes; Leeway says ends."""
+
+
+class AlertmanagerParameters(Posted):
+    """Hands alerts to an Alertmanager, which routes them itself."""
+
+    takes_summaries: ClassVar[bool] = False
+
+    kind: Literal["alertmanager"]
+    url: SecretUrl = Field(description="of Alertmanager, such as `http://alertmanager:9093`")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="values by reference if they are secrets")
 
 
 class Alertmanager:
@@ -23,34 +35,16 @@ class Alertmanager:
 
     Parameters
     ----------
-    name : str
-    url : str
-        Of Alertmanager, without the path of its API.
-    headers : mapping of str to str
-    timeout_ms : int
-    allow_private : bool
-    send_resolved : bool
+    parameters : AlertmanagerParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        timeout_ms: int = 10_000,
-        allow_private: bool = False,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        address = f"{url.rstrip('/')}/api/v2/alerts"
-        self._post = Post(address, timeout_ms=timeout_ms, headers=headers, allow_private=allow_private)
+    Parameters = AlertmanagerParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Alertmanager:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: AlertmanagerParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        url = parameters.url.get_secret_value().rstrip("/")
+        headers = {name: value.get_secret_value() for name, value in parameters.headers.items()}
+        self._post = parameters.post_to(f"{url}/api/v2/alerts", headers=headers)
 
     def send(self, notification: Notification) -> Outcome:
         """Post the alerts, once."""

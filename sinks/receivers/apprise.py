@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from typing import Literal
+
+from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Delivered, Notification, Outcome, Retry
-from sinks.receivers.text import Text
+from sinks.receivers.text import Worded
 
-__all__ = ["Apprise"]
+__all__ = ["Apprise", "AppriseParameters"]
+
+
+class AppriseParameters(Worded):
+    """Reaches any service that Apprise knows; needs `pip install 'leeway[apprise]'`."""
+
+    kind: Literal["apprise"]
+    url: SecretStr = Field(
+        description="as Apprise's documentation has it, such as `matrix://user:password@host/#room`; by reference"
+    )
 
 
 class Apprise:
@@ -21,12 +31,7 @@ class Apprise:
 
     Parameters
     ----------
-    name : str
-    url : str
-        As Apprise's documentation has it, for example ``matrix://user:password@host/#room``. A secret.
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    send_resolved : bool
+    parameters : AppriseParameters
 
     Raises
     ------
@@ -34,28 +39,25 @@ class Apprise:
         If Apprise is not installed, or knows no such address.
     """
 
-    def __init__(self, name: str, url: str, *, title: str = "", text: str = "", send_resolved: bool = True) -> None:
+    Parameters = AppriseParameters
+
+    def __init__(self, parameters: AppriseParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
         try:
             import apprise
         except ModuleNotFoundError as error:
-            raise ValueError(f"receiver {name!r} needs the package apprise: pip install 'leeway[apprise]'") from error
-        self.name = name
-        self.send_resolved = send_resolved
-        self._text = Text(title, text)
+            message = f"receiver {self.name!r} needs the package apprise: pip install 'leeway[apprise]'"
+            raise ValueError(message) from error
+        self._text = parameters.words()
         self._kinds = {"firing": apprise.NotifyType.WARNING, "resolved": apprise.NotifyType.SUCCESS}
         self._service = apprise.Apprise()
         # Below WARNING it writes addresses and payloads, and an address that it does not know at ERROR.
         logger = logging.getLogger("apprise")
         logger.setLevel(logging.CRITICAL)
-        known = self._service.add(url)
+        is_known = self._service.add(parameters.url.get_secret_value())
         logger.setLevel(logging.WARNING)
-        if not known:
-            raise ValueError(f"receiver {name!r}: Apprise knows no such address")
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Apprise:
-        """Take the parameters by their names."""
-        return cls(**config)
+        if not is_known:
+            raise ValueError(f"receiver {self.name!r}: Apprise knows no such address")
 
     def send(self, notification: Notification) -> Outcome:
         """Hand it over, once."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 __all__ = [
     "Alert",
@@ -189,7 +189,11 @@ Outcome = Delivered | Retry | Refused
 
 
 class Receiver(Protocol):
-    """Where notifications go."""
+    """Where notifications go.
+
+    A class that :data:`sinks.receivers.RECEIVERS` lists names the class of its parameters as ``Parameters``, and is
+    built from them: ``Slack(SlackParameters(…))``.
+    """
 
     @property
     def name(self) -> str:
@@ -198,12 +202,7 @@ class Receiver(Protocol):
 
     @property
     def send_resolved(self) -> bool:
-        """Whether it wants to know about ends as well."""
-        ...
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Receiver:
-        """Build one from the configuration's keys."""
+        """Whether resolved alerts are notified too."""
         ...
 
     def send(self, notification: Notification) -> Outcome:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from kafka.errors import KafkaError, RetriableError
+from pydantic import Field
 
+from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.parameters import Parameters
 from sinks.receivers.webhook import body
 
-__all__ = ["Kafka"]
+__all__ = ["Kafka", "KafkaParameters"]
 
 CLOSE_S = 5.0
+
+
+class KafkaParameters(Parameters):
+    """Writes the webhook's body to a topic of the service's Kafka cluster, with the group's key."""
+
+    kind: Literal["kafka"]
+    topic: str = Field(min_length=1)
+    timeout: DurationMs = Field(default=30_000, gt=0, description="for the acknowledgement")
 
 
 class Kafka:
@@ -23,33 +34,17 @@ class Kafka:
 
     Parameters
     ----------
-    name : str
-    topic : str
+    parameters : KafkaParameters
     connect : callable
         Returns a ``KafkaProducer``, or raises ConnectionError; it is called by the first notification.
-    timeout_ms : int
-        For the acknowledgement.
-    send_resolved : bool
     """
 
-    def __init__(
-        self,
-        name: str,
-        topic: str,
-        connect: Callable[[], Any],
-        *,
-        timeout_ms: int = 30_000,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._topic, self._connect, self._timeout_s = topic, connect, timeout_ms / 1000
-        self._producer: Any = None
+    Parameters = KafkaParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Kafka:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: KafkaParameters, *, connect: Callable[[], Any]) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._topic, self._connect, self._timeout_s = parameters.topic, connect, parameters.timeout / 1000
+        self._producer: Any = None
 
     def send(self, notification: Notification) -> Outcome:
         """Write it, and wait until it is acknowledged."""

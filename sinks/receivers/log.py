@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
-import structlog
-
+from sinks.parameters import Name
 from sinks.receivers.contract import Alert, Delivered, Notification, Outcome
+from sinks.receivers.parameters import Parameters
 
-__all__ = ["Log"]
+__all__ = ["Log", "LogParameters"]
 
 LEVELS = {"critical": "error", "warning": "warning", "info": "info"}
+
+
+class LogParameters(Parameters):
+    """Writes alerts to the service's log."""
+
+    kind: Literal["log"]
+    name: Name = "log"
 
 
 class Log:
@@ -22,19 +28,17 @@ class Log:
 
     Parameters
     ----------
-    name : str
+    parameters : LogParameters
     """
 
-    send_resolved = True
+    Parameters = LogParameters
 
-    def __init__(self, name: str = "log") -> None:
-        self.name = name
+    def __init__(self, parameters: LogParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        # Only here: `leeway check` reads the parameters of the log, and does not need it.
+        import structlog
+
         self._logger = structlog.get_logger("leeway.alerts")
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Log:
-        """Take ``name``."""
-        return cls(**config)
 
     def send(self, notification: Notification) -> Outcome:
         """Write the alerts, in order."""

@@ -6,54 +6,76 @@ import hashlib
 import html
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any
+from typing import Annotated, Literal, Self
 
 import structlog
+from pydantic import Field, SecretStr, model_validator
 
+from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Picture, Refused, Retry
-from sinks.receivers.text import Text
+from sinks.receivers.text import Worded
 from sinks.receivers.times import EPOCH
 
-__all__ = ["Mail", "message"]
+__all__ = ["EmailParameters", "Mail", "message"]
 
 logger = structlog.get_logger("leeway.notify")
 
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
+class EmailParameters(Worded):
+    """Sends e-mail."""
+
+    kind: Literal["email"]
+    host: str = Field(description="of the SMTP server")
+    sender: str = Field(pattern=r"@", description="the address that mails come from")
+    to: list[Annotated[str, Field(pattern=r"@")]] = Field(min_length=1)
+    port: int | None = Field(default=None, ge=1, le=65_535, description="587, 465 or 25, by `security`")
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr = Field(default=SecretStr(""), description="by reference: `${SMTP_PASSWORD}`")
+    ca_file: str = Field(default="", description="file of the certificates to trust; the public ones if empty")
+    pictures: bool = Field(default=True, description="whether small charts of what moved are in the mail")
+    timeout: DurationMs = Field(default=10_000, gt=0)
+
+    @model_validator(mode="after")
+    def _passwords_are_encrypted(self) -> Self:
+        if self.security == "none" and self.password.get_secret_value():
+            raise ValueError("a password is not sent without encryption: set `security` to starttls or tls")
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password go together")
+        return self
+
+
 def message(
-    notification: Notification,
-    sender: str,
-    to: Sequence[str],
-    title: str,
-    text: str,
-    pictures: Sequence[Picture] = (),
+    notification: Notification, parameters: EmailParameters, words: tuple[str, str], pictures: Sequence[Picture] = ()
 ) -> EmailMessage:
     """Return the mail, plain and as HTML; the latter shows pictures, which come with it.
 
     All mails about one group refer to one id, so that mail programs show them as one conversation. Sent again, a mail
     has the id that it had: most mail servers and programs show it once.
     """
-    domain = sender.rpartition("@")[2].strip("> ") or "leeway"
+    title, text = words
+    domain = parameters.sender.rpartition("@")[2].strip("> ") or "leeway"
     group = hashlib.sha256(notification.group_key.encode()).hexdigest()[:32]
     # A summary has its key from its time; of other notifications of a group it takes the words to tell them apart.
-    words = f"{notification.at_ms}" if notification.at_ms else f"{title}\n{text}"
-    this = hashlib.sha256(f"{group}\n{notification.receiver}\n{words}".encode()).hexdigest()[:32]
+    suffix = f"{notification.at_ms}" if notification.at_ms else f"{title}\n{text}"
+    mail_id = hashlib.sha256(f"{group}\n{notification.receiver}\n{suffix}".encode()).hexdigest()[:32]
     mail = EmailMessage(policy=SMTP)
-    mail["From"], mail["To"], mail["Subject"] = sender, ", ".join(to), title
-    mail["Message-ID"] = f"<{this}@{domain}>"
+    mail["From"], mail["To"], mail["Subject"] = parameters.sender, ", ".join(parameters.to), title
+    mail["Message-ID"] = f"<{mail_id}@{domain}>"
     mail["References"] = mail["In-Reply-To"] = f"<{group}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     times_ms = (max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
     newest_ms = notification.at_ms or max(times_ms)
     mail["Date"] = format_datetime(EPOCH + timedelta(milliseconds=newest_ms))
     mail.set_content(text + "\n")
-    ids = [f"{this}.{number}@{domain}" for number in range(len(pictures))]
+    ids = [f"{mail_id}.{number}@{domain}" for number in range(len(pictures))]
     shown = [(name, picture.caption) for name, picture in zip(ids, pictures, strict=True)]
     mail.add_alternative(_html(notification, title, text, shown), subtype="html")
     page = mail.get_body(("html",))
@@ -71,73 +93,32 @@ class Mail:
 
     Parameters
     ----------
-    name : str
-    host : str
-    sender : str
-        The address that mails come from.
-    to : sequence of str
-    port : int or None
-        None: 587 with STARTTLS, 465 with TLS, 25 without.
-    security : {"starttls", "tls", "none"}
-        Without encryption no password is sent.
-    username, password : str
-    ca_file : str
-        Certificates to trust instead of the system's.
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    pictures : bool
-        Whether mails show what moved.
+    parameters : EmailParameters
     draw : callable or None
         From a notification to its pictures.
-    timeout_ms : int
-    send_resolved : bool
     """
 
-    def __init__(
-        self,
-        name: str,
-        host: str,
-        sender: str,
-        to: Sequence[str],
-        *,
-        port: int | None = None,
-        security: str = "starttls",
-        username: str = "",
-        password: str = "",
-        ca_file: str = "",
-        title: str = "",
-        text: str = "",
-        pictures: bool = True,
-        draw: Callable[[Notification], Sequence[Picture]] | None = None,
-        timeout_ms: int = 10_000,
-        send_resolved: bool = True,
-    ) -> None:
-        if security == "none" and password:
-            raise ValueError("a password is not sent without encryption: set `security` to starttls or tls")
-        self.name = name
-        self.send_resolved = send_resolved
-        self._sender, self._to = sender, list(to)
-        self._host, self._port, self._security = host, port or PORTS[security], security
-        self._credentials = (username, password)
-        self._trusted = ssl.create_default_context(cafile=ca_file or None)
-        self._timeout_s = timeout_ms / 1000
-        self._text, self._draw = Text(title, text), draw if pictures else None
+    Parameters = EmailParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Mail:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(
+        self, parameters: EmailParameters, *, draw: Callable[[Notification], Sequence[Picture]] | None = None
+    ) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._parameters = parameters
+        self._port = parameters.port or PORTS[parameters.security]
+        self._trusted = ssl.create_default_context(cafile=parameters.ca_file or None)
+        self._text = parameters.words()
+        self._draw = draw if parameters.pictures else None
 
     def send(self, notification: Notification) -> Outcome:
         """Send it, once."""
-        said = self._text.of(notification)
         pictures = self._draw(notification) if self._draw is not None else ()
-        mail = message(notification, self._sender, self._to, *said, pictures)
-        where, connected = f"{self._host}:{self._port}", False
+        mail = message(notification, self._parameters, self._text.of(notification), pictures)
+        where, is_connected = f"{self._parameters.host}:{self._port}", False
         try:
             with self._connected() as server:
-                connected = True
-                refused = server.send_message(mail, self._sender, self._to)
+                is_connected = True
+                refused = server.send_message(mail, self._parameters.sender, self._parameters.to)
         except smtplib.SMTPRecipientsRefused as error:
             return _judge(where, [code for code, _ in error.recipients.values()], "no address was accepted")
         except smtplib.SMTPResponseException as error:
@@ -145,7 +126,7 @@ class Mail:
         except smtplib.SMTPNotSupportedError as error:
             return Refused(f"{where}: {error}")
         except (smtplib.SMTPException, OSError) as error:
-            return Retry(f"{where}: {type(error).__name__}: {error}", may_have_it=connected)
+            return Retry(f"{where}: {type(error).__name__}: {error}", may_have_it=is_connected)
         for address, (code, _) in refused.items():
             logger.warning("a mail was not accepted for an address", receiver=self.name, address=address, code=code)
         return Delivered()
@@ -154,17 +135,16 @@ class Mail:
         """Nothing to release: a connection lasts as long as a mail."""
 
     def _connected(self) -> smtplib.SMTP:
-        if self._security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._host, self._port, timeout=self._timeout_s, context=self._trusted
-            )
+        host, timeout_s = self._parameters.host, self._parameters.timeout / 1000
+        if self._parameters.security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, self._port, timeout=timeout_s, context=self._trusted)
         else:
-            server = smtplib.SMTP(self._host, self._port, timeout=self._timeout_s)
+            server = smtplib.SMTP(host, self._port, timeout=timeout_s)
         try:
-            if self._security == "starttls":
+            if self._parameters.security == "starttls":
                 server.starttls(context=self._trusted)
-            if self._credentials[0]:
-                server.login(*self._credentials)
+            if self._parameters.username:
+                server.login(self._parameters.username, self._parameters.password.get_secret_value())
         except (smtplib.SMTPException, OSError):
             server.close()
             raise

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from sinks.receivers.contract import Delivered, Notification, Outcome
 
@@ -36,11 +35,6 @@ class Memory:
         self.send_resolved = send_resolved
         self.received: list[Notification] = []
         self._answers = iter(answers)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Memory:
-        """Take ``name`` and ``send_resolved``."""
-        return cls(**config)
 
     def send(self, notification: Notification) -> Outcome:
         """Keep it, and answer what the script says."""

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Notification, Outcome
-from sinks.receivers.post import Post
-from sinks.receivers.text import Text
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Posted
+from sinks.receivers.text import Worded
 
-__all__ = ["Opsgenie"]
+__all__ = ["Opsgenie", "OpsgenieParameters"]
 
-API = "https://api.opsgenie.com"
 PRIORITIES = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
 LONGEST_MESSAGE, LONGEST_DESCRIPTION = 130, 15_000
+
+
+class OpsgenieParameters(Posted, Worded):
+    """Opens and closes alerts in Opsgenie."""
+
+    takes_summaries: ClassVar[bool] = False
+
+    kind: Literal["opsgenie"]
+    api_key: SecretStr = Field(description="of an API integration, by reference")
+    url: SecretUrl = Field(
+        default=SecretStr("https://api.opsgenie.com"), description="in the EU https://api.eu.opsgenie.com"
+    )
+    teams: list[str] = Field(default_factory=list, description="names of the teams that are notified")
+    tags: list[str] = Field(default_factory=list)
 
 
 class Opsgenie:
@@ -23,50 +38,18 @@ class Opsgenie:
 
     Parameters
     ----------
-    name : str
-    api_key : str
-        Of an API integration. A secret.
-    url : str
-        ``https://api.eu.opsgenie.com`` for accounts in the EU.
-    teams, tags : sequence of str
-        Teams that are told, and tags of the alert.
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    timeout_ms : int
-    allow_private : bool
-    send_resolved : bool
+    parameters : OpsgenieParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        api_key: str,
-        *,
-        url: str = API,
-        teams: Sequence[str] = (),
-        tags: Sequence[str] = (),
-        title: str = "",
-        text: str = "",
-        timeout_ms: int = 10_000,
-        allow_private: bool = False,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._teams, self._tags = list(teams), list(tags)
-        self._text = Text(title, text)
-        self._post = Post(
-            f"{url.rstrip('/')}/v2/alerts",
-            timeout_ms=timeout_ms,
-            headers={"Authorization": f"GenieKey {api_key}"},
-            secrets=(api_key,),
-            allow_private=allow_private,
-        )
+    Parameters = OpsgenieParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Opsgenie:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: OpsgenieParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._teams, self._tags = parameters.teams, parameters.tags
+        self._text = parameters.words()
+        url, api_key = parameters.url.get_secret_value().rstrip("/"), parameters.api_key.get_secret_value()
+        headers = {"Authorization": f"GenieKey {api_key}"}
+        self._post = parameters.post_to(f"{url}/v2/alerts", headers=headers, secrets=[api_key])
 
     def send(self, notification: Notification) -> Outcome:
         """Open or close the alert, once."""

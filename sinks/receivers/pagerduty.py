@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Notification, Outcome
-from sinks.receivers.post import Post
-from sinks.receivers.text import Text
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Posted
+from sinks.receivers.text import Worded
 from sinks.receivers.times import rfc3339
 
-__all__ = ["PagerDuty", "event"]
+__all__ = ["PagerDuty", "PagerDutyParameters", "event"]
 
-API = "https://events.pagerduty.com/v2/enqueue"
 SEVERITIES = {"critical": "critical", "error": "error", "warning": "warning", "info": "info"}
 LONGEST_SUMMARY = 1024
 
@@ -60,44 +62,31 @@ def event(notification: Notification, routing_key: str, title: str, text: str) -
     return about
 
 
+class PagerDutyParameters(Posted, Worded):
+    """Opens and resolves incidents in PagerDuty (Events API v2)."""
+
+    takes_summaries: ClassVar[bool] = False
+
+    kind: Literal["pagerduty"]
+    routing_key: SecretStr = Field(description="of the service's integration, by reference")
+    url: SecretUrl = SecretStr("https://events.pagerduty.com/v2/enqueue")
+
+
 class PagerDuty:
     """Opens and resolves incidents. PagerDuty recognises repetitions by the event's ``dedup_key``.
 
     Parameters
     ----------
-    name : str
-    routing_key : str
-        Of the service's integration "Events API v2". A secret.
-    url : str
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    timeout_ms : int
-    allow_private : bool
-    send_resolved : bool
+    parameters : PagerDutyParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        routing_key: str,
-        *,
-        url: str = API,
-        title: str = "",
-        text: str = "",
-        timeout_ms: int = 10_000,
-        allow_private: bool = False,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._routing_key = routing_key
-        self._text = Text(title, text)
-        self._post = Post(url, timeout_ms=timeout_ms, secrets=(routing_key,), allow_private=allow_private)
+    Parameters = PagerDutyParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> PagerDuty:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: PagerDutyParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._routing_key = parameters.routing_key.get_secret_value()
+        self._text = parameters.words()
+        self._post = parameters.post_to(parameters.url.get_secret_value(), secrets=[self._routing_key])
 
     def send(self, notification: Notification) -> Outcome:
         """Send the event, once."""

@@ -16,11 +16,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+from pydantic import Field
 
+from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
+from sinks.receivers.parameters import Parameters
 from sinks.redaction import Redaction, basic
 
-__all__ = ["Post", "private", "retry_after_s"]
+__all__ = ["Post", "Posted", "private", "retry_after_s"]
 
 EXCERPT_BYTES = 1024
 
@@ -155,6 +158,19 @@ class Post:
             return f" (no text: {type(error).__name__})"
         text = self._hide(" ".join(start.decode(errors="replace").split()))
         return f": {text[:200]}" if text else ""
+
+
+class Posted(Parameters):
+    """What every receiver has that is posted to."""
+
+    timeout: DurationMs = Field(default=10_000, gt=0)
+    allow_private: bool = Field(
+        default=False, description="whether the address may be in a private network or on this machine"
+    )
+
+    def post_to(self, url: str, *, headers: Mapping[str, str] | None = None, secrets: Iterable[str] = ()) -> Post:
+        """Return what posts to an address."""
+        return Post(url, timeout_ms=self.timeout, headers=headers, secrets=secrets, allow_private=self.allow_private)
 
 
 def private(address: str) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
 
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
-from sinks.receivers.post import Post
-from sinks.receivers.text import Text
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Posted
+from sinks.receivers.text import Worded
 
-__all__ = ["Slack", "message"]
+__all__ = ["Slack", "SlackParameters", "message"]
 
-API = "https://slack.com/api/chat.postMessage"
 COLOURS = {"critical": "#d00000", "warning": "#e8a317", "info": "#3b82c4"}
 RESOLVED = "#2e8b57"
 # Slack cuts longer ones itself, at a place that it does not state for attachments.
@@ -46,6 +47,29 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
     return {"text": _escaped(title), "attachments": [attachment]}
 
 
+class SlackParameters(Posted, Worded):
+    """Writes to a Slack channel."""
+
+    kind: Literal["slack"]
+    url: SecretUrl = Field(
+        default=SecretStr("https://slack.com/api/chat.postMessage"),
+        description="of an incoming webhook, by reference; with a token, Slack's API",
+    )
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="of a bot with the right `chat:write`, by reference; then `channel` says where",
+    )
+    channel: str = Field(default="", description="its id, or its name with `#`")
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if bool(self.token.get_secret_value()) != bool(self.channel):
+            raise ValueError("token and channel go together")
+        if not self.channel and "url" not in self.model_fields_set:
+            raise ValueError("give the url of an incoming webhook, or token and channel")
+        return self
+
+
 class Slack:
     """Writes to a channel: by the address of an incoming webhook, or as an app with a token.
 
@@ -53,50 +77,24 @@ class Slack:
 
     Parameters
     ----------
-    name : str
-    url : str
-        Of an incoming webhook, or of the API if there is a `token`. A secret.
-    token : str
-        Of a bot, with the right ``chat:write``; needs `channel`.
-    channel : str
-        Its id, or its name with ``#``.
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    timeout_ms : int
-    allow_private : bool
-    send_resolved : bool
+    parameters : SlackParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str = API,
-        *,
-        token: str = "",
-        channel: str = "",
-        title: str = "",
-        text: str = "",
-        timeout_ms: int = 10_000,
-        allow_private: bool = False,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._text = Text(title, text)
-        self._to = {"channel": channel} if channel else {}
-        self._as_app = bool(token)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._post = Post(url, timeout_ms=timeout_ms, headers=headers, secrets=(token,), allow_private=allow_private)
+    Parameters = SlackParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Slack:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: SlackParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._text = parameters.words()
+        self._channel = {"channel": parameters.channel} if parameters.channel else {}
+        token = parameters.token.get_secret_value()
+        self._is_app = bool(token)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._post = parameters.post_to(parameters.url.get_secret_value(), headers=headers, secrets=[token])
 
     def send(self, notification: Notification) -> Outcome:
         """Write it, once."""
-        body = message(notification, *self._text.of(notification)) | self._to
-        return self._post.send(json.dumps(body).encode(), judge=_judge if self._as_app else None)
+        body = message(notification, *self._text.of(notification)) | self._channel
+        return self._post.send(json.dumps(body).encode(), judge=_judge if self._is_app else None)
 
     def close(self) -> None:
         """Close connections."""
@@ -106,8 +104,8 @@ class Slack:
 def _judge(answer: bytes) -> Outcome:
     """Slack's API answers 200 even when it failed, and says so in the body."""
     try:
-        told = json.loads(answer)
-        error = "" if told["ok"] is True else str(told.get("error", "unknown"))
+        fields = json.loads(answer)
+        error = "" if fields["ok"] is True else str(fields.get("error", "unknown"))
     except ValueError as unreadable:
         # The start of a long answer is no JSON by itself: such answers are those of success.
         return Delivered() if answer.startswith(b'{"ok":true') else Retry(f"slack.com: {unreadable}")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Literal
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ServerException
+from pydantic import AfterValidator, Field, SecretStr
 
+from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.parameters import Parameters
 from sinks.receivers.times import EPOCH
 from sinks.store.failures import RETRYABLE
 
-__all__ = ["Table"]
+__all__ = ["Table", "TableParameters"]
 
 NAME = re.compile(r"\w+(\.\w+)?")
 CREATE = """
@@ -32,6 +34,33 @@ CREATE TABLE IF NOT EXISTS {table} (
 """
 
 
+def _is_clickhouse(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("clickhouse://", "clickhouses://")):
+        raise ValueError("an address begins with clickhouse:// or clickhouses://")
+    return url
+
+
+def _is_table(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a table: letters, digits and _, and a dot after a database")
+    return name
+
+
+class TableParameters(Parameters):
+    """Writes a row for each alert that is notified to a table of a ClickHouse server."""
+
+    kind: Literal["clickhouse"]
+    url: Annotated[SecretStr, AfterValidator(_is_clickhouse)] = Field(
+        description="`clickhouse://user:password@host:port/database`, by reference; `clickhouses://` for TLS"
+    )
+    table: Annotated[str, AfterValidator(_is_table)] = Field(
+        default="alerts_told", description="made if it is not there"
+    )
+    timeout: DurationMs = Field(
+        default=10_000, gt=0, description="longest wait for a connection, and for the next bytes of an answer"
+    )
+
+
 class Table:
     """Writes a row for each alert of a notification; the table is made if it is not there.
 
@@ -40,37 +69,18 @@ class Table:
 
     Parameters
     ----------
-    name : str
-    url : str
-        ``clickhouse://user:password@host:port/database``; ``clickhouses://`` for TLS. A secret.
-    table : str
-    timeout_ms : int
-        Longest wait for a connection, and for the next bytes of an answer.
-    send_resolved : bool
-
-    Raises
-    ------
-    ValueError
-        If `table` is no name of a table.
+    parameters : TableParameters
     """
 
-    def __init__(
-        self, name: str, url: str, *, table: str = "alerts_told", timeout_ms: int = 10_000, send_resolved: bool = True
-    ) -> None:
-        if not NAME.fullmatch(table):
-            raise ValueError(f"{table!r} is no name of a table: letters, digits and _, and a dot after a database")
-        self.name = name
-        self.send_resolved = send_resolved
-        self._table = table
-        self._client = Client.from_url(url)
-        timeout_s = timeout_ms / 1000
+    Parameters = TableParameters
+
+    def __init__(self, parameters: TableParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._table = parameters.table
+        self._client = Client.from_url(parameters.url.get_secret_value())
+        timeout_s = parameters.timeout / 1000
         self._client.connection.connect_timeout = timeout_s
         self._client.connection.send_receive_timeout = timeout_s
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Table:
-        """Take the parameters by their names."""
-        return cls(**config)
 
     def send(self, notification: Notification) -> Outcome:
         """Write the rows, once."""

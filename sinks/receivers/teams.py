@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from sinks.receivers.contract import Notification, Outcome
-from sinks.receivers.post import Post
-from sinks.receivers.text import Text
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Posted
+from sinks.receivers.text import Worded
 
-__all__ = ["Teams", "message"]
+__all__ = ["Teams", "TeamsParameters", "message"]
 
 STYLES = {"critical": "attention", "warning": "warning", "info": "accent"}
 # Teams refuses messages of more than 28 KB.
@@ -39,6 +41,13 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
     return {"type": "message", "attachments": [attachment]}
 
 
+class TeamsParameters(Posted, Worded):
+    """Writes to a channel of Microsoft Teams."""
+
+    kind: Literal["teams"]
+    url: SecretUrl = Field(description="of a workflow that is started by a webhook, by reference")
+
+
 class Teams:
     """Writes to a channel by the address of a workflow ("when a webhook request is received").
 
@@ -46,36 +55,15 @@ class Teams:
 
     Parameters
     ----------
-    name : str
-    url : str
-        A secret.
-    title, text : str
-        Templates; see :mod:`sinks.receivers.text`.
-    timeout_ms : int
-    allow_private : bool
-    send_resolved : bool
+    parameters : TeamsParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        title: str = "",
-        text: str = "",
-        timeout_ms: int = 10_000,
-        allow_private: bool = False,
-        send_resolved: bool = True,
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._text = Text(title, text)
-        self._post = Post(url, timeout_ms=timeout_ms, allow_private=allow_private)
+    Parameters = TeamsParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Teams:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: TeamsParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._text = parameters.words()
+        self._post = parameters.post_to(parameters.url.get_secret_value())
 
     def send(self, notification: Notification) -> Outcome:
         """Write it, once."""

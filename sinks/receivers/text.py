@@ -7,15 +7,17 @@ must not swallow it: the default text is sent then, and says what is wrong with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import AfterValidator, Field
 
 from sinks.receivers.contract import Alert, Notification, common
+from sinks.receivers.parameters import Parameters
 from sinks.receivers.times import utc
 
-__all__ = ["DEFAULT_TEXT", "DEFAULT_TITLE", "Text", "context", "wrong"]
+__all__ = ["DEFAULT_TEXT", "DEFAULT_TITLE", "Text", "Worded", "context"]
 
 DEFAULT_TITLE = """\
 {% set firing = alerts | selectattr("status", "equalto", "firing") | list %}\
@@ -65,11 +67,6 @@ class Text:
     title, text : str
         Jinja2; empty: the default. What they may use is what :func:`context` returns.
 
-    Raises
-    ------
-    ValueError
-        If a template is no Jinja2; the message has its line.
-
     Examples
     --------
     >>> alert = Alert("firing", {"severity": "critical"}, {"summary": "flights: hour moved"}, 1_360_387_800_000)
@@ -82,40 +79,44 @@ class Text:
     """
 
     def __init__(self, title: str = "", text: str = "") -> None:
-        for name, template in (("title", title), ("text", text)):
-            if message := wrong(template):
-                raise ValueError(f"{name}: {message}")
         self._templates = {"title": title or DEFAULT_TITLE, "text": text or DEFAULT_TEXT}
 
     def of(self, notification: Notification) -> tuple[str, str]:
         """Return the title, in one line, and the text."""
         if notification.title:
             return notification.title, notification.text
-        given = context(notification)
-        title = " ".join(self._render("title", DEFAULT_TITLE, given).split())
-        return title, self._render("text", DEFAULT_TEXT, given).strip()
+        names = context(notification)
+        title = " ".join(self._render("title", DEFAULT_TITLE, names).split())
+        return title, self._render("text", DEFAULT_TEXT, names).strip()
 
-    def _render(self, name: str, default: str, given: Mapping[str, Any]) -> str:
+    def _render(self, name: str, default: str, names: Mapping[str, Any]) -> str:
         try:
-            return _ENVIRONMENT.from_string(self._templates[name]).render(given)
+            return _ENVIRONMENT.from_string(self._templates[name]).render(names)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            text = _ENVIRONMENT.from_string(default).render(given)
+            text = _ENVIRONMENT.from_string(default).render(names)
             return f"{text.rstrip()} (the template of the {name} fails: {error})"
 
 
-def wrong(template: str) -> str:
-    """Return what is wrong with a template, with its line; empty if nothing is.
-
-    Examples
-    --------
-    >>> wrong("{{ status }}"), wrong("{% if status %}")[:15]
-    ('', 'line 1: Unexpec')
-    """
+def _is_template(text: str) -> str:
     try:
-        _ENVIRONMENT.parse(template)
+        _ENVIRONMENT.parse(text)
     except TemplateError as error:
-        return f"line {getattr(error, 'lineno', 1)}: {error}"
-    return ""
+        raise ValueError(f"the template is no Jinja2: line {getattr(error, 'lineno', 1)}: {error}") from error
+    return text
+
+
+Template = Annotated[str, AfterValidator(_is_template)]
+
+
+class Worded(Parameters):
+    """What every receiver has that people read."""
+
+    title: Template = Field(default="", description="Jinja2; see docs/alerts.md for what it may use")
+    text: Template = Field(default="", description="Jinja2")
+
+    def words(self) -> Text:
+        """Return what writes the words of notifications."""
+        return Text(self.title, self.text)
 
 
 def context(notification: Notification) -> dict[str, Any]:

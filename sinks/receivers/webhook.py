@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import httpx
+from pydantic import Field, SecretStr, model_validator
 
 from sinks.receivers.contract import Alert, Notification, Outcome, Retry, common
-from sinks.receivers.post import Post
+from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.post import Post, Posted
 from sinks.receivers.times import rfc3339
 
-__all__ = ["SIGNATURE", "Webhook", "body"]
+__all__ = ["SIGNATURE", "Webhook", "WebhookParameters", "body"]
 
 SIGNATURE = "X-Leeway-Signature-256"
 """The header with the signature of a body: ``sha256=`` and the HMAC (RFC 2104) of its bytes, in hexadecimal."""
@@ -63,6 +63,27 @@ def _alert(alert: Alert) -> dict[str, Any]:
     }
 
 
+class WebhookParameters(Posted):
+    """Posts Alertmanager's version-4 body."""
+
+    kind: Literal["webhook"]
+    url: SecretUrl | None = Field(default=None, description="by reference if it holds a secret: `${ALERTS_URL}`")
+    url_file: str = Field(
+        default="",
+        pattern="^(/.*)?$",
+        description="instead, a file that holds the address, by its whole path; read at each notification",
+    )
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="values by reference if they are secrets")
+    secret: SecretStr = Field(default=SecretStr(""), description="what bodies are signed with; empty: not signed")
+    max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        if (self.url is None) == (not self.url_file):
+            raise ValueError("give either url or url_file")
+        return self
+
+
 class Webhook:
     """Posts notifications to an address; :mod:`sinks.receivers.post` says when they count as delivered.
 
@@ -70,45 +91,17 @@ class Webhook:
 
     Parameters
     ----------
-    name : str
-    url : str
-        Empty with ``url_file``.
-    timeout_ms : int
-    headers : mapping of str to str
-    secret : str
-        What bodies are signed with, in the header :data:`SIGNATURE`; empty: they are not signed.
-    allow_private : bool
-    send_resolved : bool
-    max_alerts : int
-        So many alerts a body holds at most; 0 is all.
-    url_file : str
-        A file that holds the address, read whenever something is sent: it may be replaced meanwhile.
+    parameters : WebhookParameters
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str = "",
-        *,
-        timeout_ms: int = 10_000,
-        headers: Mapping[str, str] | None = None,
-        secret: str = "",
-        allow_private: bool = False,
-        send_resolved: bool = True,
-        max_alerts: int = 0,
-        url_file: str = "",
-    ) -> None:
-        self.name = name
-        self.send_resolved = send_resolved
-        self._secret = secret.encode()
-        self._max_alerts, self._url_file, self._url = max_alerts, url_file, url
-        self._to = partial(Post, timeout_ms=timeout_ms, headers=headers, secrets=(secret,), allow_private=allow_private)
-        self._post = self._to(url) if url else None
+    Parameters = WebhookParameters
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Webhook:
-        """Take the parameters by their names."""
-        return cls(**config)
+    def __init__(self, parameters: WebhookParameters) -> None:
+        self.name, self.send_resolved = parameters.name, parameters.send_resolved
+        self._parameters = parameters
+        self._secret = parameters.secret.get_secret_value()
+        self._url = "" if parameters.url is None else parameters.url.get_secret_value()
+        self._post = self._post_to(self._url) if self._url else None
 
     def send(self, notification: Notification) -> Outcome:
         """Post it, once."""
@@ -116,20 +109,25 @@ class Webhook:
             post = self._addressed()
         except (OSError, ValueError, httpx.InvalidURL) as error:
             why = error.strerror if isinstance(error, OSError) else "it holds no address"
-            return Retry(f"{self._url_file} cannot be used: {why}")
-        said = body(notification, self._max_alerts)
-        content = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+            return Retry(f"{self._parameters.url_file} cannot be used: {why}")
+        fields = body(notification, self._parameters.max_alerts)
+        content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         return post.send(content, headers=self._signature(content))
 
     def _addressed(self) -> Post:
         """What posts to the address as it is now; OSError or ValueError if the file does not hold one."""
-        url = Path(self._url_file).read_text(encoding="utf-8").strip() if self._url_file else self._url
+        file = self._parameters.url_file
+        url = Path(file).read_text(encoding="utf-8").strip() if file else self._url
         if self._post is None or url != self._url:
             if not url.startswith(("http://", "https://")):
                 raise ValueError(url)
             self.close()
-            self._post, self._url = self._to(url), url
+            self._post, self._url = self._post_to(url), url
         return self._post
+
+    def _post_to(self, url: str) -> Post:
+        headers = {name: value.get_secret_value() for name, value in self._parameters.headers.items()}
+        return self._parameters.post_to(url, headers=headers, secrets=[self._secret])
 
     def close(self) -> None:
         """Close connections."""
@@ -139,4 +137,4 @@ class Webhook:
     def _signature(self, content: bytes) -> dict[str, str]:
         if not self._secret:
             return {}
-        return {SIGNATURE: "sha256=" + hmac.new(self._secret, content, hashlib.sha256).hexdigest()}
+        return {SIGNATURE: "sha256=" + hmac.new(self._secret.encode(), content, hashlib.sha256).hexdigest()}

@@ -39,8 +39,9 @@ def service_of(folder: Path, receiver: str) -> ServiceSpec:
 @pytest.mark.parametrize(
     ("written", "mistake"),
     [
-        ("{kind: pigeon, name: p}", "spec.receivers.0: "),
-        ("{kind: webhook, name: p}", "spec.receivers.0.url: required key is missing"),
+        ("{kind: pigeon, name: p}", "spec.receivers.0: unknown receiver 'pigeon'; there are alertmanager, apprise, "),
+        ("{name: p}", "spec.receivers.0: a receiver has a kind: alertmanager, apprise, "),
+        ("{kind: webhook, name: p}", "spec.receivers.0: give either url or url_file"),
         ("{kind: webhook, name: p, url: 'ftp://a'}", "spec.receivers.0.url: an address begins with http:// or"),
         ("{kind: webhook, name: p, url: 'http://a', secrets: b}", "spec.receivers.0.secrets: unknown key"),
         ("{kind: slack, name: p}", "spec.receivers.0: give the url of an incoming webhook, or token and channel"),
@@ -59,6 +60,10 @@ def service_of(folder: Path, receiver: str) -> ServiceSpec:
             "spec.receivers.0: username and password go together",
         ),
         ("{kind: clickhouse, name: p, url: 'http://a'}", "spec.receivers.0.url: an address begins with clickhouse://"),
+        (
+            "{kind: clickhouse, name: p, url: 'clickhouse://a', table: a b}",
+            "spec.receivers.0.table: 'a b' is no name of",
+        ),
         ("{kind: kafka, name: p}", "spec.receivers.0.topic: required key is missing"),
     ],
 )
@@ -70,14 +75,14 @@ def test_a_wrong_receiver_is_named_with_its_line_and_path(tmp_path: Path, writte
 
 
 def test_every_kind_is_tried() -> None:
-    assert set(EVERY_KIND) == set(RECEIVERS) - {"memory"}
+    assert set(EVERY_KIND) == set(RECEIVERS)
 
 
 @pytest.mark.parametrize("kind", sorted(set(EVERY_KIND) - {"log"}))
 def test_a_receiver_tells_nobody_its_secrets(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     spec = service_of(tmp_path, f"{{kind: {kind}, name: p, {EVERY_KIND[kind]}}}")
     (configured,) = spec.receivers
-    receiver: Receiver = build(configured.settings() | ({"connect": _nobody} if kind == "kafka" else {}))
+    receiver: Receiver = build(configured, **({"connect": _nobody} if kind == "kafka" else {}))
     sent: Notification = notification()
     with caplog.at_level("DEBUG"):
         outcome = receiver.send(sent)

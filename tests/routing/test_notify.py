@@ -16,14 +16,16 @@ from monitor.clock import ManualClock, SystemClock
 from monitor.routing.notify import Notifier, Patience, why
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
-from sinks.receivers.webhook import Webhook
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, verdict
 from tests.sinks.receivers.listener import Answer, Listener
+from tests.sinks.receivers.notifications import receiver_of
 from tests.sinks.store.samples import plain
 
 LATER_MS = 1_000 * WINDOW_MS
+
+HOOK = {"kind": "webhook", "name": "hook", "allow_private": True}
 
 
 class Service:
@@ -400,7 +402,7 @@ def test_a_hanging_webhook_delays_no_other_receiver() -> None:
             return super().send(notification)
 
     with Listener(Answer(hang=True), Answer(hang=True)) as listener:
-        sick = Webhook("sick", listener.url(), timeout_ms=60_000, allow_private=True)
+        sick = receiver_of(HOOK | {"name": "sick", "url": listener.url(), "timeout": "1m"})
         notifier = Notifier(service.store, [sick, Quick("quick")], SystemClock(), "", ["flights"], since_ms=0)
         service.judge(1, "a")
         stage = threading.Thread(target=notifier.run, args=(stop, 0.01))
@@ -430,7 +432,7 @@ def test_a_channel_that_breaks_ends_the_stage_with_its_error() -> None:
 def test_what_goes_over_the_wire_is_what_was_stored() -> None:
     service = Service()
     with Listener(Answer(503)) as listener:
-        webhook = Webhook("hook", listener.url(), allow_private=True)
+        webhook = receiver_of(HOOK | {"url": listener.url()})
         notifier = service.notifier(webhook)
         service.judge(1, "feature:a")
         notifier.step()

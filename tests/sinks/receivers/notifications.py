@@ -1,8 +1,11 @@
-"""Notifications to send in tests."""
+"""Notifications to send in tests, and receivers to send them."""
 
 from __future__ import annotations
 
-from sinks.receivers.contract import Alert, Notification
+from typing import Any
+
+from sinks.receivers import build, read_parameters
+from sinks.receivers.contract import Alert, Notification, Receiver
 
 LABELS = {
     "alert_id": "00112233445566ff",
@@ -35,3 +38,8 @@ def group(alerts: tuple[Alert, ...], receiver: str = "hook") -> Notification:
         alerts=alerts,
         external_url="http://leeway.example",
     )
+
+
+def receiver_of(config: dict[str, Any], **lent: Any) -> Receiver:
+    """A receiver as the service's file has it."""
+    return build(read_parameters(config), **lent)

@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sinks.receivers import build
 from sinks.receivers.contract import Delivered, Notification, Refused
 from tests.services.alertmanager import alertmanager
-from tests.sinks.receivers.notifications import notification
+from tests.sinks.receivers.notifications import notification, receiver_of
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def firing(url: str) -> list[dict[str, Any]]:
 
 
 def test_an_alert_fires_there_until_it_is_over_and_is_known_by_its_fingerprint(url: str) -> None:
-    receiver = build({"kind": "alertmanager", "name": "am", "url": url + "/", "allow_private": True})
+    receiver = receiver_of({"kind": "alertmanager", "name": "am", "url": url + "/", "allow_private": True})
     said = notification("firing")
     assert receiver.send(said) == receiver.send(said) == Delivered()
     [alert] = firing(url)
@@ -46,7 +45,7 @@ def test_an_alert_fires_there_until_it_is_over_and_is_known_by_its_fingerprint(u
 
 
 def test_what_alertmanager_refuses_is_refused(url: str) -> None:
-    receiver = build({"kind": "alertmanager", "name": "am", "url": url, "allow_private": True})
+    receiver = receiver_of({"kind": "alertmanager", "name": "am", "url": url, "allow_private": True})
     wrong = replace(notification("firing").alerts[0], labels={})
     outcome = receiver.send(Notification("am", "k", {}, (wrong,)))
     assert isinstance(outcome, Refused)

@@ -6,15 +6,14 @@ import sys
 
 import pytest
 
-from sinks.receivers import build
 from sinks.receivers.contract import Delivered, Retry
 from tests.sinks.receivers.listener import Answer, Listener
-from tests.sinks.receivers.notifications import notification
+from tests.sinks.receivers.notifications import notification, receiver_of
 
 
 def test_title_text_and_kind_are_handed_on(caplog: pytest.LogCaptureFixture) -> None:
     with Listener(Answer(), Answer(500), Answer()) as server, caplog.at_level("DEBUG"):
-        receiver = build({"kind": "apprise", "name": "a", "url": f"json://user:s3cret@{server.address}/pa1h"})
+        receiver = receiver_of({"kind": "apprise", "name": "a", "url": f"json://user:s3cret@{server.address}/pa1h"})
         outcomes = [receiver.send(each) for each in (notification(), notification(), notification("resolved"))]
         receiver.close()
     assert [type(outcome) for outcome in outcomes] == [Delivered, Retry, Delivered]
@@ -29,11 +28,11 @@ def test_title_text_and_kind_are_handed_on(caplog: pytest.LogCaptureFixture) -> 
 
 def test_an_address_that_it_does_not_know_is_refused_and_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match=r"^receiver 'a': Apprise knows no such address$"):
-        build({"kind": "apprise", "name": "a", "url": "nonsense://s3cret"})
+        receiver_of({"kind": "apprise", "name": "a", "url": "nonsense://s3cret"})
     assert "s3cret" not in caplog.text
 
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ValueError, match=r"pip install 'leeway\[apprise\]'"):
-        build({"kind": "apprise", "name": "a", "url": "json://127.0.0.1"})
+        receiver_of({"kind": "apprise", "name": "a", "url": "json://127.0.0.1"})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from sinks.receivers import RECEIVERS, build
+from sinks.receivers import RECEIVERS, build, parameters_class, read_parameters
 from sinks.receivers.contract import Delivered, Outcome, fingerprint
 from tests.sinks.receivers.listener import Listener
 from tests.sinks.receivers.notifications import LABELS, notification
@@ -14,12 +14,11 @@ from tests.sinks.receivers.notifications import LABELS, notification
 OPTIONS: dict[str, dict[str, Any]] = {
     "alertmanager": {},
     "log": {},
-    "memory": {"send_resolved": True},
     "opsgenie": {"api_key": "k"},
     "pagerduty": {"routing_key": "k"},
     "slack": {},
     "teams": {},
-    "webhook": {"timeout_ms": 2_000, "headers": {}, "send_resolved": True},
+    "webhook": {"timeout": "2s", "headers": {}, "send_resolved": True},
 }
 ELSEWHERE = {
     "apprise": "test_apprise.py",
@@ -31,7 +30,7 @@ ELSEWHERE = {
 
 
 def config(kind: str, listener: Listener) -> dict[str, Any]:
-    where = {} if kind in ("log", "memory") else {"url": listener.url(), "allow_private": True}
+    where = {} if kind == "log" else {"url": listener.url(), "allow_private": True}
     return {"kind": kind, "name": f"my-{kind}"} | OPTIONS[kind] | where
 
 
@@ -42,7 +41,7 @@ def test_every_receiver_is_tried() -> None:
 @pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) -> None:
     with Listener() as listener:
-        receiver = build(config(kind, listener))
+        receiver = build(read_parameters(config(kind, listener)))
         outcomes: list[Outcome] = [receiver.send(notification(s)) for s in ("firing", "resolved", "resolved")]
         receiver.close()
     assert receiver.name == f"my-{kind}"
@@ -50,12 +49,17 @@ def test_every_receiver_is_built_from_its_configuration_and_delivers(kind: str) 
     assert outcomes == [Delivered()] * 3
 
 
+@pytest.mark.parametrize("kind", sorted(RECEIVERS))
+def test_the_parameters_of_a_receiver_are_of_its_kind(kind: str) -> None:
+    assert get_args(parameters_class(kind).model_fields["kind"].annotation) == (kind,)
+
+
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
     with pytest.raises(
         ValueError,
-        match=r"unknown receiver 'pigeon'; there are alertmanager, apprise, clickhouse, email, kafka, log, memory",
+        match=r"unknown receiver 'pigeon'; there are alertmanager, apprise, clickhouse, email, kafka, log",
     ):
-        build({"kind": "pigeon", "name": "p"})
+        read_parameters({"kind": "pigeon", "name": "p"})
 
 
 # Answers of Alertmanager 0.28.1: alerts with these labels were posted to /api/v2/alerts of a running one, and the

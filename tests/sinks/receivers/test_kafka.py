@@ -11,16 +11,20 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from monitor.config.kafka import KafkaCluster
 from monitor.sources.kafka.outlet import producer
 from sinks.receivers.contract import Delivered, Retry
-from sinks.receivers.kafka import Kafka
+from sinks.receivers.kafka import Kafka, KafkaParameters
 from sinks.receivers.webhook import body
 from tests.services.kafka import Cluster
 from tests.sinks.receivers.notifications import notification
 
 
+def alerts_in(topic: str, **written: str) -> KafkaParameters:
+    return KafkaParameters.model_validate({"kind": "kafka", "name": "alerts", "topic": topic} | written)
+
+
 @pytest.mark.kafka
 def test_notifications_are_messages_with_the_groups_key_in_order(kafka: Cluster, topic: str) -> None:
     cluster = KafkaCluster(bootstrap=kafka.addresses)
-    receiver = Kafka("alerts", topic, lambda: producer(cluster))
+    receiver = Kafka(alerts_in(topic), connect=lambda: producer(cluster))
     sent = [notification(), notification("resolved")]
     assert [receiver.send(each) for each in sent] == [Delivered()] * 2
     receiver.close()
@@ -37,7 +41,7 @@ def test_notifications_are_messages_with_the_groups_key_in_order(kafka: Cluster,
 @pytest.mark.kafka
 def test_a_topic_that_is_not_there_is_tried_again_and_works_once_it_is(kafka: Cluster, topic_name: str) -> None:
     options = {"bootstrap_servers": kafka.addresses, "max_block_ms": 500, "allow_auto_create_topics": False}
-    receiver = Kafka("alerts", topic_name, lambda: KafkaProducer(**options), timeout_ms=5_000)
+    receiver = Kafka(alerts_in(topic_name, timeout="5s"), connect=lambda: KafkaProducer(**options))
     missing = receiver.send(notification())
     kafka.create_topic(topic_name)
     assert receiver.send(notification()) == Delivered()
@@ -50,4 +54,4 @@ def test_a_cluster_that_does_not_answer_is_tried_again() -> None:
     def nobody() -> Any:
         raise ConnectionError("no answer from Kafka at 127.0.0.1:1")
 
-    assert Kafka("alerts", "t", nobody).send(notification()) == Retry("no answer from Kafka at 127.0.0.1:1")
+    assert Kafka(alerts_in("t"), connect=nobody).send(notification()) == Retry("no answer from Kafka at 127.0.0.1:1")

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sinks.receivers.contract import Alert
-from sinks.receivers.log import Log
+from sinks.receivers.log import Log, LogParameters
 from tests.sinks.receivers.notifications import group
 
 
@@ -23,7 +23,7 @@ def alert(status: str, severity: str, description: str) -> Alert:
 
 def test_a_line_holds_the_reasons_labels_and_link() -> None:
     with capture_logs() as lines:
-        Log().send(group((alert("firing", "critical", "a moved\nb moved"),)))
+        Log(LogParameters(kind="log")).send(group((alert("firing", "critical", "a moved\nb moved"),)))
     assert lines == [
         {
             "event": "alert firing",
@@ -39,7 +39,7 @@ def test_a_line_holds_the_reasons_labels_and_link() -> None:
 
 def test_each_alert_of_a_notification_has_its_line() -> None:
     with capture_logs() as lines:
-        Log().send(group((alert("firing", "warning", ""), alert("resolved", "warning", ""))))
+        Log(LogParameters(kind="log")).send(group((alert("firing", "warning", ""), alert("resolved", "warning", ""))))
     assert [(line["event"], line["reasons"], line.get("ends_at_ms")) for line in lines] == [
         ("alert firing", [], None),
         ("alert resolved", [], 9),
@@ -58,5 +58,5 @@ def test_each_alert_of_a_notification_has_its_line() -> None:
 )
 def test_the_level_follows_the_severity(status: str, severity: str, level: str) -> None:
     with capture_logs() as lines:
-        Log().send(group((alert(status, severity, ""),)))
+        Log(LogParameters(kind="log")).send(group((alert(status, severity, ""),)))
     assert [line["log_level"] for line in lines] == [level]

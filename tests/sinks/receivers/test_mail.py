@@ -17,10 +17,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from sinks.receivers import build
 from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
 from tests.services.certificates import make_certificate
-from tests.sinks.receivers.notifications import group, notification
+from tests.sinks.receivers.notifications import group, notification, receiver_of
 
 
 class Box:
@@ -80,9 +79,9 @@ def send(port: int, *sent: Any, **options: Any) -> list[Outcome]:
         "sender": "Leeway <leeway@example.org>",
         "to": ["ml@example.org", "ops@example.org"],
         "security": "none",
-        "timeout_ms": 5_000,
+        "timeout": "5s",
     }
-    receiver = build(config | options)
+    receiver = receiver_of(config | options)
     outcomes = [receiver.send(each) for each in sent or [notification()]]
     receiver.close()
     return outcomes

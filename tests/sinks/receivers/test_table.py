@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from sinks.receivers import build
 from sinks.receivers.contract import Delivered, Refused, Retry
 from tests.services.clickhouse import Target
-from tests.sinks.receivers.notifications import LABELS, notification
+from tests.sinks.receivers.notifications import LABELS, notification, receiver_of
 
 
 def address(target: Target) -> str:
@@ -18,7 +17,7 @@ def address(target: Target) -> str:
 
 
 def test_a_repetition_leaves_one_row_and_an_end_another(clickhouse_database: Target) -> None:
-    receiver = build({"kind": "clickhouse", "name": "t", "url": address(clickhouse_database)})
+    receiver = receiver_of({"kind": "clickhouse", "name": "t", "url": address(clickhouse_database)})
     sent = [notification(), notification(), notification("resolved")]
     assert [receiver.send(each) for each in sent] == [Delivered()] * 3
     receiver.close()
@@ -34,7 +33,9 @@ def test_a_repetition_leaves_one_row_and_an_end_another(clickhouse_database: Tar
 
 
 def test_a_database_that_is_not_there_is_a_refusal_that_says_so(clickhouse_database: Target) -> None:
-    receiver = build({"kind": "clickhouse", "name": "t", "url": address(clickhouse_database), "table": "nowhere.told"})
+    receiver = receiver_of(
+        {"kind": "clickhouse", "name": "t", "url": address(clickhouse_database), "table": "nowhere.told"}
+    )
     outcome = receiver.send(notification())
     receiver.close()
     assert isinstance(outcome, Refused)
@@ -42,11 +43,11 @@ def test_a_database_that_is_not_there_is_a_refusal_that_says_so(clickhouse_datab
 
 
 def test_a_server_that_is_not_there_is_tried_again() -> None:
-    receiver = build({"kind": "clickhouse", "name": "t", "url": "clickhouse://me:s3cret@127.0.0.1:1/d"})
+    receiver = receiver_of({"kind": "clickhouse", "name": "t", "url": "clickhouse://me:s3cret@127.0.0.1:1/d"})
     outcome = receiver.send(notification())
     assert outcome == Retry("table 'alerts_told': NetworkError", may_have_it=True)
 
 
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'a; b' is no name of a table"):
-        build({"kind": "clickhouse", "name": "t", "url": "clickhouse://127.0.0.1", "table": "a; b"})
+        receiver_of({"kind": "clickhouse", "name": "t", "url": "clickhouse://127.0.0.1", "table": "a; b"})

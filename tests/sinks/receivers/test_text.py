@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sinks.receivers.contract import Alert
-from sinks.receivers.text import Text
+from sinks.receivers.text import Text, Worded
 from tests.sinks.receivers.notifications import group
 
 FIRING = Alert(
@@ -76,5 +76,5 @@ def test_a_template_that_fails_does_not_swallow_the_page(broken: str) -> None:
 
 
 def test_a_template_that_is_none_is_refused_with_its_line() -> None:
-    with pytest.raises(ValueError, match=r"^text: line 2: .*unexpected '}'"):
-        Text(text="fine\n{{ status }")
+    with pytest.raises(ValueError, match=r"text\n.* line 2: .*unexpected '}'"):
+        Worded(kind="k", name="n", text="fine\n{{ status }")

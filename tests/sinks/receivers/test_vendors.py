@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sinks.receivers import build
 from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
 from tests.sinks.receivers.listener import Answer, Listener
-from tests.sinks.receivers.notifications import LABELS, group, notification
+from tests.sinks.receivers.notifications import LABELS, group, notification, receiver_of
 
 SLACK = {
     "type": "object",
@@ -123,7 +122,7 @@ def server() -> Iterator[Listener]:
 
 def send(kind: str, server: Listener, *sent: Any, **options: Any) -> list[Outcome]:
     config = {"kind": kind, "name": kind, "url": server.url(""), "allow_private": True}
-    receiver = build(config | SECRETS.get(kind, {}) | options)
+    receiver = receiver_of(config | SECRETS.get(kind, {}) | options)
     outcomes = [receiver.send(each) for each in sent or [notification()]]
     receiver.close()
     return outcomes

@@ -9,13 +9,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
 from sinks.receivers.post import retry_after_s
 from sinks.receivers.times import rfc3339
-from sinks.receivers.webhook import SIGNATURE, Webhook
+from sinks.receivers.webhook import SIGNATURE, Webhook, WebhookParameters
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import LABELS, STARTS_MS, group, notification
 
@@ -25,8 +26,14 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
+def hook(url: str | None, **written: Any) -> Webhook:
+    address = {} if url is None else {"url": url}
+    named = {"kind": "webhook", "name": "hook", "allow_private": True}
+    return Webhook(WebhookParameters.model_validate(named | address | written))
+
+
 def send(listener: Listener, count: int = 1, path: str = "/hook", **options: object) -> list[Outcome]:
-    webhook = Webhook("hook", listener.url(path), allow_private=True, **options)  # type: ignore[arg-type]
+    webhook = hook(listener.url(path), **options)
     outcomes = [webhook.send(notification()) for _ in range(count)]
     webhook.close()
     return outcomes
@@ -82,7 +89,7 @@ def alert(status: str, severity: str, lasted_ms: int = 0) -> Alert:
 )
 def test_the_body_is_alertmanagers(sent: tuple[Alert, ...], expected: dict[str, object]) -> None:
     with Listener() as listener:
-        webhook = Webhook("hook", listener.url("/a/b?c=d"), allow_private=True)
+        webhook = hook(listener.url("/a/b?c=d"))
         assert webhook.send(group(sent)) == Delivered()
         webhook.close()
     (request,) = listener.requests
@@ -142,7 +149,7 @@ def test_other_answers_are_refusals(status: int) -> None:
 
 def test_a_server_that_hangs_is_left_after_the_time_out() -> None:
     with Listener(Answer(hang=True)) as listener:
-        (outcome,) = send(listener, timeout_ms=200)
+        (outcome,) = send(listener, timeout="200ms")
         where = f"http://{listener.address}"
     assert outcome == Retry(f"{where}: no answer in time (ReadTimeout)", may_have_it=True)
 
@@ -151,7 +158,7 @@ def test_a_refused_connection_is_tried_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else can take the port meanwhile
         where = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        webhook = Webhook("hook", f"{where}/secret-path", allow_private=True)
+        webhook = hook(f"{where}/secret-path")
         outcome = webhook.send(notification())
         webhook.close()
     assert isinstance(outcome, Retry)
@@ -181,12 +188,7 @@ def logged() -> Iterator[list[str]]:
 def test_secrets_are_sent_but_never_told(logged: list[str]) -> None:
     answer = "Bearer t0ken /hook/pa+h?key=1 s3cret user"
     with Listener(Answer(500, text=answer), Answer(400, text=answer)) as listener:
-        webhook = Webhook(
-            "hook",
-            f"http://user:s3cret@{listener.address}/hook/pa+h?key=1",
-            headers={"X-Key": "t0ken"},
-            allow_private=True,
-        )
+        webhook = hook(f"http://user:s3cret@{listener.address}/hook/pa+h?key=1", headers={"X-Key": "t0ken"})
         outcomes = [webhook.send(notification()) for _ in range(2)]
         webhook.close()
     request = listener.requests[0]
@@ -238,7 +240,7 @@ def test_times_are_utc_to_the_millisecond() -> None:
 def test_a_body_holds_as_many_alerts_as_are_wanted_and_counts_the_others() -> None:
     alerts = tuple(Alert("firing" if n == 2 else "resolved", {"n": str(n)}, {}, 0, 1) for n in range(3))
     with Listener() as listener:
-        webhook = Webhook("hook", listener.url(), allow_private=True, max_alerts=2)
+        webhook = hook(listener.url(), max_alerts=2)
         assert webhook.send(group(alerts)) == Delivered()
         assert webhook.send(group(alerts[:2])) == Delivered()
         webhook.close()
@@ -251,7 +253,7 @@ def test_a_body_holds_as_many_alerts_as_are_wanted_and_counts_the_others() -> No
 def test_the_address_of_a_file_is_the_one_that_it_holds_now(tmp_path: Path) -> None:
     file = tmp_path / "address"
     with Listener() as listener:
-        webhook = Webhook("hook", allow_private=True, url_file=str(file))
+        webhook = hook(None, url_file=str(file))
         assert webhook.send(notification()) == Retry(f"{file} cannot be used: No such file or directory")
         for path in ("/hunter2", "/hunter3"):
             file.write_text(f"{listener.url(path)}\n")
