@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.store import server
 from monitor.cli.progress import Progress
 from monitor.config import load
 from monitor.demo.flights import load_flights, write_events
@@ -27,6 +26,7 @@ from monitor.replay import Replay
 from monitor.sources.files import FileSource
 from sinks.store import open_store
 from sinks.store.contract import READABLE, Columns, Query, Store
+from tests.services.clickhouse import named_or_started
 
 __all__ = ["main"]
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.agree", description=__doc__)
     parser.add_argument("--events", type=int, help="only so many of the year's flights")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, server() as target:
+    with tempfile.TemporaryDirectory() as folder, named_or_started() as target:
         events = _events(Path(folder), options.events)
         found: dict[str, Any] = {"events": sum(1 for _ in events.open("rb"))}
         embedded = open_store("chdb", str(Path(folder) / "store"))

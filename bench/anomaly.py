@@ -62,7 +62,7 @@ def rivers(make: Callable[[Array], Any]) -> Score:
 
 def half_space_trees(x: Array) -> Any:
     """Return river's trees with the limits of the first window."""
-    limits = {q: (column.min(), column.max()) for q, column in enumerate(x[:WINDOW].T)}
+    limits: dict[Any, tuple[float, float]] = {q: (column.min(), column.max()) for q, column in enumerate(x[:WINDOW].T)}
     return anomaly.HalfSpaceTrees(n_trees=25, height=8, window_size=WINDOW, limits=limits, seed=1)
 
 

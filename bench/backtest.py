@@ -30,6 +30,7 @@ from bench.events import LEEWAY
 from bench.replay import _pin, _unpin
 from detectors.distance import coarsen
 from monitor.config import Configuration, load
+from monitor.config.service import ChdbStoreSpec
 from monitor.evaluate.backtest import Backtest, backtest, span_of
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
@@ -56,7 +57,7 @@ def configure(folder: Path, signals: int) -> Path:
         f"spec: {{models: [model.yaml], store: {{path: {folder}/store}}}}",
     ]
     (folder / "leeway.yaml").write_text("\n".join(lines))
-    features = {}
+    features: dict[str, dict[str, Any]] = {}
     for i in range(signals):
         kind = KINDS[i % len(KINDS)]
         features[f"f{i:03}"] = {"type": "category" if kind == "category" else "numeric"}
@@ -132,7 +133,7 @@ def _shares(kind: str, layout: Any, shift: NDArray[np.float64]) -> NDArray[np.fl
     """Of the cells or names, usually and while drifted."""
     if kind == "category":
         weights = 1.0 / np.arange(1, len(NAMES) + 1)
-        return np.array([weights, np.roll(weights, 3)]) / weights.sum()
+        return np.asarray(np.array([weights, np.roll(weights, 3)]) / weights.sum())
     cells = 400 if kind == "free" else layout.cells - 2
     at = (np.arange(cells) + 0.5) / cells
     density = np.array([stats.beta.pdf(at, 2, 5), stats.beta.pdf(at, 3, 4)])
@@ -209,7 +210,9 @@ def measure(days: int = 30, signals: int = 200, rounds: int = 3) -> dict[str, An
 
 def _in_process(configuration: Configuration, days: int, rounds: int) -> dict[str, Any]:
     watch = compile_watch(configuration, MODEL)
-    store = open_store("chdb", configuration.service.spec.store.path)
+    spec = configuration.service.spec.store
+    assert isinstance(spec, ChdbStoreSpec)
+    store = open_store("chdb", spec.path)
     try:
         panes = fill(store, watch, days)
         judge_once(store, watch)  # compiles, or loads what was compiled

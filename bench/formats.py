@@ -185,7 +185,7 @@ def rows_of(objects: Sequence[dict[str, Any]]) -> Case:
         out = io.StringIO()
         csv.writer(out).writerow([value[name] for name in COLUMNS])
         payloads.append(out.getvalue().encode())
-    load = {"csv": lambda payload: next(csv.reader([payload.decode()]))}
+    load: dict[str, Callable[[bytes], object]] = {"csv": lambda payload: next(csv.reader([payload.decode()]))}
     return Case({"kind": "csv", "columns": list(COLUMNS)}, payloads, load)
 
 

@@ -16,6 +16,7 @@ import json
 import tempfile
 import timeit
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,8 @@ class Bench:
 
     def __init__(self, store: ChdbStore, options: argparse.Namespace) -> None:
         self.store, self.rounds = store, options.rounds
-        self.series = options.models * OF_MODEL
-        self.rows = {"scores": options.rows, "panes": options.panes}
+        self.series: int = options.models * OF_MODEL
+        self.rows: dict[str, int] = {"scores": options.rows, "panes": options.panes}
         store.migrate()
         for table in ("scores", "panes"):
             self._fill(table, table)
@@ -195,7 +196,7 @@ class Bench:
         try:
             self._fill("tried", table)
             statements = {name: _statement(time, stretch_ms, *read) for name, read in reads.items()}
-            return {name: self._median(lambda sql=sql: self.store.arrow(sql)) for name, sql in statements.items()}
+            return {name: self._median(partial(self.store.arrow, sql)) for name, sql in statements.items()}
         finally:
             self.store.command("DROP TABLE tried SYNC")
 

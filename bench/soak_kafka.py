@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ def disturbed(
     slices = [log[start : start + size] for start in range(0, size * len(script), size)]
     with Fleet(place.config("broken"), place.folder / "broken" / "logs") as fleet:
         ordeal = _Ordeal(fleet, faults, rng, away)
-        ordeal.run([lambda part=part: produce(part) for part in slices], script)
+        ordeal.run([partial(produce, part) for part in slices], script)
         _finish(place, fleet, "broken", log)
         ordeal.counts["partitions assigned or revoked"] = sum(
             fleet.count(f"partitions {what}") for what in ("assigned", "revoked")

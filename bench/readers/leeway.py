@@ -10,8 +10,9 @@ import re
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from monitor.clock import SystemClock
 from monitor.config import load
@@ -56,7 +57,7 @@ def _profiled(service: Service) -> cProfile.Profile:
     return profile
 
 
-def _costs(profile: cProfile.Profile, events: int) -> dict:
+def _costs(profile: cProfile.Profile, events: int) -> dict[str, float]:
     """The dearest functions, us an event in each itself."""
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     named = {f"{Path(file).name}:{name}": own for (file, _, name), (_, _, own, _, _) in stats.items()}
@@ -64,7 +65,7 @@ def _costs(profile: cProfile.Profile, events: int) -> dict:
     return {name: 1e6 * own / events for name, own in dearest}
 
 
-def _sample(service: Service) -> dict:
+def _sample(service: Service) -> dict[str, Any]:
     return {
         "records": service.counters.records,
         "windows": sum(service.loop.windows.values()),
@@ -74,14 +75,14 @@ def _sample(service: Service) -> dict:
     }
 
 
-def _wait_for(service: Service, records: int) -> dict:
+def _wait_for(service: Service, records: int) -> dict[str, Any]:
     while service.counters.records < records:
         service.raise_failure()
         time.sleep(0.02)
     return _sample(service)
 
 
-def _settled(service: Service) -> dict:
+def _settled(service: Service) -> dict[str, Any]:
     """The sample of the moment after which no window was judged for a while."""
     last = _sample(service)
     until_s = time.perf_counter() + SETTLED_S
@@ -93,11 +94,11 @@ def _settled(service: Service) -> dict:
     return last
 
 
-def _threads() -> Counter:
+def _threads() -> dict[str, float]:
     """CPU seconds by thread, from the system; what is not Python's belongs to the store's engine."""
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     names = {thread.native_id: re.sub(r"[_-]\d.*|-kafka-.*", "", thread.name) for thread in threading.enumerate()}
-    found: Counter = Counter()
+    found: dict[str, float] = defaultdict(float)
     for task in Path("/proc/self/task").iterdir():
         try:
             text = (task / "stat").read_text()

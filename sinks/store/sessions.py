@@ -147,7 +147,7 @@ class Sessions:
         # Takes seconds, and a thousandth of that once it is loaded.
         from chdb.session import Session
 
-        session: Any = Session(str(self._path))  # type: ignore[no-untyped-call]
+        session: Any = Session(str(self._path))
         session.query(self._set)
         return session
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
+from monitor.alerts.verdict import Status
 from monitor.config.model import Alerts
 from sinks.store.contract import TABLES
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, play, told, verdict
@@ -162,7 +164,7 @@ def test_an_entry_keeps_its_peak_and_says_when_its_signal_went_quiet() -> None:
 
 
 @pytest.mark.parametrize("status", ["no_data", "learning"])
-def test_a_window_without_a_say_is_quiet_but_is_not_called_well(status: str) -> None:
+def test_a_window_without_a_say_is_quiet_but_is_not_called_well(status: Status) -> None:
     alerts = lifecycle(resolve_after=0)
     alerts.step(1 * M, [verdict(1, "a")])
     (resolved,) = alerts.step(2 * M, [verdict(2, "a", status)])
@@ -229,7 +231,8 @@ def test_a_models_own_label_does_not_replace_one_of_ours() -> None:
 
 def test_a_row_has_the_columns_of_the_table_and_strict_sorted_json() -> None:
     alerts = lifecycle()
-    worst = replace(verdict(1, "a", effect=math.inf, p_value=math.nan), n=np.int64(7), surprise=np.float64("inf"))
+    of_numpy: Any = {"n": np.int64(7), "surprise": np.float64("inf")}
+    worst = replace(verdict(1, "a", effect=math.inf, p_value=math.nan), **of_numpy)
     log = alerts.step(M, [worst])
     row = log[0].to_row()
     assert list(row) == [column.name for column in TABLES["alerts"].columns]

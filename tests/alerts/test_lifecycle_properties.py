@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.alerts.lifecycle import Lifecycle, Transition
-from monitor.alerts.verdict import Verdict
+from monitor.alerts.verdict import Status, Verdict
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, verdict
 
 Window = tuple[int, list[Verdict]]
@@ -23,6 +23,7 @@ SERIES = [
     for version in ("v1", "v2")
     for segment in ("", "c=x")
 ]
+STATUSES: list[Status] = ["drift", "drift", "ok", "no_data", "learning"]
 EFFECTS = st.sampled_from([0.0, 0.05, 0.1, 0.3, 2.5, float("inf"), float("nan")])
 
 
@@ -37,7 +38,7 @@ def windows(draw: st.DrawFn) -> list[Window]:
                 st.tuples(
                     st.sampled_from(SERIES),
                     st.sampled_from(["psi", "ks"]),
-                    st.sampled_from(["drift", "drift", "ok", "no_data", "learning"]),
+                    st.sampled_from(STATUSES),
                     EFFECTS,
                 ),
                 max_size=6,
@@ -159,5 +160,5 @@ def test_windows_without_alarms_may_be_left_out(seen: list[Window], config: dict
         return {(t.alert_id, t.starts_ms, t.ends_ms) for t in log if t.state in ("resolved", "cancelled")}
 
     # A quiet window at the end notices every end that is due.
-    end = [(seen[-1][0] + 100 * WINDOW_MS, [])]
+    end: list[Window] = [(seen[-1][0] + 100 * WINDOW_MS, [])]
     assert cut(run(lifecycle(**config), [*seen, *end])) == cut(run(lifecycle(**config), [*every, *end]))

@@ -198,6 +198,7 @@ def test_what_a_silence_has_beyond_alertmanager_s_is_checked_and_taken_away_by_n
     assert client.get(f"/api/v2/silence/{name}").json()["status"] == {"state": "pending"}, "it is Tuesday"
     other = post(client, id=name, leeway={}).json()["silenceID"]
     assert "leeway" not in client.get(f"/api/v2/silence/{other}").json()
+    wrong: Any
     for wrong in ({"interval": []}, {"intervals": [{"weekdays": ["funday"]}]}, {"tells": ["nobody"]}):
         assert post(client, leeway=wrong).status_code == 422
 

@@ -126,7 +126,7 @@ def test_models_that_read_one_topic_are_one_incident_for_longer() -> None:
     read = {"topic": "fraud", "partition": 0, "next_offset": 1}
     world.add("progress", [{"model": "fraud", **read}, {"model": "churn", **read}])
     assert len(Client(world).items("/v1/incidents")) == 2, "`churn` does not read the topic any more"
-    world.configuration.models.clear()  # type: ignore[attr-defined]
+    world.configuration.models.clear()
     [found] = Client(world).items("/v1/incidents")
     assert found["causes"][0]["reason"] == "2 of the 2 models that read fraud have alerts: 2 of 2 alerts"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import detector_table
-from bench.contenders import FROUROS, MOA, Always, Never, Ours, of_peer, rivers
+from bench.contenders import FROUROS, MOA, Always, Contender, Never, Ours, of_peer, rivers
 from bench.detector_table import BEFORE, CHANGES, IN_CONTROL, delays, false_alarms, keep
 from tests.services.peers import Frouros, Moa
 
@@ -69,13 +70,13 @@ def test_it_prints_both_tables_and_the_same_twice(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("peer", ["river", "MOA", "frouros"])
 def test_every_detector_of_a_peer_answers(peer: str, moa: Moa, frouros: Frouros) -> None:
-    found = {
+    peers: dict[str, Callable[[], list[Contender]]] = {
         "river": rivers,
         "MOA": lambda: of_peer("MOA", moa, {name: (domain, 1) for name, domain in MOA.items()}),
         "frouros": lambda: of_peer("frouros", frouros, FROUROS),
-    }[peer]()
+    }
     rows = GAUSSIAN.draw(detector_table.seeded("a few"), (1, 60)).round()
-    for contender in found:
+    for contender in peers[peer]():
         assert len(contender.drifts(rows, {})) == 1
 
 

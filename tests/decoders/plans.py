@@ -29,4 +29,4 @@ def plan(schema: dict[str, Any], model: str = "m", **source: Any) -> TopicPlan:
 def records(payloads: Sequence[bytes | None], partition: int = 0, first: int = 0, record_ms: int = NOON_MS) -> Records:
     count = len(payloads)
     offsets = np.arange(first, first + count, dtype=np.int64)
-    return Records("t", partition, offsets, np.full(count, record_ms, dtype=np.int64), list(payloads))  # type: ignore[arg-type]
+    return Records("t", partition, offsets, np.full(count, record_ms, dtype=np.int64), list(payloads))

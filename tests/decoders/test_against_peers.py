@@ -114,7 +114,7 @@ def _expected(document: dict[str, Any]) -> dict[str, Any]:
     inner = document.get("f")
     below = inner if isinstance(inner, dict) else {}
     # A field of something that is no object is there, but is not what it should be.
-    astray = {} if isinstance(inner, dict) or inner is None else {"x": [], "g": []}
+    astray: dict[str, Any] = {} if isinstance(inner, dict) or inner is None else {"x": [], "g": []}
     of = [document.get("n"), {**below, **astray}.get("x")]
     names = [document.get("c"), {**below, **astray}.get("g")]
     identity = document.get("id")

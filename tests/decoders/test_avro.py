@@ -105,7 +105,11 @@ def test_what_each_type_is_in_a_document(kind: Any, value: Any, found: Any) -> N
 
 
 def test_a_type_may_hold_one_of_its_own_kind_but_not_without_end() -> None:
-    schema = {"type": "record", "name": "Node", "fields": [{"name": "at", "type": logical("int", "date")}]}
+    schema: dict[str, Any] = {
+        "type": "record",
+        "name": "Node",
+        "fields": [{"name": "at", "type": logical("int", "date")}],
+    }
     schema["fields"].append({"name": "next", "type": ["null", "Node"]})
     assert read(schema, {"at": date(1970, 1, 1), "next": {"at": date(1970, 1, 2), "next": None}}) == {
         "at": "1970-01-01",
@@ -172,7 +176,11 @@ def test_what_another_program_writes_is_read_to_the_last_bit(value: dict[str, An
 
 def test_messages_are_read_by_the_schema_that_they_were_written_with(registry: RegistryServer) -> None:
     old = record("double")
-    new = {"type": "record", "name": "Event", "fields": [{"name": "x", "type": "string"}, *old["fields"]]}
+    new: dict[str, Any] = {
+        "type": "record",
+        "name": "Event",
+        "fields": [{"name": "x", "type": "string"}, *old["fields"]],
+    }
     new["fields"][1] = {"name": "a", "type": ["null", "int"]}
     with SchemaRegistryClient({"url": registry.url}) as client:
         payloads = [

@@ -49,13 +49,13 @@ def test_both_modes_of_both_generations_of_the_sdk_are_read() -> None:
     attributes = {**ATTRIBUTES, "time": datetime.fromtimestamp(NOON_MS / 1000, UTC), "modelversion": "v3"}
     event = CloudEvent({**attributes, "datacontenttype": "application/json"}, {"amount": 1.5})
     old = OlderEvent({**event.get_attributes(), "time": "2023-11-14T22:13:20Z"}, {"amount": 1.5})
-    written = [to_binary(event, JSONFormat()), to_structured(event, JSONFormat())]
+    written: list[Any] = [to_binary(event, JSONFormat()), to_structured(event, JSONFormat())]
     written += [older.to_binary(old), older.to_structured(old)]
 
     decoded = decode(SCHEMA, *((one.value, tuple(one.headers.items())) for one in written), event_time="ce.time")
 
     assert decoded.problems == []
-    events = decoded.events["m"]
+    events: Any = decoded.events["m"]
     assert events.event_ms.tolist() == [NOON_MS] * 4
     assert events.numeric.tolist() == [[1.5] * 4]
     assert [list(column) for column in (events.ids or [], events.versions or [], events.category[0])] == [

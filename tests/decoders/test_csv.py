@@ -105,7 +105,7 @@ def test_one_model_s_number_is_another_one_s_text() -> None:
 
     assert decoded.problems == []
     assert decoded.events["number"].numeric.tolist() == [[1.5, 7.0]]
-    text = decoded.events["text"]
+    text: Any = decoded.events["text"]
     assert [list(column) for column in (text.category[0], text.ids or [], text.versions or [])] == [["1.50", "7"]] * 3
 
 

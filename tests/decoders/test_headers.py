@@ -75,7 +75,7 @@ def test_identity_version_time_and_category_may_stand_in_headers(fast: bool) -> 
 
     decoded = decode(decoder, [b"{}", b"{}", b"{}"], headers)
 
-    events = decoded.events["m"]
+    events: Any = decoded.events["m"]
     assert (events.ids, events.versions, events.event_ms.tolist()) == (["a", None], ["3", ""], [NOON_MS, NOON_MS])
     assert events.category[0][0] == "ä"
     problems = [(problem.offset, problem.reason, problem.field) for _, problem in decoded.problems]

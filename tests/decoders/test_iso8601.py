@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,8 @@ from monitor.decoders.iso8601 import times
 from monitor.packed import Packed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ZONES = st.none() | st.just(UTC) | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+ZONES: Any = st.none() | st.just(UTC) | OFFSETS
 MOMENTS = st.datetimes(datetime(1970, 1, 3), datetime(9999, 12, 28), timezones=ZONES)
 PARTS = st.sampled_from(["seconds", "milliseconds", "microseconds"])
 

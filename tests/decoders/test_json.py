@@ -136,7 +136,7 @@ def test_a_source_carries_what_its_kind_says() -> None:
         ("features", [[1.0]], [["a"]]),
         ("prediction", [[0.5]], []),
     ):
-        events = decode(schema, payload, kind=kind).events["m"]
+        events: Any = decode(schema, payload, kind=kind).events["m"]
         assert (events.numeric.tolist(), events.category) == (numeric, category)
 
 

@@ -30,7 +30,14 @@ SCHEMA: dict[str, Any] = {
     "prediction": {"score": "numeric"},
 }
 PLANS = [plan(SCHEMA), plan({"features": {"plain": {"type": "numeric", "path": "first"}}}, "other")]
-EVENT = {"id": "a", "amount": 1, "country": "DE", "first": [1, -0.5, 2e-3], "more": {"second": [0.1, 2]}, "score": 0.5}
+EVENT: dict[str, Any] = {
+    "id": "a",
+    "amount": 1,
+    "country": "DE",
+    "first": [1, -0.5, 2e-3],
+    "more": {"second": [0.1, 2]},
+    "score": 0.5,
+}
 
 
 def with_(**changes: Any) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -42,7 +44,8 @@ def test_quantiles_are_those_of_river(q: float) -> None:
             high.update(value)
         memory = learned("quantile_filter", x, q=q, clip=1e100).snapshot()["scorer"]["memory"][0]
         found = memory[[2, 12]] if len(memory) == 20 else np.zeros(2)  # what is zero at the end is not kept
-        assert_allclose(found, [low.get(), high.get()], rtol=1e-9, err_msg=name)
+        expected: Any = [low.get(), high.get()]
+        assert_allclose(found, expected, rtol=1e-9, err_msg=name)
 
 
 def test_the_weighted_mean_is_that_of_river() -> None:

@@ -242,7 +242,8 @@ def test_it_is_ready_once_it_has_seen_enough_noise(scorer: Scorer, params: dict[
 def test_what_is_far_outside_of_all_that_was_seen_scores_highest(scorer: Scorer, shape: str) -> None:
     rng, d = np.random.default_rng(8), SCORER_TRIALS[scorer.name].dimension
     n = bank_of(scorer).min_samples + 300
-    x = {"normal": rng.normal, "skewed": rng.exponential, "uniform": rng.random}[shape](size=(n, d))
+    draws: dict[str, Any] = {"normal": rng.normal, "skewed": rng.exponential, "uniform": rng.random}
+    x = draws[shape](size=(n, d))
     low, high = x.min(axis=0), x.max(axis=0)
     inside = low + (high - low) * np.vstack((rng.random((40, d)), np.zeros(d), np.ones(d)))
     outside = [high + 1.01 * (high - low), low - 1.01 * (high - low), high + 1e3, low - 1e3, high + 1e9, low - 1e9]

@@ -27,7 +27,7 @@ def measured(name: str, total: Integers, counts: Integers, places: npt.NDArray[n
         sides.append((side, sums, np.array([places[0], places[-1]])))
     none = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)
     so_far = [np.append(0, np.cumsum(side)) for side in (total, counts)]
-    measure(
+    measure(  # type: ignore[call-arg]  # each starred tuple counts as many
         getattr(legend, name.upper()), *sides[0], places, *none, *sides[1], *so_far, total, counts, numbers, codes,
         np.empty((NEWEST, 2), dtype=np.int64),
     )  # fmt: skip

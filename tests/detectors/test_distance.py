@@ -66,7 +66,7 @@ def test_the_effect_of_chi_squared_is_cramers_v_of_equally_large_samples() -> No
     reference = rng.multinomial(1000, np.full(8, 1 / 8))
     current = rng.multinomial(1000, np.arange(1, 9) / 36)
     expected = scipy.stats.contingency.association(np.array([reference, current]), method="cramer")
-    result = find("chi_squared")([reference, reference * 1000], [current, current])
+    result = find("chi_squared")(np.array([reference, reference * 1000]), np.array([current, current]))
     assert result.effect == pytest.approx([expected, expected])
 
 
@@ -139,13 +139,13 @@ def test_a_rate_has_the_p_value_of_scipy(numbers: tuple[int, int, int, int]) -> 
 def test_a_rare_event_in_a_large_sample_has_fishers_p_value(
     reference: tuple[int, int], current: tuple[int, int]
 ) -> None:
-    result = find("proportion")([reference], [current])
+    result = find("proportion")(np.array([reference]), np.array([current]))
     expected = scipy.stats.fisher_exact(np.array([reference, current]))[1]
     assert result.p_value[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_rate_that_rises_is_above_zero() -> None:
-    result = find("proportion")([[900, 100], [900, 100]], [[80, 20], [99, 1]])
+    result = find("proportion")(np.array([[900, 100], [900, 100]]), np.array([[80, 20], [99, 1]]))
     assert result.statistic[0] > 0 > result.statistic[1]
     assert result.effect == pytest.approx(
         [2 * abs(math.asin(math.sqrt(p)) - math.asin(math.sqrt(0.1))) for p in (0.2, 0.01)]
@@ -210,7 +210,7 @@ def test_columns_that_are_empty_on_both_sides_change_nothing(distance: Distance)
     rng = np.random.default_rng(2)
     reference, current = rng.integers(0, 9, (2, 30, 6))
     places = np.sort(rng.normal(size=6))
-    padded = [np.insert(counts, [0, 3, 6, 6], 0, axis=1) for counts in (reference, current)]
+    padded = (np.insert(reference, [0, 3, 6, 6], 0, axis=1), np.insert(current, [0, 3, 6, 6], 0, axis=1))
     padded_places = np.insert(places, [0, 3, 6, 6], np.nan)
     for plain, with_padding in zip(distance(reference, current, places), distance(*padded, padded_places), strict=True):
         np.testing.assert_allclose(with_padding, plain, rtol=1e-12, atol=1e-12)
@@ -259,7 +259,7 @@ def test_positions_that_do_not_ascend_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, distance in DISTANCES.items() if distance.located])
 def test_positions_may_differ_by_series(name: str) -> None:
     places = np.array([[0.0, 1.0, 2.0], [0.0, 10.0, 100.0]])
-    counts = [[1, 2, 1], [1, 2, 1]], [[0, 2, 4], [0, 2, 4]]
+    counts = np.array([[1, 2, 1], [1, 2, 1]]), np.array([[0, 2, 4], [0, 2, 4]])
     together = find(name)(*counts, places)
     for row in (0, 1):
         alone = find(name)(counts[0][:1], counts[1][:1], places[row])
@@ -269,7 +269,7 @@ def test_positions_may_differ_by_series(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "most"), [("wasserstein", math.inf), ("pai", math.inf), ("energy", 1.0)])
 def test_a_constant_that_moves_is_as_far_away_as_can_be(name: str, most: float) -> None:
-    result = find(name)([[5, 0], [5, 0]], [[5, 0], [0, 5]])
+    result = find(name)(np.array([[5, 0], [5, 0]]), np.array([[5, 0], [0, 5]]))
     assert result.effect.tolist() == [0, most]
 
 
@@ -328,8 +328,8 @@ def test_p_values_of_tiny_windows_are_not_too_small(name: str, size: int) -> Non
 def test_rates_that_did_not_change_are_seldom_called_changed(rate: float) -> None:
     rng = np.random.default_rng(5)
     old, new = rng.binomial(5000, rate, 4000), rng.binomial(500, rate, 4000)
-    counts = [np.stack((size - events, events), axis=1) for size, events in ((5000, old), (500, new))]
-    p_values = find("proportion")(*counts).p_value
+    reference, current = (np.stack((size - events, events), axis=1) for size, events in ((5000, old), (500, new)))
+    p_values = find("proportion")(reference, current).p_value
     for level in (0.1, 0.01):
         assert (p_values <= level).mean() <= 1.2 * level + 3 * math.sqrt(level / 4000)
 

@@ -8,9 +8,10 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ def streams() -> Iterator[tuple[Floats, Floats]]:
         d = int(rng.integers(1, 8))
         mixing = rng.normal(size=(d, d)) * 10.0 ** rng.integers(-3, 4, d)
         n, m = rng.integers(5, 200), rng.integers(2, 80)
-        draw = (
+        draw: tuple[Callable[..., Any], ...] = (
             rng.normal,
             rng.exponential,
             lambda size: rng.standard_t(3, size),

@@ -78,8 +78,9 @@ def test_it_stands_in_for_a_river_detector() -> None:
 
     from detectors.online import Online
 
+    ours: Any = Online("adwin")
     model = drift.DriftRetrainingClassifier(
-        model=dummy.PriorClassifier(), drift_detector=Online("adwin"), train_in_background=False
+        model=dummy.PriorClassifier(), drift_detector=ours, train_in_background=False
     )
     rng = np.random.default_rng(1)
     for y in np.concatenate([rng.random(500) < 0.1, rng.random(500) < 0.9]).tolist():

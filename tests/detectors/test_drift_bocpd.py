@@ -46,7 +46,8 @@ def weights(bank: Bank) -> streams.Stream:
     """The posterior that a bank of one series holds, youngest run first."""
     runs = bank.snapshot()["memory"][0].copy()
     runs.resize(6 * int(bank.state["runs"][0]))
-    return runs.reshape(-1, 6)[::-1, 1]
+    posterior: streams.Stream = runs.reshape(-1, 6)[::-1, 1]
+    return posterior
 
 
 @pytest.mark.parametrize("name", ["step", "spread grows", "heavy tails", "ramp up"])

@@ -62,7 +62,8 @@ def loaded(path: Path, text: str) -> ModuleType:
 
 
 def was_kept(whole: Kernel[[float], float]) -> bool:
-    return sum(whole.compiled.stats.cache_hits.values()) == 1
+    hits: int = sum(whole.compiled.stats.cache_hits.values())
+    return hits == 1
 
 
 @pytest.mark.parametrize("how", ["inlined", "kernel"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,8 @@ def test_questions_change_no_answer(name: str) -> None:
         asked.update(value)
         online.update(value)
         if rng.random() < 0.2:
-            asked = rng.choice([copy.deepcopy, pickle_and_back, ask_all])(asked)
+            questions: Any = [copy.deepcopy, pickle_and_back, ask_all]
+            asked = rng.choice(questions)(asked)
         assert (asked.score, asked.drift_detected) == (online.score, online.drift_detected)
     assert (asked.ready, asked.skipped) == (online.ready, online.skipped)
 

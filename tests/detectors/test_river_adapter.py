@@ -204,8 +204,11 @@ def test_river_takes_our_scorer_for_its_own() -> None:
     rng = np.random.default_rng(2)
     rows = [{"a": a, "b": b} for a, b in rng.random((400, 2)).tolist()]
     labels = [i % 40 == 39 for i in range(400)]
-    odd = [{"a": 9.0, "b": -9.0} if label else row for row, label in zip(rows, labels, strict=True)]
-    model = preprocessing.StandardScaler() | as_rivers("half_space_trees", trees=5, depth=6, window=50)
+    odd: list[dict[Any, Any]] = [
+        {"a": 9.0, "b": -9.0} if label else row for row, label in zip(rows, labels, strict=True)
+    ]
+    scorer: Any = as_rivers("half_space_trees", trees=5, depth=6, window=50)
+    model = preprocessing.StandardScaler() | scorer
     found = evaluate.progressive_val_score(zip(odd, labels, strict=True), model, metrics.ROCAUC())
     assert found.get() > 0.9
 
@@ -215,11 +218,11 @@ def test_our_scorer_in_river_s_clothes_says_what_its_bank_says() -> None:
     x[70, 0] = np.nan
     bank = AnomalyBank(find_scorer("loda"), {"window": 40}, series=1, dimension=2)
     expected = bank.update(np.zeros(200, dtype=int), x).score
-    scorer = as_rivers("loda", window=40)
+    scorer: Any = as_rivers("loda", window=40)
     assert isinstance(scorer, AnomalyDetector)
     assert isinstance(scorer.clone(), AnomalyDetector)
     for (a, b), score in zip(x.tolist(), expected.tolist(), strict=True):
-        row = {"b": b, "a": a} if not math.isnan(a) else {"b": b}
+        row: dict[Any, Any] = {"b": b, "a": a} if not math.isnan(a) else {"b": b}
         assert scorer.score_one(row) == (0.0 if math.isnan(score) else score)
         scorer.learn_one(row)
         if score > 0.0 and a < 0.1:
@@ -269,10 +272,10 @@ def test_a_state_runs_nothing_that_it_names(hostile: list[Any]) -> None:
 
 
 def test_what_is_shared_is_shared_again_and_functions_stay_those_of_the_new_object() -> None:
-    made = drift.PageHinkley()
+    made: Any = drift.PageHinkley()
     made.first = made.second = [1.0, (2, math.inf), {"a": None}, np.float64(0.1), np.arange(3.0), 2**70]
     made.hook = call
-    fresh = drift.PageHinkley()
+    fresh: Any = drift.PageHinkley()
     fresh.hook = print
     restore(fresh, decode_state(encode_state(keep(made))))
     assert fresh.first is fresh.second
@@ -282,7 +285,7 @@ def test_what_is_shared_is_shared_again_and_functions_stay_those_of_the_new_obje
 
 
 def test_what_is_neither_data_nor_of_river_cannot_be_kept() -> None:
-    made = drift.PageHinkley()
+    made: Any = drift.PageHinkley()
     made.lock = copy.copy(pickle.Pickler)
     keep(made)  # a class is a function that makes things, and stays
     made.lock = {1, 2}

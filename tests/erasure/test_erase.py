@@ -227,17 +227,19 @@ def story(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     planned = erased(store, dry_run=True)
     touched = holding(store) != before[0] or bool(rows(store, "erasures"))
     done = erased(store)
-    after = holding(store), files_holding(folder), shape(store), others(store)
+    after, files_after, shape_after, others_after = holding(store), files_holding(folder), shape(store), others(store)
     tables = {name: store.read(Query(name)) for name in TABLES}
     audit, known = rows(store, "erasures"), ErasureList(store)
-    covered = [
+    covered = (
         known.covers("loans", KEY, NOW_MS),
         known.covers("loans", KEY, NOW_MS + 1),
         known.covers("loans", "x", 0),
-    ]
+    )
     again = erased(store)
     store.close()
-    return Story(*before, planned, touched, done, *after, tables, audit, tuple(covered), again)
+    return Story(
+        *before, planned, touched, done, after, files_after, shape_after, others_after, tables, audit, covered, again
+    )
 
 
 def test_no_table_and_no_file_holds_the_subject_afterwards(story: Story) -> None:

@@ -81,6 +81,7 @@ def summaries(layout: Layout, count: int, seed: int = 1) -> list[Summary]:
     rng = np.random.default_rng(seed)
     if isinstance(layout, CategoryLayout):
         return [names(layout, window, rng) for window in range(count)]
+    assert isinstance(layout, NumericLayout)
     return [numbers(layout, window, rng) for window in range(count)]
 
 

@@ -185,9 +185,11 @@ def test_a_window_has_no_say_with_too_few_events(tmp_path: Path) -> None:
 def test_the_first_events_or_a_data_set_can_be_the_baseline(tmp_path: Path) -> None:
     reference = tmp_path / "train.jsonl"
     reference.write_bytes(b"\n".join(as_lines(applications(99, days=10, per_day=400))))
-    for number, baseline in enumerate(
-        [{"kind": "first_events", "count": 1_000}, {"kind": "dataset", "uri": str(reference)}]
-    ):
+    baselines: list[dict[str, Any]] = [
+        {"kind": "first_events", "count": 1_000},
+        {"kind": "dataset", "uri": str(reference)},
+    ]
+    for number, baseline in enumerate(baselines):
         change = from_day_nine(lambda event: event.update(score=0.2857))
         store = watched(tmp_path / str(number), change, baseline=baseline)
         assert alarmed(store).keys() == {"prediction:score"}

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class DyingStore:
 
     def __init__(self, store: Store, deadline: int) -> None:
         self._store, self._deadline = store, deadline
+        self.is_current, self.refresh = store.is_current, store.refresh
+        self.buckets, self.drifting = store.buckets, store.drifting
         self.appends = 0
 
     def migrate(self) -> None:
@@ -99,7 +102,7 @@ def broken(paths: list[Path], folder: Path, deaths: Sequence[int]) -> dict[str, 
     """Die at each of ``deaths`` in turn, over one store, then run to the end."""
     folder.mkdir(parents=True)
     result = folder / "result.json"
-    ends = [forked(lambda at=death: run(paths, folder / "store", at), result) for death in deaths]
+    ends = [forked(partial(run, paths, folder / "store", death), result) for death in deaths]
     last = forked(lambda: run(paths, folder / "store"), result)
     found = json.loads(result.read_text())["outcome"] if last == 0 else {}
     return {"deaths": deaths, "ends": ends, "last": last, "outcome": found}

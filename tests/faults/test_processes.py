@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import soak_kafka
+from bench.soak import TABLES
 from bench.soak_kafka import PARTITIONS, Faults, Place, Producer, differences, disturbed, stream, undisturbed
 from sinks.store.contract import Query
 from tests.services.clickhouse import Target
@@ -45,7 +45,7 @@ def test_workers_that_are_killed_paused_and_joined_find_what_one_finds_that_is_l
     found, rows = differences(place)
     assert found == []
     assert (counts["kills"], counts["pauses"]) == (3, 1)
-    assert all(rows[f"rows of {table}"] for table in soak_kafka.TABLES), "the stream fills every table"
+    assert all(rows[f"rows of {table}"] for table in TABLES), "the stream fills every table"
     # and what is compared can differ: a pane that is lost, one too many, and one that says something else
     broken = place.store("broken")
     panes = broken.read(Query("panes", limit=2))

@@ -32,7 +32,7 @@ def watch_of(lateness: str = "1h", **spec: Any) -> Watch:
     return compile_watch(configured(sources=[source], **spec), "loans")
 
 
-BANKS = {
+BANKS: dict[str, Any] = {
     "detect": detecting(
         rules=[
             {"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 5, "min_instances": 5}}]},
@@ -223,7 +223,8 @@ def test_a_vector_is_scored_as_a_whole_and_has_no_value_of_its_own() -> None:
     found = [row for row in map(json.loads, findings) if row["signal"] == "vector:both"]
     assert all(math.isnan(row["value"]) for row in found)
     columns = [column_of(signal) for signal in WATCH.vectors["vector:both"]]
-    expected = {}
+    assert events.versions is not None
+    expected: dict[int, float] = {}
     for version in ("v1", "v2"):
         of = np.array([name == version for name in [events.versions.names[c] for c in events.versions.codes]])
         params = {"window": 32, "history": 128, "false_alarm_rate": 0.3}

@@ -214,7 +214,7 @@ def test_keeping_changes_no_score_no_pane_and_no_checkpoint_of_what_is_watched(
 
 # -- labels ----------------------------------------------------------------------------------------------------
 
-LABELLED = {
+LABELLED: dict[str, Any] = {
     "sources": [*SPEC["sources"], {"kafka": "outcomes", "kind": "labels", "event_time": {"path": "at", "unit": "ms"}}],
     "schema": {**SPEC["schema"], "labels": {"defaulted": {"type": "category"}, "loss": {"type": "numeric"}}},
     "keep": ALL,

@@ -36,7 +36,10 @@ def plain_clock(event_ms: Times) -> tuple[list[int], list[int], int]:
 
 def in_cuts(event_ms: Times, cuts: list[int]) -> tuple[list[int], list[int], int]:
     """The same through :func:`advance`, offered again what it left, cut after cut."""
-    newest, status, closed, waiting = NEVER, [], [], []
+    newest = NEVER
+    status: list[int] = []
+    closed: list[int] = []
+    waiting: list[int] = []
     bounds = [0, *sorted(min(cut, len(event_ms)) for cut in cuts), len(event_ms)]
     for number, (start, stop) in enumerate(itertools.pairwise(bounds)):
         offered = np.array(waiting + event_ms[start:stop], dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def numbers(layout: NumericLayout, values: np.ndarray) -> NumericSummary:
     return fold.take(0)[0]
 
 
-def names(layout: CategoryLayout, values: list[object]) -> CategorySummary:
+def names(layout: CategoryLayout, values: Sequence[str | None]) -> CategorySummary:
     fold = CategoryFold([layout])
     fold.ensure(1)
     fold.fold(np.zeros(len(values), dtype=np.int64), [values])
@@ -73,8 +74,8 @@ def test_many_series_at_once_are_measured_as_each_alone() -> None:
 
 def test_the_chi_squared_of_categories_is_that_of_their_table() -> None:
     layout = CategoryLayout(())
-    before: list[object] = ["a"] * 500 + ["b"] * 300 + ["c"] * 200
-    after: list[object] = ["a"] * 40 + ["b"] * 50 + ["c"] * 10 + ["d"] * 20
+    before = ["a"] * 500 + ["b"] * 300 + ["c"] * 200
+    after = ["a"] * 40 + ["b"] * 50 + ["c"] * 10 + ["d"] * 20
     pair = pairs_of(["chi_squared"], layout, names(layout, before), names(layout, after))["chi_squared"]
     (measured,) = measure("chi_squared", [pair])
     table = [[500, 300, 200, 0], [40, 50, 10, 20]]
@@ -89,7 +90,7 @@ def test_new_names_are_those_the_baseline_does_not_hold() -> None:
 
 def test_where_the_baseline_holds_more_names_than_it_tells_apart_known_ones_are_not_new() -> None:
     layout = CategoryLayout((), sample=64)
-    everything: list[object] = [f"n{i}" for i in range(1_000)]
+    everything = [f"n{i}" for i in range(1_000)]
     before = names(layout, everything)
     assert before.other > 0
     assert unseen(before, names(layout, everything[:300])) == {}

@@ -79,8 +79,8 @@ def test_what_goes_together_is_seen_to_change_where_each_number_alone_is_not(sto
 def test_scores_are_those_of_the_vectors_themselves(store: Store) -> None:
     """A window and its baseline are taken from the events again, and compared with the same random features."""
     watch = compile_watch(configured(**SPEC), "loans")
-    layout = watch.layouts["vector:all"]
-    values = {name: [] for name in ("ts", "vector", "seen")}
+    layout: Any = watch.layouts["vector:all"]
+    values: dict[str, list[Any]] = {name: [] for name in ("ts", "vector", "seen")}
     for line in events():
         event = json.loads(line)
         numbers = [event[name] for name in "abc"]
@@ -144,7 +144,8 @@ def test_a_store_with_sql_gives_the_same_and_adds_panes_up_to_the_same(
     ]
     found = [[summaries(of, watch, side) for side in sides] for of in (sql, store)]
     assert found[0] == found[1]
-    strongest = differences(watch, *found[0])[0]
+    baseline, current = found[0]
+    strongest = differences(watch, baseline, current)[0]
     assert (strongest.signal, next(iter(strongest.measured))) == ("vector:all", "reconstruction")
     # Without vectors in the configuration their stored panes are no hindrance.
     plain = configured(**SPEC | {"detect": {"pane": "10m", "defaults": {"window": "1h", "min_samples": 100}}})

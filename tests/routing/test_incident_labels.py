@@ -37,9 +37,9 @@ class Incidents(World):
         router.open()
         return router
 
-    def happens(self, alert_id: str, state: str = "firing", ago_ms: int = 0, **changes: str) -> None:
+    def happened(self, ago_ms: int, alert_id: str, **changes: str) -> None:
         now, self.clock = self.clock, ManualClock(self.clock.now_ms() - ago_ms)
-        super().happens(alert_id, state, **changes)
+        self.happens(alert_id, **changes)
         self.clock = now
 
     @property
@@ -95,7 +95,7 @@ def test_an_earlier_alert_that_becomes_known_late_joins_under_the_name_that_was_
     assert world.told == [("f", ["f"], [])]
     world.router = world.started()
     world.passes(1)
-    world.happens("c", model="churn", ago_ms=8 * MINUTE_MS)
+    world.happened(8 * MINUTE_MS, "c", model="churn")
     world.passes(400, each=5)
     assert world.told[1:] == [("f", ["c", "f"], [])]
     world.happens("r", model="risk")

@@ -24,7 +24,7 @@ from tests.routing.test_router import MINUTE_MS, World
 
 SCRIPTS = 5
 HOURS = ["22:00-06:00", "mon,wed 09:30-17:00", "day 11:55-12:05", "tue"]
-ALL = {"leeway": {"silence_notices": ["pager"]}}
+ALL: dict[str, Any] = {"leeway": {"silence_notices": ["pager"]}}
 
 
 def silenced(world: World, minutes: int = 30, **changes: Any) -> str:

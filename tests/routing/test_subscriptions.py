@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from monitor.clock import SystemClock
 from monitor.delivery.target import Target
@@ -50,7 +51,7 @@ class Subscribed(World):
         inbox = self.inboxes.setdefault(subscription.address, Memory(subscription.told))
         return {Target(subscription.told): lambda: inbox}
 
-    def wants(self, matchers: str, address: str = "", receiver: str = "email", **waits: int) -> Subscription:
+    def wants(self, matchers: str, address: str = "", receiver: str = "email", **waits: Any) -> Subscription:
         options = RouteOptions(group_by=frozenset({"model"}), **waits)
         return self.log.add(Subscription(parse_matchers(matchers), receiver, address, options))
 

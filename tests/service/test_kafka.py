@@ -343,6 +343,7 @@ class _Hindered:
 
     def __init__(self, store: Store, *, fails: bool) -> None:
         self.migrate, self.read, self.refresh = store.migrate, store.read, store.refresh
+        self.is_current, self.buckets, self.drifting = store.is_current, store.buckets, store.drifting
         self._store, self._fails = store, fails
         self.hindered, self.free = threading.Event(), threading.Event()
 
@@ -381,8 +382,8 @@ def test_a_store_that_is_away_longer_than_the_poll_interval_costs_no_membership_
         shop.produce(kafka, topic_name, [log[:1000] for log in logs])
         shop.wait_until(hindered.hindered.is_set, "the first panes are written")
         before = members(kafka, configuration)
-        [source] = [worker._source for worker in service.intake.workers]
-        shop.wait_until(lambda: source.paused_s > 3, "three poll intervals")
+        [worker] = service.intake.workers
+        shop.wait_until(lambda: worker.paused_s > 3, "three poll intervals")
         assert members(kafka, configuration) == before
         shop.produce(kafka, topic_name, [log[1000:] for log in logs])
         hindered.free.set()

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from monitor.clock import ManualClock
+from monitor.config import load
 from monitor.ingest.lag import Lag, Reached, lags
 from monitor.service import Service
 from sinks.store.memory import MemoryStore
@@ -82,7 +83,7 @@ def test_everything_that_comes_is_counted_by_what_becomes_of_it(
 def test_latency_begins_when_a_window_could_be_complete(tmp_path: Path) -> None:
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
     clock = ManualClock(now_ms=1_000_000)
-    service = Service(shop.load(path), clock, MemoryStore())
+    service = Service(load(path), clock, MemoryStore())
     service._note_latency("shop", [range(980_000, 1_000_001, 20_000)])
     buckets = figures(scraped(service), "leeway_score_latency_seconds_bucket")
     # One window ended 20 s ago, 15 s beyond the lateness of 5 s; the other cannot be complete yet, and is at once.

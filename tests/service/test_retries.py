@@ -179,6 +179,7 @@ def test_a_message_of_an_http_stream_is_posted_again(tmp_path: Path, leeway: Con
     assert retries(store) == [("shop", 0, 0, 1, 0, 2)]
     store.close()
     service = Service(load(path), SystemClock(), roles=ROLES)
+    assert service._http_log is not None
     assert service._http_log.read("shop", 2, 9).payloads == [BAD]
     service.stop()
 
@@ -189,6 +190,7 @@ class Once(HttpSource):
     bounded = True
 
     def __init__(self, service: Service) -> None:
+        assert service._http_log is not None
         super().__init__(service._http_log, ["shop"])
 
 
@@ -217,7 +219,13 @@ def kept(tmp_path: Path) -> Path:
     row |= {"reason": "not_utf8", "detail": "byte 1", "record_ms": 1_700_000_000_000, "payload": b"{\xff}" * 6}
     store.append("dead_letters", {name: [value] for name, value in {**row, "payload_bytes": 100}.items()}, "a")
     for attempt in (1, 2):
-        place = {"topic": ["t"], "partition": [3], "offset": [7], "attempt": [attempt], "at_ms": [5_000 * attempt]}
+        place: dict[str, Any] = {
+            "topic": ["t"],
+            "partition": [3],
+            "offset": [7],
+            "attempt": [attempt],
+            "at_ms": [5_000 * attempt],
+        }
         store.append("retries", {**place, "to_partition": [3], "to_offset": [9]}, f"b{attempt}")
     assert len(store.read(Query("retries"))["attempt"]) == 2
     store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ def running(configuration: Configuration, store: MemoryStore, *roles: str) -> It
         yield service
 
 
+def _judged_all(service: Service) -> bool:
+    return service.loop.windows["shop"] >= 30
+
+
 def test_stages_in_services_of_their_own_give_the_rows_of_one(
     tmp_path: Path, logs: tuple[shop.Partitions, int]
 ) -> None:
@@ -71,7 +76,7 @@ def test_two_processes_that_evaluate_write_the_same_rows(tmp_path: Path, logs: t
     configuration, store = followed(tmp_path, lines, "1h"), MemoryStore()
     with running(configuration, store, "ingest", "evaluate") as one, running(configuration, store, "evaluate") as two:
         for service in (one, two):
-            shop.wait_until(lambda service=service: service.loop.windows["shop"] >= 30, "it has judged the windows")
+            shop.wait_until(partial(_judged_all, service), "it has judged the windows")
     expected = shop.results(shop.replayed(tmp_path, configuration, {"events-*.jsonl": lines}), end_ms)
     assert shop.results(store, end_ms) == expected
 

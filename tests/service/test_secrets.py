@@ -73,7 +73,7 @@ def forms(secret: str) -> set[str]:
 class Parrot:
     """A server that refuses everything, and says what it was sent: by its path, its headers and its body."""
 
-    statuses = (500, 429, 403)
+    statuses: tuple[int, ...] = (500, 429, 403)
 
     def __enter__(self) -> Parrot:
         self.heard: list[str] = []
@@ -300,7 +300,7 @@ def test_errors_of_what_the_service_depends_on_hold_no_secret(parrot: Parrot, lo
         said.append(str(failed.value))
     assert secret.found_in("\n".join(parrot.heard)) == set(secret.made)
     for address in (parrot.address, "127.0.0.1:1"):
-        hosts = {"hosts": [address], "user": "me", "password": secret("store")}
+        hosts: dict[str, Any] = {"hosts": [address], "user": "me", "password": secret("store")}
         with pytest.raises(StoreError) as away:
             open_store("clickhouse", **hosts, connect_timeout_ms=300, timeout_ms=500).migrate()
         said.append(str(away.value))

@@ -109,12 +109,12 @@ class RegistryServer:
             case "GET", ["subjects", subject, "versions", version] if subject in self._subjects:
                 return self._version(subject, version, query)
             case "POST", ["subjects", subject, "versions"]:
-                number = self.register(subject, body["schema"], body.get("schemaType", "AVRO"), body.get("references"))
-                return 200, {"id": number}
+                written = self.register(subject, body["schema"], body.get("schemaType", "AVRO"), body.get("references"))
+                return 200, {"id": written}
             case "POST", ["subjects", subject] if subject in self._subjects:
-                number = self.register(subject, body["schema"], body.get("schemaType", "AVRO"), body.get("references"))
-                version = self._subjects[subject].index(number) + 1
-                return 200, {"subject": subject, "version": version, "id": number} | self._described(number, query)
+                written = self.register(subject, body["schema"], body.get("schemaType", "AVRO"), body.get("references"))
+                at = self._subjects[subject].index(written) + 1
+                return 200, {"subject": subject, "version": at, "id": written} | self._described(written, query)
         return 404, {"error_code": 40401, "message": "Subject not found."}
 
     def _version(self, subject: str, version: str, query: dict[str, list[str]]) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,7 +43,7 @@ def read_on(source: FileSource, max_records: int = 1000) -> Read:
             assert records.topic == "t"
             assert records.timestamps_ms.tolist() == [-1] * len(records)
             found += [
-                (records.partition, offset, payload)
+                (records.partition, offset, cast(bytes, payload))
                 for offset, payload in zip(records.offsets.tolist(), records.payloads, strict=True)
             ]
         if not polled and source.at_end() == source.assigned():

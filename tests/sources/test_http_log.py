@@ -161,7 +161,7 @@ def test_a_waiting_poll_is_woken_by_an_append(log: HttpLog) -> None:
     source = HttpSource(log, ["a"])
     source.open(lambda _stream, _partition: None)
     assert source.poll(10, 0.01) == []
-    found: list[bytes] = []
+    found: list[bytes | None] = []
     waiter = threading.Thread(target=lambda: found.extend(source.poll(10, 60.0)[0].payloads))
     waiter.start()
 

@@ -41,7 +41,8 @@ class HalfSpaceTrees:
             logs = [math.log2((c.mass + 0.5) * 2.0**c.level / window) for c in cells]
             emptiest = math.log2(0.5 / window)
             within = (depth - sum(logs) / len(logs)) / (depth - emptiest)
-        return within + max(map(outside, x, self.low, self.high))
+        score: float = within + max(map(outside, x, self.low, self.high))
+        return score
 
 
 def box(rows: Rows, key: int, reach: float) -> list[tuple[float, float]]:

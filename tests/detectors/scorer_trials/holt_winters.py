@@ -9,6 +9,10 @@ from tests.detectors.trial import ScorerTrial
 
 
 class HoltWinters:
+    level: float
+    trend: float
+    season: list[float]
+
     def __init__(self, season: int, alpha: float, beta: float, gamma: float, alpha_sd: float, clip: float) -> None:
         self.m, self.alpha, self.beta, self.gamma = season, alpha, beta, gamma
         self.alpha_sd, self.clip = alpha_sd, clip

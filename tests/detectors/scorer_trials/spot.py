@@ -67,7 +67,8 @@ class Tail:
         ratio = risk * n / len(self.peaks)
         if abs(self.shape) < 1e-12:
             return max(-self.scale * math.log(ratio), self.scale)
-        return max(self.scale / self.shape * (ratio**-self.shape - 1), self.scale)
+        excess: float = self.scale / self.shape * (ratio**-self.shape - 1)
+        return max(excess, self.scale)
 
     def learn(self, excess: float) -> None:
         self.peaks.append(excess)

@@ -105,7 +105,7 @@ class Engine:
     def __init__(self, path: Path) -> None:
         from chdb.session import Session
 
-        self._open: Callable[[], Any] = lambda: Session(str(path))  # type: ignore[no-untyped-call]
+        self._open: Callable[[], Any] = lambda: Session(str(path))
         # The engine lives as long as any session does.
         self._kept: Any = self._open()
         self.version, self.timezone, self.host = self._row("SELECT version(), timezone(), hostName()")

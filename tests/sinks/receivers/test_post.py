@@ -30,7 +30,7 @@ def resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[st
             found = answers[min(len(asked), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(post.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -67,7 +67,7 @@ def test_a_name_that_nobody_knows_is_tried_again(monkeypatch: pytest.MonkeyPatch
     def unknown(*args: Any, **kwargs: Any) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(post.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     outcome = Post("https://hooks.example/secret").send(b"{}")
     assert outcome == Retry("https://hooks.example: the name is not known (Name or service not known)")
 

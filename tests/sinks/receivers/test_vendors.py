@@ -108,7 +108,10 @@ OPSGENIE = {
     "additionalProperties": False,
 }
 SCHEMAS = {"slack": SLACK, "teams": TEAMS, "pagerduty": PAGERDUTY, "opsgenie": OPSGENIE}
-SECRETS = {"pagerduty": {"routing_key": "s3cret-key"}, "opsgenie": {"api_key": "s3cret-key", "teams": ["ml"]}}
+SECRETS: dict[str, dict[str, Any]] = {
+    "pagerduty": {"routing_key": "s3cret-key"},
+    "opsgenie": {"api_key": "s3cret-key", "teams": ["ml"]},
+}
 ENORMOUS = Alert("firing", LABELS | {"severity": "critical"}, {"summary": "é" * 5000, "description": "<&>" * 9000}, 0)
 
 every_vendor = pytest.mark.parametrize("kind", sorted(SCHEMAS))
@@ -121,7 +124,7 @@ def server() -> Iterator[Listener]:
 
 
 def send(kind: str, server: Listener, *sent: Any, **options: Any) -> list[Outcome]:
-    config = {"kind": kind, "name": kind, "url": server.url(""), "allow_private": True}
+    config: dict[str, Any] = {"kind": kind, "name": kind, "url": server.url(""), "allow_private": True}
     receiver = receiver_of(config | SECRETS.get(kind, {}) | options)
     outcomes = [receiver.send(each) for each in sent or [notification()]]
     receiver.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def chdb(shared: ChdbStore) -> ChdbStore:
     return shared
 
 
-def append(store: Any, table: str, ages_days: list[float], **columns: Any) -> None:
+def append(store: Any, table: str, ages_days: Sequence[float], **columns: Any) -> None:
     times = [NOW_MS - int(age * DAY_MS) for age in ages_days]
     rows = plain(table, len(times), offset=range(len(times)), **{TIMES[table]: times}, **columns)
     store.append(table, rows, token=f"{table}/{ages_days}/{columns}")

@@ -28,7 +28,7 @@ PANES = {(i, 0, 0): [(i / 7, "abc"[i % 3])] for i in range(40)}
 
 def filled(store: Store) -> Store:
     store.append("scores", scores(300), "a")
-    store.append("panes", rows_of("m", PANES), "a")  # type: ignore[arg-type]
+    store.append("panes", rows_of("m", PANES), "a")
     return store
 
 

@@ -31,7 +31,12 @@ def test_reading_goes_on_when_a_leader_is_gone_and_when_it_is_back(
         for partition in range(3):
             produce(three_brokers, topic_name, [b"%d" % n for n in range(produced, produced + 50)], partition)
         produced += 50
-        wait_until(lambda: bool(keep(log, reader.poll(20, 0.1))) or enough(), f"{produced} records of each partition")
+
+        def read_on() -> bool:
+            keep(log, reader.poll(20, 0.1))
+            return enough()
+
+        wait_until(read_on, f"{produced} records of each partition")
 
     def enough() -> bool:
         return all(len(log[partition]) >= produced for partition in range(3))

@@ -59,12 +59,13 @@ def sent(kafka: Cluster, topic: str, count: int, **options: Any) -> None:
     """Messages of all kinds, some with headers, keys, or nothing at all, in batches of many."""
     settings = {"bootstrap.servers": kafka.bootstrap, "linger.ms": 100, "batch.num.messages": 400, **options}
     producer = Producer(settings)
+    headers: list[tuple[str, str | bytes | None]] = [("model", b"m"), ("none", None), ("empty", b"")]
     for number in range(count):
         producer.produce(
             topic,
             None if number % 11 == 3 else json.dumps({"ts": 1_700_000_000_000 + number, "x": number / 7}).encode(),
             key=[None, b"", b"key-%d" % number][number % 3],
-            headers=[("model", b"m"), ("none", None), ("empty", b"")][: number % 4] if number % 5 == 0 else None,
+            headers=headers[: number % 4] if number % 5 == 0 else None,
             timestamp=1_700_000_000_000 + number * 3,
         )
     assert producer.flush(20) == 0
