@@ -305,7 +305,7 @@ def test_a_subscription_may_name_a_digest() -> None:
     spec = ServiceSpec.model_validate({"receivers": [log], "alerting": alerting})
     wanted = Subscription(parse_matchers("model=churn"), "daily")
     found = reached(spec, wanted)
-    assert {target: settings["name"] for target, settings in found.items()} == {Target("daily"): "daily/0"}
+    assert {target: settings.name for target, settings in found.items()} == {Target("daily"): "daily/0"}
     world = Summed(routes_to="nobody")
     SubscriptionLog(world.store, world.clock).add(wanted)
     world.passes(60, each=60)

@@ -84,7 +84,7 @@ def test_latency_begins_when_a_window_could_be_complete(tmp_path: Path) -> None:
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
     clock = ManualClock(now_ms=1_000_000)
     service = Service(load(path), clock, MemoryStore())
-    service._note_latency("shop", [range(980_000, 1_000_001, 20_000)])
+    service.loop._note_latency("shop", [range(980_000, 1_000_001, 20_000)])
     buckets = figures(scraped(service), "leeway_score_latency_seconds_bucket")
     # One window ended 20 s ago, 15 s beyond the lateness of 5 s; the other cannot be complete yet, and is at once.
     assert {edge: buckets[(edge, "shop")] for edge in ("0.25", "10.0", "30.0", "+Inf")} == {

@@ -179,8 +179,8 @@ def test_a_message_of_an_http_stream_is_posted_again(tmp_path: Path, leeway: Con
     assert retries(store) == [("shop", 0, 0, 1, 0, 2)]
     store.close()
     service = Service(load(path), SystemClock(), roles=ROLES)
-    assert service._http_log is not None
-    assert service._http_log.read("shop", 2, 9).payloads == [BAD]
+    log: Any = service.intake.http_log
+    assert log.read("shop", 2, 9).payloads == [BAD]
     service.stop()
 
 
@@ -190,8 +190,8 @@ class Once(HttpSource):
     bounded = True
 
     def __init__(self, service: Service) -> None:
-        assert service._http_log is not None
-        super().__init__(service._http_log, ["shop"])
+        log: Any = service.intake.http_log
+        super().__init__(log, ["shop"])
 
 
 def test_files_say_that_they_cannot_be_retried(tmp_path: Path, leeway: Console) -> None:
