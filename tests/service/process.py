@@ -20,17 +20,19 @@ ROOT = Path(__file__).resolve().parents[2]
 LEEWAY = [sys.executable, "-c", "from monitor.cli import main; main()"]
 
 
-def leeway(*arguments: object, cwd: Path = ROOT, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def leeway(
+    *arguments: object, cwd: Path = ROOT, packages: Path = ROOT, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [*LEEWAY, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout_s, check=False
+        command, cwd=cwd, env=environment(packages), capture_output=True, text=True, timeout=timeout_s, check=False
     )
 
 
-def environment() -> dict[str, str]:
-    """This process's, with the packages of this checkout wherever the command runs."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+def environment(packages: Path = ROOT) -> dict[str, str]:
+    """This process's, with the packages of this checkout wherever the command runs; those in `packages` come first."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(packages), str(ROOT)])}
 
 
 class Running:
@@ -42,6 +44,8 @@ class Running:
         Of ``leeway``.
     cwd : Path
         Where it runs.
+    packages : Path
+        A folder of packages that replace those of this checkout.
 
     Attributes
     ----------
@@ -49,16 +53,16 @@ class Running:
         Lines of stderr so far.
     """
 
-    def __init__(self, *arguments: object, cwd: Path = ROOT) -> None:
+    def __init__(self, *arguments: object, cwd: Path = ROOT, packages: Path = ROOT) -> None:
         self.log: list[str] = []
-        self._cwd = cwd
+        self._cwd, self._packages = cwd, packages
         self._arguments = [str(argument) for argument in arguments]
 
     def __enter__(self) -> Running:
         self.process = subprocess.Popen(
             [*LEEWAY, *self._arguments],
             cwd=self._cwd,
-            env=environment(),
+            env=environment(self._packages),
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
