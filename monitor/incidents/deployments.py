@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from monitor.clock import Clock
 from monitor.incidents.incidents import Change
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
+from sinks.store.change_log import ChangeLog
+from sinks.store.contract import Store
 
 __all__ = ["Deployment", "announce", "read_deployments"]
 
@@ -79,14 +79,14 @@ def read_deployments(store: Store, since_ms: int = 0) -> list[Deployment]:
     >>> store, clock = MemoryStore(), ManualClock(now_ms=1_000)
     >>> announce(store, clock, Deployment("build-7", "fraud v2", 900, models=("fraud",)))
     >>> announce(store, clock, Deployment("build-7", "fraud v2", 800, models=("fraud",)))
-    >>> [(found.id, found.at_ms) for found in read_deployments(store)]
+    >>> [(deployment.id, deployment.at_ms) for deployment in read_deployments(store)]
     [('build-7', 800)]
     """
     return [
         Deployment(
             row["id"],
             row["name"],
-            int(row["at_ms"]),
+            row["at_ms"],
             row["version"],
             tuple(row["models"]),
             tuple(row["topics"]),
@@ -94,7 +94,7 @@ def read_deployments(store: Store, since_ms: int = 0) -> list[Deployment]:
             row["link"],
             row["created_by"],
         )
-        for row in rows_of(store.read(Query("deployments", low={"at_ms": since_ms})))
+        for row in ChangeLog(store, "deployments").rows(low={"at_ms": since_ms})
     ]
 
 
@@ -105,17 +105,12 @@ def announce(store: Store, clock: Clock, deployment: Deployment) -> None:
     ------
     StoreError
     """
-    name = deployment.known_as
-    before = store.read(Query("deployments", where={"id": name}))["updated_ms"]
-    # Of two changes in the same millisecond the later one counts.
-    updated_ms = max(clock.now_ms(), int(before[0]) + 1 if len(before) else 0)
     row = {
         **vars(deployment),
-        "id": name,
-        "updated_ms": updated_ms,
+        "id": deployment.known_as,
+        "updated_ms": clock.now_ms(),
         "models": sorted(deployment.models),
         "topics": sorted(deployment.topics),
         "labels": json.dumps(dict(deployment.labels), sort_keys=True, ensure_ascii=False),
     }
-    columns = {column: [value] for column, value in row.items()}
-    store.append("deployments", columns, f"deployments/{name}/{updated_ms}")
+    ChangeLog(store, "deployments").put([row])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monitor.clock import Clock
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
+from sinks.store.change_log import ChangeLog, Row
+from sinks.store.contract import Store
 
 __all__ = ["Acknowledgement", "AcknowledgementLog", "acknowledgements"]
 
@@ -42,9 +42,8 @@ def acknowledgements(store: Store) -> dict[str, Acknowledgement]:
     ------
     StoreError
     """
-    rows = rows_of(store.read(Query("acknowledgements")))
-    names = ("alert_id", "sequence", "updated_ms", "created_by", "comment")
-    return {row["alert_id"]: Acknowledgement(*(row[name] for name in names)) for row in rows if not row["taken_back"]}
+    rows = ChangeLog(store, "acknowledgements").rows()
+    return {row["alert_id"]: _read(row) for row in rows if not row["taken_back"]}
 
 
 class AcknowledgementLog:
@@ -69,7 +68,7 @@ class AcknowledgementLog:
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+        self._store, self._log, self._clock = store, ChangeLog(store, "acknowledgements"), clock
 
     def all(self) -> dict[str, Acknowledgement]:
         """Return those that were not taken back, by alert.
@@ -87,7 +86,8 @@ class AcknowledgementLog:
         ------
         StoreError
         """
-        return self.all().get(alert_id)
+        row = self._log.named([alert_id]).get(alert_id)
+        return None if row is None or row["taken_back"] else _read(row)
 
     def set(self, alert_id: str, sequence: int, created_by: str, comment: str) -> None:
         """Acknowledge an alert as it stands.
@@ -108,9 +108,9 @@ class AcknowledgementLog:
         self._write(alert_id, 0, created_by, "", taken_back=1)
 
     def _write(self, alert_id: str, sequence: int, created_by: str, comment: str, *, taken_back: int) -> None:
-        before = self._store.read(Query("acknowledgements", where={"alert_id": alert_id}))["updated_ms"]
-        # Of two changes in the same millisecond the later one counts.
-        updated_ms = max(self._clock.now_ms(), int(before[0]) + 1 if len(before) else 0)
-        row = {"alert_id": alert_id, "updated_ms": updated_ms, "sequence": sequence, "taken_back": taken_back}
-        columns = {name: [value] for name, value in {**row, "created_by": created_by, "comment": comment}.items()}
-        self._store.append("acknowledgements", columns, f"acknowledgements/{alert_id}/{updated_ms}")
+        row = {"alert_id": alert_id, "updated_ms": self._clock.now_ms(), "sequence": sequence, "taken_back": taken_back}
+        self._log.put([row | {"created_by": created_by, "comment": comment}])
+
+
+def _read(row: Row) -> Acknowledgement:
+    return Acknowledgement(*(row[name] for name in ("alert_id", "sequence", "updated_ms", "created_by", "comment")))

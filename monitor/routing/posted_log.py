@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.clock import Clock
 from monitor.routing.posted import MODEL, Posted
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
+from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -24,8 +24,6 @@ __all__ = ["PostedLog", "Posting", "read"]
 
 SKEW_MS = 30_000
 """The clocks of processes that take posts may differ by so much."""
-
-Row = dict[str, Any]
 
 
 class PostedLog:
@@ -45,7 +43,7 @@ class PostedLog:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._log = ChangeLog(store, "posted")
 
     def since(self, position: int) -> dict[str, Row]:
         """Return the rows of alerts that were posted since, by fingerprint, unread; :func:`read` reads one.
@@ -54,8 +52,7 @@ class PostedLog:
         ------
         StoreError
         """
-        rows = rows_of(self._store.read(Query("posted", low={"position": position})))
-        return {row["fingerprint"]: row for row in rows}
+        return {row["fingerprint"]: row for row in self._log.rows(low={"position": position})}
 
     def firing(self, now_ms: int) -> list[Posted]:
         """Return what is not over.
@@ -64,7 +61,7 @@ class PostedLog:
         ------
         StoreError
         """
-        return [read(row) for row in rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))]
+        return [read(row) for row in self._log.rows(low={"ends_ms": now_ms + 1})]
 
     def all(self, names: Iterable[str], now_ms: int) -> dict[str, Row]:
         """Return the rows of alerts that are not over, and of some that may be, by fingerprint.
@@ -73,8 +70,8 @@ class PostedLog:
         ------
         StoreError
         """
-        rows = rows_of(self._store.read(Query("posted", low={"ends_ms": now_ms + 1})))
-        return {row["fingerprint"]: row for row in rows} | self._rows(names)
+        rows = self._log.rows(low={"ends_ms": now_ms + 1})
+        return {row["fingerprint"]: row for row in rows} | self._log.named(names)
 
     def put(self, alerts: Iterable[Posted]) -> None:
         """Take alerts up, each merged with what is known of it.
@@ -83,22 +80,14 @@ class PostedLog:
         ------
         StoreError
         """
-        given = list(alerts)
-        if not given:
+        posts = list(alerts)
+        if not posts:
             return
-        before = self._rows(alert.fingerprint for alert in given)
-        merged = {name: read(row) for name, row in before.items()}
-        for alert in given:
+        stored = self._log.named(alert.fingerprint for alert in posts)
+        merged = {name: read(row) for name, row in stored.items()}
+        for alert in posts:
             merged[alert.fingerprint] = alert.after(merged.get(alert.fingerprint))
-        # Of two posts in the same millisecond the later one counts.
-        least = {name: row["position"] + 1 for name, row in before.items()}
-        rows = [_row(alert, least.get(name, 0)) for name, alert in merged.items()]
-        columns = {column: [row[column] for row in rows] for column in rows[0]}
-        append(self._store, "posted", columns)
-
-    def _rows(self, names: Iterable[str]) -> dict[str, Row]:
-        rows = rows_of(self._store.read(Query("posted", where={"fingerprint": sorted(set(names))})))
-        return {row["fingerprint"]: row for row in rows}
+        self._log.put(map(_row, merged.values()), replaced=stored)
 
 
 class Posting:
@@ -218,10 +207,10 @@ def _said(alert: Posted) -> str:
     return json.dumps([said], ensure_ascii=False, sort_keys=True)
 
 
-def _row(alert: Posted, least: int) -> Row:
+def _row(alert: Posted) -> Row:
     return {
         "fingerprint": alert.fingerprint,
-        "position": max(alert.updated_ms, least),
+        "position": alert.updated_ms,
         "labels": _json(alert.labels),
         "annotations": _json(alert.annotations),
         "starts_ms": alert.starts_ms,

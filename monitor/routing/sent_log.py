@@ -14,6 +14,7 @@ import xxhash
 
 from monitor.checkpoint import decode_state, encode_state
 from monitor.routing.sent import Sent, perhaps
+from sinks.store.change_log import after
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -117,8 +118,7 @@ class SentLog:
             self._unwritten.clear()
 
     def _keep(self, place: _Place, sent: Sent, now_ms: int) -> None:
-        # Of two rows the one of the higher position counts, also where both are of the same millisecond.
-        position = max(now_ms, self._written[place][0] + 1 if place in self._written else 0)
+        position = after(self._written[place][0], now_ms) if place in self._written else now_ms
         self._written[place] = position, sent.believed
         group, target = place
         alerts = {name: sorted(getattr(sent, name)) for name in (*_SETS, *_PAIRS)}

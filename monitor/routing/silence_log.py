@@ -11,8 +11,8 @@ from monitor.clock import Clock
 from monitor.routing.interval_spec import parse_intervals, written
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.silences import Silence, SilenceError
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
+from sinks.store.change_log import ChangeLog, Row
+from sinks.store.contract import Store
 
 __all__ = ["KEPT_MS", "SilenceLog"]
 
@@ -42,7 +42,7 @@ class SilenceLog:
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+        self._log, self._clock = ChangeLog(store, "silences"), clock
 
     def all(self) -> list[Silence]:
         """Return the silences that are not long over.
@@ -51,7 +51,7 @@ class SilenceLog:
         ------
         StoreError
         """
-        return self._read(Query("silences", low={"ends_ms": self._clock.now_ms() - KEPT_MS}))
+        return [_read(row) for row in self._log.rows(low={"ends_ms": self._clock.now_ms() - KEPT_MS})]
 
     def named(self, names: Collection[str]) -> list[Silence]:
         """Return those with these ids, however long they are over.
@@ -60,23 +60,7 @@ class SilenceLog:
         ------
         StoreError
         """
-        return self._read(Query("silences", where={"id": sorted(names)})) if names else []
-
-    def _read(self, query: Query) -> list[Silence]:
-        return [
-            Silence(
-                row["id"],
-                tuple(parse_matchers(row["matchers"])),
-                row["starts_ms"],
-                row["ends_ms"],
-                row["created_by"],
-                row["comment"],
-                row["updated_ms"],
-                tuple(parse_intervals(json.loads(row["intervals"] or "[]"))),
-                tuple(json.loads(row["tells"] or "[]")),
-            )
-            for row in rows_of(self._store.read(query))
-        ]
+        return [_read(row) for row in self._log.named(names).values()] if names else []
 
     def get(self, name: str) -> Silence:
         """Return one.
@@ -87,12 +71,12 @@ class SilenceLog:
             There is none.
         StoreError
         """
-        found = next((silence for silence in self.all() if silence.id == name), None)
-        if found is None:
+        silence = next((silence for silence in self.all() if silence.id == name), None)
+        if silence is None:
             raise SilenceError(f"there is no silence {name}")
-        return found
+        return silence
 
-    def set(self, wanted: Silence) -> str:
+    def set(self, silence: Silence) -> str:
         """Add a silence, or change the one with its id; return the id, which may be another.
 
         A change that would make the past look different ends the old silence and adds a new one, as Alertmanager
@@ -105,15 +89,15 @@ class SilenceLog:
         StoreError
         """
         now_ms = self._clock.now_ms()
-        known = self.get(wanted.id) if wanted.id else None
-        if known is not None and known.can_become(wanted, now_ms):
-            self._write(wanted, now_ms)
-            return wanted.id
-        made = replace(wanted, id=str(uuid.uuid4()), starts_ms=max(wanted.starts_ms, now_ms))
-        if known is not None and known.state(now_ms) != "expired":
-            self._write(known.expired(now_ms), now_ms)
-        self._write(made, now_ms)
-        return made.id
+        stored = self.get(silence.id) if silence.id else None
+        if stored is not None and stored.can_become(silence, now_ms):
+            self._write(silence, now_ms)
+            return silence.id
+        if stored is not None and stored.state(now_ms) != "expired":
+            self._write(stored.expired(now_ms), now_ms)
+        added = replace(silence, id=str(uuid.uuid4()), starts_ms=max(silence.starts_ms, now_ms))
+        self._write(added, now_ms)
+        return added.id
 
     def expire(self, name: str) -> None:
         """End a silence; one that is over stays as it is.
@@ -124,16 +108,14 @@ class SilenceLog:
             There is none.
         StoreError
         """
-        known, now_ms = self.get(name), self._clock.now_ms()
-        if known.state(now_ms) != "expired":
-            self._write(known.expired(now_ms), now_ms)
+        silence, now_ms = self.get(name), self._clock.now_ms()
+        if silence.state(now_ms) != "expired":
+            self._write(silence.expired(now_ms), now_ms)
 
     def _write(self, silence: Silence, now_ms: int) -> None:
-        # Of two changes in the same millisecond the later one counts.
-        updated_ms = max(now_ms, silence.updated_ms + 1)
         row = {
             "id": silence.id,
-            "updated_ms": updated_ms,
+            "updated_ms": now_ms,
             "starts_ms": silence.starts_ms,
             "ends_ms": silence.ends_ms,
             "matchers": ",".join(map(str, silence.matchers)),
@@ -142,5 +124,18 @@ class SilenceLog:
             "intervals": json.dumps(written(silence.intervals)) if silence.intervals else "",
             "tells": json.dumps(list(silence.tells)) if silence.tells else "",
         }
-        columns = {name: [value] for name, value in row.items()}
-        self._store.append("silences", columns, token=f"silences/{silence.id}/{updated_ms}")
+        self._log.put([row])
+
+
+def _read(row: Row) -> Silence:
+    return Silence(
+        row["id"],
+        tuple(parse_matchers(row["matchers"])),
+        row["starts_ms"],
+        row["ends_ms"],
+        row["created_by"],
+        row["comment"],
+        row["updated_ms"],
+        tuple(parse_intervals(json.loads(row["intervals"] or "[]"))),
+        tuple(json.loads(row["tells"] or "[]")),
+    )
