@@ -65,7 +65,7 @@ def watch_of(dimension: int, detectors: Sequence[str], norm: float, known: Float
 
 
 def costs(rounds: int, count: int) -> dict[str, dict[str, float]]:
-    """ns per vector of each sketch and of a message's decoding, and bytes of an open pane."""
+    """Nanoseconds per vector of each sketch and of a message's decoding, and bytes of an open pane."""
     rng = np.random.default_rng(1)
     found: dict[str, dict[str, float]] = {}
     for dimension, detectors in SIZES.items():

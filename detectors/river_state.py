@@ -200,7 +200,7 @@ class _Unpacker:
         return made
 
     def _random(self, place: int, fresh: Any, version: int, numbers: list[int], gauss: float | None) -> Any:
-        made = random.Random(0)
+        made = random.Random(0)  # noqa: S311 -- it goes on from the state that river kept
         made.setstate((version, tuple(numbers), gauss))
         return made
 

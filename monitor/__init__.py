@@ -1,0 +1,1 @@
+"""Leeway: from event streams to verdicts, alerts and their notifications."""

@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 
 class Packed(Sequence["bytes | None"]):
-    """Byte strings that lie in one buffer, each followed by a byte 0; some may be absent.
+    r"""Byte strings that lie in one buffer, each followed by a byte 0; some may be absent.
 
     The byte 0 is for scanners: it is allowed nowhere in JSON, so a loop over the buffer ends there by itself.
 
@@ -30,7 +30,7 @@ class Packed(Sequence["bytes | None"]):
     --------
     >>> packed = Packed.of([b"one", None, b""])
     >>> packed.buffer, list(packed), packed[0], list(packed[1:])
-    (b'one\\x00\\x00\\x00', [b'one', None, b''], b'one', [None, b''])
+    (b'one\x00\x00\x00', [b'one', None, b''], b'one', [None, b''])
     """
 
     __slots__ = ("buffer", "lengths", "starts")

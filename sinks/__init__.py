@@ -1,0 +1,1 @@
+"""Where results and notifications go: stores and receivers."""

@@ -37,8 +37,9 @@ def insert(height: FloatArray, count: int, x: float) -> None:
 
 @inlined
 def moved(height: FloatArray, place: FloatArray, j: int, by: float) -> float:
-    """Return the height of marker `j` one place on, or one back: on the parabola, or where that leaves the order, on
-    the line to the next marker (Jain and Chlamtac, box 1, B3).
+    """Return the height of marker `j` one place on, or one back (Jain and Chlamtac, box 1, B3).
+
+    It lies on the parabola, or where that leaves the order, on the line to the next marker.
     """
     left, right = place[j] - place[j - 1], place[j + 1] - place[j]
     rise = (left + by) * (height[j + 1] - height[j]) / right + (right - by) * (height[j] - height[j - 1]) / left

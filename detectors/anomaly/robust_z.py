@@ -1,10 +1,10 @@
-"""Robust z: how many standard deviations an observation is from the median of the last ones, the deviation being told
-by their median absolute deviation.
+"""Robust z: how many standard deviations an observation is from the median of the last ones.
 
-The window is kept twice, in the order of arrival and sorted, so that both medians are exact. What is older than
-`window` observations is forgotten. Where more than half of the window is one value, the median absolute deviation is
-zero and tells nothing; the mean absolute deviation takes its place then, as Iglewicz and Hoaglin advise. If all of the
-window is one value, any other scores 1e100, the highest that there is.
+The standard deviation is estimated by their median absolute deviation. The window is kept twice, in the order of
+arrival and sorted, so that both medians are exact. What is older than `window` observations is forgotten. Where more
+than half of the window is one value, the median absolute deviation is zero and tells nothing; the mean absolute
+deviation takes its place then, as Iglewicz and Hoaglin advise. If all of the window is one value, any other scores
+1e100, the highest that there is.
 """
 
 from __future__ import annotations

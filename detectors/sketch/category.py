@@ -232,7 +232,7 @@ class _Column:
             self._tidy()
 
     def _codes_of(self, names: Coded[Value]) -> Integers:
-        """This column's codes of names; tidying up changes them, so they hold for a stretch."""
+        """Return this column's codes of names; tidying up changes them, so they hold for a stretch."""
         few = len(names.names) <= len(names)
         distinct = names.names if few else names
         codes = np.fromiter(map(self._codes.__getitem__, distinct), dtype=np.int64, count=len(distinct))

@@ -163,13 +163,13 @@ def _pages(read: ReadPage, limit: int | None, cursor: str | None) -> Iterator[Pa
 
 
 def written(batches: Iterator[pyarrow.RecordBatch], types: pyarrow.Schema, form: str) -> Iterator[bytes]:
-    """Yield record batches of the schema ``types`` as ``csv``, ``parquet`` or ``arrow``, batch by batch.
+    r"""Yield record batches of the schema ``types`` as ``csv``, ``parquet`` or ``arrow``, batch by batch.
 
     Examples
     --------
     >>> rows = pyarrow.RecordBatch.from_pydict({"n": [1, 2]})
     >>> b"".join(written(iter([rows]), rows.schema, "csv"))
-    b'"n"\\n1\\n2\\n'
+    b'"n"\n1\n2\n'
     """
     return _WRITERS[form](batches, types)
 

@@ -133,11 +133,11 @@ def _show_payload(row: Row, payload: bytes, form: str) -> None:
 
 
 def hex_lines(payload: bytes) -> Iterator[str]:
-    """Yield bytes as lines of their place, their digits, and what of them can be read.
+    r"""Yield bytes as lines of their place, their digits, and what of them can be read.
 
     Examples
     --------
-    >>> list(hex_lines(b"{\\xff}"))
+    >>> list(hex_lines(b"{\xff}"))
     ['00000000  7b ff 7d                                         {.}']
     """
     for start in range(0, len(payload), BYTES_PER_LINE):

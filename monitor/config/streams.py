@@ -1,6 +1,6 @@
-"""Names of streams, and patterns that stand for all topics that they match.
+r"""Names of streams, and patterns that stand for all topics that they match.
 
-A pattern is a regular expression between slashes, ``/orders\\..*/``, which no topic's name can hold. It must match all
+A pattern is a regular expression between slashes, ``/orders\..*/``, which no topic's name can hold. It must match all
 of a name.
 """
 
@@ -61,12 +61,12 @@ def reader_of(entries: Iterable[str], topic: str) -> str | None:
 
 
 def expression(entries: Iterable[str]) -> str:
-    """Return a regular expression that matches from the start what any of the entries stands for.
+    r"""Return a regular expression that matches from the start what any of the entries stands for.
 
     Examples
     --------
     >>> expression(["a.b", "/c|d/"])
-    '(?:a\\\\.b|(?:c|d))\\\\Z'
+    '(?:a\\.b|(?:c|d))\\Z'
     """
     parts = [f"(?:{entry[1:-1]})" if is_pattern(entry) else re.escape(entry) for entry in entries]
     return rf"(?:{'|'.join(parts)})\Z"

@@ -36,13 +36,13 @@ _MISFITS = (EOFError, ValueError, IndexError, KeyError, TypeError, ArithmeticErr
 
 
 class AvroDecoder(TypedDecoder):
-    """Decodes one topic's messages, each an Avro record.
+    r"""Decodes one topic's messages, each an Avro record.
 
     Examples
     --------
     >>> schema = '{"type": "record", "name": "Event", "fields": [{"name": "amount", "type": "double"}]}'
     >>> read = avro_reader(schema, {})
-    >>> read(b"\\x00\\x00\\x00\\x00\\x00\\x00\\xf8?", 0)
+    >>> read(b"\x00\x00\x00\x00\x00\x00\xf8?", 0)
     {'amount': 1.5}
     """
 

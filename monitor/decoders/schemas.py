@@ -137,7 +137,7 @@ class Numbered(Generic[T]):
 
 
 def framed(payload: bytes) -> int:
-    """Return the number of the schema in front of a message.
+    r"""Return the number of the schema in front of a message.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def framed(payload: bytes) -> int:
 
     Examples
     --------
-    >>> framed(b"\\x00\\x00\\x00\\x01\\x02rest")
+    >>> framed(b"\x00\x00\x00\x01\x02rest")
     258
     """
     if payload[:1] != b"\x00" or len(payload) < HEAD_BYTES:

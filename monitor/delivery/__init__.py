@@ -1,0 +1,1 @@
+"""Delivery: threads, attempts and patience between a notification and its receiver."""

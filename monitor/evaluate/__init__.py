@@ -1,0 +1,1 @@
+"""Evaluate: from panes to verdicts."""

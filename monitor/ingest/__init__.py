@@ -1,0 +1,1 @@
+"""Ingest: from logs of events to panes."""

@@ -1,0 +1,1 @@
+"""Pictures of alerts, for receivers that show them."""

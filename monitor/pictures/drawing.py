@@ -48,7 +48,7 @@ class Bar:
 
 
 def draw(bars: Sequence[Bar], line: float | None = None) -> bytes:
-    """Draw bars next to each other, scaled so that they and the line fit; return a PNG.
+    r"""Draw bars next to each other, scaled so that they and the line fit; return a PNG.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def draw(bars: Sequence[Bar], line: float | None = None) -> bytes:
     Examples
     --------
     >>> draw([Bar(0.2), Bar(0.5, loud=True, shaded=True)], line=0.3)[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
+    b'\x89PNG\r\n\x1a\n'
     """
     pixels = np.full((HEIGHT, WIDTH, 3), PAPER, np.uint8)
     floor, room = HEIGHT - MARGIN, HEIGHT - 2 * MARGIN

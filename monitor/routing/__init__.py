@@ -1,0 +1,1 @@
+"""Routing: who is notified, and when."""

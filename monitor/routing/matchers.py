@@ -1,7 +1,7 @@
-"""Matchers: conditions on one label, such as ``severity=~"warning|critical"``, as Alertmanager reads them.
+r"""Matchers: conditions on one label, such as ``severity=~"warning|critical"``, as Alertmanager reads them.
 
 Alertmanager 0.28 has two parsers. The newer takes any UTF-8 in names and values, quoted where it holds one of
-``{}!=~,\\"'` `` or white space; the classic one takes names of letters, digits, ``_`` and ``:`` and nearly anything as
+``{}!=~,\"'` `` or white space; the classic one takes names of letters, digits, ``_`` and ``:`` and nearly anything as
 a value. Both are asked: where only one can read a text its answer counts, and where they differ the classic one's does.
 
 ``annotation:summary`` names an annotation in place of a label, which Alertmanager does not know: to both of its parsers

@@ -32,7 +32,7 @@ class _Reader(Protocol):
 
 
 class FileSource:
-    """Each file is one partition, and a line's number (a row's, in Parquet), counted from 0, is its offset.
+    r"""Each file is one partition, and a line's number (a row's, in Parquet), counted from 0, is its offset.
 
     Blank lines are skipped but counted. A last line without a newline is a line, unless the file is followed: then it
     is not complete yet. Records have no time of their own. Parquet rows become JSON objects: NaN and null are null,
@@ -56,7 +56,7 @@ class FileSource:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "events.jsonl")
-    ...     _ = path.write_text('{"x": 1}\\n\\n{"x": 2}')
+    ...     _ = path.write_text('{"x": 1}\n\n{"x": 2}')
     ...     source = FileSource({"events": [path]})
     ...     source.open(lambda topic, partition: None)
     ...     [records] = source.poll(100, 0.0)

@@ -60,7 +60,7 @@ class _Labels(dict[str, str]):
 
 
 class Text:
-    """The templates of a receiver.
+    r"""The templates of a receiver.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Text:
     --------
     >>> alert = Alert("firing", {"severity": "critical"}, {"summary": "flights: hour moved"}, 1_360_387_800_000)
     >>> notification = Notification("ops", "k", {}, (alert,))
-    >>> print(*Text().of(notification), sep="\\n")
+    >>> print(*Text().of(notification), sep="\n")
     CRITICAL: flights: hour moved
     since 2013-02-09 05:30 UTC
     >>> Text(title="{{ common_labels.severity }} {{ nothing.here }}").of(notification)[0]

@@ -30,7 +30,7 @@ CLICKHOUSE_TYPES = {
 
 
 def block(table: Table, rows: Columns) -> bytes:
-    """Return ``rows`` as one block.
+    r"""Return ``rows`` as one block.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def block(table: Table, rows: Columns) -> bytes:
     --------
     >>> from sinks.store.contract import Column
     >>> block(Table("visits", (Column("n", "int"),), ("n",)), {"n": np.array([3])})
-    b'\\x01\\x01\\x01n\\x05Int64\\x03\\x00\\x00\\x00\\x00\\x00\\x00\\x00'
+    b'\x01\x01\x01n\x05Int64\x03\x00\x00\x00\x00\x00\x00\x00'
     """
     parts = [_varint(len(table.columns)), _varint(row_count(rows))]
     for column in table.columns:

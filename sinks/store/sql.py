@@ -163,12 +163,12 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\0": "\\0"})
 
 
 def bound(value: Any) -> str:
-    """Return ``value`` as ClickHouse reads a parameter: escaped text, or a list in brackets of quoted text.
+    r"""Return ``value`` as ClickHouse reads a parameter: escaped text, or a list in brackets of quoted text.
 
     Examples
     --------
-    >>> bound("a\\tb"), bound(["it's", "x"]), bound(0.1), bound([1, 2])
-    ('a\\\\tb', "['it\\\\'s','x']", '0.1', '[1,2]')
+    >>> bound("a\tb"), bound(["it's", "x"]), bound(0.1), bound([1, 2])
+    ('a\\tb', "['it\\'s','x']", '0.1', '[1,2]')
     """
     if isinstance(value, (list, tuple)):
         return f"[{','.join(quoted_text(item) if isinstance(item, str) else bound(item) for item in value)}]"
@@ -178,11 +178,11 @@ def bound(value: Any) -> str:
 
 
 def quoted_text(value: str) -> str:
-    """Return ``value`` as a literal: for what cannot be bound.
+    r"""Return ``value`` as a literal: for what cannot be bound.
 
     Examples
     --------
     >>> print(quoted_text("it's"))
-    'it\\'s'
+    'it\'s'
     """
     return f"'{value.translate(_QUOTED)}'"

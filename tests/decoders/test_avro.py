@@ -38,7 +38,7 @@ def registry() -> Iterator[RegistryServer]:
 
 
 def record(*types: Any, name: str = "Event") -> dict[str, Any]:
-    """A record of fields a, b, …"""
+    """A record of the fields a, b and so on."""
     fields = [{"name": field, "type": kind} for field, kind in zip("abcdefghijklmn", types, strict=False)]
     return {"type": "record", "name": name, "fields": fields}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.ingest.watermark import FUTURE, NEVER, ON_TIME, WITNESSES, advance
@@ -54,6 +54,7 @@ def in_cuts(event_ms: Times, cuts: list[int]) -> tuple[list[int], list[int], int
 
 
 @given(times, st.lists(st.integers(0, 60), max_size=8))
+@settings(deadline=None)  # the first call loads what is compiled
 def test_the_clock_follows_the_rule_wherever_batches_are_cut(event_ms: Times, cuts: list[int]) -> None:
     assert in_cuts(event_ms, cuts) == plain_clock(event_ms)
 

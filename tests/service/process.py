@@ -31,7 +31,7 @@ def leeway(
 
 
 def environment(packages: Path = ROOT) -> dict[str, str]:
-    """This process's, with the packages of this checkout wherever the command runs; those in `packages` come first."""
+    """Return that of this process, with the packages of this checkout wherever it runs; `packages` come first."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(packages), str(ROOT)])}
 
 

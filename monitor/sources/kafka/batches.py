@@ -50,10 +50,10 @@ _MAGIC = 2
 
 
 class LazyHeaders(Sequence[Headers]):
-    """The headers of many messages, read when asked for.
+    r"""The headers of many messages, read when asked for.
 
     A name that is not UTF-8, which the client refuses together with all that follows, has its bytes written out as
-    ``\\xff``.
+    ``\xff``.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class LazyHeaders(Sequence[Headers]):
 
     Examples
     --------
-    >>> headers = LazyHeaders(bytearray(b"\\x02a\\x01" + b"\\x02b\\x04xy"), np.array([0, 0, 3]), np.array([0, 2, 1]))
+    >>> headers = LazyHeaders(bytearray(b"\x02a\x01" + b"\x02b\x04xy"), np.array([0, 0, 3]), np.array([0, 2, 1]))
     >>> list(headers)
     [(), (('a', None), ('b', b'xy')), (('b', b'xy'),)]
     """

@@ -231,11 +231,11 @@ _ESCAPES = {"b": "\b", "f": "\f", "r": "\r", "n": "\n", "t": "\t", "0": "\0", "a
 
 
 def _unquoted(value: str) -> str:
-    """Return what a quoted literal says; a parameter comes as one.
+    r"""Return what a quoted literal says; a parameter comes as one.
 
     Examples
     --------
-    >>> _unquoted(r"'it\\'s'")
+    >>> _unquoted(r"'it\'s'")
     "it's"
     """
     return _ESCAPED.sub(_unescaped, value[1:-1]) if value[:1] == "'" else value

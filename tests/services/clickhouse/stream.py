@@ -9,12 +9,12 @@ __all__ = ["Stream", "string", "varint"]
 
 
 def varint(number: int) -> bytes:
-    """Return a number that is not negative, seven bits a byte, lowest first.
+    r"""Return a number that is not negative, seven bits a byte, lowest first.
 
     Examples
     --------
     >>> varint(300)
-    b'\\xac\\x02'
+    b'\xac\x02'
     """
     out = bytearray()
     while number > 0x7F:
@@ -25,19 +25,19 @@ def varint(number: int) -> bytes:
 
 
 def string(value: str | bytes) -> bytes:
-    """Return a string with its length before it.
+    r"""Return a string with its length before it.
 
     Examples
     --------
     >>> string("abc")
-    b'\\x03abc'
+    b'\x03abc'
     """
     data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     return varint(len(data)) + data
 
 
 class Stream:
-    """What ``more`` gives, piece by piece, as one sequence.
+    r"""What ``more`` gives, piece by piece, as one sequence.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Stream:
 
     Examples
     --------
-    >>> pieces = iter([b"\\x03a", b"bc\\x07", b""])
+    >>> pieces = iter([b"\x03a", b"bc\x07", b""])
     >>> stream = Stream(lambda: next(pieces))
     >>> stream.string(), stream.varint(), stream.ended()
     ('abc', 7, True)
