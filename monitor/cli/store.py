@@ -127,10 +127,9 @@ def _row(table: TableStatus) -> tuple[object, ...]:
 def migrate(folder: Path | None, config: str | None, *, dry_run: bool) -> None:
     """Bring the tables up to date; `leeway run` does so by itself."""
     from sinks.store.schema import pending
-    from sinks.store.upkeep import applied
 
     with _opened(folder, config, new=config is not None and not dry_run) as (store, _):
-        steps = pending(applied(_sql(store)), _sql(store).where)
+        steps = pending(_sql(store))
         if not dry_run:
             store.migrate()
     for step in steps:

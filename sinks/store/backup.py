@@ -79,9 +79,11 @@ def backup(store: Store, folder: Path, on_table: OnTable = lambda table, rows: N
     Raises
     ------
     StoreError
-        If the folder exists or cannot be written.
+        If the folder exists or cannot be written, or the store is not up to date; nothing is written then.
     """
     partial = folder.with_name(f"{folder.name}.partial")
+    if not store.is_current():
+        raise StoreError("the store lacks tables or columns of this version: `leeway store migrate` brings them")
     try:
         if folder.exists():
             raise StoreError(f"{folder} exists: a backup is a folder of its own")

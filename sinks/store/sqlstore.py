@@ -22,7 +22,7 @@ from sinks.store.rows import (
     row_count,
     table_named,
 )
-from sinks.store.schema import Migration, pending
+from sinks.store.schema import RECORD, Migration, pending
 from sinks.store.sql import select
 
 __all__ = ["SqlStore", "token_digest"]
@@ -41,26 +41,20 @@ class SqlStore(Connection):
 
     def migrate(self) -> None:
         """Create or upgrade the tables; see :class:`sinks.store.contract.Store`."""
-        for step in pending(self._versions(), self.where):
+        for step in pending(self):
             for statement in self._statements(step):
                 self.command(statement)
             self.command(
-                "INSERT INTO schema_migrations SELECT {version:Int64}, {name:String}",
+                f"INSERT INTO {RECORD} SELECT {{version:Int64}}, {{name:String}}",
                 {"version": step.version, "name": step.name},
             )
 
     def is_current(self) -> bool:
         """Return whether ``migrate`` would do nothing; see :class:`sinks.store.contract.Store`."""
-        return not pending(self._versions(), self.where)
+        return not pending(self)
 
     def _statements(self, step: Migration) -> Sequence[str]:
         return step.statements
-
-    def _versions(self) -> list[int]:
-        sql = "SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'schema_migrations'"
-        if not self.query(sql)["name"]:
-            return []
-        return list(self.query("SELECT version FROM schema_migrations")["version"].tolist())
 
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         """Write rows as one block; see :class:`sinks.store.contract.Store`."""

@@ -13,12 +13,11 @@ from typing import Any
 from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
 from sinks.store.retention import TIMES, present
-from sinks.store.schema import migrations
+from sinks.store.schema import RECORD, migrations, recorded, version
 
 __all__ = [
     "Status",
     "TableStatus",
-    "applied",
     "detached_parts",
     "drop_outdated",
     "merge",
@@ -130,17 +129,8 @@ def status(store: Connection) -> Status:
         _table_status(store, name, parts.get(name, {}), mutations.get(name, {}), ttls.get(name, ""))
         for name in tables_of(store)
     ]
-    known = migrations()[-1].version
-    version = max(applied(store), default=0)
-    return Status(store.where, found["engine"][0], version, known, int(found["free"][0]), tables)
-
-
-def applied(store: Connection) -> list[int]:
-    """Return the versions of the migrations that have run, ascending."""
-    if "schema_migrations" not in tables_of(store):
-        return []
-    found = store.query("SELECT version FROM schema_migrations ORDER BY version")
-    return list(found["version"].tolist())
+    newest = migrations()[-1].version
+    return Status(store.where, found["engine"][0], version(recorded(store)), newest, int(found["free"][0]), tables)
 
 
 def _table_status(
@@ -291,7 +281,7 @@ def vacuum(
     ------
     StoreError
     """
-    names = list(tables) or [name for name in tables_of(store) if name != "schema_migrations"]
+    names = list(tables) or [name for name in tables_of(store) if name != RECORD]
     before = _disk_bytes(store)
     ttls = present(store)
     for name in names:
