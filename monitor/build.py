@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
@@ -25,6 +26,7 @@ from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
+from monitor.incidents.incidents import Reach
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
@@ -37,7 +39,6 @@ from monitor.retries import Lookup, Retries
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
 from monitor.routing.notify import Notifier
-from monitor.routing.posted import MODEL as POSTED
 from monitor.routing.router import Plan, Router
 from monitor.routing.routes import Route, RouteOptions
 from monitor.routing.subscriptions import Subscription
@@ -281,7 +282,8 @@ def build_notifiers(
             named |= {target: connect(parameters) for target, parameters in entries.items()}
         plan = _plan(spec.alerting, named, subscribers)
         if groups_by_incident(plan.root):
-            names = IncidentNames(store, configuration.models, spec.incidents.reach)
+            reach = Reach(spec.incidents.together, spec.incidents.shared)
+            names = IncidentNames(store, configuration.is_watched, reach)
             plan = replace(plan, incidents=names)
         return [Router(store, plan, clock, spec.external_url, [*models, POSTED])]
     subscribed = Plan(Route(RouteOptions()), {}, reached=subscribers)

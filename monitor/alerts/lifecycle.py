@@ -25,9 +25,12 @@ from monitor.alerts.wording import reason, title
 from monitor.config.model import Alerts
 from monitor.events import SeriesKey
 
-__all__ = ["ALERT_NAME", "SEVERITIES", "Lifecycle", "Transition", "to_columns"]
+__all__ = ["ALERT_NAME", "POSTED", "SEVERITIES", "Lifecycle", "Transition", "to_columns"]
 
 ALERT_NAME = "LeewayDrift"
+POSTED = "_posted"
+"""What stands in the place of a model for alerts that others post, a name that no model can have."""
+
 SEVERITIES = ("info", "warning", "critical")
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]

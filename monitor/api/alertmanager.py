@@ -17,6 +17,7 @@ import yaml
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from monitor.alerts.lifecycle import POSTED
 from monitor.api.alarms import standing_alerts
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
@@ -30,7 +31,6 @@ from monitor.routing.intervals import Interval
 from monitor.routing.matchers import Matcher, MatcherError
 from monitor.routing.message import annotations_of
 from monitor.routing.overview import Standing, overview
-from monitor.routing.posted import MODEL as POSTED
 from monitor.routing.posted import Given, posted, wrong
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.routed_alert import NO_END, Told

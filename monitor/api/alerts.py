@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
+from monitor.alerts.lifecycle import POSTED
 from monitor.api.acknowledge import Acknowledged, acknowledged
 from monitor.api.alarms import (
     ALERT_TYPES,
@@ -29,7 +30,6 @@ from monitor.api.parameters import Paged, Stretch, TheService, answer, known_mod
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, query_for, read_page
 from monitor.api.tables import schema
-from monitor.routing.posted import MODEL as POSTED
 
 __all__ = ["router"]
 

@@ -17,8 +17,9 @@ from monitor.api.parameters import Paged, Stretch, TheService, answer, models_in
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, read_all
 from monitor.api.tables import schema
-from monitor.incidents.causes import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
-from monitor.incidents.incidents import Incident, causes, incidents, title
+from monitor.incidents.causes import causes
+from monitor.incidents.incidents import Incident, Reach, incidents, title
+from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from sinks.store.contract import Query as Question
 
@@ -175,8 +176,9 @@ class Book:
 
     def __init__(self, service: ApiService) -> None:
         configuration = service.configuration
-        self._reach = configuration.service.spec.incidents.reach
-        self._topics: Topics = read_topics(service.store, configuration.models)
+        spec = configuration.service.spec.incidents
+        self._reach = Reach(spec.together, spec.shared)
+        self._topics: Topics = read_topics(service.store, configuration.is_watched)
         self._readers = self._topics.readers
         self._last: dict[str, Row] = {}
         firings = []

@@ -6,7 +6,6 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from monitor.incidents.incidents import Reach
 from monitor.values import DurationMs, Strict
 
 __all__ = ["Incidents"]
@@ -23,7 +22,6 @@ class Incidents(Strict):
         ge=0,
         description="so do those that fire this soon after it and share a deployment, a new version or a topic with it",
     )
-
     notify: bool = Field(
         default=False,
         description="tell every receiver of incidents, not of each alert; with `alerting`, `group_by: [incident]` does",
@@ -34,8 +32,3 @@ class Incidents(Strict):
         if self.together > self.shared:
             raise ValueError("what has something in common belongs together for at least as long: together <= shared")
         return self
-
-    @property
-    def reach(self) -> Reach:
-        """As the rules have it."""
-        return Reach(self.together, self.shared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +77,11 @@ class Configuration:
     models: dict[str, Model]
     root: Path
     files: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def is_watched(self) -> dict[str, Callable[[str], bool]]:
+        """By model, whether it reads a topic whose events are summed up in panes."""
+        return {name: model.spec.is_watched for name, model in self.models.items()}
 
     def resolve(self, model: str, uri: str) -> Path:
         """Return the path of a file named in a model's configuration."""

@@ -1,99 +1,141 @@
-"""What incidents are made of, from the store: alerts that fired, what was changed, and who reads which topics."""
+"""What may be behind an incident: changes, lost messages, alerts of others, a topic, or nothing but the time."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from monitor.config import Model
-from monitor.incidents.deployments import read_deployments
-from monitor.incidents.incidents import Change, Firing
-from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
-from monitor.routing.posted import MODEL as POSTED
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
+from monitor.incidents.incidents import WEIGHTS, Firing, Incident, Kind, Reach, length
+from sinks.receivers.times import utc
 
-__all__ = ["FIRING_COLUMNS", "Topics", "firing_of", "read_changes", "read_topics"]
+__all__ = ["Cause", "causes"]
 
-FIRING_COLUMNS = ("model", "alert_id", "sequence", "state", "at_ms", "starts_ms", "labels")
-
-Row = Mapping[str, Any]
+CAUSES_AT_MOST = 10
+"""Causes that an incident lists: who looks at ten knows enough."""
 
 
 @dataclass(frozen=True)
-class Topics:
-    """Which models read which topics.
+class Cause:
+    """What may be behind an incident.
 
     Attributes
     ----------
-    by_model : mapping of str to frozenset of str
+    kind : {"deployment", "version", "messages_lost", "alert", "topic", "together"}
+    name : str
+    score : float
+        From 0 to 1: how well it explains the incident; to compare causes of one incident by.
+    reason : str
+        One sentence.
+    at_ms : int
+        Of a change; else 0.
+    alerts : tuple of str
+        Ids of those that it explains.
+    link : str
     """
 
-    by_model: Mapping[str, frozenset[str]]
-
-    @property
-    def readers(self) -> dict[str, int]:
-        """How many models read each topic."""
-        return Counter(topic for topics in self.by_model.values() for topic in topics)
-
-
-def read_topics(store: Store, models: Mapping[str, Model]) -> Topics:
-    """Return the topics that models have read; of a model whose configuration is at hand those that it still reads.
-
-    Raises
-    ------
-    StoreError
-    """
-    found: dict[str, set[str]] = {}
-    rows = store.read(Query("progress", columns=("model", "topic", "partition")))
-    for name, topic in set(zip(rows["model"], rows["topic"], strict=True)):
-        if name not in models or models[name].spec.is_watched(topic):
-            found.setdefault(name, set()).add(topic)
-    return Topics({name: frozenset(topics) for name, topics in found.items()})
+    kind: Kind
+    name: str
+    score: float
+    reason: str
+    at_ms: int
+    alerts: tuple[str, ...]
+    link: str = ""
 
 
-def firing_of(row: Row, topics: Topics) -> Firing:
-    """Return what a transition to ``firing`` says.
+def causes(incident: Incident, readers: Mapping[str, int], reach: Reach) -> list[Cause]:
+    """Return what may be behind an incident, the likeliest first, :data:`CAUSES_AT_MOST`.
+
+    The score is the weight of the cause's kind, times the share of the alerts that it explains, times a half to one for
+    a change by how closely the first of their windows follows it, or the share of a topic's models that have alerts.
 
     Parameters
     ----------
-    row : mapping
-        Of the table ``alerts``.
-    topics : Topics
+    incident : Incident
+    readers : mapping of str to int
+        How many models read each topic.
+    reach : Reach
+
+    Examples
+    --------
+    >>> from monitor.incidents.incidents import Change, Firing, Reach, incidents
+    >>> change = Change("version", "fraud/v2", "fraud", 180_000, version="v2", models=frozenset({"fraud"}))
+    >>> [incident] = incidents([Firing("fraud", "f1", 300_000, 0)], [change])
+    >>> [(cause.score, cause.reason) for cause in causes(incident, {}, Reach())]
+    [(0.9, 'version v2 of fraud was first seen at 1970-01-01 00:03 UTC, 2 min before the first alert: 1 of 1 alerts')]
     """
-    labels = json.loads(row["labels"])
-    # Alerts about Leeway itself, and those that others post, are of no model; they may name one, or a topic.
-    model = labels.get("model", row["model"])
-    read = topics.by_model.get(model, frozenset({labels["topic"]} if "topic" in labels else ()))
-    lost = labels["topic"] if labels.get("alertname") in (LOG_TRUNCATED, OFFSETS_LOST) else ""
-    return Firing(
-        model, row["alert_id"], int(row["at_ms"]), int(row["starts_ms"]), labels, read, lost, row["model"] == POSTED
-    )
+    candidates = [
+        *_changes(incident, reach),
+        *_losses(incident),
+        *_elsewhere(incident),
+        *_topics(incident, readers),
+        *_together(incident),
+    ]
+    return sorted(candidates, key=lambda cause: (-cause.score, -cause.at_ms, cause.kind, cause.name))[:CAUSES_AT_MOST]
 
 
-def read_changes(store: Store, since_ms: int = 0) -> list[Change]:
-    """Return everything from a time on that may be why models behave differently.
+def _changes(incident: Incident, reach: Reach) -> Iterator[Cause]:
+    announced = {
+        (change.version, firing.model)
+        for change, firings in incident.changes.values()
+        for firing in firings
+        if change.kind == "deployment"
+    }
+    for change, firings in incident.changes.values():
+        # A new version that somebody announced is one change, not two.
+        if change.kind == "version" and (change.version, change.name) in announced:
+            continue
+        lag_ms = max(0, min(firing.starts_ms for firing in firings) - change.at_ms)
+        nearness = 1 - min(lag_ms, reach.shared_ms) / (2 * reach.shared_ms) if reach.shared_ms else 1.0
+        until_ms = min(firing.fired_ms for firing in firings) - change.at_ms
+        was = "was first seen at" if change.kind == "version" else "was at"
+        reason = f"{change.text} {was} {utc(change.at_ms)}, {length(until_ms)} before the first alert"
+        cause = _cause(incident, change.kind, change.name, firings, reason, nearness)
+        yield replace(cause, at_ms=change.at_ms, link=change.link)
 
-    Raises
-    ------
-    StoreError
-    """
-    announced = [deployment.change for deployment in read_deployments(store, since_ms)]
-    versions = _new_versions(rows_of(store.read(Query("versions"))))
-    return announced + [change for change in versions if change.at_ms >= since_ms]
+
+def _losses(incident: Incident) -> Iterator[Cause]:
+    for topic in sorted({firing.lost for firing in incident.firings if firing.lost}):
+        readers = [firing for firing in incident.firings if topic in firing.topics]
+        yield _cause(incident, "messages_lost", topic, readers, f"messages of {topic} were lost")
 
 
-def _new_versions(rows: Iterable[Row]) -> Iterable[Change]:
-    """The versions that came after others of their model: the first ones are no change."""
-    by_model: dict[str, dict[str, int]] = {}
-    for row in rows:
-        by_model.setdefault(row["model"], {})[row["version"]] = int(row["first_ms"])
-    for model, versions in by_model.items():
-        begins_ms = min(versions.values())
-        for version, first_ms in versions.items():
-            if first_ms > begins_ms:
-                name = json.dumps([model, version])
-                yield Change("version", name, model, first_ms, version=version, models=frozenset({model}))
+def _elsewhere(incident: Incident) -> Iterator[Cause]:
+    """Alerts that others posted, of what models of Leeway's alerts read or are, and before those."""
+    for posted in (firing for firing in incident.firings if firing.elsewhere):
+        later = [firing for firing in incident.firings if firing.fired_ms >= posted.fired_ms and not firing.elsewhere]
+        about = [
+            firing for firing in later if firing.model == posted.model or not firing.topics.isdisjoint(posted.topics)
+        ]
+        if about:
+            name = posted.labels.get("alertname", posted.alert_id)
+            lead = length(about[0].fired_ms - posted.fired_ms)
+            reason = f"{name} was posted {lead} before the first alert of what it is about"
+            yield _cause(incident, "alert", name, [posted, *about], reason)
+
+
+def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:
+    for topic in sorted(incident.topics):
+        firings = [firing for firing in incident.firings if topic in firing.topics and "model" in firing.labels]
+        alarmed = len({firing.model for firing in firings})
+        if alarmed > 1:
+            reading = max(alarmed, readers.get(topic, 0))
+            reason = f"{alarmed} of the {reading} models that read {topic} have alerts"
+            yield _cause(incident, "topic", topic, firings, reason, alarmed / reading)
+
+
+def _together(incident: Incident) -> Iterator[Cause]:
+    firings = incident.firings
+    if len(firings) > 1:
+        first, last = firings[0], firings[-1]
+        name = first.labels.get("cause", "") or first.alert_id
+        reason = f"they fired within {length(last.fired_ms - first.fired_ms)}, {name} of {first.model} first"
+        yield _cause(incident, "together", first.model, firings, reason)
+
+
+def _cause(
+    incident: Incident, kind: Kind, name: str, explained: Sequence[Firing], reason: str, fit: float = 1.0
+) -> Cause:
+    share = len(explained) / len(incident.alerts)
+    sentence = f"{reason}: {len(explained)} of {len(incident.alerts)} alerts"
+    alert_ids = tuple(firing.alert_id for firing in explained)
+    return Cause(kind, name, round(WEIGHTS[kind] * share * fit, 4), sentence, 0, alert_ids)

@@ -1,4 +1,4 @@
-"""Incidents: alerts of one or several models that have one cause, and what that cause may be.
+"""Incidents: alerts of one or several models that have one cause.
 
 Alerts are taken in the order in which they fired, in event time. Each joins an incident that began at most
 ``shared_ms`` before and with which it has something in common, a change or an upstream topic; or one that began at most
@@ -19,17 +19,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from sinks.receivers.times import utc
-
 __all__ = [
+    "WEIGHTS",
     "YOUNG",
-    "Cause",
     "Change",
     "Firing",
     "Incident",
     "Joined",
+    "Kind",
     "Reach",
-    "causes",
     "incidents",
     "length",
     "title",
@@ -49,9 +47,6 @@ WEIGHTS: dict[Kind, float] = {
 
 YOUNG = 24
 """A version is young for so many times what an incident takes alerts: so long its own alerts may be due to it."""
-
-CAUSES_AT_MOST = 10
-"""Causes that an incident lists: who looks at ten knows enough."""
 
 
 @dataclass(frozen=True)
@@ -208,28 +203,28 @@ def incidents(
     ...     Firing("risk", "r1", 1_800_000, 1_500_000, topics=frozenset({"payments"})),
     ...     Firing("spam", "s1", 1_800_000, 1_500_000, topics=frozenset({"mails"})),
     ... ]
-    >>> [(found.id, [alert.because for alert in found.alerts]) for found in incidents(firings)]
+    >>> [(incident.id, [alert.because for alert in incident.alerts]) for incident in incidents(firings)]
     [('f1', ['first', 'fired 10 min after it', 'reads payments too']), ('s1', ['first'])]
     """
-    found: dict[str, Incident] = {}
+    by_id: dict[str, Incident] = {}
     recent: deque[Incident] = deque()
     in_time = sorted(changes, key=lambda change: (change.at_ms, change.id))
-    for firing in sorted(firings, key=lambda one: (one.fired_ms, one.model, one.alert_id)):
+    for firing in sorted(firings, key=lambda firing: (firing.fired_ms, firing.model, firing.alert_id)):
         while recent and firing.fired_ms - recent[0].began_ms > reach.shared_ms:
             recent.popleft()
-        before = _before(firing, in_time, reach)
-        name, because = _joined(firing, before, recent, reach)
-        incident = found.setdefault(name, Incident(name))
-        incident.take(firing, before, because)
+        explaining = _explaining(firing, in_time, reach)
+        name, because = _joined(firing, explaining, recent, reach)
+        incident = by_id.setdefault(name, Incident(name))
+        incident.take(firing, explaining, because)
         if name == firing.alert_id:
             recent.append(incident)
-    return list(found.values())
+    return list(by_id.values())
 
 
-def _before(firing: Firing, in_time: Sequence[Change], reach: Reach) -> list[Change]:
+def _explaining(firing: Firing, in_time: Sequence[Change], reach: Reach) -> list[Change]:
     """The changes that may be why an alert fired: before the end of its window, and not long before its start.
 
-    A version is judged once windows of its own were learned from: what brought it may be long before its alerts.
+    A version is evaluated once windows of its own were learned from: what brought it may be long before its alerts.
     """
     near_ms = firing.starts_ms - reach.shared_ms
     low = bisect_left(in_time, firing.starts_ms - YOUNG * reach.shared_ms, key=lambda change: change.at_ms)
@@ -242,12 +237,12 @@ def _before(firing: Firing, in_time: Sequence[Change], reach: Reach) -> list[Cha
     ]
 
 
-def _joined(firing: Firing, before: list[Change], recent: Iterable[Incident], reach: Reach) -> tuple[str, str]:
+def _joined(firing: Firing, explaining: list[Change], recent: Iterable[Incident], reach: Reach) -> tuple[str, str]:
     """Return the id of the incident to which an alert belongs, and why."""
     candidates = [
         (strength, incident.began_ms, incident.id, because)
         for incident in recent
-        for strength, because in _links(firing, before, incident, reach)
+        for strength, because in _links(firing, explaining, incident, reach)
     ]
     if not candidates:
         return firing.alert_id, "first"
@@ -255,8 +250,8 @@ def _joined(firing: Firing, before: list[Change], recent: Iterable[Incident], re
     return name, because
 
 
-def _links(firing: Firing, before: list[Change], incident: Incident, reach: Reach) -> Iterator[tuple[float, str]]:
-    for change in before:
+def _links(firing: Firing, explaining: list[Change], incident: Incident, reach: Reach) -> Iterator[tuple[float, str]]:
+    for change in explaining:
         if change.id in incident.changes:
             yield WEIGHTS[change.kind], f"came after {change.text} too"
     if shared := sorted(firing.topics & incident.topics):
@@ -266,157 +261,19 @@ def _links(firing: Firing, before: list[Change], incident: Incident, reach: Reac
         yield WEIGHTS["together"], f"fired {length(after_ms)} after it"
 
 
-# -- causes ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What may be behind an incident.
-
-    Attributes
-    ----------
-    kind : {"deployment", "version", "messages_lost", "alert", "topic", "together"}
-    name : str
-    score : float
-        From 0 to 1: how well it explains the incident; to compare causes of one incident by.
-    reason : str
-        One sentence.
-    at_ms : int
-        Of a change; else 0.
-    alerts : tuple of str
-        Ids of those that it explains.
-    link : str
-    """
-
-    kind: Kind
-    name: str
-    score: float
-    reason: str
-    at_ms: int
-    alerts: tuple[str, ...]
-    link: str = ""
-
-
-def causes(incident: Incident, readers: Mapping[str, int], reach: Reach = Reach()) -> list[Cause]:
-    """Return what may be behind an incident, the likeliest first, :data:`CAUSES_AT_MOST`.
-
-    The score is the weight of the cause's kind, times the share of the alerts that it explains, times a half to one for
-    a change by how closely the first of their windows follows it, or the share of a topic's models that have alerts.
-
-    Parameters
-    ----------
-    incident : Incident
-    readers : mapping of str to int
-        How many models read each topic.
-    reach : Reach
-
-    Examples
-    --------
-    >>> change = Change("version", "fraud/v2", "fraud", 180_000, version="v2", models=frozenset({"fraud"}))
-    >>> [found] = incidents([Firing("fraud", "f1", 300_000, 0)], [change])
-    >>> [(cause.score, cause.reason) for cause in causes(found, {})]
-    [(0.9, 'version v2 of fraud was first seen at 1970-01-01 00:03 UTC, 2 min before the first alert: 1 of 1 alerts')]
-    """
-    found = [
-        *_changes(incident, reach),
-        *_losses(incident),
-        *_elsewhere(incident),
-        *_topics(incident, readers),
-        *([_together(incident)] if len(incident.alerts) > 1 else []),
-    ]
-    return sorted(found, key=lambda cause: (-cause.score, -cause.at_ms, cause.kind, cause.name))[:CAUSES_AT_MOST]
-
-
-def _changes(incident: Incident, reach: Reach) -> Iterator[Cause]:
-    announced = {
-        (change.version, one.model)
-        for change, firings in incident.changes.values()
-        for one in firings
-        if change.kind == "deployment"
-    }
-    for change, firings in incident.changes.values():
-        # A new version that somebody announced is one change, not two.
-        if change.kind == "version" and (change.version, change.name) in announced:
-            continue
-        lag_ms = max(0, min(one.starts_ms for one in firings) - change.at_ms)
-        nearness = 1 - min(lag_ms, reach.shared_ms) / (2 * reach.shared_ms) if reach.shared_ms else 1.0
-        until_ms = min(one.fired_ms for one in firings) - change.at_ms
-        was = "was first seen at" if change.kind == "version" else "was at"
-        score = WEIGHTS[change.kind] * len(firings) / len(incident.alerts) * nearness
-        reason = f"{change.text} {was} {utc(change.at_ms)}, {length(until_ms)} before the first alert"
-        yield _cause(change.kind, change.name, score, reason, firings, incident, change.at_ms, change.link)
-
-
-def _losses(incident: Incident) -> Iterator[Cause]:
-    for topic in sorted({one.lost for one in incident.firings if one.lost}):
-        firings = [one for one in incident.firings if topic in one.topics]
-        score = WEIGHTS["messages_lost"] * len(firings) / len(incident.alerts)
-        yield _cause("messages_lost", topic, score, f"messages of {topic} were lost", firings, incident)
-
-
-def _elsewhere(incident: Incident) -> Iterator[Cause]:
-    """Alerts that others posted, of what models of Leeway's alerts read or are, and before those."""
-    for cause in incident.firings:
-        if cause.elsewhere:
-            after = [one for one in incident.firings if one.fired_ms >= cause.fired_ms and not one.elsewhere]
-            firings = [one for one in after if one.model == cause.model or not one.topics.isdisjoint(cause.topics)]
-            if firings:
-                name = cause.labels.get("alertname", cause.alert_id)
-                score = WEIGHTS["alert"] * (len(firings) + 1) / len(incident.alerts)
-                before = length(firings[0].fired_ms - cause.fired_ms)
-                reason = f"{name} was posted {before} before the first alert of what it is about"
-                yield _cause("alert", name, score, reason, [cause, *firings], incident)
-
-
-def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:
-    for topic in sorted(incident.topics):
-        firings = [one for one in incident.firings if topic in one.topics and "model" in one.labels]
-        alarmed = len({one.model for one in firings})
-        if alarmed > 1:
-            known = max(alarmed, readers.get(topic, 0))
-            score = WEIGHTS["topic"] * len(firings) / len(incident.alerts) * alarmed / known
-            reason = f"{alarmed} of the {known} models that read {topic} have alerts"
-            yield _cause("topic", topic, score, reason, firings, incident)
-
-
-def _together(incident: Incident) -> Cause:
-    firings = incident.firings
-    first, last = firings[0], firings[-1]
-    name = first.labels.get("cause", "")
-    reason = (
-        f"they fired within {length(last.fired_ms - first.fired_ms)}, {name or first.alert_id} of {first.model} first"
-    )
-    return _cause("together", first.model, WEIGHTS["together"], reason, firings, incident)
-
-
-def _cause(
-    kind: Kind,
-    name: str,
-    score: float,
-    reason: str,
-    firings: Sequence[Firing],
-    incident: Incident,
-    at_ms: int = 0,
-    link: str = "",
-) -> Cause:
-    said = f"{reason}: {len(firings)} of {len(incident.alerts)} alerts"
-    return Cause(kind, name, round(score, 4), said, at_ms, tuple(one.alert_id for one in firings), link)
-
-
 def title(incident: Incident, first: str) -> str:
     """Return the headline of an incident whose first alert has a title.
 
     Examples
     --------
-    >>> [found] = incidents([Firing("fraud", "f1", 5, 0), Firing("churn", "c1", 6, 0)])
-    >>> title(found, "fraud: feature:amount moved")
+    >>> [incident] = incidents([Firing("fraud", "f1", 5, 0), Firing("churn", "c1", 6, 0)])
+    >>> title(incident, "fraud: feature:amount moved")
     'fraud: feature:amount moved; and 1 more alert (churn)'
     """
-    more = len(incident.alerts) - 1
-    if not more:
+    others = [joined.firing.model for joined in incident.alerts[1:]]
+    if not others:
         return first
-    others = sorted({joined.firing.model for joined in incident.alerts[1:]})
-    return f"{first}; and {more} more alert{'s' * (more > 1)} ({', '.join(others)})"
+    return f"{first}; and {len(others)} more alert{'s' * (len(others) > 1)} ({', '.join(sorted(set(others)))})"
 
 
 def length(length_ms: int) -> str:

@@ -8,13 +8,13 @@ name of the incident under which it was told first (table ``incident_alerts``), 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from monitor.config import Model
 from monitor.delivery.patience import TOLD_STATES
-from monitor.incidents.causes import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
-from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, causes, incidents
+from monitor.incidents.causes import causes
+from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, incidents
+from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
 from monitor.routing.routes import Route
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
@@ -73,12 +73,13 @@ class IncidentNames:
     Parameters
     ----------
     store : Store
-    models : mapping of str to Model
+    is_watched : mapping of str to callable
+        By model, whether it reads a topic.
     reach : Reach
     """
 
-    def __init__(self, store: Store, models: Mapping[str, Model], reach: Reach) -> None:
-        self._store, self._models, self._reach = store, models, reach
+    def __init__(self, store: Store, is_watched: Mapping[str, Callable[[str], bool]], reach: Reach) -> None:
+        self._store, self._is_watched, self._reach = store, is_watched, reach
         self._names: dict[str, str] = {}
         self._firings: dict[str, Firing] = {}
         self._topics = Topics({})
@@ -128,7 +129,7 @@ class IncidentNames:
         if began:
             low_ms = min(int(row["at_ms"]) for row in began) - LOOK_BACK * self._reach.shared_ms
             near = began + self._fired({}, low_ms)
-            self._topics = read_topics(self._store, self._models)
+            self._topics = read_topics(self._store, self._is_watched)
             self._firings |= {row["alert_id"]: firing_of(row, self._topics) for row in near}
             self._changes = self._read_changes()
         self._names |= read_names(self._store, [*fresh, *self._firings])

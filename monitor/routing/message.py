@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.routing.posted import MODEL as POSTED
+from monitor.alerts.lifecycle import POSTED
 from sinks.receivers.contract import Alert, Notification, Status
 
 __all__ = ["alert_of", "annotations_of", "compose"]

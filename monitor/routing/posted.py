@@ -18,10 +18,7 @@ from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import Told
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["FORGET_MS", "MODEL", "OWN_NAMES", "Given", "Posted", "posted", "wrong"]
-
-MODEL = "_posted"
-"""What stands in the place of a model, a name that no model can have."""
+__all__ = ["FORGET_MS", "OWN_NAMES", "Given", "Posted", "posted", "wrong"]
 
 OWN_NAMES = frozenset({ALERT_NAME, LOG_TRUNCATED, OFFSETS_LOST, "LeewaySilence"})
 """Values of `alertname` that only Leeway's own alerts have."""

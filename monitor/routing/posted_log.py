@@ -1,9 +1,9 @@
 """Alerts from elsewhere in the store: what was posted, and the transitions that follow from it.
 
-Who takes posts (the API) writes the table ``posted``, a row for each alert. Who tells people looks at it, and writes
-what has become of alerts as transitions of the model :data:`~monitor.routing.posted.MODEL`, like those of Leeway's own:
-from then on they are routed, explained and kept as all others are. An alert is one for as long as it fires; when it
-comes back, it is another one with the same labels.
+Who takes posts (the API) writes the table ``posted``, a row for each alert. Who notifies people looks at it, and writes
+what has become of alerts as transitions of the model ``_posted``, like those of Leeway's own: from then on they are
+routed, explained and kept as all others are. An alert is one for as long as it fires; when it comes back, it is another
+one with the same labels.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
-from monitor.routing.posted import MODEL, Posted
+from monitor.routing.posted import Posted
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
 from sinks.store.change_log import ChangeLog, Row
@@ -161,7 +161,7 @@ class Posting:
     def _live(self) -> dict[str, Row]:
         """The last transition of each alert that is not over, by fingerprint."""
         if self._last is None:
-            rows = rows_of(self._store.read(Query("alerts", where={"model": MODEL})))
+            rows = rows_of(self._store.read(Query("alerts", where={"model": POSTED})))
             newest = {row["alert_id"]: row for row in rows}
             live = [row for row in newest.values() if row["state"] != "resolved"]
             self._at_ms = max((row["at_ms"] for row in rows), default=0)
@@ -172,7 +172,7 @@ class Posting:
 def _begins(alert: Posted, name: str, now_ms: int) -> Transition:
     labels = dict(alert.labels)
     return Transition(
-        model=MODEL,
+        model=POSTED,
         alert_id=f"{name}-{now_ms}",
         sequence=0,
         state="firing",

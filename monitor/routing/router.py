@@ -23,6 +23,7 @@ from typing import Any
 import structlog
 import xxhash
 
+from monitor.alerts.lifecycle import POSTED
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivering, Delivery
@@ -39,7 +40,6 @@ from monitor.routing.incident_labels import LABEL, IncidentNames
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.intervals import Interval
 from monitor.routing.message import alert_of, annotations_of
-from monitor.routing.posted import MODEL as POSTED
 from monitor.routing.posted_log import Posting
 from monitor.routing.routed_alert import Told
 from monitor.routing.routes import Route

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.incidents.incidents import Change, Firing, Incident, Reach, causes, incidents
+from monitor.incidents.causes import causes
+from monitor.incidents.incidents import Change, Firing, Incident, Reach, incidents
 
 MINUTE_MS = 60_000
 REACH = Reach(together_ms=10 * MINUTE_MS, shared_ms=60 * MINUTE_MS)

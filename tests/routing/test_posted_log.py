@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.alerts.lifecycle import POSTED
 from monitor.delivery.target import Target
-from monitor.routing.posted import MODEL, Given, posted
+from monitor.routing.posted import Given, posted
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.router import Plan, Router
 from sinks.store.contract import Query
@@ -21,7 +22,7 @@ class Posts(World):
 
     def started(self) -> Router:
         plan = Plan(self.alerting.route.build(), {Target("mail"): self.mail, Target("pager"): self.pager})
-        router = Router(self.store, plan, self.clock, "", [MODEL, "fraud", "churn"])
+        router = Router(self.store, plan, self.clock, "", [POSTED, "fraud", "churn"])
         router.open()
         return router
 
@@ -39,7 +40,7 @@ class Posts(World):
 
     def kept(self) -> list[dict[str, Any]]:
         """Transitions of posted alerts."""
-        return sorted(rows_of(self.store.read(Query("alerts", where={"model": MODEL}))), key=lambda row: row["at_ms"])
+        return sorted(rows_of(self.store.read(Query("alerts", where={"model": POSTED}))), key=lambda row: row["at_ms"])
 
 
 def test_what_is_posted_is_told_in_groups_with_leeway_s_own_alerts() -> None:
