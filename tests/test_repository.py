@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from monitor.cli import cli
@@ -20,6 +22,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 PYTHONS = ["3.11.0", "3.12.0", "3.13.0"]
+SHORT_SUBJECTS_SINCE = "eadb73b81581a03a3b6b57ee3af28b98bddc8e3d"
+"""The commit after which subjects keep to the rule."""
 
 
 def wanted() -> list[Requirement]:
@@ -145,3 +149,34 @@ def test_a_program_that_is_missing_is_named_with_its_package(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert "Missing: mvn. Debian's packages for them are: maven." in done.stderr
+
+
+def test_a_public_host_runs_what_everybody_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    # PyYAML reads the key `on` as a truth value.
+    assert workflow.keys() == {"name", True, "permissions", "jobs"}
+    assert job.keys() == {"runs-on", "container", "timeout-minutes", "steps"}
+    assert job["container"].startswith(f"python:{PROJECT['project']['requires-python'].removeprefix('>=')}-")
+    *preparations, last = job["steps"]
+    assert last == {"run": "bash .ci/run"}
+    assert all(step.keys() <= {"uses", "with"} for step in preparations)
+    actions = {step["uses"].partition("@")[0]: step["with"] for step in preparations}
+    assert actions.keys() == {f"actions/{action}" for action in ("checkout", "setup-java", "setup-go", "cache")}
+    assert (actions["actions/setup-java"]["java-version"], actions["actions/cache"]["path"]) == ("17", ".cache")
+
+
+def test_the_subject_of_a_commit_has_72_characters_at_most() -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    # In a container the checkout may belong to another user.
+    log = subprocess.run(
+        ["git", "-c", f"safe.directory={ROOT}", "log", "--format=%s", f"{SHORT_SUBJECTS_SINCE}..HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if log.returncode != 0:
+        pytest.skip(f"the history is not here: {log.stderr.strip()}")
+    assert [subject for subject in log.stdout.splitlines() if len(subject) > 72] == []
