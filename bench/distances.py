@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import spatial, stats
 
 from detectors.distance import DISTANCES, coarsen, grouped
+from detectors.distance.compare import compare
 from detectors.sketch import quantile_layout
 
 Array = NDArray[Any]
@@ -64,9 +65,9 @@ def measured(rounds: int) -> dict[str, dict[str, float]]:
     rates = fine[0][:, :2] + 1, fine[1][:, :2] + 1
     found = {}
     for name, distance in DISTANCES.items():
-        counts = rates if name == "proportion" else fine if distance.ordered else coarse
+        counts = rates if distance.is_rate else fine if distance.is_fine else coarse
         ours, theirs = _rounds(
-            lambda d=distance, c=counts: d(*c, places if d.located else None),  # type: ignore[misc]
+            lambda n=name, c=counts: compare(n, *c, places if c is fine else None),  # type: ignore[misc]
             _peer(name, before, after, coarse),
             rounds,
         )

@@ -161,16 +161,19 @@ def _taken_from_elsewhere(function: Callable[..., Any]) -> Iterator[str]:
     Yields
     ------
     str
-        The digest of the file of each kernel that it calls, directly or not, and the numbers that any of them uses.
+        The digest of the file of each kernel that it calls, directly or not, which of them a name stands for, and the
+        numbers that any of them uses.
     """
-    found, waiting = {function}, [function]
+    met, waiting = {function}, [function]
     while waiting:
         user = waiting.pop()
         for name in user.__code__.co_names:
             value = user.__globals__.get(name)
             if isinstance(value, int | float):
                 yield f"{name} = {value!r}"
-            elif isinstance(value, Kernel) and value.__wrapped__ not in found:
-                found.add(value.__wrapped__)
-                waiting.append(value.__wrapped__)
-    yield from sorted({sha256(Path(used.__code__.co_filename).read_bytes()).hexdigest() for used in found})
+            elif isinstance(value, Kernel):
+                yield f"{name} = {value.__module__}.{value.__name__}"
+                if value.__wrapped__ not in met:
+                    met.add(value.__wrapped__)
+                    waiting.append(value.__wrapped__)
+    yield from sorted({sha256(Path(used.__code__.co_filename).read_bytes()).hexdigest() for used in met})

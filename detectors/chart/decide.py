@@ -13,29 +13,21 @@ import numpy.typing as npt
 from detectors.chart.legend import (
     ALARMED,
     CHANCE,
-    CHI2,
     COUNT,
     DRIFT,
-    EFFECT,
     HEAD,
     HISTORY,
-    KNOWN,
-    KOLMOGOROV,
     LEARNING,
     LIMIT,
     MOST_WAITING,
     NO_DATA,
     NO_REASON,
-    NO_TEST,
-    NORMAL,
     NOT_MATERIAL,
     NOT_SURPRISING,
     NOT_UNUSUAL,
     NOTHING,
     OK,
-    P_DF,
     P_KIND,
-    P_X,
     REACHED,
     REASON,
     SEEN,
@@ -44,6 +36,7 @@ from detectors.chart.legend import (
     TOO_EARLY,
     WAITING,
 )
+from detectors.distance.contract import CHI2, EFFECT, KNOWN, KOLMOGOROV, NO_TEST, P_DF, P_X, RATES
 from detectors.kernel import inlined, kernel
 
 Integers = npt.NDArray[np.int64]
@@ -131,8 +124,8 @@ def _surely_below(tail: float, numbers: Floats, codes: Integers) -> bool:
         bound = (df - x + df * math.log(x / df)) / 2
     elif codes[P_KIND] == KOLMOGOROV:
         bound = math.log(2.0) - 2 * x * x
-    elif codes[P_KIND] == NORMAL:
-        bound = -x * x / 2
+    elif codes[P_KIND] == RATES:
+        bound = -x * x / 2  # no number where the p-value is Fisher's, and then not below anything
     elif codes[P_KIND] == KNOWN and x > 0:
         bound = math.log(x)
     return bound < math.log(tail) - 1e-6

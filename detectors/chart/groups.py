@@ -12,16 +12,6 @@ Integers = npt.NDArray[np.int64]
 
 
 @inlined
-def sum_so_far(counts: Integers, so_far: Integers) -> None:
-    """Write the sum of the counts before each cell, and after the last one."""
-    mass = 0
-    for k in range(counts.size):
-        so_far[k] = mass
-        mass += counts[k]
-    so_far[counts.size] = mass
-
-
-@inlined
 def group(
     rules: Integers, total: Integers, total_sums: Integers, before: Integers, groups: Integers, mass: Integers
 ) -> int:

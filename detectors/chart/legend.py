@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from detectors.distance.contract import ANSWER, TABLE
+
 HISTORY = 2048
 """Windows from which a series' variation is learned; those before are forgotten."""
 
@@ -12,27 +14,19 @@ MOST_GROUPS = 2 * GROUPS + 3
 
 # Sums of a summary.
 N, MISSING, INVALID, OUT_OF_RANGE, OTHER, SUMS = range(6)
-# Tests: of shares of groups, of cumulative shares, of cells at their places, of rates, and of vectors.
-PSI, JENSEN_SHANNON, HELLINGER, KL, TOTAL_VARIATION, L_INFINITY, CHI_SQUARED, G_TEST = range(8)
-KS, KUIPER, CRAMER_VON_MISES, ANDERSON_DARLING = range(8, 12)
-ENERGY, WASSERSTEIN, PAI = range(12, 15)
-MISSING_RATE, INVALID_RATE, OUT_OF_RANGE_RATE, NEW_CATEGORY = range(15, 19)
-MMD, RECONSTRUCTION = range(19, 21)
-# What is told of a test that is measured elsewhere.
-TOLD_STATISTIC, TOLD_EFFECT, TOLD_P, TOLD = range(4)
+# A test: the number of its kernel, what that reads, and whose tail its p-value is (`detectors.distance`).
+NUMBER, READS, TAIL, TEST = range(4)
 # Rules of a series.
 CATEGORY, SAMPLE, MIN_SAMPLES, WINDOW_MS, STEP_MS, ENOUGH = range(6)
 BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)
 # Kinds of baselines.
 DATASET, FIRST_EVENTS, ROLLING = range(3)
-# What is said of one test of one window, in numbers …
-STATISTIC, EFFECT, SURPRISE, LIMIT, P_X, P_DF, TABLE, NUMBERS = 0, 1, 2, 3, 4, 5, 6, 10
+# What is said of one test of one window, in numbers: what its kernel writes, and then …
+SURPRISE, LIMIT, NUMBERS = range(ANSWER, ANSWER + 3)
 # … and in codes.
 STATUS, REASON, SEEN, REACHED, P_KIND, CODES = range(6)
 OK, DRIFT, LEARNING, NO_DATA = range(4)
 NO_REASON, TOO_FEW, NO_BASELINE, NOTHING, TOO_EARLY, NOT_MATERIAL, NOT_SURPRISING, NOT_UNUSUAL, CHANCE = range(9)
-# Whose tail is the p-value at P_X; KNOWN is the p-value itself.
-NO_TEST, CHI2, KOLMOGOROV, NORMAL, FISHER, KUIPERS, CRAMERS, ANDERSONS, KNOWN = range(9)
 # What is said of one window.
 BASELINE_N, BASELINE_FROM, BASELINE_TO, PROGRESS, ABOUT = range(5)
 NEWEST = 5

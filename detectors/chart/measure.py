@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from detectors.chart.cumulative import anderson_darling, cramer_von_mises, energy, ks, kuiper, pai, wasserstein
 from detectors.chart.legend import (
-    ANDERSON_DARLING,
-    CHI_SQUARED,
-    CRAMER_VON_MISES,
-    EFFECT,
-    ENERGY,
-    FISHER,
-    G_TEST,
-    HELLINGER,
     INVALID,
-    JENSEN_SHANNON,
-    KL,
-    KNOWN,
-    KS,
-    KUIPER,
-    L_INFINITY,
     MISSING,
-    MISSING_RATE,
-    NEW_CATEGORY,
     NEWEST,
-    NO_TEST,
-    NORMAL,
+    NUMBER,
     OTHER,
     OUT_OF_RANGE,
-    OUT_OF_RANGE_RATE,
     P_KIND,
-    P_X,
-    PSI,
-    STATISTIC,
-    TABLE,
-    TOLD_EFFECT,
-    TOLD_P,
-    TOLD_STATISTIC,
-    TOTAL_VARIATION,
-    WASSERSTEIN,
+    READS,
+    TAIL,
+    TEST,
     N,
 )
-from detectors.chart.shares import (
-    chi_squared,
-    g_test,
-    hellinger,
-    jensen_shannon,
-    kl,
-    l_infinity,
-    psi,
-    total_variation,
+from detectors.distance import DISTANCES, VECTOR_DISTANCES
+from detectors.distance.contract import (
+    ANSWER,
+    CUMULATIVE,
+    GROUPED,
+    KNOWN,
+    LOCATED,
+    MISSING_EVENTS,
+    NEW_NAMES,
+    NO_TEST,
+    OUT_OF_RANGE_VALUES,
+    P_X,
 )
+from detectors.distance.dispatch import NUMBERS, dispatch
 from detectors.kernel import inlined, kernel
 
 Integers = npt.NDArray[np.int64]
@@ -63,93 +42,53 @@ Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
 
+def as_tests(names: Sequence[str]) -> Integers:
+    """Return what compiled code has to know of distances, int64[D, TEST]."""
+    tests = np.zeros((len(names), TEST), dtype=np.int64)
+    for test, name in zip(tests, names, strict=True):
+        distance = DISTANCES.get(name) or VECTOR_DISTANCES[name]
+        test[[NUMBER, READS, TAIL]] = NUMBERS.get(name, 0), distance.reads, distance.p_value
+    return tests
+
+
 @kernel
 def measure(
-    test: int, counts: Integers, sums: Integers, extremes: Floats, positions: Floats, hashes: Array, known: Array,
-    total: Integers, total_sums: Integers, total_extremes: Floats, before: Integers, now: Integers, mass: Integers,
-    here: Integers, numbers: Floats, codes: Integers, newest: Integers,
+    test: Integers, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, before: Integers,
+    now: Integers, mass: Integers, here: Integers, positions: Floats, extremes: Floats, hashes: Array, known: Array,
+    rate: Integers, numbers: Floats, codes: Integers, newest: Integers,
 ) -> None:  # fmt: skip
-    """Write statistic, effect, and what a p-value is made of."""
+    """Write statistic, effect, and what a p-value is made of; ``rate``, int64[2, 2], is room for work."""
     numbers[:] = np.nan
     codes[:] = 0
-    if test >= MISSING_RATE:
-        if test == NEW_CATEGORY:
-            a = 0
-            n = total_sums[N]
-            b = _new_names(counts, total, total_sums, hashes, known, newest)
-            m = sums[N]
-        elif test == OUT_OF_RANGE_RATE:
-            a = total_sums[OUT_OF_RANGE]
-            n = total_sums[N]
-            b = sums[OUT_OF_RANGE]
-            m = sums[N]
-        else:
-            column = MISSING if test == MISSING_RATE else INVALID
-            a = total_sums[column]
-            n = events_of(total_sums)
-            b = sums[column]
-            m = events_of(sums)
-        _proportion(a, n, b, m, numbers, codes)
-    elif total_sums[N] == 0 or sums[N] == 0:
-        codes[P_KIND] = NO_TEST
-    elif test <= G_TEST:
-        _measure_shares(test, mass, here, numbers, codes)
-    elif test <= ANDERSON_DARLING:
-        _measure_cumulative(test, before, now, numbers, codes)
+    reads = test[READS]
+    if reads == GROUPED:
+        a = mass
+        b = here
+    elif reads == CUMULATIVE:
+        a = before
+        b = now
+    elif reads == LOCATED:
+        a = total
+        b = counts
     else:
-        low = min(total_extremes[0], extremes[0])
-        high = max(total_extremes[1], extremes[1])
-        n = total_sums[N]
-        m = sums[N]
-        if test == ENERGY:
-            energy(total, counts, n, m, positions, low, high, numbers, codes)
-        elif test == WASSERSTEIN:
-            wasserstein(total, counts, n, m, positions, low, high, numbers)
-        else:
-            pai(total, counts, n, m, positions, low, high, numbers, codes)
+        _count(reads, counts, sums, total, total_sums, hashes, known, rate, newest)
+        a = rate[0]
+        b = rate[1]
+        if a[0] + a[1] == 0 or b[0] + b[1] == 0:
+            return
+    if reads <= LOCATED and (total_sums[N] == 0 or sums[N] == 0):
+        return
+    dispatch(test[NUMBER], a, b, positions, extremes, numbers)
+    codes[P_KIND] = test[TAIL]
 
 
 @inlined
-def tell(told: Floats, numbers: Floats, codes: Integers) -> None:
-    """Write what was measured elsewhere."""
+def copy_answer(answer: Floats, numbers: Floats, codes: Integers) -> None:
+    """Write what a distance of vectors has answered."""
     numbers[:] = np.nan
     codes[:] = 0
-    numbers[STATISTIC] = told[TOLD_STATISTIC]
-    numbers[EFFECT] = told[TOLD_EFFECT]
-    numbers[P_X] = told[TOLD_P]
-    codes[P_KIND] = NO_TEST if np.isnan(told[TOLD_P]) else KNOWN
-
-
-@inlined
-def _measure_shares(test: int, mass: Integers, here: Integers, numbers: Floats, codes: Integers) -> None:
-    if test == PSI:
-        psi(mass, here, numbers, codes)
-    elif test == JENSEN_SHANNON:
-        jensen_shannon(mass, here, numbers, codes)
-    elif test == HELLINGER:
-        hellinger(mass, here, numbers, codes)
-    elif test == KL:
-        kl(mass, here, numbers, codes)
-    elif test == TOTAL_VARIATION:
-        total_variation(mass, here, numbers, codes)
-    elif test == L_INFINITY:
-        l_infinity(mass, here, numbers, codes)
-    elif test == CHI_SQUARED:
-        chi_squared(mass, here, numbers, codes)
-    else:
-        g_test(mass, here, numbers, codes)
-
-
-@inlined
-def _measure_cumulative(test: int, before: Integers, now: Integers, numbers: Floats, codes: Integers) -> None:
-    if test == KS:
-        ks(before, now, numbers, codes)
-    elif test == KUIPER:
-        kuiper(before, now, numbers, codes)
-    elif test == CRAMER_VON_MISES:
-        cramer_von_mises(before, now, numbers, codes)
-    else:
-        anderson_darling(before, now, numbers, codes)
+    numbers[:ANSWER] = answer
+    codes[P_KIND] = NO_TEST if np.isnan(answer[P_X]) else KNOWN
 
 
 @inlined
@@ -160,31 +99,21 @@ def events_of(sums: Integers) -> int:
 
 
 @inlined
-def _proportion(a: int, n: int, b: int, m: int, numbers: Floats, codes: Integers) -> None:
-    if n == 0 or m == 0:
-        return
-    numbers[TABLE] = a
-    numbers[TABLE + 1] = n - a
-    numbers[TABLE + 2] = b
-    numbers[TABLE + 3] = m - b
-    codes[P_KIND] = NORMAL
-    if a == 0 and b == 0:
-        numbers[STATISTIC] = 0.0
-        numbers[EFFECT] = 0.0
-        numbers[P_X] = 0.0
-        return
-    p = (n - a) / n
-    q = (m - b) / m
-    with_it = (a + b) / (n + m)
-    without = ((n - a) + (m - b)) / (n + m)
-    sd = math.sqrt(with_it * without * (1 / n + 1 / m))
-    z = (q - p) / sd if sd > 0 else 0.0
-    sine = math.sqrt(q) * math.sqrt(1 - p) - math.sqrt(p) * math.sqrt(1 - q)
-    numbers[STATISTIC] = z
-    numbers[EFFECT] = 2 * abs(math.asin(min(max(sine, -1.0), 1.0)))
-    numbers[P_X] = abs(z)
-    if sd > 0 and min(n, m) * min(with_it, without) < 5.0:
-        codes[P_KIND] = FISHER
+def _count(
+    reads: int, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, hashes: Array, known: Array,
+    rate: Integers, newest: Integers,
+) -> None:  # fmt: skip
+    """Write how many events have a property and how many have not, in the baseline and in the window."""
+    if reads == NEW_NAMES:
+        rate[0, 0] = 0
+        rate[1, 0] = _new_names(counts, total, total_sums, hashes, known, newest)
+    else:
+        column = MISSING if reads == MISSING_EVENTS else OUT_OF_RANGE if reads == OUT_OF_RANGE_VALUES else INVALID
+        rate[0, 0] = total_sums[column]
+        rate[1, 0] = sums[column]
+    of_values = reads >= OUT_OF_RANGE_VALUES
+    rate[0, 1] = (total_sums[N] if of_values else events_of(total_sums)) - rate[0, 0]
+    rate[1, 1] = (sums[N] if of_values else events_of(sums)) - rate[1, 0]
 
 
 @inlined

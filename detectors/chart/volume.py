@@ -12,26 +12,25 @@ from detectors.chart.legend import (
     CODES,
     DRIFT,
     EARLIER,
-    EFFECT,
     EXPECTED,
     FIRST_COUNT,
     FIRST_PLACE,
-    FISHER,
     KEPT,
     LEARNING,
     NEEDED_SEASONS,
     NO_BASELINE,
     NUMBERS,
-    P_DF,
     P_KIND,
-    P_X,
     PLACES,
     REASON,
     SEASON,
-    STATISTIC,
     STATUS,
 )
+from detectors.distance.contract import EFFECT, KNOWN, P_X, STATISTIC
 from detectors.kernel import inlined, kernel
+
+MIN_EFFECT = 0.5
+"""Log of the ratio that is material unless the user says otherwise: two thirds more, or two fifths less."""
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -73,7 +72,7 @@ def judge_volumes(
             _measure_volume(events[t], earlier[start : start + known], work, trial, code)
             trial[SEASON] = s
             decide(
-                min_effect, odds, limits, ring[s], ordered[s], left[s], memory[s], enough, trial[P_DF], True,
+                min_effect, odds, limits, ring[s], ordered[s], left[s], memory[s], enough, trial[P_X], True,
                 trial, code,
             )  # fmt: skip
             if code[STATUS] != LEARNING or codes[t, STATUS] == LEARNING:
@@ -90,7 +89,7 @@ def judge_volumes(
 
 @inlined
 def _measure_volume(events: int, earlier: Integers, work: Floats, numbers: Floats, codes: Integers) -> None:
-    """Write the log ratio to the median of earlier windows; its p-value stands at ``P_DF``."""
+    """Write the log ratio to the median of earlier windows, and the p-value of their difference."""
     for i in range(earlier.size):
         insert(work, i, float(earlier[i]))
     middle = earlier.size // 2
@@ -100,8 +99,8 @@ def _measure_volume(events: int, earlier: Integers, work: Floats, numbers: Float
     codes[:] = 0
     numbers[STATISTIC] = events
     numbers[EFFECT] = abs(math.log((events + 1) / (expected + 1)))
-    numbers[P_X] = abs(events - expected) / math.sqrt(both) if both > 0 else 0.0
-    numbers[P_DF] = 2 * (math.erfc(numbers[P_X] / math.sqrt(2.0)) / 2)
+    away = abs(events - expected) / math.sqrt(both) if both > 0 else 0.0
+    numbers[P_X] = 2 * (math.erfc(away / math.sqrt(2.0)) / 2)
     numbers[EXPECTED] = expected
     numbers[EARLIER] = earlier.size
-    codes[P_KIND] = FISHER  # taken as it is
+    codes[P_KIND] = KNOWN

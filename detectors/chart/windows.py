@@ -5,7 +5,6 @@ usually does, so that windows cannot be judged apart; a month of them takes Pyth
 
 P-values are left out: they are wanted of few windows. Where a decision hangs on one, the loop stops and says so. So it
 does where a window of vectors is to be measured, which takes linear algebra.
-`detectors.distance` has the same distances over matrices, and says where they come from.
 """
 
 from __future__ import annotations
@@ -17,22 +16,19 @@ import numpy.typing as npt
 
 from detectors.chart.baseline import add_window, describe_baseline
 from detectors.chart.decide import QUIET, decide, learn, log_effect
-from detectors.chart.groups import fill_groups, group, sum_so_far
+from detectors.chart.groups import fill_groups, group
 from detectors.chart.legend import (
-    ANDERSON_DARLING,
     CATEGORY,
     DRIFT,
-    EFFECT,
     ENOUGH,
-    G_TEST,
     INVALID,
     LEARNING,
     MIN_SAMPLES,
     MISSING,
     MOST_GROUPS,
-    NEW_CATEGORY,
     NO_BASELINE,
     NO_DATA,
+    READS,
     REASON,
     STATUS,
     STEP_MS,
@@ -40,7 +36,9 @@ from detectors.chart.legend import (
     WINDOW_MS,
     N,
 )
-from detectors.chart.measure import measure, tell
+from detectors.chart.measure import copy_answer, measure
+from detectors.distance.contract import CUMULATIVE, EFFECT, GROUPED, LOCATED, VECTORS
+from detectors.distance.counts import add_up
 from detectors.kernel import kernel
 
 Integers = npt.NDArray[np.int64]
@@ -55,7 +53,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
-    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, told: Floats, whole: bool,
+    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, of_vectors: Floats, whole: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
     """Judge windows from ``first`` on, and learn from them.
@@ -70,7 +68,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
         The columns: where a cell lies, float64[K]; for categories uint64[K], bool[K], and int64[K], the columns in
         the order of hashes and then names.
     tests, min_effects
-        int64[D], float64[D].
+        int64[D, TEST], float64[D].
     rules, odds, limits
         int64[RULES]; the accepted tail probability, and the false alarms of a model per window; the surprise from
         which on a window alarms, by how many windows were seen, float64[HISTORY + 1].
@@ -78,8 +76,8 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
         The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
     ring, ordered, left, memory
         float64[D, size] in the order of coming and of size, float64[D, MOST_WAITING], int64[D, MEMORY].
-    told
-        What was measured of window ``first`` for tests of vectors, float64[D, TOLD]; without rows where nothing was.
+    of_vectors
+        What distances of vectors answer for window ``first``, float64[D, ANSWER]; without rows where none was asked.
     whole
         Whether the surprise of windows that are not material is wanted; nothing depends on it.
     numbers, codes, about, newest
@@ -95,14 +93,20 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     # Sums up to each cell: groups of neighbours are differences of them, and distances of cumulative shares need them.
     before = np.zeros(total.size + 1, dtype=np.int64)
     now = np.zeros(total.size + 1, dtype=np.int64)
-    floors = np.empty(tests.size)
+    # Where cells lie, within the smallest and the largest value of both sides.
+    positions_within = np.zeros(total.size)
+    extremes_of_both = np.zeros(2)
+    rate = np.zeros((2, 2), dtype=np.int64)
+    floors = np.empty(min_effects.size)
     cumulative = False
     coarse = False
-    elsewhere = False
-    for d in range(tests.size):
-        elsewhere |= tests[d] > NEW_CATEGORY
-        cumulative |= rules[CATEGORY] == 0 and tests[d] <= ANDERSON_DARLING
-        coarse |= tests[d] <= G_TEST
+    located = False
+    vectors = False
+    for d in range(min_effects.size):
+        vectors |= tests[d, READS] == VECTORS
+        cumulative |= rules[CATEGORY] == 0 and tests[d, READS] <= CUMULATIVE
+        coarse |= tests[d, READS] == GROUPED
+        located |= tests[d, READS] == LOCATED
         floors[d] = log_effect(0.0, min_effects[d])
     stale = True
     sizes = 0
@@ -110,7 +114,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
         learned = describe_baseline(rules, chunk_sums, chunk_times, place, total_sums, about[t])
         events = sums[t, N] + sums[t, MISSING] + sums[t, INVALID]
         if events < rules[MIN_SAMPLES] or not learned:
-            for d in range(tests.size):
+            for d in range(min_effects.size):
                 numbers[t, d, :] = np.nan
                 codes[t, d, :] = 0
                 codes[t, d, STATUS] = LEARNING if events >= rules[MIN_SAMPLES] else NO_DATA
@@ -118,25 +122,30 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
             if events < rules[MIN_SAMPLES]:
                 continue
         else:
-            if elsewhere and (t > first or told.shape[0] == 0):
+            if vectors and (t > first or of_vectors.shape[0] == 0):
                 return t
             if cumulative:
                 if stale:
-                    sum_so_far(total, before)
-                sum_so_far(counts[t], now)
+                    add_up(total, before)
+                add_up(counts[t], now)
             if coarse:
                 if stale:
                     sizes = group(rules, total, total_sums, before, groups, mass)
                 fill_groups(rules, counts[t], sums[t], now, groups, sizes, here)
+            if located:
+                extremes_of_both[0] = min(total_extremes[0], extremes[t, 0])
+                extremes_of_both[1] = max(total_extremes[1], extremes[t, 1])
+                for k in range(total.size):
+                    positions_within[k] = min(max(positions[k], extremes_of_both[0]), extremes_of_both[1])
             stale = False
             asks = False
-            for d in range(tests.size):
-                if tests[d] > NEW_CATEGORY:
-                    tell(told[d], numbers[t, d], codes[t, d])
+            for d in range(min_effects.size):
+                if tests[d, READS] == VECTORS:
+                    copy_answer(of_vectors[d], numbers[t, d], codes[t, d])
                 else:
                     measure(
-                        tests[d], counts[t], sums[t], extremes[t], positions, hashes, known, total, total_sums,
-                        total_extremes, before, now, mass[:sizes], here[:sizes], numbers[t, d], codes[t, d], newest[t],
+                        tests[d], counts[t], sums[t], total, total_sums, before, now, mass[:sizes], here[:sizes],
+                        positions_within, extremes_of_both, hashes, known, rate, numbers[t, d], codes[t, d], newest[t],
                     )  # fmt: skip
                 p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
                 asks |= decide(
@@ -150,7 +159,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
             # Overlapping windows repeat themselves: of sliding ones only every disjoint one teaches.
             continue
         quiet = True
-        for d in range(tests.size):
+        for d in range(min_effects.size):
             status = codes[t, d, STATUS]
             quiet &= status != DRIFT
             if learned and status != NO_DATA:

@@ -1,36 +1,31 @@
-"""Distances between a window and its baseline, for many series at once. A new one is a file and a line in the table."""
+"""Distances between a window and its baseline, one a file; :data:`DISTANCES` is the table of them."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
-from detectors.distance import (
-    anderson_darling,
-    chi_squared,
-    cramer_von_mises,
-    energy,
-    g_test,
-    hellinger,
-    jensen_shannon,
-    kl,
-    ks,
-    kuiper,
-    l_infinity,
-    mmd,
-    pai,
-    proportion,
-    psi,
-    reconstruction,
-    total_variation,
-    wasserstein,
-)
 from detectors.distance.align import align, spread
+from detectors.distance.anderson_darling import ANDERSON_DARLING
+from detectors.distance.chi_squared import CHI_SQUARED
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
-from detectors.distance.comparison import Comparison, Distance, VectorDistance
+from detectors.distance.contract import Comparison, Distance, VectorDistance
+from detectors.distance.cramer_von_mises import CRAMER_VON_MISES
+from detectors.distance.energy import ENERGY
+from detectors.distance.g_test import G_TEST
+from detectors.distance.hellinger import HELLINGER
+from detectors.distance.jensen_shannon import JENSEN_SHANNON
+from detectors.distance.kl import KL
+from detectors.distance.ks import KS
+from detectors.distance.kuiper import KUIPER
+from detectors.distance.l_infinity import L_INFINITY
 from detectors.distance.matrices import Aligned, align_all, group_all
-from detectors.sketch.fourier import fourier_layout, plain_fourier_layout
-from detectors.sketch.projected import bounded_moments_layout, plain_bounded_layout
+from detectors.distance.mmd import MMD
+from detectors.distance.pai import PAI
+from detectors.distance.psi import PSI
+from detectors.distance.rates import INVALID_RATE, MISSING_RATE, NEW_CATEGORY, OUT_OF_RANGE_RATE
+from detectors.distance.reconstruction import RECONSTRUCTION
+from detectors.distance.total_variation import TOTAL_VARIATION
+from detectors.distance.wasserstein import WASSERSTEIN
 
 __all__ = [
     "DISTANCES",
@@ -49,52 +44,34 @@ __all__ = [
     "spread",
 ]
 
-
-def _distance(
-    name: str, module: Any, *, ordered: bool = False, located: bool = False, p_values: bool = True
-) -> Distance:
-    return Distance(name, module.distance, module.default_min_effect, ordered, p_values, located)
-
-
 DISTANCES: dict[str, Distance] = {
-    distance.name: distance
-    for distance in (
-        _distance("psi", psi),
-        _distance("jensen_shannon", jensen_shannon),
-        _distance("hellinger", hellinger),
-        _distance("kl", kl),
-        _distance("total_variation", total_variation),
-        _distance("l_infinity", l_infinity),
-        _distance("chi_squared", chi_squared),
-        _distance("g_test", g_test),
-        _distance("ks", ks, ordered=True),
-        _distance("kuiper", kuiper, ordered=True),
-        _distance("cramer_von_mises", cramer_von_mises, ordered=True),
-        _distance("anderson_darling", anderson_darling, ordered=True),
-        _distance("energy", energy, ordered=True, located=True),
-        _distance("wasserstein", wasserstein, ordered=True, located=True, p_values=False),
-        _distance("pai", pai, ordered=True, located=True),
-        _distance("proportion", proportion),
-    )
+    "psi": PSI,
+    "jensen_shannon": JENSEN_SHANNON,
+    "hellinger": HELLINGER,
+    "kl": KL,
+    "total_variation": TOTAL_VARIATION,
+    "l_infinity": L_INFINITY,
+    "chi_squared": CHI_SQUARED,
+    "g_test": G_TEST,
+    "ks": KS,
+    "kuiper": KUIPER,
+    "cramer_von_mises": CRAMER_VON_MISES,
+    "anderson_darling": ANDERSON_DARLING,
+    "energy": ENERGY,
+    "wasserstein": WASSERSTEIN,
+    "pai": PAI,
+    "missing_rate": MISSING_RATE,
+    "invalid_rate": INVALID_RATE,
+    "out_of_range_rate": OUT_OF_RANGE_RATE,
+    "new_category": NEW_CATEGORY,
 }
+"""Every distance of counts by its name. A new one is one file and one line here, from which all else follows."""
 
 VECTOR_DISTANCES: dict[str, VectorDistance] = {
-    distance.name: distance
-    for distance in (
-        VectorDistance(
-            "mmd", mmd.distance, fourier_layout, plain_fourier_layout, mmd.default_min_effect, p_values=True
-        ),
-        VectorDistance(
-            "reconstruction",
-            reconstruction.distance,
-            bounded_moments_layout,
-            plain_bounded_layout,
-            reconstruction.default_min_effect,
-            p_values=False,
-        ),
-    )
+    "mmd": MMD,
+    "reconstruction": RECONSTRUCTION,
 }
-"""Distances of summaries of vectors (`detectors.sketch.vector`)."""
+"""Every distance of vectors, which are summed up by `detectors.sketch.vector`."""
 
 
 def find(name: str) -> Distance:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
-from detectors.distance.tail import chi2_sf
-
-# What Cohen ("Statistical Power Analysis", 1988) calls a small effect.
-default_min_effect = 0.1
+from detectors.distance.contract import CHI2, EFFECT, GROUPED, P_DF, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import sizes
+from detectors.kernel import inlined
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def chi_squared(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute Pearson's statistic of the 2 × cells table, without Yates' correction.
 
     Degrees of freedom are one less than the occupied cells. The test is approximate: group cells so that few have
@@ -20,24 +19,36 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     The effect is Cramér's V of the table in which both sides weigh the same, ``sqrt(sum((p - q)**2 / (p + q)) / 2)``,
     between 0 and 1. The V of the raw table would shrink as the baseline grows, though nothing else changed.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> result = distance([[10, 20]], [[20, 10]])
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("chi_squared", [[10, 20]], [[20, 10]])
     >>> result.statistic.round(3).tolist(), result.effect.round(3).tolist()
     ([6.667], [0.333])
     """
-    pair = Pair.of(reference, current)
-    p, q = pair.shares()
-    occupied = pair.occupied
-    pooled = (pair.reference + pair.current) / np.maximum(pair.n + pair.m, 1)[:, None]
-    statistic = pair.blank(_squares(p, q, pooled) / pair.sampling_variance())
-    effect = pair.blank(np.sqrt(_squares(p, q, p + q) / 2))
-    return Comparison(statistic, chi2_sf(statistic, occupied.sum(axis=1) - 1), effect)
+    n, m, cells = sizes(reference, current)
+    against_pooled = 0.0
+    against_both = 0.0
+    for g in range(reference.size):
+        if reference[g] > 0 or current[g] > 0:
+            p = reference[g] / n
+            q = current[g] / m
+            square = (p - q) * (p - q)
+            against_pooled += square / (reference[g] + current[g])
+            against_both += square / (p + q)
+    statistic = against_pooled * (n + m) / (1 / n + 1 / m)
+    answer[STATISTIC] = statistic
+    answer[EFFECT] = math.sqrt(against_both / 2)
+    answer[P_X] = statistic
+    answer[P_DF] = cells - 1
 
 
-def _squares(p: Floats, q: Floats, weight: Floats) -> Floats:
-    """Return ``sum((p - q)**2 / weight)`` [series]; a cell without weight adds nothing."""
-    terms = np.divide((p - q) ** 2, weight, out=np.zeros_like(p), where=weight > 0)
-    return row_sums(terms)
+CHI_SQUARED = Distance(
+    "chi_squared",
+    "Chi-squared test of homogeneity.",
+    chi_squared,
+    reads=GROUPED,
+    p_value=CHI2,
+    # What Cohen ("Statistical Power Analysis", 1988) calls a small effect.
+    default_min_effect=0.1,
+)

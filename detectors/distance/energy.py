@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
-from detectors.distance.tail import chi2_sf
-
-# A shift of a fifth of a standard deviation of a normal feature, which Cohen (1988) calls small.
-default_min_effect = 0.1
+from detectors.distance.contract import CHI2, EFFECT, LOCATED, P_DF, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import sizes
+from detectors.kernel import inlined
 
 BOUND_HOLDS_FROM = 1.5367
 """The ratio whose bound is 0.215, the largest level for which the bound is proved."""
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def energy(reference: Integers, current: Integers, positions: Floats, extremes: Floats, answer: Floats) -> None:
     """Compute the root of ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``, which is ``2 * integral((F - G)**2)``.
 
     Each cell's mass is at its position (Székely and Rizzo, J. Stat. Plan. Inference 143, 2013, which also has the
@@ -25,30 +24,48 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 
     The effect is the root of the squared distance over ``2 E|X - Y|``, between 0 and 1.
 
-    See `detectors.distance.comparison.Distance` for the parameters. Positions may be anything in columns that are
-    zero on both sides.
-
-    Raises
-    ------
-    ValueError
-        If positions do not fit, or are not ascending and finite where counts are.
-
     Examples
     --------
-    >>> result = distance([[5, 5, 0]], [[0, 5, 5]], np.array([0.0, 1.0, 3.0]))
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("energy", [[5, 5, 0]], [[0, 5, 5]], [0.0, 1.0, 3.0])
     >>> result.statistic.round(4).tolist(), result.effect.round(4).tolist()
     ([1.2247], [0.7071])
     """
-    pair = Pair.of(reference, current)
-    steps = np.diff(pair.places(positions), axis=1)
-    n, m = np.maximum(pair.n, 1), np.maximum(pair.m, 1)
-    below = [np.cumsum(side, axis=1)[:, :-1] / size[:, None] for side, size in ((pair.reference, n), (pair.current, m))]
-    f, g = below
-    pooled = (n[:, None] * f + m[:, None] * g) / (n + m)[:, None]
-    square = 2 * row_sums((f - g) ** 2 * steps)
-    usual = 2 * row_sums(pooled * (1 - pooled) * steps)
-    between = 2 * row_sums((f * (1 - g) + g * (1 - f)) * steps)
-    ratio = np.divide(square / pair.sampling_variance(), usual, out=np.zeros_like(usual), where=usual > 0)
-    effect = np.sqrt(np.divide(square, between, out=np.zeros_like(between), where=between > 0))
-    p_value = np.where(ratio < BOUND_HOLDS_FROM, 1.0, chi2_sf(ratio, 1))
-    return Comparison(pair.blank(np.sqrt(square)), pair.blank(p_value), pair.blank(np.minimum(effect, 1.0)))
+    n, m, _ = sizes(reference, current)
+    square = 0.0
+    usual = 0.0
+    between = 0.0
+    before = 0
+    now = 0
+    previous = 0.0
+    for k in range(reference.size):
+        if reference[k] > 0 or current[k] > 0:
+            at = positions[k]
+            if before > 0 or now > 0:
+                step = at - previous
+                f = before / n
+                g = now / m
+                pooled = (before + now) / (n + m)
+                square += 2 * (f - g) ** 2 * step
+                usual += 2 * pooled * (1 - pooled) * step
+                between += 2 * (f * (1 - g) + g * (1 - f)) * step
+            previous = at
+            before += reference[k]
+            now += current[k]
+    ratio = square / (1 / n + 1 / m) / usual if usual > 0 else 0.0
+    answer[STATISTIC] = math.sqrt(square)
+    answer[EFFECT] = min(math.sqrt(square / between), 1.0) if between > 0 else 0.0
+    answer[P_X] = ratio if ratio >= BOUND_HOLDS_FROM else 0.0
+    answer[P_DF] = 1
+
+
+ENERGY = Distance(
+    "energy",
+    "Energy distance: how far apart values of both sides are.",
+    energy,
+    reads=LOCATED,
+    p_value=CHI2,
+    # A shift of a fifth of a standard deviation of a normal feature, which Cohen (1988) calls small.
+    default_min_effect=0.1,
+    largest_effect=1.0,
+)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, relative_entropy, row_sums
+from detectors.distance.contract import CHI2, EFFECT, GROUPED, P_DF, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import sizes
 from detectors.distance.jensen_shannon import divergence
-from detectors.distance.tail import chi2_sf
-
-# That of Jensen–Shannon, whose distance the effect is.
-default_min_effect = 0.1
+from detectors.kernel import inlined
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def g_test(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute ``2 * sum(observed * log(observed / expected))`` of the 2 × cells table (Wilks, 1935).
 
     The p-value is that of the chi-squared limit with one degree of freedom less than occupied cells, after the
@@ -24,21 +21,40 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     The statistic is ``2 (n + m)`` times the entropy that is lost by mixing both sides; with both weighing the same that
     loss is the Jensen–Shannon divergence, and its root in bits is the effect.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> result = distance([[10, 20]], [[20, 10]])
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("g_test", [[10, 20]], [[20, 10]])
     >>> result.statistic.round(3).tolist(), result.p_value.round(4).tolist()
     ([6.796], [0.01])
     """
-    pair = Pair.of(reference, current)
-    p, q = pair.shares()
-    total, both = np.maximum(pair.n + pair.m, 1), pair.reference + pair.current
-    pooled = both / total[:, None]
-    g = pair.blank(2 * np.maximum(pair.n * relative_entropy(p, pooled) + pair.m * relative_entropy(q, pooled), 0.0))
-    df = pair.occupied.sum(axis=1) - 1
-    spread = row_sums(np.divide(1.0, pooled, out=np.zeros_like(pooled), where=both > 0))
-    correction = 1 + (total * pair.sampling_variance() - 1) * (spread - 1) / (6 * total * np.maximum(df, 1))
-    effect = pair.blank(np.minimum(np.sqrt(divergence(p, q) / math.log(2)), 1.0))
-    return Comparison(g, chi2_sf(g / correction, df), effect)
+    n, m, cells = sizes(reference, current)
+    nats = 0.0
+    spread = 0.0
+    for g in range(reference.size):
+        if reference[g] > 0 or current[g] > 0:
+            pooled = (reference[g] + current[g]) / (n + m)
+            spread += 1 / pooled
+            if reference[g] > 0:
+                nats += reference[g] * math.log(reference[g] / n / pooled)
+            if current[g] > 0:
+                nats += current[g] * math.log(current[g] / m / pooled)
+    statistic = 2 * max(nats, 0.0)
+    total = n + m
+    correction = 1 + (total * (1 / n + 1 / m) - 1) * (spread - 1) / (6 * total * max(cells - 1, 1))
+    answer[STATISTIC] = statistic
+    answer[EFFECT] = min(math.sqrt(divergence(reference, current, n, m, 0.0, cells) / math.log(2.0)), 1.0)
+    answer[P_X] = statistic / correction
+    answer[P_DF] = cells - 1
+
+
+G_TEST = Distance(
+    "g_test",
+    "Likelihood-ratio test of homogeneity.",
+    g_test,
+    reads=GROUPED,
+    p_value=CHI2,
+    # That of Jensen–Shannon, whose distance the effect is.
+    default_min_effect=0.1,
+    largest_effect=1.0,
+)

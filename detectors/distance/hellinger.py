@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
-from detectors.distance.tail import chi2_sf
-
-# For small changes eight times the square is PSI, so that 0.112 matches PSI's 0.1.
-default_min_effect = 0.1
+from detectors.distance.contract import CHI2, EFFECT, GROUPED, P_DF, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import PSEUDO_COUNT, sizes
+from detectors.kernel import inlined, kernel
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def hellinger(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute ``sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)`` (Hellinger, J. reine angew. Math. 136, 1909).
 
     It is bounded, and needs no correction for empty cells. ``8 / (1/n + 1/m)`` times its square is the statistic of
@@ -20,19 +19,39 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     far apart for it: the p-value is taken after half an observation was added to each occupied cell on both sides, as
     that of PSI is. The effect is the distance.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> distance([[10, 0]], [[0, 10]]).statistic.tolist()
+    >>> from detectors.distance.compare import compare
+    >>> compare("hellinger", [[10, 0]], [[0, 10]]).statistic.tolist()
     [1.0]
     """
-    pair = Pair.of(reference, current)
-    p, q = pair.shares()
-    root = pair.blank(np.minimum(np.sqrt(_square(p, q)), 1.0))
-    p, q, cells = pair.smoothed_shares()
-    return Comparison(root, chi2_sf(pair.blank(8 * _square(p, q)) / pair.sampling_variance(), cells - 1), root)
+    n, m, cells = sizes(reference, current)
+    root = min(math.sqrt(_square(reference, current, n, m, 0.0, cells)), 1.0)
+    answer[STATISTIC] = root
+    answer[EFFECT] = root
+    answer[P_X] = 8 * _square(reference, current, n, m, PSEUDO_COUNT, cells) / (1 / n + 1 / m)
+    answer[P_DF] = cells - 1
 
 
-def _square(p: Floats, q: Floats) -> Floats:
-    return row_sums((np.sqrt(p) - np.sqrt(q)) ** 2) / 2
+@kernel
+def _square(reference: Integers, current: Integers, n: int, m: int, more: float, cells: int) -> float:
+    """Return the squared distance, with ``more`` observations in each occupied cell."""
+    square = 0.0
+    for g in range(reference.size):
+        if reference[g] > 0 or current[g] > 0:
+            p = (reference[g] + more) / (n + more * cells)
+            q = (current[g] + more) / (m + more * cells)
+            square += (math.sqrt(p) - math.sqrt(q)) ** 2 / 2
+    return square
+
+
+HELLINGER = Distance(
+    "hellinger",
+    "Hellinger distance, from 0 to 1.",
+    hellinger,
+    reads=GROUPED,
+    p_value=CHI2,
+    # For small changes eight times the square is PSI, so that 0.112 matches PSI's 0.1.
+    default_min_effect=0.1,
+    largest_effect=1.0,
+)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, relative_entropy
-from detectors.distance.tail import chi2_sf
+import math
 
-# PSI is the sum of the divergences of both directions: half of its limit.
-default_min_effect = 0.05
+from detectors.distance.contract import CHI2, EFFECT, GROUPED, P_DF, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import PSEUDO_COUNT, sizes
+from detectors.kernel import inlined
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def kl(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute ``sum(q * log(q / p))`` in nats, q being the window: KL(window ‖ baseline).
 
     It is what an observation of the window costs in addition if it is coded as if it came from the baseline (Kullback
@@ -20,14 +21,31 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     counts by how surprising its emptiness is. For small changes ``2 / (1/n + 1/m)`` times the divergence is
     chi-squared with one degree of freedom less than occupied cells. The effect is the divergence.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> distance([[899, 99]], [[499, 499]]).statistic.round(3).tolist()
+    >>> from detectors.distance.compare import compare
+    >>> compare("kl", [[899, 99]], [[499, 499]]).statistic.round(3).tolist()
     [0.513]
     """
-    pair = Pair.of(reference, current)
-    p, q, cells = pair.smoothed_shares()
-    divergence = pair.blank(relative_entropy(q, p))
-    return Comparison(divergence, chi2_sf(2 * divergence / pair.sampling_variance(), cells - 1), divergence)
+    n, m, cells = sizes(reference, current)
+    divergence = 0.0
+    for g in range(reference.size):
+        if reference[g] > 0 or current[g] > 0:
+            p = (reference[g] + PSEUDO_COUNT) / (n + PSEUDO_COUNT * cells)
+            q = (current[g] + PSEUDO_COUNT) / (m + PSEUDO_COUNT * cells)
+            divergence += q * math.log(q / p)
+    answer[STATISTIC] = divergence
+    answer[EFFECT] = divergence
+    answer[P_X] = 2 * divergence / (1 / n + 1 / m)
+    answer[P_DF] = cells - 1
+
+
+KL = Distance(
+    "kl",
+    "Kullback–Leibler: window from baseline, in nats.",
+    kl,
+    reads=GROUPED,
+    p_value=CHI2,
+    # PSI is the sum of the divergences of both directions: half of its limit.
+    default_min_effect=0.05,
+)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
-from detectors.distance.tail import kolmogorov_sf
-
-# A tenth of the traffic on the other side of some value; for normal data a shift of a quarter of a standard deviation.
-default_min_effect = 0.1
+from detectors.distance.contract import CUMULATIVE, EFFECT, KOLMOGOROV, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.kernel import inlined
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def ks(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute ``max(|F - G|)`` over the upper ends of cells, which must be in ascending order.
 
     Within a cell the two may differ by more than at its ends, so that the distance of the binned samples is a lower
@@ -19,13 +17,37 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     Ann. Math. Stat. 19, 1948), which is conservative both for few observations and for ties. The effect is the
     distance.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> distance([[5, 5, 0]], [[0, 5, 5]]).statistic.tolist()
+    >>> from detectors.distance.compare import compare
+    >>> compare("ks", [[5, 5, 0]], [[0, 5, 5]]).statistic.tolist()
     [0.5]
     """
-    pair = Pair.of(reference, current)
-    largest = pair.blank(np.abs(pair.gaps()).max(axis=1, initial=0.0))
-    return Comparison(largest, kolmogorov_sf(largest / np.sqrt(pair.sampling_variance())), largest)
+    n = reference[reference.size - 1]
+    m = current[current.size - 1]
+    if n < 2**31 and m < 2**31:
+        # Of whole numbers, and divided once.
+        furthest = 0
+        for k in range(reference.size):
+            furthest = max(furthest, abs(reference[k] * m - current[k] * n))
+        largest = furthest / (float(n) * float(m))
+    else:
+        largest = 0.0
+        for k in range(reference.size):
+            largest = max(largest, abs(reference[k] / n - current[k] / m))
+    answer[STATISTIC] = largest
+    answer[EFFECT] = largest
+    answer[P_X] = largest / math.sqrt(1 / n + 1 / m)
+
+
+KS = Distance(
+    "ks",
+    "Kolmogorov–Smirnov: largest gap of the two distributions.",
+    ks,
+    reads=CUMULATIVE,
+    p_value=KOLMOGOROV,
+    # A tenth of the traffic on the other side of some value; for normal data a shift of a quarter of a standard
+    # deviation.
+    default_min_effect=0.1,
+    largest_effect=1.0,
+)

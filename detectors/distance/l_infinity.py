@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
-from detectors.distance.tail import normal_sf
-
-# A tenth of the traffic is elsewhere, as for KS and total variation.
-default_min_effect = 0.1
+from detectors.distance.contract import EFFECT, GROUPED, KNOWN, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import sizes
+from detectors.kernel import inlined
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def l_infinity(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute ``max(|p - q|)`` over cells.
 
     The p-value is an upper bound, Boole's: the sum over cells of the probability that their share alone differs by as
@@ -24,29 +21,38 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
 
     The effect is the distance.
 
-    See `detectors.distance.comparison.Distance` for the parameters.
-
     Examples
     --------
-    >>> result = distance([[50, 30, 20]], [[50, 20, 30]])
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("l_infinity", [[50, 30, 20]], [[50, 20, 30]])
     >>> result.statistic.round(3).tolist(), result.p_value.round(3).tolist()
     ([0.1], [0.405])
     """
-    pair = Pair.of(reference, current)
-    p, q = pair.shares()
-    largest = pair.blank(np.abs(p - q).max(axis=1, initial=0.0))
-    pooled = (pair.reference + pair.current) / np.maximum(pair.n + pair.m, 1)[:, None]
-    rest = np.maximum((pair.n + pair.m)[:, None] - pair.reference - pair.current, 0.0)
-    rest /= np.maximum(pair.n + pair.m, 1)[:, None]
-    variance = pooled * rest * pair.sampling_variance()[:, None]
-    z = _root(largest[:, None], variance, 1 / np.maximum(np.minimum(pair.n, pair.m), 1)[:, None])
-    # A cell that holds everything on both sides cannot differ: without a change its probability is not 0 but 1.
-    alone = ((pair.occupied.sum(axis=1) == 1) & pair.filled).astype(np.float64)
-    return Comparison(largest, np.minimum(pair.blank(row_sums(2 * normal_sf(z)) + alone), 1.0), largest)
+    n, m, cells = sizes(reference, current)
+    largest = 0.0
+    for g in range(reference.size):
+        largest = max(largest, abs(reference[g] / n - current[g] / m))
+    chance = 1.0 if cells == 1 else 0.0
+    step = 1 / min(n, m)
+    for g in range(reference.size):
+        both = reference[g] + current[g]
+        variance = both / (n + m) * ((n + m - both) / (n + m)) * (1 / n + 1 / m)
+        if variance > 0:
+            u = step * largest / variance
+            exponent = variance / (step * step) * ((1 + u) * math.log1p(u) - u)
+            chance += math.erfc(math.sqrt(max(exponent, 0.0)))
+    answer[STATISTIC] = largest
+    answer[EFFECT] = largest
+    answer[P_X] = min(chance, 1.0)
 
 
-def _root(away: Floats, variance: Floats, step: Floats) -> Floats:
-    """Return the place of a normal variable with Bennett's exponent, [series, cells]; infinite without variance."""
-    u = np.divide(step * away, variance, out=np.zeros_like(variance), where=variance > 0)
-    exponent = variance / step**2 * ((1 + u) * np.log1p(u) - u)
-    return np.where(variance > 0, np.sqrt(2 * np.maximum(exponent, 0.0)), math.inf)
+L_INFINITY = Distance(
+    "l_infinity",
+    "Largest change of the share of one cell.",
+    l_infinity,
+    reads=GROUPED,
+    p_value=KNOWN,
+    # A tenth of the traffic is elsewhere, as for KS and total variation.
+    default_min_effect=0.1,
+    largest_effect=1.0,
+)

@@ -7,20 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from detectors.distance.comparison import Comparison
+from detectors.distance.contract import KNOWN, Comparison, VectorDistance
 from detectors.distance.energy import BOUND_HOLDS_FROM
 from detectors.distance.tail import chi2_sf
-from detectors.sketch.fourier import FEATURE_BITS, FourierLayout
+from detectors.sketch.fourier import FEATURE_BITS, FourierLayout, fourier_layout, plain_fourier_layout
 from detectors.sketch.vector import VectorSummary
 
 Floats = npt.NDArray[np.float64]
 
-# Half of the energy distance's, of which the effect is the counterpart: what one of many coordinates does counts less
-# than if it stood alone.
-default_min_effect = 0.05
 
-
-def distance(layout: FourierLayout, reference: Sequence[VectorSummary], current: Sequence[VectorSummary]) -> Comparison:
+def mmd(layout: FourierLayout, reference: Sequence[VectorSummary], current: Sequence[VectorSummary]) -> Comparison:
     """Compute ``sqrt(E k(x, x') + E k(y, y') - 2 E k(x, y))``, k being the layout's kernel.
 
     The kernel is that of finitely many frequencies, whose mean is the Gaussian one; all that is said here holds for it
@@ -52,14 +48,13 @@ def distance(layout: FourierLayout, reference: Sequence[VectorSummary], current:
 
     Examples
     --------
-    >>> from detectors.sketch.fourier import fourier_layout
     >>> from detectors.sketch.vector import VectorFold
     >>> rng = np.random.default_rng(0)
     >>> before, after = rng.normal(size=(2, 1000, 5))
     >>> fold = VectorFold(fourier_layout(before))
     >>> fold.ensure(2)
     >>> fold.fold(np.repeat([0, 1], 1000), np.concatenate((before, after + 0.5)))
-    >>> result = distance(fold.layout, [fold.peek(0)], [fold.peek(1)])
+    >>> result = mmd(fold.layout, [fold.peek(0)], [fold.peek(1)])
     >>> bool(result.effect[0] > 0.2), bool(result.p_value[0] < 1e-6)
     (True, True)
     """
@@ -100,3 +95,17 @@ def _from_sampling(within: Sequence[Floats], n: Floats, m: Floats) -> Floats:
     both = within[0] / np.maximum(n - 1, 1) + within[1] / np.maximum(m - 1, 1)
     one = (n * within[0] + m * within[1]) / np.maximum(n + m - 2, 1) * (1 / n + 1 / m)
     return np.where((n > 1) & (m > 1), both, np.where(n + m > 2, one, np.inf))
+
+
+MMD = VectorDistance(
+    "mmd",
+    "Maximum mean discrepancy: any change of what goes together.",
+    mmd,
+    derive=fourier_layout,
+    assume=plain_fourier_layout,
+    p_value=KNOWN,
+    # Half of the energy distance's, of which the effect is the counterpart: what one of many coordinates does counts
+    # less than if it stood alone.
+    default_min_effect=0.05,
+    largest_effect=1.0,
+)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair, row_sums
-from detectors.distance.tail import normal_sf
-
-# The upper of the customary limits, 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019. It takes a mean
-# that moves by a standard deviation, or a spread that grows by 1.4; heavy tails reach the lower one by chance.
-default_min_effect = 0.5
+from detectors.distance.contract import EFFECT, KNOWN, LOCATED, P_X, STATISTIC, Distance, Floats, Integers
+from detectors.distance.counts import sizes
+from detectors.kernel import inlined, kernel
 
 SMALLEST_SPREAD = 1e-14
 """Below it all values are equally far from the mean, up to rounding."""
@@ -18,7 +17,8 @@ FEWEST = 2.0
 """Degrees of freedom with which the ratio of two variances says something."""
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def pai(reference: Integers, current: Integers, positions: Floats, extremes: Floats, answer: Floats) -> None:
     """Compute ``(1 + mean((z - mean(x))**2) / var(x)) / 2``, x being the baseline and z the window.
 
     It is the mean variance of the predictions of a linear regression on this feature, fitted on the baseline, over the
@@ -32,45 +32,63 @@ def distance(reference: Counts, current: Counts, positions: Floats | None = None
     ratio of both variances is taken to follow the F distribution with these degrees of freedom, by Paulson's
     approximation (Ann. Math. Stat. 13, 1942). Where a side has less than two, the p-value is 1.
 
-    See `detectors.distance.comparison.Distance` for the parameters. Positions may be anything in columns that are
-    zero on both sides.
-
-    Raises
-    ------
-    ValueError
-        If positions do not fit, or are not ascending and finite where counts are.
-
     Examples
     --------
-    >>> result = distance([[5, 5, 0]], [[0, 5, 5]], np.array([0.0, 1.0, 3.0]))
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("pai", [[5, 5, 0]], [[0, 5, 5]], [0.0, 1.0, 3.0])
     >>> result.statistic.tolist(), result.effect.tolist()
     ([7.0], [6.0])
     """
-    pair = Pair.of(reference, current)
-    places = pair.places(positions)
-    places = places - places[:, :1]  # a mean far from zero would lose the digits of its distances
-    p, q = pair.shares()
-    away = (places - row_sums(p * places)[:, None]) ** 2
-    variance, seen = row_sums(p * away), row_sums(q * away)
-    ratio = np.where(seen > 0, np.inf, 1.0)
-    np.divide(seen, variance, out=ratio, where=variance > 0)
-    pooled = (pair.reference + pair.current) / np.maximum(pair.n + pair.m, 1)[:, None]
-    mean = row_sums(pooled * away)[:, None]
-    relative = np.divide(away - mean, mean, out=np.zeros_like(away), where=mean > 0)
-    spread = np.maximum(row_sums(pooled * relative**2), SMALLEST_SPREAD)
-    index = (1 + ratio) / 2
-    # A baseline's own variance is that much too small, and that of one value says nothing.
-    unbiased = np.multiply(ratio, (pair.n - 1) / (pair.n + 1), out=np.zeros_like(ratio), where=pair.n > 1)
-    p_value = _f_sf(unbiased, 2 * pair.m / spread, 2 * pair.n / spread)
-    return Comparison(pair.blank(index), pair.blank(p_value), pair.blank(np.maximum(index - 1, 0.0)))
+    n, m, _ = sizes(reference, current)
+    low = extremes[0]
+    mean = 0.0  # from the smallest value: far from zero it would lose the digits of distances
+    for k in range(reference.size):
+        if reference[k] > 0:
+            mean += reference[k] / n * (positions[k] - low)
+    variance = 0.0
+    seen = 0.0
+    for k in range(reference.size):
+        if reference[k] > 0 or current[k] > 0:
+            away = (positions[k] - low - mean) ** 2
+            variance += reference[k] / n * away
+            seen += current[k] / m * away
+    usual = (n * variance + m * seen) / (n + m)
+    spread = 0.0
+    if usual > 0:
+        for k in range(reference.size):
+            if reference[k] > 0 or current[k] > 0:
+                away = (positions[k] - low - mean) ** 2
+                spread += (reference[k] + current[k]) / (n + m) * ((away - usual) / usual) ** 2
+    spread = max(spread, SMALLEST_SPREAD)
+    ratio = math.inf if seen > 0 else 1.0
+    if variance > 0:
+        ratio = seen / variance
+    answer[STATISTIC] = (1 + ratio) / 2
+    answer[EFFECT] = max((1 + ratio) / 2 - 1, 0.0)
+    unbiased = ratio * (n - 1) / (n + 1) if n > 1 else 0.0
+    answer[P_X] = _f_sf(unbiased, 2 * m / spread, 2 * n / spread)
 
 
-def _f_sf(ratio: Floats, m: Floats, n: Floats) -> Floats:
-    """Return P(F > ratio) for m and n degrees of freedom; 1 where either are fewer than :data:`FEWEST`."""
-    root = np.cbrt(np.maximum(ratio, 0.0))
-    a, b = (2 / (9 * np.maximum(df, FEWEST)) for df in (m, n))
-    # Of an infinite ratio what counts is where the quotient goes to.
-    finite = np.isfinite(root)
-    root = np.where(finite, root, 1.0)
-    z = np.where(finite, ((1 - b) * root - (1 - a)) / np.sqrt(b * root**2 + a), (1 - b) / np.sqrt(b))
-    return np.where((m >= FEWEST) & (n >= FEWEST), normal_sf(z), 1.0)
+@kernel
+def _f_sf(ratio: float, m: float, n: float) -> float:
+    """Return P(F > ratio) for m and n degrees of freedom, by Paulson's approximation."""
+    if m < FEWEST or n < FEWEST:
+        return 1.0
+    a = 2 / (9 * m)
+    b = 2 / (9 * n)
+    if ratio == math.inf:
+        return math.erfc((1 - b) / math.sqrt(2 * b)) / 2
+    root = np.cbrt(ratio)
+    return math.erfc(((1 - b) * root - (1 - a)) / math.sqrt(2 * (b * root * root + a))) / 2
+
+
+PAI = Distance(
+    "pai",
+    "Population accuracy index: spread about the old mean.",
+    pai,
+    reads=LOCATED,
+    p_value=KNOWN,
+    # The upper of the customary thresholds, 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019. It takes a
+    # mean that moves by a standard deviation, or a spread that grows by 1.4; heavy tails reach the lower one by chance.
+    default_min_effect=0.5,
+)

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from detectors.distance.comparison import Comparison
+from detectors.distance.contract import NO_TEST, Comparison, VectorDistance
 from detectors.sketch.moments import MomentsLayout
-from detectors.sketch.projected import ProjectedLayout
+from detectors.sketch.projected import ProjectedLayout, bounded_moments_layout, plain_bounded_layout
 from detectors.sketch.vector import FRACTION_BITS, VectorSummary
 
 Floats = npt.NDArray[np.float64]
-
-# The typical distance from the plane grows or falls by a tenth.
-default_min_effect = 0.1
 
 EXPLAINED = 0.95
 """Principal components are kept until they have this share of the baseline's variance."""
@@ -24,7 +21,7 @@ RESOLUTION = 1 / (1 << FRACTION_BITS)
 """The variance of a coordinate below which the sums tell nothing apart."""
 
 
-def distance(
+def reconstruction(
     layout: MomentsLayout | ProjectedLayout,
     reference: Sequence[VectorSummary],
     current: Sequence[VectorSummary],
@@ -71,7 +68,7 @@ def distance(
     >>> fold = VectorFold(moments_layout(line))
     >>> fold.ensure(2)
     >>> fold.fold(np.repeat([0, 1], 1000), np.concatenate((line, line * [1.0, -1.0])))
-    >>> result = distance(fold.layout, [fold.peek(0)], [fold.peek(1)])
+    >>> result = reconstruction(fold.layout, [fold.peek(0)], [fold.peek(1)])
     >>> bool(result.effect[0] > 2)
     True
     """
@@ -107,3 +104,15 @@ def _left_out(variances: Floats, explained: float) -> int:
     """Return how many of the smallest variances, which ascend, are left out; one at least."""
     allowed = (1 - explained) * float(variances.sum())
     return max(int((np.cumsum(variances) <= allowed).sum()), 1)
+
+
+RECONSTRUCTION = VectorDistance(
+    "reconstruction",
+    "Distance from the baseline's principal components.",
+    reconstruction,
+    derive=bounded_moments_layout,
+    assume=plain_bounded_layout,
+    p_value=NO_TEST,
+    # The typical distance from the plane grows or falls by a tenth.
+    default_min_effect=0.1,
+)

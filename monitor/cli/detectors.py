@@ -11,6 +11,7 @@ from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
     from detectors.contract import Described
+    from monitor.config.references import Windowed
 
 __all__ = ["command", "described"]
 
@@ -35,36 +36,31 @@ def described() -> list[dict[str, Any]]:
 
 
 def _windowed() -> list[dict[str, Any]]:
-    from detectors.distance import VECTOR_DISTANCES, find
     from monitor.config.references import WINDOWED
-    from monitor.evaluate.volume import MIN_EFFECT
-    from monitor.panes.compare import RATES
 
-    found = []
-    for name, detector in WINDOWED.items():
-        distance = "proportion" if name in RATES else name
-        known = VECTOR_DISTANCES.get(name) or (find(distance) if name != "volume" else None)
-        default = known.default_min_effect if known else MIN_EFFECT
-        parameter = {
-            "name": "min_effect",
-            "kind": "float",
-            "default": default,
-            "low": 0.0,
-            "high": detector.largest_effect,
-            "unit": "effect",
-            "meaning": "Smallest change that matters.",
-            "choices": [],
+    return [
+        {
+            "name": detector.name,
+            "kind": detector.kind,
+            "summary": detector.summary,
+            "fits": sorted(detector.fits),
+            "parameters": [_min_effect(detector)],
         }
-        found.append(
-            {
-                "name": name,
-                "kind": detector.kind,
-                "summary": detector.summary,
-                "fits": sorted(detector.fits),
-                "parameters": [parameter],
-            }
-        )
-    return found
+        for detector in WINDOWED.values()
+    ]
+
+
+def _min_effect(detector: Windowed) -> dict[str, Any]:
+    return {
+        "name": "min_effect",
+        "kind": "float",
+        "default": detector.default_min_effect,
+        "low": 0.0,
+        "high": detector.largest_effect,
+        "unit": "effect",
+        "meaning": "Smallest change that matters.",
+        "choices": [],
+    }
 
 
 def _per_event() -> list[dict[str, Any]]:

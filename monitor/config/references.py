@@ -3,9 +3,9 @@
 A rule names a detector in one of two ways. With a pattern (``feature:*``) the detector is applied wherever it fits,
 so that one rule serves numbers and categories; with the exact name of a signal it must fit.
 
-The windowed detectors stand here, in :data:`WINDOWED`; the per-event ones in ``detectors.drift.DETECTORS`` and
-``detectors.anomaly.SCORERS``, and river's in river. They are imported only when a rule names one of them: ``leeway
-check`` should answer at once.
+The windowed detectors, :data:`WINDOWED`, are the tables of `detectors.distance` and the volume; the per-event ones
+stand in ``detectors.drift.DETECTORS`` and ``detectors.anomaly.SCORERS``, and river's in river. These are imported only
+when a rule names one of them: ``leeway check`` should answer at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detectors.chart.volume import MIN_EFFECT
+from detectors.distance import DISTANCES, VECTOR_DISTANCES, Distance, VectorDistance
 from monitor.config.model import FieldSpec, Model, Rule, Use
 
 if TYPE_CHECKING:
@@ -46,63 +48,39 @@ class Windowed:
         One sentence for the user.
     fits : frozenset of str
         ``numeric``, ``category``, ``range`` (numeric with a declared range), ``vector``, ``volume``.
+    default_min_effect : float
+        The smallest effect that is material unless the user says otherwise.
     largest_effect : float
-        ``min_effect`` beyond it could never be reached. Rates are compared by Cohen's h, which ends at pi.
+        ``min_effect`` beyond it could never be reached.
     """
 
     name: str
     kind: str
     summary: str
     fits: frozenset[str]
+    default_min_effect: float
     largest_effect: float = math.inf
 
 
-def _windowed(name: str, kind: str, fits: str, largest_effect: float, summary: str) -> Windowed:
-    return Windowed(name, kind, summary, frozenset(fits.split()), largest_effect)
-
+_DISTANCES: tuple[Distance | VectorDistance, ...] = (*DISTANCES.values(), *VECTOR_DISTANCES.values())
 
 WINDOWED: dict[str, Windowed] = {
-    detector.name: detector
-    for detector in (
-        _windowed("psi", "distance", "numeric category", math.inf, "Population stability index."),
-        _windowed(
-            "jensen_shannon", "distance", "numeric category", 1.0, "Jensen–Shannon distance, base 2, from 0 to 1."
-        ),
-        _windowed("hellinger", "distance", "numeric category", 1.0, "Hellinger distance, from 0 to 1."),
-        _windowed("kl", "distance", "numeric category", math.inf, "Kullback–Leibler: window from baseline, in nats."),
-        _windowed(
-            "total_variation", "distance", "numeric category", 1.0, "Share of the events that is in another cell."
-        ),
-        _windowed("l_infinity", "distance", "numeric category", 1.0, "Largest change of the share of one cell."),
-        _windowed("chi_squared", "distance", "numeric category", math.inf, "Chi-squared test of homogeneity."),
-        _windowed("g_test", "distance", "numeric category", 1.0, "Likelihood-ratio test of homogeneity."),
-        _windowed("ks", "distance", "numeric", 1.0, "Kolmogorov–Smirnov: largest gap of the two distributions."),
-        _windowed("kuiper", "distance", "numeric", 1.0, "Kuiper: largest gap upwards plus largest gap downwards."),
-        _windowed(
-            "cramer_von_mises", "distance", "numeric", math.sqrt(1 / 3), "Cramér–von Mises: mean square of the gap."
-        ),
-        _windowed(
-            "anderson_darling", "distance", "numeric", 1.243, "Anderson–Darling: the gap, weighed up in the tails."
-        ),
-        _windowed("energy", "distance", "numeric", 1.0, "Energy distance: how far apart values of both sides are."),
-        _windowed("wasserstein", "distance", "numeric", math.inf, "Wasserstein-1: how far the mass has moved."),
-        _windowed("pai", "distance", "numeric", math.inf, "Population accuracy index: spread about the old mean."),
-        _windowed("missing_rate", "rate", "numeric category vector", math.pi, "Share of events without the field."),
-        _windowed(
-            "invalid_rate", "rate", "numeric category vector", math.pi, "Share of events whose field cannot be read."
-        ),
-        _windowed("out_of_range_rate", "rate", "range", math.pi, "Share of values outside the declared range."),
-        _windowed("new_category", "rate", "category", math.pi, "Share of values that the baseline does not know."),
-        _windowed("mmd", "distance", "vector", 1.0, "Maximum mean discrepancy: any change of what goes together."),
-        _windowed(
-            "reconstruction", "distance", "vector", math.inf, "Distance from the baseline's principal components."
-        ),
-        _windowed("volume", "volume", "volume", math.inf, "How many events came, against what is usual."),
-    )
+    **{
+        distance.name: Windowed(
+            distance.name,
+            "rate" if distance.is_rate else "distance",
+            distance.summary,
+            distance.fits,
+            distance.default_min_effect,
+            distance.largest_effect,
+        )
+        for distance in _DISTANCES
+    },
+    VOLUME: Windowed(VOLUME, "volume", "How many events came, against what is usual.", frozenset({VOLUME}), MIN_EFFECT),
 }
 """Every windowed detector, by name."""
 
-ALIASES = {"js": "jensen_shannon"}
+ALIASES = {alias: distance.name for distance in _DISTANCES for alias in distance.aliases}
 """Short names that rules may use."""
 
 

@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart import decide, legend
+from detectors.distance.contract import EFFECT, KNOWN, NO_TEST, P_X
 from detectors.distance.tail import student_t_isf
 from monitor.watch import Watch
 
@@ -170,8 +171,8 @@ def judge(effect: float, min_effect: float, p_value: float, history: Sequence[fl
     """
     ordered = np.sort(np.asarray(history[-legend.HISTORY :], dtype=np.float64))
     numbers, codes = np.full(legend.NUMBERS, np.nan), np.zeros(legend.CODES, dtype=np.int64)
-    numbers[legend.EFFECT] = effect
-    codes[legend.P_KIND] = legend.NO_TEST if math.isnan(p_value) else legend.FISHER
+    numbers[EFFECT], numbers[P_X] = effect, p_value
+    codes[legend.P_KIND] = NO_TEST if math.isnan(p_value) else KNOWN
     memory, unused = np.zeros(legend.MEMORY, dtype=np.int64), np.empty(0)
     memory[legend.COUNT] = len(ordered)
     decide.decide(
@@ -197,7 +198,7 @@ def reason(numbers: Floats, codes: NDArray[np.int64], min_effect: float, p_value
     return words.format(
         seen=codes[legend.SEEN],
         enough=enough,
-        effect=numbers[legend.EFFECT],
+        effect=numbers[EFFECT],
         min_effect=min_effect,
         surprise=numbers[legend.SURPRISE],
         limit=numbers[legend.LIMIT],

@@ -16,61 +16,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart import legend, p_values
+from detectors.chart import legend
 from detectors.chart.legend import (
     ABOUT,
     CODES,
     DRIFT,
-    EFFECT,
     NEWEST,
     NO_BASELINE,
     NUMBERS,
+    P_KIND,
     PROGRESS,
     REASON,
     RULES,
     STATUS,
-    TABLE,
     TOO_FEW,
 )
+from detectors.chart.measure import as_tests
 from detectors.chart.windows import judge_windows
-from detectors.distance import VECTOR_DISTANCES, find
+from detectors.distance import VECTOR_DISTANCES
+from detectors.distance.contract import ANSWER, EFFECT, P_X, STATISTIC, TABLE
+from detectors.distance.p_values import p_values
 from detectors.sketch import CategoryLayout
+from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import Limits, limits_of, reason
 from monitor.evaluate.baselines import Reference
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdicts import Judged, words
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
 from monitor.events import SeriesKey
-from monitor.panes.compare import RATES, measure_vectors
+from monitor.panes.compare import measure_vectors
 from monitor.panes.reading import Part
 from monitor.watch import Layout, Watch
 
-__all__ = ["TESTS", "DistributionSeries", "limits_of"]
-
-TESTS: Mapping[str, int] = {
-    "psi": legend.PSI,
-    "jensen_shannon": legend.JENSEN_SHANNON,
-    "hellinger": legend.HELLINGER,
-    "kl": legend.KL,
-    "total_variation": legend.TOTAL_VARIATION,
-    "l_infinity": legend.L_INFINITY,
-    "chi_squared": legend.CHI_SQUARED,
-    "g_test": legend.G_TEST,
-    "ks": legend.KS,
-    "kuiper": legend.KUIPER,
-    "cramer_von_mises": legend.CRAMER_VON_MISES,
-    "anderson_darling": legend.ANDERSON_DARLING,
-    "energy": legend.ENERGY,
-    "wasserstein": legend.WASSERSTEIN,
-    "pai": legend.PAI,
-    "missing_rate": legend.MISSING_RATE,
-    "invalid_rate": legend.INVALID_RATE,
-    "out_of_range_rate": legend.OUT_OF_RANGE_RATE,
-    "new_category": legend.NEW_CATEGORY,
-    "mmd": legend.MMD,
-    "reconstruction": legend.RECONSTRUCTION,
-}
-"""The number of each windowed detector of distributions."""
+__all__ = ["DistributionSeries", "limits_of"]
 
 CELLS_AT_ONCE = 4_000_000
 """Counts of windows in memory at once; a series with more is judged in several stretches."""
@@ -103,9 +81,9 @@ class DistributionSeries:
         self.layout: Layout = watch.layouts[signal]
         self._window_ms, self._min_samples = defaults.window, defaults.min_samples
         self._limits = limits or limits_of(watch)
-        self._elsewhere = [name for name in uses if name in VECTOR_DISTANCES]
-        self._tests = np.array([TESTS[name] for name in uses], dtype=np.int64)
-        effects = [float(params.get("min_effect", _default(name))) for name, params in uses.items()]
+        self._of_vectors = [name for name in uses if name in VECTOR_DISTANCES]
+        self._tests = as_tests(self.detectors)
+        effects = [float(params.get("min_effect", WINDOWED[name].default_min_effect)) for name, params in uses.items()]
         self._min_effects = np.array(effects, dtype=np.float64)
         dataset = watch.reference.get((segment, signal))
         baseline = watch.model.spec.baseline
@@ -163,14 +141,14 @@ class DistributionSeries:
         about = np.empty((count, ABOUT), dtype=np.int64)
         newest = np.empty((count, NEWEST, 2), dtype=np.int64)
         self._variation.make_room(count)
-        unknown, untold = np.full(max(tests, 1), np.nan), np.empty((0, legend.TOLD))
-        first, measured, given, told = 0, -1, unknown, untold
-        while (first := self._from(first, windows, given, told, numbers, codes, about, newest)) < count:
-            if self._elsewhere and measured != first:
-                measured, given, told = first, unknown, self._told(windows, first)
+        unknown, none = np.full(max(tests, 1), np.nan), np.empty((0, ANSWER))
+        first, measured, p_values_at, of_vectors = 0, -1, unknown, none
+        while (first := self._from(first, windows, p_values_at, of_vectors, numbers, codes, about, newest)) < count:
+            if self._of_vectors and measured != first:
+                measured, p_values_at, of_vectors = first, unknown, self._answers_of_vectors(windows, first)
                 continue
             # No test at all has no p-value: nothing hangs on it then.
-            given = np.nan_to_num(p_values(numbers[first], codes[first]), nan=0.0)
+            p_values_at = np.nan_to_num(p_values(numbers[first], codes[first, :, P_KIND]), nan=0.0)
         sums = windows.sums
         names, progress = self.reference.columns.names, self.reference.progress
 
@@ -192,7 +170,7 @@ class DistributionSeries:
         )
 
     def _from(
-        self, first: int, windows: Windows, given: Floats, told: Floats, numbers: Floats, codes: Integers,
+        self, first: int, windows: Windows, p_values_at: Floats, of_vectors: Floats, numbers: Floats, codes: Integers,
         about: Integers, newest: Integers,
     ) -> int:  # fmt: skip
         reference, columns, variation = self.reference, self.reference.columns, self._variation
@@ -203,20 +181,21 @@ class DistributionSeries:
                 self._tests, self._min_effects, self._rules, self._limits.odds, self._limits.surprises,
                 reference.chunks, reference.chunk_sums, reference.chunk_extremes, reference.chunk_times,
                 reference.place, reference.total, reference.total_sums, reference.total_extremes,
-                variation.ring, variation.ordered, variation.left, variation.memory, given, told, self._whole,
-                numbers, codes, about, newest,
+                variation.ring, variation.ordered, variation.left, variation.memory,
+                p_values_at, of_vectors, self._whole, numbers, codes, about, newest,
             )
         )  # fmt: skip
 
-    def _told(self, windows: Windows, t: int) -> Floats:
-        """What the distances of vectors say of a window, float64[D, TOLD]."""
-        told = np.full((len(self._tests), legend.TOLD), np.nan)
+    def _answers_of_vectors(self, windows: Windows, t: int) -> Floats:
+        """What the distances of vectors answer for a window, float64[D, ANSWER]."""
+        answers = np.full((len(self._tests), ANSWER), np.nan)
         window = self.reference.columns.summary_of(windows.counts[t], windows.sums[t], windows.extremes[t])
         baseline = self.reference.summary
-        for name in self._elsewhere:
-            found = measure_vectors(name, self.layout, baseline, window)
-            told[self.detectors.index(name)] = found.statistic, found.effect, found.p_value
-        return told
+        for name in self._of_vectors:
+            measured = measure_vectors(name, self.layout, baseline, window)
+            answer = answers[self.detectors.index(name)]
+            answer[[STATISTIC, EFFECT, P_X]] = measured.statistic, measured.effect, measured.p_value
+        return answers
 
     def _detail(self, judged: Judged, t: int, d: int, progress: Any, names: Sequence[str]) -> str:
         numbers, codes = judged.numbers[t, d], judged.codes[t, d]
@@ -227,7 +206,7 @@ class DistributionSeries:
         p_value = float(judged.p_values[t, d]) if codes[REASON] == legend.CHANCE else np.nan
         why = reason(numbers, codes, float(self._min_effects[d]), p_value, self._limits.enough)
         if codes[STATUS] == DRIFT and not np.isnan(numbers[TABLE]):
-            with_it, without, with_it_now, without_now = numbers[TABLE:].tolist()
+            with_it, without, with_it_now, without_now = numbers[TABLE:ANSWER].tolist()
             why = f"{_percent(with_it, without)} → {_percent(with_it_now, without_now)}"
         if self.detectors[d] == "new_category" and numbers[EFFECT] > 0:
             new = [(names[column], count) for column, count in judged.newest[t].tolist() if column >= 0]
@@ -246,9 +225,3 @@ class DistributionSeries:
 
 def _percent(part: float, rest: float) -> str:
     return f"{100 * part / (part + rest):.3g} %"
-
-
-def _default(detector: str) -> float:
-    if detector in VECTOR_DISTANCES:
-        return VECTOR_DISTANCES[detector].default_min_effect
-    return find("proportion" if detector in RATES else detector).default_min_effect

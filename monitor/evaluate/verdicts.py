@@ -10,18 +10,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.chart import p_values
 from detectors.chart.legend import (
     BASELINE_FROM,
     BASELINE_N,
     BASELINE_TO,
     DRIFT,
-    EFFECT,
     LIMIT,
-    STATISTIC,
+    P_KIND,
     STATUS,
     SURPRISE,
 )
+from detectors.distance.contract import EFFECT, STATISTIC
+from detectors.distance.p_values import p_values
 from monitor.alerts.verdict import Verdict
 from monitor.evaluate.alarm_rule import STATUSES
 from monitor.events import SeriesKey
@@ -68,7 +68,7 @@ class Judged:
     def p_values(self) -> Floats:
         """float64[T, D]: NaN where there is none."""
         shape = self.codes.shape
-        flat = p_values(self.numbers.reshape(-1, self.numbers.shape[2]), self.codes.reshape(-1, shape[2]))
+        flat = p_values(self.numbers.reshape(-1, self.numbers.shape[2]), self.codes[:, :, P_KIND].ravel())
         return flat.reshape(shape[:2])
 
     @property
@@ -112,7 +112,7 @@ class Judged:
     def _p_value(self, t: int, d: int) -> float:
         if "p_values" in self.__dict__:
             return float(self.p_values[t, d])
-        return float(p_values(self.numbers[t, d : d + 1], self.codes[t, d : d + 1])[0])
+        return float(p_values(self.numbers[t, d : d + 1], self.codes[t, d : d + 1, P_KIND])[0])
 
     def rows(self, model: str, idle: str) -> Rows:
         """Rows of ``scores``, windows in order, and tests within them."""

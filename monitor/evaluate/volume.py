@@ -10,19 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart import legend
-from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, P_DF, SEASON
-from detectors.chart.volume import judge_volumes
+from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, SEASON
+from detectors.chart.volume import MIN_EFFECT, judge_volumes
+from detectors.distance.contract import P_X
 from monitor.evaluate.alarm_rule import Limits, limits_of, reason
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdicts import Judged, words
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 
-__all__ = ["MIN_EFFECT", "SEASONS", "VolumeSeries"]
-
-
-MIN_EFFECT = 0.5
-"""Log of the ratio: two thirds more, or two fifths less."""
+__all__ = ["SEASONS", "VolumeSeries"]
 
 Integers = NDArray[np.int64]
 
@@ -88,7 +85,7 @@ class VolumeSeries:
         found = (numbers, codes, np.zeros((count, ABOUT), dtype=np.int64), np.zeros((count, 0, 2), dtype=np.int64))
         key = ("", self.segment, "volume")
         judged = Judged(key, ["volume"], self._min_effects, self._window_ms, ends_ms, events, *found, self._detail)
-        judged.p_values = numbers[:, :, P_DF]
+        judged.p_values = numbers[:, :, P_X]
         return judged
 
     def _detail(self, judged: Judged, t: int, d: int) -> str:
@@ -98,7 +95,7 @@ class VolumeSeries:
         season = list(SEASONS.values())[int(numbers[SEASON])]
         expected = f"{judged.n[t]} events, {numbers[EXPECTED]:.0f} expected"
         from_what = f"{expected} from {int(numbers[EARLIER])} earlier {season.words}"
-        why = reason(numbers, codes, float(self._min_effects[0]), float(numbers[P_DF]), self._limits.enough)
+        why = reason(numbers, codes, float(self._min_effects[0]), float(numbers[P_X]), self._limits.enough)
         return words(from_what, why)
 
     def snapshot(self) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from detectors.distance import (
     align_all,
     coarsen,
     coarsen_names,
-    find,
     group_all,
     grouped,
     spread,
 )
+from detectors.distance.compare import compare
+from detectors.distance.contract import LOCATED
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
@@ -40,14 +41,14 @@ __all__ = [
     "unseen",
 ]
 
-FINE = frozenset(name for name, distance in DISTANCES.items() if distance.ordered)
+FINE = frozenset(name for name, distance in DISTANCES.items() if distance.is_fine)
 """Distances that use every cell."""
 
-LOCATED = frozenset(name for name, distance in DISTANCES.items() if distance.located)
+PLACED = frozenset(name for name, distance in DISTANCES.items() if distance.reads == LOCATED)
 """Distances that ask where cells lie."""
 
-RATES = ("missing_rate", "invalid_rate", "out_of_range_rate", "new_category")
-"""Detectors of a share of the events."""
+RATES = frozenset(name for name, distance in DISTANCES.items() if distance.is_rate)
+"""Distances of the share of events, or values, with a property."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
     width = max(len(pair.reference) for pair in pairs)
     reference = np.array([_padded(pair.reference, width) for pair in pairs])
     current = np.array([_padded(pair.current, width) for pair in pairs])
-    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if name in LOCATED else None
+    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if name in PLACED else None
     return _measured(name, reference, current, positions)
 
 
@@ -135,7 +136,7 @@ def measure_all(name: str, stacks: Sequence[Stack]) -> dict[str, Measured]:
     """
     reference = _on_top([stack.reference for stack in stacks])
     current = _on_top([stack.current for stack in stacks])
-    positions = stacks[0].positions if name in LOCATED else None  # numbers alone have a place: one stack
+    positions = stacks[0].positions if name in PLACED else None  # numbers alone have a place: one stack
     found = _measured(name, reference, current, positions)
     return dict(zip((signal for stack in stacks for signal in stack.signals), found, strict=True))
 
@@ -150,10 +151,9 @@ def _on_top(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _measured(name: str, reference: Any, current: Any, positions: Any) -> list[Measured]:
-    distance = find("proportion" if name in RATES else name)
-    compared = distance.compare(reference, current, positions)
+    compared, min_effect = compare(name, reference, current, positions), DISTANCES[name].default_min_effect
     columns = (compared.statistic.tolist(), compared.effect.tolist(), compared.p_value.tolist())
-    return [Measured(s, e, p, distance.default_min_effect) for s, e, p in zip(*columns, strict=True)]
+    return [Measured(s, e, p, min_effect) for s, e, p in zip(*columns, strict=True)]
 
 
 def measure_vectors(name: str, layout: Layout, reference: Summary | None, window: Summary) -> Measured:
@@ -262,7 +262,7 @@ def pairs_of(detectors: Iterable[str], layout: Layout, reference: Summary, windo
     assert isinstance(reference, NumericSummary)
     assert isinstance(window, NumericSummary)
     assert isinstance(layout, NumericLayout)
-    cells = _numbers(layout, reference, window, located=not LOCATED.isdisjoint(distances))
+    cells = _numbers(layout, reference, window, located=not PLACED.isdisjoint(distances))
     coarse = cells if FINE.issuperset(distances) else cells.grouped(coarsen(cells.reference, GROUPS))
     return pairs | {name: cells if name in FINE else coarse for name in distances}
 

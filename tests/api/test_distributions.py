@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
 from detectors.distance import DISTANCES
+from detectors.distance.contract import GROUPED
 from tests.api.world import Client, World
 
 AMOUNT, COUNTRY = "feature:amount", "feature:country"
@@ -76,7 +77,7 @@ def test_the_distances_are_those_of_scipy() -> None:
     world.numbers(AMOUNT, EARLY, np.repeat(middles, a).tolist())
     world.numbers(AMOUNT, LATE, np.repeat(middles, b).tolist())
     found = {distance["detector"]: distance for distance in ask(world, AMOUNT, **AGAINST)["distances"]}
-    assert set(found) == set(DISTANCES) - {"proportion"} | {"missing_rate", "invalid_rate", "out_of_range_rate"}
+    assert set(found) == set(DISTANCES) - {"new_category"}
     ks = ks_2samp(np.repeat(middles, a), np.repeat(middles, b))
     assert found["ks"]["statistic"] == pytest.approx(ks.statistic)
     oracle = chi2_contingency(np.array([a, b]), correction=False)
@@ -90,7 +91,7 @@ def test_names_have_no_distance_that_needs_an_order() -> None:
     world.names(COUNTRY, EARLY, {"DE": 500, "FR": 400})
     world.names(COUNTRY, LATE, {"DE": 100, "FR": 800})
     found = {distance["detector"] for distance in ask(world, COUNTRY, **AGAINST)["distances"]}
-    unordered = {name for name, distance in DISTANCES.items() if not distance.ordered} - {"proportion"}
+    unordered = {name for name, distance in DISTANCES.items() if distance.reads == GROUPED}
     assert found == unordered | {"missing_rate", "invalid_rate", "new_category"}
 
 

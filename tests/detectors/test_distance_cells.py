@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.distance import align, coarsen, coarsen_names, find, grouped, spread
+from detectors.distance import align, coarsen, coarsen_names, grouped, spread
+from detectors.distance.compare import compare
 from detectors.sketch.category import CategoryLayout, summarize
 from detectors.sketch.numeric import NumericFold, NumericSummary, quantile_layout, universal_layout
 
@@ -70,8 +71,7 @@ def test_values_beyond_the_baseline_show_up_even_if_they_replace_the_cell_beside
     reference = np.array([0, 900 if heavy else 100, 50, 400, 450, 0])
     current = np.array([reference[1] // 3, reference[1] - reference[1] // 3, 50, 400, 450, 0])
     groups = coarsen(reference)
-    distance = find(name)
-    result = distance(grouped(reference[None], groups), grouped(current[None], groups))
+    result = compare(name, grouped(reference[None], groups), grouped(current[None], groups))
     assert result.effect[0] > 0.03
     # One value in thirty that moves is no surprise to KS, which is made for shifts of the bulk.
     assert name == "ks" or result.p_value[0] < 1e-6
@@ -88,7 +88,7 @@ def test_a_value_beyond_every_baseline_value_is_seen_from_summaries() -> None:
         cells, old, new = align(fold.take(0)[0], fold.take(1)[0])
         groups = coarsen(old)
         assert layout.ids([1000.0])[0] in cells
-        result = find("psi")(grouped(old[None], groups), grouped(new[None], groups))
+        result = compare("psi", grouped(old[None], groups), grouped(new[None], groups))
         assert result.effect[0] > 0.1
 
 

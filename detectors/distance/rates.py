@@ -1,4 +1,4 @@
-"""Difference of two rates: missing values, invalid values, errors."""
+"""Difference of two rates: missing values, invalid ones, those out of range, names that are new."""
 
 from __future__ import annotations
 
@@ -6,54 +6,67 @@ import math
 
 import numpy as np
 
-from detectors.distance.comparison import Comparison, Counts, Floats, Pair
-from detectors.distance.tail import normal_sf
-from detectors.kernel import kernel
+from detectors.distance.contract import (
+    EFFECT,
+    INVALID_EVENTS,
+    MISSING_EVENTS,
+    NEW_NAMES,
+    OUT_OF_RANGE_VALUES,
+    P_X,
+    RATES,
+    STATISTIC,
+    TABLE,
+    Distance,
+    Floats,
+    Integers,
+)
+from detectors.kernel import inlined, kernel
 
-# What Cohen ("Statistical Power Analysis", 1988) calls a small effect. It takes 0 to 1 %, 1 % to 4 %,
-# 10 % to 16.8 % or 50 % to 59.9 %.
-default_min_effect = 0.2
-
-# Cochran's rule ("Some methods for strengthening the common chi-squared tests", 1954).
 SMALLEST_EXPECTED = 5.0
+"""Cochran's rule ("Some methods for strengthening the common chi-squared tests", 1954)."""
 
 
-def distance(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+@inlined
+def rates(reference: Integers, current: Integers, answer: Floats) -> None:
     """Compute the z statistic of two proportions with pooled variance; above zero, the rate of column 1 rose.
 
-    The matrices have two columns: events without and with the property. The p-value is two-sided: normal, or Fisher's
-    exact test when fewer than five events with (or without) the property are expected on a side. A rate that was 0
-    needs no special treatment that way. The effect is Cohen's h, ``2 * |asin(sqrt(p)) - asin(sqrt(q))|``.
-
-    See `detectors.distance.comparison.Distance` for the parameters.
-
-    Raises
-    ------
-    ValueError
-        If there are not two columns, besides the reasons given there.
+    Both sides have two columns: events with and without the property. The p-value is two-sided: normal, or Fisher's
+    exact test when fewer than five events with (or without) the property are expected on a side; then ``P_X`` stays
+    NaN. A rate that was 0 needs no special treatment that way. The effect is Cohen's h,
+    ``2 * |asin(sqrt(p)) - asin(sqrt(q))|``.
 
     Examples
     --------
-    >>> result = distance([[1000, 0]], [[95, 5]])
+    >>> from detectors.distance.compare import compare
+    >>> result = compare("missing_rate", [[0, 1000]], [[5, 95]])
     >>> result.p_value.tolist()[0] < 1e-4, result.effect.round(2).tolist()
     (True, [0.45])
     """
-    pair = Pair.of(reference, current)
-    if pair.reference.shape[1] != 2:
-        raise ValueError(f"a rate needs two columns, not {pair.reference.shape[1]}")
-    p, q = (share[:, 1] for share in pair.shares())
-    columns = pair.reference + pair.current
-    pooled = columns / np.maximum(pair.n + pair.m, 1)[:, None]
-    sd = np.sqrt(pooled[:, 0] * pooled[:, 1] * pair.sampling_variance())
-    z = np.divide(q - p, sd, out=np.zeros_like(sd), where=sd > 0)
-    p_value = 2 * normal_sf(np.abs(z))
-    few = np.minimum(pair.n, pair.m) * pooled.min(axis=1) < SMALLEST_EXPECTED
-    exact = pair.filled & few & (sd > 0)
-    p_value[exact] = fisher_exact(pair.reference[exact], pair.current[exact])
+    a = reference[0]
+    b = current[0]
+    n = a + reference[1]
+    m = b + current[1]
+    answer[TABLE] = a
+    answer[TABLE + 1] = n - a
+    answer[TABLE + 2] = b
+    answer[TABLE + 3] = m - b
+    if a == 0 and b == 0:
+        answer[STATISTIC] = 0.0
+        answer[EFFECT] = 0.0
+        answer[P_X] = 0.0
+        return
+    p = (n - a) / n
+    q = (m - b) / m
+    with_it = (a + b) / (n + m)
+    without = ((n - a) + (m - b)) / (n + m)
+    sd = math.sqrt(with_it * without * (1 / n + 1 / m))
+    z = (q - p) / sd if sd > 0 else 0.0
     # The difference of the arcs as one arc: two close arcs would cancel.
-    sine = np.sqrt(q) * np.sqrt(1 - p) - np.sqrt(p) * np.sqrt(1 - q)
-    effect = 2 * np.abs(np.arcsin(np.clip(sine, -1, 1)))
-    return Comparison(pair.blank(z), pair.blank(p_value), pair.blank(effect))
+    sine = math.sqrt(q) * math.sqrt(1 - p) - math.sqrt(p) * math.sqrt(1 - q)
+    answer[STATISTIC] = z
+    answer[EFFECT] = 2 * abs(math.asin(min(max(sine, -1.0), 1.0)))
+    if sd == 0 or min(n, m) * min(with_it, without) >= SMALLEST_EXPECTED:
+        answer[P_X] = abs(z)
 
 
 def fisher_exact(reference: Floats, current: Floats) -> Floats:
@@ -123,3 +136,15 @@ def _ratio(start: float, stop: float, size: float, marked: float, total: float) 
     for k in range(int(start), int(stop), -1):
         ratio *= k * (total - marked - size + k) / ((marked - k + 1) * (size - k + 1))
     return ratio
+
+
+def _rate(name: str, summary: str, reads: int) -> Distance:
+    # What Cohen ("Statistical Power Analysis", 1988) calls a small effect. It takes 0 to 1 %, 1 % to 4 %,
+    # 10 % to 16.8 % or 50 % to 59.9 %. Cohen's h ends at pi.
+    return Distance(name, summary, rates, reads, RATES, default_min_effect=0.2, largest_effect=math.pi)
+
+
+MISSING_RATE = _rate("missing_rate", "Share of events without the field.", MISSING_EVENTS)
+INVALID_RATE = _rate("invalid_rate", "Share of events whose field cannot be read.", INVALID_EVENTS)
+OUT_OF_RANGE_RATE = _rate("out_of_range_rate", "Share of values outside the declared range.", OUT_OF_RANGE_VALUES)
+NEW_CATEGORY = _rate("new_category", "Share of values that the baseline does not know.", NEW_NAMES)
