@@ -67,7 +67,7 @@ def measured(rounds: int) -> dict[str, dict[str, float]]:
     for name, distance in DISTANCES.items():
         counts = rates if distance.is_rate else fine if distance.is_fine else coarse
         ours, theirs = _rounds(
-            lambda n=name, c=counts: compare(n, *c, places if c is fine else None),  # type: ignore[misc]
+            lambda n=name, c=counts: compare(n, c[0], c[1], places if c is fine else None),  # type: ignore[misc]
             _peer(name, before, after, coarse),
             rounds,
         )

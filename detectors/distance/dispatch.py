@@ -30,7 +30,7 @@ def _written(distances: Sequence[Distance]) -> Callable[..., None]:
     scope: dict[str, Any] = {f"kernel_{number}": distance.kernel for number, distance in enumerate(distances)}
     # As part of this file and module: beside the one the compiler keeps what it made, through the other it reads it.
     scope["__name__"] = __name__
-    exec(compile("\n".join(lines), __file__, "exec"), scope)
+    exec(compile("\n".join(lines), __file__, "exec"), scope)  # noqa: S102 -- of the names and numbers above alone
     function: Callable[..., None] = scope["dispatch"]
     return function
 

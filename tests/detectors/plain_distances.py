@@ -91,7 +91,7 @@ def relative_entropy(p: Floats, q: Floats) -> Floats:
     """Return ``sum(p * log(p / q))`` [series]; a cell without mass in p adds nothing."""
     present = p > 0
     ratio = np.divide(p, q, out=np.ones_like(p), where=present)
-    return (p * np.log(ratio)).sum(axis=1)
+    return np.asarray((p * np.log(ratio)).sum(axis=1))
 
 
 def psi(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
@@ -126,7 +126,7 @@ def hellinger(reference: Counts, current: Counts, positions: Floats | None = Non
 
 
 def _hellinger_square(p: Floats, q: Floats) -> Floats:
-    return ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1) / 2
+    return np.asarray(((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1) / 2)
 
 
 def kl(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
@@ -178,7 +178,7 @@ def chi_squared(reference: Counts, current: Counts, positions: Floats | None = N
 def _chi_squared_squares(p: Floats, q: Floats, weight: Floats) -> Floats:
     """Return ``sum((p - q)**2 / weight)`` [series]; a cell without weight adds nothing."""
     terms = np.divide((p - q) ** 2, weight, out=np.zeros_like(p), where=weight > 0)
-    return terms.sum(axis=1)
+    return np.asarray(terms.sum(axis=1))
 
 
 def g_test(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
@@ -263,7 +263,7 @@ def _anderson_darling_integral(gap: Floats, share: Floats, below: Floats, above:
     """Return the integral of ``gap**2 / (h (1 - h))`` over h, that is of ``gap**2 / h`` and of ``gap**2 / (1 - h)``."""
     from_left = _anderson_darling_half(gap[:, :-1], gap[:, 1:], share, below[:, :-1], below[:, 1:])
     from_right = _anderson_darling_half(gap[:, 1:], gap[:, :-1], share, above[:, 1:], above[:, :-1])
-    return (from_left + from_right).sum(axis=1)
+    return np.asarray((from_left + from_right).sum(axis=1))
 
 
 def _anderson_darling_half(near: Floats, far: Floats, share: Floats, low: Floats, high: Floats) -> Floats:

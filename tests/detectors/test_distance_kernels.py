@@ -32,10 +32,9 @@ def measured(name: str, total: Integers, counts: Integers, places: Floats) -> Co
     so_far = [np.append(0, np.cumsum(side)) for side in (total, counts)]
     extremes = places[(total > 0) | (counts > 0)][[0, -1]]
     no_names = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)
-    measure(
-        as_tests([name])[0], *sides, *so_far, total, counts, places, extremes, *no_names,
-        np.zeros((2, 2), dtype=np.int64), numbers, codes, np.empty((NEWEST, 2), dtype=np.int64),
-    )  # fmt: skip
+    window: list[Any] = [*sides, *so_far, total, counts, places, extremes, *no_names]
+    rate, newest = np.zeros((2, 2), dtype=np.int64), np.empty((NEWEST, 2), dtype=np.int64)
+    measure(as_tests([name])[0], *window, rate, numbers, codes, newest)  # type: ignore[call-arg]  # as many as it takes
     p_value = p_values(numbers[None], codes[None, P_KIND])
     return Comparison(numbers[STATISTIC : STATISTIC + 1], p_value, numbers[[EFFECT]])
 
