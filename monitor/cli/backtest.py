@@ -55,8 +55,8 @@ def command(
     The store is only read. Without --from and --to everything stored is judged. What the alerts of another
     configuration were is known from the store; what it was is not.
     """
+    from monitor.check import load
     from monitor.cli.answers import between
-    from monitor.config import load
     from monitor.evaluate.backtest import span_of
     from monitor.logs import log_to_stderr
     from monitor.watch import compile_watch

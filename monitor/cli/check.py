@@ -29,7 +29,8 @@ def command(ctx: click.Context, config: str | None, *, json_: bool, schema: bool
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.", ctx)
-    from monitor.config import ConfigError, load
+    from monitor.check import load
+    from monitor.config import ConfigError
 
     try:
         configuration = load(config)

@@ -213,9 +213,9 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
             raise SourceError(f"{error}; {hint}", retryable=True) from error
         return
     from monitor.api.app import create_app
+    from monitor.check import load
     from monitor.client.inprocess import InProcess
     from monitor.clock import SystemClock
-    from monitor.config import load
     from monitor.logs import log_to_stderr
     from monitor.service import Service
 

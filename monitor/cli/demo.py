@@ -36,8 +36,8 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     The model is trained on January. In February a blizzard comes; in September a failure is injected into the
     model's twin, which answers a constant from then on. Run it from the repository's folder: make demo.
     """
+    from monitor.check import load
     from monitor.cli.run import bind
-    from monitor.config import load
     from monitor.demo.flights import load_flights, write_events
     from monitor.errors import InputError
     from monitor.logs import log_to_stderr

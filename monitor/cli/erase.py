@@ -94,8 +94,8 @@ def _done(config: str, request: Request, *, dry_run: bool) -> Erased:
     from pathlib import Path
 
     from monitor.build import open_http_log
+    from monitor.check import load
     from monitor.clock import SystemClock
-    from monitor.config import load
     from monitor.erasure.erase import erase
     from sinks.store import open_store
 

@@ -44,8 +44,8 @@ def command(
 
     The same events give the same answer, byte for byte, however often and in whatever portions they are read.
     """
+    from monitor.check import load
     from monitor.cli.progress import Progress
-    from monitor.config import load
     from monitor.logs import log_to_stderr
     from monitor.replay import BATCH, Replay, assign_files, results
     from monitor.sources import source_class

@@ -31,8 +31,8 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
     """
+    from monitor.check import load
     from monitor.clock import SystemClock
-    from monitor.config import load
     from monitor.config.roles import check_roles, parse_roles
     from monitor.logs import log_to_stderr
     from monitor.service import Service

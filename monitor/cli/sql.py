@@ -62,7 +62,7 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
     from sinks.store.sqlstore import SqlStore
 
     if config is not None:
-        from monitor.config import load
+        from monitor.check import load
 
         spec = load(config).service.spec.store
         kind, settings = spec.kind, spec.settings()

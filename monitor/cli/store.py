@@ -65,7 +65,7 @@ def _named(folder: Path | None, config: str | None) -> tuple[str, dict[str, Any]
         raise click.UsageError("Say which store: --store DIR or --config FILE.")
     if folder is not None:
         return "chdb", {"path": str(folder)}, None
-    from monitor.config import load
+    from monitor.check import load
 
     configuration = load(str(config))
     spec = configuration.service.spec.store

@@ -10,8 +10,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from monitor.check import load
 from monitor.clock import Clock, SystemClock
-from monitor.config import Configuration, Service, load
+from monitor.config import Configuration, Service
 from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
 from monitor.messages import Place

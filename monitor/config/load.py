@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +17,16 @@ from monitor.config.alerting import Alerting, is_alertmanagers
 from monitor.config.model import Model
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
-from monitor.config.topics import wrong_files, wrong_formats
+from monitor.config.topics import wrong_formats
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Configuration", "Mistake", "load", "load_alerting"]
+__all__ = ["Check", "ConfigError", "Configuration", "KeyPath", "Mistake", "load", "load_alerting"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 T = TypeVar("T", Model, Service)
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
+"""From a model and the folder of its file to what is wrong: the key's path, and a message."""
 
 
 @dataclass(frozen=True, order=True)
@@ -94,25 +96,27 @@ class _Document:
 
     file: Path
     value: Any
-    lines: dict[Path_, int]
+    lines: dict[KeyPath, int]
 
-    def line(self, path: Path_) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of ``path``, or of its nearest ancestor that stands in the file."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
         return 0
 
-    def mistake(self, path: Path_, message: str) -> Mistake:
+    def mistake(self, path: KeyPath, message: str) -> Mistake:
         return Mistake(str(self.file), self.line(path), ".".join(str(part) for part in path), message)
 
 
-def load(path: str | os.PathLike[str]) -> Configuration:
+def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configuration:
     """Load a service's file, a model's file, or a folder of models' files.
 
     Parameters
     ----------
     path : path-like
+    checks : sequence of Check
+        What else to look for in every model; :func:`monitor.check.load` adds what decoders know.
 
     Returns
     -------
@@ -132,9 +136,8 @@ def load(path: str | os.PathLike[str]) -> Configuration:
             raise ConfigError([Mistake(str(start), 0, "", "the folder holds no .yaml file")])
     else:
         files = [start]
-    return _assemble(
-        [document for file in files for document in _read(file)], start if start.is_dir() else start.parent
-    )
+    documents = [document for file in files for document in _read(file)]
+    return _assemble(documents, start if start.is_dir() else start.parent, [_wrong_references, *checks])
 
 
 def load_alerting(path: str | os.PathLike[str]) -> Alerting:
@@ -168,7 +171,7 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     return alerting
 
 
-def _assemble(documents: list[_Document], root: Path) -> Configuration:
+def _assemble(documents: list[_Document], root: Path, checks: Sequence[Check]) -> Configuration:
     mistakes: list[Mistake] = []
     services = [d for d in documents if isinstance(d.value, dict) and d.value.get("kind") == "Service"]
     for extra in services[1:]:
@@ -191,7 +194,7 @@ def _assemble(documents: list[_Document], root: Path) -> Configuration:
         loaded[model.name] = model
         files[model.name] = document.file
         documents_of[model.name] = document
-        mistakes += [document.mistake(*wrong) for wrong in _wrong_references(model, document.file.parent)]
+        mistakes += [document.mistake(*wrong) for check in checks for wrong in check(model, document.file.parent)]
     mistakes += _dead_letters_read(service, services, loaded, documents_of)
     if service is not None and services and service.spec.alerting is not None:
         receivers = service.spec.receivers
@@ -254,15 +257,14 @@ def _located(document: _Document, item: Any) -> Mistake:
     return document.mistake(tuple(path), message)
 
 
-def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]:
-    """Files, signals and detectors that the model names but that do not exist."""
+def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
+    """Signals and detectors that the model names but that do not exist, and its data set."""
     from monitor.config.references import wrong_rules
 
     uri = model.spec.baseline.uri
     if uri is not None and not (folder / uri).is_file():
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
     yield from wrong_rules(model)
-    yield from wrong_files(model, folder)
 
 
 def _dead_letters_read(
@@ -304,7 +306,7 @@ def _read(file: Path) -> Iterator[_Document]:
         yield document
 
 
-def _build(node: yaml.Node, path: Path_, document: _Document) -> Any:
+def _build(node: yaml.Node, path: KeyPath, document: _Document) -> Any:
     document.lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _build_mapping(node, path, document)
@@ -314,7 +316,7 @@ def _build(node: yaml.Node, path: Path_, document: _Document) -> Any:
     return _with_environment(value, path, document) if isinstance(value, str) else value
 
 
-def _build_mapping(node: yaml.MappingNode, path: Path_, document: _Document) -> dict[Any, Any]:
+def _build_mapping(node: yaml.MappingNode, path: KeyPath, document: _Document) -> dict[Any, Any]:
     built: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = yaml.SafeLoader("").construct_object(key_node)
@@ -330,7 +332,7 @@ def _build_mapping(node: yaml.MappingNode, path: Path_, document: _Document) -> 
     return built
 
 
-def _with_environment(value: str, path: Path_, document: _Document) -> str:
+def _with_environment(value: str, path: KeyPath, document: _Document) -> str:
     def substitute(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
             raise ConfigError([document.mistake(path, f"environment variable {match[1]} is not set")])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from monitor.config.model import Model, SourceSpec
 from monitor.config.service import Service
 from monitor.config.streams import matches
-from monitor.errors import InputError
 
-__all__ = ["wrong_files", "wrong_formats"]
+__all__ = ["wrong_formats"]
 
 Path_ = tuple[str | int, ...]
 
@@ -41,28 +39,3 @@ def _other_format(
         if known.format != source.format and (matches(entry, stream) or matches(stream, entry)):
             return name, known
     return None
-
-
-def wrong_files(model: Model, folder: Path) -> Iterator[tuple[Path_, str]]:
-    """Yield path and message of every file of a format that is not there or cannot be used."""
-    for index, source in enumerate(model.spec.sources):
-        for key, name in source.format.files.items():
-            path = ("spec", "sources", index, "format", key)
-            if not (folder / name).is_file():
-                yield path, f"no such file: {folder / name}"
-                continue
-            if message := _unusable(model, source, folder):
-                yield path, message
-
-
-def _unusable(model: Model, source: SourceSpec, folder: Path) -> str:
-    """Why a decoder cannot use the files of a source's format; empty if it can."""
-    # Only here: decoders know the configuration, and bring the compiler along.
-    from monitor.decoders import Schemas, TopicPlan, decoder_for
-
-    schemas = Schemas(resolve=lambda _model, name: (folder / name).resolve())
-    try:
-        decoder_for([TopicPlan(model.name, source, model.spec.schema_)], schemas)
-    except InputError as error:
-        return str(error)
-    return ""
