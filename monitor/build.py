@@ -16,7 +16,6 @@ import structlog
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
-from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
@@ -27,11 +26,10 @@ from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
 from monitor.incidents.incidents import Reach
-from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.intake import Intake
-from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
 from monitor.pictures.pictures import Pictures
@@ -147,12 +145,11 @@ def build_intake(
     for source in sources(configuration, http_log):
         letters = _letters_of(configuration, source)
         all_letters += [letters] if letters is not None else []
-        ingest = Ingest(watches.values(), store, source, Counters(), erasures, letters, schemas, clock)
+        readers = Readers(watches.values(), schemas)
+        ingest = Ingest(readers, store, source, erasures=erasures, letters=letters, clock=clock)
         worker = Worker(
             ingest,
-            source,
-            Partitions(store),
-            OwnAlerts(store, clock),
+            store,
             clock,
             stop,
             checkpoint_every_s=spec.checkpoint_every / 1000,

@@ -102,7 +102,7 @@ class ServiceMetrics(Collector):
         paused, assigned = (dict.fromkeys([worker.name for worker in workers], 0.0) for _ in range(2))
         for worker in workers:
             paused[worker.name] += worker.paused_s
-            assigned[worker.name] += len(worker.assigned)
+            assigned[worker.name] += len(worker.status.assigned)
         yield _by("leeway_paused_seconds", "Time for which partitions were paused.", "source", paused)
         held = GaugeMetricFamily("leeway_partitions_assigned", "Partitions that are read here.", labels=["source"])
         for source, count in sorted(assigned.items()):

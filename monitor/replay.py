@@ -20,6 +20,7 @@ from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
+from monitor.ingest.readers import Readers
 from monitor.sources.contract import Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query, Store
@@ -67,7 +68,7 @@ class Replay:
         self._store, self._source = store, source
         watches = [compile_watch(configuration, name) for name in configuration.models]
         self._schemas = Schemas.of(configuration)
-        self._ingest = Ingest(watches, store, source, schemas=self._schemas)
+        self._ingest = Ingest(Readers(watches, self._schemas), store, source)
         self._evaluations = [Evaluation(watch, store) for watch in watches]
         self._watches = watches
 

@@ -39,7 +39,7 @@ from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
-__all__ = ["Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
+__all__ = ["Carried", "Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
 
 Floats = npt.NDArray[np.float64]
 Layout = NumericLayout | CategoryLayout | JointLayout
@@ -70,6 +70,31 @@ class Slices:
 
     by: tuple[str, ...]
     names: Mapping[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The signals that the events of one source carry, in the order of their columns.
+
+    Attributes
+    ----------
+    numeric, category : list of str
+    fields : dict of str to int
+        Vector fields, with how many numbers they have.
+    together : dict of str to list of int
+        Vectors of several numeric signals, with the columns of these.
+    summed : dict of str to JointLayout
+        Of the vectors of both kinds those that are summed up in panes.
+    volume : bool
+        Whether these events are the model's volume: predictions, or features where there are no others.
+    """
+
+    numeric: list[str]
+    category: list[str]
+    fields: dict[str, int]
+    together: dict[str, list[int]]
+    summed: dict[str, JointLayout]
+    volume: bool
 
 
 @dataclass(frozen=True)
@@ -142,30 +167,29 @@ class Watch:
         layouts = ",".join(layout.id for layout in self.layouts.values())
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
-    def signals_of(self, source: SourceSpec) -> tuple[list[str], list[str]]:
-        """Numeric and category signals that ``source`` carries, in column order."""
-        carried = [s for s in self.layouts if s.startswith(CARRIED[source.kind])]
-        numeric = [s for s in carried if isinstance(self.layouts[s], NumericLayout)]
-        category = [s for s in carried if isinstance(self.layouts[s], CategoryLayout)]
-        return numeric, category
-
-    def vector_fields_of(self, source: SourceSpec) -> dict[str, int]:
-        """The vector fields that ``source`` carries, in column order, with how many numbers they have."""
-        fields = self.model.spec.schema_.signals().items()
-        carried = CARRIED[source.kind]
-        return {s: spec.dimension for s, spec in fields if spec.dimension is not None and s.startswith(carried)}
-
-    def vectors_of(self, source: SourceSpec) -> dict[str, JointLayout]:
-        """The vectors that ``source`` carries and that are summed up: fields, and numeric signals together."""
-        numeric = set(self.signals_of(source)[0])
-        together = [signal for signal, parts in self.vectors.items() if numeric.issuperset(parts)]
-        found = {signal: self.layouts.get(signal) for signal in (*self.vector_fields_of(source), *together)}
-        return {signal: layout for signal, layout in found.items() if isinstance(layout, JointLayout)}
-
-    def counts_volume(self, source: SourceSpec) -> bool:
-        """Whether this source's events are the model's volume: predictions, or features where there are no others."""
-        kinds = {s.kind for s in self.model.spec.watched_sources}
-        return source.kind != "features" or kinds == {"features"}
+    def carried_by(self, source: SourceSpec) -> Carried:
+        """Which of the signals the events of ``source`` carry."""
+        prefixes = CARRIED[source.kind]
+        carried = {signal: layout for signal, layout in self.layouts.items() if signal.startswith(prefixes)}
+        numeric = [signal for signal, layout in carried.items() if isinstance(layout, NumericLayout)]
+        fields = {
+            signal: spec.dimension
+            for signal, spec in self.model.spec.schema_.signals().items()
+            if spec.dimension is not None and signal.startswith(prefixes)
+        }
+        together = {
+            s: list(map(numeric.index, parts)) for s, parts in self.vectors.items() if set(parts) <= set(numeric)
+        }
+        summed = {signal: self.layouts.get(signal) for signal in (*fields, *together)}
+        kinds = {other.kind for other in self.model.spec.watched_sources}
+        return Carried(
+            numeric=numeric,
+            category=[signal for signal, layout in carried.items() if isinstance(layout, CategoryLayout)],
+            fields=fields,
+            together=together,
+            summed={signal: layout for signal, layout in summed.items() if isinstance(layout, JointLayout)},
+            volume=source.kind != "features" or kinds == {"features"},
+        )
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""

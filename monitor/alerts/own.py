@@ -6,11 +6,13 @@ their own. Writing one again changes only its time, and nobody is told twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import xxhash
 
 from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
-from monitor.events import Gap
+from monitor.events import Gap, Partition
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
 from sinks.store.batch import append
 from sinks.store.contract import Store
@@ -36,7 +38,7 @@ class OwnAlerts:
     >>> store = MemoryStore()
     >>> alerts = OwnAlerts(store, ManualClock())
     >>> alerts.lost(("events", 0, 5, 9))
-    >>> alerts.passed(("events", 0, 5, 9))
+    >>> alerts.pass_gaps({("events", 0): 9})
     >>> store.read(Query("alerts"))["state"]
     ['firing', 'resolved']
     """
@@ -50,10 +52,22 @@ class OwnAlerts:
         self._since_ms[gap] = self._clock.now_ms()
         self._write(gap, 0, "firing", self._since_ms[gap], ends_ms=0)
 
-    def passed(self, gap: Gap) -> None:
-        """What follows the gap is read: it is over, the messages stay lost."""
+    def pass_gaps(self, positions: Mapping[Partition, int]) -> None:
+        """Resolve the alerts of gaps that partitions have been read past: the messages stay lost.
+
+        Parameters
+        ----------
+        positions : mapping of Partition to int
+            The next offsets to read.
+        """
         now_ms = self._clock.now_ms()
-        self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
+        for gap in [gap for gap in self._since_ms if positions.get(gap[:2], 0) > gap[2]]:
+            self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
+            del self._since_ms[gap]
+
+    def forget(self) -> None:
+        """Reading goes back to the checkpoints: a gap that lies behind them is found again."""
+        self._since_ms.clear()
 
     def _write(self, gap: Gap, sequence: int, state: State, at_ms: int, ends_ms: int) -> None:
         topic, partition, first, _following = gap
@@ -64,7 +78,7 @@ class OwnAlerts:
             sequence=sequence,
             state=state,
             at_ms=at_ms,
-            starts_ms=self._since_ms.get(gap, at_ms),
+            starts_ms=self._since_ms[gap],
             ends_ms=ends_ms,
             version="",
             segment="",

@@ -65,7 +65,11 @@ class Intake:
 
     def unready(self) -> list[str]:
         """Return which sources are not open yet, one sentence each."""
-        return [f"source {worker.name} is not open yet{worker.trouble}" for worker in self.workers if not worker.opened]
+        return [
+            f"source {worker.name} is not open yet{worker.status.trouble}"
+            for worker in self.workers
+            if not worker.status.opened
+        ]
 
     def accept(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
         """Append messages to an HTTP stream, durably.

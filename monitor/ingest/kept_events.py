@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
-from monitor.events import Events
+from monitor.events import Events, Partition
 from monitor.packed import Texts
 from monitor.watch import Watch
 from sinks.store.batch import joined
@@ -34,14 +34,14 @@ class Keeper:
     ----------
     watch : Watch
     source : SourceSpec
-    topic : str
-    partition : int
+    partition : Partition
     """
 
-    def __init__(self, watch: Watch, source: SourceSpec, topic: str, partition: int) -> None:
+    def __init__(self, watch: Watch, source: SourceSpec, partition: Partition) -> None:
         keep = watch.model.spec.keep
-        self._model, self._topic, self._partition = watch.name, topic, partition
-        self._numeric, self._category = watch.signals_of(source)
+        self._model, self._partition = watch.name, partition
+        carried = watch.carried_by(source)
+        self._numeric, self._category = carried.numeric, carried.category
         self._event_share = keep.events
         carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
         self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
@@ -65,7 +65,7 @@ class Keeper:
         batch : Events
             Without duplicates, and without events that are not believed.
         """
-        drawn_of = {share: drawn(batch, share, self._topic, self._partition) for share in self._shares()}
+        drawn_of = {share: drawn(batch, share, *self._partition) for share in self._shares()}
         found = {}
         if self._event_share:
             found["events"] = self._events(batch, drawn_of[self._event_share])
@@ -81,8 +81,8 @@ class Keeper:
         return {
             "model": [self._model] * count,
             "event_ms": batch.event_ms[index],
-            "topic": [self._topic] * count,
-            "partition": np.full(count, self._partition, dtype=np.int64),
+            "topic": [self._partition[0]] * count,
+            "partition": np.full(count, self._partition[1], dtype=np.int64),
             "offset": batch.offsets[index],
             "id": texts_of(batch.ids, index),
             "subject": texts_of(batch.subjects, index),

@@ -14,7 +14,7 @@ import numpy as np
 from monitor.config.model import SourceSpec
 from monitor.decoders.contract import TopicPlan
 from monitor.erasure.erased import ErasedEvents, ErasureList
-from monitor.events import REJECTED, Events, Problem
+from monitor.events import REJECTED, Events, Partition, Problem
 from monitor.ingest.fold import Folded
 from monitor.ingest.kept_events import Columns, texts_of
 from monitor.ingest.watermark import NEVER
@@ -27,28 +27,24 @@ LABELS = "labels"
 
 
 class LabelFold:
-    """The labels of one model on one partition; has the face of :class:`~monitor.ingest.fold.PartitionFold`.
+    """The labels of one model on one partition.
 
     Parameters
     ----------
     watch : Watch
     source : SourceSpec
         Of kind ``labels``.
-    topic : str
-    partition : int
+    partition : Partition
     erasures : ErasureList or None
         Subjects whose labels are not stored.
     """
 
-    newest_ms = closed_ms = NEVER
-    held_offsets: tuple[int, ...] = ()
-
     def __init__(
-        self, watch: Watch, source: SourceSpec, topic: str, partition: int, erasures: ErasureList | None = None
+        self, watch: Watch, source: SourceSpec, partition: Partition, erasures: ErasureList | None = None
     ) -> None:
         plan = TopicPlan(watch.name, source, watch.model.spec.schema_)
         self._numeric, self._category = plan.numeric, plan.category
-        self._model, self._topic, self._partition = watch.name, topic, partition
+        self._model, self._partition = watch.name, partition
         self._keeps = watch.model.spec.keep.labels
         self._erased = ErasedEvents(erasures, watch.name, [])
         self.next_offset = 0
@@ -65,7 +61,7 @@ class LabelFold:
         if self._keeps:
             rows = self._rows(batch, known)
             if len(rows["offset"]):
-                out.kept["labels"] = rows
+                out.rows["labels"] = rows
         return out
 
     def _identified(self, batch: Events, out: Folded) -> list[int]:
@@ -89,18 +85,14 @@ class LabelFold:
             "model": [self._model] * len(found),
             "signal": [signal for signal, _, _, _ in found],
             "event_ms": batch.event_ms[index],
-            "topic": [self._topic] * len(found),
-            "partition": [self._partition] * len(found),
+            "topic": [self._partition[0]] * len(found),
+            "partition": [self._partition[1]] * len(found),
             "offset": batch.offsets[index],
             "id": texts_of(batch.ids, index),
             "subject": texts_of(batch.subjects, index),
             "value": [value for _, _, value, _ in found],
             "label": [label for _, _, _, label in found],
         }
-
-    def finish(self) -> Folded:
-        """Nothing waits for the end."""
-        return Folded()
 
     def snapshot(self) -> dict[str, Any]:
         """How far the partition has been read."""

@@ -32,48 +32,46 @@ class Partitions:
     --------
     >>> from sinks.store.memory import MemoryStore
     >>> store = MemoryStore()
-    >>> said = Partitions(store)
-    >>> said.know([("events", 0), ("events", 1)])
-    >>> said.say({("events", 0): 7}, silent={("events", 0)})
+    >>> partitions = Partitions(store)
+    >>> partitions.know(frozenset({("events", 0), ("events", 1)}))
+    >>> partitions.say({("events", 0): 7}, silent={("events", 0)})
     >>> store.read(Query("partitions"))["idle"].tolist()
     [1, 0]
-    >>> said.wake(("events", 0), 9)
+    >>> partitions.wake(("events", 0), 9)
     >>> store.read(Query("partitions"))["idle"].tolist()
     [0, 0]
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: set[Partition] = set()
-        self._said: dict[Partition, bool | None] = {}
+        self._partitions: frozenset[Partition] | None = None
+        self._stated: set[Partition] = set()
+        # Whether a partition is silent, as last stated; None where a statement may be overtaken by another reader's.
+        self._silent: dict[Partition, bool | None] = {}
         # A statement may be made, taken back and made again: no two of them are one append.
         self._name, self._count = uuid.uuid4().hex, 0
 
-    def know(self, partitions: Iterable[Partition]) -> None:
-        """Make partitions known, whoever reads them."""
-        new = sorted(set(partitions) - self._known)
-        self._append(dict.fromkeys(new, (UNREAD, False)))
-        self._known.update(new)
-
-    def retire(self, is_gone: Callable[[str], bool]) -> None:
-        """Nobody waits any more for topics that are gone, until somebody reads them again.
+    def know(self, partitions: frozenset[Partition], is_gone: Callable[[str], bool] = lambda topic: False) -> None:
+        """State which partitions there are, whoever reads them; nobody waits any more for topics that are gone.
 
         Parameters
         ----------
+        partitions : frozenset of Partition
         is_gone : callable
             Says of a topic whether it is.
         """
-        rows = self._store.read(Query("partitions", columns=("topic", "partition", "next_offset", "idle")))
-        names = zip(rows["topic"], *(rows[name].tolist() for name in ("partition", "next_offset", "idle")), strict=True)
-        gone = {(topic, number): (at, True) for topic, number, at, idle in names if not idle and is_gone(topic)}
-        self._append(gone)
-        self.forget(gone)
-        self._known.difference_update(gone)
+        if partitions == self._partitions:
+            return
+        new = sorted(partitions - self._stated)
+        self._append(dict.fromkeys(new, (UNREAD, False)))
+        self._stated.update(new)
+        self._retire(is_gone)
+        self._partitions = partitions
 
     def begin(self, partition: Partition, position: int) -> None:
         """Reading begins at ``position``: whether the partition is silent is not known, whatever was said before."""
         self._append({partition: (position, False)})
-        self._said[partition] = None
+        self._silent[partition] = None
 
     def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
         """Say where partitions stand that are read here, and which of them are silent, as far as that is news.
@@ -84,31 +82,39 @@ class Partitions:
             The next offset of every partition that is read here.
         silent : collection of Partition
         """
-        self.forget(self._said.keys() - positions.keys())
+        self.forget(self._silent.keys() - positions.keys())
         news = {p: (at, p in silent) for p, at in positions.items() if self._is_news(p, p in silent)}
         self._append(news)
         for partition, (_, idle) in news.items():
             # Not silent as far as is known; the first messages, with their offset, will say so more loudly.
-            self._said[partition] = True if idle else None
+            self._silent[partition] = True if idle else None
 
     def _is_news(self, partition: Partition, idle: bool) -> bool:
-        return partition not in self._said or (self._said[partition] is True) != idle
+        return partition not in self._silent or (self._silent[partition] is True) != idle
 
     def wake(self, partition: Partition, position: int) -> None:
         """Messages have come, up to ``position``; call it before anything is written that depends on them."""
-        if self._said.get(partition) is not False:
+        if self._silent.get(partition) is not False:
             self._append({partition: (position, False)})
-            self._said[partition] = False
+            self._silent[partition] = False
 
     def leave(self, positions: Mapping[Partition, int]) -> None:
         """Reading ends: nobody knows any more whether these partitions are silent."""
-        self._append({p: (at, False) for p, at in positions.items() if self._said.get(p)})
-        self.forget(list(self._said))
+        self._append({p: (at, False) for p, at in positions.items() if self._silent.get(p)})
+        self.forget(list(self._silent))
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Others read these partitions from now on, or they are read anew."""
         for partition in partitions:
-            self._said.pop(partition, None)
+            self._silent.pop(partition, None)
+
+    def _retire(self, is_gone: Callable[[str], bool]) -> None:
+        rows = self._store.read(Query("partitions", columns=("topic", "partition", "next_offset", "idle")))
+        names = zip(rows["topic"], *(rows[name].tolist() for name in ("partition", "next_offset", "idle")), strict=True)
+        gone = {(topic, number): (at, True) for topic, number, at, idle in names if not idle and is_gone(topic)}
+        self._append(gone)
+        self.forget(gone)
+        self._stated.difference_update(gone)
 
     def _append(self, statements: Mapping[Partition, tuple[int, bool]]) -> None:
         rows: Rows = empty_rows("partitions")

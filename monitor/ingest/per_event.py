@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,18 @@ from numpy.typing import NDArray
 
 from detectors.anomaly import AnomalyBank
 from detectors.river_banks import bank_of
+from monitor.config.model import SourceSpec
+from monitor.events import Events, Partition
+from monitor.ingest.model_versions import ModelVersions
 from monitor.watch import Watch
+from sinks.store.batch import Rows, add_row, empty_rows
 
-__all__ = ["ANOMALY", "DRIFT", "Fired", "PerEvent"]
+__all__ = ["ANOMALY", "DRIFT", "PerEvent"]
 
 DRIFT, ANOMALY = "drift", "anomaly"
-"""The status of a finding."""
+"""The status of a finding: from here on things are different, or this one observation is."""
 
-
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """Where in a batch a detector fired.
-
-    Attributes
-    ----------
-    signal, detector : str
-    status : str
-        ``drift``: from here on things are different. ``anomaly``: this one observation is.
-    places : int [k]
-        Positions in the batch.
-    value, score, level : float [k]
-        What was observed, and what was said of it: a vector has no value, and a detector of change gives no level.
-    """
-
-    signal: str
-    detector: str
-    status: str
-    places: NDArray[np.intp]
-    value: NDArray[np.float64]
-    score: NDArray[np.float64]
-    level: NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class PerEvent:
@@ -51,70 +32,88 @@ class PerEvent:
     Parameters
     ----------
     watch : Watch
-    signals : list of str
-        Numeric signals, in the order of the columns of a batch.
-    fields : mapping of str to int
-        Vector fields, in the order of a batch, with how many numbers they have.
+    source : SourceSpec
+    partition : Partition
+    versions : ModelVersions
     """
 
-    def __init__(self, watch: Watch, signals: list[str], fields: Mapping[str, int]) -> None:
-        parts = {signal: [signal] for signal in signals} | dict(watch.vectors)
-        there = {signal: len(of) for signal, of in parts.items() if set(of) <= set(signals)} | dict(fields)
+    def __init__(self, watch: Watch, source: SourceSpec, partition: Partition, versions: ModelVersions) -> None:
+        self._model, self._partition, self._versions = watch.name, partition, versions
+        carried = watch.carried_by(source)
+        self._columns = {signal: column for column, signal in enumerate(carried.numeric)}
+        self._fields = {signal: column for column, signal in enumerate(carried.fields)}
+        self._together = carried.together
+        dimensions = dict.fromkeys(carried.numeric, 1)
+        dimensions |= {signal: len(columns) for signal, columns in carried.together.items()} | carried.fields
         self._banks = {
             (signal, name): bank_of(name, params, dimension)
-            for signal, dimension in there.items()
+            for signal, dimension in dimensions.items()
             for name, params in watch.detectors_for(signal).items()
         }
-        self._fields = {signal: place for place, signal in enumerate(fields)}
-        self._columns = {s: [signals.index(part) for part in parts.get(s, ())] for s, _ in self._banks}
         self._series = 0
 
-    def add_series(self) -> None:
-        """Make room for one more series, which has seen nothing."""
-        self._series += 1
-        for bank in self._banks.values():
-            bank.resize(self._series)
-
-    def update(
-        self, series: NDArray[np.int64], columns: NDArray[np.float64], vectors: list[NDArray[np.float64]]
-    ) -> list[Fired]:
-        """Show a batch to all detectors, and return where they fired.
+    def findings(self, batch: Events, version: NDArray[np.int64], erased: NDArray[np.bool_] | None) -> Rows:
+        """Show a batch to all detectors; return a row for each event at which one of them fired.
 
         Parameters
         ----------
-        series : int64 [n]
-        columns : float64 [signals, n]
-        vectors : list of float64 [n, dimension]
+        batch : Events [n]
+        version : int64 array [n]
+        erased : bool array [n], or None
+            Events that detectors see, and of which no row may be made.
         """
-        found = []
-        for (signal, name), bank in self._banks.items():
-            if signal in self._fields:
-                values, value = vectors[self._fields[signal]], np.full(len(series), np.nan)
-            else:
-                values, value = _observed(columns, self._columns[signal])
+        self._make_room(len(self._versions.names))
+        rows = empty_rows("findings")
+        for (signal, detector), bank in self._banks.items():
+            values, observed = self._observed(signal, batch)
             if isinstance(bank, AnomalyBank):
-                scores = bank.update(series, values)
-                at, status, score, level = scores.anomalies(), ANOMALY, scores.score, scores.level
+                scores = bank.update(version, values)
+                fired, status, score, level = scores.anomalies(), ANOMALY, scores.score, scores.level
             else:
-                flags = bank.update_one(0, values) if self._series == 1 else bank.update(series, values)
-                at, status, score = flags.drifts(), DRIFT, flags.score
-                level = np.full(len(values), np.nan)
-            if len(at):
-                found.append(Fired(signal, name, status, at, value[at], score[at], level[at]))
-        return found
+                flags = bank.update_one(0, values) if self._series == 1 else bank.update(version, values)
+                fired, status, score, level = flags.drifts(), DRIFT, flags.score, None
+            for i in fired.tolist():
+                if erased is not None and erased[i]:
+                    continue
+                row = {
+                    "model": self._model,
+                    "signal": signal,
+                    "detector": detector,
+                    "topic": self._partition[0],
+                    "partition": self._partition[1],
+                    "status": status,
+                    "version": self._versions.names[int(version[i])],
+                    "offset": int(batch.offsets[i]),
+                    "event_ms": int(batch.event_ms[i]),
+                    "value": float("nan") if observed is None else float(observed[i]),
+                    "score": float(score[i]),
+                    "level": float("nan") if level is None else float(level[i]),
+                }
+                add_row(rows, row)
+        return rows
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that is to be said depends on."""
+        """Everything that findings to come depend on."""
         return {f"{signal}|{name}": bank.snapshot() for (signal, name), bank in self._banks.items()}
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """Go on from a snapshot of the same uses, with as many series."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot of the same uses; the versions must be restored by then."""
+        self._make_room(len(self._versions.names))
         for (signal, name), bank in self._banks.items():
-            bank.restore(kept[f"{signal}|{name}"])
+            bank.restore(state[f"{signal}|{name}"])
 
+    def _make_room(self, series: int) -> None:
+        """Give each version that is new a series that has seen nothing."""
+        if series > self._series:
+            self._series = series
+            for bank in self._banks.values():
+                bank.resize(series)
 
-def _observed(columns: NDArray[np.float64], of: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a bank is shown, [n] or [n, d], and what a finding says was observed, [n]."""
-    if len(of) == 1:
-        return columns[of[0]], columns[of[0]]
-    return np.ascontiguousarray(columns[of].T), np.full(columns.shape[1], np.nan)
+    def _observed(self, signal: str, batch: Events) -> tuple[Floats, Floats | None]:
+        """What a bank is shown, [n] or [n, d], and what a finding says was observed, [n]: None of a vector."""
+        if signal in self._fields:
+            return batch.vectors[self._fields[signal]], None
+        if signal in self._together:
+            return np.ascontiguousarray(batch.numeric[self._together[signal]].T), None
+        values = batch.numeric[self._columns[signal]]
+        return values, values

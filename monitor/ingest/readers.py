@@ -1,10 +1,12 @@
-"""Which models read a stream, and by which of their sources."""
+"""Which models read a topic, by which of their sources, and how its messages are decoded for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from monitor.config.model import SourceSpec
+from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
+from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.errors import InputError
 from monitor.watch import Watch
 
@@ -12,16 +14,20 @@ __all__ = ["Readers"]
 
 
 class Readers:
-    """Finds the readers of a stream, which need not be known beforehand: a pattern may match it.
+    """Finds the readers of a topic, which need not be known beforehand: a pattern may match it.
 
     Parameters
     ----------
     watches : iterable of Watch
+    schemas : Schemas
+        For decoders.
     """
 
-    def __init__(self, watches: Iterable[Watch]) -> None:
-        self._watches = list(watches)
-        self._found: dict[str, list[tuple[Watch, SourceSpec]]] = {}
+    def __init__(self, watches: Iterable[Watch], schemas: Schemas = NO_SCHEMAS) -> None:
+        self._watches, self._schemas = list(watches), schemas
+        self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
+        self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
+        self._decoders: dict[str, Decoder] = {}
 
     def __getitem__(self, topic: str) -> list[tuple[Watch, SourceSpec]]:
         """Every model that reads the topic, in the order of their configuration, with the source that does.
@@ -31,14 +37,42 @@ class Readers:
         InputError
             Their patterns meet in a topic, but their formats differ.
         """
-        if topic not in self._found:
+        if topic not in self._readers:
             sources = [(watch, watch.model.spec.source_of(topic)) for watch in self._watches]
-            found = [(watch, source) for watch, source in sources if source is not None]
-            for watch, source in found[1:]:
-                if source.format != found[0][1].format:
+            readers = [(watch, source) for watch, source in sources if source is not None]
+            for watch, source in readers[1:]:
+                if source.format != readers[0][1].format:
                     raise InputError(
-                        f"models {found[0][0].name!r} and {watch.name!r} read topic {topic!r} in different formats;"
+                        f"models {readers[0][0].name!r} and {watch.name!r} read topic {topic!r} in different formats;"
                         " a topic has one"
                     )
-            self._found[topic] = found
-        return self._found[topic]
+            self._readers[topic] = readers
+        return self._readers[topic]
+
+    def decoder(self, topic: str) -> Decoder:
+        """Return the topic's decoder, which serves all of its partitions.
+
+        Raises
+        ------
+        InputError
+            No model reads the topic, or its format names something that cannot be used.
+        """
+        if topic not in self._decoders:
+            plans = [
+                TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject)
+                for watch, source in self[topic]
+            ]
+            if not plans:
+                raise InputError(f"no model reads {topic!r}")
+            self._decoders[topic] = decoder_for(plans, self._schemas)
+        return self._decoders[topic]
+
+    def subject_path(self, model: str) -> str | None:
+        """Where a model's messages say whom they are about; None if they do not, or no model has that name."""
+        return self._subject_paths.get(model)
+
+    @property
+    def decoded(self) -> dict[str, int]:
+        """How many messages went each way through the decoders that have several ways."""
+        decoders = list(self._decoders.values())
+        return {way: sum(getattr(decoder, way, 0) for decoder in decoders) for way in ("scanned", "parsed")}

@@ -21,13 +21,43 @@ from numpy.typing import NDArray
 
 from detectors.kernel import kernel
 
-__all__ = ["FUTURE", "NEVER", "ON_TIME", "WITNESSES", "advance"]
+__all__ = ["FUTURE", "NEVER", "ON_TIME", "WITNESSES", "EventClock", "advance"]
+
+Integers = NDArray[np.int64]
 
 WITNESSES = 2
 NEVER = -(1 << 62)
 """``newest`` of a partition without events."""
 
 ON_TIME, FUTURE = 0, 1
+
+
+class EventClock:
+    """The clock of one partition, and where it stands.
+
+    Parameters
+    ----------
+    pane_ms, lateness_ms, ahead_ms : int
+
+    Attributes
+    ----------
+    newest_ms : int
+        The largest event time believed so far; :data:`NEVER` before the first.
+    closed_ms : int
+        Panes that start before this are closed.
+    """
+
+    def __init__(self, pane_ms: int, lateness_ms: int, ahead_ms: int) -> None:
+        self.pane_ms, self.lateness_ms, self._ahead_ms = pane_ms, lateness_ms, ahead_ms
+        self.newest_ms = self.closed_ms = NEVER
+
+    def advance(self, event_ms: Integers, *, end: bool = False) -> tuple[int, NDArray[np.uint8], Integers]:
+        """Move over a batch; return how many of its events are settled, and of each its status and ``closed_ms``."""
+        source = (self.pane_ms, self.lateness_ms, self._ahead_ms)
+        settled, newest_ms, status, closed = advance(event_ms, self.newest_ms, source, end=end)
+        if settled:
+            self.newest_ms, self.closed_ms = newest_ms, int(closed[-1])
+        return settled, status, closed
 
 
 def advance(

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import InputError, SourceError
-from monitor.events import Change, Gap, Partition, Records
-from monitor.sources.contract import Resume
+from monitor.events import Gap, Partition, Records
+from monitor.sources.contract import Resume, Source
 from monitor.sources.lines import LineReader
 
 __all__ = ["FileSource"]
@@ -31,7 +31,7 @@ class _Reader(Protocol):
     def close(self) -> None: ...
 
 
-class FileSource:
+class FileSource(Source):
     r"""Each file is one partition, and a line's number (a row's, in Parquet), counted from 0, is its offset.
 
     Blank lines are skipped but counted. A last line without a newline is a line, unless the file is followed: then it
@@ -122,10 +122,6 @@ class FileSource:
             found = self._look(max_records)
         return found
 
-    def changes(self) -> list[Change]:
-        """None: partitions stay."""
-        return []
-
     def partitions(self) -> frozenset[Partition]:
         """Every file."""
         return self.assigned()
@@ -137,10 +133,6 @@ class FileSource:
     def at_end(self) -> frozenset[Partition]:
         """Partitions whose file was read to its end, or to where it cannot be read any further."""
         return frozenset(partition for partition, reader in self._readers.items() if reader.ended)
-
-    def ends(self) -> dict[Partition, int]:
-        """Nothing: how many lines a file has shows when it has been read."""
-        return {}
 
     def close(self) -> None:
         """Close the files and end a waiting ``poll``."""

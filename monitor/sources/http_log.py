@@ -17,9 +17,9 @@ import numpy as np
 
 from monitor.clock import Clock
 from monitor.errors import SourceError
-from monitor.events import Change, Gap, Partition, Records
+from monitor.events import Gap, Partition, Records
 from monitor.messages import Message, Place
-from monitor.sources.contract import Resume
+from monitor.sources.contract import Resume, Source
 
 __all__ = ["HttpLog", "HttpSource"]
 
@@ -295,7 +295,7 @@ class HttpLog:
             raise SourceError(f"{self.path}: {what}: {error}", retryable=retryable) from error
 
 
-class HttpSource:
+class HttpSource(Source):
     """Reads streams of an :class:`HttpLog`; each has one partition, 0. A record's time is that of its receipt.
 
     Parameters
@@ -351,10 +351,6 @@ class HttpSource:
             self._appends = self._log.wait(self._appends, timeout_s)
             found = self._look(max_records)
         return found
-
-    def changes(self) -> list[Change]:
-        """None: partitions stay."""
-        return []
 
     def partitions(self) -> frozenset[Partition]:
         """Partition 0 of every stream."""

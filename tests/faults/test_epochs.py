@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from monitor.config import Configuration
 from monitor.errors import CheckpointError
 from monitor.ingest.ingest import Ingest
+from monitor.ingest.readers import Readers
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
@@ -33,7 +34,7 @@ class Worker:
     def __init__(self, store: MemoryStore, log: list[Path], configuration: Configuration) -> None:
         self.source = FileSource({TOPIC: log})
         watches = [compile_watch(configuration, name) for name in configuration.models]
-        self.ingest = Ingest(watches, store, self.source)
+        self.ingest = Ingest(Readers(watches), store, self.source)
 
     def take(self) -> Worker:
         self.ingest.open()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.alerts.own import MODEL
 from monitor.clock import ManualClock
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Records
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import LIFE
 from monitor.sources.contract import Resume
@@ -60,7 +60,7 @@ def read(store: MemoryStore, log: Path, batch: int, stops: Sequence[int] = ()) -
     """Read to the end, begun anew at the checkpoint after so many records each time."""
     for left in [*stops, 10**9]:
         source = Holey({TOPIC: [log]})
-        ingest = Ingest([compile_watch(CONFIGURATION, "loans")], store, source)
+        ingest = Ingest(Readers([compile_watch(CONFIGURATION, "loans")]), store, source)
         ingest.open()
         done = 0
         while done < left and (count := ingest.step(batch, timeout_s=0.0)):
@@ -107,7 +107,7 @@ def test_windows_that_lack_lost_messages_say_so_whatever_the_batches_and_crashes
 def test_a_gap_without_an_end_is_kept_until_an_event_comes(log: Path) -> None:
     store = MemoryStore()
     source = Holey({TOPIC: [log]})
-    ingest = Ingest([compile_watch(CONFIGURATION, "loans")], store, source)
+    ingest = Ingest(Readers([compile_watch(CONFIGURATION, "loans")]), store, source)
     ingest.open()
     ingest.step(LOST.start, timeout_s=0.0)
     source.gaps.append((TOPIC, 0, LOST.start, LOST.stop))
@@ -123,7 +123,7 @@ def test_an_event_that_waits_for_witnesses_when_its_log_ends_is_not_believed(tmp
     events[-1]["ts"] += 9 * 24 * HOUR_MS
     store = MemoryStore()
     source = FileSource({TOPIC: written(tmp_path, [as_lines(events)])})
-    ingest = Ingest([compile_watch(CONFIGURATION, "loans")], store, source)
+    ingest = Ingest(Readers([compile_watch(CONFIGURATION, "loans")]), store, source)
     ingest.open()
     ingest.step(20, timeout_s=0.0)
     ingest.save()
@@ -141,9 +141,9 @@ def test_an_event_that_waits_for_witnesses_when_its_log_ends_is_not_believed(tmp
 def test_everybody_is_told_and_told_when_it_is_over(log: Path) -> None:
     store, clock = MemoryStore(), ManualClock()
     source = Holey({TOPIC: [log]})
-    ingest = Ingest([compile_watch(CONFIGURATION, "loans")], store, source)
+    ingest = Ingest(Readers([compile_watch(CONFIGURATION, "loans")]), store, source)
     settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
-    Worker(ingest, source, Partitions(store), OwnAlerts(store, clock), clock, threading.Event(), **settings).run()
+    Worker(ingest, store, clock, threading.Event(), **settings).run()
     [firing, resolved] = rows(store, "alerts", model=MODEL)
     assert (firing["state"], resolved["state"], firing["alert_id"]) == ("firing", "resolved", resolved["alert_id"])
     assert firing["title"] == "200 messages of loans/0, from offset 700 on, were lost unread"

@@ -12,6 +12,7 @@ from monitor.evaluate.horizon import standing
 from monitor.events import Partition
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store import open_store
@@ -41,7 +42,7 @@ def worker(
 ) -> Ingest:
     """A worker that has just been given the partition."""
     configuration = configured(**SPEC)
-    ingest = Ingest([compile_watch(configuration, "loans")], store, FileSource({TOPIC: log}))
+    ingest = Ingest(Readers([compile_watch(configuration, "loans")]), store, FileSource({TOPIC: log}))
     ingest.open(begin)
     return ingest
 
@@ -75,8 +76,8 @@ def test_what_it_still_writes_changes_nothing(store: Store, log: list[Path]) -> 
     stalled.save()
     # then every row is as it was
     assert everything(store) == before
-    stalled._source.close()
-    owner._source.close()
+    stalled.source.close()
+    owner.source.close()
 
 
 def test_a_late_checkpoint_of_an_older_place_loses_and_one_of_a_later_place_serves(
@@ -96,21 +97,21 @@ def test_a_late_checkpoint_of_an_older_place_loses_and_one_of_a_later_place_serv
     read(owner, 80, batch=80)
     owner.save()
     successor = worker(store, log)
-    assert successor.positions[PARTITION] == position(store)
+    assert successor.positions.begun[PARTITION] == position(store)
     read(successor, 200, batch=33)
     whole = open_store("memory")
     unbroken = worker(whole, log)
-    read(unbroken, successor.positions[PARTITION], batch=1_000)
+    read(unbroken, successor.positions.begun[PARTITION], batch=1_000)
     found, expected = everything(store), everything(whole)
     for table in ("panes", "findings"):
         assert found[table] == expected[table]
     for ingest in (behind, ahead, owner, successor, unbroken):
-        ingest._source.close()
+        ingest.source.close()
 
 
 def test_it_cannot_say_that_a_partition_is_silent_which_others_read_on(store: Store) -> None:
     stalled, owner = Partitions(store), Partitions(store)
-    stalled.know([PARTITION])
+    stalled.know(frozenset({PARTITION}))
     stalled.say({PARTITION: 70}, silent=set())
     owner.say({PARTITION: 50}, silent=set())
     owner.wake(PARTITION, 90)
@@ -136,8 +137,8 @@ def test_a_partition_that_was_silent_when_nobody_read_it_any_more_counts_again_b
     assert standing(store) == {PARTITION: True}
     successor = worker(store, log, begin=Partitions(store).begin)
     assert standing(store) == {PARTITION: False}
-    killed._source.close()
-    successor._source.close()
+    killed.source.close()
+    successor.source.close()
 
 
 def test_a_partition_falls_silent_and_wakes_up_as_often_as_it_likes(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.alerts.own import MODEL
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.config.kafka import KafkaCluster
@@ -19,7 +19,7 @@ from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import LIFE, LOG_TRUNCATED
 from monitor.retries import Retries
@@ -58,7 +58,7 @@ def configuration_of(topic: str) -> Configuration:
 def ingesting(kafka: Cluster, topic: str, store: MemoryStore) -> Iterator[Ingest]:
     cluster = KafkaCluster.model_validate({"bootstrap": kafka.addresses, "group": f"g-{topic}", "refresh": "200ms"})
     source = KafkaSource(cluster, [topic])
-    ingest = Ingest([compile_watch(configuration_of(topic), "loans")], store, source)
+    ingest = Ingest(Readers([compile_watch(configuration_of(topic), "loans")]), store, source)
     ingest.open()
     try:
         yield ingest
@@ -143,9 +143,8 @@ def test_everybody_is_told_and_the_next_life_is_known_before_any_of_it_is_read(k
         read(ingest, 50)
     make_anew(kafka, topic, life(1)[:30])
     with ingesting(kafka, topic, store) as ingest:
-        source = ingest._source
         settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
-        worker = Worker(ingest, source, Partitions(store), OwnAlerts(store, clock), clock, stop, **settings)
+        worker = Worker(ingest, store, clock, stop, **settings)
         positions: list[int] = []
 
         def seen(records: object, process: Any = ingest._process) -> None:

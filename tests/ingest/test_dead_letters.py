@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.alerts.own import OwnAlerts
 from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
 from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.errors import SourceError
-from monitor.events import Change, Gap, Headers, Partition, Records
+from monitor.events import Gap, Headers, Partition, Records
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
-from monitor.sources.contract import Resume
+from monitor.sources.contract import Resume, Source
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
@@ -33,7 +32,7 @@ BROKEN = b'{"id": "3", "ts"'
 UNTIMELY = b'{"id": "4", "amount": 5, "user": "ann"}'
 
 
-class ListSource:
+class ListSource(Source):
     """A log in memory: one partition, returned whole from the offset that is asked for."""
 
     guarantee = "none"
@@ -63,9 +62,6 @@ class ListSource:
         found, self._next = self._records[self._next :], len(self._records)
         return found
 
-    def changes(self) -> list[Change]:
-        return []
-
     def partitions(self) -> frozenset[Partition]:
         return frozenset([(self.topic, 0)])
 
@@ -91,7 +87,7 @@ def reading(
     """An ingest that sends to an outlet, opened."""
     watches = [compile_watch(configuration, name) for name in configuration.models]
     letters = DeadLetters(routes_of(configuration.service, configuration.models.values()), outlet)
-    ingest = Ingest(watches, store or MemoryStore(), source, letters=letters)
+    ingest = Ingest(Readers(watches), store or MemoryStore(), source, letters=letters)
     ingest.open()
     return ingest
 
@@ -193,7 +189,7 @@ def test_a_worker_tries_again_until_the_topic_takes_the_message(tmp_path: Path) 
     ingest = reading(configuration, source, outlet, store)
     settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
     clock = ManualClock()
-    Worker(ingest, source, Partitions(store), OwnAlerts(store, clock), clock, threading.Event(), **settings).run()
+    Worker(ingest, store, clock, threading.Event(), **settings).run()
     assert [message.value for message in outlet.topics["bad"]] == [BROKEN]
     assert len(outlet.opened) == 3
 

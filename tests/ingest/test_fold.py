@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ WATCH = watch_of(**BANKS)
 
 
 def fold_of(watch: Watch = WATCH) -> PartitionFold:
-    return PartitionFold(watch, watch.model.spec.sources[0], "loans", 3)
+    return PartitionFold(watch, watch.model.spec.sources[0], ("loans", 3))
 
 
 def events_at(event_ms: list[int], seed: int = 0, ids: list[str | None] | None = None, first: int = 0) -> Events:
@@ -89,14 +90,14 @@ def joined(pieces: list[Folded]) -> tuple[Rows, list[str], list[tuple[int, str]]
     panes, findings = empty_rows("panes"), empty_rows("findings")
     problems = []
     for piece in pieces:
-        extend(panes, piece.panes)
-        extend(findings, piece.findings)
+        extend(panes, piece.rows["panes"])
+        extend(findings, piece.rows.get("findings", {}))
         problems += [(problem.offset, problem.reason) for problem in piece.problems]
     written = sorted(json.dumps(row) for row in dicts(findings))
     return panes, written, sorted(problems)
 
 
-def dicts(rows: Rows) -> list[dict[str, Any]]:
+def dicts(rows: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
 
@@ -106,7 +107,7 @@ def as_text(panes: Rows) -> list[str]:
     return sorted(json.dumps(row) for row in plain)
 
 
-def volume(panes: Rows, *, segment: str = "") -> dict[tuple[int, bool], int]:
+def volume(panes: Mapping[str, Sequence[Any]], *, segment: str = "") -> dict[tuple[int, bool], int]:
     """Events by pane and by whether they were late."""
     total: Counter[tuple[int, bool]] = Counter()
     for row in dicts(panes):
@@ -214,7 +215,7 @@ def test_an_anomaly_is_a_finding_of_one_observation_with_its_level() -> None:
 
 
 def column_of(signal: str) -> int:
-    return WATCH.signals_of(WATCH.model.spec.sources[0])[0].index(signal)
+    return WATCH.carried_by(WATCH.model.spec.sources[0]).numeric.index(signal)
 
 
 def test_a_vector_is_scored_as_a_whole_and_has_no_value_of_its_own() -> None:
@@ -245,7 +246,7 @@ def test_a_vector_is_not_scored_where_events_carry_only_some_of_it() -> None:
     vectors = {"features": ["feature:amount", "feature:age"]}
     watch = compile_watch(configured(sources=sources, detect=detecting(rules=rules, vectors=vectors)), "loans")
     kept = [
-        PartitionFold(watch, source, source.streams[0], 0).snapshot()["banks"] for source in watch.model.spec.sources
+        PartitionFold(watch, source, (source.streams[0], 0)).snapshot()["banks"] for source in watch.model.spec.sources
     ]
     assert [list(banks) for banks in kept] == [["vector:features|half_space_trees"], []]
 
@@ -256,13 +257,13 @@ def at_minutes(*minutes: int, ids: list[str | None] | None = None) -> Events:
 
 def test_a_pane_is_written_once_the_watermark_has_passed_its_end() -> None:
     fold = fold_of()
-    assert not fold.process(at_minutes(0, 30, 59, 61, 119)).panes["n"]
+    assert not fold.process(at_minutes(0, 30, 59, 61, 119)).rows["panes"]["n"]
     # 120 min minus an hour of lateness: the first hour is over.
-    panes = fold.process(events_at([START_MS + 120 * MINUTE_MS], first=100)).panes
+    panes = fold.process(events_at([START_MS + 120 * MINUTE_MS], first=100)).rows["panes"]
     assert volume(panes) == {(START_MS, False): 3}
-    assert fold.closed_ms == START_MS + HOUR_MS
+    assert fold.clock.closed_ms == START_MS + HOUR_MS
     fold.finish()
-    assert fold.closed_ms == ENDED
+    assert fold.clock.closed_ms == ENDED
 
 
 def test_late_events_are_rows_of_their_own_keyed_by_where_the_watermark_stood() -> None:
@@ -306,7 +307,7 @@ def test_future_events_are_held_and_rejected_when_the_others_disown_them() -> No
     problems = fold.process(others).problems
     assert [(p.offset, p.action, p.reason) for p in problems] == [(100, "rejected", "future")]
     assert fold.held_offsets == []
-    assert volume(fold.finish().panes) == {(START_MS, False): 5}
+    assert volume(fold.finish().rows["panes"]) == {(START_MS, False): 5}
 
 
 def test_future_events_are_believed_when_two_more_of_their_kind_follow() -> None:
@@ -355,12 +356,12 @@ def test_state_of_another_configuration_gives_only_the_offset_and_the_clock() ->
     first.process(at_minutes(0, 1, 2, 200, 201))
     second = fold_of(watch_of(detect=detecting(pane="2h")))
     assert not second.restore(first.snapshot())
-    assert (second.next_offset, second.newest_ms, second.closed_ms) == (
+    assert (second.next_offset, second.clock.newest_ms, second.clock.closed_ms) == (
         first.next_offset,
-        first.newest_ms,
-        first.closed_ms,
+        first.clock.newest_ms,
+        first.clock.closed_ms,
     )
-    assert not second.finish().panes["n"]
+    assert not second.finish().rows["panes"]["n"]
 
 
 def test_panes_that_are_open_outlive_a_change_of_what_they_are_compared_with() -> None:

@@ -6,18 +6,13 @@ was elected uncleanly lacks the end of the log, and others write on where it end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kafka import OffsetAndMetadata, TopicPartition
 
 from monitor.events import Partition
 from monitor.messages import in_log, life_of, of_life
+from monitor.sources.contract import Mark
 
 __all__ = ["KafkaLives"]
-
-Mark = Mapping[str, Any]
-"""What a checkpoint keeps of the log that it is of: ``topic_id`` and ``epoch``."""
 
 _NO_EPOCH = -1
 
@@ -83,6 +78,6 @@ class KafkaLives:
         return topic_id != "" and self._topic_ids.get(partition, "") == topic_id
 
     def mark(self, partition: TopicPartition, position: OffsetAndMetadata | None) -> Mark:
-        """Return what a checkpoint has to keep."""
+        """Return what a checkpoint has to keep: ``topic_id`` and ``epoch``."""
         epoch = _NO_EPOCH if position is None else int(position.leader_epoch)
         return {"topic_id": self._topic_ids.get(partition, ""), "epoch": epoch}

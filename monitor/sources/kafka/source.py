@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from monitor.clock import SystemClock
@@ -15,8 +14,9 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Change, Gap, Partition, Records
 from monitor.messages import in_log, is_cut
-from monitor.sources.contract import Resume
+from monitor.sources.contract import Mark, Resume, Source
 from monitor.sources.kafka.batches import records_of
+from monitor.sources.kafka.changes import KafkaChanges, KafkaListener
 from monitor.sources.kafka.connection import (
     check_codecs,
     check_reachable,
@@ -27,17 +27,17 @@ from monitor.sources.kafka.connection import (
 )
 from monitor.sources.kafka.gaps import KafkaGaps
 from monitor.sources.kafka.group import keep_joins
-from monitor.sources.kafka.lives import KafkaLives, Mark
+from monitor.sources.kafka.lives import KafkaLives
 from monitor.sources.kafka.pause import SharedConsumer
 from monitor.sources.kafka.topics import KafkaTopics
 from monitor.sources.kafka.trial import read_batches
 
-__all__ = ["Change", "KafkaSource"]
+__all__ = ["KafkaSource"]
 
 _CLOSE_MS = 5_000
 
 
-class KafkaSource:
+class KafkaSource(Source):
     """Reads topics of one cluster.
 
     Unbounded, it is a member of the cluster's consumer group and reads the partitions that the group gives it.
@@ -57,8 +57,6 @@ class KafkaSource:
     gaps : list of Gap
         Messages that were gone before they were read; reading went on after them, or in the log's next life
         (:mod:`monitor.messages`), of which nothing is returned until the gap is taken off the list.
-    commit_error : str
-        Why the last :meth:`commit` failed, empty if it did not.
 
     Raises
     ------
@@ -76,19 +74,14 @@ class KafkaSource:
     def __init__(self, cluster: KafkaCluster, topics: Sequence[str], *, bounded: bool = False, member: int = 0) -> None:
         self.bounded = bounded
         self.gaps: list[Gap] = []
-        self.commit_error = ""
         self._cluster = cluster
         self._topics = KafkaTopics(topics)
         self._options = options_of(cluster, bounded=bounded, member=member)
-        self._where = ", ".join(cluster.bootstrap)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
         self._resume: Resume = _nowhere
         self._ends: dict[TopicPartition, int] = {}
-        self._changes: list[Change] = []
-        self._told: list[Change] = []
-        self._lock = threading.Lock()
-        self._in_batches = False
+        self._changes = KafkaChanges()
         self._lives = KafkaLives()
         self._missing = KafkaGaps(self._lives, cluster, self.gaps)
 
@@ -108,7 +101,7 @@ class KafkaSource:
         if "proxy_url" not in self._options:
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
         self._consumer = self._missing.consumer = connected(self._options, self._where)
-        self._in_batches = read_batches(self._consumer, self._cluster.records)
+        read_batches(self._consumer, self._cluster.records)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
         try:
@@ -117,7 +110,7 @@ class KafkaSource:
                 self._assign(partitions)
             else:
                 keep_joins(self._consumer)
-                self._topics.subscribe(self._consumer, _Listener(self, self._shared))
+                self._topics.subscribe(self._consumer, KafkaListener(self._changes, self._shared))
                 self._shared.look_on()
         except KafkaError as error:
             raise explained(error, self._where) from error
@@ -141,11 +134,11 @@ class KafkaSource:
             raise explained(error, self._where) from error
         if (refusal := refusal_of(self._consumer)) is not None:
             raise explained(refusal, self._where) from refusal
-        self._take_changes()
-        found = [records for partition, messages in polled.items() for records in self._records(partition, messages)]
+        self._changes.settle()
+        batches = [records for partition, messages in polled.items() for records in self._records(partition, messages)]
         if self.bounded:
             self._consumer.pause(*(partition for partition in self._ends if self._ended(partition)))
-        return [records for records in found if len(records)]
+        return [records for records in batches if len(records)]
 
     def _polled(self, shared: SharedConsumer, max_records: int, timeout_s: float) -> dict[TopicPartition, list[Any]]:
         with shared.turn() as consumer:
@@ -163,17 +156,15 @@ class KafkaSource:
                 return {}
             return self._missing.without_others(polled)
 
-    def rewind(self) -> None:
-        """Go back to the checkpoints: the next ``poll`` starts every partition anew. The membership is kept.
-
-        Unbounded sources only.
-        """
-        self._opened().hold_all()
+    def rewind(self) -> bool:
+        """Go back to the checkpoints and stay a member of the group; bounded, it has to be opened again."""
+        if not self.bounded:
+            self._opened().hold_all()
+        return not self.bounded
 
     def changes(self) -> list[Change]:
         """Return, once and in order, which partitions were assigned and revoked since the last call."""
-        told, self._told = self._told, []
-        return told
+        return self._changes.take()
 
     @property
     def paused_s(self) -> float:
@@ -183,17 +174,16 @@ class KafkaSource:
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far checkpoints are, for people and tools that watch its lag; does not wait.
 
-        Partitions that are not assigned any more are left out. Nothing depends on this: a failure is only kept in
-        :attr:`commit_error`.
+        Partitions that are not assigned any more are left out. Nothing depends on this, so a failure goes unnoticed.
         """
-        mine = self.assigned()
+        assigned = self.assigned()
         offsets = {
             TopicPartition(*partition): OffsetAndMetadata(in_log(offset))
             for partition, offset in positions.items()
-            if partition in mine and self._lives.is_of_this(TopicPartition(*partition), offset)
+            if partition in assigned and self._lives.is_of_this(TopicPartition(*partition), offset)
         }
         if offsets and not self.bounded:
-            self._consumer.commit_async(offsets, callback=self._committed)
+            self._consumer.commit_async(offsets)
 
     def partitions(self) -> frozenset[Partition]:
         """Every partition that the topics have by now, whichever member of the group reads it."""
@@ -215,8 +205,8 @@ class KafkaSource:
     def ends(self) -> dict[Partition, int]:
         """The offset behind the newest message of each partition, as of the last answer from its leader."""
         assigned = self._consumer.assignment()
-        known = {tp: self._ends.get(tp) if self.bounded else self._consumer.highwater(tp) for tp in assigned}
-        return {(tp.topic, tp.partition): self._lives.out(tp, end) for tp, end in known.items() if end is not None}
+        newest = {tp: self._ends.get(tp) if self.bounded else self._consumer.highwater(tp) for tp in assigned}
+        return {(tp.topic, tp.partition): self._lives.out(tp, end) for tp, end in newest.items() if end is not None}
 
     def recall(self, partition: Partition, mark: Mark) -> None:
         """Take up what :meth:`mark` said when the checkpoint was written that a partition goes on at; may be empty."""
@@ -235,15 +225,14 @@ class KafkaSource:
             self._opened().close()
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
+    @property
+    def _where(self) -> str:
+        return ", ".join(self._cluster.bootstrap)
+
     def _opened(self) -> SharedConsumer:
         if self._shared is None:
             raise SourceError("Kafka is not open", retryable=False)
         return self._shared
-
-    def _take_changes(self) -> None:
-        with self._lock:
-            noted, self._changes = self._changes, []
-        self._told += noted
 
     def _assign(self, partitions: list[TopicPartition]) -> None:
         self._consumer.assign(partitions)
@@ -253,7 +242,7 @@ class KafkaSource:
             self._start(partition, offset)
             if offset is not None and in_log(offset) > self._ends[partition]:
                 self._missing.skip({partition: in_log(offset)})
-        self._note("assigned", partitions)
+        self._changes.note("assigned", partitions)
 
     def _start_held(self, shared: SharedConsumer) -> None:
         for partition in shared.held():
@@ -275,12 +264,14 @@ class KafkaSource:
             self._consumer.seek_to_end(partition)
 
     def _records(self, partition: TopicPartition, messages: list[Any]) -> list[Records]:
-        found = messages if self._in_batches else [records_of(partition.topic, partition.partition, messages)]
+        # The client's own records, unless it was made to read by the batch.
+        in_batches = bool(messages) and isinstance(messages[0], Records)
+        batches = messages if in_batches else [records_of(partition.topic, partition.partition, messages)]
         end = self._ends.get(partition)
         if end is not None:
-            found = [records[: int(records.offsets.searchsorted(end))] for records in found]
+            batches = [records[: int(records.offsets.searchsorted(end))] for records in batches]
         added = self._lives.out(partition, 0)
-        return [replace(records, offsets=records.offsets + added) for records in found] if added else found
+        return [replace(records, offsets=records.offsets + added) for records in batches] if added else batches
 
     def _ended(self, partition: TopicPartition) -> bool:
         position = self._position(partition)
@@ -299,33 +290,6 @@ class KafkaSource:
             return None
         return position
 
-    def _note(self, what: Literal["assigned", "revoked", "lost"], partitions: Iterable[TopicPartition]) -> None:
-        if partitions:
-            with self._lock:
-                self._changes.append((what, frozenset((tp.topic, tp.partition) for tp in partitions)))
-
-    def _committed(self, _offsets: object, response: object) -> None:
-        self.commit_error = str(response) if isinstance(response, Exception) else ""
-
 
 def _nowhere(_topic: str, _partition: int) -> int | None:
     return None
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's I/O thread, which sends the heartbeats: it only notes what happened."""
-
-    def __init__(self, source: KafkaSource, shared: SharedConsumer) -> None:
-        self._source, self._shared = source, shared
-
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        self._shared.hold(assigned)
-        self._source._note("assigned", assigned)
-
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        self._shared.drop(revoked)
-        self._source._note("revoked", revoked)
-
-    def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
-        self._shared.drop(lost)
-        self._source._note("lost", lost)

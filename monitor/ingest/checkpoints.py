@@ -1,0 +1,77 @@
+"""From where the partitions of a source go on, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor import checkpoint
+from monitor.events import Partition
+from monitor.ingest.epochs import Epochs
+from monitor.ingest.label_fold import LABELS
+from monitor.ingest.lane import Lane
+from monitor.ingest.readers import Readers
+from monitor.sources.contract import Mark
+from sinks.store.contract import Store
+
+__all__ = ["Checkpoints"]
+
+STAGE = "ingest"
+
+
+class Checkpoints:
+    """The checkpoints of the partitions that one process reads.
+
+    A partition is resumed when its source is given it, and restored when its first messages are there: between the two
+    it may be taken away and given again, and then the newer checkpoint counts.
+
+    Parameters
+    ----------
+    store : Store
+    readers : Readers
+    """
+
+    def __init__(self, store: Store, readers: Readers) -> None:
+        self._store, self._readers = store, readers
+        self._epochs = Epochs(store)
+        self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
+
+    def resume(self, partition: Partition) -> tuple[int | None, Mark]:
+        """Return the next offset of a partition by its checkpoint, None without one, and which log it is of.
+
+        Raises
+        ------
+        StoreError
+        CheckpointError
+            The checkpoint cannot be used, or the partition is another configuration's by now.
+        """
+        loaded = checkpoint.load(self._store, STAGE, *partition)
+        position, state = (0, {}) if loaded is None else loaded
+        folds = state.get("folds", {})
+        labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
+        others = {name: saved for name, saved in folds.items() if name not in labels}
+        readers = self._readers[partition[0]]
+        configs = {watch.name: watch.fold_hash for watch, source in readers if source.kind != "labels"}
+        position, resumed = self._epochs.settle(partition, configs, position, others)
+        self._states[partition] = position, {**state, "folds": labels | resumed}
+        return None if loaded is None else position, state.get("log", {})
+
+    def restore(self, lane: Lane) -> None:
+        """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
+        position, state = self._states.pop(lane.partition, (0, {}))
+        lane.restore(position, state)
+
+    def save(self, lane: Lane, mark: Mark) -> int | None:
+        """Write a checkpoint, if the partition has moved; return the offset to go on from.
+
+        Raises
+        ------
+        StoreError
+        """
+        if not lane.has_moved:
+            return None
+        state = lane.snapshot() | ({"log": dict(mark)} if mark else {})
+        config = " ".join(f"{name}={fold['config']}" for name, fold in sorted(state["folds"].items()))
+        checkpoint.save(self._store, STAGE, *lane.partition, lane.resume_offset, state, config)
+        lane.saved()
+        return lane.resume_offset

@@ -1,0 +1,180 @@
+"""What belongs to one partition: its decoder's state, a fold for each model that reads it, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.config.model import SourceSpec
+from monitor.decoders import Decoded, Decoder
+from monitor.erasure.erased import ErasureList
+from monitor.events import ENDED, Events, Gap, Partition, Problem, Records
+from monitor.ingest.fold import Folded, PartitionFold
+from monitor.ingest.gaps import OpenGap
+from monitor.ingest.label_fold import LabelFold
+from monitor.ingest.watermark import NEVER
+from monitor.messages import NO_MESSAGE, Message
+from monitor.watch import Watch
+from sinks.store.batch import Rows, add_row, empty_rows
+
+__all__ = ["Lane"]
+
+
+class Lane:
+    """One partition as it is read.
+
+    Parameters
+    ----------
+    partition : Partition
+    decoder : Decoder
+        The topic's, shared with its other partitions.
+    readers : list of (Watch, SourceSpec)
+        The models that read the topic.
+    erasures : ErasureList
+
+    Attributes
+    ----------
+    next_offset : int
+        Behind the last message that was decoded.
+    ended : bool
+        No more messages will come: every pane is closed.
+    """
+
+    def __init__(
+        self, partition: Partition, decoder: Decoder, readers: list[tuple[Watch, SourceSpec]], erasures: ErasureList
+    ) -> None:
+        self.partition = partition
+        self.next_offset = 0
+        self.ended = False
+        self._decoder = decoder
+        self._folds: dict[str, PartitionFold | LabelFold] = {
+            watch.name: (LabelFold if source.kind == "labels" else PartitionFold)(watch, source, partition, erasures)
+            for watch, source in readers
+        }
+        self._pane_folds = {name: fold for name, fold in self._folds.items() if isinstance(fold, PartitionFold)}
+        self._gaps: dict[str, list[OpenGap]] = {}
+        self._held: dict[int, Message] = {}
+        self._saved_offset = -1
+        self._reported_ms: dict[str, int] = {}
+        decoder.forget(partition[1])
+
+    # -- messages ----------------------------------------------------------------------------------------------
+
+    def decode(self, records: Records) -> Decoded:
+        """Decode the next messages; folding them is the next step."""
+        return self._decoder.decode(records)
+
+    def carries_labels(self, model: str) -> bool:
+        """Whether what a model reads here are labels, and no events."""
+        return model not in self._pane_folds
+
+    def fold(self, events: Mapping[str, Events], records: Records) -> dict[str, Folded]:
+        """Fold what was decoded of ``records``, by model."""
+        folded = {name: self._folds[name].process(batch) for name, batch in events.items()}
+        self.next_offset = int(records.offsets[-1]) + 1
+        return folded
+
+    def finish(self) -> dict[str, Folded]:
+        """The input has ended: close every pane; a second time there is nothing to close."""
+        folds = {} if self.ended else self._pane_folds
+        self.ended = True
+        return {name: fold.finish() for name, fold in sorted(folds.items())}
+
+    def message(self, records: Records | None, offset: int) -> Message:
+        """The message at ``offset``, also if it came in an earlier batch and was held since."""
+        i = -1 if records is None else int(records.offsets.searchsorted(offset))
+        if records is None or i >= len(records) or int(records.offsets[i]) != offset:
+            return self._held.get(offset, NO_MESSAGE)
+        key = None if records.keys is None else records.keys[i]
+        headers = () if records.headers is None else records.headers[i]
+        return Message(records.payloads[i], int(records.timestamps_ms[i]), key, headers)
+
+    def hold(self, records: Records) -> None:
+        """Keep the messages of events that the folds hold, for their dead letters."""
+        offsets = {offset for fold in self._pane_folds.values() for offset in fold.held_offsets}
+        self._held = {offset: self.message(records, offset) for offset in offsets}
+
+    def progress(self) -> Rows:
+        """Up to where each model's panes are closed, as far as that is news."""
+        rows = empty_rows("progress")
+        for name, fold in sorted(self._pane_folds.items()):
+            clock = fold.clock
+            if clock.newest_ms == NEVER or self._reported_ms.get(name, NEVER) == clock.closed_ms:
+                continue
+            self._reported_ms[name] = clock.closed_ms
+            row = {
+                "model": name,
+                "topic": self.partition[0],
+                "partition": self.partition[1],
+                "closed_ms": clock.closed_ms,
+                "newest_ms": clock.newest_ms,
+                # The end counts as one more message: of two rows the one with the larger offset is the newer.
+                "next_offset": fold.next_offset + (clock.closed_ms >= ENDED),
+            }
+            add_row(rows, row)
+        return rows
+
+    # -- messages that are gone --------------------------------------------------------------------------------
+
+    def begin_life(self, next_offset: int) -> list[tuple[str, Problem, Message]]:
+        """Go on in the log's next life: what waits for witnesses could not be read again, and is not believed."""
+        problems = [
+            (name, problem, self.message(None, problem.offset))
+            for name, fold in self._pane_folds.items()
+            for problem in fold.let_go()
+        ]
+        self._held = {}
+        self.next_offset = next_offset
+        return problems
+
+    def open_gap(self, gap: Gap) -> Iterator[Rows]:
+        """Note what each model lacks; until its next event comes anything later may be missing."""
+        for name, fold in self._pane_folds.items():
+            open_gap = OpenGap(*gap[2:], fold.clock.closed_ms)
+            self._gaps.setdefault(name, []).append(open_gap)
+            yield open_gap.row(self.partition, name)
+
+    def close_gaps(self, events: Mapping[str, Events]) -> Iterator[Rows]:
+        """Events have come: messages may be missing up to the first of them, and not behind it."""
+        for name in [name for name in events if name in self._gaps and len(events[name])]:
+            clock = self._pane_folds[name].clock
+            for gap in self._gaps.pop(name):
+                to_ms = gap.closed_by(int(events[name].event_ms[0]), clock.lateness_ms, clock.pane_ms)
+                yield gap.row(self.partition, name, to_ms)
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    @property
+    def resume_offset(self) -> int:
+        """From where a successor has to read, so that no fold misses anything."""
+        return min([self.next_offset, *(offset for fold in self._pane_folds.values() for offset in fold.held_offsets)])
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a checkpoint would say something new; the end of a bounded input is no place to go on from."""
+        return self.next_offset != self._saved_offset and not self.ended
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the rows to come depend on."""
+        return {
+            "decoder": self._decoder.state(self.partition[1]),
+            "next_offset": self.next_offset,
+            "folds": {name: fold.snapshot() for name, fold in self._folds.items()},
+            "gaps": {name: [[g.first, g.following, g.from_ms] for g in gaps] for name, gaps in self._gaps.items()},
+        }
+
+    def saved(self) -> None:
+        """A checkpoint of the present state stands in the store."""
+        self._saved_offset = self.next_offset
+
+    def restore(self, position: int, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint, before anything is decoded; what is of no model that reads the topic is left."""
+        self.next_offset = self._saved_offset = position
+        if "decoder" in state:
+            self._decoder.restore(self.partition[1], state["decoder"])
+        for name, saved in state.get("folds", {}).items():
+            if name in self._folds:
+                self._folds[name].restore(saved)
+        for name, gaps in state.get("gaps", {}).items():
+            if name in self._pane_folds:
+                self._gaps[name] = [OpenGap(*gap) for gap in gaps]

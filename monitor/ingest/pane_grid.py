@@ -1,0 +1,168 @@
+"""The open panes of one partition: a row of running sums for each pane, version and segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.sketch import CategoryFold, CategoryLayout, JointFold, NumericFold, NumericLayout
+from monitor.config.model import SourceSpec
+from monitor.events import Events, Partition
+from monitor.ingest.model_versions import ModelVersions
+from monitor.ingest.segments import SegmentColumns
+from monitor.panes.codec import category_columns, numeric_columns, pane_columns, vector_columns
+from monitor.watch import Watch
+from sinks.store.batch import Rows, empty_rows
+
+__all__ = ["PaneGrid"]
+
+Integers = NDArray[np.int64]
+Key = tuple[int, int, int, str]  # pane start, late_at, number of the version, segment
+L = TypeVar("L", NumericLayout, CategoryLayout)
+
+_FEWEST_ROWS = 64
+
+
+class PaneGrid:
+    """Sums of the events of one model on one partition.
+
+    Sums are of integers, so that neither the order of events nor where batches end changes a bit of them. The rows of
+    panes that are closed are used again.
+
+    Parameters
+    ----------
+    watch : Watch
+    source : SourceSpec
+    partition : Partition
+    versions : ModelVersions
+        Numbers of versions are among the keys.
+    """
+
+    def __init__(self, watch: Watch, source: SourceSpec, partition: Partition, versions: ModelVersions) -> None:
+        self._watch, self._partition, self._versions = watch, partition, versions
+        self._carried = watch.carried_by(source)
+        self._segments = SegmentColumns(watch.slices, self._carried.category)
+        self._rows: dict[Key, int] = {}
+        self._free_rows: list[int] = []
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._numbers = NumericFold(_layouts(watch, self._carried.numeric, NumericLayout))
+        self._names = CategoryFold(_layouts(watch, self._carried.category, CategoryLayout))
+        self._vectors = {signal: JointFold(layout) for signal, layout in self._carried.summed.items()}
+
+    def add(self, batch: Events, pane: Integers, late_at: Integers, version: Integers) -> None:
+        """Count events in their panes.
+
+        Parameters
+        ----------
+        batch : Events [n]
+        pane : int64 array [n]
+            Where each event's pane starts.
+        late_at : int64 array [n]
+            The pane in which the watermark stood, of an event whose own was closed by then; else 0.
+        version : int64 array [n]
+        """
+        rows, keys = self._rows_of(pane, late_at, version)
+        self._fold(rows, batch)
+        for segments, codes in self._segments.codes(batch.category):
+            inside = np.flatnonzero(codes >= 0)
+            if len(inside):
+                self._fold(self._segment_rows(rows[inside], codes[inside], keys, segments), batch.take(inside))
+
+    def close(self, before_ms: int) -> Rows:
+        """Return the rows of panes that start before, and of additions made before, and forget them."""
+        panes = empty_rows("panes")
+        closed = [key for key in self._rows if (key[1] or key[0]) < before_ms]
+        for key in sorted(closed, key=lambda k: (k[0], k[1], self._versions.names[k[2]], k[3])):
+            row = self._rows.pop(key)
+            self._take(key, row, panes)
+            self._free_rows.append(row)
+        return panes
+
+    def snapshot(self) -> dict[str, Any]:
+        """The sums of every row."""
+        keys, rows = list(self._rows), list(self._rows.values())
+        return {
+            "keys": [list(key) for key in keys],
+            "counts": self._counts[rows],
+            "numbers": self._numbers.snapshot(rows),
+            "names": self._names.snapshot(rows),
+            "vectors": [fold.snapshot(rows) for fold in self._vectors.values()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot; nothing may have been added yet."""
+        rows = [self._row((int(a), int(b), int(c), str(d))) for a, b, c, d in state["keys"]]
+        self._counts[rows] = state["counts"]
+        self._numbers.restore(rows, state["numbers"])
+        self._names.restore(rows, state["names"])
+        for fold, saved in zip(self._vectors.values(), state.get("vectors", []), strict=True):
+            fold.restore(rows, saved)
+
+    def _rows_of(self, pane: Integers, late_at: Integers, version: Integers) -> tuple[Integers, dict[int, Key]]:
+        """A row for every event, looked up once per run of equal keys (events mostly come in the order of time)."""
+        change = np.flatnonzero((np.diff(pane) != 0) | (np.diff(late_at) != 0) | (np.diff(version) != 0)) + 1
+        starts = np.concatenate(([0], change))
+        lengths = np.diff(np.append(starts, len(pane)))
+        keys: list[Key] = [(int(pane[i]), int(late_at[i]), int(version[i]), "") for i in starts.tolist()]
+        rows = np.array([self._row(key) for key in keys], dtype=np.int64)
+        return np.repeat(rows, lengths), dict(zip(rows.tolist(), keys, strict=True))
+
+    def _segment_rows(self, rows: Integers, codes: Integers, keys: dict[int, Key], segments: list[str]) -> Integers:
+        """The rows of the events' segments, looked up once for each that occurs beside each row of ``keys``."""
+        pairs, pair_of = np.unique(rows * len(segments) + codes, return_inverse=True)
+        based = [divmod(pair, len(segments)) for pair in pairs.tolist()]
+        return np.array([self._row((*keys[row][:3], segments[code])) for row, code in based], dtype=np.int64)[pair_of]
+
+    def _row(self, key: Key) -> int:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._free_rows.pop() if self._free_rows else len(self._rows)
+            self._rows[key] = row
+            if row >= len(self._counts):
+                self._grow(max(_FEWEST_ROWS, 2 * len(self._counts)))
+        return row
+
+    def _grow(self, rows: int) -> None:
+        self._counts = np.concatenate((self._counts, np.zeros(rows - len(self._counts), dtype=np.int64)))
+        self._numbers.ensure(rows)
+        self._names.ensure(rows)
+        for fold in self._vectors.values():
+            fold.ensure(rows)
+
+    def _fold(self, rows: Integers, batch: Events) -> None:
+        self._counts += np.bincount(rows, minlength=len(self._counts))
+        self._numbers.fold(rows, batch.numeric)
+        self._names.fold(rows, batch.category)
+        fields = dict(zip(self._carried.fields, batch.vectors, strict=True))
+        for signal, fold in self._vectors.items():
+            fold.fold(rows, fields[signal] if signal in fields else batch.numeric[self._carried.together[signal]].T)
+
+    def _take(self, key: Key, row: int, panes: Rows) -> None:
+        start_ms, late_at_ms, version, segment = key
+        shared = {
+            "model": self._watch.name,
+            "segment": segment,
+            "version": self._versions.names[version],
+            "pane_start_ms": start_ms,
+            "late_at_ms": late_at_ms,
+            "topic": self._partition[0],
+            "partition": self._partition[1],
+            "pane_ms": self._watch.model.spec.detect.pane,
+        }
+        layouts = self._watch.layouts
+        if self._carried.volume:
+            pane_columns(panes, shared, "volume", "", {"n": int(self._counts[row])})
+        self._counts[row] = 0
+        for signal, numbers in zip(self._carried.numeric, self._numbers.take(row), strict=True):
+            pane_columns(panes, shared, signal, layouts[signal].id, numeric_columns(numbers))
+        for signal, names in zip(self._carried.category, self._names.take(row), strict=True):
+            pane_columns(panes, shared, signal, layouts[signal].id, category_columns(names))
+        for signal, fold in self._vectors.items():
+            pane_columns(panes, shared, signal, layouts[signal].id, vector_columns(fold.take(row)))
+
+
+def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:
+    return [layout for layout in (watch.layouts[signal] for signal in signals) if isinstance(layout, kind)]

@@ -1,0 +1,109 @@
+"""What becomes of messages with a problem: they are counted, sent to topics of dead letters, and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monitor.erasure.erased import ErasureList
+from monitor.events import Partition, Problem
+from monitor.ingest.counters import Counters
+from monitor.ingest.dead_letters import DeadLetters
+from monitor.ingest.readers import Readers
+from monitor.ingest.stopwatch import Stopwatch
+from monitor.messages import MAX_PAYLOAD_BYTES, NO_MESSAGE, Message
+from sinks.store.batch import Rows, add_row, empty_rows
+
+__all__ = ["Problems"]
+
+
+class Problems:
+    """Makes rows of ``dead_letters``, and sends the messages on; those of erased subjects leave no trace.
+
+    Parameters
+    ----------
+    readers : Readers
+    erasures : ErasureList
+    letters : DeadLetters or None
+        Sends them to topics as well.
+    counters : Counters
+    """
+
+    def __init__(
+        self, readers: Readers, erasures: ErasureList, letters: DeadLetters | None, counters: Counters
+    ) -> None:
+        self._readers, self._erasures, self._letters, self._counters = readers, erasures, letters, counters
+
+    def open(self) -> None:
+        """Connect to the topics.
+
+        Raises
+        ------
+        SourceError
+        """
+        if self._letters is not None:
+            self._letters.open()
+
+    def flush(self, stopwatch: Stopwatch) -> None:
+        """Wait until everything that was sent is acknowledged.
+
+        Raises
+        ------
+        SourceError
+        """
+        if self._letters is not None:
+            with stopwatch.step("dead_letters"):
+                self._letters.flush()
+
+    def rows(self, partition: Partition, problems: Iterable[tuple[str, Problem, Message]]) -> Rows:
+        """Count and send; return what is to be stored.
+
+        Parameters
+        ----------
+        partition : Partition
+        problems : iterable of (str, Problem, Message)
+            The model is empty where the message itself is at fault.
+
+        Raises
+        ------
+        SourceError
+        """
+        rows = empty_rows("dead_letters")
+        for model, problem, message in problems:
+            self._counters.problem(problem, len(message.payload))
+            self._send(partition, model, problem, message)
+            if self._erasures and self._is_erased(partition[0], model, message):
+                continue
+            row = {
+                "topic": partition[0],
+                "partition": partition[1],
+                "offset": problem.offset,
+                "model": model,
+                "field": problem.field,
+                "action": problem.action,
+                "reason": problem.reason,
+                "detail": problem.detail,
+                "record_ms": message.record_ms,
+                "payload": message.payload[:MAX_PAYLOAD_BYTES],
+                "payload_bytes": len(message.payload),
+            }
+            add_row(rows, row)
+        return rows
+
+    def _send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
+        if self._letters is None or message is NO_MESSAGE:
+            return
+        # A topic has readers of all models, so that any model's erasure counts.
+        if self._erasures and any(
+            self._is_erased(partition[0], watch.name, message) for watch, _ in self._readers[partition[0]]
+        ):
+            return
+        self._letters.send(partition, model, problem, message)
+
+    def _is_erased(self, topic: str, model: str, message: Message) -> bool:
+        """Whether the message is of an erased subject; one that cannot be read is of nobody."""
+        path = self._readers.subject_path(model)
+        if path is None:
+            return False
+        # Larger than a decoder takes, it still is somebody's.
+        subject = self._readers.decoder(topic).text_at(message.value, message.headers, path)
+        return subject != "" and self._erasures.covers(model, subject, message.record_ms)
