@@ -20,7 +20,7 @@ from monitor.memory import collect_rarely
 from monitor.routing.dispatch import Dispatcher
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route, RouteOptions
 from monitor.routing.silences import Silence, Silences
 
@@ -52,11 +52,11 @@ def silences() -> Silences:
     return Silences(Silence(f"s{n}", parse_matchers(text), 0, FOR_EVER_MS) for n, text in enumerate(texts))
 
 
-def alerts(count: int) -> list[Told]:
+def alerts(count: int) -> list[RoutedAlert]:
     """Alerts of many models and teams."""
     severities = ("info", "warning", "critical")
     return [
-        Told(
+        RoutedAlert(
             {
                 "alertname": "LeewayDrift",
                 "alert_id": f"{number:016x}",
@@ -84,7 +84,7 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(tree(), targets, Inhibition(rules), silences(), {}, {}, 0)
 
 
-def passed(router: Dispatcher, firing: list[Told], at_ms: int) -> float:
+def passed(router: Dispatcher, firing: list[RoutedAlert], at_ms: int) -> float:
     """Route every alert and look at every group; return CPU seconds. Everybody is told meanwhile, for the next pass."""
     begun_s = time.process_time()
     for alert in firing:
@@ -105,7 +105,7 @@ def measured(count: int, rounds: int) -> dict[str, Any]:
     router = dispatcher()
     begun_s = time.process_time()
     for alert in firing:
-        router.put(alert, 0)
+        router.put([alert], 0)
     put_s = time.process_time() - begun_s
     first_s = passed(router, firing, FOR_EVER_MS >> 20)
     step_ms = 600_000
@@ -125,7 +125,7 @@ def memory(count: int) -> float:
     tracemalloc.start()
     router = dispatcher()
     for alert in alerts(count):
-        router.put(alert, 0)
+        router.put([alert], 0)
     router.due(FOR_EVER_MS >> 20)
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

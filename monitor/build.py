@@ -36,9 +36,7 @@ from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retries
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
-from monitor.routing.notify import Notifier
 from monitor.routing.router import Plan, Router
-from monitor.routing.routes import Route, RouteOptions
 from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Source
@@ -54,8 +52,8 @@ from sinks.store.retention import retain
 __all__ = [
     "bounded_source",
     "build_intake",
-    "build_notifiers",
     "build_retries",
+    "build_router",
     "build_store",
     "http_streams",
     "open_http_log",
@@ -257,37 +255,28 @@ def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]
 # -- who is notified -------------------------------------------------------------------------------------------
 
 
-def build_notifiers(
-    configuration: Configuration, watches: Mapping[str, Watch], store: Store, clock: Clock
-) -> list[Notifier | Router]:
-    """Return what tells people: by routes, or without them one that tells every receiver, and one for subscriptions."""
+def build_router(configuration: Configuration, watches: Mapping[str, Watch], store: Store, clock: Clock) -> Router:
+    """Return what notifies people: by routes, which without `alerting` lead to every receiver."""
     spec, connect = configuration.service.spec, partial(_receiver, configuration, watches, store)
     try:
         receivers = [connect(receiver) for receiver in spec.receivers]
     except ValueError as error:
         raise InputError(str(error)) from error
-    models = [OWN, *watches]
 
     def subscribers(subscription: Subscription) -> dict[Target, Callable[[], Receiver]]:
         entries = reached(spec, subscription)
         return {target: partial(connect, parameters) for target, parameters in entries.items()}
 
-    if spec.alerting is not None:
-        named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
-        for digest in spec.alerting.leeway.digests:
-            entries = entries_of(spec, digest.name)
-            named |= {target: connect(parameters) for target, parameters in entries.items()}
-        plan = _plan(spec.alerting, named, subscribers)
-        if groups_by_incident(plan.root):
-            reach = Reach(spec.incidents.together, spec.incidents.shared)
-            names = IncidentNames(store, configuration.is_watched, reach)
-            plan = replace(plan, incidents=names)
-        return [Router(store, plan, clock, spec.external_url, [*models, POSTED])]
-    subscribed = Plan(Route(RouteOptions()), {}, reached=subscribers)
-    return [
-        Notifier(store, receivers, clock, spec.external_url, models),
-        Router(store, subscribed, clock, spec.external_url, models),
-    ]
+    named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+    for digest in spec.routing.leeway.digests:
+        entries = entries_of(spec, digest.name)
+        named |= {target: connect(parameters) for target, parameters in entries.items()}
+    plan = _plan(spec.routing, named, subscribers)
+    if groups_by_incident(plan.root):
+        reach = Reach(spec.incidents.together, spec.incidents.shared)
+        names = IncidentNames(store, configuration.is_watched, reach)
+        plan = replace(plan, incidents=names)
+    return Router(store, plan, clock, spec.external_url, [OWN, *watches, POSTED])
 
 
 def _receiver(

@@ -8,7 +8,6 @@ may run in one process or in several, by the roles of each.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +17,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
-from monitor.build import build_intake, build_notifiers, build_retries, build_store, http_streams
+from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.roles import ROLES
@@ -81,7 +80,7 @@ class Service:
             lambda model, seconds: latency.labels(model).observe(seconds),
         )
         alerting = "alert" in self.roles
-        self._notifiers = build_notifiers(configuration, self.watches, self.store, clock) if alerting else []
+        self._router = build_router(configuration, self.watches, self.store, clock) if alerting else None
         stop = self._stages.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog))
@@ -92,14 +91,14 @@ class Service:
         """Start every stage of the process's roles."""
         keep_freed()
         collect_rarely()
-        for notifier in self._notifiers:
-            notifier.open()
+        if self._router is not None:
+            self._router.open()
         for worker in self.intake.workers:
             self._stages.run(f"ingest-{worker.name}", partial(_ingest, worker))
         if "evaluate" in self.roles:
             self._stages.run("evaluate", partial(self.loop.run, self.stopping))
-        for notifier in self._notifiers:
-            self._stages.run("alert", partial(notifier.run, self.stopping))
+        if self._router is not None:
+            self._stages.run("alert", partial(self._router.run, self.stopping))
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store),
@@ -118,8 +117,8 @@ class Service:
             if self._stages.failure is None:
                 self.loop.save()
         finally:
-            for notifier in self._notifiers:
-                notifier.close()
+            if self._router is not None:
+                self._router.close()
             self.intake.close()
             self.store.close()
         log.info("stopped")
@@ -204,11 +203,8 @@ class Service:
         return self.intake.counters
 
     def backlog(self) -> dict[str, int]:
-        """What waits to be told, by receiver: transitions of alerts, or with routes notifications of groups."""
-        total: Counter[str] = Counter()
-        for notifier in self._notifiers:
-            total.update(notifier.backlog)
-        return dict(total)
+        """Notifications that are on their way, by receiver."""
+        return {} if self._router is None else self._router.backlog
 
 
 def _ingest(worker: Worker) -> None:

@@ -56,16 +56,16 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
     for receiver in spec.receivers:
         if receiver.name == name:
             return {Target(name, 0, receiver.send_resolved): receiver}
-    for digest in [] if spec.alerting is None else spec.alerting.leeway.digests:
+    for digest in spec.routing.leeway.digests:
         if digest.name == name:
             return dict(_summed_up(name, entries_of(spec, digest.receiver)))
-    others = [] if spec.alerting is None else spec.alerting.receivers
-    for other in others:
+    for other in spec.routing.receivers:
         if other.name == name:
             hooks = [(Target(name, n, hook.send_resolved), hook) for n, hook in enumerate(other.webhook_configs)]
             if not hooks:
                 raise InputError(f"the receiver {name!r} has no entry: it tells nobody")
             return {target: hook.parameters(target.name) for target, hook in hooks}
+    others = [] if spec.alerting is None else spec.alerting.receivers
     known = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
     raise InputError(f"no receiver is named {name!r}; there are {known or 'none'}")
 

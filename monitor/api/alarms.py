@@ -13,7 +13,7 @@ from monitor.api.tables import of_table
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
 from monitor.routing.matchers import Matcher, matches_all
 from monitor.routing.message import annotations_of
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -177,7 +177,7 @@ def _taken_by(taken: Acknowledgement | None, row: Row) -> str | None:
 def is_matched(row: Row, matchers: Sequence[Matcher]) -> bool:
     """Whether matchers match the labels of an alert, and what is said about it."""
     said = annotations_of(row, "") if matchers else {}
-    return matches_all(matchers, Told(row["labels"], 0, annotations=said).matched)
+    return matches_all(matchers, RoutedAlert(row["labels"], 0, annotations=said).matched)
 
 
 def read_alert(store: Store, alert_id: str) -> Row | None:

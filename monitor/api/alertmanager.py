@@ -33,7 +33,7 @@ from monitor.routing.message import annotations_of
 from monitor.routing.overview import Standing, overview
 from monitor.routing.posted import Given, posted, wrong
 from monitor.routing.posted_log import PostedLog
-from monitor.routing.routed_alert import NO_END, Told
+from monitor.routing.routed_alert import NO_END, RoutedAlert
 from monitor.routing.routes import Route
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence, SilenceError
@@ -277,7 +277,7 @@ def _filtered(
     ]
 
 
-def _firing(service: ApiService, root: Route) -> list[Told]:
+def _firing(service: ApiService, root: Route) -> list[RoutedAlert]:
     """What fires: Leeway's own, and what others have posted, which may not have become a transition yet."""
     taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
     firing = standing_alerts(service.store, state="firing")
@@ -288,8 +288,8 @@ def _firing(service: ApiService, root: Route) -> list[Told]:
             known[fingerprint(row["labels"])] = labels, said
         else:
             annotations = annotations_of(row, external_url) | said
-            found.append(Told(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
-    for told in (alert.told for alert in PostedLog(service.store).firing(service.clock.now_ms())):
+            found.append(RoutedAlert(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
+    for told in (alert.routed for alert in PostedLog(service.store).firing(service.clock.now_ms())):
         labels, said = known.get(told.fingerprint, (told.labels, {}))
         found.append(replace(told, labels=labels, annotations={**told.annotations, **said}))
     return found
@@ -400,8 +400,6 @@ def _recurring(silence: Silence) -> str:
 
 
 def _log(service: ApiService) -> SilenceLog:
-    # Without routes nobody would heed a silence.
-    _alerting(service)
     return SilenceLog(service.store, service.clock)
 
 
@@ -446,10 +444,8 @@ def _silence(silence: Silence, now_ms: int) -> dict[str, Any]:
 
 def _alerting(service: ApiService) -> tuple[Alerting, list[str]]:
     spec = service.configuration.service.spec
-    if spec.alerting is None:
-        raise ProblemError("no-routes", "the service's file has no `alerting`: every receiver is told everything")
-    digests = [digest.name for digest in spec.alerting.leeway.digests]
-    return spec.alerting, [*(receiver.name for receiver in spec.receivers), *digests]
+    digests = [digest.name for digest in spec.routing.leeway.digests]
+    return spec.routing, [*(receiver.name for receiver in spec.receivers), *digests]
 
 
 def _receiver(expression: str | None) -> Matcher:

@@ -22,7 +22,7 @@ from monitor.routing.decision_log import WHYS
 from monitor.routing.decision_log import Why as Decided
 from monitor.routing.incident_labels import with_incidents
 from monitor.routing.message import annotations_of
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.router import ROUTE
 from monitor.routing.routes import Route
 from monitor.routing.subscription_log import SubscriptionLog
@@ -43,8 +43,8 @@ class MadeDecision(BaseModel):
     """A decision, from when it was made until the next one about the same receiver and route."""
 
     sequence: int = Field(description="the transition that it is about")
-    receiver: str = Field(description="with routes NAME/NUMBER, the entry of a receiver")
-    route: str = Field(description="the route that tells it; empty without routes")
+    receiver: str = Field(description="NAME/NUMBER, the entry of a receiver")
+    route: str = Field(description="the route that notifies it")
     at_ms: int = Field(description="when it was looked at")
     why: Why
     detail: str
@@ -55,7 +55,7 @@ class Standing(MadeDecision):
 
     sequence: int | None = Field(description="the transition that it is about; null without a decision")  # type: ignore[assignment]
     at_ms: int | None = Field(description="null without a decision")  # type: ignore[assignment]
-    group_key: str | None = Field(description="of the group in which the route tells; null without routes")
+    group_key: str | None = Field(description="of the alert's group; null if there is no such route any more")
     meaning: str = Field(description="`why` in words")
 
 
@@ -90,12 +90,10 @@ def explain_alert(service: TheService, alert_id: str) -> Response:
 def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[Row]:
     """Yield where each receiver stands: those of today's configuration first, in its order."""
     last = {(row["receiver"], row["route"]): row for row in made}
-    alerting = service.configuration.service.spec.alerting
-    root = None if alerting is None else alerting.route.build()
-    if root is not None:
-        [alert] = with_incidents(service.store, root, [alert])
+    root = service.configuration.service.spec.routing.route.build()
+    [alert] = with_incidents(service.store, root, [alert])
     subscribed = SubscriptionLog(service.store, service.clock).all().values()
-    routes = [*(() if root is None else root.walk()), *(subscription.route for subscription in subscribed)]
+    routes = [*root.walk(), *(subscription.route for subscription in subscribed)]
     keys = {route.id: route.group_key(alert["labels"]) for route in routes}
     for receiver, route in (*_told(service, alert, root), *_subscribed(service, alert, subscribed)):
         row = last.pop((receiver, route), None)
@@ -109,18 +107,14 @@ def _described(row: Row, keys: dict[str, str]) -> Row:
     return {**row, "group_key": keys.get(row["route"]), "meaning": meaning}
 
 
-def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple[str, str]]:
-    """Yield the receivers that tell about an alert today, each with its route."""
+def _told(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[str, str]]:
+    """Yield the receivers that are notified of an alert today, each with its route."""
     spec = service.configuration.service.spec
-    names = [receiver.name for receiver in spec.receivers]
-    if root is None or spec.alerting is None:
-        yield from ((name, "") for name in names)
-        return
-    entries = {name: [Target(name).name] for name in names}
-    for receiver in spec.alerting.receivers:
+    entries = {receiver.name: [Target(receiver.name).name] for receiver in spec.receivers}
+    for receiver in spec.routing.receivers:
         numbers = range(len(receiver.webhook_configs))
         entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
-    for digest in spec.alerting.leeway.digests:
+    for digest in spec.routing.leeway.digests:
         numbers = range(len(entries[digest.receiver]))
         entries[digest.name] = [Target(digest.name, number).name for number in numbers]
     for route in root.matching(_matched(service, alert)):
@@ -133,7 +127,7 @@ def _told(service: ApiService, alert: Row, root: Route | None) -> Iterator[tuple
 
 def _matched(service: ApiService, alert: Row) -> Mapping[str, str]:
     said = annotations_of(alert, service.configuration.service.spec.external_url)
-    return Told(alert["labels"], 0, annotations=said).matched
+    return RoutedAlert(alert["labels"], 0, annotations=said).matched
 
 
 def _subscribed(service: ApiService, alert: Row, subscriptions: Iterable[Subscription]) -> Iterator[tuple[str, str]]:
@@ -151,16 +145,16 @@ def _subscribed(service: ApiService, alert: Row, subscriptions: Iterable[Subscri
 
 def _undecided(service: ApiService, alert: Row, receiver: str, route: str) -> Row:
     nothing = {"sequence": None, "receiver": receiver, "route": route, "at_ms": None, "why": "none"}
-    return {**nothing, "detail": _why_undecided(service, alert, receiver, route)}
+    return {**nothing, "detail": _why_undecided(service, alert, receiver)}
 
 
-def _why_undecided(service: ApiService, alert: Row, receiver: str, route: str) -> str:
+def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
     if alert["transition"] not in TOLD_STATES:
         return f"nobody is told about {alert['transition']} alerts"
-    if route and "/" not in receiver:
+    if "/" not in receiver:
         return "the receiver has no entry: it tells nobody"
-    stage, name = (ROUTE, alert["model"]) if route else ("notify", f"{receiver}/{alert['model']}")
-    noted = service.store.read(Query("checkpoints", where={"stage": stage, "name": name}, columns=("position",)))
+    where = {"stage": ROUTE, "name": alert["model"]}
+    noted = service.store.read(Query("checkpoints", where=where, columns=("position",)))
     if not len(noted["position"]):
         return "nobody has been told about this model yet: no process with the role `alert` has run"
     if alert["at_ms"] < int(noted["position"][0]):

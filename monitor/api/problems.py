@@ -51,7 +51,6 @@ PROBLEMS: dict[str, Kind] = {
     "method-not-allowed": Kind(405, "The method is not allowed here"),
     "different-layouts": Kind(409, "The two windows cannot be compared"),
     "no-configuration": Kind(409, "The model's configuration is needed"),
-    "no-routes": Kind(409, "The service tells nobody by routes"),
     "body-too-large": Kind(413, "The body is too large"),
     "unsupported-media-type": Kind(415, "The kind of body is not supported"),
     "bad-parameter": Kind(422, "A parameter is wrong"),

@@ -195,6 +195,15 @@ class LeewayOptions(Strict):
         default=None, description="who is told besides if nobody takes an alert on; `[]`: nobody"
     )
 
+    every_change: bool | None = Field(
+        default=None,
+        description="notify each change of an alert at once and in order: that a signal joined it, too, and its end",
+    )
+
+    group_key: str = Field(
+        default="", description="what the keys of groups begin with, in place of the route's matchers; not inherited"
+    )
+
     @field_validator("escalate")
     @classmethod
     def _grows(cls, value: list[StepSpec] | None) -> list[StepSpec] | None:
@@ -205,8 +214,8 @@ class LeewayOptions(Strict):
 
     def build(self) -> dict[str, Any]:
         """Return what is said, as :class:`~monitor.routing.routes.RouteOptions` has it."""
-        given = {"late_ends": self.late_ends, "only_changes": self.only_changes}
-        found: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        switches = {name: getattr(self, name) for name in ("late_ends", "only_changes", "every_change")}
+        found: dict[str, Any] = {name: value for name, value in switches.items() if value is not None}
         if self.hold is not None:
             hold = HoldSpec() if self.hold is True else self.hold
             found["hold"] = hold.build() if isinstance(hold, HoldSpec) else None
@@ -321,6 +330,7 @@ class RouteSpec(Strict):
             self.mute_time_intervals,
             self.active_time_intervals,
             [route.build(options) for route in self.routes],
+            own_key=self.leeway.group_key,
         )
 
 

@@ -141,7 +141,7 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
 
 
 def load_alerting(path: str | os.PathLike[str]) -> Alerting:
-    """Load a file of Alertmanager's, or what a service's file has under ``alerting``.
+    """Load a file of Alertmanager's, or the routes of a service's file: its ``alerting``, or one for each receiver.
 
     Raises
     ------
@@ -155,12 +155,7 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
         raise ConfigError([Mistake(str(path), 0, "", "expected a mapping with a route, as Alertmanager has it")])
     [document] = documents
     if document.value.get("kind") == "Service":
-        found = load(path).service.spec.alerting
-        if found is None:
-            raise ConfigError(
-                [document.mistake(("spec",), "there is no `alerting`: every receiver is told everything")]
-            )
-        return found
+        return load(path).service.spec.routing
     try:
         alerting = Alerting.model_validate(document.value)
     except ValidationError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from monitor.config.alerting import Alerting
+from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.receivers import Receiver
@@ -171,7 +173,8 @@ class ServiceSpec(Strict):
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default_factory=lambda: [read_parameters({"kind": "log"})])
     alerting: Alerting | None = Field(
-        default=None, description="Alertmanager's configuration, pasted; without it every receiver is told everything"
+        default=None,
+        description="Alertmanager's configuration, pasted; without it every receiver is notified of every alert",
     )
     incidents: Incidents = Field(default_factory=Incidents)
     subscriptions: Subscriptions = Field(
@@ -186,17 +189,18 @@ class ServiceSpec(Strict):
     )
 
     @model_validator(mode="after")
-    def _tell_of_incidents(self) -> Self:
-        """Without routes every receiver has one of its own that groups incidents."""
+    def _groups_alerts_in_one_way(self) -> Self:
         if self.incidents.notify and self.alerting is not None:
             raise ValueError("incidents.notify is for services without alerting: group_by: [incident] in a route")
-        if self.incidents.notify and self.receivers:
-            names = [receiver.name for receiver in self.receivers]
-            routes = [{"receiver": name, "continue": True} for name in names]
-            root = {"receiver": names[0], "group_by": ["incident"], "routes": routes}
-            # The model does not change after this.
-            object.__setattr__(self, "alerting", Alerting.model_validate({"route": root}))
         return self
+
+    @cached_property
+    def routing(self) -> Alerting:
+        """Who is notified of what: ``alerting``, or without it a route for each receiver."""
+        if self.alerting is not None:
+            return self.alerting
+        names = [receiver.name for receiver in self.receivers]
+        return alerting_by_incident(names) if self.incidents.notify else alerting_by_alert(names)
 
     @field_validator("receivers")
     @classmethod

@@ -13,6 +13,7 @@ import xxhash
 
 from monitor.delivery.target import Target
 from monitor.routing.dispatch import Flush
+from monitor.routing.routed_alert import RoutedAlert
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -70,7 +71,7 @@ class Made(NamedTuple):
     receiver : str
         As the table ``notifications`` names it.
     route : str
-        The route's id; empty without routes.
+        The route's id.
     at_ms : int
         When it was looked at.
     why : str
@@ -148,17 +149,13 @@ class DecisionLog:
         store.append("decisions", columns, f"decisions/{xxhash.xxh3_64_hexdigest(repr(self._unwritten).encode())}")
         self._unwritten.clear()
 
-    def forget(self, alert_id: str, sequence: int) -> None:
-        """Forget a transition of which nothing more will become."""
-        self._last.pop((alert_id, sequence), None)
-
-    def keep(self, transitions: Collection[_Transition]) -> None:
-        """Forget what nobody will decide about again: all but these transitions, by alert and number."""
-        self._last = {transition: said for transition, said in self._last.items() if transition in transitions}
+    def keep(self, alert_ids: Collection[str]) -> None:
+        """Forget what nobody will decide about again: all but these alerts."""
+        self._last = {transition: said for transition, said in self._last.items() if transition[0] in alert_ids}
 
 
-def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, Target, Why, str]]:
-    """Yield what a look at a group keeps from its receivers: fingerprint, entry of the receiver, why, and in detail.
+def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[RoutedAlert, Target, Why, str]]:
+    """Yield what a look at a group keeps from its receivers: alert, entry of the receiver, why, and in detail.
 
     What it tells them is decided by what they answer.
 
@@ -180,11 +177,11 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[str, T
                 continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""
-                yield fingerprint, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
+                yield told, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
             elif told.is_over(flush.at_ms) and not target.send_resolved:
-                yield fingerprint, target, "unwanted", UNWANTED
+                yield told, target, "unwanted", UNWANTED
             elif not by_target[target.name].told:
-                yield fingerprint, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
+                yield told, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
 
 
 _QUIET: dict[str, Why] = {
@@ -196,6 +193,20 @@ _QUIET: dict[str, Why] = {
     "silenced": "silenced",
     "waiting": "waiting",
 }
+
+
+def looked_at(store: Store, alert_ids: Collection[str]) -> set[str]:
+    """Return the alerts of which something was decided.
+
+    Raises
+    ------
+    StoreError
+    """
+    names, decided = sorted(alert_ids), set[str]()
+    for first in range(0, len(names), LOADED_AT_ONCE):
+        where = {"alert_id": names[first : first + LOADED_AT_ONCE]}
+        decided.update(store.read(Query("decisions", where=where, columns=("alert_id",)))["alert_id"])
+    return decided
 
 
 def silenced_by(store: Store, name: str, from_ms: int, to_ms: int) -> set[str]:

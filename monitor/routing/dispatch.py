@@ -11,6 +11,7 @@ the end. A route with `late_ends`, which Alertmanager does not have, keeps such 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,9 +25,9 @@ from monitor.routing.inhibition import Inhibition
 from monitor.routing.intervals import Interval
 from monitor.routing.matcher_index import MatcherIndex
 from monitor.routing.matchers import matches_all
-from monitor.routing.routed_alert import NO_END, Told
+from monitor.routing.routed_alert import NO_END, RoutedAlert
 from monitor.routing.routes import Route
-from monitor.routing.sent import Sent, digest, perhaps, why_told
+from monitor.routing.sent import Content, Sent, digest, perhaps, why_notified
 from monitor.routing.silences import Silences
 from monitor.routing.staying import Staying
 from monitor.values import format_duration
@@ -79,21 +80,46 @@ class Group:
     labels: Mapping[str, str]
     key: str
     next_ms: int
-    alerts: dict[str, Told] = field(default_factory=dict)
+    alerts: dict[str, RoutedAlert] = field(default_factory=dict)
     was_flushed: bool = False
     flush: Flush | None = None
     since: frozenset[tuple[str, int]] = frozenset()
+    is_looked_at: bool = True
+    queue: deque[Sequence[RoutedAlert]] = field(default_factory=deque)
+    """Where the route has `every_change`: changes that wait until the one before them was looked at."""
 
     @cached_property
     def digest(self) -> str:
         """Stands for the key where label values have no place."""
         return digest(self.key)
 
-    def put(self, alert: Told, now_ms: int) -> None:
-        """Take up an alert; one that began long ago does not wait for others."""
-        self.alerts[alert.fingerprint] = alert
-        if not self.was_flushed and alert.starts_ms + self.route.options.group_wait_ms < now_ms:
-            self.next_ms = now_ms
+    def put(self, change: Sequence[RoutedAlert], now_ms: int) -> None:
+        """Take up what has become of an alert; one that began long ago does not wait for others."""
+        if self.route.options.every_change and not (self.is_looked_at and self.flush is None):
+            self.queue.append(change)
+            return
+        self.is_looked_at = False
+        for alert in change:
+            self.alerts[alert.fingerprint] = alert
+            began_long_ago = alert.starts_ms + self.route.options.group_wait_ms < now_ms
+            if (not self.was_flushed and began_long_ago) or (self.was_flushed and self.route.options.every_change):
+                self.next_ms = now_ms
+
+    def go_on(self, now_ms: int) -> None:
+        """Take up the change that waited for the look that has ended."""
+        self.flush = None
+        if self.queue and self.is_looked_at:
+            self.put(self.queue.popleft(), now_ms)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it holds anything, or somebody is being notified of what it held."""
+        return bool(self.alerts or self.queue or self.flush)
+
+    @property
+    def fingerprints(self) -> set[str]:
+        """Of all alerts that it holds, or will."""
+        return {*self.alerts, *(alert.fingerprint for change in self.queue for alert in change)}
 
 
 @dataclass
@@ -106,15 +132,15 @@ class Flush:
     at_ms : int
     alerts : frozenset of str
         Fingerprints of all that the group held.
-    over : tuple of Told
-    targets : dict of Target to tuple of Told
+    over : tuple of RoutedAlert
+    targets : dict of Target to tuple of RoutedAlert
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
     firing, resolved : frozenset of str
         Fingerprints that are noted as told.
     flapping : frozenset of str
         Of those that fire, the ones that stand for a condition that is held.
     stand_at : frozenset of (str, int)
-        The transitions that those that fire stand at, where the route has `only_changes`.
+        The transitions at which alerts stand, where the route has `only_changes` or `every_change`.
     since : frozenset of (str, int)
         Since when the route's receiver is told of those that fire, where the route has `escalate`.
     held : frozenset of str
@@ -125,8 +151,8 @@ class Flush:
     group: Group
     at_ms: int
     alerts: frozenset[str]
-    over: tuple[Told, ...]
-    targets: dict[Target, tuple[Told, ...]] = field(default_factory=dict)
+    over: tuple[RoutedAlert, ...]
+    targets: dict[Target, tuple[RoutedAlert, ...]] = field(default_factory=dict)
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
@@ -187,7 +213,7 @@ class Dispatcher:
         self.flapping = Flapping()
         self._targets, self._inhibition, self._intervals = targets, inhibition, intervals
         self._staying = Staying(sent, root.walk())
-        self._known: dict[str, Told] = {}
+        self._known: dict[str, RoutedAlert] = {}
         self._groups: dict[tuple[str, str], Group] = {}
         self._beside: list[Route] = []
         self._beside_index = MatcherIndex([])
@@ -198,20 +224,39 @@ class Dispatcher:
         """Every group, also those whose alerts are gone and that are not dropped yet."""
         return list(self._groups.values())
 
-    def put(self, alert: Told, now_ms: int) -> list[Group]:
-        """Take up an alert, or what has become of it; return the groups that it is in."""
+    def put(self, change: Sequence[RoutedAlert], now_ms: int) -> list[Group]:
+        """Take up an alert, or what has become of it; return the groups that it is in.
+
+        Parameters
+        ----------
+        change : sequence of RoutedAlert
+            The alert; where its labels have changed, also the one with its former labels, which is over.
+        now_ms : int
+        """
         self._sweep(now_ms)
-        before = self._known.get(alert.fingerprint)
-        alert = alert.after(before)
-        self._known[alert.fingerprint] = alert
-        self._inhibition.put(alert)
-        if before is not None and before.annotations != alert.annotations:
-            self.silences.forget(alert.fingerprint)
-        routes = [*self.root.matching(alert.matched), *self._matching_beside(alert)]
-        found = [self._group(route, alert, now_ms) for route in self._staying.routes(alert, routes, now_ms)]
-        for group in found:
-            group.put(alert, now_ms)
-        return found
+        changes: dict[tuple[str, str], list[RoutedAlert]] = {}
+        for news in change:
+            former = self._known.get(news.fingerprint)
+            alert = news.after(former)
+            self._known[alert.fingerprint] = alert
+            self._inhibition.put(alert)
+            if former is not None and former.annotations != alert.annotations:
+                self.silences.forget(alert.fingerprint)
+            routes = [*self.root.matching(alert.matched), *self._matching_beside(alert)]
+            for route in self._staying.routes(alert, routes, now_ms):
+                group = self._group(route, alert, now_ms)
+                if not self._is_past(alert, group):
+                    changes.setdefault((route.id, group.key), []).append(alert)
+        for key, alerts in changes.items():
+            self._groups[key].put(alerts, now_ms)
+        return [self._groups[key] for key in changes]
+
+    def _is_past(self, alert: RoutedAlert, group: Group) -> bool:
+        """Whether everybody was notified of a later transition, as after a start, when all are read again."""
+        if not group.route.options.every_change:
+            return False
+        logs = [self.sent.get((group.digest, target.name)) for target in self.entries(group.route)]
+        return bool(logs) and all(last is not None and last.is_past(alert) for last in logs)
 
     def tell_beside(self, routes: Sequence[Route], now_ms: int) -> None:
         """Set the routes that stand beside the tree, each of which tells about all alerts that it matches.
@@ -226,14 +271,14 @@ class Dispatcher:
         for alert in [alert for alert in self._known.values() if not alert.is_over(now_ms)]:
             for route in self._matching_beside(alert):
                 if route.id not in before:
-                    self._group(route, alert, now_ms).put(alert, now_ms)
+                    self._group(route, alert, now_ms).put([alert], now_ms)
                     self._staying.add(alert, route)
 
-    def _matching_beside(self, alert: Told) -> list[Route]:
+    def _matching_beside(self, alert: RoutedAlert) -> list[Route]:
         candidates = [self._beside[place] for place in self._beside_index.candidates(alert.matched)]
         return [route for route in candidates if matches_all(route.matchers, alert.matched)]
 
-    def _group(self, route: Route, alert: Told, now_ms: int) -> Group:
+    def _group(self, route: Route, alert: RoutedAlert, now_ms: int) -> Group:
         key = route.group_key(alert.labels)
         group = self._groups.get((route.id, key))
         if group is None:
@@ -253,11 +298,11 @@ class Dispatcher:
         flushes = []
         for group in sorted(ready, key=lambda group: group.next_ms):
             group.next_ms = now_ms + group.route.options.group_interval_ms
-            group.was_flushed = True
+            group.was_flushed = group.is_looked_at = True
             if group.alerts:
                 group.flush = self._look(group, now_ms)
                 flushes.append(group.flush)
-                self._finish(group.flush)
+                self._finish(group.flush, now_ms)
         return flushes
 
     def settle(self, flush: Flush, target: Target, now_ms: int, *, delivered: bool, may_have_it: bool = False) -> None:
@@ -273,19 +318,19 @@ class Dispatcher:
             self.sent[place] = perhaps(self.sent.get(place), flush.firing)
         flush.failed = flush.failed or not delivered
         flush.waiting.discard(target)
-        self._finish(flush)
+        self._finish(flush, now_ms)
 
-    def _finish(self, flush: Flush) -> None:
+    def _finish(self, flush: Flush, now_ms: int) -> None:
         """What is over leaves the group, if every receiver has taken the look and nothing has changed since."""
         group = flush.group
         if flush.waiting or group.flush is not flush:
             return
-        group.flush = None
         for alert in () if flush.failed else flush.over:
             if group.alerts.get(alert.fingerprint) is alert and alert.fingerprint not in flush.held:
                 del group.alerts[alert.fingerprint]
                 if alert.fingerprint not in self._known:
                     self.silences.forget(alert.fingerprint)
+        group.go_on(now_ms)
 
     def _open_ends(self, flush: Flush, target: Target) -> frozenset[str]:
         """What a receiver believes to fire although this look keeps it quiet, if it is to hear of ends later."""
@@ -319,7 +364,7 @@ class Dispatcher:
         others = (target for step in route.options.escalate for target in self._targets.get(step.receiver, ()))
         return list(dict.fromkeys([*own, *others]))
 
-    def _held(self, alerts: list[Told], hold: Hold, flush: Flush) -> list[Told]:
+    def _held(self, alerts: list[RoutedAlert], hold: Hold, flush: Flush) -> list[RoutedAlert]:
         """Of what flaps leave the alert that came first, by condition and severity: it fires until that is steady."""
         first: dict[tuple[str, str], str] = {}
         for alert in flush.group.alerts.values():
@@ -339,7 +384,9 @@ class Dispatcher:
         flush.over = tuple(alert for alert in flush.over if alert.fingerprint not in flush.flapping)
         return left
 
-    def _without(self, alerts: list[Told], flush: Flush, why: str, by: Callable[[Told, int], str | None]) -> list[Told]:
+    def _without(
+        self, alerts: list[RoutedAlert], flush: Flush, why: str, by: Callable[[RoutedAlert, int], str | None]
+    ) -> list[RoutedAlert]:
         left = []
         for alert in alerts:
             detail = by(alert, flush.at_ms)
@@ -349,20 +396,24 @@ class Dispatcher:
                 flush.reasons.append(Reason(False, why, detail, alert.fingerprint))
         return left
 
-    def _inhibited(self, alert: Told, now_ms: int) -> str | None:
+    def _inhibited(self, alert: RoutedAlert, now_ms: int) -> str | None:
         source = self._inhibition.by(alert, now_ms)
         return None if source is None else f"by alert {source.fingerprint}"
 
-    def _silenced(self, alert: Told, now_ms: int) -> str | None:
+    def _silenced(self, alert: RoutedAlert, now_ms: int) -> str | None:
         silence = self.silences.by(alert.fingerprint, alert.matched, now_ms)
         return None if silence is None else f"by silence {silence.id}"
 
-    def _tell(self, flush: Flush, alerts: list[Told]) -> None:
+    def _tell(self, flush: Flush, alerts: list[RoutedAlert]) -> None:
         over, told_of = {alert.fingerprint for alert in flush.over}, {alert.fingerprint for alert in alerts}
         flush.resolved, flush.firing = frozenset(told_of & over), frozenset(told_of - over)
         flush.flapping &= flush.firing
-        if flush.group.route.options.only_changes:
+        options = flush.group.route.options
+        if options.only_changes or options.every_change:
             flush.stand_at = frozenset((alert.fingerprint, alert.sequence) for alert in alerts)
+        steady = flush.firing - flush.flapping if options.every_change else frozenset()
+        changed = frozenset((name, sequence) for name, sequence in flush.stand_at if name in steady)
+        content = Content(flush.firing, flush.resolved, flush.flapping, changed)
         repeats = not flush.firing or not flush.firing <= self.acknowledged
         repeat_ms = flush.group.route.options.repeat_interval_ms if repeats else NEVER_MS
         escalated = self._escalated(flush) if flush.group.route.options.escalate else {}
@@ -371,14 +422,12 @@ class Dispatcher:
             if step is not None and step[0] != "escalated":
                 flush.reasons.append(Reason(False, *step, target=target.name))
                 continue
-            told, detail = why_told(
+            told, detail = why_notified(
                 self.sent.get((flush.group.digest, target.name)),
-                flush.firing,
-                flush.resolved,
+                content,
                 flush.at_ms,
                 repeat_ms=NEVER_MS if target.receiver in self.collecting else repeat_ms,
                 send_resolved=target.send_resolved,
-                flapping=flush.flapping,
             )
             why = "sent" if told else "known"
             if not told and not repeats:
@@ -417,7 +466,7 @@ class Dispatcher:
                     found[name] = min(found[name], since_ms)
         return found
 
-    def _changed(self, flush: Flush, target: Target, alerts: list[Told]) -> tuple[Told, ...]:
+    def _changed(self, flush: Flush, target: Target, alerts: list[RoutedAlert]) -> tuple[RoutedAlert, ...]:
         """What a receiver does not know as it is, if that is all that it wants; everything, if that is nothing."""
         last = self.sent.get((flush.group.digest, target.name))
         if last is None or not flush.group.route.options.only_changes:
@@ -427,7 +476,9 @@ class Dispatcher:
     def _sweep(self, now_ms: int) -> None:
         """Drop groups without alerts, and alerts that are over, when it is time to."""
         if now_ms >= self._sweep_ms:
-            self._groups = {key: group for key, group in self._groups.items() if group.alerts or group.flush}
+            self._groups = {
+                key: group for key, group in self._groups.items() if group.alerts or group.queue or group.flush
+            }
             self._sweep_ms += (now_ms - self._sweep_ms) // SWEEP_MS * SWEEP_MS + SWEEP_MS
         if now_ms >= self._forget_ms:
             for alert in [alert for alert in self._known.values() if alert.is_over(now_ms)]:

@@ -1,10 +1,10 @@
 """Alerts that fire and end again and again: from when, and for how long, they are held.
 
 An alert that comes back is another alert, with an id of its own. What flaps is therefore a *condition*
-(:attr:`monitor.routing.routed_alert.Told.condition`): alerts whose labels differ in no more than id, severity and
-incident. It changes when the first of its alerts begins to fire, and when the last one ends. After `changes` changes
-within `within` it is held, and told as firing whatever it does, until it has not changed for `until_steady`; changes
-before that do not count any more.
+(:attr:`monitor.routing.routed_alert.RoutedAlert.condition`): alerts whose labels differ in no more than id, severity
+and incident. It changes when the first of its alerts begins to fire, and when the last one ends. After `changes`
+changes within `within` it is held, and notified as firing whatever it does, until it has not changed for
+`until_steady`; changes before that do not count any more.
 
 Times are those of the transitions. What is known of a condition follows from its transitions alone, and taking one up
 twice changes nothing.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from monitor.routing.matchers import Labels, Matcher, matches_all
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 
 __all__ = ["Inhibition", "Rule"]
 
@@ -42,19 +42,19 @@ class _Sources:
     """The alerts that one rule knows as its source, by what they share with targets."""
 
     rule: Rule
-    found: dict[_Shared, dict[str, Told]] = field(default_factory=dict)
+    found: dict[_Shared, dict[str, RoutedAlert]] = field(default_factory=dict)
 
-    def put(self, alert: Told) -> None:
+    def put(self, alert: RoutedAlert) -> None:
         if matches_all(self.rule.source, alert.matched):
             self.found.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
         else:
             self.forget(alert)
 
-    def forget(self, alert: Told) -> None:
+    def forget(self, alert: RoutedAlert) -> None:
         alike = self.found.get(self.rule.shared(alert.labels), {})
         alike.pop(alert.fingerprint, None)
 
-    def inhibiting(self, target: Told, now_ms: int) -> Told | None:
+    def inhibiting(self, target: RoutedAlert, now_ms: int) -> RoutedAlert | None:
         if not self.found:
             return None
         alike = self.found.get(self.rule.shared(target.labels))
@@ -75,27 +75,27 @@ class Inhibition:
     >>> from monitor.routing.matchers import parse_matchers
     >>> rule = Rule(parse_matchers("severity=critical"), parse_matchers("severity=info"), ["model"])
     >>> inhibition = Inhibition([rule])
-    >>> inhibition.put(Told({"severity": "critical", "model": "fraud"}, starts_ms=0))
-    >>> inhibition.by(Told({"severity": "info", "model": "fraud"}, starts_ms=0), now_ms=5).labels["severity"]
+    >>> inhibition.put(RoutedAlert({"severity": "critical", "model": "fraud"}, starts_ms=0))
+    >>> inhibition.by(RoutedAlert({"severity": "info", "model": "fraud"}, starts_ms=0), now_ms=5).labels["severity"]
     'critical'
-    >>> inhibition.by(Told({"severity": "info", "model": "churn"}, starts_ms=0), now_ms=5) is None
+    >>> inhibition.by(RoutedAlert({"severity": "info", "model": "churn"}, starts_ms=0), now_ms=5) is None
     True
     """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._sources = [_Sources(rule) for rule in rules]
 
-    def put(self, alert: Told) -> None:
+    def put(self, alert: RoutedAlert) -> None:
         """Take up an alert, or what has become of it."""
         for sources in self._sources:
             sources.put(alert)
 
-    def forget(self, alert: Told) -> None:
+    def forget(self, alert: RoutedAlert) -> None:
         """Drop an alert that is over."""
         for sources in self._sources:
             sources.forget(alert)
 
-    def by(self, target: Told, now_ms: int) -> Told | None:
+    def by(self, target: RoutedAlert, now_ms: int) -> RoutedAlert | None:
         """Return an alert that inhibits another, or None."""
         for sources in self._sources:
             found = sources.inhibiting(target, now_ms)

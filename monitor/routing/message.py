@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
-from sinks.receivers.contract import Alert, Notification, Status
+from sinks.receivers.contract import Alert, Status
 
-__all__ = ["alert_of", "annotations_of", "compose"]
+__all__ = ["alert_of", "annotations_of"]
 
 REASONS_AT_MOST = 10
 """Signals that a notification explains; the page behind its link has all of them."""
@@ -17,47 +17,8 @@ REASONS_AT_MOST = 10
 Row = Mapping[str, Any]
 
 
-def compose(row: Row, before: Row | None, receiver: str, external_url: str) -> Notification:
-    """Return what to say about a transition.
-
-    The alert's severity is one of its labels, and other systems know an alert by its labels. When the severity has
-    risen, the alert under its former labels is therefore reported as resolved in the same notification, which is
-    what Alertmanager sends in this case.
-
-    Parameters
-    ----------
-    row : mapping
-        The transition, a row of ``alerts``; its state is firing, updated or resolved.
-    before : mapping or None
-        The alert's transition before it, if a receiver may know it.
-    receiver : str
-    external_url : str
-        Where the API is; empty if people cannot reach it.
-    """
-    labels = json.loads(row["labels"])
-    status: Status = "resolved" if row["state"] == "resolved" else "firing"
-    alerts = [alert_of(row, labels, status, int(row["ends_ms"]), external_url)]
-    if before is not None and before["labels"] != row["labels"]:
-        former = json.loads(before["labels"])
-        alerts.append(alert_of(before, former, "resolved", int(row["at_ms"]), external_url))
-    return Notification(
-        receiver=receiver,
-        group_key=f'{{}}:{{alert_id="{row["alert_id"]}"}}',
-        group_labels={"alert_id": row["alert_id"]},
-        alerts=tuple(alerts),
-        external_url=external_url,
-    )
-
-
 def alert_of(
-    row: Row,
-    labels: dict[str, str],
-    status: Status,
-    ends_ms: int,
-    external_url: str,
-    *,
-    flaps: str = "",
-    likely_cause: str = "",
+    row: Row, labels: dict[str, str], status: Status, external_url: str, *, flaps: str = "", likely_cause: str = ""
 ) -> Alert:
     """Return what is said about an alert as a transition has it; ``flaps`` says that its condition does."""
     annotations = annotations_of(row, external_url, flaps=flaps)
@@ -68,7 +29,7 @@ def alert_of(
         labels=labels,
         annotations=annotations,
         starts_at_ms=int(row["starts_ms"]),
-        ends_at_ms=ends_ms,
+        ends_at_ms=int(row["ends_ms"]),
         generator_url=_source(row) or annotations.get("dashboard", ""),
     )
 

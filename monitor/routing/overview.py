@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.intervals import Interval
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
 from monitor.routing.silences import Silence
 
@@ -20,7 +20,7 @@ class Standing:
 
     Attributes
     ----------
-    alert : Told
+    alert : RoutedAlert
     routes : tuple of Route
         Those that tell about it.
     silenced_by, inhibited_by : tuple of str
@@ -29,7 +29,7 @@ class Standing:
         Why nobody is told now, by the ids of routes on which nobody is.
     """
 
-    alert: Told
+    alert: RoutedAlert
     routes: tuple[Route, ...]
     silenced_by: tuple[str, ...]
     inhibited_by: tuple[str, ...]
@@ -42,7 +42,7 @@ class Standing:
 
 
 def overview(
-    alerts: Sequence[Told],
+    alerts: Sequence[RoutedAlert],
     root: Route,
     rules: Iterable[Rule],
     silences: Iterable[Silence],
@@ -56,7 +56,7 @@ def overview(
     >>> from monitor.routing.matchers import parse_matchers
     >>> from monitor.routing.routes import RouteOptions
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 0, 10)
-    >>> [found] = overview([Told({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], [silence], {}, 5)
+    >>> [found] = overview([RoutedAlert({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], [silence], {}, 5)
     >>> found.silenced_by, found.is_suppressed
     (('s1',), True)
     """
@@ -68,7 +68,7 @@ def overview(
 
 
 def _standing(
-    alert: Told,
+    alert: RoutedAlert,
     root: Route,
     inhibition: Inhibition,
     active: Sequence[Silence],

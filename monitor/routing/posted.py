@@ -15,7 +15,7 @@ from functools import cached_property
 
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["FORGET_MS", "OWN_NAMES", "Given", "Posted", "posted", "wrong"]
@@ -67,9 +67,9 @@ class Posted:
         return fingerprint(self.labels)
 
     @property
-    def told(self) -> Told:
+    def routed(self) -> RoutedAlert:
         """The alert as routes see it."""
-        return Told(self.labels, self.starts_ms, self.ends_ms, self.annotations, self.updated_ms, self.link)
+        return RoutedAlert(self.labels, self.starts_ms, self.ends_ms, self.annotations, self.updated_ms, self.link)
 
     def fires(self, now_ms: int) -> bool:
         """Whether it is not over."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from monitor.routing.matchers import ANNOTATION
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["NO_END", "Told"]
+__all__ = ["NO_END", "RoutedAlert"]
 
 NO_END = 1 << 62
 """The end of an alert that is not over."""
@@ -19,7 +20,7 @@ OF_THE_ALERT = ("alert_id", "incident", "severity")
 
 
 @dataclass(frozen=True)
-class Told:
+class RoutedAlert:
     """An alert.
 
     Parameters
@@ -35,11 +36,14 @@ class Told:
     sequence : int
         Of the transition that it stands at.
     flaps : str
-        Since when the alert's condition is held, if it is: the alert is told as firing, whatever it does.
+        Since when the alert's condition is held, if it is: receivers are notified that the alert fires, whatever it
+        does.
+    transition : mapping
+        The row of ``alerts`` that it stands at; empty where routes are only asked who would be notified.
 
     Examples
     --------
-    >>> alert = Told({"model": "fraud"}, starts_ms=5, ends_ms=9)
+    >>> alert = RoutedAlert({"model": "fraud"}, starts_ms=5, ends_ms=9)
     >>> alert.is_over(8), alert.is_over(9)
     (False, True)
     """
@@ -52,6 +56,7 @@ class Told:
     link: str = ""
     sequence: int = 0
     flaps: str = ""
+    transition: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -68,11 +73,20 @@ class Told:
         """What it has in common with an alert that comes back: the identity of the other labels."""
         return fingerprint({name: value for name, value in self.labels.items() if name not in OF_THE_ALERT})
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Id and number of the transition that it stands at."""
+        return self.transition["alert_id"], self.transition["sequence"]
+
     def is_over(self, now_ms: int) -> bool:
         """Whether it has ended."""
         return self.ends_ms <= now_ms
 
-    def after(self, before: Told | None) -> Told:
+    def resolved(self, at_ms: int) -> RoutedAlert:
+        """Return it as it is when it has ended."""
+        return replace(self, ends_ms=at_ms)
+
+    def after(self, before: RoutedAlert | None) -> RoutedAlert:
         """Return what is known when this comes after ``before``, of the same labels: stretches that overlap are one.
 
         Alertmanager's rule. Of two ends the later counts, but if the younger says that the alert is over.
@@ -86,6 +100,6 @@ class Told:
             self, starts_ms=starts_ms, ends_ms=max(self.ends_ms, before.ends_ms) if takes_later else self.ends_ms
         )
 
-    def _overlaps(self, before: Told) -> bool:
+    def _overlaps(self, before: RoutedAlert) -> bool:
         ends_within = before.starts_ms < self.ends_ms < before.ends_ms
         return ends_within or before.starts_ms < self.starts_ms < before.ends_ms

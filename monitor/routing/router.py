@@ -32,16 +32,17 @@ from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.acknowledgement_log import AcknowledgementLog
-from monitor.routing.decision_log import DecisionLog, Made, Why, kept_quiet
+from monitor.routing.decision_log import DecisionLog, Made, Why, kept_quiet, looked_at
 from monitor.routing.digests import Collected, Digests
 from monitor.routing.dispatch import Dispatcher, Flush
 from monitor.routing.flapping import Flapping
+from monitor.routing.former_notifications import SINGLE_ALERTS, FormerNotifications
 from monitor.routing.incident_labels import LABEL, IncidentNames
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.intervals import Interval
 from monitor.routing.message import alert_of, annotations_of
 from monitor.routing.posted_log import Posting
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
 from monitor.routing.sent_log import SentLog
 from monitor.routing.silence_log import SilenceLog
@@ -103,7 +104,7 @@ class _Alert:
     """What is known of an alert, under one set of labels."""
 
     row: Row
-    told: Told
+    told: RoutedAlert
     first_ms: int
     ends_ms: int = 0
 
@@ -112,7 +113,7 @@ class _Alert:
 class _Job:
     flush: Flush
     target: Target
-    alerts: tuple[Told, ...]
+    alerts: tuple[RoutedAlert, ...]
     places: list[tuple[str, int]]
     future: Future[Delivery] | None = None
     """None: it is not begun."""
@@ -143,9 +144,9 @@ class Router:
         patience: Patience | None = None,
     ) -> None:
         self._store, self._plan, self._clock, self._external_url = store, plan, clock, external_url
-        watched = list(models)
-        self._following = Following(store, clock, watched, ROUTE)
-        self._posting = Posting(store, clock) if POSTED in watched else None
+        self._models = list(models)
+        self._following = Following(store, clock, self._models, ROUTE)
+        self._posting = Posting(store, clock) if POSTED in self._models else None
         self._silences = SilenceLog(store, clock)
         self._acknowledgements = AcknowledgementLog(store, clock)
         self._decisions = DecisionLog()
@@ -160,9 +161,11 @@ class Router:
         self._unnamed: list[Row] = []
         self._alerts: dict[str, _Alert] = {}
         self._jobs: list[_Job] = []
-        self.sent_log = SentLog(max(route.options.repeat_interval_ms for route in plan.root.walk()))
+        repeats = (route.options for route in plan.root.walk() if not route.options.every_change)
+        self.sent_log = SentLog(max((options.repeat_interval_ms for options in repeats), default=0))
         self._unwritten: list[tuple[str, dict[str, list[Any]], str]] = []
         self._dispatcher: Dispatcher | None = None
+        self._former: FormerNotifications | None = None
         self._forget_ms = 0
 
     @property
@@ -187,8 +190,14 @@ class Router:
         subscriptions = self._subscriptions.all()
         flapping = rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING})))
         self._digests.open()
-        self._following.open()
+        former = FormerNotifications(self._store, self._targets_before_routes(), self._models)
+        self._following.open(former.starts_ms)
         rows = self._new_rows()
+        known, waiting = former.read(rows)
+        for place in known.keys() - sent.keys():
+            sent[place] = known[place]
+            self.sent_log.knows(place, now_ms)
+        self._former = former
         self._dispatcher = Dispatcher(
             self._plan.root,
             self._senders.targets,
@@ -204,13 +213,40 @@ class Router:
         self._subscribe(subscriptions, now_ms)
         firing = {fingerprint for last in sent.values() for fingerprint in last.believed}
         latest = {row["alert_id"]: row for row in rows if row["state"] in TOLD_STATES}
+        in_order = self._notified_in_order(latest) | waiting
         for row in rows:
             self._note_change(row)
             # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
-            if (row is latest.get(row["alert_id"]) and row["state"] != "resolved") or _fingerprint(row) in firing:
+            is_live = row is latest.get(row["alert_id"]) and row["state"] != "resolved"
+            if is_live or row["alert_id"] in in_order or _fingerprint(row) in firing:
                 self._take(row, now_ms)
         self._decisions.load(self._store, self._names)
         self._notices.open()
+
+    def _targets_before_routes(self) -> list[Target]:
+        """Entries of receivers that single alerts go to, as they did before every service had routes."""
+        names = {route.options.receiver for route in self._plan.root.walk() if route.own_key == SINGLE_ALERTS}
+        return [target for name in names for target in self._senders.targets.get(name, ())]
+
+    def _notified_in_order(self, latest: Mapping[str, Row]) -> set[str]:
+        """Alerts of which every transition is taken up: they fire, or ended before any process looked at them."""
+        if not any(route.options.every_change for route in self._plan.root.walk()):
+            return set()
+        over = {alert_id for alert_id, row in latest.items() if row["state"] == "resolved"}
+        return latest.keys() - over | over - looked_at(self._store, over)
+
+    def _looks(self, now_ms: int) -> int:
+        """Look at the groups whose time has come; a look may end at once, and let in the change that waited for it."""
+        assert self._dispatcher is not None
+        settled = 0
+        while (flushes := self._dispatcher.due(now_ms)) or any(job.future is None for job in self._jobs):
+            for flush in flushes:
+                self._tell(flush)
+            self._write()
+            self._begin()
+            settled += self._settle()
+            self._write()
+        return settled
 
     def step(self) -> int:
         """Do what is due; return how many notifications were settled.
@@ -232,12 +268,7 @@ class Router:
                 self._take(row, now_ms)
             settled = self._settle()
             self._read_what_people_said(now_ms)
-            for flush in self._dispatcher.due(now_ms):
-                self._tell(flush)
-            self._write()
-            self._begin()
-            settled += self._settle()
-            self._write()
+            settled += self._looks(now_ms)
             for made in (*self._notices.step(self._firing), *self._digests.step(self._ended_ms)):
                 self._decisions.note(made)
             self._write()
@@ -322,18 +353,19 @@ class Router:
         """Take up a transition. An alert whose labels have changed is over under those that it had."""
         if row["state"] not in TOLD_STATES:
             return
-        told = self._told_of(row, now_ms)
+        told, change = self._told_of(row, now_ms), list[RoutedAlert]()
         known = self._names.get(row["alert_id"])
         before = None if known is None else self._alerts.get(known)
         if before is not None and known != told.fingerprint:
             before.ends_ms = row["at_ms"]
-            self._put(replace(self._told_of(before.row, now_ms), ends_ms=now_ms), now_ms)
+            former_row = {**before.row, "ends_ms": row["at_ms"]}
+            change.append(replace(self._told_of(former_row, now_ms), ends_ms=now_ms))
         self._names[row["alert_id"]] = told.fingerprint
         first_ms = row["at_ms"] if before is None else before.first_ms
         if row["state"] == "resolved":
             told = replace(told, ends_ms=now_ms)
         self._alerts[told.fingerprint] = _Alert(row, told, first_ms, row["ends_ms"])
-        self._put(told, now_ms)
+        self._put([*change, told], now_ms)
 
     def _take_posts(self) -> None:
         """Write what has become of alerts that others post; of those that fire what was said last is told."""
@@ -345,13 +377,15 @@ class Router:
             if alert is not None and alert.row["alert_id"] == alert_id and alert.row["signals"] != said:
                 alert.row = {**alert.row, "signals": said}
                 alert.told = self._told_of(alert.row, alert.told.starts_ms)
-                self._put(alert.told, self._clock.now_ms())
+                self._put([alert.told], self._clock.now_ms())
 
-    def _told_of(self, row: Row, now_ms: int) -> Told:
+    def _told_of(self, row: Row, now_ms: int) -> RoutedAlert:
         """The alert as a transition has it, beginning now."""
         said = annotations_of(row, self._external_url)
         labels = json.loads(row["labels"])
-        return Told(labels, now_ms, annotations=said, updated_ms=now_ms, sequence=row["sequence"])
+        return RoutedAlert(
+            labels, now_ms, annotations=said, updated_ms=now_ms, sequence=row["sequence"], transition=row
+        )
 
     def _note_change(self, row: Row) -> None:
         """Count how often an alert begins and ends, where a route holds what flaps."""
@@ -362,9 +396,9 @@ class Router:
         holds = [route.options.hold for route in routes if route.options.hold is not None]
         self._flapping.note(told.condition, row["alert_id"], row["at_ms"], holds)
 
-    def _put(self, alert: Told, now_ms: int) -> None:
+    def _put(self, change: Sequence[RoutedAlert], now_ms: int) -> None:
         assert self._dispatcher is not None
-        self._dispatcher.put(alert, now_ms)
+        self._dispatcher.put(change, now_ms)
 
     def _forget(self, now_ms: int) -> None:
         """Drop what is over and told, and let the next process begin behind it."""
@@ -372,7 +406,7 @@ class Router:
             return
         self._forget_ms = now_ms + FORGET_EVERY_MS
         assert self._dispatcher is not None
-        grouped = {fingerprint for group in self._dispatcher.groups for fingerprint in group.alerts}
+        grouped = set().union(*(group.fingerprints for group in self._dispatcher.groups))
         kept = {name for name, alert in self._alerts.items() if name in grouped or not alert.ends_ms}
         self._alerts = {name: self._alerts[name] for name in kept}
         self._names = {alert_id: name for alert_id, name in self._names.items() if name in kept}
@@ -380,12 +414,14 @@ class Router:
         for alert in self._alerts.values():
             model = alert.row["model"]
             oldest_ms[model] = min(alert.first_ms, oldest_ms.get(model, alert.first_ms))
-        self._following.keep(oldest_ms)
+        if self._following.keep(oldest_ms) and self._former is not None:
+            self._former.close()
+            self._former = None
         self._flapping.forget(now_ms)
-        self.sent_log.tend({group.digest for group in self._dispatcher.groups if group.alerts}, now_ms)
+        self.sent_log.tend({group.digest for group in self._dispatcher.groups if group.fingerprints}, now_ms)
         if self._plan.incidents is not None:
             self._plan.incidents.keep({alert.row["alert_id"] for alert in self._alerts.values()})
-        self._decisions.keep({(alert.row["alert_id"], alert.row["sequence"]) for alert in self._alerts.values()})
+        self._decisions.keep({alert.row["alert_id"] for alert in self._alerts.values()})
 
     def _read_what_people_said(self, now_ms: int) -> None:
         """Right before a look at a group: a silence counts at once, and an idle router asks nothing."""
@@ -410,25 +446,20 @@ class Router:
         for reason in flush.reasons:
             log.debug("looked at a group", group_key=flush.group.key, **reason._asdict())
         for target, alerts in list(flush.targets.items()):
-            places = sorted({self._place(told.fingerprint) for told in alerts})
+            places = sorted({alert.key for alert in alerts})
             self._jobs.append(_Job(flush, target, alerts, places))
             self.sent_log.may_know((flush.group.digest, target.name), flush.firing, self._clock.now_ms())
         assert self._dispatcher is not None
-        for fingerprint, target, why, detail in kept_quiet(flush, self._dispatcher.entries(route)):
-            self._decide(flush, target, self._place(fingerprint), why, detail)
+        for alert, target, why, detail in kept_quiet(flush, self._dispatcher.entries(route)):
+            self._decide(flush, target, alert.key, why, detail)
 
-    def _firing(self) -> list[Told]:
+    def _firing(self) -> list[RoutedAlert]:
         return [alert.told for alert in self._alerts.values() if not alert.ends_ms]
 
     def _ended_ms(self, fingerprint: str) -> int | None:
         """When an alert ended, as far as is known; None if it fires."""
         known = self._alerts.get(fingerprint)
         return self._clock.now_ms() if known is None else known.ends_ms or None
-
-    def _place(self, fingerprint: str) -> tuple[str, int]:
-        """The transition that an alert stands at."""
-        row = self._alerts[fingerprint].row
-        return row["alert_id"], row["sequence"]
 
     def _decide(self, flush: Flush, target: Target, place: tuple[str, int], why: Why, detail: str) -> None:
         self._decisions.note(Made(*place, target.name, flush.group.route.id, flush.at_ms, why, detail))
@@ -460,19 +491,21 @@ class Router:
 
     def _collected(self, job: _Job) -> Iterator[Collected]:
         for told, alert in zip(job.alerts, self._composed(job).alerts, strict=True):
-            yield Collected(alert, True, *self._place(told.fingerprint), job.flush.group.route.id)
+            yield Collected(alert, True, *told.key, job.flush.group.route.id)
 
     def _composed(self, job: _Job) -> Notification:
         group, said = job.flush.group, []
         named = {told.labels.get(LABEL, "") for told in job.alerts}
         incidents = self._plan.incidents
         likely = {name: "" if incidents is None else incidents.likely_cause(name) for name in named}
-        for told in job.alerts:
-            known = self._alerts[told.fingerprint]
+        alerts = job.alerts
+        if group.route.options.every_change:
+            # Titles speak of the first alert: the one that fires, not the one that its higher severity replaces.
+            alerts = tuple(sorted(alerts, key=lambda alert: alert.is_over(job.flush.at_ms)))
+        for told in alerts:
             status: Status = "resolved" if told.is_over(job.flush.at_ms) else "firing"
             about = {"flaps": told.flaps, "likely_cause": likely[told.labels.get(LABEL, "")]}
-            labels = dict(told.labels)
-            said.append(alert_of(known.row, labels, status, known.ends_ms, self._external_url, **about))
+            said.append(alert_of(told.transition, dict(told.labels), status, self._external_url, **about))
         return Notification(
             job.target.receiver,
             group.key,
@@ -560,4 +593,4 @@ class Router:
 
 
 def _fingerprint(row: Row) -> str:
-    return Told(json.loads(row["labels"]), 0).fingerprint
+    return RoutedAlert(json.loads(row["labels"]), 0).fingerprint

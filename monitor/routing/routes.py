@@ -53,6 +53,9 @@ class RouteOptions:
         Leeway's own: whether alerts are left out that are as the receiver knows them.
     escalate : tuple of Step
         Leeway's own: who is told besides if nobody takes an alert on.
+    every_change : bool
+        Leeway's own: whether each transition of an alert is notified, at once and in order, rather than what the next
+        look at the group finds.
     """
 
     receiver: str = ""
@@ -64,6 +67,7 @@ class RouteOptions:
     hold: Hold | None = None
     only_changes: bool = False
     escalate: tuple[Step, ...] = ()
+    every_change: bool = False
 
     def group_of(self, labels: Labels) -> dict[str, str]:
         """Return the labels by which an alert is grouped."""
@@ -87,6 +91,8 @@ class Route:
         The children.
     name : str
         Of a route that stands beside the tree: its keys begin with it.
+    own_key : str
+        The key, where it is not made of matchers; other systems know groups by it.
 
     Examples
     --------
@@ -105,6 +111,7 @@ class Route:
     active: Sequence[str] = ()
     routes: list[Route] = field(default_factory=list)
     name: str = ""
+    own_key: str = ""
     parent: Route | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -135,6 +142,8 @@ class Route:
     @cached_property
     def key(self) -> str:
         """The matchers from the root down to here; groups of routes with the same key share their log."""
+        if self.own_key:
+            return self.own_key
         above = self.name if self.parent is None else f"{self.parent.key}/"
         return f"{above}{{{','.join(map(str, self.matchers))}}}"
 

@@ -19,7 +19,7 @@ from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
 from monitor.delivery.target import Target
 from monitor.routing.decision_log import Made, silenced_by
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import labels_text
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
@@ -41,7 +41,7 @@ TITLES_AT_MOST = 10
 """Alerts that a notice names."""
 
 Send = Callable[[Target, Notification, float], "Future[Delivery]"]
-Firing = Callable[[], Sequence[Told]]
+Firing = Callable[[], Sequence[RoutedAlert]]
 """Gives the alerts that fire."""
 
 

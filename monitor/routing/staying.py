@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.routing.matchers import ANNOTATION
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
 from monitor.routing.sent import Sent, digest
 
@@ -34,7 +34,7 @@ class Staying:
     >>> root = Route(RouteOptions("mail"), routes=[money])
     >>> staying = Staying({}, root.walk())
     >>> texts = ["amount moved", "hour and 1 more moved"]
-    >>> for alert in [Told({"alert_id": "a"}, 0, annotations={"summary": text}) for text in texts]:
+    >>> for alert in [RoutedAlert({"alert_id": "a"}, 0, annotations={"summary": text}) for text in texts]:
     ...     print([route.options.receiver for route in staying.routes(alert, root.matching(alert.matched), 5)])
     ['money']
     ['mail', 'money']
@@ -57,12 +57,12 @@ class Staying:
                 for fingerprint in last.believed:
                     self._told_in.setdefault(fingerprint, set()).add(group)
 
-    def routes(self, alert: Told, taking: Sequence[Route], now_ms: int) -> list[Route]:
+    def routes(self, alert: RoutedAlert, taking: Sequence[Route], now_ms: int) -> list[Route]:
         """Return the routes on which an alert is told, or on which its end is.
 
         Parameters
         ----------
-        alert : Told
+        alert : RoutedAlert
         taking : sequence of Route
             Those that match it.
         now_ms : int
@@ -77,12 +77,12 @@ class Staying:
             self._ids[alert.fingerprint] = list(found)
         return list(found.values())
 
-    def add(self, alert: Told, route: Route) -> None:
+    def add(self, alert: RoutedAlert, route: Route) -> None:
         """A new route has taken an alert that fires."""
         if self._is_needed:
             self._ids.setdefault(alert.fingerprint, []).append(route.id)
 
-    def _told_on(self, alert: Told, taking: Sequence[Route]) -> list[str]:
+    def _told_on(self, alert: RoutedAlert, taking: Sequence[Route]) -> list[str]:
         """The routes on which a former process told it, if others take it now."""
         groups = (self._told_in or {}).pop(alert.fingerprint, set())
         groups -= {digest(route.group_key(alert.labels)) for route in taking}

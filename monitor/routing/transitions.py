@@ -7,6 +7,7 @@ never given: working through a month of history pages nobody. The note moves on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from monitor.clock import Clock
@@ -28,10 +29,6 @@ class Following:
     models : iterable of str
     stage : str
         Under which name the notes are kept.
-    reader : str
-        Whose notes they are, where a stage has several readers.
-    since_ms : int or None
-        Give transitions from this event time on, whatever was noted.
 
     Attributes
     ----------
@@ -39,39 +36,34 @@ class Following:
         Where each model begins.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        models: Iterable[str],
-        stage: str,
-        reader: str = "",
-        *,
-        since_ms: int | None = None,
-    ) -> None:
-        self._store, self._clock, self._stage, self._since_ms = store, clock, stage, since_ms
+    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str) -> None:
+        self._store, self._clock, self._stage = store, clock, stage
         self._models = sorted(models)
-        self._prefix = f"{reader}/" if reader else ""
         self.starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
         self._read_to_ms: dict[str, int] = {}
         self._read_at_end: dict[str, set[tuple[str, int]]] = {}
 
-    def open(self) -> None:
+    def open(self, earlier_ms: Mapping[str, int] = MappingProxyType({})) -> None:
         """Read where each model begins, noting those that are met for the first time.
+
+        Parameters
+        ----------
+        earlier_ms : mapping of str to int
+            Where to begin at the latest, by model.
 
         Raises
         ------
         StoreError
         """
         for model in self._models:
-            where = {"stage": self._stage, "name": self._prefix + model}
+            where = {"stage": self._stage, "name": model}
             found = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
             if len(found):
                 self._noted_ms[model] = int(found[0])
             else:
-                self._note(model, self._clock.now_ms() if self._since_ms is None else self._since_ms)
-            self.starts_ms[model] = self._noted_ms[model] if self._since_ms is None else self._since_ms
+                self._note(model, self._clock.now_ms())
+            self.starts_ms[model] = min(self._noted_ms[model], earlier_ms.get(model, self._noted_ms[model]))
 
     def new(self) -> list[Row]:
         """Return the transitions that were not given before: one question, however many models there are.
@@ -94,8 +86,8 @@ class Following:
         self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
         return [row for row in rows if _key(row) not in known]
 
-    def keep(self, oldest_ms: Mapping[str, int]) -> None:
-        """Let the next process begin where it has to.
+    def keep(self, oldest_ms: Mapping[str, int]) -> bool:
+        """Let the next process begin where it has to; return whether it can.
 
         Parameters
         ----------
@@ -110,12 +102,12 @@ class Following:
             needed_ms = min(read_to_ms, oldest_ms.get(model, read_to_ms))
             if needed_ms > self._noted_ms[model]:
                 self._note(model, needed_ms)
+        return all(at_ms >= self._noted_ms[model] for model, at_ms in oldest_ms.items())
 
     def _note(self, model: str, start_ms: int) -> None:
-        name = self._prefix + model
-        row = {"stage": self._stage, "name": name, "partition": 0, "position": start_ms, "config": "", "state": b""}
+        row = {"stage": self._stage, "name": model, "partition": 0, "position": start_ms, "config": "", "state": b""}
         columns = {column: [value] for column, value in row.items()}
-        self._store.append("checkpoints", columns, token=f"{self._stage}/{name}/{start_ms}")
+        self._store.append("checkpoints", columns, token=f"{self._stage}/{model}/{start_ms}")
         self._noted_ms[model] = start_ms
 
 

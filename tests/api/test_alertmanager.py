@@ -237,10 +237,14 @@ def test_a_silence_that_makes_no_sense_is_refused(changes: dict[str, Any], said:
     assert said in answer.json()["detail"]
 
 
-def test_a_service_without_routes_takes_no_silences_that_nobody_would_heed() -> None:
-    for answer in (post(Client(world(None))), Client(world(None)).get("/api/v2/alerts")):
-        assert answer.status_code == 409
-        assert answer.json()["type"].endswith("#no-routes")
+def test_a_service_without_alerting_takes_silences_and_says_which_receivers_it_notifies() -> None:
+    client = Client(world(None))
+    assert post(client).status_code == 200
+    assert client.get("/api/v2/receivers").json() == [{"name": "log"}]
+    assert client.get("/api/v2/alerts").status_code == 200
+
+
+def test_filters_that_cannot_be_read_are_refused_and_an_unknown_silence_is_not_found() -> None:
     assert Client(world()).get("/api/v2/alerts", filter_="a").status_code == 422
     assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 422
     assert Client(world()).get("/api/v2/silence/x").status_code == 404

@@ -67,10 +67,16 @@ def test_without_routes_receivers_are_those_of_the_service() -> None:
     shown.configuration = replace(shown.configuration, service=Service.model_validate({"spec": spec}))
     shown.add("alerts", [step("a", 0, "pending", 5_000), step("b", 0, "firing", 5_000)])
     [waiting] = explained(shown, "a")["receivers"]
-    assert (waiting["receiver"], waiting["detail"]) == ("stdout", "nobody is told about pending alerts")
-    shown.add("decisions", [made(9, "refused", "answered 404", alert_id="b", receiver="stdout", route="")])
+    assert (waiting["receiver"], waiting["detail"]) == ("stdout/0", "nobody is told about pending alerts")
+    shown.add(
+        "decisions", [made(9, "refused", "answered 404", alert_id="b", receiver="stdout/0", route=waiting["route"])]
+    )
     [refused] = explained(shown, "b")["receivers"]
-    assert (refused["why"], refused["detail"], refused["group_key"]) == ("refused", "answered 404", None)
+    assert (refused["why"], refused["detail"], refused["group_key"]) == (
+        "refused",
+        "answered 404",
+        waiting["group_key"],
+    )
 
 
 def test_an_alert_that_is_not_there_has_no_explanation() -> None:

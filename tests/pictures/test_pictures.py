@@ -17,7 +17,7 @@ from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.pictures.drawing import HEIGHT, LINE, LOUD, PAPER, QUIET, SHADE, WIDTH, Bar, draw
 from monitor.pictures.pictures import Pictures
-from monitor.routing.message import compose
+from monitor.routing.message import alert_of
 from monitor.watch import compile_watch
 from sinks.receivers.contract import Delivered, Notification
 from sinks.store.contract import Columns, Query, StoreError
@@ -76,7 +76,8 @@ def drifted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Configuration, Me
 
 def told(store: MemoryStore, state: str = "firing") -> Notification:
     row = next(row for row in rows_of(store.read(Query("alerts"))) if row["state"] == state)
-    return compose(row, None, "mail", "http://leeway.example")
+    alert = alert_of(row, json.loads(row["labels"]), "firing", "http://leeway.example")
+    return Notification("mail", "{}", {}, (alert,))
 
 
 def test_what_moved_is_drawn_from_window_to_window_and_beside_its_baseline(

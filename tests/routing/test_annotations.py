@@ -7,7 +7,7 @@ from typing import Any
 from monitor.config.alerting import Alerting
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from tests.routing.test_decision_log import decided, silenced
 from tests.routing.test_router import ROUTES, World, said
 from tests.routing.test_subscriptions import ANN, Subscribed
@@ -93,10 +93,13 @@ def test_a_subscriber_to_what_is_said_hears_of_the_end_whatever_is_said_then() -
 
 def test_an_alert_inhibits_only_while_what_is_said_of_it_matches() -> None:
     inhibition = Inhibition([Rule(parse_matchers(AMOUNT), parse_matchers("cause=hour"))])
-    target, source = Told({"cause": "hour"}, 0), Told({"cause": "amount"}, 0, annotations={"summary": "amount moved"})
+    target, source = (
+        RoutedAlert({"cause": "hour"}, 0),
+        RoutedAlert({"cause": "amount"}, 0, annotations={"summary": "amount moved"}),
+    )
     inhibition.put(source)
     assert inhibition.by(target, 1) == source
-    inhibition.put(Told({"cause": "amount"}, 0, annotations={"summary": "volume fell"}))
+    inhibition.put(RoutedAlert({"cause": "amount"}, 0, annotations={"summary": "volume fell"}))
     assert inhibition.by(target, 1) is None
 
 
@@ -105,7 +108,7 @@ def test_to_alertmanager_it_is_a_label_and_a_label_of_that_name_counts() -> None
     assert [(one["name"], one["text"]) for one in theirs["matchers"]] == [("annotation:summary", AMOUNT)]
     [matcher] = parse_matchers(AMOUNT)
     assert str(matcher) == AMOUNT
-    alert = Told({"annotation:summary": "hour"}, 0, annotations={"summary": "amount moved"})
+    alert = RoutedAlert({"annotation:summary": "hour"}, 0, annotations={"summary": "amount moved"})
     assert not matcher.matches(alert.matched)
     [taken] = ask(
         [{"config": f"route: {{receiver: r, routes: [{{matchers: ['{AMOUNT}']}}]}}\nreceivers: [{{name: r}}]"}]
@@ -115,5 +118,5 @@ def test_to_alertmanager_it_is_a_label_and_a_label_of_that_name_counts() -> None
 
 def test_no_annotation_becomes_part_of_a_group() -> None:
     route = Alerting.model_validate({"route": {"receiver": "r", "group_by": ["..."]}}).route.build()
-    alert = Told({"model": "fraud"}, 0, annotations={"summary": "amount moved"})
+    alert = RoutedAlert({"model": "fraud"}, 0, annotations={"summary": "amount moved"})
     assert [one.group_key(alert.labels) for one in route.matching(alert.matched)] == ['{}:{model="fraud"}']

@@ -11,7 +11,7 @@ from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
 from tests.alerts.verdicts import WINDOW_MS
-from tests.routing.test_notify import Service
+from tests.routing.test_every_receiver import Service
 from tests.routing.test_router import MINUTE_MS, World
 
 DEFAULT, CRITICAL = "{}/{}/1", '{}/{severity="critical"}/0'
@@ -114,16 +114,15 @@ def test_a_store_that_fails_loses_no_decision() -> None:
 def test_without_routes_each_receiver_says_why_it_was_told_or_not() -> None:
     service = Service(**{"for": 2 * WINDOW_MS})
     inbox = Memory("inbox", answers=[Retry("busy"), Retry("busy")])
-    notifier = service.notifier(inbox)
+    router = service.router(inbox)
     for minute, signals in enumerate(["a", "a", "a", "", "", "", ""], start=1):
         service.judge(minute, *signals.split())
         for _ in range(3):
             service.clock.advance(10)
-            notifier.step()
+            router.step()
     [alert_id] = set(service.store.read(Query("alerts"))["alert_id"])
+    route = '{}/{}/0/{alert_id!=""}/0'
     assert decided(service.store, alert_id) == [
-        (0, "inbox", "", "unwanted", "nobody is told about pending alerts"),
-        (1, "inbox", "", "retried", "busy"),
-        (1, "inbox", "", "delivered", "firing was not sent yet"),
-        (2, "inbox", "", "delivered", "resolved was not sent yet"),
+        (1, "inbox/0", route, "delivered", "it was never told"),
+        (2, "inbox/0", route, "delivered", "all are over"),
     ]

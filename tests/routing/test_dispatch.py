@@ -11,7 +11,7 @@ from monitor.delivery.target import Target
 from monitor.routing.dispatch import Dispatcher
 from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.silences import Silence, Silences
 from tests.routing.alertmanager import scripted
 from tests.services.alertmanager import ask
@@ -52,8 +52,8 @@ class Player:
 
     def happen(self, event: dict[str, Any], now_ms: int) -> None:
         if event["kind"] == "alert":
-            alert = Told(event["labels"], event["starts_ms"], event["ends_ms"], updated_ms=now_ms)
-            self.dispatcher.put(alert, now_ms)
+            alert = RoutedAlert(event["labels"], event["starts_ms"], event["ends_ms"], updated_ms=now_ms)
+            self.dispatcher.put([alert], now_ms)
         elif event["kind"] == "silence":
             name = event["name"]
             made = Silence(name, parse_matchers(event["matchers"]), event["starts_ms"], event["ends_ms"])
@@ -73,7 +73,7 @@ class Player:
                     self.note(target, alerts, flush.group.key, now_ms)
                 self.dispatcher.settle(flush, target, now_ms, delivered=not (alerts and fails))
 
-    def note(self, target: Target, alerts: tuple[Told, ...], key: str, now_ms: int) -> None:
+    def note(self, target: Target, alerts: tuple[RoutedAlert, ...], key: str, now_ms: int) -> None:
         over = sorted(alert.fingerprint for alert in alerts if alert.is_over(now_ms))
         firing = sorted(alert.fingerprint for alert in alerts if not alert.is_over(now_ms))
         said = {"at_ms": now_ms, "receiver": target.receiver, "group_key": key, "firing": firing, "resolved": over}

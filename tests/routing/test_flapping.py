@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.config.alerting import Alerting
 from monitor.routing.flapping import Changes, Flapping, Hold
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from tests.routing.test_decision_log import decided, silenced
 from tests.routing.test_router import ROUTES, World, said
 
@@ -132,9 +132,9 @@ def test_one_that_was_held_when_it_began_is_told_to_fire_steadily() -> None:
 
 def test_a_condition_is_the_same_in_another_incident_and_with_another_severity() -> None:
     labels = {"alertname": "LeewayDrift", "cause": "volume", "model": "fraud"}
-    first = Told(labels | {"alert_id": "a", "incident": "1", "severity": "warning"}, 0)
-    again = Told(labels | {"alert_id": "b", "incident": "2", "severity": "critical"}, 9)
-    assert first.condition == again.condition != Told(labels | {"cause": "feature:amount"}, 0).condition
+    first = RoutedAlert(labels | {"alert_id": "a", "incident": "1", "severity": "warning"}, 0)
+    again = RoutedAlert(labels | {"alert_id": "b", "incident": "2", "severity": "critical"}, 9)
+    assert first.condition == again.condition != RoutedAlert(labels | {"cause": "feature:amount"}, 0).condition
 
 
 def test_a_severity_that_rises_is_told_all_the_same() -> None:

@@ -12,7 +12,7 @@ from monitor.incidents.deployments import Deployment, announce
 from monitor.incidents.incidents import Reach
 from monitor.routing.incident_labels import IncidentNames, with_incidents
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.routed_alert import Told
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
@@ -118,8 +118,8 @@ def test_a_silence_of_an_incident_keeps_quiet_what_joins_it() -> None:
 
 
 def test_an_alert_that_comes_back_in_another_incident_is_of_the_same_condition() -> None:
-    first = Told({"model": "fraud", "alert_id": "a", "incident": "a"}, 0)
-    assert first.condition == Told({"model": "fraud", "alert_id": "b", "incident": "c"}, 0).condition
+    first = RoutedAlert({"model": "fraud", "alert_id": "a", "incident": "a"}, 0)
+    assert first.condition == RoutedAlert({"model": "fraud", "alert_id": "b", "incident": "c"}, 0).condition
 
 
 def test_a_store_that_fails_while_incidents_are_named_loses_nothing() -> None:

@@ -64,8 +64,9 @@ class World:
 
     def __init__(self, configuration: Configuration, reading: Service, telling: Service, clock: ManualClock) -> None:
         self.reading, self._clock = reading, clock
-        [self._notifier] = telling._notifiers
-        self._notifier.open()
+        assert telling._router is not None
+        self._router = telling._router
+        self._router.open()
         self.api = httpx.Client(transport=InProcess(create_app(reading)), base_url="http://leeway")
 
     def reads(self, windows: range) -> None:
@@ -79,7 +80,7 @@ class World:
     def passes(self, seconds: int) -> None:
         for _ in range(0, seconds, 10):
             self._clock.advance(10)
-            self._notifier.step()
+            self._router.step()
 
 
 def test_200_features_and_three_models_moved_by_one_deployment_are_one_notification_and_one_end(tmp_path: Path) -> None:
