@@ -196,10 +196,10 @@ def behaviour(quiet: int, changed: int) -> dict[str, dict[str, dict[str, float]]
         count = quiet if dimension == 10 else max(40, quiet // 10)
         series = DistributionSeries(watch, ("", "", SIGNAL))
         head = windows_of(fold, (usual(rng, WINDOW) for _ in range(min(300, count))), 0)
-        judged = [series.judge(head)]
+        judged = [series.verdicts(head)]
         learned = series.snapshot()
         rest = (usual(rng, WINDOW) for _ in range(count - len(head.ends_ms)))
-        judged.append(series.judge(windows_of(fold, rest, len(head.ends_ms))))
+        judged.append(series.verdicts(windows_of(fold, rest, len(head.ends_ms))))
         nothing = f"nothing changes ({dimension} numbers, {count} windows)"
         found.setdefault(nothing, {}).update(_shares(detectors, judged, data_set=data_set))
         for name, draw in changes.items():
@@ -207,14 +207,14 @@ def behaviour(quiet: int, changed: int) -> dict[str, dict[str, dict[str, float]]
             for _ in range(changed):  # each is the first to change
                 series = DistributionSeries(watch, ("", "", SIGNAL))
                 series.restore(learned)
-                judged.append(series.judge(windows_of(fold, iter([draw(rng, WINDOW)]), len(head.ends_ms))))
+                judged.append(series.verdicts(windows_of(fold, iter([draw(rng, WINDOW)]), len(head.ends_ms))))
             found.setdefault(name, {}).update(_shares(detectors, judged, data_set=data_set))
     return found
 
 
 def _shares(detectors: Sequence[str], judged: Sequence[Any], *, data_set: bool) -> dict[str, dict[str, float]]:
     statuses = np.concatenate([one.statuses for one in judged])
-    numbers = np.concatenate([one.numbers for one in judged])
+    numbers = np.concatenate([one.measured.numbers for one in judged])
     effects = np.nanmean(numbers[:, :, 1], axis=0).tolist()
     alarms = (statuses == DRIFT).mean(axis=0).tolist()
     names = [name if data_set else f"{name}, no data set" for name in detectors]

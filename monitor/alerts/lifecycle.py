@@ -20,18 +20,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import Verdict
 from monitor.alerts.wording import reason, title
-from monitor.config.model import Alerts
 from monitor.events import SeriesKey
 
-__all__ = ["ALERT_NAME", "POSTED", "SEVERITIES", "Lifecycle", "Transition", "to_columns"]
+__all__ = ["ALERT_NAME", "POSTED", "Lifecycle", "Transition", "to_columns"]
 
 ALERT_NAME = "LeewayDrift"
 POSTED = "_posted"
 """What stands in the place of a model for alerts that others post, a name that no model can have."""
-
-SEVERITIES = ("info", "warning", "critical")
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
 Group = tuple[str, ...]
@@ -50,7 +48,7 @@ class Transition:
     at_ms : int
         End of the window that decided it.
     starts_ms, ends_ms : int
-        The stretch of event time in which the condition held: start of the first alarmed window, and end of the
+        The span of event time in which the condition held: start of the first alarmed window, and end of the
         last one; ``ends_ms`` is 0 until the alert is resolved or cancelled.
     version, segment : str
         What the alert is about, as the grouping says; without the version in the grouping, the one it began in.
@@ -184,12 +182,13 @@ class Lifecycle:
     model, namespace : str
     labels : mapping of str to str
         Copied onto every alert; names that Leeway sets itself keep Leeway's value.
-    alerts : Alerts
+    policy : AlertPolicy
     window_ms : int
 
     Examples
     --------
-    >>> lifecycle = Lifecycle("flights", "default", {}, Alerts(), window_ms=300_000)
+    >>> policy = AlertPolicy({}, ["model"], for_ms=0, resolve_after_ms=900_000, join_within_ms=600_000)
+    >>> lifecycle = Lifecycle("flights", "default", {}, policy, window_ms=300_000)
     >>> verdict = Verdict("", "", "volume", "volume", "drift", 600_000, 300_000, effect=0.9, min_effect=0.3)
     >>> [(t.state, t.title) for t in lifecycle.step(600_000, [verdict])]
     [('firing', 'flights: volume moved (0.9, 3× its limit)')]
@@ -199,13 +198,14 @@ class Lifecycle:
     [('resolved', 300000, 600000)]
     """
 
-    def __init__(self, model: str, namespace: str, labels: Mapping[str, str], alerts: Alerts, window_ms: int) -> None:
+    def __init__(
+        self, model: str, namespace: str, labels: Mapping[str, str], policy: AlertPolicy, window_ms: int
+    ) -> None:
         self._model = model
         self._namespace = namespace
         self._labels = {key: value for key, value in labels.items() if key != "severity"}
-        self._alerts = alerts
+        self._policy = policy
         self._window_ms = window_ms
-        self._join_within_ms = 2 * window_ms if alerts.join_within is None else alerts.join_within
         self._at_ms: int | None = None
         self._live: list[Live] = []
 
@@ -233,12 +233,12 @@ class Lifecycle:
         at_ms = int(at_ms)
         if self._at_ms is not None and at_ms <= self._at_ms:
             raise ValueError(f"a step at {at_ms} after one at {self._at_ms}: time must advance")
-        judged = sorted(verdicts, key=_by_name)
-        for verdict in judged:
+        ordered = sorted(verdicts, key=_by_name)
+        for verdict in ordered:
             if verdict.at_ms != at_ms:
                 raise ValueError(f"a verdict of {verdict.at_ms} in the step at {at_ms}")
         self._at_ms = at_ms
-        return [*self._after_a_gap(at_ms), *self._judge(at_ms, judged)]
+        return [*self._after_a_gap(at_ms), *self._step(at_ms, ordered)]
 
     def members(self) -> set[SeriesKey]:
         """The series, as (version, segment, signal), that belong to an alert that has not ended."""
@@ -254,22 +254,22 @@ class Lifecycle:
         self._live = [Live.from_json(alert) for alert in snapshot["live"]]
 
     def _after_a_gap(self, at_ms: int) -> list[Transition]:
-        """End the alerts that ended in windows nobody judged, before this window's alarms could extend them."""
+        """End the alerts that ended in windows without a verdict, before this window's alarms could extend them."""
         ended = []
         for alert in self._live:
             quiet_ms = at_ms - self._window_ms - alert.last_ms
-            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._alerts.resolve_after):
+            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._policy.resolve_after_ms):
                 ended.append(alert)
         return [self._end(alert, at_ms) for alert in ended]
 
-    def _judge(self, at_ms: int, judged: list[Verdict]) -> list[Transition]:
-        changed = self._take_in(at_ms, _strongest(judged), _statuses(judged))
+    def _step(self, at_ms: int, ordered: list[Verdict]) -> list[Transition]:
+        changed = self._take_in(at_ms, _strongest(ordered), _statuses(ordered))
         endings, others = [], []
         for alert in list(self._live):
             quiet_ms = at_ms - alert.last_ms
-            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._alerts.resolve_after):
+            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._policy.resolve_after_ms):
                 endings.append(self._end(alert, at_ms))
-            elif not alert.firing and at_ms - alert.began_ms >= self._alerts.for_ms:
+            elif not alert.firing and at_ms - alert.began_ms >= self._policy.for_ms:
                 alert.firing = True
                 others.append(self._transition(alert, "firing", at_ms))
             elif alert.alert_id in changed:
@@ -296,7 +296,9 @@ class Lifecycle:
 
     def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> str:
         open_to_it = [
-            alert for alert in self._live if alert.group == group and at_ms - alert.began_ms <= self._join_within_ms
+            alert
+            for alert in self._live
+            if alert.group == group and at_ms - alert.began_ms <= self._policy.join_within_ms
         ]
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
         for series, verdict in new.items():
@@ -308,7 +310,7 @@ class Lifecycle:
         alert_id = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
         top = min(new.values(), key=lambda v: (-v.strength, _by_name(v)))
         versions = {verdict.version for verdict in new.values() if verdict.version}
-        named = dict(zip(self._alerts.group_by, group, strict=True))
+        named = dict(zip(self._policy.group_by, group, strict=True))
         labels = self._labels | {
             "alertname": ALERT_NAME,
             "alert_id": alert_id,
@@ -326,7 +328,7 @@ class Lifecycle:
 
     def _group(self, series: SeriesKey) -> Group:
         values = {"model": self._model, "version": series[0], "segment": series[1]}
-        return tuple(values[name] for name in self._alerts.group_by)
+        return tuple(values[name] for name in self._policy.group_by)
 
     def _end(self, alert: Live, at_ms: int) -> Transition:
         self._live.remove(alert)
@@ -354,14 +356,14 @@ class Lifecycle:
 
     def _severity(self, alert: Live) -> str:
         """The gravest so far: membership only grows, so it could sink only by a changed configuration."""
-        now = self._alerts.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
-        return max(now, alert.labels.get("severity", now), key=SEVERITIES.index)
+        current = self._policy.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
+        return max(current, alert.labels.get("severity", current), key=SEVERITIES.index)
 
 
-def _strongest(judged: list[Verdict]) -> dict[SeriesKey, Verdict]:
-    """Of each alarmed series the verdict that counts; ``judged`` is sorted, so ties go to the first name."""
+def _strongest(ordered: list[Verdict]) -> dict[SeriesKey, Verdict]:
+    """Of each alarmed series the verdict that counts; ``ordered`` is sorted, so ties go to the first name."""
     best: dict[SeriesKey, Verdict] = {}
-    for verdict in judged:
+    for verdict in ordered:
         if verdict.status != "drift":
             continue
         if verdict.series not in best or verdict.strength > best[verdict.series].strength:
@@ -369,13 +371,13 @@ def _strongest(judged: list[Verdict]) -> dict[SeriesKey, Verdict]:
     return best
 
 
-def _statuses(judged: list[Verdict]) -> dict[SeriesKey, str]:
+def _statuses(verdicts: list[Verdict]) -> dict[SeriesKey, str]:
     """Of each series the status that says most: one ``ok`` outweighs ``learning`` and ``no_data``."""
     order = ("no_data", "learning", "ok", "drift")
-    found: dict[SeriesKey, str] = {}
-    for verdict in judged:
-        found[verdict.series] = max(found.get(verdict.series, "no_data"), verdict.status, key=order.index)
-    return found
+    statuses: dict[SeriesKey, str] = {}
+    for verdict in verdicts:
+        statuses[verdict.series] = max(statuses.get(verdict.series, "no_data"), verdict.status, key=order.index)
+    return statuses
 
 
 def _by_name(verdict: Verdict) -> tuple[str, ...]:

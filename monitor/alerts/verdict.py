@@ -5,19 +5,94 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Status", "Verdict"]
+__all__ = ["Expected", "Facts", "Share", "Status", "Verdict", "Why"]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
+Why = Literal[
+    "",
+    "too_few",
+    "no_baseline",
+    "nothing",
+    "too_early",
+    "not_material",
+    "not_surprising",
+    "not_unusual",
+    "chance",
+]
+"""Why a test does not say drift: too few events, no baseline yet, nothing to compare, too few windows seen, and what
+:mod:`monitor.evaluate.alarm_rule` weighs. Empty for a drift."""
+
+STATUSES = frozenset(get_args(Status))
 FLOATS = ("statistic", "effect", "min_effect", "surprise", "surprise_limit", "p_value")
-WHOLE = ("at_ms", "window_start_ms", "n", "baseline_n", "baseline_from_ms", "baseline_to_ms")
+INTEGERS = ("at_ms", "window_start_ms", "n", "baseline_n", "baseline_from_ms", "baseline_to_ms")
+
+
+class Share(NamedTuple):
+    """How many of some events had a property, and how many had not."""
+
+    part: float
+    rest: float
+
+
+class Expected(NamedTuple):
+    """How many events were expected, from how many earlier seasons (``days`` or ``weeks``)."""
+
+    events: float
+    earlier: int
+    season: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a test found beside the numbers that every verdict has; :mod:`monitor.alerts.wording` makes sentences of it.
+
+    Attributes
+    ----------
+    why : str
+        One of :data:`Why`.
+    seen, needed : int
+        How far learning is: how much was seen, and how much must be.
+    unit : str
+        Of these two: ``events``, ``windows``, ``days``; empty for a data set that lacks the field.
+    reached : int
+        How many of the windows seen had such an effect.
+    shares : (Share, Share) or None
+        Of a rate: in the baseline, and in the window.
+    new_values : tuple of (str, int)
+        Values that the baseline lacks, and how often each came.
+    expected : Expected or None
+    sentence : str
+        In place of all others: what a checkpoint of an earlier version holds, which kept no facts.
+    """
+
+    why: Why = ""
+    seen: int = 0
+    needed: int = 0
+    unit: str = ""
+    reached: int = 0
+    shares: tuple[Share, Share] | None = None
+    new_values: tuple[tuple[str, int], ...] = ()
+    expected: Expected | None = None
+    sentence: str = ""
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Facts:
+        """Return the facts of which ``dataclasses.asdict`` made JSON."""
+        shares, expected = written["shares"], written["expected"]
+        composed = {
+            "shares": None if shares is None else (Share(*shares[0]), Share(*shares[1])),
+            "new_values": tuple((str(value), int(count)) for value, count in written["new_values"]),
+            "expected": None if expected is None else Expected(*expected),
+        }
+        return cls(**{**written, **composed})
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One detector's judgement of one window of one series.
+    """What one detector says of one window of one series.
 
     Numbers of numpy are taken as well and kept as Python's, so that a verdict can be written as JSON.
 
@@ -40,9 +115,8 @@ class Verdict:
     n, baseline_n : int
         Events in the window and in the baseline.
     baseline_from_ms, baseline_to_ms : int
-        The baseline's stretch of event time; both 0 for a data set.
-    detail : str
-        The detector's own words, for people.
+        The baseline's span of event time; both 0 for a data set.
+    facts : Facts
 
     Raises
     ------
@@ -73,14 +147,14 @@ class Verdict:
     baseline_n: int = 0
     baseline_from_ms: int = 0
     baseline_to_ms: int = 0
-    detail: str = ""
+    facts: Facts = Facts()
 
     def __post_init__(self) -> None:
         for name in FLOATS:
             object.__setattr__(self, name, float(getattr(self, name)))
-        for name in WHOLE:
+        for name in INTEGERS:
             object.__setattr__(self, name, int(getattr(self, name)))
-        if self.status not in get_args(Status):
+        if self.status not in STATUSES:
             raise ValueError(f"unknown status {self.status!r}")
         if self.window_start_ms >= self.at_ms:
             raise ValueError(f"empty window [{self.window_start_ms}, {self.at_ms})")
@@ -92,7 +166,7 @@ class Verdict:
 
     @property
     def strength(self) -> float:
-        """``effect / min_effect``: how many times the change exceeds its limit; 0 if there is no effect."""
+        """``effect / min_effect``: how many times the change exceeds what matters; 0 if there is no effect."""
         if not self.effect > 0:
             return 0.0
         return self.effect / self.min_effect if self.min_effect > 0 else math.inf
@@ -103,8 +177,11 @@ class Verdict:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Verdict:
-        """Return the verdict that :meth:`to_json` wrote."""
-        return cls(**{field.name: written[field.name] for field in fields(cls)})
+        """Return the verdict that :meth:`to_json` wrote; earlier versions wrote a sentence, ``detail``, for facts."""
+        stored = written.get("facts")
+        facts = Facts(sentence=written["detail"]) if stored is None else Facts.from_json(stored)
+        names = [field.name for field in fields(cls) if field.name != "facts"]
+        return cls(**{name: written[name] for name in names}, facts=facts)
 
 
 def _written(value: Any) -> Any:

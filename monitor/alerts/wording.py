@@ -1,16 +1,18 @@
-"""What people read about an alert: its title, and one sentence for each signal."""
+"""What people read: about a test of a window, about each signal of an alert, and the alert's title.
+
+Every sentence is made here, once, from the fields of verdicts; it is stored, and nothing parses it back.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from monitor.alerts.verdict import Verdict
+from monitor.alerts.verdict import Facts, Share, Verdict, Why
 from sinks.receivers.times import utc
 
-__all__ = ["Moved", "reason", "title"]
+__all__ = ["Moved", "detail", "reason", "title"]
 
 KINDS = {
     "volume": "volumes",
@@ -36,8 +38,17 @@ SPELLED = {
 }
 """What people call a distance whose name in a configuration says it otherwise."""
 
-SHARES = re.compile(r"([^ ]+ %) → ([^ ]+ %)(?:; )?")
-"""How the detail of a verdict about a rate begins: its share of the events in the baseline, and in the window."""
+_WHY: Mapping[Why, str] = {
+    "": "",
+    "too_few": "{n} of {needed} events needed",
+    "no_baseline": "",
+    "nothing": "nothing to compare",
+    "too_early": "learning: {seen} of {needed} windows seen",
+    "not_material": "not material: effect {effect:.3g} is below {min_effect:.3g}",
+    "not_surprising": "not surprising: {surprise:.1f} of {surprise_limit:.1f} of its usual variation",
+    "not_unusual": "not unusual: reached {reached} times in {seen} windows",
+    "chance": "chance explains it: p = {p_value:.2g}",
+}
 
 
 class Moved(Protocol):
@@ -89,17 +100,85 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
 def reason(moved: Moved) -> str:
     """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does."""
     verdict = moved.evidence
-    shares = SHARES.match(verdict.detail)
-    effect = f"effect {_number(verdict.effect)} (Cohen's h), " if shares else ""
+    effect = f"effect {_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
     measure = _measure(verdict, effect)
     parts = [
         f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}",
         _surprise(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}{_baseline(verdict)}",
-        verdict.detail[shares.end() :] if shares else verdict.detail,
+        *_beside_shares(verdict),
         _now(moved),
     ]
+    return _joined(parts)
+
+
+def detail(verdict: Verdict) -> str:
+    """Return what a test found in a window, in words: the column ``detail`` of ``scores``.
+
+    Examples
+    --------
+    >>> from monitor.alerts.verdict import Facts
+    >>> facts = Facts(shares=(Share(1, 99), Share(3, 97)))
+    >>> detail(Verdict("", "", "missing:x", "missing_rate", "drift", 600_000, 300_000, facts=facts))
+    '1 % → 3 %'
+    >>> facts = Facts("too_early", seen=3, needed=10)
+    >>> detail(Verdict("", "", "feature:x", "psi", "learning", 600_000, 300_000, facts=facts))
+    'learning: 3 of 10 windows seen'
+    """
+    shares = verdict.facts.shares if verdict.status == "drift" else None
+    return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
+
+
+def _beside_shares(verdict: Verdict) -> list[str]:
+    facts = verdict.facts
+    return [facts.sentence, _expected(verdict), _why(verdict), _new_values(verdict)]
+
+
+def _joined(parts: Sequence[str]) -> str:
     return "; ".join(part for part in parts if part)
+
+
+def _expected(verdict: Verdict) -> str:
+    expected = verdict.facts.expected
+    if expected is None:
+        return ""
+    earlier = f"{expected.earlier} earlier {expected.season}"
+    return f"{verdict.n} events, {expected.events:.0f} expected from {earlier}"
+
+
+def _why(verdict: Verdict) -> str:
+    facts = verdict.facts
+    if facts.why == "no_baseline":
+        return _no_baseline(facts)
+    words = _WHY[facts.why]
+    return words and words.format(
+        n=verdict.n,
+        seen=facts.seen,
+        needed=facts.needed,
+        reached=facts.reached,
+        effect=verdict.effect,
+        min_effect=verdict.min_effect,
+        surprise=verdict.surprise,
+        surprise_limit=verdict.surprise_limit,
+        p_value=verdict.p_value,
+    )
+
+
+def _no_baseline(facts: Facts) -> str:
+    if facts.unit == "days":
+        return "too few earlier days at this time"
+    if not facts.unit:
+        return "the baseline's data set lacks this field"
+    return f"baseline: {facts.seen} of {facts.needed} {facts.unit} seen"
+
+
+def _new_values(verdict: Verdict) -> str:
+    named = [f"{value[:40]!r} ({count})" for value, count in verdict.facts.new_values]
+    return f"new: {', '.join(named)}" if named else ""
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * share.part / (share.part + share.rest):.3g} %"
 
 
 def _subjects(ranked: Sequence[Moved]) -> str:
@@ -128,8 +207,8 @@ def _measure(verdict: Verdict, effect: str = "") -> str:
     name = SPELLED.get(verdict.detector) or (
         verdict.detector.upper() if len(verdict.detector) <= 3 else verdict.detector.replace("_", " ")
     )
-    shares = SHARES.match(verdict.detail)
-    number = f"{shares[1]} → {shares[2]}" if shares else _number(verdict.effect)
+    shares = verdict.facts.shares
+    number = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else _number(verdict.effect)
     # `volume volume 2.3` reads badly: a signal watched by the detector of its own name needs it once.
     amount = number if name == verdict.signal else f"{name} {number}"
     if not 0 < verdict.strength < math.inf:
@@ -152,8 +231,8 @@ def _baseline(verdict: Verdict) -> str:
         return ""
     if verdict.baseline_to_ms <= verdict.baseline_from_ms:
         return f" compared with {verdict.baseline_n:,} of the baseline"
-    stretch = f"{utc(verdict.baseline_from_ms)} to {utc(verdict.baseline_to_ms)}"
-    return f" compared with {verdict.baseline_n:,} from {stretch}"
+    span = f"{utc(verdict.baseline_from_ms)} to {utc(verdict.baseline_to_ms)}"
+    return f" compared with {verdict.baseline_n:,} from {span}"
 
 
 def _now(moved: Moved) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from monitor.alerts.lifecycle import SEVERITIES
+from monitor.alerts.policy import SEVERITIES
 from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
 from monitor.api.forms import IN_FORMS, Asked, listed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -432,16 +432,6 @@ class Alerts(Strict):
         default=None,
         description="signals that start this soon after an alert's start have its cause; two windows if absent",
     )
-
-    def severity_of(self, signals: list[str]) -> Severity:
-        """The gravest severity whose patterns match one of ``signals``; ``warning`` if none does."""
-        levels: tuple[Severity, ...] = get_args(Severity)
-        for level in levels:
-            patterns = self.severity.get(level, [])
-            for pattern in [patterns] if isinstance(patterns, str) else patterns:
-                if any(fnmatchcase(signal, pattern) for signal in signals):
-                    return level
-        return "warning"
 
 
 class KeepFor(Strict):

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
-from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
-from monitor.evaluate.model import Judges, follow
+from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
-from monitor.evaluate.verdicts import Judged, Outline
+from monitor.evaluate.verdicts import Verdicts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.values import DAY_MS, format_duration
@@ -203,16 +203,17 @@ def backtest(
     # Signals of the store that the configuration does not have are not even read.
     known = {*watch.layouts, "volume"}
     signals = sorted(known) if {kind.signal for kind in panes} - known else None
-    judges, tally, done = Judges(watch, keep), _Tally(span, keep), 0
+    series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), _Tally(span, keep), 0
+    transitions: list[Transition] = []
     stretches = in_stretches(ends, sum(kind.cells for kind in panes))
     for read, stretch in read_ahead(store, watch, stretches, signals, span.table):
-        for judged in judges.advance(read, stretch):
-            tally.take(watch.name, judged)
+        verdicts = series.advance(read, stretch)
+        transitions += follow(lifecycle, verdicts, stretch)
+        for of_series in verdicts:
+            tally.take(watch.name, of_series)
         done += len(stretch)
         on_progress(done, len(ends))
-    metadata, spec = watch.model.metadata, watch.model.spec
-    lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, spec.detect.defaults.window)
-    transitions = follow(lifecycle, tally.outlines, ends)
+    spec = watch.model.spec
     before = fired(rows_of(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
     now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
     alarmed = _alarmed_before(store, watch.name, span)
@@ -306,16 +307,14 @@ class _Tally:
 
     span: Span
     keep: Collection[str]
-    outlines: list[Outline] = field(default_factory=list)
     scores: Rows = field(default_factory=lambda: empty_rows("scores"))
     tests: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def take(self, model: str, judged: Judged) -> None:
-        signal = judged.key[2]
-        inside = judged.within(self.span.from_ms, self.span.to_ms)
+    def take(self, model: str, verdicts: Verdicts) -> None:
+        signal = verdicts.key[2]
+        inside = verdicts.within(self.span.from_ms, self.span.to_ms)
         statuses = inside.statuses
-        self.outlines.append(judged.outline())
         self.tests += statuses.size
         counts = self.counts.setdefault(signal, Counter())
         alarmed, decided = (statuses == DRIFT).any(axis=1), (statuses <= DRIFT).any(axis=1)

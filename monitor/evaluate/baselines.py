@@ -8,9 +8,11 @@ lasts longer than its span is still compared with what was before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.chart.legend import (
     DATASET,
@@ -31,7 +33,7 @@ from monitor.watch import Layout, Summary
 __all__ = ["CHUNKS", "Reference", "add_up"]
 
 CHUNKS = 32
-"""A rolling baseline is kept in about this many stretches; the oldest goes as a whole."""
+"""A rolling baseline is held in about this many chunks; the oldest goes as a whole."""
 
 
 def add_up(summaries: Sequence[Summary]) -> Summary:
@@ -41,6 +43,76 @@ def add_up(summaries: Sequence[Summary]) -> Summary:
     if isinstance(summaries[0], VectorSummary):
         return sum_vectors([s for s in summaries if isinstance(s, VectorSummary)])
     return sum_summaries([s for s in summaries if isinstance(s, NumericSummary)])
+
+
+@dataclass
+class Counted:
+    """Summaries in the columns of a series: of one of them, or of several, one a row.
+
+    Attributes
+    ----------
+    counts, sums, extremes : arrays [..., K], [..., SUMS], [..., 2]
+    """
+
+    counts: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    extremes: NDArray[np.float64]
+
+    @classmethod
+    def nothing(cls, *shape: int) -> Counted:
+        """Return room for summaries of nothing; the last of ``shape`` is the number of columns."""
+        rows = shape[:-1]
+        extremes = np.tile([np.inf, -np.inf], (*rows, 1)) if rows else np.array([np.inf, -np.inf])
+        return cls(np.zeros(shape, dtype=np.int64), np.zeros((*rows, SUMS), dtype=np.int64), extremes)
+
+    def put(self, row: Any, summary: Summary, columns: Columns) -> None:
+        """Write a summary into a row, or into ``...``, which is all there is."""
+        self.counts[row] = columns.counts_of(summary)
+        self.sums[row] = sums_of(summary)
+        self.extremes[row] = extremes_of(summary)
+
+    def summary(self, row: Any, columns: Columns) -> Summary:
+        """The summary of a row, or of ``...``."""
+        return columns.summary_of(self.counts[row], self.sums[row], self.extremes[row])
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a baseline grows.
+
+    Attributes
+    ----------
+    kind : int
+        Of `detectors.chart.legend`: a data set, the first events, or the trailing quiet windows.
+    needed : int
+        How much it needs before anything is compared with it.
+    unit : str
+        Of what: ``events`` or ``windows``; empty for a data set, which is there or not.
+    span_windows, chunk_windows : int
+        Windows of a rolling baseline, and of each of its chunks.
+    """
+
+    kind: int = DATASET
+    needed: int = 1
+    unit: str = ""
+    span_windows: int = 1
+    chunk_windows: int = 1
+
+    @classmethod
+    def of(cls, baseline: Baseline, window_ms: int, enough: int) -> Rules:
+        """Return the rules of a configured baseline."""
+        if isinstance(baseline, RollingBaseline):
+            windows = max(1, baseline.span // window_ms)
+            return cls(ROLLING, enough, "windows", windows, -(-windows // CHUNKS))
+        if isinstance(baseline, FirstEventsBaseline):
+            return cls(FIRST_EVENTS, baseline.count, "events", chunk_windows=1 << 62)
+        return cls()
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there is room for."""
+        # One more chunk than the span takes, one that is begun, and one that is about to go.
+        return -(-self.span_windows // self.chunk_windows) + 3 if self.kind == ROLLING else 1
 
 
 class Reference:
@@ -58,40 +130,27 @@ class Reference:
 
     Attributes
     ----------
+    rules : Rules
     columns : Columns
         Of its counts.
-    kind, needed, span_windows, chunk_windows : int
-        Its rules.
-    chunks, chunk_sums, chunk_extremes, chunk_times, place : arrays
-        Stretches of it, in a ring: counts [C, K], sums [C, SUMS], extremes [C, 2], times [C, TIMES], and the first
-        stretch with their number.
-    total, total_sums, total_extremes : arrays
+    ring : Counted
+        Its chunks, C rows.
+    times : int64 array [C, TIMES]
+    span : int64 array [2]
+        The first chunk of the ring, and their number.
+    total : Counted
         The sum of them.
     """
 
     def __init__(
         self, baseline: Baseline, window_ms: int, layout: Layout, dataset: Summary | None, enough: int
     ) -> None:
-        self._baseline = baseline
-        self.kind, self.needed, self.span_windows, self.chunk_windows = DATASET, 1, 1, 1
-        size = 1
-        if isinstance(baseline, RollingBaseline):
-            windows = max(1, baseline.span // window_ms)
-            self.kind, self.needed, self.span_windows = ROLLING, enough, windows
-            self.chunk_windows = -(-windows // CHUNKS)
-            # One more stretch than the span takes, one that is begun, and one that is about to go.
-            size = -(-windows // self.chunk_windows) + 3
-        elif isinstance(baseline, FirstEventsBaseline):
-            self.kind, self.needed, self.chunk_windows = FIRST_EVENTS, baseline.count, 1 << 62
+        self.rules = Rules.of(baseline, window_ms, enough)
         self.columns = Columns(layout)
-        self.chunk_sums = np.zeros((size, SUMS), dtype=np.int64)
-        self.chunk_extremes = np.zeros((size, 2))
-        self.chunk_times = np.zeros((size, TIMES), dtype=np.int64)
-        self.place = np.zeros(2, dtype=np.int64)
-        self.chunks = np.zeros((size, len(self.columns)), dtype=np.int64)
-        self.total = np.zeros(len(self.columns), dtype=np.int64)
-        self.total_sums = np.zeros(SUMS, dtype=np.int64)
-        self.total_extremes = np.array([np.inf, -np.inf])
+        self.ring = Counted.nothing(self.rules.chunks, len(self.columns))
+        self.times = np.zeros((self.rules.chunks, TIMES), dtype=np.int64)
+        self.span = np.zeros(2, dtype=np.int64)
+        self.total = Counted.nothing(len(self.columns))
         if isinstance(baseline, DatasetBaseline) and dataset is not None:
             self._put([(0, 0, 1, dataset)])
 
@@ -99,77 +158,62 @@ class Reference:
         """Have columns for cells, or names, beside those of the baseline."""
         if not self.columns.lacks(keys):
             return
-        before = self.columns
+        old = self.columns
+        chunks = self._chunk_counts()
         # What neither the baseline nor the windows at hand hold any more goes.
-        self.columns = Columns(before.layout, [*before.occupied(self._lying()), *keys])
-        self.chunks = self.columns.moved_from(before, self._kept())
-        self.total = self.columns.moved_from(before, self.total[None, :])[0]
+        self.columns = Columns(old.layout, [*old.occupied(np.vstack((chunks, self.total.counts))), *keys])
+        self.ring.counts = self.columns.moved_from(old, chunks)
+        self.total.counts = self.columns.moved_from(old, self.total.counts[None, :])[0]
 
-    def _lying(self) -> Any:
-        return np.concatenate((self._kept(), self.total[None, :]))
-
-    def _kept(self) -> Any:
-        """The counts of the stretches; zero where none lies."""
-        unused = np.ones(len(self.chunks), dtype=np.bool_)
+    def _chunk_counts(self) -> NDArray[np.int64]:
+        """The counts of the chunks; zero in rows without one."""
+        unused = np.ones(len(self.times), dtype=np.bool_)
         unused[self._order()] = False
-        self.chunks[unused] = 0
-        return self.chunks
+        self.ring.counts[unused] = 0
+        return self.ring.counts
 
     def _order(self) -> list[int]:
-        return [(int(self.place[0]) + c) % len(self.chunks) for c in range(int(self.place[1]))]
+        return [(int(self.span[0]) + c) % len(self.times) for c in range(int(self.span[1]))]
 
     @property
     def summary(self) -> Summary | None:
-        """The whole of it, learned or not; None if there is nothing."""
-        if not self.place[1]:
+        """All of it, learned or not; None if there is nothing."""
+        if not self.span[1]:
             return None
-        return self.columns.summary_of(self.total, self.total_sums, self.total_extremes)
-
-    def progress(self, seen: int) -> str:
-        """How far learning is, in words, from what the kernel counted."""
-        if isinstance(self._baseline, FirstEventsBaseline):
-            return f"baseline: {seen} of {self.needed} events seen"
-        if isinstance(self._baseline, DatasetBaseline):
-            return "the baseline's data set lacks this field"
-        return f"baseline: {seen} of {self.needed} windows seen"
+        return self.total.summary(..., self.columns)
 
     def snapshot(self) -> list[list[Any]]:
         """State for a checkpoint; a data set is read again instead."""
-        if self.kind == DATASET:
+        if self.rules.kind == DATASET:
             return []
         return [
             [
-                *self.chunk_times[c, [FROM_MS, TO_MS, WINDOWS]].tolist(),
-                pack_summary(self.columns.summary_of(self.chunks[c], self.chunk_sums[c], self.chunk_extremes[c])),
+                *self.times[c, [FROM_MS, TO_MS, WINDOWS]].tolist(),
+                pack_summary(self.ring.summary(c, self.columns)),
             ]
             for c in self._order()
         ]
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Go on from a snapshot."""
-        if self.kind == DATASET:
+        if self.rules.kind == DATASET:
             return
         chunks = [(int(a), int(b), int(c), unpack_summary(d, self.columns.layout)) for a, b, c, d in state]
-        if self.kind == FIRST_EVENTS and chunks:
-            whole = add_up([summary for *_, summary in chunks])
-            chunks = [(chunks[0][0], chunks[-1][1], sum(c for _, _, c, _ in chunks), whole)]
+        if self.rules.kind == FIRST_EVENTS and chunks:
+            total = add_up([summary for *_, summary in chunks])
+            chunks = [(chunks[0][0], chunks[-1][1], sum(c for _, _, c, _ in chunks), total)]
         self._put(chunks)
 
     def _put(self, chunks: Sequence[tuple[int, int, int, Summary]]) -> None:
-        self.place[:] = 0
-        self.total[:] = 0
+        self.span[:] = 0
+        self.total.counts[:] = 0
         self.make_room([key for *_, summary in chunks for key in keys_of(summary)])
-        self.place[:] = 0, len(chunks)
+        self.span[:] = 0, len(chunks)
         for c, (from_ms, to_ms, windows, summary) in enumerate(chunks):
-            self.chunks[c] = self.columns.counts_of(summary)
-            self.chunk_sums[c] = sums_of(summary)
-            self.chunk_extremes[c] = extremes_of(summary)
-            self.chunk_times[c, [FROM_MS, TO_MS, WINDOWS]] = from_ms, to_ms, windows
+            self.ring.put(c, summary, self.columns)
+            self.times[c, [FROM_MS, TO_MS, WINDOWS]] = from_ms, to_ms, windows
         if chunks:
-            whole = add_up([summary for *_, summary in chunks])
-            self.total[:] = self.columns.counts_of(whole)
-            self.total_sums[:] = sums_of(whole)
-            self.total_extremes[:] = extremes_of(whole)
+            self.total.put(..., add_up([summary for *_, summary in chunks]), self.columns)
 
 
 def extremes_of(summary: Summary) -> tuple[float, float]:

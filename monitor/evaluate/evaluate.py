@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
-from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.evaluate.horizon import Horizon
 from monitor.evaluate.lost_spans import lost_spans, marked
-from monitor.evaluate.model import Judges, follow
+from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
@@ -92,10 +92,9 @@ class Evaluation:
 
     def __init__(self, watch: Watch, store: Store) -> None:
         self._watch, self._store = watch, store
-        metadata, spec = watch.model.metadata, watch.model.spec
-        self._step_ms, self._window_ms = spec.detect.defaults.step_ms, spec.detect.defaults.window
-        self._lifecycle = Lifecycle(metadata.name, metadata.namespace, metadata.labels, spec.alerts, self._window_ms)
-        self._judges = Judges(watch)
+        defaults = watch.model.spec.detect.defaults
+        self._step_ms, self._window_ms = defaults.step_ms, defaults.window
+        self._series, self._lifecycle = ModelSeries(watch), lifecycle_of(watch)
         self._versions = SeenVersions(store, watch.name)
         self.next_end_ms: int | None = None
         """The end of the next window to judge; None until the first pane is known."""
@@ -161,11 +160,11 @@ class Evaluation:
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
         append(self._store, "versions", self._versions.new(panes))
-        judged = self._judges.advance(panes, ends)
-        transitions = follow(self._lifecycle, [one.outline() for one in judged], ends)
+        verdicts = self._series.advance(panes, ends)
+        transitions = follow(self._lifecycle, verdicts, ends)
         scores = empty_rows("scores")
-        for one in judged:
-            extend(scores, one.rows(self._watch.name, idle))
+        for of_series in verdicts:
+            extend(scores, of_series.rows(self._watch.name, idle))
         lost = lost_spans(self._store, self._watch.name)
         if lost:
             scores["idle"] = marked(scores, lost)
@@ -185,7 +184,7 @@ class Evaluation:
         state = {
             "config": self._watch.config_hash,
             "lifecycle": self._lifecycle.snapshot(),
-            **self._judges.snapshot(),
+            **self._series.snapshot(),
         }
         checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state, state["config"])
         self._saved_ms = self.next_end_ms
@@ -194,7 +193,7 @@ class Evaluation:
         self._lifecycle.restore(state["lifecycle"])
         if state["config"] == self._watch.config_hash:
             self.next_end_ms = self._saved_ms = next_end_ms
-            self._judges.restore(state)
+            self._series.restore(state)
             return
         # Under another configuration windows may end elsewhere; alerts go on behind the last one that was judged.
         judged_ms = state["lifecycle"]["at_ms"]
@@ -217,4 +216,4 @@ class Evaluation:
             kinds = panes_of(self._store, self._watch.name, from_ms, next_end_ms)
             stretches = in_stretches(ends, sum(kind.cells for kind in kinds))
             for panes, stretch in read_ahead(self._store, self._watch, stretches, None, table):
-                self._judges.advance(panes, stretch)
+                self._series.advance(panes, stretch)

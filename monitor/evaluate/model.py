@@ -1,120 +1,106 @@
-"""All series of a model: windows in, what was said of them out."""
+"""All series of a model: panes in, verdicts out, and from these the life of its alerts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from monitor.alerts.conditions import meet
 from monitor.alerts.lifecycle import Lifecycle, Transition
-from monitor.evaluate.alarm_rule import limits_of
-from monitor.evaluate.series import DistributionSeries
-from monitor.evaluate.verdicts import Judged, Outline
-from monitor.evaluate.volume import VolumeSeries
-from monitor.evaluate.windows import Blocks
+from monitor.alerts.policy import AlertPolicy
+from monitor.config.model import Alerts
+from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.verdicts import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
 
-__all__ = ["Judges", "follow"]
+__all__ = ["ModelSeries", "follow", "lifecycle_of", "policy_of"]
 
 
-class Judges:
-    """What is known of each series of a model.
+class ModelSeries:
+    """The series of a model, of every kind.
 
     Parameters
     ----------
     watch : Watch
-    wanted : collection of str or None
+    shown : sequence of str or None
         Signals whose scores somebody will look at, rather than only at what alarms; all if None.
     """
 
-    def __init__(self, watch: Watch, wanted: Collection[str] | None = None) -> None:
-        self._watch, self._wanted = watch, wanted
-        self._limits = limits_of(watch)
-        self._series: dict[SeriesKey, DistributionSeries] = {}
-        self._volumes: dict[str, VolumeSeries] = {}
+    def __init__(self, watch: Watch, shown: Sequence[str] | None = None) -> None:
+        self._kinds = {name: kind(watch, shown) for name, kind in KINDS.items()}
 
-    def advance(self, panes: PaneRows, ends_ms: range) -> list[Judged]:
-        """Judge the windows that end at ``ends_ms``, in order, and learn from them.
+    def advance(self, panes: PaneRows, ends_ms: range) -> list[Verdicts]:
+        """Return the verdicts on the windows that end at ``ends_ms``, in order, and learn from them.
 
         Parameters
         ----------
         panes : PaneRows
             All panes from the first window's start to the last one's end, of all series or of some.
         ends_ms : range
-            Behind all that were judged before.
+            Later than at every call before.
 
         Returns
         -------
-        list of Judged
-            Series in the order of their keys, then volumes.
+        list of Verdicts
+            Kind after kind, series in the order of their keys.
         """
-        found: list[Judged] = []
-        for key in panes.series():
-            series = self._series.get(key) or self._begun(key)
-            if series.detectors:
-                self._series[key] = series
-                found += series.advance(panes.of(key), self._watch, ends_ms)
-        if "volume" in self._watch.uses.get("volume", {}):
-            found += self._volume(panes, ends_ms)
-        return found
-
-    def _begun(self, key: SeriesKey) -> DistributionSeries:
-        whole = self._wanted is None or key[2] in self._wanted
-        return DistributionSeries(self._watch, key, self._limits, whole=whole)
-
-    def _volume(self, panes: PaneRows, ends_ms: range) -> Iterable[Judged]:
-        blocks = Blocks(self._watch, ends_ms)
-        for segment in sorted({*self._volumes, *panes.segments()}):
-            events, first = blocks.events(panes.volume_of(segment))
-            if segment in self._volumes:
-                first = 0
-            elif first < len(events):
-                self._volumes[segment] = VolumeSeries(self._watch, segment, self._limits)
-            if first < len(events):
-                yield self._volumes[segment].judge(blocks.ends_ms[first:], events[first:])
+        return [verdicts for kind in self._kinds.values() for verdicts in kind.advance(panes, ends_ms)]
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {
-            "series": [series.snapshot() for _, series in sorted(self._series.items())],
-            "volumes": [series.snapshot() for _, series in sorted(self._volumes.items())],
-        }
+        return {name: kind.snapshot() for name, kind in self._kinds.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
-        for saved in state["series"]:
-            version, segment, signal = saved["key"]
-            series = self._begun((version, segment, signal))
-            series.restore(saved)
-            self._series[series.key] = series
-        for saved in state["volumes"]:
-            volume = VolumeSeries(self._watch, saved["segment"], self._limits)
-            volume.restore(saved)
-            self._volumes[volume.segment] = volume
+        """Go on from a snapshot; a kind that it does not have yet begins anew."""
+        for name, kind in self._kinds.items():
+            kind.restore(state.get(name, ()))
 
 
-def follow(lifecycle: Lifecycle, outlines: Sequence[Outline], ends_ms: Iterable[int]) -> list[Transition]:
+def policy_of(alerts: Alerts, window_ms: int) -> AlertPolicy:
+    """Return what a configuration says about alerts, with two windows for a `join_within` that it leaves open."""
+    return AlertPolicy(
+        severity={
+            severity: [patterns] if isinstance(patterns, str) else patterns
+            for severity, patterns in alerts.severity.items()
+        },
+        group_by=alerts.group_by,
+        for_ms=alerts.for_ms,
+        resolve_after_ms=alerts.resolve_after,
+        join_within_ms=2 * window_ms if alerts.join_within is None else alerts.join_within,
+    )
+
+
+def lifecycle_of(watch: Watch) -> Lifecycle:
+    """Return the life of a model's alerts, before its first window."""
+    metadata, spec = watch.model.metadata, watch.model.spec
+    window_ms = spec.detect.defaults.window
+    policy = policy_of(spec.alerts, window_ms)
+    return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, window_ms)
+
+
+def follow(lifecycle: Lifecycle, verdicts: Sequence[Verdicts], ends_ms: Iterable[int]) -> list[Transition]:
     """Lead alerts through windows.
 
     Parameters
     ----------
     lifecycle : Lifecycle
-    outlines : sequence of Outline
+    verdicts : sequence of Verdicts
         Of all series; those of one series in the order of their windows.
     ends_ms : iterable of int
         Ends of the windows, those without panes too.
     """
-    drifts: dict[int, list[Outline]] = {}
-    of_series: dict[SeriesKey, list[Outline]] = {}
-    for outline in outlines:
-        of_series.setdefault(outline.key, []).append(outline)
-        for end_ms in outline.drifts:
-            drifts.setdefault(end_ms, []).append(outline)
+    drifting: dict[int, list[Verdicts]] = {}
+    by_series: dict[SeriesKey, list[Verdicts]] = {}
+    for of_series in verdicts:
+        by_series.setdefault(of_series.key, []).append(of_series)
+        for end_ms in of_series.drifts:
+            drifting.setdefault(end_ms, []).append(of_series)
     transitions: list[Transition] = []
     for end_ms in ends_ms:
-        verdicts = [verdict for outline in drifts.get(end_ms, ()) for verdict in outline.drifts[end_ms]]
-        for series in sorted(lifecycle.members()):
-            verdicts += [verdict for outline in of_series.get(series, ()) for verdict in outline.standing(end_ms)]
-        transitions += lifecycle.step(end_ms, verdicts)
+        of_window = [verdict for of_series in drifting.get(end_ms, ()) for verdict in of_series.drifts[end_ms]]
+        for key in sorted(lifecycle.members()):
+            of_window += [verdict for of_series in by_series.get(key, ()) for verdict in of_series.standing(end_ms)]
+        transitions += lifecycle.step(end_ms, meet(of_window))
     return transitions

@@ -1,4 +1,6 @@
-"""What is known of one series from window to window: its baseline, its usual variation, its life cycle.
+"""Distributions: each signal of each version and segment, from window to window.
+
+A series has a baseline, its usual variation, and a life of its own:
 
 ::
 
@@ -10,51 +12,97 @@ A window with fewer than ``min_samples`` events has no say: it is neither quiet 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart import legend
-from detectors.chart.legend import (
-    ABOUT,
-    CODES,
-    DRIFT,
-    NEWEST,
-    NO_BASELINE,
-    NUMBERS,
-    P_KIND,
-    PROGRESS,
-    REASON,
-    RULES,
-    STATUS,
-    TOO_FEW,
-)
+from detectors.chart.legend import P_KIND, PROGRESS, REACHED, REASON, RULES, SEEN
 from detectors.chart.measure import as_tests
 from detectors.chart.windows import judge_windows
 from detectors.distance import VECTOR_DISTANCES
 from detectors.distance.contract import ANSWER, EFFECT, P_X, STATISTIC, TABLE
 from detectors.distance.p_values import p_values
 from detectors.sketch import CategoryLayout
+from monitor.alerts.verdict import Facts, Share
 from monitor.config.references import WINDOWED
-from monitor.evaluate.alarm_rule import Limits, limits_of, reason
+from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.baselines import Reference
 from monitor.evaluate.variation import Variation
-from monitor.evaluate.verdicts import Judged, words
+from monitor.evaluate.verdicts import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.compare import measure_vectors
-from monitor.panes.reading import Part
+from monitor.panes.reading import PaneRows, Part
 from monitor.watch import Layout, Watch
 
-__all__ = ["DistributionSeries", "limits_of"]
+__all__ = ["DistributionSeries", "Distributions"]
 
 CELLS_AT_ONCE = 4_000_000
-"""Counts of windows in memory at once; a series with more is judged in several stretches."""
+"""Counts of windows in memory at once; a series with more is evaluated in several parts."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class Distributions:
+    """The distributions of a model; a :class:`~monitor.evaluate.kinds.SeriesKind`.
+
+    Parameters
+    ----------
+    watch : Watch
+    shown : sequence of str or None
+    """
+
+    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+        self._watch, self._shown, self._budget = watch, shown, budget_of(watch)
+        self._series: dict[SeriesKey, DistributionSeries] = {}
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
+        """Yield the verdicts on windows."""
+        for key in panes.series():
+            series = self._series.get(key) or self._new(key)
+            if series.detectors:
+                self._series[key] = series
+                yield from series.advance(panes.of(key), self._watch, ends_ms)
+
+    def _new(self, key: SeriesKey) -> DistributionSeries:
+        shown = self._shown is None or key[2] in self._shown
+        return DistributionSeries(self._watch, key, self._budget, shown=shown)
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        return [series.snapshot() for _, series in sorted(self._series.items())]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from a snapshot."""
+        for state in states:
+            version, segment, signal = state["key"]
+            series = self._new((version, segment, signal))
+            series.restore(state)
+            self._series[series.key] = series
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """The tests of one series: their names, what compiled code has to know of them, and the effects that matter."""
+
+    names: Sequence[str]
+    compiled: Integers
+    min_effects: Floats
+
+    @classmethod
+    def of(cls, watch: Watch, signal: str) -> _Tests:
+        uses = {n: p for n, p in watch.uses[signal].items() if n not in watch.detectors_for(signal)}
+        effects = [float(params.get("min_effect", WINDOWED[name].default_min_effect)) for name, params in uses.items()]
+        return cls(list(uses), as_tests(list(uses)), np.array(effects, dtype=np.float64))
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 class DistributionSeries:
@@ -63,48 +111,44 @@ class DistributionSeries:
     Parameters
     ----------
     watch : Watch
-    key : tuple
-        Version, segment, signal.
-    limits : Limits or None
-        Those of ``watch``, unless they are at hand.
-    whole : bool
-        False: what was said of windows that are not material lacks its surprise, which takes a third of the time and
-        which no decision depends on.
+    key : SeriesKey
+    budget : Budget or None
+        That of ``watch``, unless it is at hand.
+    shown : bool
+        False: verdicts on windows that are not material lack their surprise, which takes a third of the time and which
+        no decision depends on.
     """
 
-    def __init__(self, watch: Watch, key: SeriesKey, limits: Limits | None = None, *, whole: bool = True) -> None:
-        self.key, self._whole = key, whole
+    def __init__(self, watch: Watch, key: SeriesKey, budget: Budget | None = None, *, shown: bool = True) -> None:
+        self.key, self._shown, self._budget = key, shown, budget or budget_of(watch)
         _, segment, signal = key
         defaults = watch.model.spec.detect.defaults
-        uses = {n: p for n, p in watch.uses[signal].items() if n not in watch.detectors_for(signal)}
-        self.detectors = list(uses)
         self.layout: Layout = watch.layouts[signal]
+        self._tests = _Tests.of(watch, signal)
         self._window_ms, self._min_samples = defaults.window, defaults.min_samples
-        self._limits = limits or limits_of(watch)
-        self._of_vectors = [name for name in uses if name in VECTOR_DISTANCES]
-        self._tests = as_tests(self.detectors)
-        effects = [float(params.get("min_effect", WINDOWED[name].default_min_effect)) for name, params in uses.items()]
-        self._min_effects = np.array(effects, dtype=np.float64)
         dataset = watch.reference.get((segment, signal))
         baseline = watch.model.spec.baseline
         self.reference = Reference(baseline, defaults.window, self.layout, dataset, defaults.learn_windows)
         self._variation = Variation(self.detectors)
-        self._rules = self._settled(defaults.step_ms)
+        self._rules = self._kernel_rules(defaults.step_ms)
 
-    def _settled(self, step_ms: int) -> Integers:
-        rules = np.zeros(RULES, dtype=np.int64)
-        category = isinstance(self.layout, CategoryLayout)
-        rules[legend.CATEGORY] = category
+    @property
+    def detectors(self) -> Sequence[str]:
+        """The names of its tests."""
+        return self._tests.names
+
+    def _kernel_rules(self, step_ms: int) -> Integers:
+        rules, baseline = np.zeros(RULES, dtype=np.int64), self.reference.rules
+        rules[legend.CATEGORY] = isinstance(self.layout, CategoryLayout)
         rules[legend.SAMPLE] = self.layout.sample if isinstance(self.layout, CategoryLayout) else 0
         rules[legend.MIN_SAMPLES], rules[legend.WINDOW_MS] = self._min_samples, self._window_ms
-        rules[legend.STEP_MS], rules[legend.ENOUGH] = step_ms, self._limits.enough
-        rules[legend.BASELINE], rules[legend.NEEDED] = self.reference.kind, self.reference.needed
-        rules[legend.SPAN_WINDOWS] = self.reference.span_windows
-        rules[legend.CHUNK_WINDOWS] = self.reference.chunk_windows
+        rules[legend.STEP_MS], rules[legend.ENOUGH] = step_ms, self._budget.enough
+        rules[legend.BASELINE], rules[legend.NEEDED] = baseline.kind, baseline.needed
+        rules[legend.SPAN_WINDOWS], rules[legend.CHUNK_WINDOWS] = baseline.span_windows, baseline.chunk_windows
         return rules
 
-    def advance(self, part: Part, watch: Watch, ends_ms: range) -> list[Judged]:
-        """Judge the windows that end at ``ends_ms`` and have panes, in order, and learn from them.
+    def advance(self, part: Part, watch: Watch, ends_ms: range) -> Iterator[Verdicts]:
+        """Yield the verdicts on the windows that end at ``ends_ms`` and have panes, in order, and learn from them.
 
         Parameters
         ----------
@@ -112,14 +156,9 @@ class DistributionSeries:
             All panes of the series from the first window's start to the last one's end.
         watch : Watch
         ends_ms : range
-            Behind all that were judged before.
-
-        Returns
-        -------
-        list of Judged
-            Of one stretch of windows after the other.
+            Later than at every call before.
         """
-        pending, found = [ends_ms], []
+        pending = [ends_ms]
         while pending:
             ends = pending.pop()
             blocks = Blocks(watch, ends)
@@ -131,87 +170,75 @@ class DistributionSeries:
                 half = len(ends) // 2
                 pending += [ends[half:], ends[:half]]
                 continue
-            found.append(self.judge(blocks.windows(inside, self.reference.columns)))
-        return found
+            yield self.verdicts(blocks.windows(inside, self.reference.columns))
 
-    def judge(self, windows: Windows) -> Judged:
-        """Judge windows, in order, and learn from them."""
+    def verdicts(self, windows: Windows) -> Verdicts:
+        """Return the verdicts on windows, in order, and learn from them."""
         count, tests = len(windows.ends_ms), len(self._tests)
-        numbers, codes = np.empty((count, tests, NUMBERS)), np.empty((count, tests, CODES), dtype=np.int64)
-        about = np.empty((count, ABOUT), dtype=np.int64)
-        newest = np.empty((count, NEWEST, 2), dtype=np.int64)
+        measured = Measured.unwritten(count, tests)
         self._variation.make_room(count)
-        unknown, none = np.full(max(tests, 1), np.nan), np.empty((0, ANSWER))
-        first, measured, p_values_at, of_vectors = 0, -1, unknown, none
-        while (first := self._from(first, windows, p_values_at, of_vectors, numbers, codes, about, newest)) < count:
-            if self._of_vectors and measured != first:
-                measured, p_values_at, of_vectors = first, unknown, self._answers_of_vectors(windows, first)
+        elsewhere = [name for name in self.detectors if name in VECTOR_DISTANCES]
+        unknown, nothing = np.full(max(tests, 1), np.nan), np.empty((0, ANSWER))
+        # The kernel stops at a window of which it lacks p-values, or distances of vectors, and goes on with them.
+        first, vectors_of, probabilities, vectors = 0, -1, unknown, nothing
+        while (first := self._decide(first, windows, probabilities, vectors, measured)) < count:
+            if elsewhere and vectors_of != first:
+                vectors_of, probabilities, vectors = first, unknown, self._vectors(elsewhere, windows, first)
                 continue
             # No test at all has no p-value: nothing hangs on it then.
-            p_values_at = np.nan_to_num(p_values(numbers[first], codes[first, :, P_KIND]), nan=0.0)
-        sums = windows.sums
-        names, progress = self.reference.columns.names, self.reference.progress
+            probabilities = np.nan_to_num(p_values(measured.numbers[first], measured.codes[first, :, P_KIND]), nan=0.0)
+        names, sums = self.reference.columns.names, windows.sums
 
-        def detail(judged: Judged, t: int, d: int) -> str:
-            return self._detail(judged, t, d, progress, names)
+        def facts(verdicts: Verdicts, t: int, d: int) -> Facts:
+            return self._facts(verdicts, t, d, names)
 
-        return Judged(
-            self.key,
-            self.detectors,
-            self._min_effects,
-            self._window_ms,
-            windows.ends_ms,
-            sums[:, legend.N] + sums[:, legend.MISSING] + sums[:, legend.INVALID],
-            numbers,
-            codes,
-            about,
-            newest,
-            detail,
+        events = sums[:, legend.N] + sums[:, legend.MISSING] + sums[:, legend.INVALID]
+        return Verdicts(
+            self.key, self.detectors, self._tests.min_effects, self._window_ms, windows.ends_ms, events, measured, facts
         )
 
-    def _from(
-        self, first: int, windows: Windows, p_values_at: Floats, of_vectors: Floats, numbers: Floats, codes: Integers,
-        about: Integers, newest: Integers,
-    ) -> int:  # fmt: skip
+    def _decide(self, first: int, windows: Windows, probabilities: Floats, vectors: Floats, measured: Measured) -> int:
+        """Decide from window ``first`` on; return the first that is not decided yet."""
         reference, columns, variation = self.reference, self.reference.columns, self._variation
+        ring, total = reference.ring, reference.total
         return int(
             judge_windows(
                 first, windows.counts, windows.sums, windows.extremes, windows.ends_ms,
                 columns.positions, columns.hashes, columns.known, columns.by_hash,
-                self._tests, self._min_effects, self._rules, self._limits.odds, self._limits.surprises,
-                reference.chunks, reference.chunk_sums, reference.chunk_extremes, reference.chunk_times,
-                reference.place, reference.total, reference.total_sums, reference.total_extremes,
-                variation.ring, variation.ordered, variation.left, variation.memory,
-                p_values_at, of_vectors, self._whole, numbers, codes, about, newest,
+                self._tests.compiled, self._tests.min_effects, self._rules, self._budget.odds, self._budget.surprises,
+                ring.counts, ring.sums, ring.extremes, reference.times,
+                reference.span, total.counts, total.sums, total.extremes,
+                variation.ring, variation.ordered, variation.left, variation.memory, probabilities, vectors,
+                self._shown, measured.numbers, measured.codes, measured.about, measured.newest,
             )
         )  # fmt: skip
 
-    def _answers_of_vectors(self, windows: Windows, t: int) -> Floats:
-        """What the distances of vectors answer for a window, float64[D, ANSWER]."""
-        answers = np.full((len(self._tests), ANSWER), np.nan)
+    def _vectors(self, names: Sequence[str], windows: Windows, t: int) -> Floats:
+        """What the distances of vectors say of a window, float64[D, ANSWER]."""
+        vectors = np.full((len(self._tests), ANSWER), np.nan)
         window = self.reference.columns.summary_of(windows.counts[t], windows.sums[t], windows.extremes[t])
         baseline = self.reference.summary
-        for name in self._of_vectors:
-            measured = measure_vectors(name, self.layout, baseline, window)
-            answer = answers[self.detectors.index(name)]
-            answer[[STATISTIC, EFFECT, P_X]] = measured.statistic, measured.effect, measured.p_value
-        return answers
+        for name in names:
+            distance = measure_vectors(name, self.layout, baseline, window)
+            answer = vectors[self.detectors.index(name)]
+            answer[[STATISTIC, EFFECT, P_X]] = distance.statistic, distance.effect, distance.p_value
+        return vectors
 
-    def _detail(self, judged: Judged, t: int, d: int, progress: Any, names: Sequence[str]) -> str:
-        numbers, codes = judged.numbers[t, d], judged.codes[t, d]
-        if codes[REASON] == TOO_FEW:
-            return f"{judged.n[t]} of {self._min_samples} events needed"
-        if codes[REASON] == NO_BASELINE:
-            return str(progress(int(judged.about[t, PROGRESS])))
-        p_value = float(judged.p_values[t, d]) if codes[REASON] == legend.CHANCE else np.nan
-        why = reason(numbers, codes, float(self._min_effects[d]), p_value, self._limits.enough)
-        if codes[STATUS] == DRIFT and not np.isnan(numbers[TABLE]):
-            with_it, without, with_it_now, without_now = numbers[TABLE:ANSWER].tolist()
-            why = f"{_percent(with_it, without)} → {_percent(with_it_now, without_now)}"
+    def _facts(self, verdicts: Verdicts, t: int, d: int, names: Sequence[str]) -> Facts:
+        measured = verdicts.measured
+        numbers, codes = measured.numbers[t, d], measured.codes[t, d].tolist()
+        match why := WHYS[codes[REASON]]:
+            case "too_few":
+                return Facts(why, needed=self._min_samples, unit="events")
+            case "no_baseline":
+                rules = self.reference.rules
+                return Facts(why, int(measured.about[t, PROGRESS]), rules.needed, rules.unit)
+        new_values: tuple[tuple[str, int], ...] = ()
         if self.detectors[d] == "new_category" and numbers[EFFECT] > 0:
-            new = [(names[column], count) for column, count in judged.newest[t].tolist() if column >= 0]
-            why = words(why, f"new: {', '.join(f'{name[:40]!r} ({count})' for name, count in new)}")
-        return why
+            new_values = tuple((names[column], n) for column, n in measured.newest[t].tolist() if column >= 0)
+        table = numbers[TABLE:ANSWER].tolist()
+        shares = None if math.isnan(table[0]) else (Share(*table[:2]), Share(*table[2:]))
+        return Facts(why, codes[SEEN], self._budget.enough, "windows", codes[REACHED], shares, new_values)
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
@@ -221,7 +248,3 @@ class DistributionSeries:
         """Go on from a snapshot."""
         self.reference.restore(state["reference"])
         self._variation.restore(state["variation"])
-
-
-def _percent(part: float, rest: float) -> str:
-    return f"{100 * part / (part + rest):.3g} %"

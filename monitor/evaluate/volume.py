@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart import legend
-from detectors.chart.legend import ABOUT, CODES, EARLIER, EXPECTED, NUMBERS, SEASON
+from detectors.chart.legend import EARLIER, EXPECTED, REACHED, REASON, SEASON, SEEN
 from detectors.chart.volume import MIN_EFFECT, judge_volumes
 from detectors.distance.contract import P_X
-from monitor.evaluate.alarm_rule import Limits, limits_of, reason
+from monitor.alerts.verdict import Expected, Facts
+from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.variation import Variation
-from monitor.evaluate.verdicts import Judged, words
+from monitor.evaluate.verdicts import Measured, Verdicts
+from monitor.evaluate.windows import Blocks
+from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 
-__all__ = ["SEASONS", "VolumeSeries"]
+__all__ = ["SEASONS", "VolumeSeries", "Volumes"]
 
 Integers = NDArray[np.int64]
 
@@ -29,16 +32,56 @@ class _Season:
     """Windows at the same place in a period are compared with each other."""
 
     period_ms: int
-    words: str
+    plural: str
     needed: int
-    kept: int
+    remembered: int
 
 
 SEASONS: Mapping[str, _Season] = {
-    "day": _Season(DAY_MS, "days", needed=4, kept=28),
-    "week": _Season(7 * DAY_MS, "weeks", needed=3, kept=8),
+    "day": _Season(DAY_MS, "days", needed=4, remembered=28),
+    "week": _Season(7 * DAY_MS, "weeks", needed=3, remembered=8),
 }
 """The same hour of the week is the better comparison; the same hour of the day is known sooner."""
+
+
+class Volumes:
+    """The volumes of a model, one a segment; a :class:`~monitor.evaluate.kinds.SeriesKind`.
+
+    Parameters
+    ----------
+    watch : Watch
+    shown : sequence of str or None
+        Makes no difference: a volume has one test.
+    """
+
+    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+        self._watch, self._budget = watch, budget_of(watch)
+        self._series: dict[str, VolumeSeries] = {}
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
+        """Yield the verdicts on windows; a segment's first is the first that has a pane."""
+        if "volume" not in self._watch.uses.get("volume", {}):
+            return
+        blocks = Blocks(self._watch, ends_ms)
+        for segment in sorted({*self._series, *panes.segments()}):
+            events, first = blocks.events(panes.volume_of(segment))
+            if segment in self._series:
+                first = 0
+            elif first < len(events):
+                self._series[segment] = VolumeSeries(self._watch, segment, self._budget)
+            if first < len(events):
+                yield self._series[segment].verdicts(blocks.ends_ms[first:], events[first:])
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        return [series.snapshot() for _, series in sorted(self._series.items())]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from a snapshot."""
+        for state in states:
+            series = VolumeSeries(self._watch, state["segment"], self._budget)
+            series.restore(state)
+            self._series[series.segment] = series
 
 
 class VolumeSeries:
@@ -48,92 +91,98 @@ class VolumeSeries:
     ----------
     watch : Watch
     segment : str
-    limits : Limits or None
-        Those of ``watch``, unless they are at hand.
+    budget : Budget or None
+        That of ``watch``, unless it is at hand.
     """
 
-    def __init__(self, watch: Watch, segment: str, limits: Limits | None = None) -> None:
-        self.segment = segment
+    def __init__(self, watch: Watch, segment: str, budget: Budget | None = None) -> None:
+        self.segment, self._budget = segment, budget or budget_of(watch)
         defaults = watch.model.spec.detect.defaults
         self._window_ms, self._step_ms = defaults.window, defaults.step_ms
-        given = watch.uses["volume"].get("volume", {}).get("min_effect")
-        self._min_effects = np.array([float(given or MIN_EFFECT)])
-        self._limits = limits or limits_of(watch)
+        min_effect = watch.uses["volume"].get("volume", {}).get("min_effect")
+        self._min_effects = np.array([float(min_effect or MIN_EFFECT)])
         self._variation = Variation(list(SEASONS))
         self._rules = _rules(self._step_ms)
-        last = self._rules[-1]
-        places = int(last[legend.FIRST_PLACE] + last[legend.PLACES])
-        self._earlier = np.zeros(int(last[legend.FIRST_COUNT] + last[legend.PLACES] * last[legend.KEPT]), np.int64)
-        self._filled = np.zeros(places, dtype=np.int64)
+        longest = self._rules[-1]
+        counts = int(longest[legend.FIRST_COUNT] + longest[legend.PLACES] * longest[legend.KEPT])
+        self._earlier = np.zeros(counts, dtype=np.int64)
+        self._filled = np.zeros(int(longest[legend.FIRST_PLACE] + longest[legend.PLACES]), dtype=np.int64)
 
-    def judge(self, ends_ms: Integers, events: Integers) -> Judged:
-        """Judge windows against the same hours of earlier weeks, or of earlier days while too few weeks are known.
+    def verdicts(self, ends_ms: Integers, events: Integers) -> Verdicts:
+        """Return the verdicts on windows, and learn from them.
+
+        They are compared with the same hours of earlier weeks, or of earlier days while too few weeks are known.
 
         Parameters
         ----------
         ends_ms, events : int64 array [T]
         """
-        count = len(ends_ms)
-        numbers, codes = np.empty((count, 1, NUMBERS)), np.empty((count, 1, CODES), dtype=np.int64)
-        self._variation.make_room(count)
+        measured = Measured.unwritten(len(ends_ms), 1)
+        self._variation.make_room(len(ends_ms))
         judge_volumes(
-            events, ends_ms, self._step_ms, self._rules, float(self._min_effects[0]), self._limits.enough,
-            self._limits.odds, self._limits.surprises, self._earlier, self._filled,
+            events, ends_ms, self._step_ms, self._rules, float(self._min_effects[0]), self._budget.enough,
+            self._budget.odds, self._budget.surprises, self._earlier, self._filled,
             self._variation.ring, self._variation.ordered, self._variation.left, self._variation.memory,
-            numbers[:, 0], codes[:, 0],
+            measured.numbers[:, 0], measured.codes[:, 0],
         )  # fmt: skip
-        found = (numbers, codes, np.zeros((count, ABOUT), dtype=np.int64), np.zeros((count, 0, 2), dtype=np.int64))
         key = ("", self.segment, "volume")
-        judged = Judged(key, ["volume"], self._min_effects, self._window_ms, ends_ms, events, *found, self._detail)
-        judged.p_values = numbers[:, :, P_X]
-        return judged
-
-    def _detail(self, judged: Judged, t: int, d: int) -> str:
-        numbers, codes = judged.numbers[t, d], judged.codes[t, d]
-        if codes[legend.REASON] == legend.NO_BASELINE:
-            return "too few earlier days at this time"
-        season = list(SEASONS.values())[int(numbers[SEASON])]
-        expected = f"{judged.n[t]} events, {numbers[EXPECTED]:.0f} expected"
-        from_what = f"{expected} from {int(numbers[EARLIER])} earlier {season.words}"
-        why = reason(numbers, codes, float(self._min_effects[0]), float(numbers[P_X]), self._limits.enough)
-        return words(from_what, why)
+        verdicts = Verdicts(
+            key, ["volume"], self._min_effects, self._window_ms, ends_ms, events, measured, _facts(self._budget.enough)
+        )
+        verdicts.p_values = measured.numbers[:, :, P_X]
+        return verdicts
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
         return {"segment": self.segment, "history": self._history(), "variation": self._variation.snapshot()}
 
     def _history(self) -> list[list[Any]]:
-        found: list[list[Any]] = []
+        history: list[list[Any]] = []
         for name, rules in zip(SEASONS, self._rules.tolist(), strict=True):
             first = rules[legend.FIRST_PLACE]
-            for place in np.flatnonzero(self._filled[first : first + rules[legend.PLACES]]).tolist():
-                ever = int(self._filled[first + place])
-                ring = self._ring(rules, place)
+            for hour in np.flatnonzero(self._filled[first : first + rules[legend.PLACES]]).tolist():
+                ever = int(self._filled[first + hour])
+                ring = self._ring(rules, hour)
                 oldest = -(ever % len(ring)) if ever > len(ring) else 0
-                found.append([name, place, np.roll(ring[: min(ever, len(ring))], oldest).tolist()])
-        return found
+                history.append([name, hour, np.roll(ring[: min(ever, len(ring))], oldest).tolist()])
+        return history
 
-    def _ring(self, rules: Sequence[int], place: int) -> Integers:
-        start = rules[legend.FIRST_COUNT] + place * rules[legend.KEPT]
+    def _ring(self, rules: Sequence[int], hour: int) -> Integers:
+        start = rules[legend.FIRST_COUNT] + hour * rules[legend.KEPT]
         return self._earlier[start : start + rules[legend.KEPT]]
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
         rules = dict(zip(SEASONS, self._rules.tolist(), strict=True))
         self._filled[:] = 0
-        for name, place, counts in state["history"]:
-            self._ring(rules[name], place)[: len(counts)] = counts
-            self._filled[rules[name][legend.FIRST_PLACE] + place] = len(counts)
+        for name, hour, counts in state["history"]:
+            self._ring(rules[name], hour)[: len(counts)] = counts
+            self._filled[rules[name][legend.FIRST_PLACE] + hour] = len(counts)
         self._variation.restore(state["variation"])
+
+
+def _facts(enough: int) -> Callable[[Verdicts, int, int], Facts]:
+    seasons = list(SEASONS.values())
+
+    def facts(verdicts: Verdicts, t: int, d: int) -> Facts:
+        numbers, codes = verdicts.measured.numbers[t, d], verdicts.measured.codes[t, d].tolist()
+        why = WHYS[codes[REASON]]
+        if why == "no_baseline":
+            return Facts(why, unit="days")
+        season = seasons[int(numbers[SEASON])]
+        expected = Expected(float(numbers[EXPECTED]), int(numbers[EARLIER]), season.plural)
+        return Facts(why, codes[SEEN], enough, "windows", codes[REACHED], expected=expected)
+
+    return facts
 
 
 def _rules(step_ms: int) -> Integers:
     """What the kernel must know of each season."""
     rules = np.zeros((len(SEASONS), legend.SEASON_RULES), dtype=np.int64)
-    counts = places = 0
+    first_count = first_hour = 0
     for rule, season in zip(rules, SEASONS.values(), strict=True):
-        here = max(1, season.period_ms // step_ms)
-        rule[legend.PLACES], rule[legend.NEEDED_SEASONS], rule[legend.KEPT] = here, season.needed, season.kept
-        rule[legend.FIRST_COUNT], rule[legend.FIRST_PLACE] = counts, places
-        counts, places = counts + here * season.kept, places + here
+        hours = max(1, season.period_ms // step_ms)
+        rule[legend.PLACES], rule[legend.NEEDED_SEASONS], rule[legend.KEPT] = hours, season.needed, season.remembered
+        rule[legend.FIRST_COUNT], rule[legend.FIRST_PLACE] = first_count, first_hour
+        first_count, first_hour = first_count + hours * season.remembered, first_hour + hours
     return rules

@@ -13,6 +13,7 @@ import pytest
 from monitor.alerts.lifecycle import Lifecycle, to_columns
 from monitor.alerts.verdict import Status
 from monitor.config.model import Alerts
+from monitor.evaluate.model import policy_of
 from sinks.store.contract import TABLES
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, play, told, verdict
 
@@ -223,7 +224,7 @@ def test_an_alert_over_versions_names_the_one_it_began_in(versions: tuple[str, .
 
 
 def test_a_models_own_label_does_not_replace_one_of_ours() -> None:
-    alerts = Lifecycle("flights", "ops", {"severity": "1", "model": "x", "segment": "y"}, Alerts(), M)
+    alerts = Lifecycle("flights", "ops", {"severity": "1", "model": "x", "segment": "y"}, policy_of(Alerts(), M), M)
     (firing,) = alerts.step(M, [verdict(1, "a")])
     assert (firing.labels["severity"], firing.labels["model"]) == ("warning", "flights")
     assert "segment" not in firing.labels

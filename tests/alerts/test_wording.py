@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Verdict
-from monitor.alerts.wording import reason, title
+from monitor.alerts.verdict import Expected, Facts, Share, Verdict, Why
+from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
 FEB_9 = 1_360_386_000_000  # 2013-02-09 05:00 UTC
@@ -96,14 +97,14 @@ def test_a_reason_says_what_moved_by_how_much_against_what_since_when() -> None:
         surprise_limit=4.2,
         baseline_from_ms=FEB_9 - 29 * DAY_MS,
         baseline_to_ms=FEB_9 - DAY_MS,
-        detail="most at [5, 6): 0.1% instead of 6.2%",
+        facts=Facts(new_values=(("LH", 12), ("OS", 3))),
     )
     assert reason(series) == (
         "feature:hour moved since 2013-02-08 05:00 UTC: PSI 1.43, 14× its limit of 0.1; "
         "surprise 8.1 against a limit of 4.2; "
         "24,311 events up to 2013-02-09 05:00 UTC compared with "
         "751,802 from 2013-01-11 05:00 UTC to 2013-02-08 05:00 UTC; "
-        "most at [5, 6): 0.1% instead of 6.2%"
+        "new: 'LH' (12), 'OS' (3)"
     )
 
 
@@ -115,22 +116,21 @@ def test_a_reason_leaves_out_what_is_not_known() -> None:
 
 
 def test_a_rate_is_told_by_its_shares_rather_than_by_its_effect_size() -> None:
-    debts = moved(
-        "feature:debts", detector="missing_rate", effect=2.98, min_effect=0.2, detail="0.1 % → 93 %; more about it"
-    )
+    facts = Facts(shares=(Share(1, 999), Share(93, 7)), new_values=(("N/A", 4),))
+    debts = moved("feature:debts", detector="missing_rate", effect=2.98, min_effect=0.2, facts=facts)
     assert title("m", [debts]) == "m: feature:debts moved (missing rate 0.1 % → 93 %, 15× its limit)"
     assert reason(debts) == (
         "feature:debts moved since 2013-02-08 05:00 UTC: missing rate 0.1 % → 93 %, effect 2.98 (Cohen's h), "
         "15× its limit of 0.2; 24,311 events up to 2013-02-09 05:00 UTC compared with 751,802 of the baseline; "
-        "more about it"
+        "new: 'N/A' (4)"
     )
 
 
 def test_a_volume_which_has_no_baseline_of_events_is_not_compared_with_none_of_them() -> None:
-    volume = moved("volume", detector="volume", detail="300 events, 901 expected from 6 earlier weeks")
+    volume = moved("volume", detector="volume", facts=Facts(expected=Expected(901.2, 6, "weeks")))
     verdict = replace(volume.evidence, baseline_n=0)
     assert reason(replace(volume, evidence=verdict)).endswith(
-        "; 24,311 events up to 2013-02-09 05:00 UTC; 300 events, 901 expected from 6 earlier weeks"
+        "; 24,311 events up to 2013-02-09 05:00 UTC; 24311 events, 901 expected from 6 earlier weeks"
     )
 
 
@@ -144,3 +144,50 @@ def test_a_volume_which_has_no_baseline_of_events_is_not_compared_with_none_of_t
 )
 def test_a_reason_says_whether_it_still_holds(status: str, ending: str) -> None:
     assert reason(replace(moved("feature:a"), status=status)).endswith(ending)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (Facts("too_few", needed=100, unit="events"), "24311 of 100 events needed"),
+        (Facts("no_baseline", 3, 10, "windows"), "baseline: 3 of 10 windows seen"),
+        (Facts("no_baseline", 3, 10, "events"), "baseline: 3 of 10 events seen"),
+        (Facts("no_baseline", 1, 1), "the baseline's data set lacks this field"),
+        (Facts("no_baseline", unit="days"), "too few earlier days at this time"),
+        (Facts("nothing"), "nothing to compare"),
+        (Facts("too_early", 3, 10, "windows"), "learning: 3 of 10 windows seen"),
+        (Facts("not_material"), "not material: effect 1.43 is below 0.1"),
+        (Facts("not_surprising"), "not surprising: 2.0 of 4.5 of its usual variation"),
+        (Facts("not_unusual", 63, 10, reached=3), "not unusual: reached 3 times in 63 windows"),
+        (Facts("chance", shares=(Share(1, 99), Share(3, 97))), "chance explains it: p = 0.25"),
+        (Facts("chance", new_values=(("LH", 1),)), "chance explains it: p = 0.25; new: 'LH' (1)"),
+        (
+            Facts("chance", expected=Expected(30_000.4, 6, "weeks")),
+            "24311 events, 30000 expected from 6 earlier weeks; chance explains it: p = 0.25",
+        ),
+    ],
+)
+def test_a_detail_says_why_a_test_is_quiet(facts: Facts, words: str) -> None:
+    numbers = {"surprise": 2.0, "surprise_limit": 4.5, "p_value": 0.25}
+    verdict = moved("feature:a", facts=facts, **numbers).evidence
+    assert detail(replace(verdict, status="ok")) == words
+
+
+def test_every_reason_has_its_words() -> None:
+    words = {why: detail(moved("feature:a", facts=Facts(why, unit="windows")).evidence) for why in get_args(Why)}
+    assert not words.pop("")
+    assert all(words.values())
+    assert len(set(words.values())) == len(words)
+
+
+def test_a_verdict_survives_a_checkpoint_with_its_facts() -> None:
+    facts = Facts("", 1, 2, "windows", 3, (Share(1, 999), Share(93, 7)), (("N/A", 4),), Expected(901.2, 6, "weeks"))
+    verdict = moved("feature:a", facts=facts, surprise=float("inf")).evidence
+    assert repr(Verdict.from_json(json.loads(json.dumps(verdict.to_json(), allow_nan=False)))) == repr(verdict)
+
+
+def test_a_verdict_of_an_earlier_version_is_shown_with_the_sentence_that_it_holds() -> None:
+    written = moved("feature:a", p_value=0.25, surprise=8.1, surprise_limit=4.2, statistic=0.2).evidence.to_json()
+    del written["facts"]
+    verdict = Verdict.from_json({**written, "detail": "0.1 % → 93 %"})
+    assert reason(Moved(verdict)).endswith("; 0.1 % → 93 %")

@@ -7,6 +7,7 @@ from typing import Any
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.verdict import Status, Verdict
 from monitor.config.model import Alerts
+from monitor.evaluate.model import policy_of
 from monitor.values import format_duration
 
 WINDOW_MS = 60_000
@@ -36,7 +37,7 @@ def lifecycle(**alerts: Any) -> Lifecycle:
     config = Alerts.model_validate(
         {key: format_duration(value) if isinstance(value, int) else value for key, value in written.items()}
     )
-    return Lifecycle("flights", "ops", {"tier": "1"}, config, WINDOW_MS)
+    return Lifecycle("flights", "ops", {"tier": "1"}, policy_of(config, WINDOW_MS), WINDOW_MS)
 
 
 def play(alerts: Lifecycle, *minutes: str) -> list[Transition]:

@@ -12,7 +12,7 @@ import yaml
 from monitor.cli.check import plan
 from monitor.config import load
 from monitor.config.references import ALIASES, WINDOWED, uses_for
-from monitor.evaluate.series import limits_of
+from monitor.evaluate.alarm_rule import budget_of
 from monitor.watch import compile_watch
 from tests.cli.console import Console, with_rules
 
@@ -210,7 +210,7 @@ def test_the_tests_that_share_the_budget_are_those_that_evaluation_counts(tmp_pa
     configuration = load(file)
     planned = plan(configuration.models["fraud"])
     assert 1 / planned["tests_per_budget_period"] == pytest.approx(
-        limits_of(compile_watch(configuration, "fraud")).tail_probability
+        budget_of(compile_watch(configuration, "fraud")).tail_probability
     )
 
 

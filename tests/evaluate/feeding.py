@@ -9,7 +9,7 @@ import numpy as np
 from monitor.evaluate.baselines import extremes_of
 from monitor.evaluate.columns import keys_of, sums_of
 from monitor.evaluate.series import DistributionSeries
-from monitor.evaluate.verdicts import Judged
+from monitor.evaluate.verdicts import Verdicts
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
 
@@ -26,6 +26,6 @@ def windows_of(series: DistributionSeries, ends_ms: Sequence[int], summaries: Se
     )
 
 
-def fed(series: DistributionSeries, ends_ms: Sequence[int], summaries: Sequence[Summary]) -> Judged:
-    """What a series says of windows."""
-    return series.judge(windows_of(series, ends_ms, summaries))
+def fed(series: DistributionSeries, ends_ms: Sequence[int], summaries: Sequence[Summary]) -> Verdicts:
+    """The verdicts of a series on windows."""
+    return series.verdicts(windows_of(series, ends_ms, summaries))

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.evaluate.alarm_rule import Limits, judge, log_effect, surprise_limit, usual
+from detectors.chart import legend
+from monitor.alerts.verdict import Why
+from monitor.alerts.wording import detail
+from monitor.evaluate.alarm_rule import WHYS, Budget
+from tests.evaluate.deciding import decided, log_effect, usual
 
-LIMITS = Limits(tail_probability=1e-3, enough=10, per_window=1 / 30)
+BUDGET = Budget(tail_probability=1e-3, enough=10, per_window=1 / 30)
 
 
 def history(effects: list[float], min_effect: float = 0.1) -> list[float]:
@@ -18,34 +22,34 @@ def history(effects: list[float], min_effect: float = 0.1) -> list[float]:
 
 
 def test_a_material_and_surprising_change_alarms() -> None:
-    assert judge(0.5, 0.1, 1e-9, history([0.01] * 20), LIMITS).status == "drift"
+    assert decided(0.5, 0.1, 1e-9, history([0.01] * 20), BUDGET).status == "drift"
 
 
 def test_a_change_that_is_surprising_but_small_does_not_alarm() -> None:
-    judged = judge(0.09, 0.1, 1e-12, history([0.001] * 20), LIMITS)
-    assert (judged.status, judged.reason) == ("ok", "not material: effect 0.09 is below 0.1")
+    verdict = decided(0.09, 0.1, 1e-12, history([0.001] * 20), BUDGET)
+    assert (verdict.status, detail(verdict)) == ("ok", "not material: effect 0.09 is below 0.1")
 
 
 def test_a_material_change_that_the_signal_shows_all_the_time_does_not_alarm() -> None:
-    judged = judge(0.5, 0.1, 1e-12, history([0.4, 0.6, 0.5, 0.3, 0.7] * 4), LIMITS)
-    assert judged.status == "ok"
-    assert judged.reason.startswith("not surprising")
+    verdict = decided(0.5, 0.1, 1e-12, history([0.4, 0.6, 0.5, 0.3, 0.7] * 4), BUDGET)
+    assert verdict.status == "ok"
+    assert detail(verdict).startswith("not surprising")
 
 
 def test_chance_that_explains_a_change_keeps_it_quiet_and_a_missing_p_value_does_not() -> None:
-    assert judge(0.5, 0.1, 0.2, history([0.01] * 20), LIMITS).reason == "chance explains it: p = 0.2"
-    assert judge(0.5, 0.1, math.nan, history([0.01] * 20), LIMITS).status == "drift"
+    assert detail(decided(0.5, 0.1, 0.2, history([0.01] * 20), BUDGET)) == "chance explains it: p = 0.2"
+    assert decided(0.5, 0.1, math.nan, history([0.01] * 20), BUDGET).status == "drift"
 
 
 def test_nothing_alarms_before_enough_windows_were_seen() -> None:
-    assert judge(5.0, 0.1, 0.0, history([0.01] * 9), LIMITS).status == "learning"
+    assert decided(5.0, 0.1, 0.0, history([0.01] * 9), BUDGET).status == "learning"
 
 
 def test_what_the_signal_shows_as_often_as_the_model_may_alarm_is_its_way() -> None:
     quiet_with = [0.01] * 60 + [4.0, 4.0, 4.0]  # three times in 63 windows; the budget allows 2.1
-    judged = judge(3.0, 0.1, 0.0, history(quiet_with), LIMITS)
-    assert (judged.status, judged.reason) == ("ok", "not unusual: reached 3 times in 63 windows")
-    assert judge(5.0, 0.1, 0.0, history(quiet_with), LIMITS).status == "drift"
+    verdict = decided(3.0, 0.1, 0.0, history(quiet_with), BUDGET)
+    assert (verdict.status, detail(verdict)) == ("ok", "not unusual: reached 3 times in 63 windows")
+    assert decided(5.0, 0.1, 0.0, history(quiet_with), BUDGET).status == "drift"
 
 
 def test_how_quiet_effects_differ_among_themselves_does_not_matter() -> None:
@@ -65,19 +69,34 @@ def test_location_and_scale_are_the_median_and_the_larger_of_two_robust_scales()
 @pytest.mark.parametrize("windows", [10, 60, 2000])
 def test_the_limit_is_the_prediction_interval_of_a_normal_sample(windows: int) -> None:
     expected = stats.t.isf(1e-4, windows - 1) * math.sqrt(1 + 1 / windows)
-    assert surprise_limit(1e-4, windows) == pytest.approx(expected, rel=1e-9)
+    assert Budget(1e-4, 10, 0.0).surprises[windows] == pytest.approx(expected, rel=1e-9)
 
 
 def test_false_alarms_of_a_signal_that_varies_widely_stay_near_the_stated_probability() -> None:
     """Log-normal effects, all of them material: 20 signals, 2,000 windows each, asked for 1 in 1,000."""
     rng = np.random.default_rng(7)
-    limits = Limits(tail_probability=1e-3, enough=10, per_window=1.0)
+    budget = Budget(tail_probability=1e-3, enough=10, per_window=1.0)
     alarms = windows = 0
     for _ in range(20):
         past: list[float] = []
         for effect in np.exp(rng.normal(0.0, 1.0, 2_000)):
-            if len(past) >= limits.enough:
+            if len(past) >= budget.enough:
                 windows += 1
-                alarms += judge(float(effect), 0.001, math.nan, past[-200:], limits).status == "drift"
+                alarms += decided(float(effect), 0.001, math.nan, past[-200:], budget).status == "drift"
             past.append(log_effect(float(effect), 0.001))
     assert 0.2e-3 < alarms / windows < 3e-3
+
+
+def test_the_reasons_stand_in_the_order_of_the_kernels_codes() -> None:
+    codes: dict[int, Why] = {
+        legend.NO_REASON: "",
+        legend.TOO_FEW: "too_few",
+        legend.NO_BASELINE: "no_baseline",
+        legend.NOTHING: "nothing",
+        legend.TOO_EARLY: "too_early",
+        legend.NOT_MATERIAL: "not_material",
+        legend.NOT_SURPRISING: "not_surprising",
+        legend.NOT_UNUSUAL: "not_unusual",
+        legend.CHANCE: "chance",
+    }
+    assert dict(enumerate(WHYS)) == codes

@@ -11,6 +11,8 @@ import numpy as np
 from detectors.chart.legend import BASELINE_FROM, BASELINE_N, BASELINE_TO, PROGRESS
 from detectors.sketch import CategoryLayout, CategorySummary, NumericFold, NumericSummary, linear_layout, sum_summaries
 from detectors.sketch.category import summarize
+from monitor.alerts.verdict import Facts, Verdict
+from monitor.alerts.wording import detail
 from monitor.evaluate.baselines import add_up
 from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
@@ -47,9 +49,16 @@ def fed(series: DistributionSeries, days: range) -> DistributionSeries:
 
 def about(series: DistributionSeries, day: int = 1_000) -> dict[str, int]:
     """What is said of the baseline of the next window, which is too small to be added to it."""
-    found = judged(series, [START_MS + (day + 1) * DAY_MS], [summary(0, n=1)]).about[0]
+    found = judged(series, [START_MS + (day + 1) * DAY_MS], [summary(0, n=1)]).measured.about[0]
     names = {"n": BASELINE_N, "from_ms": BASELINE_FROM, "to_ms": BASELINE_TO, "seen": PROGRESS}
     return {name: int(found[column]) for name, column in names.items()}
+
+
+def learning(series: DistributionSeries) -> str:
+    """What a verdict says of the baseline while it is learned."""
+    rules = series.reference.rules
+    facts = Facts("no_baseline", about(series)["seen"], rules.needed, rules.unit)
+    return detail(Verdict("", "", NUMBER, "psi", "learning", at_ms=1, window_start_ms=0, facts=facts))
 
 
 def test_a_rolling_baseline_is_the_sum_of_the_trailing_windows() -> None:
@@ -66,7 +75,7 @@ def test_a_rolling_baseline_is_the_sum_of_the_trailing_windows() -> None:
 def test_it_is_nothing_before_enough_windows_were_quiet() -> None:
     series = fed(rolling(28), range(3))
     assert about(series)["n"] == 0
-    assert series.reference.progress(about(series)["seen"]) == "baseline: 3 of 4 windows seen"
+    assert learning(series) == "baseline: 3 of 4 windows seen"
     assert about(fed(series, range(3, 4)))["n"] == 200
 
 
@@ -87,7 +96,7 @@ def test_windows_that_are_not_added_do_not_age_it() -> None:
 def test_the_first_events_stay_the_baseline_once_there_are_enough() -> None:
     series = DistributionSeries(watched({"kind": "first_events", "count": 120}), ("", "", NUMBER))
     assert about(fed(series, range(2)))["n"] == 0
-    assert series.reference.progress(about(series)["seen"]) == "baseline: 100 of 120 events seen"
+    assert learning(series) == "baseline: 100 of 120 events seen"
     assert fed(series, range(2, 50)).reference.summary == sum_summaries([summary(day) for day in range(3)])
 
 

@@ -23,11 +23,13 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.alerts.verdict import Verdict
+from monitor.alerts.wording import detail
 from monitor.config.references import WINDOWED
-from monitor.evaluate.alarm_rule import judge, limits_of, log_effect, usual
+from monitor.evaluate.alarm_rule import budget_of
 from monitor.evaluate.series import DistributionSeries
 from monitor.panes.compare import measure, pairs_of
 from monitor.watch import Layout, Summary, Watch, compile_watch
+from tests.evaluate.deciding import decided, log_effect, usual
 from tests.evaluate.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
@@ -97,7 +99,7 @@ def said(series: DistributionSeries, ends_ms: Sequence[int], windows: Sequence[S
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_each_window_is_judged_as_its_summaries_are_compared_one_by_one(layout: Layout) -> None:
     watch = watched(layout)
-    series, limits = series_of(watch, layout), limits_of(watch)
+    series, budget = series_of(watch, layout), budget_of(watch)
     history: dict[str, list[float]] = {name: [] for name in series.detectors}
     alarmed: set[str] = set()
     statuses = set()
@@ -115,13 +117,13 @@ def test_each_window_is_judged_as_its_summaries_are_compared_one_by_one(layout: 
             assert verdict.effect == pytest.approx(measured.effect, rel=1e-9, abs=1e-12)
             assert verdict.statistic == pytest.approx(measured.statistic, rel=1e-9, abs=1e-12)
             assert verdict.p_value == pytest.approx(measured.p_value, rel=1e-6, abs=1e-12, nan_ok=True)
-            judged = judge(verdict.effect, verdict.min_effect, verdict.p_value, history[name], limits)
-            assert verdict.status == judged.status
-            assert verdict.surprise == pytest.approx(judged.surprise, nan_ok=True, abs=0, rel=0)
-            assert verdict.detail.startswith(judged.reason)
-            if judged.status != "drift" or name not in alarmed:
+            alone = decided(verdict.effect, verdict.min_effect, verdict.p_value, history[name], budget)
+            assert verdict.status == alone.status
+            assert verdict.surprise == pytest.approx(alone.surprise, nan_ok=True, abs=0, rel=0)
+            assert detail(verdict).startswith(detail(alone))
+            if alone.status != "drift" or name not in alarmed:
                 history[name].append(log_effect(verdict.effect, verdict.min_effect))
-            (alarmed.add if judged.status == "drift" else alarmed.discard)(name)
+            (alarmed.add if alone.status == "drift" else alarmed.discard)(name)
     assert statuses == {"no_data", "learning", "ok", "drift"}
 
 
@@ -157,7 +159,7 @@ def test_a_history_longer_than_is_kept_forgets_its_oldest_whenever_its_order_is_
     several = summaries(layout, 40)
     windows = [several[i] for i in rng.integers(0, 40, HISTORY + 400)]
     always = DistributionSeries(watch, ("", "", NUMBER))
-    seldom = DistributionSeries(watch, ("", "", NUMBER), whole=False)
+    seldom = DistributionSeries(watch, ("", "", NUMBER), shown=False)
     first = said(always, ends(len(windows)), windows)
     second = said(seldom, ends(len(windows)), windows)
     material = [(a, b) for a, b in zip(first, second, strict=True) if not np.isnan(b.surprise)]

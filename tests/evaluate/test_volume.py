@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.alerts.verdict import Verdict
+from monitor.alerts.wording import detail
 from monitor.evaluate.volume import VolumeSeries
 from monitor.watch import compile_watch
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, detecting
@@ -21,7 +22,7 @@ def series(window: str = "1d") -> VolumeSeries:
 
 
 def judged(volume: VolumeSeries, ends_ms: Sequence[int], events: Sequence[int]) -> list[Verdict]:
-    found = volume.judge(np.array(ends_ms, dtype=np.int64), np.array(events, dtype=np.int64))
+    found = volume.verdicts(np.array(ends_ms, dtype=np.int64), np.array(events, dtype=np.int64))
     return [found.verdict(t, 0) for t in range(len(ends_ms))]
 
 
@@ -45,7 +46,7 @@ def test_a_third_of_the_usual_events_alarms_and_says_what_was_expected() -> None
     volume, _ = fed(42)
     (verdict,) = days(volume, range(42, 43), [300])
     assert verdict.status == "drift"
-    assert "300 events, 901 expected from 6 earlier weeks" in verdict.detail
+    assert "300 events, 901 expected from 6 earlier weeks" in detail(verdict)
 
 
 def test_no_events_at_all_alarm_and_so_do_twice_as_many() -> None:
@@ -87,4 +88,4 @@ def test_hours_are_compared_with_the_same_hour_of_other_days() -> None:
 def test_too_few_days_compare_with_nothing() -> None:
     volume = series()
     last = days(volume, range(4), [100] * 4)[-1]
-    assert (last.status, last.detail) == ("learning", "too few earlier days at this time")
+    assert (last.status, detail(last)) == ("learning", "too few earlier days at this time")
