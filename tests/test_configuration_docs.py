@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.config.model import Defaults, SourceSpec
+from monitor.config.detect import Defaults
+from monitor.config.model import SourceSpec
 from monitor.config.reference import reference
 from monitor.values import parse_duration
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
-from monitor.config.alerting import parse_prometheus_duration
+from monitor.config.prometheus import parse_prometheus_duration
 from monitor.errors import InputError
 from monitor.routing.routes import RouteOptions
 from monitor.routing.subscription_log import SubscriptionLog

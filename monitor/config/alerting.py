@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC
-from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from monitor.routing.flapping import Hold
+from monitor.config.prometheus import Label, Matchers, PrometheusDuration, Values, old_style
+from monitor.config.routes import RouteSpec
 from monitor.routing.interval_spec import Minute, NamedIntervals, Zone
 from monitor.routing.intervals import Interval
-from monitor.routing.matchers import Matcher, parse_matchers
-from monitor.routing.routes import Route, RouteOptions, Step
+from monitor.routing.matchers import Matcher
 from monitor.routing.timetable import Digest, Timetable
 from monitor.values import Strict, format_duration
 from sinks.receivers import read_parameters
@@ -38,14 +28,9 @@ __all__ = [
     "AlertingGlobal",
     "AlertingOptions",
     "DigestSpec",
-    "HoldSpec",
     "InhibitRule",
-    "LeewayOptions",
-    "RouteSpec",
-    "StepSpec",
     "WebhookConfig",
     "is_alertmanagers",
-    "matchers",
 ]
 
 _ALERTMANAGERS = re.compile(
@@ -66,162 +51,13 @@ def is_alertmanagers(key: str) -> bool:
     return _ALERTMANAGERS.fullmatch(key) is not None
 
 
-# -- scalars -----------------------------------------------------------------------------------------------------------
-
-_UNITS = (("y", 365 * 86_400_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000))
-_DURATION = re.compile("".join(rf"(?:(\d+){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))
-_PARTS_MS = [ms for _, ms in _UNITS] + [1_000, 1]
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
-
-def parse_prometheus_duration(value: object) -> int:
-    """Return a duration as Prometheus writes it in ms: whole numbers, units from large to small, or ``0``.
-
-    Examples
-    --------
-    >>> parse_prometheus_duration("1h30m"), parse_prometheus_duration("0")
-    (5400000, 0)
-    """
-    text = str(value)
-    found = _DURATION.fullmatch(text)
-    if text == "0" and not isinstance(value, bool):
-        return 0
-    if not isinstance(value, str) or not text or found is None:
-        raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
-    return sum(int(part) * ms for part, ms in zip(found.groups(), _PARTS_MS, strict=True) if part)
-
-
-def _text(value: object) -> object:
-    """YAML reads a plain 1 or true as something else than the text that Alertmanager takes it for."""
-    return str(value).lower() if isinstance(value, bool | int | float) else value
-
-
-def matchers(value: object) -> object:
-    """Return the matchers of a list of texts, each of which may hold several."""
-    if not isinstance(value, list):
-        raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
-    found: list[Matcher] = []
-    for text in value:
-        found += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
-    return found
-
-
-def _label(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"expected the name of a label, got {value!r}")
-    return value
-
-
-_Duration = Annotated[
-    int,
-    BeforeValidator(parse_prometheus_duration),
-    PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string"}),
-]
-_Matchers = Annotated[
-    list[Matcher],
-    BeforeValidator(matchers),
-    PlainSerializer(lambda found: [str(one) for one in found]),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
-]
-_Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]
-_Label = Annotated[str, BeforeValidator(_label)]
-
-
-def _old_style(equal: dict[str, str], expressions: dict[str, str]) -> Iterator[Matcher]:
-    """What `match` and `match_re` say; the text of an expression is what Alertmanager's group keys hold."""
-    for name, value in equal.items():
-        yield Matcher(name, "=", value)
-    for name, value in expressions.items():
-        yield Matcher(name, "=~", f"^(?:{value})$")
-
-
-# -- sections ----------------------------------------------------------------------------------------------------------
-
-
 class AlertingGlobal(Strict):
     """What Alertmanager keeps for all receivers."""
 
-    resolve_timeout: _Duration = Field(
+    resolve_timeout: PrometheusDuration = Field(
         default=300_000,
         description="when an alert is over that others post without an end, if it does not come again",
     )
-
-
-class HoldSpec(Strict):
-    """From when, and for how long, alerts that fire and end again and again are held."""
-
-    changes: int = Field(default=5, ge=2, description="so many beginnings and ends")
-    within: _Duration = Field(default=3_600_000, description="in so much time")
-    until_steady: _Duration = Field(
-        default=1_800_000, description="held until there was neither a beginning nor an end for so long"
-    )
-
-    @field_validator("within", "until_steady")
-    @classmethod
-    def _is_not_zero(cls, value: int) -> int:
-        if value == 0:
-            raise ValueError("must not be zero")
-        return value
-
-    def build(self) -> Hold:
-        """Return it as the router uses it."""
-        return Hold(self.changes, self.within, self.until_steady)
-
-
-class StepSpec(Strict):
-    """Whom else to tell if nobody takes an alert on."""
-
-    after: _Duration = Field(description="so long after the route's receiver was first told of it")
-    receiver: str = Field(description="of `receivers`, or of `spec.receivers`")
-
-
-class LeewayOptions(Strict):
-    """What a route may say beyond Alertmanager's configuration; what it does not say it has from its parent."""
-
-    late_ends: bool | None = Field(
-        default=None,
-        description="tell an end that was silenced, inhibited or muted when that is over, to who knows that it fired",
-    )
-    hold: HoldSpec | bool | None = Field(
-        default=None, description="tell alerts that flap once, until they are steady; `true` with its defaults"
-    )
-
-    only_changes: bool | None = Field(
-        default=None, description="leave out of notifications what the receiver knows as it is; they count it"
-    )
-
-    escalate: list[StepSpec] | None = Field(
-        default=None, description="who is told besides if nobody takes an alert on; `[]`: nobody"
-    )
-
-    every_change: bool | None = Field(
-        default=None,
-        description="notify each change of an alert at once and in order: that a signal joined it, too, and its end",
-    )
-
-    group_key: str = Field(
-        default="", description="what the keys of groups begin with, in place of the route's matchers; not inherited"
-    )
-
-    @field_validator("escalate")
-    @classmethod
-    def _grows(cls, value: list[StepSpec] | None) -> list[StepSpec] | None:
-        waits = [0, *(step.after for step in value or ())]
-        if any(later <= before for before, later in pairwise(waits)):
-            raise ValueError("each step comes later than the one before, and the first after more than 0s")
-        return value
-
-    def build(self) -> dict[str, Any]:
-        """Return what is said, as :class:`~monitor.routing.routes.RouteOptions` has it."""
-        switches = {name: getattr(self, name) for name in ("late_ends", "only_changes", "every_change")}
-        found: dict[str, Any] = {name: value for name, value in switches.items() if value is not None}
-        if self.hold is not None:
-            hold = HoldSpec() if self.hold is True else self.hold
-            found["hold"] = hold.build() if isinstance(hold, HoldSpec) else None
-        if self.escalate is not None:
-            found["escalate"] = tuple(Step(step.after, step.receiver) for step in self.escalate)
-        return found
 
 
 class DigestSpec(Strict):
@@ -264,102 +100,32 @@ class AlertingOptions(Strict):
     )
 
 
-class RouteSpec(Strict):
-    """A route, with its children."""
-
-    receiver: str = Field(default="", description="of `receivers`, or of `spec.receivers`; the parent's if absent")
-    group_by: list[_Label] = Field(
-        default_factory=list, description='labels that alerts of one notification share; `"..."` is all of them'
-    )
-    match: _Values = Field(default_factory=dict, description="the old way to write `matchers` with `=`")
-    match_re: _Values = Field(default_factory=dict, description="the old way to write `matchers` with `=~`")
-    matchers: _Matchers = Field(default_factory=list, description='such as `team="a"`; all have to match')
-    mute_time_intervals: list[str] = Field(default_factory=list, description="intervals in which nobody is told")
-    active_time_intervals: list[str] = Field(
-        default_factory=list, description="intervals outside of which nobody is told"
-    )
-    goes_on: bool = Field(default=False, alias="continue", description="also ask the next siblings")
-    group_wait: _Duration | None = Field(default=None, description="how long a new group waits for more; 30s")
-    group_interval: _Duration | None = Field(default=None, description="how often a group is looked at; 5m")
-    repeat_interval: _Duration | None = Field(default=None, description="when what has not changed is told again; 4h")
-    # Left out where the configuration is written for Alertmanager's clients.
-    leeway: LeewayOptions = Field(
-        default_factory=LeewayOptions, exclude=True, description="what Alertmanager does not have"
-    )
-    routes: list[RouteSpec] = Field(default_factory=list, description="children; the first that matches takes an alert")
-
-    @field_validator("group_by")
-    @classmethod
-    def _labels_differ(cls, value: list[str]) -> list[str]:
-        if "..." in value and set(value) != {"..."}:
-            raise ValueError("`...` stands for all labels, and takes no other beside it")
-        if len(set(value)) < len([label for label in value if label != "..."]):
-            raise ValueError("a label stands twice")
-        return value
-
-    @field_validator("match_re")
-    @classmethod
-    def _expressions_compile(cls, value: dict[str, str]) -> dict[str, str]:
-        list(_old_style({}, value))
-        return value
-
-    @field_validator("group_interval", "repeat_interval")
-    @classmethod
-    def _is_not_zero(cls, value: int | None) -> int | None:
-        if value == 0:
-            raise ValueError("must not be zero")
-        return value
-
-    def build(self, above: RouteOptions | None = None) -> Route:
-        """Return the route as the router uses it."""
-        from_parent = above or RouteOptions()
-        named = [label for label in self.group_by if label != "..."]
-        options = replace(
-            from_parent,
-            receiver=self.receiver or from_parent.receiver,
-            group_by=frozenset(named) if named else (None if self.group_by else from_parent.group_by),
-            group_wait_ms=from_parent.group_wait_ms if self.group_wait is None else self.group_wait,
-            group_interval_ms=self.group_interval or from_parent.group_interval_ms,
-            repeat_interval_ms=self.repeat_interval or from_parent.repeat_interval_ms,
-            **self.leeway.build(),
-        )
-        return Route(
-            options,
-            [*_old_style(self.match, self.match_re), *self.matchers],
-            self.goes_on,
-            self.mute_time_intervals,
-            self.active_time_intervals,
-            [route.build(options) for route in self.routes],
-            own_key=self.leeway.group_key,
-        )
-
-
 class InhibitRule(Strict):
     """While an alert of the source is there, those of the target are not told."""
 
-    source_match: _Values = Field(default_factory=dict, description="the old way to write `source_matchers`")
-    source_match_re: _Values = Field(default_factory=dict)
-    source_matchers: _Matchers = Field(default_factory=list)
-    target_match: _Values = Field(default_factory=dict, description="the old way to write `target_matchers`")
-    target_match_re: _Values = Field(default_factory=dict)
-    target_matchers: _Matchers = Field(default_factory=list)
-    equal: list[_Label] = Field(default_factory=list, description="labels that both have to share")
+    source_match: Values = Field(default_factory=dict, description="the old way to write `source_matchers`")
+    source_match_re: Values = Field(default_factory=dict)
+    source_matchers: Matchers = Field(default_factory=list)
+    target_match: Values = Field(default_factory=dict, description="the old way to write `target_matchers`")
+    target_match_re: Values = Field(default_factory=dict)
+    target_matchers: Matchers = Field(default_factory=list)
+    equal: list[Label] = Field(default_factory=list, description="labels that both have to share")
 
     @field_validator("source_match_re", "target_match_re")
     @classmethod
     def _expressions_compile(cls, value: dict[str, str]) -> dict[str, str]:
-        list(_old_style({}, value))
+        list(old_style({}, value))
         return value
 
     @property
     def source(self) -> list[Matcher]:
         """What the alerts match that keep others quiet."""
-        return [*_old_style(self.source_match, self.source_match_re), *self.source_matchers]
+        return [*old_style(self.source_match, self.source_match_re), *self.source_matchers]
 
     @property
     def target(self) -> list[Matcher]:
         """What the alerts match that are kept quiet."""
-        return [*_old_style(self.target_match, self.target_match_re), *self.target_matchers]
+        return [*old_style(self.target_match, self.target_match_re), *self.target_matchers]
 
 
 class WebhookConfig(Strict):
@@ -373,7 +139,7 @@ class WebhookConfig(Strict):
     )
     send_resolved: bool = True
     max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
-    timeout: _Duration = Field(default=0, description="the receiver's own 10s if 0")
+    timeout: PrometheusDuration = Field(default=0, description="the receiver's own 10s if 0")
     allow_private: bool = Field(
         default=False, description="Leeway's own: whether the address may be in a private network or on this machine"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.config import Configuration
-from monitor.config.model import KeepFor
+from monitor.config.keep import KeepFor
 from sinks.store.retention import Lifetimes
 
 __all__ = ["lifetimes"]

@@ -11,7 +11,21 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.config import alerting, formats, incidents, kafka, model, registry, service, subscriptions
+from monitor.config import (
+    alerting,
+    baseline,
+    detect,
+    formats,
+    incidents,
+    kafka,
+    keep,
+    model,
+    prometheus,
+    registry,
+    routes,
+    service,
+    subscriptions,
+)
 from monitor.routing import interval_spec as intervals
 from monitor.values import format_duration, parse_duration, parse_lifetime, parse_share
 from sinks.receivers import RECEIVERS, parameters_class
@@ -31,15 +45,15 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema", model.Schema),
     ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", model.FieldSpec),
     ("spec.segments[]", model.SegmentSpec),
-    ("spec.baseline, kind: dataset", model.DatasetBaseline),
-    ("spec.baseline, kind: first_events", model.FirstEventsBaseline),
-    ("spec.baseline, kind: rolling", model.RollingBaseline),
-    ("spec.detect", model.Detect),
-    ("spec.detect.defaults", model.Defaults),
-    ("spec.detect.rules[]", model.Rule),
+    ("spec.baseline, kind: dataset", baseline.DatasetBaseline),
+    ("spec.baseline, kind: first_events", baseline.FirstEventsBaseline),
+    ("spec.baseline, kind: rolling", baseline.RollingBaseline),
+    ("spec.detect", detect.Detect),
+    ("spec.detect.defaults", detect.Defaults),
+    ("spec.detect.rules[]", detect.Rule),
     ("spec.alerts", model.Alerts),
-    ("spec.keep", model.Keep),
-    ("spec.keep.for", model.KeepFor),
+    ("spec.keep", keep.Keep),
+    ("spec.keep.for", keep.KeepFor),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),
@@ -59,10 +73,10 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerting", alerting.Alerting),
     ("spec.alerting.leeway", alerting.AlertingOptions),
     ("spec.alerting.global", alerting.AlertingGlobal),
-    ("spec.alerting.route, and its routes[]", alerting.RouteSpec),
-    ("spec.alerting.route.leeway, and that of its routes[]", alerting.LeewayOptions),
-    ("spec.alerting.route.leeway.hold, and that of its routes[]", alerting.HoldSpec),
-    ("spec.alerting.route.leeway.escalate[], and that of its routes[]", alerting.StepSpec),
+    ("spec.alerting.route, and its routes[]", routes.RouteSpec),
+    ("spec.alerting.route.leeway, and that of its routes[]", routes.LeewayOptions),
+    ("spec.alerting.route.leeway.hold, and that of its routes[]", routes.HoldSpec),
+    ("spec.alerting.route.leeway.escalate[], and that of its routes[]", routes.StepSpec),
     ("spec.alerting.leeway.digests[]", alerting.DigestSpec),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
     ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
@@ -103,18 +117,18 @@ def _row(key: str, field: FieldInfo) -> str:
 
 _WRITTEN: dict[Any, str] = {
     parse_duration: "duration",
-    alerting.parse_prometheus_duration: "duration",
+    prometheus.parse_prometheus_duration: "duration",
     parse_lifetime: "duration or `forever`",
     parse_share: "true, false or percentage",
     formats.by_name: f"{', '.join(f'`{kind}`' for kind in FORMATS)}, or section",
     registry.several: "text or list of text",
-    alerting.matchers: "list of text",
+    prometheus.matchers: "list of text",
     intervals.minute_of: "text",
 }
 
 _AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
     parse_duration: format_duration,
-    alerting.parse_prometheus_duration: format_duration,
+    prometheus.parse_prometheus_duration: format_duration,
     parse_lifetime: lambda value: "forever" if value is None else format_duration(value),
     parse_share: lambda value: {0.0: "false", 1.0: "true"}.get(value, f"{100 * value:g}%"),
     formats.by_name: lambda value: value.kind,
@@ -166,7 +180,7 @@ def _default(field: FieldInfo) -> str:
     write = _AS_WRITTEN.get(_reader(field))
     if write is not None and (value is not None or _reader(field) is parse_lifetime):
         return f"`{write(value)}`"
-    if isinstance(value, model.Budget):
+    if isinstance(value, detect.Budget):
         return f"`{value.count:g} per {format_duration(value.per_ms)}`"
     if value is None or value == "" or isinstance(value, (BaseModel, SecretStr)) or value in ({}, []):
         return ""

@@ -25,7 +25,7 @@ from detectors.chart.legend import (
     WINDOWS,
 )
 from detectors.sketch import CategorySummary, NumericSummary, VectorSummary, sum_categories, sum_summaries, sum_vectors
-from monitor.config.model import Baseline, DatasetBaseline, FirstEventsBaseline, RollingBaseline
+from monitor.config.baseline import Baseline, DatasetBaseline, FirstEventsBaseline, RollingBaseline
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from monitor.config.model import FirstEventsBaseline, RollingBaseline
+from monitor.config.baseline import FirstEventsBaseline, RollingBaseline
 from monitor.panes.reading import PaneRows, read_panes
 from monitor.values import DAY_MS
 from monitor.watch import Watch

@@ -110,7 +110,7 @@ def test_a_data_set_is_the_baseline_from_the_start_and_learns_nothing() -> None:
 
 
 def _dataset() -> Any:
-    from monitor.config.model import DatasetBaseline
+    from monitor.config.baseline import DatasetBaseline
 
     return DatasetBaseline(kind="dataset", uri="x.parquet")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.config.model import Keep
+from monitor.config.keep import Keep
 from monitor.config.service import Service
 from monitor.replay import Replay, Replayed
 from monitor.sources.files import FileSource

@@ -1,0 +1,146 @@
+"""When a model's windows alarm: false alarms, windows, and the rules that name detectors.
+
+Default rules come first; a file's own add to them and override their parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from monitor.values import DAY_MS, DurationMs, Strict, parse_duration
+
+__all__ = ["Budget", "Defaults", "Detect", "Rule", "Use"]
+
+
+class Budget(Strict):
+    """How many false alarms are acceptable, per model."""
+
+    count: float = Field(gt=0)
+    per_ms: int = Field(gt=0)
+
+
+def _budget(value: object) -> object:
+    if isinstance(value, (dict, Budget)):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s+per\s+(\S+)\s*", str(value))
+    if not match:
+        raise ValueError(f"expected something like `1 per 30d`, got {value!r}")
+    return {"count": float(match[1]), "per_ms": parse_duration(match[2])}
+
+
+class Use(Strict):
+    """A distance or detector with its parameters."""
+
+    name: str
+    params: dict[str, float | int | str | bool] = Field(default_factory=dict)
+
+
+def _uses(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("expected a list of detectors, such as [psi, ks]")
+    uses: list[Any] = []
+    for item in value:
+        if isinstance(item, str):
+            uses.append({"name": item})
+        elif isinstance(item, dict) and "name" not in item and len(item) == 1:
+            name, params = next(iter(item.items()))
+            uses.append({"name": name, "params": params or {}})
+        else:
+            uses.append(item)
+    return uses
+
+
+class Rule(Strict):
+    """Which detectors watch which signals. Later rules add to earlier ones and override their parameters."""
+
+    on: str = Field(description="a signal, or a pattern with *")
+    use: Annotated[list[Use], BeforeValidator(_uses)] = Field(min_length=1)
+
+    def matches(self, signal: str) -> bool:
+        return fnmatchcase(signal, self.on)
+
+
+class Defaults(Strict):
+    """How windows are cut."""
+
+    window: DurationMs = Field(default=300_000, gt=0, description="length of a window")
+    every: DurationMs | None = Field(
+        default=None, description="how often a window is judged; its own length if absent (tumbling)"
+    )
+    offset: DurationMs = Field(default=0, ge=0, description="shifts the grid: 5h starts days at 05:00 UTC")
+    min_samples: int = Field(default=500, ge=2, description="a window with fewer events has no say")
+    learn_windows: int = Field(
+        default=10, ge=4, le=10_000, description="quiet windows needed before a signal may alarm"
+    )
+
+    @property
+    def step_ms(self) -> int:
+        return self.every or self.window
+
+
+DEFAULT_RULES = (
+    {
+        "on": "feature:*",
+        "use": [
+            "psi",
+            "ks",
+            "chi_squared",
+            "mmd",
+            "missing_rate",
+            "invalid_rate",
+            "out_of_range_rate",
+            "new_category",
+        ],
+    },
+    {
+        "on": "prediction:*",
+        "use": [
+            "psi",
+            "ks",
+            "chi_squared",
+            "mmd",
+            "missing_rate",
+            "invalid_rate",
+            "out_of_range_rate",
+            "new_category",
+        ],
+    },
+    {"on": "volume", "use": ["volume"]},
+)
+
+
+class Detect(Strict):
+    """When a window alarms."""
+
+    false_alarms: Annotated[Budget, BeforeValidator(_budget)] = Field(
+        default=Budget(count=1, per_ms=30 * DAY_MS), description="accepted for the whole model"
+    )
+    pane: DurationMs = Field(default=10_000, gt=0, description="the grain of stored summaries")
+    defaults: Defaults = Field(default_factory=Defaults)
+    vectors: dict[str, Annotated[list[str], Field(min_length=2, max_length=4096)]] = Field(
+        default_factory=dict,
+        description="numeric signals of one event that are watched together, as the signal `vector:NAME`",
+    )
+    rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
+    default_rules: bool = Field(default=True, description="false: only `rules` count")
+
+    @model_validator(mode="after")
+    def _windows_are_panes(self) -> Detect:
+        for key in ("window", "every", "offset"):
+            length = getattr(self.defaults, key)
+            if length and length % self.pane:
+                raise ValueError(f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms")
+        return self
+
+    def vector_signals(self) -> dict[str, list[str]]:
+        """The signals that each vector holds, by its own, `vector:NAME`, in the order of the file."""
+        return {f"vector:{name}": list(signals) for name, signals in self.vectors.items()}
+
+    def all_rules(self) -> list[Rule]:
+        """Default rules (unless switched off), then the file's own."""
+        defaults = [Rule.model_validate(rule) for rule in DEFAULT_RULES] if self.default_rules else []
+        return defaults + list(self.rules)

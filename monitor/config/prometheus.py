@@ -1,0 +1,81 @@
+"""How Prometheus and Alertmanager write durations, labels and matchers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from monitor.routing.matchers import Matcher, parse_matchers
+from monitor.values import format_duration
+
+__all__ = ["Label", "Matchers", "PrometheusDuration", "Values", "matchers", "old_style", "parse_prometheus_duration"]
+
+_UNITS = (("y", 365 * 86_400_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000))
+_DURATION = re.compile("".join(rf"(?:(\d+){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))
+_PARTS_MS = [ms for _, ms in _UNITS] + [1_000, 1]
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def parse_prometheus_duration(value: object) -> int:
+    """Return a duration as Prometheus writes it in ms: whole numbers, units from large to small, or ``0``.
+
+    Examples
+    --------
+    >>> parse_prometheus_duration("1h30m"), parse_prometheus_duration("0")
+    (5400000, 0)
+    """
+    text = str(value)
+    found = _DURATION.fullmatch(text)
+    if text == "0" and not isinstance(value, bool):
+        return 0
+    if not isinstance(value, str) or not text or found is None:
+        raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
+    return sum(int(part) * ms for part, ms in zip(found.groups(), _PARTS_MS, strict=True) if part)
+
+
+def _text(value: object) -> object:
+    """YAML reads a plain 1 or true as something else than the text that Alertmanager takes it for."""
+    return str(value).lower() if isinstance(value, bool | int | float) else value
+
+
+def matchers(value: object) -> object:
+    """Return the matchers of a list of texts, each of which may hold several."""
+    if not isinstance(value, list):
+        raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
+    found: list[Matcher] = []
+    for text in value:
+        found += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
+    return found
+
+
+def _label(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected the name of a label, got {value!r}")
+    return value
+
+
+PrometheusDuration = Annotated[
+    int,
+    BeforeValidator(parse_prometheus_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+Matchers = Annotated[
+    list[Matcher],
+    BeforeValidator(matchers),
+    PlainSerializer(lambda found: [str(one) for one in found]),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+]
+Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]
+Label = Annotated[str, BeforeValidator(_label)]
+
+
+def old_style(equal: dict[str, str], expressions: dict[str, str]) -> Iterator[Matcher]:
+    """What `match` and `match_re` say; the text of an expression is what Alertmanager's group keys hold."""
+    for name, value in equal.items():
+        yield Matcher(name, "=", value)
+    for name, value in expressions.items():
+        yield Matcher(name, "=~", f"^(?:{value})$")
