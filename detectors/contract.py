@@ -1,4 +1,4 @@
-"""The page to read first: what a detector, a scorer, a sketch and a distance are.
+"""The page to read first: what a detector and a scorer are. `detectors.distance.contract` says what a distance is.
 
 A **detector** reads one observation after another and says of each whether the stream has changed. It is described by
 a frozen :class:`Detector` and is nothing but two arrays and one function over them:
@@ -58,7 +58,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,10 @@ __all__ = [
     "STATE_FIELDS",
     "WARNING",
     "Detector",
-    "Distance",
     "FloatArray",
     "Parameter",
     "ParameterError",
     "Scorer",
-    "Sketch",
     "Value",
     "never_quiet",
 ]
@@ -334,23 +332,3 @@ def _no_such_parameter(name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"there is no such parameter; {hint}the parameters are " + ", ".join(known)
-
-
-class Sketch(Protocol):
-    """The additive summary of many series over one pane.
-
-    All of it is integers, or a minimum or maximum, so that adding panes in any order and grouping gives the same bits.
-    """
-
-    def fold(self, series: NDArray[np.int64], x: FloatArray) -> None:
-        """Take in observations: ``x[i]`` belongs to row ``series[i]``."""
-
-    def __add__(self, other: Sketch, /) -> Sketch:
-        """Return the sketch of both. Only sketches of one layout may be added."""
-
-
-class Distance(Protocol):
-    """How far the current window is from the baseline, for many series at once."""
-
-    def __call__(self, reference: NDArray[Any], current: NDArray[Any], /) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return ``(statistic, p_value, effect)``, float64 [series] each, of two matrices [series, bins]."""

@@ -7,7 +7,6 @@ of one false alarm a month over a thousand signals lead to probabilities around 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -74,23 +73,6 @@ def normal_sf(x: npt.ArrayLike) -> Floats:
     return out.reshape(values.shape)
 
 
-def normal_isf(p: npt.ArrayLike) -> Floats:
-    """Return the x with P(Z > x) = p; infinite for 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If a probability is not within [0, 1].
-
-    Examples
-    --------
-    >>> normal_isf([0.5, 0.025]).round(12).tolist()
-    [0.0, 1.95996398454]
-    """
-    values = _probabilities(p)
-    return np.array([_normal_isf(value) for value in values.ravel().tolist()]).reshape(values.shape)
-
-
 def student_t_isf(p: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     """Return the x with P(T > x) = p for Student's t distribution; infinite for 0 and 1.
 
@@ -128,12 +110,6 @@ def _probabilities(p: npt.ArrayLike) -> Floats:
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError("a probability lies between 0 and 1")
     return values
-
-
-def _normal_isf(p: float) -> float:
-    if p in (0.0, 1.0):
-        return math.inf if p == 0.0 else -math.inf
-    return -NormalDist().inv_cdf(p) + 0.0  # 0.0 rather than -0.0 in the middle
 
 
 @kernel

@@ -100,11 +100,6 @@ class CategoryLayout:
         """Return a JSON-able description."""
         return {"known": list(self.known), "sample": self.sample}
 
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> CategoryLayout:
-        """Build the layout that `to_dict` described."""
-        return cls(tuple(description["known"]), int(description["sample"]))
-
 
 @dataclass(slots=True, eq=False)
 class CategorySummary:

@@ -8,7 +8,6 @@ window takes, and sums of them add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
@@ -74,8 +73,6 @@ class FourierLayout:
     >>> layout = FourierLayout(3, frequencies=4, bandwidth=2.0, seed=1, location=0.0, scale=1.0)
     >>> layout.size, layout.matrix.shape
     (8, (4, 3))
-    >>> FourierLayout.from_dict(layout.to_dict()) == layout
-    True
     """
 
     dimension: int
@@ -133,19 +130,6 @@ class FourierLayout:
             "scale": scale.tolist(),
             "concentration": self.concentration,
         }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> FourierLayout:
-        """Build the layout that `to_dict` described, bit for bit."""
-        return cls(
-            int(description["dimension"]),
-            int(description["frequencies"]),
-            float(description["bandwidth"]),
-            int(description["seed"]),
-            np.array(description["location"], dtype=np.float64),
-            np.array(description["scale"], dtype=np.float64),
-            float(description["concentration"]),
-        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FourierLayout):

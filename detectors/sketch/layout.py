@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -132,26 +131,6 @@ class NumericLayout:
             "location": self.location,
             "scale": self.scale,
         }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> NumericLayout:
-        """Build the layout that `to_dict` described, bit for bit.
-
-        Examples
-        --------
-        >>> layout = quantile_layout([0.1, 0.2, 0.7], low=0)
-        >>> NumericLayout.from_dict(layout.to_dict()) == layout
-        True
-        """
-        low, high = _declared(description["low"], description["high"])
-        return cls(
-            kind=description["kind"],
-            edges=np.array(description["edges"], dtype=np.float64),
-            low=low,
-            high=high,
-            location=float(description["location"]),
-            scale=float(description["scale"]),
-        )
 
 
 def quantile_layout(

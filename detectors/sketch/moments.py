@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +53,6 @@ class MomentsLayout:
     >>> layout = MomentsLayout(3, location=0.0, scale=2.0)
     >>> layout.size
     9
-    >>> MomentsLayout.from_dict(layout.to_dict()) == layout
-    True
     """
 
     dimension: int
@@ -118,15 +115,6 @@ class MomentsLayout:
             "location": location.tolist(),
             "scale": scale.tolist(),
         }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> MomentsLayout:
-        """Build the layout that `to_dict` described, bit for bit."""
-        return cls(
-            int(description["dimension"]),
-            np.array(description["location"], dtype=np.float64),
-            np.array(description["scale"], dtype=np.float64),
-        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MomentsLayout):

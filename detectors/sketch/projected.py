@@ -6,7 +6,6 @@ Lindenstrauss, 1984), and signs do as well as normal numbers (Achlioptas, J. Com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -67,8 +66,6 @@ class ProjectedLayout:
     >>> layout = ProjectedLayout(300, directions=4, seed=0, location=0.0, scale=1.0)
     >>> layout.size, layout.matrix.shape
     (14, (4, 300))
-    >>> ProjectedLayout.from_dict(layout.to_dict()) == layout
-    True
     """
 
     dimension: int
@@ -130,17 +127,6 @@ class ProjectedLayout:
             "location": location.tolist(),
             "scale": scale.tolist(),
         }
-
-    @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> ProjectedLayout:
-        """Build the layout that `to_dict` described, bit for bit."""
-        return cls(
-            int(description["dimension"]),
-            int(description["directions"]),
-            int(description["seed"]),
-            np.array(description["location"], dtype=np.float64),
-            np.array(description["scale"], dtype=np.float64),
-        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProjectedLayout):

@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from detectors.distance.tail import chi2_sf, kolmogorov_sf, normal_isf, normal_sf, student_t_isf
+from detectors.distance.tail import chi2_sf, kolmogorov_sf, normal_sf, student_t_isf
 
 Floats = npt.NDArray[np.float64]
 FAR = np.concatenate((np.geomspace(1e-290, 0.5, 300), [0.49999, 0.4999999999], 1 - np.geomspace(1e-6, 0.4, 50)))
@@ -37,10 +37,6 @@ def test_the_normal_tail() -> None:
     assert worst(normal_sf(x), scipy.stats.norm.sf(x)) < 1e-9
 
 
-def test_normal_quantiles() -> None:
-    assert worst(normal_isf(FAR), scipy.stats.norm.isf(FAR)) < 1e-9
-
-
 @pytest.mark.parametrize("df", [0.5, 1, 2, 3, 4.5, 10, 31, 33, 100, 1e3, 1e5, 1e7])
 def test_students_quantiles(df: float) -> None:
     # Far out SciPy's inverse is less precise than its tail, hence the way back.
@@ -61,20 +57,17 @@ def test_the_ends_of_the_distributions() -> None:
     assert kolmogorov_sf([-1, 0, np.inf]).tolist() == [1, 1, 0]
     assert np.isnan(kolmogorov_sf(np.nan))
     assert normal_sf([-np.inf, 0, np.inf]).tolist() == [1, 0.5, 0]
-    assert normal_isf([0, 0.5, 1]).tolist() == [np.inf, 0, -np.inf]
     assert student_t_isf([0, 0.5, 1], 3).tolist() == [np.inf, 0, -np.inf]
 
 
 def test_results_have_the_shape_of_the_arguments() -> None:
     assert chi2_sf(np.ones((2, 1)), np.ones(3)).shape == (2, 3)
     assert student_t_isf(0.1, np.ones((2, 2))).shape == (2, 2)
-    assert normal_isf(0.3).shape == normal_sf(0.3).shape == kolmogorov_sf(0.3).shape == ()
+    assert normal_sf(0.3).shape == kolmogorov_sf(0.3).shape == ()
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, np.nan])
 def test_what_is_no_probability_is_refused(p: float) -> None:
-    with pytest.raises(ValueError, match="probability"):
-        normal_isf(p)
     with pytest.raises(ValueError, match="probability"):
         student_t_isf(p, 3)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,19 +54,6 @@ def test_a_midpoint_lies_in_its_cell_or_on_its_finite_bound(layout: NumericLayou
     assert layout.cell_low(cell)[0] <= middle <= layout.cell_high(cell)[0]
 
 
-@given(layouts())
-def test_a_layout_survives_json_bit_for_bit(layout: NumericLayout) -> None:
-    copy = NumericLayout.from_dict(json.loads(json.dumps(layout.to_dict(), allow_nan=False)))
-    assert copy == layout
-    assert copy.edges.tobytes() == layout.edges.tobytes()
-    assert (copy.low, copy.high, copy.location, copy.scale) == (
-        layout.low,
-        layout.high,
-        layout.location,
-        layout.scale,
-    )
-
-
 def test_the_id_is_the_same_in_every_process() -> None:
     # Stored rows carry these: a change would make every pane that is stored today unreadable.
     assert linear_layout(0, 1).id == "a0447c2b68b66c86"
@@ -74,10 +62,17 @@ def test_the_id_is_the_same_in_every_process() -> None:
 
 
 def test_everything_in_a_layout_is_in_its_id() -> None:
-    base = {"kind": "linear", "edges": [0.0, 1.0, 2.0], "low": 0.0, "high": 1.0, "location": 0.5, "scale": 2.0}
-    other = {"kind": "quantile", "edges": [0.0, 1.0, 2.5], "low": None, "high": 3.0, "location": 0.0, "scale": 1.0}
-    ids = {NumericLayout.from_dict(base).id}
-    ids |= {NumericLayout.from_dict({**base, key: value}).id for key, value in other.items()}
+    edges, moved = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.5])
+    base = NumericLayout(kind="linear", edges=edges, low=0.0, high=1.0, location=0.5, scale=2.0)
+    other: dict[str, Any] = {
+        "kind": "quantile",
+        "edges": moved,
+        "low": -math.inf,
+        "high": 3.0,
+        "location": 0.0,
+        "scale": 1.0,
+    }
+    ids = {base.id} | {replace(base, **{key: value}).id for key, value in other.items()}
     assert len(ids) == 1 + len(other)
 
 

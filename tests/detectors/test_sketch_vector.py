@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -135,13 +134,6 @@ def test_a_batch_may_be_cut_anywhere(
         some = vectors[start:stop]
         fold.fold(np.zeros(len(some), dtype=np.int64), matrix(some))
     assert fold.peek(0) == folded(layout, vectors)
-
-
-@every
-def test_a_layout_survives_json(layout: Layout) -> None:
-    again = type(layout).from_dict(json.loads(json.dumps(layout.to_dict())))
-    assert again == layout
-    assert folded(again, [(1.0, 2.0, 3.0)]) == folded(layout, [(1.0, 2.0, 3.0)])
 
 
 def test_frequencies_follow_from_the_seed_alone_and_are_normal() -> None:
