@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 __all__ = ["Expected", "Facts", "Share", "Status", "Verdict", "Why"]
@@ -45,8 +45,7 @@ class Expected(NamedTuple):
     season: str
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What a test found beside the numbers that every verdict has; :mod:`monitor.alerts.wording` makes sentences of it.
 
     Attributes
@@ -80,7 +79,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
-        """Return the facts of which ``dataclasses.asdict`` made JSON."""
+        """Return the facts of whose ``_asdict`` JSON was made."""
         shares, expected = written["shares"], written["expected"]
         composed = {
             "shares": None if shares is None else (Share(*shares[0]), Share(*shares[1])),
@@ -88,6 +87,9 @@ class Facts:
             "expected": None if expected is None else Expected(*expected),
         }
         return cls(**{**written, **composed})
+
+
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Verdict:
     baseline_n: int = 0
     baseline_from_ms: int = 0
     baseline_to_ms: int = 0
-    facts: Facts = Facts()
+    facts: Facts = NO_FACTS
 
     def __post_init__(self) -> None:
         for name in FLOATS:
@@ -173,7 +175,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able twin from which :meth:`from_json` gets the same verdict, NaN and infinity too."""
-        return {key: _written(value) for key, value in asdict(self).items()}
+        return {key: _written(value) for key, value in vars(self).items()} | {"facts": self.facts._asdict()}
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Verdict:

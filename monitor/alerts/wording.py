@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from monitor.alerts.verdict import Facts, Share, Verdict, Why
+from monitor.alerts.verdict import Facts, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
-__all__ = ["Moved", "detail", "reason", "title"]
+__all__ = ["Moved", "Said", "detail", "reason", "title"]
 
 KINDS = {
     "volume": "volumes",
@@ -75,6 +75,34 @@ class Moved(Protocol):
         ...
 
 
+class Said(Protocol):
+    """What a test says of a window: a verdict, or what a row of ``scores`` holds of one."""
+
+    @property
+    def status(self) -> Status: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def effect(self) -> float: ...
+
+    @property
+    def min_effect(self) -> float: ...
+
+    @property
+    def surprise(self) -> float: ...
+
+    @property
+    def surprise_limit(self) -> float: ...
+
+    @property
+    def p_value(self) -> float: ...
+
+
 def title(model: str, ranked: Sequence[Moved]) -> str:
     """Return the headline of an alert.
 
@@ -112,7 +140,7 @@ def reason(moved: Moved) -> str:
     return _joined(parts)
 
 
-def detail(verdict: Verdict) -> str:
+def detail(verdict: Said) -> str:
     """Return what a test found in a window, in words: the column ``detail`` of ``scores``.
 
     Examples
@@ -129,7 +157,7 @@ def detail(verdict: Verdict) -> str:
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
 
 
-def _beside_shares(verdict: Verdict) -> list[str]:
+def _beside_shares(verdict: Said) -> list[str]:
     facts = verdict.facts
     return [facts.sentence, _expected(verdict), _why(verdict), _new_values(verdict)]
 
@@ -138,7 +166,7 @@ def _joined(parts: Sequence[str]) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _expected(verdict: Verdict) -> str:
+def _expected(verdict: Said) -> str:
     expected = verdict.facts.expected
     if expected is None:
         return ""
@@ -146,12 +174,11 @@ def _expected(verdict: Verdict) -> str:
     return f"{verdict.n} events, {expected.events:.0f} expected from {earlier}"
 
 
-def _why(verdict: Verdict) -> str:
+def _why(verdict: Said) -> str:
     facts = verdict.facts
     if facts.why == "no_baseline":
         return _no_baseline(facts)
-    words = _WHY[facts.why]
-    return words and words.format(
+    return _WHY[facts.why] and _WHY[facts.why].format(
         n=verdict.n,
         seen=facts.seen,
         needed=facts.needed,
@@ -172,9 +199,10 @@ def _no_baseline(facts: Facts) -> str:
     return f"baseline: {facts.seen} of {facts.needed} {facts.unit} seen"
 
 
-def _new_values(verdict: Verdict) -> str:
-    named = [f"{value[:40]!r} ({count})" for value, count in verdict.facts.new_values]
-    return f"new: {', '.join(named)}" if named else ""
+def _new_values(verdict: Said) -> str:
+    if not verdict.facts.new_values:
+        return ""
+    return f"new: {', '.join(f'{value[:40]!r} ({count})' for value, count in verdict.facts.new_values)}"
 
 
 def _percent(share: Share) -> str:

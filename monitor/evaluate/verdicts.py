@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from detectors.chart.legend import (
 )
 from detectors.distance.contract import EFFECT, STATISTIC
 from detectors.distance.p_values import p_values
-from monitor.alerts.verdict import Facts, Verdict
+from monitor.alerts.verdict import Facts, Status, Verdict
 from monitor.alerts.wording import detail
 from monitor.evaluate.alarm_rule import STATUSES
 from monitor.events import SeriesKey
@@ -66,6 +67,19 @@ class Measured:
     def part(self, windows: slice) -> Measured:
         """Return what was written about some of the windows."""
         return Measured(self.numbers[windows], self.codes[windows], self.about[windows], self.newest[windows])
+
+
+class _Said(NamedTuple):
+    """What :func:`monitor.alerts.wording.detail` takes of a verdict: a whole one would take longer than the words."""
+
+    facts: Facts
+    status: Status
+    n: int
+    effect: float
+    min_effect: float
+    surprise: float
+    surprise_limit: float
+    p_value: float
 
 
 @dataclass
@@ -164,8 +178,18 @@ class Verdicts:
         count = windows * tests
         version, segment, signal = self.key
         flat, about = self.measured.numbers.reshape(count, -1), self.measured.about
-        effects, probabilities = flat[:, EFFECT], self.p_values.ravel().tolist()
+        effects = flat[:, EFFECT]
         each = np.repeat(np.arange(windows), tests)
+        said: dict[str, list[Any]] = {
+            "status": [STATUSES[code] for code in self.statuses.ravel().tolist()],
+            "n": self.n[each].tolist(),
+            "effect": effects.tolist(),
+            "min_effect": np.where(np.isnan(effects), np.nan, np.tile(self.min_effects, windows)).tolist(),
+            "surprise": flat[:, SURPRISE].tolist(),
+            "surprise_limit": flat[:, LIMIT].tolist(),
+            "p_value": self.p_values.ravel().tolist(),
+        }
+        facts = [self.facts(self, t, d) for t in range(windows) for d in range(tests)]
         return {
             "model": [model] * count,
             "signal": [signal] * count,
@@ -175,18 +199,12 @@ class Verdicts:
             "window_end_ms": self.ends_ms[each].tolist(),
             "window_ms": [self.window_ms] * count,
             "statistic": flat[:, STATISTIC].tolist(),
-            "effect": effects.tolist(),
-            "min_effect": np.where(np.isnan(effects), np.nan, np.tile(self.min_effects, windows)).tolist(),
-            "p_value": probabilities,
-            "surprise": flat[:, SURPRISE].tolist(),
-            "surprise_limit": flat[:, LIMIT].tolist(),
-            "status": [STATUSES[code] for code in self.statuses.ravel().tolist()],
-            "n": self.n[each].tolist(),
             "baseline_n": about[each, BASELINE_N].tolist(),
             "baseline_from_ms": about[each, BASELINE_FROM].tolist(),
             "baseline_to_ms": about[each, BASELINE_TO].tolist(),
             "idle": [idle] * count,
-            "detail": [detail(self.verdict(t, d)) for t in range(windows) for d in range(tests)],
+            **said,
+            "detail": [detail(_Said(*row)) for row in zip(facts, *said.values(), strict=True)],
         }
 
     def within(self, from_ms: int, to_ms: int) -> Verdicts:
