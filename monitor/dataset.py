@@ -73,8 +73,8 @@ class Dataset:
         out[(lengths >= 0) & (lengths != dimension)] = np.inf
         fitting = np.equal(lengths, dimension)
         numbers = pc.list_flatten(lists.filter(pa.array(fitting))).to_numpy(zero_copy_only=False)
-        found = np.asarray(numbers, dtype=np.float64).reshape(-1, dimension)
-        out[fitting] = np.where(np.isfinite(found).all(axis=1, keepdims=True), found, np.inf)
+        vectors = np.asarray(numbers, dtype=np.float64).reshape(-1, dimension)
+        out[fitting] = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, np.inf)
         return out
 
     def text(self, name: str) -> list[str | None]:

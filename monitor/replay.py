@@ -28,7 +28,7 @@ from sinks.store.contract import Query, Store
 __all__ = ["Replay", "Replayed", "assign_files", "results"]
 
 BATCH = 50_000
-"""Events taken at a time unless told otherwise."""
+"""Events taken at a time by default."""
 
 
 @dataclass
@@ -182,8 +182,8 @@ def _topic_of(item: str, topics: Collection[str]) -> tuple[str, str]:
         return named, item.removeprefix(f"{named}=")
     if len(topics) == 1 and ("=" not in item or Path(item).exists()):
         return _a_name(next(iter(topics)), item), item
-    known = ", ".join(sorted(topics))
-    raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {known}")
+    expected = ", ".join(sorted(topics))
+    raise InputError(f"--events {item}: say which topic it is, TOPIC=FILE; the configuration reads {expected}")
 
 
 def _a_name(topic: str, item: str) -> str:

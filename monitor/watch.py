@@ -1,4 +1,4 @@
-"""A model's configuration, made ready: fields, layouts, slices, detectors, the reference summaries of its data set.
+"""A model's configuration, made ready: fields, layouts, segments, detectors, the summaries of its data set.
 
 Everything here is a pure function of the configuration and its files, so every worker has the same.
 """
@@ -39,7 +39,7 @@ from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
-__all__ = ["Carried", "Layout", "Slices", "Summary", "Watch", "compile_watch", "segment_name"]
+__all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "compile_watch", "segment_name"]
 
 Floats = npt.NDArray[np.float64]
 Layout = NumericLayout | CategoryLayout | JointLayout
@@ -57,7 +57,7 @@ _ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
 
 
 @dataclass(frozen=True)
-class Slices:
+class Segmentation:
     """Segments by one or more category features.
 
     Attributes
@@ -106,7 +106,7 @@ class Watch:
     model : Model
     layouts : dict of str to layout
         By distribution signal, in the order of the configuration; then the vectors that a windowed detector watches.
-    slices : tuple of Slices
+    segmentations : tuple of Segmentation
     reference : dict
         Summaries of the baseline's data set by (segment, signal); empty unless the baseline is a data set.
     uses : dict
@@ -115,7 +115,7 @@ class Watch:
 
     model: Model
     layouts: Mapping[str, Layout]
-    slices: tuple[Slices, ...]
+    segmentations: tuple[Segmentation, ...]
     reference: Mapping[tuple[str, str], Summary]
     uses: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -143,11 +143,11 @@ class Watch:
         """Changes when open panes and per-event detectors of another configuration would no longer fit."""
         chosen: Any = {"sources": True, "schema_": True, "detect": {"pane", "vectors"}}
         spec = self._watched().model_dump_json(include=chosen, exclude=_ONLY_STORED)
-        slices = [sorted(cut.names.values()) for cut in self.slices]
+        segmentations = [sorted(segmentation.names.values()) for segmentation in self.segmentations]
         detectors = [self.detectors_for(signal) for signal in dict.fromkeys((*self.layouts, *self.vectors))]
-        # What river keeps in its objects may change with every version of it; then they learn anew.
+        # What river keeps in its objects may change with every version of it; then they learn again.
         rivers = river_version() if any(name.startswith(RIVERS) for named in detectors for name in named) else ""
-        return self._hash(f"{spec}|{slices}|{detectors}{rivers}")
+        return self._hash(f"{spec}|{segmentations}|{detectors}{rivers}")
 
     @cached_property
     def document(self) -> msgspec.Raw:
@@ -197,7 +197,7 @@ class Watch:
 
 
 def segment_name(by: Sequence[str], values: Sequence[str]) -> str:
-    """Name a slice.
+    """Name a segment.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def segment_name(by: Sequence[str], values: Sequence[str]) -> str:
 
 
 def compile_watch(configuration: Configuration, name: str) -> Watch:
-    """Read the model's data set, if it names one, and settle layouts and slices.
+    """Read the model's data set, if it names one, and settle layouts and segmentations.
 
     Raises
     ------
@@ -223,14 +223,14 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     layouts = {signal: _layout(signal, field, dataset, uses[signal]) for signal, field in fields.items()}
     vectors = model.spec.detect.vector_signals()
     for signal, parts in vectors.items():
-        wanted = [detector for detector in uses[signal] if detector in WINDOWED]
-        if wanted:
-            layouts[signal] = _vector_layout(wanted, [(_field(part), fields[part]) for part in parts], dataset)
-    slices = tuple(_slices(spec, dataset) for spec in model.spec.segments)
+        windowed = [detector for detector in uses[signal] if detector in WINDOWED]
+        if windowed:
+            layouts[signal] = _vector_layout(windowed, [(_field(part), fields[part]) for part in parts], dataset)
+    segmentations = tuple(_segmentation(spec, dataset) for spec in model.spec.segments)
     reference = {}
     if baseline.kind == "dataset" and dataset is not None:
-        reference = _reference(layouts, vectors, slices, dataset)
-    return Watch(model, layouts, slices, reference, uses)
+        reference = _reference(layouts, vectors, segmentations, dataset)
+    return Watch(model, layouts, segmentations, reference, uses)
 
 
 def _field(signal: str) -> str:
@@ -239,19 +239,19 @@ def _field(signal: str) -> str:
 
 def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: Iterable[str]) -> Layout:
     name = _field(signal)
-    known = dataset is not None and dataset.has(name)
+    in_dataset = dataset is not None and dataset.has(name)
     if spec.dimension is not None:
         # Of a vector of this length whose numbers spread alike.
         location, scale = 0.0, spec.norm / math.sqrt(spec.dimension)
-        vectors = dataset.vectors(name, spec.dimension) if known and dataset is not None else None
+        vectors = dataset.vectors(name, spec.dimension) if in_dataset and dataset is not None else None
         if dataset is not None and vectors is not None and not np.isfinite(vectors).any():
             raise InputError(f"{dataset.path}: column {name!r} holds no list of {spec.dimension} numbers")
         return _joint_layout(detectors, spec.dimension, vectors, location, scale)
     if spec.type == "category":
-        frequent = _most_frequent(dataset.text(name), spec.max_values) if known and dataset else ()
+        frequent = _most_frequent(dataset.text(name), spec.max_values) if in_dataset and dataset else ()
         return CategoryLayout(frequent, sample=spec.max_values)
     low, high = spec.range or (None, None)
-    if known and dataset is not None:
+    if in_dataset and dataset is not None:
         values = dataset.numeric(name)
         values = values[np.isfinite(values)]
         if not len(values):
@@ -287,10 +287,10 @@ def _joint_layout(
     detectors: Iterable[str], dimension: int, values: Floats | None, location: Floats | float, scale: Floats | float
 ) -> JointLayout:
     """What some detectors need of vectors: as a data set's values show it, or else by a location and a scale."""
-    wanted = {name: VECTOR_DISTANCES[name] for name in detectors if name in VECTOR_DISTANCES}
+    distances = {name: VECTOR_DISTANCES[name] for name in detectors if name in VECTOR_DISTANCES}
     if values is not None:
-        return JointLayout(dimension, {name: distance.derive(values) for name, distance in wanted.items()})
-    return JointLayout(dimension, {n: distance.assume(dimension, location, scale) for n, distance in wanted.items()})
+        return JointLayout(dimension, {name: distance.derive(values) for name, distance in distances.items()})
+    return JointLayout(dimension, {n: distance.assume(dimension, location, scale) for n, distance in distances.items()})
 
 
 def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
@@ -299,7 +299,7 @@ def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
     return tuple(sorted(ranked[:count]))
 
 
-def _slices(spec: SegmentSpec, dataset: Dataset | None) -> Slices:
+def _segmentation(spec: SegmentSpec, dataset: Dataset | None) -> Segmentation:
     if spec.values is not None:
         values = [(value,) if isinstance(value, str) else tuple(value) for value in spec.values]
     else:
@@ -308,24 +308,27 @@ def _slices(spec: SegmentSpec, dataset: Dataset | None) -> Slices:
         counted = Counter(row for row in rows if None not in row)
         ranked = sorted(counted, key=lambda row: (-counted[row], row))
         values = [tuple(str(part) for part in row) for row in ranked[: spec.top]]
-    return Slices(tuple(f"feature:{name}" for name in spec.by), {v: segment_name(spec.by, v) for v in values})
+    return Segmentation(tuple(f"feature:{name}" for name in spec.by), {v: segment_name(spec.by, v) for v in values})
 
 
 def _reference(
-    layouts: Mapping[str, Layout], vectors: Mapping[str, Sequence[str]], slices: tuple[Slices, ...], dataset: Dataset
+    layouts: Mapping[str, Layout],
+    vectors: Mapping[str, Sequence[str]],
+    segmentations: tuple[Segmentation, ...],
+    dataset: Dataset,
 ) -> dict[tuple[str, str], Summary]:
-    """Fold the data set once, whole and by slice: row 0 is all of it, the others the segments."""
+    """Fold the data set once, whole and by segment: row 0 is all of it, the others the segments."""
     held = {signal: vectors.get(signal, [signal]) for signal in layouts}
     present = {s: layout for s, layout in layouts.items() if all(dataset.has(_field(part)) for part in held[s])}
     rows_of: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {"": np.arange(len(dataset), dtype=np.int64)}
-    for cut in slices:
-        columns = [dataset.text(_field(signal)) for signal in cut.by]
+    for segmentation in segmentations:
+        columns = [dataset.text(_field(signal)) for signal in segmentation.by]
         keys = list(zip(*columns, strict=True))
-        for values, name in cut.names.items():
+        for values, name in segmentation.names.items():
             rows_of[name] = np.array([i for i, key in enumerate(keys) if key == values], dtype=np.int64)
     numeric = {s: layout for s, layout in present.items() if isinstance(layout, NumericLayout)}
     category = {s: layout for s, layout in present.items() if isinstance(layout, CategoryLayout)}
-    found: dict[tuple[str, str], Summary] = {}
+    folded: dict[tuple[str, str], Summary] = {}
     matrix = np.array([dataset.numeric(_field(s)) for s in numeric]).reshape(len(numeric), len(dataset))
     joint = {s: layout for s, layout in present.items() if isinstance(layout, JointLayout)}
     parts = {s: _vectors(dataset, s, layout.dimension, vectors.get(s)) for s, layout in joint.items()}
@@ -338,10 +341,10 @@ def _reference(
         names = CategoryFold(list(category.values()))
         names.ensure(1)
         names.fold(zeros, [[text[i] for i in rows] for text in texts])
-        found.update({(segment, s): summary for s, summary in zip(numeric, numbers.take(0), strict=True)})
-        found.update({(segment, s): summary for s, summary in zip(category, names.take(0), strict=True)})
-        found.update({(segment, s): _folded(layout, parts[s][rows]) for s, layout in joint.items()})
-    return found
+        folded.update({(segment, s): summary for s, summary in zip(numeric, numbers.take(0), strict=True)})
+        folded.update({(segment, s): summary for s, summary in zip(category, names.take(0), strict=True)})
+        folded.update({(segment, s): _folded(layout, parts[s][rows]) for s, layout in joint.items()})
+    return folded
 
 
 def _vectors(dataset: Dataset, signal: str, dimension: int, parts: Sequence[str] | None) -> Floats:

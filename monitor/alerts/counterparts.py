@@ -22,7 +22,7 @@ class Fired:
     at_ms : int
         End of the window at which it fired.
     starts_ms, ends_ms : int
-        The stretch in which its condition held; one that had not ended by then reaches to the end of what was asked.
+        The span in which its condition held; an alert that is still firing reaches to the end of the span asked for.
     ended : bool
     severity, title : str
         As they were last.
@@ -94,17 +94,24 @@ def fired(transitions: Iterable[Mapping[str, Any]], from_ms: int, to_ms: int) ->
 
 
 def _fired(rows: Sequence[Mapping[str, Any]], to_ms: int) -> Fired:
-    last = rows[-1]
+    newest = rows[-1]
     (at_ms,) = [int(row["at_ms"]) for row in rows if row["state"] == "firing"]
-    ended = last["state"] == "resolved"
-    signals = frozenset(signal["signal"] for signal in json.loads(last["signals"]))
-    ends_ms = int(last["ends_ms"]) if ended else to_ms
+    ended = newest["state"] == "resolved"
+    signals = frozenset(signal["signal"] for signal in json.loads(newest["signals"]))
+    ends_ms = int(newest["ends_ms"]) if ended else to_ms
     return Fired(
-        last["alert_id"], at_ms, int(last["starts_ms"]), ends_ms, ended, last["severity"], last["title"], signals
+        newest["alert_id"],
+        at_ms,
+        int(newest["starts_ms"]),
+        ends_ms,
+        ended,
+        newest["severity"],
+        newest["title"],
+        signals,
     )
 
 
-def compare(before: Sequence[Fired], now: Sequence[Fired]) -> list[Outcome]:
+def compare(stored: Sequence[Fired], now: Sequence[Fired]) -> list[Outcome]:
     """Put alerts side by side that held at the same time for the same signal.
 
     One alert may have become two, or two one: all that are connected by such overlaps are one outcome.
@@ -116,13 +123,13 @@ def compare(before: Sequence[Fired], now: Sequence[Fired]) -> list[Outcome]:
     >>> [outcome.which for outcome in compare([one], [one, other])]
     ['both', 'only now']
     """
-    left = [(alert, "before") for alert in before] + [(alert, "now") for alert in now]
+    remaining = [(alert, "before") for alert in stored] + [(alert, "now") for alert in now]
     outcomes: list[Outcome] = []
-    while left:
-        group = [left.pop(0)]
+    while remaining:
+        group = [remaining.pop(0)]
         for alert, side in group:  # grows while it is walked through
-            joined = [item for item in left if item[1] != side and alert.meets(item[0])]
-            left = [item for item in left if item not in joined]
+            joined = [item for item in remaining if item[1] != side and alert.meets(item[0])]
+            remaining = [item for item in remaining if item not in joined]
             group += joined
         sides = {side: tuple(a for a, s in group if s == side) for side in ("before", "now")}
         which: Which = "both" if all(sides.values()) else "only before" if sides["before"] else "only now"

@@ -1,7 +1,7 @@
-"""Alerts about Leeway itself: told to every receiver, like those about models.
+"""Alerts about Leeway itself: every receiver is notified, as of those about models.
 
 They carry :data:`MODEL` in place of a model, a name that no model can have, and the time of the clock: their order is
-their own. Writing one again changes only its time, and nobody is told twice.
+their own. Writing one again changes only its time, and nobody is notified twice.
 """
 
 from __future__ import annotations

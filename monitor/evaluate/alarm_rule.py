@@ -86,7 +86,7 @@ def budget_of(watch: Watch) -> Budget:
     """
     detect = watch.model.spec.detect
     windows = detect.false_alarms.per_ms / detect.defaults.step_ms
-    segments = 1 + sum(len(cut.names) for cut in watch.slices)
+    segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
     tests = sum(len(uses) - len(watch.detectors_for(signal)) for signal, uses in watch.uses.items())
     tail = min(0.05, detect.false_alarms.count / max(1.0, windows * segments * tests))
     return Budget(tail, detect.defaults.learn_windows, detect.false_alarms.count / windows)

@@ -1,7 +1,7 @@
-"""What would have fired under another configuration: stored panes, judged again.
+"""What would have fired under another configuration: stored panes, evaluated again.
 
-Nothing is written to the store. The windows are judged by the very code that judges live ones, from the same panes,
-so that the configuration which did run gives the rows that it gave.
+Nothing is written to the store. The code that evaluates live windows evaluates these, from the same panes, so that the
+configuration that did run gives the rows that it gave.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
-from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
+from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdicts import Verdicts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
@@ -32,7 +32,7 @@ __all__ = ["Backtest", "SignalCount", "Span", "backtest", "span_of"]
 
 @dataclass(frozen=True)
 class Span:
-    """Which stretch of event time is judged, ms since the epoch.
+    """Which span of event time is evaluated, ms since the epoch.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class SignalCount:
     ----------
     before, now : int
     windows : int
-        That were judged now: neither learning nor without data.
+        With a verdict now: neither learning nor without data.
     learning : int
         In which it was still learning.
     """
@@ -129,7 +129,7 @@ class Backtest:
 def span_of(
     store: Store, watch: Watch, from_ms: int | None = None, to_ms: int | None = None, learn_from_ms: int | None = None
 ) -> Span:
-    """Settle what is judged; what is not given is as far as there are panes.
+    """Settle what is evaluated; an end that is None is as far as there are panes.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def backtest(
     keep: Collection[str] = (),
     skip_changed: bool = False,
 ) -> Backtest:
-    """Judge stored panes under another configuration, and compare its alerts with those that are stored.
+    """Evaluate stored panes under another configuration, and compare its alerts with those that are stored.
 
     Parameters
     ----------
@@ -201,20 +201,20 @@ def backtest(
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
     ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
     # Signals of the store that the configuration does not have are not even read.
-    known = {*watch.layouts, "volume"}
-    signals = sorted(known) if {kind.signal for kind in panes} - known else None
+    configured = {*watch.layouts, "volume"}
+    signals = sorted(configured) if {kind.signal for kind in panes} - configured else None
     series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), _Tally(span, keep), 0
     transitions: list[Transition] = []
-    stretches = in_stretches(ends, sum(kind.cells for kind in panes))
-    for read, stretch in read_ahead(store, watch, stretches, signals, span.table):
-        verdicts = series.advance(read, stretch)
-        transitions += follow(lifecycle, verdicts, stretch)
+    batches = in_batches(ends, sum(kind.cells for kind in panes))
+    for batch_panes, batch in read_ahead(store, watch, batches, signals, span.table):
+        verdicts = series.advance(batch_panes, batch)
+        transitions += follow(lifecycle, verdicts, batch)
         for of_series in verdicts:
             tally.take(watch.name, of_series)
-        done += len(stretch)
+        done += len(batch)
         on_progress(done, len(ends))
     spec = watch.model.spec
-    before = fired(rows_of(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
+    live = fired(rows_of(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
     now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
     alarmed = _alarmed_before(store, watch.name, span)
     return Backtest(
@@ -224,9 +224,9 @@ def backtest(
         step_ms=spec.detect.defaults.step_ms,
         windows=sum(span.from_ms < end_ms for end_ms in ends),
         tests=tally.tests,
-        outcomes=compare(before, now),
+        outcomes=compare(live, now),
         signals={
-            signal: SignalCount(alarmed[signal], counts["alarmed"], counts["judged"], counts["learning"])
+            signal: SignalCount(alarmed[signal], counts["alarmed"], counts["decided"], counts["learning"])
             for signal in sorted(tally.counts.keys() | alarmed.keys())
             for counts in [tally.counts.get(signal, Counter())]
         },
@@ -237,7 +237,7 @@ def backtest(
     )
 
 
-# -- what can be judged ----------------------------------------------------------------------------------------
+# -- what can be evaluated -------------------------------------------------------------------------------------
 
 
 def _stored(store: Store, model: str, span: Span) -> list[Panes]:
@@ -256,9 +256,9 @@ def _check_lengths(watch: Watch, panes: Iterable[Panes]) -> None:
     lengths = {"window": defaults.window, "every": defaults.step_ms, "offset": defaults.offset}
     for pane_ms in sorted({kind.pane_ms for kind in panes}):
         for key in (key for key, length in lengths.items() if length % pane_ms):
-            given, stored = format_duration(lengths[key]), format_duration(pane_ms)
+            configured, stored = format_duration(lengths[key]), format_duration(pane_ms)
             raise InputError(
-                f"detect.defaults.{key} is {given}, but panes of {stored} are stored: "
+                f"detect.defaults.{key} is {configured}, but panes of {stored} are stored: "
                 "windows can only be whole panes; replay the events for finer ones"
             )
 
@@ -270,22 +270,22 @@ def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> 
     changed = {s for s, layout in watch.layouts.items() if s in stored and stored[s] != {layout.id}}
     if changed and not skip_changed:
         raise InputError("\n".join(_refusal(watch, signal, panes) for signal in sorted(changed)))
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for signal, layout in watch.layouts.items():
         if signal not in stored:
-            found[signal] = "no panes of this signal are stored"
+            reasons[signal] = "no panes of this signal are stored"
         elif layout.id not in stored[signal]:
-            found[signal] = "stored panes have another layout"
+            reasons[signal] = "stored panes have another layout"
         elif signal in changed:
-            found[signal] = "some stored panes have another layout; they are left out"
+            reasons[signal] = "some stored panes have another layout; they are left out"
     segments = {kind.segment for kind in panes}
-    for name in (name for cut in watch.slices for name in cut.names.values()):
+    for name in (name for segmentation in watch.segmentations for name in segmentation.names.values()):
         if name not in segments:
-            found[f"[{name}]"] = "no panes of this segment are stored"
+            reasons[f"[{name}]"] = "no panes of this segment are stored"
     for signal in watch.uses:
         for detector in watch.detectors_for(signal):
-            found[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
-    return found
+            reasons[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
+    return reasons
 
 
 def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
@@ -298,12 +298,12 @@ def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
     )
 
 
-# -- judging ---------------------------------------------------------------------------------------------------
+# -- evaluation ------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Tally:
-    """What is known of the windows of a span, while series after series is judged."""
+    """What is counted of the windows of a span, while series after series is evaluated."""
 
     span: Span
     keep: Collection[str]
@@ -319,7 +319,7 @@ class _Tally:
         counts = self.counts.setdefault(signal, Counter())
         alarmed, decided = (statuses == DRIFT).any(axis=1), (statuses <= DRIFT).any(axis=1)
         counts["alarmed"] += int(alarmed.sum())
-        counts["judged"] += int(decided.sum())
+        counts["decided"] += int(decided.sum())
         counts["learning"] += int(((statuses == LEARNING).any(axis=1) & ~decided).sum())
         if signal in self.keep:
             extend(self.scores, inside.rows(model, ""))

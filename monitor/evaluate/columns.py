@@ -58,7 +58,7 @@ class Columns:
     def _hash(self, layout: CategoryLayout) -> None:
         self.hashes = np.array([name_hash(name) for name in self.names], dtype=np.uint64)
         self.known = np.array([name in layout.known_set for name in self.names], dtype=np.bool_)
-        # Names are ascending, and the sort is stable: equal hashes are told by name.
+        # Names are ascending, and the sort is stable: the name decides between equal hashes.
         self.by_hash = np.argsort(self.hashes, kind="stable").astype(np.int64)
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Columns:
     def places(self, names: Iterable[str]) -> Integers:
         """The columns of names, -1 for those without one."""
         if self._place is None:
-            self._place = {name: place for place, name in enumerate(self.names)}
+            self._place = {name: column for column, name in enumerate(self.names)}
         return np.array([self._place.get(name, -1) for name in names], dtype=np.int64)
 
     def lacks(self, keys: Any) -> bool:
@@ -78,12 +78,12 @@ class Columns:
             return bool((self.places(keys) < 0).any())
         return not bool(np.isin(keys, self.cells).all())
 
-    def moved_from(self, before: Columns, counts: Integers) -> Integers:
+    def moved_from(self, old: Columns, counts: Integers) -> Integers:
         """Counts [rows, columns before] in these columns; what has no column here must be zero."""
         out = np.zeros((len(counts), len(self)), dtype=np.int64)
-        places = self.places(before.names) if self.is_category else _found(self.cells, before.cells)
-        kept = places >= 0
-        out[:, places[kept]] = counts[:, kept]
+        places = self.places(old.names) if self.is_category else _found(self.cells, old.cells)
+        moved = places >= 0
+        out[:, places[moved]] = counts[:, moved]
         return out
 
     def occupied(self, counts: Integers) -> Any:
@@ -134,9 +134,9 @@ def keys_of(summary: Summary) -> Any:
     return summary.names if isinstance(summary, CategorySummary) else summary.cells
 
 
-def _found(cells: Integers, wanted: Any) -> Integers:
+def _found(cells: Integers, searched: Any) -> Integers:
     """The places of ``wanted`` in ascending ``cells``, -1 for those that are not there."""
     if not len(cells):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    places = np.minimum(np.searchsorted(cells, wanted), len(cells) - 1)
-    return np.where(cells[places] == wanted, places, -1).astype(np.int64)
+        return np.full(len(searched), -1, dtype=np.int64)
+    places = np.minimum(np.searchsorted(cells, searched), len(cells) - 1)
+    return np.where(cells[places] == searched, places, -1).astype(np.int64)

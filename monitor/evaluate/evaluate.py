@@ -1,13 +1,13 @@
 """The evaluate stage: windows of panes against baselines, scores and alert transitions out.
 
 One evaluation per model. It reads how far every partition has closed its panes, takes the panes that all of them
-have closed, and judges window after window in the order of event time. Only on-time rows count, so that the result
+have closed, and evaluates window after window in the order of event time. Only on-time rows count, so that the result
 does not depend on which worker was faster. A partition that is read to its end and has been silent for a set time
 no longer holds the others back; what is decided without it says so.
 
-Rows are written before the checkpoint; after a crash the windows since the last checkpoint are judged again from
-the same panes and give the same rows. Under a changed configuration, baselines and variations are learned anew from the
-panes that are stored.
+Rows are written before the checkpoint; after a crash the windows since the last checkpoint are evaluated again
+from the same panes and give the same rows. Under a changed configuration, baselines and variations are learned again
+from the panes that are stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.evaluate.horizon import Horizon
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
-from monitor.evaluate.read_ahead import in_stretches, learning_ms, read_ahead
+from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
 from monitor.events import ENDED, Partition
@@ -37,8 +37,8 @@ __all__ = ["Closed", "Evaluated", "Evaluation", "read_closed"]
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
 
-LEARNED_AT_MOST = 20_000
-"""Windows from which is learned anew under another configuration: ten weeks of five minutes."""
+MOST_LEARNED = 20_000
+"""How many windows teach a changed configuration at most: ten weeks of five minutes."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def read_closed(store: Store, models: Collection[str]) -> dict[str, dict[Partiti
     StoreError
     """
     rows = store.read(Query("progress", {"model": list(models)}))
-    found: dict[str, dict[Partition, Closed]] = {name: {} for name in models}
+    by_model: dict[str, dict[Partition, Closed]] = {name: {} for name in models}
     for model, *partition, closed_ms, newest_ms in zip(
         *(as_list(rows[name]) for name in ("model", "topic", "partition", "closed_ms", "newest_ms")), strict=True
     ):
-        found[model][partition[0], partition[1]] = Closed(closed_ms, newest_ms)
-    return found
+        by_model[model][partition[0], partition[1]] = Closed(closed_ms, newest_ms)
+    return by_model
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Evaluation:
         self._series, self._lifecycle = ModelSeries(watch), lifecycle_of(watch)
         self._versions = SeenVersions(store, watch.name)
         self.next_end_ms: int | None = None
-        """The end of the next window to judge; None until the first pane is known."""
+        """The end of the next window to evaluate; None until there is a pane."""
         self._saved_ms: int | None = None
         loaded = checkpoint.load(store, "evaluate", watch.name, 0)
         if loaded is not None:
@@ -106,7 +106,7 @@ class Evaluation:
     # -- forward -----------------------------------------------------------------------------------------------
 
     def advance(self, horizon: Horizon, closed: Mapping[Partition, Closed] | None = None) -> Evaluated:
-        """Judge every window that is complete by now and write what came of it.
+        """Evaluate every window that is complete by now, and write scores and transitions.
 
         Parameters
         ----------
@@ -134,8 +134,8 @@ class Evaluation:
             self.next_end_ms = first_window_end(self._watch, int(first[0]))
         idle = ",".join(f"{topic}/{partition}" for topic, partition in sorted(horizon.idle))
         while self.next_end_ms <= complete_ms:
-            last = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
-            self._judge_until(last, idle, done)
+            last_ms = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
+            self._evaluate_until(last_ms, idle, done)
         return done
 
     def _complete_ms(self, horizon: Horizon, closed: Mapping[Partition, Closed]) -> int | None:
@@ -143,19 +143,19 @@ class Evaluation:
         # Progress on a topic that the model no longer reads must not hold it back for ever.
         read = self._watch.model.spec.source_of
         topics = {topic for topic in {topic for topic, _ in closed} if read(topic) is not None}
-        known = {partition: so_far for partition, so_far in closed.items() if partition[0] in topics}
+        watched = {partition: so_far for partition, so_far in closed.items() if partition[0] in topics}
         waiting = horizon.expected - horizon.idle
-        if not known or not waiting <= known.keys():
+        if not watched or not waiting <= watched.keys():
             return None
-        going = {partition: so_far.closed_ms for partition, so_far in known.items() if so_far.closed_ms < ENDED}
-        bounds = [ms for partition, ms in going.items() if partition not in horizon.idle]
+        unended = {partition: so_far.closed_ms for partition, so_far in watched.items() if so_far.closed_ms < ENDED}
+        bounds = [ms for partition, ms in unended.items() if partition not in horizon.idle]
         if bounds:
             return min(bounds)
-        if going:
-            return max(going.values())
-        return max(so_far.newest_ms for so_far in known.values()) + 1
+        if unended:
+            return max(unended.values())
+        return max(so_far.newest_ms for so_far in watched.values()) + 1
 
-    def _judge_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
+    def _evaluate_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
@@ -195,25 +195,25 @@ class Evaluation:
             self.next_end_ms = self._saved_ms = next_end_ms
             self._series.restore(state)
             return
-        # Under another configuration windows may end elsewhere; alerts go on behind the last one that was judged.
-        judged_ms = state["lifecycle"]["at_ms"]
-        behind_ms = next_end_ms - 1 if judged_ms is None else judged_ms
+        # Under another configuration windows may end elsewhere; alerts go on behind the last one that was evaluated.
+        last_end_ms = state["lifecycle"]["at_ms"]
+        behind_ms = next_end_ms - 1 if last_end_ms is None else last_end_ms
         offset_ms = self._watch.model.spec.detect.defaults.offset
         self.next_end_ms = ((behind_ms - offset_ms) // self._step_ms + 1) * self._step_ms + offset_ms
-        self._learn_anew(self.next_end_ms)
+        self._learn_again(self.next_end_ms)
 
-    def _learn_anew(self, next_end_ms: int) -> None:
-        """Learn from stored panes what another configuration would have learned; nothing is written or alarms."""
+    def _learn_again(self, next_end_ms: int) -> None:
+        """Learn from stored panes as the new configuration would have; nothing is written and nothing alarms."""
         table = table_for(self._store, self._watch)
         begins = begins_ms(self._store, self._watch.name, table)
         if begins is None:
             return
         needed_ms = learning_ms(self._watch)
-        most_ms = LEARNED_AT_MOST * self._step_ms
+        most_ms = MOST_LEARNED * self._step_ms
         from_ms = max(begins, next_end_ms - (most_ms if needed_ms is None else min(needed_ms, most_ms)))
         ends = range(first_window_end(self._watch, from_ms), next_end_ms, self._step_ms)
         if ends:
             kinds = panes_of(self._store, self._watch.name, from_ms, next_end_ms)
-            stretches = in_stretches(ends, sum(kind.cells for kind in kinds))
-            for panes, stretch in read_ahead(self._store, self._watch, stretches, None, table):
-                self._series.advance(panes, stretch)
+            batches = in_batches(ends, sum(kind.cells for kind in kinds))
+            for panes, batch in read_ahead(self._store, self._watch, batches, None, table):
+                self._series.advance(panes, batch)

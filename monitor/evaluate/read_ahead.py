@@ -1,4 +1,4 @@
-"""Windows of the past: how many to learn from, and their panes, read while those before them are judged."""
+"""Windows of the past: how many to learn from, and their panes, read while those before them are evaluated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
-__all__ = ["CELLS_AT_ONCE", "in_stretches", "learning_ms", "read_ahead"]
+__all__ = ["CELLS_AT_ONCE", "in_batches", "learning_ms", "read_ahead"]
 
 
 CELLS_AT_ONCE = 16_000_000
@@ -20,7 +20,7 @@ CELLS_AT_ONCE = 16_000_000
 
 
 def learning_ms(watch: Watch) -> int | None:
-    """How much history the configuration needs before it can judge; None for all there is.
+    """How much history the configuration needs before it can alarm; None for all there is.
 
     Examples
     --------
@@ -35,8 +35,8 @@ def learning_ms(watch: Watch) -> int | None:
     return max(windows_ms, 28 * DAY_MS) if "volume" in watch.uses.get("volume", {}) else windows_ms
 
 
-def in_stretches(ends_ms: range, cells: int) -> list[range]:
-    """Cut ends of windows into stretches whose panes fit into memory.
+def in_batches(ends_ms: range, cells: int) -> list[range]:
+    """Cut ends of windows into batches whose panes fit into memory.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def in_stretches(ends_ms: range, cells: int) -> list[range]:
 
     Examples
     --------
-    >>> in_stretches(range(0, 10, 2), 2 * CELLS_AT_ONCE)
+    >>> in_batches(range(0, 10, 2), 2 * CELLS_AT_ONCE)
     [range(0, 6, 2), range(6, 10, 2)]
     """
     count = max(1, -(-cells // CELLS_AT_ONCE))
@@ -55,15 +55,15 @@ def in_stretches(ends_ms: range, cells: int) -> list[range]:
 
 
 def read_ahead(
-    store: Store, watch: Watch, stretches: Iterable[range], signals: Sequence[str] | None, table: str
+    store: Store, watch: Watch, batches: Iterable[range], signals: Sequence[str] | None, table: str
 ) -> Iterator[tuple[PaneRows, range]]:
-    """Read each stretch while the one before it is judged: the store and the kernels both work outside of Python.
+    """Read each batch while the one before it is evaluated: the store and the kernels both work outside of Python.
 
     Parameters
     ----------
     store : Store
     watch : Watch
-    stretches : iterable of range
+    batches : iterable of range
         Ends of windows.
     signals : sequence of str or None
         Only these.
@@ -77,11 +77,11 @@ def read_ahead(
     window_ms = watch.model.spec.detect.defaults.window
     with ThreadPoolExecutor(1, thread_name_prefix="panes") as reader:
         waiting: deque[tuple[Future[PaneRows], range]] = deque()
-        for ends in stretches:
+        for ends in batches:
             reach = (ends[0] - window_ms, ends[-1])
             waiting.append((reader.submit(read_panes, store, watch, *reach, signals, table), ends))
             if len(waiting) > 1:
-                panes, before = waiting.popleft()
-                yield panes.result(), before
+                panes, earlier = waiting.popleft()
+                yield panes.result(), earlier
         for panes, ends in waiting:
             yield panes.result(), ends

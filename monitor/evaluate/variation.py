@@ -40,8 +40,8 @@ class Variation:
         size = self.ring.shape[1]
         if needed <= size:
             return
-        more = np.empty((len(self._names), min(HISTORY, max(needed, 2 * size, 16)) - size))
-        self.ring, self.ordered = np.hstack((self.ring, more)), np.hstack((self.ordered, more))
+        room = np.empty((len(self._names), min(HISTORY, max(needed, 2 * size, 16)) - size))
+        self.ring, self.ordered = np.hstack((self.ring, room)), np.hstack((self.ordered, room))
 
     def of(self, name: str) -> list[float]:
         """The history of one test, oldest first."""
@@ -51,9 +51,9 @@ class Variation:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        known = [name for d, name in enumerate(self._names) if self.memory[d, COUNT]]
+        learned = [name for d, name in enumerate(self._names) if self.memory[d, COUNT]]
         alarmed = sorted(name for d, name in enumerate(self._names) if self.memory[d, ALARMED])
-        return {"history": {name: np.array(self.of(name)) for name in known}, "alarmed": alarmed}
+        return {"history": {name: np.array(self.of(name)) for name in learned}, "alarmed": alarmed}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""

@@ -180,7 +180,7 @@ class Verdicts:
         flat, about = self.measured.numbers.reshape(count, -1), self.measured.about
         effects = flat[:, EFFECT]
         each = np.repeat(np.arange(windows), tests)
-        said: dict[str, list[Any]] = {
+        sentence_columns: dict[str, list[Any]] = {
             "status": [STATUSES[code] for code in self.statuses.ravel().tolist()],
             "n": self.n[each].tolist(),
             "effect": effects.tolist(),
@@ -203,8 +203,8 @@ class Verdicts:
             "baseline_from_ms": about[each, BASELINE_FROM].tolist(),
             "baseline_to_ms": about[each, BASELINE_TO].tolist(),
             "idle": [idle] * count,
-            **said,
-            "detail": [detail(_Said(*row)) for row in zip(facts, *said.values(), strict=True)],
+            **sentence_columns,
+            "detail": [detail(_Said(*row)) for row in zip(facts, *sentence_columns.values(), strict=True)],
         }
 
     def within(self, from_ms: int, to_ms: int) -> Verdicts:

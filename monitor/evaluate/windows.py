@@ -98,8 +98,8 @@ class Blocks:
             cut_windows(columns.layout.sample, columns.known, columns.by_hash, counts, sums)
         if present.all():
             return Windows(self._ends_ms, counts, sums, extremes)
-        some = np.flatnonzero(present)
-        return Windows(self._ends_ms[some], counts[some], sums[some], extremes[some])
+        occupied = np.flatnonzero(present)
+        return Windows(self._ends_ms[occupied], counts[occupied], sums[occupied], extremes[occupied])
 
     def events(self, part: Part) -> tuple[Integers, int]:
         """How many events each window has, int64[T], and the first window with a row; T if there is none."""
@@ -109,8 +109,8 @@ class Blocks:
             np.add.at(per_block, blocks, piece.n[inside])
             np.add.at(present, blocks, 1)
         ones = np.ones(self._parts, dtype=np.int64)
-        known = np.flatnonzero(np.convolve(present, ones, "valid"))
-        return np.convolve(per_block, ones, "valid"), int(known[0]) if len(known) else len(self._ends_ms)
+        occupied = np.flatnonzero(np.convolve(present, ones, "valid"))
+        return np.convolve(per_block, ones, "valid"), int(occupied[0]) if len(occupied) else len(self._ends_ms)
 
     @property
     def ends_ms(self) -> Integers:
@@ -155,8 +155,8 @@ def _occurring(keys: Ragged, rows: Integers) -> list[int]:
     lowest, highest = int(keys.values.min()), int(keys.values.max())
     seen = np.zeros(highest - lowest + 1, dtype=np.bool_)
     mark(rows, keys.values, keys.starts, lowest, seen)
-    found: list[int] = (np.flatnonzero(seen) + lowest).tolist()
-    return found
+    columns: list[int] = (np.flatnonzero(seen) + lowest).tolist()
+    return columns
 
 
 def _keys(panes: Piece, columns: Columns) -> tuple[Ragged, Integers, int]:

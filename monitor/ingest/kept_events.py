@@ -46,10 +46,10 @@ class Keeper:
         carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
         self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
         self._without = frozenset(keep.without)
-        self._slices = [
-            (cut.names, [self._category.index(signal) for signal in cut.by])
-            for cut in watch.slices
-            if set(cut.by) <= set(self._category)
+        self._segmentations = [
+            (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
+            for segmentation in watch.segmentations
+            if set(segmentation.by) <= set(self._category)
         ]
 
     @property
@@ -125,17 +125,17 @@ class Keeper:
         return joined(parts)
 
     def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
-        """The slices that each event belongs to."""
+        """The segments that each event belongs to."""
         cuts = []
-        for names, columns in self._slices:
+        for names, columns in self._segmentations:
             picked = [batch.category[column].take(index) for column in columns]
-            # Of what is missing or no name there is no slice.
+            # Of what is missing or no name there is no segment.
             cuts.append([names.get(cast("tuple[str, ...]", values)) for values in zip(*picked, strict=True)])
         if not cuts:
             return [()] * len(index)
         # Few combinations occur: each becomes a tuple once.
         found = list(zip(*cuts, strict=True))
-        tuples = {slices: tuple(name for name in slices if name is not None) for slices in set(found)}
+        tuples = {segments: tuple(name for name in segments if name is not None) for segments in set(found)}
         return list(map(tuples.__getitem__, found))
 
 

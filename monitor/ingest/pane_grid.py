@@ -44,7 +44,7 @@ class PaneGrid:
     def __init__(self, watch: Watch, source: SourceSpec, partition: Partition, versions: ModelVersions) -> None:
         self._watch, self._partition, self._versions = watch, partition, versions
         self._carried = watch.carried_by(source)
-        self._segments = SegmentColumns(watch.slices, self._carried.category)
+        self._segments = SegmentColumns(watch.segmentations, self._carried.category)
         self._rows: dict[Key, int] = {}
         self._free_rows: list[int] = []
         self._counts = np.zeros(0, dtype=np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch import Coded
 from monitor.events import Name
-from monitor.watch import Slices
+from monitor.watch import Segmentation
 
 __all__ = ["SegmentColumns"]
 
@@ -22,19 +22,19 @@ class SegmentColumns:
 
     Parameters
     ----------
-    segmentations : sequence of Slices
+    segmentations : sequence of Segmentation
     category : list of str
         The signals of the columns of a batch.
 
     Examples
     --------
-    >>> by_country = Slices(("feature:country",), {("DE",): "country=DE", ("FR",): "country=FR"})
+    >>> by_country = Segmentation(("feature:country",), {("DE",): "country=DE", ("FR",): "country=FR"})
     >>> segments = SegmentColumns([by_country], ["feature:country"])
     >>> [(names, codes.tolist()) for names, codes in segments.codes([Coded.of(["FR", None, "DE", "PL"])])]
     [(['country=DE', 'country=FR'], [1, -1, 0, -1])]
     """
 
-    def __init__(self, segmentations: Sequence[Slices], category: list[str]) -> None:
+    def __init__(self, segmentations: Sequence[Segmentation], category: list[str]) -> None:
         self._carried = [
             (segmentation, [category.index(signal) for signal in segmentation.by])
             for segmentation in segmentations
@@ -47,7 +47,7 @@ class SegmentColumns:
             yield list(segmentation.names.values()), _codes(segmentation, [category[column] for column in columns])
 
 
-def _codes(segmentation: Slices, columns: list[Coded[Name]]) -> Integers:
+def _codes(segmentation: Segmentation, columns: list[Coded[Name]]) -> Integers:
     """Go by distinct values, of which there are few: each combination of them is a number in a mixed radix."""
     numbers = np.zeros(len(columns[0]), dtype=np.int64)
     digits: list[dict[Name, int]] = []

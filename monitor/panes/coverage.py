@@ -56,12 +56,12 @@ class Panes:
 def panes_of(store: Store, model: str, low_ms: int, high_ms: int, table: str = "panes") -> list[Panes]:
     """Return what kinds of panes of a model, on time, start within ``[low_ms, high_ms)``.
 
-    Of a table of sums those that are to be worked out anew may be missing.
+    Of a table of sums, those that are about to be worked out again may be missing.
     """
     if isinstance(store, SqlStore):
         sql = _SQL.format(table=table, late="late" if table in TIERS else "late_at_ms")
-        found = store.query(sql, {"model": model, "low": low_ms, "high": high_ms})
-        return [Panes(*kind) for kind in zip(*map(as_list, found.values()), strict=True)]
+        rows = store.query(sql, {"model": model, "low": low_ms, "high": high_ms})
+        return [Panes(*kind) for kind in zip(*map(as_list, rows.values()), strict=True)]
     columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms", "counts")
     where, low, high = {"model": model, "late_at_ms": 0}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     read = store.read(Query("panes", where, low, high, columns=columns))
@@ -128,7 +128,7 @@ def complete_ms(store: Store, model: str) -> int | None:
     """
     rows = store.read(Query("progress", {"model": model}))
     closed = rows["closed_ms"].tolist()
-    going = [ms for ms in closed if ms < ENDED]
-    if going:
-        return int(min(ms for ms in going if ms >= max(going) - DAY_MS))
+    unended = [ms for ms in closed if ms < ENDED]
+    if unended:
+        return int(min(ms for ms in unended if ms >= max(unended) - DAY_MS))
     return int(max(rows["newest_ms"].tolist())) + 1 if closed else None

@@ -1,4 +1,4 @@
-"""How the signals of a model were distributed over a stretch of event time, from stored panes."""
+"""How the signals of a model were distributed over a span of event time, from stored panes."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
     signals : collection of str or None
         Only these; all if None.
     """
-    wanted = [signal for signal in watch.layouts if signals is None or signal in signals]
+    chosen = [signal for signal in watch.layouts if signals is None or signal in signals]
     where: dict[str, Any] = {"model": watch.name, "segment": part.segment}
     if signals is not None:  # to name all of them takes the engine longer than to read them
-        where["signal"] = wanted
+        where["signal"] = chosen
     if part.version is not None:
         where["version"] = part.version
     pieces = pieces_of((part.from_ms, part.to_ms), watch.model.spec.detect.pane)
@@ -89,17 +89,17 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
         store.read(Query(table, where, {"pane_start_ms": from_ms}, {"pane_start_ms": to_ms}, columns=COLUMNS))
         for table, (from_ms, to_ms) in pieces
     ]
-    found = Found()
-    for signal, layout, rows in _by_signal(watch, wanted, reads):
+    summed = Found()
+    for signal, layout, rows in _by_signal(watch, chosen, reads):
         if {columns["layout"][i] for columns, i in rows} - {layout.id}:
-            found.other_layouts.add(signal)
+            summed.other_layouts.add(signal)
         elif rows:
-            found.summaries[signal] = _sum(rows, layout)
-    return found
+            summed.summaries[signal] = _sum(rows, layout)
+    return summed
 
 
 def pieces_of(span: tuple[int, int], pane_ms: int) -> list[tuple[str, tuple[int, int]]]:
-    """Cut a span into stretches, each with the table of the longest sums of panes that fit into it.
+    """Cut a span into shorter ones, each with the table of the longest sums of panes that fit into it.
 
     Parameters
     ----------
@@ -131,14 +131,14 @@ Row = tuple[Mapping[str, Any], int]
 
 
 def _by_signal(
-    watch: Watch, wanted: Sequence[str], reads: Sequence[Mapping[str, Any]]
+    watch: Watch, signals: Sequence[str], reads: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, Layout, list[Row]]]:
-    rows: dict[str, list[Row]] = {signal: [] for signal in wanted}
+    rows: dict[str, list[Row]] = {signal: [] for signal in signals}
     for columns in reads:
         for i, signal in enumerate(columns["signal"]):
             if signal in rows:
                 rows[signal].append((columns, i))
-    return ((signal, watch.layouts[signal], found) for signal, found in rows.items())
+    return ((signal, watch.layouts[signal], signal_rows) for signal, signal_rows in rows.items())
 
 
 def empty_summary(layout: Layout) -> Summary:

@@ -34,7 +34,7 @@ _NARROW = f"""
 SELECT {", ".join(_NUMBERS + _TEXTS)}, accurateCast(cells, 'Array(Int16)') AS cells,
     accurateCast(counts, 'Array({{counts}})') AS counts, names
 FROM ({{inner}})
-WHERE {{wanted}}
+WHERE {{condition}}
 SETTINGS preferred_block_size_bytes = 500000000, max_block_size = 1000000, max_threads = 1,
     output_format_arrow_low_cardinality_as_dictionary = 1
 """
@@ -146,7 +146,7 @@ def read_panes(
         if isinstance(store, SqlStore)
         else [_from_rows(store, query)]
     )
-    return PaneRows([_arranged(watch, some) for some in flat])
+    return PaneRows([_arranged(watch, columns) for columns in flat])
 
 
 @dataclass(frozen=True)
@@ -164,23 +164,23 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     segment, segments = flat.texts["segment"]
     version, versions = flat.texts["version"]
     layout, layouts = flat.texts["layout"]
-    kind = ((signal * len(segments) + segment) * len(versions) + version) * len(layouts) + layout
-    order = np.argsort(kind, kind="stable")
-    present, begins = np.unique(kind[order], return_index=True)
+    code = ((signal * len(segments) + segment) * len(versions) + version) * len(layouts) + layout
+    order = np.argsort(code, kind="stable")
+    present, begins = np.unique(code[order], return_index=True)
     series: dict[SeriesKey, Integers] = {}
     volume: dict[str, list[Integers]] = {}
     for rows in np.split(order, begins[1:]) if len(present) else []:
         first = rows[0]
-        name, where = signals[signal[first]], segments[segment[first]]
-        mine = watch.layouts.get(name)
+        name, segment_name = signals[signal[first]], segments[segment[first]]
+        expected = watch.layouts.get(name)
         if name == "volume":
-            volume.setdefault(where, []).append(rows)
-        elif mine is not None and mine.id == layouts[layout[first]]:
-            series[versions[version[first]], where, name] = rows
+            volume.setdefault(segment_name, []).append(rows)
+        elif expected is not None and expected.id == layouts[layout[first]]:
+            series[versions[version[first]], segment_name, name] = rows
     numbers = flat.numbers
     return Piece(
         series=series,
-        volume={where: np.concatenate(rows) for where, rows in volume.items()},
+        volume={name: np.concatenate(rows) for name, rows in volume.items()},
         starts_ms=numbers["pane_start_ms"],
         n=numbers["n"],
         sums=np.stack([numbers[name] for name in ("n", "missing", "invalid", "out_of_range", "other")], axis=1),
@@ -200,17 +200,17 @@ def _from_sql(store: SqlStore, query: Query, *, vectors: bool) -> list[_Flat]:
         inner = inner[: inner.rindex("\nORDER BY ")]
     else:
         inner, values = select(query, ordered=False)
-    counts, wanted = ("Int64", "true") if vectors else ("UInt32", f"NOT startsWith(layout, '{VECTOR}')")
-    table = store.arrow(_NARROW.format(inner=inner, counts=counts, wanted=wanted), values)
+    counts, condition = ("Int64", "true") if vectors else ("UInt32", f"NOT startsWith(layout, '{VECTOR}')")
+    table = store.arrow(_NARROW.format(inner=inner, counts=counts, condition=condition), values)
     return [_from_batch(batch) for batch in table.to_batches()]
 
 
 def _from_batch(batch: Any) -> _Flat:
     numbers = {name: batch[name].to_numpy() for name in _NUMBERS}
     lists = {name: _ragged(batch[name]) for name in ("cells", "counts")}
-    codes, known = _encoded(batch["names"].flatten())
+    codes, distinct_names = _encoded(batch["names"].flatten())
     lists["names"] = Ragged(codes, _ragged_starts(batch["names"]))
-    return _Flat(numbers, {name: _encoded(batch[name]) for name in _TEXTS}, lists, known)
+    return _Flat(numbers, {name: _encoded(batch[name]) for name in _TEXTS}, lists, distinct_names)
 
 
 def _ragged(lists: Any) -> Ragged:
@@ -231,10 +231,12 @@ def _encoded(texts: Any) -> tuple[Integers, list[str]]:
 
 def _from_rows(store: Store, query: Query) -> _Flat:
     rows = store.read(query)
-    names, known = _coded([name for names in rows["names"] for name in names])
-    lists = {name: Ragged(_joined(rows[name]), _starts([len(some) for some in rows[name]])) for name in _LISTS[:2]}
-    lists["names"] = Ragged(names, _starts([len(some) for some in rows["names"]]))
-    return _Flat({n: rows[n] for n in _NUMBERS}, {n: _coded(rows[n]) for n in _TEXTS}, lists, known)
+    codes, distinct_names = _coded([name for names in rows["names"] for name in names])
+    lists = {
+        name: Ragged(_joined(rows[name]), _starts([len(integers) for integers in rows[name]])) for name in _LISTS[:2]
+    }
+    lists["names"] = Ragged(codes, _starts([len(names) for names in rows["names"]]))
+    return _Flat({n: rows[n] for n in _NUMBERS}, {n: _coded(rows[n]) for n in _TEXTS}, lists, distinct_names)
 
 
 def _joined(arrays: Sequence[Integers]) -> Integers:
