@@ -1,4 +1,4 @@
-"""Whom a subscription tells: a receiver that the configuration names, or an address of a kind that it allows.
+"""Whom a subscription notifies: a receiver that the configuration names, or an address of a kind that it allows.
 
 An address comes from whoever reaches the API. It is held to the hosts that the configuration allows, as the one that
 sends reads them, and to public ones unless it says otherwise; nothing of a configured receiver goes there but, for
@@ -63,15 +63,15 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
         if other.name == name:
             hooks = [(Target(name, n, hook.send_resolved), hook) for n, hook in enumerate(other.webhook_configs)]
             if not hooks:
-                raise InputError(f"the receiver {name!r} has no entry: it tells nobody")
+                raise InputError(f"the receiver {name!r} has no entry: it notifies nobody")
             return {target: hook.parameters(target.name) for target, hook in hooks}
     others = [] if spec.alerting is None else spec.alerting.receivers
-    known = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
-    raise InputError(f"no receiver is named {name!r}; there are {known or 'none'}")
+    names = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
+    raise InputError(f"no receiver is named {name!r}; there are {names or 'none'}")
 
 
 def _summed_up(name: str, entries: Mapping[Target, Parameters]) -> Iterator[tuple[Target, Parameters]]:
-    """The entries of a digest: those of the receiver that is sent it, under its own name. It wants ends."""
+    """The entries of a digest: those of the receiver that is sent it, under its own name, resolved alerts included."""
     for entry, parameters in entries.items():
         target = Target(name, entry.number)
         yield target, parameters.named(target.name)
@@ -81,10 +81,10 @@ def _mail(spec: ServiceSpec, subscription: Subscription) -> Parameters:
     allowed = spec.subscriptions.email
     if allowed is None:
         raise _not_allowed("email")
-    found = _MAIL.fullmatch(subscription.address)
-    if found is None:
+    match = _MAIL.fullmatch(subscription.address)
+    if match is None:
         raise InputError("the address is no mail address such as ann@example.org")
-    _check_host(allowed, "email", found.group(1))
+    _check_host(allowed, "email", match.group(1))
     server = next(receiver for receiver in spec.receivers if receiver.name == allowed.through)
     return server.model_copy(update={"to": [subscription.address], "send_resolved": True})
 

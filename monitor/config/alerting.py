@@ -1,4 +1,4 @@
-"""Who is told about which alerts, and when: the configuration of Prometheus Alertmanager, as it is written there.
+"""Who is notified of which alerts, and when: the configuration of Prometheus Alertmanager, as it is written there.
 
 What Alertmanager 0.28 knows and Leeway does not support is refused by its name; what neither knows is an unknown key.
 """
@@ -56,7 +56,7 @@ class AlertingGlobal(Strict):
 
     resolve_timeout: PrometheusDuration = Field(
         default=300_000,
-        description="when an alert is over that others post without an end, if it does not come again",
+        description="when an alert that others post without an end is resolved, if it is not posted again",
     )
 
 
@@ -69,7 +69,7 @@ class DigestSpec(Strict):
         default_factory=list, description="times of the day, such as `08:00`; each full hour of UTC if absent"
     )
     location: Zone | None = Field(default=None, description="a time zone, such as `Europe/Berlin`; UTC if absent")
-    send_empty: bool = Field(default=False, description="also when nothing began, ended or fires")
+    send_empty: bool = Field(default=False, description="also when nothing fires and nothing changed")
 
     @field_validator("at")
     @classmethod
@@ -93,15 +93,15 @@ class AlertingOptions(Strict):
     """What Alertmanager does not have, and no route says."""
 
     silence_notices: list[str] = Field(
-        default_factory=list, description="receivers that are told when a silence begins, and when it is over"
+        default_factory=list, description="receivers that are notified when a silence begins, and when it is over"
     )
     digests: list[DigestSpec] = Field(
-        default_factory=list, description="receivers that collect what they are told, and send it as one summary"
+        default_factory=list, description="receivers that collect alerts, and send them as one summary"
     )
 
 
 class InhibitRule(Strict):
-    """While an alert of the source is there, those of the target are not told."""
+    """While an alert of the source fires, those of the target are not notified."""
 
     source_match: Values = Field(default_factory=dict, description="the old way to write `source_matchers`")
     source_match_re: Values = Field(default_factory=dict)
@@ -119,12 +119,12 @@ class InhibitRule(Strict):
 
     @property
     def source(self) -> list[Matcher]:
-        """What the alerts match that keep others quiet."""
+        """What the alerts match that inhibit others."""
         return [*old_style(self.source_match, self.source_match_re), *self.source_matchers]
 
     @property
     def target(self) -> list[Matcher]:
-        """What the alerts match that are kept quiet."""
+        """What the alerts match that are inhibited."""
         return [*old_style(self.target_match, self.target_match_re), *self.target_matchers]
 
 
@@ -135,7 +135,7 @@ class WebhookConfig(Strict):
     url_file: str = Field(
         default="",
         pattern="^(/.*)?$",
-        description="instead, a file that holds it, by its whole path; read at each time",
+        description="instead, a file that holds it, by its whole path; read at each notification",
     )
     send_resolved: bool = True
     max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
@@ -160,8 +160,8 @@ class WebhookConfig(Strict):
     def entry(self) -> dict[str, Any]:
         """Return it as Alertmanager writes it, the address left out."""
         address = {"url": "<secret>"} if self.url is not None else {"url_file": self.url_file}
-        most = {"max_alerts": self.max_alerts} if self.max_alerts else {}
-        return {**address, "send_resolved": self.send_resolved, **most}
+        limit = {"max_alerts": self.max_alerts} if self.max_alerts else {}
+        return {**address, "send_resolved": self.send_resolved, **limit}
 
     def parameters(self, name: str) -> Parameters:
         """Return the parameters of a webhook that is such an entry."""
@@ -171,13 +171,13 @@ class WebhookConfig(Strict):
 
 
 class AlertReceiver(Strict):
-    """A receiver as Alertmanager has them: every entry is told. One without entries is told nothing."""
+    """A receiver as Alertmanager has them: every entry is notified. One without entries notifies nobody."""
 
     name: str = Field(min_length=1)
     webhook_configs: list[WebhookConfig] = Field(default_factory=list)
 
     def entries(self) -> dict[str, Any]:
-        """Return what is told, as Alertmanager writes it, addresses left out."""
+        """Return the entries as Alertmanager writes them, addresses left out."""
         hooks = [hook.entry() for hook in self.webhook_configs]
         return {"webhook_configs": hooks} if hooks else {}
 
@@ -206,7 +206,7 @@ class Alerting(Strict):
     @classmethod
     def _root_takes_all(cls, value: RouteSpec) -> RouteSpec:
         if not value.receiver:
-            raise ValueError("the root needs a receiver: who is told what no other route takes")
+            raise ValueError("the root needs a receiver: who is notified of what no other route takes")
         if value.match or value.match_re or value.matchers:
             raise ValueError("the root matches every alert, and has no matchers")
         if value.mute_time_intervals or value.active_time_intervals:
@@ -217,20 +217,20 @@ class Alerting(Strict):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        for what, names in (
+        for plural, names in (
             ("receivers", [receiver.name for receiver in self.receivers]),
-            ("time intervals", [one.name for one in (*self.mute_time_intervals, *self.time_intervals)]),
+            ("time intervals", [named.name for named in (*self.mute_time_intervals, *self.time_intervals)]),
         ):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
-                raise ValueError(f"two {what} are named {twice!r}")
+                raise ValueError(f"two {plural} are named {twice!r}")
         return self
 
     @property
     def intervals(self) -> dict[str, list[Interval]]:
         """Every named interval."""
-        named = (*self.mute_time_intervals, *self.time_intervals)
-        return {one.name: [spec.build() for spec in one.time_intervals] for one in named}
+        every = (*self.mute_time_intervals, *self.time_intervals)
+        return {named.name: [spec.build() for spec in named.time_intervals] for named in every}
 
     def as_written(self, others: Sequence[str] = ()) -> dict[str, Any]:
         """Return the configuration as Alertmanager would have it, addresses left out.
@@ -241,8 +241,8 @@ class Alerting(Strict):
             Names of receivers that are configured elsewhere; Alertmanager wants all that routes name.
         """
         written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        receivers = [{"name": one.name} | one.entries() for one in self.receivers] + [{"name": name} for name in others]
-        return {**written, "receivers": receivers}
+        own = [{"name": receiver.name} | receiver.entries() for receiver in self.receivers]
+        return {**written, "receivers": [*own, *({"name": name} for name in others)]}
 
     def wrong_names(
         self, others: Sequence[str], machines: Sequence[str] = ()
@@ -257,15 +257,15 @@ class Alerting(Strict):
             Those of them that open and close something, and have no use for summaries.
         """
         receivers = {*(receiver.name for receiver in self.receivers), *others}
-        for place, receiver in enumerate(self.receivers):
+        for index, receiver in enumerate(self.receivers):
             if receiver.name in others:
-                yield ("receivers", place, "name"), f"spec.receivers has a receiver named {receiver.name!r} already"
-        for place, name in enumerate(self.leeway.silence_notices):
+                yield ("receivers", index, "name"), f"spec.receivers has a receiver named {receiver.name!r} already"
+        for index, name in enumerate(self.leeway.silence_notices):
             if name not in receivers:
-                yield ("leeway", "silence_notices", place), f"no receiver is named {name!r}"
+                yield ("leeway", "silence_notices", index), f"no receiver is named {name!r}"
         digests: set[str] = set()
-        for place, digest in enumerate(self.leeway.digests):
-            path = ("leeway", "digests", place)
+        for index, digest in enumerate(self.leeway.digests):
+            path = ("leeway", "digests", index)
             if digest.name in receivers | digests:
                 yield (*path, "name"), f"there is a receiver named {digest.name!r} already"
             if digest.receiver not in receivers:
@@ -281,12 +281,12 @@ def _wrong_names(
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if route.receiver and route.receiver not in receivers:
         yield (*path, "receiver"), f"no receiver is named {route.receiver!r}"
-    for place, step in enumerate(route.leeway.escalate or ()):
+    for index, step in enumerate(route.leeway.escalate or ()):
         if step.receiver not in receivers:
-            yield (*path, "leeway", "escalate", place, "receiver"), f"no receiver is named {step.receiver!r}"
+            yield (*path, "leeway", "escalate", index, "receiver"), f"no receiver is named {step.receiver!r}"
     for key in ("mute_time_intervals", "active_time_intervals"):
-        for place, name in enumerate(getattr(route, key)):
+        for index, name in enumerate(getattr(route, key)):
             if name not in intervals:
-                yield (*path, key, place), f"no time interval is named {name!r}"
-    for place, child in enumerate(route.routes):
-        yield from _wrong_names(child, (*path, "routes", place), receivers, intervals)
+                yield (*path, key, index), f"no time interval is named {name!r}"
+    for index, child in enumerate(route.routes):
+        yield from _wrong_names(child, (*path, "routes", index), receivers, intervals)

@@ -19,17 +19,17 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     --------
     >>> from pathlib import Path
     >>> from monitor.config.service import Service
-    >>> found = lifetimes(Configuration(Service(), {}, Path()))
-    >>> found["scores"].default_ms, found["events"].default_ms
+    >>> kept_for = lifetimes(Configuration(Service(), {}, Path()))
+    >>> kept_for["scores"].default_ms, kept_for["events"].default_ms
     (None, 2592000000)
     """
     results = configuration.service.spec.store.keep.model_dump()
     for table in ("notifications", "decisions", "acknowledgements", "deployments", "incident_alerts", "posted"):
         results[table] = results["alerts"]
-    # What drifted is asked for beside how many windows there were, which days tell for longest.
+    # What drifted is asked for beside how many windows there were, which are kept longest by the day.
     results["drifts_1h"] = results["scores_1d"]
-    found = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}
+    by_table = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}
     for table, default_ms in KeepFor().model_dump().items():
         by_model = {name: getattr(model.spec.keep.for_, table) for name, model in configuration.models.items()}
-        found[table] = Lifetimes(default_ms, by_model)
-    return found
+        by_table[table] = Lifetimes(default_ms, by_model)
+    return by_table

@@ -37,7 +37,7 @@ class Mistake:
     ----------
     file : str
     line : int
-        Counted from 1; 0 where the file has no such place.
+        Counted from 1; 0 if the file has no such key.
     path : str
         Dotted path of the key.
     message : str
@@ -49,8 +49,8 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        position = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{position}: {self.path}: {self.message}" if self.path else f"{position}: {self.message}"
 
 
 class ConfigError(LeewayError):
@@ -160,7 +160,7 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
         alerting = Alerting.model_validate(document.value)
     except ValidationError as error:
         raise ConfigError(sorted({_located(document, item) for item in error.errors()})) from None
-    wrong = [document.mistake(place, message) for place, message in alerting.wrong_names(())]
+    wrong = [document.mistake(key, message) for key, message in alerting.wrong_names(())]
     if wrong:
         raise ConfigError(sorted(wrong))
     return alerting
@@ -174,8 +174,8 @@ def _assemble(documents: list[_Document], root: Path, checks: Sequence[Check]) -
     service = _validate(Service, services[0], mistakes) if services else Service()
     models = [d for d in documents if d not in services]
     if service is not None and services:
-        known = {d.file.resolve() for d in documents}
-        models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in known]
+        read = {d.file.resolve() for d in documents}
+        models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
     loaded: dict[str, Model] = {}
     files: dict[str, Path] = {}
     documents_of: dict[str, _Document] = {}
@@ -209,10 +209,10 @@ def _assemble(documents: list[_Document], root: Path, checks: Sequence[Check]) -
 
 def _models_of(service: Service, document: _Document, mistakes: list[Mistake]) -> Iterator[_Document]:
     for index, pattern in enumerate(service.spec.models):
-        found = sorted(glob.glob(str(document.file.parent / pattern)))
-        if not found:
+        files = sorted(glob.glob(str(document.file.parent / pattern)))
+        if not files:
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
-        for file in found:
+        for file in files:
             yield from _read(Path(file))
 
 
@@ -245,8 +245,9 @@ def _located(document: _Document, item: Any) -> Mistake:
             path.append(part)
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        known = is_alertmanagers(str(path[-1]))
-        message = "Alertmanager knows this key, but Leeway does not support it" if known else "unknown key"
+        message = "unknown key"
+        if is_alertmanagers(str(path[-1])):
+            message = "Alertmanager knows this key, but Leeway does not support it"
     elif item["type"] == "missing":
         message = "required key is missing"
     return document.mistake(tuple(path), message)
@@ -272,8 +273,8 @@ def _dead_letters_read(
         yield services[0].mistake(("spec", "kafka", "dead_letters"), message.format(reader))
     for name, model in models.items():
         for index, source in enumerate(model.spec.sources):
-            wanted = source.dead_letters
-            if wanted is not None and (reader := _reader_of(wanted.topic, models)):
+            letters = source.dead_letters
+            if letters is not None and (reader := _reader_of(letters.topic, models)):
                 path = ("spec", "sources", index, "dead_letters")
                 yield documents[name].mistake(path, message.format(reader))
 
@@ -317,13 +318,13 @@ def _build_mapping(node: yaml.MappingNode, path: KeyPath, document: _Document) -
         key = yaml.SafeLoader("").construct_object(key_node)
         if key is True:
             key = "on"  # YAML 1.1 reads the key `on` as a boolean
-        here = (*path, key)
+        key_path = (*path, key)
         if key in built:
             line = key_node.start_mark.line + 1
-            dotted = ".".join(str(part) for part in here)
-            raise ConfigError([Mistake(str(document.file), line, dotted, "the key stands twice")])
-        document.lines[here] = key_node.start_mark.line + 1
-        built[key] = _build(value_node, here, document)
+            dotted = ".".join(str(part) for part in key_path)
+            raise ConfigError([Mistake(str(document.file), line, dotted, "the key is there twice")])
+        document.lines[key_path] = key_node.start_mark.line + 1
+        built[key] = _build(value_node, key_path, document)
     return built
 
 

@@ -28,12 +28,12 @@ def parse_prometheus_duration(value: object) -> int:
     (5400000, 0)
     """
     text = str(value)
-    found = _DURATION.fullmatch(text)
+    match = _DURATION.fullmatch(text)
     if text == "0" and not isinstance(value, bool):
         return 0
-    if not isinstance(value, str) or not text or found is None:
+    if not isinstance(value, str) or not text or match is None:
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
-    return sum(int(part) * ms for part, ms in zip(found.groups(), _PARTS_MS, strict=True) if part)
+    return sum(int(part) * ms for part, ms in zip(match.groups(), _PARTS_MS, strict=True) if part)
 
 
 def _text(value: object) -> object:
@@ -45,10 +45,10 @@ def matchers(value: object) -> object:
     """Return the matchers of a list of texts, each of which may hold several."""
     if not isinstance(value, list):
         raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
-    found: list[Matcher] = []
+    parsed: list[Matcher] = []
     for text in value:
-        found += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
-    return found
+        parsed += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
+    return parsed
 
 
 def _label(value: object) -> str:
@@ -66,7 +66,7 @@ PrometheusDuration = Annotated[
 Matchers = Annotated[
     list[Matcher],
     BeforeValidator(matchers),
-    PlainSerializer(lambda found: [str(one) for one in found]),
+    PlainSerializer(lambda matchers: [str(matcher) for matcher in matchers]),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
 Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]

@@ -95,17 +95,17 @@ FORMATS = [kind.model_fields["kind"].annotation.__args__[0] for kind in formats.
 def reference() -> str:
     """Return the tables of every section, as Markdown."""
     lines = ["## A model's file: `kind: Model`", ""]
-    for place, section in SECTIONS:
-        lines += _section(place, section)
+    for path, section in SECTIONS:
+        lines += _section(path, section)
     lines += ["## The service's file: `kind: Service`", ""]
-    for place, section in SERVICE_SECTIONS:
-        lines += _section(place, section)
+    for path, section in SERVICE_SECTIONS:
+        lines += _section(path, section)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(place: str, section: type[BaseModel]) -> list[str]:
+def _section(path: str, section: type[BaseModel]) -> list[str]:
     summary = (inspect.getdoc(section) or "").partition("\n")[0]
-    head = [f"### {place}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    head = [f"### {path}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|"]
     rows = [_row(field.alias or name, field) for name, field in section.model_fields.items()]
     return [*head, *rows, ""]
 

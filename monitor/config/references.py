@@ -140,16 +140,16 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
 def _wrong_vectors(model: Model) -> Iterator[tuple[Path_, str]]:
     fields = model.spec.schema_.signals()
     numeric = [signal for signal, field in fields.items() if field.type == "numeric"]
-    whole = any(source.kind == "event" for source in model.spec.watched_sources)
+    has_whole_events = any(source.kind == "event" for source in model.spec.watched_sources)
     for name, signals in model.spec.detect.vectors.items():
-        for place, signal in enumerate(signals):
+        for index, signal in enumerate(signals):
             if signal not in numeric:
                 nearest = difflib.get_close_matches(signal, numeric, n=1, cutoff=0.5)
                 hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-                yield (name, place), f"{signal!r} is no numeric signal; {hint}they are {', '.join(numeric)}"
-            elif signal in signals[:place]:
-                yield (name, place), f"{signal!r} is named twice"
-        if not whole and len({signal.partition(":")[0] for signal in signals}) > 1:
+                yield (name, index), f"{signal!r} is no numeric signal; {hint}they are {', '.join(numeric)}"
+            elif signal in signals[:index]:
+                yield (name, index), f"{signal!r} is named twice"
+        if not has_whole_events and len({signal.partition(":")[0] for signal in signals}) > 1:
             yield (name,), "features and predictions come in separate events here, and a vector is of one event"
 
 
@@ -269,10 +269,10 @@ def _unknown(name: str) -> str:
 
 
 def _unknown_detector(name: str) -> str:
-    known = [*WINDOWED, *ALIASES, *_per_event()]
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    names = [*WINDOWED, *ALIASES, *_per_event()]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"unknown detector {name!r}; {hint}known are {', '.join(known)}"
+    return f"unknown detector {name!r}; {hint}known are {', '.join(names)}"
 
 
 def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]) -> str:
@@ -286,10 +286,10 @@ def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]
         "volume": "the signal `volume`",
         "vector": "vectors",
     }
-    wanted = " and ".join(sorted(kinds.get(kind, f"{kind} fields") for kind in fits))
+    fitting = " and ".join(sorted(kinds.get(kind, f"{kind} fields") for kind in fits))
     (kind,) = traits - {"range", "unit"}
     actual = {"volume": "the number of events", "vector": "a vector"}.get(kind, f"a {kind} field")
-    return f"{name} is for {wanted}, and {signal!r} is {actual}"
+    return f"{name} is for {fitting}, and {signal!r} is {actual}"
 
 
 def _wrong_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
@@ -300,11 +300,11 @@ def _wrong_parameters(name: str, use: Use) -> Iterator[tuple[str, str]]:
         yield from _wrong_river_parameters(name, use)
         return
     detector = _per_event()[name]
-    known = {parameter.name: parameter for parameter in detector.parameters}
+    by_name = {parameter.name: parameter for parameter in detector.parameters}
     for parameter, value in use.params.items():
         try:
-            if parameter in known:
-                known[parameter].accept(name, value)
+            if parameter in by_name:
+                by_name[parameter].accept(name, value)
             else:
                 detector.values({parameter: value})
         except ValueError as error:
@@ -363,9 +363,9 @@ def _check_together(name: str, params: Params) -> None:
 
 def _last_use(model: Model, signal: str, name: str) -> Path_:
     paths = [
-        ("spec", "detect", "rules", index, "use", place, use.name)
+        ("spec", "detect", "rules", index, "use", position, use.name)
         for index, rule in enumerate(model.spec.detect.rules)
-        for place, use in enumerate(rule.use if rule.matches(signal) else ())
+        for position, use in enumerate(rule.use if rule.matches(signal) else ())
         if ALIASES.get(use.name, use.name) == name
     ]
     return paths[-1]

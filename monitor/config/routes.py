@@ -17,13 +17,11 @@ __all__ = ["HoldSpec", "LeewayOptions", "RouteSpec", "StepSpec"]
 
 
 class HoldSpec(Strict):
-    """From when, and for how long, alerts that fire and end again and again are held."""
+    """From when, and for how long, alerts that fire and resolve again and again are held."""
 
-    changes: int = Field(default=5, ge=2, description="so many beginnings and ends")
-    within: PrometheusDuration = Field(default=3_600_000, description="in so much time")
-    until_steady: PrometheusDuration = Field(
-        default=1_800_000, description="held until there was neither a beginning nor an end for so long"
-    )
+    changes: int = Field(default=5, ge=2, description="so many changes between firing and resolved")
+    within: PrometheusDuration = Field(default=3_600_000, description="within so much time")
+    until_steady: PrometheusDuration = Field(default=1_800_000, description="held until it has not changed for so long")
 
     @field_validator("within", "until_steady")
     @classmethod
@@ -38,9 +36,9 @@ class HoldSpec(Strict):
 
 
 class StepSpec(Strict):
-    """Whom else to tell if nobody takes an alert on."""
+    """Whom else to notify if nobody acknowledges an alert."""
 
-    after: PrometheusDuration = Field(description="so long after the route's receiver was first told of it")
+    after: PrometheusDuration = Field(description="so long after the route's receiver was first notified of it")
     receiver: str = Field(description="of `receivers`, or of `spec.receivers`")
 
 
@@ -49,16 +47,16 @@ class LeewayOptions(Strict):
 
     late_ends: bool | None = Field(
         default=None,
-        description="tell an end that was silenced, inhibited or muted when that is over, to who knows that it fired",
+        description="notify the resolution of an alert that was silenced, inhibited or muted once that is over",
     )
     hold: HoldSpec | bool | None = Field(
-        default=None, description="tell alerts that flap once, until they are steady; `true` with its defaults"
+        default=None, description="notify alerts that flap once, until they are steady; `true` with its defaults"
     )
     only_changes: bool | None = Field(
-        default=None, description="leave out of notifications what the receiver knows as it is; they count it"
+        default=None, description="leave unchanged alerts out of notifications, which count them"
     )
     escalate: list[StepSpec] | None = Field(
-        default=None, description="who is told besides if nobody takes an alert on; `[]`: nobody"
+        default=None, description="who else is notified if nobody acknowledges an alert; `[]`: nobody"
     )
     every_change: bool | None = Field(
         default=None,
@@ -98,15 +96,15 @@ class RouteSpec(Strict):
     match: Values = Field(default_factory=dict, description="the old way to write `matchers` with `=`")
     match_re: Values = Field(default_factory=dict, description="the old way to write `matchers` with `=~`")
     matchers: Matchers = Field(default_factory=list, description='such as `team="a"`; all have to match')
-    mute_time_intervals: list[str] = Field(default_factory=list, description="intervals in which nobody is told")
+    mute_time_intervals: list[str] = Field(default_factory=list, description="intervals in which nobody is notified")
     active_time_intervals: list[str] = Field(
-        default_factory=list, description="intervals outside of which nobody is told"
+        default_factory=list, description="intervals outside of which nobody is notified"
     )
-    goes_on: bool = Field(default=False, alias="continue", description="also ask the next siblings")
+    goes_on: bool = Field(default=False, alias="continue", description="also try the next siblings")
     group_wait: PrometheusDuration | None = Field(default=None, description="how long a new group waits for more; 30s")
-    group_interval: PrometheusDuration | None = Field(default=None, description="how often a group is looked at; 5m")
+    group_interval: PrometheusDuration | None = Field(default=None, description="how often a group is evaluated; 5m")
     repeat_interval: PrometheusDuration | None = Field(
-        default=None, description="when what has not changed is told again; 4h"
+        default=None, description="when unchanged alerts are notified again; 4h"
     )
     # Left out where the configuration is written for Alertmanager's clients.
     leeway: LeewayOptions = Field(

@@ -56,8 +56,8 @@ def reader_of(entries: Iterable[str], topic: str) -> str | None:
     >>> reader_of(["/o.*/", "/.*/", "orders"], "orders"), reader_of(["/o.*/", "/.*/"], "offers"), reader_of([], "x")
     ('orders', '/o.*/', None)
     """
-    found = [entry for entry in entries if matches(entry, topic)]
-    return topic if topic in found else next(iter(found), None)
+    matching = [entry for entry in entries if matches(entry, topic)]
+    return topic if topic in matching else next(iter(matching), None)
 
 
 def expression(entries: Iterable[str]) -> str:

@@ -21,8 +21,9 @@ class _Subscribers(Strict):
     def allows(self, host: str) -> bool:
         """Whether addresses of a host may subscribe."""
         name = host.lower()
-        known = [pattern.lower() for pattern in self.hosts]
-        return "*" in known or name in known or any(name.endswith(one[1:]) for one in known if one.startswith("*."))
+        patterns = [pattern.lower() for pattern in self.hosts]
+        below = tuple(pattern[1:] for pattern in patterns if pattern.startswith("*."))
+        return "*" in patterns or name in patterns or name.endswith(below)
 
 
 class EmailSubscribers(_Subscribers):

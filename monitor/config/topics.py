@@ -23,9 +23,9 @@ def wrong_formats(models: Mapping[str, Model], service: Service) -> Iterator[tup
         for index, source in enumerate(model.spec.sources):
             path = ("spec", "sources", index, "format")
             for stream in source.streams:
-                other, known = _other_format(first, stream, source) or first.setdefault(stream, (name, source))
-                if known.format != source.format:
-                    yield name, path, f"model {other!r} says otherwise of {stream!r}; a topic has one format"
+                other, other_source = _other_format(first, stream, source) or first.setdefault(stream, (name, source))
+                if other_source.format != source.format:
+                    yield name, path, f"model {other!r} gives {stream!r} another format; a topic has one"
             if source.format.needs_registry and service.spec.schema_registry is None:
                 message = f"{source.format.kind} needs a schema_registry in the service's file"
                 yield name, path, message + (", or a file that is named here" if source.format.can_be_bare else "")
@@ -35,7 +35,7 @@ def _other_format(
     first: Mapping[str, tuple[str, SourceSpec]], stream: str, source: SourceSpec
 ) -> tuple[str, SourceSpec] | None:
     """A model that reads the same in another format. Two patterns are compared only where a topic is named."""
-    for entry, (name, known) in first.items():
-        if known.format != source.format and (matches(entry, stream) or matches(stream, entry)):
-            return name, known
+    for entry, (name, other) in first.items():
+        if other.format != source.format and (matches(entry, stream) or matches(stream, entry)):
+            return name, other
     return None

@@ -126,9 +126,9 @@ def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:
 def _together(incident: Incident) -> Iterator[Cause]:
     firings = incident.firings
     if len(firings) > 1:
-        first, last = firings[0], firings[-1]
+        first = firings[0]
         name = first.labels.get("cause", "") or first.alert_id
-        reason = f"they fired within {length(last.fired_ms - first.fired_ms)}, {name} of {first.model} first"
+        reason = f"they fired within {length(firings[-1].fired_ms - first.fired_ms)}, {name} of {first.model} first"
         yield _cause(incident, "together", first.model, firings, reason)
 
 

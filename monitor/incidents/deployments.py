@@ -44,9 +44,9 @@ class Deployment:
 
     @property
     def known_as(self) -> str:
-        """Its id, given or made."""
-        said = [self.name, self.at_ms, self.version, sorted(self.models), sorted(self.topics), dict(self.labels)]
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """Its id, stated or made."""
+        identity = [self.name, self.at_ms, self.version, sorted(self.models), sorted(self.topics), dict(self.labels)]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return self.id or hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property

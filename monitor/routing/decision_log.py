@@ -89,7 +89,7 @@ class Made(NamedTuple):
 
 
 class DecisionLog:
-    """Writes decisions that differ from the one before.
+    """Writes decisions that differ from the previous ones.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class DecisionLog:
     """
 
     def __init__(self) -> None:
-        self._last: dict[_Transition, dict[tuple[str, str], tuple[Why, str]]] = {}
+        self._decided: dict[_Transition, dict[tuple[str, str], tuple[Why, str]]] = {}
         self._unwritten: list[Made] = []
 
     def load(self, store: Store, alert_ids: Collection[str]) -> None:
@@ -127,14 +127,14 @@ class DecisionLog:
             self._unwritten.append(made)
 
     def _take(self, made: Made) -> bool:
-        last = self._last.setdefault((made.alert_id, made.sequence), {})
-        place, said = (made.receiver, made.route), (made.why, made.detail)
-        before = last.get(place)
-        if made.why == "known" and before is not None and before[0] in ("delivered", "digest", "known"):
+        decided = self._decided.setdefault((made.alert_id, made.sequence), {})
+        entry, decision = (made.receiver, made.route), (made.why, made.detail)
+        previous = decided.get(entry)
+        if made.why == "known" and previous is not None and previous[0] in ("delivered", "digest", "known"):
             # Its detail says how long ago the receiver was told, which is another time at each look.
             return False
-        last[place] = said
-        return said != before or made.why == "delivered"
+        decided[entry] = decision
+        return decision != previous or made.why == "delivered"
 
     def write(self, store: Store) -> None:
         """Write what is not written.
@@ -151,7 +151,7 @@ class DecisionLog:
 
     def keep(self, alert_ids: Collection[str]) -> None:
         """Forget what nobody will decide about again: all but these alerts."""
-        self._last = {transition: said for transition, said in self._last.items() if transition[0] in alert_ids}
+        self._decided = {key: decided for key, decided in self._decided.items() if key[0] in alert_ids}
 
 
 def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[RoutedAlert, Target, Why, str]]:

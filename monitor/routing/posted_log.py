@@ -74,7 +74,7 @@ class PostedLog:
         return {row["fingerprint"]: row for row in rows} | self._log.named(names)
 
     def put(self, alerts: Iterable[Posted]) -> None:
-        """Take alerts up, each merged with what is known of it.
+        """Take alerts up, each merged with the one that stands.
 
         Raises
         ------
@@ -114,14 +114,13 @@ class Posting:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock, self._log = store, clock, PostedLog(store)
-        self._last: dict[str, Row] | None = None
+        self._latest: dict[str, Row] | None = None
         self._posts: dict[str, Posted] = {}
         self._positions: dict[str, int] = {}
         self._fresh: set[str] = set()
         self._at_ms = self._read_to = 0
         self.said: dict[str, str] = {}
-        """What is said of alerts that fire, by their ids, where it was posted since the step before: what a transition
-        holds as ``signals``."""
+        """By their ids, the ``signals`` of the transitions of alerts that fire and were posted since the last step."""
 
     def step(self) -> None:
         """Write what has become of alerts since the last step.
@@ -130,26 +129,26 @@ class Posting:
         ------
         StoreError
         """
-        last = self._live()
+        latest = self._live()
         # Transitions are read by their time: it never goes back.
         now_ms = self._at_ms = max(self._clock.now_ms(), self._at_ms)
-        self._read_posts(last, now_ms)
+        self._read_posts(latest, now_ms)
         firing = {name for name, alert in self._posts.items() if alert.fires(now_ms)}
-        begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing - last.keys())}
-        over = {name: _ends(last[name], self._posts.get(name), now_ms) for name in sorted(last.keys() - firing)}
+        begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing - latest.keys())}
+        over = {name: _ends(latest[name], self._posts.get(name), now_ms) for name in sorted(latest.keys() - firing)}
         if begun or over:
             append(self._store, "alerts", to_columns([*begun.values(), *over.values()]))
         for name, transition in begun.items():
-            last[name] = transition.to_row()
+            latest[name] = transition.to_row()
         for name in over:
-            del last[name]
+            del latest[name]
         self._posts = {name: alert for name, alert in self._posts.items() if name in firing}
-        self.said = {last[name]["alert_id"]: _said(self._posts[name]) for name in self._fresh if name in last}
+        self.said = {latest[name]["alert_id"]: _as_signals(self._posts[name]) for name in self._fresh if name in latest}
         self._fresh.clear()
 
-    def _read_posts(self, last: Mapping[str, Row], now_ms: int) -> None:
+    def _read_posts(self, latest: Mapping[str, Row], now_ms: int) -> None:
         """Take up what was posted since the last step."""
-        rows = self._log.since(self._read_to - SKEW_MS) if self._read_to else self._log.all(last, now_ms)
+        rows = self._log.since(self._read_to - SKEW_MS) if self._read_to else self._log.all(latest, now_ms)
         for name, row in rows.items():
             if self._positions.get(name) != row["position"]:
                 self._posts[name] = read(row)
@@ -160,13 +159,13 @@ class Posting:
 
     def _live(self) -> dict[str, Row]:
         """The last transition of each alert that is not over, by fingerprint."""
-        if self._last is None:
+        if self._latest is None:
             rows = rows_of(self._store.read(Query("alerts", where={"model": POSTED})))
             newest = {row["alert_id"]: row for row in rows}
             live = [row for row in newest.values() if row["state"] != "resolved"]
             self._at_ms = max((row["at_ms"] for row in rows), default=0)
-            self._last = {fingerprint(json.loads(row["labels"])): row for row in live}
-        return self._last
+            self._latest = {fingerprint(json.loads(row["labels"])): row for row in live}
+        return self._latest
 
 
 def _begins(alert: Posted, name: str, now_ms: int) -> Transition:
@@ -184,27 +183,29 @@ def _begins(alert: Posted, name: str, now_ms: int) -> Transition:
         severity=labels.get("severity", ""),
         title=alert.annotations.get("summary") or labels.get("alertname", ""),
         labels=labels,
-        signals=json.loads(_said(alert)),
+        signals=json.loads(_as_signals(alert)),
     )
 
 
 def _ends(row: Row, alert: Posted | None, now_ms: int) -> Transition:
-    kept = {name: row[name] for name in ("model", "alert_id", "starts_ms", "version", "segment", "severity", "title")}
+    unchanged = {
+        name: row[name] for name in ("model", "alert_id", "starts_ms", "version", "segment", "severity", "title")
+    }
     return Transition(
-        **kept,
+        **unchanged,
         sequence=row["sequence"] + 1,
         state="resolved",
         at_ms=now_ms,
         ends_ms=now_ms if alert is None else min(alert.ends_ms, now_ms),
         labels=json.loads(row["labels"]),
-        signals=json.loads(row["signals"] if alert is None else _said(alert)),
+        signals=json.loads(row["signals"] if alert is None else _as_signals(alert)),
     )
 
 
-def _said(alert: Posted) -> str:
-    """What was posted with an alert, in the place of what moved."""
-    said = {"signal": "", "reason": "", "annotations": dict(alert.annotations), "link": alert.link}
-    return json.dumps([said], ensure_ascii=False, sort_keys=True)
+def _as_signals(alert: Posted) -> str:
+    """What was posted with an alert, in the place of the signals that moved."""
+    entry = {"signal": "", "reason": "", "annotations": dict(alert.annotations), "link": alert.link}
+    return json.dumps([entry], ensure_ascii=False, sort_keys=True)
 
 
 def _row(alert: Posted) -> Row:

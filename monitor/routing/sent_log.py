@@ -1,8 +1,8 @@
-"""What receivers were told last about groups, kept in the store: table ``checkpoints``, stage :data:`TOLD`.
+"""What receivers were notified of last about groups, kept in the store: table ``checkpoints``, stage :data:`TOLD`.
 
-An entry is of use as long as its group has alerts: once they are over and told, it says nothing that is not true of a
-group that was never told either. It is dropped after as long as Alertmanager keeps it. In the store it then grows old,
-and goes when it is :data:`OLD_DAYS` old (``0040_told.sql``); an entry of use is written anew every day.
+An entry is of use as long as its group has alerts: once their resolution was notified, it says nothing that is not true
+of a group that was never notified. It is dropped after as long as Alertmanager keeps it. The store drops its row when
+that is :data:`OLD_DAYS` old (``0040_told.sql``); an entry of use is written once more every day.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ _SETS = ("firing", "resolved", "open_ends", "flapping")
 _PAIRS = ("stood_at", "since")
 """What is kept of a notification: sets of fingerprints, and fingerprints with a number."""
 
-_Place = tuple[str, str]
+_Key = tuple[str, str]
+"""A group's digest, and the name of a receiver's entry."""
 
 
 class SentLog:
-    """Who knows what, by a group's digest and the name of a receiver's entry.
+    """What each receiver was notified of last, by a group's digest and the name of a receiver's entry.
 
     Parameters
     ----------
@@ -57,12 +58,12 @@ class SentLog:
     """
 
     def __init__(self, longest_repeat_ms: int) -> None:
-        self.sent: dict[_Place, Sent] = {}
+        self.sent: dict[_Key, Sent] = {}
         self._kept_ms = max(KEPT_MS, longest_repeat_ms)
-        self._written: dict[_Place, tuple[int, frozenset[str]]] = {}
-        self._unwritten: dict[_Place, dict[str, Any]] = {}
+        self._written: dict[_Key, tuple[int, frozenset[str]]] = {}
+        self._unwritten: dict[_Key, dict[str, Any]] = {}
 
-    def load(self, store: Store) -> dict[_Place, Sent]:
+    def load(self, store: Store) -> dict[_Key, Sent]:
         """Read what is known.
 
         Raises
@@ -71,24 +72,24 @@ class SentLog:
         """
         for row in rows_of(store.read(Query("checkpoints", where={"stage": TOLD}))):
             state = decode_state(row["state"])
-            place = state["group"], state["target"]
+            key = state["group"], state["target"]
             sets = {name: frozenset(state.get(name, ())) for name in _SETS}
-            stood_at, since = (frozenset((one, number) for one, number in state.get(name, ())) for name in _PAIRS)
-            self.sent[place] = Sent(state.get("at_ms", row["position"]), **sets, stood_at=stood_at, since=since)
-            self._written[place] = row["position"], self.sent[place].believed
+            stood_at, since = (frozenset((alert, number) for alert, number in state.get(name, ())) for name in _PAIRS)
+            self.sent[key] = Sent(state.get("at_ms", row["position"]), **sets, stood_at=stood_at, since=since)
+            self._written[key] = row["position"], self.sent[key].believed
         return self.sent
 
-    def may_know(self, place: _Place, firing: frozenset[str], now_ms: int) -> None:
-        """Before a receiver is told what is new: who comes after a crash has to tell it the end, too."""
-        if place not in self._written or not firing <= self._written[place][1]:
-            self._keep(place, perhaps(self.sent.get(place), firing), now_ms)
+    def may_know(self, key: _Key, firing: frozenset[str], now_ms: int) -> None:
+        """Before a receiver is notified of new alerts: after a crash it has to be notified of their resolution, too."""
+        if key not in self._written or not firing <= self._written[key][1]:
+            self._keep(key, perhaps(self.sent.get(key), firing), now_ms)
 
-    def knows(self, place: _Place, now_ms: int) -> None:
-        """A receiver was told what :attr:`sent` says."""
-        self._keep(place, self.sent[place], now_ms)
+    def knows(self, key: _Key, now_ms: int) -> None:
+        """A receiver was notified of what :attr:`sent` says."""
+        self._keep(key, self.sent[key], now_ms)
 
     def tend(self, groups: Collection[str], now_ms: int) -> None:
-        """Drop what is of no use any more, and keep young what is.
+        """Drop what is of no more use, and write the rest anew before it is too old.
 
         Parameters
         ----------
@@ -96,12 +97,12 @@ class SentLog:
             Digests of the groups that have alerts.
         now_ms : int
         """
-        for place, sent in list(self.sent.items()):
-            age_ms = now_ms - self._written.get(place, (now_ms,))[0]
-            if place[0] in groups and age_ms >= DAY_MS:
-                self._keep(place, sent, now_ms)
-            elif place[0] not in groups and age_ms >= self._kept_ms:
-                del self.sent[place], self._written[place]
+        for key, sent in list(self.sent.items()):
+            age_ms = now_ms - self._written.get(key, (now_ms,))[0]
+            if key[0] in groups and age_ms >= DAY_MS:
+                self._keep(key, sent, now_ms)
+            elif key[0] not in groups and age_ms >= self._kept_ms:
+                del self.sent[key], self._written[key]
 
     def write(self, store: Store) -> None:
         """Write what is not written.
@@ -117,11 +118,11 @@ class SentLog:
             store.append("checkpoints", {name: [row[name] for row in rows] for name in rows[0]}, token)
             self._unwritten.clear()
 
-    def _keep(self, place: _Place, sent: Sent, now_ms: int) -> None:
-        position = after(self._written[place][0], now_ms) if place in self._written else now_ms
-        self._written[place] = position, sent.believed
-        group, target = place
+    def _keep(self, key: _Key, sent: Sent, now_ms: int) -> None:
+        position = after(self._written[key][0], now_ms) if key in self._written else now_ms
+        self._written[key] = position, sent.believed
+        group, target = key
         alerts = {name: sorted(getattr(sent, name)) for name in (*_SETS, *_PAIRS)}
         state = encode_state({"group": group, "target": target, "at_ms": sent.at_ms, **alerts})
-        key = {"stage": TOLD, "name": f"{target}/{group}", "partition": 0}
-        self._unwritten[place] = {**key, "position": position, "config": "", "state": state}
+        row = {"stage": TOLD, "name": f"{target}/{group}", "partition": 0, "position": position}
+        self._unwritten[key] = {**row, "config": "", "state": state}

@@ -151,8 +151,8 @@ class Mail:
         return server
 
 
-def _judge(where: str, codes: Sequence[int], what: str) -> Outcome:
-    reason = f"{where}: {what} ({', '.join(str(code) for code in sorted(set(codes)))})"
+def _judge(where: str, codes: Sequence[int], summary: str) -> Outcome:
+    reason = f"{where}: {summary} ({', '.join(str(code) for code in sorted(set(codes)))})"
     return Retry(reason) if any(400 <= code < 500 for code in codes) else Refused(reason)
 
 

@@ -126,13 +126,13 @@ class Post:
     def _looked_up(self, url: httpx.URL) -> httpx.URL | Refused:
         """Return `url` with an address for its name, or why it may not be used."""
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        found = [str(entry[4][0]) for entry in socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)]
-        for address in found:
+        addresses = [str(entry[4][0]) for entry in socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)]
+        for address in addresses:
             if private(address):
                 return Refused(
                     f"{self._where}: {address} is not a public address; set `allow_private: true` to send there"
                 )
-        return url.copy_with(host=found[0])
+        return url.copy_with(host=addresses[0])
 
     def _judge(self, response: httpx.Response, judge: Callable[[bytes], Outcome] | None) -> Outcome:
         if response.is_success:
@@ -146,9 +146,9 @@ class Post:
         # A protocol error of our own making quotes the header it dislikes: only connection errors are safe to quote.
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
             return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")
-        told = f": {error}" if isinstance(error, httpx.ConnectError) else ""
+        detail = f": {error}" if isinstance(error, httpx.ConnectError) else ""
         may_have_it = not isinstance(error, httpx.ConnectError)
-        return Retry(f"{self._where}: {type(error).__name__}{told}", may_have_it=may_have_it)
+        return Retry(f"{self._where}: {type(error).__name__}{detail}", may_have_it=may_have_it)
 
     def _excerpt(self, response: httpx.Response) -> str:
         """Return the start of the answer's text, on one line, without what it may have echoed."""
@@ -203,10 +203,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     ... )
     60.0
     """
-    asked = headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    until, now = _http_date(asked), _http_date(headers.get("date", ""))
+    wait = headers.get("retry-after", "").strip()
+    if wait.isascii() and wait.isdigit():
+        return float(wait)
+    until, now = _http_date(wait), _http_date(headers.get("date", ""))
     return max(0.0, (until - now).total_seconds()) if until and now else None
 
 

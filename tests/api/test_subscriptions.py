@@ -86,7 +86,7 @@ def test_of_the_address_of_a_webhook_only_the_host_is_shown() -> None:
         ({}, "say who is to be told"),
         ({"receiver": "log", "email": "ann@example.org"}, "only one"),
         ({"receiver": "lgo"}, "no receiver is named 'lgo'; there are log, post, mail, pager"),
-        ({"receiver": "mail"}, "the receiver 'mail' has no entry: it tells nobody"),
+        ({"receiver": "mail"}, "the receiver 'mail' has no entry: it notifies nobody"),
         ({"receiver": "log", "matchers": ["a"]}, "a"),
         ({"receiver": "log", "group_by": ["...", "model"]}, "expected names of labels, or `...` alone"),
         ({"receiver": "log", "group_wait": "soon"}, "expected a duration"),

@@ -105,7 +105,7 @@ def test_models_that_differ_on_a_topic_s_format_are_a_mistake(tmp_path: Path, le
     said = leeway("check", tmp_path)
 
     assert said.code == 2
-    assert said.err.startswith(f"{other}:7: spec.sources.0.format: model 'a' says otherwise of 't'")
+    assert said.err.startswith(f"{other}:7: spec.sources.0.format: model 'a' gives 't' another format")
 
 
 @pytest.mark.parametrize(

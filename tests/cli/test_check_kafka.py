@@ -95,7 +95,7 @@ def test_a_pattern_and_a_name_that_it_matches_have_one_format(tmp_path: Path) ->
         "kafka: m", "kafka: /ord.*/, format: {kind: csv, columns: [amount]}"
     )
     (tmp_path / "b.yaml").write_text(other)
-    with pytest.raises(ConfigError, match=r"b.yaml:4: spec.sources.0.format: model 'm' says otherwise of '/ord"):
+    with pytest.raises(ConfigError, match=r"b.yaml:4: spec.sources.0.format: model 'm' gives '/ord"):
         load(tmp_path)
 
 
