@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.kernel import kernel
-from monitor.decoders import scan
-from monitor.decoders.scan import BIG, HARD, _number, _space, _text
+from monitor.decoders.scan import Scanned
+from monitor.decoders.tokens import BIG, HARD, TEXT, read_number, read_text, skip_space
 from monitor.packed import Packed
 
 __all__ = ["Arrays", "cut"]
@@ -43,12 +43,12 @@ class Arrays:
     first: Integers
     numbers: NDArray[np.float64]
 
-    def found(self, found: scan.Scanned, slot: int, dimension: int) -> tuple[Integers, Integers, Integers]:
+    def of_slot(self, scanned: Scanned, slot: int, dimension: int) -> tuple[Integers, Integers, Integers]:
         """Find lists in a slot: messages with one of so many numbers, which list that is, and lists of another size."""
-        rows = np.flatnonzero(found.ok & (found.kinds[slot] == scan.TEXT))
-        places = found.first[slot, rows].astype(np.int64) - 1
-        which = np.minimum(np.searchsorted(self.at, places), max(len(self.at) - 1, 0))
-        cut = self.at[which] == places if len(self.at) else np.zeros(len(rows), dtype=np.bool_)
+        rows = np.flatnonzero(scanned.ok & (scanned.kinds[slot] == TEXT))
+        positions = scanned.starts[slot, rows].astype(np.int64) - 1
+        which = np.minimum(np.searchsorted(self.at, positions), max(len(self.at) - 1, 0))
+        cut = self.at[which] == positions if len(self.at) else np.zeros(len(rows), dtype=np.bool_)
         rows, which = rows[cut], which[cut]
         fits = np.diff(self.first)[which] == dimension
         return rows[fits], which[fits], which[~fits]
@@ -59,14 +59,14 @@ class Arrays:
             return np.asarray(self.numbers.reshape(-1, dimension)[which])
         return np.asarray(self.numbers[self.first[which][:, None] + np.arange(dimension)])
 
-    def refuse(self, found: scan.Scanned, slots: Iterable[tuple[int, int]]) -> None:
+    def refuse(self, scanned: Scanned, slots: Iterable[tuple[int, int]]) -> None:
         """Leave messages to the slow way in which a list is not what one of ``slots``, with its dimension, wants."""
-        wanted, wrong = np.zeros(len(self.at), dtype=np.bool_), np.zeros(len(self.at), dtype=np.bool_)
+        vectors, wrong = np.zeros(len(self.at), dtype=np.bool_), np.zeros(len(self.at), dtype=np.bool_)
         for slot, dimension in slots:
-            _, which, misfits = self.found(found, slot, dimension)
-            wanted[which] = True
+            _, which, misfits = self.of_slot(scanned, slot, dimension)
+            vectors[which] = True
             wrong[misfits] = True
-        found.ok[self.row[wrong | ~wanted]] = False
+        scanned.ok[self.row[wrong | ~vectors]] = False
 
 
 def cut(payloads: Packed, dimensions: Collection[int]) -> tuple[Packed, Arrays]:
@@ -90,43 +90,41 @@ def cut(payloads: Packed, dimensions: Collection[int]) -> tuple[Packed, Arrays]:
     at, row, first = (np.empty(most, dtype=np.int64) for _ in range(3))
     numbers = np.empty(most)
     first[0] = 0
-    wanted = np.zeros(max(dimensions) + 1, dtype=np.bool_)
-    wanted[list(dimensions)] = True
-    count = _cut(
-        np.frombuffer(copy, dtype=np.uint8), payloads.starts, payloads.lengths, wanted, at, row, first, numbers
-    )
-    found = Arrays(at[:count].copy(), row[:count].copy(), first[: count + 1].copy(), numbers[: first[count]])
-    return Packed(copy, payloads.starts, payloads.lengths), found
+    sizes = np.zeros(max(dimensions) + 1, dtype=np.bool_)
+    sizes[list(dimensions)] = True
+    count = _cut(np.frombuffer(copy, dtype=np.uint8), payloads.starts, payloads.lengths, sizes, at, row, first, numbers)
+    arrays = Arrays(at[:count].copy(), row[:count].copy(), first[: count + 1].copy(), numbers[: first[count]])
+    return Packed(copy, payloads.starts, payloads.lengths), arrays
 
 
 @kernel
 def _cut(
-    buffer: Any, starts: Any, lengths: Any, wanted: Any, at: Any, row: Any, first: Any, numbers: Any
+    buffer: Any, starts: Any, lengths: Any, sizes: Any, at: Any, row: Any, first: Any, numbers: Any
 ) -> int:  # fmt: skip
     """Blank lists; return how many."""
     count = 0
     filled = 0
     for i in range(starts.shape[0]):
-        here = starts[i]
+        position = starts[i]
         stop = starts[i] + lengths[i]
-        while here < stop:
-            if buffer[here] == _QUOTE:
-                here, _ = _text(buffer, here + 1)
-                if here < 0:
+        while position < stop:
+            if buffer[position] == _QUOTE:
+                position, _ = read_text(buffer, position + 1)
+                if position < 0:
                     break
-            elif buffer[here] == _OPEN:
-                end, size = _numbers(buffer, here + 1, wanted.shape[0], filled, numbers)
-                if size > 0 and wanted[size]:
-                    at[count] = here
+            elif buffer[position] == _OPEN:
+                end, size = _numbers(buffer, position + 1, sizes.shape[0], filled, numbers)
+                if size > 0 and sizes[size]:
+                    at[count] = position
                     row[count] = i
                     count += 1
                     filled += size
                     first[count] = filled
-                    buffer[here] = _QUOTE
-                    buffer[here + 1] = _QUOTE
-                    buffer[here + 2 : end] = _BLANK
-                    here = end - 1
-            here += 1
+                    buffer[position] = _QUOTE
+                    buffer[position + 1] = _QUOTE
+                    buffer[position + 2 : end] = _BLANK
+                    position = end - 1
+            position += 1
     return count
 
 
@@ -135,13 +133,13 @@ def _numbers(buffer: Any, at: int, most: int, filled: int, numbers: Any) -> Any:
     """Read the numbers of a list; return where it ends and how many they are, 0 if it holds anything else."""
     size = 0
     while size + 1 < most:
-        at = _space(buffer, at)
-        at, kind, value = _number(buffer, at)
+        at = skip_space(buffer, at)
+        at, kind, value = read_number(buffer, at)
         if at < 0 or kind in (BIG, HARD):
             return -1, 0
         numbers[filled + size] = value
         size += 1
-        at = _space(buffer, at)
+        at = skip_space(buffer, at)
         if buffer[at] == _CLOSE:
             return at + 1, size
         if buffer[at] != _COMMA:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch import Coded
-from monitor.decoders import scan
+from monitor.decoders import scan, scan_kernel, tokens
 from monitor.decoders.arrays import Arrays
 from monitor.decoders.values import NotAnObject
 from monitor.packed import Packed
@@ -73,9 +73,9 @@ class Shape:
         nodes: list[dict[str, tuple[int, int]]] = [{} for _ in parents]
         for number, path in enumerate(parents):
             if path:
-                nodes[parents.index(path[:-1])][path[-1]] = (scan.CHILD, number)
+                nodes[parents.index(path[:-1])][path[-1]] = (scan_kernel.CHILD, number)
         for path, slot in self.slots.items():
-            kind = scan.NUMBER if path in self._numbers else scan.SCALAR
+            kind = scan_kernel.NUMBER if path in self._numbers else scan_kernel.SCALAR
             nodes[parents.index(path[:-1])][path[-1]] = (kind, slot)
         self.keys = scan.Keys.of(nodes, len(leaves))
 
@@ -141,7 +141,7 @@ class Columns:
         """The lists of so many numbers at ``path``, float64 array [n, dimension], and which messages have one."""
         out, there = np.empty((len(self._found.ok), dimension)), np.zeros(len(self._found.ok), dtype=np.bool_)
         if self._arrays is not None and path in self._shape.slots:
-            rows, which, _ = self._arrays.found(self._found, self._shape.slots[path], dimension)
+            rows, which, _ = self._arrays.of_slot(self._found, self._shape.slots[path], dimension)
             out[rows], there[rows] = self._arrays.vectors(which, dimension), True
         return out, there
 
@@ -151,8 +151,8 @@ class Columns:
             return None
         slot, below = self._place(path)
         kinds = self._found.kinds[slot]
-        integer = kinds == scan.INTEGER
-        if below or not self._found.ok.all() or not (integer | (kinds == scan.BIG)).all():
+        integer = kinds == tokens.INTEGER
+        if below or not self._found.ok.all() or not (integer | (kinds == tokens.BIG)).all():
             return None
         if integer.all():
             return np.asarray(self._found.values[slot].astype(np.int64))
@@ -168,12 +168,12 @@ class Columns:
         if below:
             return Packed.of([None] * len(found.ok)), np.arange(len(found.ok))
         kinds = found.kinds[slot]
-        starts = found.first[slot].astype(np.int64)
-        sizes = found.last[slot] - starts
-        integer = (kinds == scan.INTEGER) | (kinds == scan.BIG)
+        starts = found.starts[slot].astype(np.int64)
+        sizes = found.stops[slot] - starts
+        integer = (kinds == tokens.INTEGER) | (kinds == tokens.BIG)
         # -0 is written otherwise than it is; other negative digits may go the long way as well.
-        usual = found.ok & ((kinds == scan.TEXT) | (integer & ((sizes != 2) | ~found.is_at(slot, b"-"))))
-        odd = ~usual & ~(found.ok & (kinds == scan.MISSING))
+        usual = found.ok & ((kinds == tokens.TEXT) | (integer & ((sizes != 2) | ~found.is_at(slot, b"-"))))
+        odd = ~usual & ~(found.ok & (kinds == tokens.MISSING))
         sizes[~usual | (sizes == 0)] = -1
         starts[~usual] = 0
         return Packed(found.buffer, starts, sizes), np.flatnonzero(odd)
@@ -184,7 +184,7 @@ class Columns:
             return False
         slot, below = self._place(path)
         found = self._found
-        texts = (found.kinds[slot] == scan.TEXT) & (found.last[slot] > found.first[slot])
+        texts = (found.kinds[slot] == tokens.TEXT) & (found.stops[slot] > found.starts[slot])
         return not below and bool(found.ok.all()) and bool(texts.all())
 
     def value(self, path: Path, index: int) -> object:
@@ -217,19 +217,19 @@ class Columns:
 
     def _scalars(self, slot: int) -> Coded[Any]:
         found = self._found
-        kinds = np.where(found.ok, found.kinds[slot], scan.MISSING)
-        present = np.bincount(kinds, minlength=scan.KINDS)
+        kinds = np.where(found.ok, found.kinds[slot], tokens.MISSING)
+        present = np.bincount(kinds, minlength=tokens.KINDS)
         names: list[Any] = [None]
         codes = np.zeros(len(kinds), dtype=np.int64)
-        if present[scan.TEXT]:
+        if present[tokens.TEXT]:
             spans, codes = scan.intern(found, slot)
             names += [found.buffer[start:stop].decode() for start, stop in spans]
             codes += 1
         for kind in np.flatnonzero(present).tolist():
-            if kind in {scan.MISSING, scan.TEXT}:
+            if kind in {tokens.MISSING, tokens.TEXT}:
                 continue
             there = np.flatnonzero(kinds == kind)
-            if kind in {scan.INTEGER, scan.FLOAT, scan.HARD}:
+            if kind in {tokens.INTEGER, tokens.FLOAT, tokens.HARD}:
                 # By their bits, which tell -0.0 from 0.0.
                 _, first, which = np.unique(
                     found.values[slot, there].view(np.int64), return_index=True, return_inverse=True
@@ -242,18 +242,18 @@ class Columns:
         return Coded(names, codes)
 
     def _scalar(self, slot: int, index: int, kind: int) -> object:
-        if kind == scan.MISSING:
+        if kind == tokens.MISSING:
             return None
-        if kind == scan.TEXT:
+        if kind == tokens.TEXT:
             return self._found.bytes_at(slot, index).decode()
-        if kind == scan.ESCAPED:
+        if kind == tokens.ESCAPED:
             return self._found.escaped[slot, index]
-        if kind == scan.BIG:
+        if kind == tokens.BIG:
             return int(self._found.bytes_at(slot, index))
         value = float(self._found.values[slot, index])
-        if kind == scan.INTEGER:
+        if kind == tokens.INTEGER:
             return int(value)
-        return value if kind in {scan.FLOAT, scan.HARD} else kind == scan.TRUE
+        return value if kind in {tokens.FLOAT, tokens.HARD} else kind == tokens.TRUE
 
 
 def _encoded(values: Sequence[Any]) -> Coded[Any]:

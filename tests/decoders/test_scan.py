@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.decoders.scan import CHILD, NUMBER, SCALAR, Keys, Scanned, scan
+from monitor.decoders.scan import Keys, Scanned, scan
+from monitor.decoders.scan_kernel import CHILD, NUMBER, SCALAR
 from monitor.decoders.shape import Columns, Shape
 from monitor.packed import Packed
 
