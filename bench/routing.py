@@ -18,11 +18,13 @@ from typing import Any
 from monitor.delivery.target import Target
 from monitor.memory import collect_rarely
 from monitor.routing.dispatch import Dispatcher
-from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import parse_matchers
+from monitor.routing.plan import Plan
+from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route, RouteOptions
-from monitor.routing.silences import Silence, Silences
+from monitor.routing.silences import Silence
 
 ALERTS, ROUTES, SILENCES = 10_000, 1_000, 1_000
 RECEIVERS, MODELS, EXPRESSIONS = 50, 2_000, 10
@@ -43,13 +45,13 @@ def tree() -> Route:
     return Route(RouteOptions("r0", GROUPED), routes=routes)
 
 
-def silences() -> Silences:
+def silences() -> list[Silence]:
     """Silences of which few apply."""
     texts = (
         f'cause=~"x{number}.*"' if number % EXPRESSIONS == 0 else f'model="m{number}",cause="c1"'
         for number in range(SILENCES)
     )
-    return Silences(Silence(f"s{n}", parse_matchers(text), 0, FOR_EVER_MS) for n, text in enumerate(texts))
+    return [Silence(f"s{n}", parse_matchers(text), 0, FOR_EVER_MS) for n, text in enumerate(texts)]
 
 
 def alerts(count: int) -> list[RoutedAlert]:
@@ -77,18 +79,21 @@ def alerts(count: int) -> list[RoutedAlert]:
     ]
 
 
-def dispatcher() -> Dispatcher:
+def dispatcher(root: Route) -> Dispatcher:
     """A router that has heard of nothing yet."""
     targets = {f"r{number}": [Target(f"r{number}")] for number in range(RECEIVERS)}
     rules = [Rule(parse_matchers("cause=volume"), parse_matchers("cause!=volume"), ["model"])]
-    return Dispatcher(tree(), targets, Inhibition(rules), silences(), {}, {}, 0)
+    made = Dispatcher(Plan(root, {}, rules), Recipients(targets, {}), 0)
+    for silence in silences():
+        made.silences.put(silence)
+    return made
 
 
-def passed(router: Dispatcher, firing: list[RoutedAlert], at_ms: int) -> float:
-    """Route every alert and look at every group; return CPU seconds. Everybody is told meanwhile, for the next pass."""
+def passed(root: Route, router: Dispatcher, firing: list[RoutedAlert], at_ms: int) -> float:
+    """Route every alert and look at every group; return CPU seconds. Everybody is notified, for the next pass."""
     begun_s = time.process_time()
     for alert in firing:
-        router.root.matching(alert.matched)
+        root.matching(alert.matched)
     flushes = router.due(at_ms)
     took_s = time.process_time() - begun_s
     for flush in flushes:
@@ -102,14 +107,15 @@ def measured(count: int, rounds: int) -> dict[str, Any]:
     firing = alerts(count)
     for alert in firing:
         assert alert.fingerprint
-    router = dispatcher()
+    root = tree()
+    router = dispatcher(root)
     begun_s = time.process_time()
     for alert in firing:
         router.put([alert], 0)
     put_s = time.process_time() - begun_s
-    first_s = passed(router, firing, FOR_EVER_MS >> 20)
+    first_s = passed(root, router, firing, FOR_EVER_MS >> 20)
     step_ms = 600_000
-    later = [passed(router, firing, (FOR_EVER_MS >> 20) + step_ms * (n + 1)) for n in range(rounds)]
+    later = [passed(root, router, firing, (FOR_EVER_MS >> 20) + step_ms * (n + 1)) for n in range(rounds)]
     return {
         "groups": len(router.groups),
         "take up ms": 1000 * put_s,
@@ -123,7 +129,7 @@ def measured(count: int, rounds: int) -> dict[str, Any]:
 def memory(count: int) -> float:
     """What the router holds with all alerts routed and looked at, the alerts included."""
     tracemalloc.start()
-    router = dispatcher()
+    router = dispatcher(tree())
     for alert in alerts(count):
         router.put([alert], 0)
     router.due(FOR_EVER_MS >> 20)

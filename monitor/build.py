@@ -36,7 +36,8 @@ from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retries
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Source

@@ -15,18 +15,18 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
-from monitor.delivery.patience import TOLD_STATES
 from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.decision_log import WHYS
 from monitor.routing.decision_log import Why as Decided
 from monitor.routing.incident_labels import with_incidents
+from monitor.routing.known_alerts import ROUTE
 from monitor.routing.message import annotations_of
 from monitor.routing.routed_alert import RoutedAlert
-from monitor.routing.router import ROUTE
 from monitor.routing.routes import Route
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
+from monitor.routing.transitions import NOTIFIED_STATES
 from monitor.subscribers import reached
 from sinks.store.contract import Query
 
@@ -149,7 +149,7 @@ def _undecided(service: ApiService, alert: Row, receiver: str, route: str) -> Ro
 
 
 def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
-    if alert["transition"] not in TOLD_STATES:
+    if alert["transition"] not in NOTIFIED_STATES:
         return f"nobody is told about {alert['transition']} alerts"
     if "/" not in receiver:
         return "the receiver has no entry: it tells nobody"

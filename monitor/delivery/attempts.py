@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Literal
 
 from monitor.clock import Clock
-from monitor.delivery.patience import Patience, Recorded
+from monitor.delivery.patience import Patience
 from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
 
-__all__ = ["Delivering", "Delivery", "Pause"]
+__all__ = ["Attempts", "Delivery", "Outcome", "Pause"]
+
+Outcome = Literal["delivered", "refused", "gave_up"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Delivery:
         Whether the receiver may have it, although it was not delivered.
     """
 
-    outcome: Recorded
+    outcome: Outcome
     reason: str
     attempts: int
     may_have_it: bool = False
@@ -40,14 +43,14 @@ class Pause:
     ----------
     for_s : float
     held_s : float
-        How long the receiver wants to hear nothing at all.
+        For how long the receiver asks to be sent nothing at all.
     """
 
     for_s: float
     held_s: float
 
 
-class Delivering:
+class Attempts:
     """A notification on its way, with growing pauses between tries.
 
     Parameters
@@ -65,11 +68,11 @@ class Delivering:
     >>> from sinks.receivers.contract import Alert, Retry
     >>> from sinks.receivers.memory import Memory
     >>> busy = Memory("pager", answers=[Retry("busy"), Retry("busy", after_s=5)])
-    >>> said = Notification("pager", "key", {}, (Alert("firing", {}, {}, 0),))
-    >>> going = Delivering(busy, said, 60, ManualClock(), Patience())
-    >>> going.once(), going.once()
+    >>> notification = Notification("pager", "key", {}, (Alert("firing", {}, {}, 0),))
+    >>> attempts = Attempts(busy, notification, 60, ManualClock(), Patience())
+    >>> attempts.next(), attempts.next()
     (Pause(for_s=1.0, held_s=0.0), Pause(for_s=5, held_s=5))
-    >>> going.once()
+    >>> attempts.next()
     Delivery(outcome='delivered', reason='', attempts=3, may_have_it=False)
     """
 
@@ -79,33 +82,31 @@ class Delivering:
         self._receiver, self._notification, self._for_s = receiver, notification, for_s
         self._clock, self._patience = clock, patience
         self._until_s: float | None = None
-        self._reason, self._attempts, self._may_have_it = "the service stops before it was tried", 0, False
+        self._reason, self._count, self._may_have_it = "the service stops before it was tried", 0, False
 
-    def once(self) -> Delivery | Pause:
+    def next(self) -> Delivery | Pause:
         """Try once; return what became of it, or when to try again."""
         if self._until_s is None:
             self._until_s = self._clock.monotonic_s() + self._for_s
-        self._attempts += 1
+        self._count += 1
         answer = self._receiver.send(self._notification)
         if isinstance(answer, Delivered):
-            return Delivery("delivered", "", self._attempts)
+            return Delivery("delivered", "", self._count)
         self._reason = answer.reason
         if isinstance(answer, Refused):
-            return Delivery("refused", answer.reason, self._attempts, self._may_have_it)
+            return Delivery("refused", answer.reason, self._count, self._may_have_it)
         self._may_have_it = self._may_have_it or answer.may_have_it
         held_s = answer.after_s or 0.0
-        pause_s = max(self._patience.pause_s(self._attempts), held_s)
+        pause_s = max(self._patience.pause_s(self._count), held_s)
         return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s, held_s)
 
     def given_up(self) -> Delivery:
         """What became of it if it is not tried again."""
-        return Delivery("gave_up", self._reason, self._attempts, self._may_have_it)
+        return Delivery("gave_up", self._reason, self._count, self._may_have_it)
 
     def run(self, stop: threading.Event) -> Delivery:
         """Try until something became of it, or ``stop`` is set."""
-        while True:
-            said = self.once()
-            if isinstance(said, Delivery):
-                return said
-            if self._clock.wait(stop, said.for_s):
+        while isinstance(answer := self.next(), Pause):
+            if self._clock.wait(stop, answer.for_s):
                 return self.given_up()
+        return answer

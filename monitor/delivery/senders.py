@@ -1,16 +1,17 @@
-"""The receivers that a router tells, each by a thread of its own: a sick one delays no other, and they come and go."""
+"""The receivers that a router notifies, each by a thread of its own: a sick one delays no other. They come and go."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from monitor.clock import Clock
-from monitor.delivery.attempts import Delivering, Delivery
-from monitor.delivery.receiver_thread import Turns
+from monitor.delivery.attempts import Attempts, Delivery
+from monitor.delivery.patience import Patience
+from monitor.delivery.receiver_thread import ReceiverThread
 from monitor.delivery.target import Target
-from sinks.receivers.contract import Receiver
+from sinks.receivers.contract import Notification, Receiver
 
 __all__ = ["Senders"]
 
@@ -22,6 +23,7 @@ class Senders:
     ----------
     receivers : mapping of Target to Receiver
     clock : Clock
+    patience : Patience
 
     Attributes
     ----------
@@ -29,11 +31,11 @@ class Senders:
         The entries of each receiver that is named; kept up to date.
     """
 
-    def __init__(self, receivers: Mapping[Target, Receiver], clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, receivers: Mapping[Target, Receiver], clock: Clock, patience: Patience) -> None:
+        self._clock, self._patience = clock, patience
         self.targets: dict[str, list[Target]] = {}
         self._receivers: dict[Target, Receiver] = {}
-        self._threads: dict[Target, Turns] = {}
+        self._threads: dict[Target, ReceiverThread] = {}
         self._is_running = False
         for target, receiver in receivers.items():
             self.add(target, receiver)
@@ -47,7 +49,7 @@ class Senders:
         self.targets.setdefault(target.receiver, []).append(target)
 
     def drop(self, target: Target) -> None:
-        """Let a receiver go, which is closed when it has been told what it was to be told."""
+        """Let a receiver go, which is closed when it has been sent what waits for it."""
         receiver = self._receivers.pop(target)
         self.targets[target.receiver].remove(target)
         if not self.targets[target.receiver]:
@@ -58,18 +60,22 @@ class Senders:
         else:
             thread.end(receiver.close)
 
-    def send(self, target: Target, going_to: Callable[[Receiver], Delivering]) -> Future[Delivery]:
-        """Have a receiver told: by its thread between :meth:`start` and :meth:`stop`, else at once."""
+    def send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
+        """Begin to notify a receiver, for some seconds at most.
+
+        Its thread does so between :meth:`start` and :meth:`stop`; else it is done when this returns.
+        """
         receiver = self._receivers.get(target)
         done: Future[Delivery] = Future()
         if receiver is None:
             done.set_result(Delivery("gave_up", "the subscription ended before it was told", 0))
             return done
+        attempts = Attempts(receiver, notification, for_s, self._clock, self._patience)
         if self._is_running:
             if target not in self._threads:
-                self._threads[target] = Turns(f"notify-{target.receiver}", self._clock)
-            return self._threads[target].add(going_to(receiver))
-        done.set_result(going_to(receiver).run(threading.Event()))
+                self._threads[target] = ReceiverThread(f"notify-{target.receiver}", self._clock)
+            return self._threads[target].add(attempts)
+        done.set_result(attempts.run(threading.Event()))
         return done
 
     def start(self) -> None:

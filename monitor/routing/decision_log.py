@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import xxhash
 
 from monitor.delivery.target import Target
-from monitor.routing.dispatch import Flush
+from monitor.routing.groups import Flush
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -180,7 +180,7 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[Routed
                 yield told, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
             elif told.is_over(flush.at_ms) and not target.send_resolved:
                 yield told, target, "unwanted", UNWANTED
-            elif not by_target[target.name].told:
+            elif not by_target[target.name].notify:
                 yield told, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
 
 

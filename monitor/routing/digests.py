@@ -19,6 +19,7 @@ import structlog
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.routing.decision_log import Made
 from monitor.routing.timetable import Digest
@@ -42,7 +43,6 @@ LINES_AT_MOST = 100
 Kind = Literal["began", "began and ended", "ended", "still fires"]
 KINDS: tuple[Kind, ...] = ("began", "began and ended", "ended", "still fires")
 
-Send = Callable[[Target, Notification, float], "Future[Delivery]"]
 Ended = Callable[[str], int | None]
 """Gives when the alert of a fingerprint ended; None if it fires."""
 
@@ -103,26 +103,22 @@ class Digests:
     ----------
     store : Store
     clock : Clock
+    senders : Senders
     digests : mapping of str to Digest
         By the names of receivers.
-    targets : mapping of str to sequence of Target
-        The entries of each receiver.
     external_url : str
-    send : callable
-        Begins to send a notification to an entry, for some seconds at most.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
+        senders: Senders,
         digests: Mapping[str, Digest],
-        targets: Mapping[str, Sequence[Target]],
         external_url: str,
-        send: Send,
     ) -> None:
-        self._store, self._clock, self._digests, self._external_url = store, clock, digests, external_url
-        self._targets, self._send = targets, send
+        self._store, self._clock, self._senders = store, clock, senders
+        self._digests, self._external_url = digests, external_url
         self._states: dict[Target, _State] = {}
         self._jobs: dict[Target, _Job] = {}
         self._again_ms: dict[Target, int] = {}
@@ -205,7 +201,7 @@ class Digests:
             self._unwritten.pop(0)
 
     def _all(self) -> list[Target]:
-        return [target for name in self._digests for target in self._targets.get(name, ())]
+        return [target for name in self._digests for target in self._senders.targets.get(name, ())]
 
     def _begin(self, target: Target, due_ms: int, ended: Ended) -> None:
         state = self._states[target]
@@ -218,7 +214,7 @@ class Digests:
             self._changed.add(target)
             return
         said = summary(target.receiver, due_ms, state.alerts.values(), self._external_url)
-        self._jobs[target] = _Job(due_ms, dict(state.alerts), self._send(target, said, TRIED_S))
+        self._jobs[target] = _Job(due_ms, dict(state.alerts), self._senders.send(target, said, TRIED_S))
 
     def _settled(self, target: Target, job: _Job) -> list[Made]:
         del self._jobs[target]

@@ -16,7 +16,7 @@ __all__ = ["why_escalated"]
 
 
 def why_escalated(
-    step: Step, since_ms: Mapping[str, int], taken_on: Collection[str], now_ms: int, *, was_told: bool
+    step: Step, since_ms: Mapping[str, int], taken_on: Collection[str], now_ms: int, *, was_notified: bool
 ) -> tuple[str, str]:
     """Decide whether a step's receiver is asked like the route's own.
 
@@ -28,7 +28,7 @@ def why_escalated(
     taken_on : collection of str
         Alerts that somebody has taken on.
     now_ms : int
-    was_told : bool
+    was_notified : bool
         Whether it was told before of something in the group, and not that all is over.
 
     Returns
@@ -39,14 +39,14 @@ def why_escalated(
     Examples
     --------
     >>> step = Step(after_ms=900_000, receiver="boss")
-    >>> why_escalated(step, {"a": 0}, [], 899_999, was_told=False)
+    >>> why_escalated(step, {"a": 0}, [], 899_999, was_notified=False)
     ('waiting', 'it is told at 1970-01-01 00:15 UTC if nobody takes an alert of the group on')
-    >>> why_escalated(step, {"a": 0}, [], 900_000, was_told=False)
+    >>> why_escalated(step, {"a": 0}, [], 900_000, was_notified=False)
     ('escalated', 'nobody took an alert of the group on within 15m')
-    >>> why_escalated(step, {"a": 0}, ["a"], 900_000, was_told=False)
+    >>> why_escalated(step, {"a": 0}, ["a"], 900_000, was_notified=False)
     ('acknowledged', 'somebody has taken an alert of the group on')
     """
-    if was_told:
+    if was_notified:
         return "escalated", "it was told when nobody took an alert of the group on"
     if not since_ms:
         return "known", "nothing fires of which it was told"

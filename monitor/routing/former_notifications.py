@@ -40,23 +40,33 @@ class FormerNotifications:
     Parameters
     ----------
     store : Store
-    targets : iterable of Target
+    targets : collection of Target
     models : collection of str
 
     Examples
     --------
     >>> from sinks.store.memory import MemoryStore
-    >>> FormerNotifications(MemoryStore(), [Target("mail")], ["fraud"]).starts_ms
+    >>> former = FormerNotifications(MemoryStore(), [Target("mail")], ["fraud"])
+    >>> former.open()
+    >>> former.starts_ms
     {}
     """
 
-    def __init__(self, store: Store, targets: Iterable[Target], models: Collection[str]) -> None:
-        self._store = store
+    def __init__(self, store: Store, targets: Collection[Target], models: Collection[str]) -> None:
+        self._store, self._targets, self._models = store, targets, models
         self._positions: dict[tuple[Target, str], int] = {}
-        rows = rows_of(store.read(Query("checkpoints", where={"stage": NOTIFY}))) if models else []
+
+    def open(self) -> None:
+        """Read how far each receiver had come.
+
+        Raises
+        ------
+        StoreError
+        """
+        rows = rows_of(self._store.read(Query("checkpoints", where={"stage": NOTIFY}))) if self._targets else []
         positions = {row["name"]: row["position"] for row in rows if row["position"] < CLOSED_MS}
-        for target in targets:
-            names = {model: f"{target.receiver}/{model}" for model in models}
+        for target in self._targets:
+            names = {model: f"{target.receiver}/{model}" for model in self._models}
             self._positions |= {(target, model): positions[name] for model, name in names.items() if name in positions}
 
     @property

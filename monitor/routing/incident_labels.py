@@ -11,18 +11,17 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from monitor.delivery.patience import TOLD_STATES
 from monitor.incidents.causes import causes
 from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, incidents
 from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
+from monitor.routing.routed_alert import INCIDENT
 from monitor.routing.routes import Route
+from monitor.routing.transitions import NOTIFIED_STATES
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["LABEL", "IncidentNames", "groups_by_incident", "read_names", "with_incidents"]
-
-LABEL = "incident"
+__all__ = ["IncidentNames", "groups_by_incident", "read_names", "with_incidents"]
 
 LOOK_BACK = 24
 """Incidents are worked out from the alerts of so many times what one lasts: enough, unless it never was quiet since."""
@@ -39,7 +38,7 @@ def groups_by_incident(root: Route) -> bool:
     >>> groups_by_incident(Route(RouteOptions("mail", frozenset({"incident", "severity"}))))
     True
     """
-    return any(LABEL in (route.options.group_by or ()) for route in root.walk())
+    return any(INCIDENT in (route.options.group_by or ()) for route in root.walk())
 
 
 def read_names(store: Store, alert_ids: Collection[str]) -> dict[str, str]:
@@ -62,7 +61,9 @@ def with_incidents(store: Store, root: Route, alerts: Sequence[Row]) -> list[Row
     """
     names = read_names(store, [alert["alert_id"] for alert in alerts]) if groups_by_incident(root) else {}
     return [
-        alert | {"labels": alert["labels"] | {LABEL: names[alert["alert_id"]]}} if alert["alert_id"] in names else alert
+        alert | {"labels": alert["labels"] | {INCIDENT: names[alert["alert_id"]]}}
+        if alert["alert_id"] in names
+        else alert
         for alert in alerts
     ]
 
@@ -94,7 +95,7 @@ class IncidentNames:
         ------
         StoreError
         """
-        fresh = {row["alert_id"] for row in rows if row["state"] in TOLD_STATES} - self._names.keys()
+        fresh = {row["alert_id"] for row in rows if row["state"] in NOTIFIED_STATES} - self._names.keys()
         if fresh:
             self._meet(fresh)
         return [_with_label(row, self._names.get(row["alert_id"])) for row in rows]
@@ -167,5 +168,5 @@ class IncidentNames:
 def _with_label(row: Row, name: str | None) -> Row:
     if name is None:
         return row
-    labels = json.loads(row["labels"]) | {LABEL: name}
+    labels = json.loads(row["labels"]) | {INCIDENT: name}
     return row | {"labels": json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False)}

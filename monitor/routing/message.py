@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
-from sinks.receivers.contract import Alert, Status
+from monitor.delivery.target import Target
+from monitor.routing.groups import Flush
+from monitor.routing.routed_alert import INCIDENT
+from sinks.receivers.contract import Alert, Notification, Status
 
-__all__ = ["alert_of", "annotations_of"]
+__all__ = ["alert_of", "annotations_of", "notification_of"]
 
 REASONS_AT_MOST = 10
 """Signals that a notification explains; the page behind its link has all of them."""
 
 Row = Mapping[str, Any]
+
+
+def notification_of(
+    flush: Flush, target: Target, external_url: str, likely_cause: Callable[[str], str] | None = None
+) -> Notification:
+    """Return what a receiver is sent of a group.
+
+    Parameters
+    ----------
+    flush : Flush
+    target : Target
+        One of those that the flush notifies.
+    external_url : str
+        Where the API is; empty if people cannot reach it.
+    likely_cause : callable or None
+        From the name of an incident to what may be behind it.
+    """
+    routed = list(flush.targets[target])
+    if flush.group.route.options.every_change:
+        # Titles speak of the first alert: the one that fires, not the one that its higher severity replaces.
+        routed.sort(key=lambda alert: alert.is_over(flush.at_ms))
+    names = {alert.labels.get(INCIDENT, "") for alert in routed}
+    causes = {name: "" if likely_cause is None else likely_cause(name) for name in names}
+    alerts = []
+    for alert in routed:
+        status: Status = "resolved" if alert.is_over(flush.at_ms) else "firing"
+        cause = causes[alert.labels.get(INCIDENT, "")]
+        labels = dict(alert.labels)
+        alerts.append(alert_of(alert.transition, labels, status, external_url, flaps=alert.flaps, likely_cause=cause))
+    return Notification(
+        target.receiver,
+        flush.group.key,
+        dict(flush.group.labels),
+        tuple(alerts),
+        external_url,
+        flush.unchanged(target),
+    )
 
 
 def alert_of(

@@ -10,12 +10,15 @@ from typing import Any
 from monitor.routing.matchers import ANNOTATION
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["NO_END", "RoutedAlert"]
+__all__ = ["INCIDENT", "NO_END", "RoutedAlert"]
 
 NO_END = 1 << 62
 """The end of an alert that is not over."""
 
-OF_THE_ALERT = ("alert_id", "incident", "severity")
+INCIDENT = "incident"
+"""The label of alerts whose incidents are named."""
+
+OF_THE_ALERT = ("alert_id", INCIDENT, "severity")
 """Labels in which alerts of one condition may differ."""
 
 

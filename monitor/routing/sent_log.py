@@ -7,7 +7,7 @@ that is :data:`OLD_DAYS` old (``0040_told.sql``); an entry of use is written onc
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import xxhash
@@ -78,6 +78,12 @@ class SentLog:
             self.sent[key] = Sent(state.get("at_ms", row["position"]), **sets, stood_at=stood_at, since=since)
             self._written[key] = row["position"], self.sent[key].believed
         return self.sent
+
+    def adopt(self, sent: Mapping[_Key, Sent], now_ms: int) -> None:
+        """Take up what is known from elsewhere, where nothing is."""
+        for key in sent.keys() - self.sent.keys():
+            self.sent[key] = sent[key]
+            self._keep(key, sent[key], now_ms)
 
     def may_know(self, key: _Key, firing: frozenset[str], now_ms: int) -> None:
         """Before a receiver is notified of new alerts: after a crash it has to be notified of their resolution, too."""

@@ -9,7 +9,7 @@ the silence's id, with the second in which the silence began to count as its `se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.routing.decision_log import Made, silenced_by
 from monitor.routing.routed_alert import RoutedAlert
@@ -40,7 +41,6 @@ TRIED_S = 60.0
 TITLES_AT_MOST = 10
 """Alerts that a notice names."""
 
-Send = Callable[[Target, Notification, float], "Future[Delivery]"]
 Firing = Callable[[], Sequence[RoutedAlert]]
 """Gives the alerts that fire."""
 
@@ -99,26 +99,22 @@ class Notices:
     ----------
     store : Store
     clock : Clock
-    targets : mapping of str to sequence of Target
-        The entries of each receiver.
+    senders : Senders
     always : sequence of str
         Receivers that hear of every silence.
     external_url : str
-    send : callable
-        Begins to send a notification to an entry, for some seconds at most.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        targets: Mapping[str, Sequence[Target]],
+        senders: Senders,
         always: Sequence[str],
         external_url: str,
-        send: Send,
     ) -> None:
         self._store, self._clock, self._silences = store, clock, SilenceLog(store, clock)
-        self._targets, self._always, self._external_url, self._send = targets, always, external_url, send
+        self._senders, self._always, self._external_url = senders, always, external_url
         self._heard: dict[tuple[str, str], Heard] = {}
         self._positions: dict[tuple[str, str], int] = {}
         self._jobs: dict[tuple[str, str], _Job] = {}
@@ -175,7 +171,7 @@ class Notices:
 
     def _wanting(self, silence: Silence) -> Iterator[Target]:
         for name in dict.fromkeys([*silence.tells, *self._always]):
-            yield from self._targets.get(name, ())
+            yield from self._senders.targets.get(name, ())
 
     def _tell(self, silence: Silence, target: Target, now_ms: int, firing: Firing) -> None:
         place = silence.id, target.name
@@ -194,7 +190,7 @@ class Notices:
             self._keep(place, Heard(news.since_ms, "perhaps"), now_ms)
             self.write()
         notification = self._composed(silence, target, news, until_ms, [detail, *_named(titles)])
-        self._jobs[place] = _Job(silence, target, news, detail, self._send(target, notification, TRIED_S))
+        self._jobs[place] = _Job(silence, target, news, detail, self._senders.send(target, notification, TRIED_S))
 
     def _composed(
         self, silence: Silence, target: Target, news: Heard, until_ms: int, lines: Sequence[str]

@@ -14,12 +14,15 @@ from monitor.clock import Clock
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Following"]
+__all__ = ["NOTIFIED_STATES", "TransitionReader"]
+
+NOTIFIED_STATES = ("firing", "updated", "resolved")
+"""Of a transition of which somebody may be notified."""
 
 Row = dict[str, Any]
 
 
-class Following:
+class TransitionReader:
     """Reads the table ``alerts`` forward.
 
     Parameters

@@ -16,10 +16,13 @@ from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
 from monitor.config.service import ServiceSpec
 from monitor.delivery.attempts import Delivery
+from monitor.delivery.patience import Patience
+from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.routing.digests import Collected, Digests
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
@@ -163,12 +166,14 @@ def test_one_that_is_not_taken_is_tried_again_and_holds_what_came_meanwhile() ->
 def test_what_ends_while_a_summary_is_sent_is_in_the_next_one() -> None:
     sent: list[tuple[Notification, Future[Delivery]]] = []
 
-    def send(_: Target, said: Notification, __: float) -> Future[Delivery]:
-        sent.append((said, Future()))
-        return sent[-1][1]
+    class Slow(Senders):
+        def send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
+            sent.append((notification, Future()))
+            return sent[-1][1]
 
     clock, target = ManualClock(now_ms=FIRST_MS), Target("hourly")
-    digests = Digests(MemoryStore(), clock, {"hourly": Digest(Timetable())}, {"hourly": [target]}, "", send)
+    senders = Slow({target: Memory("hourly")}, clock, Patience())
+    digests = Digests(MemoryStore(), clock, senders, {"hourly": Digest(Timetable())}, "")
     digests.open()
     fires = Alert("firing", {"alert_id": "a"}, {}, 0)
     digests.collect(target, [Collected(fires, True, "a", 0, "{}")], ())

@@ -9,10 +9,12 @@ from typing import Any
 from monitor.config.alerting import Alerting
 from monitor.delivery.target import Target
 from monitor.routing.dispatch import Dispatcher
-from monitor.routing.inhibition import Inhibition, Rule
+from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import parse_matchers
+from monitor.routing.plan import Plan
+from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
-from monitor.routing.silences import Silence, Silences
+from monitor.routing.silences import Silence
 from tests.routing.alertmanager import scripted
 from tests.services.alertmanager import ask
 
@@ -31,10 +33,9 @@ class Player:
         }
         rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
         self.silences: dict[str, Silence] = {}
-        self.known = Silences()
-        self.dispatcher = Dispatcher(
-            alerting.route.build(), targets, Inhibition(rules), self.known, alerting.intervals, {}, script["start_ms"]
-        )
+        plan = Plan(alerting.route.build(), {}, rules, alerting.intervals)
+        self.dispatcher = Dispatcher(plan, Recipients(targets, {}), script["start_ms"])
+        self.known = self.dispatcher.silences
         self.script = script
         self.sent: list[dict[str, Any]] = []
 

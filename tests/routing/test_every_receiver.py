@@ -17,7 +17,8 @@ from monitor.config.every_receiver import alerting_by_alert
 from monitor.delivery.patience import Patience
 from monitor.delivery.target import Target
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry

@@ -30,9 +30,9 @@ class Incidents(World):
         super().__init__(route={"receiver": "mail", "group_by": ["incident"]}, inhibit_rules=[], **changes)
 
     def started(self) -> Router:
-        router = super().started()
-        names = IncidentNames(self.store, {}, REACH)
-        plan = replace(router._plan, incidents=names)
+        super().started()
+        self.names = IncidentNames(self.store, {}, REACH)
+        plan = replace(self.plan, incidents=self.names)
         router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn", "risk"])
         router.open()
         return router
@@ -143,5 +143,4 @@ def test_names_are_forgotten_with_their_alerts_and_shown_where_routes_group_by_t
     for alert_id, model in (("f", "fraud"), ("c", "churn")):
         world.happens(alert_id, "resolved", model=model)
     world.passes(900, each=10)
-    assert world.router._plan.incidents is not None
-    assert world.router._plan.incidents._names == {}
+    assert world.names._names == {}

@@ -10,7 +10,8 @@ import pytest
 
 from monitor.delivery.target import Target
 from monitor.routing.acknowledgement_log import AcknowledgementLog
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused
 from sinks.receivers.memory import Memory
 from tests.routing.test_decision_log import decided, silenced

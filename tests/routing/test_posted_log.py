@@ -6,9 +6,10 @@ from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.delivery.target import Target
+from monitor.routing.plan import Plan
 from monitor.routing.posted import Given, posted
 from monitor.routing.posted_log import PostedLog
-from monitor.routing.router import Plan, Router
+from monitor.routing.router import Router
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.routing.test_router import World

@@ -14,7 +14,8 @@ from monitor.config.alerting import Alerting
 from monitor.delivery.target import Target
 from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
@@ -67,8 +68,8 @@ class World:
         rules = [Rule(rule.source, rule.target, rule.equal) for rule in self.alerting.inhibit_rules]
         receivers = {Target("mail"): self.mail, Target("pager", send_resolved=False): self.pager}
         notices = self.alerting.leeway.silence_notices
-        plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
-        router = Router(self.store, plan, self.clock, "http://leeway.example", ["fraud", "churn"])
+        self.plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
+        router = Router(self.store, self.plan, self.clock, "http://leeway.example", ["fraud", "churn"])
         router.open()
         return router
 

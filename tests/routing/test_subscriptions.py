@@ -10,7 +10,8 @@ from monitor.clock import SystemClock
 from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.matchers import parse_matchers
-from monitor.routing.router import Plan, Router
+from monitor.routing.plan import Plan
+from monitor.routing.router import Router
 from monitor.routing.routes import Route, RouteOptions
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence

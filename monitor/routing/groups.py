@@ -1,0 +1,169 @@
+"""Groups of alerts that are notified together, and a look at one of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
+from typing import NamedTuple
+
+from monitor.delivery.target import Target
+from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.routes import Route
+from monitor.routing.sent import Content, digest
+
+__all__ = ["Flush", "Group", "Reason"]
+
+PATIENCE_MS = 10_000
+"""A flush takes at least this long before it counts as failed, else `group_interval`."""
+
+_OLDEST_FIRST = attrgetter("starts_ms", "fingerprint")
+_NOTHING = Content(frozenset(), frozenset())
+
+
+class Reason(NamedTuple):
+    """Why a receiver is notified, or not, of an alert or a group.
+
+    Attributes
+    ----------
+    notify : bool
+    why : str
+        ``held``, ``inhibited``, ``silenced``, ``muted``, ``sent``, ``known``, ``acknowledged`` or ``waiting``.
+    detail : str
+    fingerprint : str
+        Empty if it is about the whole group.
+    target : str
+        Empty if it is about every entry of the receiver.
+    """
+
+    notify: bool
+    why: str
+    detail: str
+    fingerprint: str = ""
+    target: str = ""
+
+
+@dataclass
+class Group:
+    """Alerts that are notified together.
+
+    Attributes
+    ----------
+    queue : deque
+        Where the route has `every_change`: changes that wait until the one before them was looked at.
+    since : frozenset of (str, int)
+        Where the route has `escalate`: since when its receiver is notified of what fires.
+    """
+
+    route: Route
+    labels: Mapping[str, str]
+    key: str
+    next_ms: int
+    alerts: dict[str, RoutedAlert] = field(default_factory=dict)
+    was_flushed: bool = False
+    is_looked_at: bool = True
+    flush: Flush | None = None
+    since: frozenset[tuple[str, int]] = frozenset()
+    queue: deque[Sequence[RoutedAlert]] = field(default_factory=deque)
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the key where label values have no place."""
+        return digest(self.key)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it holds anything, or somebody is being notified of what it held."""
+        return bool(self.alerts or self.queue or self.flush)
+
+    @property
+    def fingerprints(self) -> set[str]:
+        """Of all alerts that it holds, or will."""
+        return {*self.alerts, *(alert.fingerprint for change in self.queue for alert in change)}
+
+    @property
+    def ordered(self) -> list[RoutedAlert]:
+        """Its alerts, the oldest first."""
+        return sorted(self.alerts.values(), key=_OLDEST_FIRST)
+
+    def put(self, change: Sequence[RoutedAlert], now_ms: int) -> None:
+        """Take up what has become of an alert; one that began long ago does not wait for others."""
+        if self.route.options.every_change and not (self.is_looked_at and self.flush is None):
+            self.queue.append(change)
+            return
+        self.is_looked_at = False
+        for alert in change:
+            self.alerts[alert.fingerprint] = alert
+            waited = alert.starts_ms + self.route.options.group_wait_ms < now_ms
+            if self.route.options.every_change if self.was_flushed else waited:
+                self.next_ms = now_ms
+
+    def begin(self, now_ms: int) -> None:
+        """Note that it is looked at now."""
+        self.next_ms = now_ms + self.route.options.group_interval_ms
+        self.was_flushed = self.is_looked_at = True
+
+    def end(self, now_ms: int) -> None:
+        """Note that its flush has ended, and take up the change that waited for that."""
+        self.flush = None
+        if self.queue and self.is_looked_at:
+            self.put(self.queue.popleft(), now_ms)
+
+
+@dataclass
+class Flush:
+    """One look at a group: who is notified of what.
+
+    Attributes
+    ----------
+    group : Group
+    at_ms : int
+    alerts : frozenset of str
+        Fingerprints of all that the group held.
+    over : tuple of RoutedAlert
+    targets : dict of Target to tuple of RoutedAlert
+        What to send; it may be nothing, where only ends are new to a receiver that does not want them.
+    content : Content
+        What is noted as notified.
+    flapping : frozenset of str
+        Those that stand for a condition that is held.
+    stand_at : frozenset of (str, int)
+        The transitions at which alerts stand, where the route has `only_changes` or `every_change`.
+    since : frozenset of (str, int)
+        Since when the route's receiver is notified of those that fire, where the route has `escalate`.
+    escalated : dict of Target to (str, str)
+        Whether those are notified to whom the route escalates: a word, and why.
+    held : frozenset of str
+        Of those that are over, the ones that stay for their end to be notified later.
+    reasons : list of Reason
+    """
+
+    group: Group
+    at_ms: int
+    alerts: frozenset[str]
+    over: tuple[RoutedAlert, ...]
+    targets: dict[Target, tuple[RoutedAlert, ...]] = field(default_factory=dict)
+    content: Content = _NOTHING
+    flapping: frozenset[str] = frozenset()
+    stand_at: frozenset[tuple[str, int]] = frozenset()
+    since: frozenset[tuple[str, int]] = frozenset()
+    escalated: dict[Target, tuple[str, str]] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    reasons: list[Reason] = field(default_factory=list)
+    waiting: set[Target] = field(default_factory=set)
+    failed: bool = False
+
+    def why(self, target: Target) -> str:
+        """Why a receiver is notified."""
+        return next(reason.detail for reason in self.reasons if reason.target == target.name)
+
+    def unchanged(self, target: Target) -> int:
+        """How many that fire a receiver is not sent, since it knows them as they are."""
+        return len(self.content.firing.difference(alert.fingerprint for alert in self.targets[target]))
+
+    @property
+    def until_ms(self) -> int:
+        """When those that have not taken it by then count as failed."""
+        return self.at_ms + max(PATIENCE_MS, self.group.route.options.group_interval_ms)

@@ -1,0 +1,260 @@
+"""The alerts that a router has heard of: from transitions in the store to what has become of each.
+
+For the router an alert begins when it hears of it: event time may be long past, and nothing would ever wait for
+company. An alert is known by its labels; one whose labels change is over under those that it had.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.alerts.lifecycle import POSTED
+from monitor.checkpoint import decode_state, encode_state
+from monitor.clock import Clock
+from monitor.delivery.target import Target
+from monitor.routing.acknowledgement_log import Acknowledgement
+from monitor.routing.decision_log import looked_at
+from monitor.routing.flapping import Flapping
+from monitor.routing.former_notifications import SINGLE_ALERTS, FormerNotifications
+from monitor.routing.message import annotations_of
+from monitor.routing.plan import Plan
+from monitor.routing.posted_log import Posting
+from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.sent_log import SentLog
+from monitor.routing.stages import Acknowledged
+from monitor.routing.transitions import NOTIFIED_STATES, TransitionReader
+from sinks.store.batch import append
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["FLAPPING", "ROUTE", "KnownAlerts"]
+
+FLAPPING = "flapping"
+"""The stage of ``checkpoints`` that holds how often alerts changed that may be held for flapping."""
+
+ROUTE = "route"
+"""The stage of ``checkpoints`` that holds the transition from which each model is read."""
+
+Row = dict[str, Any]
+Change = list[RoutedAlert]
+"""What has become of an alert: the alert, and before it the one with its former labels, if they have changed."""
+
+
+@dataclass
+class _Known:
+    """An alert under one set of labels; `ends_ms` is 0 while it fires."""
+
+    alert: RoutedAlert
+    first_ms: int
+    ends_ms: int = 0
+
+
+class KnownAlerts:
+    """Follows transitions.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    plan : Plan
+    models : sequence of str
+        Whose alerts are notified; with the one of posted alerts, what becomes of those is written here.
+    external_url : str
+    flapping : Flapping
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, plan: Plan, models: Sequence[str], external_url: str, flapping: Flapping
+    ) -> None:
+        self._store, self._clock, self._plan, self._external_url = store, clock, plan, external_url
+        self._flapping = flapping
+        self._transitions = TransitionReader(store, clock, models, ROUTE)
+        self._posting = Posting(store, clock) if POSTED in models else None
+        self._former = FormerNotifications(store, list(_of_single_alerts(plan)), models)
+        self._fingerprints: dict[str, str] = {}
+        self._known: dict[str, _Known] = {}
+        self._unlabelled: list[Row] = []
+        self._unwritten: dict[str, Row] = {}
+
+    def open(self, log: SentLog) -> list[Change]:
+        """Read on where the process before this one ended; return what has become of alerts since.
+
+        Parameters
+        ----------
+        log : SentLog
+            Is given what receivers know from a version that kept it elsewhere.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_ms = self._clock.now_ms()
+        for row in rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING}))):
+            self._flapping.read(row["name"], decode_state(row["state"]))
+        self._former.open()
+        self._transitions.open(self._former.starts_ms)
+        rows = self._unlabelled = self._new_rows()
+        known, pending = self._former.read(rows)
+        log.adopt(known, now_ms)
+        believed = {fingerprint for last in log.sent.values() for fingerprint in last.believed}
+        latest = {row["alert_id"]: row for row in rows if row["state"] in NOTIFIED_STATES}
+        in_order = self._notified_in_order(latest) | pending
+        self._unlabelled = []
+        changes = []
+        for row in rows:
+            self._note_flapping(row)
+            # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
+            fires = row is latest.get(row["alert_id"]) and row["state"] != "resolved"
+            if fires or row["alert_id"] in in_order or _fingerprint(row) in believed:
+                changes.append(self._take(row, now_ms))
+        return changes
+
+    def step(self) -> Iterator[Change]:
+        """Yield what has become of alerts since the last step.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_ms = self._clock.now_ms()
+        if self._posting is not None:
+            self._posting.step()
+            yield from self._posted_again(self._posting.said)
+        for row in self._new_rows():
+            self._note_flapping(row)
+            yield self._take(row, now_ms)
+
+    def firing(self) -> list[RoutedAlert]:
+        """Return the alerts that fire."""
+        return [known.alert for known in self._known.values() if not known.ends_ms]
+
+    def ended_ms(self, fingerprint: str) -> int | None:
+        """When an alert ended, as far as is known; None if it fires."""
+        known = self._known.get(fingerprint)
+        return self._clock.now_ms() if known is None else known.ends_ms or None
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of all of them."""
+        return set(self._fingerprints)
+
+    def acknowledged(self, taken: Mapping[str, Acknowledgement]) -> Acknowledged:
+        """Return which of them somebody has taken on, by the ids of alerts."""
+        keys = {name: known.alert.key for name, known in self._known.items()}
+        ever = {name for name, (alert_id, _) in keys.items() if alert_id in taken}
+        as_they_stand = {name for name in ever if taken[keys[name][0]].holds(keys[name][1])}
+        return Acknowledged(as_they_stand, ever)
+
+    def forget(self, grouped: Iterable[str]) -> None:
+        """Drop what is over and in no group, and let the next process begin behind it.
+
+        Parameters
+        ----------
+        grouped : iterable of str
+            Fingerprints of the alerts that are in groups.
+
+        Raises
+        ------
+        StoreError
+        """
+        needed = {*grouped, *(name for name, known in self._known.items() if not known.ends_ms)}
+        self._known = {name: known for name, known in self._known.items() if name in needed}
+        self._fingerprints = {alert_id: name for alert_id, name in self._fingerprints.items() if name in self._known}
+        oldest_ms: dict[str, int] = {}
+        for known in self._known.values():
+            model = known.alert.transition["model"]
+            oldest_ms[model] = min(known.first_ms, oldest_ms.get(model, known.first_ms))
+        if self._transitions.keep(oldest_ms):
+            self._former.close()
+        self._flapping.forget(self._clock.now_ms())
+        if self._plan.incidents is not None:
+            self._plan.incidents.keep({known.alert.key[0] for known in self._known.values()})
+
+    def write(self) -> None:
+        """Write how often alerts changed, where it is not written yet.
+
+        Raises
+        ------
+        StoreError
+        """
+        for name, at_ms, state in self._flapping.unwritten():
+            row = {"stage": FLAPPING, "name": name, "partition": 0, "position": at_ms, "config": ""}
+            self._unwritten[name] = row | {"state": encode_state(state)}
+        if self._unwritten:
+            rows = list(self._unwritten.values())
+            append(self._store, "checkpoints", {column: [row[column] for row in rows] for column in rows[0]})
+            self._unwritten.clear()
+
+    def _new_rows(self) -> list[Row]:
+        """Transitions that were not taken up before, with the label of their incident where there is one."""
+        rows = self._unlabelled or self._transitions.new()
+        if self._plan.incidents is not None:
+            # The reader does not give them again, should the store fail now.
+            self._unlabelled = rows
+            rows = self._plan.incidents.labelled(rows)
+            self._unlabelled = []
+        return rows
+
+    def _notified_in_order(self, latest: Mapping[str, Row]) -> set[str]:
+        """Alerts of which every transition is taken up: they fire, or ended before any process looked at them."""
+        if not self._plan.notifies_every_change:
+            return set()
+        over = {alert_id for alert_id, row in latest.items() if row["state"] == "resolved"}
+        return latest.keys() - over | over - looked_at(self._store, over)
+
+    def _take(self, row: Row, now_ms: int) -> Change:
+        if row["state"] not in NOTIFIED_STATES:
+            return []
+        alert, change = self._routed(row, now_ms), list[RoutedAlert]()
+        former = self._known.get(self._fingerprints.get(row["alert_id"], ""))
+        if former is not None and former.alert.fingerprint != alert.fingerprint:
+            former.ends_ms = row["at_ms"]
+            former_row = {**former.alert.transition, "ends_ms": row["at_ms"]}
+            change.append(self._routed(former_row, now_ms).resolved(now_ms))
+        self._fingerprints[row["alert_id"]] = alert.fingerprint
+        if row["state"] == "resolved":
+            alert = alert.resolved(now_ms)
+        first_ms = row["at_ms"] if former is None else former.first_ms
+        self._known[alert.fingerprint] = _Known(alert, first_ms, row["ends_ms"])
+        return [*change, alert]
+
+    def _posted_again(self, signals: Mapping[str, str]) -> Iterator[Change]:
+        """What was said when alerts that fire were posted again."""
+        for alert_id, text in signals.items():
+            known = self._known.get(self._fingerprints.get(alert_id, ""))
+            if known is not None and known.alert.key[0] == alert_id and known.alert.transition["signals"] != text:
+                known.alert = self._routed({**known.alert.transition, "signals": text}, known.alert.starts_ms)
+                yield [known.alert]
+
+    def _note_flapping(self, row: Row) -> None:
+        """Count how often an alert begins and ends, where a route holds what flaps."""
+        if self._flapping.is_off or row["state"] not in NOTIFIED_STATES:
+            return
+        alert = self._routed(row, row["at_ms"])
+        routes = () if row["state"] == "resolved" else self._plan.root.matching(alert.matched)
+        holds = [route.options.hold for route in routes if route.options.hold is not None]
+        self._flapping.note(alert.condition, row["alert_id"], row["at_ms"], holds)
+
+    def _routed(self, row: Row, now_ms: int) -> RoutedAlert:
+        """The alert as a transition has it, beginning now."""
+        return RoutedAlert(
+            json.loads(row["labels"]),
+            now_ms,
+            annotations=annotations_of(row, self._external_url),
+            updated_ms=now_ms,
+            sequence=row["sequence"],
+            transition=row,
+        )
+
+
+def _of_single_alerts(plan: Plan) -> Iterator[Target]:
+    """The entries of receivers whose routes have taken the place of the former notifier."""
+    names = {route.options.receiver for route in plan.root.walk() if route.own_key == SINGLE_ALERTS}
+    return (target for target in plan.receivers if target.receiver in names)
+
+
+def _fingerprint(row: Row) -> str:
+    return RoutedAlert(json.loads(row["labels"]), 0).fingerprint

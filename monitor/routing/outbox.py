@@ -1,0 +1,153 @@
+"""Notifications on their way: from a flush to what each receiver answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import xxhash
+
+from monitor.delivery.attempts import Delivery
+from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
+from monitor.routing.digests import Collected, Digests
+from monitor.routing.groups import Flush
+from monitor.routing.incident_labels import IncidentNames
+from monitor.routing.message import notification_of
+from monitor.routing.recipients import Recipients
+from monitor.routing.routed_alert import RoutedAlert
+from sinks.receivers.contract import Notification
+from sinks.store.contract import Store
+
+__all__ = ["Job", "Outbox"]
+
+log = structlog.get_logger("leeway.route")
+
+
+@dataclass(eq=False)
+class Job:
+    """What one receiver is notified of in a flush; `future` is None before it is begun."""
+
+    flush: Flush
+    target: Target
+    alerts: tuple[RoutedAlert, ...]
+    future: Future[Delivery] | None = None
+
+    @property
+    def keys(self) -> list[tuple[str, int]]:
+        """The transitions at which its alerts stand."""
+        return sorted({alert.key for alert in self.alerts})
+
+
+class Outbox:
+    """Sends what flushes say, or has digests collect it.
+
+    Parameters
+    ----------
+    store : Store
+    senders : Senders
+    digests : Digests
+    incidents : IncidentNames or None
+        Knows what may be behind them.
+    external_url : str
+    """
+
+    def __init__(
+        self, store: Store, senders: Senders, digests: Digests, incidents: IncidentNames | None, external_url: str
+    ) -> None:
+        self._store, self._senders, self._digests = store, senders, digests
+        self._incidents, self._external_url = incidents, external_url
+        self._jobs: list[Job] = []
+        self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
+
+    @property
+    def backlog(self) -> dict[str, int]:
+        """Notifications that were decided on and are not settled, by receiver."""
+        backlog = dict.fromkeys(list(self._senders.targets), 0)
+        for job in list(self._jobs):
+            backlog[job.target.receiver] = backlog.get(job.target.receiver, 0) + 1
+        return backlog
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is not begun."""
+        return any(job.future is None for job in self._jobs)
+
+    def add(self, flush: Flush) -> None:
+        """Take up what a flush says; nothing is sent before :meth:`begin`."""
+        self._jobs += [Job(flush, target, alerts) for target, alerts in flush.targets.items()]
+
+    def begin(self, recipients: Recipients) -> None:
+        """Begin to send what is not begun."""
+        for job in self._jobs:
+            if job.future is None:
+                job.future = self._begun(job, recipients)
+
+    def settled(self) -> Iterator[tuple[Job, Delivery]]:
+        """Yield, once each, the notifications whose receivers have answered, and what became of them."""
+        done = [job for job in self._jobs if job.future is not None and job.future.done()]
+        self._jobs = [job for job in self._jobs if job not in done]
+        for job in done:
+            assert job.future is not None
+            yield job, job.future.result()
+
+    def note(self, job: Job, delivery: Delivery, now_ms: int) -> None:
+        """Keep what became of a notification; :meth:`write` writes it."""
+        if delivery.outcome != "delivered":
+            log.warning(
+                "notification was not delivered",
+                receiver=job.target.name,
+                group_key=job.flush.group.key,
+                outcome=delivery.outcome,
+                reason=delivery.reason,
+                attempts=delivery.attempts,
+            )
+        if job.alerts and job.target not in self._digests:
+            self._unwritten.append(_rows(job, delivery, now_ms))
+
+    def write(self) -> None:
+        """Write what became of notifications.
+
+        Raises
+        ------
+        StoreError
+        """
+        while self._unwritten:
+            self._store.append("notifications", *self._unwritten[0])
+            self._unwritten.pop(0)
+
+    def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:
+        if job.alerts and job.target not in self._digests:
+            for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
+            return self._senders.send(job.target, self._composed(job), for_s)
+        if job.alerts:
+            last = recipients.last(job.flush.group, job.target)
+            self._digests.collect(job.target, self._collected(job), last.believed if last else ())
+        # It is collected, or only ends are new, which the receiver does not want.
+        done: Future[Delivery] = Future()
+        done.set_result(Delivery("delivered", "", 0))
+        return done
+
+    def _collected(self, job: Job) -> Iterator[Collected]:
+        for routed, alert in zip(job.alerts, self._composed(job).alerts, strict=True):
+            yield Collected(alert, True, *routed.key, job.flush.group.route.id)
+
+    def _composed(self, job: Job) -> Notification:
+        likely_cause = None if self._incidents is None else self._incidents.likely_cause
+        return notification_of(job.flush, job.target, self._external_url, likely_cause)
+
+
+def _rows(job: Job, delivery: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:
+    """Rows of ``notifications``, one for each alert of a notification."""
+    columns: dict[str, list[Any]] = {
+        "alert_id": [alert_id for alert_id, _ in job.keys],
+        "sequence": [sequence for _, sequence in job.keys],
+    }
+    shared = {"receiver": job.target.name, "outcome": delivery.outcome, "reason": delivery.reason}
+    for name, value in {**shared, "attempts": delivery.attempts, "at_ms": now_ms}.items():
+        columns[name] = [value] * len(job.keys)
+    digest = xxhash.xxh3_64_hexdigest(repr(job.keys).encode())
+    return columns, f"route/{job.target.name}/{digest}/{now_ms}"

@@ -1,0 +1,69 @@
+"""Whom routes may notify, and what each of them was sent last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.delivery.target import Target
+from monitor.routing.groups import Flush, Group
+from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.routes import Route
+from monitor.routing.sent import Sent, perhaps
+
+__all__ = ["Recipients"]
+
+
+class Recipients:
+    """The entries of receivers.
+
+    Parameters
+    ----------
+    targets : mapping of str to sequence of Target
+        By the names of receivers; who keeps it may add some and drop some.
+    sent : dict of (str, str) to Sent
+        By the digest of a group and the name of an entry: the last notification, kept up to date here.
+    """
+
+    def __init__(self, targets: Mapping[str, Sequence[Target]], sent: dict[tuple[str, str], Sent]) -> None:
+        self._targets, self.sent = targets, sent
+
+    def named(self, receiver: str) -> Sequence[Target]:
+        """Return the entries of a receiver."""
+        return self._targets.get(receiver, ())
+
+    def of(self, route: Route) -> Sequence[Target]:
+        """Return those that a route may notify: of its receiver, and of those that it escalates to."""
+        own = self.named(route.options.receiver)
+        if not own or not route.options.escalate:
+            return own
+        others = (target for step in route.options.escalate for target in self.named(step.receiver))
+        return list(dict.fromkeys([*own, *others]))
+
+    def last(self, group: Group, target: Target) -> Sent | None:
+        """Return the last notification of a group that an entry took."""
+        return self.sent.get((group.digest, target.name))
+
+    def know_more(self, group: Group, alert: RoutedAlert) -> bool:
+        """Whether all took a later transition of an alert, as after a start, when transitions are read again."""
+        if not group.route.options.every_change:
+            return False
+        logs = [self.last(group, target) for target in self.of(group.route)]
+        return bool(logs) and all(last is not None and last.is_past(alert) for last in logs)
+
+    def open_ends(self, flush: Flush, target: Target) -> frozenset[str]:
+        """Return what an entry believes to fire although this flush keeps it quiet, if it is to hear of ends later."""
+        last = self.last(flush.group, target)
+        if last is None or not (flush.group.route.options.late_ends and target.send_resolved):
+            return frozenset()
+        return (last.believed & flush.alerts) - flush.content.firing - flush.content.resolved
+
+    def take(self, flush: Flush, target: Target, now_ms: int) -> None:
+        """Note that an entry took a notification."""
+        content, open_ends = flush.content, self.open_ends(flush, target)
+        known = content.firing, content.resolved, open_ends, content.flapping, flush.stand_at, flush.since
+        self.sent[flush.group.digest, target.name] = Sent(now_ms, *known)
+
+    def may_have(self, flush: Flush, target: Target) -> None:
+        """Note that an entry may have taken a notification, or may not."""
+        place = flush.group.digest, target.name
+        self.sent[place] = perhaps(self.sent.get(place), flush.content.firing)
