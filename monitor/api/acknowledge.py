@@ -1,4 +1,4 @@
-"""Taking an alert on, so that people are not told of it again and again."""
+"""Acknowledgements: somebody takes an alert on, so that it is not repeated."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from monitor.api.alarms import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
+from monitor.resources.alerts import AcknowledgedAlert
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 
-__all__ = ["Acknowledged", "PostedAcknowledgement", "acknowledged", "router"]
+__all__ = ["PostedAcknowledgement", "acknowledged", "router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
@@ -26,30 +27,13 @@ class PostedAcknowledgement(BaseModel):
     undo: bool = Field(default=False, description="take the acknowledgement back")
 
 
-class Acknowledged(BaseModel):
-    """Who has taken an alert on."""
-
-    created_by: str
-    comment: str
-    at_ms: int
-    sequence: int = Field(description="the transition that the alert stood at")
-    holds: bool = Field(description="false once the alert has changed")
-
-
-class AcknowledgedAlert(BaseModel):
-    """Who has taken the alert on now."""
-
-    alert_id: str
-    acknowledged: Acknowledged | None
-
-
 def acknowledged(service: ApiService, alert: dict[str, Any]) -> dict[str, Any] | None:
     """Return who has taken an alert on, which stands at its ``sequence``."""
-    found = AcknowledgementLog(service.store, service.clock).get(alert["alert_id"])
-    if found is None:
+    taken = AcknowledgementLog(service.store, service.clock).get(alert["alert_id"])
+    if taken is None:
         return None
-    said = {name: getattr(found, name) for name in ("created_by", "comment", "at_ms", "sequence")}
-    return said | {"holds": found.holds(alert["sequence"])}
+    row = {name: getattr(taken, name) for name in ("created_by", "comment", "at_ms", "sequence")}
+    return row | {"holds": taken.holds(alert["sequence"])}
 
 
 @router.post(
@@ -58,10 +42,8 @@ def acknowledged(service: ApiService, alert: dict[str, Any]) -> dict[str, Any] |
     response_model=AcknowledgedAlert,
 )
 def acknowledge(alert_id: str, posted: PostedAcknowledgement, service: TheService) -> Response:
-    found = read_alert(service.store, alert_id)
-    if found is None:
-        raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
-    alert, log = found["alert"], AcknowledgementLog(service.store, service.clock)
+    alert = read_alert(service.store, alert_id)["alert"]
+    log = AcknowledgementLog(service.store, service.clock)
     if posted.undo:
         log.take_back(alert_id, posted.created_by)
     elif alert["state"] in ("resolved", "cancelled"):

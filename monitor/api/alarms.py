@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.api.reading import MAX_LIMIT, Page, Row, decode_cursor, encode_cursor, query_for, read_all
-from monitor.api.tables import of_table
+from monitor.api.problems import ProblemError
+from monitor.api.reading import MAX_LIMIT, Order, Page, Row, query_for, read_all
+from monitor.api.tables import schema
+from monitor.resources.alerts import Alert, Transition
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
 from monitor.routing.matchers import Matcher, matches_all
 from monitor.routing.message import annotations_of
@@ -19,10 +21,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = [
-    "ALERT_TYPES",
-    "STANDING",
-    "TRANSITIONS",
-    "TRANSITION_TYPES",
+    "AlertFilter",
     "by_day",
     "counted",
     "is_matched",
@@ -34,21 +33,8 @@ __all__ = [
     "transitions",
 ]
 
-TRANSITIONS = ("pending", "firing", "updated", "resolved", "cancelled")
-STANDING = ("pending", "firing", "resolved", "cancelled")
-"""What an alert can be: one that was updated is still firing."""
+STANDING_ORDER = Order("standing", (int, str, str), lambda alert: (alert["at_ms"], alert["model"], alert["alert_id"]))
 Span = tuple["int | None", "int | None"]
-KIND = "standing"
-
-_MOVED = (
-    "labels:map signals:[version:str segment:str signal:str detector:str since_ms:int last_ms:int statistic:float "
-    "effect:float min_effect:float peak_effect:float peak_detector:str peak_at_ms:int surprise:float "
-    "surprise_limit:float p_value:float n:int baseline_n:int baseline_from_ms:int baseline_to_ms:int alarmed:bool "
-    "status:str reason:str]"
-)
-TRANSITION_TYPES = of_table("alerts", without=["labels", "signals"], more=_MOVED)
-ALERT_TYPES = of_table("alerts", without=["labels", "signals"], more=f"transition:str acknowledged_by:str {_MOVED}")
-"""The columns of alerts in every form but JSON; there, ``signals`` may hold more."""
 
 
 def transition(row: Row) -> Row:
@@ -62,7 +48,7 @@ def transition(row: Row) -> Row:
 
 def transitions(log: Page) -> Page:
     """Return a page of the log with its JSON read."""
-    return Page.of([transition(row) for row in log.rows], TRANSITION_TYPES.names, log.next_cursor)
+    return Page.of([transition(row) for row in log.rows], schema(Transition).names, log.next_cursor)
 
 
 def standing_alerts(
@@ -80,7 +66,7 @@ def standing_alerts(
     span : (int or None, int or None)
         Alerts whose condition held at some time in ``[from_ms, to_ms)``.
     state : str or None
-        One of :data:`STANDING`.
+        One of :data:`~monitor.resources.alerts.STANDING`.
 
     Raises
     ------
@@ -88,80 +74,80 @@ def standing_alerts(
     """
     query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
     standing = [row for row in _newest(store, query) if _overlaps(row, span) and state in (None, _standing(row))]
-    return [_view(row) for row in sorted(standing, key=_place, reverse=True)]
+    return [_view(row) for row in sorted(standing, key=STANDING_ORDER.place, reverse=True)]
 
 
 def _newest(store: Store, query: Query) -> Iterator[Row]:
     """Yield the last transition of each alert: rows come by alert, and then by sequence."""
-    last: Row | None = None
+    carried: Row | None = None
     while True:
         columns = store.read(query)
         names = list(zip(columns["model"], columns["alert_id"], strict=True))
-        if last is not None and names[:1] != [(last["model"], last["alert_id"])]:
-            yield last
+        # The last alert of a page may go on at the top of the next one.
+        if carried is not None and names[:1] != [(carried["model"], carried["alert_id"])]:
+            yield carried
         ends = [i for i, name in enumerate(names) if names[i + 1 : i + 2] != [name]]
         rows = rows_of({name: _at(values, ends) for name, values in columns.items()})
         if len(names) < MAX_LIMIT:
             yield from rows
             return
         yield from rows[:-1]
-        last, query = rows[-1], replace(query, after=query.cursor(columns))
+        carried, query = rows[-1], replace(query, after=query.cursor(columns))
 
 
-def _at(values: Any, places: list[int]) -> Any:
-    return values[places] if hasattr(values, "tolist") else [values[i] for i in places]
+def _at(values: Any, indices: list[int]) -> Any:
+    return values[indices] if hasattr(values, "tolist") else [values[i] for i in indices]
 
 
-def read_alerts(
-    store: Store,
-    *,
-    models: Sequence[str] | None = None,
-    state: str | None = None,
-    severity: str | None = None,
-    signal: str | None = None,
-    matchers: Sequence[Matcher] = (),
-    acknowledged: bool | None = None,
-    span: Span = (None, None),
-    limit: int = 1_000,
-    cursor: str | None = None,
-) -> Page:
-    """Return alerts as they stand, the latest changed first.
+@dataclass(frozen=True)
+class AlertFilter:
+    """Which alerts are shown.
 
-    Parameters
+    Attributes
     ----------
-    store : Store
     models : sequence of str or None
+    span : (int or None, int or None)
+        In which their condition held at some time.
     state : str or None
-        One of :data:`STANDING`.
+        One of :data:`~monitor.resources.alerts.STANDING`.
     severity : str or None
     signal : str or None
-        Alerts in which this signal moved.
+        That moved in them.
     matchers : sequence of Matcher
-        Alerts whose labels all of them match.
+        All of which match their labels.
     acknowledged : bool or None
-        Alerts that somebody has, or nobody has taken on as they stand.
-    span : (int or None, int or None)
-        Alerts whose condition held at some time in ``[from_ms, to_ms)``.
-    limit : int
-    cursor : str or None
+        Whether somebody has taken them on as they stand.
+    """
+
+    models: Sequence[str] | None = None
+    span: Span = (None, None)
+    state: str | None = None
+    severity: str | None = None
+    signal: str | None = None
+    matchers: Sequence[Matcher] = ()
+    acknowledged: bool | None = None
+
+    def passes(self, alert: Row) -> bool:
+        """Whether an alert of these models, this span and this state is shown."""
+        return (
+            (self.acknowledged is None or (alert["acknowledged_by"] is not None) is self.acknowledged)
+            and is_matched(alert, self.matchers)
+            and self.severity in (None, alert["severity"])
+            and (self.signal is None or any(moved.get("signal") == self.signal for moved in alert["signals"]))
+        )
+
+
+def read_alerts(store: Store, chosen: AlertFilter, limit: int = 1_000, cursor: str | None = None) -> Page:
+    """Return alerts as they stand, the latest changed first.
 
     Raises
     ------
     CursorError
     StoreError
     """
-    place = tuple(decode_cursor(KIND, cursor, (int, str, str))) if cursor else None
-    alerts = [
-        row
-        for row in _acknowledged(store, standing_alerts(store, models, span, state))
-        if (acknowledged is None or (row["acknowledged_by"] is not None) is acknowledged)
-        and is_matched(row, matchers)
-        and (severity is None or row["severity"] == severity)
-        and (signal is None or any(moved.get("signal") == signal for moved in row["signals"]))
-        and (place is None or _place(row) < place)
-    ]
-    next_cursor = encode_cursor(KIND, list(_place(alerts[limit - 1]))) if len(alerts) > limit else None
-    return Page.of(alerts[:limit], ALERT_TYPES.names, next_cursor)
+    standing = _acknowledged(store, standing_alerts(store, chosen.models, chosen.span, chosen.state))
+    page, following = STANDING_ORDER.page(filter(chosen.passes, standing), limit, cursor)
+    return Page.of(page, schema(Alert).names, following)
 
 
 def _acknowledged(store: Store, alerts: Sequence[Row]) -> list[Row]:
@@ -175,22 +161,22 @@ def _taken_by(taken: Acknowledgement | None, row: Row) -> str | None:
 
 
 def is_matched(row: Row, matchers: Sequence[Matcher]) -> bool:
-    """Whether matchers match the labels of an alert, and what is said about it."""
-    said = annotations_of(row, "") if matchers else {}
-    return matches_all(matchers, RoutedAlert(row["labels"], 0, annotations=said).matched)
+    """Whether matchers match the labels and the annotations of an alert."""
+    annotations = annotations_of(row, "") if matchers else {}
+    return matches_all(matchers, RoutedAlert(row["labels"], 0, annotations=annotations).matched)
 
 
-def read_alert(store: Store, alert_id: str) -> Row | None:
-    """Return one alert with its transitions and notifications, oldest first; None if there is no such alert."""
+def read_alert(store: Store, alert_id: str) -> Row:
+    """Return one alert with its transitions and notifications, oldest first, or a problem."""
     rows = list(read_all(store, query_for("alerts", {"alert_id": alert_id})))
     if not rows:
-        return None
-    told = read_all(store, Query("notifications", where={"alert_id": alert_id}))
+        raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
+    notifications = read_all(store, Query("notifications", where={"alert_id": alert_id}))
     [alert] = _acknowledged(store, [_view(rows[-1])])
     return {
         "alert": alert,
         "transitions": [transition(row) for row in rows],
-        "notifications": list(told),
+        "notifications": list(notifications),
     }
 
 
@@ -234,13 +220,13 @@ def started(alerts: Iterable[Row], span: Span) -> list[Row]:
 
 def counted(alerts: Sequence[Row]) -> Row:
     """Return how many of ``alerts``, which all fired, are over, and how long those held."""
-    lasted = [row["ends_ms"] - row["starts_ms"] for row in alerts if row["state"] == "resolved"]
+    lasted_ms = [row["ends_ms"] - row["starts_ms"] for row in alerts if row["state"] == "resolved"]
     return {
         "fired": len(alerts),
-        "resolved": len(lasted),
-        "firing": len(alerts) - len(lasted),
-        "mean_resolve_ms": round(statistics.mean(lasted)) if lasted else None,
-        "longest_resolve_ms": max(lasted, default=None),
+        "resolved": len(lasted_ms),
+        "firing": len(alerts) - len(lasted_ms),
+        "mean_resolve_ms": round(statistics.mean(lasted_ms)) if lasted_ms else None,
+        "longest_resolve_ms": max(lasted_ms, default=None),
     }
 
 
@@ -257,7 +243,3 @@ def _view(row: Row) -> Row:
 
 def _standing(row: Row) -> str:
     return "firing" if row["state"] == "updated" else str(row["state"])
-
-
-def _place(row: Row) -> tuple[Any, ...]:
-    return row["at_ms"], row["model"], row["alert_id"]

@@ -3,75 +3,53 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from monitor.api import (
-    acknowledge,
-    alertmanager,
-    alerts,
-    compare,
-    deployments,
-    distributions,
-    erasures,
-    events,
-    explain,
-    health,
-    incidents,
-    letters,
-    models,
-    problems,
-    scores,
-    silences,
-    subscriptions,
-    top,
-)
+from monitor import resources
+from monitor.api import acknowledge, events, explain, health, problems
+from monitor.api.alertmanager import alerts as alertmanager_alerts
+from monitor.api.alertmanager import silences as alertmanager_silences
+from monitor.api.alertmanager import status as alertmanager_status
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
 __all__ = ["HEALTH", "ROUTERS", "create_app"]
 
-ROUTERS = (
-    health.router,
-    models.router,
-    scores.router,
-    top.router,
-    distributions.router,
-    compare.router,
-    alerts.router,
-    explain.router,
-    acknowledge.router,
-    incidents.router,
-    subscriptions.router,
-    deployments.router,
-    alertmanager.router,
-    silences.router,
-    letters.router,
-    events.router,
-    erasures.router,
-)
-"""Every group of routes, one a file."""
-
-HEALTH = (health.router,)
+HEALTH: tuple[APIRouter, ...] = (health.router,)
 """What a process serves that has another role."""
 
+ROUTERS: tuple[APIRouter, ...] = (
+    *HEALTH,
+    *(import_module(f"monitor.api.{name}").router for name in resources.names()),
+    explain.router,
+    acknowledge.router,
+    alertmanager_status.router,
+    alertmanager_alerts.router,
+    alertmanager_silences.router,
+    events.router,
+)
+"""Every group of routes: one for each resource, in the file of its name, and those that show none."""
 
-def create_app(service: ApiService, routers: Sequence[APIRouter] = ROUTERS, *, alert_poll_s: float = 1.0) -> FastAPI:
+
+def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, alert_poll_s: float = 1.0) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     service : ApiService
-    routers : sequence of APIRouter
+    routers : iterable of APIRouter
+        Another package, such as one with pages, brings its own.
     alert_poll_s : float
         How often the stream of alerts looks for new transitions.
 
     Returns
     -------
     FastAPI
-        Not yet served. Set ``app.state.stopping``, a ``threading.Event``, before the server is told to stop: streams
+        Not yet served. Set ``app.state.stopping``, a ``threading.Event``, before the server is asked to stop: streams
         of alerts then end by themselves, and the server does not wait for clients to leave.
     """
     app = FastAPI(

@@ -58,8 +58,8 @@ def _gunzip(packed: bytes, max_bytes: int) -> bytes:
             # One byte more than allowed tells a body that just fits from one that does not.
             unpacked += member.decompress(rest, max_bytes - len(unpacked) + 1)
         except zlib.error as error:
-            place = len(packed) - len(rest)
-            raise _bad(f"the gzip member that starts at byte {place} is damaged: {error}", place) from error
+            start = len(packed) - len(rest)
+            raise _bad(f"the gzip member that starts at byte {start} is damaged: {error}", start) from error
         if len(unpacked) > max_bytes:
             raise _too_large(max_bytes)
         if not member.eof:
@@ -114,11 +114,11 @@ def _json_messages(body: bytes) -> list[bytes]:
 
 
 def _position(error: Exception, body: bytes) -> int:
-    found = re.search(r"(trailing characters )?\(byte (\d+)\)", str(error))
-    if not found:
+    located = re.search(r"(trailing characters )?\(byte (\d+)\)", str(error))
+    if not located:
         return len(body)
     # Of what stands behind the value, msgspec has already read the first byte.
-    return int(found[2]) - 1 if found[1] else int(found[2])
+    return int(located[2]) - 1 if located[1] else int(located[2])
 
 
 def _bad(detail: str, position: int) -> ProblemError:

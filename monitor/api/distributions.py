@@ -1,107 +1,52 @@
-"""The distribution of a signal in one stretch of time, or in two side by side."""
+"""The distribution of a signal in one span of time, or in two side by side."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Response
 
 from detectors.sketch import NumericLayout, NumericSummary
 from monitor.api.contract import ApiService
-from monitor.api.parameters import TIME, Stretch, TheService, answer, closed, known_signal, read_range, watched
+from monitor.api.parameters import TheService, answer, check_signal, closed, question_of, read_span, span_of, watched
 from monitor.api.problems import ProblemError
 from monitor.panes.compare import Measured
 from monitor.panes.differences import cells_of, differences, kind_of
 from monitor.panes.distributions import Found, Part, empty_summary, summaries
+from monitor.resources.distributions import Distribution, Distributions
 from monitor.watch import Layout, Summary, Watch
 
-__all__ = ["Cells", "DistanceValue", "distance_values", "refuse_other_layouts", "router"]
+__all__ = ["distance_values", "refuse_other_layouts", "router"]
 
 router = APIRouter(prefix="/v1", tags=["distributions"])
 
 
-class Side(BaseModel):
-    """How many events one stretch holds, and what was wrong with them."""
-
-    from_ms: int
-    to_ms: int
-    n: int = Field(description="values")
-    missing: int
-    invalid: int
-    out_of_range: int
-    mean: float | None = Field(default=None, description="numeric signals")
-    min: float | None = None
-    max: float | None = None
-
-
-class Cells(BaseModel):
-    """Counts by cell: numeric cells `[low, high)` with null for an open end, or names, null being all others.
-
-    A vector has none.
-    """
-
-    low: list[float | None] | None = None
-    high: list[float | None] | None = None
-    names: list[str | None] | None = None
-    current: list[int]
-    baseline: list[int] | None = Field(default=None, description="with `against_from` and `against_to`")
-
-
-class DistanceValue(BaseModel):
-    """One distance from the baseline to the current stretch."""
-
-    detector: str
-    statistic: float | None
-    p_value: float | None = Field(description="as if observations were independent")
-    effect: float | None = Field(description="how large the change is")
-    min_effect: float = Field(description="how large it must be to matter: the model's own, or the detector's default")
-
-
-class Distribution(BaseModel):
-    """One stretch, or two whose cells are aligned."""
-
-    model: str
-    signal: str
-    segment: str
-    version: str | None
-    kind: Literal["numeric", "category", "vector"]
-    current: Side
-    baseline: Side | None
-    cells: Cells
-    distances: list[DistanceValue] = Field(description="the strongest first")
-
-
-@router.get("/distributions", summary="A signal's distribution, against another stretch", response_model=Distribution)
+@router.get("/distributions", summary="A signal's distribution, against another span", response_model=Distribution)
 def distributions(
-    service: TheService,
-    stretch: Stretch,
-    *,
-    model: str,
-    signal: str,
-    segment: Annotated[str, Query(description="empty is all traffic")] = "",
-    version: Annotated[str | None, Query(description="absent is all versions together")] = None,
-    against_from: Annotated[str | None, Query(description=f"start of the other stretch: {TIME}")] = None,
-    against_to: Annotated[str | None, Query(description="end of the other stretch")] = None,
+    service: TheService, question: Annotated[Distributions, Depends(question_of(Distributions))]
 ) -> Response:
-    watch = watched(service, model)
-    known_signal(watch, signal)
-    part = Part(*closed(stretch, "from", "to"), version, segment)
-    current = _found(service, watch, signal, part)
-    series = {"model": model, "signal": signal, "segment": segment, "version": version}
-    if against_from is None and against_to is None:
-        return answer(series | _alone(watch.layouts[signal], part, current.summaries[signal]))
-    ends = closed(read_range(service, against_from, against_to, "against_"), "against_from", "against_to")
-    other = Part(*ends, version, segment)
-    baseline = _found(service, watch, signal, other)
-    return answer(series | _beside(watch, signal, (other, baseline), (part, current)))
+    watch = watched(service, question.model)
+    check_signal(watch, question.signal)
+    series = {name: getattr(question, name) for name in ("model", "signal", "segment", "version")}
+    part = _part(question, closed(span_of(service, question), "from", "to"))
+    current = _stored(service, watch, question.signal, part)
+    if question.against_from is None and question.against_to is None:
+        return answer(series | _alone(watch.layouts[question.signal], part, current.summaries[question.signal]))
+    span = read_span(service, question.against_from, question.against_to, "against_")
+    other = _part(question, closed(span, "against_from", "against_to"))
+    baseline = _stored(service, watch, question.signal, other)
+    return answer(series | _beside(watch, question.signal, (other, baseline), (part, current)))
 
 
-def _found(service: ApiService, watch: Watch, signal: str, part: Part) -> Found:
-    found = summaries(service.store, watch, part, [signal])
-    refuse_other_layouts(found.other_layouts)
-    found.summaries.setdefault(signal, empty_summary(watch.layouts[signal]))
-    return found
+def _part(question: Distributions, ends: tuple[int, int]) -> Part:
+    return Part(*ends, question.version, question.segment)
+
+
+def _stored(service: ApiService, watch: Watch, signal: str, part: Part) -> Found:
+    stored = summaries(service.store, watch, part, [signal])
+    refuse_other_layouts(stored.other_layouts)
+    stored.summaries.setdefault(signal, empty_summary(watch.layouts[signal]))
+    return stored
 
 
 def refuse_other_layouts(signals: set[str]) -> None:
@@ -122,8 +67,8 @@ def _alone(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
 
 def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tuple[Part, Found]) -> dict[str, Any]:
     layout = watch.layouts[signal]
-    (other, before), (part, now) = baseline, current
-    (difference,) = differences(watch, before, now)
+    (other, baseline_stored), (part, current_stored) = baseline, current
+    (difference,) = differences(watch, baseline_stored, current_stored)
     return {
         "kind": kind_of(layout),
         "current": _side(layout, part, difference.current),
@@ -135,11 +80,11 @@ def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tu
 
 def distance_values(measured: Any) -> list[dict[str, Any]]:
     """Return measured distances as :class:`DistanceValue` shows them."""
-    return [{"detector": name, **_value(found)} for name, found in measured.items()]
+    return [{"detector": name, **_value(distance)} for name, distance in measured.items()]
 
 
-def _value(found: Measured) -> dict[str, float]:
-    return {name: getattr(found, name) for name in ("statistic", "p_value", "effect", "min_effect")}
+def _value(distance: Measured) -> dict[str, float]:
+    return {name: getattr(distance, name) for name in ("statistic", "p_value", "effect", "min_effect")}
 
 
 def _side(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:

@@ -67,15 +67,16 @@ async def _append(stream: str, request: Request, service: ApiService) -> Respons
     max_bytes = service.configuration.service.spec.api.max_body_bytes
     body = await read_body(request.stream(), request.headers.get("content-encoding", ""), max_bytes)
     content_type = request.headers.get("content-type", "")
-    first, last = await run_in_threadpool(
+    first_offset, last_offset = await run_in_threadpool(
         lambda: service.accept(stream, split_messages(body, content_type)),
     )
-    return answer({"accepted": last - first + 1, "first_offset": first, "last_offset": last}, 202)
+    count = last_offset - first_offset + 1
+    return answer({"accepted": count, "first_offset": first_offset, "last_offset": last_offset}, 202)
 
 
 def _check_stream(stream: str, service: ApiService) -> None:
     models = service.configuration.models.values()
-    known = sorted({source.http for model in models for source in model.spec.sources if source.http is not None})
-    if stream not in known:
-        listed = ", ".join(known) if known else "none: no model has an `http` source"
-        raise ProblemError("unknown-stream", f"no stream is named {stream!r}; known are {listed}", known=known)
+    streams = sorted({source.http for model in models for source in model.spec.sources if source.http is not None})
+    if stream not in streams:
+        listed = ", ".join(streams) if streams else "none: no model has an `http` source"
+        raise ProblemError("unknown-stream", f"no stream is named {stream!r}; known are {listed}", known=streams)

@@ -1,22 +1,22 @@
-"""Why somebody was told about an alert, or was not: what was decided, receiver by receiver."""
+"""Why somebody was notified of an alert, or was not: what was decided, receiver by receiver."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.acknowledge import Acknowledged, acknowledged
+from monitor.api.acknowledge import acknowledged
 from monitor.api.alarms import read_alert
-from monitor.api.alerts import Alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
-from monitor.api.problems import ProblemError
 from monitor.api.reading import read_all
 from monitor.delivery.target import Target
 from monitor.errors import InputError
+from monitor.resources.alerts import Acknowledged, Alert, Decision, ReceiverDecision
 from monitor.routing.decision_log import WHYS
 from monitor.routing.decision_log import Why as Decided
 from monitor.routing.incident_labels import with_incidents
@@ -30,56 +30,48 @@ from monitor.routing.transitions import NOTIFIED_STATES
 from monitor.subscribers import reached
 from sinks.store.contract import Query
 
-__all__ = ["router"]
+__all__ = ["DECISION", "MadeDecision", "router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
 Row = dict[str, Any]
+DECISION = tuple(each.name for each in fields(Decision))
 
 Why = Literal[Decided, "none"]
 
 
-class MadeDecision(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class MadeDecision(Decision):
     """A decision, from when it was made until the next one about the same receiver and route."""
 
-    sequence: int = Field(description="the transition that it is about")
-    receiver: str = Field(description="NAME/NUMBER, the entry of a receiver")
-    route: str = Field(description="the route that notifies it")
-    at_ms: int = Field(description="when it was looked at")
     why: Why
-    detail: str
 
 
-class Standing(MadeDecision):
-    """What was decided last about a receiver."""
+@dataclass(frozen=True, kw_only=True)
+class Standing(ReceiverDecision):
+    """The last decision about a receiver."""
 
-    sequence: int | None = Field(description="the transition that it is about; null without a decision")  # type: ignore[assignment]
-    at_ms: int | None = Field(description="null without a decision")  # type: ignore[assignment]
-    group_key: str | None = Field(description="of the alert's group; null if there is no such route any more")
-    meaning: str = Field(description="`why` in words")
+    why: Why
 
 
 class Explanation(BaseModel):
-    """Who was told about an alert, who was not, and why."""
+    """Who was notified of an alert, who was not, and why."""
 
     alert: Alert
     acknowledged: Acknowledged | None
-    receivers: list[Standing] = Field(description="what was decided last, or why nothing was, for each receiver")
+    receivers: list[Standing] = Field(description="the last decision about each receiver, or why there is none")
     decisions: list[MadeDecision] = Field(description="all decisions, in the order in which they were made")
 
 
 @router.get(
     "/alerts/{alert_id}/explain",
-    summary="Who was told about an alert, who was not, and why",
+    summary="Who was notified of an alert, who was not, and why",
     response_model=Explanation,
 )
 def explain_alert(service: TheService, alert_id: str) -> Response:
-    found = read_alert(service.store, alert_id)
-    if found is None:
-        raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
-    alert = found["alert"]
+    alert = read_alert(service.store, alert_id)["alert"]
     rows = list(read_all(service.store, Query("decisions", where={"alert_id": alert_id})))
-    made = [{name: row[name] for name in MadeDecision.model_fields} for row in rows]
+    made = [{name: row[name] for name in DECISION} for row in rows]
     made.sort(key=lambda row: (row["at_ms"], row["sequence"], row["receiver"], row["route"]))
     receivers = list(_standing(service, alert, made))
     return answer(
@@ -89,16 +81,16 @@ def explain_alert(service: TheService, alert_id: str) -> Response:
 
 def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[Row]:
     """Yield where each receiver stands: those of today's configuration first, in its order."""
-    last = {(row["receiver"], row["route"]): row for row in made}
+    newest = {(row["receiver"], row["route"]): row for row in made}
     root = service.configuration.service.spec.routing.route.build()
     [alert] = with_incidents(service.store, root, [alert])
     subscribed = SubscriptionLog(service.store, service.clock).all().values()
     routes = [*root.walk(), *(subscription.route for subscription in subscribed)]
     keys = {route.id: route.group_key(alert["labels"]) for route in routes}
     for receiver, route in (*_told(service, alert, root), *_subscribed(service, alert, subscribed)):
-        row = last.pop((receiver, route), None)
+        row = newest.pop((receiver, route), None)
         yield _described(row or _undecided(service, alert, receiver, route), keys)
-    for row in last.values():
+    for row in newest.values():
         yield _described(row, keys)
 
 

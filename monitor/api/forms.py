@@ -1,23 +1,27 @@
-"""The forms of an answer: a page as JSON, or everything that was asked for as CSV, Parquet or an Arrow stream."""
+"""The forms of a list: a page as JSON, or all of it as CSV, Parquet or an Arrow stream."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
+from operator import or_
 from typing import Annotated, Any, Literal, Protocol
 
 import pyarrow
-from fastapi import Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field, create_model
 from starlette.responses import StreamingResponse
 
 from monitor.api.parameters import answer
 from monitor.api.problems import ProblemError
 from monitor.api.reading import MAX_LIMIT, Page
-from monitor.api.tables import batch, flat
+from monitor.api.tables import batch, flat, schema
+from monitor.resources.contract import Question, Row
 
-__all__ = ["FORMS", "IN_FORMS", "Asked", "AskedWhole", "ReadPage", "Wanted", "listed", "written"]
+__all__ = ["FORMS", "Form", "InPages", "ReadPage", "Whole", "listed", "listed_whole", "lists", "written"]
 
 FORMS = {
     "json": "application/json",
@@ -41,10 +45,19 @@ ReadPage = Callable[[int, "str | None"], Page]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How a list is to be answered."""
+class Form:
+    """How a list is to be answered.
 
-    form: str
+    Attributes
+    ----------
+    name : str
+        A key of :data:`FORMS`.
+    limit : int or None
+        Most rows; None where the parameter is absent.
+    cursor : str or None
+    """
+
+    name: str
     limit: int | None
     cursor: str | None
 
@@ -54,43 +67,74 @@ class Wanted:
         return DEFAULT_LIMIT if self.limit is None else self.limit
 
 
-Form = Annotated[
+FormName = Annotated[
     Literal["json", "csv", "parquet", "arrow"] | None,
     Query(alias="format", description="instead of an `Accept` header"),
 ]
 
 
-async def wanted(
+async def form_of(
     request: Request,
-    form: Form = None,
+    form: FormName = None,
     limit: Annotated[
         int | None,
         Query(
             ge=1,
             le=2**31,
-            description=f"most items in the answer; JSON has {DEFAULT_LIMIT:,} unless you say otherwise, and at most "
+            description=f"most items in the answer; JSON has {DEFAULT_LIMIT:,} by default, and at most "
             f"{MAX_LIMIT:,} on a page, the other forms everything",
         ),
     ] = None,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
-) -> Wanted:
-    """Read what the caller wants."""
-    chosen = form or accepted(request.headers.get("accept", ""))
-    if chosen == "json" and limit is not None and limit > MAX_LIMIT:
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page")] = None,
+) -> Form:
+    """Read the form of a list that has pages."""
+    name = form or accepted(request.headers.get("accept", ""))
+    if name == "json" and limit is not None and limit > MAX_LIMIT:
         message = f"a page of JSON has at most {MAX_LIMIT} items; follow `next_cursor`, or ask for another format"
         raise ProblemError("bad-parameter", f"limit: {message}", errors=[{"field": "limit", "message": message}])
-    return Wanted(chosen, limit, cursor)
+    return Form(name, limit, cursor)
 
 
-Asked = Annotated[Wanted, Depends(wanted)]
+InPages = Annotated[Form, Depends(form_of)]
 
 
-async def wanted_whole(request: Request, form: Form = None) -> Wanted:
+async def form_of_whole(request: Request, form: FormName = None) -> Form:
     """Read the form of a list that has no pages."""
-    return Wanted(form or accepted(request.headers.get("accept", "")), None, None)
+    return Form(form or accepted(request.headers.get("accept", "")), None, None)
 
 
-AskedWhole = Annotated[Wanted, Depends(wanted_whole)]
+Whole = Annotated[Form, Depends(form_of_whole)]
+
+
+class Listing(BaseModel):
+    """A page of items."""
+
+    from_ms: int | None = Field(default=None, description="the start, as `from` was understood")
+    to_ms: int | None = Field(default=None, description="the end, as `to` was understood")
+    next_cursor: str | None = Field(default=None, description="the cursor of the next page; null on the last page")
+
+
+def lists(
+    router: APIRouter, question: type[Question], *other_rows: type[Row], **head: Any
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Return the decorator of the route that answers a question with a list, as its declaration describes it.
+
+    Parameters
+    ----------
+    router : APIRouter
+    question : type of Question
+    *other_rows : type of Row
+        What it may be answered with beside ``question.answer``.
+    **head
+        What the JSON document says beside the items: from a name to a type and a Field.
+    """
+    rows = [list[row] for row in (question.answer, *other_rows)]  # type: ignore[valid-type]
+    members: dict[str, Any] = {**head, "items": (reduce(or_, rows), ...)}
+    document = create_model(question.__name__, __base__=Listing, __doc__=question.__doc__, **members)
+    summary = (question.__doc__ or "").splitlines()[0].rstrip(".")
+    return router.get(
+        question.path.removeprefix(router.prefix), summary=summary, response_model=document, responses=IN_FORMS
+    )
 
 
 def accepted(header: str) -> str:
@@ -123,42 +167,49 @@ def _weight(parameters: list[str]) -> float:
 
 
 def listed(
-    asked: Wanted,
+    form: Form,
     read: ReadPage,
     types: pyarrow.Schema,
     head: Mapping[str, Any],
-    rows: Callable[[Page], list[dict[str, Any]]] = lambda page: page.rows,
+    items: Callable[[Page], list[dict[str, Any]]] = lambda page: page.rows,
 ) -> Response:
-    """Answer a list in the form that was asked for.
+    """Answer with a list in the form that the request names.
 
     Parameters
     ----------
-    asked : Wanted
+    form : Form
     read : callable
     types : pyarrow.Schema
         Of the rows in every form but JSON.
     head : mapping
         What the JSON document says beside ``items`` and ``next_cursor``.
-    rows : callable
+    items : callable
         Gives the items of the JSON document.
     """
-    if asked.form == "json":
-        page = read(asked.page_limit, asked.cursor)
-        return answer({**head, "next_cursor": page.next_cursor, "items": rows(page)})
-    pages = _pages(read, asked.limit, asked.cursor)
+    if form.name == "json":
+        page = read(form.page_limit, form.cursor)
+        return answer({**head, "next_cursor": page.next_cursor, "items": items(page)})
+    pages = _pages(read, form.limit, form.cursor)
     # The first page now, while a failure can still become a problem document.
     batches = chain([batch(next(pages).columns, types)], (batch(page.columns, types) for page in pages))
-    return StreamingResponse(written(batches, types, asked.form), media_type=FORMS[asked.form])
+    return StreamingResponse(written(batches, types, form.name), media_type=FORMS[form.name])
+
+
+def listed_whole(form: Form, rows: Sequence[dict[str, Any]], row: type[Row], head: Mapping[str, Any]) -> Response:
+    """Answer with a list that has no pages."""
+    types = schema(row)  # type: ignore[arg-type]  # a class is hashable
+    page = Page.of(rows, types.names)
+    return listed(form, lambda limit, cursor: page, types, head)
 
 
 def _pages(read: ReadPage, limit: int | None, cursor: str | None) -> Iterator[Page]:
-    left = limit if limit is not None else 2**62
+    remaining = limit if limit is not None else 2**62
     while True:
-        page = read(min(left, EXPORT_ROWS), cursor)
+        page = read(min(remaining, EXPORT_ROWS), cursor)
         yield page
-        left -= len(next(iter(page.columns.values())))
+        remaining -= len(next(iter(page.columns.values())))
         cursor = page.next_cursor
-        if cursor is None or left <= 0:
+        if cursor is None or remaining <= 0:
             return
 
 

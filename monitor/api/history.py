@@ -1,183 +1,60 @@
-"""Scores in buckets of time: the worst window of each, and how the windows were."""
+"""Scores of windows, one by one or in buckets of time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from monitor.api.reading import CursorError, Page, decode_cursor, encode_cursor, query_for
-from monitor.api.tables import nested, schema
-from monitor.errors import InputError
-from monitor.values import DAY_MS
-from sinks.store.contract import BUCKETS, TABLES, Buckets, Query, Store
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
 
-__all__ = [
-    "BUCKET_TYPES",
-    "EARLIEST_MS",
-    "LADDER_MS",
-    "LATEST_MS",
-    "STATUSES",
-    "bucket_rows",
-    "chosen_step_ms",
-    "cursor_step_ms",
-    "read_buckets",
-    "span_of",
-]
+from monitor.api.buckets import LADDER_MS, bucket_rows, chosen_step_ms, cursor_step_ms, read_buckets, span_of_scores
+from monitor.api.contract import ApiService
+from monitor.api.forms import Form, InPages, listed, lists
+from monitor.api.parameters import Span, TheService, check_model, duration_ms, question_of, span_of
+from monitor.api.problems import bad_parameter
+from monitor.api.reading import Page, pages_of
+from monitor.api.tables import schema
+from monitor.resources.history import SERIES, Bucket, History, Score
 
-Where = Mapping[str, "str | list[str] | None"]
-Span = tuple["int | None", "int | None"]
+__all__ = ["Direction", "router"]
 
-STATUSES = ("ok", "warning", "drift", "no_data", "learning")
-KIND = "buckets"
-EARLIEST_MS, LATEST_MS = -(2**62), 2**62
-_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
-LADDER_MS = (
-    *(minutes * _MINUTE_MS for minutes in (1, 5, 15)),
-    *(hours * _HOUR_MS for hours in (1, 6, 24, 7 * 24, 28 * 24)),
-)
-"""Steps that ``auto`` chooses from: lengths that people read clocks and calendars by."""
+router = APIRouter(prefix="/v1", tags=["history"])
 
-_SCORE = tuple(column.name for column in TABLES["scores"].columns)
-_RENAMED = {status: f"statuses_{status}" for status in STATUSES}
-BUCKET_TYPES = schema(
-    " ".join(f"{_RENAMED.get(c.name, c.name)}:{c.kind}" for c in BUCKETS.columns if c.name != "severity")
-)
-"""The columns of buckets in every form but JSON."""
+Direction = Annotated[Literal["asc", "desc"], Query(description="by time")]
+STEP = (int | None, Field(default=None, description="the length of a bucket, chosen by `step=auto` too"))
 
 
-def read_buckets(
-    store: Store,
-    where: Where,
-    span: Span,
-    step_ms: int,
-    *,
-    limit: int,
-    cursor: str | None = None,
-) -> Page:
-    """Read scores in buckets of ``step_ms``, ascending in time.
+@lists(router, History, Bucket, step_ms=STEP)
+def history(
+    service: TheService,
+    form: InPages,
+    question: Annotated[History, Depends(question_of(History))],
+    order: Direction = "asc",
+) -> Response:
+    check_model(service, question.model)
+    span = span_of(service, question)
+    head = {**span._asdict(), "step_ms": None}
+    where = {name: getattr(question, name) for name in ("model", *SERIES)}
+    if question.step is None:
+        read_scores = pages_of(service.store, "scores", where, span, descending=order == "desc")
+        return listed(form, read_scores, schema(Score), head)
+    if order == "desc":
+        raise bad_parameter("order", "buckets are ascending: leave out either `order=desc` or `step`")
+    step_ms = _step_ms(service, question, where, span, form)
 
-    A window belongs to the bucket in which it ends: ``bucket_start_ms < window_end_ms <= bucket_end_ms``. ``span``
-    chooses windows, so that the first and the last bucket may be cut.
+    def read(limit: int, cursor: str | None) -> Page:
+        return read_buckets(service.store, where, span, step_ms, limit=limit, cursor=cursor)
 
-    Parameters
-    ----------
-    store : Store
-    where : mapping
-        Columns of the series; None is no condition.
-    span : (int or None, int or None)
-    step_ms : int
-        > 0.
-    limit : int
-        Most buckets.
-    cursor : str or None
-
-    Raises
-    ------
-    InputError
-        If ``step_ms`` is not above 0, or the cursor is not one of these buckets.
-    StoreError
-    """
-    if step_ms <= 0:
-        raise InputError(f"a step is longer than 0, not {step_ms} ms")
-    after: tuple[Any, ...] = ()
-    if cursor:
-        of_step, *place = decode_cursor(KIND, cursor, (int, int, str, str, str, str, str))
-        if of_step != step_ms:
-            raise CursorError(f"{cursor!r} is a cursor of another step")
-        after = tuple(place)
-    asked = Buckets(
-        EARLIEST_MS if span[0] is None else span[0],
-        LATEST_MS if span[1] is None else span[1],
-        step_ms,
-        _given(where),
-        after=after,
-        limit=limit + 1,
-    )
-    found = store.buckets(asked)
-    columns = {_RENAMED.get(name, name): values for name, values in found.items()}
-    if len(found["windows"]) <= limit:
-        return Page(columns, None)
-    page = {name: values[:limit] for name, values in columns.items()}
-    place = [value if isinstance(value, str) else int(value) for value in asked.cursor(page)]
-    return Page(page, encode_cursor(KIND, [step_ms, *place]))
+    return listed(form, read, schema(Bucket), head | {"step_ms": step_ms}, bucket_rows)
 
 
-def bucket_rows(page: Page) -> list[dict[str, Any]]:
-    """Return buckets as the JSON answer shows them: the counts of each status, and the worst window, as objects."""
-    columns = {name: values for name, values in page.columns.items() if name != "severity"}
-    return nested(columns, {"statuses": STATUSES, "worst": _SCORE})
-
-
-def chosen_step_ms(span_ms: int, points: int, window_ms: int) -> int:
-    """Return the step with which a span takes at most ``points`` buckets of each series.
-
-    Parameters
-    ----------
-    span_ms : int
-    points : int
-        >= 1.
-    window_ms : int
-        The step from one window to the next: nothing finer is worth asking for.
-
-    Returns
-    -------
-    int
-        ``window_ms``, or the first of :data:`LADDER_MS` beyond it that suffices, or whole weeks.
-
-    Examples
-    --------
-    >>> [chosen_step_ms(days * 86_400_000, 500, 300_000) // 60_000 for days in (1, 5, 30, 365, 30_000)]
-    [5, 15, 360, 1440, 90720]
-    """
-    for step_ms in (window_ms, *(step for step in LADDER_MS if step > window_ms)):
-        if span_ms <= step_ms * points:
-            return step_ms
-    weeks = -(-span_ms // (points * 7 * 24 * _HOUR_MS))
-    return weeks * 7 * 24 * _HOUR_MS
-
-
-def span_of(store: Store, where: Where, span: Span) -> tuple[int, int] | None:
-    """Return ``span`` with its open ends where the scores end; None if there are none.
-
-    Raises
-    ------
-    StoreError
-    """
-    start = _first_ms(store, where, span) if span[0] is None else span[0]
-    end = _last_ms(store, where, span) if span[1] is None else span[1]
-    if start is None or end is None or start > end:
-        return None
-    return start, end
-
-
-def _first_ms(store: Store, where: Where, span: Span) -> int | None:
-    """When the first window ended: its day by way of the buckets, since all scores would take long."""
-    to_ms = LATEST_MS if span[1] is None else span[1]
-    day = store.buckets(Buckets(EARLIEST_MS, to_ms, DAY_MS, _given(where), limit=1))
-    if not len(day["bucket_end_ms"]):
-        return None
-    day_end_ms = int(day["bucket_end_ms"][0])
-    query = query_for("scores", where, from_ms=day_end_ms - DAY_MS, to_ms=day_end_ms + 1, limit=1)
-    return int(store.read(replace(query, columns=("window_end_ms",)))["window_end_ms"][0])
-
-
-def _last_ms(store: Store, where: Where, span: Span) -> int | None:
-    """When the last window ended."""
-    ends = store.read(Query("latest", _given(where), columns=("window_end_ms",)))["window_end_ms"]
-    return int(ends.max()) if len(ends) else None
-
-
-def _given(where: Where) -> dict[str, Any]:
-    return {name: value for name, value in where.items() if value is not None}
-
-
-def cursor_step_ms(cursor: str) -> int:
-    """Return the step of the buckets that gave ``cursor``.
-
-    Raises
-    ------
-    CursorError
-    """
-    step_ms: int = decode_cursor(KIND, cursor, (int, int, str, str, str, str, str))[0]
-    return step_ms
+def _step_ms(service: ApiService, question: History, where: dict[str, Any], span: Span, form: Form) -> int:
+    if question.step is not None and question.step != "auto":
+        return duration_ms("step", question.step)
+    if form.cursor:
+        # As on the page before, though new scores may have made the span longer.
+        return cursor_step_ms(form.cursor)
+    watch = service.watches.get(question.model)
+    window_ms = watch.model.spec.detect.defaults.step_ms if watch is not None else LADDER_MS[0]
+    ends = span_of_scores(service.store, where, span)
+    return window_ms if ends is None else chosen_step_ms(ends[1] - ends[0], question.points, window_ms)

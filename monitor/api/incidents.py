@@ -4,136 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Response
 
 from monitor.alerts.policy import SEVERITIES
 from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
-from monitor.api.forms import IN_FORMS, Asked, listed
-from monitor.api.parameters import Paged, Stretch, TheService, answer, models_in
+from monitor.api.forms import InPages, listed, lists
+from monitor.api.parameters import TheService, answer, models_in, question_of, span_of
 from monitor.api.problems import ProblemError
-from monitor.api.reading import Page, Row, decode_cursor, encode_cursor, read_all
+from monitor.api.reading import Order, Page, Row, read_all
 from monitor.api.tables import schema
 from monitor.incidents.causes import causes
 from monitor.incidents.incidents import Incident, Reach, incidents, title
 from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
+from monitor.resources.incidents import AcknowledgedIncident, IncidentDetail, Incidents, IncidentSummary
 from monitor.routing.acknowledgement_log import AcknowledgementLog
-from sinks.store.contract import Query as Question
+from sinks.store.contract import Query
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
-KIND = "incidents"
-TYPES = schema(
-    "id:str state:str severity:str fired_ms:int starts_ms:int ends_ms:int title:str models:strs alert_count:int "
-    "causes:[kind:str name:str score:float reason:str at_ms:int alerts:strs link:str]"
-)
-LOG = (*FIRING_COLUMNS, "ends_ms", "severity", "title")
+LATEST_FIRST = Order("incidents", (int, str), lambda incident: (incident["fired_ms"], incident["id"]))
+LOG_COLUMNS = (*FIRING_COLUMNS, "ends_ms", "severity", "title")
 
 
-class PossibleCause(BaseModel):
-    """What may be behind an incident."""
-
-    kind: Literal["deployment", "version", "messages_lost", "alert", "topic", "together"]
-    name: str
-    score: float = Field(description="from 0 to 1, to compare causes of one incident by")
-    reason: str
-    at_ms: int | None = Field(description="when it was changed; null where nothing was")
-    alerts: list[str] = Field(description="ids of the alerts that it explains")
-    link: str
-
-
-class IncidentSummary(BaseModel):
-    """Alerts that have one cause."""
-
-    id: str = Field(description="of the alert that began it")
-    state: Literal["firing", "resolved"]
-    severity: str = Field(description="the gravest of its alerts")
-    fired_ms: int = Field(description="when its first alert fired")
-    starts_ms: int = Field(description="start of the first window of its alerts")
-    ends_ms: int | None = Field(description="null while one of its alerts fires")
-    title: str
-    models: list[str]
-    alert_count: int
-    causes: list[PossibleCause] = Field(description="the likeliest first")
-
-
-class IncidentAlert(BaseModel):
-    """An alert of an incident."""
-
-    alert_id: str
-    model: str
-    state: Literal["firing", "resolved"]
-    severity: str
-    fired_ms: int
-    starts_ms: int
-    ends_ms: int | None
-    title: str
-    because: str = Field(description="why it belongs to the incident")
-
-
-class IncidentDetail(IncidentSummary):
-    """An incident with its alerts, in the order in which they fired."""
-
-    alerts: list[IncidentAlert]
-
-
-class AcknowledgedIncident(BaseModel):
-    """The alerts that somebody has taken on, or given back."""
-
-    incident_id: str
-    alerts: list[str]
-
-
-class Incidents(Paged):
-    """Incidents, the latest first."""
-
-    items: list[IncidentSummary]
-
-
-@router.get(
-    "/incidents",
-    summary="Alerts that have one cause, and what it may be",
-    response_model=Incidents,
-    responses=IN_FORMS,
-)
+@lists(router, Incidents)
 def list_incidents(
-    service: TheService,
-    stretch: Stretch,
-    asked: Asked,
-    *,
-    model: str | None = None,
-    namespace: Annotated[str | None, Query(description="the models of this namespace")] = None,
-    state: Literal["firing", "resolved"] | None = None,
-    severity: Literal["info", "warning", "critical"] | None = None,
+    service: TheService, form: InPages, question: Annotated[Incidents, Depends(question_of(Incidents))]
 ) -> Response:
-    models = models_in(service, model, namespace)
+    models = models_in(service, question.model, question.namespace)
+    span = span_of(service, question)
+    types = schema(IncidentSummary)
     book = Book(service)
+    by_id = {incident.id: incident for incident in book.incidents}
 
-    def wanted(found: Row) -> bool:
+    def matches(summary: Row) -> bool:
         return (
-            (models is None or not set(models).isdisjoint(found["models"]))
-            and state in (None, found["state"])
-            and severity in (None, found["severity"])
-            and (stretch.to_ms is None or found["starts_ms"] < stretch.to_ms)
-            and (stretch.from_ms is None or found["ends_ms"] is None or found["ends_ms"] > stretch.from_ms)
+            (models is None or not set(models).isdisjoint(summary["models"]))
+            and question.state in (None, summary["state"])
+            and question.severity in (None, summary["severity"])
+            and (span.to_ms is None or summary["starts_ms"] < span.to_ms)
+            and (span.from_ms is None or summary["ends_ms"] is None or summary["ends_ms"] > span.from_ms)
         )
 
-    latest = sorted(filter(wanted, map(book.summary, book.incidents)), key=_place, reverse=True)
-    by_id = {one.id: one for one in book.incidents}
+    matching = list(filter(matches, map(book.summary, book.incidents)))
 
     def read(limit: int, cursor: str | None) -> Page:
-        place = tuple(decode_cursor(KIND, cursor, (int, str))) if cursor else None
-        left = [one for one in latest if place is None or _place(one) < place]
-        following = encode_cursor(KIND, list(_place(left[limit - 1]))) if len(left) > limit else None
-        rows = [one | {"causes": book.causes(by_id[one["id"]])} for one in left[:limit]]
-        return Page.of(rows, TYPES.names, following)
+        page, following = LATEST_FIRST.page(matching, limit, cursor)
+        # Only now: causes take longer than all else.
+        rows = [summary | {"causes": book.causes(by_id[summary["id"]])} for summary in page]
+        return Page.of(rows, types.names, following)
 
-    return listed(asked, read, TYPES, {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms})
+    return listed(form, read, types, span._asdict())
 
 
 @router.get(
@@ -143,8 +68,8 @@ def list_incidents(
 )
 def incident(service: TheService, incident_id: str) -> Response:
     book = Book(service)
-    found = book.incident(incident_id)
-    return answer(book.summary(found) | {"causes": book.causes(found), "alerts": list(book.alerts(found))})
+    shown = book.incident(incident_id)
+    return answer(book.summary(shown) | {"causes": book.causes(shown), "alerts": list(book.alerts(shown))})
 
 
 @router.post(
@@ -180,24 +105,24 @@ class Book:
         self._reach = Reach(spec.together, spec.shared)
         self._topics: Topics = read_topics(service.store, configuration.is_watched)
         self._readers = self._topics.readers
-        self._last: dict[str, Row] = {}
+        self._newest: dict[str, Row] = {}
         firings = []
-        for row in read_all(service.store, Question("alerts", columns=LOG)):
-            self._last[row["alert_id"]] = row
+        for row in read_all(service.store, Query("alerts", columns=LOG_COLUMNS)):
+            self._newest[row["alert_id"]] = row
             if row["state"] == "firing":
                 firings.append(firing_of(row, self._topics))
         self.incidents = incidents(firings, read_changes(service.store), self._reach)
 
     def incident(self, alert_id: str) -> Incident:
         """The incident of an alert, or a problem."""
-        for found in self.incidents:
-            if any(firing.alert_id == alert_id for firing in found.firings):
-                return found
+        for incident in self.incidents:
+            if any(firing.alert_id == alert_id for firing in incident.firings):
+                return incident
         raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}")
 
     def sequence(self, alert_id: str) -> int:
         """The transition that an alert stands at."""
-        return int(self._last[alert_id]["sequence"])
+        return int(self._newest[alert_id]["sequence"])
 
     def summary(self, incident: Incident) -> Row:
         """What is said of an incident, but for its causes."""
@@ -217,30 +142,26 @@ class Book:
 
     def alerts(self, incident: Incident) -> Iterator[Row]:
         """The alerts of an incident as they stand."""
-        for one, because in incident.alerts:
-            last = self._last[one.alert_id]
-            ended = last["state"] == "resolved"
+        for firing, because in incident.alerts:
+            newest = self._newest[firing.alert_id]
+            is_resolved = newest["state"] == "resolved"
             yield {
-                "alert_id": one.alert_id,
-                "model": one.model,
-                "state": "resolved" if ended else "firing",
-                "severity": last["severity"],
-                "fired_ms": one.fired_ms,
-                "starts_ms": one.starts_ms,
-                "ends_ms": last["ends_ms"] if ended else None,
-                "title": last["title"],
+                "alert_id": firing.alert_id,
+                "model": firing.model,
+                "state": "resolved" if is_resolved else "firing",
+                "severity": newest["severity"],
+                "fired_ms": firing.fired_ms,
+                "starts_ms": firing.starts_ms,
+                "ends_ms": newest["ends_ms"] if is_resolved else None,
+                "title": newest["title"],
                 "because": because,
             }
 
     def causes(self, incident: Incident) -> list[dict[str, Any]]:
         """What may be behind an incident, the likeliest first."""
-        found = map(asdict, causes(incident, self._readers, self._reach))
-        return [cause | {"at_ms": cause["at_ms"] or None, "alerts": list(cause["alerts"])} for cause in found]
+        possible = map(asdict, causes(incident, self._readers, self._reach))
+        return [cause | {"at_ms": cause["at_ms"] or None, "alerts": list(cause["alerts"])} for cause in possible]
 
 
 def _gravity(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else -1
-
-
-def _place(incident: Row) -> tuple[Any, ...]:
-    return incident["fired_ms"], incident["id"]

@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import MISSING, Field
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 import numpy as np
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, Field
 
 from monitor.api.contract import ApiService
-from monitor.api.problems import ProblemError
+from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
 from monitor.errors import InputError
+from monitor.resources.contract import Moment, Question, hints, parameters, wire_name
 from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
 from monitor.values import DAY_MS, parse_duration
 from monitor.watch import Watch
 
 __all__ = [
-    "Paged",
-    "Stretch",
+    "Span",
     "TheService",
-    "TimeRange",
     "answer",
+    "check_model",
+    "check_signal",
     "closed",
     "duration_ms",
-    "known_model",
-    "known_signal",
     "models_in",
+    "question_of",
     "read_matchers",
-    "read_range",
+    "read_span",
+    "span_of",
     "watched",
 ]
 
+Q = TypeVar("Q", bound=Question)
 
-# Here and below: what only reads its arguments is asynchronous, since for anything else a thread would be asked.
+LONGEST_MS = 100_000 * DAY_MS
+TIME = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as `-1h`"
+ENDS = {"from_": f"start, included: {TIME}", "to": f"end, excluded: {TIME}"}
+
+
+# Here and below: what only reads its arguments is asynchronous, since anything else would take a thread.
 async def service_of(request: Request) -> ApiService:
     """Return the service that the application was built for."""
     service: ApiService = request.app.state.service
@@ -46,45 +53,77 @@ async def service_of(request: Request) -> ApiService:
 
 TheService = Annotated[ApiService, Depends(service_of)]
 
-LONGEST_MS = 100_000 * DAY_MS
-TIME = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as `-1h`"
+
+def question_of(question: type[Q]) -> Callable[..., Awaitable[Q]]:
+    """Return the dependency that reads a question from the parameters that its declaration describes."""
+
+    async def read(**chosen: Any) -> Q:
+        return question(**chosen)
+
+    types = hints(question)
+    read.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [_parameter(each, types[each.name]) for each in parameters(question)]
+    )
+    return read
 
 
-@dataclass(frozen=True)
-class TimeRange:
+def _parameter(declared: Field[Any], kind: Any) -> inspect.Parameter:
+    """Return a parameter as FastAPI reads it; an end of time is text until the service's clock is at hand."""
+    is_end = kind in (Moment, Moment | None)
+    default = None if is_end and declared.default is MISSING else declared.default
+    described = declared.metadata.get("description") or ENDS.get(declared.name)
+    query = Query(
+        alias=wire_name(declared),
+        description=described,
+        ge=declared.metadata.get("low"),
+        le=declared.metadata.get("high"),
+    )
+    return inspect.Parameter(
+        declared.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[str | None if is_end else _listed(kind), query],
+    )
+
+
+def _listed(kind: Any) -> Any:
+    """Return ``list[X] | None`` for a sequence that may be absent: parameters may be repeated."""
+    for member in get_args(kind):
+        if getattr(get_origin(member), "__name__", "") == "Sequence":
+            return list[get_args(member)[0]] | None  # type: ignore[misc]
+    return kind
+
+
+class Span(NamedTuple):
     """``[from_ms, to_ms)``; None where it is open."""
 
     from_ms: int | None
     to_ms: int | None
 
 
-async def time_range(
-    service: TheService,
-    from_: Annotated[str | None, Query(alias="from", description=f"start, included: {TIME}")] = None,
-    to: Annotated[str | None, Query(description=f"end, excluded: {TIME}")] = None,
-) -> TimeRange:
-    """Read ``from`` and ``to``; a mistake in them is a problem document."""
-    return read_range(service, from_, to)
+def span_of(service: ApiService, question: Any) -> Span:
+    """Read ``from`` and ``to`` of a question; a mistake in them is a problem document."""
+    return read_span(service, question.from_, question.to)
 
 
-def read_range(service: ApiService, from_: str | None, to: str | None, prefix: str = "") -> TimeRange:
+def read_span(service: ApiService, from_: Moment | None, to: Moment | None, prefix: str = "") -> Span:
     """Read two ends of time; ``prefix`` stands before the names of their parameters."""
+    start, end = (None if moment is None else str(moment) for moment in (from_, to))
     try:
-        return TimeRange(*parse_range(from_, to, service.clock.now_ms()))
+        return Span(*parse_range(start, end, service.clock.now_ms()))
     except InputError as error:
-        field = prefix + ("to" if from_ is None else "from")
-        raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
+        raise bad_parameter(prefix + ("to" if from_ is None else "from"), str(error)) from error
 
 
-Stretch = Annotated[TimeRange, Depends(time_range)]
-
-
-class Paged(BaseModel):
-    """A page of items."""
-
-    from_ms: int | None = Field(default=None, description="the start that was asked for")
-    to_ms: int | None = Field(default=None, description="the end that was asked for")
-    next_cursor: str | None = Field(default=None, description="where to go on; null on the last page")
+def closed(span: Span, *fields: str) -> tuple[int, int]:
+    """Return both ends of ``span``, or a problem that names the missing ones."""
+    missing = [field for field, end in zip(fields, span, strict=True) if end is None]
+    if missing:
+        errors = [{"field": field, "message": "is required here"} for field in missing]
+        raise ProblemError("bad-parameter", f"required here: {', '.join(missing)}", errors=errors)
+    assert span.from_ms is not None
+    assert span.to_ms is not None
+    return span.from_ms, span.to_ms
 
 
 def answer(document: dict[str, Any] | list[Any], status: int = 200) -> Response:
@@ -105,49 +144,45 @@ def duration_ms(field: str, text: str) -> int:
     try:
         length_ms = parse_duration(text)
     except (ValueError, OverflowError) as error:
-        raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
+        raise bad_parameter(field, str(error)) from error
     if not 0 < length_ms <= LONGEST_MS:
-        message = f"a {field} is longer than 0, and shorter than {LONGEST_MS // DAY_MS:,} days"
-        raise ProblemError("bad-parameter", message, errors=[{"field": field, "message": message}])
+        raise bad_parameter(field, f"a {field} is longer than 0, and shorter than {LONGEST_MS // DAY_MS:,} days")
     return length_ms
 
 
-def known_model(service: ApiService, name: str) -> str:
-    """Return ``name``, or a problem that names the known models: those stored, where there is no configuration."""
+def check_model(service: ApiService, name: str | None) -> None:
+    """Raise a problem that names the models, those stored where there is no configuration, unless ``name`` is one."""
     models = list(service.configuration.models) or stored_models(service.store)
-    if name not in models:
+    if name is not None and name not in models:
         raise ProblemError("unknown-model", f"no model is named {name!r}; known are {', '.join(models)}")
-    return name
 
 
 def watched(service: ApiService, name: str) -> Watch:
     """Return the model ``name``, made ready, or a problem."""
-    known_model(service, name)
+    check_model(service, name)
     if name not in service.watches:
         raise ProblemError("no-configuration", f"the configuration of {name!r} is needed, and is not at hand")
     return service.watches[name]
 
 
-def known_signal(watch: Watch, signal: str) -> str:
-    """Return ``signal``, or a problem that names the signals of which the model keeps a distribution."""
+def check_signal(watch: Watch, signal: str) -> None:
+    """Raise a problem that names the signals of which the model keeps a distribution, unless ``signal`` is one."""
     if signal not in watch.layouts:
-        known = ", ".join(watch.layouts)
-        raise ProblemError("unknown-signal", f"{watch.name} keeps no distribution of {signal!r}, but of {known}")
-    return signal
+        signals = ", ".join(watch.layouts)
+        raise ProblemError("unknown-signal", f"{watch.name} keeps no distribution of {signal!r}, but of {signals}")
 
 
 def models_in(service: ApiService, model: str | None, namespace: str | None) -> list[str] | None:
     """Return the models that ``model`` and ``namespace`` leave, or a problem; None means that all do."""
-    if model is not None:
-        known_model(service, model)
+    check_model(service, model)
     if namespace is None:
         return None if model is None else [model]
-    spaces = {name: found.metadata.namespace for name, found in service.configuration.models.items()}
+    spaces = {name: each.metadata.namespace for name, each in service.configuration.models.items()}
     if not spaces:
         raise ProblemError("no-configuration", "namespaces stand in the configuration, which is not at hand")
     if namespace not in spaces.values():
-        known = ", ".join(sorted(set(spaces.values())))
-        raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {known}")
+        namespaces = ", ".join(sorted(set(spaces.values())))
+        raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {namespaces}")
     return [name for name, space in spaces.items() if space == namespace and model in (None, name)]
 
 
@@ -156,16 +191,4 @@ def read_matchers(field: str, texts: Iterable[str] | None) -> list[Matcher]:
     try:
         return [matcher for text in texts or () for matcher in parse_matchers(text)]
     except MatcherError as error:
-        raise ProblemError("bad-parameter", str(error), errors=[{"field": field, "message": str(error)}]) from error
-
-
-def closed(stretch: TimeRange, *fields: str) -> tuple[int, int]:
-    """Return both ends of ``stretch``, or a problem that names the missing ones."""
-    ends = (stretch.from_ms, stretch.to_ms)
-    missing = [field for field, end in zip(fields, ends, strict=True) if end is None]
-    if missing:
-        errors = [{"field": field, "message": "is required here"} for field in missing]
-        raise ProblemError("bad-parameter", f"required here: {', '.join(missing)}", errors=errors)
-    assert stretch.from_ms is not None
-    assert stretch.to_ms is not None
-    return stretch.from_ms, stretch.to_ms
+        raise bad_parameter(field, str(error)) from error

@@ -18,7 +18,7 @@ from monitor.api.reading import CursorError
 from monitor.errors import InputError, SourceError
 from sinks.store.contract import StoreError
 
-__all__ = ["PROBLEMS", "RESPONSES", "Kind", "Problem", "ProblemError", "install", "problem"]
+__all__ = ["PROBLEMS", "RESPONSES", "Kind", "Problem", "ProblemError", "bad_parameter", "install", "problem"]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
@@ -76,7 +76,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str = Field(description="the path that was asked for")
+    instance: str = Field(description="the path of the request")
     errors: list[FieldError] | None = None
 
 
@@ -95,7 +95,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class ProblemError(Exception):
-    """A request that cannot be answered as asked.
+    """A request that cannot be answered as it stands.
 
     Parameters
     ----------
@@ -117,8 +117,13 @@ class ProblemError(Exception):
         self.more = more
 
 
+def bad_parameter(field: str, message: str) -> ProblemError:
+    """Return the problem of one wrong parameter."""
+    return ProblemError("bad-parameter", message, errors=[{"field": field, "message": message}])
+
+
 def problem(request: Request, error: ProblemError) -> Response:
-    """Return the answer that tells of ``error``."""
+    """Return the answer that describes ``error``."""
     kind = PROBLEMS[error.kind]
     document: dict[str, Any] = {
         "type": f"/v1/problems#{error.kind}",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from monitor.errors import InputError
 from sinks.store.contract import TABLES, Columns, Query, Store
@@ -20,9 +20,11 @@ from sinks.store.rows import rows_of
 __all__ = [
     "MAX_LIMIT",
     "CursorError",
+    "Order",
     "Page",
     "decode_cursor",
     "encode_cursor",
+    "pages_of",
     "query_for",
     "read_all",
     "read_page",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+R = TypeVar("R")
 
 MAX_LIMIT = 10_000
 """Most rows of one page."""
@@ -113,12 +116,58 @@ def read_page(store: Store, query: Query, cursor: str | None = None) -> Page:
     """
     assert query.limit is not None
     after = _place(query, cursor) if cursor else ()
-    # One row more tells whether there is another page.
+    # One row more shows whether there is another page.
     columns = store.read(replace(query, after=after, limit=query.limit + 1))
     if len(next(iter(columns.values()))) <= query.limit:
         return Page(columns, None)
     page = {name: values[: query.limit] for name, values in columns.items()}
     return Page(page, encode_cursor(_kind(query), [_plain(value) for value in query.cursor(page)]))
+
+
+def pages_of(
+    store: Store, table: str, where: Mapping[str, Any], span: tuple[int | None, int | None], *, descending: bool = False
+) -> Callable[[int, str | None], Page]:
+    """Return what reads the pages of a table in the order of time."""
+    from_ms, to_ms = span
+
+    def read(limit: int, cursor: str | None) -> Page:
+        query = query_for(table, where, from_ms=from_ms, to_ms=to_ms, limit=limit, descending=descending)
+        return read_page(store, query, cursor)
+
+    return read
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of rows that are held in memory, so that cursors can stand for places in it.
+
+    Attributes
+    ----------
+    kind : str
+        Of the cursors.
+    types : tuple of type
+        Of a place.
+    place : callable
+        Gives a row's place; rows come in descending order.
+    """
+
+    kind: str
+    types: tuple[type, ...]
+    place: Callable[[Any], tuple[Any, ...]]
+
+    def page(self, rows: Iterable[R], limit: int, cursor: str | None) -> tuple[list[R], str | None]:
+        """Return at most ``limit`` rows behind a cursor, and the cursor of the next page.
+
+        Raises
+        ------
+        CursorError
+        """
+        ordered = sorted(rows, key=self.place, reverse=True)
+        if cursor:
+            last_shown = tuple(decode_cursor(self.kind, cursor, self.types))
+            ordered = [row for row in ordered if self.place(row) < last_shown]
+        page = ordered[:limit]
+        return page, encode_cursor(self.kind, list(self.place(page[-1]))) if len(ordered) > limit else None
 
 
 def read_all(store: Store, query: Query) -> Iterator[Row]:
@@ -145,8 +194,9 @@ def stored_models(store: Store) -> list[str]:
 def readable(letters: Page) -> Page:
     """Return a page of ``dead_letters`` with payloads as text, None where they are none, and as base64."""
     payloads: list[bytes] = letters.columns["payload"]
-    more = {"payload": list(map(_text, payloads)), "payload_base64": [base64.b64encode(p).decode() for p in payloads]}
-    return Page(letters.columns | more, letters.next_cursor)
+    texts = list(map(_text, payloads))
+    encoded = [base64.b64encode(payload).decode() for payload in payloads]
+    return Page(letters.columns | {"payload": texts, "payload_base64": encoded}, letters.next_cursor)
 
 
 def _text(payload: bytes) -> str | None:

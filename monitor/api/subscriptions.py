@@ -1,4 +1,4 @@
-"""Subscriptions: who wants to be told about which alerts, beside the routes of the configuration."""
+"""Subscriptions: who is notified of which alerts, beside the routes of the configuration."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.api.contract import ApiService
+from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, read_matchers
-from monitor.api.problems import ProblemError
+from monitor.api.problems import ProblemError, bad_parameter
 from monitor.config.prometheus import parse_prometheus_duration
 from monitor.errors import InputError
+from monitor.resources.subscriptions import KeptSubscription, Subscriptions
 from monitor.routing.routes import RouteOptions
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
@@ -22,11 +24,11 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
 ALL = "..."
-MOST = 10_000
+MOST_SUBSCRIPTIONS = 10_000
 
 
 class PostedSubscription(BaseModel):
-    """Who wants to be told about what; `receiver`, `email` or `webhook` says who, and only one of them."""
+    """Whom to notify of what; `receiver`, `email` or `webhook` says whom, and only one of them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,61 +43,34 @@ class PostedSubscription(BaseModel):
     )
     group_wait: str = Field(default="30s", description="how long a new group waits for more")
     group_interval: str = Field(default="5m", description="how often a group is looked at")
-    repeat_interval: str = Field(default="4h", description="when what has not changed is told again")
+    repeat_interval: str = Field(default="4h", description="when a group that has not changed is notified again")
     created_by: str = Field(min_length=1, max_length=200)
     comment: str = Field(default="", max_length=2_000)
 
 
-class KeptSubscription(BaseModel):
-    """A subscription."""
-
-    id: str
-    matchers: list[str]
-    receiver: str | None = Field(description="one that the configuration names, or null")
-    email: str | None
-    webhook: str | None = Field(description="only the host: the rest may be a secret")
-    group_by: list[str]
-    group_wait_ms: int
-    group_interval_ms: int
-    repeat_interval_ms: int
-    created_by: str
-    comment: str
-    created_ms: int
-    told: str = Field(description="how decisions name the receiver; its entries are `told/NUMBER`")
-    route: str = Field(description="how decisions name the subscription")
-    problem: str | None = Field(description="why it tells nobody; null where it does")
-
-
-class Subscriptions(BaseModel):
-    """Subscriptions, in the order in which they were made."""
-
-    items: list[KeptSubscription]
-
-
-@router.get("/subscriptions", summary="Who wants to be told about which alerts", response_model=Subscriptions)
-def subscriptions(service: TheService) -> Response:
-    found = SubscriptionLog(service.store, service.clock).all()
-    return answer({"items": [_shown(service, subscription) for subscription in found.values()]})
+@lists(router, Subscriptions)
+def subscriptions(service: TheService, form: Whole) -> Response:
+    current = SubscriptionLog(service.store, service.clock).all().values()
+    return listed_whole(form, [_shown(service, subscription) for subscription in current], KeptSubscription, {})
 
 
 @router.post("/subscriptions", summary="Subscribe to alerts", response_model=KeptSubscription)
 def subscribe(posted: PostedSubscription, service: TheService) -> Response:
-    wanted = _wanted(posted)
-    if (problem := _problem(service, wanted)) is not None:
-        field = wanted.receiver if wanted.address else "receiver"
-        raise ProblemError("bad-parameter", problem, errors=[{"field": field, "message": problem}])
+    subscription = _subscription(posted)
+    if (problem := _problem(service, subscription)) is not None:
+        raise bad_parameter(subscription.receiver if subscription.address else "receiver", problem)
     log = SubscriptionLog(service.store, service.clock)
-    if len(log.all()) >= MOST:
-        raise ProblemError("bad-parameter", f"there are {MOST:,} subscriptions already")
-    return answer(_shown(service, log.add(wanted)))
+    if len(log.all()) >= MOST_SUBSCRIPTIONS:
+        raise ProblemError("bad-parameter", f"there are {MOST_SUBSCRIPTIONS:,} subscriptions already")
+    return answer(_shown(service, log.add(subscription)))
 
 
 @router.get("/subscriptions/{subscription}", summary="One subscription", response_model=KeptSubscription)
 def one_subscription(subscription: str, service: TheService) -> Response:
-    found = SubscriptionLog(service.store, service.clock).all().get(subscription)
-    if found is None:
+    current = SubscriptionLog(service.store, service.clock).all()
+    if subscription not in current:
         raise _unknown(subscription)
-    return answer(_shown(service, found))
+    return answer(_shown(service, current[subscription]))
 
 
 @router.delete("/subscriptions/{subscription}", summary="End a subscription")
@@ -109,20 +84,20 @@ def _unknown(name: str) -> ProblemError:
     return ProblemError("not-found", f"there is no subscription {name}")
 
 
-def _wanted(posted: PostedSubscription) -> Subscription:
-    told = {kind: getattr(posted, kind) for kind in ("receiver", "email", "webhook") if getattr(posted, kind)}
-    if len(told) != 1:
-        raise _wrong("receiver", "say who is to be told: a receiver, an email address or a webhook, and only one")
-    [(kind, to)] = told.items()
+def _subscription(posted: PostedSubscription) -> Subscription:
+    whom = {kind: getattr(posted, kind) for kind in ("receiver", "email", "webhook") if getattr(posted, kind)}
+    if len(whom) != 1:
+        raise bad_parameter("receiver", "say whom to notify: a receiver, an email address or a webhook, and only one")
+    [(kind, to)] = whom.items()
     matchers = read_matchers("matchers", posted.matchers)
     if "" in posted.group_by or (ALL in posted.group_by and len(set(posted.group_by)) > 1):
-        raise _wrong("group_by", f"expected names of labels, or `{ALL}` alone")
+        raise bad_parameter("group_by", f"expected names of labels, or `{ALL}` alone")
     waits = {
         name: _duration_ms(name, getattr(posted, name)) for name in ("group_wait", "group_interval", "repeat_interval")
     }
     for name in ("group_interval", "repeat_interval"):
         if not waits[name]:
-            raise _wrong(name, "must not be zero")
+            raise bad_parameter(name, "must not be zero")
     by = None if ALL in posted.group_by else frozenset(posted.group_by)
     options = RouteOptions("", by, waits["group_wait"], waits["group_interval"], waits["repeat_interval"])
     receiver, address = (to, "") if kind == "receiver" else (kind, to)
@@ -133,11 +108,7 @@ def _duration_ms(field: str, text: str) -> int:
     try:
         return parse_prometheus_duration(text)
     except ValueError as error:
-        raise _wrong(field, str(error)) from error
-
-
-def _wrong(field: str, message: str) -> ProblemError:
-    return ProblemError("bad-parameter", message, errors=[{"field": field, "message": message}])
+        raise bad_parameter(field, str(error)) from error
 
 
 def _problem(service: ApiService, subscription: Subscription) -> str | None:
@@ -150,12 +121,15 @@ def _problem(service: ApiService, subscription: Subscription) -> str | None:
 
 def _shown(service: ApiService, subscription: Subscription) -> dict[str, Any]:
     options = subscription.options
-    named = {"receiver": subscription.receiver} if not subscription.address else {}
+    whom = {"receiver": None, "email": None, "webhook": None}
+    kind, name = (
+        (subscription.receiver, subscription.shown) if subscription.address else ("receiver", subscription.receiver)
+    )
     return {
         "id": subscription.id,
         "matchers": [str(matcher) for matcher in subscription.matchers],
-        **{"receiver": None, "email": None, "webhook": None},
-        **(named or {subscription.receiver: subscription.shown}),
+        **whom,
+        kind: name,
         "group_by": [ALL] if options.group_by is None else sorted(options.group_by),
         "group_wait_ms": options.group_wait_ms,
         "group_interval_ms": options.group_interval_ms,

@@ -7,77 +7,79 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import cache
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pyarrow
 
-from sinks.store.contract import TABLES, Columns
+from monitor.resources.contract import LengthMs, Row, TimeMs, hints
+from sinks.store.contract import Columns
 from sinks.store.rows import as_list, rows_of
 
-__all__ = ["TIME", "batch", "flat", "nested", "of_table", "schema"]
+__all__ = ["batch", "flat", "nested", "schema"]
 
-TIME = pyarrow.timestamp("ms", tz="UTC")
-# Of the columns that end with `_ms`, those that are lengths.
-LENGTHS = ("window_ms", "step_ms", "pane_ms", "resolve_ms", "lasted_ms")
 TYPES = {
-    "str": pyarrow.string(),
-    "bytes": pyarrow.binary(),
-    "int": pyarrow.int64(),
-    "float": pyarrow.float64(),
-    "bool": pyarrow.bool_(),
-    "time": TIME,
-    "ints": pyarrow.list_(pyarrow.int64()),
-    "floats": pyarrow.list_(pyarrow.float64()),
-    "strs": pyarrow.list_(pyarrow.string()),
-    "map": pyarrow.map_(pyarrow.string(), pyarrow.string()),
+    str: pyarrow.string(),
+    int: pyarrow.int64(),
+    float: pyarrow.float64(),
+    bool: pyarrow.bool_(),
+    TimeMs: pyarrow.timestamp("ms", tz="UTC"),
+    LengthMs: pyarrow.int64(),
+    dict[str, str]: pyarrow.map_(pyarrow.string(), pyarrow.string()),
 }
 
 
 @cache
-def schema(columns: str) -> pyarrow.Schema:
-    """Return the schema that ``columns`` names, as ``name:type`` with spaces between them.
-
-    Parameters
-    ----------
-    columns : str
-        Types are the kinds of the store's columns, and ``time``, ``bool``, ``floats``, ``map`` (text to text), and
-        ``name:[…]``: a list of rows with columns of their own. A column of ints that ends with ``_ms`` is a time,
-        unless it is a length.
+def schema(row: type[Row]) -> pyarrow.Schema:
+    """Return the columns of a row.
 
     Examples
     --------
-    >>> print(schema("model:str at_ms:int window_ms:int"))
-    model: string
-    at_ms: timestamp[ms, tz=UTC]
-    window_ms: int64
+    >>> from monitor.resources.history import Bucket
+    >>> print(pyarrow.schema([schema(Bucket).field(name) for name in ("bucket_end_ms", "statuses_ok", "worst_effect")]))
+    bucket_end_ms: timestamp[ms, tz=UTC]
+    statuses_ok: int64
+    worst_effect: double
     """
-    return pyarrow.schema(list(_fields(iter(columns.replace("[", "[ ").replace("]", " ]").split()))))
+    return pyarrow.schema(list(_fields(row)))
 
 
-def _fields(words: Iterator[str]) -> Iterator[Any]:
-    for word in words:
-        if word == "]":
-            return
-        name, _, kind = word.partition(":")
-        if kind == "[":
-            yield pyarrow.field(name, pyarrow.list_(pyarrow.struct(list(_fields(words)))))
+def _fields(row: type[Row]) -> Iterator[Any]:
+    types = hints(row)
+    for each in fields(row):  # type: ignore[arg-type]  # every row is a dataclass
+        kind = _required(types[each.name])
+        if each.metadata.get("nested"):
+            continue
+        if isinstance(kind, type) and issubclass(kind, Row):
+            shared = each.metadata.get("shared", ())
+            inner = (part for part in _fields(kind) if part.name not in shared)
+            yield from (part.with_name(f"{each.name}_{part.name}") for part in inner)
+        elif get_origin(kind) is dict and kind not in TYPES:
+            members, values = get_args(kind)
+            yield from (pyarrow.field(f"{each.name}_{member}", _type(values)) for member in get_args(members))
         else:
-            is_time = kind == "int" and name.endswith("_ms") and not name.endswith(LENGTHS)
-            yield pyarrow.field(name, TIME if is_time else TYPES[kind])
+            columns = each.metadata.get("columns")
+            yield pyarrow.field(each.name, _type(kind) if columns is None else pyarrow.list_(_type(columns)))
 
 
-def of_table(name: str, *, without: Sequence[str] = (), more: str = "") -> pyarrow.Schema:
-    """Return the schema of a table of the store, less some columns, and with others behind them.
+def _type(kind: Any) -> pyarrow.DataType:
+    kind = _required(kind)
+    if get_origin(kind) is list:
+        return pyarrow.list_(_type(get_args(kind)[0]))
+    if get_origin(kind) is Literal:
+        return pyarrow.string()
+    if isinstance(kind, type) and issubclass(kind, Row):
+        return pyarrow.struct(list(_fields(kind)))
+    return TYPES[kind]
 
-    Examples
-    --------
-    >>> of_table("progress", without=["topic", "partition"]).names
-    ['model', 'closed_ms', 'newest_ms', 'next_offset']
-    """
-    kept = " ".join(f"{c.name}:{c.kind}" for c in TABLES[name].columns if c.name not in without)
-    return schema(f"{kept} {more}")
+
+def _required(kind: Any) -> Any:
+    """Return a type without its None: every column may hold null."""
+    members = [member for member in get_args(kind) if member is not NoneType]
+    return members[0] if NoneType in get_args(kind) else kind
 
 
 def batch(columns: Columns, types: pyarrow.Schema) -> pyarrow.RecordBatch:
@@ -85,7 +87,8 @@ def batch(columns: Columns, types: pyarrow.Schema) -> pyarrow.RecordBatch:
 
     Examples
     --------
-    >>> batch({"n": [1, 2], "x": [0.5, float("nan")]}, schema("x:float")).to_pylist()
+    >>> types = pyarrow.schema([("x", pyarrow.float64())])
+    >>> batch({"n": [1, 2], "x": [0.5, float("nan")]}, types).to_pylist()
     [{'x': 0.5}, {'x': None}]
     """
     arrays = [_array(columns[field.name], field.type) for field in types]

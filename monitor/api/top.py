@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Response
 
 from monitor.api.alarms import standing_alerts
-from monitor.api.forms import IN_FORMS, AskedWhole, listed
-from monitor.api.history import EARLIEST_MS, LATEST_MS
-from monitor.api.parameters import Paged, Stretch, TheService, models_in
-from monitor.api.reading import Page, Row
-from monitor.api.tables import schema
+from monitor.api.buckets import EARLIEST_MS, LATEST_MS
+from monitor.api.forms import Whole, listed_whole, lists
+from monitor.api.parameters import Span, TheService, models_in, question_of, span_of
+from monitor.api.reading import Row
+from monitor.resources.top import Top, TopSignal
 from sinks.store.contract import Buckets, Drifting, Store
 from sinks.store.parallel import side_by_side
 from sinks.store.rows import rows_of
@@ -22,69 +21,20 @@ __all__ = ["read_top", "router"]
 
 router = APIRouter(prefix="/v1", tags=["history"])
 
-TOP = schema(
-    "model:str signal:str segment:str version:str strength:float detector:str effect:float min_effect:float "
-    "statistic:float p_value:float worst_ms:int windows:int drift_windows:int drift_share:float first_drift_ms:int "
-    "last_drift_ms:int detectors:strs alert_ids:strs"
-)
 SERIES = ("model", "signal", "segment", "version")
+WORST = ("effect", "min_effect", "statistic", "p_value")
 Series = tuple[str, ...]
-OF_BUCKETS = (
-    *SERIES,
-    "detector",
-    "windows",
-    "drift",
-    *(f"worst_{name}" for name in ("window_end_ms", "effect", "min_effect", "statistic", "p_value")),
-)
+OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for name in ("window_end_ms", *WORST)))
 
 
-class TopSignal(BaseModel):
-    """One signal of one version and segment; `detector` to `worst_ms` tell of the window that drifted furthest."""
-
-    model: str
-    signal: str
-    segment: str
-    version: str
-    strength: float | None = Field(description="the largest `effect / min_effect` of a window in drift")
-    detector: str
-    effect: float | None
-    min_effect: float | None
-    statistic: float | None
-    p_value: float | None
-    worst_ms: int = Field(description="end of that detector's window with the largest effect")
-    windows: int = Field(description="windows that this detector judged")
-    drift_windows: int = Field(description="those of them in drift")
-    drift_share: float
-    first_drift_ms: int = Field(description="end of the first window in drift, by any detector")
-    last_drift_ms: int
-    detectors: list[str] = Field(description="all that saw drift, the strongest first")
-    alert_ids: list[str] = Field(description="alerts of that time in which this signal moved")
+@lists(router, Top)
+def top(service: TheService, form: Whole, question: Annotated[Top, Depends(question_of(Top))]) -> Response:
+    span = span_of(service, question)
+    rows = read_top(service.store, models_in(service, question.model, question.namespace), span, question.limit)
+    return listed_whole(form, rows, TopSignal, span._asdict())
 
 
-class Top(Paged):
-    """Signals that drifted, the strongest first."""
-
-    items: list[TopSignal]
-
-
-@router.get("/top", summary="The signals that drifted most", response_model=Top, responses=IN_FORMS)
-def top(
-    service: TheService,
-    stretch: Stretch,
-    asked: AskedWhole,
-    *,
-    model: str | None = None,
-    namespace: Annotated[str | None, Query(description="the models of this namespace")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="most signals in the answer")] = 20,
-) -> Response:
-    models = models_in(service, model, namespace)
-    rows = read_top(service.store, models, (stretch.from_ms, stretch.to_ms), limit)
-    page = Page.of(rows, TOP.names)
-    head = {"from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
-    return listed(asked, lambda limit, cursor: page, TOP, head)
-
-
-def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None, int | None], limit: int) -> list[Row]:
+def read_top(store: Store, models: Sequence[str] | None, span: Span, limit: int) -> list[Row]:
     """Return the signals with the largest ``effect / min_effect`` of a window in drift, the largest first.
 
     Parameters
@@ -92,15 +42,15 @@ def read_top(store: Store, models: Sequence[str] | None, span: tuple[int | None,
     store : Store
     models : sequence of str or None
         Only of these.
-    span : (int or None, int or None)
-        Windows that end in ``[from_ms, to_ms)``.
+    span : Span
+        In which windows end.
     limit : int
 
     Raises
     ------
     StoreError
     """
-    ends = EARLIEST_MS if span[0] is None else span[0], LATEST_MS if span[1] is None else span[1]
+    ends = EARLIEST_MS if span.from_ms is None else span.from_ms, LATEST_MS if span.to_ms is None else span.to_ms
     where = {} if models is None else {"model": list(models)}
     drifted, alerts = side_by_side(
         lambda: _drifted(store, Drifting(*ends, where, limit)), lambda: _alert_ids(store, models, span)
@@ -113,27 +63,25 @@ def _drifted(store: Store, drifting: Drifting) -> list[tuple[Row, Row]]:
     ranked = rows_of(store.drifting(drifting))
     buckets = _buckets(store, (drifting.from_ms, drifting.to_ms), ranked) if ranked else {}
     # Without a bucket where rows of an hour that the span cuts are gone, as a lifetime has it.
-    return [(row, buckets[found]) for row in ranked if (found := _judged(row)) in buckets]
+    return [(row, buckets[key]) for row in ranked if (key := _detected(row)) in buckets]
 
 
 def _buckets(store: Store, ends: tuple[int, int], drifted: Sequence[Row]) -> dict[Series, Row]:
     """What the detectors that saw the strongest drift said of all windows, by series and detector."""
-    among = tuple(map(_judged, drifted))
-    found = store.buckets(Buckets(*ends, 0, among=among, columns=OF_BUCKETS))
-    return {_judged(bucket): bucket for bucket in rows_of(found)}
+    among = tuple(map(_detected, drifted))
+    buckets = store.buckets(Buckets(*ends, 0, among=among, columns=OF_BUCKETS))
+    return {_detected(bucket): bucket for bucket in rows_of(buckets)}
 
 
 def _series(row: Row) -> Series:
     return tuple(row[name] for name in SERIES)
 
 
-def _judged(row: Row) -> Series:
+def _detected(row: Row) -> Series:
     return (*_series(row), row["detector"])
 
 
-def _alert_ids(
-    store: Store, models: Sequence[str] | None, span: tuple[int | None, int | None]
-) -> dict[Series, list[str]]:
+def _alert_ids(store: Store, models: Sequence[str] | None, span: Span) -> dict[Series, list[str]]:
     ids: dict[Series, list[str]] = {}
     for alert in standing_alerts(store, models, span):
         if alert["state"] in ("firing", "resolved"):
@@ -151,7 +99,7 @@ def _row(drifted: Row, bucket: Row, alert_ids: list[str]) -> Row:
         **{name: drifted[name] for name in SERIES},
         "strength": drifted["severity"],
         "detector": drifted["detector"],
-        **{name: bucket[f"worst_{name}"] for name in ("effect", "min_effect", "statistic", "p_value")},
+        **{name: bucket[f"worst_{name}"] for name in WORST},
         "worst_ms": bucket["worst_window_end_ms"],
         "windows": bucket["windows"],
         "drift_windows": bucket["drift"],

@@ -1,9 +1,9 @@
 """The command line: ``leeway COMMAND``.
 
-Every command is one file of this folder and one line of :data:`COMMANDS`; a file is imported when its command runs,
-so that ``leeway --help`` answers at once. Conventions that all commands keep:
+Every command is one file of this folder and one line of :data:`COMMANDS`, or a question of ``monitor/resources/``; a
+file is imported when its command runs, so that ``leeway --help`` answers at once. Conventions that all commands keep:
 
-* what was asked for goes to stdout, everything else to stderr;
+* the answer goes to stdout, everything else to stderr;
 * ``--json`` gives one JSON document, or one JSON object per line;
 * the exit code is one of :data:`EXIT_CODES`.
 """
@@ -14,33 +14,27 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
+from monitor.resources import questions
+
 __all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "check": ("monitor.cli.check", "Check a configuration, and say what will be watched."),
-    "run": ("monitor.cli.run", "Watch models: read, judge, alert, and serve the API."),
+_OWN: dict[str, tuple[str, str]] = {
+    "check": ("monitor.cli.check", "Check a configuration, and show what will be watched."),
+    "run": ("monitor.cli.run", "Watch models: read, evaluate, alert, and serve the API."),
     "replay": ("monitor.cli.replay", "Run a configuration over recorded events, as fast as they can be read."),
-    "demo": ("monitor.cli.demo", "Show a drift being found, with data that comes along."),
+    "demo": ("monitor.cli.demo", "Show how a drift is found, with data that comes along."),
     "backtest": ("monitor.cli.backtest", "Show what would have fired under another configuration."),
-    "history": ("monitor.cli.history", "Show the scores of a model's windows."),
-    "top": ("monitor.cli.top", "Show the signals that drifted most."),
-    "compare": ("monitor.cli.compare", "Compare two stretches, versions or segments of a model."),
-    "findings": ("monitor.cli.findings", "Show observations at which a per-event detector fired."),
-    "alerts": ("monitor.cli.alerts", "List, show and follow alerts, and explain who was told."),
-    "incidents": ("monitor.cli.incidents", "List alerts that have one cause, and what it may be."),
-    "deployments": ("monitor.cli.deployments", "Say what was changed, for incidents to name it, and list it."),
-    "route": ("monitor.cli.route", "Say who would be told about an alert, and when."),
+    "route": ("monitor.cli.route", "Show who would be notified of an alert, and when."),
     "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
-    "subscribe": ("monitor.cli.subscribe", "Be told about alerts that matchers match."),
+    "subscribe": ("monitor.cli.subscribe", "Subscribe to alerts that matchers match."),
     "unsubscribe": ("monitor.cli.unsubscribe", "End subscriptions."),
-    "subscriptions": ("monitor.cli.subscriptions", "List subscriptions."),
-    "silence": ("monitor.cli.silence", "Keep alerts quiet for a while."),
-    "dead-letters": ("monitor.cli.dead_letters", "Look at messages, or fields, that could not be used."),
+    "silence": ("monitor.cli.silence", "Silence alerts for a while."),
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
     "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
@@ -48,7 +42,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),
     "completion": ("monitor.cli.completion", "Print the completion script of a shell."),
 }
-"""Every command: its module, which holds a click command named ``command``, and its line in the help."""
+
+COMMANDS: dict[str, tuple[str, str]] = _OWN | {
+    verb: (f"monitor.cli.{verb.replace('-', '_')}", question.verb) for verb, question in questions().items()
+}
+"""Every command: its module, which holds a click command named ``command``, and its line in the help.
+
+A question of ``monitor/resources/`` is a command by its declaration; it needs a module only where it does more than
+show what answers it.
+"""
 
 FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES: dict[int, str] = {
@@ -63,7 +65,7 @@ EXIT_CODES: dict[int, str] = {
 
 
 class ReaderGoneError(Exception):
-    """Whoever read stdout has closed it."""
+    """The reader of stdout has closed it."""
 
 
 class LazyGroup(click.Group):
@@ -82,22 +84,29 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(COMMANDS[cmd_name][0]).command
+        module = COMMANDS[cmd_name][0]
+        if find_spec(module) is None:
+            from monitor.cli.answers import list_command
+
+            return list_command(cmd_name, questions()[cmd_name])
+        command = import_module(module).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The inherited method would import every command for its help.
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in _OWN])
+        with formatter.section("Questions"):
+            formatter.write_dl([(name, question.verb) for name, question in questions().items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        found = [CompletionItem(n, help=h) for n, (_, h) in COMMANDS.items() if n.startswith(incomplete)]
-        return found + click.Command.shell_complete(self, ctx, incomplete)
+        matching = [CompletionItem(n, help=h) for n, (_, h) in COMMANDS.items() if n.startswith(incomplete)]
+        return matching + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(
@@ -149,7 +158,7 @@ def _reader_has_gone() -> int:
 
 
 def _report(error: Exception) -> int:
-    """Say what went wrong, and return the exit code for it."""
+    """Print what went wrong, and return the exit code for it."""
     from monitor.errors import LeewayError, SourceError
     from sinks.store.contract import StoreError
 

@@ -1,79 +1,75 @@
-"""What the commands that ask share: whom to ask, when, how much, and the form of the answer."""
+"""What the commands that ask share: the service or store, the question, and the form of the answer."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 
-from monitor.cli.output import as_json, json_line
+from monitor.cli.output import as_json, as_rows, json_line
+from monitor.cli.records import Option, record
+from monitor.resources.contract import Moment, Question, hints, parameters, wire_name
 
 if TYPE_CHECKING:
     from monitor.client import Answer, Leeway
 
-__all__ = ["DEFAULT_URL", "FORMATS", "Row", "Wanted", "asks", "between", "write_parts"]
+__all__ = [
+    "DEFAULT_URL",
+    "FORMATS",
+    "Form",
+    "Target",
+    "asks",
+    "between",
+    "has_subcommand",
+    "list_command",
+    "sentence",
+    "target",
+    "write_parts",
+]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 FORMATS = ("table", "json", "csv", "parquet", "arrow")
 BINARY = ("parquet", "arrow")
 TABLE_ROWS = 1_000
 
-Row = dict[str, Any]
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 @dataclass(frozen=True)
-class Wanted:
-    """Whom to ask and how to answer, as the options say.
+class Target:
+    """What answers: a running service, or a store that no service has open.
 
     Attributes
     ----------
     url : str or None
-        Of a running service; the one on this machine if neither is given.
+        Of a running service; the one on this machine if neither is named.
     store : Path or None
         The directory of an embedded store.
     config : Path or None
         The configuration of that store's models.
-    from_, to : str or None
-    limit : int or None
-    form : str
-        One of :data:`FORMATS`.
-    output : Path or None
-        The file to write; stdout if None.
+
+    Raises
+    ------
+    click.UsageError
+        If options exclude each other.
     """
 
-    url: str | None
-    store: Path | None
-    config: Path | None
-    from_: str | None
-    to: str | None
-    limit: int | None
-    form: str
-    output: Path | None
+    url: str | None = None
+    store: Path | None = None
+    config: Path | None = None
 
-    @classmethod
-    def of(cls, *, form: str | None, json_: bool, csv_: bool, **given: Any) -> Wanted:
-        """Read the options that :func:`asks` adds.
-
-        Raises
-        ------
-        click.UsageError
-            If options exclude each other.
-        """
-        forms = [*([form] if form else []), *(["json"] if json_ else []), *(["csv"] if csv_ else [])]
-        wanted = cls(form=forms[0] if forms else "table", **given)
-        if len(forms) > 1:
-            raise click.UsageError("--format, --json and --csv exclude each other.")
-        if wanted.url is not None and wanted.store is not None:
+    def __post_init__(self) -> None:
+        if self.url is not None and self.store is not None:
             raise click.UsageError("--url and --store exclude each other.")
-        if wanted.config is not None and wanted.store is None:
+        if self.config is not None and self.store is None:
             raise click.UsageError("--config goes with --store: a running service has its own.")
-        return wanted
 
     @contextmanager
     def opened(self) -> Iterator[Leeway]:
@@ -99,35 +95,75 @@ class Wanted:
             hint = "--store DIR reads a store that no service has open"
             raise SourceError(f"{error}; {hint}", retryable=True) from error
 
+
+target = record(
+    "target",
+    Target,
+    click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
+    click.option("--store", type=click.Path(path_type=Path), help="A store's directory, while no service runs."),
+    click.option("--config", type=click.Path(path_type=Path), help="With --store: the configuration of its models."),
+)
+"""Adds the options that name a service or a store; the command takes ``target``."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of an answer, as the options state it.
+
+    Attributes
+    ----------
+    form : str or None
+        One of :data:`FORMATS`.
+    json_, csv_ : bool
+        Short for one of them.
+    output : Path or None
+        The file to write; stdout if None.
+    limit : int or None
+        Most rows.
+
+    Raises
+    ------
+    click.UsageError
+        If options exclude each other.
+    """
+
+    limit: int | None
+    form: str | None
+    json_: bool
+    csv_: bool
+    output: Path | None
+
+    def __post_init__(self) -> None:
+        if (self.form is not None) + self.json_ + self.csv_ > 1:
+            raise click.UsageError("--format, --json and --csv exclude each other.")
+
+    @property
+    def name(self) -> str:
+        """One of :data:`FORMATS`."""
+        short = "json" if self.json_ else "csv" if self.csv_ else "table"
+        return self.form or short
+
     @property
     def most(self) -> int | None:
         """How many rows to ask for: all of them, but for a table."""
-        return TABLE_ROWS + 1 if self.limit is None and self.form == "table" else self.limit
+        return TABLE_ROWS + 1 if self.limit is None and self.name == "table" else self.limit
 
-    def show(self, answer: Answer, table: Callable[[Iterable[Row]], None]) -> list[Row]:
-        """Print an answer, and return the rows if they had to be held for it.
-
-        Parameters
-        ----------
-        answer : Answer
-        table : callable
-            Prints rows for people.
-        """
-        if self.form == "json":
-            rows = list(answer)
-            self._write_lines(rows)
-            return rows
-        if self.form != "table":
-            write_parts(answer.stream(self.form), self.form, self.output)
+    def show(self, answer: Answer) -> list[dict[str, Any]]:
+        """Print an answer, and return the rows if they had to be held for it."""
+        if self.name not in ("json", "table"):
+            write_parts(answer.stream(self.name), self.name, self.output)
             return []
         rows = list(answer)
-        cut = self.limit is None and len(rows) > TABLE_ROWS
-        table(rows[:TABLE_ROWS] if cut else rows)
-        if cut:
+        if self.name == "json":
+            self._write_lines(rows)
+            return rows
+        is_cut = self.limit is None and len(rows) > TABLE_ROWS
+        as_rows(answer.row, rows[:TABLE_ROWS] if is_cut else rows)
+        if is_cut:
             click.echo(f"These are the first {TABLE_ROWS:,}; --limit shows more, --format csv everything.", err=True)
         return rows
 
-    def _write_lines(self, rows: Iterable[Row]) -> None:
+    def _write_lines(self, rows: Iterable[dict[str, Any]]) -> None:
         if self.output is None:
             for row in rows:
                 as_json(row)
@@ -135,8 +171,132 @@ class Wanted:
             write_parts((f"{json_line(row)}\n".encode() for row in rows), "json", self.output)
 
 
+_form = record(
+    "form",
+    Form,
+    click.option("--limit", type=click.IntRange(min=1), help=f"Most rows.  [default: {TABLE_ROWS:,} in a table]"),
+    click.option("--format", "form", type=click.Choice(FORMATS), help="The form of the answer.  [default: table]"),
+    click.option("--json", "json_", is_flag=True, help="One JSON object per line: --format json."),
+    click.option("--csv", "csv_", is_flag=True, help="CSV with a header: --format csv."),
+    click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file."),
+)
+
+
+def asks(question: type[Question], *, without: Iterable[str] = (), **more: dict[str, Any]) -> Option:
+    """Return the decorator that adds a question's options, and those of who answers it and how.
+
+    Parameters
+    ----------
+    question : type of Question
+    without : iterable of str
+        Fields that are no options.
+    **more : dict
+        By field, what click is to know of its option beside what the declaration says.
+
+    Returns
+    -------
+    decorator
+        The command takes ``question``, ``target`` and ``form``.
+    """
+    declared = {each.name: each for each in parameters(question)}
+    types = hints(question)
+    # The limit of a question without pages is the limit of the form, too.
+    names = [name for name in declared if name not in (*without, "from_", "to", "limit")]
+    ends = [name for name in ("from_", "to") if name in declared]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, form: Form, **values: Any) -> Any:
+            chosen = {name: values.pop(name) for name in (*names, *ends)}
+            if any(chosen[name] is None and declared[name].default is MISSING for name in ends):
+                raise click.UsageError("Give --from and --to.")
+            if (limit := form.most if question.is_paged else form.limit) is not None and _has_limit(question):
+                chosen["limit"] = limit
+            given = {name: value for name, value in chosen.items() if value not in (None, ())}
+            return function(*args, question=question(**given), form=form, **values)
+
+        own = [_option(declared[name], types[name], more.get(name, {})) for name in names]
+        command: Callable[..., Any] = call
+        for option in reversed([*own, target, *(_end(declared[name]) for name in ends), _form]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _has_limit(question: type[Question]) -> bool:
+    return any(each.name == "limit" for each in fields(question))
+
+
+def _option(declared: Field[Any], kind: Any, more: dict[str, Any]) -> Option:
+    """Return the option of a question's field."""
+    kinds = [member for member in get_args(kind) if member is not NoneType] if NoneType in get_args(kind) else [kind]
+    settings: dict[str, Any] = {"help": sentence(declared.metadata.get("description", ""))}
+    if declared.default is MISSING:
+        settings["required"] = True
+    elif declared.default not in (None, ""):
+        settings["default"] = declared.default
+    if kind in (Moment, Moment | None):
+        settings["metavar"] = "TIME"
+    elif get_origin(kinds[0]) is Literal:
+        settings["type"] = click.Choice(get_args(kinds[0]))
+    elif kinds[0] is bool:
+        settings |= {"is_flag": True} if "flags" not in declared.metadata else {"default": None}
+    elif kinds[0] is int:
+        settings["type"] = click.IntRange(declared.metadata.get("low"), declared.metadata.get("high"))
+    elif getattr(get_origin(kinds[0]), "__name__", "") == "Sequence":
+        settings["multiple"] = True
+    flags = declared.metadata.get("flags", f"--{wire_name(declared).replace('_', '-')}")
+    return click.option(flags, declared.name, **{**settings, **more})
+
+
+def _end(declared: Field[Any]) -> Option:
+    is_start = declared.name == "from_"
+    help_text = "ISO 8601, ms since the epoch, or relative: -1h." if is_start else "The end, excluded."
+    return click.option(f"--{wire_name(declared)}", declared.name, metavar="TIME", help=help_text)
+
+
+def sentence(phrase: str) -> str:
+    """Return a description as help is written.
+
+    Examples
+    --------
+    >>> sentence("`segment` if absent"), sentence("only this; may be repeated"), sentence("")
+    ('--segment if absent.', 'Only this; may be repeated.', '')
+    """
+    plain = re.sub(r"`(\w+)` if absent", r"--\1 if absent", phrase).replace("`", "")
+    return plain and f"{plain[0].upper()}{plain[1:]}."
+
+
+def list_command(name: str, question: type[Question]) -> click.Command:
+    """Return the command that shows what answers a question."""
+
+    @asks(question)
+    def command(question: Question, target: Target, form: Form) -> None:
+        with target.opened() as leeway:
+            form.show(leeway.ask(question))
+
+    return click.command(name, help=question.__doc__)(command)
+
+
+def has_subcommand(context: click.Context) -> bool:
+    """Whether a group that lists by itself has a subcommand; before its name, options would do nothing.
+
+    Raises
+    ------
+    click.UsageError
+        If there are such options.
+    """
+    name = context.invoked_subcommand
+    if name is not None and any(
+        context.get_parameter_source(each) is ParameterSource.COMMANDLINE for each in context.params
+    ):
+        raise click.UsageError(f"options go behind {name!r}: leeway {context.info_name} {name} …")
+    return name is not None
+
+
 def write_parts(parts: Iterator[bytes], form: str, output: Path | None) -> None:
-    """Write bytes to a file, which appears when all has come, or to stdout.
+    """Write bytes to a file, which appears when all have come, or to stdout.
 
     Raises
     ------
@@ -171,24 +331,3 @@ def between(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
     from monitor.clock import SystemClock
 
     return parse_range(from_, to, SystemClock().now_ms())
-
-
-def asks(function: F) -> F:
-    """Add the options that say whom to ask, when, how much, and in which form to answer."""
-    options = (
-        click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
-        click.option("--store", type=click.Path(path_type=Path), help="A store's directory, while no service runs."),
-        click.option(
-            "--config", type=click.Path(path_type=Path), help="With --store: the configuration of its models."
-        ),
-        click.option("--from", "from_", metavar="TIME", help="ISO 8601, ms since the epoch, or relative: -1h."),
-        click.option("--to", metavar="TIME", help="The end, excluded."),
-        click.option("--limit", type=click.IntRange(min=1), help=f"Most rows.  [default: {TABLE_ROWS:,} in a table]"),
-        click.option("--format", "form", type=click.Choice(FORMATS), help="How to answer.  [default: table]"),
-        click.option("--json", "json_", is_flag=True, help="One JSON object per line: --format json."),
-        click.option("--csv", "csv_", is_flag=True, help="CSV with a header: --format csv."),
-        click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write this file."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.output import as_json, as_table, number, when
+from monitor.cli.records import record
 
 if TYPE_CHECKING:
     from monitor.alerts.counterparts import Fired, Outcome
@@ -22,59 +24,70 @@ __all__ = ["command", "document"]
 TIME = "ISO 8601, ms since the epoch, or relative to now: -30d."
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What to evaluate, as the options state it."""
+
+    store_dir: Path | None
+    models: tuple[str, ...]
+    from_: str | None
+    to: str | None
+    learn_from: str | None
+    skip_changed: bool
+
+    def span(self, store: Store, watch: Watch) -> Span:
+        """Return the span that is evaluated, and from where on it is learned from.
+
+        Raises
+        ------
+        InputError, StoreError
+        """
+        from monitor.cli.answers import between
+        from monitor.evaluate.backtest import span_of
+
+        from_ms, to_ms = between(self.from_, self.to)
+        learn_from_ms, _ = between(self.learn_from, None)
+        return span_of(store, watch, from_ms, to_ms, learn_from_ms)
+
+
 @click.command("backtest")
 @click.argument("config", type=click.Path())
-@click.option(
-    "--store", "store_dir", type=click.Path(path_type=Path), help="An embedded store; CONFIG's own if absent."
+@record(
+    "scope",
+    Scope,
+    click.option(
+        "--store", "store_dir", type=click.Path(path_type=Path), help="An embedded store; CONFIG's own if absent."
+    ),
+    click.option("--model", "models", multiple=True, help="Only this model of CONFIG; may be repeated."),
+    click.option("--from", "from_", metavar="TIME", help=f"Evaluate windows from here on: {TIME}"),
+    click.option("--to", metavar="TIME", help="Evaluate windows up to here."),
+    click.option("--learn-from", metavar="TIME", help="Learn from here on; as early as the baseline needs if absent."),
+    click.option("--skip-changed", is_flag=True, help="Leave out signals whose panes were kept in another layout."),
 )
-@click.option("--model", "models", multiple=True, help="Only this model of CONFIG; may be repeated.")
-@click.option("--from", "from_", metavar="TIME", help=f"Judge windows from here on: {TIME}")
-@click.option("--to", metavar="TIME", help="Judge windows up to here.")
-@click.option("--learn-from", metavar="TIME", help="Learn from here on; as early as the baseline needs if absent.")
 @click.option("--detail", metavar="SIGNAL", help="Show the windows of this signal.")
-@click.option("--skip-changed", is_flag=True, help="Leave out signals whose panes were kept in another layout.")
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert would have fired.")
 @click.option("--json", "json_", is_flag=True, help="One JSON document per model.")
-@click.pass_context
-def command(
-    ctx: click.Context,
-    config: str,
-    store_dir: Path | None,
-    models: tuple[str, ...],
-    *,
-    from_: str | None,
-    to: str | None,
-    learn_from: str | None,
-    detail: str | None,
-    skip_changed: bool,
-    fail_on_alert: bool,
-    json_: bool,
-) -> None:
-    """Judge stored panes under CONFIG, and show what would have fired beside what did.
+def command(config: str, scope: Scope, *, detail: str | None, fail_on_alert: bool, json_: bool) -> None:
+    """Evaluate stored panes under CONFIG, and show what would have fired beside what did.
 
-    The store is only read. Without --from and --to everything stored is judged. What the alerts of another
-    configuration were is known from the store; what it was is not.
+    The store is only read. Without --from and --to everything stored is evaluated. The store knows the alerts of
+    another configuration, but not that configuration.
     """
     from monitor.check import load
-    from monitor.cli.answers import between
-    from monitor.evaluate.backtest import span_of
     from monitor.logs import log_to_stderr
     from monitor.watch import compile_watch
 
     log_to_stderr(as_json=json_, quiet=True)
     configuration = load(config)
-    from_ms, to_ms = between(from_, to)
-    learn_from_ms, _ = between(learn_from, None)
-    store = _opened(configuration, store_dir)
-    found = []
+    store = _opened(configuration, scope.store_dir)
+    results = []
     try:
-        for name in _chosen(configuration, models):
+        for name in _chosen(configuration, scope.models):
             watch = compile_watch(configuration, name)
             if detail is not None and detail not in watch.uses:
                 raise click.BadParameter(f"{name} has no signal {detail!r}; it has {', '.join(watch.uses)}")
-            span = span_of(store, watch, from_ms, to_ms, learn_from_ms)
-            done = _judged(store, watch, span, detail, skip_changed=skip_changed)
-            found.append(done)
+            done = _evaluated(store, watch, scope.span(store, watch), detail, skip_changed=scope.skip_changed)
+            results.append(done)
             if json_:
                 as_json(document(done) | ({"detail": list(_windows(done))} if detail is not None else {}))
                 continue
@@ -83,19 +96,20 @@ def command(
                 _show_windows(detail, _windows(done))
     finally:
         store.close()
-    ctx.exit(1 if fail_on_alert and any(done.fired_within() for done in found) else 0)
+    has_fired = any(done.fired_within() for done in results)
+    click.get_current_context().exit(1 if fail_on_alert and has_fired else 0)
 
 
-def _judged(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_changed: bool) -> Backtest:
+def _evaluated(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_changed: bool) -> Backtest:
     from monitor.cli.progress import Progress
     from monitor.evaluate.backtest import backtest
 
-    everything = 0
-    with Progress(f"judging {watch.name}", lambda: everything, "windows") as progress:
+    windows = 0
+    with Progress(f"evaluating {watch.name}", lambda: windows, "windows") as progress:
 
         def at(done: int, total: int) -> None:
-            nonlocal everything
-            everything = total
+            nonlocal windows
+            windows = total
             progress.at(done, done)
 
         keep = () if detail is None else (detail,)
@@ -111,7 +125,7 @@ def _opened(configuration: Configuration, store_dir: Path | None) -> Store:
     kind, settings = (spec.kind, spec.settings()) if store_dir is None else ("chdb", {"path": str(store_dir)})
     # Opening would create an empty store, and a mistyped name would answer "nothing".
     if kind == "chdb" and not (Path(settings["path"]) / MARK).is_file():
-        raise InputError(f"no store at {settings['path']}; --store names the one to judge")
+        raise InputError(f"no store at {settings['path']}; --store names the one to evaluate")
     return open_store(kind, **settings)
 
 
@@ -127,7 +141,7 @@ def _chosen(configuration: Configuration, models: tuple[str, ...]) -> list[str]:
 
 
 def document(done: Backtest) -> dict[str, Any]:
-    """Return what was found as ``--json`` prints it."""
+    """Return a result as ``--json`` prints it."""
     span = done.span
     return {
         "model": done.model,
@@ -173,32 +187,32 @@ def _show(done: Backtest) -> None:
         click.echo("No alert, neither before nor now.\n")
     counts = [(s, c.before, c.now, c.windows) for s, c in done.signals.items() if c.before or c.now]
     if counts:
-        as_table(("signal", "alarmed before", "alarmed now", "judged"), counts, title="Windows by signal")
-    before = sum(alert.at_ms > span.from_ms for alert in done.before)
+        as_table(("signal", "alarmed before", "alarmed now", "evaluated"), counts, title="Windows by signal")
+    fired_before = sum(alert.at_ms > span.from_ms for alert in done.before)
     click.echo(
-        f"{_count(done.fired_within(), 'alert')} would have fired, {before} did; "
+        f"{_count(done.fired_within(), 'alert')} would have fired, {fired_before} did; "
         f"the budget accepts {done.allowed:.2g} false ones in this time."
     )
     learning = sum(count.learning > 0 for count in done.signals.values())
     if learning:
-        more = "; an earlier --learn-from gives them more to learn from" if span.learn_from_ms > span.first_ms else ""
-        click.echo(f"{_count(learning, 'signal')} had windows in which there was too little to compare with{more}.")
+        hint = "; an earlier --learn-from gives them more to learn from" if span.learn_from_ms > span.first_ms else ""
+        click.echo(f"{_count(learning, 'signal')} had windows in which there was too little to compare with{hint}.")
     if done.not_judged:
         click.echo()
-        as_table(("not judged", "why"), done.not_judged.items())
+        as_table(("not evaluated", "why"), done.not_judged.items())
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:
     alerts = outcome.now or outcome.before
     until = "" if not all(alert.ended for alert in alerts) else when(max(alert.ends_ms for alert in alerts))
     severity = max((a.severity for a in alerts), key=("info", "warning", "critical").index)
-    what = " | ".join(alert.title.partition(": ")[2] for alert in alerts)
+    titles = " | ".join(alert.title.partition(": ")[2] for alert in alerts)
     fired = [when(min((alert.at_ms for alert in side), default=None)) for side in (outcome.before, outcome.now)]
-    return outcome.which, when(outcome.starts_ms), until, *fired, severity, what
+    return outcome.which, when(outcome.starts_ms), until, *fired, severity, titles
 
 
 def _windows(done: Backtest) -> Iterator[dict[str, Any]]:

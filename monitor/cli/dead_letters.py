@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from monitor.cli.answers import DEFAULT_URL, Row, Wanted, asks
-from monitor.cli.output import as_json, as_table, when
+from monitor.cli.answers import DEFAULT_URL, Form, Target, asks, target
+from monitor.cli.output import as_json, as_rows, when
+from monitor.cli.records import record
+from monitor.resources.dead_letters import DeadLetters, Retried
 
 if TYPE_CHECKING:
     from monitor.client import Leeway
@@ -34,38 +37,15 @@ def _reasons(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 @click.group("dead-letters")
 def command() -> None:
-    """Look at messages, or fields of messages, that could not be used; put messages back."""
+    """Show messages, or fields of messages, that could not be used; put messages back."""
 
 
 @command.command("list")
-@click.option("--topic")
-@click.option("--model")
-@click.option("--reason", help="A code; docs/dead-letters.md lists them.", shell_complete=_reasons)
-@click.option("--action", type=click.Choice(["rejected", "kept"]))
-@asks
-def list_(*, topic: str | None, model: str | None, reason: str | None, action: str | None, **given: Any) -> None:
+@asks(DeadLetters, without=["partition", "offset", "payload"], reason={"shell_complete": _reasons})
+def list_(question: DeadLetters, target: Target, form: Form) -> None:
     """List dead letters, newest first."""
-    wanted = Wanted.of(**given)
-    with wanted.opened() as leeway:
-        chosen: dict[str, Any] = {"topic": topic, "model": model, "reason": reason, "action": action}
-        chosen |= {"from_": wanted.from_, "to": wanted.to, "payload": wanted.form != "table"}
-        answer = leeway.dead_letters(**chosen, limit=wanted.most)
-        wanted.show(answer, _show)
-
-
-def _show(rows: Iterable[Row]) -> None:
-    as_table(
-        ("time", "topic", "partition", "offset", "model", "field", "action", "reason", "retries", "detail"),
-        (
-            (
-                when(row["record_ms"] if row["record_ms"] > 0 else None),
-                *(row[name] for name in ("topic", "partition", "offset", "model", "field", "action", "reason")),
-                row["retries"] or "",
-                row["detail"],
-            )
-            for row in rows
-        ),
-    )
+    with target.opened() as leeway:
+        form.show(leeway.ask(replace(question, payload=form.name != "table")))
 
 
 @command.command("show")
@@ -79,20 +59,13 @@ def _show(rows: Iterable[Row]) -> None:
     default="auto",
     help="How to write the message; `raw` writes its bytes and nothing else.  [default: text, hex if it is none]",
 )
-@click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]")
-@click.option("--store", type=click.Path(), help="A store's directory, while no service runs.")
+@target
 @click.option("--json", "json_", is_flag=True, help="One JSON object per problem.")
-def show(
-    topic: str, partition: int, offset: int, *, form: str, url: str | None, store: str | None, json_: bool
-) -> None:
-    """Show everything that is known of the message at TOPIC PARTITION OFFSET."""
-    from pathlib import Path
-
+def show(topic: str, partition: int, offset: int, target: Target, *, form: str, json_: bool) -> None:
+    """Show all there is of the message at TOPIC PARTITION OFFSET."""
     from monitor.errors import InputError
 
-    none: dict[str, Any] = {"config": None, "from_": None, "to": None, "limit": None, "output": None, "csv_": False}
-    wanted = Wanted.of(url=url, store=Path(store) if store else None, form=None, json_=json_, **none)
-    with wanted.opened() as leeway:
+    with target.opened() as leeway:
         rows = list(leeway.dead_letters(topic=topic, partition=partition, offset=offset))
     if not rows:
         raise InputError(f"no dead letter stands at {topic} {partition} {offset}")
@@ -109,20 +82,20 @@ def show(
     _show_payload(rows[0], payload, form)
 
 
-def _show_problem(row: Row) -> None:
+def _show_problem(row: dict[str, Any]) -> None:
     for name in ("topic", "partition", "offset", "model", "field", "action", "reason", "detail"):
         if row[name] != "":
             click.echo(f"{name:14}{row[name]}")
-    click.echo(f"{'time':14}{when(row['record_ms'] if row['record_ms'] > 0 else None) or 'none'}")
+    click.echo(f"{'time':14}{when(row['record_ms']) or 'none'}")
     if row["retries"]:
         click.echo(f"{'retries':14}{row['retries']}, the last {when(row['retried_ms'])}")
     click.echo()
 
 
-def _show_payload(row: Row, payload: bytes, form: str) -> None:
+def _show_payload(row: dict[str, Any], payload: bytes, form: str) -> None:
     size = row["payload_bytes"]
-    kept = f", of which the first {len(payload):,} were kept" if len(payload) < size else ""
-    click.echo(f"{size:,} bytes{kept}")
+    cut = f", of which the first {len(payload):,} were kept" if len(payload) < size else ""
+    click.echo(f"{size:,} bytes{cut}")
     if form == "base64":
         click.echo(row["payload_base64"])
     elif form == "hex" or (form == "auto" and row["payload"] is None):
@@ -133,7 +106,7 @@ def _show_payload(row: Row, payload: bytes, form: str) -> None:
 
 
 def hex_lines(payload: bytes) -> Iterator[str]:
-    r"""Yield bytes as lines of their place, their digits, and what of them can be read.
+    r"""Yield bytes as lines of their offset, their digits, and what of them can be read.
 
     Examples
     --------
@@ -146,45 +119,76 @@ def hex_lines(payload: bytes) -> Iterator[str]:
         yield f"{start:08x}  {part.hex(' '):<{3 * BYTES_PER_LINE}} {readable}"
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which messages to put back, as the options state it.
+
+    Raises
+    ------
+    click.UsageError
+        If they state it in no way, or in two.
+    """
+
+    position: tuple[str, ...]
+    topic: str | None
+    model: str | None
+    reason: str | None
+    from_: str | None
+    to: str | None
+    all_: bool
+    again: bool
+
+    def __post_init__(self) -> None:
+        chosen = (self.topic, self.model, self.reason, self.from_, self.to)
+        if (len(self.position) > 0) + any(chosen) + self.all_ != 1:
+            raise click.UsageError("Say which messages: TOPIC PARTITION OFFSET, or some of the options, or --all.")
+        numbers = self.position[1:]
+        if self.position and not (len(numbers) == 2 and all(n.isdecimal() and int(n) < 2**63 for n in numbers)):
+            raise click.UsageError("A message has three coordinates: TOPIC PARTITION OFFSET, the last two numbers.")
+
+    def positions(self, leeway: Leeway) -> list[tuple[str, int, int]]:
+        """Return the messages, the oldest first."""
+        if self.position:
+            topic, partition, offset = self.position
+            return [(topic, int(partition), int(offset))]
+        chosen = {name: getattr(self, name) for name in ("topic", "model", "reason", "from_", "to")}
+        rows = leeway.dead_letters(action="rejected", payload=False, **chosen)
+        positions = [
+            (row["topic"], row["partition"], row["offset"]) for row in rows if self.again or not row["retries"]
+        ]
+        return list(dict.fromkeys(reversed(positions)))
+
+
 @command.command("retry")
-@click.argument("place", nargs=-1, metavar="[TOPIC PARTITION OFFSET]")
-@click.option("--topic", help="Of this topic or stream.")
-@click.option("--model", help="Rejected by this model.")
-@click.option("--reason", help="Rejected for this reason.", shell_complete=_reasons)
-@click.option("--from", "from_", metavar="TIME", help="ISO 8601, ms since the epoch, or relative: -1h.")
-@click.option("--to", metavar="TIME", help="The end, excluded.")
-@click.option("--all", "all_", is_flag=True, help="Every message that was rejected.")
-@click.option("--again", is_flag=True, help="Also those that were put back before.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be put back.")
+@record(
+    "selection",
+    Selection,
+    click.argument("position", nargs=-1, metavar="[TOPIC PARTITION OFFSET]"),
+    click.option("--topic", help="Of this topic or stream."),
+    click.option("--model", help="Rejected by this model."),
+    click.option("--reason", help="Rejected for this reason.", shell_complete=_reasons),
+    click.option("--from", "from_", metavar="TIME", help="ISO 8601, ms since the epoch, or relative: -1h."),
+    click.option("--to", metavar="TIME", help="The end, excluded."),
+    click.option("--all", "all_", is_flag=True, help="Every message that was rejected."),
+    click.option("--again", is_flag=True, help="Also those that were put back before."),
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be put back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]")
 @click.option("--config", type=click.Path(), help="Instead of a service: the store of this configuration.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per message.")
-def retry(
-    place: tuple[str, ...],
-    *,
-    all_: bool,
-    again: bool,
-    dry_run: bool,
-    yes: bool,
-    url: str | None,
-    config: str | None,
-    json_: bool,
-    **chosen: Any,
-) -> None:
+def retry(selection: Selection, *, dry_run: bool, yes: bool, url: str | None, config: str | None, json_: bool) -> None:
     """Put rejected messages back on their streams, to be read again.
 
     Say which: the coordinates of one, or options; with several options, those that fit all of them.
     """
     if url is not None and config is not None:
         raise click.UsageError("--url and --config exclude each other.")
-    if (len(place) > 0) + any(chosen.values()) + all_ != 1:
-        raise click.UsageError("Say which messages: TOPIC PARTITION OFFSET, or some of the options, or --all.")
-    with _asked(url or DEFAULT_URL, config) as leeway:
-        places = [_coordinates(place)] if place else _chosen(leeway, again=again, **chosen)
-        if places and not (dry_run or yes) and sys.stdin.isatty():
-            click.confirm(f"{len(places):,} messages are put back on their streams. Go on?", abort=True, err=True)
-        done = list(_retried(leeway, places, dry_run=dry_run))
+    with _client(url or DEFAULT_URL, config) as leeway:
+        positions = selection.positions(leeway)
+        if positions and not (dry_run or yes) and sys.stdin.isatty():
+            click.confirm(f"{len(positions):,} messages are put back on their streams. Continue?", abort=True, err=True)
+        done = list(_retried(leeway, positions, dry_run=dry_run))
     if json_:
         for row in done:
             as_json(row)
@@ -192,14 +196,8 @@ def retry(
         _show_retried(done)
 
 
-def _coordinates(place: tuple[str, ...]) -> tuple[str, int, int]:
-    if len(place) != 3 or not all(number.isdecimal() and int(number) < 2**63 for number in place[1:]):
-        raise click.UsageError("A message has three coordinates: TOPIC PARTITION OFFSET, the last two numbers.")
-    return place[0], int(place[1]), int(place[2])
-
-
 @contextmanager
-def _asked(url: str, config: str | None) -> Iterator[Leeway]:
+def _client(url: str, config: str | None) -> Iterator[Leeway]:
     """Lend a client of a running service, or of one that reads nothing and has the store for this command."""
     from monitor.client import Leeway, UnreachableError
     from monitor.errors import SourceError
@@ -220,7 +218,7 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
     from monitor.service import Service
 
     log_to_stderr(as_json=False)
-    # Not started: nothing is read or judged. The two roles have the tables and the log of HTTP streams.
+    # Not started: nothing is read or evaluated. The two roles have the tables and the log of HTTP streams.
     service = Service(load(config), SystemClock(), roles=("evaluate", "ingest"))
     try:
         with Leeway("http://embedded", retries=0, transport=InProcess(create_app(service))) as leeway:
@@ -229,35 +227,17 @@ def _asked(url: str, config: str | None) -> Iterator[Leeway]:
         service.stop()
 
 
-def _chosen(leeway: Leeway, *, again: bool, **chosen: Any) -> list[tuple[str, int, int]]:
-    """The messages to put back, the oldest first."""
-    rows = leeway.dead_letters(action="rejected", payload=False, **chosen)
-    places = [(row["topic"], row["partition"], row["offset"]) for row in rows if again or not row["retries"]]
-    return list(dict.fromkeys(reversed(places)))
-
-
-def _retried(leeway: Leeway, places: list[tuple[str, int, int]], *, dry_run: bool) -> Iterator[Row]:
+def _retried(leeway: Leeway, positions: list[tuple[str, int, int]], *, dry_run: bool) -> Iterator[dict[str, Any]]:
     from monitor.cli.progress import Progress
 
-    with Progress("retrying", lambda: len(places), "messages") as progress:
-        for start in range(0, len(places), AT_ONCE):
-            part = places[start : start + AT_ONCE]
+    with Progress("retrying", lambda: len(positions), "messages") as progress:
+        for start in range(0, len(positions), AT_ONCE):
+            part = positions[start : start + AT_ONCE]
             yield from leeway.retry_dead_letters(part, dry_run=dry_run)
             progress.at(start + len(part), start + len(part))
 
 
-def _show_retried(done: list[Row]) -> None:
-    as_table(
-        ("topic", "partition", "offset", "outcome", "attempt", "now at", "detail"),
-        (
-            (
-                *(row[name] for name in ("topic", "partition", "offset", "outcome")),
-                row["attempt"] or "",
-                f"{row['to_partition']} {row['to_offset']}" if row["to_offset"] >= 0 else "",
-                row["detail"] or ("its key and headers are lost" if row["taken_from"] == "store" else ""),
-            )
-            for row in done
-        ),
-    )
+def _show_retried(done: list[dict[str, Any]]) -> None:
+    as_rows(Retried, done)
     counts = {name: sum(row["outcome"] == name for row in done) for name in ("retried", "planned", "refused")}
     click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing to put back")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.output import as_json
+from monitor.cli.records import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,28 +25,62 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+@dataclass(frozen=True)
+class Detection:
+    """What looks at which columns, as the options state it."""
+
+    columns: tuple[str, ...]
+    detector: str
+    settings: tuple[str, ...]
+
+    def bank(self) -> Bank | RiverBank | AnomalyBank:
+        """Return the detector, for one series.
+
+        Raises
+        ------
+        InputError
+        """
+        from detectors.anomaly import SCORERS
+        from detectors.contract import ParameterError
+        from detectors.drift import DETECTORS, UnknownDetectorError
+        from detectors.river_adapter import is_rivers
+        from detectors.river_banks import bank_of
+        from monitor.errors import InputError
+
+        name = self.detector
+        if len(self.columns) > 1 and not (name in SCORERS and SCORERS[name].vectors):
+            several = ", ".join(name for name, scorer in SCORERS.items() if scorer.vectors)
+            raise InputError(f"{name} takes one column; {several} take several")
+        try:
+            bank = bank_of(name, _parameters(self.settings), len(self.columns))
+            bank.resize(1)
+        except ParameterError as error:
+            raise InputError(str(error)) from error
+        except UnknownDetectorError as error:
+            message = str(error) if is_rivers(name) else _unknown(name, [*DETECTORS, *SCORERS])
+            raise InputError(message) from error
+        return bank
+
+
 @click.command("detect")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--column", "columns", multiple=True, required=True, help="The column to look at; of a vector, each of its columns."
+@record(
+    "detection",
+    Detection,
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        required=True,
+        help="The column to look at; of a vector, each of its columns.",
+    ),
+    click.option("--detector", required=True, help="adwin, cusum, robust_z …; see `leeway detectors`."),
+    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated."),
 )
-@click.option("--detector", required=True, help="adwin, cusum, robust_z …; see `leeway detectors`.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--warnings", is_flag=True, help="Print warnings as well as drifts.")
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if there is a drift or an anomaly.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per line; this is the default.")
-@click.pass_context
-def command(
-    ctx: click.Context,
-    file: Path,
-    *,
-    columns: tuple[str, ...],
-    detector: str,
-    settings: tuple[str, ...],
-    warnings: bool,
-    fail_on_alert: bool,
-    json_: bool,
-) -> None:
+def command(file: Path, detection: Detection, *, warnings: bool, fail_on_alert: bool, json_: bool) -> None:
     """Run a detector over a column of FILE (CSV, Parquet or JSON lines), or a scorer over several, top to bottom.
 
     Prints one JSON object per drift or anomaly: the row's index, counted from 0, and the detector's score there, with
@@ -52,46 +88,30 @@ def command(
     """
     import numpy as np
 
-    from detectors.anomaly import SCORERS, AnomalyBank
-    from detectors.contract import ParameterError
-    from detectors.drift import DETECTORS, UnknownDetectorError
-    from detectors.river_adapter import is_rivers
-    from detectors.river_banks import bank_of
+    from detectors.anomaly import AnomalyBank
     from monitor.dataset import read_dataset
-    from monitor.errors import InputError
 
-    parameters = _parameters(settings)
-    if len(columns) > 1 and not (detector in SCORERS and SCORERS[detector].vectors):
-        several = ", ".join(name for name, scorer in SCORERS.items() if scorer.vectors)
-        raise InputError(f"{detector} takes one column; {several} take several")
-    try:
-        bank = bank_of(detector, parameters, len(columns))
-        bank.resize(1)
-    except ParameterError as error:
-        raise InputError(str(error)) from error
-    except UnknownDetectorError as error:
-        message = str(error) if is_rivers(detector) else _unknown(detector, [*DETECTORS, *SCORERS])
-        raise InputError(message) from error
+    bank = detection.bank()
     dataset = read_dataset(file)
-    values = np.stack([_values(dataset, column) for column in columns], axis=1)
+    values = np.stack([_values(dataset, column) for column in detection.columns], axis=1)
     usable = np.flatnonzero(np.isfinite(values).all(axis=1))
     seen = values[usable]
-    found = _anomalies(bank, seen) if isinstance(bank, AnomalyBank) else _changes(bank, seen[:, 0])
-    fired = [row for row in found if row["status"] != "warning"]
-    for row in found if warnings else fired:
+    rows = _anomalies(bank, seen) if isinstance(bank, AnomalyBank) else _changes(bank, seen[:, 0])
+    fired = [row for row in rows if row["status"] != "warning"]
+    for row in rows if warnings else fired:
         as_json(row | {"index": int(usable[row["index"]])})
-    outside, why = (0, "") if isinstance(bank, AnomalyBank) else _outside(bank, detector)
+    outside, why = (0, "") if isinstance(bank, AnomalyBank) else _outside(bank, detection.detector)
     noun = "anomalies" if isinstance(bank, AnomalyBank) else "drifts"
     taken = len(usable) - outside
     click.echo(f"{taken} values, {len(values) - taken} skipped{why}, {len(fired)} {noun}", err=True)
     if fired and fail_on_alert:
-        ctx.exit(1)
+        click.get_current_context().exit(1)
 
 
-def _unknown(detector: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(detector, known, n=1)
+def _unknown(detector: str, names: list[str]) -> str:
+    nearest = difflib.get_close_matches(detector, names, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"there is no per-event detector {detector!r}; {hint}they are {', '.join(known)}"
+    return f"there is no per-event detector {detector!r}; {hint}they are {', '.join(names)}"
 
 
 def _changes(bank: Bank | RiverBank, values: NDArray[np.float64]) -> list[dict[str, Any]]:
@@ -100,8 +120,8 @@ def _changes(bank: Bank | RiverBank, values: NDArray[np.float64]) -> list[dict[s
     score, flag = bank.update_one(0, values)
     names = {WARNING: "warning", DRIFT: "drift"}
     return [
-        {"index": place, "score": float(score[place]), "status": names[code]}
-        for place, code in enumerate(flag.tolist())
+        {"index": index, "score": float(score[index]), "status": names[code]}
+        for index, code in enumerate(flag.tolist())
         if code in names
     ]
 
@@ -123,12 +143,12 @@ def _anomalies(bank: AnomalyBank, values: NDArray[np.float64]) -> list[dict[str,
     scores = bank.update(np.zeros(len(values), dtype=np.int64), values)
     return [
         {
-            "index": place,
-            "score": float(scores.score[place]),
-            "level": float(scores.level[place]),
+            "index": index,
+            "score": float(scores.score[index]),
+            "level": float(scores.level[index]),
             "status": "anomaly",
         }
-        for place in scores.anomalies().tolist()
+        for index in scores.anomalies().tolist()
     ]
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-__all__ = ["as_json", "as_table", "duration", "json_line", "number", "sparkline", "when"]
+from monitor.resources.contract import LengthMs, Row, TimeMs, hints
+
+__all__ = ["as_json", "as_rows", "as_table", "duration", "json_line", "number", "sparkline", "when"]
 
 # Piped output is for grep and files: nothing is wrapped or cut off there.
 PIPED_WIDTH = 500
@@ -52,6 +54,39 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title:
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
+def as_rows(row: type[Row], rows: Iterable[Mapping[str, Any]], *, title: str = "") -> None:
+    """Print rows as the table that their declaration describes."""
+    columns = [(each.replace("_", " "), each) if isinstance(each, str) else each for each in row.table]
+    writers = [_writer(row, shown) for _, shown in columns]
+    as_table([heading for heading, _ in columns], ([write(each) for write in writers] for each in rows), title=title)
+
+
+def _writer(
+    row: type[Row], shown: str | Callable[[Mapping[str, Any]], object]
+) -> Callable[[Mapping[str, Any]], object]:
+    """Return what writes a cell: by the type of its field, or as the declaration says."""
+    if callable(shown):
+        return shown
+    *outer, name = shown.split(".")
+    for part in outer:
+        kind = hints(row)[part]
+        if not isinstance(kind, type) or not issubclass(kind, Row):
+            break
+        row = kind
+    write = _WRITERS.get(hints(row).get(name), _text)
+
+    def cell(values: Mapping[str, Any]) -> object:
+        for part in outer:
+            values = values[part]
+        return write(values.get(name))
+
+    return cell
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
 _STYLES = {"drift": "bold red", "firing": "bold red", "warning": "yellow", "learning": "dim", "no_data": "dim"}
 
 
@@ -67,14 +102,14 @@ def number(value: float | None) -> str:
 
 
 def when(time_ms: int | None) -> str:
-    """Write a time as ISO 8601 in UTC; nothing for a missing one.
+    """Write a time as ISO 8601 in UTC; nothing for a missing one, which is None, 0, or the -1 of a record.
 
     Examples
     --------
     >>> when(1_700_000_000_000)
     '2023-11-14T22:13:20Z'
     """
-    if not time_ms:
+    if time_ms in (None, 0, -1):
         return ""
     time = datetime.fromtimestamp(time_ms / 1000, UTC)
     text = time.isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
@@ -91,11 +126,11 @@ def duration(length_ms: int | None) -> str:
     """
     if length_ms is None:
         return ""
-    left_s, parts = round(length_ms / 1000), []
+    rest_s, parts = round(length_ms / 1000), []
     for unit, size_s in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, left_s = divmod(left_s, size_s)
+        count, rest_s = divmod(rest_s, size_s)
         parts.append((count, unit))
-    first = next((place for place, (count, _) in enumerate(parts) if count), 3)
+    first = next((index for index, (count, _) in enumerate(parts) if count), 3)
     return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
 
 
@@ -107,12 +142,21 @@ def sparkline(values: Sequence[float | None], least_top: float = 0.0) -> str:
     >>> sparkline([0.0, 1.0, 2.0, None, 4.0]), sparkline([1.0, 2.0], 8.0)
     ('▁▃▅ █', '▂▃')
     """
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    top = max([least_top, *known]) or 1.0
+    top = max([least_top, *(value for value in values if value is not None and math.isfinite(value))]) or 1.0
     return "".join(
         " " if value is None or not math.isfinite(value) else BARS[min(7, int(max(0.0, value) / top * 7 + 0.5))]
         for value in values
     )
+
+
+_WRITERS: dict[Any, Callable[[Any], str]] = {
+    TimeMs: when,
+    TimeMs | None: when,
+    LengthMs: duration,
+    LengthMs | None: duration,
+    float: number,
+    float | None: number,
+}
 
 
 def _finite(value: Any) -> Any:

@@ -29,9 +29,7 @@ __all__ = ["command"]
 @click.option("--store", "store_dir", type=click.Path(), help="Keep the results in this embedded store.")
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert fired.")
 @click.option("--json", "json_", is_flag=True, help="Every score, finding and alert transition as a JSON line.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     config: str,
     events: tuple[str, ...],
     batch: int | None,
@@ -77,11 +75,11 @@ def command(
         store.close()
     for failure in source.failures:
         click.echo(f"warning: {failure}", err=True)
-    ctx.exit(1 if fail_on_alert and done.fired else 0)
+    click.get_current_context().exit(1 if fail_on_alert and done.fired else 0)
 
 
 def _check_unfinished(store: Store, store_dir: str | None) -> None:
-    """A replay that was cut off goes on; on top of one that has ended nothing would be judged."""
+    """A replay that was cut off continues; behind one that has ended nothing would be evaluated."""
     from monitor.errors import InputError
     from monitor.events import ENDED
     from sinks.store.contract import Query
@@ -105,7 +103,7 @@ def _summary(done: Replayed) -> None:
         ("fields not usable", counters.kept - counters.reasons.get("late", 0)),
         ("late", counters.late),
         ("per-event findings", counters.findings),
-        ("windows judged", done.windows),
+        ("windows evaluated", done.windows),
         ("scores", done.scores),
         ("alerts fired", done.fired),
     ]

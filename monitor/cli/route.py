@@ -38,8 +38,6 @@ def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store:
     be told on several. Behind them come subscriptions, where --url or --store says whose. A label annotation:NAME
     stands for an annotation.
     """
-    if url is not None and store is not None:
-        raise click.UsageError("--url and --store exclude each other.")
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
     from monitor.config import load_alerting
@@ -71,21 +69,20 @@ def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> lis
 
 def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Yield the subscriptions that tell about an alert, as routes."""
-    from monitor.cli.answers import Wanted
+    from monitor.cli.answers import Target
     from monitor.routing.matchers import parse_matchers
     from monitor.routing.routes import Route, RouteOptions
 
-    nothing: dict[str, Any] = {"config": None, "from_": None, "to": None, "limit": None, "output": None}
-    with Wanted.of(form=None, json_=False, csv_=False, url=url, store=store, **nothing).opened() as leeway:
+    with Target(url, store).opened() as leeway:
         subscriptions = leeway.subscriptions()
-    for one in subscriptions:
-        matchers = [matcher for text in one["matchers"] for matcher in parse_matchers(text)]
-        by = None if one["group_by"] == ["..."] else frozenset(one["group_by"])
-        waits = one["group_wait_ms"], one["group_interval_ms"], one["repeat_interval_ms"]
-        route = Route(RouteOptions(one["told"], by, *waits), matchers, name=f"subscription/{one['id']}")
+    for row in subscriptions:
+        matchers = [matcher for text in row["matchers"] for matcher in parse_matchers(text)]
+        by = None if row["group_by"] == ["..."] else frozenset(row["group_by"])
+        waits = row["group_wait_ms"], row["group_interval_ms"], row["repeat_interval_ms"]
+        route = Route(RouteOptions(row["told"], by, *waits), matchers, name=f"subscription/{row['id']}")
         if route.matching(labels):
             # Without the configuration, a store does not know which receivers there are.
-            yield _row(route, labels, "" if store is not None else one["problem"] or "")
+            yield _row(route, labels, "" if store is not None else row["problem"] or "")
 
 
 def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:

@@ -1,153 +1,163 @@
-"""``leeway silence``: alerts that nobody is to be told about for a while."""
+"""``leeway silence``: alerts of which nobody is notified for a while."""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from monitor.cli.answers import DEFAULT_URL
-from monitor.cli.output import as_json, as_table, json_line
+from monitor.cli.output import as_json, as_rows, as_table, json_line
+from monitor.cli.records import record
+from monitor.cli.service import RunningService, by, path, service
+from monitor.resources.silences import Notice
 
-__all__ = ["asked", "command"]
-
-TIMEOUT_S = 30.0
-PATH = "/api/v2/silence"
+__all__ = ["command"]
 
 
 @click.group("silence")
 def command() -> None:
-    """Keep alerts quiet for a while; a service that tells people by routes heeds it."""
+    """Silence alerts for a while."""
+
+
+@dataclass(frozen=True)
+class NewSilence:
+    """A silence, as the options state it."""
+
+    for_: str
+    from_: str
+    only: Sequence[str]
+    zone: str
+    tell: Sequence[str]
+    comment: str
+    by: str
+
+    def body(self, matchers: Sequence[str]) -> dict[str, Any]:
+        """Return the body of the request.
+
+        Raises
+        ------
+        InputError
+        """
+        from monitor.api.times import parse_time
+        from monitor.clock import SystemClock
+        from monitor.errors import InputError
+        from monitor.routing.interval_spec import written
+        from monitor.routing.matchers import MatcherError, parse_matchers
+        from monitor.routing.weekly import weekly
+        from monitor.values import parse_duration
+
+        try:
+            intervals = [interval for text in self.only for interval in weekly(text, self.zone)]
+            parts = [_parts(matcher) for text in matchers for matcher in parse_matchers(text)]
+            length_ms = parse_duration(self.for_)
+        except (MatcherError, ValueError) as error:
+            raise InputError(str(error)) from error
+        starts_ms = parse_time(self.from_, SystemClock().now_ms())
+        ends = {"startsAt": _rfc3339(starts_ms), "endsAt": _rfc3339(starts_ms + length_ms)}
+        body = {"matchers": parts, **ends, "createdBy": self.by, "comment": self.comment}
+        own = {"leeway": {"intervals": written(intervals), "tells": list(self.tell)}}
+        return body | (own if intervals or self.tell else {})
 
 
 @command.command("add")
 @click.argument("matchers", nargs=-1, required=True, metavar="MATCHER...")
-@click.option("--for", "for_", required=True, metavar="DURATION", help="How long, such as 2h or 1d.")
-@click.option("--from", "from_", default="now", metavar="TIME", help="When it begins.  [default: now]")
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="HOURS",
-    help="Only at these hours of the week, such as 'mon-fri 22:00-06:00' or 'sat,sun'; repeatable.",
+@record(
+    "silence",
+    NewSilence,
+    click.option("--for", "for_", required=True, metavar="DURATION", help="How long, such as 2h or 1d."),
+    click.option("--from", "from_", default="now", metavar="TIME", help="When it starts.  [default: now]"),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="HOURS",
+        help="Only at these hours of the week, such as 'mon-fri 22:00-06:00' or 'sat,sun'; may be repeated.",
+    ),
+    click.option("--zone", default="UTC", help="Time zone of --only, such as Europe/Berlin.  [default: UTC]"),
+    click.option(
+        "--tell",
+        multiple=True,
+        metavar="RECEIVER",
+        help="Notify this receiver when it starts and when it is over; may be repeated.",
+    ),
+    click.option("--comment", required=True, help="Why."),
+    by,
 )
-@click.option("--zone", default="UTC", help="Time zone of --only, such as Europe/Berlin.  [default: UTC]")
-@click.option(
-    "--tell",
-    multiple=True,
-    metavar="RECEIVER",
-    help="Tell this receiver when it begins and when it is over; repeatable.",
-)
-@click.option("--comment", required=True, help="Why.")
-@click.option("--by", default=getpass.getuser, help="Who says so.  [default: your name on this machine]")
-@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@service
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def add(
-    matchers: Sequence[str],
-    *,
-    for_: str,
-    from_: str,
-    only: Sequence[str],
-    zone: str,
-    tell: Sequence[str],
-    comment: str,
-    by: str,
-    url: str,
-    json_: bool,
-) -> None:
+def add(matchers: Sequence[str], silence: NewSilence, service: RunningService, *, json_: bool) -> None:
     """Silence alerts that all MATCHERs match, such as model=fraud or 'severity=~"info|warning"'; print its id."""
-    from monitor.api.times import parse_time
-    from monitor.clock import SystemClock
-    from monitor.errors import InputError
-    from monitor.routing.interval_spec import written
-    from monitor.routing.matchers import MatcherError, parse_matchers
-    from monitor.routing.weekly import weekly
-    from monitor.values import parse_duration
-
-    try:
-        intervals = [interval for text in only for interval in weekly(text, zone)]
-        wanted = [matcher for text in matchers for matcher in parse_matchers(text)]
-        length_ms = parse_duration(for_)
-    except (MatcherError, ValueError) as error:
-        raise InputError(str(error)) from error
-    starts_ms = parse_time(from_, SystemClock().now_ms())
-    body: dict[str, Any] = {
-        "matchers": [
-            {
-                "name": matcher.name,
-                "value": matcher.value,
-                "isRegex": matcher.operator in ("=~", "!~"),
-                "isEqual": matcher.operator in ("=", "=~"),
-            }
-            for matcher in wanted
-        ],
-        "startsAt": _written(starts_ms),
-        "endsAt": _written(starts_ms + length_ms),
-        "createdBy": by,
-        "comment": comment,
-    }
-    if intervals or tell:
-        body["leeway"] = {"intervals": written(intervals), "tells": list(tell)}
-    said = asked("POST", url, f"{PATH}s", body)
+    document = service.send("POST", "/api/v2/silences", silence.body(matchers))
     if json_:
-        as_json(said)
+        as_json(document)
     else:
-        click.echo(said["silenceID"])
+        click.echo(document["silenceID"])
 
 
 @command.command("list")
 @click.option("--all", "all_", is_flag=True, help="Also those that are over, for five days.")
-@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@service
 @click.option("--json", "json_", is_flag=True, help="One JSON object per silence.")
-def list_(*, all_: bool, url: str, json_: bool) -> None:
+def list_(service: RunningService, *, all_: bool, json_: bool) -> None:
     """List silences."""
-    found = [one for one in asked("GET", url, f"{PATH}s") if all_ or one["status"]["state"] != "expired"]
+    silences = [
+        silence
+        for silence in service.send("GET", "/api/v2/silences")
+        if all_ or silence["status"]["state"] != "expired"
+    ]
     if json_:
-        for one in found:
-            click.echo(json_line(one))
+        for silence in silences:
+            click.echo(json_line(silence))
         return
     as_table(
         ("state", "until", "matchers", "by", "comment", "id"),
         (
             (
-                one["status"]["state"],
-                one["endsAt"],
-                ", ".join(map(_matcher_text, one["matchers"])),
-                *(one[name] for name in ("createdBy", "comment", "id")),
+                silence["status"]["state"],
+                silence["endsAt"],
+                ", ".join(map(_matcher_text, silence["matchers"])),
+                *(silence[name] for name in ("createdBy", "comment", "id")),
             )
-            for one in found
+            for silence in silences
         ),
     )
 
 
 @command.command("show")
 @click.argument("silence_id", metavar="ID")
-@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
+@service
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def show(silence_id: str, *, url: str, json_: bool) -> None:
-    """Say which alerts the silence ID kept quiet, and who was told when it began and when it was over."""
-    from urllib.parse import quote
-
-    found = asked("GET", url, f"/v1/silences/{quote(silence_id, safe='')}")
+def show(silence_id: str, service: RunningService, *, json_: bool) -> None:
+    """Show which alerts the silence ID kept quiet, and who was notified when it started and when it was over."""
+    silence = service.send("GET", path("v1", "silences", silence_id))
     if json_:
-        as_json(found)
+        as_json(silence)
         return
-    click.echo(f"{found['state']}: {', '.join(found['matchers'])}, by {found['created_by']}: {found['comment']}")
-    click.echo(f"kept quiet: {', '.join(found['kept_quiet']) or 'nothing'}")
-    as_table(
-        ("receiver", "notice", "at", "because"),
-        ((one["receiver"], one["why"], _written(one["at_ms"]), one["detail"]) for one in found["notices"]),
+    click.echo(
+        f"{silence['state']}: {', '.join(silence['matchers'])}, by {silence['created_by']}: {silence['comment']}"
     )
+    click.echo(f"kept quiet: {', '.join(silence['kept_quiet']) or 'nothing'}")
+    as_rows(Notice, silence["notices"])
 
 
 @command.command("end")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]")
-def end(ids: Sequence[str], *, url: str) -> None:
+@service
+def end(ids: Sequence[str], service: RunningService) -> None:
     """End silences now."""
-    for name in ids:
-        asked("DELETE", url, f"{PATH}/{name}")
+    for silence_id in ids:
+        service.send("DELETE", path("api", "v2", "silence", silence_id))
+
+
+def _parts(matcher: Any) -> dict[str, Any]:
+    """Return a matcher as Alertmanager has it."""
+    return {
+        "name": matcher.name,
+        "value": matcher.value,
+        "isRegex": matcher.operator in ("=~", "!~"),
+        "isEqual": matcher.operator in ("=", "=~"),
+    }
 
 
 def _matcher_text(matcher: dict[str, Any]) -> str:
@@ -157,27 +167,7 @@ def _matcher_text(matcher: dict[str, Any]) -> str:
     return str(Matcher(matcher["name"], operator, matcher["value"]))  # type: ignore[arg-type]
 
 
-def _written(at_ms: int) -> str:
+def _rfc3339(at_ms: int) -> str:
     from datetime import UTC, datetime, timedelta
 
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).isoformat()
-
-
-def asked(method: str, url: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Ask a running service."""
-    import httpx
-
-    from monitor.errors import InputError, SourceError
-
-    try:
-        answer = httpx.request(method, f"{url.rstrip('/')}{path}", json=body, timeout=TIMEOUT_S)
-        document = answer.json() if answer.content else {}
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise SourceError(f"{url} cannot be reached: {error}", retryable=True) from error
-    except ValueError as error:
-        raise SourceError(f"{url} is no Leeway service: it does not answer JSON", retryable=False) from error
-    if answer.status_code >= 500:
-        raise SourceError(f"{url}: {document.get('detail', answer.status_code)}", retryable=True)
-    if answer.status_code >= 400:
-        raise InputError(str(document.get("detail", answer.status_code)))
-    return document

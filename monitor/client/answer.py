@@ -1,14 +1,15 @@
-"""Rows that a question is answered with, in the form that is wanted."""
+"""The rows that answer a question, in any form."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.client.asking import Asking
 from monitor.client.errors import ClientError
+from monitor.resources.contract import Question
 
 if TYPE_CHECKING:
     import pandas
@@ -22,35 +23,43 @@ PAGE = 10_000
 
 
 class Answer:
-    """Rows that a question is answered with, in the form that is wanted.
+    """The rows that answer a question, in any form.
 
     Iterating gives the rows as the HTTP API shows them, over as many pages as it takes: dictionaries, times as
     milliseconds since the epoch.
+
+    Attributes
+    ----------
+    row : type of Row
+        The names, types, units and descriptions of what a row holds, as fields of a dataclass.
     """
 
-    def __init__(self, ask: Asking, route: str, given: Mapping[str, Any], limit: int | None, *, paged: bool) -> None:
-        self._ask, self._route, self._given = ask, route, given
-        self._limit, self._paged = limit, paged
+    def __init__(self, asking: Asking, question: Question) -> None:
+        self._asking, self._path, self._parameters = asking, question.path, question.wire()
+        # Of a question without pages, it is a parameter like any other.
+        self._limit: int | None = getattr(question, "limit", None) if question.is_paged else None
+        self._is_paged = question.is_paged
         self._table: pyarrow.Table | None = None
+        self.row = question.row
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for document in self.pages():
             yield from document["items"]
 
     def pages(self) -> Iterator[dict[str, Any]]:
-        """Yield the documents that hold the rows; what else they say differs by question."""
-        left, cursor = self._limit, None
+        """Yield the documents that hold the rows; what else they hold differs by question."""
+        remaining, cursor = self._limit, None
         while True:
-            size = {} if not self._paged else {"limit": PAGE if left is None else min(left, PAGE), "cursor": cursor}
-            document = self._ask.document(self._route, {**self._given, **size})
+            size = {"limit": PAGE if remaining is None else min(remaining, PAGE), "cursor": cursor}
+            document = self._asking.document(self._path, {**self._parameters, **(size if self._is_paged else {})})
             yield document
             cursor = document["next_cursor"]
-            left = None if left is None else left - len(document["items"])
-            if cursor is None or (left is not None and left <= 0):
+            remaining = None if remaining is None else remaining - len(document["items"])
+            if cursor is None or (remaining is not None and remaining <= 0):
                 return
 
     def document(self) -> dict[str, Any]:
-        """Return the first page: ``items``, and what else the HTTP API says."""
+        """Return the first page: ``items``, and what else the HTTP API answers."""
         return next(self.pages())
 
     def stream(self, form: str) -> Iterator[bytes]:
@@ -63,12 +72,12 @@ class Answer:
         """
         if form not in FORMATS:
             raise ValueError(f"no form {form!r}; there are {', '.join(FORMATS)}")
-        return self._ask.stream(self._route, {**self._given, **self._most(), "format": form})
+        return self._asking.stream(self._path, self._whole(form))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        """Write a file, without holding it; its name's end says the form unless ``form`` does.
+        """Write a file, without holding it; its suffix names the form unless ``form`` does.
 
-        What was there is replaced when all has come.
+        A file of that name is replaced when all rows have come.
         """
         target = Path(path)
         part = target.with_name(target.name + ".part")
@@ -86,7 +95,7 @@ class Answer:
         import pyarrow
 
         if self._table is None:
-            data = self._ask.whole(self._route, {**self._given, **self._most(), "format": "arrow"})
+            data = self._asking.whole(self._path, self._whole("arrow"))
             self._table = pyarrow.ipc.open_stream(data).read_all()
         return self._table
 
@@ -101,8 +110,9 @@ class Answer:
         frame: polars.DataFrame = _need("polars").from_arrow(self.arrow())
         return frame
 
-    def _most(self) -> dict[str, int]:
-        return {"limit": self._limit} if self._limit is not None else {}
+    def _whole(self, form: str) -> dict[str, Any]:
+        limit = {"limit": self._limit} if self._limit is not None else {}
+        return {**self._parameters, **limit, "format": form}
 
 
 def _need(package: str) -> Any:
@@ -112,4 +122,4 @@ def _need(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        raise ClientError(f"this needs {package}: pip install {package}; .arrow() needs nothing more") from error
+        raise ClientError(f"this needs {package}: pip install {package}; .arrow() works without it") from error

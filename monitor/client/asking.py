@@ -27,13 +27,13 @@ class Asking:
         self._client = httpx.Client(timeout=limits, transport=transport)
         self._attempts = retries + 1
 
-    def document(self, route: str, given: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:
+    def document(self, route: str, parameters: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:
         """Return a page of a list, or another document, which a service's answer is known by."""
-        return self._again(lambda: self._page(route, given, holds))
+        return self._again(lambda: self._page(route, parameters, holds))
 
-    def whole(self, route: str, given: Mapping[str, Any]) -> bytes:
+    def whole(self, route: str, parameters: Mapping[str, Any]) -> bytes:
         """Return a whole answer; one that is cut off is asked for again."""
-        return self._again(lambda: b"".join(self._parts(route, given)))
+        return self._again(lambda: b"".join(self._parts(route, parameters)))
 
     def send(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Have something done, and return what became of it. Once: it might be done twice.
@@ -50,14 +50,14 @@ class Asking:
             raise error_of(answer, f"{self._url}{route}")
         return self._read(answer)
 
-    def stream(self, route: str, given: Mapping[str, Any]) -> Iterator[bytes]:
+    def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield an answer part by part; it is asked for again only before the first part."""
-        parts = self._again(lambda: _begun(self._parts(route, given)))
+        parts = self._again(lambda: _begun(self._parts(route, parameters)))
         yield from parts
 
-    def follow(self, given: Mapping[str, Any], after: str | None) -> Iterator[Happened]:
-        """Yield what happens to alerts, behind a place."""
-        return follow(self._client, self._url, given, after)
+    def follow(self, parameters: Mapping[str, Any], after: str | None) -> Iterator[Happened]:
+        """Yield what happens to alerts, behind a position."""
+        return follow(self._client, self._url, parameters, after)
 
     def close(self) -> None:
         self._client.close()
@@ -71,8 +71,8 @@ class Asking:
         )
         return retrying(call)
 
-    def _page(self, route: str, given: Mapping[str, Any], holds: str) -> dict[str, Any]:
-        return self._read(httpx.Response(200, content=b"".join(self._parts(route, given))), holds)
+    def _page(self, route: str, parameters: Mapping[str, Any], holds: str) -> dict[str, Any]:
+        return self._read(httpx.Response(200, content=b"".join(self._parts(route, parameters))), holds)
 
     def _read(self, answer: httpx.Response, holds: str = "items") -> dict[str, Any]:
         try:
@@ -83,10 +83,10 @@ class Asking:
             raise ServiceError(f"{self._url} is no Leeway service")
         return document
 
-    def _parts(self, route: str, given: Mapping[str, Any]) -> Iterator[bytes]:
-        known = {name: value for name, value in given.items() if value is not None}
+    def _parts(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+        stated = {name: value for name, value in parameters.items() if value is not None}
         try:
-            with self._client.stream("GET", f"{self._url}{route}", params=known) as answer:
+            with self._client.stream("GET", f"{self._url}{route}", params=stated) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     raise error_of(answer, f"{self._url}{route}")

@@ -1,4 +1,4 @@
-"""What may go wrong when a service is asked."""
+"""Errors of questions to a service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UnreachableError(ClientError, SourceError):
 
 
 class _Problem:
-    """What a problem document says.
+    """The members of a problem document.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class _Problem:
     errors : list of dict
         ``field`` and ``message`` of each wrong parameter.
     retry_after_s : float
-        How long to wait, as the service says; 0 if it does not.
+        How long the service asks to wait; 0 if it does not.
     """
 
     kind: str = ""
@@ -70,7 +70,7 @@ class UnavailableError(ServiceError):
 
 
 def error_of(answer: httpx.Response, address: str) -> Exception:
-    """Return the error that a problem document tells of."""
+    """Return the error that a problem document describes."""
     try:
         document = answer.json()
     except ValueError:

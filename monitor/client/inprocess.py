@@ -53,12 +53,12 @@ class InProcess(httpx.BaseTransport):
         return httpx.Response(start["status"], headers=start["headers"], stream=answer, request=request)
 
     async def _run(self, scope: Message, body: bytes, sender: MemoryObjectSendStream[Message]) -> None:
-        asked: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
-            if not asked:
+            if not unread:
                 await anyio.sleep_forever()
-            return asked.pop()
+            return unread.pop()
 
         async with sender:
             await self._app(scope, receive, sender.send)
@@ -95,7 +95,7 @@ class _Answer(httpx.SyncByteStream):
                 yield message["body"]
 
     def close(self) -> None:
-        # Cancelled, since nobody reads what would still come.
+        # Cancelled, since nobody reads the rest.
         self._call.cancel()
         self._portal.call(self._receiver.aclose)
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 import monitor.api.forms
 from monitor.api.forms import FORMS, accepted
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
 from tests.api.world import MINUTE_MS, Client, World, score, step
 
 LISTS = [
@@ -30,6 +32,7 @@ LISTS = [
     "/v1/alerts?transitions=true",
     "/v1/alerts/summary",
     "/v1/deployments",
+    "/v1/subscriptions",
     "/v1/incidents",
     "/v1/dead-letters",
 ]
@@ -45,6 +48,7 @@ def client() -> Client:
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
+    SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])
         world.names("feature:country", start_ms, {"DE": 3 + start_ms}, other=1, n=4 + start_ms)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.api.history import LADDER_MS, bucket_rows, chosen_step_ms, read_buckets
+from monitor.api.buckets import LADDER_MS, bucket_rows, chosen_step_ms, read_buckets
 from monitor.api.reading import query_for, read_page
 from sinks.store.memory import MemoryStore
 from tests.api.world import MINUTE_MS, NOW_MS, Client, World, score

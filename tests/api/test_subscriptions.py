@@ -83,7 +83,7 @@ def test_of_the_address_of_a_webhook_only_the_host_is_shown() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "say who is to be told"),
+        ({}, "say whom to notify"),
         ({"receiver": "log", "email": "ann@example.org"}, "only one"),
         ({"receiver": "lgo"}, "no receiver is named 'lgo'; there are log, post, mail, pager"),
         ({"receiver": "mail"}, "the receiver 'mail' has no entry: it notifies nobody"),

@@ -93,7 +93,7 @@ def test_the_windows_of_a_signal_can_be_looked_at(there: Path, leeway: Console) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--store", "nowhere"), "error: no store at nowhere; --store names the one to judge"),
+        (("--store", "nowhere"), "error: no store at nowhere; --store names the one to evaluate"),
         (("--store", "data/store", "--model", "cards"), "error: no model cards in the configuration; it has loans"),
         (("--store", "data/store", "--from", "2024-03-01"), "leaves nothing"),
         (("--store", "data/store", "--from", "yesterday"), "'yesterday' is not a time"),

@@ -119,10 +119,10 @@ def test_completion_offers_commands_without_importing_them() -> None:
     said = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert [line.partition(",")[2] for line in said.stdout.splitlines()] == [
         "demo",
-        "deployments",
-        "dead-letters",
         "detect",
         "detectors",
+        "dead-letters",
+        "deployments",
     ]
 
 

@@ -56,7 +56,7 @@ def test_somebody_subscribes_sees_it_and_ends_it(url: str, leeway: Console) -> N
 def test_what_cannot_be_is_a_usage_error_or_refused_by_the_service(url: str, leeway: Console) -> None:
     for told in ((), ("--to", "log", "--email", "ann@example.org")):
         said = leeway("subscribe", "model=fraud", *told, "--url", url)
-        assert (said.code, "say who is to be told" in said.err) == (2, True)
+        assert (said.code, "say whom to notify" in said.err) == (2, True)
     said = leeway("subscribe", "model=fraud", "--webhook", "https://evil.com/x", "--url", url)
     assert (said.code, said.out) == (2, "")
     assert "'evil.com' is not among" in said.err

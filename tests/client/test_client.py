@@ -109,6 +109,7 @@ def test_every_question_is_asked() -> None:
         "findings",
         "alerts",
         "alert",
+        "ask",
         "alert_summary",
         "explain",
         "deployments",

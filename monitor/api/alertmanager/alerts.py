@@ -1,0 +1,227 @@
+"""Alerts that fire, Leeway's own and others', in Alertmanager's documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from monitor.alerts.lifecycle import POSTED
+from monitor.api.alarms import standing_alerts
+from monitor.api.alertmanager.status import Filters, Named, alerting_of
+from monitor.api.alertmanager.times import NO_TIME, ms_of, written
+from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService, answer, read_matchers
+from monitor.api.problems import ProblemError, bad_parameter
+from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
+from monitor.routing.incident_labels import with_incidents
+from monitor.routing.inhibition import Rule
+from monitor.routing.matchers import Matcher, MatcherError
+from monitor.routing.message import annotations_of
+from monitor.routing.overview import Standing, overview
+from monitor.routing.posted import Given, posted, wrong
+from monitor.routing.posted_log import PostedLog
+from monitor.routing.routed_alert import NO_END, RoutedAlert
+from monitor.routing.routes import Route
+from monitor.routing.silence_log import SilenceLog
+from sinks.receivers.contract import fingerprint
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
+
+Flag = Annotated[bool, Query()]
+
+
+class PostedAlert(BaseModel):
+    """An alert from elsewhere; the zero of Go's time, which some write, counts as none."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] | None = None
+    startsAt: AwareDatetime | None = None  # noqa: N815
+    endsAt: AwareDatetime | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
+    generatorURL: str = Field(default="", description="where more is said")  # noqa: N815
+
+    def given(self) -> Given:
+        """Return it with times in ms."""
+        starts_ms, ends_ms = (None if at is None or at == NO_TIME else ms_of(at) for at in (self.startsAt, self.endsAt))
+        return Given(self.labels, self.annotations or {}, starts_ms, ends_ms, self.generatorURL)
+
+
+class AlertStatus(BaseModel):
+    """What keeps an alert quiet."""
+
+    state: Literal["active", "suppressed"]
+    silencedBy: list[str] = Field(description="ids of silences")  # noqa: N815
+    inhibitedBy: list[str] = Field(description="fingerprints of alerts")  # noqa: N815
+    mutedBy: list[str] = Field(description="why nobody is notified now; of groups only")  # noqa: N815
+
+
+class FiringAlert(BaseModel):
+    """An alert that fires."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    fingerprint: str
+    startsAt: str  # noqa: N815
+    updatedAt: str  # noqa: N815
+    endsAt: str = Field(description="of no meaning for Leeway's own alerts")  # noqa: N815
+    generatorURL: str = ""  # noqa: N815
+    receivers: list[Named]
+    status: AlertStatus
+
+
+class AlertGroup(BaseModel):
+    """Alerts that are notified together."""
+
+    labels: dict[str, str]
+    receiver: Named
+    alerts: list[FiringAlert]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which alerts are shown."""
+
+    matchers: list[Matcher]
+    receiver: Matcher
+    active: bool
+    silenced: bool
+    inhibited: bool
+
+    def passes(self, standing: Standing) -> bool:
+        """Whether an alert is shown, whoever is notified of it."""
+        return (
+            (self.active or standing.is_suppressed)
+            and (self.silenced or not standing.silenced_by)
+            and (self.inhibited or not standing.inhibited_by)
+            and all(matcher.matches(standing.alert.matched) for matcher in self.matchers)
+        )
+
+    def has_receiver(self, route: Route) -> bool:
+        """Whether a route notifies a receiver that is shown."""
+        return self.receiver.matches({"": route.options.receiver})
+
+
+async def chosen_by(
+    filters: Filters = None,
+    receiver: Annotated[str | None, Query(description="a regular expression for the whole name")] = None,
+    active: Flag = True,
+    silenced: Flag = True,
+    inhibited: Flag = True,
+) -> Chosen:
+    """Read which alerts are shown."""
+    try:
+        named = Matcher("", "=~", ".*" if receiver is None else receiver)
+    except MatcherError as error:
+        raise bad_parameter("receiver", str(error)) from error
+    return Chosen(read_matchers("filter", filters), named, active, silenced, inhibited)
+
+
+TheChosen = Annotated[Chosen, Depends(chosen_by)]
+
+
+@router.get("/alerts", summary="Alerts that fire, and what keeps them quiet", response_model=list[FiringAlert])
+def firing_alerts(service: TheService, chosen: TheChosen) -> Response:
+    rows = [
+        _row(standing)
+        for standing in _standing(service)
+        if chosen.passes(standing) and any(map(chosen.has_receiver, standing.routes))
+    ]
+    return answer(sorted(rows, key=lambda row: str(row["fingerprint"])))
+
+
+@router.post("/alerts", summary="Take alerts from elsewhere")
+def post_alerts(given: list[PostedAlert], service: TheService) -> Response:
+    alerting, _ = alerting_of(service)
+    now_ms = service.clock.now_ms()
+    alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in given]
+    # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
+    PostedLog(service.store).put(alert for alert in alerts if not wrong(alert))
+    if problems := [
+        {"field": f"{index}", "message": message} for index, alert in enumerate(alerts) if (message := wrong(alert))
+    ]:
+        messages = "; ".join(dict.fromkeys(problem["message"] for problem in problems))
+        raise ProblemError(
+            "bad-alert", f"{len(problems)} of {len(alerts)} alerts were not taken: {messages}", errors=problems
+        )
+    return Response(status_code=200)
+
+
+@router.get(
+    "/alerts/groups",
+    summary="Alerts that fire, in the groups in which they are notified",
+    response_model=list[AlertGroup],
+)
+def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> Response:
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for standing in filter(chosen.passes, _standing(service)):
+        for route in filter(chosen.has_receiver, standing.routes):
+            if muted or route.id not in standing.muted:
+                labels = route.options.group_of(standing.alert.labels)
+                empty = {"labels": labels, "receiver": {"name": route.options.receiver}, "alerts": []}
+                muting = [standing.muted[route.id]] if route.id in standing.muted else []
+                key = route.group_key(standing.alert.labels), route.id
+                groups.setdefault(key, empty)["alerts"].append(_row(standing, muting))
+    return answer([group for _, group in sorted(groups.items(), key=lambda item: item[0])])
+
+
+def _standing(service: ApiService) -> list[Standing]:
+    alerting, _ = alerting_of(service)
+    root = alerting.route.build()
+    return overview(
+        _firing(service, root),
+        root,
+        [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules],
+        SilenceLog(service.store, service.clock).all(),
+        alerting.intervals,
+        service.clock.now_ms(),
+    )
+
+
+def _firing(service: ApiService, root: Route) -> list[RoutedAlert]:
+    """What fires: Leeway's own, and what others have posted, which may not have become a transition yet."""
+    taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
+    firing = standing_alerts(service.store, state="firing")
+    alerts, of_posted = [], {}
+    for row, labelled in zip(firing, with_incidents(service.store, root, firing), strict=True):
+        labels, acknowledged = labelled["labels"], _acknowledged(row, taken.get(row["alert_id"]))
+        if row["model"] == POSTED:
+            of_posted[fingerprint(row["labels"])] = labels, acknowledged
+        else:
+            annotations = annotations_of(row, external_url) | acknowledged
+            alerts.append(RoutedAlert(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
+    for alert in (each.routed for each in PostedLog(service.store).firing(service.clock.now_ms())):
+        labels, acknowledged = of_posted.get(alert.fingerprint, (alert.labels, {}))
+        alerts.append(replace(alert, labels=labels, annotations={**alert.annotations, **acknowledged}))
+    return alerts
+
+
+def _acknowledged(row: dict[str, Any], taken: Acknowledgement | None) -> dict[str, str]:
+    if taken is None or not taken.holds(row["sequence"]):
+        return {}
+    comment = f": {taken.comment}" if taken.comment else ""
+    return {"acknowledged": f"by {taken.created_by} at {written(taken.at_ms)}{comment}"}
+
+
+def _row(standing: Standing, muted_by: list[str] | None = None) -> dict[str, Any]:
+    alert = standing.alert
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "fingerprint": alert.fingerprint,
+        "startsAt": written(alert.starts_ms),
+        "updatedAt": written(alert.updated_ms),
+        # Leeway's own have no end yet; a time is wanted all the same.
+        "endsAt": "0001-01-01T00:00:00.000Z" if alert.ends_ms == NO_END else written(alert.ends_ms),
+        "generatorURL": alert.link,
+        "receivers": [{"name": route.options.receiver} for route in standing.routes],
+        "status": {
+            "state": "suppressed" if standing.is_suppressed else "active",
+            "silencedBy": list(standing.silenced_by),
+            "inhibitedBy": list(standing.inhibited_by),
+            "mutedBy": muted_by or [],
+        },
+    }

@@ -1,0 +1,201 @@
+"""Silences in Alertmanager's documents.
+
+What silences have beyond Alertmanager's stands under their key `leeway`, which its clients pass over; who changes a
+silence without that key leaves it as it is. A silence that recurs says so at the end of its comment, too, since that is
+what those clients show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from monitor.api.alertmanager.status import Filters, alerting_of
+from monitor.api.alertmanager.times import ms_of
+from monitor.api.alertmanager.times import written as written_time
+from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService, answer, read_matchers
+from monitor.api.problems import ProblemError
+from monitor.routing.interval_spec import IntervalSpec, in_words, written
+from monitor.routing.intervals import Interval
+from monitor.routing.matchers import Matcher, MatcherError
+from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silence, SilenceError
+
+__all__ = ["SilenceOptions", "router"]
+
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
+
+
+class PostedMatcher(BaseModel):
+    """A matcher in parts."""
+
+    name: str = Field(min_length=1)
+    value: str
+    isRegex: bool = False  # noqa: N815 -- Alertmanager's name
+    isEqual: bool = True  # noqa: N815
+
+
+class SilenceOptions(BaseModel, extra="forbid"):
+    """What Alertmanager's silences do not have."""
+
+    intervals: list[IntervalSpec] = Field(
+        default_factory=list, description="when it counts, if not all the time, as in `time_intervals` of routes"
+    )
+    tells: list[str] = Field(
+        default_factory=list, description="receivers that are notified that it began, and that it is over"
+    )
+
+
+class PostedSilence(BaseModel):
+    """A silence to be added, or, with an id, changed."""
+
+    id: str = ""
+    matchers: list[PostedMatcher] = Field(min_length=1)
+    startsAt: AwareDatetime  # noqa: N815
+    endsAt: AwareDatetime  # noqa: N815
+    createdBy: str  # noqa: N815
+    comment: str
+    leeway: SilenceOptions | None = Field(default=None, description="as it was, if absent")
+
+
+class SilenceState(BaseModel):
+    """Whether a silence counts now."""
+
+    state: Literal["active", "pending", "expired"]
+
+
+class KeptSilence(BaseModel):
+    """A silence."""
+
+    id: str
+    status: SilenceState
+    updatedAt: str  # noqa: N815
+    startsAt: str  # noqa: N815
+    endsAt: str  # noqa: N815
+    createdBy: str  # noqa: N815
+    comment: str
+    matchers: list[PostedMatcher]
+    leeway: SilenceOptions | None = Field(default=None, description="absent of silences that Alertmanager could have")
+
+
+class SilenceId(BaseModel):
+    """Which silence it became."""
+
+    silenceID: str  # noqa: N815
+
+
+@router.get("/silences", summary="Silences; those that are over for five days", response_model=list[KeptSilence])
+def silences(service: TheService, filters: Filters = None) -> Response:
+    log, now_ms = _log(service), service.clock.now_ms()
+    matchers = read_matchers("filter", filters)
+    matching = [silence for silence in log.all() if _matches(silence, matchers)]
+    order = {"active": 0, "pending": 1, "expired": 2}
+    matching.sort(key=lambda silence: (order[silence.state(now_ms)], silence.ends_ms, silence.id))
+    return answer([_row(silence, now_ms) for silence in matching])
+
+
+@router.post("/silences", summary="Add a silence, or change one", response_model=SilenceId)
+def silence(posted: PostedSilence, service: TheService) -> Response:
+    log = _log(service)
+    _refuse_unknown_receivers(service, posted)
+    try:
+        changed = _changed(log, posted)
+        if changed.ends_ms < service.clock.now_ms():
+            raise SilenceError("a silence ends in the future")
+        name = log.set(changed)
+    except (SilenceError, MatcherError) as error:
+        raise ProblemError("bad-parameter", str(error)) from error
+    return answer({"silenceID": name})
+
+
+@router.get("/silence/{name}", summary="One silence", response_model=KeptSilence)
+def one_silence(name: str, service: TheService) -> Response:
+    try:
+        return answer(_row(_log(service).get(name), service.clock.now_ms()))
+    except SilenceError as error:
+        raise ProblemError("not-found", str(error)) from error
+
+
+@router.delete("/silence/{name}", summary="End a silence")
+def end_silence(name: str, service: TheService) -> Response:
+    try:
+        _log(service).expire(name)
+    except SilenceError as error:
+        raise ProblemError("not-found", str(error)) from error
+    return Response(status_code=200)
+
+
+def _changed(log: SilenceLog, posted: PostedSilence) -> Silence:
+    previous = log.get(posted.id) if posted.id else None
+    if posted.leeway is not None:
+        intervals: Sequence[Interval] = [spec.build() for spec in posted.leeway.intervals]
+        tells: Sequence[str] = posted.leeway.tells
+    else:
+        intervals, tells = ((), ()) if previous is None else (previous.intervals, previous.tells)
+    return Silence(
+        posted.id,
+        tuple(Matcher(each.name, _operator(each), each.value) for each in posted.matchers),
+        ms_of(posted.startsAt),
+        ms_of(posted.endsAt),
+        posted.createdBy,
+        posted.comment if previous is None else posted.comment.removesuffix(_recurring(previous)),
+        intervals=intervals,
+        tells=tells,
+    )
+
+
+def _refuse_unknown_receivers(service: ApiService, posted: PostedSilence) -> None:
+    alerting, others = alerting_of(service)
+    names = {*(receiver.name for receiver in alerting.receivers), *others}
+    for name in posted.leeway.tells if posted.leeway else ():
+        if name not in names:
+            raise ProblemError("bad-parameter", f"no receiver is named {name!r}; there are {', '.join(sorted(names))}")
+
+
+def _recurring(silence: Silence) -> str:
+    """What a comment ends with."""
+    return f" [only {in_words(silence.intervals)}]" if silence.intervals else ""
+
+
+def _log(service: ApiService) -> SilenceLog:
+    return SilenceLog(service.store, service.clock)
+
+
+def _matches(silence: Silence, matchers: list[Matcher]) -> bool:
+    """Whether matchers match a silence: as in Alertmanager, its own matchers stand for labels."""
+    values = {matcher.name: matcher.value for matcher in silence.matchers}
+    return all(matcher.matches(values) for matcher in matchers)
+
+
+def _operator(posted: PostedMatcher) -> Literal["=", "!=", "=~", "!~"]:
+    if posted.isRegex:
+        return "=~" if posted.isEqual else "!~"
+    return "=" if posted.isEqual else "!="
+
+
+def _row(silence: Silence, now_ms: int) -> dict[str, Any]:
+    own = {"intervals": written(silence.intervals), "tells": list(silence.tells)}
+    named = {name: value for name, value in own.items() if value}
+    return {
+        "id": silence.id,
+        "status": {"state": silence.state(now_ms)},
+        "updatedAt": written_time(silence.updated_ms),
+        "startsAt": written_time(silence.starts_ms),
+        "endsAt": written_time(silence.ends_ms),
+        "createdBy": silence.created_by,
+        "comment": f"{silence.comment}{_recurring(silence)}",
+        "matchers": [
+            {
+                "name": matcher.name,
+                "value": matcher.value,
+                "isRegex": matcher.operator in ("=~", "!~"),
+                "isEqual": matcher.operator in ("=", "=~"),
+            }
+            for matcher in silence.matchers
+        ],
+        **({"leeway": named} if named else {}),
+    }

@@ -1,0 +1,32 @@
+"""Findings of per-event detectors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from monitor.api.forms import InPages, listed, lists
+from monitor.api.history import Direction
+from monitor.api.parameters import TheService, check_model, question_of, span_of
+from monitor.api.reading import pages_of
+from monitor.api.tables import schema
+from monitor.resources.findings import Finding, Findings
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["history"])
+
+
+@lists(router, Findings)
+def findings(
+    service: TheService,
+    form: InPages,
+    question: Annotated[Findings, Depends(question_of(Findings))],
+    order: Direction = "asc",
+) -> Response:
+    check_model(service, question.model)
+    span = span_of(service, question)
+    where = {name: getattr(question, name) for name in ("model", "signal", "version", "detector")}
+    read = pages_of(service.store, "findings", where, span, descending=order == "desc")
+    return listed(form, read, schema(Finding), span._asdict())

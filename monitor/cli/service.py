@@ -1,0 +1,95 @@
+"""A running service that is asked to change something, which a store alone cannot do."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from monitor.cli.answers import DEFAULT_URL
+from monitor.cli.records import record
+
+__all__ = ["Acknowledgement", "RunningService", "acknowledgement", "by", "comment", "path", "service"]
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service, by its address."""
+
+    url: str = DEFAULT_URL
+
+    def send(self, method: str, path: str, body: object = None, *, timeout_s: float = TIMEOUT_S, hint: str = "") -> Any:
+        """Send a request once, since it may change something, and return the document that answers it.
+
+        Raises
+        ------
+        InputError, SourceError
+            If the service refuses the request, or does not answer it.
+        """
+        import httpx
+
+        from monitor.errors import InputError, SourceError
+
+        try:
+            answer = httpx.request(method, f"{self.url.rstrip('/')}{path}", json=body, timeout=timeout_s)
+            document = answer.json() if answer.content else {}
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SourceError(f"{self.url} cannot be reached: {error}{hint}", retryable=True) from error
+        except ValueError as error:
+            raise SourceError(f"{self.url} is no Leeway service: it does not answer JSON", retryable=False) from error
+        if answer.status_code >= 500:
+            raise SourceError(f"{self.url}: {document.get('detail', answer.status_code)}", retryable=True)
+        if answer.status_code >= 400:
+            raise InputError(str(document.get("detail", answer.status_code)))
+        return document
+
+
+service = record(
+    "service",
+    RunningService,
+    click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]"),
+)
+"""Adds the option that names a service; the command takes ``service``."""
+
+comment = click.option("--comment", default="", help="What others should know.")
+by = click.option("--by", default=getpass.getuser, help="Who you are.  [default: your name on this machine]")
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Who takes alerts on, or gives them back."""
+
+    comment: str
+    by: str
+    undo: bool
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the request."""
+        return {"created_by": self.by, "comment": self.comment, "undo": self.undo}
+
+
+acknowledgement = record(
+    "acknowledgement",
+    Acknowledgement,
+    comment,
+    by,
+    click.option("--undo", is_flag=True, help="Take it back: the alert is repeated again."),
+)
+"""Adds the options of an acknowledgement; the command takes ``acknowledgement``."""
+
+
+def path(*parts: str) -> str:
+    """Return the path of a route.
+
+    Examples
+    --------
+    >>> path("v1", "alerts", "a/b", "ack")
+    '/v1/alerts/a%2Fb/ack'
+    """
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
