@@ -98,7 +98,7 @@ class ServiceMetrics(Collector):
         ways = {way: sum(worker.decoded[way] for worker in workers) for way in ("scanned", "parsed")}
         yield _by("leeway_decoded_records", "Messages decoded many at a time, and one by one.", "way", ways)
         yield _by("leeway_partition_changes", "How often partitions changed hands.", "change", counters.changes)
-        yield _by("leeway_read_failures", "How often reading was begun anew.", "cause", counters.failures)
+        yield _by("leeway_read_failures", "How often reading started again.", "cause", counters.failures)
         paused, assigned = (dict.fromkeys([worker.name for worker in workers], 0.0) for _ in range(2))
         for worker in workers:
             paused[worker.name] += worker.paused_s
@@ -141,7 +141,7 @@ class ServiceMetrics(Collector):
         yield _by("leeway_dead_letter_sent_bytes", "Bytes of those messages.", "topic", sizes)
 
     def _evaluate(self) -> Iterator[Metric]:
-        windows = CounterMetricFamily("leeway_windows_judged", "Windows judged.", labels=["model"])
+        windows = CounterMetricFamily("leeway_windows_judged", "Windows evaluated.", labels=["model"])
         alerts = CounterMetricFamily("leeway_alert_transitions", "Transitions of alerts.", labels=["model", "state"])
         for name, count in sorted(self._loop.windows.items()):
             windows.add_metric([name], count)
