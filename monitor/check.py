@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor import config
 from monitor.config import Configuration, Model
-from monitor.config.load import KeyPath
+from monitor.config.document import KeyPath
 from monitor.config.model import SourceSpec
 from monitor.errors import InputError
 

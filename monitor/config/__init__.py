@@ -1,6 +1,7 @@
 """The configuration tree, loading, located errors and the JSON schema."""
 
-from monitor.config.load import ConfigError, Configuration, Mistake, load, load_alerting
+from monitor.config.document import ConfigError, Mistake
+from monitor.config.load import Configuration, load, load_alerting
 from monitor.config.model import Model
 from monitor.config.service import Service
 

@@ -69,7 +69,7 @@ class Defaults(Strict):
 
     window: DurationMs = Field(default=300_000, gt=0, description="length of a window")
     every: DurationMs | None = Field(
-        default=None, description="how often a window is judged; its own length if absent (tumbling)"
+        default=None, description="how often a window is evaluated; its own length if absent (tumbling)"
     )
     offset: DurationMs = Field(default=0, ge=0, description="shifts the grid: 5h starts days at 05:00 UTC")
     min_samples: int = Field(default=500, ge=2, description="a window with fewer events has no say")

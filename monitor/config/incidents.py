@@ -24,7 +24,7 @@ class Incidents(Strict):
     )
     notify: bool = Field(
         default=False,
-        description="tell every receiver of incidents, not of each alert; with `alerting`, `group_by: [incident]` does",
+        description="notify receivers of incidents, not of each alert; with `alerting`, `group_by: [incident]` does",
     )
 
     @model_validator(mode="after")

@@ -1,64 +1,28 @@
-"""Loading: YAML to models, every mistake with its file, line and path."""
+"""Loading: from files to models, every mistake with its file, line and path."""
 
 from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from monitor.config.alerting import Alerting, is_alertmanagers
+from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_documents
 from monitor.config.model import Model
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_formats
-from monitor.errors import LeewayError
 
-__all__ = ["Check", "ConfigError", "Configuration", "KeyPath", "Mistake", "load", "load_alerting"]
+__all__ = ["Check", "Configuration", "load", "load_alerting"]
 
-_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 T = TypeVar("T", Model, Service)
-KeyPath = tuple[str | int, ...]
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
-
-
-@dataclass(frozen=True, order=True)
-class Mistake:
-    """One mistake and where it stands.
-
-    Attributes
-    ----------
-    file : str
-    line : int
-        Counted from 1; 0 if the file has no such key.
-    path : str
-        Dotted path of the key.
-    message : str
-    """
-
-    file: str
-    line: int
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        position = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{position}: {self.path}: {self.message}" if self.path else f"{position}: {self.message}"
-
-
-class ConfigError(LeewayError):
-    """One or more mistakes in the configuration."""
-
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        super().__init__("\n".join(str(mistake) for mistake in mistakes))
-        self.mistakes = mistakes
 
 
 @dataclass(frozen=True)
@@ -90,25 +54,6 @@ class Configuration:
         return (self.files[model].parent / uri).resolve() if model in self.files else Path(uri)
 
 
-@dataclass
-class _Document:
-    """A YAML document with the line of every path in it."""
-
-    file: Path
-    value: Any
-    lines: dict[KeyPath, int]
-
-    def line(self, path: KeyPath) -> int:
-        """The line of ``path``, or of its nearest ancestor that stands in the file."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return 0
-
-    def mistake(self, path: KeyPath, message: str) -> Mistake:
-        return Mistake(str(self.file), self.line(path), ".".join(str(part) for part in path), message)
-
-
 def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configuration:
     """Load a service's file, a model's file, or a folder of models' files.
 
@@ -136,7 +81,7 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
             raise ConfigError([Mistake(str(start), 0, "", "the folder holds no .yaml file")])
     else:
         files = [start]
-    documents = [document for file in files for document in _read(file)]
+    documents = [document for file in files for document in read_documents(file)]
     return _assemble(documents, start if start.is_dir() else start.parent, [_wrong_references, *checks])
 
 
@@ -150,7 +95,7 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     """
     if not Path(path).is_file():
         raise ConfigError([Mistake(str(path), 0, "", "no such file")])
-    documents = list(_read(Path(path)))
+    documents = list(read_documents(Path(path)))
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         raise ConfigError([Mistake(str(path), 0, "", "expected a mapping with a route, as Alertmanager has it")])
     [document] = documents
@@ -166,57 +111,49 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     return alerting
 
 
-def _assemble(documents: list[_Document], root: Path, checks: Sequence[Check]) -> Configuration:
+def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) -> Configuration:
     mistakes: list[Mistake] = []
     services = [d for d in documents if isinstance(d.value, dict) and d.value.get("kind") == "Service"]
-    for extra in services[1:]:
-        mistakes.append(extra.mistake(("kind",), f"a second Service; the first is in {services[0].file}"))
+    for second in services[1:]:
+        mistakes.append(second.mistake(("kind",), f"a second Service; the first is in {services[0].file}"))
     service = _validate(Service, services[0], mistakes) if services else Service()
     models = [d for d in documents if d not in services]
     if service is not None and services:
         read = {d.file.resolve() for d in documents}
         models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
     loaded: dict[str, Model] = {}
-    files: dict[str, Path] = {}
-    documents_of: dict[str, _Document] = {}
+    documents_of: dict[str, Document] = {}
     for document in models:
         model = _validate(Model, document, mistakes)
         if model is None:
             continue
         if model.name in loaded:
-            message = f"model {model.name!r} is already defined in {files[model.name]}"
+            message = f"model {model.name!r} is already defined in {documents_of[model.name].file}"
             mistakes.append(document.mistake(("metadata", "name"), message))
-        loaded[model.name] = model
-        files[model.name] = document.file
-        documents_of[model.name] = document
+        loaded[model.name], documents_of[model.name] = model, document
         mistakes += [document.mistake(*wrong) for check in checks for wrong in check(model, document.file.parent)]
-    mistakes += _dead_letters_read(service, services, loaded, documents_of)
-    if service is not None and services and service.spec.alerting is not None:
-        receivers = service.spec.receivers
-        machines = [receiver.name for receiver in receivers if not receiver.takes_summaries]
-        wrong_names = service.spec.alerting.wrong_names([receiver.name for receiver in receivers], machines)
-        mistakes += [services[0].mistake(("spec", "alerting", *path), message) for path, message in wrong_names]
+    mistakes += _read_again(service, services, loaded, documents_of)
     if service is not None:
-        wrong_ones = wrong_formats(loaded, service)
-        mistakes += [documents_of[name].mistake(path, message) for name, path, message in wrong_ones]
+        mistakes += [services[0].mistake(*wrong) for wrong in _wrong_names(service)]
+        mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
     if not loaded and not mistakes:
         mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
-    return Configuration(service, loaded, root, files)
+    return Configuration(service, loaded, root, {name: document.file for name, document in documents_of.items()})
 
 
-def _models_of(service: Service, document: _Document, mistakes: list[Mistake]) -> Iterator[_Document]:
+def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> Iterator[Document]:
     for index, pattern in enumerate(service.spec.models):
         files = sorted(glob.glob(str(document.file.parent / pattern)))
         if not files:
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
         for file in files:
-            yield from _read(Path(file))
+            yield from read_documents(Path(file))
 
 
-def _validate(kind: type[T], document: _Document, mistakes: list[Mistake]) -> T | None:
+def _validate(kind: type[T], document: Document, mistakes: list[Mistake]) -> T | None:
     if not isinstance(document.value, dict):
         mistakes.append(document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec"))
         return None
@@ -230,7 +167,7 @@ def _validate(kind: type[T], document: _Document, mistakes: list[Mistake]) -> T 
         return None
 
 
-def _located(document: _Document, item: Any) -> Mistake:
+def _located(document: Document, item: Any) -> Mistake:
     """Translate pydantic's location to a path of the file: it inserts the tags of unions, which files do not hold."""
     path: list[str | int] = []
     value = document.value
@@ -263,8 +200,17 @@ def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str
     yield from wrong_rules(model)
 
 
-def _dead_letters_read(
-    service: Service | None, services: list[_Document], models: dict[str, Model], documents: dict[str, _Document]
+def _wrong_names(service: Service) -> Iterator[tuple[KeyPath, str]]:
+    """Receivers and intervals that routes name but that do not exist."""
+    if service.spec.alerting is not None:
+        receivers = service.spec.receivers
+        machines = [receiver.name for receiver in receivers if not receiver.takes_summaries]
+        for path, message in service.spec.alerting.wrong_names([receiver.name for receiver in receivers], machines):
+            yield ("spec", "alerting", *path), message
+
+
+def _read_again(
+    service: Service | None, services: list[Document], models: dict[str, Model], documents: dict[str, Document]
 ) -> Iterator[Mistake]:
     """Topics of dead letters that a model reads: each message there would come back as another one."""
     message = "model {!r} reads this topic: what is rejected would be read again, and rejected again, without end"
@@ -283,55 +229,3 @@ def _reader_of(topic: str, models: dict[str, Model]) -> str | None:
     """A model that reads the topic, by its name or by a pattern."""
     entries = {name: [entry for s in model.spec.sources for entry in s.kafka or ()] for name, model in models.items()}
     return next((name for name in entries if reader_of(entries[name], topic) is not None), None)
-
-
-def _read(file: Path) -> Iterator[_Document]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        raise ConfigError([Mistake(str(file), 0, "", error.strerror or str(error))]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Mistake(str(file), 0, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigError([Mistake(str(file), line, "", f"not YAML: {error.problem}")]) from error
-    for node in nodes:
-        document = _Document(file, None, {})
-        document.value = _build(node, (), document)
-        yield document
-
-
-def _build(node: yaml.Node, path: KeyPath, document: _Document) -> Any:
-    document.lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        return _build_mapping(node, path, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, index), document) for index, item in enumerate(node.value)]
-    value = yaml.SafeLoader("").construct_object(node)
-    return _with_environment(value, path, document) if isinstance(value, str) else value
-
-
-def _build_mapping(node: yaml.MappingNode, path: KeyPath, document: _Document) -> dict[Any, Any]:
-    built: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = yaml.SafeLoader("").construct_object(key_node)
-        if key is True:
-            key = "on"  # YAML 1.1 reads the key `on` as a boolean
-        key_path = (*path, key)
-        if key in built:
-            line = key_node.start_mark.line + 1
-            dotted = ".".join(str(part) for part in key_path)
-            raise ConfigError([Mistake(str(document.file), line, dotted, "the key is there twice")])
-        document.lines[key_path] = key_node.start_mark.line + 1
-        built[key] = _build(value_node, key_path, document)
-    return built
-
-
-def _with_environment(value: str, path: KeyPath, document: _Document) -> str:
-    def substitute(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise ConfigError([document.mistake(path, f"environment variable {match[1]} is not set")])
-        return os.environ[match[1]]
-
-    return _ENV.sub(substitute, value)

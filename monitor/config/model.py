@@ -159,7 +159,7 @@ class FieldSpec(Strict):
         default=512,
         ge=1,
         le=65_536,
-        description="category: how many names beyond the known ones are told apart",
+        description="category: how many names beyond the known ones are counted apart",
     )
     dimension: int | None = Field(default=None, ge=2, le=4096, description="vector: how many numbers it has")
     norm: float = Field(

@@ -9,8 +9,8 @@ __all__ = ["ROLES", "check_roles", "parse_roles"]
 
 ROLES: dict[str, str] = {
     "ingest": "reads the sources; any number of processes, which share Kafka's partitions",
-    "evaluate": "judges windows; one process",
-    "alert": "tells receivers; one process",
+    "evaluate": "evaluates windows; one process",
+    "alert": "notifies receivers; one process",
     "api": "serves the API",
 }
 """Every role and what it does."""

@@ -1,4 +1,4 @@
-"""The configuration of the service: where things are kept, who is told, which models are watched."""
+"""The configuration of the service: where results are stored, who is notified, which models are watched."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ Alerts are taken in the order in which they fired, in event time. Each joins an 
 it has most in common counts, then the youngest.
 
 Nothing here reads a clock or a store: the same alerts and changes give the same incidents, in whatever order they
-became known. An alert of a model that lags, or a deployment that is announced afterwards, is therefore as if it had
+become known. An alert of a model that lags, or a deployment that is announced afterwards, is therefore as if it had
 been known at once: it may become the first of an incident, which then has another id. Any alert's id finds the incident
-that it is part of, so that ids which people were told go on leading there.
+that it is part of, so that ids in notifications go on leading there.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from sinks.receivers.times import rfc3339
 __all__ = ["Alertmanager", "AlertmanagerParameters"]
 
 TEN_YEARS_MS = 10 * 365 * 86_400_000
-"""Alertmanager takes an alert without an end for over when nobody repeats it for five minutes; Leeway says ends."""
+"""Alertmanager resolves an alert without an end that nobody repeats for five minutes; Leeway states the end."""
 
 
 class AlertmanagerParameters(Posted):
@@ -29,9 +29,9 @@ class AlertmanagerParameters(Posted):
 
 
 class Alertmanager:
-    """Posts alerts to ``/api/v2/alerts``. Alertmanager knows a repetition by the alert's labels.
+    """Posts alerts to ``/api/v2/alerts``. Alertmanager recognises a repetition by the alert's labels.
 
-    An alert fires there until Leeway says that it is over, also while Leeway is down.
+    An alert fires there until Leeway resolves it, also while Leeway is down.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """What a receiver promises. Read this page first.
 
-A receiver tells people, or the system that pages them, about the alerts of one group. ``send`` tries once and says
-what came of it; it never sleeps, never retries and never raises for anything the other side or the network did.
-Who calls it owns retries, their log and the guarantee: at least once, with ``group_key`` as the key by which the
-other side recognises repetitions. ``close`` releases connections and promises nothing about what was sent.
+A receiver notifies people, or the system that pages them, of the alerts of one group. ``send`` tries once and returns
+the outcome; it never sleeps, never retries and never raises for anything that the other side or the network did. The
+caller owns retries, their log and the guarantee: at least once, with ``group_key`` as the key by which the other side
+recognises repetitions. ``close`` releases connections and promises nothing about what was sent.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Alert:
     ----------
     status : {"firing", "resolved"}
     labels, annotations : mapping of str to str
-        Who the alert is, and what is to be said about it.
+        What identifies the alert, and what there is to say about it.
     starts_at_ms : int
     ends_at_ms : int
         Only meaningful once the alert is resolved.
@@ -84,13 +84,13 @@ class Alert:
 
 @dataclass(frozen=True)
 class Notification:
-    """What a receiver is to pass on.
+    """What a receiver passes on.
 
     Attributes
     ----------
     receiver : str
     group_key : str
-        Stable over all notifications about the same alerts: the other side's deduplication key.
+        The same for all notifications about the same alerts: the other side's deduplication key.
     group_labels : mapping of str to str
         What the alerts of the group have in common by definition.
     alerts : tuple of Alert
@@ -98,7 +98,7 @@ class Notification:
     external_url : str
         Where Leeway's own pages are.
     unchanged : int
-        How many other alerts of the group fire as the receiver knows them, and are left out.
+        How many other alerts of the group are firing, unchanged since the last notification, and are left out.
     title, text : str
         Of a summary: what people read, in place of the receiver's own words.
     at_ms : int
@@ -117,7 +117,7 @@ class Notification:
 
     @property
     def status(self) -> Status:
-        """``firing`` as long as one of the group's alerts is."""
+        """``firing`` while one of the group's alerts is."""
         return "firing" if self.unchanged or any(alert.status == "firing" for alert in self.alerts) else "resolved"
 
 
@@ -155,16 +155,16 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Retry:
-    """Not this time; the same notification may get through later.
+    """Not this time; the same notification may be delivered later.
 
     Attributes
     ----------
     reason : str
         For people; holds no secret.
     after_s : float or None
-        How long the other side wants to be left alone, if it said so.
+        How long the other side asks to wait, if it does.
     may_have_it : bool
-        Whether the other side may have the notification all the same, as when its answer did not come.
+        Whether the other side may have the notification all the same, as when no answer came.
     """
 
     reason: str
@@ -174,7 +174,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Refused:
-    """Never: the other side will not take this notification however often it is sent.
+    """Never: the other side will not take this notification, however often it is sent.
 
     Attributes
     ----------

@@ -120,9 +120,9 @@ class Mail:
                 is_connected = True
                 refused = server.send_message(mail, self._parameters.sender, self._parameters.to)
         except smtplib.SMTPRecipientsRefused as error:
-            return _judge(where, [code for code, _ in error.recipients.values()], "no address was accepted")
+            return _outcome(where, [code for code, _ in error.recipients.values()], "no address was accepted")
         except smtplib.SMTPResponseException as error:
-            return _judge(where, [error.smtp_code], type(error).__name__)
+            return _outcome(where, [error.smtp_code], type(error).__name__)
         except smtplib.SMTPNotSupportedError as error:
             return Refused(f"{where}: {error}")
         except (smtplib.SMTPException, OSError) as error:
@@ -151,7 +151,7 @@ class Mail:
         return server
 
 
-def _judge(where: str, codes: Sequence[int], summary: str) -> Outcome:
+def _outcome(where: str, codes: Sequence[int], summary: str) -> Outcome:
     reason = f"{where}: {summary} ({', '.join(str(code) for code in sorted(set(codes)))})"
     return Retry(reason) if any(400 <= code < 500 for code in codes) else Refused(reason)
 

@@ -1,4 +1,4 @@
-"""A receiver that keeps what it is told: the twin for tests and examples."""
+"""A receiver that keeps its notifications: the twin for tests and examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Memory"]
 
 
 class Memory:
-    """Keeps every notification that it is sent, whatever it answers.
+    """Keeps every notification, whatever it answers.
 
     Delivers for as long as the object lives.
 

@@ -81,7 +81,7 @@ class Post:
         *,
         headers: Mapping[str, str] | None = None,
         path: str = "",
-        judge: Callable[[bytes], Outcome] | None = None,
+        read: Callable[[bytes], Outcome] | None = None,
     ) -> Outcome:
         """Post `body`, once.
 
@@ -92,7 +92,7 @@ class Post:
             Beside those of all requests.
         path : str
             Appended to the address.
-        judge : callable
+        read : callable
             From the start of the text of an answer 2xx to the outcome, where such an answer can mean failure.
         """
         url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()) if path else self._url
@@ -108,7 +108,7 @@ class Post:
             )
             response = self._client.send(request, stream=True)
             try:
-                return self._judge(response, judge)
+                return self._outcome(response, read)
             finally:
                 response.close()
         except socket.gaierror as error:
@@ -134,9 +134,9 @@ class Post:
                 )
         return url.copy_with(host=addresses[0])
 
-    def _judge(self, response: httpx.Response, judge: Callable[[bytes], Outcome] | None) -> Outcome:
+    def _outcome(self, response: httpx.Response, read: Callable[[bytes], Outcome] | None) -> Outcome:
         if response.is_success:
-            return Delivered() if judge is None else judge(_start(response))
+            return Delivered() if read is None else read(_start(response))
         reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(response)}"
         if response.status_code == 429 or response.is_server_error:
             return Retry(reason, retry_after_s(response.headers))
@@ -190,7 +190,7 @@ def private(address: str) -> bool:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long the other side wants to be left alone (RFC 9110, 10.2.3), None if it does not say.
+    """Return how long the other side asks to wait (RFC 9110, 10.2.3), None if it does not.
 
     A date counts from the answer's own ``Date``, so that clocks need not agree.
 

@@ -94,14 +94,14 @@ class Slack:
     def send(self, notification: Notification) -> Outcome:
         """Write it, once."""
         body = message(notification, *self._text.of(notification)) | self._channel
-        return self._post.send(json.dumps(body).encode(), judge=_judge if self._is_app else None)
+        return self._post.send(json.dumps(body).encode(), read=_outcome if self._is_app else None)
 
     def close(self) -> None:
         """Close connections."""
         self._post.close()
 
 
-def _judge(answer: bytes) -> Outcome:
+def _outcome(answer: bytes) -> Outcome:
     """Slack's API answers 200 even when it failed, and says so in the body."""
     try:
         fields = json.loads(answer)
