@@ -33,7 +33,7 @@ from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
 from monitor.pictures.pictures import Pictures
-from monitor.retries import Lookup, Retries
+from monitor.retries import Lookup, Retries, Streams
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
 from monitor.routing.plan import Plan
@@ -167,16 +167,8 @@ def _letters_of(configuration: Configuration, source: Source) -> DeadLetters | N
 
 def build_retries(configuration: Configuration, store: Store, clock: Clock, intake: Intake) -> Retries:
     """Return what puts rejected messages back on their streams."""
-    return Retries(
-        store,
-        configuration,
-        clock,
-        intake.erasures,
-        lookup=open_lookup(configuration),
-        outlet=lambda: open_outlet(configuration),
-        log=intake.http_log,
-        schemas=intake.schemas,
-    )
+    streams = Streams(open_lookup(configuration), lambda: open_outlet(configuration), intake.http_log)
+    return Retries(store, configuration, clock, streams, intake.erasures, intake.schemas)
 
 
 def open_outlet(configuration: Configuration) -> Outlet:

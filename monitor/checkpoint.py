@@ -7,6 +7,7 @@ does not fit is refused, never guessed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ import zstandard
 from monitor.errors import CheckpointError
 from sinks.store.contract import Query, Store
 
-__all__ = ["decode_state", "encode_state", "load", "save"]
+__all__ = ["Checkpoint", "decode_state", "encode_state", "load", "save"]
 
 FORMAT = 1
 """To be raised with every change of what a state holds or means, in the bytes or in the code that goes on from it."""
@@ -72,30 +73,46 @@ def _bytes_to_array(code: int, data: memoryview) -> Any:
     return np.frombuffer(content, dtype=dtype).reshape(shape).copy()
 
 
-def save(store: Store, stage: str, name: str, partition: int, position: int, state: Any, config: str) -> None:
-    """Write a checkpoint; every row that depends on what lies before ``position`` must be acknowledged by now.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state, whose it is, and from where it goes on.
 
-    Parameters
+    Attributes
     ----------
     stage : str
         ``ingest`` or ``evaluate``.
     name : str
         The topic, or the model.
-    partition, position : int
-        The next offset to read, or the event time up to which windows are judged.
+    partition : int
+    position : int
+        The next offset to read, or the event time up to which windows are evaluated.
     config : str
         Hashes of the configurations under which the state came about, for people who look.
+    state : object
+        As :func:`encode_state` takes it.
     """
-    data = encode_state(state)
-    row: dict[str, list[Any]] = {
-        "stage": [stage],
-        "name": [name],
-        "partition": [partition],
-        "position": [position],
-        "config": [config],
-        "state": [data],
-    }
-    store.append("checkpoints", row, token=f"{stage}/{name}/{partition}/{position}/{xxhash.xxh3_64_hexdigest(data)}")
+
+    stage: str
+    name: str
+    partition: int
+    position: int
+    config: str
+    state: Any
+
+
+def save(store: Store, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; every row that depends on what lies before its position must be acknowledged by now.
+
+    Raises
+    ------
+    StoreError
+    """
+    # Not `asdict`, which would copy the state.
+    row = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    row["state"] = data = encode_state(checkpoint.state)
+    place = f"{checkpoint.stage}/{checkpoint.name}/{checkpoint.partition}/{checkpoint.position}"
+    columns = {name: [value] for name, value in row.items()}
+    store.append("checkpoints", columns, token=f"{place}/{xxhash.xxh3_64_hexdigest(data)}")
 
 
 def load(store: Store, stage: str, name: str, partition: int) -> tuple[int, Any] | None:

@@ -25,7 +25,7 @@ from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Lookup", "Retried", "Retries", "refusal"]
+__all__ = ["Lookup", "Retried", "Retries", "Streams", "refusal"]
 
 MARK = "leeway.retry."
 _NAMES = ("topic", "partition", "offset", "attempt")
@@ -46,6 +46,25 @@ class Lookup(Protocol):
         SourceError
         """
         ...
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where messages are read, and put back.
+
+    Attributes
+    ----------
+    lookup : Lookup
+        Reads Kafka topics.
+    outlet : callable
+        Gives what writes to Kafka topics; called when it is needed.
+    log : EventLog or None
+        Of HTTP streams, where there are any.
+    """
+
+    lookup: Lookup
+    outlet: Callable[[], Outlet]
+    log: EventLog | None = None
 
 
 @dataclass(frozen=True)
@@ -116,13 +135,8 @@ class Retries:
     store : Store
     configuration : Configuration
     clock : Clock
+    streams : Streams
     erasures : ErasureList
-    lookup : Lookup
-        Reads Kafka topics.
-    outlet : callable
-        Gives what writes to Kafka topics; asked when it is needed.
-    log : EventLog or None
-        Of HTTP streams, where there are any.
     schemas : Schemas
         For decoders, which know whom a message is about.
     """
@@ -132,15 +146,11 @@ class Retries:
         store: Store,
         configuration: Configuration,
         clock: Clock,
+        streams: Streams,
         erasures: ErasureList,
-        *,
-        lookup: Lookup,
-        outlet: Callable[[], Outlet],
-        log: EventLog | None = None,
         schemas: Schemas = NO_SCHEMAS,
     ) -> None:
-        self._store, self._clock, self._erasures = store, clock, erasures
-        self._lookup, self._outlet, self._log = lookup, outlet, log
+        self._store, self._clock, self._streams, self._erasures = store, clock, streams, erasures
         self._models, self._schemas = configuration.models, schemas
         self._decoders: dict[str, Decoder] = {}
 
@@ -221,9 +231,11 @@ class Retries:
         self, places: Sequence[Place], letters: Mapping[Place, list[Row]]
     ) -> tuple[dict[Place, Message], set[Place]]:
         """The messages, and which of them come from the store: whole, but without key and headers."""
-        found = self._lookup.read([place for place in places if self._is_kafka(place) and self._is_there_yet(place)])
-        if self._log is not None:
-            found |= self._log.lookup([place for place in places if not self._is_kafka(place)])
+        found = self._streams.lookup.read(
+            [place for place in places if self._is_kafka(place) and self._is_there_yet(place)]
+        )
+        if self._streams.log is not None:
+            found |= self._streams.log.lookup([place for place in places if not self._is_kafka(place)])
         kept: set[Place] = set()
         for place in places:
             row = letters[place][0]
@@ -235,7 +247,7 @@ class Retries:
     def _refusal_of(self, place: Place, message: Message | None) -> str:
         if message is None:
             return "it is gone from its stream, and the store has at most its start"
-        if self._log is None and not self._is_kafka(place):
+        if self._streams.log is None and not self._is_kafka(place):
             return "this process takes no events of HTTP streams: ask one with the role `ingest`"
         return "its subject was erased" if self._erasures and self._is_of_erased(place[0], message) else ""
 
@@ -260,7 +272,7 @@ class Retries:
         kafka = [place for place in messages if self._is_kafka(place)]
         written: dict[Place, Written] = {}
         if kafka:
-            outlet = self._outlet()
+            outlet = self._streams.outlet()
             try:
                 outlet.open(())
                 for place in kafka:
@@ -273,8 +285,8 @@ class Retries:
                 outlet.close()
         for place in messages:
             if place not in written:
-                assert self._log is not None
-                written[place] = Written(0, self._log.append(place[0], [messages[place].payload])[0])
+                assert self._streams.log is not None
+                written[place] = Written(0, self._streams.log.append(place[0], [messages[place].payload])[0])
         return written
 
     def _record(self, done: Iterable[Retried]) -> None:

@@ -21,7 +21,7 @@ from monitor.build import build_intake, build_retries, build_router, build_store
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.roles import ROLES
-from monitor.erasure.erase import Erased, Request, erase
+from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.counters import Counters
 from monitor.ingest.worker import Worker
@@ -169,16 +169,10 @@ class Service:
         InputError, StoreError, SourceError
         """
         with self._erasing:
-            return erase(
-                self.store,
-                self.configuration,
-                request,
-                self.clock,
-                erasures=self.intake.erasures,
-                http_log=self.intake.http_log,
-                standstill=self._standstill,
-                dry_run=dry_run,
-                on_step=lambda text: log.info("erasing", step=text),
+            running = Running(self.intake.erasures, self.intake.http_log, self._standstill)
+            eraser = Eraser(self.store, self.configuration, self.clock, running)
+            return (
+                eraser.plan(request) if dry_run else eraser.erase(request, lambda text: log.info("erasing", step=text))
             )
 
     def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:

@@ -88,7 +88,7 @@ def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
     from monitor.build import open_http_log
     from monitor.check import load
     from monitor.clock import SystemClock
-    from monitor.erasure.erase import erase
+    from monitor.erasure.erase import Eraser, Running
     from sinks.store import open_store
 
     configuration = load(config)
@@ -99,15 +99,8 @@ def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
     try:
         if Path(spec.ingest_log).exists():
             http_log = open_http_log(configuration, clock)
-        return erase(
-            store,
-            configuration,
-            request,
-            clock,
-            http_log=http_log,
-            dry_run=dry_run,
-            on_step=lambda text: click.echo(text, err=True),
-        )
+        eraser = Eraser(store, configuration, clock, Running(http_log=http_log))
+        return eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
     finally:
         if http_log is not None:
             http_log.close()

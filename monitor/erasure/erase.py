@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -31,7 +31,7 @@ from sinks.store.contract import Store, StoreError
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import detached_parts, drop_outdated
 
-__all__ = ["CANNOT_HOLD", "LOOKED_THROUGH", "Erased", "Request", "erase", "unfinished"]
+__all__ = ["CANNOT_HOLD", "LOOKED_THROUGH", "Erased", "Eraser", "Request", "Running", "unfinished"]
 
 LOOKED_THROUGH = (
     "alerts",
@@ -76,6 +76,10 @@ CANNOT_HOLD: dict[str, str] = {
 
 ROUNDS = 5
 """How often is looked again before giving up: a roll-up may bring a name back from rows that it read before."""
+
+
+Chosen = Mapping[str, Callable[[bytes], bool]]
+"""By HTTP stream, which of its messages."""
 
 
 @dataclass(frozen=True)
@@ -132,89 +136,135 @@ class Erased:
     unreachable: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what people and programs are told."""
+        """Return it as people and programs get it."""
         return asdict(self)
 
 
-def erase(
-    store: Store,
-    configuration: Configuration,
-    request: Request,
-    clock: Clock,
-    *,
-    erasures: ErasureList | None = None,
-    http_log: Any = None,
-    standstill: Callable[[], AbstractContextManager[None]] = nullcontext,
-    dry_run: bool = False,
-    on_step: Callable[[str], None] = lambda text: None,
-) -> Erased:
-    """Erase a data subject.
+class MessageLog(Protocol):
+    """The log of HTTP events."""
+
+    def count(self, chosen: Chosen) -> int:
+        """Return how many messages of some streams are chosen."""
+        ...
+
+    def erase(self, chosen: Chosen) -> int:
+        """Delete them; return how many they were."""
+        ...
+
+
+@dataclass(frozen=True)
+class Running:
+    """What goes on beside an erasure; by default nothing.
+
+    Attributes
+    ----------
+    erasures : ErasureList or None
+        The one that readers of the log use.
+    http_log : MessageLog or None
+    standstill : callable
+        A context in which nothing writes checkpoints, and after which every reader starts at its checkpoint.
+    """
+
+    erasures: ErasureList | None = None
+    http_log: MessageLog | None = None
+    standstill: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+class Eraser:
+    """Erases data subjects, one at a time.
 
     Parameters
     ----------
     store : Store
     configuration : Configuration
         Says where the subject stands in events: ``keep.subject``.
-    request : Request
     clock : Clock
-    erasures : ErasureList or None
-        The one that readers of the log use.
-    http_log : HttpLog or None
-    standstill : callable
-        A context in which nothing writes checkpoints, and after which every reader starts at its checkpoint.
-    dry_run : bool
-        Only look.
-    on_step : callable
-        Called with what is done next, in words that name nobody.
-
-    Returns
-    -------
-    Erased
+    running : Running
 
     Raises
     ------
-    InputError
-        If the request or the configuration is wrong.
     StoreError
-        If the store cannot erase, or rows are left; it may be tried again.
+        The store cannot erase.
     """
-    if not isinstance(store, SqlStore):
-        raise StoreError("a store in memory erases nothing: it forgets everything when its process ends")
-    erasures = ErasureList(store) if erasures is None else erasures
-    at_ms = clock.now_ms()
-    digest = erasures.hash_of(request.subject, None if dry_run else lambda: (at_ms, secrets.token_hex(32)))
-    subject = _subject(configuration, request, marker_of(digest))
-    done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
-    done.elsewhere = names_elsewhere(store, subject)
-    done.unreachable = _unreachable(store, configuration, subject)
-    if dry_run:
-        on_step("looking")
-        _add(done, _traces(store, subject))
-        done.ingest_log = 0 if http_log is None else http_log.count(_messages(subject))
+
+    def __init__(
+        self,
+        store: Store,
+        configuration: Configuration,
+        clock: Clock,
+        running: Running = Running(),
+    ) -> None:
+        if not isinstance(store, SqlStore):
+            raise StoreError("a store in memory erases nothing: it forgets everything when its process ends")
+        self._store, self._configuration, self._clock, self._running = store, configuration, clock, running
+        self._erasures = ErasureList(store) if running.erasures is None else running.erasures
+
+    def plan(self, request: Request) -> Erased:
+        """Only look.
+
+        Raises
+        ------
+        InputError
+            If the request or the configuration is wrong.
+        StoreError
+        """
+        done, subject = self._begin(request, self._clock.now_ms(), make_key=False)
+        _add(done, _traces(self._store, subject))
+        if self._running.http_log is not None:
+            done.ingest_log = self._running.http_log.count(_messages(subject))
         done.remaining = sum(done.rows.values()) + done.ingest_log
         return done
-    names = tuple(sorted(f"{model}/{signal}" for model, signals in subject.fields.items() for signal in signals))
-    erasures.add(Erasure(digest, request.model, at_ms, ALWAYS, STARTED, names))
-    on_step("replacing the name in checkpoints")
-    with standstill():
-        _remove(done, states(store, subject), on_step)
-    for _ in range(ROUNDS):
-        _remove(done, _traces(store, subject), on_step)
-        on_step("waiting for replaced parts to leave the disk")
-        drop_outdated(store, LOOKED_THROUGH)
-        on_step("looking through everything again")
-        done.remaining = sum(trace.rows for trace in _traces(store, subject))
-        if not done.remaining:
-            break
-    if done.remaining:
-        raise StoreError(f"{done.remaining} rows of the subject are left; erase it again", retryable=True)
-    if http_log is not None:
-        on_step("clearing the log of HTTP events")
-        done.ingest_log = http_log.erase(_messages(subject))
-    done.state = DONE
-    report = json.dumps(_report(done), sort_keys=True)
-    erasures.add(Erasure(digest, request.model, at_ms, clock.now_ms(), DONE, names, report))
-    return done
+
+    def erase(self, request: Request, on_step: Callable[[str], None] = lambda text: None) -> Erased:
+        """Erase a data subject.
+
+        Parameters
+        ----------
+        request : Request
+        on_step : callable
+            Called with what is done next, in words that name nobody.
+
+        Raises
+        ------
+        InputError
+            If the request or the configuration is wrong.
+        StoreError
+            If rows are left; it may be tried again.
+        """
+        store, at_ms = self._store, self._clock.now_ms()
+        done, subject = self._begin(request, at_ms, make_key=True)
+        names = tuple(sorted(f"{model}/{signal}" for model, signals in subject.fields.items() for signal in signals))
+        self._erasures.add(Erasure(done.subject_hash, request.model, at_ms, ALWAYS, STARTED, names))
+        on_step("replacing the name in checkpoints")
+        with self._running.standstill():
+            _remove(done, states(store, subject), on_step)
+        for _ in range(ROUNDS):
+            _remove(done, _traces(store, subject), on_step)
+            on_step("waiting for replaced parts to leave the disk")
+            drop_outdated(store, LOOKED_THROUGH)
+            on_step("looking through everything again")
+            done.remaining = sum(trace.rows for trace in _traces(store, subject))
+            if not done.remaining:
+                break
+        if done.remaining:
+            raise StoreError(f"{done.remaining} rows of the subject are left; erase it again", retryable=True)
+        if self._running.http_log is not None:
+            on_step("clearing the log of HTTP events")
+            done.ingest_log = self._running.http_log.erase(_messages(subject))
+        done.state = DONE
+        report = json.dumps(_report(done), sort_keys=True)
+        until_ms = self._clock.now_ms()
+        self._erasures.add(Erasure(done.subject_hash, request.model, at_ms, until_ms, DONE, names, report))
+        return done
+
+    def _begin(self, request: Request, at_ms: int, *, make_key: bool) -> tuple[Erased, Subject]:
+        """What is known before anything is looked for."""
+        digest = self._erasures.hash_of(request.subject, (lambda: (at_ms, secrets.token_hex(32))) if make_key else None)
+        subject = _subject(self._configuration, request, marker_of(digest))
+        done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
+        done.elsewhere = names_elsewhere(self._store, subject)
+        done.unreachable = _unreachable(self._store, self._configuration, subject)
+        return done, subject
 
 
 def unfinished(store: Store) -> int:
@@ -293,8 +343,8 @@ def _check_slices(name: str, model: Model, subject: str, fields: frozenset[str])
                     raise InputError(f"model {name!r} watches the subject as a segment of its own: take it out first")
 
 
-def _messages(subject: Subject) -> Mapping[str, Callable[[bytes], bool]]:
-    """By HTTP stream, whether a message is the subject's."""
+def _messages(subject: Subject) -> Chosen:
+    """The subject's messages."""
     readers: dict[str, list[Model]] = {}
     for model in subject.models.values():
         for source in model.spec.sources:

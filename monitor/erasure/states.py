@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from monitor import checkpoint
+from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
 from monitor.erasure.subject import ASKING, Subject, Trace
 from monitor.erasure.summaries import is_slice_of, rewritten
@@ -16,16 +17,6 @@ from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge
 
 __all__ = ["states", "without_subject"]
-
-
-@dataclass(frozen=True)
-class _Checkpoint:
-    stage: str
-    name: str
-    partition: int
-    position: int
-    config: str
-    state: bytes
 
 
 def states(store: SqlStore, subject: Subject) -> list[Trace]:
@@ -40,14 +31,14 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
         for saved in newest.values():
             state = _changed(saved, subject)
             if state is not None:
-                checkpoint.save(store, saved.stage, saved.name, saved.partition, saved.position, state, saved.config)
+                checkpoint.save(store, replace(saved, state=state))
         merge(store, "checkpoints")
         return []
 
     return [Trace("checkpoints", len(found), remove)]
 
 
-def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[_Checkpoint]:
+def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[Checkpoint]:
     import pyarrow
 
     sql = "SELECT stage, name, `partition`, position, config, state FROM checkpoints"
@@ -55,11 +46,11 @@ def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[_Checkpoint]:
     states = table["state"].cast(pyarrow.binary()).to_pylist()
     plain = [table[name].to_pylist() for name in ("stage", "name", "partition", "position", "config")]
     for values in zip(*plain, states, strict=True):
-        yield _Checkpoint(*values)
+        yield Checkpoint(*values)
 
 
-def _changed(saved: _Checkpoint, subject: Subject) -> Any:
-    """The state without the subject; None if it is not in there."""
+def _changed(saved: Checkpoint, subject: Subject) -> Any:
+    """The state, which is still packed, without the subject; None if it is not in there."""
     if saved.stage not in ("ingest", "evaluate"):
         return None
     state = checkpoint.decode_state(saved.state)

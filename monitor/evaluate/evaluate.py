@@ -18,6 +18,7 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.checkpoint import Checkpoint
 from monitor.evaluate.horizon import Horizon
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
@@ -186,7 +187,8 @@ class Evaluation:
             "lifecycle": self._lifecycle.snapshot(),
             **self._series.snapshot(),
         }
-        checkpoint.save(self._store, "evaluate", self._watch.name, 0, self.next_end_ms, state, state["config"])
+        saved = Checkpoint("evaluate", self._watch.name, 0, self.next_end_ms, state["config"], state)
+        checkpoint.save(self._store, saved)
         self._saved_ms = self.next_end_ms
 
     def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:

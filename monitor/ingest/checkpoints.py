@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor import checkpoint
+from monitor.checkpoint import Checkpoint
 from monitor.events import Partition
 from monitor.ingest.epochs import Epochs
 from monitor.ingest.label_fold import LABELS
@@ -71,7 +72,8 @@ class Checkpoints:
         if not lane.has_moved:
             return None
         state = lane.snapshot() | ({"log": dict(mark)} if mark else {})
+        offset = lane.resume_offset
         config = " ".join(f"{name}={fold['config']}" for name, fold in sorted(state["folds"].items()))
-        checkpoint.save(self._store, STAGE, *lane.partition, lane.resume_offset, state, config)
+        checkpoint.save(self._store, Checkpoint(STAGE, *lane.partition, offset, config, state))
         lane.saved()
-        return lane.resume_offset
+        return offset

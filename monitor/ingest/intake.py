@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
@@ -31,6 +31,14 @@ class EventLog(Protocol):
 
     def trim(self, stream: str, before_offset: int) -> None:
         """Drop what lies before an offset."""
+        ...
+
+    def count(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
+        """Return how many messages are chosen, by stream."""
+        ...
+
+    def erase(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
+        """Delete the chosen messages from the disk; return how many they were."""
         ...
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from monitor.api.app import create_app
 from monitor.api.contract import ApiService
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
-from monitor.erasure.erase import Erased, Request, erase
+from monitor.erasure.erase import Erased, Eraser, Request
 from monitor.errors import SourceError
 from monitor.messages import Place
 from monitor.panes.codec import category_columns, numeric_columns
@@ -76,7 +76,8 @@ class World:
         return {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
-        return erase(self.store, self.configuration, request, self.clock, dry_run=dry_run)
+        eraser = Eraser(self.store, self.configuration, self.clock)
+        return eraser.plan(request) if dry_run else eraser.erase(request)
 
     def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
         outcome = "planned" if dry_run else "retried"

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock
-from monitor.erasure.erase import CANNOT_HOLD, LOOKED_THROUGH, Erased, Request, erase, unfinished
+from monitor.erasure.erase import CANNOT_HOLD, LOOKED_THROUGH, Erased, Eraser, Request, Running, unfinished
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
 from monitor.replay import Replay
@@ -132,8 +132,9 @@ def store(tmp_path: Path) -> Iterator[ChdbStore]:
 
 def erased(store: Store, **options: Any) -> Erased:
     request = Request(options.pop("subject", KEY), options.pop("model", ""), options.pop("fields", ()))
-    clock = ManualClock(now_ms=NOW_MS)
-    return erase(store, CONFIGURATION, request, clock, **options)
+    dry_run, on_step = options.pop("dry_run", False), options.pop("on_step", lambda text: None)
+    eraser = Eraser(store, CONFIGURATION, ManualClock(now_ms=NOW_MS), Running(**options))
+    return eraser.plan(request) if dry_run else eraser.erase(request, on_step)
 
 
 def holding(store: SqlStore, key: str = KEY) -> dict[str, int]:
@@ -442,7 +443,7 @@ def test_of_dead_letters_that_are_no_json_alone_the_bytes_decide(store: ChdbStor
     }
     store.append("dead_letters", plain("dead_letters", len(letters), model="loans", **rows_of), "a")
 
-    erase(store, configuration, Request(KEY), ManualClock(NOW_MS))
+    Eraser(store, configuration, ManualClock(NOW_MS)).erase(Request(KEY))
 
     # Of plain JSON the field decides, and there is none at that place.
     left = [(row["topic"], row["payload"]) for row in rows(store, "dead_letters")]
@@ -457,12 +458,12 @@ def test_requests_that_cannot_be_met_are_refused(filled: ChdbStore) -> None:
     with pytest.raises(InputError, match="no model has a category signal feature:age"):
         erased(filled, fields=("feature:age",))
     with pytest.raises(InputError, match=r"spec\.keep\.subject"):
-        erase(filled, configured(), Request(KEY), ManualClock())
+        Eraser(filled, configured(), ManualClock()).erase(Request(KEY))
     watched = configured(**{**MODEL, "segments": [{"by": ["customer"], "values": ["a", KEY]}]})
     with pytest.raises(InputError, match="segment of its own"):
-        erase(filled, watched, Request(KEY), ManualClock())
+        Eraser(filled, watched, ManualClock()).erase(Request(KEY))
     with pytest.raises(StoreError, match="forgets everything"):
-        erase(MemoryStore(), CONFIGURATION, Request(KEY), ManualClock())
+        Eraser(MemoryStore(), CONFIGURATION, ManualClock()).erase(Request(KEY))
 
 
 def test_the_log_of_http_events_is_cleared_to_the_last_byte(tmp_path: Path) -> None:

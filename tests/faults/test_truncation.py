@@ -22,7 +22,7 @@ from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import LIFE, LOG_TRUNCATED
-from monitor.retries import Retries
+from monitor.retries import Retries, Streams
 from monitor.sources.kafka.lookup import KafkaLookup
 from monitor.sources.kafka.source import KafkaSource
 from monitor.watch import compile_watch
@@ -126,9 +126,8 @@ def test_a_message_of_an_earlier_life_is_not_taken_for_the_one_that_has_its_offs
         with ingesting(kafka, topic, store) as ingest:
             read(ingest, len(life(number)))
     lookup = KafkaLookup(KafkaCluster(bootstrap=kafka.addresses))
-    retries = Retries(
-        store, configuration_of(topic), ManualClock(), ErasureList(store), lookup=lookup, outlet=pytest.fail
-    )
+    streams = Streams(lookup, outlet=pytest.fail)
+    retries = Retries(store, configuration_of(topic), ManualClock(), streams, ErasureList(store))
     places = [(topic, 0, BAD), (topic, 0, LIFE + BAD), (topic, 0, DAYS * PER_DAY)]
     found = [(one.outcome, one.taken_from or one.detail) for one in retries.retry(places, dry_run=True)]
     assert found == [("planned", "store"), ("planned", "log"), ("refused", "it was gone before it was read")]
