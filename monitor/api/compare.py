@@ -27,7 +27,7 @@ from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Page
 from monitor.api.tables import schema
 from monitor.panes.differences import Difference, cells_of, differences, kind_of
-from monitor.panes.distributions import Found, Part, summaries
+from monitor.panes.distributions import Part, Summaries, summaries
 from monitor.resources.compare import Compare, ComparedPart, SignalDifference
 from monitor.resources.distributions import Cells
 from monitor.watch import Summary, Watch
@@ -101,7 +101,7 @@ def _baseline_ends(service: ApiService, question: Compare, current: Part) -> tup
     return closed(Span(from_ms, to_ms), "against_from", "against_to")
 
 
-def _not_comparable(baseline: Found, current: Found, signals: Sequence[str] | None) -> set[str]:
+def _not_comparable(baseline: Summaries, current: Summaries, signals: Sequence[str] | None) -> set[str]:
     """Signals that cannot be compared: a problem if the question names them, or nothing else remains."""
     refused = baseline.other_layouts | current.other_layouts
     if signals is not None or not baseline.summaries.keys() & current.summaries.keys():

@@ -12,7 +12,7 @@ from monitor.api.parameters import TheService, answer, check_signal, closed, que
 from monitor.api.problems import ProblemError
 from monitor.panes.compare import Measured
 from monitor.panes.differences import cells_of, differences, kind_of
-from monitor.panes.distributions import Found, Part, empty_summary, summaries
+from monitor.panes.distributions import Part, Summaries, empty_summary, summaries
 from monitor.resources.distributions import Distribution, Distributions
 from monitor.watch import Layout, Summary, Watch
 
@@ -42,7 +42,7 @@ def _part(question: Distributions, ends: tuple[int, int]) -> Part:
     return Part(*ends, question.version, question.segment)
 
 
-def _stored(service: ApiService, watch: Watch, signal: str, part: Part) -> Found:
+def _stored(service: ApiService, watch: Watch, signal: str, part: Part) -> Summaries:
     stored = summaries(service.store, watch, part, [signal])
     refuse_other_layouts(stored.other_layouts)
     stored.summaries.setdefault(signal, empty_summary(watch.layouts[signal]))
@@ -65,7 +65,9 @@ def _alone(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
     return {"kind": kind_of(layout), "current": side, "baseline": None, "cells": cells, "distances": []}
 
 
-def _beside(watch: Watch, signal: str, baseline: tuple[Part, Found], current: tuple[Part, Found]) -> dict[str, Any]:
+def _beside(
+    watch: Watch, signal: str, baseline: tuple[Part, Summaries], current: tuple[Part, Summaries]
+) -> dict[str, Any]:
     layout = watch.layouts[signal]
     (other, baseline_stored), (part, current_stored) = baseline, current
     (difference,) = differences(watch, baseline_stored, current_stored)

@@ -16,7 +16,7 @@ from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
-from monitor.evaluate.verdicts import Verdicts
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.values import DAY_MS, format_duration

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from monitor.evaluate.series import Distributions
-from monitor.evaluate.verdicts import Verdicts
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.volume import Volumes
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch

@@ -10,7 +10,7 @@ from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.policy import AlertPolicy
 from monitor.config.model import Alerts
 from monitor.evaluate.kinds import KINDS
-from monitor.evaluate.verdicts import Verdicts
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch

@@ -33,11 +33,11 @@ from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.baselines import Reference
 from monitor.evaluate.variation import Variation
-from monitor.evaluate.verdicts import Measured, Verdicts
+from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.compare import measure_vectors
-from monitor.panes.reading import PaneRows, Part
+from monitor.panes.reading import PaneRows, SeriesPanes
 from monitor.watch import Layout, Watch
 
 __all__ = ["DistributionSeries", "Distributions"]
@@ -147,12 +147,12 @@ class DistributionSeries:
         rules[legend.SPAN_WINDOWS], rules[legend.CHUNK_WINDOWS] = baseline.span_windows, baseline.chunk_windows
         return rules
 
-    def advance(self, part: Part, watch: Watch, ends_ms: range) -> Iterator[Verdicts]:
+    def advance(self, panes: SeriesPanes, watch: Watch, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on the windows that end at ``ends_ms`` and have panes, in order, and learn from them.
 
         Parameters
         ----------
-        part : Part
+        panes : SeriesPanes
             All panes of the series from the first window's start to the last one's end.
         watch : Watch
         ends_ms : range
@@ -162,7 +162,7 @@ class DistributionSeries:
         while pending:
             ends = pending.pop()
             blocks = Blocks(watch, ends)
-            inside = blocks.inside(part)
+            inside = blocks.inside(panes)
             if not inside:
                 continue
             self.reference.make_room(distinct_keys(inside, self.reference.columns))

@@ -16,7 +16,7 @@ from detectors.distance.contract import P_X
 from monitor.alerts.verdict import Expected, Facts
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.variation import Variation
-from monitor.evaluate.verdicts import Measured, Verdicts
+from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks
 from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS

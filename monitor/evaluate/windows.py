@@ -12,7 +12,7 @@ from detectors.chart.legend import SUMS
 from detectors.sketch import CategoryLayout
 from detectors.sketch.stack import mark, slide, stack
 from monitor.evaluate.columns import Columns
-from monitor.panes.reading import Part, Piece, Ragged
+from monitor.panes.reading import Piece, Ragged, SeriesPanes
 from monitor.watch import Watch
 from sinks.store.contract import StoreError
 
@@ -67,12 +67,12 @@ class Blocks:
         self._first = (ends_ms[0] - defaults.offset) // self._step_ms - self._parts
         self._count = len(ends_ms) - 1 + self._parts
 
-    def windows(self, part: Part, columns: Columns) -> Windows:
+    def windows(self, panes: SeriesPanes, columns: Columns) -> Windows:
         """Add the panes of one series up to windows.
 
         Parameters
         ----------
-        part : Part
+        panes : SeriesPanes
         columns : Columns
             With one for each cell or name that occurs in them.
 
@@ -83,7 +83,7 @@ class Blocks:
         """
         counts, sums = np.zeros((self._count, len(columns)), dtype=np.int64), self._zeros(SUMS)
         extremes, present = np.tile([np.inf, -np.inf], (self._count, 1)), np.zeros(self._count, dtype=np.int64)
-        for piece, rows in part:
+        for piece, rows in panes:
             inside, blocks = self._placed(piece, rows)
             keys, column_of, lowest = _keys(piece, columns)
             bad = stack(
@@ -101,10 +101,10 @@ class Blocks:
         occupied = np.flatnonzero(present)
         return Windows(self._ends_ms[occupied], counts[occupied], sums[occupied], extremes[occupied])
 
-    def events(self, part: Part) -> tuple[Integers, int]:
+    def events(self, panes: SeriesPanes) -> tuple[Integers, int]:
         """How many events each window has, int64[T], and the first window with a row; T if there is none."""
         per_block, present = np.zeros(self._count, dtype=np.int64), np.zeros(self._count, dtype=np.int64)
-        for piece, rows in part:
+        for piece, rows in panes:
             inside, blocks = self._placed(piece, rows)
             np.add.at(per_block, blocks, piece.n[inside])
             np.add.at(present, blocks, 1)
@@ -122,9 +122,9 @@ class Blocks:
         inside = (blocks >= 0) & (blocks < self._count)
         return rows[inside], blocks[inside]
 
-    def inside(self, part: Part) -> Part:
+    def inside(self, panes: SeriesPanes) -> SeriesPanes:
         """Those of some panes that belong to one of the windows."""
-        placed = [(piece, self._placed(piece, rows)[0]) for piece, rows in part]
+        placed = [(piece, self._placed(piece, rows)[0]) for piece, rows in panes]
         return [(piece, rows) for piece, rows in placed if len(rows)]
 
     def _zeros(self, width: int) -> Integers:
@@ -140,13 +140,13 @@ class Blocks:
         return *out, reach, present
 
 
-def distinct_keys(part: Part, columns: Columns) -> list[str] | Integers:
+def distinct_keys(panes: SeriesPanes, columns: Columns) -> list[str] | Integers:
     """The cells or names that occur in some panes; nothing for a fixed layout."""
     if columns.fixed:
         return _NONE
     if columns.is_category:
-        return sorted({piece.known_names[code] for piece, rows in part for code in _occurring(piece.names, rows)})
-    return np.array(sorted({cell for piece, rows in part for cell in _occurring(piece.cells, rows)}), dtype=np.int64)
+        return sorted({piece.distinct_names[code] for piece, rows in panes for code in _occurring(piece.names, rows)})
+    return np.array(sorted({cell for piece, rows in panes for cell in _occurring(piece.cells, rows)}), dtype=np.int64)
 
 
 def _occurring(keys: Ragged, rows: Integers) -> list[int]:
@@ -159,13 +159,13 @@ def _occurring(keys: Ragged, rows: Integers) -> list[int]:
     return columns
 
 
-def _keys(panes: Piece, columns: Columns) -> tuple[Ragged, Integers, int]:
+def _keys(piece: Piece, columns: Columns) -> tuple[Ragged, Integers, int]:
     """The keys of all rows, and the column of each key from the lowest on."""
     if columns.fixed:
-        return panes.cells, _NONE, 0
+        return piece.cells, _NONE, 0
     if columns.is_category:
-        return panes.names, columns.places(panes.known_names), 0
+        return piece.names, columns.places(piece.distinct_names), 0
     lowest = int(columns.cells[0]) if len(columns) else 0
     column_of = np.full((int(columns.cells[-1]) - lowest + 1) if len(columns) else 1, -1, dtype=np.int64)
     column_of[columns.cells - lowest] = np.arange(len(columns))
-    return panes.cells, column_of, lowest
+    return piece.cells, column_of, lowest

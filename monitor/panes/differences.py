@@ -14,7 +14,7 @@ from detectors.distance import VECTOR_DISTANCES, align
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
 from monitor.config.references import WINDOWED
 from monitor.panes.compare import Measured, measure_all, measure_vectors, stacked
-from monitor.panes.distributions import Found
+from monitor.panes.distributions import Summaries
 from monitor.watch import Layout, Summary, Watch
 
 __all__ = ["Difference", "cells_of", "differences", "kind_of"]
@@ -59,14 +59,14 @@ def strength(measured: Measured) -> float:
 
 
 def differences(
-    watch: Watch, baseline: Found, current: Found, signals: Collection[str] | None = None
+    watch: Watch, baseline: Summaries, current: Summaries, signals: Collection[str] | None = None
 ) -> list[Difference]:
     """Compare all signals that both sides have, those that differ most first.
 
     Parameters
     ----------
     watch : Watch
-    baseline, current : Found
+    baseline, current : Summaries
     signals : collection of str or None
         Only these.
     """

@@ -22,7 +22,7 @@ from monitor.panes.codec import summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
-__all__ = ["Found", "Part", "empty_summary", "pieces_of", "summaries"]
+__all__ = ["Part", "Summaries", "empty_summary", "pieces_of", "summaries"]
 
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
@@ -52,7 +52,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found:
+class Summaries:
     """What is known of a part.
 
     Attributes
@@ -67,7 +67,7 @@ class Found:
     other_layouts: set[str] = field(default_factory=set)
 
 
-def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] | None = None) -> Found:
+def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] | None = None) -> Summaries:
     """Add up the panes of a part, late events included: a few reads, however many signals and however long.
 
     Parameters
@@ -89,7 +89,7 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
         store.read(Query(table, where, {"pane_start_ms": from_ms}, {"pane_start_ms": to_ms}, columns=COLUMNS))
         for table, (from_ms, to_ms) in pieces
     ]
-    summed = Found()
+    summed = Summaries()
     for signal, layout, rows in _by_signal(watch, chosen, reads):
         if {columns["layout"][i] for columns, i in rows} - {layout.id}:
             summed.other_layouts.add(signal)

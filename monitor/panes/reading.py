@@ -19,7 +19,7 @@ from sinks.store.rows import checked_query
 from sinks.store.sql import select
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["PaneRows", "Part", "Piece", "Ragged", "read_panes"]
+__all__ = ["PaneRows", "Piece", "Ragged", "SeriesPanes", "read_panes"]
 
 Integers = NDArray[np.int64]
 
@@ -68,8 +68,8 @@ class Piece:
     sums : int64 array [rows, SUMS]
     extremes : float64 array [rows, 2]
     cells, counts, names : Ragged
-        Of names the numbers in ``known_names``.
-    known_names : sequence of str
+        Of names the numbers in ``distinct_names``.
+    distinct_names : sequence of str
     """
 
     series: Mapping[SeriesKey, Integers]
@@ -81,7 +81,7 @@ class Piece:
     cells: Ragged
     counts: Ragged
     names: Ragged
-    known_names: Sequence[str]
+    distinct_names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,17 @@ class PaneRows:
         """The segments of which events were counted."""
         return {segment for piece in self.pieces for segment in piece.volume}
 
-    def of(self, key: SeriesKey) -> Part:
+    def of(self, key: SeriesKey) -> SeriesPanes:
         """The panes of one series."""
         return [(piece, piece.series[key]) for piece in self.pieces if key in piece.series]
 
-    def volume_of(self, segment: str) -> Part:
+    def volume_of(self, segment: str) -> SeriesPanes:
         """The panes that count the events of a segment."""
         return [(piece, piece.volume[segment]) for piece in self.pieces if segment in piece.volume]
 
 
-Part = list[tuple[Piece, Integers]]
-"""Pieces, with the numbers of some of their rows."""
+SeriesPanes = list[tuple[Piece, Integers]]
+"""The panes of one series: pieces, each with the numbers of its rows."""
 
 
 def read_panes(
@@ -156,7 +156,7 @@ class _Flat:
     numbers: Mapping[str, NDArray[Any]]
     texts: Mapping[str, tuple[Integers, Sequence[str]]]
     lists: Mapping[str, Ragged]
-    known_names: Sequence[str]
+    distinct_names: Sequence[str]
 
 
 def _arranged(watch: Watch, flat: _Flat) -> Piece:
@@ -188,7 +188,7 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
         cells=flat.lists["cells"],
         counts=flat.lists["counts"],
         names=flat.lists["names"],
-        known_names=flat.known_names,
+        distinct_names=flat.distinct_names,
     )
 
 

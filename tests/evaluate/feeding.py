@@ -9,7 +9,7 @@ import numpy as np
 from monitor.evaluate.baselines import extremes_of
 from monitor.evaluate.columns import keys_of, sums_of
 from monitor.evaluate.series import DistributionSeries
-from monitor.evaluate.verdicts import Verdicts
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
 

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.evaluate.kinds import KINDS, SeriesKind
 from monitor.evaluate.model import ModelSeries
-from monitor.evaluate.verdicts import Verdicts
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
