@@ -1,4 +1,4 @@
-"""Small charts as PNG, without a word in them: bars, a line and a shaded stretch.
+"""Small charts as PNG, without a word in them: bars, a line and a shaded span.
 
 Words stand beside a picture, where they can be read aloud, searched and scaled. So nothing here needs fonts, and what
 is left is too little for a library.
@@ -67,12 +67,12 @@ def draw(bars: Sequence[Bar], line: float | None = None) -> bytes:
     heights = np.array([bar.height for bar in bars])
     most = max([*heights[np.isfinite(heights)], line or 0.0, 1e-300]) * 1.05
     edges = np.linspace(MARGIN, WIDTH - MARGIN, len(bars) + 1).round().astype(int)
-    for bar, left, right in zip(bars, edges[:-1], edges[1:], strict=True):
+    for bar, start, end in zip(bars, edges[:-1], edges[1:], strict=True):
         if bar.shaded:
-            pixels[MARGIN:floor, left:right] = SHADE
+            pixels[MARGIN:floor, start:end] = SHADE
         if bar.height > 0:
             top = floor - max(1, round(room * min(bar.height / most, 1.0)))
-            pixels[top:floor, left : max(left + 1, right - (right - left > 2))] = LOUD if bar.loud else QUIET
+            pixels[top:floor, start : max(start + 1, end - (end - start > 2))] = LOUD if bar.loud else QUIET
     pixels[floor, MARGIN : WIDTH - MARGIN] = AXIS
     if line is not None:
         pixels[floor - round(room * line / most), MARGIN : WIDTH - MARGIN : 3] = LINE

@@ -45,7 +45,7 @@ class Pictures:
     def __call__(self, notification: Notification) -> list[Picture]:
         """Draw a notification; what the store does not give is left out."""
         try:
-            return [found for alert in notification.alerts[:ALERTS_AT_MOST] for found in self._of(alert)]
+            return [picture for alert in notification.alerts[:ALERTS_AT_MOST] for picture in self._of(alert)]
         except StoreError as error:
             log.warning("a notification goes out without pictures", group_key=notification.group_key, error=str(error))
             return []
@@ -65,43 +65,44 @@ class Pictures:
         where = {"model": model} | {name: moved[name] for name in ("signal", "segment", "version", "detector")}
         columns = ("window_end_ms", "effect", "status")
         high = {"window_end_ms": at_ms + 1}
-        last = Query(
+        newest = Query(
             "scores", where, high=high, columns=columns, order=("window_end_ms",), descending=True, limit=WINDOWS
         )
-        rows = rows_of(self._store.read(last))[::-1]
+        rows = rows_of(self._store.read(newest))[::-1]
         if not rows:
             return
         # A window belongs to the alert if it ends after the first alarmed one began.
         bars = [Bar(row["effect"], row["status"] == "drift", row["window_end_ms"] > moved["since_ms"]) for row in rows]
         line = moved["min_effect"]
-        what = f"{moved['signal']} by {moved['detector']}, {len(rows)} windows until {utc(rows[-1]['window_end_ms'])}"
-        limit = "" if line is None else f"; a change counts from the line on, at {line:.3g}"
-        yield Picture(f"{what}: red is drift, shaded since {utc(moved['since_ms'])}{limit}", draw(bars, line))
+        until = utc(rows[-1]["window_end_ms"])
+        caption = f"{moved['signal']} by {moved['detector']}, {len(rows)} windows until {until}"
+        threshold = "" if line is None else f"; a change counts from the line on, at {line:.3g}"
+        yield Picture(f"{caption}: red is drift, shaded since {utc(moved['since_ms'])}{threshold}", draw(bars, line))
 
     def _shares(self, watch: Watch, moved: Mapping[str, Any]) -> Iterator[Picture]:
-        """The last alarmed window beside its baseline, if that is no data set: both are panes of a stretch of time."""
+        """The last alarmed window beside its baseline, if that is no data set: both are panes of a span of time."""
         signal, to_ms = moved["signal"], moved["last_ms"]
         if signal not in watch.layouts or not moved["baseline_from_ms"]:
             return
         of = {"version": moved["version"] or None, "segment": moved["segment"]}
         window_ms = self._window_ms(watch.name, moved)
         spans = ((moved["baseline_from_ms"], moved["baseline_to_ms"]), (to_ms - window_ms, to_ms))
-        found = [summaries(self._store, watch, Part(*span, **of), [signal]).summaries for span in spans]
-        if not all(signal in part for part in found):
+        parts = [summaries(self._store, watch, Part(*span, **of), [signal]).summaries for span in spans]
+        if not all(signal in part for part in parts):
             return
-        cells = cells_of(watch.layouts[signal], *(part[signal] for part in found))
-        before, now = (_shares(cells[side]) for side in ("baseline", "current"))
-        if not before:
+        cells = cells_of(watch.layouts[signal], *(part[signal] for part in parts))
+        baseline, current = (_shares(cells[side]) for side in ("baseline", "current"))
+        if not baseline:
             return
-        bars = [bar for a, b in zip(*_together(before, now), strict=True) for bar in (Bar(a), Bar(b, loud=True))]
-        said = f"{signal}: shares in the baseline (grey, {utc(spans[0][0])} to {utc(spans[0][1])})"
-        yield Picture(f"{said} and in the window until {utc(to_ms)} (red)", draw(bars))
+        bars = [bar for a, b in zip(*_together(baseline, current), strict=True) for bar in (Bar(a), Bar(b, loud=True))]
+        caption = f"{signal}: shares in the baseline (grey, {utc(spans[0][0])} to {utc(spans[0][1])})"
+        yield Picture(f"{caption} and in the window until {utc(to_ms)} (red)", draw(bars))
 
     def _window_ms(self, model: str, moved: Mapping[str, Any]) -> int:
         where = {"model": model} | {name: moved[name] for name in ("signal", "segment", "version", "detector")}
         query = Query("scores", where | {"window_end_ms": moved["last_ms"]}, columns=("window_ms",), limit=1)
-        found = self._store.read(query)["window_ms"]
-        return int(found[0]) if len(found) else 0
+        windows = self._store.read(query)["window_ms"]
+        return int(windows[0]) if len(windows) else 0
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
@@ -109,9 +110,9 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts] if total else []
 
 
-def _together(before: Sequence[float], now: Sequence[float]) -> tuple[list[float], list[float]]:
+def _together(baseline: Sequence[float], current: Sequence[float]) -> tuple[list[float], list[float]]:
     """Add neighbours up until no more than :data:`CELLS` are left."""
-    step = math.ceil(len(before) / CELLS)
-    starts = np.arange(0, len(before), step)
-    now = now or [0.0] * len(before)
-    return np.add.reduceat(before, starts).tolist(), np.add.reduceat(now, starts).tolist()
+    step = math.ceil(len(baseline) / CELLS)
+    starts = np.arange(0, len(baseline), step)
+    current = current or [0.0] * len(baseline)
+    return np.add.reduceat(baseline, starts).tolist(), np.add.reduceat(current, starts).tolist()

@@ -165,11 +165,11 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[Routed
     targets : sequence of Target
         The entries of the route's receiver.
     """
-    alerts = {told.fingerprint: told for told in (*flush.over, *flush.group.alerts.values())}
+    alerts = {alert.fingerprint: alert for alert in (*flush.over, *flush.group.alerts.values())}
     own = {reason.fingerprint: reason for reason in flush.reasons if reason.fingerprint}
     muted = next((reason for reason in flush.reasons if reason.why == "muted"), None)
     by_target = {reason.target: reason for reason in flush.reasons if reason.target}
-    for fingerprint, told in alerts.items():
+    for fingerprint, alert in alerts.items():
         quiet = own.get(fingerprint, muted)
         for target in targets:
             if quiet is not None and quiet.why == "held" and target in flush.targets and fingerprint in flush.flapping:
@@ -177,11 +177,11 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[Routed
                 continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""
-                yield told, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
-            elif told.is_over(flush.at_ms) and not target.send_resolved:
-                yield told, target, "unwanted", UNWANTED
+                yield alert, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
+            elif alert.is_over(flush.at_ms) and not target.send_resolved:
+                yield alert, target, "unwanted", UNWANTED
             elif not by_target[target.name].notify:
-                yield told, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
+                yield alert, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
 
 
 _QUIET: dict[str, Why] = {

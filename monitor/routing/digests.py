@@ -136,9 +136,9 @@ class Digests:
         ------
         StoreError
         """
-        kept = {row["name"]: row for row in rows_of(self._store.read(Query("checkpoints", where={"stage": DIGEST})))}
+        stored = {row["name"]: row for row in rows_of(self._store.read(Query("checkpoints", where={"stage": DIGEST})))}
         for target in self._all():
-            row = kept.get(target.name)
+            row = stored.get(target.name)
             if row is None:
                 self._states[target] = _State(self._clock.now_ms(), {})
                 self._changed.add(target)
@@ -150,13 +150,13 @@ class Digests:
 
     def collect(self, target: Target, alerts: Iterable[Collected], believed: Collection[str]) -> None:
         """Take up alerts that are told to an entry, which was told before that those of ``believed`` fire."""
-        known = self._states[target].alerts
-        for one in alerts:
-            name = one.alert.fingerprint
-            before = known.get(name)
+        collected = self._states[target].alerts
+        for entry in alerts:
+            name = entry.alert.fingerprint
+            former = collected.get(name)
             # A summary had the end before it was told: it was kept quiet.
-            if before is not None or not (one.is_over and name in believed):
-                known[name] = replace(one, is_new=before is None or before.is_new)
+            if former is not None or not (entry.is_over and name in believed):
+                collected[name] = replace(entry, is_new=former is None or former.is_new)
         self._changed.add(target)
 
     def next_ms(self, target: Target) -> int:
@@ -205,49 +205,48 @@ class Digests:
 
     def _begin(self, target: Target, due_ms: int, ended: Ended) -> None:
         state = self._states[target]
-        for name, one in list(state.alerts.items()):
-            ended_ms = None if one.is_over or one.alert.annotations.get("flapping") else ended(name)
+        for name, entry in list(state.alerts.items()):
+            ended_ms = None if entry.is_over or entry.alert.annotations.get("flapping") else ended(name)
             if ended_ms is not None:
-                state.alerts[name] = replace(one, alert=replace(one.alert, status="resolved", ends_at_ms=ended_ms))
+                state.alerts[name] = replace(entry, alert=replace(entry.alert, status="resolved", ends_at_ms=ended_ms))
         if not state.alerts and not self._digests[target.receiver].send_empty:
             self._states[target] = _State(due_ms, {})
             self._changed.add(target)
             return
-        said = summary(target.receiver, due_ms, state.alerts.values(), self._external_url)
-        self._jobs[target] = _Job(due_ms, dict(state.alerts), self._senders.send(target, said, TRIED_S))
+        notification = summary(target.receiver, due_ms, state.alerts.values(), self._external_url)
+        self._jobs[target] = _Job(due_ms, dict(state.alerts), self._senders.send(target, notification, TRIED_S))
 
     def _settled(self, target: Target, job: _Job) -> list[Made]:
         del self._jobs[target]
-        now_ms, said = self._clock.now_ms(), job.future.result()
-        if said.outcome == "delivered":
+        now_ms, delivery = self._clock.now_ms(), job.future.result()
+        if delivery.outcome == "delivered":
             self._states[target] = _State(job.due_ms, dict(self._left(self._states[target].alerts, job.alerts)))
             self._changed.add(target)
         else:
             self._again_ms[target] = now_ms + AGAIN_MS
-            told = {"receiver": target.name, "outcome": said.outcome, "reason": said.reason, "attempts": said.attempts}
-            log.warning("a digest was not delivered", at=utc(job.due_ms), **told)
+            log.warning("a digest was not delivered", at=utc(job.due_ms), receiver=target.name, **asdict(delivery))
         if job.alerts:
-            self._unwritten.append(_notifications(target, job, said, now_ms))
-        detail = f"in the digest of {utc(job.due_ms)}" + (f"; {said.reason}" if said.reason else "")
+            self._unwritten.append(_notifications(target, job, delivery, now_ms))
+        detail = f"in the digest of {utc(job.due_ms)}" + (f"; {delivery.reason}" if delivery.reason else "")
         return [
-            Made(one.alert_id, one.sequence, target.name, one.route, now_ms, said.outcome, detail)
-            for one in job.alerts.values()
+            Made(entry.alert_id, entry.sequence, target.name, entry.route, now_ms, delivery.outcome, detail)
+            for entry in job.alerts.values()
         ]
 
     @staticmethod
-    def _left(known: Mapping[str, Collected], told: Mapping[str, Collected]) -> Iterable[tuple[str, Collected]]:
+    def _left(collected: Mapping[str, Collected], sent: Mapping[str, Collected]) -> Iterable[tuple[str, Collected]]:
         """What the next summary begins with: what was not told, or has changed since, and what fires."""
-        for name, one in known.items():
-            if name not in told:
-                yield name, one
-            elif one != told[name] or not one.is_over:
-                yield name, replace(one, is_new=False)
+        for name, entry in collected.items():
+            if name not in sent:
+                yield name, entry
+            elif entry != sent[name] or not entry.is_over:
+                yield name, replace(entry, is_new=False)
 
     def _row(self, target: Target, now_ms: int) -> tuple[dict[str, list[Any]], str]:
         state = self._states[target]
         # Of two rows the one of the higher position counts.
         position = self._positions[target.name] = max(now_ms, self._positions.get(target.name, 0) + 1)
-        written = {"sent_ms": state.sent_ms, "alerts": {name: asdict(one) for name, one in state.alerts.items()}}
+        written = {"sent_ms": state.sent_ms, "alerts": {name: asdict(entry) for name, entry in state.alerts.items()}}
         row = {"stage": DIGEST, "name": target.name, "partition": 0, "position": position, "config": ""}
         columns: dict[str, list[Any]] = {column: [value] for column, value in row.items()}
         return columns | {"state": [encode_state(written)]}, f"{DIGEST}/{target.name}/{position}"
@@ -267,17 +266,19 @@ def summary(name: str, due_ms: int, alerts: Iterable[Collected], external_url: s
     - began: fraud: amount moved (warning), since 1970-01-01 00:00 UTC
     """
     alerts = list(alerts)
-    firing = {one.alert_id for one in alerts if not one.is_over}
+    firing = {entry.alert_id for entry in alerts if not entry.is_over}
     # One that goes on under other labels, with a higher severity, is not over.
-    alerts = [one for one in alerts if not one.is_over or one.alert_id not in firing]
-    ordered = sorted(alerts, key=lambda one: (_model(one), KINDS.index(one.kind), one.alert.starts_at_ms, one.alert_id))
-    count = Counter(one.kind for one in ordered)
+    alerts = [entry for entry in alerts if not entry.is_over or entry.alert_id not in firing]
+    ordered = sorted(alerts, key=_order)
+    count = Counter(entry.kind for entry in ordered)
     began, ended = (sum(count[kind] for kind in KINDS if word in kind) for word in ("began", "ended"))
     return Notification(
         receiver=name,
         group_key=f"digest/{name}/{rfc3339(due_ms)}",
         group_labels={"digest": name, "at": rfc3339(due_ms)},
-        alerts=tuple(replace(one.alert, annotations={**one.alert.annotations, "digest": one.kind}) for one in ordered),
+        alerts=tuple(
+            replace(entry.alert, annotations={**entry.alert.annotations, "digest": entry.kind}) for entry in ordered
+        ),
         external_url=external_url,
         title=f"{name}: {began} began, {ended} ended, {count['still fires']} still fire",
         text="\n".join(_lines(ordered)) or "Nothing began, nothing ended, and nothing fires.",
@@ -287,33 +288,38 @@ def summary(name: str, due_ms: int, alerts: Iterable[Collected], external_url: s
 
 def _lines(ordered: Sequence[Collected]) -> Iterable[str]:
     model = None
-    for one in ordered[:LINES_AT_MOST]:
-        if _model(one) != model:
-            model = _model(one)
+    for entry in ordered[:LINES_AT_MOST]:
+        if _model(entry) != model:
+            model = _model(entry)
             yield model
-        alert = one.alert
+        alert = entry.alert
         about = alert.annotations.get("summary") or alert.labels.get("alertname", "")
-        until = f", until {utc(alert.ends_at_ms)}" if one.is_over else ""
-        yield f"- {one.kind}: {about} ({alert.labels.get('severity', 'alert')}), since {utc(alert.starts_at_ms)}{until}"
+        severity = alert.labels.get("severity", "alert")
+        until = f", until {utc(alert.ends_at_ms)}" if entry.is_over else ""
+        yield f"- {entry.kind}: {about} ({severity}), since {utc(alert.starts_at_ms)}{until}"
     if len(ordered) > LINES_AT_MOST:
         yield f"and {len(ordered) - LINES_AT_MOST} more"
 
 
-def _model(one: Collected) -> str:
-    return one.alert.labels.get("model", "(no model)")
+def _order(entry: Collected) -> tuple[str, int, int, str]:
+    return _model(entry), KINDS.index(entry.kind), entry.alert.starts_at_ms, entry.alert_id
+
+
+def _model(entry: Collected) -> str:
+    return entry.alert.labels.get("model", "(no model)")
 
 
 def _read(written: Mapping[str, Any]) -> Collected:
     return Collected(**{**written, "alert": Alert(**written["alert"])})
 
 
-def _notifications(target: Target, job: _Job, said: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:
+def _notifications(target: Target, job: _Job, delivery: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:
     alerts = list(job.alerts.values())
     columns: dict[str, list[Any]] = {
-        "alert_id": [one.alert_id for one in alerts],
-        "sequence": [one.sequence for one in alerts],
+        "alert_id": [entry.alert_id for entry in alerts],
+        "sequence": [entry.sequence for entry in alerts],
     }
-    same = {"receiver": target.name, "outcome": said.outcome, "reason": said.reason, "attempts": said.attempts}
-    for name, value in {**same, "at_ms": now_ms}.items():
+    shared = {"receiver": target.name, "outcome": delivery.outcome, "reason": delivery.reason}
+    for name, value in {**shared, "attempts": delivery.attempts, "at_ms": now_ms}.items():
         columns[name] = [value] * len(alerts)
     return columns, f"{DIGEST}/{target.name}/{job.due_ms}/{now_ms}"

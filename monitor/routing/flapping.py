@@ -73,9 +73,9 @@ class Changes:
         firing = tuple(sorted([*others, alert_id])) if fires else tuple(others)
         if bool(firing) == bool(self.firing):
             return replace(self, firing=firing)
-        before = () if self.held_ms is not None and not self.holds(hold, at_ms) else self.at_ms
-        changes = (*before, at_ms)[-hold.changes :]
-        held_ms = self.held_ms if before else None
+        counted = () if self.held_ms is not None and not self.holds(hold, at_ms) else self.at_ms
+        changes = (*counted, at_ms)[-hold.changes :]
+        held_ms = self.held_ms if counted else None
         if held_ms is None and len(changes) == hold.changes and at_ms - changes[0] <= hold.within_ms:
             held_ms = at_ms
         return Changes(firing, changes, held_ms)
@@ -120,20 +120,20 @@ class Flapping:
         """Take up a transition of an alert, which fires for these holds, and for others not (any more)."""
         for hold in self._holds.values():
             key = hold.name, condition
-            before = self._known.get(key, Changes())
-            after = before.after(hold, alert_id, at_ms, fires=hold in firing)
-            if after != before:
+            former = self._known.get(key, Changes())
+            after = former.after(hold, alert_id, at_ms, fires=hold in firing)
+            if after != former:
                 self._known[key] = after
                 self._unwritten.add(key)
 
     def held(self, hold: Hold, condition: str, now_ms: int) -> Changes | None:
         """Return the changes of a condition, if it is held."""
-        found = self._known.get((hold.name, condition))
-        return found if found is not None and found.holds(hold, now_ms) else None
+        changes = self._known.get((hold.name, condition))
+        return changes if changes is not None and changes.holds(hold, now_ms) else None
 
     def forget(self, now_ms: int) -> None:
         """Forget the conditions on which nothing depends any more."""
-        past = [key for key, known in self._known.items() if known.is_past(self._holds[key[0]], now_ms)]
+        past = [key for key, changes in self._known.items() if changes.is_past(self._holds[key[0]], now_ms)]
         for key in past:
             del self._known[key]
 
@@ -142,8 +142,8 @@ class Flapping:
     def unwritten(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
         """Yield what has changed since it was asked for last: a name, the newest change, and the state."""
         for key in sorted(self._unwritten & self._known.keys()):
-            known = self._known[key]
-            yield "/".join(key), known.at_ms[-1], asdict(known)
+            changes = self._known[key]
+            yield "/".join(key), changes.at_ms[-1], asdict(changes)
         self._unwritten.clear()
 
     def read(self, name: str, state: Mapping[str, Any]) -> None:

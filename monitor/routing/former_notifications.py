@@ -95,18 +95,18 @@ class FormerNotifications:
         for row in rows:
             transitions.setdefault(row["alert_id"], []).append(row)
         outcomes = self._outcomes(transitions)
-        known: dict[tuple[str, str], Sent] = {}
+        sent_log: dict[tuple[str, str], Sent] = {}
         waiting: set[str] = set()
         for (target, model), position in self._positions.items():
             for alert_id in [name for name, of_alert in transitions.items() if of_alert[0]["model"] == model]:
                 settled = outcomes.get((alert_id, target.receiver), {})
                 sent = _sent(transitions[alert_id], settled)
                 if sent is not None:
-                    known[digest(f"{SINGLE_ALERTS}:{labels_text({'alert_id': alert_id})}"), target.name] = sent
+                    sent_log[digest(f"{SINGLE_ALERTS}:{labels_text({'alert_id': alert_id})}"), target.name] = sent
                 new = (row for row in transitions[alert_id] if row["at_ms"] >= position)
                 if any(row["sequence"] not in settled for row in new):
                     waiting.add(alert_id)
-        return known, waiting
+        return sent_log, waiting
 
     def close(self) -> None:
         """Note that all of this is in the log of routes.

@@ -108,20 +108,20 @@ class IncidentNames:
         StoreError
         """
         if self._firings:
-            before, self._changes = self._changes, self._read_changes()
-            if self._changes != before:
+            former, self._changes = self._changes, self._read_changes()
+            if self._changes != former:
                 self._find()
 
     def likely_cause(self, name: str) -> str:
         """Say what is likeliest behind an incident; empty if nothing is known."""
         incident = self._found.get(name)
-        found = [] if incident is None else causes(incident, self._topics.readers, self._reach)
-        return found[0].reason if found else ""
+        likely = [] if incident is None else causes(incident, self._topics.readers, self._reach)
+        return likely[0].reason if likely else ""
 
     def keep(self, alert_ids: Iterable[str]) -> None:
         """Forget all incidents but those of some alerts."""
-        kept = {id(self._found[name]) for name in alert_ids if name in self._found}
-        self._firings = {name: one for name, one in self._firings.items() if id(self._found[name]) in kept}
+        needed = {id(self._found[name]) for name in alert_ids if name in self._found}
+        self._firings = {name: firing for name, firing in self._firings.items() if id(self._found[name]) in needed}
         self._names = {name: incident for name, incident in self._names.items() if name in self._firings}
         self._find()
 
@@ -149,8 +149,8 @@ class IncidentNames:
         if alert_id not in self._found:
             return alert_id  # Its beginning is kept no more.
         incident = self._found[alert_id]
-        told = (self._names[one.alert_id] for one in incident.firings if one.alert_id in self._names)
-        return next(told, incident.id)
+        notified = (self._names[firing.alert_id] for firing in incident.firings if firing.alert_id in self._names)
+        return next(notified, incident.id)
 
     def _fired(self, where: Mapping[str, Any], low_ms: int = 0) -> list[Row]:
         low = {"at_ms": low_ms} if low_ms else {}
@@ -161,8 +161,8 @@ class IncidentNames:
         return read_changes(self._store, max(0, oldest_ms - YOUNG * self._reach.shared_ms))
 
     def _find(self) -> None:
-        found = incidents(self._firings.values(), self._changes, self._reach)
-        self._found = {one.alert_id: incident for incident in found for one in incident.firings}
+        new = incidents(self._firings.values(), self._changes, self._reach)
+        self._found = {firing.alert_id: incident for incident in new for firing in incident.firings}
 
 
 def _with_label(row: Row, name: str | None) -> Row:

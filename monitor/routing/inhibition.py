@@ -42,22 +42,22 @@ class _Sources:
     """The alerts that one rule knows as its source, by what they share with targets."""
 
     rule: Rule
-    found: dict[_Shared, dict[str, RoutedAlert]] = field(default_factory=dict)
+    alerts: dict[_Shared, dict[str, RoutedAlert]] = field(default_factory=dict)
 
     def put(self, alert: RoutedAlert) -> None:
         if matches_all(self.rule.source, alert.matched):
-            self.found.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
+            self.alerts.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
         else:
             self.forget(alert)
 
     def forget(self, alert: RoutedAlert) -> None:
-        alike = self.found.get(self.rule.shared(alert.labels), {})
+        alike = self.alerts.get(self.rule.shared(alert.labels), {})
         alike.pop(alert.fingerprint, None)
 
     def inhibiting(self, target: RoutedAlert, now_ms: int) -> RoutedAlert | None:
-        if not self.found:
+        if not self.alerts:
             return None
-        alike = self.found.get(self.rule.shared(target.labels))
+        alike = self.alerts.get(self.rule.shared(target.labels))
         if not alike or not matches_all(self.rule.target, target.matched):
             return None
         on_both_sides = matches_all(self.rule.source, target.matched)
@@ -98,7 +98,7 @@ class Inhibition:
     def by(self, target: RoutedAlert, now_ms: int) -> RoutedAlert | None:
         """Return an alert that inhibits another, or None."""
         for sources in self._sources:
-            found = sources.inhibiting(target, now_ms)
-            if found is not None:
-                return found
+            source = sources.inhibiting(target, now_ms)
+            if source is not None:
+                return source
         return None

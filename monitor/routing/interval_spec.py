@@ -93,10 +93,10 @@ def _ordered(value: object, members: Sequence[str] = ()) -> Range:
 def minute_of(value: object) -> int:
     """Return a time of the day in minutes; YAML 1.1 reads 17:00 as that already."""
     text = f"{value // 60:02d}:{value % 60:02d}" if isinstance(value, int) else str(value)
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise ValueError(f"expected a time from 00:00 to 24:00, got {value!r}")
-    hour, minute = (int(part) for part in found.groups() if part is not None)
+    hour, minute = (int(part) for part in match.groups() if part is not None)
     return hour * 60 + minute
 
 

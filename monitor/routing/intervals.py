@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-__all__ = ["Interval", "Range", "any_holds", "stretch"]
+__all__ = ["Interval", "Range", "any_holds", "span_around"]
 
 QUARTER_MIN = 15
 """Time zones differ from UTC by multiples of this."""
@@ -85,7 +85,7 @@ def any_holds(names: Iterable[str], intervals: Mapping[str, Sequence[Interval]],
     return next((name for name in names if any(interval.holds(at_ms) for interval in intervals[name])), None)
 
 
-def stretch(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int) -> Range:
+def span_around(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int) -> Range:
     """Return the beginning and the end of the time around ``at_ms`` in which one of the intervals holds all along.
 
     Parameters
@@ -100,7 +100,7 @@ def stretch(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int
     --------
     >>> night = [Interval(times=[(22 * 60, 24 * 60)]), Interval(times=[(0, 6 * 60)])]
     >>> hour_ms = 3_600_000
-    >>> [end_ms // hour_ms for end_ms in stretch(night, 25 * hour_ms, 0, 48 * hour_ms)]
+    >>> [end_ms // hour_ms for end_ms in span_around(night, 25 * hour_ms, 0, 48 * hour_ms)]
     [22, 30]
     """
     marks = [minute for interval in intervals for span in interval.times or () for minute in span]

@@ -97,9 +97,9 @@ class KnownAlerts:
         self._former.open()
         self._transitions.open(self._former.starts_ms)
         rows = self._unlabelled = self._new_rows()
-        known, pending = self._former.read(rows)
-        log.adopt(known, now_ms)
-        believed = {fingerprint for last in log.sent.values() for fingerprint in last.believed}
+        former_sent, pending = self._former.read(rows)
+        log.adopt(former_sent, now_ms)
+        believed = {fingerprint for sent in log.sent.values() for fingerprint in sent.believed}
         latest = {row["alert_id"]: row for row in rows if row["state"] in NOTIFIED_STATES}
         in_order = self._notified_in_order(latest) | pending
         self._unlabelled = []
@@ -129,12 +129,12 @@ class KnownAlerts:
 
     def firing(self) -> list[RoutedAlert]:
         """Return the alerts that fire."""
-        return [known.alert for known in self._known.values() if not known.ends_ms]
+        return [record.alert for record in self._known.values() if not record.ends_ms]
 
     def ended_ms(self, fingerprint: str) -> int | None:
         """When an alert ended, as far as is known; None if it fires."""
-        known = self._known.get(fingerprint)
-        return self._clock.now_ms() if known is None else known.ends_ms or None
+        record = self._known.get(fingerprint)
+        return self._clock.now_ms() if record is None else record.ends_ms or None
 
     @property
     def ids(self) -> set[str]:
@@ -143,7 +143,7 @@ class KnownAlerts:
 
     def acknowledged(self, taken: Mapping[str, Acknowledgement]) -> Acknowledged:
         """Return which of them somebody has taken on, by the ids of alerts."""
-        keys = {name: known.alert.key for name, known in self._known.items()}
+        keys = {name: record.alert.key for name, record in self._known.items()}
         ever = {name for name, (alert_id, _) in keys.items() if alert_id in taken}
         as_they_stand = {name for name in ever if taken[keys[name][0]].holds(keys[name][1])}
         return Acknowledged(as_they_stand, ever)
@@ -160,18 +160,18 @@ class KnownAlerts:
         ------
         StoreError
         """
-        needed = {*grouped, *(name for name, known in self._known.items() if not known.ends_ms)}
-        self._known = {name: known for name, known in self._known.items() if name in needed}
+        needed = {*grouped, *(name for name, record in self._known.items() if not record.ends_ms)}
+        self._known = {name: record for name, record in self._known.items() if name in needed}
         self._fingerprints = {alert_id: name for alert_id, name in self._fingerprints.items() if name in self._known}
         oldest_ms: dict[str, int] = {}
-        for known in self._known.values():
-            model = known.alert.transition["model"]
-            oldest_ms[model] = min(known.first_ms, oldest_ms.get(model, known.first_ms))
+        for record in self._known.values():
+            model = record.alert.transition["model"]
+            oldest_ms[model] = min(record.first_ms, oldest_ms.get(model, record.first_ms))
         if self._transitions.keep(oldest_ms):
             self._former.close()
         self._flapping.forget(self._clock.now_ms())
         if self._plan.incidents is not None:
-            self._plan.incidents.keep({known.alert.key[0] for known in self._known.values()})
+            self._plan.incidents.keep({record.alert.key[0] for record in self._known.values()})
 
     def write(self) -> None:
         """Write how often alerts changed, where it is not written yet.
@@ -224,10 +224,10 @@ class KnownAlerts:
     def _posted_again(self, signals: Mapping[str, str]) -> Iterator[Change]:
         """What was said when alerts that fire were posted again."""
         for alert_id, text in signals.items():
-            known = self._known.get(self._fingerprints.get(alert_id, ""))
-            if known is not None and known.alert.key[0] == alert_id and known.alert.transition["signals"] != text:
-                known.alert = self._routed({**known.alert.transition, "signals": text}, known.alert.starts_ms)
-                yield [known.alert]
+            record = self._known.get(self._fingerprints.get(alert_id, ""))
+            if record is not None and record.alert.key[0] == alert_id and record.alert.transition["signals"] != text:
+                record.alert = self._routed({**record.alert.transition, "signals": text}, record.alert.starts_ms)
+                yield [record.alert]
 
     def _note_flapping(self, row: Row) -> None:
         """Count how often an alert begins and ends, where a route holds what flaps."""

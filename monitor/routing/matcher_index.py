@@ -41,37 +41,37 @@ class MatcherIndex:
         values: dict[str, set[str]] = {}
         for matcher in (matcher for matchers in every for matcher in _exact(matchers)):
             values.setdefault(matcher.name, set()).add(matcher.value)
-        for place, matchers in enumerate(every):
+        for index, matchers in enumerate(every):
             exact = _exact(matchers)
             expression = next((matcher for matcher in matchers if matcher.operator == "=~"), None)
             if exact:
                 best = max(exact, key=lambda matcher: (len(values[matcher.name]), matcher.name))
-                self._by_value.setdefault(best.name, {}).setdefault(best.value, []).append(place)
+                self._by_value.setdefault(best.name, {}).setdefault(best.value, []).append(index)
             elif expression is not None:
-                self._by_expression.setdefault(expression.name, []).append((place, expression))
+                self._by_expression.setdefault(expression.name, []).append((index, expression))
             else:
-                self._always.append(place)
+                self._always.append(index)
 
     def candidates(self, labels: Labels) -> list[int]:
         """Return the places of lists that may match, in order."""
-        found = self._always.copy()
+        indices = self._always.copy()
         for name, by_value in self._by_value.items():
-            found += by_value.get(labels.get(name, ""), ())
+            indices += by_value.get(labels.get(name, ""), ())
         for name in self._by_expression:
-            found += self._matched(name, labels.get(name, ""))
-        found.sort()
-        return found
+            indices += self._matched(name, labels.get(name, ""))
+        indices.sort()
+        return indices
 
     def _matched(self, name: str, value: str) -> list[int]:
-        known = self._matching.setdefault(name, {})
-        places = known.get(value)
-        if places is None:
-            if len(known) >= MOST_VALUES:
-                known.clear()
+        by_value = self._matching.setdefault(name, {})
+        indices = by_value.get(value)
+        if indices is None:
+            if len(by_value) >= MOST_VALUES:
+                by_value.clear()
             labels = {name: value}
-            places = [place for place, expression in self._by_expression[name] if expression.matches(labels)]
-            known[value] = places
-        return places
+            indices = [index for index, expression in self._by_expression[name] if expression.matches(labels)]
+            by_value[value] = indices
+        return indices
 
 
 def _exact(matchers: Sequence[Matcher]) -> list[Matcher]:

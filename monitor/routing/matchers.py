@@ -25,7 +25,7 @@ Labels = Mapping[str, str]
 ANNOTATION = "annotation:"
 """What the name of an annotation begins with, where a matcher names one."""
 
-MOST_KNOWN = 1_000
+MOST_VALUES = 1_000
 """So many values are remembered with what an expression says of them: labels have few, and come again and again."""
 
 Operator = Literal["=", "!=", "=~", "!~"]
@@ -88,23 +88,23 @@ class Matcher:
         if self.operator in ("=~", "!~"):
             try:
                 # Put together like this, and not matched in full, since an expression may close the bracket.
-                found = re2.compile(f"^(?:{self.value})$", _options(self.name))
+                pattern = re2.compile(f"^(?:{self.value})$", _options(self.name))
             except re2.error as error:
                 detail = error.args[0].decode() if isinstance(error.args[0], bytes) else error
                 raise MatcherError(f"{self.value!r} is no regular expression (RE2): {detail}") from error
-            object.__setattr__(self, "_pattern", found)
+            object.__setattr__(self, "_pattern", pattern)
 
     def matches(self, labels: Labels) -> bool:
         """Whether labels fulfil the condition."""
         value = labels.get(self.name, "")
         if self._pattern is None:
             return (value == self.value) == (self.operator == "=")
-        known = self._known.get(value)
-        if known is None:
-            if len(self._known) >= MOST_KNOWN:
+        holds = self._known.get(value)
+        if holds is None:
+            if len(self._known) >= MOST_VALUES:
                 self._known.clear()
-            known = self._known[value] = (self._pattern.search(value) is not None) == (self.operator == "=~")
-        return known
+            holds = self._known[value] = (self._pattern.search(value) is not None) == (self.operator == "=~")
+        return holds
 
     @property
     def order(self) -> tuple[str, str, int]:
@@ -211,22 +211,22 @@ class _Utf8:
         operator = self._expect(*_OPERATORS).kind
         return Matcher(name, operator, self._word("a value"))  # type: ignore[arg-type]
 
-    def _word(self, what: str) -> str:
-        token = self._expect("quoted", "plain", what=what)
+    def _word(self, name: str) -> str:
+        token = self._expect("quoted", "plain", name=name)
         return token.text if token.kind == "plain" else _unquoted(token)
 
     def _accept(self, kind: str) -> bool:
-        found = self._peek().kind == kind
-        if found:
+        is_next = self._peek().kind == kind
+        if is_next:
             self._token = None
-        return found
+        return is_next
 
-    def _expect(self, *kinds: str, what: str = "") -> _Token:
+    def _expect(self, *kinds: str, name: str = "") -> _Token:
         token = self._peek()
         if token.kind not in kinds:
-            wanted = what or " or ".join("the end" if kind == "end" else kind for kind in kinds)
-            found = "the end" if token.kind == "end" else repr(token.text)
-            raise MatcherError(f"column {token.column}: found {found} instead of {wanted}")
+            expected = name or " or ".join("the end" if kind == "end" else kind for kind in kinds)
+            actual = "the end" if token.kind == "end" else repr(token.text)
+            raise MatcherError(f"column {token.column}: found {actual} instead of {expected}")
         self._token = None
         return token
 
@@ -266,24 +266,24 @@ class _Utf8:
 
 def _unquoted(token: _Token) -> str:
     """A text as Go's quotes hold it: an escape may stand for one byte of a character."""
-    body, at, found = token.text[1:-1], 0, bytearray()
+    body, at, text = token.text[1:-1], 0, bytearray()
     while at < len(body):
         code = _CODE.match(body, at + 1)
         if body[at] != "\\":
             if body[at] == "\n":
                 raise MatcherError(f"column {token.column}: a new line in quotes is written \\n")
-            found += body[at].encode()
+            text += body[at].encode()
             at += 1
         elif body[at + 1] in _ESCAPES:
-            found += _ESCAPES[body[at + 1]].encode()
+            text += _ESCAPES[body[at + 1]].encode()
             at += 2
         elif code is None:
             raise MatcherError(f"column {token.column}: \\{body[at + 1]} is no escape")
         else:
-            found += _escaped(code[0], token)
+            text += _escaped(code[0], token)
             at = code.end()
     try:
-        return found.decode()
+        return text.decode()
     except UnicodeDecodeError as error:
         raise MatcherError(f"column {token.column}: the escapes in quotes give no UTF-8") from error
 
@@ -313,14 +313,14 @@ def _classic(text: str) -> list[Matcher]:
             escaped = character == "\\" and not escaped
         part += character
     stripped = part.strip("".join(_SPACES))
-    return [_classic_matcher(one) for one in [*parts, *([stripped] if stripped else [])]]
+    return [_classic_matcher(entry) for entry in [*parts, *([stripped] if stripped else [])]]
 
 
 def _classic_matcher(text: str) -> Matcher:
-    found = _CLASSIC.fullmatch(text)
-    if found is None:
+    match = _CLASSIC.fullmatch(text)
+    if match is None:
         raise MatcherError(f"{text!r} is no matcher")
-    name, operator, raw = found.groups()
+    name, operator, raw = match.groups()
     in_quotes = raw.startswith('"')
     raw = raw.removeprefix('"')
     value, escaped = "", False

@@ -79,8 +79,8 @@ def annotations_of(row: Row, external_url: str, *, flaps: str = "") -> dict[str,
     link = f"{external_url.rstrip('/')}/alerts/{row['alert_id']}" if external_url else ""
     signals = json.loads(row["signals"]) if isinstance(row["signals"], str) else row["signals"]
     if row["model"] == POSTED:
-        said = {"dashboard": link, "flapping": flaps, **(signals[0]["annotations"] if signals else {})}
-        return {name: text for name, text in said.items() if text}
+        annotations = {"dashboard": link, "flapping": flaps, **(signals[0]["annotations"] if signals else {})}
+        return {name: text for name, text in annotations.items() if text}
     description = "\n".join(filter(None, (flaps, _description(signals))))
     annotations = {"summary": row["title"], "description": description, "dashboard": link, "flapping": flaps}
     return {name: text for name, text in annotations.items() if text}
@@ -93,5 +93,5 @@ def _source(row: Row) -> str:
 
 def _description(signals: Sequence[Row]) -> str:
     reasons = [signal["reason"] for signal in signals]
-    more = len(reasons) - REASONS_AT_MOST
-    return "\n".join([*reasons[:REASONS_AT_MOST], *([f"and {more} more"] if more > 0 else [])])
+    omitted = len(reasons) - REASONS_AT_MOST
+    return "\n".join([*reasons[:REASONS_AT_MOST], *([f"and {omitted} more"] if omitted > 0 else [])])

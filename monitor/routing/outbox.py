@@ -124,8 +124,8 @@ class Outbox:
             for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
             return self._senders.send(job.target, self._composed(job), for_s)
         if job.alerts:
-            last = recipients.last(job.flush.group, job.target)
-            self._digests.collect(job.target, self._collected(job), last.believed if last else ())
+            sent = recipients.last(job.flush.group, job.target)
+            self._digests.collect(job.target, self._collected(job), sent.believed if sent else ())
         # It is collected, or only ends are new, which the receiver does not want.
         done: Future[Delivery] = Future()
         done.set_result(Delivery("delivered", "", 0))

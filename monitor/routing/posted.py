@@ -2,7 +2,7 @@
 
 Whoever posts an alert says when it is over, or posts it again and again while it fires: one that comes without an end
 is over when it has not come again for `resolve_timeout`. The rules are those of Alertmanager 0.28: of an alert that is
-posted again the stretches that overlap are one, the earlier start counts, and of two ends the later that was stated.
+posted again the spans that overlap are one, the earlier start counts, and of two ends the later that was stated.
 
 Alerts of Leeway's own cannot be posted: the labels by which they are known are refused.
 """
@@ -75,20 +75,20 @@ class Posted:
         """Whether it is not over."""
         return self.ends_ms > now_ms
 
-    def after(self, before: Posted | None) -> Posted:
+    def after(self, former: Posted | None) -> Posted:
         """Return what is known when this is posted after ``before``, which has the same labels."""
-        if before is None or before.ends_ms + FORGET_MS <= self.updated_ms or not self._overlaps(before):
+        if former is None or former.ends_ms + FORGET_MS <= self.updated_ms or not self._overlaps(former):
             return self
         ends_ms, now_ms = self.ends_ms, self.updated_ms
-        later = before.ends_ms > self.ends_ms
-        takes_later = not before.fires(now_ms) if not self.fires(now_ms) else not before.has_timeout
+        later = former.ends_ms > self.ends_ms
+        takes_later = not former.fires(now_ms) if not self.fires(now_ms) else not former.has_timeout
         if later and takes_later:
-            ends_ms = before.ends_ms
-        return replace(self, starts_ms=min(self.starts_ms, before.starts_ms), ends_ms=ends_ms)
+            ends_ms = former.ends_ms
+        return replace(self, starts_ms=min(self.starts_ms, former.starts_ms), ends_ms=ends_ms)
 
-    def _overlaps(self, before: Posted) -> bool:
-        ends_within = before.starts_ms < self.ends_ms < before.ends_ms
-        return ends_within or before.starts_ms < self.starts_ms < before.ends_ms
+    def _overlaps(self, former: Posted) -> bool:
+        ends_within = former.starts_ms < self.ends_ms < former.ends_ms
+        return ends_within or former.starts_ms < self.starts_ms < former.ends_ms
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Given:
     link: str = ""
 
 
-def posted(given: Given, now_ms: int, resolve_timeout_ms: int) -> Posted:
+def posted(fields: Given, now_ms: int, resolve_timeout_ms: int) -> Posted:
     """Return an alert as it is when it is posted at a time; labels without a value are left out.
 
     Examples
@@ -111,17 +111,17 @@ def posted(given: Given, now_ms: int, resolve_timeout_ms: int) -> Posted:
     >>> dict(said.labels), said.starts_ms, said.ends_ms, said.has_timeout
     ({'alertname': 'Disk'}, 1000, 301000, True)
     """
-    starts_ms = given.starts_ms
+    starts_ms = fields.starts_ms
     if starts_ms is None:
-        starts_ms = now_ms if given.ends_ms is None else given.ends_ms
+        starts_ms = now_ms if fields.ends_ms is None else fields.ends_ms
     return Posted(
-        {name: value for name, value in given.labels.items() if value},
-        dict(given.annotations),
+        {name: value for name, value in fields.labels.items() if value},
+        dict(fields.annotations),
         starts_ms,
-        now_ms + resolve_timeout_ms if given.ends_ms is None else given.ends_ms,
+        now_ms + resolve_timeout_ms if fields.ends_ms is None else fields.ends_ms,
         now_ms,
-        given.ends_ms is None,
-        given.link,
+        fields.ends_ms is None,
+        fields.link,
     )
 
 

@@ -48,22 +48,22 @@ class Recipients:
         if not group.route.options.every_change:
             return False
         logs = [self.last(group, target) for target in self.of(group.route)]
-        return bool(logs) and all(last is not None and last.is_past(alert) for last in logs)
+        return bool(logs) and all(sent is not None and sent.is_past(alert) for sent in logs)
 
     def open_ends(self, flush: Flush, target: Target) -> frozenset[str]:
         """Return what an entry believes to fire although this flush keeps it quiet, if it is to hear of ends later."""
-        last = self.last(flush.group, target)
-        if last is None or not (flush.group.route.options.late_ends and target.send_resolved):
+        sent = self.last(flush.group, target)
+        if sent is None or not (flush.group.route.options.late_ends and target.send_resolved):
             return frozenset()
-        return (last.believed & flush.alerts) - flush.content.firing - flush.content.resolved
+        return (sent.believed & flush.alerts) - flush.content.firing - flush.content.resolved
 
     def take(self, flush: Flush, target: Target, now_ms: int) -> None:
         """Note that an entry took a notification."""
         content, open_ends = flush.content, self.open_ends(flush, target)
-        known = content.firing, content.resolved, open_ends, content.flapping, flush.stand_at, flush.since
-        self.sent[flush.group.digest, target.name] = Sent(now_ms, *known)
+        notified = content.firing, content.resolved, open_ends, content.flapping, flush.stand_at, flush.since
+        self.sent[flush.group.digest, target.name] = Sent(now_ms, *notified)
 
     def may_have(self, flush: Flush, target: Target) -> None:
         """Note that an entry may have taken a notification, or may not."""
-        place = flush.group.digest, target.name
-        self.sent[place] = perhaps(self.sent.get(place), flush.content.firing)
+        key = flush.group.digest, target.name
+        self.sent[key] = perhaps(self.sent.get(key), flush.content.firing)

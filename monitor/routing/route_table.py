@@ -90,8 +90,8 @@ class RouteTable:
         """The routes on which a former process notified it, if others take it now."""
         if self._groups_before is None:
             self._groups_before = {}
-            for (group, _), last in self._sent.items():
-                for fingerprint in last.believed:
+            for (group, _), sent in self._sent.items():
+                for fingerprint in sent.believed:
                     self._groups_before.setdefault(fingerprint, set()).add(group)
         groups = self._groups_before.pop(alert.fingerprint, set())
         groups -= {digest(route.group_key(alert.labels)) for route in matching}

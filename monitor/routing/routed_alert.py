@@ -89,20 +89,20 @@ class RoutedAlert:
         """Return it as it is when it has ended."""
         return replace(self, ends_ms=at_ms)
 
-    def after(self, before: RoutedAlert | None) -> RoutedAlert:
-        """Return what is known when this comes after ``before``, of the same labels: stretches that overlap are one.
+    def after(self, former: RoutedAlert | None) -> RoutedAlert:
+        """Return what is known when this comes after ``former``, of the same labels: spans that overlap are one.
 
         Alertmanager's rule. Of two ends the later counts, but if the younger says that the alert is over.
         """
-        if before is None or not self._overlaps(before):
+        if former is None or not self._overlaps(former):
             return self
-        starts_ms = min(self.starts_ms, before.starts_ms)
-        over, was_over = self.is_over(self.updated_ms), before.is_over(self.updated_ms)
+        starts_ms = min(self.starts_ms, former.starts_ms)
+        over, was_over = self.is_over(self.updated_ms), former.is_over(self.updated_ms)
         takes_later = was_over if over else True
         return replace(
-            self, starts_ms=starts_ms, ends_ms=max(self.ends_ms, before.ends_ms) if takes_later else self.ends_ms
+            self, starts_ms=starts_ms, ends_ms=max(self.ends_ms, former.ends_ms) if takes_later else self.ends_ms
         )
 
-    def _overlaps(self, before: RoutedAlert) -> bool:
-        ends_within = before.starts_ms < self.ends_ms < before.ends_ms
-        return ends_within or before.starts_ms < self.starts_ms < before.ends_ms
+    def _overlaps(self, former: RoutedAlert) -> bool:
+        ends_within = former.starts_ms < self.ends_ms < former.ends_ms
+        return ends_within or former.starts_ms < self.starts_ms < former.ends_ms

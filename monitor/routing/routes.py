@@ -126,14 +126,14 @@ class Route:
     def _matching(self, labels: Labels) -> list[Route]:
         if not self.routes:
             return [self]
-        found: list[Route] = []
-        for place in self._index.candidates(labels):
-            route = self.routes[place]
+        routes: list[Route] = []
+        for index in self._index.candidates(labels):
+            route = self.routes[index]
             if matches_all(route.matchers, labels):
-                found += route._matching(labels)
+                routes += route._matching(labels)
                 if not route.goes_on:
                     break
-        return found or [self]
+        return routes or [self]
 
     @cached_property
     def _index(self) -> MatcherIndex:

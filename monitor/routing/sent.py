@@ -85,7 +85,7 @@ class Sent:
         return self.firing | self.open_ends
 
 
-def perhaps(last: Sent | None, firing: frozenset[str]) -> Sent:
+def perhaps(sent: Sent | None, firing: frozenset[str]) -> Sent:
     """Return what is known of a receiver that may have been notified that `firing` fire, or may not.
 
     It is notified that they fire, since it may not know; and that they are resolved, since it may.
@@ -99,12 +99,12 @@ def perhaps(last: Sent | None, firing: frozenset[str]) -> Sent:
     >>> why_notified(maybe, over, 1, repeat_ms=10, send_resolved=True)
     (True, 'alerts are over: 1')
     """
-    former = last or Sent(0, frozenset(), frozenset())
+    former = sent or Sent(0, frozenset(), frozenset())
     return replace(former, open_ends=former.open_ends | (firing - former.firing))
 
 
 def why_notified(
-    last: Sent | None, content: Content, now_ms: int, *, repeat_ms: int, send_resolved: bool
+    sent: Sent | None, content: Content, now_ms: int, *, repeat_ms: int, send_resolved: bool
 ) -> tuple[bool, str]:
     """Decide whether a receiver is notified of a group again, as Alertmanager does, which knows no open ends.
 
@@ -127,30 +127,30 @@ def why_notified(
     >>> why_notified(Sent(0, fires.firing, fires.resolved), fires, 10, repeat_ms=10, send_resolved=True)
     (False, 'nothing is new, and it was told 10 ms ago')
     """
-    if last is None:
+    if sent is None:
         return (True, "it was never told") if content.firing else (False, "it was never told that these fired")
-    if news := _news(last, content, send_resolved=send_resolved):
+    if news := _news(sent, content, send_resolved=send_resolved):
         return True, news
     if not content.firing:
-        known = "it was told that all are over" if last.resolved else "it was never told that these fired"
-        return (True, "all are over") if last.firing else (False, known)
-    since_ms = now_ms - last.at_ms
+        detail = "it was told that all are over" if sent.resolved else "it was never told that these fired"
+        return (True, "all are over") if sent.firing else (False, detail)
+    since_ms = now_ms - sent.at_ms
     if since_ms > repeat_ms:
         return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"
     return False, f"nothing is new, and it was told {since_ms} ms ago"
 
 
-def _news(last: Sent, content: Content, *, send_resolved: bool) -> str:
+def _news(sent: Sent, content: Content, *, send_resolved: bool) -> str:
     """Return what single alerts have done since; empty if nothing."""
     firing, resolved, flapping = content.firing, content.resolved, content.flapping
-    if not firing <= last.firing:
-        return f"alerts fire that were not told: {len(firing - last.firing)}"
-    if not flapping <= last.flapping:
-        return f"alerts flap: {len(flapping - last.flapping)}"
-    if steady := last.flapping & firing - flapping:
+    if not firing <= sent.firing:
+        return f"alerts fire that were not told: {len(firing - sent.firing)}"
+    if not flapping <= sent.flapping:
+        return f"alerts flap: {len(flapping - sent.flapping)}"
+    if steady := sent.flapping & firing - flapping:
         return f"alerts that flapped fire steadily: {len(steady)}"
-    if changed := content.changed - last.stood_at:
+    if changed := content.changed - sent.stood_at:
         return f"alerts have changed: {len(changed)}"
-    if send_resolved and (resolved & last.open_ends or (firing and not resolved <= last.resolved)):
-        return f"alerts are over: {len(resolved - last.resolved)}"
+    if send_resolved and (resolved & sent.open_ends or (firing and not resolved <= sent.resolved)):
+        return f"alerts are over: {len(resolved - sent.resolved)}"
     return ""

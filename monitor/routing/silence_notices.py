@@ -52,12 +52,12 @@ class Heard(NamedTuple):
     ----------
     since_ms : int
         Since when the silence counted, in whole seconds.
-    what : {"perhaps", "began", "over"}
+    state : {"perhaps", "began", "over"}
         The first if nobody knows whether it heard that it began; the last also if it need not hear that it is over.
     """
 
     since_ms: int
-    what: Literal["perhaps", "began", "over"]
+    state: Literal["perhaps", "began", "over"]
 
 
 def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
@@ -70,15 +70,15 @@ def due(silence: Silence, heard: Heard | None, now_ms: int) -> Heard | None:
     >>> from monitor.routing.matchers import parse_matchers
     >>> silence = Silence("s1", parse_matchers("model=fraud"), 10_000, 20_000)
     >>> due(silence, None, 5_000), due(silence, None, 10_000)
-    (None, Heard(since_ms=10000, what='began'))
+    (None, Heard(since_ms=10000, state='began'))
     >>> due(silence, Heard(10_000, "began"), 15_000), due(silence, Heard(10_000, "perhaps"), 20_001)
-    (None, Heard(since_ms=10000, what='over'))
+    (None, Heard(since_ms=10000, state='over'))
     """
-    counts = silence.stretch(now_ms)
+    counts = silence.span(now_ms)
     since_ms = None if counts is None else counts[0] // 1000 * 1000
-    if heard is not None and heard.what != "over" and heard.since_ms != since_ms:
+    if heard is not None and heard.state != "over" and heard.since_ms != since_ms:
         return Heard(heard.since_ms, "over")
-    if since_ms is not None and (heard is None or heard.since_ms != since_ms or heard.what == "perhaps"):
+    if since_ms is not None and (heard is None or heard.since_ms != since_ms or heard.state == "perhaps"):
         return Heard(since_ms, "began")
     return None
 
@@ -130,10 +130,10 @@ class Notices:
         """
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": NOTICED}))):
             state = decode_state(row["state"])
-            place = state["silence"], state["target"]
-            self._positions[place] = row["position"]
+            key = state["silence"], state["target"]
+            self._positions[key] = row["position"]
             if state["heard"] is not None:
-                self._heard[place] = Heard(*state["heard"])
+                self._heard[key] = Heard(*state["heard"])
 
     def step(self, firing: Firing) -> list[Made]:
         """Begin to tell what is due; return what became of what was told before.
@@ -166,7 +166,7 @@ class Notices:
     def _known(self) -> Iterable[Silence]:
         """The silences of now, and those long gone whose end somebody waits for."""
         silences = {silence.id: silence for silence in self._silences.all()}
-        waiting = {name for (name, _), heard in self._heard.items() if heard.what != "over"}
+        waiting = {name for (name, _), heard in self._heard.items() if heard.state != "over"}
         return [*silences.values(), *self._silences.named(waiting - silences.keys())]
 
     def _wanting(self, silence: Silence) -> Iterator[Target]:
@@ -174,30 +174,30 @@ class Notices:
             yield from self._senders.targets.get(name, ())
 
     def _tell(self, silence: Silence, target: Target, now_ms: int, firing: Firing) -> None:
-        place = silence.id, target.name
-        news = due(silence, self._heard.get(place), now_ms)
-        if news is None or place in self._jobs:
+        key = silence.id, target.name
+        news = due(silence, self._heard.get(key), now_ms)
+        if news is None or key in self._jobs:
             return
         matching = [alert for alert in firing() if silence.matches(alert.matched)]
         titles = [alert.annotations.get("summary") or labels_text(alert.labels) for alert in matching]
         until_ms = _until(silence, news)
-        if news.what == "over":
+        if news.state == "over":
             until_ms = min(until_ms, now_ms)
-            kept = silenced_by(self._store, silence.id, news.since_ms, until_ms)
-            detail = f"it is over: alerts that it kept quiet: {len(kept)}, that still fire: {len(titles)}"
+            silenced = silenced_by(self._store, silence.id, news.since_ms, until_ms)
+            detail = f"it is over: alerts that it kept quiet: {len(silenced)}, that still fire: {len(titles)}"
         else:
             detail = f"it began: alerts that fire and that it keeps quiet: {len(titles)}"
-            self._keep(place, Heard(news.since_ms, "perhaps"), now_ms)
+            self._keep(key, Heard(news.since_ms, "perhaps"), now_ms)
             self.write()
         notification = self._composed(silence, target, news, until_ms, [detail, *_named(titles)])
-        self._jobs[place] = _Job(silence, target, news, detail, self._senders.send(target, notification, TRIED_S))
+        self._jobs[key] = _Job(silence, target, news, detail, self._senders.send(target, notification, TRIED_S))
 
     def _composed(
         self, silence: Silence, target: Target, news: Heard, until_ms: int, lines: Sequence[str]
     ) -> Notification:
         about = {"alertname": "LeewaySilence", "silence_id": silence.id, "since": utc(news.since_ms)}
         matchers = ", ".join(map(str, silence.matchers))
-        is_over = news.what == "over"
+        is_over = news.state == "over"
         until = "" if is_over else f"until {utc(until_ms)}, "
         alert = Alert(
             status="resolved" if is_over else "firing",
@@ -212,27 +212,27 @@ class Notices:
         return Notification(target.receiver, f"{{}}:{labels_text(about)}", about, (alert,), self._external_url)
 
     def _settled(self, job: _Job) -> Made:
-        said = job.future.result()
-        place = job.silence.id, job.target.name
-        del self._jobs[place]
+        delivery = job.future.result()
+        key = job.silence.id, job.target.name
+        del self._jobs[key]
         now_ms = self._clock.now_ms()
-        if said.outcome == "delivered" or (said.outcome == "refused" and said.may_have_it):
-            self._keep(place, job.news, now_ms)
-        elif said.outcome == "refused":
-            self._keep(place, Heard(job.news.since_ms, "over"), now_ms)
-        elif job.news.what == "began" and not said.may_have_it:
-            self._keep(place, None, now_ms)
-        detail = f"{job.detail}; {said.reason}" if said.reason else job.detail
-        return Made(job.silence.id, job.news.since_ms // 1000, job.target.name, "", now_ms, said.outcome, detail)
+        if delivery.outcome == "delivered" or (delivery.outcome == "refused" and delivery.may_have_it):
+            self._keep(key, job.news, now_ms)
+        elif delivery.outcome == "refused":
+            self._keep(key, Heard(job.news.since_ms, "over"), now_ms)
+        elif job.news.state == "began" and not delivery.may_have_it:
+            self._keep(key, None, now_ms)
+        detail = f"{job.detail}; {delivery.reason}" if delivery.reason else job.detail
+        return Made(job.silence.id, job.news.since_ms // 1000, job.target.name, "", now_ms, delivery.outcome, detail)
 
-    def _keep(self, place: tuple[str, str], heard: Heard | None, now_ms: int) -> None:
+    def _keep(self, key: tuple[str, str], heard: Heard | None, now_ms: int) -> None:
         if heard is None:
-            del self._heard[place]
+            del self._heard[key]
         else:
-            self._heard[place] = heard
+            self._heard[key] = heard
         # Of two rows the one of the higher position counts, also where both are of the same millisecond.
-        position = self._positions[place] = max(now_ms, self._positions.get(place, 0) + 1)
-        silence, target = place
+        position = self._positions[key] = max(now_ms, self._positions.get(key, 0) + 1)
+        silence, target = key
         name = f"{target}/{silence}"
         state = encode_state({"silence": silence, "target": target, "heard": heard})
         row = {"stage": NOTICED, "name": name, "partition": 0, "position": position, "config": "", "state": state}
@@ -240,10 +240,10 @@ class Notices:
 
 
 def _until(silence: Silence, news: Heard) -> int:
-    counted = silence.stretch(max(news.since_ms, silence.starts_ms))
+    counted = silence.span(max(news.since_ms, silence.starts_ms))
     return silence.ends_ms if counted is None else counted[1]
 
 
 def _named(titles: Sequence[str]) -> list[str]:
-    more = len(titles) - TITLES_AT_MOST
-    return [*titles[:TITLES_AT_MOST], *([f"and {more} more"] if more > 0 else [])]
+    omitted = len(titles) - TITLES_AT_MOST
+    return [*titles[:TITLES_AT_MOST], *([f"and {omitted} more"] if omitted > 0 else [])]

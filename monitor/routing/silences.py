@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from monitor.routing.intervals import Interval, Range, stretch
+from monitor.routing.intervals import Interval, Range, span_around
 from monitor.routing.matcher_index import MatcherIndex
 from monitor.routing.matchers import Labels, Matcher, matches_all
 
@@ -89,13 +89,13 @@ class Silence:
             return "pending"
         return "active" if now_ms <= self.ends_ms else "expired"
 
-    def stretch(self, at_ms: int) -> Range | None:
+    def span(self, at_ms: int) -> Range | None:
         """Return from when to when it counts, around a time; None if it does not count then."""
         if self.state(at_ms) != "active":
             return None
         if not self.intervals:
             return self.starts_ms, self.ends_ms
-        return stretch(self.intervals, at_ms, self.starts_ms, self.ends_ms)
+        return span_around(self.intervals, at_ms, self.starts_ms, self.ends_ms)
 
     def matches(self, labels: Labels) -> bool:
         """Whether it is about alerts with these labels."""
@@ -146,10 +146,10 @@ class Silences:
 
     def put(self, silence: Silence) -> None:
         """Add or change one."""
-        known = self._silences.get(silence.id)
+        former = self._silences.get(silence.id)
         self._silences[silence.id] = silence
         self._counting.pop(silence.id, None)
-        if known is None or known.matchers != silence.matchers:
+        if former is None or former.matchers != silence.matchers:
             self._applying.clear()
             self._index = None
 
@@ -164,8 +164,8 @@ class Silences:
             applying = self._applying[fingerprint] = self._apply(labels)
         if not applying:
             return None
-        found = (self._silences[name] for name in applying)
-        return next((silence for silence in found if self._counts(silence, now_ms)), None)
+        silences = (self._silences[name] for name in applying)
+        return next((silence for silence in silences if self._counts(silence, now_ms)), None)
 
     def _counts(self, silence: Silence, now_ms: int) -> bool:
         """Whether one counts now; what recurs is asked once for all alerts, since calendars take their time."""
@@ -182,5 +182,5 @@ class Silences:
         if self._index is None:
             self._indexed = list(self._silences.values())
             self._index = MatcherIndex(silence.matchers for silence in self._indexed)
-        found = (self._indexed[place] for place in self._index.candidates(labels))
-        return [silence.id for silence in found if silence.matches(labels)]
+        candidates = (self._indexed[index] for index in self._index.candidates(labels))
+        return [silence.id for silence in candidates if silence.matches(labels)]

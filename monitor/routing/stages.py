@@ -152,8 +152,8 @@ class Escalate:
         own = self._recipients.named(options.receiver)
         for step in options.escalate:
             for target in self._recipients.named(step.receiver):
-                last = self._recipients.last(group, target)
-                was_notified = last is not None and not last.believed.isdisjoint(names)
+                sent = self._recipients.last(group, target)
+                was_notified = sent is not None and not sent.believed.isdisjoint(names)
                 decision = why_escalated(
                     step, since_ms, self._acknowledged.ever, flush.at_ms, was_notified=was_notified
                 )
@@ -165,8 +165,8 @@ class Escalate:
         former = dict(flush.group.since)
         since_ms = {name: former.get(name, flush.at_ms) for name in firing}
         for target in self._recipients.of(flush.group.route):
-            last = self._recipients.last(flush.group, target)
-            for name, at_ms in () if last is None else last.since:
+            sent = self._recipients.last(flush.group, target)
+            for name, at_ms in () if sent is None else sent.since:
                 if name in since_ms:
                     since_ms[name] = min(since_ms[name], at_ms)
         return since_ms
@@ -227,10 +227,10 @@ class Decide:
         """What a receiver does not know as it is, if that is all that it wants; everything, if that is nothing."""
         resolved = flush.content.resolved
         expected = [alert for alert in alerts if target.send_resolved or alert.fingerprint not in resolved]
-        last = self._recipients.last(flush.group, target)
-        if last is None or not flush.group.route.options.only_changes:
+        sent = self._recipients.last(flush.group, target)
+        if sent is None or not flush.group.route.options.only_changes:
             return tuple(expected)
-        return tuple(alert for alert in expected if not last.knows(alert, flush.at_ms)) or tuple(expected)
+        return tuple(alert for alert in expected if not sent.knows(alert, flush.at_ms)) or tuple(expected)
 
 
 def _content(flush: Flush, alerts: Alerts) -> Content:

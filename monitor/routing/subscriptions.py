@@ -69,8 +69,8 @@ class Subscription:
         options = self.options
         waits = options.group_wait_ms, options.group_interval_ms, options.repeat_interval_ms
         by = None if options.group_by is None else sorted(options.group_by)
-        wanted = json.dumps([[str(matcher) for matcher in self.matchers], self.receiver, self.address, by, *waits])
-        return xxhash.xxh3_64_hexdigest(wanted.encode())
+        content = json.dumps([[str(matcher) for matcher in self.matchers], self.receiver, self.address, by, *waits])
+        return xxhash.xxh3_64_hexdigest(content.encode())
 
     @property
     def shown(self) -> str:
@@ -95,5 +95,5 @@ class Subscription:
         options = self.options
         waits = options.group_wait_ms, options.group_interval_ms, options.repeat_interval_ms
         # Whoever asked to be told wants to hear of the end, also of one that a silence kept quiet.
-        told = RouteOptions(self.told, options.group_by, *waits, late_ends=True)
-        return Route(told, self.matchers, name=f"subscription/{self.id}")
+        route_options = RouteOptions(self.told, options.group_by, *waits, late_ends=True)
+        return Route(route_options, self.matchers, name=f"subscription/{self.id}")

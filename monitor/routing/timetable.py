@@ -49,9 +49,9 @@ class Timetable:
         if not self.minutes:
             begun_ms = now_ms - now_ms % HOUR_MS
             yield from (begun_ms, begun_ms + HOUR_MS)
-        here = datetime.fromtimestamp(now_ms / 1000, self.zone)
+        local = datetime.fromtimestamp(now_ms / 1000, self.zone)
         for days in (-1, 0, 1):
-            yield from (self._at(here.date() + timedelta(days=days), minute) for minute in self.minutes)
+            yield from (self._at(local.date() + timedelta(days=days), minute) for minute in self.minutes)
 
     def _at(self, day: date, minute: int) -> int:
         return int(datetime.combine(day, time(minute // 60, minute % 60), self.zone).timestamp()) * 1000

@@ -61,9 +61,9 @@ class TransitionReader:
         """
         for model in self._models:
             where = {"stage": self._stage, "name": model}
-            found = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
-            if len(found):
-                self._noted_ms[model] = int(found[0])
+            positions = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
+            if len(positions):
+                self._noted_ms[model] = int(positions[0])
             else:
                 self._note(model, self._clock.now_ms())
             self.starts_ms[model] = min(self._noted_ms[model], earlier_ms.get(model, self._noted_ms[model]))
@@ -84,10 +84,10 @@ class TransitionReader:
         return [row for model, rows in by_model.items() for row in self._unread(model, rows)]
 
     def _unread(self, model: str, rows: list[Row]) -> list[Row]:
-        known = self._read_at_end.get(model, set())
+        read = self._read_at_end.get(model, set())
         end_ms = self._read_to_ms[model] = rows[-1]["at_ms"]
         self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
-        return [row for row in rows if _key(row) not in known]
+        return [row for row in rows if _key(row) not in read]
 
     def keep(self, oldest_ms: Mapping[str, int]) -> bool:
         """Let the next process begin where it has to; return whether it can.

@@ -49,13 +49,13 @@ def weekly(text: str, location: str) -> list[Interval]:
     days, zone = _days(named[0] if named else _EVERY_DAY), zone_of(location)
     if hours is None:
         return [_interval(days, None, zone)]
-    first, last = map(minute_of, hours.groups())
-    if first < last:
-        return [_interval(days, (first, last), zone)]
-    found = [_interval(days, (first, _MIDNIGHT), zone)]
-    if last:
-        found.append(_interval({(day + 1) % 7 for day in days}, (0, last), zone))
-    return found
+    start, end = map(minute_of, hours.groups())
+    if start < end:
+        return [_interval(days, (start, end), zone)]
+    intervals = [_interval(days, (start, _MIDNIGHT), zone)]
+    if end:
+        intervals.append(_interval({(day + 1) % 7 for day in days}, (0, end), zone))
+    return intervals
 
 
 def _interval(days: set[int], hours: Range | None, zone: ZoneInfo) -> Interval:
@@ -65,12 +65,12 @@ def _interval(days: set[int], hours: Range | None, zone: ZoneInfo) -> Interval:
 def _days(text: str) -> set[int]:
     if text == _EVERY_DAY:
         return set(range(len(_DAYS)))
-    found: set[int] = set()
+    days: set[int] = set()
     for part in text.split(","):
         first, *rest = (_day(name) for name in part.split("-", 1))
         length = (rest[0] - first) % 7 if rest else 0
-        found |= {(first + day) % 7 for day in range(length + 1)}
-    return found
+        days |= {(first + day) % 7 for day in range(length + 1)}
+    return days
 
 
 def _day(name: str) -> int:
@@ -85,6 +85,6 @@ _LONG = {name[:3]: name for name in ("sunday", "monday", "tuesday", "wednesday",
 
 def _ranges(days: set[int]) -> list[Range]:
     """Days that follow each other, as ranges."""
-    stretches = groupby(enumerate(sorted(days)), key=lambda found: found[1] - found[0])
-    spans = [[day for _, day in stretch] for _, stretch in stretches]
+    groups = groupby(enumerate(sorted(days)), key=lambda pair: pair[1] - pair[0])
+    spans = [[day for _, day in group] for _, group in groups]
     return [(span[0], span[-1]) for span in spans]

@@ -269,7 +269,7 @@ def test_in_random_days_each_stretch_of_a_silence_is_told_of_once_and_each_begin
             assert first.status == "firing"
             assert silence.state(max(begins_ms, silence.starts_ms)) == "active"
             assert silence.state(begins_ms - 1_000) != "active"
-            counts = silence.stretch(now_ms)
+            counts = silence.span(now_ms)
             goes_on = counts is not None and counts[0] // 1_000 * 1_000 == begins_ms
             assert goes_on or [said.status for said in rest] == ["resolved"]
             for over in rest:
