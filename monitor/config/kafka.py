@@ -121,7 +121,7 @@ class KafkaCluster(Strict):
     )
     on_truncation: Literal["continue", "stop"] = Field(
         default="continue",
-        description="what to do when a topic was made anew or lost its end: `continue` reads on, fires an alert and"
+        description="what to do when a topic was recreated or truncated: `continue` reads on, fires an alert and"
         " marks windows; `stop` ends the service",
     )
     dead_letters: DeadLetterTopicOrName = Field(

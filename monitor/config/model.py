@@ -38,7 +38,7 @@ class Metadata(Strict):
 
     name: Name = Field(description="unique in the service")
     namespace: Name = Field(default="default", description="the team's space")
-    owner: str = Field(default="", description="who is asked first")
+    owner: str = Field(default="", description="the contact for questions")
     labels: dict[str, str] = Field(default_factory=dict, description="copied onto every alert")
 
 
@@ -230,12 +230,12 @@ class Schema(Strict):
 
 
 class SegmentSpec(Strict):
-    """A slice of the traffic that is watched on its own."""
+    """A segment of the traffic that is watched on its own."""
 
     by: list[str] = Field(min_length=1, description="category features; several are combined")
     values: list[list[str] | str] | None = Field(
         default=None,
-        description="the slices to watch; without it the most frequent of the baseline's data set",
+        description="the segments to watch; without it the most frequent of the baseline's data set",
     )
     top: int = Field(default=20, ge=1, le=1000)
 
@@ -243,7 +243,7 @@ class SegmentSpec(Strict):
     def _values_fit(self) -> SegmentSpec:
         for value in self.values or ():
             if len([value] if isinstance(value, str) else value) != len(self.by):
-                raise ValueError(f"a slice by {self.by} needs {len(self.by)} values, got {value!r}")
+                raise ValueError(f"a segment by {self.by} needs {len(self.by)} values, got {value!r}")
         return self
 
 

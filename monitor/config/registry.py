@@ -37,7 +37,7 @@ class SchemaRegistry(_Strict):
 
     url: Annotated[list[Annotated[str, Field(pattern=r"^https?://[^/\s]+")]], BeforeValidator(several)] = Field(
         min_length=1,
-        description="its address, or several addresses of one registry; the next one is asked if one fails",
+        description="its address, or several addresses of one registry; the next one is tried if one fails",
     )
     user: str = Field(default="", description="for basic authentication")
     password: SecretStr = Field(default=SecretStr(""), description="by reference: `${REGISTRY_PASSWORD}`")

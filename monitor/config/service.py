@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Retention(Strict):
-    """How long results are kept, each by its own time; `forever` unless said otherwise."""
+    """How long results are kept, each by its own time; `forever` by default."""
 
     panes: Lifetime = Field(default=None, description="summaries as long as the model's `pane`, by their start")
     panes_5m: Lifetime = Field(default=None, description="summaries of 5 minutes")
@@ -178,7 +178,7 @@ class ServiceSpec(Strict):
     )
     incidents: Incidents = Field(default_factory=Incidents)
     subscriptions: Subscriptions = Field(
-        default_factory=Subscriptions, description="which addresses of their own people may subscribe; none unless said"
+        default_factory=Subscriptions, description="which addresses of their own people may subscribe; none by default"
     )
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)

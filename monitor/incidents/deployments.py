@@ -22,7 +22,7 @@ class Deployment:
     Attributes
     ----------
     id : str
-        Announcing one again with the same id changes it. Empty: made of all that is said but the link and the author.
+        Announcing one again with the same id changes it. Empty: made of all fields but the link and the author.
     name : str
     at_ms : int
     version : str

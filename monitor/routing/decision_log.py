@@ -1,7 +1,7 @@
-"""Why each receiver was told about an alert, or was not: what was decided, kept in the table ``decisions``.
+"""Why each receiver was notified of an alert, or was not: decisions, in the table ``decisions``.
 
-A row is written when the answer changes, not at every look: an alert that stays silenced for a day has one row for each
-receiver. Rows have the time of the look in their key, so that one written twice overwrites itself.
+A row is written when a decision changes, not whenever a group is evaluated: an alert that is silenced all day has one
+row for each receiver. The time of the evaluation is part of the key, so that a row written twice overwrites itself.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ WHYS: dict[Why, str] = {
     "digest": "it goes into the next summary",
     "refused": "the receiver will not take it",
     "gave_up": "the receiver did not take it in time",
-    "retried": "the receiver has not taken it yet, and is asked again",
-    "known": "the receiver need not be told",
-    "acknowledged": "somebody has taken on all that fires, and it is not repeated",
-    "waiting": "it is told if nobody takes an alert of the group on in time",
-    "held": "it flaps, and is told as firing until it is steady",
+    "retried": "the receiver has not taken it yet, and is tried again",
+    "known": "the receiver need not be notified",
+    "acknowledged": "all that fires is acknowledged, and not repeated",
+    "waiting": "it is notified if nobody acknowledges an alert of the group in time",
+    "held": "it flaps, and is notified as firing until it is steady",
     "silenced": "a silence matches the alert",
-    "inhibited": "another alert keeps it quiet",
-    "muted": "nobody is told on its route at this time",
+    "inhibited": "another alert inhibits it",
+    "muted": "its route is muted at this time",
     "unwanted": "the receiver does not want it",
 }
-"""What may be decided, and what it means."""
+"""Every decision, and what it means."""
 
 UNWANTED = "the receiver does not want ends (send_resolved: false)"
 HELD = "the end is told when that is over (late_ends: true)"
@@ -109,7 +109,7 @@ class DecisionLog:
         self._unwritten: list[Made] = []
 
     def load(self, store: Store, alert_ids: Collection[str]) -> None:
-        """Read what was decided last about alerts, so that nothing is written anew after a start.
+        """Read what was decided last about alerts, so that nothing is written twice after a start.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class DecisionLog:
                 self._take(Made(**row))
 
     def note(self, made: Made) -> None:
-        """Take up a decision; :meth:`write` writes it, unless it says what the last one said."""
+        """Take up a decision; :meth:`write` writes it if it differs from the previous one."""
         if self._take(made):
             self._unwritten.append(made)
 

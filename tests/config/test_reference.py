@@ -9,7 +9,7 @@ from monitor.config.model import SourceSpec
 from monitor.config.reference import reference
 from monitor.values import parse_duration
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 
 def test_the_reference_lists_every_key_as_the_code_describes_it() -> None:
