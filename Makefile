@@ -62,8 +62,9 @@ lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		$(ARGS) --output-file requirements.lock
 
-docs: $(installed) ## write the reference of configuration and detectors from the code
+docs: $(installed) ## write the reference of configuration, tables and detectors from the code
 	@$(python) -m monitor.config.reference docs/configuration.md
+	@$(python) -m sinks.store.reference docs/schema.md
 	@$(python) -m detectors.pages docs/detectors
 
 kafka: $(installed) ## fetch Apache Kafka, once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.config import Configuration
 from monitor.config.keep import KeepFor
-from sinks.store.retention import Lifetimes
+from sinks.store.retention import AGING, Lifetimes
 
 __all__ = ["lifetimes"]
 
@@ -24,11 +24,7 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     (None, 2592000000)
     """
     results = configuration.service.spec.store.keep.model_dump()
-    for table in ("notifications", "decisions", "acknowledgements", "deployments", "incident_alerts", "posted"):
-        results[table] = results["alerts"]
-    # What drifted is asked for beside how many windows there were, which are kept longest by the day.
-    results["drifts_1h"] = results["scores_1d"]
-    by_table = {table: Lifetimes(lifetime_ms) for table, lifetime_ms in results.items()}
+    by_table = {name: Lifetimes(results[table.keep]) for name, table in AGING.items() if table.keep in results}
     for table, default_ms in KeepFor().model_dump().items():
         by_model = {name: getattr(model.spec.keep.for_, table) for name, model in configuration.models.items()}
         by_table[table] = Lifetimes(default_ms, by_model)

@@ -29,50 +29,13 @@ from monitor.erasure.summaries import names_elsewhere, summaries
 from monitor.errors import InputError
 from sinks.store.contract import Store, StoreError
 from sinks.store.sqlstore import SqlStore
+from sinks.store.tables import EVERY_TABLE
 from sinks.store.upkeep import detached_parts, drop_outdated
 
-__all__ = ["CANNOT_HOLD", "LOOKED_THROUGH", "Erased", "Eraser", "Request", "Running", "unfinished"]
+__all__ = ["LOOKED_THROUGH", "Erased", "Eraser", "Request", "Running", "unfinished"]
 
-LOOKED_THROUGH = (
-    "alerts",
-    "checkpoints",
-    "dead_letters",
-    "drifts_1h",
-    "events",
-    "findings",
-    "labels",
-    "latest",
-    "panes",
-    "panes_1h",
-    "panes_5m",
-    "predictions",
-    "scores",
-    "scores_1d",
-    "scores_1h",
-)
+LOOKED_THROUGH = tuple(sorted(name for name, table in EVERY_TABLE.items() if not table.impersonal))
 """Tables that may hold a subject."""
-
-CANNOT_HOLD: dict[str, str] = {
-    "acknowledgements": "who has taken an alert on, and what they wrote",
-    "decisions": "routes, receivers, what receivers answered, and why somebody was not told",
-    "deployments": "what people wrote about what they changed",
-    "epochs": "offsets, times, and hashes of configurations",
-    "erasure_keys": "the key of hashes",
-    "erasures": "keyed hashes and counts",
-    "gaps": "offsets and times",
-    "incident_alerts": "ids of alerts, and times",
-    "notifications": "receivers, outcomes, and what receivers answered",
-    "partitions": "topics and offsets",
-    "posted": "alerts of other programs, as they posted them",
-    "progress": "offsets and times",
-    "retries": "offsets and times",
-    "schema_migrations": "versions",
-    "silences": "what people wrote about labels of alerts",
-    "subscriptions": "who wants to be told about which alerts, and where",
-    "touched": "models and hours",
-    "versions": "names of versions, and times",
-}
-"""Tables that hold no subject, and what they hold instead."""
 
 ROUNDS = 5
 """How often is looked again before giving up: a roll-up may bring a name back from rows that it read before."""

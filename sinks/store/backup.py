@@ -30,10 +30,6 @@ __all__ = ["BackedUp", "backup", "contents", "restore"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-PAGE_ROWS = 200_000
-_FEWER: dict[str, int] = {"checkpoints": 20, "dead_letters": 2_000, "panes": 20_000, "events": 50_000}
-"""Rows read at a time, of tables whose rows are large."""
-
 _FIRST = ("checkpoints", "progress", "alerts")
 """Others are read after these, since these speak of others."""
 
@@ -116,7 +112,7 @@ def _write(store: Store, table: Table, folder: Path, on_table: OnTable) -> Backe
 
 
 def _pages(store: Store, table: Table) -> Iterator[Columns]:
-    query = Query(table.name, limit=_FEWER.get(table.name, PAGE_ROWS))
+    query = Query(table.name, limit=table.page_rows)
     while row_count(page := store.read(query)):
         yield page
         query = replace(query, after=query.cursor(page))

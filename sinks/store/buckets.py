@@ -17,6 +17,7 @@ from sinks.store.derived import SERIES, STATUSES, WORST
 from sinks.store.pieces import COUNTS, INFINITY, KEPT, MINUS_INFINITY, scores_for
 from sinks.store.spans import Plan, Span
 from sinks.store.sql import NARROW, Parameters, stretch_condition
+from sinks.store.tables import EVERY_TABLE
 
 __all__ = [
     "KINDS",
@@ -37,9 +38,6 @@ KINDS = {column.name: column.kind for column in (*TABLES["scores"].columns, *BUC
     "digits": "ints",
 }
 """Kinds of all columns, those of pieces too."""
-
-TIMES = {"scores": "window_end_ms", "scores_1h": "bucket_end_ms", "scores_1d": "bucket_end_ms"}
-"""The tables that hold scores or pieces of them, with their time."""
 
 SEVERITY = "if(status = 'drift' AND effect / min_effect > 0, effect / min_effect, 0.)"
 
@@ -148,7 +146,7 @@ def first_statement(buckets: Buckets, parts: Plan) -> Statement:
 
 
 def _severities(buckets: Buckets, table: str, spans: Sequence[Span], values: Parameters) -> str:
-    time, step = TIMES[table], values.bind("Int64", buckets.step_ms)
+    time, step = EVERY_TABLE[table].time, values.bind("Int64", buckets.step_ms)
     end = f"{time} + positiveModulo(-{time}, {step})" if buckets.step_ms else values.bind("Int64", buckets.to_ms)
     # The end by another name, since the condition speaks of the column.
     columns = f"{', '.join(SERIES)}, {end} AS end_ms, {SEVERITY if table == 'scores' else 'severity'} AS severity"
@@ -166,8 +164,8 @@ def condition(table: str, where: Mapping[str, Any], spans: Sequence[Span], value
 def _between(table: str, span: Span, values: Parameters) -> Iterable[str]:
     for operator, bound in zip((">", "<="), span, strict=True):
         mark = values.bind("Int64", bound)
-        yield f"{TIMES[table]} {operator} {mark}"
-        yield from stretch_condition(table, TIMES[table], operator, mark)
+        yield f"{EVERY_TABLE[table].time} {operator} {mark}"
+        yield from stretch_condition(table, EVERY_TABLE[table].time, operator, mark)
 
 
 def _behind(buckets: Buckets, values: Parameters) -> Iterable[str]:

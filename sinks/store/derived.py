@@ -18,7 +18,6 @@ from sinks.store.rows import rows_of
 
 __all__ = [
     "SERIES",
-    "SOURCES",
     "STATUSES",
     "TIERS",
     "WORST",
@@ -33,9 +32,6 @@ STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 SERIES = TABLES["scores"].key[:-1]
 SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
 WORST = tuple(column.name.removeprefix("worst_") for column in BUCKETS.columns if column.name.startswith("worst_"))
-
-SOURCES = {"latest": "scores", "panes_5m": "panes", "panes_1h": "panes"}
-"""The table that each derived table follows from."""
 
 TIERS = {"panes_5m": 300_000, "panes_1h": 3_600_000}
 """Tables of panes that are added up, with their length in ms."""
@@ -121,7 +117,7 @@ def _drifted(series: tuple[str, ...], seen: list[tuple[Any, ...]]) -> Row:
 
 def source_query(query: Query) -> Query:
     """Return what must be read for ``query``, which names a derived table and is checked."""
-    source = TABLES[SOURCES[query.table]]
+    source = TABLES[DERIVED[query.table].source]
     series = {name: wanted for name, wanted in query.where.items() if name in ("model", "signal", "segment", "version")}
     return Query(source.name, series, columns=tuple(column.name for column in source.columns))
 

@@ -15,31 +15,13 @@ from dataclasses import dataclass, field
 from sinks.store.connection import Connection
 from sinks.store.contract import Store
 from sinks.store.sql import quoted_text
+from sinks.store.table import Table
+from sinks.store.tables import EVERY_TABLE
 
-__all__ = ["TIMES", "Change", "Lifetimes", "present", "retain", "ttl"]
+__all__ = ["AGING", "Change", "Lifetimes", "present", "retain", "ttl"]
 
-TIMES: dict[str, str] = {
-    "panes": "pane_start_ms",
-    "panes_5m": "pane_start_ms",
-    "panes_1h": "pane_start_ms",
-    "scores": "window_end_ms",
-    "scores_1h": "bucket_end_ms",
-    "scores_1d": "bucket_end_ms",
-    "drifts_1h": "hour_ms",
-    "findings": "event_ms",
-    "alerts": "at_ms",
-    "notifications": "at_ms",
-    "decisions": "at_ms",
-    "acknowledgements": "updated_ms",
-    "posted": "ends_ms",
-    "deployments": "at_ms",
-    "incident_alerts": "fired_ms",
-    "dead_letters": "record_ms",
-    "events": "event_ms",
-    "predictions": "event_ms",
-    "labels": "event_ms",
-}
-"""The tables whose rows grow old, with the column from which their age counts."""
+AGING: dict[str, Table] = {name: table for name, table in EVERY_TABLE.items() if table.time}
+"""The tables whose rows grow old."""
 
 _NEVER_S = 4_294_967_295
 """The last second of ClickHouse's DateTime, in 2106."""
@@ -122,7 +104,7 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     store : Store
         One without SQL keeps everything.
     wanted : mapping of str to Lifetimes
-        By table, a key of :data:`TIMES`.
+        By table, a key of :data:`AGING`.
 
     Returns
     -------
@@ -137,9 +119,9 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     before = present(store)
     changes = []
     for table, lifetimes in wanted.items():
-        if ttl(TIMES[table], lifetimes) == "" and table not in before:
+        if ttl(AGING[table].time, lifetimes) == "" and table not in before:
             continue
-        after = _normal(store, ttl(TIMES[table], lifetimes))
+        after = _normal(store, ttl(AGING[table].time, lifetimes))
         if before.get(table, "") == after:
             continue
         action = f"MODIFY TTL {after} SETTINGS mutations_sync = 0" if after else "REMOVE TTL"

@@ -7,10 +7,10 @@ from typing import Any
 
 from sinks.store.contract import READABLE, Query, Table
 from sinks.store.native import CLICKHOUSE_TYPES
+from sinks.store.tables import EVERY_TABLE
 
 __all__ = [
     "NARROW",
-    "STRETCHES",
     "Parameters",
     "bound",
     "comparisons",
@@ -19,18 +19,6 @@ __all__ = [
     "select",
     "stretch_condition",
 ]
-
-STRETCHES = {
-    "panes": ("pane_start_ms", 300_000),
-    "panes_5m": ("pane_start_ms", 86_400_000),
-    "panes_1h": ("pane_start_ms", 604_800_000),
-    "scores": ("window_end_ms", 21_600_000),
-    "scores_1h": ("bucket_end_ms", 604_800_000),
-}
-"""Tables sorted by stretches of a time before their series: the time, and the stretch in ms.
-
-The engine does not see by itself that a bound of the time bounds the stretch, so that statements say both.
-"""
 
 NARROW = (
     "\nSETTINGS max_threads = 1, split_parts_ranges_into_intersecting_and_non_intersecting_final = 0, "
@@ -136,13 +124,15 @@ def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
 def stretch_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:
     """Yield the condition on the stretch of ``table`` that follows from one on its time, if ``name`` is that.
 
+    The engine does not see by itself that a bound of the time bounds the stretch, so that statements say both.
+
     Examples
     --------
     >>> list(stretch_condition("scores", "window_end_ms", "<", "{p0:Int64}"))
     ['intDiv(`window_end_ms`, 21600000) <= intDiv({p0:Int64}, 21600000)']
     """
-    time, stretch_ms = STRETCHES.get(table, ("", 1))
-    if name == time:
+    stretch_ms = EVERY_TABLE[table].stretch_ms
+    if stretch_ms and name == EVERY_TABLE[table].time:
         yield f"intDiv({quoted(name)}, {stretch_ms}) {operator[0]}= intDiv({mark}, {stretch_ms})"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
-from sinks.store.retention import TIMES, present
+from sinks.store.retention import AGING, present
 from sinks.store.schema import RECORD, migrations, recorded, version
 
 __all__ = [
@@ -137,8 +137,8 @@ def _table_status(
     store: Connection, name: str, parts: Mapping[str, Any], mutations: Mapping[str, Any], ttl: str
 ) -> TableStatus:
     oldest = newest = None
-    if parts.get("n") and name in TIMES:
-        column = TIMES[name]
+    if parts.get("n") and name in AGING:
+        column = AGING[name].time
         # Merged or not does not matter here, and FINAL would read the whole key.
         sql = f"SELECT min({column}) AS a, max({column}) AS b FROM `{name}` SETTINGS final = 0"
         found = store.query(sql)

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock
-from monitor.erasure.erase import CANNOT_HOLD, LOOKED_THROUGH, Erased, Eraser, Request, Running, unfinished
+from monitor.erasure.erase import LOOKED_THROUGH, Erased, Eraser, Request, Running, unfinished
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
 from monitor.replay import Replay
@@ -168,11 +168,6 @@ def _holds(value: Any, key: str) -> bool:
 
 def files_holding(folder: Path, key: str = KEY) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
-
-
-def test_every_table_is_looked_through_or_cannot_hold_anybody(store: ChdbStore) -> None:
-    assert sorted(tables_of(store)) == sorted([*LOOKED_THROUGH, *CANNOT_HOLD])
-    assert set(TABLES) <= {*LOOKED_THROUGH, *CANNOT_HOLD}
 
 
 def shape(store: Store) -> dict[str, list[Any]]:

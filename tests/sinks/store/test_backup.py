@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ def _key(name: str, count: int) -> dict[str, Any]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAGE_ROWS", 50)
-    monkeypatch.setattr(module, "_FEWER", {"panes": 20, "checkpoints": 30})
+    small = {"panes": 20, "checkpoints": 30}
+    tables = {name: replace(table, page_rows=small.get(name, 50)) for name, table in TABLES.items()}
+    monkeypatch.setattr(module, "TABLES", tables)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ import pytest
 
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import READABLE, TABLES, Query, StoreError
+from sinks.store.contract import Query, StoreError
 from sinks.store.schema import migrations
-from sinks.store.sql import STRETCHES
 from tests.sinks.store.samples import plain
 
 WORKER = """
@@ -46,47 +45,6 @@ def run(script: str, path: Path, *, kill_at: str = "") -> str:
 
 
 # --- tables
-
-KINDS = {
-    r"String|LowCardinality\(String\)": {"str", "bytes"},
-    "Int64": {"int"},
-    "Float64": {"float"},
-    r"Array\(Int64\)": {"ints"},
-    r"Array\((String|LowCardinality\(String\))\)": {"strs"},
-}
-
-
-def kinds_of(type_name: str) -> set[str]:
-    return next(kinds for pattern, kinds in KINDS.items() if re.fullmatch(pattern, type_name))
-
-
-def test_the_migrations_create_the_tables_of_the_contract(chdb: ChdbStore) -> None:
-    found = chdb.query("SELECT name FROM system.tables WHERE database = 'default'")["name"]
-    assert set(READABLE) <= set(found)
-
-
-@pytest.mark.parametrize("name", list(TABLES))
-def test_a_table_has_the_columns_key_and_version_of_the_contract(chdb: ChdbStore, name: str) -> None:
-    sql = "SELECT name, type FROM system.columns WHERE database = 'default' AND table = {t:String} ORDER BY position"
-    columns = chdb.query(sql, {"t": name})
-    assert columns["name"] == [column.name for column in TABLES[name].columns]
-    for column, type_name in zip(TABLES[name].columns, columns["type"], strict=True):
-        assert column.kind in kinds_of(type_name), column.name
-    sql = "SELECT sorting_key, engine_full, partition_key FROM system.tables WHERE name = {t:String}"
-    described = {key: values[0] for key, values in chdb.query(sql, {"t": name}).items()}
-    time, stretch_ms = STRETCHES.get(name, ("", 0))
-    sorting_key = described["sorting_key"].replace("`", "").replace(f"intDiv({time}, {stretch_ms}), ", "")
-    assert sorting_key.split(", ") == list(TABLES[name].key)
-    version = re.match(r"ReplacingMergeTree(?:\((\w+)\))?", described["engine_full"])
-    assert version is not None
-    assert (version[1] or "") == TABLES[name].newest_by
-    assert int(re.findall(r"non_replicated_deduplication_window = (\d+)", described["engine_full"])[0]) >= 10_000
-
-
-@pytest.mark.parametrize("name", list(TABLES))
-def test_rows_with_one_key_never_lie_in_two_partitions(chdb: ChdbStore, name: str) -> None:
-    sql = "SELECT name FROM system.columns WHERE table = {t:String} AND is_in_partition_key"
-    assert set(chdb.query(sql, {"t": name})["name"]) <= set(TABLES[name].key)
 
 
 def test_migrations_have_numbers_of_their_own_and_say_why() -> None:

@@ -13,9 +13,9 @@ from monitor.clock import SystemClock
 from monitor.config.lifetimes import lifetimes
 from monitor.config.service import Retention
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import TABLES, Query
+from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
-from sinks.store.retention import TIMES, Lifetimes, present, retain
+from sinks.store.retention import AGING, Lifetimes, present, retain
 from sinks.store.upkeep import vacuum
 from tests.monitor.streams import configured
 from tests.sinks.store.samples import plain
@@ -39,7 +39,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
 @pytest.fixture
 def chdb(shared: ChdbStore) -> ChdbStore:
     """A store whose tables of this file are empty and without lifetimes."""
-    retain(shared, {table: Lifetimes() for table in TIMES})
+    retain(shared, {table: Lifetimes() for table in AGING})
     for table in ("findings", "events", "dead_letters"):
         shared.command(f"TRUNCATE TABLE {table}")
     return shared
@@ -47,13 +47,13 @@ def chdb(shared: ChdbStore) -> ChdbStore:
 
 def append(store: Any, table: str, ages_days: Sequence[float], **columns: Any) -> None:
     times = [NOW_MS - int(age * DAY_MS) for age in ages_days]
-    rows = plain(table, len(times), offset=range(len(times)), **{TIMES[table]: times}, **columns)
+    rows = plain(table, len(times), offset=range(len(times)), **{AGING[table].time: times}, **columns)
     store.append(table, rows, token=f"{table}/{ages_days}/{columns}")
 
 
 def ages(store: Any, table: str) -> list[int]:
     """The ages in days of the rows that are left, oldest first."""
-    times = store.read(Query(table))[TIMES[table]]
+    times = store.read(Query(table))[AGING[table].time]
     return sorted(round((NOW_MS - time_ms) / DAY_MS) for time_ms in np.asarray(times).tolist())[::-1]
 
 
@@ -130,7 +130,7 @@ def test_a_late_row_does_not_make_sums_anew_from_rows_of_which_some_are_gone(
             hour_ms = (NOW_MS - age_days * DAY_MS) // DAY_MS * DAY_MS
             times = [hour_ms + (first_minute + 5 * place) * 60_000 for place in range(count)]
             lengths = {"pane_ms": 300_000} if source == "panes" else {}
-            rows = plain(source, count, model=model, **{TIMES[source]: times}, **lengths)
+            rows = plain(source, count, model=model, **{AGING[source].time: times}, **lengths)
             chdb.append(source, rows, f"{model}/{first_minute}")
 
     # given sums of both, and a lifetime after which only today's rows are left
@@ -157,11 +157,8 @@ def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
 
 def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
     found = lifetimes(configured(keep={"for": {"events": "7d", "predictions": "forever"}}))
-    assert set(found) == set(TIMES)
-    assert set(Retention.model_fields) < set(TIMES)
-    for table, column in TIMES.items():
-        if table in TABLES:
-            assert TABLES[table].column(column).kind == "int"
+    assert set(found) == set(AGING)
+    assert set(Retention.model_fields) < set(AGING)
     assert all(found[table].default_ms is None for table in Retention.model_fields), "results stay unless told"
     assert found["events"].by_model == {"loans": 7 * DAY_MS}
     assert found["predictions"].by_model == {"loans": None}

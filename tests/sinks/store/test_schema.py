@@ -12,10 +12,10 @@ import pytest
 
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import BUCKETS, DERIVED, READABLE, Buckets, Query, Store
+from sinks.store.contract import BUCKETS, READABLE, TABLES, Buckets, Query, Store
 from sinks.store.rows import checked_query
 from sinks.store.schema import migrations
-from sinks.store.sql import STRETCHES, select
+from sinks.store.sql import select
 from tests.sinks.store.samples import exact, plain
 from tests.sinks.store.test_rollups import HOUR_MS, START_MS, scores
 from tests.sinks.store.test_tiers import rows_of
@@ -80,19 +80,9 @@ def described(store: ChdbStore) -> dict[str, Any]:
     return store.query(f"{sql} ORDER BY name")
 
 
-@pytest.mark.parametrize("name", list(DERIVED))
-def test_a_derived_table_has_the_columns_and_the_key_of_the_contract(chdb: ChdbStore, name: str) -> None:
-    sql = "SELECT name FROM system.columns WHERE table = {t:String} ORDER BY position"
-    columns = chdb.query(sql, {"t": name})["name"]
-    assert [column for column in columns if column != "refreshed_ms"] == [c.name for c in DERIVED[name].columns]
-    sorting_key = chdb.query("SELECT sorting_key FROM system.tables WHERE name = {t:String}", {"t": name})
-    stretch = re.escape("intDiv({}, {}), ".format(*STRETCHES.get(name, ("", 0))))
-    assert re.sub(stretch, "", sorting_key["sorting_key"][0]).split(", ") == list(DERIVED[name].key)
-
-
 @pytest.mark.parametrize("name", ["panes", "scores"])
 def test_a_bound_of_the_time_skips_other_stretches_of_every_series(chdb: ChdbStore, name: str) -> None:
-    time, stretch_ms = STRETCHES[name]
+    time, stretch_ms = TABLES[name].time, TABLES[name].stretch_ms
     rows = 20_000
     starts = START_MS + np.arange(rows) % 4 * stretch_ms
     chdb.append(name, plain(name, rows, signal=[f"feature:{i // 4:05}" for i in range(rows)], **{time: starts}), "a")
@@ -102,9 +92,3 @@ def test_a_bound_of_the_time_skips_other_stretches_of_every_series(chdb: ChdbSto
     read, of = map(int, re.findall(r"Granules: (\d+)/(\d+)", plan)[-1])
     assert 0 < read < of / 2
     assert len(chdb.read(query)["model"]) == rows / 4
-
-
-def test_every_table_is_in_the_documentation(chdb: ChdbStore) -> None:
-    documented = set(re.findall(r"`(\w+)`", (Path(__file__).parents[3] / "docs" / "schema.md").read_text()))
-    found = chdb.query("SELECT name FROM system.tables WHERE database = 'default' AND engine LIKE '%MergeTree'")
-    assert {*found["name"]} - {"schema_migrations"} <= documented

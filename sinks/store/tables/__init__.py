@@ -1,0 +1,25 @@
+"""Every table of the store, by what its rows are about. A new one is a declaration in one of these files.
+
+:class:`sinks.store.table.Table` says what each fact means, ``docs/schema.md`` lists them all.
+"""
+
+from __future__ import annotations
+
+from sinks.store.table import Table
+from sinks.store.tables import alerts, events, progress, results
+
+__all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES"]
+
+EVERY_TABLE: dict[str, Table] = {
+    declared.name: declared for room in (results, alerts, progress, events) for declared in room.DECLARED
+}
+"""Every table that a store has, by name, those included that only the store itself uses."""
+
+READABLE: dict[str, Table] = {name: declared for name, declared in EVERY_TABLE.items() if declared.readable}
+"""Every table that ``Query`` may name."""
+
+TABLES: dict[str, Table] = {name: declared for name, declared in READABLE.items() if not declared.source}
+"""Every table that is written."""
+
+DERIVED: dict[str, Table] = {name: declared for name, declared in READABLE.items() if declared.source}
+"""Tables that a store derives from those of ``TABLES``: to be read like them, and never stale; not to be written."""

@@ -1,0 +1,100 @@
+"""Alerts, who is notified about them, and what people said about them."""
+
+from __future__ import annotations
+
+from sinks.store.table import table
+
+__all__ = ["DECLARED"]
+
+DECLARED = (
+    table(
+        "alerts",
+        # Signals and labels are JSON.
+        "model:name alert_id:str sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name segment:name "
+        "severity:name title:text labels:text signals:text",
+        "model alert_id sequence",
+        row="a transition of an alert",
+        time="at_ms",
+    ),
+    table(
+        "notifications",
+        "alert_id:str sequence:int receiver:name outcome:name reason:text attempts:int at_ms:int",
+        "alert_id sequence receiver",
+        row="an attempt to notify a receiver",
+        time="at_ms",
+        keep="alerts",
+        impersonal="receivers, outcomes, and what receivers answered",
+    ),
+    table(
+        "decisions",
+        "alert_id:str sequence:int receiver:name route:text at_ms:int why:name detail:text",
+        "alert_id sequence receiver route at_ms",
+        row="why a receiver was notified about a transition, or was not; a row when that changes; under a silence's id "
+        "what came of a notice about it",
+        time="at_ms",
+        keep="alerts",
+        impersonal="routes, receivers, what receivers answered, and why somebody was not told",
+    ),
+    table(
+        "acknowledgements",
+        "alert_id:str updated_ms:int sequence:int taken_back:int created_by:str comment:str",
+        "alert_id",
+        newest_by="updated_ms",
+        row="that somebody has taken an alert on, as it stood at a transition; the row changed last stays",
+        time="updated_ms",
+        keep="alerts",
+        impersonal="who has taken an alert on, and what they wrote",
+    ),
+    table(
+        "posted",
+        # Labels and annotations are JSON; the position is the time of the post.
+        "fingerprint:str position:int labels:str annotations:str starts_ms:int ends_ms:int updated_ms:int "
+        "has_timeout:int link:str",
+        "fingerprint",
+        newest_by="position",
+        row="an alert that somebody else posted, as it stands; the row of the latest post stays",
+        time="ends_ms",
+        keep="alerts",
+        impersonal="alerts of other programs, as they posted them",
+    ),
+    table(
+        "subscriptions",
+        # Matchers are a list with commas, labels to group by JSON (null is all of them).
+        "id:str updated_ms:int created_ms:int ended:int matchers:str receiver:str address:str group_by:str "
+        "group_wait_ms:int group_interval_ms:int repeat_interval_ms:int created_by:str comment:str",
+        "id",
+        newest_by="updated_ms",
+        row="who wants to be notified about which alerts, beside the routes; the row changed last stays",
+        impersonal="who wants to be told about which alerts, and where",
+    ),
+    table(
+        "silences",
+        # Matchers are a list with commas; intervals, and the receivers of notices, are JSON.
+        "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str intervals:str "
+        "tells:str",
+        "id",
+        newest_by="updated_ms",
+        row="a silence; the row changed last stays",
+        impersonal="what people wrote about labels of alerts",
+    ),
+    table(
+        "deployments",
+        "id:str updated_ms:int at_ms:int name:str version:str models:strs topics:strs labels:str link:str "
+        "created_by:str",
+        "id",
+        newest_by="updated_ms",
+        row="something that was announced to have been changed; the row changed last stays",
+        time="at_ms",
+        keep="alerts",
+        impersonal="what people wrote about what they changed",
+    ),
+    table(
+        "incident_alerts",
+        "alert_id:str incident:str fired_ms:int",
+        "alert_id",
+        row="under which incident an alert was notified first, where routes group by incident",
+        time="fired_ms",
+        keep="alerts",
+        impersonal="ids of alerts, and times",
+    ),
+)

@@ -1,0 +1,70 @@
+"""How far stages and partitions are, and what they found there."""
+
+from __future__ import annotations
+
+from sinks.store.table import table
+
+__all__ = ["DECLARED"]
+
+DECLARED = (
+    table(
+        "checkpoints",
+        "stage:name name:str partition:int position:int config:str state:bytes",
+        "stage name partition",
+        newest_by="position",
+        row="how far a stage is, with its state; the furthest row stays. Also what receivers know about groups of "
+        "alerts, and how often alerts fire and resolve where a route holds what flaps, which goes after 30 days "
+        "without news, and what digests have collected",
+        page_rows=20,
+    ),
+    # Written after the rows it speaks of.
+    table(
+        "progress",
+        "model:name topic:name partition:int closed_ms:int newest_ms:int next_offset:int",
+        "model topic partition",
+        newest_by="next_offset",
+        row="how far a partition has closed its panes; the furthest row stays",
+        impersonal="offsets and times",
+    ),
+    table(
+        "partitions",
+        "topic:name partition:int idle:int next_offset:int",
+        "topic partition",
+        newest_by="next_offset",
+        row="that a partition is there, and whether it is silent; the furthest row stays",
+        impersonal="topics and offsets",
+    ),
+    table(
+        "epochs",
+        "topic:name partition:int model:name from_offset:int config:str newest_ms:int closed_ms:int number:int",
+        "topic partition model from_offset",
+        newest_by="number",
+        row="that a model's configuration came into force at an offset of a partition, and how the partition's clock "
+        "stood there",
+        impersonal="offsets, times, and hashes of configurations",
+    ),
+    table(
+        "versions",
+        "model:name version:str first_ms:int",
+        "model version",
+        row="when events of a version were first seen, in event time: the start of the first pane that has one",
+        impersonal="names of versions, and times",
+    ),
+    table(
+        "gaps",
+        "model:name topic:name partition:int first_offset:int next_offset:int from_ms:int to_ms:int",
+        "model topic partition first_offset",
+        row="messages of a partition that were gone before they were read, or a log that was made anew or cut short "
+        "(`next_offset` is then of its [next life](sources.md#a-topic-that-is-made-anew-or-cut-short)), and the event "
+        "times that may lack them",
+        impersonal="offsets and times",
+    ),
+    table(
+        "schema_migrations",
+        "version:int name:str",
+        "version",
+        row="a migration that has run",
+        impersonal="versions",
+        readable=False,
+    ),
+)
