@@ -27,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.rows import MINUTE_MS, predictions, scores
 from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
+from sinks.store.clients import Address
 from sinks.store.sqlstore import SqlStore
 from tests.services.clickhouse import Endpoint
 
@@ -69,7 +70,7 @@ def soak(rows: int, size: int, failures: int, seed: int) -> dict[str, Any]:
     """
     blocks = list(_blocks(rows, size))
     with tempfile.TemporaryDirectory() as folder, Endpoint() as endpoint:
-        server = ClickhouseStore([endpoint.address], database="soak")
+        server = ClickhouseStore(Address((endpoint.address,), "soak"))
         with closing(server), closing(ChdbStore(folder)) as embedded:
             for store in (server, embedded):
                 store.migrate()

@@ -25,7 +25,7 @@ def _chdb(**settings: Any) -> Store:
 def _clickhouse(**settings: Any) -> Store:
     from sinks.store.clickhouse import ClickhouseStore
 
-    return ClickhouseStore(**settings)
+    return ClickhouseStore.from_settings(**settings)
 
 
 STORES: dict[str, Callable[..., Store]] = {

@@ -21,7 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_d
 
 from sinks.store.arrow import arrow_array
 from sinks.store.blocks import BlockReader
-from sinks.store.clients import Address, Clients, Tls
+from sinks.store.clients import Address, Clients
 from sinks.store.cluster import Cluster
 from sinks.store.contract import Columns, StoreError, Table
 from sinks.store.failures import EngineError
@@ -59,24 +59,15 @@ class ClickhouseStore(SqlStore):
 
     Parameters
     ----------
-    hosts : sequence of str
-        ``host`` or ``host:port``, in the order of preference. Several must be replicas or shards of ``cluster``:
+    address : Address
+        ``migrate`` makes the database if it is not there. Several hosts must be replicas or shards of ``cluster``:
         servers that know nothing of each other do not know each other's tokens either.
-    database : str
-        Made by ``migrate`` if it is not there.
-    user, password : str
-    compression : str
-        ``lz4``, ``zstd`` or ``none``.
-    tls : mapping or Tls, optional
-        See :class:`sinks.store.clients.Tls`; without it nothing is encrypted.
     cluster : str
         A cluster of the server's configuration: tables are replicated and distributed over its shards.
     quorum : int
         Replicas that must have an insert before it is acknowledged; 0 for one. Only with ``cluster``.
-    connect_timeout_ms, timeout_ms : int
-        Longest wait for a connection, and for the next bytes of an answer.
     append_timeout_ms : int
-        How long ``append`` tries again; a read does so for ``connect_timeout_ms``, since people wait for it.
+        How long ``append`` tries again; a read does so for the address's ``connect_timeout_ms``, since people wait.
 
     Raises
     ------
@@ -85,42 +76,27 @@ class ClickhouseStore(SqlStore):
     """
 
     def __init__(
-        self,
-        hosts: Sequence[str] = ("localhost",),
-        *,
-        database: str = "leeway",
-        user: str = "default",
-        password: str = "",
-        compression: str = "lz4",
-        tls: Tls | Mapping[str, Any] | None = None,
-        cluster: str = "",
-        quorum: int = 0,
-        connect_timeout_ms: int = 5_000,
-        timeout_ms: int = 30_000,
-        append_timeout_ms: int = 90_000,
+        self, address: Address, *, cluster: str = "", quorum: int = 0, append_timeout_ms: int = 90_000
     ) -> None:
-        for what, name in (("database", database), ("cluster", cluster or "none")):
+        for kind, name in (("database", address.database), ("cluster", cluster or "none")):
             if not _NAME.fullmatch(name):  # it stands in statements, where a value cannot be bound
-                raise StoreError(f"{name!r} is no name of a {what}: letters, digits and _ . -")
-        if not cluster and (len(hosts) > 1 or quorum):
+                raise StoreError(f"{name!r} is no name of a {kind}: letters, digits and _ . -")
+        if not cluster and (len(address.hosts) > 1 or quorum):
             raise StoreError("several hosts and a quorum need the name of the cluster that they belong to")
         self.retries = 0
         """Calls that were tried again, so far."""
-        self._address = Address(
-            tuple(hosts),
-            database,
-            user,
-            password,
-            compression,
-            Tls(**tls) if isinstance(tls, Mapping) else tls,
-            connect_timeout_ms / 1000,
-            timeout_ms / 1000,
-        )
-        self.where = str(self._address)
-        self._cluster = Cluster(cluster, database) if cluster else None
+        self.where = str(address)
+        self._address = address
+        self._cluster = Cluster(cluster, address.database) if cluster else None
         self._append_timeout_s = append_timeout_ms / 1000
-        self._inserting = {"max_execution_time": math.ceil(timeout_ms / 1000), "insert_quorum": quorum}
-        self._clients = Clients(self._address, _SETTINGS, _returns_arrow)
+        self._inserting = {"max_execution_time": math.ceil(address.timeout_ms / 1000), "insert_quorum": quorum}
+        self._clients = Clients(address, _SETTINGS, _returns_arrow)
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> ClickhouseStore:
+        """Return the store that a configuration describes: fields of :class:`Address` and parameters of the store."""
+        address = {name: settings.pop(name) for name in Address.__dataclass_fields__ if name in settings}
+        return cls(Address.from_settings(**address), **settings)
 
     def migrate(self) -> None:
         """Create the database and create or upgrade the tables; see :class:`sinks.store.contract.Store`."""
@@ -205,12 +181,12 @@ class ClickhouseStore(SqlStore):
         values = _plain_parameters(parameters)
 
         def fetch(client: Client) -> pyarrow.Table:
-            found: pyarrow.Table | None = client.execute(sql, values, columnar=True, settings=_READ_ONLY)
-            if found is None:  # a SET, for one; inside the call, so that the connection is not used again
+            table: pyarrow.Table | None = client.execute(sql, values, columnar=True, settings=_READ_ONLY)
+            if table is None:  # a SET, for one; inside the call, so that the connection is not used again
                 raise StoreError("the statement returns no table; only those that read are allowed")
-            return found
+            return table
 
-        return self._again(fetch, self._address.connect_timeout_s)
+        return self._again(fetch, self._address.connect_timeout_ms / 1000)
 
     def close(self) -> None:
         """Close all connections once calls under way have ended; closing twice is allowed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,16 +59,15 @@ class Tls:
     verify: bool = True
 
     def __post_init__(self) -> None:
-        for what in ("ca", "certificate", "key"):
-            file = getattr(self, what)
+        for role in ("ca", "certificate", "key"):
+            file = getattr(self, role)
             if file and not Path(file).is_file():
-                raise StoreError(f"there is no file {file}, which tls names as {what}")
+                raise StoreError(f"there is no file {file}, which tls names as {role}")
 
     def options(self) -> dict[str, Any]:
         """Return what the driver's client takes."""
         files = {"ca_certs": self.ca, "certfile": self.certificate, "keyfile": self.key}
-        given = {name: file for name, file in files.items() if file}
-        return {"secure": True, "verify": self.verify, **given}
+        return {"secure": True, "verify": self.verify, **{name: file for name, file in files.items() if file}}
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ class Address:
     compression : str
         ``lz4``, ``zstd`` or ``none``.
     tls : Tls or None
-    connect_timeout_s, timeout_s : float
+        Without it nothing is encrypted.
+    connect_timeout_ms, timeout_ms : int
         Longest wait for a connection, and for the next bytes of an answer.
 
     Examples
@@ -93,27 +93,34 @@ class Address:
     """
 
     hosts: tuple[str, ...]
-    database: str
+    database: str = "leeway"
     user: str = "default"
     password: str = field(default="", repr=False)
     compression: str = "lz4"
     tls: Tls | None = None
-    connect_timeout_s: float = 5.0
-    timeout_s: float = 30.0
+    connect_timeout_ms: int = 5_000
+    timeout_ms: int = 30_000
+
+    @classmethod
+    def from_settings(
+        cls, hosts: Sequence[str] = ("localhost",), tls: Tls | Mapping[str, Any] | None = None, **settings: Any
+    ) -> Address:
+        """Return the address that a configuration describes, where ``hosts`` is a list and ``tls`` a mapping."""
+        return cls(tuple(hosts), tls=Tls(**tls) if isinstance(tls, Mapping) else tls, **settings)
 
     def __str__(self) -> str:
-        places = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.places())
-        return f"{','.join(places)}/{self.database}"
+        endpoints = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.endpoints())
+        return f"{','.join(endpoints)}/{self.database}"
 
-    def places(self) -> list[tuple[str, int]]:
+    def endpoints(self) -> list[tuple[str, int]]:
         """Return host and port of each."""
-        return [self._place(host) for host in self.hosts]
+        return [self._endpoint(host) for host in self.hosts]
 
     def within(self, database: str) -> Address:
         """Return the same servers with another database."""
         return replace(self, database=database)
 
-    def _place(self, text: str) -> tuple[str, int]:
+    def _endpoint(self, text: str) -> tuple[str, int]:
         host, separator, port = text.rpartition(":")
         if not separator or not port.isdecimal() or (":" in host and not host.startswith("[")):
             host, port = text, str(_PORTS[self.tls is not None])
@@ -135,9 +142,9 @@ class Address:
             password=self.password,
             client_name="leeway",
             compression=False if self.compression == "none" else self.compression,
-            connect_timeout=self.connect_timeout_s,
-            send_receive_timeout=self.timeout_s,
-            sync_request_timeout=self.connect_timeout_s,
+            connect_timeout=self.connect_timeout_ms / 1000,
+            send_receive_timeout=self.timeout_ms / 1000,
+            sync_request_timeout=self.connect_timeout_ms / 1000,
             tcp_keepalive=(60, 10, 3),  # a server that is gone is noticed, however long an answer may take
             settings={"strings_as_bytes": True, "server_side_params": True, **settings},
             **(self.tls.options() if self.tls else {}),
@@ -160,7 +167,7 @@ class Clients:
         self._address = address
         self._settings = settings
         self._prepare = prepare
-        self._places = address.places()
+        self._endpoints = address.endpoints()
         self._preferred = 0
         self._idle: list[tuple[int, Client]] = []
         self._busy = 0
@@ -177,17 +184,17 @@ class Clients:
             Instead of whatever the driver or the network raises inside, and if the clients are closed. After one that
             may be tried again the next host is preferred.
         """
-        place, client = self._take()
+        host_index, client = self._take()
         healthy = False
         try:
             if client is None:
-                client = self._opened(place)
+                client = self._opened(host_index)
             yield client
             healthy = True
         except (driver_errors.Error, OSError, EOFError) as error:
-            raise self._explained(error, place) from error
+            raise self._explained(error, host_index) from error
         finally:
-            self._give_back(place, client, healthy)
+            self._give_back(host_index, client, healthy)
 
     def _take(self) -> tuple[int, Client | None]:
         with self._changed:
@@ -196,55 +203,57 @@ class Clients:
             self._busy += 1
             return self._idle.pop() if self._idle else (self._preferred, None)
 
-    def _opened(self, place: int) -> Client:
-        client = self._address.client(*self._places[place], self._settings)
+    def _opened(self, host_index: int) -> Client:
+        client = self._address.client(*self._endpoints[host_index], self._settings)
         self._prepare(client)
         try:
             client.connection.connect()
-            self._check_version(client, place)
+            self._check_version(client, host_index)
         except BaseException:
             client.disconnect()
             raise
         return client
 
-    def _check_version(self, client: Client, place: int) -> None:
+    def _check_version(self, client: Client, host_index: int) -> None:
         version = client.connection.server_info.version_tuple()
         if version[:2] < OLDEST_VERSION:
-            found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST_VERSION))
-            raise StoreError(f"store at {self._where(place)}: the server is ClickHouse {found}; {wanted} is the oldest")
+            server, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_VERSION))
+            raise StoreError(
+                f"store at {self._where(host_index)}: the server is ClickHouse {server}; {oldest} is the oldest"
+            )
 
-    def _give_back(self, place: int, client: Client | None, healthy: bool) -> None:
+    def _give_back(self, host_index: int, client: Client | None, healthy: bool) -> None:
         # The driver has ended the connection of a statement that failed; what is left of it is not used again.
         if client is not None and not healthy:
             client.disconnect()
         with self._changed:
             self._busy -= 1
             if healthy:
-                self._idle.append((place, client))
+                self._idle.append((host_index, client))
             self._changed.notify_all()
 
-    def _explained(self, error: Exception, place: int) -> StoreError:
-        where = self._where(place)
+    def _explained(self, error: Exception, host_index: int) -> StoreError:
+        where = self._where(host_index)
         if isinstance(error, ServerException):
             explained: StoreError = _refusal(error, where)
         else:
             explained = StoreError(f"store at {where}: {_said(error)}", retryable=_UNVERIFIED not in str(error))
         if explained.retryable:
-            self._leave(place)
+            self._leave(host_index)
         return explained
 
-    def _where(self, place: int) -> str:
-        host, port = self._places[place]
+    def _where(self, host_index: int) -> str:
+        host, port = self._endpoints[host_index]
         return f"{f'[{host}]' if ':' in host else host}:{port}/{self._address.database}"
 
-    def _leave(self, place: int) -> None:
-        """Prefer the next host, and end idle connections to ``place``: they are broken too, or soon will be."""
+    def _leave(self, host_index: int) -> None:
+        """Prefer the next host, and end idle connections to this one: they are broken too, or soon will be."""
         with self._changed:
-            if self._preferred == place:
-                self._preferred = (place + 1) % len(self._places)
-            left = [client for there, client in self._idle if there == place]
-            self._idle = [(there, client) for there, client in self._idle if there != place]
-        for client in left:
+            if self._preferred == host_index:
+                self._preferred = (host_index + 1) % len(self._endpoints)
+            broken = [client for index, client in self._idle if index == host_index]
+            self._idle = [(index, client) for index, client in self._idle if index != host_index]
+        for client in broken:
             client.disconnect()
 
     def close(self) -> None:

@@ -377,7 +377,7 @@ def test_a_name_of_something_else_is_left_alone_and_told_unless_it_is_asked_for(
 def server(request: pytest.FixtureRequest) -> Iterator[ClickhouseStore]:
     """A store on a server, whose tables are loaded anew: their cleaners hear of their pace when that happens."""
     with settings_for("clickhouse", request, Path()) as settings:
-        store = ClickhouseStore(**settings)
+        store = ClickhouseStore.from_settings(**settings)
         store.migrate()
         for table in tables_of(store):
             store.command(f"DETACH TABLE {table} SYNC")

@@ -48,7 +48,7 @@ def stored(store: ClickhouseStore) -> int:
 def another(server: ClickhouseStore, target: Target, **settings: Any) -> Iterator[ClickhouseStore]:
     """A second store on the tables of ``server``."""
     database = server.where.rpartition("/")[2]
-    with closing(ClickhouseStore(**settings_of(target.within(database), **settings))) as opened:
+    with closing(ClickhouseStore.from_settings(**settings_of(target.within(database), **settings))) as opened:
         yield opened
 
 
@@ -217,7 +217,9 @@ def test_a_large_append_is_one_part_and_its_repetition_none(server: ClickhouseSt
 
 def test_a_server_that_is_not_there_is_named_and_may_come(clickhouse: Target) -> None:
     gone = Target("127.0.0.1", free_port(), password="s3cret")
-    with closing(ClickhouseStore(**settings_of(gone, append_timeout_ms=100, connect_timeout_ms=100))) as store:
+    with closing(
+        ClickhouseStore.from_settings(**settings_of(gone, append_timeout_ms=100, connect_timeout_ms=100))
+    ) as store:
         for attempt in (lambda: append(store), lambda: store.query("SELECT 1"), store.migrate):
             with pytest.raises(StoreError, match=f"{gone.address}.*refused") as refusal:
                 attempt()
@@ -273,13 +275,13 @@ def test_the_next_host_takes_over_while_one_is_broken(
 @pytest.mark.parametrize("settings", [{"hosts": ["a", "b"]}, {"quorum": 2}])
 def test_servers_that_do_not_know_each_others_tokens_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(StoreError, match="need the name of the cluster"):
-        ClickhouseStore(**settings)
+        ClickhouseStore.from_settings(**settings)
 
 
 @pytest.mark.parametrize("settings", [{"database": "a`b"}, {"database": ""}, {"cluster": "it's"}])
 def test_names_that_could_end_a_quotation_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(StoreError, match="is no name of a"):
-        ClickhouseStore(**settings)
+        ClickhouseStore.from_settings(**settings)
 
 
 def test_a_database_that_is_not_there_is_made(clickhouse: Target) -> None:
@@ -336,7 +338,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 def of(endpoint: Endpoint, **settings: Any) -> ClickhouseStore:
     port = endpoint.port if settings.get("tls") is None else endpoint.secure_port
     known: dict[str, Any] = {"database": "default", "user": "leeway", "password": "s3cret", "timeout_ms": 2_000}
-    return ClickhouseStore([f"127.0.0.1:{port}"], **(known | settings))
+    return ClickhouseStore.from_settings(hosts=[f"127.0.0.1:{port}"], **(known | settings))
 
 
 @pytest.mark.parametrize("who", [{"password": "wr0ng"}, {"user": "nobody"}, {"password": ""}])
@@ -364,12 +366,12 @@ def test_a_certificate_that_nobody_trusts_is_refused_at_once(guarded: Endpoint) 
 @pytest.mark.parametrize("what", ["ca", "certificate", "key"])
 def test_a_certificate_file_that_is_not_there_is_named(what: str) -> None:
     with pytest.raises(StoreError, match=rf"/nowhere\.pem.*{what}"):
-        ClickhouseStore(tls={what: "/nowhere.pem"})
+        ClickhouseStore.from_settings(tls={what: "/nowhere.pem"})
 
 
 def test_a_port_that_wants_tls_does_not_hang(guarded: Endpoint) -> None:
-    plain_text = Address((f"127.0.0.1:{guarded.secure_port}",), "default", timeout_s=1.0)
-    store = ClickhouseStore(list(plain_text.hosts), database="default", timeout_ms=300, connect_timeout_ms=300)
+    plain_text = Address((f"127.0.0.1:{guarded.secure_port}",), "default", timeout_ms=300, connect_timeout_ms=300)
+    store = ClickhouseStore(plain_text)
     with closing(store), pytest.raises(StoreError, match=str(guarded.secure_port)):
         store.query("SELECT 1")
 
@@ -382,5 +384,5 @@ def test_the_codes_that_pass_are_called_what_the_engine_calls_them(server: Click
 def test_hosts_have_the_port_of_their_protocol() -> None:
     hosts = ("a", "b:9001", "::1", "[::1]:9002")
     assert str(Address(hosts, "d")) == "a:9000,b:9001,[::1]:9000,[::1]:9002/d"
-    assert Address(("a",), "d", tls=Tls()).places() == [("a", 9440)]
+    assert Address(("a",), "d", tls=Tls()).endpoints() == [("a", 9440)]
     assert "s3cret" not in repr(Address(hosts, "d", password="s3cret"))

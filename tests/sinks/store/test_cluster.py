@@ -10,6 +10,7 @@ import pytest
 
 from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
+from sinks.store.clients import Address
 from sinks.store.cluster import Cluster
 from sinks.store.contract import TABLES, StoreError
 from sinks.store.schema import migrations
@@ -94,7 +95,7 @@ def test_a_statement_without_a_form_for_clusters_is_refused() -> None:
 
 
 def test_a_store_says_what_stands_behind_a_table() -> None:
-    one, cluster = ClickhouseStore(), ClickhouseStore(["a", "b"], cluster="prod")
+    one, cluster = ClickhouseStore(Address(("localhost",))), ClickhouseStore(Address(("a", "b")), cluster="prod")
     assert (one.altered("scores"), one.everywhere("system.mutations")) == ("`scores`", "system.mutations")
     assert cluster.altered("scores") == "`scores_local` ON CLUSTER `prod`"
     assert cluster.everywhere("system.mutations") == "clusterAllReplicas(`prod`, system.mutations)"
