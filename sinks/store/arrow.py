@@ -98,15 +98,15 @@ def _special(kind: str, name: str) -> tuple[pyarrow.DataType, Convert | None]:
 
     if name == "DateTime":
         return pyarrow.uint32(), lambda value: round(value.timestamp())
-    if found := _DATETIME64.fullmatch(kind):
-        digits = int(found[1])
-        unit = next(_UNITS[known] for known in _UNITS if known >= digits)
-        return pyarrow.timestamp(unit, found[2] or None), None
-    if found := _DECIMAL.fullmatch(kind):
-        digits, scale = int(found[1]), int(found[2])
+    if match := _DATETIME64.fullmatch(kind):
+        digits = int(match[1])
+        unit = next(_UNITS[precision] for precision in _UNITS if precision >= digits)
+        return pyarrow.timestamp(unit, match[2] or None), None
+    if match := _DECIMAL.fullmatch(kind):
+        digits, scale = int(match[1]), int(match[2])
         return (pyarrow.decimal128 if digits <= 38 else pyarrow.decimal256)(digits, scale), None
-    if found := _WIDE.fullmatch(kind):
-        width, signed = int(found[2]) // 8, not found[1]
+    if match := _WIDE.fullmatch(kind):
+        width, signed = int(match[2]) // 8, not match[1]
         return pyarrow.binary(width), lambda value: value.to_bytes(width, "little", signed=signed)
     if name in ("Enum8", "Enum16"):
         numbers = {item.replace("\\'", "'"): int(number) for item, number in _ENUM_ITEM.findall(kind)}
@@ -144,7 +144,7 @@ def _list(inner: str) -> tuple[pyarrow.DataType, Convert | None]:
 def _struct(inner: str) -> tuple[pyarrow.DataType, Convert | None]:
     import pyarrow
 
-    members = [_member(place, text) for place, text in enumerate(_arguments(inner), 1)]
+    members = [_member(position, text) for position, text in enumerate(_arguments(inner), 1)]
     types = [(name, arrow_type(kind)) for name, kind in members]
     fields = pyarrow.struct([(name, data_type) for name, (data_type, _) in types])
 
@@ -188,7 +188,7 @@ def _arguments(text: str) -> list[str]:
     return [*parts, text[start:].strip()]
 
 
-def _member(place: int, text: str) -> tuple[str, str]:
+def _member(position: int, text: str) -> tuple[str, str]:
     """Return the name of a tuple's member, or its place, and its type."""
     named = re.fullmatch(r"(`(?:[^`\\]|\\.)*`|[A-Za-z_]\w*) ([A-Z].*)", text, re.DOTALL)
-    return (named[1].strip("`"), named[2]) if named else (str(place), text)
+    return (named[1].strip("`"), named[2]) if named else (str(position), text)

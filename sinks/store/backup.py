@@ -156,32 +156,32 @@ def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: 
         later, the store holds a part: begin again with another.
     """
     tables = contents(folder)
-    for found in tables:
-        if found.table not in TABLES or found.columns != _columns(TABLES[found.table]):
+    for saved in tables:
+        if saved.table not in TABLES or saved.columns != _columns(TABLES[saved.table]):
             raise StoreError(
-                f"{folder}: table {found.table!r} has other columns here; restore it with the version of Leeway that "
+                f"{folder}: table {saved.table!r} has other columns here; restore it with the version of Leeway that "
                 "made the backup, and let a newer one open the store then"
             )
     filled = [name for name in TABLES if _count(store, name)]
     if filled:
         raise StoreError(f"a backup is restored into a store without rows; {', '.join(filled)} has some")
-    for found in tables:
-        _read(store, folder, found, on_table)
-        count = _count(store, found.table)
-        if count != found.rows:
-            raise StoreError(f"{found.table}: {found.rows} rows in {folder}, {count} in the store after restoring it")
+    for saved in tables:
+        _read(store, folder, saved, on_table)
+        count = _count(store, saved.table)
+        if count != saved.rows:
+            raise StoreError(f"{saved.table}: {saved.rows} rows in {folder}, {count} in the store after restoring it")
     return tables
 
 
-def _read(store: Store, folder: Path, found: BackedUp, on_table: OnTable) -> None:
+def _read(store: Store, folder: Path, saved: BackedUp, on_table: OnTable) -> None:
     import pyarrow.parquet
 
-    table = TABLES[found.table]
+    table = TABLES[saved.table]
     rows = 0
     with pyarrow.parquet.ParquetFile(folder / f"{table.name}.parquet") as file:
         for page in range(file.num_row_groups):
             columns = _from_arrow(table, file.read_row_group(page))
-            store.append(table.name, columns, token=f"restore/{found.sha256}/{page}")
+            store.append(table.name, columns, token=f"restore/{saved.sha256}/{page}")
             rows += row_count(columns)
             on_table(table.name, rows)
 
@@ -228,14 +228,14 @@ def _to_arrow(table: Table, page: Columns) -> pyarrow.Table:
 
 
 def _from_arrow(table: Table, page: Any) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for column in table.columns:
         values = page[column.name].combine_chunks()
         if column.kind in ("int", "float"):
-            found[column.name] = values.to_numpy(zero_copy_only=False)
+            columns[column.name] = values.to_numpy(zero_copy_only=False)
         elif column.kind == "ints":
             lengths = np.diff(values.offsets.to_numpy())
-            found[column.name] = split(values.flatten().to_numpy(), lengths)
+            columns[column.name] = split(values.flatten().to_numpy(), lengths)
         else:
-            found[column.name] = values.to_pylist()
-    return found
+            columns[column.name] = values.to_pylist()
+    return columns

@@ -28,9 +28,9 @@ def add_row(rows: Rows, row: Mapping[str, Any]) -> None:
         rows[name].append(value)
 
 
-def extend(rows: Rows, more: Mapping[str, Sequence[Any]]) -> None:
-    """Append the rows of ``more``."""
-    for name, values in more.items():
+def extend(rows: Rows, added_rows: Mapping[str, Sequence[Any]]) -> None:
+    """Append the rows of ``added_rows``."""
+    for name, values in added_rows.items():
         rows[name].extend(values)
 
 
@@ -44,11 +44,12 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     if len(parts) == 1:
         return dict(parts[0])
-    found: dict[str, Any] = {}
+    all_rows: dict[str, Any] = {}
     for name, first in parts[0].items():
         columns = [part[name] for part in parts]
-        found[name] = np.concatenate(columns) if isinstance(first, np.ndarray) else list(chain.from_iterable(columns))
-    return found
+        is_array = isinstance(first, np.ndarray)
+        all_rows[name] = np.concatenate(columns) if is_array else list(chain.from_iterable(columns))
+    return all_rows
 
 
 def append(store: Store, table: str, rows: Mapping[str, Sequence[Any]]) -> int:

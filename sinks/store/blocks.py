@@ -84,5 +84,5 @@ class BlockReader:
         width = read_binary_uint64(self._bytes) & 0xFF
         names = pyarrow.array(self._bytes.read_strings(read_binary_uint64(self._bytes)), pyarrow.binary())
         read_binary_uint64(self._bytes)  # the number of keys, which is that of rows
-        found = names.take(pyarrow.array(self._numbers(_KEYS[width], rows)))
-        return pyarrow.Array.from_buffers(pyarrow.string(), len(found), found.buffers(), 0)
+        values = names.take(pyarrow.array(self._numbers(_KEYS[width], rows)))
+        return pyarrow.Array.from_buffers(pyarrow.string(), len(values), values.buffers(), 0)

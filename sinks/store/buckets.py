@@ -67,7 +67,7 @@ def rollup_statement(step_ms: int, condition: str) -> str:
     """
     end = f"window_end_ms + positiveModulo(-window_end_ms, {step_ms})"
     sums = "statistic_sum.1 AS places, statistic_sum.2 AS digits"
-    worst = ", ".join(f"worst.{place} AS worst_{name}" for place, name in enumerate(WORST, start=1))
+    worst = ", ".join(f"worst.{position} AS worst_{name}" for position, name in enumerate(WORST, start=1))
     return (
         f"SELECT {', '.join(SERIES)}, end_ms AS bucket_end_ms, {', '.join(COUNTS)}, statistic_min, statistic_max, "
         f"{sums}, severity, {worst} FROM (SELECT {', '.join(SERIES)}, {end} AS end_ms, {PIECE} "
@@ -93,7 +93,7 @@ def bucket_ends(buckets: Buckets, ends_ms: NDArray[np.int64]) -> NDArray[np.int6
 def source_statements(
     where: Mapping[str, Any],
     parts: Plan,
-    kept: Collection[str] = KEPT,
+    piece_columns: Collection[str] = KEPT,
     among: Sequence[tuple[str, ...]] = (),
 ) -> dict[str, Statement]:
     """Return the statements for the rows of all buckets, by table; one at least.
@@ -102,23 +102,23 @@ def source_statements(
     ----------
     where : mapping
     parts : Plan
-    kept : collection of str
-        Which columns of the pieces are wanted.
+    piece_columns : collection of str
+        Which columns of the pieces are read.
     among : sequence of tuple of str
         Only these, if there are any: values of ``SERIES``.
     """
-    pieces = ", ".join([*SERIES, "bucket_end_ms", *kept])
-    columns = {"scores": ", ".join([*SERIES, *scores_for(kept)]), "scores_1h": pieces, "scores_1d": pieces}
+    pieces = ", ".join([*SERIES, "bucket_end_ms", *piece_columns])
+    columns = {"scores": ", ".join([*SERIES, *scores_for(piece_columns)]), "scores_1h": pieces, "scores_1d": pieces}
     spans = {"scores": parts.raw, "scores_1h": parts.hours, "scores_1d": parts.days}
-    asked = {table: some for table, some in spans.items() if some} or {"scores": ()}
-    found = {}
-    for table, some in asked.items():
+    chosen_spans = {table: table_spans for table, table_spans in spans.items() if table_spans} or {"scores": ()}
+    statements = {}
+    for table, table_spans in chosen_spans.items():
         values = Parameters()
         # The time first: it leaves few rows, and to look for a series in a list takes longest.
-        chosen = " AND ".join([condition(table, where, some, values), *_among(among, values)])
+        chosen = " AND ".join([condition(table, where, table_spans, values), *_among(among, values)])
         narrow = NARROW if among or "signal" in where else ""
-        found[table] = f"SELECT {columns[table]} FROM {table} FINAL PREWHERE {chosen}{narrow}", dict(values)
-    return found
+        statements[table] = f"SELECT {columns[table]} FROM {table} FINAL PREWHERE {chosen}{narrow}", dict(values)
+    return statements
 
 
 def _among(series: Sequence[tuple[str, ...]], values: Parameters) -> Iterable[str]:
@@ -132,7 +132,8 @@ def first_statement(buckets: Buckets, parts: Plan) -> Statement:
     """Return the statement for the series, ends and severities of the first ``limit`` buckets."""
     values = Parameters()
     spans = {"scores": parts.raw, "scores_1h": parts.hours, "scores_1d": parts.days}
-    sources = [_severities(buckets, table, some, values) for table, some in spans.items() if some or table == "scores"]
+    read = {table: table_spans for table, table_spans in spans.items() if table_spans or table == "scores"}
+    sources = [_severities(buckets, table, table_spans, values) for table, table_spans in read.items()]
     names = buckets.sort_columns()
     order = ", ".join(f"{name} DESC" if name == "severity" else name for name in names)
     lines = [
@@ -156,7 +157,7 @@ def _severities(buckets: Buckets, table: str, spans: Sequence[Span], values: Par
 
 def condition(table: str, where: Mapping[str, Any], spans: Sequence[Span], values: Parameters) -> str:
     """Return the condition on the key of ``table`` for some series and stretches."""
-    series = [f"{name} IN {values.bind('Array(String)', wanted)}" for name, wanted in where.items()]
+    series = [f"{name} IN {values.bind('Array(String)', allowed)}" for name, allowed in where.items()]
     inside = (" AND ".join(_between(table, span, values)) for span in spans)
     return " AND ".join([f"({' OR '.join(f'({conditions})' for conditions in inside) or '0'})", *series])
 

@@ -87,9 +87,9 @@ class Cluster:
         if not text:
             return []
         for pattern, make in self._kinds():
-            found = pattern.match(text)
-            if found is not None:
-                first, *others = make(found)
+            match = pattern.match(text)
+            if match is not None:
+                first, *others = make(match)
                 return [comment[0] + first, *others]
         raise StoreError(f"this statement has no form for clusters: {text[:80]}")
 
@@ -97,42 +97,42 @@ class Cluster:
         return [
             (_TABLE, self._tables),
             (_FILLED_VIEW, self._filled_view),
-            (_VIEW, lambda found: [f"{found[1]}{self.clause}{found[2]}"]),
+            (_VIEW, lambda match: [f"{match[1]}{self.clause}{match[2]}"]),
             (_ALTER, self._alterations),
-            (re.compile(r"INSERT INTO\s"), lambda found: [found.string]),
+            (re.compile(r"INSERT INTO\s"), lambda match: [match.string]),
         ]
 
-    def _tables(self, found: re.Match[str]) -> Sequence[str]:
-        name, arguments = found["name"], found["arguments"]
+    def _tables(self, match: re.Match[str]) -> Sequence[str]:
+        name, arguments = match["name"], match["arguments"]
         version = f", {arguments}" if arguments else ""
-        rest = found["rest"].replace(
+        rest = match["rest"].replace(
             "non_replicated_deduplication_window = 10000",
             # Replicas forget tokens by age too: after a month, so that the number decides.
             f"replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = {_MONTH_S}",
         )
         local = (
-            f"CREATE TABLE IF NOT EXISTS `{name}_local`{self.clause}\n({found['columns']})\n"
-            f"ENGINE = Replicated{found['engine']}({_PLACE}{version})\n{rest}"
+            f"CREATE TABLE IF NOT EXISTS `{name}_local`{self.clause}\n({match['columns']})\n"
+            f"ENGINE = Replicated{match['engine']}({_PLACE}{version})\n{rest}"
         )
         distributed = (
             f"CREATE TABLE IF NOT EXISTS `{name}`{self.clause} AS `{name}_local`\n"
-            f"ENGINE = Distributed(`{self.name}`, `{self._database}`, `{name}_local`, {_sharding_key(found)})"
+            f"ENGINE = Distributed(`{self.name}`, `{self._database}`, `{name}_local`, {_sharding_key(match)})"
         )
         return [local, distributed]
 
-    def _filled_view(self, found: re.Match[str]) -> Sequence[str]:
+    def _filled_view(self, match: re.Match[str]) -> Sequence[str]:
         """Rows stay on their shard where both tables choose it alike; else they are sent to the one of their own."""
-        keys, target = _sharding_keys(), found["target"]
-        sources = [name for _, name in _SOURCE.findall(found["query"]) if name in keys]
+        keys, target = _sharding_keys(), match["target"]
+        sources = [name for _, name in _SOURCE.findall(match["query"]) if name in keys]
         local = keys.get(target) == keys[sources[0]]
-        query = _SOURCE.sub(lambda part: f"{part[1]} {_local(part[2]) if part[2] in keys else part[2]}", found["query"])
-        name = f"CREATE MATERIALIZED VIEW IF NOT EXISTS `{found['name']}`{self.clause}"
+        query = _SOURCE.sub(lambda part: f"{part[1]} {_local(part[2]) if part[2] in keys else part[2]}", match["query"])
+        name = f"CREATE MATERIALIZED VIEW IF NOT EXISTS `{match['name']}`{self.clause}"
         return [f"{name} TO `{target}{'_local' if local else ''}` AS\n{query}"]
 
-    def _alterations(self, found: re.Match[str]) -> Sequence[str]:
-        made = [f"ALTER TABLE {self.altered(found['name'])} {found['actions']}"]
-        if _OF_COLUMNS.search(found["actions"]):
-            made.append(f"ALTER TABLE `{found['name']}`{self.clause} {found['actions']}")
+    def _alterations(self, match: re.Match[str]) -> Sequence[str]:
+        made = [f"ALTER TABLE {self.altered(match['name'])} {match['actions']}"]
+        if _OF_COLUMNS.search(match["actions"]):
+            made.append(f"ALTER TABLE `{match['name']}`{self.clause} {match['actions']}")
         return made
 
 
@@ -143,10 +143,10 @@ def _in_final_form(text: str) -> str:
     which for replicated tables would leave names and paths at odds. Empty: there is nothing to do.
     """
     renewed = _renewed()
-    found = _OF_TABLE.match(text)
-    if found is None or found["name"] not in {*renewed, *renewed.values()}:
+    match = _OF_TABLE.match(text)
+    if match is None or match["name"] not in {*renewed, *renewed.values()}:
         return text
-    name = found["name"]
+    name = match["name"]
     if text.startswith("CREATE"):
         return text.replace(name, renewed[name], 1) if name in renewed else ""
     return "" if name in renewed or text.startswith("EXCHANGE") else text
@@ -156,7 +156,7 @@ def _in_final_form(text: str) -> str:
 def _renewed() -> dict[str, str]:
     """The names under which tables were made anew, with those that they took."""
     exchanges = (_RENEWED.search(statement) for step in migrations() for statement in step.statements)
-    return {found["new"]: found["old"] for found in exchanges if found is not None}
+    return {match["new"]: match["old"] for match in exchanges if match is not None}
 
 
 def _local(name: str) -> str:
@@ -180,4 +180,4 @@ def _is_text(column: str, columns: str) -> bool:
 def _sharding_keys() -> dict[str, str]:
     statements = (_in_final_form(_COMMENT.sub("", s, 1)) for step in migrations() for s in step.statements)
     tables = map(_TABLE.search, statements)
-    return {found["name"]: _sharding_key(found) for found in tables if found is not None}
+    return {match["name"]: _sharding_key(match) for match in tables if match is not None}

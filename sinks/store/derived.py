@@ -59,45 +59,48 @@ def bucket_rows(buckets: Buckets, scores: Columns) -> Columns:
         series = tuple(row[name] for name in SERIES)
         if not among or series in among:
             together.setdefault((_end_ms(buckets, row), *series), []).append(row)
-    found = [_bucket(buckets, key, rows) for key, rows in together.items()]
-    found = sorted(found, key=lambda row: _rank(buckets, tuple(row[name] for name in buckets.sort_columns())))
+
+    def rank_of(row: Row) -> tuple[Any, ...]:
+        return _rank(buckets, tuple(row[name] for name in buckets.sort_columns()))
+
+    rows_of_buckets = sorted((_bucket(buckets, key, rows) for key, rows in together.items()), key=rank_of)
     if buckets.after:
-        place = _rank(buckets, buckets.after)
-        found = [row for row in found if _rank(buckets, tuple(row[name] for name in buckets.sort_columns())) > place]
-    columns = _columns(BUCKETS, found[: buckets.limit])
+        after_rank = _rank(buckets, buckets.after)
+        rows_of_buckets = [row for row in rows_of_buckets if rank_of(row) > after_rank]
+    columns = _columns(BUCKETS, rows_of_buckets[: buckets.limit])
     return {name: columns[name] for name in buckets.columns}
 
 
 def drifting_rows(drifting: Drifting, scores: Columns) -> Columns:
     """Return the columns of ``DRIFTING`` for ``scores``, which are those that ``drifting`` chooses."""
-    found: dict[tuple[str, ...], tuple[float, float, int, int]] = {}
+    drifts: dict[tuple[str, ...], tuple[float, float, int, int]] = {}
     for row in rows_of(scores):
         if row["status"] == "drift":
             series, end_ms = tuple(row[name] for name in SERIES), row["window_end_ms"]
-            so_far = found.get(series, (0.0, 0.0, end_ms, end_ms))
+            so_far = drifts.get(series, (0.0, 0.0, end_ms, end_ms))
             severity = _severity(row)
             strength = severity if row["min_effect"] else math.inf
-            found[series] = (
+            drifts[series] = (
                 max(so_far[0], severity),
                 max(so_far[1], strength),
                 min(so_far[2], end_ms),
                 max(so_far[3], end_ms),
             )
-    return drifting_columns(((*series, *known) for series, known in found.items()), drifting.limit)
+    return drifting_columns(((*series, *drift) for series, drift in drifts.items()), drifting.limit)
 
 
-def drifting_columns(found: Iterable[tuple[Any, ...]], limit: int | None) -> Columns:
+def drifting_columns(drifts: Iterable[tuple[Any, ...]], limit: int | None) -> Columns:
     """Return the columns of ``DRIFTING``, ranked, from what is known of each series and detector that drifted.
 
     Parameters
     ----------
-    found : iterable of tuple
+    drifts : iterable of tuple
         Values of ``SERIES``; severity, strength (the same, but infinite where no effect is too small), and the ends of
         the first and of the last window.
     limit : int or None
     """
     together: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-    for *series, detector, severity, strength, first_ms, last_ms in found:
+    for *series, detector, severity, strength, first_ms, last_ms in drifts:
         together.setdefault(tuple(series), []).append((-severity, detector, -strength, first_ms, last_ms))
     ranked = sorted((min(seen)[0], series) for series, seen in together.items() if min(seen)[0] < 0)
     return _columns(DRIFTING, [_drifted(series, together[series]) for _, series in ranked[:limit]])
@@ -118,7 +121,7 @@ def _drifted(series: tuple[str, ...], seen: list[tuple[Any, ...]]) -> Row:
 def source_query(query: Query) -> Query:
     """Return what must be read for ``query``, which names a derived table and is checked."""
     source = TABLES[DERIVED[query.table].source]
-    series = {name: wanted for name, wanted in query.where.items() if name in ("model", "signal", "segment", "version")}
+    series = {name: values for name, values in query.where.items() if name in ("model", "signal", "segment", "version")}
     return Query(source.name, series, columns=tuple(column.name for column in source.columns))
 
 
@@ -155,14 +158,14 @@ def _sum_of_panes(tier_ms: int, key: tuple[Any, ...], rows: list[Row]) -> Row:
             _count(cells, row["cells"].tolist(), counts)
         elif len(row["names"]) == len(counts):
             _count(names, row["names"], counts)
-    kept = sorted((item, count) for item, count in (names or cells).items() if count)
+    counted = sorted((item, count) for item, count in (names or cells).items() if count)
     return {
         **dict(zip(DERIVED["panes_5m"].key, key, strict=True)),
         "pane_ms": tier_ms,
         **{name: sum(row[name] for row in rows) for name in SUMS},
-        "cells": np.array([item for item, _ in kept if not names], np.int64),
-        "counts": np.array([count for _, count in kept], np.int64),
-        "names": tuple(item for item, _ in kept if names),
+        "cells": np.array([item for item, _ in counted if not names], np.int64),
+        "counts": np.array([count for _, count in counted], np.int64),
+        "names": tuple(item for item, _ in counted if names),
         "min": min(row["min"] for row in rows) + 0.0,
         "max": max(row["max"] for row in rows) + 0.0,
     }
@@ -180,8 +183,8 @@ def _columns(table: Table, rows: Iterable[Row]) -> Columns:
     return {c.name: np.array(v, dtypes[c.kind]) if c.kind in dtypes else v for c, v in lists.items()}
 
 
-def _rank(buckets: Buckets, place: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (-place[0], *place[1:]) if buckets.order == "worst" else place
+def _rank(buckets: Buckets, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (-key[0], *key[1:]) if buckets.order == "worst" else key
 
 
 def _end_ms(buckets: Buckets, row: Row) -> int:

@@ -52,7 +52,7 @@ def hours_of_drift(rows: str) -> str:
     An hour without drift has a row too, so that it takes the place of one from before.
     """
     window = "(signal, segment, version, detector, window_end_ms, effect, min_effect)"
-    arrays = ", ".join(f"drifts.{place} AS {array}" for place, array in enumerate(ARRAYS, start=1))
+    arrays = ", ".join(f"drifts.{position} AS {array}" for position, array in enumerate(ARRAYS, start=1))
     hour = f"window_end_ms - 1 - positiveModulo(window_end_ms - 1, {HOUR_MS})"
     return (
         f"SELECT model, hour_ms, {arrays} FROM (SELECT model, {hour} AS hour_ms, "
@@ -74,9 +74,9 @@ def hour_statement(drifting: Drifting, span: Span) -> Statement:
     from_ms, to_ms = (values.bind("Int64", bound) for bound in span)
     by_key = [f"hour_ms > {from_ms} - {HOUR_MS}", f"hour_ms < {to_ms}"]
     others = [f"window_end_ms > {from_ms}", f"window_end_ms <= {to_ms}"]
-    for name, wanted in drifting.where.items():
-        said = f"{name} IN {values.bind('Array(String)', wanted)}"
-        (by_key if name == "model" else others).append(said)
+    for name, allowed in drifting.where.items():
+        condition_text = f"{name} IN {values.bind('Array(String)', allowed)}"
+        (by_key if name == "model" else others).append(condition_text)
     return _HOURS.format(by_key=" AND ".join(by_key), others=" AND ".join(others)) + NARROW, dict(values)
 
 
@@ -104,11 +104,11 @@ def drifting_of(drifting: Drifting, windows: Sequence[pyarrow.Table]) -> Columns
     together = pyarrow.table({**columns, "severity": severity, "strength": strength}).group_by(
         list(SERIES), use_threads=False
     )
-    found = together.aggregate(
+    drifts = together.aggregate(
         [("severity", "max"), ("strength", "max"), ("window_end_ms", "min"), ("window_end_ms", "max")]
     )
     names = (*SERIES, "severity_max", "strength_max", "window_end_ms_min", "window_end_ms_max")
-    return drifting_columns(zip(*(found[name].to_pylist() for name in names), strict=True), drifting.limit)
+    return drifting_columns(zip(*(drifts[name].to_pylist() for name in names), strict=True), drifting.limit)
 
 
 def _how_far(effect: NDArray[np.float64], least: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -131,7 +131,7 @@ def _numbers(parts: Sequence[Any]) -> NDArray[np.float64]:
 def outside(hours: pyarrow.Table, holes: Sequence[Span]) -> pyarrow.Table:
     """Return the rows of ``hours`` that lie in none of ``holes``, which are whole hours."""
     hour_ms = hours["hour_ms"].to_numpy()
-    kept = np.ones(len(hour_ms), np.bool_)
+    outside_holes = np.ones(len(hour_ms), np.bool_)
     for from_ms, to_ms in holes:
-        kept &= (hour_ms < from_ms) | (hour_ms >= to_ms)
-    return hours.filter(kept) if holes else hours
+        outside_holes &= (hour_ms < from_ms) | (hour_ms >= to_ms)
+    return hours.filter(outside_holes) if holes else hours

@@ -91,6 +91,6 @@ def engine_error(where: str, text: str, code: int | None = None) -> EngineError:
     (252, True, 'store at data: Code: 252. DB::Exception: Too many parts')
     """
     if code is None:
-        found = _CODE.search(text)
-        code = int(found[1]) if found else 0
+        match = _CODE.search(text)
+        code = int(match[1]) if match else 0
     return EngineError(f"store at {where}: {text}", code)

@@ -178,13 +178,13 @@ class _Rows:
         # Positions are distinct, so that as many as there are rows means all of them, in order.
         everything = len(positions) == self._count
         values = self._columns[name][: self._count] if everything else self._columns[name][positions]
-        kept: Positions = positions[test(values, bound)]
-        return kept
+        matching: Positions = positions[test(values, bound)]
+        return matching
 
     def _behind(self, query: Query, positions: Positions) -> Positions:
         behind = []
-        for name, place in zip(query.sort_columns(), query.after, strict=True):
-            values, value = self._columns[name][positions], _alone(place)
+        for name, bound in zip(query.sort_columns(), query.after, strict=True):
+            values, value = self._columns[name][positions], _alone(bound)
             behind.append(positions[values < value if query.descending else values > value])
             positions = positions[values == value]
         return np.concatenate(behind)
@@ -208,17 +208,17 @@ def _as_array(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         return values
     out = np.empty(len(values), dtype)
     # Item by item: numpy would make a matrix of arrays that happen to have one length.
-    for place, value in enumerate(values):
-        out[place] = value
+    for index, value in enumerate(values):
+        out[index] = value
     return out
 
 
-def _one_of(values: NDArray[Any], wanted: Sequence[Any]) -> NDArray[np.bool_]:
+def _one_of(values: NDArray[Any], allowed_values: Sequence[Any]) -> NDArray[np.bool_]:
     if values.dtype != object:
-        return np.isin(values, np.asarray(wanted, values.dtype))
-    if len(wanted) == 1:
-        return np.asarray(values == _alone(wanted[0]), bool)
-    allowed = set(wanted)
+        return np.isin(values, np.asarray(allowed_values, values.dtype))
+    if len(allowed_values) == 1:
+        return np.asarray(values == _alone(allowed_values[0]), bool)
+    allowed = set(allowed_values)
     return np.fromiter((value in allowed for value in values), bool, len(values))
 
 
@@ -230,7 +230,7 @@ def _alone(value: Any) -> NDArray[Any]:
 def _rank(values: NDArray[Any], descending: bool) -> NDArray[Any]:
     """Return numbers that sort as ``values`` do; NaN comes last either way, as in ClickHouse."""
     if values.dtype == object:
-        places = {value: place for place, value in enumerate(sorted(set(values)))}
+        places = {value: rank for rank, value in enumerate(sorted(set(values)))}
         values = np.fromiter(map(places.__getitem__, values), np.int64, len(values))
     if not descending:
         return values

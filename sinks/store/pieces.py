@@ -25,7 +25,6 @@ __all__ = [
     "MINUS_INFINITY",
     "combined",
     "exact_mean",
-    "joined",
     "kept_for",
     "pieces_of_scores",
     "scores_for",
@@ -63,7 +62,7 @@ _SCORES = {
 
 def kept_for(buckets: Buckets) -> tuple[str, ...]:
     """Return the columns of pieces that the columns of ``buckets``, which are checked, follow from; in order."""
-    needed = {kept for name in buckets.columns for kept in _FOLLOWS.get(name, (name,))}
+    needed = {piece_column for name in buckets.columns for piece_column in _FOLLOWS.get(name, (name,))}
     if any(name.startswith("worst_") for name in buckets.columns):
         needed |= {"worst_effect", "worst_window_end_ms"}
     if buckets.order == "worst":
@@ -71,33 +70,33 @@ def kept_for(buckets: Buckets) -> tuple[str, ...]:
     return tuple(name for name in KEPT if name in needed)
 
 
-def scores_for(kept: Collection[str]) -> tuple[str, ...]:
-    """Return the columns of scores, besides their series, that the columns ``kept`` of pieces follow from; in order."""
-    needed = {"window_end_ms", *(name for column in kept for name in _SCORES[column])}
+def scores_for(piece_columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of scores, besides their series, that ``piece_columns`` follow from; in order."""
+    needed = {"window_end_ms", *(name for column in piece_columns for name in _SCORES[column])}
     return tuple(name for name in WORST if name in needed)
 
 
-def pieces_of_scores(scores: Columns, bucket_end_ms: Integers, kept: Collection[str] = KEPT) -> Columns:
-    """Return a piece for each of ``scores``, with the columns ``kept``."""
+def pieces_of_scores(scores: Columns, bucket_end_ms: Integers, piece_columns: Collection[str] = KEPT) -> Columns:
+    """Return a piece for each of ``scores``, with the columns ``piece_columns``."""
     series = {name: scores[name] for name in SERIES}
-    return {**series, "bucket_end_ms": bucket_end_ms, **_kept_of_scores(scores, set(kept))}
+    return {**series, "bucket_end_ms": bucket_end_ms, **_columns_of_scores(scores, set(piece_columns))}
 
 
-def _kept_of_scores(scores: Columns, kept: set[str]) -> Columns:
+def _columns_of_scores(scores: Columns, piece_columns: set[str]) -> Columns:
     count = len(scores["window_end_ms"])
-    found: Columns = {f"worst_{name}": scores[name] for name in WORST if f"worst_{name}" in kept}
-    found |= {"windows": np.ones(count, np.int64)} if "windows" in kept else {}
-    found |= {"events": scores["n"]} if "events" in kept else {}
-    if "measured" in kept:
-        found |= _statistics(scores["statistic"] + 0.0)
-    if kept & {"severity", *STATUSES}:
+    columns: Columns = {f"worst_{name}": scores[name] for name in WORST if f"worst_{name}" in piece_columns}
+    columns |= {"windows": np.ones(count, np.int64)} if "windows" in piece_columns else {}
+    columns |= {"events": scores["n"]} if "events" in piece_columns else {}
+    if "measured" in piece_columns:
+        columns |= _statistics(scores["statistic"] + 0.0)
+    if piece_columns & {"severity", *STATUSES}:
         status = np.array(scores["status"], dtype=object)
-        found |= {name: (status == name).astype(np.int64) for name in STATUSES}
-        if "severity" in kept:
+        columns |= {name: (status == name).astype(np.int64) for name in STATUSES}
+        if "severity" in piece_columns:
             with np.errstate(all="ignore"):
                 ratio = scores["effect"] / scores["min_effect"]
-            found["severity"] = np.where((status == "drift") & (ratio > 0), ratio, 0.0)
-    return {name: found[name] for name in KEPT if name in kept}
+            columns["severity"] = np.where((status == "drift") & (ratio > 0), ratio, 0.0)
+    return {name: columns[name] for name in KEPT if name in piece_columns}
 
 
 def _statistics(statistic: Floats) -> Columns:
@@ -117,28 +116,15 @@ def _digits(values: Floats) -> tuple[list[Integers], list[Integers]]:
     biased = bits >> 52 & 2047
     sign = np.where(bits < 0, -1, 1)
     low, high = bits & (1 << 26) - 1, (bits >> 26 & (1 << 26) - 1) + np.where(biased > 0, 1 << 26, 0)
-    place = 2 * np.maximum(biased, 1)
+    first_place = 2 * np.maximum(biased, 1)
     infinite = np.isinf(values)
-    place[infinite] = np.where(values[infinite] > 0, INFINITY, MINUS_INFINITY)
+    first_place[infinite] = np.where(values[infinite] > 0, INFINITY, MINUS_INFINITY)
     low[infinite], high[infinite], sign[infinite] = 1, 0, 1
     used = np.where(np.isnan(values), 0, np.where(infinite, 1, 2)).tolist()
-    places, digits = np.stack((place, place + 1), axis=1), np.stack((low * sign, high * sign), axis=1)
+    places, digits = np.stack((first_place, first_place + 1), axis=1), np.stack((low * sign, high * sign), axis=1)
     return [row[:n] for row, n in zip(places, used, strict=True)], [
         row[:n] for row, n in zip(digits, used, strict=True)
     ]
-
-
-def joined(parts: list[Columns]) -> Columns:
-    """Return the rows of ``parts``, one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
-
-
-def _concatenated(columns: list[Any]) -> Any:
-    if isinstance(columns[0], np.ndarray):
-        return np.concatenate(columns)
-    return [value for column in columns for value in column]
 
 
 def combined(buckets: Buckets, pieces: Columns) -> Columns:
@@ -157,19 +143,19 @@ def combined(buckets: Buckets, pieces: Columns) -> Columns:
     severity = _reduced(np.maximum, pieces["severity"][order], starts) if "severity" in pieces else None
     chosen = _chosen(buckets, keys, severity)
     worst = order[np.append(starts[1:], len(order))[chosen] - 1]
-    found = _bounds(buckets, [keys[place] for place in chosen.tolist()])
-    found |= {n: _reduced(np.add, pieces[n][order], starts)[chosen] for n in COUNTS if n in pieces}
-    found |= {"n": found["events"]} if "events" in found else {}
+    columns = _bounds(buckets, [keys[group_index] for group_index in chosen.tolist()])
+    columns |= {n: _reduced(np.add, pieces[n][order], starts)[chosen] for n in COUNTS if n in pieces}
+    columns |= {"n": columns["events"]} if "events" in columns else {}
     for name, function in (("statistic_min", np.minimum), ("statistic_max", np.maximum)):
         if name in pieces:
             extremes = _reduced(function, pieces[name][order], starts)[chosen]
-            found[name] = np.where(found["measured"] > 0, extremes, np.nan)
+            columns[name] = np.where(columns["measured"] > 0, extremes, np.nan)
     if "places" in pieces:
-        found["statistic_mean"] = _means(pieces, group, chosen, found["measured"])
+        columns["statistic_mean"] = _means(pieces, group, chosen, columns["measured"])
     if severity is not None:
-        found["severity"] = severity[chosen]
-    found |= {n: _taken(values, worst) for n, values in pieces.items() if n.startswith("worst_")}
-    return {name: found[name] for name in buckets.columns}
+        columns["severity"] = severity[chosen]
+    columns |= {n: _taken(values, worst) for n, values in pieces.items() if n.startswith("worst_")}
+    return {name: columns[name] for name in buckets.columns}
 
 
 def _up_to_the_worst(pieces: Columns, group: Integers) -> Integers:
@@ -182,10 +168,10 @@ def _up_to_the_worst(pieces: Columns, group: Integers) -> Integers:
 
 
 def _groups(pieces: Columns) -> tuple[Integers, list[tuple[Any, ...]]]:
-    places: dict[tuple[Any, ...], int] = {}
+    group_of_key: dict[tuple[Any, ...], int] = {}
     keys = zip(pieces["bucket_end_ms"].tolist(), *(pieces[name] for name in SERIES), strict=True)
-    group = np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
-    return group, list(places)
+    group = np.array([group_of_key.setdefault(key, len(group_of_key)) for key in keys], np.int64)
+    return group, list(group_of_key)
 
 
 def _reduced(function: np.ufunc, ordered: NDArray[Any], starts: Integers) -> NDArray[Any]:
@@ -199,19 +185,19 @@ def _chosen(buckets: Buckets, keys: list[tuple[Any, ...]], severity: Floats | No
         assert severity is not None  # kept_for has asked for it
         ranks = [(-s, *key) for s, key in zip(severity.tolist(), keys, strict=True)]
         after = (-after[0], *after[1:]) if after else after
-    behind = [place for place, rank in enumerate(ranks) if not after or rank > after]
+    behind = [group_index for group_index, rank in enumerate(ranks) if not after or rank > after]
     return np.array(sorted(behind, key=ranks.__getitem__)[: buckets.limit], np.int64)
 
 
 def _bounds(buckets: Buckets, keys: list[tuple[Any, ...]]) -> Columns:
     ends = np.array([key[0] for key in keys], np.int64)
     starts = ends - buckets.step_ms if buckets.step_ms else np.full(len(keys), buckets.from_ms, np.int64)
-    series = {name: [key[place] for key in keys] for place, name in enumerate(SERIES, start=1)}
+    series = {name: [key[position] for key in keys] for position, name in enumerate(SERIES, start=1)}
     return {**series, "bucket_start_ms": starts, "bucket_end_ms": ends}
 
 
 def _means(pieces: Columns, group: Integers, chosen: Integers, measured: Integers) -> Floats:
-    sums: dict[int, tuple[list[int], list[int]]] = {place: ([], []) for place in chosen.tolist()}
+    sums: dict[int, tuple[list[int], list[int]]] = {group_index: ([], []) for group_index in chosen.tolist()}
     for row in np.flatnonzero(np.isin(group, chosen)).tolist():
         places, digits = sums[int(group[row])]
         places += pieces["places"][row].tolist()
@@ -227,12 +213,13 @@ def exact_mean(places: list[int], digits: list[int], count: int) -> float:
     >>> exact_mean([2 * 1023 + 1], [3 * 2**26], 2)  # a sum of 3 * 2**(26 + 26 + 1023 - 1075)
     1.5
     """
-    infinities = {place for place in places if place >= INFINITY}
+    infinities = {digit_place for digit_place in places if digit_place >= INFINITY}
     if infinities or count == 0:
         return math.inf if infinities == {INFINITY} else -math.inf if infinities == {MINUS_INFINITY} else math.nan
-    total = sum(digit << (place // 2 + 26 * (place % 2)) for place, digit in zip(places, digits, strict=True))
+    shifts = (digit_place // 2 + 26 * (digit_place % 2) for digit_place in places)
+    total = sum(digit << shift for shift, digit in zip(shifts, digits, strict=True))
     return total / (count << 1075)
 
 
-def _taken(values: Any, places: Integers) -> Any:
-    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
+def _taken(values: Any, row_indexes: Integers) -> Any:
+    return values[row_indexes] if isinstance(values, np.ndarray) else [values[index] for index in row_indexes.tolist()]

@@ -94,8 +94,8 @@ def present(store: Connection) -> dict[str, str]:
     return ttls
 
 
-def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
-    """Give tables the lifetimes ``wanted``; those that have them already are left alone.
+def retain(store: Store, lifetimes_by_table: Mapping[str, Lifetimes]) -> list[Change]:
+    """Give tables their lifetimes; those that have them already are left alone.
 
     Rows that are too old go in the background, within hours; :func:`sinks.store.upkeep.vacuum` removes them at once.
 
@@ -103,7 +103,7 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     ----------
     store : Store
         One without SQL keeps everything.
-    wanted : mapping of str to Lifetimes
+    lifetimes_by_table : mapping of str to Lifetimes
         By table, a key of :data:`AGING`.
 
     Returns
@@ -116,17 +116,17 @@ def retain(store: Store, wanted: Mapping[str, Lifetimes]) -> list[Change]:
     """
     if not isinstance(store, Connection):
         return []
-    before = present(store)
+    present_ttls = present(store)
     changes = []
-    for table, lifetimes in wanted.items():
-        if ttl(AGING[table].time, lifetimes) == "" and table not in before:
+    for table, lifetimes in lifetimes_by_table.items():
+        if ttl(AGING[table].time, lifetimes) == "" and table not in present_ttls:
             continue
         after = _normal(store, ttl(AGING[table].time, lifetimes))
-        if before.get(table, "") == after:
+        if present_ttls.get(table, "") == after:
             continue
         action = f"MODIFY TTL {after} SETTINGS mutations_sync = 0" if after else "REMOVE TTL"
         store.command(f"ALTER TABLE {store.altered(table)} {action}")
-        changes.append(Change(table, before.get(table, ""), after))
+        changes.append(Change(table, present_ttls.get(table, ""), after))
     return changes
 
 
@@ -134,5 +134,5 @@ def _normal(store: Connection, expression: str) -> str:
     """Return ``expression`` as the engine writes it."""
     if not expression:
         return ""
-    found = store.query("SELECT formatQuerySingleLine({sql:String}) AS sql", {"sql": f"SELECT {expression}"})
-    return str(found["sql"][0]).removeprefix("SELECT ")
+    formatted = store.query("SELECT formatQuerySingleLine({sql:String}) AS sql", {"sql": f"SELECT {expression}"})
+    return str(formatted["sql"][0]).removeprefix("SELECT ")

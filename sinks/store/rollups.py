@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sinks.store.batch import joined
 from sinks.store.buckets import (
     KINDS,
     Statement,
@@ -26,7 +27,7 @@ from sinks.store.contract import Buckets, Columns, Drifting, Query
 from sinks.store.derived import SERIES, TIERS
 from sinks.store.drifting import drifting_of, hour_statement, hours_of_drift, outside, windows_in_drift
 from sinks.store.parallel import side_by_side
-from sinks.store.pieces import combined, joined, kept_for, pieces_of_scores
+from sinks.store.pieces import combined, kept_for, pieces_of_scores
 from sinks.store.retention import present
 from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
@@ -83,18 +84,20 @@ def read_buckets(store: Connection, buckets: Buckets) -> Columns:
 
 
 def _models(buckets: Buckets) -> Mapping[str, Any]:
-    return {"model": sorted({one[0] for one in buckets.among})} if buckets.among else buckets.where
+    return {"model": sorted({series[0] for series in buckets.among})} if buckets.among else buckets.where
 
 
 def _pieces(store: Connection, buckets: Buckets, statements: Mapping[str, Statement]) -> Columns:
-    kept = kept_for(buckets)
+    piece_columns = kept_for(buckets)
 
     def read(table: str, statement: Statement) -> Columns:
         rows = store.fetch(*statement, KINDS)
         ends_ms = bucket_ends(buckets, rows["window_end_ms" if table == "scores" else "bucket_end_ms"])
-        return pieces_of_scores(rows, ends_ms, kept) if table == "scores" else rows | {"bucket_end_ms": ends_ms}
+        if table == "scores":
+            return pieces_of_scores(rows, ends_ms, piece_columns)
+        return rows | {"bucket_end_ms": ends_ms}
 
-    return joined(side_by_side(*(partial(read, *asked) for asked in statements.items())))
+    return joined(side_by_side(*(partial(read, table, statement) for table, statement in statements.items())))
 
 
 def read_drifting(store: Connection, drifting: Drifting) -> Columns:
@@ -125,8 +128,8 @@ def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tup
         conditions.append(f"model IN {values.bind('Array(String)', where['model'])}")
     conditions.append(f"hour_ms > {values.bind('Int64', span[0])}")
     conditions.append(f"hour_ms < {values.bind('Int64', span[1])}")
-    found = store.query(CHANGED.format(conditions=" AND ".join(conditions)), dict(values))
-    return [int(hour_ms) for hour_ms in found["hour_ms"]]
+    changed = store.query(CHANGED.format(conditions=" AND ".join(conditions)), dict(values))
+    return [int(hour_ms) for hour_ms in changed["hour_ms"]]
 
 
 def refresh(store: Connection, settle_ms: int = SETTLE_MS) -> int:
@@ -183,13 +186,13 @@ def _leave_aged(store: Connection, source: str, seen_ms: int) -> None:
 def _settled(store: Connection, source: str, seen_ms: int) -> dict[str, list[Any]]:
     """Return some marked hours with their models: for scores of one day, for panes of one model."""
     order = "intDiv(hour_ms, 86400000), model, hour_ms" if source == "scores" else "model, hour_ms"
-    found = store.query(
+    marked = store.query(
         "SELECT model, hour_ms FROM touched WHERE source = {source:String} GROUP BY model, hour_ms "
         "HAVING max(touched_ms) > max(refreshed_ms) AND max(touched_ms) <= {seen_ms:Int64} "
         f"ORDER BY {order} LIMIT {BATCH[source]} SETTINGS final = 0",
         {"source": source, "seen_ms": seen_ms},
     )
-    rows = list(zip(found["model"], found["hour_ms"].tolist(), strict=True))
+    rows = list(zip(marked["model"], marked["hour_ms"].tolist(), strict=True))
     together = [row for row in rows if _group(source, row) == _group(source, rows[0])]
     return {"model": [model for model, _ in together], "hour_ms": [hour_ms for _, hour_ms in together]}
 

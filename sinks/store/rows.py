@@ -255,20 +255,20 @@ def _scalar(column: Column, value: Any) -> Any:
 def _bounds(
     table: Table, bounds: Mapping[str, float], where: dict[str, list[Any]], *, upper: bool = False
 ) -> dict[str, float]:
-    kept: dict[str, float] = {}
+    checked_bounds: dict[str, float] = {}
     for name, bound in bounds.items():
         column = _column(table, name, ("int", "float"))
         if not isinstance(bound, (int, float, np.integer, np.floating)) or math.isnan(bound):
             raise StoreError(f"column {name!r} has no bound {bound!r}: it needs a number")
         if column.kind == "float":
-            kept[name] = float(bound)
+            checked_bounds[name] = float(bound)
         elif bound > INT64.max or bound <= INT64.min:
             # Half-open ranges: `x < high` meets nothing at the smallest value, `low <= x` everything.
             if upper == (bound <= INT64.min):
                 where[name] = []
         else:
-            kept[name] = math.ceil(bound)
-    return kept
+            checked_bounds[name] = math.ceil(bound)
+    return checked_bounds
 
 
 def _check_floors(table: Table, name: str, by_model: Mapping[str, int]) -> None:
@@ -333,10 +333,10 @@ def checked_drifting(drifting: Drifting) -> Drifting:
     return replace(drifting, where=_of_series("drifting series", drifting.where))
 
 
-def _of_series(what: str, where: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _of_series(subject: str, where: Mapping[str, Any]) -> dict[str, list[Any]]:
     scores = TABLES["scores"]
     if unknown := sorted(set(where) - set(scores.key[:-1])):
-        raise StoreError(f"{what} are chosen by {', '.join(scores.key[:-1])}, not by {', '.join(unknown)}")
+        raise StoreError(f"{subject} are chosen by {', '.join(scores.key[:-1])}, not by {', '.join(unknown)}")
     return {name: _wanted(_column(scores, name), value) for name, value in where.items()}
 
 
@@ -353,17 +353,17 @@ def _check_limit(limit: int | None) -> None:
 
 def _among(among: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     names = TABLES["scores"].key[:-1]
-    if any(len(one) != len(names) for one in among):
+    if any(len(series) != len(names) for series in among):
         raise StoreError(f"among needs {', '.join(names)} of each")
     scores = TABLES["scores"]
-    return tuple(tuple(_scalar(scores.column(n), v) for n, v in zip(names, one, strict=True)) for one in among)
+    return tuple(tuple(_scalar(scores.column(n), v) for n, v in zip(names, series, strict=True)) for series in among)
 
 
 def _place(buckets: Buckets) -> tuple[Any, ...]:
     names, after = buckets.sort_columns(), buckets.after
     if after and len(after) != len(names):
         raise StoreError(f"after needs one value for each of {names}, not {len(after)}")
-    place = [_scalar(BUCKETS.column(name), value) for name, value in zip(names, after, strict=False)]
-    if any(isinstance(value, float) and math.isnan(value) for value in place):
+    cursor = [_scalar(BUCKETS.column(name), value) for name, value in zip(names, after, strict=False)]
+    if any(isinstance(value, float) and math.isnan(value) for value in cursor):
         raise StoreError("a severity is never NaN")
-    return tuple(place)
+    return tuple(cursor)

@@ -45,11 +45,13 @@ def plan(span: Span, step_ms: int, changed: Iterable[int]) -> Plan:
     """
     if step_ms % HOUR_MS:
         return Plan((span,), (), ())
-    whole = _whole(span, HOUR_MS)
-    kept = without(whole, merged(changed))
-    days = tuple(part for part in (_whole(part, DAY_MS) for part in kept) if part[0] < part[1] and not step_ms % DAY_MS)
-    hours = tuple(rest for part in kept for rest in without(part, days))
-    return Plan(without(span, kept), hours, days)
+    whole_hours = _whole(span, HOUR_MS)
+    current_hours = without(whole_hours, merged(changed))
+    days = tuple(
+        part for part in (_whole(part, DAY_MS) for part in current_hours) if part[0] < part[1] and not step_ms % DAY_MS
+    )
+    hours = tuple(rest for part in current_hours for rest in without(part, days))
+    return Plan(without(span, current_hours), hours, days)
 
 
 def merged(changed: Iterable[int]) -> tuple[Span, ...]:
@@ -75,13 +77,13 @@ def without(span: Span, holes: Iterable[Span]) -> tuple[Span, ...]:
     >>> without((0, 10), [(2, 3), (8, 12)])
     ((0, 2), (3, 8))
     """
-    left: list[Span] = []
+    remaining: list[Span] = []
     from_ms, to_ms = span
     for start, end in holes:
         if end > from_ms and start < to_ms:
-            left.append((from_ms, start))
+            remaining.append((from_ms, start))
             from_ms = end
-    return tuple(part for part in (*left, (from_ms, to_ms)) if part[0] < part[1])
+    return tuple(part for part in (*remaining, (from_ms, to_ms)) if part[0] < part[1])
 
 
 def _whole(span: Span, step_ms: int) -> Span:

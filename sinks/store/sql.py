@@ -109,8 +109,8 @@ def _conditions(table: Table, query: Query, values: Parameters) -> tuple[list[st
 def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
     """Yield the conditions of ``query`` but for that of ``after``, each with its column."""
     table = READABLE[query.table]
-    for name, wanted in query.where.items():
-        yield name, f"{quoted(name)} IN {values.bind(f'Array({_type(table, name)})', wanted)}"
+    for name, allowed in query.where.items():
+        yield name, f"{quoted(name)} IN {values.bind(f'Array({_type(table, name)})', allowed)}"
     for operator, bounds in ((">=", query.low), ("<", query.high)):
         for name, bound_value in bounds.items():
             mark = values.bind(_type(table, name), bound_value)

@@ -58,10 +58,10 @@ class SqlStore(Connection):
 
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         """Write rows as one block; see :class:`sinks.store.contract.Store`."""
-        known = table_named(table)
-        rows = checked_columns(known, columns)
+        definition = table_named(table)
+        rows = checked_columns(definition, columns)
         if row_count(rows):
-            self._insert(known, rows, token_digest(token))
+            self._insert(definition, rows, token_digest(token))
 
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for."""

@@ -74,6 +74,6 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
         if name in {*query.columns, *query.sort_columns(), *query.where, *query.low, *query.high}
     )
     inside = " OR ".join(f"(pane_start_ms >= {start} AND pane_start_ms < {end})" for start, end in changed)
-    kept = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
+    current_sums = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
     fresh = sums_of_panes(TIERS[query.table], " AND ".join([*series, f"({inside})"]))
-    return select(query, f"{kept} UNION ALL SELECT {names} FROM ({fresh})", values)
+    return select(query, f"{current_sums} UNION ALL SELECT {names} FROM ({fresh})", values)

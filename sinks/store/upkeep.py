@@ -124,13 +124,13 @@ def status(store: Connection) -> Status:
     )
     ttls = present(store)
     disks = store.everywhere("system.disks")
-    found = store.query(f"SELECT version() AS engine, min(free_space) AS free FROM {disks}")
+    server = store.query(f"SELECT version() AS engine, min(free_space) AS free FROM {disks}")
     tables = [
         _table_status(store, name, parts.get(name, {}), mutations.get(name, {}), ttls.get(name, ""))
         for name in tables_of(store)
     ]
     newest = migrations()[-1].version
-    return Status(store.where, found["engine"][0], version(recorded(store)), newest, int(found["free"][0]), tables)
+    return Status(store.where, server["engine"][0], version(recorded(store)), newest, int(server["free"][0]), tables)
 
 
 def _table_status(
@@ -141,8 +141,8 @@ def _table_status(
         column = AGING[name].time
         # Merged or not does not matter here, and FINAL would read the whole key.
         sql = f"SELECT min({column}) AS a, max({column}) AS b FROM `{name}` SETTINGS final = 0"
-        found = store.query(sql)
-        oldest, newest = int(found["a"][0]), int(found["b"][0])
+        times = store.query(sql)
+        oldest, newest = int(times["a"][0]), int(times["b"][0])
     return TableStatus(
         name,
         rows=int(parts.get("n", 0)),
@@ -158,8 +158,8 @@ def _table_status(
 
 
 def _by_table(store: Connection, sql: str) -> dict[str, dict[str, Any]]:
-    found = _asked(store, sql)
-    rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+    columns = _asked(store, sql)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return {row["name"]: row for row in rows}
 
 
@@ -173,13 +173,13 @@ def mutate(store: Connection, table: str, action: str, parameters: Mapping[str, 
     StoreError
         If the engine gives up on it; it is then taken back.
     """
-    known = set(_mutations(store, table)["mutation_id"])
+    earlier_ids = set(_mutations(store, table)["mutation_id"])
     # Not waited for by the statement, since a connection that hears nothing for long is taken for dead.
     store.command(f"ALTER TABLE {store.altered(table)} {action} SETTINGS mutations_sync = 0", parameters)
     while True:
-        found = _mutations(store, table)
-        rows = zip(found["mutation_id"], found["is_done"], found["latest_fail_reason"], strict=True)
-        mine = [row for row in rows if row[0] not in known]
+        mutations = _mutations(store, table)
+        rows = zip(mutations["mutation_id"], mutations["is_done"], mutations["latest_fail_reason"], strict=True)
+        mine = [row for row in rows if row[0] not in earlier_ids]
         failed = [reason for _, _, reason in mine if reason]
         if failed:
             store.command(f"KILL MUTATION WHERE {_TABLE} = {{name:String}} AND NOT is_done", {"name": table})
@@ -245,8 +245,8 @@ def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_
     finally:
         for table in concerned:
             store.command(f"ALTER TABLE {store.altered(table)} RESET SETTING old_parts_lifetime")
-    left = len(replaced & _outdated(store, concerned))
-    raise StoreError(f"store at {store.where}: {left} replaced parts are still on the disk", retryable=True)
+    remaining_count = len(replaced & _outdated(store, concerned))
+    raise StoreError(f"store at {store.where}: {remaining_count} replaced parts are still on the disk", retryable=True)
 
 
 def _outdated(store: Connection, tables: Collection[str]) -> set[tuple[str, str]]:
@@ -255,8 +255,8 @@ def _outdated(store: Connection, tables: Collection[str]) -> set[tuple[str, str]
         f"SELECT {_TABLE} AS of_table, name FROM {store.everywhere('system.parts')} "
         f"WHERE {_HERE} AND (NOT active OR rows = 0) AND of_table IN {{tables:Array(String)}}"
     )
-    found = _asked(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
-    return set(zip(found["of_table"], found["name"], strict=True))
+    parts = _asked(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
+    return set(zip(parts["of_table"], parts["name"], strict=True))
 
 
 def vacuum(
@@ -282,7 +282,7 @@ def vacuum(
     StoreError
     """
     names = list(tables) or [name for name in tables_of(store) if name != RECORD]
-    before = _disk_bytes(store)
+    bytes_before = _disk_bytes(store)
     ttls = present(store)
     for name in names:
         on_table(name)
@@ -290,8 +290,8 @@ def vacuum(
             mutate(store, name, "MATERIALIZE TTL")
         store.command(f"OPTIMIZE TABLE {store.altered(name)} FINAL SETTINGS optimize_skip_merged_partitions = 1")
     drop_outdated(store, names)
-    after = _disk_bytes(store)
-    return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
+    bytes_after = _disk_bytes(store)
+    return {name: (bytes_before.get(name, 0), bytes_after.get(name, 0)) for name in names}
 
 
 def _disk_bytes(store: Connection) -> dict[str, int]:
