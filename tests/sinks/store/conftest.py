@@ -20,14 +20,14 @@ from tests.services.clickhouse import Target
 
 def settings_of(target: Target, **others: Any) -> dict[str, Any]:
     """What a store takes to keep its tables in the database of ``target``."""
-    known: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "hosts": [target.address],
         "database": target.database,
         "user": target.user,
         "password": target.password,
         "tls": {} if target.secure else None,
     }
-    return known | others
+    return settings | others
 
 
 @contextmanager
@@ -54,11 +54,11 @@ def store_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterato
 
 def emptied(store: SqlStore) -> None:
     """Remove all rows of a store, and with them what it knows of tokens."""
-    found = store.query(
+    filled = store.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 "
         "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
     )
-    for name in found["name"]:
+    for name in filled["name"]:
         store.command(f"TRUNCATE TABLE {store.altered(name)}")
 
 
@@ -94,9 +94,9 @@ class Shared:
 def sharing(request: pytest.FixtureRequest, folder: Path) -> Iterator[Shared]:
     """The store that a fixture's parameter names, closed at the end of the module."""
     with settings_for(request.param, request, folder) as settings:
-        kept = Shared(request.param, settings)
-        yield kept
-        kept.close()
+        shared_store = Shared(request.param, settings)
+        yield shared_store
+        shared_store.close()
 
 
 @pytest.fixture(scope="module", params=list(STORES))
@@ -120,9 +120,9 @@ def shared_sql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def sql_store(shared_sql: Shared) -> SqlStore:
     """An empty store that understands SQL; the test runs once for every kind of it."""
-    found = shared_sql.empty()
-    assert isinstance(found, SqlStore)
-    return found
+    opened = shared_sql.empty()
+    assert isinstance(opened, SqlStore)
+    return opened
 
 
 @pytest.fixture
@@ -138,14 +138,14 @@ def chdb(tmp_path: Path) -> Iterator[ChdbStore]:
 def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A store on a server that a module's tests share."""
     with settings_for("clickhouse", request, tmp_path_factory.mktemp("unused")) as settings:
-        kept = Shared("clickhouse", settings)
-        yield kept
-        kept.close()
+        shared_store = Shared("clickhouse", settings)
+        yield shared_store
+        shared_store.close()
 
 
 @pytest.fixture
 def server(shared_server: Shared) -> ClickhouseStore:
     """An empty store on a server."""
-    found = shared_server.empty()
-    assert isinstance(found, ClickhouseStore)
-    return found
+    opened = shared_server.empty()
+    assert isinstance(opened, ClickhouseStore)
+    return opened

@@ -50,7 +50,7 @@ def plain(table: str, count: int, **columns: Any) -> Columns:
 
 def take(rows: Mapping[str, Sequence[Any]], places: Sequence[int]) -> Columns:
     """The rows at ``places``."""
-    return {name: [values[place] for place in places] for name, values in rows.items()}
+    return {name: [values[row_index] for row_index in places] for name, values in rows.items()}
 
 
 def sorted_rows(table: Table, rows: Mapping[str, Sequence[Any]]) -> Columns:

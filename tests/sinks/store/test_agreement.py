@@ -43,12 +43,12 @@ EXPRESSIONS = [text.strip() for line in TYPES.strip().splitlines() for text in l
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("rows", [0, 3])
 def test_a_type_is_the_same_in_arrow_from_every_store(every_store: list[Store], expression: str, rows: int) -> None:
-    one, other = (store for store in every_store if isinstance(store, SqlStore))
+    first, other = (store for store in every_store if isinstance(store, SqlStore))
     sql = f"SELECT materialize({expression}) AS value FROM numbers({rows})"
-    expected, found = one.arrow(sql), other.arrow(sql)
-    assert str(found.schema.field(0).type) == str(expected.schema.field(0).type).replace(" not null", "")
-    assert repr(found["value"].to_pylist()) == repr(expected["value"].to_pylist())
-    assert repr(other.query(sql)) == repr(one.query(sql))
+    expected, actual = first.arrow(sql), other.arrow(sql)
+    assert str(actual.schema.field(0).type) == str(expected.schema.field(0).type).replace(" not null", "")
+    assert repr(actual["value"].to_pylist()) == repr(expected["value"].to_pylist())
+    assert repr(other.query(sql)) == repr(first.query(sql))
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -69,8 +69,8 @@ def _rows(name: str, example: str) -> st.SearchStrategy[Columns]:
     # Every key holds a string: it keeps examples apart in stores that outlive them.
     values[_text(table)] = st.sampled_from([f"{example}/a", f"{example}/b"])
     row = st.fixed_dictionaries(values)
-    rows = st.lists(row, min_size=1, max_size=6, unique_by=lambda found: tuple(found[part] for part in table.key))
-    return rows.map(lambda found: {column: [item[column] for item in found] for column in values})
+    rows = st.lists(row, min_size=1, max_size=6, unique_by=lambda actual: tuple(actual[part] for part in table.key))
+    return rows.map(lambda actual: {column: [item[column] for item in actual] for column in values})
 
 
 def _text(table: Table) -> str:

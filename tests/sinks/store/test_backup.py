@@ -59,11 +59,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
 def test_a_backup_of_a_store_in_memory_comes_back_in_an_embedded_one_and_the_other_way_round(
     full: MemoryStore, embedded: ChdbStore, tmp_path: Path
 ) -> None:
-    said: list[tuple[str, int]] = []
-    done = backup(full, tmp_path / "first", on_table=lambda table, rows: said.append((table, rows)))
+    written_rows: list[tuple[str, int]] = []
+    done = backup(full, tmp_path / "first", on_table=lambda table, rows: written_rows.append((table, rows)))
     assert contents(tmp_path / "first") == done
     assert {table.table for table in done} == set(TABLES)
-    assert all((table.table, table.rows) in said for table in done)
+    assert all((table.table, table.rows) in written_rows for table in done)
     restore(embedded, tmp_path / "first")
     assert everything(embedded) == everything(full)
     backup(embedded, tmp_path / "second")
@@ -75,7 +75,7 @@ def test_a_backup_of_a_store_in_memory_comes_back_in_an_embedded_one_and_the_oth
 def test_a_replay_goes_on_from_a_restored_backup_to_the_rows_of_an_unbroken_one(tmp_path: Path) -> None:
     # given a replay that was cut off, and a backup of what it left
     paths = written(tmp_path / "events", [troubled(31, days=8)])
-    whole, _ = replayed(configured(), paths)
+    unbroken, _ = replayed(configured(), paths)
     half = StoppingStore(60)
     with pytest.raises(InterruptedError):
         replayed(configured(), paths, half, batch=150, checkpoint_every=150)
@@ -88,7 +88,7 @@ def test_a_replay_goes_on_from_a_restored_backup_to_the_rows_of_an_unbroken_one(
     _, done = replayed(configured(), paths, restored)
     # then only the rest was read, and the rows are those of an unbroken replay
     assert 0 < done.counters.records < whole_records(paths)
-    assert outcome(restored) == outcome(whole)
+    assert outcome(restored) == outcome(unbroken)
 
 
 def whole_records(paths: list[Path]) -> int:

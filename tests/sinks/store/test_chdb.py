@@ -59,9 +59,9 @@ def test_migrations_have_numbers_of_their_own_and_say_why() -> None:
 
 def test_the_applied_migrations_are_on_record(chdb: ChdbStore) -> None:
     chdb.migrate()
-    found = chdb.query("SELECT version, name FROM schema_migrations ORDER BY version")
-    assert found["version"].tolist() == [step.version for step in migrations()]
-    assert found["name"] == [step.name for step in migrations()]
+    records = chdb.query("SELECT version, name FROM schema_migrations ORDER BY version")
+    assert records["version"].tolist() == [step.version for step in migrations()]
+    assert records["name"] == [step.name for step in migrations()]
 
 
 def test_an_interrupted_migration_is_finished_by_running_it_again(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ try:
 except StoreError as error:
     print(error)
 """
-    said = run(script, chdb.path)
-    assert str(chdb.path) in said
-    assert f"in use by process {os.getpid()}" in said
-    assert "API lives with the store" in said
+    output = run(script, chdb.path)
+    assert str(chdb.path) in output
+    assert f"in use by process {os.getpid()}" in output
+    assert "API lives with the store" in output
     chdb.append("scores", plain("scores", 1), "a")
 
 
@@ -130,17 +130,17 @@ for number in range(1000):
     store.append("scores", plain("scores", 50, window_end_ms=range(number * 50, number * 50 + 50)), str(number))
     print(number, flush=True)
 """
-    said = run(script, tmp_path, kill_at="20")
-    acknowledged = int(said.split()[-1])
+    output = run(script, tmp_path, kill_at="20")
+    acknowledged = int(output.split()[-1])
     store = open_store("chdb", str(tmp_path))
-    found = store.read(Query("scores"))["window_end_ms"]
+    stored_ends = store.read(Query("scores"))["window_end_ms"]
     # The append under way at the kill may have been written or not, but never in part.
-    assert len(found) in ((acknowledged + 1) * 50, (acknowledged + 2) * 50)
+    assert len(stored_ends) in ((acknowledged + 1) * 50, (acknowledged + 2) * 50)
     for number in range(acknowledged + 2):
         rows = plain("scores", 50, window_end_ms=range(number * 50, number * 50 + 50))
         store.append("scores", rows, str(number))
-    found = store.read(Query("scores"))["window_end_ms"]
-    assert found.tolist() == list(range((acknowledged + 2) * 50))
+    stored_ends = store.read(Query("scores"))["window_end_ms"]
+    assert stored_ends.tolist() == list(range((acknowledged + 2) * 50))
     store.close()
 
 
@@ -154,7 +154,7 @@ def test_a_directory_that_may_only_be_read_is_refused_and_left_as_it_was(tmp_pat
     store = open_store("chdb", str(tmp_path / "store"))
     store.append("scores", plain("scores", 1), "a")
     store.close()
-    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")}
+    modified_ns = {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")}
     script = """
 import sinks.store.chdb
 if os.geteuid() == 0:  # whom no permission stops
@@ -167,11 +167,11 @@ except StoreError as error:
 """
     (tmp_path / "store").chmod(0o555)
     (tmp_path / "store" / "leeway.lock").chmod(0o444)
-    said = run(script, tmp_path / "store")
+    output = run(script, tmp_path / "store")
     (tmp_path / "store").chmod(0o755)
     (tmp_path / "store" / "leeway.lock").chmod(0o644)
-    assert said == f"False cannot write to the store directory {tmp_path / 'store'}: Permission denied\n"
-    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")} == before
+    assert output == f"False cannot write to the store directory {tmp_path / 'store'}: Permission denied\n"
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")} == modified_ns
     store = open_store("chdb", str(tmp_path / "store"))
     assert len(store.read(Query("scores"))["n"]) == 1
     store.close()
@@ -236,9 +236,9 @@ store.append("checkpoints", plain("checkpoints", 1, state=b"now"), "a")
 print(store.read(Query("checkpoints"))["state"])
 store.close()
 """
-    said = run(script, tmp_path).splitlines()
-    assert said[0].startswith("True no room for 1000")
-    assert said[1] == "[b'now']"
+    output = run(script, tmp_path).splitlines()
+    assert output[0].startswith("True no room for 1000")
+    assert output[1] == "[b'now']"
 
 
 def test_a_large_append_is_one_part_and_its_repetition_none(chdb: ChdbStore) -> None:

@@ -75,12 +75,12 @@ def test_an_error_that_passes_is_waited_for(unmerged: ClickhouseStore, faults: F
 
 @pytest.mark.parametrize("code", LASTING.values(), ids=list(LASTING))
 def test_an_error_that_lasts_is_raised_at_once(unmerged: ClickhouseStore, faults: Faults, code: int) -> None:
-    before = faults.injected["error"]
+    injected_before = faults.injected["error"]
     faults.inject("error", statement="insert", code=code, times=2, message="no such thing")
     with pytest.raises(StoreError, match=f"Code: {code}.*no such thing") as refusal:
         append(unmerged)
     assert not refusal.value.retryable
-    assert faults.injected["error"] == before + 1
+    assert faults.injected["error"] == injected_before + 1
     assert "Stack trace" not in str(refusal.value)
 
 
@@ -107,11 +107,11 @@ def test_an_answer_that_does_not_come_is_an_insert_to_repeat(
 
 
 def test_every_repetition_carries_the_same_token(unmerged: ClickhouseStore, faults: Faults) -> None:
-    before = len(faults.ledger())
+    injected_before = len(faults.ledger())
     faults.inject("drop_before", statement="insert", times=3)
     append(unmerged, "one")
     append(unmerged, "two")
-    tokens = [entry["token"] for entry in faults.ledger()[before:]]
+    tokens = [entry["token"] for entry in faults.ledger()[injected_before:]]
     assert len(tokens) == 3
     assert len(set(tokens)) == 1
     assert len(tokens[0]) == 32
@@ -141,7 +141,7 @@ def test_inserts_outlive_a_server_that_is_killed_and_started_again(
 
 
 def test_twenty_failures_among_300_000_rows_lose_and_double_nothing(unmerged: ClickhouseStore, faults: Faults) -> None:
-    before = sum(faults.injected.values())
+    injected_before = sum(faults.injected.values())
     faults.at_random(0.3, seed=4, kinds=("drop_in_data", "drop_before", "drop_after", "drop_in_result", "error_after"))
 
     def write(worker: int) -> None:
@@ -152,11 +152,11 @@ def test_twenty_failures_among_300_000_rows_lose_and_double_nothing(unmerged: Cl
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, range(3)))
     faults.clear()
-    assert sum(faults.injected.values()) >= before + 20
+    assert sum(faults.injected.values()) >= injected_before + 20
     assert stored(unmerged) == 300_000
-    found = unmerged.read(Query("findings", columns=("topic", "offset")))
-    assert found["topic"] == ["t0"] * 100_000 + ["t1"] * 100_000 + ["t2"] * 100_000
-    assert found["offset"].tolist() == [*range(100_000)] * 3
+    findings = unmerged.read(Query("findings", columns=("topic", "offset")))
+    assert findings["topic"] == ["t0"] * 100_000 + ["t1"] * 100_000 + ["t2"] * 100_000
+    assert findings["offset"].tolist() == [*range(100_000)] * 3
 
 
 # --- statements
@@ -170,23 +170,23 @@ def test_a_read_is_tried_again(server: ClickhouseStore, faults: Faults, kind: st
 
 
 def test_a_read_that_is_wrong_is_not_tried_again(server: ClickhouseStore, faults: Faults) -> None:
-    before = faults.injected["error"]
+    injected_before = faults.injected["error"]
     faults.inject("error", statement="select", code=62, times=2)
     with pytest.raises(StoreError) as refusal:
         server.query("SELECT 1")
     assert not refusal.value.retryable
-    assert faults.injected["error"] == before + 1
+    assert faults.injected["error"] == injected_before + 1
 
 
 def test_a_command_is_sent_once_since_nobody_knows_whether_it_may_be_repeated(
     server: ClickhouseStore, faults: Faults
 ) -> None:
-    before = faults.injected["drop_after"]
+    injected_before = faults.injected["drop_after"]
     faults.inject("drop_after", matching="INSERT INTO progress SELECT", times=2)
     with pytest.raises(StoreError, match="outcome of the statement is unknown") as refusal:
         server.command("INSERT INTO progress SELECT 'm', 't', 0, 0, 0, 0")
     assert refusal.value.retryable
-    assert faults.injected["drop_after"] == before + 1
+    assert faults.injected["drop_after"] == injected_before + 1
     faults.clear()
     assert len(server.read(Query("progress"))["model"]) == 1
 
@@ -206,10 +206,10 @@ def test_a_large_append_is_one_part_and_its_repetition_none(server: ClickhouseSt
     rows = plain("progress", 150_000, partition=range(150_000))
     for _ in range(2):
         server.append("progress", rows, "large")
-    found = server.query("SELECT count() AS n FROM progress SETTINGS final = 0")["n"]
+    counts = server.query("SELECT count() AS n FROM progress SETTINGS final = 0")["n"]
     sql = "SELECT name FROM system.parts WHERE table = 'progress' AND active AND database = {d:String}"
     parts = server.query(sql, {"d": server.where.rpartition("/")[2]})["name"]
-    assert (found, len(parts)) == ([150_000], 1)
+    assert (counts, len(parts)) == ([150_000], 1)
 
 
 # --- servers and who may use them
@@ -245,8 +245,8 @@ def hanging_up() -> Iterator[int]:
         try:
             yield port
         finally:
-            with socket.create_connection(("127.0.0.1", port)) as last:
-                last.send(b"\0\0")
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.send(b"\0\0")
             thread.join()
 
 
@@ -337,8 +337,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 def of(endpoint: Endpoint, **settings: Any) -> ClickhouseStore:
     port = endpoint.port if settings.get("tls") is None else endpoint.secure_port
-    known: dict[str, Any] = {"database": "default", "user": "leeway", "password": "s3cret", "timeout_ms": 2_000}
-    return ClickhouseStore.from_settings(hosts=[f"127.0.0.1:{port}"], **(known | settings))
+    defaults: dict[str, Any] = {"database": "default", "user": "leeway", "password": "s3cret", "timeout_ms": 2_000}
+    return ClickhouseStore.from_settings(hosts=[f"127.0.0.1:{port}"], **(defaults | settings))
 
 
 @pytest.mark.parametrize("who", [{"password": "wr0ng"}, {"user": "nobody"}, {"password": ""}])
@@ -363,10 +363,10 @@ def test_a_certificate_that_nobody_trusts_is_refused_at_once(guarded: Endpoint) 
     assert not refusal.value.retryable
 
 
-@pytest.mark.parametrize("what", ["ca", "certificate", "key"])
-def test_a_certificate_file_that_is_not_there_is_named(what: str) -> None:
-    with pytest.raises(StoreError, match=rf"/nowhere\.pem.*{what}"):
-        ClickhouseStore.from_settings(tls={what: "/nowhere.pem"})
+@pytest.mark.parametrize("role", ["ca", "certificate", "key"])
+def test_a_certificate_file_that_is_not_there_is_named(role: str) -> None:
+    with pytest.raises(StoreError, match=rf"/nowhere\.pem.*{role}"):
+        ClickhouseStore.from_settings(tls={role: "/nowhere.pem"})
 
 
 def test_a_port_that_wants_tls_does_not_hang(guarded: Endpoint) -> None:

@@ -26,18 +26,18 @@ def without_comments(statement: str) -> str:
 
 def named(pattern: str) -> str:
     """The one statement that begins with ``pattern``."""
-    (found,) = [made for made in map(without_comments, STATEMENTS) if re.match(pattern, made)]
-    return found
+    (statement,) = [made for made in map(without_comments, STATEMENTS) if re.match(pattern, made)]
+    return statement
 
 
 def test_tables_and_views_of_a_cluster_are_as_written() -> None:
-    wanted = [named(pattern) for pattern in (
+    expected = [named(pattern) for pattern in (
         "CREATE TABLE IF NOT EXISTS `findings_local`", "CREATE TABLE IF NOT EXISTS `findings` ",
         "CREATE TABLE IF NOT EXISTS `checkpoints_local`", "CREATE TABLE IF NOT EXISTS `checkpoints` ",
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `latest_from_scores`",
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_panes`",
     )]  # fmt: skip
-    assert ";\n\n".join(wanted) + ";\n" == GOLDEN.read_text()
+    assert ";\n\n".join(expected) + ";\n" == GOLDEN.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
 
 @pytest.mark.parametrize("number", range(len(STATEMENTS)))
 def test_the_engine_can_parse_every_statement(parser: ChdbStore, number: int) -> None:
-    found = parser.query("SELECT formatQuery({sql:String}) AS sql", {"sql": STATEMENTS[number]})
-    assert found["sql"][0]
+    formatted = parser.query("SELECT formatQuery({sql:String}) AS sql", {"sql": STATEMENTS[number]})
+    assert formatted["sql"][0]
 
 
 @pytest.mark.parametrize("name", list(TABLES))
@@ -95,7 +95,7 @@ def test_a_statement_without_a_form_for_clusters_is_refused() -> None:
 
 
 def test_a_store_says_what_stands_behind_a_table() -> None:
-    one, cluster = ClickhouseStore(Address(("localhost",))), ClickhouseStore(Address(("a", "b")), cluster="prod")
-    assert (one.altered("scores"), one.everywhere("system.mutations")) == ("`scores`", "system.mutations")
+    single, cluster = ClickhouseStore(Address(("localhost",))), ClickhouseStore(Address(("a", "b")), cluster="prod")
+    assert (single.altered("scores"), single.everywhere("system.mutations")) == ("`scores`", "system.mutations")
     assert cluster.altered("scores") == "`scores_local` ON CLUSTER `prod`"
     assert cluster.everywhere("system.mutations") == "clusterAllReplicas(`prod`, system.mutations)"

@@ -22,18 +22,18 @@ ROUND_TRIPS = pytest.mark.parametrize("name", list(TABLES))
 def test_every_value_comes_back_to_the_bit(store: Store, name: str) -> None:
     table, rows = TABLES[name], awkward(TABLES[name])
     store.append(name, rows, "one")
-    found = store.read(Query(name))
-    assert exact(table, found) == exact(table, sorted_rows(table, rows))
+    stored = store.read(Query(name))
+    assert exact(table, stored) == exact(table, sorted_rows(table, rows))
 
 
 def test_numbers_come_as_arrays_that_the_caller_owns_and_the_rest_as_lists(store: Store) -> None:
     store.append("panes", plain("panes", 2, partition=[0, 1]), "a")
-    found = store.read(Query("panes"))
-    assert found["n"].dtype == np.int64
-    assert found["min"].dtype == np.float64
-    assert [array.dtype for array in found["cells"]] == [np.int64, np.int64]
-    assert isinstance(found["model"], list)
-    found["n"][0] = found["cells"][0][0] = 99
+    stored = store.read(Query("panes"))
+    assert stored["n"].dtype == np.int64
+    assert stored["min"].dtype == np.float64
+    assert [array.dtype for array in stored["cells"]] == [np.int64, np.int64]
+    assert isinstance(stored["model"], list)
+    stored["n"][0] = stored["cells"][0][0] = 99
     again = store.read(Query("panes"))
     assert again["n"][0] == 1
     assert again["cells"][0][0] == 1
@@ -44,16 +44,16 @@ def test_what_the_caller_changes_after_an_append_is_not_changed_in_the_store(sto
     rows["n"], rows["cells"] = np.array([5]), [np.array([1, 2])]
     store.append("panes", rows, "a")
     rows["n"][0] = rows["cells"][0][0] = 99
-    found = store.read(Query("panes"))
-    assert (found["n"][0], found["cells"][0].tolist()) == (5, [1, 2])
+    stored = store.read(Query("panes"))
+    assert (stored["n"][0], stored["cells"][0].tolist()) == (5, [1, 2])
 
 
 def test_an_empty_table_has_every_column_of_its_kind(store: Store) -> None:
-    found = store.read(Query("panes"))
-    assert list(found) == [column.name for column in TABLES["panes"].columns]
-    assert found["n"].dtype == np.int64
-    assert found["n"].size == 0
-    assert found["model"] == found["cells"] == found["names"] == []
+    stored = store.read(Query("panes"))
+    assert list(stored) == [column.name for column in TABLES["panes"].columns]
+    assert stored["n"].dtype == np.int64
+    assert stored["n"].size == 0
+    assert stored["model"] == stored["cells"] == stored["names"] == []
 
 
 def test_an_append_of_no_rows_does_nothing(store: Store) -> None:
@@ -65,9 +65,9 @@ def test_an_append_of_no_rows_does_nothing(store: Store) -> None:
 def test_a_row_with_a_known_key_replaces_the_row(store: Store) -> None:
     store.append("scores", plain("scores", 3, window_end_ms=[10, 20, 30], statistic=0.1), "a")
     store.append("scores", plain("scores", 2, window_end_ms=[20, 40], statistic=0.9), "b")
-    found = store.read(Query("scores"))
-    assert found["window_end_ms"].tolist() == [10, 20, 30, 40]
-    assert found["statistic"].tolist() == [0.1, 0.9, 0.1, 0.9]
+    stored = store.read(Query("scores"))
+    assert stored["window_end_ms"].tolist() == [10, 20, 30, 40]
+    assert stored["statistic"].tolist() == [0.1, 0.9, 0.1, 0.9]
 
 
 @pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.newest_by])
@@ -77,8 +77,8 @@ def test_where_a_table_says_so_the_row_with_the_largest_version_stays(store: Sto
         text = TABLES[name].column(other).kind == "str"
         columns = {version: position, other: str(value) if text else value}
         store.append(name, plain(name, 1, **columns), str(token))
-    found = store.read(Query(name))
-    assert (found[version].tolist(), [int(item) for item in found[other]]) == ([9], [90])
+    stored = store.read(Query(name))
+    assert (stored[version].tolist(), [int(item) for item in stored[other]]) == ([9], [90])
 
 
 def test_of_equal_versions_the_one_appended_last_stays(store: Store) -> None:
@@ -178,8 +178,8 @@ def test_each_model_may_have_a_floor_of_its_own(
     keys = [("a", n) for n in range(7)] + [("b", 0)] + [("it's", n) for n in range(3)]
     models, ends = zip(*keys, strict=True)
     store.append("scores", plain("scores", len(keys), model=list(models), window_end_ms=list(ends)), "a")
-    found = store.read(Query("scores", floors={"window_end_ms": floors}, **others))
-    assert list(zip(found["model"], found["window_end_ms"].tolist(), strict=True)) == expected
+    stored = store.read(Query("scores", floors={"window_end_ms": floors}, **others))
+    assert list(zip(stored["model"], stored["window_end_ms"].tolist(), strict=True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_rows_come_in_the_order_asked_for(store: Store, query: Query, expected: 
 def test_nan_sorts_last_either_way(store: Store, descending: bool) -> None:
     effects = [float("nan"), 2.0, float("-inf"), float("nan"), 1.0]
     store.append("scores", plain("scores", 5, window_end_ms=range(5), effect=effects), "a")
-    found = store.read(Query("scores", order=("effect",), descending=descending))
-    assert np.isnan(found["effect"]).tolist() == [False] * 3 + [True] * 2
+    stored = store.read(Query("scores", order=("effect",), descending=descending))
+    assert np.isnan(stored["effect"]).tolist() == [False] * 3 + [True] * 2
 
 
 def test_strings_sort_by_their_bytes(store: Store) -> None:
@@ -215,8 +215,8 @@ def test_strings_sort_by_their_bytes(store: Store) -> None:
 
 def test_only_the_columns_asked_for_come_in_the_order_asked_for(store: Store) -> None:
     _numbered(store, 3)
-    found = store.read(Query("scores", columns=("effect", "signal")))
-    assert list(found) == ["effect", "signal"]
+    stored = store.read(Query("scores", columns=("effect", "signal")))
+    assert list(stored) == ["effect", "signal"]
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -269,7 +269,7 @@ def test_rows_that_the_table_cannot_hold_are_refused_whole(store: Store, name: s
     with pytest.raises(StoreError) as refusal:
         store.append(table, rows(), "a")
     assert not refusal.value.retryable
-    assert all(len(store.read(Query(known))[TABLES[known].key[0]]) == 0 for known in TABLES)
+    assert all(len(store.read(Query(table_name))[TABLES[table_name].key[0]]) == 0 for table_name in TABLES)
 
 
 BAD_QUERIES = {
@@ -323,8 +323,8 @@ def test_threads_may_append_and_read_at_once(store: Store) -> None:
         for number in range(10):
             rows = plain("scores", 20, signal=f"s{worker}", window_end_ms=range(number * 20, number * 20 + 20))
             store.append("scores", rows, f"{worker}/{number}")
-            found = store.read(Query("scores", where={"signal": f"s{worker}"}, columns=("window_end_ms",)))
-            if found["window_end_ms"].tolist() != list(range(number * 20 + 20)):
+            stored = store.read(Query("scores", where={"signal": f"s{worker}"}, columns=("window_end_ms",)))
+            if stored["window_end_ms"].tolist() != list(range(number * 20 + 20)):
                 errors.append(worker)
 
     with ThreadPoolExecutor(6) as pool:

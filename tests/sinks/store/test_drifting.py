@@ -58,11 +58,11 @@ def twin() -> Store:
 
 @pytest.mark.parametrize("question", list(QUESTIONS))
 def test_every_store_ranks_series_alike(filled: Store, twin: Store, question: str) -> None:
-    found, expected = filled.drifting(QUESTIONS[question]), twin.drifting(QUESTIONS[question])
-    assert list(found) == [column.name for column in DRIFTING.columns]
-    assert exact(DRIFTING, found) == exact(DRIFTING, expected)
+    ranked, expected = filled.drifting(QUESTIONS[question]), twin.drifting(QUESTIONS[question])
+    assert list(ranked) == [column.name for column in DRIFTING.columns]
+    assert exact(DRIFTING, ranked) == exact(DRIFTING, expected)
     empty = question in {"nothing", "an empty list", "an empty stretch", "a stretch that ends before it begins"}
-    assert bool(found["model"]) != empty
+    assert bool(ranked["model"]) != empty
 
 
 def drift(*windows: tuple[str, str, int, float, float], **others: Any) -> Columns:
@@ -70,8 +70,8 @@ def drift(*windows: tuple[str, str, int, float, float], **others: Any) -> Column
     names, detectors, minutes, effects, least = zip(*windows, strict=True)
     ends = [START_MS + minute * 60_000 for minute in minutes]
     columns: dict[str, Any] = {"signal": list(names), "detector": list(detectors), "window_end_ms": ends}
-    given = {"model": "m", "status": "drift"} | others
-    return plain("scores", len(windows), **columns, effect=list(effects), min_effect=list(least), **given)
+    values = {"model": "m", "status": "drift"} | others
+    return plain("scores", len(windows), **columns, effect=list(effects), min_effect=list(least), **values)
 
 
 def test_series_come_by_their_strongest_detector_which_names_the_others_behind_it(filled: Store) -> None:
@@ -81,12 +81,12 @@ def test_series_come_by_their_strongest_detector_which_names_the_others_behind_i
         ("d", "psi", 30, 0.0, 0.1), ("e", "psi", 30, float("nan"), 0.1),
     )  # fmt: skip
     filled.append("scores", rows, "by hand")
-    found = filled.drifting(Drifting(START_MS, START_MS + 5 * HOUR_MS, {"model": "m"}))
-    assert found["signal"] == ["c", "a", "b"]
-    assert found["severity"].tolist() == [float("inf"), 0.9 / 0.1, 0.9 / 0.1]
-    assert found["detector"] == ["volume", "psi", "js"]
-    assert [list(names) for names in found["detectors"]] == [["volume", "psi"], ["psi"], ["js", "ks", "psi"]]
-    ends = [(found[name] - START_MS) // 60_000 for name in ("first_drift_ms", "last_drift_ms")]
+    ranked = filled.drifting(Drifting(START_MS, START_MS + 5 * HOUR_MS, {"model": "m"}))
+    assert ranked["signal"] == ["c", "a", "b"]
+    assert ranked["severity"].tolist() == [float("inf"), 0.9 / 0.1, 0.9 / 0.1]
+    assert ranked["detector"] == ["volume", "psi", "js"]
+    assert [list(names) for names in ranked["detectors"]] == [["volume", "psi"], ["psi"], ["js", "ks", "psi"]]
+    ends = [(ranked[name] - START_MS) // 60_000 for name in ("first_drift_ms", "last_drift_ms")]
     assert [times.tolist() for times in ends] == [[30, 30, 5], [200, 30, 70]]
 
 
@@ -113,11 +113,11 @@ def test_ranks_stay_the_same_whenever_hours_are_written_down(sql_store: SqlStore
 
 def test_hours_written_down_are_ranked_without_the_scores(sql_store: SqlStore) -> None:
     sql_store.append("scores", scores(600), "a")
-    before = sql_store.drifting(WHOLE)
+    ranks_from_scores = sql_store.drifting(WHOLE)
     sql_store.refresh(0)
     sql_store.command(f"TRUNCATE TABLE {sql_store.altered('scores')}")
-    assert len(before["model"]) > 5
-    assert exact(DRIFTING, sql_store.drifting(WHOLE)) == exact(DRIFTING, before)
+    assert len(ranks_from_scores["model"]) > 5
+    assert exact(DRIFTING, sql_store.drifting(WHOLE)) == exact(DRIFTING, ranks_from_scores)
 
 
 def test_a_window_that_is_in_drift_no_longer_is_forgotten(sql_store: SqlStore) -> None:
@@ -188,16 +188,18 @@ def test_buckets_of_some_series_with_some_columns_are_those_of_all(
     both(scores(800), "a", sql_store, twin)
     if refreshed:
         sql_store.refresh(0)
-    asked = Buckets(START_MS + 5, START_MS + 50 * HOUR_MS, step_ms)
-    whole = exact(BUCKETS, twin.buckets(asked))
-    series = list(zip(*(whole[name] for name in ("model", "signal", "segment", "version", "detector")), strict=True))
-    places = [place for place, one in enumerate(series) if one in SOME]
+    question = Buckets(START_MS + 5, START_MS + 50 * HOUR_MS, step_ms)
+    all_buckets = exact(BUCKETS, twin.buckets(question))
+    series = list(
+        zip(*(all_buckets[name] for name in ("model", "signal", "segment", "version", "detector")), strict=True)
+    )
+    places = [row_index for row_index, key in enumerate(series) if key in SOME]
     assert len(places) >= 2
     for columns in [(c.name,) for c in BUCKETS.columns] + [("detector", "worst_n", "statistic_mean", "n")]:
-        some = replace(asked, among=SOME, columns=columns)
-        expected = {name: [whole[name][place] for place in places] for name in columns}
+        narrowed = replace(question, among=SOME, columns=columns)
+        expected = {name: [all_buckets[name][row_index] for row_index in places] for name in columns}
         for store in (twin, sql_store):
-            assert exact(BUCKETS, store.buckets(some)) == expected, columns
+            assert exact(BUCKETS, store.buckets(narrowed)) == expected, columns
 
 
 @pytest.mark.parametrize("wrong", [{"among": (("m0", "feature:0"),)}, {"columns": ("status",)}])

@@ -38,11 +38,11 @@ def new_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def form_of(store: SqlStore) -> dict[str, Any]:
     """Everything that statements depend on, table by table; settings in any order."""
-    here = "WHERE database = currentDatabase()"
-    tables = store.query(f"SELECT name, engine_full, sorting_key, partition_key FROM system.tables {here}")
+    in_database = "WHERE database = currentDatabase()"
+    tables = store.query(f"SELECT name, engine_full, sorting_key, partition_key FROM system.tables {in_database}")
     columns = store.query(
         f"SELECT table, groupArray((position, name, type, compression_codec, default_expression)) AS columns "
-        f"FROM (SELECT * FROM system.columns {here} ORDER BY table, position) GROUP BY table"
+        f"FROM (SELECT * FROM system.columns {in_database} ORDER BY table, position) GROUP BY table"
     )
     described = dict(zip(columns["table"], columns["columns"], strict=True))
     rows = zip(tables["name"], tables["engine_full"], tables["sorting_key"], tables["partition_key"], strict=True)

@@ -15,7 +15,9 @@ def test_of_each_series_and_detector_the_newest_window_is_there(store: Store) ->
     rows = scores(500)
     store.append("scores", rows, "a")
     keys = list(zip(*(rows[name] for name in LATEST.key), strict=True))
-    newest = {key: place for place, key in sorted(enumerate(keys), key=lambda item: rows["window_end_ms"][item[0]])}
+    newest = {
+        key: row_index for row_index, key in sorted(enumerate(keys), key=lambda item: rows["window_end_ms"][item[0]])
+    }
     expected = take(rows, [newest[key] for key in sorted(newest)])
     assert exact(LATEST, store.read(Query("latest"))) == exact(LATEST, expected)
 
@@ -38,8 +40,8 @@ def test_a_repeated_token_leaves_scores_and_latest_alike(store: Store) -> None:
 def test_latest_is_read_like_any_table(store: Store) -> None:
     rows = plain("scores", 6, signal=list("aabbcc"), window_end_ms=[1, 2, 3, 4, 5, 6], status=["ok", "drift"] * 3)
     store.append("scores", rows, "a")
-    found = store.read(Query("latest", {"status": "drift"}, {"window_end_ms": 3}, limit=1, columns=("signal",)))
-    assert found == {"signal": ["b"]}
+    newest_rows = store.read(Query("latest", {"status": "drift"}, {"window_end_ms": 3}, limit=1, columns=("signal",)))
+    assert newest_rows == {"signal": ["b"]}
     page = Query("latest", order=("window_end_ms",), descending=True, limit=2)
     first = store.read(page)
     rest = store.read(Query("latest", order=("window_end_ms",), descending=True, after=page.cursor(first)))
@@ -54,7 +56,7 @@ def test_what_is_derived_is_not_written(store: Store, name: str) -> None:
 
 def test_nothing_is_derived_from_nothing(store: Store) -> None:
     for name in DERIVED:
-        found = store.read(Query(name))
-        assert list(found) == [column.name for column in DERIVED[name].columns]
-        assert len(found["model"]) == 0
+        newest_rows = store.read(Query(name))
+        assert list(newest_rows) == [column.name for column in DERIVED[name].columns]
+        assert len(newest_rows["model"]) == 0
     assert set(DERIVED).isdisjoint(TABLES)

@@ -74,21 +74,21 @@ def test_what_receivers_knew_about_groups_goes_after_a_month_and_no_other_checkp
     columns |= {"config": [""] * len(rows), "state": [b""] * len(rows)}
     chdb.append("checkpoints", columns, token="told")
     vacuum(chdb, ["checkpoints"])
-    left = chdb.read(Query("checkpoints"))
-    assert set(zip(left["stage"], left["name"], strict=True)) == {
+    remaining = chdb.read(Query("checkpoints"))
+    assert set(zip(remaining["stage"], remaining["name"], strict=True)) == {
         *((stage, age) for stage in stages for age in ("0 days", "29 days")),
         *((stage, "early") for stage in ("ingest", "evaluate", "route")),
     }
 
 
 def test_a_lifetime_that_is_there_already_is_left_alone(chdb: ChdbStore) -> None:
-    wanted = {
+    by_table = {
         "findings": Lifetimes(10 * DAY_MS),
         "scores": Lifetimes(),
         "events": Lifetimes(DAY_MS, {"it's": None, "a-b.c": 5_000}),
     }
-    assert {change.table for change in retain(chdb, wanted)} == {"findings", "events"}
-    assert retain(chdb, wanted) == []
+    assert {change.table for change in retain(chdb, by_table)} == {"findings", "events"}
+    assert retain(chdb, by_table) == []
 
 
 def test_a_lifetime_that_is_taken_back_or_made_longer_is_honoured(chdb: ChdbStore) -> None:
@@ -109,8 +109,13 @@ def test_models_may_differ(chdb: ChdbStore) -> None:
         append(chdb, "events", [0, 5, 50, 5_000], model=model)
     retain(chdb, {"events": Lifetimes(10 * DAY_MS, {"short": DAY_MS, "long": 100 * DAY_MS, "for-ever": None})})
     vacuum(chdb, ["events"])
-    found = chdb.query("SELECT model, count() AS n FROM events GROUP BY model ORDER BY model")
-    assert dict(zip(found["model"], found["n"], strict=True)) == {"another's": 2, "for-ever": 4, "long": 3, "short": 1}
+    counts = chdb.query("SELECT model, count() AS n FROM events GROUP BY model ORDER BY model")
+    assert dict(zip(counts["model"], counts["n"], strict=True)) == {
+        "another's": 2,
+        "for-ever": 4,
+        "long": 3,
+        "short": 1,
+    }
 
 
 def test_a_row_without_a_time_of_its_own_has_no_age(chdb: ChdbStore) -> None:
@@ -128,7 +133,7 @@ def test_a_late_row_does_not_make_sums_anew_from_rows_of_which_some_are_gone(
         """Rows of an hour of twelve days ago and of one of today, of 5 minutes each."""
         for model, age_days in (("old", 12), ("new", 0)):
             hour_ms = (NOW_MS - age_days * DAY_MS) // DAY_MS * DAY_MS
-            times = [hour_ms + (first_minute + 5 * place) * 60_000 for place in range(count)]
+            times = [hour_ms + (first_minute + 5 * index) * 60_000 for index in range(count)]
             lengths = {"pane_ms": 300_000} if source == "panes" else {}
             rows = plain(source, count, model=model, **{AGING[source].time: times}, **lengths)
             chdb.append(source, rows, f"{model}/{first_minute}")
@@ -143,8 +148,8 @@ def test_a_late_row_does_not_make_sums_anew_from_rows_of_which_some_are_gone(
     add(30, 1)
     chdb.refresh(0)
     # then the old sums stay, and today's have grown
-    found = chdb.query(f"SELECT model, sum({n}) AS n FROM {sums} FINAL GROUP BY model ORDER BY model")
-    assert dict(zip(found["model"], found["n"], strict=True)) == {"new": 4, "old": 3}
+    counts = chdb.query(f"SELECT model, sum({n}) AS n FROM {sums} FINAL GROUP BY model ORDER BY model")
+    assert dict(zip(counts["model"], counts["n"], strict=True)) == {"new": 4, "old": 3}
     assert not chdb.query("SELECT hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms")["hour_ms"].size
 
 
@@ -156,9 +161,9 @@ def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
 
 
 def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
-    found = lifetimes(configured(keep={"for": {"events": "7d", "predictions": "forever"}}))
-    assert set(found) == set(AGING)
+    by_table = lifetimes(configured(keep={"for": {"events": "7d", "predictions": "forever"}}))
+    assert set(by_table) == set(AGING)
     assert set(Retention.model_fields) < set(AGING)
-    assert all(found[table].default_ms is None for table in Retention.model_fields), "results stay unless told"
-    assert found["events"].by_model == {"loans": 7 * DAY_MS}
-    assert found["predictions"].by_model == {"loans": None}
+    assert all(by_table[table].default_ms is None for table in Retention.model_fields), "results stay unless told"
+    assert by_table["events"].by_model == {"loans": 7 * DAY_MS}
+    assert by_table["predictions"].by_model == {"loans": None}

@@ -83,10 +83,10 @@ def twin() -> Store:
 
 @pytest.mark.parametrize("question", list(QUESTIONS))
 def test_every_store_gives_the_same_buckets(filled: Store, twin: Store, question: str) -> None:
-    found, expected = filled.buckets(QUESTIONS[question]), twin.buckets(QUESTIONS[question])
-    assert list(found) == [column.name for column in BUCKETS.columns]
-    assert exact(BUCKETS, found) == exact(BUCKETS, expected)
-    assert bool(len(found["model"])) == (question not in {"nothing", "an empty list", "an empty stretch"})
+    answer, expected = filled.buckets(QUESTIONS[question]), twin.buckets(QUESTIONS[question])
+    assert list(answer) == [column.name for column in BUCKETS.columns]
+    assert exact(BUCKETS, answer) == exact(BUCKETS, expected)
+    assert bool(len(answer["model"])) == (question not in {"nothing", "an empty list", "an empty stretch"})
 
 
 @pytest.mark.parametrize("step_ms", [0, HOUR_MS, 5 * 60_000])
@@ -97,8 +97,8 @@ def test_pages_hold_every_bucket_once(filled: Store, order: Any, step_ms: int) -
     while len((rows := filled.buckets(page))["model"]):
         seen.append(rows)
         page = replace(page, after=page.cursor(rows))
-    whole = {name: [value for rows in seen for value in rows[name]] for name in seen[0]}
-    assert exact(BUCKETS, whole) == exact(BUCKETS, filled.buckets(question))
+    all_pages = {name: [value for rows in seen for value in rows[name]] for name in seen[0]}
+    assert exact(BUCKETS, all_pages) == exact(BUCKETS, filled.buckets(question))
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_answers_stay_the_same_whenever_roll_ups_are_refreshed(sql_store: SqlSto
 def test_refreshed_hours_are_answered_without_the_scores(sql_store: SqlStore) -> None:
     question = Buckets(START_MS + 1, START_MS + 49 * HOUR_MS, 0, {"model": "m0"})
     sql_store.append("scores", scores(1_000), "a")
-    before = sql_store.buckets(question)
+    from_rows = sql_store.buckets(question)
     sql_store.refresh(0)
     sql_store.command(f"TRUNCATE TABLE {sql_store.altered('scores')}")
-    lost = before["windows"].sum() - sql_store.buckets(question)["windows"].sum()
-    assert before["windows"].sum() > 200
+    lost = from_rows["windows"].sum() - sql_store.buckets(question)["windows"].sum()
+    assert from_rows["windows"].sum() > 200
     assert 0 <= lost < 20  # the windows of the last hour, which is cut
 
 
@@ -184,10 +184,10 @@ class KilledError(Exception):
 
 def interrupted(store: SqlStore, number: int, run: Callable[[str, Any], None]) -> Any:
     """The store's ``command``, but that ``run`` does the statement with that number."""
-    command, left = store.command, iter(range(number, -1, -1))
+    command, countdown = store.command, iter(range(number, -1, -1))
 
     def counted(sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        (run if next(left, -1) == 0 else command)(sql, parameters)
+        (run if next(countdown, -1) == 0 else command)(sql, parameters)
 
     return counted
 
@@ -238,8 +238,8 @@ def test_of_two_refreshes_at_once_the_later_one_prevails(
 
 def wait_for_the_next_ms(store: SqlStore) -> None:
     sql = "SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms"
-    before = store.query(sql)["now_ms"][0]
-    while store.query(sql)["now_ms"][0] <= before:
+    now_ms = store.query(sql)["now_ms"][0]
+    while store.query(sql)["now_ms"][0] <= now_ms:
         pass
 
 

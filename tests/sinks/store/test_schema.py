@@ -57,8 +57,8 @@ def test_an_upgrade_that_is_cut_off_after_any_statement_is_finished_by_the_next(
             for statement in step.statements[:reached]:
                 first.command(statement)
             for name in ("scores", "panes"):
-                found = first.query(f"SELECT count() AS n FROM {name} FINAL")["n"]
-                assert list(found) == [len(twin.read(Query(name))["model"])], (step.name, reached)
+                counts = first.query(f"SELECT count() AS n FROM {name} FINAL")["n"]
+                assert list(counts) == [len(twin.read(Query(name))["model"])], (step.name, reached)
     first.migrate()
     assert all("intDiv" in key for key in first.query(SORTED_BY_TIME)["sorting_key"])
     same(first, twin)

@@ -27,19 +27,19 @@ def test_a_statement_of_ones_own_takes_parameters_and_sees_only_the_newest_rows(
     for token, value in (("a", 0.1), ("b", 0.2)):
         sql_store.append("scores", plain("scores", 2, window_end_ms=[10, 20], statistic=value), token)
     sql = "SELECT model, sum(statistic) AS total, count() AS n FROM scores WHERE model IN {m:Array(String)} GROUP BY 1"
-    found = sql_store.query(sql, {"m": ["a", "it's"]})
-    assert found["model"] == ["a"]
-    assert found["total"].tolist() == [0.4]
-    assert found["n"] == [2]
+    result = sql_store.query(sql, {"m": ["a", "it's"]})
+    assert result["model"] == ["a"]
+    assert result["total"].tolist() == [0.4]
+    assert result["n"] == [2]
 
 
 def test_a_statement_of_ones_own_may_return_anything(sql_store: SqlStore) -> None:
     sql = (
         "SELECT toInt32(1) AS i, toFloat32(0.5) AS f, NULL AS nothing, [1, 2] AS array, toUInt64(-1) AS large, 'é' AS s"
     )
-    found = sql_store.query(sql)
-    assert (found["i"].dtype, found["f"].dtype) == (np.int64, np.float64)
-    assert (found["nothing"], found["array"], found["large"], found["s"]) == ([None], [[1, 2]], [2**64 - 1], ["é"])
+    result = sql_store.query(sql)
+    assert (result["i"].dtype, result["f"].dtype) == (np.int64, np.float64)
+    assert (result["nothing"], result["array"], result["large"], result["s"]) == ([None], [[1, 2]], [2**64 - 1], ["é"])
 
 
 @pytest.mark.parametrize(

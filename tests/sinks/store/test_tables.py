@@ -42,8 +42,8 @@ def test_migrations_make_the_tables_that_are_declared_and_no_others(store: ChdbS
 
 @pytest.mark.parametrize("name", list(EVERY_TABLE))
 def test_a_table_has_the_columns_that_are_declared(store: ChdbStore, name: str) -> None:
-    here = "database = currentDatabase() AND table = {t:String}"
-    sql = f"SELECT name, type, compression_codec FROM system.columns WHERE {here} ORDER BY position"
+    of_table = "database = currentDatabase() AND table = {t:String}"
+    sql = f"SELECT name, type, compression_codec FROM system.columns WHERE {of_table} ORDER BY position"
     columns = [*zip(*store.query(sql, {"t": name}).values(), strict=True)]
     declared = [(column.name, FORMS[column.form]) for column in EVERY_TABLE[name].columns]
     declared += [("refreshed_ms", FORMS["even"])] if name in ROLL_UPS else []

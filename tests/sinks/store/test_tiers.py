@@ -63,9 +63,9 @@ def added(signal: str, summaries: list[Any]) -> Any:
 
 def rows_of(model: str, panes: dict[tuple[int, int, int], list[Any]]) -> dict[str, list[Any]]:
     rows = empty_rows("panes")
-    for (place, late_at_ms, partition), events in panes.items():
+    for (pane_index, late_at_ms, partition), events in panes.items():
         shared = {
-            "model": model, "segment": "", "version": "1", "pane_start_ms": START_MS + place * PANE_MS,
+            "model": model, "segment": "", "version": "1", "pane_start_ms": START_MS + pane_index * PANE_MS,
             "late_at_ms": late_at_ms, "topic": "events", "partition": partition, "pane_ms": PANE_MS,
         }  # fmt: skip
         for signal, layout in LAYOUTS.items():
@@ -75,26 +75,31 @@ def rows_of(model: str, panes: dict[tuple[int, int, int], list[Any]]) -> dict[st
     return rows
 
 
-@given(panes=PANES, more=PANES, refreshed=st.booleans())
+@given(panes=PANES, later_panes=PANES, refreshed=st.booleans())
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tier_holds_what_adding_its_panes_gives(
-    store: Store, panes: dict[Any, Any], more: dict[Any, Any], refreshed: bool
+    store: Store, panes: dict[Any, Any], later_panes: dict[Any, Any], refreshed: bool
 ) -> None:
     model = f"m{next(MODELS)}"
     store.append("panes", rows_of(model, panes), f"{model} a")
     if refreshed:
         store.refresh(0)
-    store.append("panes", rows_of(model, more), f"{model} b")
-    every = panes | more  # a pane that comes again replaces itself
+    store.append("panes", rows_of(model, later_panes), f"{model} b")
+    every = panes | later_panes  # a pane that comes again replaces itself
     for tier, tier_ms in TIERS.items():
-        found = store.read(Query(tier, {"model": model}))
+        sums_read = store.read(Query(tier, {"model": model}))
         expected: dict[tuple[str, int, bool], list[Any]] = {}
-        for (place, late_at_ms, _), events in every.items():
-            start_ms = (START_MS + place * PANE_MS) // tier_ms * tier_ms
+        for (pane_index, late_at_ms, _), events in every.items():
+            start_ms = (START_MS + pane_index * PANE_MS) // tier_ms * tier_ms
             for signal in LAYOUTS:
                 expected.setdefault((signal, start_ms, late_at_ms > 0), []).append(folded(signal, events))
-        keys = zip(found["signal"], found["pane_start_ms"].tolist(), (found["late"] == 1).tolist(), strict=True)
-        sums = {key: added(key[0], [summary_of(found, i, LAYOUTS[key[0]])]) for i, key in enumerate(keys)}
+        keys = zip(
+            sums_read["signal"],
+            sums_read["pane_start_ms"].tolist(),
+            (sums_read["late"] == 1).tolist(),
+            strict=True,
+        )
+        sums = {key: added(key[0], [summary_of(sums_read, i, LAYOUTS[key[0]])]) for i, key in enumerate(keys)}
         assert sums == {key: added(key[0], summaries) for key, summaries in expected.items()}
 
 
@@ -138,7 +143,7 @@ def test_a_tier_is_read_like_any_table(store: Store, refreshed: bool) -> None:
 
 def test_refreshed_hours_are_read_without_the_panes(sql_store: SqlStore) -> None:
     sql_store.append("panes", rows_of("m", {(i, 0, 0): [(1.0, "a")] for i in range(60)}), "a")
-    before = sql_store.read(Query("panes_5m"))
+    stored_sums = sql_store.read(Query("panes_5m"))
     sql_store.refresh(0)
     sql_store.command(f"TRUNCATE TABLE {sql_store.altered('panes')}")
-    assert exact(DERIVED["panes_5m"], sql_store.read(Query("panes_5m"))) == exact(DERIVED["panes_5m"], before)
+    assert exact(DERIVED["panes_5m"], sql_store.read(Query("panes_5m"))) == exact(DERIVED["panes_5m"], stored_sums)
