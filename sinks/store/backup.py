@@ -1,6 +1,6 @@
 """A store's rows as a folder of Parquet files, and back into an empty store, of this kind or another.
 
-A backup holds what :data:`sinks.store.contract.TABLES` lists; what a store derives from it is derived anew. Other
+A backup holds what :data:`sinks.store.contract.TABLES` lists; what a store derives from it is derived again. Other
 programs may write meanwhile: checkpoints and progress are read first, and everything that they rely on was there by
 then; what came after them is replaced by itself when a restored store goes on.
 

@@ -63,7 +63,7 @@ def append(store: Store, table: str, rows: Mapping[str, Sequence[Any]]) -> int:
 def content_token(table: str, rows: Mapping[str, Sequence[Any]]) -> str:
     """Name rows by their content.
 
-    A crash may cut a replay's rows into other blocks. A token that named a stretch of the log would then drop rows
+    A crash may cut a replay's rows into other blocks. A token that named a span of the log would then drop rows
     that it does not stand for; one made from the content recognises a repetition and nothing else.
 
     Examples

@@ -16,7 +16,7 @@ from sinks.store.contract import BUCKETS, TABLES, Buckets
 from sinks.store.derived import SERIES, STATUSES, WORST
 from sinks.store.pieces import COUNTS, INFINITY, KEPT, MINUS_INFINITY, scores_for
 from sinks.store.spans import Plan, Span
-from sinks.store.sql import NARROW, Parameters, stretch_condition
+from sinks.store.sql import NARROW, Parameters, span_condition
 from sinks.store.tables import EVERY_TABLE
 
 __all__ = [
@@ -76,7 +76,7 @@ def rollup_statement(step_ms: int, condition: str) -> str:
 
 
 def chosen_span(buckets: Buckets) -> Span:
-    """Return the stretch whose windows count: behind its beginning, up to and with its end."""
+    """Return the span whose windows count: behind its beginning, up to and with its end."""
     from_ms = buckets.from_ms - 1
     if buckets.after and buckets.order == "time" and buckets.step_ms:
         from_ms = max(from_ms, int(buckets.after[0]) - buckets.step_ms)
@@ -156,7 +156,7 @@ def _severities(buckets: Buckets, table: str, spans: Sequence[Span], values: Par
 
 
 def condition(table: str, where: Mapping[str, Any], spans: Sequence[Span], values: Parameters) -> str:
-    """Return the condition on the key of ``table`` for some series and stretches."""
+    """Return the condition on the key of ``table`` for some series and spans."""
     series = [f"{name} IN {values.bind('Array(String)', allowed)}" for name, allowed in where.items()]
     inside = (" AND ".join(_between(table, span, values)) for span in spans)
     return " AND ".join([f"({' OR '.join(f'({conditions})' for conditions in inside) or '0'})", *series])
@@ -166,7 +166,7 @@ def _between(table: str, span: Span, values: Parameters) -> Iterable[str]:
     for operator, bound in zip((">", "<="), span, strict=True):
         mark = values.bind("Int64", bound)
         yield f"{EVERY_TABLE[table].time} {operator} {mark}"
-        yield from stretch_condition(table, EVERY_TABLE[table].time, operator, mark)
+        yield from span_condition(table, EVERY_TABLE[table].time, operator, mark)
 
 
 def _behind(buckets: Buckets, values: Parameters) -> Iterable[str]:

@@ -72,7 +72,7 @@ class ClickhouseStore(SqlStore):
     Raises
     ------
     StoreError
-        If the settings contradict each other. The server is asked only when there is something to ask.
+        If the settings contradict each other. Nothing is sent to the server yet.
     """
 
     def __init__(

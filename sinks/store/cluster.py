@@ -137,7 +137,7 @@ class Cluster:
 
 
 def _in_final_form(text: str) -> str:
-    """Return a statement that leaves out the past of tables that were made anew and then took the old one's name.
+    """Return a statement that leaves out the past of tables that were made again and then took the old one's name.
 
     No cluster has tables from before: they are made in their newest form at once, and nothing is copied or exchanged,
     which for replicated tables would leave names and paths at odds. Empty: there is nothing to do.
@@ -154,7 +154,7 @@ def _in_final_form(text: str) -> str:
 
 @cache
 def _renewed() -> dict[str, str]:
-    """The names under which tables were made anew, with those that they took."""
+    """The names under which tables were made again, with those that they took."""
     exchanges = (_RENEWED.search(statement) for step in migrations() for statement in step.statements)
     return {match["new"]: match["old"] for match in exchanges if match is not None}
 

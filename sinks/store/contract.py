@@ -36,7 +36,7 @@ Columns = dict[str, Any]
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked.
+    """The store cannot do what it was called for.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Buckets:
     Attributes
     ----------
     from_ms, to_ms : int
-        Windows that end in this stretch, ``from_ms <= window_end_ms < to_ms``: the first and the last bucket may be
+        Windows that end in this span, ``from_ms <= window_end_ms < to_ms``: the first and the last bucket may be
         cut.
     step_ms : int
         Length of a bucket. Ends are multiples of it, and a window belongs to the bucket in which it ends:
@@ -147,7 +147,7 @@ class Buckets:
     among : tuple of tuple of str
         Only these series and detectors: model, signal, segment, version and detector of each; all if empty.
     columns : tuple of str
-        All if empty. What is not asked for need not be read.
+        All if empty. Other columns need not be read.
     """
 
     from_ms: int
@@ -199,7 +199,7 @@ class Drifting:
     Attributes
     ----------
     from_ms, to_ms : int
-        Windows that end in this stretch, ``from_ms <= window_end_ms < to_ms``.
+        Windows that end in this span, ``from_ms <= window_end_ms < to_ms``.
     where : mapping of column to value, or to a list of values of which one must match
         Columns of the series: ``model``, ``signal``, ``segment``, ``version``, ``detector``.
     limit : int or None
@@ -257,7 +257,7 @@ class Store(Protocol):
         ...
 
     def buckets(self, buckets: Buckets) -> Columns:
-        """Return the columns of ``BUCKETS``: what the scores were like in each stretch of time.
+        """Return the columns of ``BUCKETS``: what the scores were like in each span of time.
 
         Raises
         ------

@@ -81,7 +81,7 @@ def hour_statement(drifting: Drifting, span: Span) -> Statement:
 
 
 def windows_in_drift(drifting: Drifting, spans: Sequence[Span]) -> Statement:
-    """Return the statement for the windows in drift of some stretches, from the scores themselves."""
+    """Return the statement for the windows in drift of some spans, from the scores themselves."""
     values = Parameters()
     chosen = condition("scores", drifting.where, spans, values)
     return f"SELECT {_WINDOW} FROM scores FINAL PREWHERE {chosen} WHERE status = 'drift'", dict(values)

@@ -78,7 +78,7 @@ class MemoryStore:
             return self._tables[query.table].read(query)
 
     def buckets(self, buckets: Buckets) -> Columns:
-        """Return what the scores were like in each stretch of time, worked out anew each time."""
+        """Return what the scores were like in each span of time, worked out each time."""
         buckets = checked_buckets(buckets)
         low, high = {"window_end_ms": buckets.from_ms}, {"window_end_ms": buckets.to_ms}
         return bucket_rows(buckets, self.read(Query("scores", buckets.where, low, high)))
@@ -90,7 +90,7 @@ class MemoryStore:
         return drifting_rows(drifting, self.read(Query("scores", drifting.where, low, high)))
 
     def refresh(self, settle_ms: int = 0) -> int:
-        """Do nothing: what follows from the rows is worked out when it is asked for."""
+        """Do nothing: what follows from the rows is worked out when it is read."""
         return 0
 
     def close(self) -> None:

@@ -179,10 +179,10 @@ def _reduced(function: np.ufunc, ordered: NDArray[Any], starts: Integers) -> NDA
 
 
 def _chosen(buckets: Buckets, keys: list[tuple[Any, ...]], severity: Floats | None) -> Integers:
-    """Return which buckets are asked for, in their order."""
+    """Return which buckets are to be returned, in their order."""
     ranks, after = keys, buckets.after
     if buckets.order == "worst":
-        assert severity is not None  # kept_for has asked for it
+        assert severity is not None  # kept_for names it for this order
         ranks = [(-s, *key) for s, key in zip(severity.tolist(), keys, strict=True)]
         after = (-after[0], *after[1:]) if after else after
     behind = [group_index for group_index, rank in enumerate(ranks) if not after or rank > after]

@@ -43,8 +43,8 @@ def _listed(tables: Iterable[Table]) -> str:
 def _sorted_by(table: Table) -> Iterator[str]:
     first, *others = (f"`{name}`" for name in table.key)
     yield first
-    if table.stretch_ms:
-        yield f"{_span(table.stretch_ms)} of `{table.time}`"
+    if table.span_ms:
+        yield f"{_span(table.span_ms)} of `{table.time}`"
     yield from others
 
 

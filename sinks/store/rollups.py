@@ -1,6 +1,6 @@
 """Keeping roll-ups up to date, and answering from them without ever being stale.
 
-An insert marks the hours that it touches, in the table ``touched``. A refresh works touched hours out anew from their
+An insert marks the hours that it touches, in the table ``touched``. A refresh works touched hours out again from their
 rows and then records until when it had seen marks, so that an hour touched meanwhile stays marked. It may be killed
 anywhere and run twice at once: whatever it writes is what the rows say, and marks go last. Until then reads take marked
 hours from the rows.

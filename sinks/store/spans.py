@@ -1,4 +1,4 @@
-"""Stretches of time, and which of them roll-ups may answer for."""
+"""Spans of time, and which of them roll-ups may answer for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DAY_MS", "HOUR_MS", "MOST_SPANS", "Plan", "Span", "merged", "plan", 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MOST_SPANS = 64
-"""Stretches that a statement names one by one; of more, only their beginning and their end count."""
+"""Spans that a statement names one by one; of more, only their beginning and their end count."""
 
 Span = tuple[int, int]
 """From and to, in ms; whether an end belongs to it is the caller's."""
@@ -55,7 +55,7 @@ def plan(span: Span, step_ms: int, changed: Iterable[int]) -> Plan:
 
 
 def merged(changed: Iterable[int]) -> tuple[Span, ...]:
-    """Return the stretches that the hours ``changed`` make up, at most ``MOST_SPANS``.
+    """Return the spans that the hours ``changed`` make up, at most ``MOST_SPANS``.
 
     Examples
     --------

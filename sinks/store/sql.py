@@ -17,7 +17,7 @@ __all__ = [
     "quoted",
     "quoted_text",
     "select",
-    "stretch_condition",
+    "span_condition",
 ]
 
 NARROW = (
@@ -115,25 +115,25 @@ def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
         for name, bound_value in bounds.items():
             mark = values.bind(_type(table, name), bound_value)
             yield name, f"{quoted(name)} {operator} {mark}"
-            yield from ((name, condition) for condition in stretch_condition(table.name, name, operator, mark))
+            yield from ((name, condition) for condition in span_condition(table.name, name, operator, mark))
     for name, by_model in ((name, by_model) for name, by_model in query.floors.items() if by_model):
         models, floors = values.bind("Array(String)", [*by_model]), values.bind("Array(Int64)", [*by_model.values()])
         yield name, f"{quoted(name)} >= transform(`model`, {models}, {floors}, toInt64(0))"
 
 
-def stretch_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:
-    """Yield the condition on the stretch of ``table`` that follows from one on its time, if ``name`` is that.
+def span_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:
+    """Yield the condition on the span of ``table`` that follows from one on its time, if ``name`` is that.
 
-    The engine does not see by itself that a bound of the time bounds the stretch, so that statements say both.
+    The engine does not see by itself that a bound of the time bounds the span, so that statements say both.
 
     Examples
     --------
-    >>> list(stretch_condition("scores", "window_end_ms", "<", "{p0:Int64}"))
+    >>> list(span_condition("scores", "window_end_ms", "<", "{p0:Int64}"))
     ['intDiv(`window_end_ms`, 21600000) <= intDiv({p0:Int64}, 21600000)']
     """
-    stretch_ms = EVERY_TABLE[table].stretch_ms
-    if stretch_ms and name == EVERY_TABLE[table].time:
-        yield f"intDiv({quoted(name)}, {stretch_ms}) {operator[0]}= intDiv({mark}, {stretch_ms})"
+    span_ms = EVERY_TABLE[table].span_ms
+    if span_ms and name == EVERY_TABLE[table].time:
+        yield f"intDiv({quoted(name)}, {span_ms}) {operator[0]}= intDiv({mark}, {span_ms})"
 
 
 def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _behind(table: Table, query: Query, values: Parameters) -> Iterator[str]:
     marks = [values.bind(_type(table, name), value) for name, value in zip(names, query.after, strict=True)]
     # The comparison of tuples decides; that of their first members lets the index skip what lies before.
     yield f"{quoted(names[0])} {operator}= {marks[0]}"
-    yield from stretch_condition(table.name, names[0], operator, marks[0])
+    yield from span_condition(table.name, names[0], operator, marks[0])
     yield f"({', '.join(map(quoted, names))}) {operator} ({', '.join(marks)})"
 
 

@@ -70,7 +70,7 @@ class SqlStore(Connection):
         return self.fetch(*statement, {column.name: column.kind for column in READABLE[query.table].columns})
 
     def buckets(self, buckets: Buckets) -> Columns:
-        """Return what the scores were like in each stretch of time."""
+        """Return what the scores were like in each span of time."""
         return read_buckets(self, checked_buckets(buckets))
 
     def drifting(self, drifting: Drifting) -> Columns:

@@ -83,8 +83,8 @@ class Table:
         The key of ``spec.store.keep``, or of a model's ``spec.keep.for``, that says how long they are kept.
     part : {"", "week", "month", "year"}
         Span of ``time`` that shares a partition.
-    stretch_ms : int
-        Where rows are sorted by a span of ``time`` before their series: how long it is.
+    span_ms : int
+        Length of the spans of ``time`` by which rows are sorted before their series; 0 where they are not.
     impersonal : str
         What the rows hold, if nobody who could be erased can stand in them; empty: an erasure looks through them.
     page_rows : int
@@ -103,7 +103,7 @@ class Table:
     time: str = ""
     keep: str = ""
     part: Literal["", "week", "month", "year"] = ""
-    stretch_ms: int = 0
+    span_ms: int = 0
     impersonal: str = ""
     page_rows: int = PAGE_ROWS
     source: str = ""

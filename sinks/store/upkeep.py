@@ -92,11 +92,11 @@ class Status:
 def tables_of(store: Connection) -> list[str]:
     """Return the names of the tables that hold rows, sorted."""
     sql = f"SELECT name FROM system.tables WHERE {_HERE} AND engine LIKE '%MergeTree'"
-    return sorted({name.removesuffix("_local") for name in _asked(store, sql)["name"]})
+    return sorted({name.removesuffix("_local") for name in _system_rows(store, sql)["name"]})
 
 
-def _asked(store: Connection, sql: str, **parameters: Any) -> dict[str, Any]:
-    """Ask a system table; the database is named, since on another replica the present one is another."""
+def _system_rows(store: Connection, sql: str, **parameters: Any) -> dict[str, Any]:
+    """Read a system table; the database is named, since on another replica the present one is another."""
     database = store.query("SELECT currentDatabase() AS name")["name"][0]
     return store.query(sql, {"database": database, **parameters})
 
@@ -158,7 +158,7 @@ def _table_status(
 
 
 def _by_table(store: Connection, sql: str) -> dict[str, dict[str, Any]]:
-    columns = _asked(store, sql)
+    columns = _system_rows(store, sql)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return {row["name"]: row for row in rows}
 
@@ -195,7 +195,7 @@ def _mutations(store: Connection, table: str) -> dict[str, Any]:
         f"FROM {store.everywhere('system.mutations')} WHERE {_HERE} AND {_TABLE} = {{table:String}} "
         "GROUP BY mutation_id ORDER BY mutation_id"
     )
-    return _asked(store, sql, table=table)
+    return _system_rows(store, sql, table=table)
 
 
 def pause(store: Connection) -> None:
@@ -211,13 +211,13 @@ def merge(store: Connection, table: str) -> None:
 def detached_parts(store: Connection) -> int:
     """Return how many parts the engine has set aside, for being broken or by hand: statements do not reach them."""
     sql = f"SELECT count() AS n FROM {store.everywhere('system.detached_parts')} WHERE {_HERE}"
-    return int(_asked(store, sql)["n"][0])
+    return int(_system_rows(store, sql)["n"][0])
 
 
 def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_000) -> None:
     """Return once no part of ``tables`` that was replaced before is left on the disk.
 
-    A table's cleaner comes by every second or two; after the upgrade that tells it so, half a minute may pass once.
+    A table's cleaner comes by every second or two; right after the upgrade that set this, half a minute may pass.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def _outdated(store: Connection, tables: Collection[str]) -> set[tuple[str, str]
         f"SELECT {_TABLE} AS of_table, name FROM {store.everywhere('system.parts')} "
         f"WHERE {_HERE} AND (NOT active OR rows = 0) AND of_table IN {{tables:Array(String)}}"
     )
-    parts = _asked(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
+    parts = _system_rows(store, sql, tables=list(tables)) if tables else {"of_table": [], "name": []}
     return set(zip(parts["of_table"], parts["name"], strict=True))
 
 

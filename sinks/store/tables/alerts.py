@@ -33,7 +33,7 @@ DECLARED = (
         "what came of a notice about it",
         time="at_ms",
         keep="alerts",
-        impersonal="routes, receivers, what receivers answered, and why somebody was not told",
+        impersonal="routes, receivers, what receivers answered, and why somebody was not notified",
     ),
     table(
         "acknowledgements",
@@ -65,7 +65,7 @@ DECLARED = (
         "id",
         newest_by="updated_ms",
         row="who wants to be notified about which alerts, beside the routes; the row changed last stays",
-        impersonal="who wants to be told about which alerts, and where",
+        impersonal="who wants to be notified about which alerts, and where",
     ),
     table(
         "silences",

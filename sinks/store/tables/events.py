@@ -9,7 +9,7 @@ __all__ = ["DECLARED"]
 _PLACE = "topic:name partition:count offset:even"
 
 DECLARED = (
-    # By place in the log, with the time first: a question about some days of a model reads those days.
+    # By log position, with the time first: a question about some days of a model reads those days.
     table(
         "events",
         f"model:name event_ms:uneven {_PLACE} record_ms:uneven version:name id:text subject:text fields:document",

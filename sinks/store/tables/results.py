@@ -40,7 +40,7 @@ DECLARED = (
         row="the summary of one signal over a short time, by partition",
         time="pane_start_ms",
         part="month",
-        stretch_ms=300_000,
+        span_ms=300_000,
         page_rows=20_000,
     ),
     table(
@@ -50,7 +50,7 @@ DECLARED = (
         row="what a detector said about a window",
         time="window_end_ms",
         part="month",
-        stretch_ms=DAY_MS // 4,
+        span_ms=DAY_MS // 4,
     ),
     table(
         "findings",
@@ -77,7 +77,7 @@ DECLARED = (
         "a day",
         time="bucket_end_ms",
         part="month",
-        stretch_ms=WEEK_MS,
+        span_ms=WEEK_MS,
         source="scores",
         readable=False,
     ),
@@ -100,7 +100,7 @@ DECLARED = (
         newest_by="refreshed_ms",
         row="the windows of an hour of a model that are in drift, in arrays of one length: what drifted most",
         time="hour_ms",
-        # What drifted is asked for beside how many windows there were, which days tell for longest.
+        # People ask what drifted beside how many windows there were, and days answer that for longest.
         keep="scores_1d",
         part="year",
         source="scores",
@@ -113,7 +113,7 @@ DECLARED = (
         row="panes added up to 5 minutes, over topics and partitions: windows of months, backtests",
         time="pane_start_ms",
         part="month",
-        stretch_ms=DAY_MS,
+        span_ms=DAY_MS,
         source="panes",
     ),
     table(
@@ -123,7 +123,7 @@ DECLARED = (
         row="panes added up to an hour, over topics and partitions: windows of years, seasonal baselines",
         time="pane_start_ms",
         part="month",
-        stretch_ms=WEEK_MS,
+        span_ms=WEEK_MS,
         source="panes",
     ),
     table(

@@ -30,8 +30,8 @@ QUESTIONS = {
     "the first three": replace(WHOLE, limit=3),
     "nothing": Drifting(START_MS, START_MS + HOUR_MS, {"model": "none"}),
     "an empty list": Drifting(START_MS, START_MS + HOUR_MS, {"model": []}),
-    "an empty stretch": Drifting(START_MS, START_MS),
-    "a stretch that ends before it begins": Drifting(START_MS, START_MS - HOUR_MS),
+    "an empty span": Drifting(START_MS, START_MS),
+    "a span that ends before it begins": Drifting(START_MS, START_MS - HOUR_MS),
     "all times": Drifting(-(2**62), 2**62),
 }
 
@@ -61,7 +61,7 @@ def test_every_store_ranks_series_alike(filled: Store, twin: Store, question: st
     ranked, expected = filled.drifting(QUESTIONS[question]), twin.drifting(QUESTIONS[question])
     assert list(ranked) == [column.name for column in DRIFTING.columns]
     assert exact(DRIFTING, ranked) == exact(DRIFTING, expected)
-    empty = question in {"nothing", "an empty list", "an empty stretch", "a stretch that ends before it begins"}
+    empty = question in {"nothing", "an empty list", "an empty span", "a span that ends before it begins"}
     assert bool(ranked["model"]) != empty
 
 

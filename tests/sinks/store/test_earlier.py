@@ -25,7 +25,7 @@ OPENED = [
 ]
 LANDED = Path(__file__).with_name("landed.txt")
 BEFORE_525BDB8 = ["2605b75"]
-"""Stores with stretches and granules that only a copy of all rows could change; see 0043_one_form.sql."""
+"""Stores with spans and granules that only a copy of all rows could change; see 0043_one_form.sql."""
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ QUESTIONS = {
     "the worst hours": Buckets(START_MS, START_MS + 30 * HOUR_MS, HOUR_MS, {"detector": "psi"}, "worst", limit=40),
     "nothing": Buckets(START_MS, START_MS + HOUR_MS, 0, {"model": "none"}),
     "an empty list": Buckets(START_MS, START_MS + HOUR_MS, 0, {"model": []}),
-    "an empty stretch": Buckets(START_MS, START_MS, HOUR_MS),
+    "an empty span": Buckets(START_MS, START_MS, HOUR_MS),
 }
 
 
@@ -86,7 +86,7 @@ def test_every_store_gives_the_same_buckets(filled: Store, twin: Store, question
     answer, expected = filled.buckets(QUESTIONS[question]), twin.buckets(QUESTIONS[question])
     assert list(answer) == [column.name for column in BUCKETS.columns]
     assert exact(BUCKETS, answer) == exact(BUCKETS, expected)
-    assert bool(len(answer["model"])) == (question not in {"nothing", "an empty list", "an empty stretch"})
+    assert bool(len(answer["model"])) == (question not in {"nothing", "an empty list", "an empty span"})
 
 
 @pytest.mark.parametrize("step_ms", [0, HOUR_MS, 5 * 60_000])

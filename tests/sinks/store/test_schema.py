@@ -81,12 +81,12 @@ def described(store: ChdbStore) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["panes", "scores"])
-def test_a_bound_of_the_time_skips_other_stretches_of_every_series(chdb: ChdbStore, name: str) -> None:
-    time, stretch_ms = TABLES[name].time, TABLES[name].stretch_ms
+def test_a_bound_of_the_time_skips_other_spans_of_every_series(chdb: ChdbStore, name: str) -> None:
+    time, span_ms = TABLES[name].time, TABLES[name].span_ms
     rows = 20_000
-    starts = START_MS + np.arange(rows) % 4 * stretch_ms
+    starts = START_MS + np.arange(rows) % 4 * span_ms
     chdb.append(name, plain(name, rows, signal=[f"feature:{i // 4:05}" for i in range(rows)], **{time: starts}), "a")
-    query = Query(name, {"model": "a"}, {time: START_MS + stretch_ms}, {time: START_MS + stretch_ms + 1})
+    query = Query(name, {"model": "a"}, {time: START_MS + span_ms}, {time: START_MS + span_ms + 1})
     sql, values = select(checked_query(query))
     plan = "\n".join(chdb.query(f"EXPLAIN indexes = 1 {sql}", values)["explain"])
     read, of = map(int, re.findall(r"Granules: (\d+)/(\d+)", plan)[-1])

@@ -54,8 +54,8 @@ def test_a_table_has_the_columns_that_are_declared(store: ChdbStore, name: str) 
 def test_a_table_has_the_key_the_version_and_the_partitions_that_are_declared(store: ChdbStore, name: str) -> None:
     table, made = EVERY_TABLE[name], described(store, name)
     sorted_by = list(table.key)
-    if table.stretch_ms:
-        sorted_by.insert(1, f"intDiv({table.time}, {table.stretch_ms})")
+    if table.span_ms:
+        sorted_by.insert(1, f"intDiv({table.time}, {table.span_ms})")
     assert made["sorting_key"].replace("`", "") == ", ".join(sorted_by)
     engine = re.match(r"(?:Replacing|Aggregating)MergeTree(?:\((\w+)\))?", made["engine_full"])
     assert engine is not None
@@ -78,7 +78,7 @@ def test_a_declaration_names_columns_and_tables_that_there_are(table: Any) -> No
         assert table.column(name)
     assert table.source in ("", *TABLES)
     assert table.row
-    assert not table.stretch_ms or table.time
+    assert not table.span_ms or table.time
 
 
 def test_every_table_is_written_derived_or_the_stores_own() -> None:
