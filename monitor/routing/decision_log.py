@@ -14,6 +14,7 @@ import xxhash
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
 from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.silences import named_in_decisions
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -209,13 +210,15 @@ def looked_at(store: Store, alert_ids: Collection[str]) -> set[str]:
     return decided
 
 
-def silenced_by(store: Store, name: str, from_ms: int, to_ms: int) -> set[str]:
+def silenced_by(store: Store, silence_id: str, from_ms: int, to_ms: int) -> set[str]:
     """Return the alerts that a silence kept from somebody within a time, ``to_ms`` included.
 
     Raises
     ------
     StoreError
     """
-    rows = rows_of(store.read(Query("decisions", where={"why": "silenced"}, low={"at_ms": from_ms})))
-    by = f"by silence {name}"
-    return {row["alert_id"] for row in rows if row["at_ms"] <= to_ms and row["detail"].partition(";")[0] == by}
+    low, high = {"at_ms": from_ms}, {"at_ms": to_ms + 1}
+    rows = rows_of(store.read(Query("decisions", where={"why": "silenced"}, low=low, high=high)))
+    # No column holds the silence alone; behind its name the detail may say that the resolution comes later.
+    name = named_in_decisions(silence_id)
+    return {row["alert_id"] for row in rows if row["detail"].partition("; ")[0] == name}

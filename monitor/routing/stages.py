@@ -19,7 +19,7 @@ from monitor.routing.intervals import Interval
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import NO_END, RoutedAlert
 from monitor.routing.sent import Content, why_notified
-from monitor.routing.silences import Silences
+from monitor.routing.silences import Silences, named_in_decisions
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
@@ -126,7 +126,7 @@ class Silence:
     def pass_on(self, flush: Flush, alerts: Alerts) -> Alerts:
         """See :class:`Stage`."""
         quiet = {
-            alert.fingerprint: f"by silence {silence.id}"
+            alert.fingerprint: named_in_decisions(silence.id)
             for alert in alerts
             if (silence := self._silences.by(alert.fingerprint, alert.matched, flush.at_ms)) is not None
         }
