@@ -10,10 +10,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from monitor import resources
-from monitor.api import acknowledge, events, explain, health, problems
-from monitor.api.alertmanager import alerts as alertmanager_alerts
-from monitor.api.alertmanager import silences as alertmanager_silences
-from monitor.api.alertmanager import status as alertmanager_status
+from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
@@ -27,8 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *(import_module(f"monitor.api.{name}").router for name in resources.names()),
     explain.router,
     acknowledge.router,
-    alertmanager_status.router,
-    alertmanager_alerts.router,
+    alertmanager.router,
     alertmanager_silences.router,
     events.router,
 )

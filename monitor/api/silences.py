@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
-from monitor.api.alertmanager.silences import SilenceOptions
+from monitor.api.alertmanager_silences import SilenceOptions
 from monitor.api.explain import DECISION, MadeDecision
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError

@@ -1,4 +1,4 @@
-"""Times as people write them in parameters."""
+"""Times as people write them in parameters, and as Alertmanager writes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.errors import InputError
 from monitor.values import parse_duration
 
-__all__ = ["parse_range", "parse_time"]
+__all__ = ["ms_of", "parse_range", "parse_time", "rfc3339"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_MS = 2**61
@@ -48,11 +48,11 @@ def parse_time(text: str, now_ms: int) -> int:
         time = datetime.fromisoformat(_UNQUOTED_OFFSET.sub(r"+\1", text))
     except ValueError as error:
         raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
-    return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
+    return ms_of(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 
 def parse_range(from_: str | None, to: str | None, now_ms: int) -> tuple[int | None, int | None]:
-    """Return the two ends of a stretch of time, ``[from, to)``, each None where it is open.
+    """Return the two ends of a span of time, ``[from, to)``, each None where it is open.
 
     Raises
     ------
@@ -74,3 +74,20 @@ def _shift_ms(text: str) -> int:
     if shift_ms > LARGEST_MS:
         raise InputError(f"{text!r} is too far away")
     return shift_ms if text[0] == "+" else -shift_ms
+
+
+def ms_of(at: datetime) -> int:
+    """Return a time in ms since the epoch."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def rfc3339(at_ms: int) -> str:
+    """Return a time as text.
+
+    Examples
+    --------
+    >>> rfc3339(1_700_000_000_500)
+    '2023-11-14T22:13:20.500Z'
+    """
+    at = EPOCH + timedelta(milliseconds=at_ms)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

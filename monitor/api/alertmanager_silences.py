@@ -13,12 +13,11 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from monitor.api.alertmanager.status import Filters, alerting_of
-from monitor.api.alertmanager.times import ms_of
-from monitor.api.alertmanager.times import written as written_time
+from monitor.api.alertmanager import Filters, alerting_of
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
+from monitor.api.times import ms_of, rfc3339
 from monitor.routing.interval_spec import IntervalSpec, in_words, written
 from monitor.routing.intervals import Interval
 from monitor.routing.matchers import Matcher, MatcherError
@@ -90,7 +89,7 @@ class SilenceId(BaseModel):
 
 @router.get("/silences", summary="Silences; those that are over for five days", response_model=list[KeptSilence])
 def silences(service: TheService, filters: Filters = None) -> Response:
-    log, now_ms = _log(service), service.clock.now_ms()
+    log, now_ms = SilenceLog(service.store, service.clock), service.clock.now_ms()
     matchers = read_matchers("filter", filters)
     matching = [silence for silence in log.all() if _matches(silence, matchers)]
     order = {"active": 0, "pending": 1, "expired": 2}
@@ -100,7 +99,7 @@ def silences(service: TheService, filters: Filters = None) -> Response:
 
 @router.post("/silences", summary="Add a silence, or change one", response_model=SilenceId)
 def silence(posted: PostedSilence, service: TheService) -> Response:
-    log = _log(service)
+    log = SilenceLog(service.store, service.clock)
     _refuse_unknown_receivers(service, posted)
     try:
         changed = _changed(log, posted)
@@ -115,7 +114,7 @@ def silence(posted: PostedSilence, service: TheService) -> Response:
 @router.get("/silence/{name}", summary="One silence", response_model=KeptSilence)
 def one_silence(name: str, service: TheService) -> Response:
     try:
-        return answer(_row(_log(service).get(name), service.clock.now_ms()))
+        return answer(_row(SilenceLog(service.store, service.clock).get(name), service.clock.now_ms()))
     except SilenceError as error:
         raise ProblemError("not-found", str(error)) from error
 
@@ -123,7 +122,7 @@ def one_silence(name: str, service: TheService) -> Response:
 @router.delete("/silence/{name}", summary="End a silence")
 def end_silence(name: str, service: TheService) -> Response:
     try:
-        _log(service).expire(name)
+        SilenceLog(service.store, service.clock).expire(name)
     except SilenceError as error:
         raise ProblemError("not-found", str(error)) from error
     return Response(status_code=200)
@@ -161,10 +160,6 @@ def _recurring(silence: Silence) -> str:
     return f" [only {in_words(silence.intervals)}]" if silence.intervals else ""
 
 
-def _log(service: ApiService) -> SilenceLog:
-    return SilenceLog(service.store, service.clock)
-
-
 def _matches(silence: Silence, matchers: list[Matcher]) -> bool:
     """Whether matchers match a silence: as in Alertmanager, its own matchers stand for labels."""
     values = {matcher.name: matcher.value for matcher in silence.matchers}
@@ -183,9 +178,9 @@ def _row(silence: Silence, now_ms: int) -> dict[str, Any]:
     return {
         "id": silence.id,
         "status": {"state": silence.state(now_ms)},
-        "updatedAt": written_time(silence.updated_ms),
-        "startsAt": written_time(silence.starts_ms),
-        "endsAt": written_time(silence.ends_ms),
+        "updatedAt": rfc3339(silence.updated_ms),
+        "startsAt": rfc3339(silence.starts_ms),
+        "endsAt": rfc3339(silence.ends_ms),
         "createdBy": silence.created_by,
         "comment": f"{silence.comment}{_recurring(silence)}",
         "matchers": [

@@ -1,20 +1,25 @@
-"""Alerts that fire, Leeway's own and others', in Alertmanager's documents."""
+"""The API of Alertmanager, version 2, over Leeway's alerts: `amtool` and dashboards that speak it work against it.
+
+Others can post their alerts here, as Prometheus does; Leeway's own come from its models, and cannot be posted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import yaml
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.alarms import standing_alerts
-from monitor.api.alertmanager.status import Filters, Named, alerting_of
-from monitor.api.alertmanager.times import NO_TIME, ms_of, written
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.times import ms_of, rfc3339
+from monitor.config.alerting import Alerting
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
 from monitor.routing.incident_labels import with_incidents
 from monitor.routing.inhibition import Rule
@@ -28,11 +33,31 @@ from monitor.routing.routes import Route
 from monitor.routing.silence_log import SilenceLog
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["router"]
+__all__ = ["Filters", "alerting_of", "router"]
 
 router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
+VERSION = "0.28.1"
+NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
+"""The zero of Go's time."""
+
+Filters = Annotated[list[str] | None, Query(alias="filter", description='matchers, such as `severity="critical"`')]
 Flag = Annotated[bool, Query()]
+
+
+class Named(BaseModel):
+    """A receiver."""
+
+    name: str
+
+
+class Spoken(BaseModel):
+    """The version that is spoken, and the routes in force."""
+
+    cluster: dict[str, Any]
+    versionInfo: dict[str, str]  # noqa: N815
+    config: dict[str, str]
+    uptime: str
 
 
 class PostedAlert(BaseModel):
@@ -79,6 +104,33 @@ class AlertGroup(BaseModel):
     labels: dict[str, str]
     receiver: Named
     alerts: list[FiringAlert]
+
+
+@router.get("/status", summary="The version that is spoken, and the routes in force", response_model=Spoken)
+def version_and_routes(service: TheService) -> Response:
+    alerting, others = alerting_of(service)
+    built = dict.fromkeys(("revision", "branch", "buildUser", "buildDate", "goVersion"), "leeway")
+    return answer(
+        {
+            "cluster": {"status": "disabled", "peers": []},
+            "versionInfo": {"version": VERSION, **built},
+            "config": {"original": yaml.safe_dump(alerting.as_written(others), allow_unicode=True, sort_keys=False)},
+            "uptime": rfc3339(service.clock.now_ms()),
+        }
+    )
+
+
+@router.get("/receivers", summary="The receivers that routes may name", response_model=list[Named])
+def receivers(service: TheService) -> Response:
+    alerting, others = alerting_of(service)
+    return answer([{"name": name} for name in (*(receiver.name for receiver in alerting.receivers), *others)])
+
+
+def alerting_of(service: ApiService) -> tuple[Alerting, list[str]]:
+    """Return the routes in force, and the names of the receivers that stand beside theirs."""
+    spec = service.configuration.service.spec
+    digests = [digest.name for digest in spec.routing.leeway.digests]
+    return spec.routing, [*(receiver.name for receiver in spec.receivers), *digests]
 
 
 @dataclass(frozen=True)
@@ -203,7 +255,7 @@ def _acknowledged(row: dict[str, Any], taken: Acknowledgement | None) -> dict[st
     if taken is None or not taken.holds(row["sequence"]):
         return {}
     comment = f": {taken.comment}" if taken.comment else ""
-    return {"acknowledged": f"by {taken.created_by} at {written(taken.at_ms)}{comment}"}
+    return {"acknowledged": f"by {taken.created_by} at {rfc3339(taken.at_ms)}{comment}"}
 
 
 def _row(standing: Standing, muted_by: list[str] | None = None) -> dict[str, Any]:
@@ -212,10 +264,10 @@ def _row(standing: Standing, muted_by: list[str] | None = None) -> dict[str, Any
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "fingerprint": alert.fingerprint,
-        "startsAt": written(alert.starts_ms),
-        "updatedAt": written(alert.updated_ms),
+        "startsAt": rfc3339(alert.starts_ms),
+        "updatedAt": rfc3339(alert.updated_ms),
         # Leeway's own have no end yet; a time is wanted all the same.
-        "endsAt": "0001-01-01T00:00:00.000Z" if alert.ends_ms == NO_END else written(alert.ends_ms),
+        "endsAt": "0001-01-01T00:00:00.000Z" if alert.ends_ms == NO_END else rfc3339(alert.ends_ms),
         "generatorURL": alert.link,
         "receivers": [{"name": route.options.receiver} for route in standing.routes],
         "status": {
