@@ -74,7 +74,7 @@ def standing_alerts(
     """
     query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
     standing = [row for row in _newest(store, query) if _overlaps(row, span) and state in (None, _standing(row))]
-    return [_view(row) for row in sorted(standing, key=STANDING_ORDER.place, reverse=True)]
+    return [_view(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
 
 
 def _newest(store: Store, query: Query) -> Iterator[Row]:
@@ -83,7 +83,7 @@ def _newest(store: Store, query: Query) -> Iterator[Row]:
     while True:
         columns = store.read(query)
         names = list(zip(columns["model"], columns["alert_id"], strict=True))
-        # The last alert of a page may go on at the top of the next one.
+        # The last alert of a page may continue at the top of the next one.
         if carried is not None and names[:1] != [(carried["model"], carried["alert_id"])]:
             yield carried
         ends = [i for i, name in enumerate(names) if names[i + 1 : i + 2] != [name]]

@@ -186,10 +186,10 @@ def firing_alerts(service: TheService, chosen: TheChosen) -> Response:
 
 
 @router.post("/alerts", summary="Take alerts from elsewhere")
-def post_alerts(given: list[PostedAlert], service: TheService) -> Response:
+def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
     alerting, _ = alerting_of(service)
     now_ms = service.clock.now_ms()
-    alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in given]
+    alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in body]
     # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
     PostedLog(service.store).put(alert for alert in alerts if not wrong(alert))
     if problems := [

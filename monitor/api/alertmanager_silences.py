@@ -45,7 +45,7 @@ class SilenceOptions(BaseModel, extra="forbid"):
         default_factory=list, description="when it counts, if not all the time, as in `time_intervals` of routes"
     )
     tells: list[str] = Field(
-        default_factory=list, description="receivers that are notified that it began, and that it is over"
+        default_factory=list, description="receivers that are notified when it starts and when it is over"
     )
 
 

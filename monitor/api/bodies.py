@@ -55,7 +55,7 @@ def _gunzip(packed: bytes, max_bytes: int) -> bytes:
     while rest or not unpacked:
         member = zlib.decompressobj(_GZIP)
         try:
-            # One byte more than allowed tells a body that just fits from one that does not.
+            # One byte more than allowed shows that a body does not fit.
             unpacked += member.decompress(rest, max_bytes - len(unpacked) + 1)
         except zlib.error as error:
             start = len(packed) - len(rest)

@@ -70,7 +70,7 @@ def dead_letters(
 
 @router.post("/dead-letters/retries", summary="Put rejected messages back on their streams", response_model=Retries)
 def retry(posted: PostedRetries, service: TheService) -> Response:
-    positions = [(place.topic, place.partition, place.offset) for place in posted.places]
+    positions = [(position.topic, position.partition, position.offset) for position in posted.places]
     return answer({"items": [vars(retried) for retried in service.retry(positions, dry_run=posted.dry_run)]})
 
 

@@ -87,7 +87,7 @@ def _standing(service: ApiService, alert: Row, made: Iterable[Row]) -> Iterator[
     subscribed = SubscriptionLog(service.store, service.clock).all().values()
     routes = [*root.walk(), *(subscription.route for subscription in subscribed)]
     keys = {route.id: route.group_key(alert["labels"]) for route in routes}
-    for receiver, route in (*_told(service, alert, root), *_subscribed(service, alert, subscribed)):
+    for receiver, route in (*_receivers(service, alert, root), *_subscribed(service, alert, subscribed)):
         row = newest.pop((receiver, route), None)
         yield _described(row or _undecided(service, alert, receiver, route), keys)
     for row in newest.values():
@@ -99,7 +99,7 @@ def _described(row: Row, keys: dict[str, str]) -> Row:
     return {**row, "group_key": keys.get(row["route"]), "meaning": meaning}
 
 
-def _told(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[str, str]]:
+def _receivers(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[str, str]]:
     """Yield the receivers that are notified of an alert today, each with its route."""
     spec = service.configuration.service.spec
     entries = {receiver.name: [Target(receiver.name).name] for receiver in spec.receivers}
@@ -110,7 +110,7 @@ def _told(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[str, s
         numbers = range(len(entries[digest.receiver]))
         entries[digest.name] = [Target(digest.name, number).name for number in numbers]
     for route in root.matching(_matched(service, alert)):
-        # A receiver without an entry tells nobody, which is how people leave alerts out.
+        # A receiver without an entry notifies nobody, which is how people leave alerts out.
         own = entries.get(route.options.receiver, [])
         escalated = [name for step in route.options.escalate for name in entries.get(step.receiver, ())]
         for name in dict.fromkeys([*own, *escalated]) if own else [route.options.receiver]:
@@ -118,18 +118,18 @@ def _told(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[str, s
 
 
 def _matched(service: ApiService, alert: Row) -> Mapping[str, str]:
-    said = annotations_of(alert, service.configuration.service.spec.external_url)
-    return RoutedAlert(alert["labels"], 0, annotations=said).matched
+    annotations = annotations_of(alert, service.configuration.service.spec.external_url)
+    return RoutedAlert(alert["labels"], 0, annotations=annotations).matched
 
 
 def _subscribed(service: ApiService, alert: Row, subscriptions: Iterable[Subscription]) -> Iterator[tuple[str, str]]:
-    """Yield those whom subscriptions tell about an alert today, each with its route."""
+    """Yield those whom subscriptions notify of an alert today, each with its route."""
     for subscription in subscriptions:
         if subscription.route.matching(_matched(service, alert)):
             try:
                 targets = reached(service.configuration.service.spec, subscription)
             except InputError:
-                # The list of subscriptions says why it tells nobody.
+                # The list of subscriptions says why it notifies nobody.
                 continue
             for target in targets:
                 yield target.name, subscription.route.id
@@ -142,15 +142,15 @@ def _undecided(service: ApiService, alert: Row, receiver: str, route: str) -> Ro
 
 def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
     if alert["transition"] not in NOTIFIED_STATES:
-        return f"nobody is told about {alert['transition']} alerts"
+        return f"nobody is notified of {alert['transition']} alerts"
     if "/" not in receiver:
-        return "the receiver has no entry: it tells nobody"
+        return "the receiver has no entry: it notifies nobody"
     where = {"stage": ROUTE, "name": alert["model"]}
     noted = service.store.read(Query("checkpoints", where=where, columns=("position",)))
     if not len(noted["position"]):
-        return "nobody has been told about this model yet: no process with the role `alert` has run"
+        return "nobody has been notified about this model yet: no process with the role `alert` has run"
     if alert["at_ms"] < int(noted["position"][0]):
-        return f"it lies before {int(noted['position'][0])}, where the receiver starts: history pages nobody"
+        return f"it lies before {int(noted['position'][0])}, where the receiver starts: nobody is notified of history"
     if alert["state"] == "resolved":
         return "it was over before it was looked at"
     return "it was not looked at yet, or is being sent for the first time"

@@ -36,7 +36,7 @@ class Feed:
     store : Store
     models : sequence of str
     last_event_id : str or None
-        The position to go on from, as an earlier feed gave it; without one, only what happens from now on is shown.
+        The position to continue from, as an earlier feed returned it; without one, the feed starts now.
     matchers : sequence of Matcher
         Only alerts whose labels all of them match.
 

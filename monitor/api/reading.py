@@ -48,7 +48,7 @@ class CursorError(InputError):
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows, and where to go on.
+    """Some rows, and the cursor of the next ones.
 
     Attributes
     ----------
@@ -139,21 +139,21 @@ def pages_of(
 
 @dataclass(frozen=True)
 class Order:
-    """The order of rows that are held in memory, so that cursors can stand for places in it.
+    """The order of rows that are held in memory, so that cursors can stand for positions in it.
 
     Attributes
     ----------
     kind : str
         Of the cursors.
     types : tuple of type
-        Of a place.
-    place : callable
-        Gives a row's place; rows come in descending order.
+        Of a position.
+    position : callable
+        Gives a row's position; rows come in descending order.
     """
 
     kind: str
     types: tuple[type, ...]
-    place: Callable[[Any], tuple[Any, ...]]
+    position: Callable[[Any], tuple[Any, ...]]
 
     def page(self, rows: Iterable[R], limit: int, cursor: str | None) -> tuple[list[R], str | None]:
         """Return at most ``limit`` rows behind a cursor, and the cursor of the next page.
@@ -162,12 +162,12 @@ class Order:
         ------
         CursorError
         """
-        ordered = sorted(rows, key=self.place, reverse=True)
+        ordered = sorted(rows, key=self.position, reverse=True)
         if cursor:
             last_shown = tuple(decode_cursor(self.kind, cursor, self.types))
-            ordered = [row for row in ordered if self.place(row) < last_shown]
+            ordered = [row for row in ordered if self.position(row) < last_shown]
         page = ordered[:limit]
-        return page, encode_cursor(self.kind, list(self.place(page[-1]))) if len(ordered) > limit else None
+        return page, encode_cursor(self.kind, list(self.position(page[-1]))) if len(ordered) > limit else None
 
 
 def read_all(store: Store, query: Query) -> Iterator[Row]:

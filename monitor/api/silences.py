@@ -30,7 +30,7 @@ class ExplainedSilence(SilenceOutcome):
 
     leeway: SilenceOptions
     notices: list[MadeDecision] = described(  # type: ignore[assignment]
-        "who was notified that it began or is over; `sequence` is when it began to count, in s since the epoch"
+        "who was notified that it started or is over; `sequence` is when it started to count, in s since the epoch"
     )
 
 

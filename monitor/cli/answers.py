@@ -182,7 +182,7 @@ _form = record(
 )
 
 
-def asks(question: type[Question], *, without: Iterable[str] = (), **more: dict[str, Any]) -> Option:
+def asks(question: type[Question], *, without: Iterable[str] = (), **overrides: dict[str, Any]) -> Option:
     """Return the decorator that adds a question's options, and those of who answers it and how.
 
     Parameters
@@ -190,7 +190,7 @@ def asks(question: type[Question], *, without: Iterable[str] = (), **more: dict[
     question : type of Question
     without : iterable of str
         Fields that are no options.
-    **more : dict
+    **overrides : dict
         By field, what click is to know of its option beside what the declaration says.
 
     Returns
@@ -212,10 +212,10 @@ def asks(question: type[Question], *, without: Iterable[str] = (), **more: dict[
                 raise click.UsageError("Give --from and --to.")
             if (limit := form.most if question.is_paged else form.limit) is not None and _has_limit(question):
                 chosen["limit"] = limit
-            given = {name: value for name, value in chosen.items() if value not in (None, ())}
-            return function(*args, question=question(**given), form=form, **values)
+            stated = {name: value for name, value in chosen.items() if value not in (None, ())}
+            return function(*args, question=question(**stated), form=form, **values)
 
-        own = [_option(declared[name], types[name], more.get(name, {})) for name in names]
+        own = [_option(declared[name], types[name], overrides.get(name, {})) for name in names]
         command: Callable[..., Any] = call
         for option in reversed([*own, target, *(_end(declared[name]) for name in ends), _form]):
             command = option(command)
@@ -228,7 +228,7 @@ def _has_limit(question: type[Question]) -> bool:
     return any(each.name == "limit" for each in fields(question))
 
 
-def _option(declared: Field[Any], kind: Any, more: dict[str, Any]) -> Option:
+def _option(declared: Field[Any], kind: Any, overrides: dict[str, Any]) -> Option:
     """Return the option of a question's field."""
     kinds = [member for member in get_args(kind) if member is not NoneType] if NoneType in get_args(kind) else [kind]
     settings: dict[str, Any] = {"help": sentence(declared.metadata.get("description", ""))}
@@ -247,7 +247,7 @@ def _option(declared: Field[Any], kind: Any, more: dict[str, Any]) -> Option:
     elif getattr(get_origin(kinds[0]), "__name__", "") == "Sequence":
         settings["multiple"] = True
     flags = declared.metadata.get("flags", f"--{wire_name(declared).replace('_', '-')}")
-    return click.option(flags, declared.name, **{**settings, **more})
+    return click.option(flags, declared.name, **{**settings, **overrides})
 
 
 def _end(declared: Field[Any]) -> Option:

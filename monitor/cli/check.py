@@ -22,7 +22,7 @@ __all__ = ["command", "plan"]
 def command(ctx: click.Context, config: str | None, *, json_: bool, schema: bool) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
 
-    When there is none, say what will be watched, and how often it will be tested.
+    Where there is none, show what will be watched, and how often it will be tested.
     """
     if schema:
         as_json(_schema())
@@ -47,14 +47,14 @@ def command(ctx: click.Context, config: str | None, *, json_: bool, schema: bool
 def plan(model: Model) -> dict[str, Any]:
     """Return what will be watched: detectors by signal, windows, the budget and how many tests share it.
 
-    ``slices_at_most`` counts slices that the baseline's data set will name; the data set is not read here.
+    ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here.
     """
     from monitor.config.references import WINDOWED, uses_for
 
     uses = uses_for(model)
     detect = model.spec.detect
     windowed = sum(name in WINDOWED for names in uses.values() for name in names)
-    slices = 1 + sum(len(cut.values) if cut.values is not None else cut.top for cut in model.spec.segments)
+    segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
     windows = detect.false_alarms.per_ms / detect.defaults.step_ms
     return {
         "model": model.name,
@@ -65,9 +65,9 @@ def plan(model: Model) -> dict[str, Any]:
         "min_samples": detect.defaults.min_samples,
         "false_alarms": detect.false_alarms.count,
         "budget_period_ms": detect.false_alarms.per_ms,
-        "slices_at_most": slices,
-        "tests_per_window": windowed * slices,
-        "tests_per_budget_period": round(windowed * slices * windows),
+        "slices_at_most": segments,
+        "tests_per_window": windowed * segments,
+        "tests_per_budget_period": round(windowed * segments * windows),
         "signals": uses,
     }
 
@@ -85,15 +85,15 @@ def _say_mistakes(error: Any, *, json_: bool) -> None:
 def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
     from monitor.values import format_duration
 
-    for found in plans:
-        rows = [(signal, _uses(uses)) for signal, uses in found["signals"].items()]
-        click.echo(f"{found['model']}  from {', '.join(found['sources'])}, baseline {found['baseline']}")
+    for each in plans:
+        rows = [(signal, _uses(uses)) for signal, uses in each["signals"].items()]
+        click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
         as_table(("signal", "detectors"), rows)
         click.echo(
-            f"windows of {format_duration(found['window_ms'])} every {format_duration(found['every_ms'])}, at least "
-            f"{found['min_samples']} events; {found['false_alarms']:g} false alarms per "
-            f"{format_duration(found['budget_period_ms'])} accepted, shared by up to "
-            f"{found['tests_per_budget_period']:,} tests ({found['tests_per_window']:,} per window)\n"
+            f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
+            f"{each['min_samples']} events; {each['false_alarms']:g} false alarms per "
+            f"{format_duration(each['budget_period_ms'])} accepted, shared by up to "
+            f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
         )
     count = len(configuration.models)
     click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
@@ -102,8 +102,8 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
 def _uses(uses: dict[str, dict[str, Any]]) -> str:
     parts = []
     for name, params in uses.items():
-        given = ", ".join(f"{parameter}={value}" for parameter, value in params.items())
-        parts.append(f"{name}({given})" if given else name)
+        stated = ", ".join(f"{parameter}={value}" for parameter, value in params.items())
+        parts.append(f"{name}({stated})" if stated else name)
     return ", ".join(parts) or "not watched"
 
 

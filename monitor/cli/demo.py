@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from monitor.config import Configuration
-    from monitor.demo.report import Told
+    from monitor.demo.report import FiredAlert
     from monitor.replay import Replayed
     from sinks.store.contract import Store
 
@@ -47,7 +47,7 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     if not CONFIG.exists():
         raise InputError(f"no {CONFIG} here; run the demo from the repository's folder")
     configuration = load(CONFIG)
-    # A port in use shows now, not after the year.
+    # A port that is in use shows now, not after the year.
     listener = bind(configuration.service.spec.api) if serve and not json_ else None
     _fresh(FOLDER)
     click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
@@ -129,13 +129,13 @@ def _with_bootstrap(configuration: Configuration, bootstrap: str) -> Configurati
 
 def _replay(configuration: Configuration, store: Store, source: Any, count: int, *, quiet: bool) -> Replayed:
     from monitor.cli.progress import Progress
-    from monitor.demo.report import tell
+    from monitor.demo.report import lines
     from monitor.replay import Replay
 
     with Progress("replaying", lambda: count) as progress:
 
         def say(transition: Any) -> None:
-            for line in [] if quiet else tell(transition):
+            for line in [] if quiet else lines(transition):
                 progress.say(line)
 
         replay = Replay(configuration, store, source)
@@ -171,14 +171,14 @@ def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
         title="Alerts of 2013",
     )
     click.echo(
-        f"{done.counters.events:,} events, {done.windows:,} windows judged, {done.scores:,} scores,"
+        f"{done.counters.events:,} events, {done.windows:,} windows evaluated, {done.scores:,} scores,"
         f" {len(alerts)} alerts: {_count(alerts, 'blizzard')} of the blizzard,"
         f" {_count(alerts, 'injected')} of the injected failure, {len(other)} outside of both"
         f"{': ' + ', '.join(alert.day for alert in other) if other else ''}."
     )
 
 
-def _count(alerts: list[Told], why: str) -> int:
+def _count(alerts: list[FiredAlert], why: str) -> int:
     return sum(alert.why == why for alert in alerts)
 
 

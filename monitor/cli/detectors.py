@@ -1,4 +1,4 @@
-"""``leeway detectors``: what there is to detect with."""
+"""``leeway detectors``: the detectors, with their parameters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(name: str | None, *, json_: bool) -> None:
 
 
 def described() -> list[dict[str, Any]]:
-    """Return what there is to know about every detector, in the order in which they are listed."""
+    """Return every detector with its parameters, in the order of the list."""
     return [*_windowed(), *_per_event()]
 
 
@@ -93,12 +93,12 @@ def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:
     from monitor.errors import InputError
 
     by_name = {detector["name"]: detector for detector in table}
-    wanted = ALIASES.get(name, name)
-    if wanted not in by_name:
+    canonical_name = ALIASES.get(name, name)
+    if canonical_name not in by_name:
         nearest = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise InputError(f"there is no detector {name!r}; {hint}the detectors are {', '.join(by_name)}")
-    return by_name[wanted]
+    return by_name[canonical_name]
 
 
 def _show(table: list[dict[str, Any]]) -> None:

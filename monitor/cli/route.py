@@ -1,4 +1,4 @@
-"""``leeway route``: who would be told about an alert, and when."""
+"""``leeway route``: who would be notified of an alert, and when."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from monitor.config.alerting import Alerting
     from monitor.routing.routes import Route
 
-__all__ = ["command", "would_be_told"]
+__all__ = ["command", "would_be_notified"]
 
-HEAD = ("receiver", "told", "grouped by", "waits", "looks every", "repeats after")
+HEAD = ("receiver", "notified", "grouped by", "waits", "looks every", "repeats after")
 
 
 @click.group("route")
 def command() -> None:
-    """Say who would be told about an alert, and when."""
+    """Show who would be notified of an alert, and when."""
 
 
 @command.command("test")
@@ -32,29 +32,29 @@ def command() -> None:
 @click.option("--store", type=click.Path(path_type=Path), help="Or a store's directory, while no service runs.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object for each route.")
 def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store: Path | None, json_: bool) -> None:
-    """Say who would be told, by CONFIG, about an alert with these labels.
+    """Show who would be notified, by CONFIG, of an alert with these labels.
 
-    CONFIG is a service's file with `alerting`, or a file of Alertmanager's. Routes are given in its order: an alert may
-    be told on several. Behind them come subscriptions, where --url or --store says whose. A label annotation:NAME
-    stands for an annotation.
+    CONFIG is a service's file, or a file of Alertmanager's. Routes come in its order: an alert may be notified on
+    several. Behind them come subscriptions, where --url or --store names whose. A label annotation:NAME stands for an
+    annotation.
     """
     from monitor.api.times import parse_time
     from monitor.clock import SystemClock
     from monitor.config import load_alerting
 
     alert = _labels(labels)
-    found = would_be_told(load_alerting(config), alert, parse_time(at, SystemClock().now_ms()))
+    rows = would_be_notified(load_alerting(config), alert, parse_time(at, SystemClock().now_ms()))
     if url is not None or store is not None:
-        found += list(_subscribed(url, store, alert))
+        rows += list(_subscribed(url, store, alert))
     if json_:
-        for row in found:
+        for row in rows:
             click.echo(json_line(row))
     else:
-        _show(found)
+        _show(rows)
 
 
-def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> list[dict[str, Any]]:
-    """Return the routes that tell about an alert, with what becomes of it on each.
+def would_be_notified(alerting: Alerting, labels: dict[str, str], at_ms: int) -> list[dict[str, Any]]:
+    """Return the routes that notify of an alert, with what becomes of it on each.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def would_be_told(alerting: Alerting, labels: dict[str, str], at_ms: int) -> lis
 
 
 def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the subscriptions that tell about an alert, as routes."""
+    """Yield the subscriptions that notify of an alert, as routes."""
     from monitor.cli.answers import Target
     from monitor.routing.matchers import parse_matchers
     from monitor.routing.routes import Route, RouteOptions
@@ -104,27 +104,27 @@ def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:
     }
 
 
-def _labels(given: Sequence[str]) -> dict[str, str]:
+def _labels(texts: Sequence[str]) -> dict[str, str]:
     from monitor.errors import InputError
     from monitor.routing.matchers import MatcherError, parse_matchers
 
-    found = {}
-    for text in given:
+    labels = {}
+    for text in texts:
         try:
             [matcher] = parse_matchers(text)
         except (MatcherError, ValueError) as error:
             raise InputError(f"{text!r} is no label=value: {error}") from error
         if matcher.operator != "=":
             raise InputError(f"{text!r}: a label has one value, stated with =")
-        found[matcher.name] = matcher.value
-    return found
+        labels[matcher.name] = matcher.value
+    return labels
 
 
 def _steps(row: dict[str, Any]) -> str:
     from monitor.values import format_duration
 
-    found = (f"{step['receiver']} after {format_duration(step['after_ms'])}" for step in row["escalates_to"])
-    return ", ".join(found)
+    steps = (f"{step['receiver']} after {format_duration(step['after_ms'])}" for step in row["escalates_to"])
+    return ", ".join(steps)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -23,10 +23,10 @@ __all__ = ["bind", "command", "serve"]
 @click.option("--roles", default="ingest,evaluate,alert,api", show_default=True, help="What this process does.")
 @click.option("--json", "json_", is_flag=True, help="Log JSON lines.")
 def command(config: str, host: str | None, port: int | None, roles: str, *, json_: bool) -> None:
-    """Read, judge, alert and serve the API until interrupted.
+    """Read, evaluate, alert and serve the API until interrupted.
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
-    SIGTERM and Ctrl-C end it cleanly; after any other end it goes on where its checkpoints say.
+    SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints.
 
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
@@ -51,7 +51,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
 
 
 def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.socket:
-    """Take the API's address, that of the configuration unless told otherwise.
+    """Take the API's address, by default that of the configuration.
 
     Raises
     ------

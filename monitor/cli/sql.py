@@ -32,16 +32,16 @@ def command(
 ) -> None:
     """Run a statement that only reads; "-" reads it from stdin. docs/sql.md describes tables and views.
 
-    An embedded store belongs to one process: while a service runs, its history is asked with `leeway history` and the
+    An embedded store belongs to one process: while a service runs, ask for its history with `leeway history` and the
     like. A ClickHouse server has any number of readers: use clickhouse-client, or --config here.
     """
     if (store is None) == (config is None):
         raise click.UsageError("Give --store or --config: where the tables are.")
-    given = dict(_parameter(text) for text in params)
+    parameters = dict(_parameter(text) for text in params)
     sql = sys.stdin.read() if statement == "-" else statement
     opened = _opened(store, config)
     try:
-        table = opened.arrow(sql, given)
+        table = opened.arrow(sql, parameters)
     finally:
         opened.close()
     _show(table, form, output)

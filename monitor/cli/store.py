@@ -32,7 +32,7 @@ def command() -> None:
 
 
 def _which(function: F) -> F:
-    """Add the options that say which store is meant."""
+    """Add the options that name the store."""
     options = (
         click.option("--store", "folder", type=click.Path(path_type=Path), help="The directory of an embedded store."),
         click.option("--config", type=click.Path(), help="The configuration that names the store."),
@@ -44,15 +44,15 @@ def _which(function: F) -> F:
 
 @contextmanager
 def _opened(folder: Path | None, config: str | None, *, new: bool = False) -> Iterator[tuple[Store, Any]]:
-    """Open a store as it is, without an upgrade; lend it with the configuration, if one was given."""
+    """Open a store as it is, without an upgrade; lend it with the configuration that was named."""
     from monitor.client.archive import MARK
     from monitor.errors import InputError
     from sinks.store import STORES
 
     kind, settings, configuration = _named(folder, config)
-    place = settings.get("path") if kind == "chdb" else None
-    if place is not None and not new and not (Path(place) / MARK).exists():
-        raise InputError(f"no store at {place}")
+    directory = settings.get("path") if kind == "chdb" else None
+    if directory is not None and not new and not (Path(directory) / MARK).exists():
+        raise InputError(f"no store at {directory}")
     store = STORES[kind](**settings)
     try:
         yield store, configuration
@@ -85,24 +85,24 @@ def _sql(store: Store) -> SqlStore:
 @_which
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
-    """Say what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
+    """Show what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
     from monitor.erasure.erase import unfinished
     from sinks.store.upkeep import status as status_of
     from sinks.store.upkeep import tables_of
 
     with _opened(folder, config) as (store, _):
-        found = status_of(_sql(store))
+        stored = status_of(_sql(store))
         begun = unfinished(store) if "erasures" in tables_of(_sql(store)) else 0
     if json_:
-        as_json({**asdict(found), "unfinished_erasures": begun})
+        as_json({**asdict(stored), "unfinished_erasures": begun})
         return
     as_table(
         ("table", "rows", "bytes", "parts", "oldest", "newest", "outdated", "changes", "lifetime"),
-        map(_row, found.tables),
+        map(_row, stored.tables),
     )
-    click.echo(f"{found.where}, ClickHouse {found.engine}, {_size(found.disk_free_bytes)} of disk free")
-    newest = "the newest" if found.schema_version == found.newest_version else f"newest is {found.newest_version}"
-    click.echo(f"schema version {found.schema_version}, {newest}")
+    click.echo(f"{stored.where}, ClickHouse {stored.engine}, {_size(stored.disk_free_bytes)} of disk free")
+    newest = "the newest" if stored.schema_version == stored.newest_version else f"newest is {stored.newest_version}"
+    click.echo(f"schema version {stored.schema_version}, {newest}")
     if begun:
         click.echo(f"{begun} erasures were begun and not finished: erase the same subjects again")
 
@@ -156,14 +156,12 @@ def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
             store.migrate()
             for change in retain(store, lifetimes(configuration)):
                 click.echo(f"{change.table}: lifetime {change.after or 'forever'}", err=True)
-        found = vacuum_of(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
+        sizes = vacuum_of(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
     if json_:
-        as_json({table: {"before_bytes": before, "after_bytes": after} for table, (before, after) in found.items()})
+        as_json({table: {"before_bytes": old, "after_bytes": new} for table, (old, new) in sizes.items()})
         return
-    as_table(
-        ("table", "before", "after"), ((table, _size(before), _size(after)) for table, (before, after) in found.items())
-    )
-    freed = sum(before - after for before, after in found.values())
+    as_table(("table", "before", "after"), ((table, _size(old), _size(new)) for table, (old, new) in sizes.items()))
+    freed = sum(old - new for old, new in sizes.values())
     click.echo(f"{_size(freed)} freed")
 
 
@@ -181,10 +179,10 @@ def backup(target: Path, folder: Path | None, config: str | None, *, json_: bool
     with _opened(folder, config) as (store, configuration):
         store.migrate()
         # First, as checkpoints are: what the log then lacks, the store has read.
-        kept = _keep_log(target, configuration)
+        log_copy = _copy_log(target, configuration)
         done = backup_of(store, target, on_table=_say)
-        if kept is not None:
-            kept.rename(target / LOG)
+        if log_copy is not None:
+            log_copy.rename(target / LOG)
     _say_done(done, json_=json_)
 
 
@@ -207,7 +205,7 @@ def restore(source: Path, folder: Path | None, config: str | None, *, json_: boo
 LOG = "ingest.log"
 
 
-def _keep_log(target: Path, configuration: Configuration | None) -> Path | None:
+def _copy_log(target: Path, configuration: Configuration | None) -> Path | None:
     """Copy the log of HTTP events beside the folder that will hold it."""
     from monitor.build import open_http_log
     from monitor.clock import SystemClock
@@ -228,11 +226,11 @@ def _keep_log(target: Path, configuration: Configuration | None) -> Path | None:
 def _put_log_back(copy: Path, configuration: Configuration) -> None:
     import shutil
 
-    place = Path(configuration.service.spec.ingest_log)
-    if place.exists():
-        raise click.UsageError(f"{place} exists: the store is restored, the log of HTTP events is not.")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(copy, place)
+    log = Path(configuration.service.spec.ingest_log)
+    if log.exists():
+        raise click.UsageError(f"{log} exists: the store is restored, the log of HTTP events is not.")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(copy, log)
 
 
 def _say(table: str, rows: int) -> None:

@@ -57,7 +57,7 @@ class Archive:
 
     @cached_property
     def watches(self) -> Mapping[str, Watch]:
-        """The models of the configuration, made ready when they are first asked for."""
+        """The models of the configuration, made ready on first use."""
         return {name: compile_watch(self.configuration, name) for name in self.configuration.models}
 
     def ready(self) -> list[str]:

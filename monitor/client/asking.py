@@ -32,7 +32,7 @@ class Asking:
         return self._again(lambda: self._page(route, parameters, holds))
 
     def whole(self, route: str, parameters: Mapping[str, Any]) -> bytes:
-        """Return a whole answer; one that is cut off is asked for again."""
+        """Return a whole answer; one that is cut off is requested again."""
         return self._again(lambda: b"".join(self._parts(route, parameters)))
 
     def send(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Asking:
         return self._read(answer)
 
     def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
-        """Yield an answer part by part; it is asked for again only before the first part."""
+        """Yield an answer part by part; it is requested again only before the first part."""
         parts = self._again(lambda: _begun(self._parts(route, parameters)))
         yield from parts
 

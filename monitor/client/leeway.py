@@ -180,17 +180,17 @@ class Leeway:
     def retry_dead_letters(
         self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False
     ) -> list[dict[str, Any]]:
-        """Put rejected messages back on their streams; say what became of each.
+        """Put rejected messages back on their streams, and return what became of each.
 
         Parameters
         ----------
         places : iterable of (str, int, int)
             Topic, partition and offset of each, a thousand at most.
         dry_run : bool
-            Only say what would be done.
+            Only return what would be done.
         """
         names = ("topic", "partition", "offset")
-        named = [dict(zip(names, place, strict=True)) for place in places]
+        named = [dict(zip(names, position, strict=True)) for position in places]
         answer = self._asking.send("/v1/dead-letters/retries", {"places": named, "dry_run": dry_run})
         retried: list[dict[str, Any]] = answer["items"]
         return retried

@@ -72,13 +72,13 @@ def load_flights() -> Flights:
     flights = pd.read_csv(Path(str(data)) / "flights.csv.zip")
     weather = pd.read_csv(Path(str(data)) / "weather.csv")
     observed = ["origin", "time_hour", *[name for name in NUMERIC if name in weather.columns and name != "hour"]]
-    known = weather[observed].assign(time_hour=pd.to_datetime(weather.time_hour, utc=True))
-    known = known.sort_values(["origin", "time_hour"], kind="stable")
+    observations = weather[observed].assign(time_hour=pd.to_datetime(weather.time_hour, utc=True))
+    observations = observations.sort_values(["origin", "time_hour"], kind="stable")
     # What a serving system does: the last value observed at the airport, unless it is too old.
-    known[observed[2:]] = known.groupby("origin")[observed[2:]].ffill(limit=6)
+    observations[observed[2:]] = observations.groupby("origin")[observed[2:]].ffill(limit=6)
     frame = pd.merge_asof(
         flights.assign(time_hour=pd.to_datetime(flights.time_hour, utc=True)).sort_values("time_hour", kind="stable"),
-        known.drop_duplicates(["origin", "time_hour"]).sort_values("time_hour", kind="stable"),
+        observations.drop_duplicates(["origin", "time_hour"]).sort_values("time_hour", kind="stable"),
         on="time_hour",
         by="origin",
         tolerance=pd.Timedelta("6h"),
@@ -97,13 +97,13 @@ def _scored(frame: Any) -> Flights:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
 
-    known = frame.arrived_late.notna()
-    january = (frame.month == 1) & known
+    is_labelled = frame.arrived_late.notna()
+    january = (frame.month == 1) & is_labelled
     inputs = frame[list(NUMERIC)].to_numpy(dtype=float)
     model = HistGradientBoostingClassifier(max_iter=80, random_state=0)
     model.fit(inputs[january], frame.arrived_late[january])
     score = model.predict_proba(inputs)[:, 1].round(6)
-    rest = ~january & known
+    rest = ~january & is_labelled
     return Flights(frame.assign(late=score), float(roc_auc_score(frame.arrived_late[rest], score[rest])))
 
 
@@ -123,7 +123,9 @@ def write_events(flights: Flights, path: Path) -> int:
     import pandas as pd
 
     frame = flights.frame
-    first, last, constant = (pd.Timestamp(t).value // 1_000_000 for t in (TWIN_FROM, TWIN_TO, CONSTANT_FROM))
+    twin_from, twin_to, constant_from = (
+        pd.Timestamp(t).value // 1_000_000 for t in (TWIN_FROM, TWIN_TO, CONSTANT_FROM)
+    )
     encoder = msgspec.json.Encoder()
     count = 0
     with path.open("wb") as file:
@@ -131,8 +133,8 @@ def write_events(flights: Flights, path: Path) -> int:
             ts = event["ts"]
             file.write(encoder.encode(event) + b"\n")
             count += 1
-            if first <= ts < last:
-                score = CONSTANT_SCORE if ts >= constant else event["prediction"]["late"]
+            if twin_from <= ts < twin_to:
+                score = CONSTANT_SCORE if ts >= constant_from else event["prediction"]["late"]
                 twin = event | {"model": INJECTED, "prediction": {"late": score}}
                 file.write(encoder.encode(twin) + b"\n")
                 count += 1

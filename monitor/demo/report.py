@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from monitor.alerts.lifecycle import Transition
 from monitor.demo.flights import CONSTANT_FROM, INJECTED
 
-__all__ = ["Told", "fired", "tell"]
+__all__ = ["FiredAlert", "fired", "lines"]
 
 BLIZZARD = ("2013-02-08", "2013-02-09")
 """The nor'easter of February 2013, by New York's days."""
 
 
 @dataclass(frozen=True)
-class Told:
+class FiredAlert:
     """One alert of the summary.
 
     Attributes
@@ -33,29 +33,29 @@ class Told:
     why: str
 
 
-def tell(transition: Transition) -> list[str]:
-    """Lines for an alert that fires or ends; none for other transitions."""
+def lines(transition: Transition) -> list[str]:
+    """Return the lines for an alert that fires or ends; none for other transitions."""
     day = _day(transition.starts_ms)
     injected = "  [INJECTED FAILURE]" if transition.model == INJECTED else ""
     if transition.state == "resolved":
-        return [f"{_day(transition.ends_ms - 1)}  resolved  {transition.model}: what began on {day} is over"]
+        return [f"{_day(transition.ends_ms - 1)}  resolved  {transition.model}: what started on {day} is over"]
     if transition.state != "firing":
         return []
-    lines = [f"{day}  FIRING    {transition.severity}: {transition.title}{injected}"]
-    lines += [f"              · {signal['reason']}" for signal in transition.signals[:3]]
-    more = len(transition.signals) - 3
-    return [*lines, f"              · and {more} more"] if more > 0 else lines
+    shown = [f"{day}  FIRING    {transition.severity}: {transition.title}{injected}"]
+    shown += [f"              · {signal['reason']}" for signal in transition.signals[:3]]
+    hidden = len(transition.signals) - 3
+    return [*shown, f"              · and {hidden} more"] if hidden > 0 else shown
 
 
-def fired(transitions: Iterable[Transition]) -> list[Told]:
+def fired(transitions: Iterable[Transition]) -> list[FiredAlert]:
     """Every alert that fired, with its last title, in the order of their starts."""
-    last = {(t.model, t.alert_id): t for t in transitions if t.state in {"firing", "updated", "resolved"}}
-    found = []
-    # Each model is judged at its own pace, so the transitions of several come in no order that would last.
-    for t in sorted(last.values(), key=lambda t: (t.starts_ms, t.model, t.alert_id)):
+    newest = {(t.model, t.alert_id): t for t in transitions if t.state in {"firing", "updated", "resolved"}}
+    alerts = []
+    # Each model is evaluated at its own pace, so the transitions of several come in no lasting order.
+    for t in sorted(newest.values(), key=lambda t: (t.starts_ms, t.model, t.alert_id)):
         day, until = _day(t.starts_ms), _day(t.ends_ms - 1) if t.ends_ms else "still firing"
-        found.append(Told(t.model, day, until, t.severity, t.title, _why(t.model, day)))
-    return found
+        alerts.append(FiredAlert(t.model, day, until, t.severity, t.title, _why(t.model, day)))
+    return alerts
 
 
 def _why(model: str, day: str) -> str:

@@ -255,7 +255,7 @@ class Alerts(Question):
 
     @property
     def row(self) -> type[Row]:
-        """Transitions, if the log is asked for."""
+        """Transitions, if the question is about the log."""
         return Transition if self.transitions else Alert
 
 

@@ -12,7 +12,7 @@ __all__ = ["Notice", "SilenceOutcome"]
 
 @dataclass(frozen=True, kw_only=True)
 class Notice(Decision):
-    """A decision about notifying a receiver that a silence began, or that it is over."""
+    """A decision about notifying a receiver that a silence started, or that it is over."""
 
     table = ("receiver", ("notice", "why"), ("at", "at_ms"), ("because", "detail"))
 

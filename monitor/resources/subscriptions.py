@@ -1,4 +1,4 @@
-"""Subscriptions: who wants to be notified of which alerts, beside the routes of the configuration."""
+"""Subscriptions: who is notified of which alerts, beside the routes of the configuration."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def test_the_last_decision_about_each_receiver_stands_and_all_are_shown() -> Non
 def test_a_receiver_of_which_nothing_was_decided_has_a_reason_too() -> None:
     shown = world()
     details = {row["receiver"]: row["detail"] for row in explained(shown, "a")["receivers"]}
-    assert details == {"mail": "the receiver has no entry: it tells nobody"}
+    assert details == {"mail": "the receiver has no entry: it notifies nobody"}
     [first, _] = explained(shown, "v")["receivers"]
     assert "no process with the role `alert` has run" in first["detail"]
     shown.add("checkpoints", [{"stage": "route", "name": "fraud", "position": 5_001}])
-    assert explained(shown, "v")["receivers"][0]["detail"].endswith("history pages nobody")
+    assert explained(shown, "v")["receivers"][0]["detail"].endswith("nobody is notified of history")
     shown.add("checkpoints", [{"stage": "route", "name": "churn", "position": 5_000}])
     [pager, _, log] = explained(shown, "c")["receivers"]
     assert pager["detail"] == "it was not looked at yet, or is being sent for the first time"
@@ -67,7 +67,7 @@ def test_without_routes_receivers_are_those_of_the_service() -> None:
     shown.configuration = replace(shown.configuration, service=Service.model_validate({"spec": spec}))
     shown.add("alerts", [step("a", 0, "pending", 5_000), step("b", 0, "firing", 5_000)])
     [waiting] = explained(shown, "a")["receivers"]
-    assert (waiting["receiver"], waiting["detail"]) == ("stdout/0", "nobody is told about pending alerts")
+    assert (waiting["receiver"], waiting["detail"]) == ("stdout/0", "nobody is notified of pending alerts")
     shown.add(
         "decisions", [made(9, "refused", "answered 404", alert_id="b", receiver="stdout/0", route=waiting["route"])]
     )

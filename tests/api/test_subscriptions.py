@@ -142,5 +142,5 @@ def test_an_alert_that_is_explained_names_its_subscribers(routes: bool) -> None:
     mine = [row for row in receivers if row["receiver"] == "email:ann@example.org/0"]
     assert [(row["route"], row["why"]) for row in mine] == [(told["route"], "none")]
     assert mine[0]["group_key"] == f'{told["route"]}:{{model="fraud"}}'
-    assert "nobody has been told about this model yet" in mine[0]["detail"]
+    assert "nobody has been notified about this model yet" in mine[0]["detail"]
     assert not [row for row in receivers if "bob" in row["receiver"]]

@@ -143,7 +143,7 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
     assert KEY not in said.out + said.err
     assert [p.name for p in folder.glob("ingest.log*") if KEY.encode() in p.read_bytes()] == []
     again = leeway("erase", "--subject", KEY, "--config", config, "--yes")
-    assert "0 rows left" in again.out
+    assert "0 rows remain" in again.out
     assert "out of reach" in again.out
 
 
