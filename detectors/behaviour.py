@@ -62,7 +62,7 @@ def _name(row: Row) -> str:
 
 def _table(head: str, columns: Sequence[str], rows: Sequence[tuple[str, Row]], cell: Any) -> str:
     lines = [f"| {head} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(cell(found.get(column)) for column in columns)} |" for name, found in rows]
+    lines += [f"| {name} | {' | '.join(cell(cells.get(column)) for column in columns)} |" for name, cells in rows]
     return "\n".join(lines)
 
 

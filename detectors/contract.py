@@ -249,7 +249,7 @@ class Described:
     check: Callable[[Mapping[str, Value]], None] = _no_further_check
     layout: int = 1
 
-    def values(self, given: Mapping[str, object] | None = None) -> dict[str, Value]:
+    def values(self, settings: Mapping[str, object] | None = None) -> dict[str, Value]:
         """Return the value of every parameter: those given, checked, and the defaults of the others.
 
         Raises
@@ -257,13 +257,14 @@ class Described:
         ParameterError
             On a name that is not a parameter, with the nearest one that is, or on a value that is not allowed.
         """
-        given = given or {}
-        known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
-            if name not in known:
-                raise ParameterError(self.name, name, given[name], _no_such_parameter(name, list(known)))
+        settings = settings or {}
+        by_name = {parameter.name: parameter for parameter in self.parameters}
+        for name in settings:
+            if name not in by_name:
+                raise ParameterError(self.name, name, settings[name], _no_such_parameter(name, list(by_name)))
         values = {
-            name: parameter.accept(self.name, given.get(name, parameter.default)) for name, parameter in known.items()
+            name: parameter.accept(self.name, settings.get(name, parameter.default))
+            for name, parameter in by_name.items()
         }
         self.check(values)
         return values
@@ -328,7 +329,7 @@ class Scorer(Described):
         return np.dtype(SCORER_FIELDS + self.fields)
 
 
-def _no_such_parameter(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
+def _no_such_parameter(name: str, names: list[str]) -> str:
+    nearest = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"there is no such parameter; {hint}the parameters are " + ", ".join(known)
+    return f"there is no such parameter; {hint}the parameters are " + ", ".join(names)

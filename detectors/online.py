@@ -139,9 +139,9 @@ class Online:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: all but the compiled kernel."""
-        said = (self.score, self.drift_detected, self.warning_detected)
+        answer = (self.score, self.drift_detected, self.warning_detected)
         self._absorb()
-        return {"name": self.name, "params": self.params, "states": self._states.snapshot(), "said": said}
+        return {"name": self.name, "params": self.params, "states": self._states.snapshot(), "said": answer}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`__getstate__` returned."""
@@ -154,5 +154,5 @@ class Online:
 
     def __repr__(self) -> str:
         """Show the call that makes such a detector."""
-        given = "".join(f", {name}={value!r}" for name, value in self.params.items())
-        return f"Online({self.name!r}{given})"
+        written = "".join(f", {name}={value!r}" for name, value in self.params.items())
+        return f"Online({self.name!r}{written})"

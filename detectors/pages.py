@@ -49,11 +49,11 @@ def main(folder: Path) -> None:
     measured, behaviour = (
         json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("measured", "behaviour")
     )
-    wanted = pages(measured, behaviour["rows"])
+    expected = pages(measured, behaviour["rows"])
     for page in folder.glob("*.md"):
-        if page.name not in wanted:
+        if page.name not in expected:
             page.unlink()
-    for name, text in wanted.items():
+    for name, text in expected.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

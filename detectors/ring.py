@@ -28,8 +28,8 @@ def width(observations: int) -> int:
 
 
 @inlined
-def push(memory: FloatArray, row: int, last: int, x: float) -> int:
-    """Put an observation, 0.0 or 1.0, into the ring after the place `last`; return its place.
+def push(memory: FloatArray, row: int, newest: int, x: float) -> int:
+    """Put an observation, 0.0 or 1.0, into the ring after the place `newest`; return its place.
 
     Examples
     --------
@@ -40,24 +40,24 @@ def push(memory: FloatArray, row: int, last: int, x: float) -> int:
     >>> [at(memory, 0, last - back) for back in (0, 1, 2)]
     [1, 0, 1]
     """
-    last = last + 1 if last + 1 < memory.shape[1] * _BITS else 0
+    newest = newest + 1 if newest + 1 < memory.shape[1] * _BITS else 0
     # Without signs: neither division has to look after numbers below zero, and no place is counted from the end.
-    place, bits = np.uint64(last), np.uint64(_BITS)
-    at_row, word, bit = np.uint64(row), place // bits, place % bits
+    index, bits = np.uint64(newest), np.uint64(_BITS)
+    at_row, word, bit = np.uint64(row), index // bits, index % bits
     weight = float(1 << int(bit))
     memory[at_row, word] = x * weight + (memory[at_row, word] if bit > 0 else 0.0)
-    return last
+    return newest
 
 
 @inlined
-def at(memory: FloatArray, row: int, place: int) -> int:
+def at(memory: FloatArray, row: int, index: int) -> int:
     """Return the observation at a place of the ring, which may be below zero: before its first."""
-    inside = place if place >= 0 else place + memory.shape[1] * _BITS
+    inside = index if index >= 0 else index + memory.shape[1] * _BITS
     return (int(memory[row, inside // _BITS]) >> (inside % _BITS)) & 1
 
 
 @kernel
-def ones(memory: FloatArray, row: int, last: int, count: int) -> int:
+def ones(memory: FloatArray, row: int, newest: int, count: int) -> int:
     """Return how many of the `count` newest observations are ones.
 
     Examples
@@ -69,16 +69,16 @@ def ones(memory: FloatArray, row: int, last: int, count: int) -> int:
     >>> ones(memory, 0, last, 40), ones(memory, 0, last, 5)
     (20, 2)
     """
-    found, left, place = 0, count, last
-    while left > 0:
-        inside = place if place >= 0 else place + memory.shape[1] * _BITS
-        held = min(inside % _BITS + 1, left)
+    set_bits, remaining, index = 0, count, newest
+    while remaining > 0:
+        inside = index if index >= 0 else index + memory.shape[1] * _BITS
+        held = min(inside % _BITS + 1, remaining)
         bits = int(memory[row, inside // _BITS]) >> (inside % _BITS + 1 - held) & ((1 << held) - 1)
         # Sums of neighbours, then of neighbouring sums, side by side in one number (Warren, Hacker's Delight, 5-1).
         bits -= bits >> 1 & 0x55555555
         bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
         bits = bits + (bits >> 4) & 0x0F0F0F0F
-        found += (bits * 0x01010101 & 0xFFFFFFFF) >> 24
-        left -= held
-        place = inside - held
-    return found
+        set_bits += (bits * 0x01010101 & 0xFFFFFFFF) >> 24
+        remaining -= held
+        index = inside - held
+    return set_bits

@@ -60,19 +60,19 @@ def check_each(name: str, params: Mapping[str, Any]) -> None:
     ParameterError
         On a parameter that it does not have, or a value of another type than its default.
     """
-    known = inspect.signature(river_class(name)).parameters
+    parameters = inspect.signature(river_class(name)).parameters
     for parameter, value in params.items():
         if is_anomalies(name) and parameter in _OF_LEVELS:
             _OF_LEVELS[parameter].accept(name, value)
             continue
-        if parameter not in known:
-            names = [*known, *(_OF_LEVELS if is_anomalies(name) else ())]
+        if parameter not in parameters:
+            names = [*parameters, *(_OF_LEVELS if is_anomalies(name) else ())]
             nearest = difflib.get_close_matches(parameter, names, n=1)
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
             listed = ", ".join(names) or "none"
             allowed = f"there is no such parameter; {hint}the parameters are {listed}"
             raise ParameterError(name, parameter, value, allowed)
-        default = known[parameter].default
+        default = parameters[parameter].default
         if not _is_like(value, default):
             raise ParameterError(name, parameter, value, f"allowed is a value like its default, {default!r}")
 
@@ -87,12 +87,12 @@ def values_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         runs would agree.
     """
     check_each(name, params)
-    known = inspect.signature(river_class(name)).parameters
-    for parameter, described in known.items():
+    parameters = inspect.signature(river_class(name)).parameters
+    for parameter, described in parameters.items():
         if described.default is inspect.Parameter.empty:
             allowed = "it has no default and is an object, which no configuration can name"
             raise ParameterError(name, parameter, params.get(parameter), allowed)
-    if "seed" in known and params.get("seed") is None:
+    if "seed" in parameters and params.get("seed") is None:
         raise ParameterError(
             name, "seed", None, "it draws random numbers: set a seed, so that every run gives the same"
         )
@@ -146,20 +146,20 @@ def river_class(name: str) -> Any:
     from river.base.drift_detector import _BaseDriftDetector
 
     kinds = (_BaseDriftDetector, AnomalyDetector, SupervisedAnomalyDetector)
-    found = {
-        f"{package.__name__}.{one}": getattr(package, one)
+    classes = {
+        f"{package.__name__}.{exported}": getattr(package, exported)
         for package in (river.drift, river.drift.binary, river.anomaly)
-        for one in package.__all__
-        if inspect.isclass(getattr(package, one, None)) and issubclass(getattr(package, one), kinds)
+        for exported in package.__all__
+        if inspect.isclass(getattr(package, exported, None)) and issubclass(getattr(package, exported), kinds)
     }
-    if name not in found:
-        raise UnknownDetectorError(name, found)
-    return found[name]
+    if name not in classes:
+        raise UnknownDetectorError(name, classes)
+    return classes[name]
 
 
 def _try_out(name: str, params: Mapping[str, Any]) -> None:
     """Raise ParameterError unless an object is made, absorbs some numbers, and can be kept."""
-    given = ", ".join(f"{key}={value!r}" for key, value in params.items())
+    written = ", ".join(f"{key}={value!r}" for key, value in params.items())
     try:
         made = make(name, params)
         feed = feeding(name, made)
@@ -167,10 +167,10 @@ def _try_out(name: str, params: Mapping[str, Any]) -> None:
             feed(x)
         keep(made)
     except UnkeepableError as error:
-        raise ParameterError(name, "state", given, f"no checkpoint can hold it: {error}") from error
+        raise ParameterError(name, "state", written, f"no checkpoint can hold it: {error}") from error
     # What a constructor of river's raises on a wrong value is not stated anywhere.
     except Exception as error:
-        raise ParameterError(name, next(iter(params), "parameters"), given, f"river refuses it: {error}") from error
+        raise ParameterError(name, next(iter(params), "parameters"), written, f"river refuses it: {error}") from error
 
 
 def as_rivers(scorer: str, **params: Value) -> OnlineScorer:

@@ -73,8 +73,8 @@ def _restored(name: str, params: Mapping[str, Any], snapshot: Mapping[str, Any])
 
 
 def _kept(name: str, params: Mapping[str, Any], objects: list[Any]) -> dict[str, Any]:
-    kept = [keep(made) for made in objects]
-    return {"river": river_version(), "named": name, "given": dict(params), "objects": kept}
+    packed = [keep(made) for made in objects]
+    return {"river": river_version(), "named": name, "given": dict(params), "objects": packed}
 
 
 class RiverBank:
@@ -189,8 +189,8 @@ class RiverBank:
             ``river`` str (its version), ``named`` str, ``given`` dict, ``seen`` and ``skipped`` int64 [series],
             ``objects`` list of what :func:`detectors.river_state.keep` returns.
         """
-        kept = _kept(self.name, self.params, self._detectors)
-        return kept | {"seen": np.array(self._seen, dtype=np.int64), "skipped": self.skipped}
+        packed = _kept(self.name, self.params, self._detectors)
+        return packed | {"seen": np.array(self._seen, dtype=np.int64), "skipped": self.skipped}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; the series of this bank become those of the snapshot.
@@ -238,9 +238,9 @@ class RiverAnomalyBank(AnomalyBank):
 
     def __init__(self, name: str, params: Mapping[str, Any] | None = None, series: int = 0) -> None:
         self.name = name
-        self.given = values_of(name, params or {})
+        self.settings = values_of(name, params or {})
         self._objects: list[Any] = []
-        warm_up = _warm_up(make(name, self.given))
+        warm_up = _warm_up(make(name, self.settings))
         levels = {parameter.name for parameter in LEVEL_PARAMETERS}
         scorer = Scorer(
             name=name,
@@ -255,14 +255,14 @@ class RiverAnomalyBank(AnomalyBank):
             ready=lambda state, params: np.asarray(state["n"] >= warm_up, dtype=np.bool_),
             vectors=False,
         )
-        super().__init__(scorer, {key: value for key, value in self.given.items() if key in levels})
+        super().__init__(scorer, {key: value for key, value in self.settings.items() if key in levels})
         self.resize(series)
 
     def resize(self, series: int) -> None:
         """Make room for `series` series; the new ones have seen nothing."""
         super().resize(series)
         while len(self._objects) < series:
-            self._objects.append(make(self.name, self.given))
+            self._objects.append(make(self.name, self.settings))
 
     def _score(
         self,
@@ -279,14 +279,14 @@ class RiverAnomalyBank(AnomalyBank):
             if not abs(value) <= MAX_ABS:
                 state["skipped"][row] += 1
                 continue
-            found = feeds[row](value)
-            if state["n"][row] >= self.min_samples and abs(found) <= MAX_ABS:
-                score[i] = found
+            outcome = feeds[row](value)
+            if state["n"][row] >= self.min_samples and abs(outcome) <= MAX_ABS:
+                score[i] = outcome
             state["n"][row] += 1
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of all there is to know, to be kept by a checkpoint."""
-        return super().snapshot() | _kept(self.name, self.given, self._objects)
+        return super().snapshot() | _kept(self.name, self.settings, self._objects)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; the series of this bank become those of the snapshot.
@@ -296,7 +296,7 @@ class RiverAnomalyBank(AnomalyBank):
         SnapshotError
             When the snapshot is not of this scorer, parameters and version of river. The bank is left as it was.
         """
-        objects = _restored(self.name, self.given, snapshot)
+        objects = _restored(self.name, self.settings, snapshot)
         scorer = snapshot.get("scorer")
         if not isinstance(scorer, Mapping) or np.shape(scorer.get("state", ())) != (len(objects),):
             raise SnapshotError(f"the snapshot has {len(objects)} objects, and counts of another number")

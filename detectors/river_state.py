@@ -35,7 +35,7 @@ class UnkeepableError(TypeError):
     """An object holds something that is neither data nor of river; the message says what."""
 
 
-def keep(found: object) -> dict[str, Packed]:
+def keep(value: object) -> dict[str, Packed]:
     """Return the state of a river object as nested lists, dicts, numbers and texts.
 
     Raises
@@ -43,7 +43,7 @@ def keep(found: object) -> dict[str, Packed]:
     UnkeepableError
     """
     packer = _Packer()
-    root = packer.pack(found)
+    root = packer.pack(value)
     packer.work()
     return {"root": root, "shared": packer.shared}
 
@@ -90,18 +90,18 @@ class _Packer:
             return ["tuple", [self.pack(part) for part in value]]
         if callable(value) and not _is_rivers(value):
             return ["function"]
-        place = self._places.get(id(value))
-        if place is None:
-            place = self._places[id(value)] = len(self.shared)
+        index = self._places.get(id(value))
+        if index is None:
+            index = self._places[id(value)] = len(self.shared)
             self.shared.append(None)
             self._alive.append(value)
-            self._waiting.append((place, value))
-        return ["at", place]
+            self._waiting.append((index, value))
+        return ["at", index]
 
     def work(self) -> None:
         while self._waiting:
-            place, value = self._waiting.pop()
-            self.shared[place] = self._content(value)
+            index, value = self._waiting.pop()
+            self.shared[index] = self._content(value)
 
     def _content(self, value: Any) -> Packed:
         if type(value) is list:
@@ -145,7 +145,7 @@ class _Unpacker:
             "list": self._list,
             "deque": self._deque,
             "dict": self._dict,
-            "array": lambda place, fresh, array: np.array(array),
+            "array": lambda index, fresh, array: np.array(array),
             "random": self._random,
             "compiled": self._compiled,
             "vector": self._vector,
@@ -166,32 +166,32 @@ class _Unpacker:
                 return tuple(self.unpack(part, was) for part, was in zip(parts, old, strict=True))
             case ["function"] if callable(fresh):
                 return fresh
-            case ["at", int(place)] if 0 <= place < len(self._shared):
-                return self._at(place, fresh)
+            case ["at", int(index)] if 0 <= index < len(self._shared):
+                return self._at(index, fresh)
         raise UnkeepableError(f"the state holds what nothing restores: {str(packed)[:80]}")
 
-    def _at(self, place: int, fresh: Any) -> Any:
-        if place not in self._made:
-            kind, *content = self._shared[place]
+    def _at(self, index: int, fresh: Any) -> Any:
+        if index not in self._made:
+            kind, *content = self._shared[index]
             if kind not in self._kinds:
                 raise UnkeepableError(f"the state holds what nothing restores: {kind!r}")
-            self._made.setdefault(place, self._kinds[kind](place, fresh, *content))
-        return self._made[place]
+            self._made.setdefault(index, self._kinds[kind](index, fresh, *content))
+        return self._made[index]
 
-    def _list(self, place: int, fresh: Any, parts: list[Packed]) -> list[Any]:
+    def _list(self, index: int, fresh: Any, parts: list[Packed]) -> list[Any]:
         old = fresh if type(fresh) is list and len(fresh) == len(parts) else [None] * len(parts)
-        made = self._made[place] = []
+        made = self._made[index] = []
         made += [self.unpack(part, was) for part, was in zip(parts, old, strict=True)]
         return made
 
-    def _deque(self, place: int, fresh: Any, longest: int | None, parts: list[Packed]) -> Any:
-        made = self._made[place] = collections.deque(maxlen=longest)
+    def _deque(self, index: int, fresh: Any, longest: int | None, parts: list[Packed]) -> Any:
+        made = self._made[index] = collections.deque(maxlen=longest)
         made.extend(self.unpack(part, None) for part in parts)
         return made
 
-    def _dict(self, place: int, fresh: Any, which: int, items: list[list[Packed]]) -> Any:
+    def _dict(self, index: int, fresh: Any, which: int, items: list[list[Packed]]) -> Any:
         old = dict(fresh) if isinstance(fresh, dict) else {}
-        made = self._made[place] = _DICTS[which]()
+        made = self._made[index] = _DICTS[which]()
         if isinstance(made, collections.defaultdict) and isinstance(fresh, collections.defaultdict):
             made.default_factory = fresh.default_factory
         for packed_key, packed_value in items:
@@ -199,24 +199,24 @@ class _Unpacker:
             made[key] = self.unpack(packed_value, old.get(key))
         return made
 
-    def _random(self, place: int, fresh: Any, version: int, numbers: list[int], gauss: float | None) -> Any:
+    def _random(self, index: int, fresh: Any, version: int, numbers: list[int], gauss: float | None) -> Any:
         made = random.Random(0)  # noqa: S311 -- it goes on from the state that river kept
         made.setstate((version, tuple(numbers), gauss))
         return made
 
-    def _vector(self, place: int, fresh: Any, items: list[list[Packed]]) -> Any:
+    def _vector(self, index: int, fresh: Any, items: list[list[Packed]]) -> Any:
         return _rivers_class(_VECTOR)({self.unpack(k, None): self.unpack(v, None) for k, v in items})
 
-    def _compiled(self, place: int, fresh: Any, name: list[str], arguments: list[Packed], state: bytes) -> Any:
+    def _compiled(self, index: int, fresh: Any, name: list[str], arguments: list[Packed], state: bytes) -> Any:
         cls = _rivers_class(name)
         made = cls.__new__(cls, *[self.unpack(part, None) for part in arguments])
         made.__setstate__(state)
         return made
 
-    def _object(self, place: int, fresh: Any, name: list[str], items: list[list[Packed]]) -> Any:
+    def _object(self, index: int, fresh: Any, name: list[str], items: list[list[Packed]]) -> Any:
         cls = _rivers_class(name)
         reused = type(fresh) is cls and id(fresh) not in self._reused
-        made = self._made[place] = fresh if reused else object.__new__(cls)
+        made = self._made[index] = fresh if reused else object.__new__(cls)
         self._reused.add(id(fresh))
         for attribute, packed in items:
             object.__setattr__(made, attribute, self.unpack(packed, getattr(fresh, attribute, None)))
@@ -232,10 +232,10 @@ def _rivers_class(name: list[str]) -> type[Any]:
     module, qualname = name
     if module.split(".")[0] != "river":
         raise UnkeepableError(f"the state names {module}.{qualname}, which is not of river")
-    found: Any = importlib.import_module(module)
+    value: Any = importlib.import_module(module)
     for part in qualname.split("."):
-        found = getattr(found, part, None)
+        value = getattr(value, part, None)
     # A function or another module that river imports is not a class of river.
-    if not isinstance(found, type) or found.__module__ != module:
+    if not isinstance(value, type) or value.__module__ != module:
         raise UnkeepableError(f"river has no class {module}.{qualname}")
-    return found
+    return value

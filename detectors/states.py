@@ -148,35 +148,35 @@ def _with_rows(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return grown
 
 
-def as_int64(name: str, given: ArrayLike) -> NDArray[np.int64]:
-    """Return `given` as kernels want it; raise TypeError or ValueError if it cannot be."""
-    if _is_as_kernels_want(given, _INT64):
-        return cast(NDArray[np.int64], given)
-    array = np.atleast_1d(np.asarray(given))
+def as_int64(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Return `values` as kernels want it; raise TypeError or ValueError if it cannot be."""
+    if _is_as_kernels_want(values, _INT64):
+        return cast(NDArray[np.int64], values)
+    array = np.atleast_1d(np.asarray(values))
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} is an array of integers, not of {array.dtype}")
     return _as_kernels_want(name, array, np.int64)
 
 
-def as_float64(name: str, given: ArrayLike, ndim: int = 1) -> FloatArray:
-    """Return `given` as kernels want it; raise TypeError or ValueError if it cannot be."""
-    if _is_as_kernels_want(given, _FLOAT64, ndim):
-        return cast(FloatArray, given)
-    array = np.atleast_1d(np.asarray(given))
+def as_float64(name: str, values: ArrayLike, ndim: int = 1) -> FloatArray:
+    """Return `values` as kernels want it; raise TypeError or ValueError if it cannot be."""
+    if _is_as_kernels_want(values, _FLOAT64, ndim):
+        return cast(FloatArray, values)
+    array = np.atleast_1d(np.asarray(values))
     if array.size and array.dtype.kind not in "biuf":
         raise TypeError(f"{name} is an array of numbers, not of {array.dtype}")
     return _as_kernels_want(name, array, np.float64, ndim)
 
 
-def _is_as_kernels_want(given: ArrayLike, dtype: np.dtype[Any], ndim: int = 1) -> bool:
+def _is_as_kernels_want(values: ArrayLike, dtype: np.dtype[Any], ndim: int = 1) -> bool:
     """Whether nothing has to be done, as is nearly always so: with small batches, checking more would cost most."""
-    return type(given) is np.ndarray and given.dtype is dtype and given.ndim == ndim and given.flags.carray
+    return type(values) is np.ndarray and values.dtype is dtype and values.ndim == ndim and values.flags.carray
 
 
 def _as_kernels_want(name: str, array: NDArray[Any], dtype: type[Any], ndim: int = 1) -> NDArray[Any]:
     """Return `array` as the one type that kernels are compiled for; any other would compile anew, in the hot path."""
     if array.ndim != ndim:
-        wanted = "one dimension" if ndim == 1 else f"{ndim} dimensions"
-        raise ValueError(f"{name} has the shape {array.shape}; it must have {wanted}")
+        expected = "one dimension" if ndim == 1 else f"{ndim} dimensions"
+        raise ValueError(f"{name} has the shape {array.shape}; it must have {expected}")
     native = np.ascontiguousarray(array, dtype=dtype)
     return native if native.flags.carray else native.copy()

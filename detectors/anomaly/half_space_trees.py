@@ -103,9 +103,9 @@ def grow(
     places[:_PLACE] = 0.0
     places[1], places[4] = 1.0, window
     while node < used:
-        place = _PLACE * node
-        path, level = int(places[place + 1]), int(places[place + 2])
-        start, end = int(places[place + 3]), int(places[place + 4])
+        record = _PLACE * node
+        path, level = int(places[record + 1]), int(places[record + 2])
+        start, end = int(places[record + 3]), int(places[record + 4])
         if level == depth or end - start <= least_mass:
             mass = end - start
             nodes[2 * node] = _LEAF
@@ -119,9 +119,9 @@ def grow(
             nodes[2 * node] = (used << _FEATURE_BITS) + q
             nodes[2 * node + 1] = at
             for upper in range(2):
-                place = _PLACE * used
-                places[place], places[place + 1], places[place + 2] = node, 2 * path + upper, level + 1
-                places[place + 3], places[place + 4] = (middle, end) if upper else (start, middle)
+                record = _PLACE * used
+                places[record], places[record + 1], places[record + 2] = node, 2 * path + upper, level + 1
+                places[record + 3], places[record + 4] = (middle, end) if upper else (start, middle)
                 used += 1
         node += 1
 

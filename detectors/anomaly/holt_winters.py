@@ -32,16 +32,16 @@ _ROUNDING = 1e-13
 def begin(s: Any, first: FloatArray, second: FloatArray) -> None:
     """Start from two seasons; `first` becomes the season, and `second` is emptied."""
     m = first.size
-    before, after = 0.0, 0.0
+    first_mean, second_mean = 0.0, 0.0
     for j in range(m):
-        before += first[j] / m
-        after += second[j] / m
-    trend = (after - before) / m
+        first_mean += first[j] / m
+        second_mean += second[j] / m
+    trend = (second_mean - first_mean) / m
     for j in range(m):
         along = trend * (j - 0.5 * (m - 1))
-        first[j] = 0.5 * ((first[j] - before - along) + (second[j] - after - along))
+        first[j] = 0.5 * ((first[j] - first_mean - along) + (second[j] - second_mean - along))
         second[j] = 0.0
-    s["level"], s["trend"] = after + trend * 0.5 * (m - 1), trend
+    s["level"], s["trend"] = second_mean + trend * 0.5 * (m - 1), trend
 
 
 @kernel
@@ -85,8 +85,8 @@ def update(
             if n == 2 * m - 1:
                 begin(s, memory[series[i], :m], memory[series[i], m : 2 * m])
             continue
-        place = n % m
-        forecast = s["level"] + s["trend"] + memory[series[i], place]
+        phase = n % m
+        forecast = s["level"] + s["trend"] + memory[series[i], phase]
         residual = value - forecast
         if abs(residual) <= _ROUNDING * (abs(value) + abs(forecast)):
             residual = 0.0
@@ -96,7 +96,7 @@ def update(
         learned = clipped(residual, sd, clip)
         s["level"] += s["trend"] + alpha * learned
         s["trend"] += alpha * beta * learned
-        memory[series[i], place] += (1.0 - alpha) * gamma * learned
+        memory[series[i], phase] += (1.0 - alpha) * gamma * learned
         s["variance"] += max(alpha_sd, 1.0 / (n - 2 * m + 1)) * (learned * learned - s["variance"])
 
 

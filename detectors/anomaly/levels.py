@@ -77,11 +77,11 @@ def at_least(descending: FloatArray, count: int, x: float) -> int:
 @inlined
 def insert(descending: FloatArray, count: int, x: float) -> None:
     """Put `x` among the first `count` values; the last one moves on, or out if there is no more room."""
-    place = at_least(descending, count, x)
-    for j in range(min(count, descending.size - 1), place, -1):
+    rank = at_least(descending, count, x)
+    for j in range(min(count, descending.size - 1), rank, -1):
         descending[j] = descending[j - 1]
-    if place < descending.size:
-        descending[place] = x
+    if rank < descending.size:
+        descending[rank] = x
 
 
 @inlined
@@ -92,9 +92,9 @@ def gather(c: Any, sample: FloatArray, top: FloatArray, score: float) -> None:
         sample[n] = score
     else:
         c["draw"] = (c["draw"] + 1) * 48271 % 2147483647  # Park and Miller 1988; from 0 on
-        place = c["draw"] % (n + 1)
-        if place < _SAMPLE:
-            sample[place] = score
+        slot = c["draw"] % (n + 1)
+        if slot < _SAMPLE:
+            sample[slot] = score
     if n < _TOP or score > top[_TOP - 1]:
         insert(top, min(n, _TOP), score)
     c["gathered"] = n + 1
@@ -147,15 +147,15 @@ def fitted_shape(top: FloatArray, k: int) -> tuple[float, float]:
 
 
 @kernel
-def replace_reference(c: Any, kept: FloatArray) -> None:
+def replace_reference(c: Any, reference: FloatArray) -> None:
     """Let those gathered be the reference, and fit its tail."""
     n = c["gathered"]
-    kept[_WIDTH:] = 0.0
+    reference[_WIDTH:] = 0.0
     for i in range(min(n, _SAMPLE)):
-        insert(kept[_WIDTH : _WIDTH + _SAMPLE], i, kept[i])
-    kept[_WIDTH + _SAMPLE :] = kept[_SAMPLE:_WIDTH]
+        insert(reference[_WIDTH : _WIDTH + _SAMPLE], i, reference[i])
+    reference[_WIDTH + _SAMPLE :] = reference[_SAMPLE:_WIDTH]
     c["reference"] = n
-    top = kept[_SAMPLE:_WIDTH]
+    top = reference[_SAMPLE:_WIDTH]
     k = min(_TOP - 1, n // 8)
     counted = min(_COUNTED, k // 2)
     shape, scale = fitted_shape(top, k)
@@ -170,7 +170,7 @@ def replace_reference(c: Any, kept: FloatArray) -> None:
 
 
 @inlined
-def p_value(c: Any, kept: FloatArray, score: float) -> float:
+def p_value(c: Any, reference: FloatArray, score: float) -> float:
     """Return how probable a score at least as high is, by the reference."""
     n = c["reference"]
     k = min(n, _TOP)
@@ -178,11 +178,11 @@ def p_value(c: Any, kept: FloatArray, score: float) -> float:
         excess = score - c["anchor"]
         relative = excess / c["scale"] if excess < 1e100 * c["scale"] else 1e100
         return float(c["share"] * math.exp(-math.log1p(c["shape"] * relative) / c["shape"]))
-    top = kept[_WIDTH + _SAMPLE :]
+    top = reference[_WIDTH + _SAMPLE :]
     if n <= _TOP or score > top[k - 1]:
         return float((1 + at_least(top, k, score)) / (n + 1))
     m = min(n, _SAMPLE)
-    return float(max((1 + at_least(kept[_WIDTH : _WIDTH + _SAMPLE], m, score)) / (m + 1), (k + 1) / (n + 1)))
+    return float(max((1 + at_least(reference[_WIDTH : _WIDTH + _SAMPLE], m, score)) / (m + 1), (k + 1) / (n + 1)))
 
 
 @kernel
@@ -206,15 +206,15 @@ def calibrate(
         value = score[i]
         if math.isnan(value):
             continue
-        c, kept = state[series[i]], memory[series[i]]
+        c, reference = state[series[i]], memory[series[i]]
         if c["reference"] > 0:
-            p = p_value(c, kept, value)
+            p = p_value(c, reference, value)
             level[i] = 1.0 - p
             flag[i] = p < false_alarm_rate
             value = min(value, c["ceiling"])
-        gather(c, kept[:_SAMPLE], kept[_SAMPLE:_WIDTH], value)
+        gather(c, reference[:_SAMPLE], reference[_SAMPLE:_WIDTH], value)
         if c["gathered"] == max(c["due"], _FIRST):
-            replace_reference(c, kept)
+            replace_reference(c, reference)
             c["due"] = min(2 * c["gathered"], history)
             if c["gathered"] == history:
                 c["gathered"] = 0

@@ -67,10 +67,10 @@ def surprise(histograms: FloatArray, first: int, bins: int, at: float) -> float:
 
     A histogram is where it begins, bins per unit, and the bits of each bin, between two of an empty bin.
     """
-    place = min(max((at - histograms[first]) * histograms[first + 1] + 0.5, 0.0), bins + 1.0)
-    left = min(int(place), bins)
-    low, high = histograms[first + 2 + left], histograms[first + 3 + left]
-    return float(low + (place - left) * (high - low))
+    position = min(max((at - histograms[first]) * histograms[first + 1] + 0.5, 0.0), bins + 1.0)
+    cell = min(int(position), bins)
+    low, high = histograms[first + 2 + cell], histograms[first + 3 + cell]
+    return float(low + (position - cell) * (high - low))
 
 
 @kernel

@@ -62,9 +62,9 @@ class OnlineScorer:
             When there are several numbers and the scorer takes one.
         """
         bank = self._bank_for(x)
-        before = bank.snapshot()
+        snapshot = bank.snapshot()
         score = float(self._update(bank, x).score[0])
-        bank.restore(before)
+        bank.restore(snapshot)
         return 0.0 if math.isnan(score) else score
 
     def learn_one(self, x: Mapping[Hashable, float]) -> None:
@@ -92,8 +92,8 @@ class OnlineScorer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Say what a copy or a pickle needs: all but the compiled kernels."""
-        kept = None if self._bank is None else self._bank.snapshot()
-        return _restored, (self.remade, self.name, self.params, self._names, kept)
+        bank_state = None if self._bank is None else self._bank.snapshot()
+        return _restored, (self.remade, self.name, self.params, self._names, bank_state)
 
     def _bank_for(self, x: Mapping[Hashable, float]) -> AnomalyBank:
         if self._bank is None:
@@ -107,8 +107,8 @@ class OnlineScorer:
 
     def __repr__(self) -> str:
         """Show the call that makes such a scorer."""
-        given = "".join(f", {name}={value!r}" for name, value in self.params.items())
-        return f"OnlineScorer({self.name!r}{given})"
+        written = "".join(f", {name}={value!r}" for name, value in self.params.items())
+        return f"OnlineScorer({self.name!r}{written})"
 
 
 def _restored(
@@ -116,9 +116,9 @@ def _restored(
     name: str,
     params: Mapping[str, Value],
     names: list[Hashable],
-    kept: Mapping[str, Any] | None,
+    bank_state: Mapping[str, Any] | None,
 ) -> OnlineScorer:
     made = make(name, **params)
-    if kept is not None:
-        made._bank_for(dict.fromkeys(names, 0.0)).restore(kept)
+    if bank_state is not None:
+        made._bank_for(dict.fromkeys(names, 0.0)).restore(bank_state)
     return made

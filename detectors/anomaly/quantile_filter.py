@@ -36,26 +36,28 @@ def insert(height: FloatArray, count: int, x: float) -> None:
 
 
 @inlined
-def moved(height: FloatArray, place: FloatArray, j: int, by: float) -> float:
+def moved(height: FloatArray, positions: FloatArray, j: int, by: float) -> float:
     """Return the height of marker `j` one place on, or one back (Jain and Chlamtac, box 1, B3).
 
     It lies on the parabola, or where that leaves the order, on the line to the next marker.
     """
-    left, right = place[j] - place[j - 1], place[j + 1] - place[j]
-    rise = (left + by) * (height[j + 1] - height[j]) / right + (right - by) * (height[j] - height[j - 1]) / left
-    parabolic = height[j] + by / (place[j + 1] - place[j - 1]) * rise
+    gap_below, gap_above = positions[j] - positions[j - 1], positions[j + 1] - positions[j]
+    rise = (gap_below + by) * (height[j + 1] - height[j]) / gap_above + (gap_above - by) * (
+        height[j] - height[j - 1]
+    ) / gap_below
+    parabolic = height[j] + by / (positions[j + 1] - positions[j - 1]) * rise
     if height[j - 1] < parabolic < height[j + 1]:
         return float(parabolic)
     to = j + int(by)
-    return float(height[j] + by * (height[to] - height[j]) / (place[to] - place[j]))
+    return float(height[j] + by * (height[to] - height[j]) / (positions[to] - positions[j]))
 
 
 @inlined
-def follow(height: FloatArray, place: FloatArray, n: int, q: float, x: float) -> None:
+def follow(height: FloatArray, positions: FloatArray, n: int, q: float, x: float) -> None:
     """Absorb `x`, the observation after `n` others, into the markers of the `q`-quantile."""
     if n < _MARKERS:
         insert(height, n, x)
-        place[n] = n + 1.0
+        positions[n] = n + 1.0
         return
     if x < height[0]:
         height[0] = x
@@ -63,25 +65,25 @@ def follow(height: FloatArray, place: FloatArray, n: int, q: float, x: float) ->
         height[4] = x
     for j in range(1, _MARKERS):
         if j == _MARKERS - 1 or x < height[j]:
-            place[j] += 1.0
+            positions[j] += 1.0
     for j in range(1, _MARKERS - 1):
         share = 0.5 * q * j if j < 3 else 0.5 * (1.0 + q)
-        behind = 1.0 + share * n - place[j]
-        if behind >= 1.0 and place[j + 1] - place[j] > 1.0:
-            height[j] = moved(height, place, j, 1.0)
-            place[j] += 1.0
-        elif behind <= -1.0 and place[j - 1] - place[j] < -1.0:
-            height[j] = moved(height, place, j, -1.0)
-            place[j] -= 1.0
+        behind = 1.0 + share * n - positions[j]
+        if behind >= 1.0 and positions[j + 1] - positions[j] > 1.0:
+            height[j] = moved(height, positions, j, 1.0)
+            positions[j] += 1.0
+        elif behind <= -1.0 and positions[j - 1] - positions[j] < -1.0:
+            height[j] = moved(height, positions, j, -1.0)
+            positions[j] -= 1.0
 
 
 @kernel
-def beyond(one: float, other: float, x: float) -> float:
+def beyond(low: float, high: float, x: float) -> float:
     """Return how far `x` is beyond what lies between the quantiles, in units of that, at most 1e100.
 
     Of few observations, the estimate of the low quantile may be above that of the high one.
     """
-    low, high = min(one, other), max(one, other)
+    low, high = min(low, high), max(low, high)
     excess, width = max(x - high, low - x), high - low
     if excess < _HIGHEST * width:
         return excess / width
@@ -89,9 +91,9 @@ def beyond(one: float, other: float, x: float) -> float:
 
 
 @kernel
-def clipped(one: float, other: float, clip: float, x: float) -> float:
+def clipped(low: float, high: float, clip: float, x: float) -> float:
     """Return `x`, or the furthest that is learned; if the quantiles are equal so far, all of it is."""
-    low, high = min(one, other), max(one, other)
+    low, high = min(low, high), max(low, high)
     most = clip * (high - low)
     return min(max(x, low - most), high + most) if most > 0.0 else x
 

@@ -78,16 +78,16 @@ def displaced(tree: FloatArray, root: int, sample: int, x: FloatArray) -> float:
 def join(tree: FloatArray, node: int, sample: int, d: int) -> None:
     """Make the box and the mass of `node` those of what is below it."""
     at, low, high = _NODE * node, lowest(node, sample, d), highest(node, sample, d)
-    one, two = int(tree[at + _LOWER]), int(tree[at + _UPPER])
-    low_one, high_one = lowest(one, sample, d), highest(one, sample, d)
-    low_two, high_two = lowest(two, sample, d), highest(two, sample, d)
+    lower_child, upper_child = int(tree[at + _LOWER]), int(tree[at + _UPPER])
+    low_one, high_one = lowest(lower_child, sample, d), highest(lower_child, sample, d)
+    low_two, high_two = lowest(upper_child, sample, d), highest(upper_child, sample, d)
     extent = 0.0
     for q in range(d):
         tree[low + q] = min(tree[low_one + q], tree[low_two + q])
         tree[high + q] = max(tree[high_one + q], tree[high_two + q])
         extent += tree[high + q] - tree[low + q]
     tree[at + _EXTENT] = extent
-    tree[at + _MASS] = tree[_NODE * one + _MASS] + tree[_NODE * two + _MASS]
+    tree[at + _MASS] = tree[_NODE * lower_child + _MASS] + tree[_NODE * upper_child + _MASS]
 
 
 @kernel
@@ -109,7 +109,7 @@ def cut(tree: FloatArray, node: int, sample: int, x: FloatArray, chance: float) 
     Returns
     -------
     feature : int
-    place : float
+    cut_at : float
     side : int
         0 if `x` is below or at the cut and the node above it, 1 if it is the other way round, -1 if neither.
     """
@@ -119,21 +119,21 @@ def cut(tree: FloatArray, node: int, sample: int, x: FloatArray, chance: float) 
     if extent == 0.0:
         # Equal observations are never told apart: any cut will do.
         return 0, x[0], 0
-    rest, feature, place = chance * extent, 0, 0.0
+    rest, feature, cut_at = chance * extent, 0, 0.0
     for q in range(x.size):
         start = min(tree[low + q], x[q])
         side = max(tree[high + q], x[q]) - start
         if side > 0.0 and rest >= 0.0:
-            feature, place = q, start + min(rest, side)
+            feature, cut_at = q, start + min(rest, side)
             rest -= side
     value, below, above = x[feature], tree[low + feature], tree[high + feature]
     # Rounding may put the place at the end of a side. What is not a box of its own must be cut all the same.
     is_point = tree[_NODE * node + _EXTENT] == 0.0
-    if value < below and (place < below or is_point):
-        return feature, place if place < below else value, 0
-    if value > above and (place >= above or is_point):
-        return feature, place if place < value else above, 1
-    return feature, place, -1
+    if value < below and (cut_at < below or is_point):
+        return feature, cut_at if cut_at < below else value, 0
+    if value > above and (cut_at >= above or is_point):
+        return feature, cut_at if cut_at < value else above, 1
+    return feature, cut_at, -1
 
 
 @kernel
@@ -145,14 +145,14 @@ def take_in(tree: FloatArray, root: int, leaf: int, spare: int, sample: int, x: 
     if root == _NONE:
         return leaf
     node, level = root, 1
-    feature, place, side = cut(tree, node, sample, x, mixed(key, level) / 4294967296.0)
+    feature, cut_at, side = cut(tree, node, sample, x, mixed(key, level) / 4294967296.0)
     while side < 0:
         upper = int(x[int(tree[_NODE * node + _FEATURE])] > tree[_NODE * node + _CUT])
         node, level = int(tree[_NODE * node + _LOWER + upper]), level + 1
-        feature, place, side = cut(tree, node, sample, x, mixed(key, level) / 4294967296.0)
+        feature, cut_at, side = cut(tree, node, sample, x, mixed(key, level) / 4294967296.0)
     root = put_in_place(tree, node, spare, root)
     at = _NODE * spare
-    tree[at + _FEATURE], tree[at + _CUT] = feature, place
+    tree[at + _FEATURE], tree[at + _CUT] = feature, cut_at
     tree[at + _LOWER + side], tree[at + _UPPER - side] = leaf, node
     tree[_NODE * leaf + _PARENT] = tree[_NODE * node + _PARENT] = spare
     join_upwards(tree, spare, sample, x.size)

@@ -42,24 +42,24 @@ def rank(ordered: FloatArray, count: int, x: float) -> int:
 @inlined
 def replace(ordered: FloatArray, count: int, old: float, new: float) -> None:
     """Take `old` out of the first `count` values, and put `new` in where it belongs."""
-    hole, place = rank(ordered, count, old), rank(ordered, count, new)
-    if place > hole:
-        for j in range(hole, place - 1):
+    hole, position = rank(ordered, count, old), rank(ordered, count, new)
+    if position > hole:
+        for j in range(hole, position - 1):
             ordered[j] = ordered[j + 1]
-        ordered[place - 1] = new
+        ordered[position - 1] = new
     else:
-        for j in range(hole, place, -1):
+        for j in range(hole, position, -1):
             ordered[j] = ordered[j - 1]
-        ordered[place] = new
+        ordered[position] = new
 
 
 @inlined
 def insert(ordered: FloatArray, count: int, new: float) -> None:
     """Put `new` among the first `count` values, which become one more."""
-    place = rank(ordered, count, new)
-    for j in range(count, place, -1):
+    position = rank(ordered, count, new)
+    for j in range(count, position, -1):
         ordered[j] = ordered[j - 1]
-    ordered[place] = new
+    ordered[position] = new
 
 
 @inlined

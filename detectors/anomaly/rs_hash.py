@@ -63,8 +63,8 @@ def cell(grids: FloatArray, first: int, key: int, z: FloatArray) -> int:
     """Return 32 bits that stand for the cell of `z` in the grid that begins at `first` and has the number `key`."""
     per_unit = grids[first + 1]
     for j in range(first + 2, first + 2 + 2 * int(grids[first]), 2):
-        place = math.floor(z[int(grids[j])] * per_unit + grids[j + 1])
-        key = ((key ^ place) * 0x7FEB352D) & _MASK
+        index = math.floor(z[int(grids[j])] * per_unit + grids[j + 1])
+        key = ((key ^ index) * 0x7FEB352D) & _MASK
         key ^= key >> 15
     return key
 
@@ -78,11 +78,11 @@ def absorb(counts: FloatArray, grids: FloatArray, stride: int, buckets: int, z: 
     bits, product = 0.0, 1.0
     for g in range(counts.size // (2 * buckets)):
         key = cell(grids, g * stride, g, z)
-        one = g * 2 * buckets + (key * buckets >> 32)
-        two = g * 2 * buckets + buckets + (((key * 0x1E3779B9) & _MASK) * buckets >> 32)
-        product *= 1.0 + min(counts[one], counts[two]) / weight
-        counts[one] += weight
-        counts[two] += weight
+        first_bucket = g * 2 * buckets + (key * buckets >> 32)
+        second_bucket = g * 2 * buckets + buckets + (((key * 0x1E3779B9) & _MASK) * buckets >> 32)
+        product *= 1.0 + min(counts[first_bucket], counts[second_bucket]) / weight
+        counts[first_bucket] += weight
+        counts[second_bucket] += weight
         if g % 8 == 7:
             bits += math.log2(product)
             product = 1.0

@@ -52,16 +52,16 @@ def equation(peaks: FloatArray, count: int, unit: float, x: float) -> tuple[floa
 
 
 @kernel
-def root(peaks: FloatArray, count: int, unit: float, one: float, other: float) -> float:
-    """Return where between `one` and `other`, of different sign, the equation holds; by 40 halvings."""
-    positive = equation(peaks, count, unit, one)[0] > 0.0
+def root(peaks: FloatArray, count: int, unit: float, end_a: float, end_b: float) -> float:
+    """Return where between `end_a` and `end_b`, of different sign, the equation holds; by 40 halvings."""
+    positive = equation(peaks, count, unit, end_a)[0] > 0.0
     for _ in range(40):
-        middle = 0.5 * (one + other)
+        middle = 0.5 * (end_a + end_b)
         if (equation(peaks, count, unit, middle)[0] > 0.0) == positive:
-            one = middle
+            end_a = middle
         else:
-            other = middle
-    return 0.5 * (one + other)
+            end_b = middle
+    return 0.5 * (end_a + end_b)
 
 
 @kernel
@@ -91,19 +91,19 @@ def fit(peaks: FloatArray, count: int) -> tuple[float, float]:
     best_shape, best_scale, best = 0.0, 1.0, -1.0
     if count >= _FEW:
         pole = -unit / largest
-        before = 0.0
+        previous_sign = 0.0
         for j in range(_FAR + _NEAR + _WIDE):
             x = looked_at(j, pole)
             sign = equation(peaks, count, unit, x)[0]
             # Between the last place on the one side of 0 and the first on the other there is 0 itself, no solution.
-            if j not in (0, _FAR + _NEAR) and (sign > 0.0) != (before > 0.0):
+            if j not in (0, _FAR + _NEAR) and (sign > 0.0) != (previous_sign > 0.0):
                 at = root(peaks, count, unit, looked_at(j - 1, pole), x)
                 shape = equation(peaks, count, unit, at)[1]
                 if shape / at > 0.0:
                     likelihood = -math.log(shape / at) - shape - 1.0
                     if likelihood > best:
                         best_shape, best_scale, best = shape, shape / at, likelihood
-            before = sign
+            previous_sign = sign
     return best_shape, best_scale * unit
 
 
@@ -256,7 +256,7 @@ def run(
     recent_at = 2 * peaks
     warm_up_at = recent_at + depth
     for i in range(series.size):
-        s, kept = state[series[i]], memory[series[i]]
+        s, row_memory = state[series[i]], memory[series[i]]
         value = x[i, 0]
         score[i] = math.nan
         if not abs(value) <= MAX_ABS:
@@ -265,9 +265,13 @@ def run(
         n = s["n"]
         mean = 0.0
         for j in range(depth):
-            mean += kept[recent_at + j] / depth
+            mean += row_memory[recent_at + j] / depth
         learned = value - mean
-        up, down, ordered = kept[:peaks], kept[peaks:recent_at], kept[warm_up_at : warm_up_at + warm_up]
+        up, down, ordered = (
+            row_memory[:peaks],
+            row_memory[peaks:recent_at],
+            row_memory[warm_up_at : warm_up_at + warm_up],
+        )
         if n >= depth + warm_up:
             score[i], learned = step(s, up, down, n - depth, params, learned)
             if math.isnan(learned):
@@ -277,7 +281,7 @@ def run(
             if n == depth + warm_up - 1:
                 begin(s, up, down, ordered, params)
         if depth > 0:
-            kept[recent_at + n % depth] = learned + mean
+            row_memory[recent_at + n % depth] = learned + mean
         s["n"] = n + 1
 
 

@@ -56,9 +56,9 @@ def outlying(low: FloatArray, high: FloatArray, x: FloatArray) -> float:
 @kernel
 def selected(values: FloatArray, rank: int) -> float:
     """Return the value that would be at place `rank` if they were sorted; they are reordered (Hoare 1961)."""
-    left, right = 0, values.size - 1
-    while left < right:
-        pivot, i, j = values[rank], left, right
+    low, high = 0, values.size - 1
+    while low < high:
+        pivot, i, j = values[rank], low, high
         while i <= j:
             while values[i] < pivot:
                 i += 1
@@ -69,9 +69,9 @@ def selected(values: FloatArray, rank: int) -> float:
                 i += 1
                 j -= 1
         if j < rank:
-            left = i
+            low = i
         if rank < i:
-            right = j
+            high = j
     return float(values[rank])
 
 

@@ -1,4 +1,4 @@
-"""The baseline of a chart in compiled code: stretches of quiet windows in a ring, and their sum."""
+"""The baseline of a chart in compiled code: chunks of quiet windows in a ring, and their sum."""
 
 from __future__ import annotations
 
@@ -41,12 +41,17 @@ Array = npt.NDArray[Any]
 
 @inlined
 def describe_baseline(
-    rules: Integers, chunk_sums: Integers, chunk_times: Integers, place: Integers, total_sums: Integers, about: Integers
+    rules: Integers,
+    chunk_sums: Integers,
+    chunk_times: Integers,
+    chunks_used: Integers,
+    total_sums: Integers,
+    about: Integers,
 ) -> bool:
     """Write what the baseline is; return whether there is enough of it."""
     size = chunk_times.shape[0]
-    first = place[0]
-    count = place[1]
+    first = chunks_used[0]
+    count = chunks_used[1]
     events = total_sums[N] + total_sums[MISSING] + total_sums[INVALID]
     about[:] = 0
     if count > 0 and rules[BASELINE] != DATASET:
@@ -66,39 +71,39 @@ def describe_baseline(
 
 @kernel
 def add_window(
-    end_ms: int, counts: Integers, sums: Integers, extremes: Floats, known: Array, by_hash: Integers, rules: Integers,
-    chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
-    total: Integers, total_sums: Integers, total_extremes: Floats,
+    end_ms: int, counts: Integers, sums: Integers, extremes: Floats, declared: Array, by_hash: Integers,
+    rules: Integers, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers,
+    chunks_used: Integers, total: Integers, total_sums: Integers, total_extremes: Floats,
 ) -> bool:  # fmt: skip
     """Take a quiet window into the baseline; return whether that changed it."""
     if rules[BASELINE] == DATASET or (rules[BASELINE] == FIRST_EVENTS and events_of(total_sums) >= rules[NEEDED]):
         return False
     size = chunk_times.shape[0]
-    last = (place[0] + place[1] - 1) % size
-    if place[1] > 0 and chunk_times[last, WINDOWS] < rules[CHUNK_WINDOWS]:
-        chunk_times[last, TO_MS] = end_ms
-        chunk_times[last, WINDOWS] += 1
+    newest = (chunks_used[0] + chunks_used[1] - 1) % size
+    if chunks_used[1] > 0 and chunk_times[newest, WINDOWS] < rules[CHUNK_WINDOWS]:
+        chunk_times[newest, TO_MS] = end_ms
+        chunk_times[newest, WINDOWS] += 1
     else:
-        place[1] += 1
-        last = (place[0] + place[1] - 1) % size
-        chunks[last] = 0
-        chunk_sums[last] = 0
-        chunk_extremes[last, 0] = np.inf
-        chunk_extremes[last, 1] = -np.inf
-        chunk_times[last, FROM_MS] = end_ms - rules[WINDOW_MS]
-        chunk_times[last, TO_MS] = end_ms
-        chunk_times[last, WINDOWS] = 1
-    _add(counts, sums, extremes, chunks[last], chunk_sums[last], chunk_extremes[last])
+        chunks_used[1] += 1
+        newest = (chunks_used[0] + chunks_used[1] - 1) % size
+        chunks[newest] = 0
+        chunk_sums[newest] = 0
+        chunk_extremes[newest, 0] = np.inf
+        chunk_extremes[newest, 1] = -np.inf
+        chunk_times[newest, FROM_MS] = end_ms - rules[WINDOW_MS]
+        chunk_times[newest, TO_MS] = end_ms
+        chunk_times[newest, WINDOWS] = 1
+    _add(counts, sums, extremes, chunks[newest], chunk_sums[newest], chunk_extremes[newest])
     _add(counts, sums, extremes, total, total_sums, total_extremes)
     # A name that was cut away cannot be told from a window that leaves: sums that lack names are made anew.
-    lacking = rules[CATEGORY] == 1 and _cut(rules[SAMPLE], known, by_hash, chunks[last], chunk_sums[last])
-    lacking |= rules[CATEGORY] == 1 and _cut(rules[SAMPLE], known, by_hash, total, total_sums)
-    lacking |= total_sums[OTHER] > 0
-    left = _drop_oldest(rules, chunks, chunk_sums, chunk_times, place, total, total_sums)
-    if lacking or left:
-        _sum_up(lacking, chunks, chunk_sums, chunk_extremes, place, total, total_sums, total_extremes)
-    if lacking:
-        _cut(rules[SAMPLE], known, by_hash, total, total_sums)
+    lacking_names = rules[CATEGORY] == 1 and _cut(rules[SAMPLE], declared, by_hash, chunks[newest], chunk_sums[newest])
+    lacking_names |= rules[CATEGORY] == 1 and _cut(rules[SAMPLE], declared, by_hash, total, total_sums)
+    lacking_names |= total_sums[OTHER] > 0
+    dropped = _drop_oldest(rules, chunks, chunk_sums, chunk_times, chunks_used, total, total_sums)
+    if lacking_names or dropped:
+        _sum_up(lacking_names, chunks, chunk_sums, chunk_extremes, chunks_used, total, total_sums, total_extremes)
+    if lacking_names:
+        _cut(rules[SAMPLE], declared, by_hash, total, total_sums)
     return True
 
 
@@ -116,33 +121,33 @@ def _add(
 
 @inlined
 def _drop_oldest(
-    rules: Integers, chunks: Integers, chunk_sums: Integers, chunk_times: Integers, place: Integers,
+    rules: Integers, chunks: Integers, chunk_sums: Integers, chunk_times: Integers, chunks_used: Integers,
     total: Integers, total_sums: Integers,
 ) -> bool:  # fmt: skip
-    """Take stretches off a rolling baseline that reaches over its span without them."""
+    """Take chunks off a rolling baseline that reaches over its span without them."""
     if rules[BASELINE] != ROLLING:
         return False
     size = chunk_times.shape[0]
     windows = 0
-    for c in range(1, place[1]):
-        windows += chunk_times[(place[0] + c) % size, WINDOWS]
-    left = False
-    while place[1] > 1 and windows >= rules[SPAN_WINDOWS]:
-        oldest = place[0]
+    for c in range(1, chunks_used[1]):
+        windows += chunk_times[(chunks_used[0] + c) % size, WINDOWS]
+    dropped = False
+    while chunks_used[1] > 1 and windows >= rules[SPAN_WINDOWS]:
+        oldest = chunks_used[0]
         for k in range(total.size):
             total[k] -= chunks[oldest, k]
         for s in range(SUMS):
             total_sums[s] -= chunk_sums[oldest, s]
-        place[0] = (oldest + 1) % size
-        place[1] -= 1
-        windows -= chunk_times[place[0], WINDOWS]
-        left = True
-    return left
+        chunks_used[0] = (oldest + 1) % size
+        chunks_used[1] -= 1
+        windows -= chunk_times[chunks_used[0], WINDOWS]
+        dropped = True
+    return dropped
 
 
 @inlined
 def _sum_up(
-    anew: bool, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, place: Integers,
+    anew: bool, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunks_used: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
 ) -> None:  # fmt: skip
     """Find the extremes of what is left of the baseline, which cannot be subtracted; ``anew`` its counts too."""
@@ -151,8 +156,8 @@ def _sum_up(
         total_sums[:] = 0
     total_extremes[0] = np.inf
     total_extremes[1] = -np.inf
-    for c in range(place[1]):
-        chunk = (place[0] + c) % chunks.shape[0]
+    for c in range(chunks_used[1]):
+        chunk = (chunks_used[0] + c) % chunks.shape[0]
         if anew:
             for k in range(total.size):
                 total[k] += chunks[chunk, k]
@@ -163,16 +168,16 @@ def _sum_up(
 
 
 @inlined
-def _cut(sample: int, known: Array, by_hash: Integers, counts: Integers, sums: Integers) -> bool:
+def _cut(sample: int, declared: Array, by_hash: Integers, counts: Integers, sums: Integers) -> bool:
     """Count the undeclared names beyond the bottom-k sample as others; return whether there were any."""
-    kept = 0
+    sampled = 0
     cut = False
     for i in range(by_hash.size):
         k = by_hash[i]
-        if counts[k] == 0 or known[k]:
+        if counts[k] == 0 or declared[k]:
             continue
-        kept += 1
-        if kept > sample:
+        sampled += 1
+        if sampled > sample:
             sums[OTHER] += counts[k]
             counts[k] = 0
             cut = True
@@ -180,7 +185,7 @@ def _cut(sample: int, known: Array, by_hash: Integers, counts: Integers, sums: I
 
 
 @kernel
-def cut_windows(sample: int, known: Array, by_hash: Integers, counts: Integers, sums: Integers) -> None:
+def cut_windows(sample: int, declared: Array, by_hash: Integers, counts: Integers, sums: Integers) -> None:
     """Cut each window's names, [T, K] and [T, SUMS], to the bottom-k sample."""
     for t in range(counts.shape[0]):
-        _cut(sample, known, by_hash, counts[t], sums[t])
+        _cut(sample, declared, by_hash, counts[t], sums[t])

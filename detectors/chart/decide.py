@@ -18,7 +18,6 @@ from detectors.chart.legend import (
     HEAD,
     HISTORY,
     LEARNING,
-    LIMIT,
     MOST_WAITING,
     NO_DATA,
     NO_REASON,
@@ -33,6 +32,7 @@ from detectors.chart.legend import (
     SEEN,
     STATUS,
     SURPRISE,
+    THRESHOLD,
     TOO_EARLY,
     WAITING,
 )
@@ -63,8 +63,9 @@ def log_effect(effect: float, min_effect: float) -> float:
 
 @kernel
 def decide(  # noqa: PLR0911 -- one return for each reason
-    min_effect: float, odds: Floats, limits: Floats, ring: Floats, ordered: Floats, left: Floats, memory: Integers,
-    enough: int, p_value: float, whole: bool, numbers: Floats, codes: Integers,
+    min_effect: float, odds: Floats, thresholds: Floats,
+    ring: Floats, ordered: Floats, displaced: Floats, memory: Integers, enough: int,
+    p_value: float, with_surprise: bool, numbers: Floats, codes: Integers,
 ) -> bool:  # fmt: skip
     """Decide about one test; return whether its p-value must be known first. ``p_value`` is below 0 if it is not."""
     effect = numbers[EFFECT]
@@ -82,20 +83,20 @@ def decide(  # noqa: PLR0911 -- one return for each reason
     material = effect >= min_effect
     if not material:
         codes[REASON] = NOT_MATERIAL
-        if not whole:
+        if not with_surprise:
             return False
-    _settle(ring, ordered, left, memory)
-    here = log_effect(effect, min_effect)
+    _settle(ring, ordered, displaced, memory)
+    log_of_effect = log_effect(effect, min_effect)
     location, scale = usual(ordered, seen)
-    surprise = (here - location) / scale
+    surprise = (log_of_effect - location) / scale
     numbers[SURPRISE] = surprise
-    numbers[LIMIT] = limits[seen]
+    numbers[THRESHOLD] = thresholds[seen]
     if not material:
         return False
-    if surprise <= limits[seen]:
+    if surprise <= thresholds[seen]:
         codes[REASON] = NOT_SURPRISING
         return False
-    codes[REACHED] = seen - _position(ordered, seen, here)
+    codes[REACHED] = seen - _position(ordered, seen, log_of_effect)
     if codes[REACHED] > max(1.0, odds[1] * seen):
         codes[REASON] = NOT_UNUSUAL
         return False
@@ -143,36 +144,36 @@ def usual(ordered: Floats, seen: int) -> tuple[float, float]:
 
 @inlined
 def _quantile(ordered: Floats, seen: int, q: float) -> float:
-    place = q * (seen - 1)
-    below = int(place)
+    position = q * (seen - 1)
+    below = int(position)
     low: float = ordered[below]
     high: float = ordered[min(below + 1, seen - 1)]
-    return low + (high - low) * (place - below)
+    return low + (high - low) * (position - below)
 
 
 @inlined
 def _median_distance(ordered: Floats, seen: int, median: float) -> float:
     """Return the median of the distances from ``median``, which grow to both sides of it."""
-    place = 0.5 * (seen - 1)
-    below = int(place)
+    position = 0.5 * (seen - 1)
+    below = int(position)
     middle = _position(ordered, seen, median)
     low = _nth_distance(ordered, seen, median, middle, below)
     high = _nth_distance(ordered, seen, median, middle, min(below + 1, seen - 1))
-    return low + (high - low) * (place - below)
+    return low + (high - low) * (position - below)
 
 
 @inlined
 def _nth_distance(ordered: Floats, seen: int, median: float, middle: int, n: int) -> float:
-    """Return the n-th smallest of the distances: ``left`` of the n + 1 smallest lie before ``middle``."""
+    """Return the n-th smallest of the distances: ``from_left`` of the n + 1 smallest lie before ``middle``."""
     low = max(0, n + 1 - (seen - middle))
     high = min(n + 1, middle)
     while low < high:
-        left = (low + high) // 2
+        from_left = (low + high) // 2
         # The next one to the left is nearer than the last one taken from the right: take it instead.
-        if median - ordered[middle - left - 1] < ordered[middle + n - left] - median:
-            low = left + 1
+        if median - ordered[middle - from_left - 1] < ordered[middle + n - from_left] - median:
+            low = from_left + 1
         else:
-            high = left
+            high = from_left
     largest = 0.0
     if low > 0:
         largest = median - ordered[middle - low]
@@ -196,11 +197,11 @@ def _position(ordered: Floats, seen: int, value: float) -> int:
 
 
 @inlined
-def learn(alarmed: bool, value: float, ring: Floats, left: Floats, memory: Integers) -> None:
+def learn(alarmed: bool, value: float, ring: Floats, displaced: Floats, memory: Integers) -> None:
     """Take in a window, unless an alarm merely goes on.
 
     The order of all values is needed only when a change is material: until then values wait, and those that were
-    forgotten for them are kept in ``left``.
+    forgotten for them are kept in ``displaced``.
     """
     onset = memory[ALARMED] == 0
     memory[ALARMED] = alarmed
@@ -215,12 +216,12 @@ def learn(alarmed: bool, value: float, ring: Floats, left: Floats, memory: Integ
         ring[memory[HEAD]] = value
         memory[HEAD] = (memory[HEAD] + 1) % HISTORY
     if memory[WAITING] < MOST_WAITING:
-        left[memory[WAITING]] = forgotten
+        displaced[memory[WAITING]] = forgotten
     memory[WAITING] += 1
 
 
 @inlined
-def _settle(ring: Floats, ordered: Floats, left: Floats, memory: Integers) -> None:
+def _settle(ring: Floats, ordered: Floats, displaced: Floats, memory: Integers) -> None:
     """Put the values that wait into the order of all."""
     waiting = memory[WAITING]
     count = memory[COUNT]
@@ -232,34 +233,34 @@ def _settle(ring: Floats, ordered: Floats, left: Floats, memory: Integers) -> No
         return
     fresh = 0
     for i in range(waiting):
-        fresh += np.isnan(left[i])
+        fresh += np.isnan(displaced[i])
     for i in range(waiting):
         # The newest value lies before the head; while nothing is forgotten the head is 0.
         value = ring[(memory[HEAD] + count - waiting + i) % count]
         if i < fresh:
             insert(ordered, count - fresh + i, value)
         else:
-            _replace(ordered, left[i], value)
+            _replace(ordered, displaced[i], value)
 
 
 @inlined
 def insert(ordered: Floats, seen: int, value: float) -> None:
-    place = seen
-    while place > 0 and ordered[place - 1] > value:
-        ordered[place] = ordered[place - 1]
-        place -= 1
-    ordered[place] = value
+    index = seen
+    while index > 0 and ordered[index - 1] > value:
+        ordered[index] = ordered[index - 1]
+        index -= 1
+    ordered[index] = value
 
 
 @inlined
 def _replace(ordered: Floats, old: float, value: float) -> None:
     if old == value:
         return
-    place = _position(ordered, HISTORY, old)
-    while place + 1 < HISTORY and ordered[place + 1] < value:
-        ordered[place] = ordered[place + 1]
-        place += 1
-    while place > 0 and ordered[place - 1] > value:
-        ordered[place] = ordered[place - 1]
-        place -= 1
-    ordered[place] = value
+    index = _position(ordered, HISTORY, old)
+    while index + 1 < HISTORY and ordered[index + 1] < value:
+        ordered[index] = ordered[index + 1]
+        index += 1
+    while index > 0 and ordered[index - 1] > value:
+        ordered[index] = ordered[index - 1]
+        index -= 1
+    ordered[index] = value

@@ -13,7 +13,7 @@ Integers = npt.NDArray[np.int64]
 
 @inlined
 def group(
-    rules: Integers, total: Integers, total_sums: Integers, before: Integers, groups: Integers, mass: Integers
+    rules: Integers, total: Integers, total_sums: Integers, so_far: Integers, groups: Integers, mass: Integers
 ) -> int:
     """Merge cells by the baseline's counts, as `detectors.distance.coarse` says; return how many groups there are.
 
@@ -23,7 +23,7 @@ def group(
         sizes = _group_names(total, total_sums, groups)
     else:
         sizes = _group_cells(total, total_sums[N], groups)
-    fill_groups(rules, total, total_sums, before, groups, sizes, mass)
+    fill_groups(rules, total, total_sums, so_far, groups, sizes, mass)
     return sizes
 
 
@@ -59,29 +59,30 @@ def _group_cells(total: Integers, mass: int, groups: Integers) -> int:
     groups[1] = total.size
     if low == total.size:
         return 1
-    # Group 0 lies before the baseline's first cell. `group` is the one under way, `light` what it holds, `kept` the
-    # first of the run of light cells under way: what is left over at its end joins the group before it, if it has one.
+    # Group 0 lies before the baseline's first cell. `group` is the one under way, `light` what it holds, `run_start`
+    # the first of the run of light cells under way: what is left over at its end joins the group before it, if it has
+    # one.
     group = 1
     groups[1] = low
-    kept = 1
+    run_start = 1
     light = 0
     for k in range(low, high + 1):
         light += total[k]
         if total[k] * GROUPS >= mass:
             if groups[group] < k:
                 # The run before this cell ends.
-                group += 1 if group == kept else 0
+                group += 1 if group == run_start else 0
                 groups[group] = k
             group += 1
             groups[group] = k + 1
-            kept = group
+            run_start = group
             light = 0
         elif light * GROUPS >= mass:
             group += 1
             groups[group] = k + 1
             light = 0
     if groups[group] <= high:
-        group += 1 if group == kept else 0
+        group += 1 if group == run_start else 0
         groups[group] = high + 1
     groups[group + 1] = total.size
     return group + 1

@@ -22,7 +22,7 @@ BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)
 # Kinds of baselines.
 DATASET, FIRST_EVENTS, ROLLING = range(3)
 # What is said of one test of one window, in numbers: what its kernel writes, and then …
-SURPRISE, LIMIT, NUMBERS = range(ANSWER, ANSWER + 3)
+SURPRISE, THRESHOLD, NUMBERS = range(ANSWER, ANSWER + 3)
 # … and in codes.
 STATUS, REASON, SEEN, REACHED, P_KIND, CODES = range(6)
 OK, DRIFT, LEARNING, NO_DATA = range(4)

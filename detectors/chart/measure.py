@@ -53,9 +53,10 @@ def as_tests(names: Sequence[str]) -> Integers:
 
 @kernel
 def measure(
-    test: Integers, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, before: Integers,
-    now: Integers, mass: Integers, here: Integers, positions: Floats, extremes: Floats, hashes: Array, known: Array,
-    rate: Integers, numbers: Floats, codes: Integers, newest: Integers,
+    test: Integers, counts: Integers, sums: Integers, total: Integers, total_sums: Integers,
+    total_so_far: Integers, counts_so_far: Integers, mass: Integers, window_mass: Integers,
+    positions: Floats, extremes: Floats, hashes: Array, declared: Array, rate: Integers,
+    numbers: Floats, codes: Integers, newest: Integers,
 ) -> None:  # fmt: skip
     """Write statistic, effect, and what a p-value is made of; ``rate``, int64[2, 2], is room for work."""
     numbers[:] = np.nan
@@ -63,15 +64,15 @@ def measure(
     reads = test[READS]
     if reads == GROUPED:
         a = mass
-        b = here
+        b = window_mass
     elif reads == CUMULATIVE:
-        a = before
-        b = now
+        a = total_so_far
+        b = counts_so_far
     elif reads == LOCATED:
         a = total
         b = counts
     else:
-        _count(reads, counts, sums, total, total_sums, hashes, known, rate, newest)
+        _count(reads, counts, sums, total, total_sums, hashes, declared, rate, newest)
         a = rate[0]
         b = rate[1]
         if a[0] + a[1] == 0 or b[0] + b[1] == 0:
@@ -100,13 +101,13 @@ def events_of(sums: Integers) -> int:
 
 @inlined
 def _count(
-    reads: int, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, hashes: Array, known: Array,
+    reads: int, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, hashes: Array, declared: Array,
     rate: Integers, newest: Integers,
 ) -> None:  # fmt: skip
     """Write how many events have a property and how many have not, in the baseline and in the window."""
     if reads == NEW_NAMES:
         rate[0, 0] = 0
-        rate[1, 0] = _new_names(counts, total, total_sums, hashes, known, newest)
+        rate[1, 0] = _new_names(counts, total, total_sums, hashes, declared, newest)
     else:
         column = MISSING if reads == MISSING_EVENTS else OUT_OF_RANGE if reads == OUT_OF_RANGE_VALUES else INVALID
         rate[0, 0] = total_sums[column]
@@ -118,7 +119,7 @@ def _count(
 
 @inlined
 def _new_names(
-    counts: Integers, total: Integers, total_sums: Integers, hashes: Array, known: Array, newest: Integers
+    counts: Integers, total: Integers, total_sums: Integers, hashes: Array, declared: Array, newest: Integers
 ) -> int:
     """Count names that the baseline does not hold, and note the most frequent ones.
 
@@ -126,7 +127,7 @@ def _new_names(
     """
     limit = np.uint64(0)
     for k in range(total.size):
-        if total[k] > 0 and not known[k]:
+        if total[k] > 0 and not declared[k]:
             limit = max(limit, hashes[k])
     newest[:] = -1
     new = 0

@@ -39,8 +39,8 @@ Floats = npt.NDArray[np.float64]
 @kernel
 def judge_volumes(
     events: Integers, ends_ms: Integers, step_ms: int, seasons: Integers, min_effect: float, enough: int, odds: Floats,
-    limits: Floats, earlier: Integers, filled: Integers, ring: Floats, ordered: Floats, left: Floats, memory: Integers,
-    numbers: Floats, codes: Integers,
+    thresholds: Floats, earlier: Integers, filled: Integers,
+    ring: Floats, ordered: Floats, displaced: Floats, memory: Integers, numbers: Floats, codes: Integers,
 ) -> None:  # fmt: skip
     """Judge numbers of events against the same hours of earlier days and weeks, and learn from them.
 
@@ -64,27 +64,27 @@ def judge_volumes(
         codes[t, STATUS] = LEARNING
         codes[t, REASON] = NO_BASELINE
         for s in range(seasons.shape[0]):
-            place = ends_ms[t] // step_ms % seasons[s, PLACES]
-            start = seasons[s, FIRST_COUNT] + place * seasons[s, KEPT]
-            known = min(filled[seasons[s, FIRST_PLACE] + place], seasons[s, KEPT])
-            if known < seasons[s, NEEDED_SEASONS]:
+            slot = ends_ms[t] // step_ms % seasons[s, PLACES]
+            start = seasons[s, FIRST_COUNT] + slot * seasons[s, KEPT]
+            count = min(filled[seasons[s, FIRST_PLACE] + slot], seasons[s, KEPT])
+            if count < seasons[s, NEEDED_SEASONS]:
                 continue
-            _measure_volume(events[t], earlier[start : start + known], work, trial, code)
+            _measure_volume(events[t], earlier[start : start + count], work, trial, code)
             trial[SEASON] = s
             decide(
-                min_effect, odds, limits, ring[s], ordered[s], left[s], memory[s], enough, trial[P_X], True,
+                min_effect, odds, thresholds, ring[s], ordered[s], displaced[s], memory[s], enough, trial[P_X], True,
                 trial, code,
             )  # fmt: skip
             if code[STATUS] != LEARNING or codes[t, STATUS] == LEARNING:
                 numbers[t] = trial
                 codes[t] = code
-            learn(code[STATUS] == DRIFT, log_effect(trial[EFFECT], min_effect), ring[s], left[s], memory[s])
+            learn(code[STATUS] == DRIFT, log_effect(trial[EFFECT], min_effect), ring[s], displaced[s], memory[s])
         if codes[t, STATUS] != DRIFT:
             for s in range(seasons.shape[0]):
-                place = ends_ms[t] // step_ms % seasons[s, PLACES]
-                ever = filled[seasons[s, FIRST_PLACE] + place]
-                earlier[seasons[s, FIRST_COUNT] + place * seasons[s, KEPT] + ever % seasons[s, KEPT]] = events[t]
-                filled[seasons[s, FIRST_PLACE] + place] = ever + 1
+                slot = ends_ms[t] // step_ms % seasons[s, PLACES]
+                ever = filled[seasons[s, FIRST_PLACE] + slot]
+                earlier[seasons[s, FIRST_COUNT] + slot * seasons[s, KEPT] + ever % seasons[s, KEPT]] = events[t]
+                filled[seasons[s, FIRST_PLACE] + slot] = ever + 1
 
 
 @inlined

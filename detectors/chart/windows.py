@@ -3,7 +3,7 @@
 What is decided about a window depends on all windows before it, through the baseline and through what the series
 usually does, so that windows cannot be judged apart; a month of them takes Python minutes.
 
-P-values are left out: they are wanted of few windows. Where a decision hangs on one, the loop stops and says so. So it
+P-values are left out: few windows need them. Where a decision hangs on one, the loop stops and says so. So it
 does where a window of vectors is to be measured, which takes linear algebra.
 """
 
@@ -49,11 +49,12 @@ Array = npt.NDArray[Any]
 @kernel
 def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bottom
     first: int, counts: Integers, sums: Integers, extremes: Floats, ends_ms: Integers,
-    positions: Floats, hashes: Array, known: Array, by_hash: Integers,
-    tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, limits: Floats,
-    chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, place: Integers,
+    positions: Floats, hashes: Array, declared: Array, by_hash: Integers,
+    tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, thresholds: Floats,
+    chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, chunks_used: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
-    ring: Floats, ordered: Floats, left: Floats, memory: Integers, given: Floats, of_vectors: Floats, whole: bool,
+    ring: Floats, ordered: Floats, displaced: Floats, memory: Integers,
+    p_values: Floats, of_vectors: Floats, with_surprise: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
     """Judge windows from ``first`` on, and learn from them.
@@ -61,25 +62,26 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     Parameters
     ----------
     first
-        Where to start; ``given`` holds p-values for this very window, or NaN at 0 where they are not known.
+        Where to start; ``p_values`` are those of this very window, or NaN at 0 where they are not known.
     counts, sums, extremes, ends_ms
         The windows: int64[T, K], int64[T, SUMS], float64[T, 2], int64[T].
-    positions, hashes, known, by_hash
+    positions, hashes, declared, by_hash
         The columns: where a cell lies, float64[K]; for categories uint64[K], bool[K], and int64[K], the columns in
         the order of hashes and then names.
     tests, min_effects
         int64[D, TEST], float64[D].
-    rules, odds, limits
+    rules, odds, thresholds
         int64[RULES]; the accepted tail probability, and the false alarms of a model per window; the surprise from
         which on a window alarms, by how many windows were seen, float64[HISTORY + 1].
     chunks … total_extremes
-        The baseline, in stretches that lie in a ring, ``place`` being the first and how many there are; and their sum.
-    ring, ordered, left, memory
+        The baseline, in chunks that lie in a ring, ``chunks_used`` being the first one and their number; and their
+        sum.
+    ring, ordered, displaced, memory
         float64[D, size] in the order of coming and of size, float64[D, MOST_WAITING], int64[D, MEMORY].
     of_vectors
         What distances of vectors answer for window ``first``, float64[D, ANSWER]; without rows where none was asked.
-    whole
-        Whether the surprise of windows that are not material is wanted; nothing depends on it.
+    with_surprise
+        Whether the surprise of windows that are not material is asked for; nothing depends on it.
     numbers, codes, about, newest
         What is found: float64[T, D, NUMBERS], int64[T, D, CODES], int64[T, ABOUT], int64[T, NEWEST, 2].
 
@@ -89,10 +91,10 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     """
     groups = np.zeros(max(total.size, MOST_GROUPS) + 1, dtype=np.int64)
     mass = np.zeros(MOST_GROUPS, dtype=np.int64)
-    here = np.zeros(MOST_GROUPS, dtype=np.int64)
+    window_mass = np.zeros(MOST_GROUPS, dtype=np.int64)
     # Sums up to each cell: groups of neighbours are differences of them, and distances of cumulative shares need them.
-    before = np.zeros(total.size + 1, dtype=np.int64)
-    now = np.zeros(total.size + 1, dtype=np.int64)
+    total_so_far = np.zeros(total.size + 1, dtype=np.int64)
+    counts_so_far = np.zeros(total.size + 1, dtype=np.int64)
     # Where cells lie, within the smallest and the largest value of both sides.
     positions_within = np.zeros(total.size)
     extremes_of_both = np.zeros(2)
@@ -111,7 +113,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     stale = True
     sizes = 0
     for t in range(first, ends_ms.size):
-        learned = describe_baseline(rules, chunk_sums, chunk_times, place, total_sums, about[t])
+        learned = describe_baseline(rules, chunk_sums, chunk_times, chunks_used, total_sums, about[t])
         events = sums[t, N] + sums[t, MISSING] + sums[t, INVALID]
         if events < rules[MIN_SAMPLES] or not learned:
             for d in range(min_effects.size):
@@ -126,12 +128,12 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
                 return t
             if cumulative:
                 if stale:
-                    add_up(total, before)
-                add_up(counts[t], now)
+                    add_up(total, total_so_far)
+                add_up(counts[t], counts_so_far)
             if coarse:
                 if stale:
-                    sizes = group(rules, total, total_sums, before, groups, mass)
-                fill_groups(rules, counts[t], sums[t], now, groups, sizes, here)
+                    sizes = group(rules, total, total_sums, total_so_far, groups, mass)
+                fill_groups(rules, counts[t], sums[t], counts_so_far, groups, sizes, window_mass)
             if located:
                 extremes_of_both[0] = min(total_extremes[0], extremes[t, 0])
                 extremes_of_both[1] = max(total_extremes[1], extremes[t, 1])
@@ -144,13 +146,14 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
                     copy_answer(of_vectors[d], numbers[t, d], codes[t, d])
                 else:
                     measure(
-                        tests[d], counts[t], sums[t], total, total_sums, before, now, mass[:sizes], here[:sizes],
-                        positions_within, extremes_of_both, hashes, known, rate, numbers[t, d], codes[t, d], newest[t],
+                        tests[d], counts[t], sums[t], total, total_sums, total_so_far, counts_so_far,
+                        mass[:sizes], window_mass[:sizes], positions_within, extremes_of_both, hashes, declared, rate,
+                        numbers[t, d], codes[t, d], newest[t],
                     )  # fmt: skip
-                p_value = given[d] if t == first and not np.isnan(given[0]) else -1.0
+                p_value = p_values[d] if t == first and not np.isnan(p_values[0]) else -1.0
                 asks |= decide(
-                    min_effects[d], odds, limits, ring[d], ordered[d], left[d], memory[d], rules[ENOUGH],
-                    p_value, whole, numbers[t, d], codes[t, d],
+                    min_effects[d], odds, thresholds, ring[d], ordered[d], displaced[d], memory[d], rules[ENOUGH],
+                    p_value, with_surprise, numbers[t, d], codes[t, d],
                 )  # fmt: skip
             if asks:
                 return t
@@ -165,10 +168,10 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
             if learned and status != NO_DATA:
                 effect = numbers[t, d, EFFECT]
                 log = log_effect(effect, min_effects[d]) if effect > QUIET * min_effects[d] else floors[d]
-                learn(status == DRIFT, log, ring[d], left[d], memory[d])
+                learn(status == DRIFT, log, ring[d], displaced[d], memory[d])
         if quiet:
             stale |= add_window(
-                ends_ms[t], counts[t], sums[t], extremes[t], known, by_hash, rules,
-                chunks, chunk_sums, chunk_extremes, chunk_times, place, total, total_sums, total_extremes,
+                ends_ms[t], counts[t], sums[t], extremes[t], declared, by_hash, rules,
+                chunks, chunk_sums, chunk_extremes, chunk_times, chunks_used, total, total_sums, total_extremes,
             )  # fmt: skip
     return ends_ms.size

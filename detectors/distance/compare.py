@@ -96,21 +96,21 @@ def _places(positions: npt.ArrayLike, occupied: npt.NDArray[np.bool_]) -> Floats
 def _measure(
     number: int, cumulative: bool, reference: Integers, current: Integers, positions: Floats, answers: Floats
 ) -> None:
-    before = np.zeros(reference.shape[1] + 1, dtype=np.int64)
-    now = np.zeros(reference.shape[1] + 1, dtype=np.int64)
+    reference_so_far = np.zeros(reference.shape[1] + 1, dtype=np.int64)
+    current_so_far = np.zeros(reference.shape[1] + 1, dtype=np.int64)
     extremes = np.zeros(2)
     for row in range(reference.shape[0]):
-        add_up(reference[row], before)
-        add_up(current[row], now)
-        if before[-1] == 0 or now[-1] == 0:
+        add_up(reference[row], reference_so_far)
+        add_up(current[row], current_so_far)
+        if reference_so_far[-1] == 0 or current_so_far[-1] == 0:
             continue
         if positions.shape[1] > 0:
             first = 0
-            while before[first + 1] == 0 and now[first + 1] == 0:
+            while reference_so_far[first + 1] == 0 and current_so_far[first + 1] == 0:
                 first += 1
             extremes[0] = positions[row, first]
             extremes[1] = positions[row, -1]
         if cumulative:
-            dispatch(number, before, now, positions[row], extremes, answers[row])
+            dispatch(number, reference_so_far, current_so_far, positions[row], extremes, answers[row])
         else:
             dispatch(number, reference[row], current[row], positions[row], extremes, answers[row])

@@ -35,23 +35,23 @@ def energy(reference: Integers, current: Integers, positions: Floats, extremes: 
     square = 0.0
     usual = 0.0
     between = 0.0
-    before = 0
-    now = 0
+    reference_so_far = 0
+    current_so_far = 0
     previous = 0.0
     for k in range(reference.size):
         if reference[k] > 0 or current[k] > 0:
             at = positions[k]
-            if before > 0 or now > 0:
+            if reference_so_far > 0 or current_so_far > 0:
                 step = at - previous
-                f = before / n
-                g = now / m
-                pooled = (before + now) / (n + m)
+                f = reference_so_far / n
+                g = current_so_far / m
+                pooled = (reference_so_far + current_so_far) / (n + m)
                 square += 2 * (f - g) ** 2 * step
                 usual += 2 * pooled * (1 - pooled) * step
                 between += 2 * (f * (1 - g) + g * (1 - f)) * step
             previous = at
-            before += reference[k]
-            now += current[k]
+            reference_so_far += reference[k]
+            current_so_far += current[k]
     ratio = square / (1 / n + 1 / m) / usual if usual > 0 else 0.0
     answer[STATISTIC] = math.sqrt(square)
     answer[EFFECT] = min(math.sqrt(square / between), 1.0) if between > 0 else 0.0

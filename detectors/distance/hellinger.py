@@ -34,13 +34,13 @@ def hellinger(reference: Integers, current: Integers, answer: Floats) -> None:
 
 
 @kernel
-def _square(reference: Integers, current: Integers, n: int, m: int, more: float, cells: int) -> float:
-    """Return the squared distance, with ``more`` observations in each occupied cell."""
+def _square(reference: Integers, current: Integers, n: int, m: int, pseudo_count: float, cells: int) -> float:
+    """Return the squared distance, with ``pseudo_count`` more observations in each occupied cell."""
     square = 0.0
     for g in range(reference.size):
         if reference[g] > 0 or current[g] > 0:
-            p = (reference[g] + more) / (n + more * cells)
-            q = (current[g] + more) / (m + more * cells)
+            p = (reference[g] + pseudo_count) / (n + pseudo_count * cells)
+            q = (current[g] + pseudo_count) / (m + pseudo_count * cells)
             square += (math.sqrt(p) - math.sqrt(q)) ** 2 / 2
     return square
 

@@ -34,13 +34,13 @@ def jensen_shannon(reference: Integers, current: Integers, answer: Floats) -> No
 
 
 @kernel
-def divergence(reference: Integers, current: Integers, n: int, m: int, more: float, cells: int) -> float:
-    """Return the Jensen–Shannon divergence in nats, with ``more`` observations in each occupied cell."""
+def divergence(reference: Integers, current: Integers, n: int, m: int, pseudo_count: float, cells: int) -> float:
+    """Return the Jensen–Shannon divergence in nats, with ``pseudo_count`` more observations in each occupied cell."""
     nats = 0.0
     for g in range(reference.size):
         if reference[g] > 0 or current[g] > 0:
-            p = (reference[g] + more) / (n + more * cells)
-            q = (current[g] + more) / (m + more * cells)
+            p = (reference[g] + pseudo_count) / (n + pseudo_count * cells)
+            q = (current[g] + pseudo_count) / (m + pseudo_count * cells)
             middle = (p + q) / 2
             if p > 0:
                 nats += p * math.log(p / middle) / 2

@@ -51,11 +51,11 @@ def align_all(reference: Sequence[NumericSummary], current: Sequence[NumericSumm
     """
     a, b = _flat(reference), _flat(current)
     most = int((np.diff(a[2]) + np.diff(b[2])).max(initial=0))
-    cells, left, right = np.zeros((3, len(reference), most), dtype=np.int64)
+    cells, counts_of_a, counts_of_b = np.zeros((3, len(reference), most), dtype=np.int64)
     widths = np.zeros(len(reference), dtype=np.int64)
-    _align(*a, *b, cells, left, right, widths)
+    _align(*a, *b, cells, counts_of_a, counts_of_b, widths)
     width = int(widths.max(initial=0))
-    return Aligned(_cut(cells, width), _cut(left, width), _cut(right, width), widths)
+    return Aligned(_cut(cells, width), _cut(counts_of_a, width), _cut(counts_of_b, width), widths)
 
 
 def _cut(matrix: Integers, width: int) -> Integers:
@@ -149,15 +149,15 @@ def _group(  # noqa: PLR0912 -- one walk along the cells, which `coarse` says in
         width = widths[row]
         if width == 0:
             continue
-        total, first, last = 0, 0, -1
+        total, first_cell, last_cell = 0, 0, -1
         for i in range(width):
             if reference[row, i] > 0:
                 if total == 0:
-                    first = i
+                    first_cell = i
                 total += reference[row, i]
-                last = i
+                last_cell = i
         mass, begins, run = 0, -1, False
-        for i in range(first, last + 1):
+        for i in range(first_cell, last_cell + 1):
             count = reference[row, i]
             if count * max_groups >= total:
                 starts[row, i] = 1
@@ -172,8 +172,8 @@ def _group(  # noqa: PLR0912 -- one walk along the cells, which `coarse` says in
                 if begins >= 0:
                     starts[row, begins] = 1
                 mass, begins = 0, i + 1
-        if total > 0 and last + 1 < width:
-            starts[row, last + 1] = 1
+        if total > 0 and last_cell + 1 < width:
+            starts[row, last_cell + 1] = 1
         group = 0
         for i in range(width):
             if i > 0:

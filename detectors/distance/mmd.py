@@ -93,8 +93,8 @@ def _from_sampling(within: Sequence[Floats], n: Floats, m: Floats) -> Floats:
     A side of one vector does not show that; then the other side speaks for both.
     """
     both = within[0] / np.maximum(n - 1, 1) + within[1] / np.maximum(m - 1, 1)
-    one = (n * within[0] + m * within[1]) / np.maximum(n + m - 2, 1) * (1 / n + 1 / m)
-    return np.where((n > 1) & (m > 1), both, np.where(n + m > 2, one, np.inf))
+    from_other_side = (n * within[0] + m * within[1]) / np.maximum(n + m - 2, 1) * (1 / n + 1 / m)
+    return np.where((n > 1) & (m > 1), both, np.where(n + m > 2, from_other_side, np.inf))
 
 
 MMD = VectorDistance(

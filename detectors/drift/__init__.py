@@ -56,15 +56,15 @@ class UnknownDetectorError(ValueError):
     Parameters
     ----------
     name : str
-    known : collection of str, optional
+    names : collection of str, optional
         Those that there are, if they are not ours.
     """
 
-    def __init__(self, name: str, known: Collection[str] | None = None) -> None:
-        known = DETECTORS if known is None else known
-        nearest = difflib.get_close_matches(name, known, n=1)
+    def __init__(self, name: str, names: Collection[str] | None = None) -> None:
+        names = DETECTORS if names is None else names
+        nearest = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        super().__init__(f"there is no detector {name!r}; {hint}the detectors are " + ", ".join(sorted(known)))
+        super().__init__(f"there is no detector {name!r}; {hint}the detectors are " + ", ".join(sorted(names)))
         self.name = name
 
 

@@ -48,12 +48,12 @@ def forget_oldest(
     oldest = base + 2 + 2 * int(memory[row, base + 1])
     size = 2.0 ** (levels - 1)
     rest = width - size
-    kept = total - memory[row, oldest]
-    gap = memory[row, oldest] / size - kept / rest
+    rest_total = total - memory[row, oldest]
+    gap = memory[row, oldest] / size - rest_total / rest
     squares -= memory[row, oldest + 1] + size * rest * gap * gap / (size + rest)
     memory[row, base] -= 1.0
     memory[row, base + 1] = (memory[row, base + 1] + 1.0) % slots
-    return rest, kept, squares, levels - 1 if memory[row, base] == 0.0 else levels
+    return rest, rest_total, squares, levels - 1 if memory[row, base] == 0.0 else levels
 
 
 @inlined
@@ -78,20 +78,20 @@ def insert(
     held, spread, size, level, base = x, 0.0, 1.0, 0, room
     while True:
         count, first = int(memory[row, base]), int(memory[row, base + 1])
-        last = first + count
-        if last >= slots:
-            last -= slots
-        memory[row, base + 2 + 2 * last] = held
-        memory[row, base + 3 + 2 * last] = spread
+        newest = first + count
+        if newest >= slots:
+            newest -= slots
+        memory[row, base + 2 + 2 * newest] = held
+        memory[row, base + 3 + 2 * newest] = spread
         if count + 1 < slots:
             memory[row, base] = count + 1
             break
         second = first + 1 if first + 1 < slots else 0
         third = second + 1 if second + 1 < slots else 0
-        one, two = base + 2 + 2 * first, base + 2 + 2 * second
-        gap = (memory[row, one] - memory[row, two]) / size
-        held = memory[row, one] + memory[row, two]
-        spread = memory[row, one + 1] + memory[row, two + 1] + size * 0.5 * gap * gap
+        older_at, newer_at = base + 2 + 2 * first, base + 2 + 2 * second
+        gap = (memory[row, older_at] - memory[row, newer_at]) / size
+        held = memory[row, older_at] + memory[row, newer_at]
+        spread = memory[row, older_at + 1] + memory[row, newer_at + 1] + size * 0.5 * gap * gap
         memory[row, base] = slots - 2
         memory[row, base + 1] = third
         level += 1
@@ -118,7 +118,7 @@ def cut(
     The bound is that of Bifet and Gavaldà, section 4.1, with the harmonic mean of the lengths of both parts, each
     less ``shortest - 1``.
     """
-    found = 0.0
+    cut_gap = 0.0
     # Of a window of nearly equal values, rounding may leave a sum of squares just under zero.
     if width >= 2 * shortest and squares >= 0.0:
         log_term = math.log(2.0 * math.log(width) / delta)
@@ -127,7 +127,7 @@ def cut(
         least = (1.0 - 1e-9) * 2.0 * width * variance * log_term
         n0, n1, u0, u1 = 0.0, width, 0.0, total
         base, size = room + (levels - 1) * (2 * slots + 2), 2.0 ** (levels - 1)
-        while base >= room and found == 0.0:
+        while base >= room and cut_gap == 0.0:
             slot = int(memory[row, base + 1])
             for _ in range(int(memory[row, base])):
                 held = memory[row, base + 2 + 2 * slot]
@@ -144,11 +144,11 @@ def cut(
                     recip = 1.0 / (n0 - shortest + 1.0) + 1.0 / (n1 - shortest + 1.0)
                     bound = math.sqrt(2.0 * recip * variance * log_term) + 2.0 / 3.0 * log_term * recip
                     if abs(gap) > bound:
-                        found = -gap
+                        cut_gap = -gap
                         break
             base -= 2 * slots + 2
             size *= 0.5
-    return found
+    return cut_gap
 
 
 @inlined

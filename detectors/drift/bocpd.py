@@ -65,12 +65,12 @@ def predict_normal(runs: FloatArray, i: int, t: int, z: float) -> float:
     """
     length = t - 1 - int(runs[i, 0])
     alpha, kappa = _ALPHA + 0.5 * length, _KAPPA + length
-    gap, before = z - runs[i, 2], runs[i, 4]
+    gap, previous = z - runs[i, 2], runs[i, 4]
     step = gap / (kappa + 1.0)
     runs[i, 2] += step
     runs[i, 3] += 0.5 * kappa * step * gap
     runs[i, 4] = math.log(runs[i, 3])
-    return float(constant(length) + alpha * before - (alpha + 0.5) * runs[i, 4])
+    return float(constant(length) + alpha * previous - (alpha + 0.5) * runs[i, 4])
 
 
 @inlined
@@ -111,19 +111,19 @@ def prune(runs: FloatArray, count: int, t: int, resolution: int, longest: int) -
     step = 1
     while 2 * resolution * step <= longest:
         step *= 2
-    left = 1
+    remaining = 1
     for i in range(1, count):
         length = t - int(runs[i, 0])
         while step > 1 and length < resolution * step:
             step //= 2
         if length >= longest or int(runs[i, 0]) % step != 0:
-            runs[left - 1, 1] += runs[i, 1]
+            runs[remaining - 1, 1] += runs[i, 1]
         else:
-            if left < i:
+            if remaining < i:
                 for field in range(_FIELDS):
-                    runs[left, field] = runs[i, field]
-            left += 1
-    return left
+                    runs[remaining, field] = runs[i, field]
+            remaining += 1
+    return remaining
 
 
 @inlined

@@ -82,7 +82,7 @@ def update(
     k, h, warm_up, warning = params[0], params[1], params[3], params[6] * params[1]
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
-    given = not math.isnan(given_sd)
+    fixed = not math.isnan(given_sd)
     clip, raw = _CLIP if params[7] == 0 else math.inf, params[7] == 2
     mean, sd, high, low, drifted = 0.0, 0.0, 0.0, 0.0, 0
     row = -1
@@ -101,7 +101,7 @@ def update(
         if drifted == 1:
             forget(state[row])
             mean, sd, high, low, drifted = 0.0, 0.0, 0.0, 0.0, 0
-        if given:
+        if fixed:
             mean, sd = given_mean, given_sd
         if raw:
             mean, sd = run(state[row], warm_up, x[i])

@@ -99,7 +99,7 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`."""
     run_length, warm_up, tolerance, target = params[0], int(params[1]), params[2], params[3]
-    given = not math.isnan(target)
+    fixed = not math.isnan(target)
     for i in range(x.size):
         score[i] = 0.0
         flag[i] = OK
@@ -115,7 +115,7 @@ def update(
                 sums[j] = 0.0
         n = s["n"] + 1
         s["n"] = n
-        if given:
+        if fixed:
             up, down = bet(sums, 0, min(max(x[i], 0.0), 1.0), target, tolerance)
             mean = (up + down) / (2.0 * _SIZES)
         elif n <= warm_up:

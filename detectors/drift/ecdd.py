@@ -115,13 +115,13 @@ def line(weight: float, arl: float) -> FloatArray:
     table = 0 if weight < WEIGHTS[1] else 1
     first, second = WEIGHTS[table], WEIGHTS[table + 1]
     share = min(max(math.log(weight / first) / math.log(second / first), 0.0), 1.0)
-    found = np.zeros(33)
+    excesses = np.zeros(33)
     for i in range(2):
         part = (share if i == 1 else 1.0 - share) / deviation(second if i == 1 else first)
         for k in range(33):
-            less, more = EXCESS[table + i, row, k], EXCESS[table + i, row + 1, k]
-            found[k] += deviation(weight) * part * (less + (tenfold - row) * (more - less))
-    return found
+            lower_row, upper_row = EXCESS[table + i, row, k], EXCESS[table + i, row + 1, k]
+            excesses[k] += deviation(weight) * part * (lower_row + (tenfold - row) * (upper_row - lower_row))
+    return excesses
 
 
 @kernel
@@ -133,9 +133,9 @@ def deviation(weight: float) -> float:
 @kernel
 def excess(limits: FloatArray, p: float) -> float:
     """Return by how much z has to exceed p in the long run."""
-    place = 32.0 * math.sqrt(p)
-    k = min(int(place), 31)
-    return float(limits[k] + (place - k) * (limits[k + 1] - limits[k]))
+    position = 32.0 * math.sqrt(p)
+    k = min(int(position), 31)
+    return float(limits[k] + (position - k) * (limits[k + 1] - limits[k]))
 
 
 @kernel
@@ -171,14 +171,14 @@ def update(
         n, errors = s["n"] + 1, s["errors"] + x[i]
         z = s["z"] + weight * (x[i] - s["z"]) if s["z"] + x[i] > _NOTHING else 0.0
         # The square of less than this is lost beside 1.
-        before = s["before"] * (1.0 - weight) if s["before"] > 1e-9 else 0.0
-        s["n"], s["errors"], s["z"], s["before"] = n, errors, z, before
+        previous = s["before"] * (1.0 - weight) if s["before"] > 1e-9 else 0.0
+        s["n"], s["errors"], s["z"], s["before"] = n, errors, z, previous
         if n <= warm_up:
             continue
         p = errors / n
-        settled = math.sqrt(1.0 - before * before) if before > 0.0 else 1.0
+        settled = math.sqrt(1.0 - previous * previous) if previous > 0.0 else 1.0
         # On the chart of correct answers, which starts at 0 too; all weights so far sum up to 1 - before.
-        up, down = z - p, p - before - z
+        up, down = z - p, p - previous - z
         rises = up > down
         gap = max(up, down)
         enough = errors if rises else n - errors

@@ -57,7 +57,7 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
     weight, limit, warm_up, warning = params[0], params[1], params[3], params[6] * params[1]
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
-    given = not math.isnan(given_sd)
+    fixed = not math.isnan(given_sd)
     clip, steady = _CLIP if params[7] == 0 else math.inf, params[8] == 1
     n, mean, squares, sd = 0, 0.0, 0.0, 0.0
     average, variance, scale = 0.0, 0.0, 0.0
@@ -82,7 +82,7 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
             continue
         if drifted == 1:
             n, mean, squares, sd, average, variance, scale, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
-        if given:
+        if fixed:
             mean, sd = given_mean, given_sd
         if sd > 0.0:
             z = (x[i] - mean) / sd

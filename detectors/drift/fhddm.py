@@ -56,11 +56,11 @@ def update(
             continue
         if s["drifted"] == 1:
             s["drifted"], s["n"], s["errors"] = 0, 0, 0.0
-        last = push(memory, row, s["last"], x[i])
+        newest = push(memory, row, s["last"], x[i])
         n, errors = s["n"] + 1, s["errors"] + x[i]
         if n > window:
-            errors -= at(memory, row, last - window)
-        s["last"], s["n"], s["errors"] = last, n, errors
+            errors -= at(memory, row, newest - window)
+        s["last"], s["n"], s["errors"] = newest, n, errors
         if n < window:
             continue
         s["least"] = min(errors, s["least"]) if n > window else errors

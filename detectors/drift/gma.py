@@ -55,18 +55,18 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
     alpha, threshold, min_instances = params[0], params[1], int(params[3])
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
-    given = not math.isnan(given_sd)
+    fixed = not math.isnan(given_sd)
     clip, raw = _CLIP if params[6] == 0 else math.inf, params[6] == 2
-    mean, sd, left, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+    mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
             if row >= 0:
                 s = state[row]
-                s["left"], s["total"], s["spread"], s["average"] = left, total, spread, average
+                s["left"], s["total"], s["spread"], s["average"] = remaining, total, spread, average
             row = series[i]
             s = state[row]
-            mean, sd, left, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
+            mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
             average, drifted = s["average"], s["drifted"]
         score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
@@ -74,22 +74,22 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
             continue
         if drifted == 1:
             forget(state[row])
-            mean, sd, left, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+            mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
         if raw:
             mean, sd = run(state[row], min_instances, x[i])
             deviation = x[i] - mean
         else:
-            if not given and left == 0:
+            if not fixed and remaining == 0:
                 # What deviations are from until there is a mean.
                 state[row]["mean"] = mean = x[i]
-                left = min_instances
-            gap, unit = (x[i] - given_mean, given_sd) if given else (x[i] - mean, sd)
-            if not given:
+                remaining = min_instances
+            gap, unit = (x[i] - given_mean, given_sd) if fixed else (x[i] - mean, sd)
+            if not fixed:
                 total += gap
                 spread += gap * gap
-                left -= 1
-                if left == 0:
-                    mean, sd, left = merge(state[row], mean, total, spread, min_instances)
+                remaining -= 1
+                if remaining == 0:
+                    mean, sd, remaining = merge(state[row], mean, total, spread, min_instances)
                     total, spread = 0.0, 0.0
                 if unit == 0.0:
                     continue
@@ -97,12 +97,12 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
         average = alpha * average + (1.0 - alpha) * max(-clip, min(clip, deviation))
         score[i] = average
         beyond = max(average if look_up else 0.0, -average if look_down else 0.0)
-        if beyond > threshold and (sd > 0.0 or given):
+        if beyond > threshold and (sd > 0.0 or fixed):
             flag[i] = DRIFT
             state[row]["drifted"] = drifted = 1
     if row >= 0:
         s = state[row]
-        s["left"], s["total"], s["spread"], s["average"] = left, total, spread, average
+        s["left"], s["total"], s["spread"], s["average"] = remaining, total, spread, average
 
 
 def _min_samples(values: Mapping[str, Any]) -> int:

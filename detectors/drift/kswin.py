@@ -119,11 +119,11 @@ def draw(tags: FloatArray, drawn: FloatArray, size: int, members: int, aged: int
             if drawn[j] == 0.0 and tags[j] < _NO_TAG and (first < 0 or tags[j] < tags[first]):
                 first = j
         return first, -1
-    last = -1
+    newest_index = -1
     for j in range(tags.size):
-        if drawn[j] == 1.0 and (last < 0 or tags[j] > tags[last]):
-            last = j
-    return (aged, last) if tags[aged] < tags[last] else (-1, -1)
+        if drawn[j] == 1.0 and (newest_index < 0 or tags[j] > tags[newest_index]):
+            newest_index = j
+    return (aged, newest_index) if tags[aged] < tags[newest_index] else (-1, -1)
 
 
 @kernel
@@ -150,11 +150,11 @@ def age(s: Any, row: FloatArray, width: int, newest: int, older: int, sampled: b
     ring, values, weights = row[:width], row[width : 2 * width], row[2 * width : 3 * width]
     n = s["n"] - 1
     filled, aged = min(n + 1, width), (n - newest) % width
-    place = find(values, weights, filled, ring[aged], float(older))
+    position = find(values, weights, filled, ring[aged], float(older))
     if not sampled:
-        weights[place] = -float(newest)
+        weights[position] = -float(newest)
         return
-    weights[place] = 0.0
+    weights[position] = 0.0
     tags, drawn = row[3 * width : 4 * width], row[4 * width :]
     tags[aged] = uniform(seed, n)
     comes, leaves = draw(tags, drawn, newest, s["members"], aged)
@@ -183,7 +183,7 @@ def update(
     newest = width // 4 if math.isnan(params[2]) else int(params[2])
     older = newest if sampled else width - newest
     alpha = 0.5 / params[0] if math.isnan(params[4]) else params[4]
-    known = 0
+    height = 0
     for i in range(x.size):
         score[i] = 0.0
         flag[i] = OK
@@ -197,8 +197,8 @@ def update(
         if s["n"] == 0:
             # Counting takes as long as some hundred observations, so it is done once for all series of a batch.
             if s["critical"] == 0:
-                known = critical_height(row, newest, older, alpha) if known == 0 else known
-                s["critical"] = known
+                height = critical_height(row, newest, older, alpha) if height == 0 else height
+                s["critical"] = height
             row[:] = 0.0
             row[3 * width : 4 * width] = _NO_TAG
         s["n"] += 1
@@ -220,8 +220,8 @@ def update(
 
 def _newest(values: Mapping[str, Value]) -> int:
     """How many of the window are compared with its older ones."""
-    given = values["stat_size"]
-    return int(values["window_size"] or 0) // 4 if given is None else int(given)
+    stat_size = values["stat_size"]
+    return int(values["window_size"] or 0) // 4 if stat_size is None else int(stat_size)
 
 
 def _check(values: Mapping[str, Any]) -> None:

@@ -72,19 +72,19 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
     min_instances, delta, threshold, alpha = int(params[0]), params[1], params[2], params[3]
     look_up, look_down = params[4] != 1, params[4] != 0
     given_mean, given_sd = params[5], params[6]
-    given = not math.isnan(given_sd)
+    fixed = not math.isnan(given_sd)
     clip, raw = _CLIP if params[7] == 0 else math.inf, params[7] == 2
-    mean, sd, left, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
+    mean, sd, remaining, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
             if row >= 0:
                 s = state[row]
-                s["left"], s["total"], s["spread"] = left, total, spread
+                s["left"], s["total"], s["spread"] = remaining, total, spread
                 s["rising"], s["falling"] = rising, falling
             row = series[i]
             s = state[row]
-            mean, sd, left, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
+            mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
             rising, falling, drifted = s["rising"], s["falling"], s["drifted"]
         score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
@@ -92,22 +92,22 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
             continue
         if drifted == 1:
             forget(state[row])
-            mean, sd, left, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
+            mean, sd, remaining, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
         if raw:
             mean, sd = run(state[row], min_instances, x[i])
             rising, falling, up, down = step(state[row], rising, falling, delta, alpha, x[i] - mean)
         else:
-            if not given and left == 0:
+            if not fixed and remaining == 0:
                 # What deviations are from until there is a mean.
                 state[row]["mean"] = mean = x[i]
-                left = min_instances
-            gap, unit = (x[i] - given_mean, given_sd) if given else (x[i] - mean, sd)
-            if not given:
+                remaining = min_instances
+            gap, unit = (x[i] - given_mean, given_sd) if fixed else (x[i] - mean, sd)
+            if not fixed:
                 total += gap
                 spread += gap * gap
-                left -= 1
-                if left == 0:
-                    mean, sd, left = merge(state[row], mean, total, spread, min_instances)
+                remaining -= 1
+                if remaining == 0:
+                    mean, sd, remaining = merge(state[row], mean, total, spread, min_instances)
                     total, spread = 0.0, 0.0
                 if unit == 0.0:
                     continue
@@ -118,12 +118,12 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
         up = up if look_up else 0.0
         down = down if look_down else 0.0
         score[i] = up if up >= down else -down
-        if max(up, down) > threshold and (sd > 0.0 or given):
+        if max(up, down) > threshold and (sd > 0.0 or fixed):
             flag[i] = DRIFT
             state[row]["drifted"] = drifted = 1
     if row >= 0:
         s = state[row]
-        s["left"], s["total"], s["spread"] = left, total, spread
+        s["left"], s["total"], s["spread"] = remaining, total, spread
         s["rising"], s["falling"] = rising, falling
 
 

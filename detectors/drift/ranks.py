@@ -58,11 +58,11 @@ def normal_quantile(p: float) -> float:
 @inlined
 def sort_in(sample: FloatArray, n: int, x: float) -> None:
     """Put `x` among the first `n` of `sample`, which are in order."""
-    place = n
-    while place > 0 and sample[place - 1] > x:
-        sample[place] = sample[place - 1]
-        place -= 1
-    sample[place] = x
+    position = n
+    while position > 0 and sample[position - 1] > x:
+        sample[position] = sample[position - 1]
+        position -= 1
+    sample[position] = x
 
 
 @inlined
@@ -99,15 +99,15 @@ def find_bin(edges: FloatArray, count: int, x: float) -> int:
 @inlined
 def sum_below(counts: FloatArray, bin_: int) -> float:
     """Return the sum of the first `bin_` counts; four sums at a time wait for one another a quarter as long."""
-    one, two, three, four = 0.0, 0.0, 0.0, 0.0
+    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
     for j in range(0, bin_ - 3, 4):
-        one += counts[j]
-        two += counts[j + 1]
-        three += counts[j + 2]
-        four += counts[j + 3]
+        sum_0 += counts[j]
+        sum_1 += counts[j + 1]
+        sum_2 += counts[j + 2]
+        sum_3 += counts[j + 3]
     for j in range(bin_ - bin_ % 4, bin_):
-        one += counts[j]
-    return one + two + three + four
+        sum_0 += counts[j]
+    return sum_0 + sum_1 + sum_2 + sum_3
 
 
 @inlined

@@ -46,8 +46,8 @@ def restart(s: Any, memory: FloatArray, row: int, count: int, settings: tuple[fl
     s["up_low"], s["down_low"], s["up_tried"], s["down_tried"] = HIGHEST, HIGHEST, 0.0, 0.0
     s["up_before"], s["up_errors_before"], s["down_before"], s["down_errors_before"] = 0.0, 0.0, 0.0, 0.0
     n, errors = 0.0, 0.0
-    for place in range(s["last"] - count + 1, s["last"] + 1):
-        n, errors = n + 1.0, errors + at(memory, row, place)
+    for index in range(s["last"] - count + 1, s["last"] + 1):
+        n, errors = n + 1.0, errors + at(memory, row, index)
         wrong, right, sd = rates(n, errors)
         if n > warm_up and errors >= min_errors and wrong + sd <= s["up_low"]:
             s["up_low"], s["up_warning"], s["up_drift"] = wrong + sd, wrong + warning * sd, wrong + drift * sd
@@ -101,9 +101,9 @@ def update(
         if s["drifted"] == 1 or s["n"] == 0.0:
             settings = (warm_up, min_errors, warning, drift)
             restart(s, memory, row, int(min(s["again"], size)) if keep else 0, settings)
-        last = push(memory, row, s["last"], x[i])
+        newest = push(memory, row, s["last"], x[i])
         n, errors = s["n"] + 1.0, s["errors"] + x[i]
-        s["last"], s["n"], s["errors"] = last, n, errors
+        s["last"], s["n"], s["errors"] = newest, n, errors
         up, down, rise, fall = 0.0, 0.0, OK, OK
         up_n, up_errors = n - s["up_before"], errors - s["up_errors_before"]
         wrong, right, sd = rates(up_n, up_errors)

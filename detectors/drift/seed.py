@@ -49,9 +49,9 @@ def add_as_moa(s: Any, block: FloatArray, values: FloatArray) -> None:
         block[1] += x
         if width > 0:
             gap = x - s["total"] / width
-            more = width * gap * gap / (width + 1)
-            s["squares"] += more
-            block[2] += more
+            between = width * gap * gap / (width + 1)
+            s["squares"] += between
+            block[2] += between
 
 
 @inlined
@@ -85,16 +85,16 @@ def join(blocks: FloatArray, i: int, moa: bool) -> None:
 @inlined
 def close_up(blocks: FloatArray, count: int) -> int:
     """Move the blocks that are not empty to the front; return how many there are."""
-    left = 0
+    remaining = 0
     for i in range(count):
         if blocks[i, 0] > 0.0:
             for field in range(_FIELDS):
-                blocks[left, field] = blocks[i, field]
-            left += 1
-    for i in range(left, count):
+                blocks[remaining, field] = blocks[i, field]
+            remaining += 1
+    for i in range(remaining, count):
         for field in range(_FIELDS):
             blocks[i, field] = 0.0
-    return left
+    return remaining
 
 
 @inlined

@@ -75,11 +75,11 @@ def update(
             continue
         if s["drifted"] == 1:
             s["drifted"], s["n"], s["errors"], s["newest"] = 0, 0, 0.0, 0.0
-        last = push(memory, row, s["last"], x[i])
+        newest_at = push(memory, row, s["last"], x[i])
         n, errors, newest = s["n"] + 1, s["errors"] + x[i], s["newest"] + x[i]
         if n > window:
-            newest -= at(memory, row, last - window)
-        s["last"], s["n"], s["errors"], s["newest"] = last, n, errors, newest
+            newest -= at(memory, row, newest_at - window)
+        s["last"], s["n"], s["errors"], s["newest"] = newest_at, n, errors, newest
         others = n - window
         variance = errors * (n - errors)
         if others < window or variance == 0.0:

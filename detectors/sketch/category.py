@@ -113,8 +113,8 @@ class CategoryFold:
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         lengths = [len(column) for column in columns]
         if rows.ndim != 1 or lengths != [rows.size] * len(self._columns):
-            given = f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)}"
-            raise ValueError(f"expected {len(self._columns)} columns of {rows.size} names, not {given}")
+            lengths_in_words = f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)}"
+            raise ValueError(f"expected {len(self._columns)} columns of {rows.size} names, not {lengths_in_words}")
         if rows.size and not 0 <= rows.min() <= rows.max() < self._rows:
             raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self._rows}")
         for column, names in zip(self._columns, columns, strict=True):
@@ -382,10 +382,10 @@ def _evict(
             if buckets[bucket] == entry:
                 buckets[bucket] = entries[entry, IN_BUCKET]
             else:
-                before = buckets[bucket]
-                while entries[before, IN_BUCKET] != entry:
-                    before = entries[before, IN_BUCKET]
-                entries[before, IN_BUCKET] = entries[entry, IN_BUCKET]
+                previous = buckets[bucket]
+                while entries[previous, IN_BUCKET] != entry:
+                    previous = entries[previous, IN_BUCKET]
+                entries[previous, IN_BUCKET] = entries[entry, IN_BUCKET]
             sums[row, OTHER] += entries[entry, COUNT]
             sums[row, ENTRIES] -= 1
             uses[code] -= 1

@@ -184,9 +184,9 @@ def summarize(
     """
     present = [name for name, count in counts.items() if count]
     names = sorted(chain(sampled(layout, present), (name for name in present if name in layout.known_set)))
-    kept = np.array([counts[name] for name in names], dtype=np.int64)
+    counts_of_names = np.array([counts[name] for name in names], dtype=np.int64)
     n = sum(counts.values()) + other
-    return CategorySummary(n, missing, invalid, tuple(names), kept, n - int(kept.sum()), layout)
+    return CategorySummary(n, missing, invalid, tuple(names), counts_of_names, n - int(counts_of_names.sum()), layout)
 
 
 def sampled(layout: CategoryLayout, names: Sequence[str]) -> list[str]:

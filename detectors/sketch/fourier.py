@@ -181,10 +181,10 @@ def fourier_layout(
     location, scale = middle_and_spread(vectors)
     if bandwidth is None:
         farthest = LARGEST_Q / (1 << FRACTION_BITS)
-        some = np.clip((vectors[:SAMPLE] - location) / scale, -farthest, farthest)
-        apart = np.empty(len(some) * (len(some) - 1) // 2)
-        _distances(some, apart)
-        bandwidth = float(np.median(apart)) if len(some) > 1 else 1.0
+        sample = np.clip((vectors[:SAMPLE] - location) / scale, -farthest, farthest)
+        apart = np.empty(len(sample) * (len(sample) - 1) // 2)
+        _distances(sample, apart)
+        bandwidth = float(np.median(apart)) if len(sample) > 1 else 1.0
     layout = FourierLayout(vectors.shape[1], frequencies, bandwidth or 1.0, seed, location, scale)
     return replace(layout, concentration=_concentration(layout, vectors[:SAMPLE]))
 
@@ -208,14 +208,14 @@ def _concentration(layout: FourierLayout, vectors: Floats) -> float:
 @kernel
 def _distances(x: Floats, out: Floats) -> None:
     """Write how far each two vectors are apart; the library's product of matrices has other bits on other machines."""
-    place = 0
+    index = 0
     for i in range(x.shape[0]):
         for j in range(i + 1, x.shape[0]):
             square = 0.0
             for k in range(x.shape[1]):
                 square += (x[i, k] - x[j, k]) ** 2
-            out[place] = math.sqrt(square)
-            place += 1
+            out[index] = math.sqrt(square)
+            index += 1
 
 
 @kernel
@@ -235,22 +235,22 @@ def _add(
     sines = np.zeros(frequencies)
     i = 0
     while i < rows.size:
-        some = 0
-        while i < rows.size and some < AT_ONCE:
+        chunk_rows = 0
+        while i < rows.size and chunk_rows < AT_ONCE:
             if counted(rows[i], x[i], counts):
-                taken[some] = i
-                some += 1
+                taken[chunk_rows] = i
+                chunk_rows += 1
             i += 1
-        phases[:some] = 0.0
+        phases[:chunk_rows] = 0.0
         for k in range(dimension):
-            for s in range(some):
+            for s in range(chunk_rows):
                 z = min(max((x[taken[s], k] - location[k]) / scale[k], -farthest), farthest)
                 for j in range(frequencies):
                     phases[s, j] += columns[k, j] * z
-        for s in range(some):
+        for s in range(chunk_rows):
             _add_waves(phases[s], cosines, sines)
             row = rows[taken[s]]
-            if s + 1 == some or rows[taken[s + 1]] != row:
+            if s + 1 == chunk_rows or rows[taken[s + 1]] != row:
                 for j in range(frequencies):
                     sums[row, 2 * j] += int(cosines[j])
                     sums[row, 2 * j + 1] += int(sines[j])
@@ -266,7 +266,7 @@ def _add_waves(phases: Floats, cosines: Floats, sines: Floats) -> None:
     arithmetic: the phase is brought to within an eighth of a turn of 0, exactly for as many quarter turns (Cody and
     Waite, 1980), where Taylor's series need few terms.
     """
-    one = float(1 << FEATURE_BITS)
+    unit = float(1 << FEATURE_BITS)
     for j in range(phases.size):
         quarters = np.rint(phases[j] * PER_QUARTER)
         r = ((phases[j] - quarters * QUARTER_1) - quarters * QUARTER_2) - quarters * QUARTER_3
@@ -276,7 +276,7 @@ def _add_waves(phases: Floats, cosines: Floats, sines: Floats) -> None:
         sine = r + r * q * (-1 / 6 + q * (1 / 120 + q * (-1 / 5040 + q * sine)))
         cosine = -1 / 3628800 + q * (1 / 479001600 + q * (-1 / 87178291200 + q / 20922789888000))
         cosine = 1 - q / 2 + q * q * (1 / 24 + q * (-1 / 720 + q * (1 / 40320 + q * cosine)))
-        place = quarters / 4 - np.floor(quarters / 4)
-        odd = abs(place - 0.5) == 0.25
-        cosines[j] += np.rint((sine if odd else cosine) * (-one if 0.25 <= place <= 0.5 else one))
-        sines[j] += np.rint((cosine if odd else sine) * (-one if place >= 0.5 else one))
+        turn = quarters / 4 - np.floor(quarters / 4)
+        odd = abs(turn - 0.5) == 0.25
+        cosines[j] += np.rint((sine if odd else cosine) * (-unit if 0.25 <= turn <= 0.5 else unit))
+        sines[j] += np.rint((cosine if odd else sine) * (-unit if turn >= 0.5 else unit))

@@ -163,8 +163,8 @@ def quantile_layout(
     """
     if max_bins < 1:
         raise ValueError(f"max_bins must be at least 1, not {max_bins}")
-    given = np.asarray(values, dtype=np.float64).ravel()
-    ordered = np.sort(given[np.isfinite(given)])
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    ordered = np.sort(flat[np.isfinite(flat)])
     if ordered.size == 0:
         raise ValueError("a quantile layout needs at least one finite value")
     ranks = np.arange(max_bins) * ordered.size // max_bins

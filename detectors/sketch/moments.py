@@ -150,17 +150,17 @@ def moments_layout(values: npt.ArrayLike) -> MomentsLayout:
 def _add(
     rows: Integers, x: Floats, location: Floats, scale: Floats, q: Integers, counts: Integers, sums: Integers
 ) -> None:
-    one = float(1 << FRACTION_BITS)
+    unit = float(1 << FRACTION_BITS)
     half = 1 << (FRACTION_BITS - 1)
     for i in range(rows.size):
         row = rows[i]
         if not counted(row, x[i], counts):
             continue
         for k in range(q.size):
-            q[k] = int(np.rint(min(max((x[i, k] - location[k]) / scale[k] * one, -LARGEST_Q), LARGEST_Q)))
+            q[k] = int(np.rint(min(max((x[i, k] - location[k]) / scale[k] * unit, -LARGEST_Q), LARGEST_Q)))
             sums[row, k] += q[k]
-        place = q.size
+        index = q.size
         for j in range(q.size):
             for k in range(j, q.size):
-                sums[row, place] += (q[j] * q[k] + half) >> FRACTION_BITS
-                place += 1
+                sums[row, index] += (q[j] * q[k] + half) >> FRACTION_BITS
+                index += 1

@@ -197,13 +197,13 @@ class NumericFold:
         if rows and not 0 <= min(rows) <= max(rows) < self.rows:
             raise ValueError(f"rows lie between {min(rows)} and {max(rows)}, room is for {self.rows}")
         start = 0
-        for place, row in enumerate(rows):
+        for slot, row in enumerate(rows):
             self._clear(row)
-            for f, stop in enumerate(snapshot["ends"][place].tolist()):
+            for f, stop in enumerate(snapshot["ends"][slot].tolist()):
                 self._put(row, f, snapshot["cells"][start:stop], snapshot["counts"][start:stop])
                 start = stop
-            self._sums[row] = snapshot["sums"][place]
-            self._extremes[row] = snapshot["extremes"][place]
+            self._sums[row] = snapshot["sums"][slot]
+            self._extremes[row] = snapshot["extremes"][slot]
 
     def _sparse(self, row: int) -> tuple[npt.NDArray[np.int32], Integers, Integers]:
         octaves = self._octaves[row]
@@ -214,13 +214,13 @@ class NumericFold:
         return cells[:size].copy(), counts[:size].copy(), ends
 
     def _put(self, row: int, feature: int, cells: npt.NDArray[np.int32], counts: Integers) -> None:
-        place = int(self._whole[feature, PLACE])
+        slot = int(self._whole[feature, PLACE])
         if self._whole[feature, KIND] != UNIVERSAL:
-            self._dense[row, place + cells.astype(np.int64)] = counts
+            self._dense[row, slot + cells.astype(np.int64)] = counts
             return
         while self._free_count[0] < 2 * OCTAVES:
             self._add_pages()
-        _put_pages(cells, counts, self._octaves[row, place], self._pages, self._free, self._free_count)
+        _put_pages(cells, counts, self._octaves[row, slot], self._pages, self._free, self._free_count)
 
     def _clear(self, row: int) -> None:
         self._sums[row] = 0
@@ -241,17 +241,17 @@ class NumericFold:
 
 def _describe(layouts: Sequence[NumericLayout]) -> tuple[Integers, Floats]:
     """Return what the kernels need to know of each feature; PLACE is its first cell or its octave table."""
-    whole = np.zeros((len(layouts), 4), dtype=np.int64)
+    integers = np.zeros((len(layouts), 4), dtype=np.int64)
     real = np.zeros((len(layouts), 5), dtype=np.float64)
     edge = cell = universal = 0
     for f, layout in enumerate(layouts):
         sparse = layout.kind == "universal"
-        whole[f] = (KINDS.index(layout.kind), edge, layout.edges.size, universal if sparse else cell)
+        integers[f] = (KINDS.index(layout.kind), edge, layout.edges.size, universal if sparse else cell)
         real[f] = (layout.low, layout.high, layout.location, layout.scale, _bins_per_unit(layout))
         edge += layout.edges.size
         universal += sparse
         cell += 0 if sparse else layout.cells
-    return whole, real
+    return integers, real
 
 
 def _bins_per_unit(layout: NumericLayout) -> float:
@@ -275,18 +275,18 @@ def _search(edges: Floats, first: int, count: int, x: Floats, start: int, cells:
     The binary searches of a whole block take each step together: one alone would wait for memory at each step, and
     with branches would mispredict half of them.
     """
-    last = x.size - 1
+    last_row = x.size - 1
     for j in range(BLOCK):
         cells[j] = 0
-    left = count
-    while left > 1:
-        half = left >> 1
+    remaining = count
+    while remaining > 1:
+        half = remaining >> 1
         for j in range(BLOCK):
             base = cells[j]
-            cells[j] = base + half * (edges[first + base + half - 1] <= x[min(start + j, last)])
-        left -= half
+            cells[j] = base + half * (edges[first + base + half - 1] <= x[min(start + j, last_row)])
+        remaining -= half
     for j in range(BLOCK):
-        cells[j] += edges[first + cells[j]] <= x[min(start + j, last)]
+        cells[j] += edges[first + cells[j]] <= x[min(start + j, last_row)]
 
 
 @kernel
@@ -306,16 +306,16 @@ def _cut(edges: Floats, first: int, count: int, bins_per_unit: float, value: flo
 
 @kernel
 def _fold(
-    rows: Integers, x: Floats, bits: Integers, progress: Integers, whole: Integers, real: Floats, edges: Floats,
+    rows: Integers, x: Floats, bits: Integers, progress: Integers, integers: Integers, real: Floats, edges: Floats,
     sums: Integers, extremes: Floats, dense: Integers, octaves: Array, pages: Integers, free: Array,
     free_count: Integers, block: Integers,
 ) -> bool:  # fmt: skip
     """Fold from ``progress`` (feature, event) on; return True when it stopped for want of a free page."""
     for f in range(progress[0], x.shape[0]):
-        if whole[f, KIND] == UNIVERSAL:
-            place = whole[f, PLACE]
+        if integers[f, KIND] == UNIVERSAL:
+            slot = integers[f, PLACE]
             done = _fold_universal(
-                rows, x[f], bits[f], progress[1], f, real[f], sums, extremes, octaves[:, place], pages, free,
+                rows, x[f], bits[f], progress[1], f, real[f], sums, extremes, octaves[:, slot], pages, free,
                 free_count,
             )  # fmt: skip
             if done < x.shape[1]:
@@ -323,22 +323,22 @@ def _fold(
                 progress[1] = done
                 return True
         else:
-            _fold_dense(rows, x[f], f, whole[f], real[f], edges, sums, extremes, dense, block)
+            _fold_dense(rows, x[f], f, integers[f], real[f], edges, sums, extremes, dense, block)
         progress[1] = 0
     return False
 
 
 @kernel
 def _fold_dense(
-    rows: Integers, x: Floats, f: int, whole: Integers, real: Floats, edges: Floats, sums: Integers,
+    rows: Integers, x: Floats, f: int, integers: Integers, real: Floats, edges: Floats, sums: Integers,
     extremes: Floats, dense: Integers, block: Integers,
 ) -> None:  # fmt: skip
-    first = whole[FIRST_EDGE]
-    count = whole[EDGES]
+    first = integers[FIRST_EDGE]
+    count = integers[EDGES]
     location = real[LOCATION]
     scale = real[SCALE]
     for start in range(0, x.size, BLOCK):
-        if whole[KIND] == QUANTILE:
+        if integers[KIND] == QUANTILE:
             _search(edges, first, count, x, start, block)
         for i in range(start, min(start + BLOCK, x.size)):
             value = x[i]
@@ -346,11 +346,11 @@ def _fold_dense(
             if not abs(value) < np.inf:
                 sums[row, f, MISSING if np.isnan(value) else INVALID] += 1
                 continue
-            if whole[KIND] == QUANTILE:
+            if integers[KIND] == QUANTILE:
                 cell = block[i - start]
             else:
                 cell = _cut(edges, first, count, real[BINS_PER_UNIT], value)
-            dense[row, whole[PLACE] + cell] += 1
+            dense[row, integers[PLACE] + cell] += 1
             scaled = (value - location) / scale * (1 << FRACTION_BITS)
             q = int(np.rint(min(max(scaled, -LARGEST_Q), LARGEST_Q)))
             sums[row, f, SUM_Q] += q
@@ -400,23 +400,23 @@ def _count(row: int, f: int, value: float, real: Floats, sums: Integers, extreme
 
 @kernel
 def _occupied(
-    whole: Integers, sums: Integers, dense: Integers, octaves: Array, pages: Integers, ends: Integers,
+    integers: Integers, sums: Integers, dense: Integers, octaves: Array, pages: Integers, ends: Integers,
     cells: Array, counts: Integers,
 ) -> int:  # fmt: skip
     """Write the occupied cells of one row, features one after another; return how many there are."""
     size = 0
-    for f in range(whole.shape[0]):
-        place = whole[f, PLACE]
-        if whole[f, KIND] == UNIVERSAL:
+    for f in range(integers.shape[0]):
+        slot = integers[f, PLACE]
+        if integers[f, KIND] == UNIVERSAL:
             # From the most negative octave to zero, then from zero to the largest.
             for octave in range(OCTAVES - 1, -1, -1):
-                size = _read_page(octaves[place, OCTAVES + octave], octave, -1, pages, size, cells, counts)
+                size = _read_page(octaves[slot, OCTAVES + octave], octave, -1, pages, size, cells, counts)
             size = _emit(0, sums[f, ZEROS], size, cells, counts)
             for octave in range(OCTAVES):
-                size = _read_page(octaves[place, octave], octave, 1, pages, size, cells, counts)
+                size = _read_page(octaves[slot, octave], octave, 1, pages, size, cells, counts)
         else:
-            for cell in range(whole[f, EDGES] + 1):
-                size = _emit(cell, dense[place + cell], size, cells, counts)
+            for cell in range(integers[f, EDGES] + 1):
+                size = _emit(cell, dense[slot + cell], size, cells, counts)
         ends[f] = size
     return size
 

@@ -171,32 +171,32 @@ def _add(
 ) -> None:  # fmt: skip
     """Add vectors up, some at a time; ``columns`` is float64[dimension, directions]."""
     farthest = LARGEST_Q / (1 << FRACTION_BITS)
-    one = float(1 << FRACTION_BITS)
+    unit = float(1 << FRACTION_BITS)
     half = 1 << (FRACTION_BITS - 1)
     dimension, directions = columns.shape
     along = np.empty((AT_ONCE, directions))
     taken = np.empty(AT_ONCE, dtype=np.int64)
     i = 0
     while i < rows.size:
-        some = 0
-        while i < rows.size and some < AT_ONCE:
+        chunk_rows = 0
+        while i < rows.size and chunk_rows < AT_ONCE:
             if counted(rows[i], x[i], counts):
-                taken[some] = i
-                some += 1
+                taken[chunk_rows] = i
+                chunk_rows += 1
             i += 1
-        along[:some] = 0.0
+        along[:chunk_rows] = 0.0
         for k in range(dimension):
-            for s in range(some):
+            for s in range(chunk_rows):
                 z = min(max((x[taken[s], k] - location[k]) / scale[k], -farthest), farthest)
                 for j in range(directions):
                     along[s, j] += columns[k, j] * z
-        for s in range(some):
+        for s in range(chunk_rows):
             row = rows[taken[s]]
             for j in range(directions):
-                q[j] = int(np.rint(min(max(along[s, j] * one, -LARGEST_Q), LARGEST_Q)))
+                q[j] = int(np.rint(min(max(along[s, j] * unit, -LARGEST_Q), LARGEST_Q)))
                 sums[row, j] += q[j]
-            place = directions
+            index = directions
             for j in range(directions):
                 for k in range(j, directions):
-                    sums[row, place] += (q[j] * q[k] + half) >> FRACTION_BITS
-                    place += 1
+                    sums[row, index] += (q[j] * q[k] + half) >> FRACTION_BITS
+                    index += 1

@@ -55,8 +55,8 @@ def stack(
         for j in range(key_starts[row], key_starts[row + 1]):
             column = int(keys[j])
             if column_of.size > 0:
-                place = column - lowest
-                column = int(column_of[place]) if 0 <= place < column_of.size else -1
+                index = column - lowest
+                column = int(column_of[index]) if 0 <= index < column_of.size else -1
             if column < 0 or column >= out.shape[1]:
                 return row
             out[block, column] += counts[j + shift]

@@ -248,10 +248,10 @@ def middle_and_spread(values: Floats) -> tuple[Floats, Floats]:
 
 def finite(values: npt.ArrayLike) -> Floats:
     """Return the vectors, float64[n, dimension], all of whose coordinates are finite."""
-    given = np.asarray(values, dtype=np.float64)
-    if given.ndim != 2:
-        raise ValueError(f"expected vectors as a matrix [n, dimension], not an array of shape {given.shape}")
-    return np.ascontiguousarray(given[np.isfinite(given).all(axis=1)])
+    flat = np.asarray(values, dtype=np.float64)
+    if flat.ndim != 2:
+        raise ValueError(f"expected vectors as a matrix [n, dimension], not an array of shape {flat.shape}")
+    return np.ascontiguousarray(flat[np.isfinite(flat).all(axis=1)])
 
 
 @inlined

@@ -18,12 +18,12 @@ from detectors.chart.legend import (
     BASELINE_TO,
     CODES,
     DRIFT,
-    LIMIT,
     NEWEST,
     NUMBERS,
     P_KIND,
     STATUS,
     SURPRISE,
+    THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, STATISTIC
 from detectors.distance.p_values import p_values
@@ -157,7 +157,7 @@ class Verdicts:
             effect=effect,
             min_effect=np.nan if math.isnan(effect) else self.min_effects[d],
             surprise=numbers[SURPRISE],
-            surprise_limit=numbers[LIMIT],
+            surprise_limit=numbers[THRESHOLD],
             p_value=self._p_value(t, d),
             n=self.n[t],
             baseline_n=about[BASELINE_N],
@@ -186,7 +186,7 @@ class Verdicts:
             "effect": effects.tolist(),
             "min_effect": np.where(np.isnan(effects), np.nan, np.tile(self.min_effects, windows)).tolist(),
             "surprise": flat[:, SURPRISE].tolist(),
-            "surprise_limit": flat[:, LIMIT].tolist(),
+            "surprise_limit": flat[:, THRESHOLD].tolist(),
             "p_value": self.p_values.ravel().tolist(),
         }
         facts = [self.facts(self, t, d) for t in range(windows) for d in range(tests)]

@@ -54,7 +54,7 @@ def decided(effect: float, min_effect: float, p_value: float, history: Sequence[
         effect=effect,
         min_effect=min_effect,
         surprise=numbers[legend.SURPRISE],
-        surprise_limit=numbers[legend.LIMIT],
+        surprise_limit=numbers[legend.THRESHOLD],
         p_value=p_value,
         facts=facts,
     )
