@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.contract import DRIFT, OK, WARNING, Value
+from detectors.contract import DRIFT, OK, WARNING, Detector, Value
 from detectors.drift import find
 from detectors.kernel import bound
 from detectors.states import States
@@ -16,6 +16,22 @@ __all__ = ["Online"]
 
 _HELD = 64
 """How many observations are held back at most: by then a call of the kernel is cheap for each of them."""
+
+
+class _Series:
+    """The one series: its detector, the parameters as kernels take them, and what it has seen."""
+
+    def __init__(self, detector: Detector, params: Mapping[str, Value]) -> None:
+        values = detector.values(params)
+        self.detector, self.encoded = detector, detector.encode(values)
+        self.states = States(detector, values, detector.dtype, detector.memory_width(values), series=1)
+
+    def quiet(self) -> int:
+        """How many observations, from the next on, cannot alarm."""
+        return self.detector.quiet(self.states.all_state[0], self.encoded)
+
+    def ready(self) -> bool:
+        return bool(self.detector.ready(self.states.state, self.encoded)[0])
 
 
 class Online:
@@ -47,34 +63,30 @@ class Online:
     def __init__(self, detector: str, **params: Value) -> None:
         self.name = detector
         self.params = params
-        self._detector = find(detector)
-        values = self._detector.values(params)
-        width = self._detector.memory_width(values)
-        self._states = States(self._detector, values, self._detector.dtype, width, series=1)
-        self._encoded = self._detector.encode(values)
+        self._series = _Series(find(detector), params)
         # Asking after each observation costs more than the kernel; who is not quiet at first is not asked again.
         self._is_quiet_at_times = self._room_left() > 1
         self._prepare()
 
     def _prepare(self) -> None:
         """Make what each call of the kernel uses again: making it anew would take longer than the kernel does."""
-        self._x, self._score = np.zeros(_HELD), np.zeros(_HELD)
-        self._flag = np.zeros(_HELD, dtype=np.uint8)
-        self._rows = np.zeros(_HELD, dtype=np.int64)
+        rows, x, score = np.zeros(_HELD, dtype=np.int64), np.zeros(_HELD), np.zeros(_HELD)
+        flag = np.zeros(_HELD, dtype=np.uint8)
+        self._held_back = (rows, x, score, flag)
         # Setting and getting single items takes half the time that it does with arrays.
-        self._x_items: Any = self._x.data
-        self._score_items: Any = self._score.data
-        self._flag_items: Any = self._flag.data
-        self._absorb_one = bound(self._detector.update, self._arguments(1))
+        self._x_items: Any = x.data
+        self._score_items: Any = score.data
+        self._flag_items: Any = flag.data
+        self._absorb_one = bound(self._series.detector.update, self._arguments(1))
         self._held = self._last = 0
         self._room = self._room_left()
 
     def _arguments(self, n: int) -> tuple[Any, ...]:
-        states = (self._states.all_state, self._states.all_memory, self._encoded)
-        return (*states, self._rows[:n], self._x[:n], self._score[:n], self._flag[:n])
+        states = self._series.states
+        return (states.all_state, states.all_memory, self._series.encoded, *(array[:n] for array in self._held_back))
 
     def _room_left(self) -> int:
-        return 1 + min(self._detector.quiet(self._states.all_state[0], self._encoded), _HELD - 1)
+        return 1 + min(self._series.quiet(), _HELD - 1)
 
     def update(self, x: float) -> Online:
         """Absorb one observation.
@@ -99,7 +111,7 @@ class Online:
         if self._held == 1:
             self._absorb_one()
         elif self._held:
-            self._detector.update(*self._arguments(self._held))
+            self._series.detector.update(*self._arguments(self._held))
         else:
             return
         self._last = self._held - 1
@@ -125,13 +137,13 @@ class Online:
     def ready(self) -> bool:
         """Whether enough was seen to judge; until then no drift says nothing."""
         self._absorb()
-        return bool(self._detector.ready(self._states.state, self._encoded)[0])
+        return self._series.ready()
 
     @property
     def skipped(self) -> int:
         """How many observations were NaN, infinite or beyond ``MAX_ABS``."""
         self._absorb()
-        return int(self._states.state["skipped"][0])
+        return int(self._series.states.state["skipped"][0])
 
     def clone(self) -> Online:
         """Return a detector with the same parameters that has seen nothing, as river's ``clone``."""
@@ -141,12 +153,12 @@ class Online:
         """Return what a copy or a pickle needs: all but the compiled kernel."""
         answer = (self.score, self.drift_detected, self.warning_detected)
         self._absorb()
-        return {"name": self.name, "params": self.params, "states": self._states.snapshot(), "said": answer}
+        return {"name": self.name, "params": self.params, "states": self._series.states.snapshot(), "said": answer}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`__getstate__` returned."""
         self.__init__(state["name"], **state["params"])  # type: ignore[misc]
-        self._states.restore(state["states"])
+        self._series.states.restore(state["states"])
         self._prepare()
         score, drift_detected, warning_detected = state["said"]
         self._score_items[0] = score

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.kernel import kernel
+from detectors.sketch.edges import BLOCK, cut, search
 from detectors.sketch.layout import (
     KINDS,
     NumericLayout,
@@ -20,6 +21,7 @@ from detectors.sketch.layout import (
     quantile_layout,
     universal_layout,
 )
+from detectors.sketch.octaves import NO_PAGE, Pages, emit, free_pages, put_pages, read_page
 from detectors.sketch.summary import FRACTION_BITS, NumericSummary, sum_summaries
 from detectors.sketch.universal import FIRST, LARGEST_ID, MAGNITUDE, MANTISSA_BITS, OCTAVES, SHIFT, SLOTS
 
@@ -44,9 +46,6 @@ N, MISSING, INVALID, OUT_OF_RANGE, SUM_Q, SUM_Q2, ZEROS, SUMS = range(8)
 KIND, FIRST_EDGE, EDGES, PLACE = range(4)
 LOW, HIGH, LOCATION, SCALE, BINS_PER_UNIT = range(5)
 LARGEST_Q = float(1 << 26)
-NO_PAGE = -1
-# Values whose binary searches are interleaved.
-BLOCK = 16
 
 
 class NumericFold:
@@ -73,20 +72,21 @@ class NumericFold:
 
     def __init__(self, layouts: Sequence[NumericLayout]) -> None:
         self.layouts = tuple(layouts)
-        self._features = len(self.layouts)
         self._edges = np.concatenate([np.empty(0), *(layout.edges for layout in self.layouts)])
-        self._whole, self._real = _describe(self.layouts)
-        kinds = self._whole[:, KIND]
+        self._integers, self._real = _describe(self.layouts)
+        kinds = self._integers[:, KIND]
         self._universal = int((kinds == UNIVERSAL).sum())
         self._dense_cells = sum(layout.cells for layout in self.layouts if layout.kind != "universal")
         self._sums = np.zeros((0, self._features, SUMS), dtype=np.int64)
         self._extremes = _no_extremes(0, self._features)
         self._dense = np.zeros((0, self._dense_cells), dtype=np.int64)
         self._octaves = np.full((0, self._universal, 2 * OCTAVES), NO_PAGE, dtype=np.int32)
-        self._pages = np.zeros((0, SLOTS), dtype=np.int64)
-        self._free = np.empty(0, dtype=np.int32)
-        self._free_count = np.zeros(1, dtype=np.int64)
+        self._pages = Pages()
         self._block = np.zeros(BLOCK, dtype=np.int64)
+
+    @property
+    def _features(self) -> int:
+        return len(self.layouts)
 
     @property
     def rows(self) -> int:
@@ -126,14 +126,14 @@ class NumericFold:
             return
         if rows.min() < 0 or rows.max() >= self.rows:
             raise ValueError(f"rows lie between {rows.min()} and {rows.max()}, room is for {self.rows}")
-        progress = np.zeros(2, dtype=np.int64)
+        progress, pages = np.zeros(2, dtype=np.int64), self._pages
         # Values too large for the fixed point are limited by the kernel; without the jit, NumPy would warn of them.
         with np.errstate(over="ignore"):
             while _fold(
-                rows, x, x.view(np.int64), progress, self._whole, self._real, self._edges, self._sums,
-                self._extremes, self._dense, self._octaves, self._pages, self._free, self._free_count, self._block,
+                rows, x, x.view(np.int64), progress, self._integers, self._real, self._edges, self._sums,
+                self._extremes, self._dense, self._octaves, pages.counters, pages.free, pages.free_count, self._block,
             ):  # fmt: skip
-                self._add_pages()
+                pages.add()
 
     def peek(self, row: int) -> list[NumericSummary]:
         """Return the summary of each feature in a row, which stays as it is."""
@@ -210,33 +210,27 @@ class NumericFold:
         room = self._dense_cells + self._universal + SLOTS * int(np.count_nonzero(octaves != NO_PAGE))
         ends = np.zeros(self._features, dtype=np.int64)
         cells, counts = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
-        size = _occupied(self._whole, self._sums[row], self._dense[row], octaves, self._pages, ends, cells, counts)
+        size = _occupied(
+            self._integers, self._sums[row], self._dense[row], octaves, self._pages.counters, ends, cells, counts
+        )
         return cells[:size].copy(), counts[:size].copy(), ends
 
     def _put(self, row: int, feature: int, cells: npt.NDArray[np.int32], counts: Integers) -> None:
-        slot = int(self._whole[feature, PLACE])
-        if self._whole[feature, KIND] != UNIVERSAL:
+        slot = int(self._integers[feature, PLACE])
+        if self._integers[feature, KIND] != UNIVERSAL:
             self._dense[row, slot + cells.astype(np.int64)] = counts
             return
-        while self._free_count[0] < 2 * OCTAVES:
-            self._add_pages()
-        _put_pages(cells, counts, self._octaves[row, slot], self._pages, self._free, self._free_count)
+        while self._pages.free_count[0] < 2 * OCTAVES:
+            self._pages.add()
+        put_pages(
+            cells, counts, self._octaves[row, slot], self._pages.counters, self._pages.free, self._pages.free_count
+        )
 
     def _clear(self, row: int) -> None:
         self._sums[row] = 0
         self._extremes[row] = _no_extremes(1, self._features)[0]
         self._dense[row] = 0
-        _free_pages(self._octaves[row], self._pages, self._free, self._free_count)
-
-    def _add_pages(self) -> None:
-        first = self._pages.shape[0]
-        extra = max(64, first)
-        self._pages = _grown(self._pages, extra, 0)
-        # Every page may come back, so the stack of free ones has room for all of them.
-        self._free = _grown(self._free, extra, 0)
-        count = int(self._free_count[0])
-        self._free[count : count + extra] = np.arange(first, first + extra)
-        self._free_count[0] = count + extra
+        free_pages(self._octaves[row], self._pages.counters, self._pages.free, self._pages.free_count)
 
 
 def _describe(layouts: Sequence[NumericLayout]) -> tuple[Integers, Floats]:
@@ -266,42 +260,6 @@ def _grown(array: Array, extra: int, value: int) -> Array:
 
 def _no_extremes(rows: int, features: int) -> Floats:
     return np.tile(np.array([np.inf, -np.inf]), (rows, features, 1))
-
-
-@kernel
-def _search(edges: Floats, first: int, count: int, x: Floats, start: int, cells: Integers) -> None:
-    """Write how many edges are at most x[start], x[start + 1], …, into `cells`.
-
-    The binary searches of a whole block take each step together: one alone would wait for memory at each step, and
-    with branches would mispredict half of them.
-    """
-    last_row = x.size - 1
-    for j in range(BLOCK):
-        cells[j] = 0
-    remaining = count
-    while remaining > 1:
-        half = remaining >> 1
-        for j in range(BLOCK):
-            base = cells[j]
-            cells[j] = base + half * (edges[first + base + half - 1] <= x[min(start + j, last_row)])
-        remaining -= half
-    for j in range(BLOCK):
-        cells[j] += edges[first + cells[j]] <= x[min(start + j, last_row)]
-
-
-@kernel
-def _cut(edges: Floats, first: int, count: int, bins_per_unit: float, value: float) -> int:
-    """Return what `_search` returns, for equidistant edges: a division, corrected for its rounding."""
-    if value < edges[first]:
-        return 0
-    if value >= edges[first + count - 1]:
-        return count
-    cell = min(int((value - edges[first]) * bins_per_unit), count - 2)
-    while value < edges[first + cell]:
-        cell -= 1
-    while value >= edges[first + cell + 1]:
-        cell += 1
-    return cell + 1
 
 
 @kernel
@@ -339,7 +297,7 @@ def _fold_dense(
     scale = real[SCALE]
     for start in range(0, x.size, BLOCK):
         if integers[KIND] == QUANTILE:
-            _search(edges, first, count, x, start, block)
+            search(edges, first, count, x, start, block)
         for i in range(start, min(start + BLOCK, x.size)):
             value = x[i]
             row = rows[i]
@@ -349,7 +307,7 @@ def _fold_dense(
             if integers[KIND] == QUANTILE:
                 cell = block[i - start]
             else:
-                cell = _cut(edges, first, count, real[BINS_PER_UNIT], value)
+                cell = cut(edges, first, count, real[BINS_PER_UNIT], value)
             dense[row, integers[PLACE] + cell] += 1
             scaled = (value - location) / scale * (1 << FRACTION_BITS)
             q = int(np.rint(min(max(scaled, -LARGEST_Q), LARGEST_Q)))
@@ -410,60 +368,12 @@ def _occupied(
         if integers[f, KIND] == UNIVERSAL:
             # From the most negative octave to zero, then from zero to the largest.
             for octave in range(OCTAVES - 1, -1, -1):
-                size = _read_page(octaves[slot, OCTAVES + octave], octave, -1, pages, size, cells, counts)
-            size = _emit(0, sums[f, ZEROS], size, cells, counts)
+                size = read_page(octaves[slot, OCTAVES + octave], octave, -1, pages, size, cells, counts)
+            size = emit(0, sums[f, ZEROS], size, cells, counts)
             for octave in range(OCTAVES):
-                size = _read_page(octaves[slot, octave], octave, 1, pages, size, cells, counts)
+                size = read_page(octaves[slot, octave], octave, 1, pages, size, cells, counts)
         else:
             for cell in range(integers[f, EDGES] + 1):
-                size = _emit(cell, dense[slot + cell], size, cells, counts)
+                size = emit(cell, dense[slot + cell], size, cells, counts)
         ends[f] = size
     return size
-
-
-@kernel
-def _read_page(page: int, octave: int, sign: int, pages: Integers, size: int, cells: Array, counts: Integers) -> int:
-    if page != NO_PAGE:
-        for k in range(SLOTS):
-            slot = k if sign > 0 else SLOTS - 1 - k
-            size = _emit(sign * (octave * SLOTS + slot + 1), pages[page, slot], size, cells, counts)
-    return size
-
-
-@kernel
-def _emit(cell: int, count: int, size: int, cells: Array, counts: Integers) -> int:
-    """Append a cell if it is occupied; return the number of occupied cells so far."""
-    if count == 0:
-        return size
-    cells[size] = cell
-    counts[size] = count
-    return size + 1
-
-
-@kernel
-def _put_pages(
-    cells: Array, counts: Integers, octaves: Array, pages: Integers, free: Array, free_count: Integers
-) -> None:
-    """Write the counts of universal cells; there are free pages enough. Zero is counted elsewhere."""
-    for i in range(cells.size):
-        if cells[i] == 0:
-            continue
-        cell = abs(cells[i]) - 1
-        octave = (cell >> MANTISSA_BITS) + OCTAVES * (cells[i] < 0)
-        if octaves[octave] == NO_PAGE:
-            free_count[0] -= 1
-            octaves[octave] = free[free_count[0]]
-        pages[octaves[octave], cell & (SLOTS - 1)] = counts[i]
-
-
-@kernel
-def _free_pages(octaves: Array, pages: Integers, free: Array, free_count: Integers) -> None:
-    """Clear and give back all pages of one row."""
-    for u in range(octaves.shape[0]):
-        for octave in range(octaves.shape[1]):
-            page = octaves[u, octave]
-            if page != NO_PAGE:
-                pages[page, :] = 0
-                free[free_count[0]] = page
-                free_count[0] += 1
-                octaves[u, octave] = NO_PAGE

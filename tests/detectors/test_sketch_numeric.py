@@ -158,7 +158,7 @@ def test_rows_can_be_reused_without_end() -> None:
         fold.fold(np.full(50, turn % 3), values[None])
         assert fold.take(turn % 3)[0].n == 50
     # Pages of counters are given back: memory does not follow the number of turns.
-    assert fold._pages.shape[0] <= 128
+    assert fold._pages.counters.shape[0] <= 128
 
 
 @compiled
