@@ -22,7 +22,7 @@ from detectors.distance import (
     spread,
 )
 from detectors.distance.compare import compare
-from detectors.distance.contract import LOCATED
+from detectors.distance.contract import INVALID_EVENTS, LOCATED, MISSING_EVENTS, NEW_NAMES
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
 from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
@@ -137,8 +137,8 @@ def measure_all(name: str, stacks: Sequence[Stack]) -> dict[str, Measured]:
     reference = _on_top([stack.reference for stack in stacks])
     current = _on_top([stack.current for stack in stacks])
     positions = stacks[0].positions if name in PLACED else None  # numbers alone have a place: one stack
-    found = _measured(name, reference, current, positions)
-    return dict(zip((signal for stack in stacks for signal in stack.signals), found, strict=True))
+    measured = _measured(name, reference, current, positions)
+    return dict(zip((signal for stack in stacks for signal in stack.signals), measured, strict=True))
 
 
 def _on_top(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -241,8 +241,8 @@ def _positions(
     return positions
 
 
-def _padded(given: Any, width: int) -> NDArray[Any]:
-    values: NDArray[Any] = np.asarray(given)
+def _padded(unpadded: Any, width: int) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(unpadded)
     if len(values) == width:
         return values
     fill = values[-1] if values.dtype.kind == "f" and len(values) else 0
@@ -281,8 +281,8 @@ def _numbers(layout: NumericLayout, reference: NumericSummary, window: NumericSu
 
 def _categories(reference: CategorySummary, window: CategorySummary) -> Pair:
     """The baseline's names, then all other names together."""
-    known = dict(zip(window.names, window.counts.tolist(), strict=True))
-    current = [known.get(name, 0) for name in reference.names]
+    window_counts = dict(zip(window.names, window.counts.tolist(), strict=True))
+    current = [window_counts.get(name, 0) for name in reference.names]
     a = np.array([*reference.counts.tolist(), reference.other], dtype=np.int64)
     return Pair(a, np.array([*current, window.n - sum(current)], dtype=np.int64))
 
@@ -292,35 +292,36 @@ def unseen(reference: CategorySummary, window: CategorySummary) -> dict[str, int
 
     Where the baseline holds more names than it tells apart, only names that it would have told apart count.
     """
-    known = set(reference.names)
-    limit = 1 << 64
+    baseline_names = set(reference.names)
+    largest_hash = 1 << 64
     if reference.other:
         sampled = [name_hash(name) for name in reference.names if name not in reference.layout.known_set]
-        limit = max(sampled, default=0)
-    found = zip(window.names, window.counts.tolist(), strict=True)
-    return {name: count for name, count in found if name not in known and name_hash(name) <= limit}
+        largest_hash = max(sampled, default=0)
+    counted = zip(window.names, window.counts.tolist(), strict=True)
+    return {name: count for name, count in counted if name not in baseline_names and name_hash(name) <= largest_hash}
 
 
 def _rate(detector: str, reference: Summary, window: Summary) -> Pair:
-    before, now = _shares(detector, reference, window)
-    return Pair(np.array(before), np.array(now))
+    a, b = _shares(detector, reference, window)
+    return Pair(np.array(a), np.array(b))
 
 
 def _shares(detector: str, reference: Summary, window: Summary) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How many events have a property, and how many have not, in the baseline and in the window."""
-    if detector == "new_category":
+    """Return how many events have a property, and how many have not, in the baseline and in the window."""
+    reads = DISTANCES[detector].reads
+    if reads == NEW_NAMES:
         assert isinstance(reference, CategorySummary)
         assert isinstance(window, CategorySummary)
         new = sum(unseen(reference, window).values())
         return (0, reference.n), (new, window.n - new)
-    (a, a_all), (b, b_all) = _share(detector, reference), _share(detector, window)
+    (a, a_all), (b, b_all) = _share(reads, reference), _share(reads, window)
     return (a, a_all - a), (b, b_all - b)
 
 
-def _share(detector: str, summary: Summary) -> tuple[int, int]:
-    if detector == "missing_rate":
+def _share(reads: int, summary: Summary) -> tuple[int, int]:
+    if reads == MISSING_EVENTS:
         return summary.missing, summary.total
-    if detector == "invalid_rate":
+    if reads == INVALID_EVENTS:
         return summary.invalid, summary.total
     assert isinstance(summary, NumericSummary)
     return summary.out_of_range, summary.n

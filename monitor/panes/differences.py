@@ -19,7 +19,7 @@ from monitor.watch import Layout, Summary, Watch
 
 __all__ = ["Difference", "cells_of", "differences", "kind_of"]
 
-_PLACES = {name: place for place, name in enumerate(WINDOWED)}
+_PLACES = {name: index for index, name in enumerate(WINDOWED)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Difference:
     @property
     def strength(self) -> float:
         """The largest effect in units of what is material; 0 if none is defined."""
-        return next((strength(found) for found in self.measured.values()), 0.0)
+        return next((strength(measured) for measured in self.measured.values()), 0.0)
 
 
 def strength(measured: Measured) -> float:
@@ -76,23 +76,23 @@ def differences(
         if signal in baseline.summaries and signal in current.summaries and (signals is None or signal in signals)
     ]
     measured = _measured(watch, {name: (baseline.summaries[name], current.summaries[name]) for name in names})
-    found = [Difference(n, baseline.summaries[n], current.summaries[n], measured[n]) for n in names]
-    return sorted(found, key=lambda difference: (-difference.strength, difference.signal))
+    compared = [Difference(n, baseline.summaries[n], current.summaries[n], measured[n]) for n in names]
+    return sorted(compared, key=lambda difference: (-difference.strength, difference.signal))
 
 
 def _measured(watch: Watch, sides: Mapping[str, tuple[Summary, Summary]]) -> dict[str, dict[str, Measured]]:
     """Measure each detector over all signals at once."""
-    found: dict[str, dict[str, Measured]] = {signal: {} for signal in sides}
+    by_signal: dict[str, dict[str, Measured]] = {signal: {} for signal in sides}
     applicable = _applicable(watch, sides)
     of_vectors = {name: applicable.pop(name) for name in VECTOR_DISTANCES if name in applicable}
     for name, stacks in stacked(applicable, watch.layouts, sides).items():
         for signal, measured in measure_all(name, stacks).items():
-            found[signal][name] = _with_configured(watch, signal, name, measured)
+            by_signal[signal][name] = _with_configured(watch, signal, name, measured)
     for name, signals in of_vectors.items():
         for signal in signals:
             measured = measure_vectors(name, watch.layouts[signal], *sides[signal])
-            found[signal][name] = _with_configured(watch, signal, name, measured)
-    return {signal: dict(sorted(by_name.items(), key=_strongest_first)) for signal, by_name in found.items()}
+            by_signal[signal][name] = _with_configured(watch, signal, name, measured)
+    return {signal: dict(sorted(by_name.items(), key=_strongest_first)) for signal, by_name in by_signal.items()}
 
 
 def kind_of(layout: Layout) -> Literal["numeric", "category", "vector"]:
