@@ -22,19 +22,19 @@ def run_length(limit: float, rate: float, weight: float, points: int) -> float:
     """Return the average run length of a chart that has been running for long."""
     value, following = np.ones(points), np.empty(points)
     step = limit / (points - 1)
-    at_rate, kept = int(min(rate / limit, 1.0) * (points - 1)), 0.0
+    at_rate, ratio = int(min(rate / limit, 1.0) * (points - 1)), 0.0
     for _ in range(int(30.0 / weight)):
         for i in range(points):
             following[i] = 0.0
             for x in range(2):
-                place = ((1.0 - weight) * i * step + weight * x) / step
-                if place <= points - 1:
-                    k = min(int(place), points - 2)
-                    between = value[k] + (place - k) * (value[k + 1] - value[k])
+                position = ((1.0 - weight) * i * step + weight * x) / step
+                if position <= points - 1:
+                    k = min(int(position), points - 2)
+                    between = value[k] + (position - k) * (value[k + 1] - value[k])
                     following[i] += (rate if x == 1 else 1.0 - rate) * between
-        kept = following[at_rate] / value[at_rate]
+        ratio = following[at_rate] / value[at_rate]
         value, following = following / following.max(), value
-    return 1.0 / max(1.0 - kept, 1e-15)
+    return 1.0 / max(1.0 - ratio, 1e-15)
 
 
 def excess(run_length_wanted: float, rate: float, weight: float, points: int = 1000) -> float:
@@ -56,8 +56,8 @@ def main() -> None:
         print(f"    [  # weight {weight}")
         for run_length_wanted in RUN_LENGTHS:
             rates = [max((k / (columns - 1)) ** 2, 1e-6) for k in range(columns)]
-            found = [excess(run_length_wanted, rate, weight) if rate < 1.0 else 0.02 for rate in rates]
-            digits = [f"{value:.4f}".removeprefix("0") for value in found]
+            excesses = [excess(run_length_wanted, rate, weight) if rate < 1.0 else 0.02 for rate in rates]
+            digits = [f"{value:.4f}".removeprefix("0") for value in excesses]
             third = math.ceil(columns / 3)
             lines = [", ".join(digits[i : i + third]) for i in range(0, columns, third)]
             print("        [" + ",\n         ".join(lines) + "],")

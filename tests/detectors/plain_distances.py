@@ -46,8 +46,8 @@ class Pair:
 
     def shares(self) -> tuple[Floats, Floats]:
         """Return the counts as fractions of their row; zero in a row that is empty."""
-        one = np.float64(1)
-        return self.reference / np.maximum(self.n, one)[:, None], self.current / np.maximum(self.m, one)[:, None]
+        unit = np.float64(1)
+        return self.reference / np.maximum(self.n, unit)[:, None], self.current / np.maximum(self.m, unit)[:, None]
 
     def smoothed_shares(self) -> tuple[Floats, Floats, Floats]:
         """Return the shares with :data:`PSEUDO_COUNT` in each occupied cell, and how many of those a row has.
@@ -83,8 +83,8 @@ class Pair:
 
     def sampling_variance(self) -> Floats:
         """Return 1/n + 1/m [series], by which sampling alone inflates squared relative differences of shares."""
-        one = np.float64(1)
-        return 1 / np.maximum(self.n, one) + 1 / np.maximum(self.m, one)
+        unit = np.float64(1)
+        return 1 / np.maximum(self.n, unit) + 1 / np.maximum(self.m, unit)
 
 
 def relative_entropy(p: Floats, q: Floats) -> Floats:

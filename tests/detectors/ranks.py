@@ -31,10 +31,10 @@ class Ranks:
         # How many edges are below, and whether it is one.
         bin_ = (bisect_left(self.edges, x), x in self.edges)
         self.bins.append(bin_)
-        below, same = sum(other < bin_ for other in self.bins), self.bins.count(bin_)
-        return (below + uniform(self.seed, len(self.seen)) * same) / len(self.bins)
+        below, equal = sum(other < bin_ for other in self.bins), self.bins.count(bin_)
+        return (below + uniform(self.seed, len(self.seen)) * equal) / len(self.bins)
 
     def chosen(self, ordered: list[float]) -> list[float]:
         shares = [j / (self.most - 1) for j in range(self.most)]
         places = {int((len(ordered) - 1) * share * share * (3 - 2 * share)) for share in shares}
-        return sorted({ordered[place] for place in places})
+        return sorted({ordered[index] for index in places})

@@ -43,9 +43,9 @@ def test_quantiles_are_those_of_river(q: float) -> None:
             low.update(value)
             high.update(value)
         memory = learned("quantile_filter", x, q=q, clip=1e100).snapshot()["scorer"]["memory"][0]
-        found = memory[[2, 12]] if len(memory) == 20 else np.zeros(2)  # what is zero at the end is not kept
+        levels = memory[[2, 12]] if len(memory) == 20 else np.zeros(2)  # what is zero at the end is not kept
         expected: Any = [low.get(), high.get()]
-        assert_allclose(found, expected, rtol=1e-9, err_msg=name)
+        assert_allclose(levels, expected, rtol=1e-9, err_msg=name)
 
 
 def test_the_weighted_mean_is_that_of_river() -> None:
@@ -69,7 +69,7 @@ def test_forecasts_are_those_of_river_once_the_start_is_forgotten() -> None:
         for value in x.tolist():
             river.learn_one(value)
         bank = learned("holt_winters", x, **settings, season=12, clip=1e6)
-        kept = bank.snapshot()["scorer"]
-        level, trend = kept["state"]["level"][0], kept["state"]["trend"][0]
-        ours = [level + (i + 1) * trend + kept["memory"][0, (2000 + i) % 12] for i in range(12)]
+        snapshot = bank.snapshot()["scorer"]
+        level, trend = snapshot["state"]["level"][0], snapshot["state"]["trend"][0]
+        ours = [level + (i + 1) * trend + snapshot["memory"][0, (2000 + i) % 12] for i in range(12)]
         assert_allclose(ours, river.forecast(12), rtol=1e-6)

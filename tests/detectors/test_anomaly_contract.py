@@ -51,8 +51,8 @@ def zeros(n: int) -> NDArray[np.int64]:
 
 
 def content(bank: AnomalyBank) -> list[bytes]:
-    kept = bank.snapshot()
-    return [kept[part][array].tobytes() for part in ("scorer", "levels") for array in ("state", "memory")]
+    snapshot = bank.snapshot()
+    return [snapshot[part][array].tobytes() for part in ("scorer", "levels") for array in ("state", "memory")]
 
 
 @every_scorer
@@ -95,16 +95,16 @@ def test_it_equals_its_naive_twin(scorer: Scorer, params: dict[str, Any]) -> Non
     trial = SCORER_TRIALS[scorer.name]
     shapes = list(streams.adversarial(trial.length).items())
     shapes += [(f"random {i}", x) for i, x in enumerate(streams.random(25, trial.length))]
-    told = 0
+    varying = 0
     for name, shape in shapes:
         x = streams.vectors(shape, trial.dimension)
         twin = trial.twin(**scorer.values(params))
         expected = np.array([twin.update(list(row)) for row in x.tolist()])
-        found = bank_of(scorer, params).update(zeros(len(x)), x).score
-        assert_allclose(found, expected, rtol=1e-6, atol=trial.rounding, err_msg=name)
-        told += len(np.unique(found[np.isfinite(found)])) > 1
+        actual = bank_of(scorer, params).update(zeros(len(x)), x).score
+        assert_allclose(actual, expected, rtol=1e-6, atol=trial.rounding, err_msg=name)
+        varying += len(np.unique(actual[np.isfinite(actual)])) > 1
     # Of some adversarial streams all scores are equal.
-    assert told >= 40
+    assert varying >= 40
 
 
 @every_scorer
@@ -116,12 +116,12 @@ def test_a_batch_may_be_cut_anywhere(scorer: Scorer, data: st.DataObject, seed: 
     x[rng.integers(0, 600, 5)] = np.nan
     series = rng.integers(0, 3, 600)
     cuts = sorted(data.draw(st.lists(st.integers(0, 600), max_size=12)))
-    whole, parts = quick(scorer, 3), quick(scorer, 3)
-    expected = whole.update(series, x)
-    found = [parts.update(s, v) for s, v in zip(np.split(series, cuts), np.split(x, cuts), strict=True)]
-    for place, column in enumerate(expected):
-        assert_array_equal(np.concatenate([scores[place] for scores in found]), column)
-    assert content(parts) == content(whole)
+    unbroken_bank, parts = quick(scorer, 3), quick(scorer, 3)
+    expected = unbroken_bank.update(series, x)
+    actual = [parts.update(s, v) for s, v in zip(np.split(series, cuts), np.split(x, cuts), strict=True)]
+    for index, column in enumerate(expected):
+        assert_array_equal(np.concatenate([scores[index] for scores in actual]), column)
+    assert content(parts) == content(unbroken_bank)
 
 
 @every_scorer
@@ -149,8 +149,8 @@ def test_a_snapshot_takes_up_where_it_was_made(scorer: Scorer) -> None:
         unbroken.update(np.ones(at, dtype=np.int64), x[:at])
         restored.restore(unbroken.snapshot())
         rest = np.ones(len(x) - at, dtype=np.int64)
-        for found, expected in zip(restored.update(rest, x[at:]), unbroken.update(rest, x[at:]), strict=True):
-            assert_array_equal(found, expected)
+        for actual, expected in zip(restored.update(rest, x[at:]), unbroken.update(rest, x[at:]), strict=True):
+            assert_array_equal(actual, expected)
         assert content(restored) == content(unbroken)
 
 
@@ -158,10 +158,10 @@ def test_a_snapshot_takes_up_where_it_was_made(scorer: Scorer) -> None:
 def test_a_snapshot_of_other_parameters_is_refused(scorer: Scorer) -> None:
     bank = quick(scorer)
     bank.update(zeros(400), noise(scorer, 1, 400))
-    before = content(bank)
+    content_before = content(bank)
     with pytest.raises(SnapshotError, match="the snapshot has params"):
         bank.restore(bank_of(scorer, bank.params | {"history": 201}).snapshot())
-    kept = bank.snapshot()
+    snapshot = bank.snapshot()
     for wrong, message in (
         ({"dimension": 7}, "dimension 7"),
         ({"levels": None}, "lacks the state"),
@@ -169,8 +169,8 @@ def test_a_snapshot_of_other_parameters_is_refused(scorer: Scorer) -> None:
         ({"levels": bank_of(scorer, bank.params, series=3).snapshot()["levels"]}, "1 series, and levels of 3"),
     ):
         with pytest.raises(SnapshotError, match=message):
-            bank.restore(kept | wrong)
-    assert content(bank) == before
+            bank.restore(snapshot | wrong)
+    assert content(bank) == content_before
 
 
 @every_scorer
@@ -180,8 +180,8 @@ def test_series_may_be_added_at_any_time(scorer: Scorer) -> None:
     bank.update(zeros(300), x)
     bank.resize(3)
     added = bank.update(np.full(300, 2), x)
-    for found, expected in zip(added, quick(scorer).update(zeros(300), x), strict=True):
-        assert_array_equal(found, expected)
+    for actual, expected in zip(added, quick(scorer).update(zeros(300), x), strict=True):
+        assert_array_equal(actual, expected)
 
 
 @every_scorer
@@ -201,10 +201,10 @@ def test_what_is_not_finite_is_counted_and_changes_nothing(
     is_odd = np.insert(zeros(400), at, 1) == 1
     x[is_odd, which % x.shape[1]] = [value for _, value in odd]
     plain, bank = quick(scorer), quick(scorer)
-    expected, found = plain.update(zeros(400), clean), bank.update(zeros(len(x)), x)
-    for mine, theirs in zip(found, expected, strict=True):
+    expected, actual = plain.update(zeros(400), clean), bank.update(zeros(len(x)), x)
+    for mine, theirs in zip(actual, expected, strict=True):
         assert_array_equal(mine[~is_odd], theirs)
-    assert np.isnan(found.score[is_odd]).all()
+    assert np.isnan(actual.score[is_odd]).all()
     assert bank.skipped.tolist() == [len(odd)]
     assert bank.state["n"].tolist() == plain.state["n"].tolist()
 

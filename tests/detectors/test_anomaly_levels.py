@@ -44,12 +44,12 @@ class Levels:
 
     def p_values(self, score: Floats) -> Floats:
         """Of each score by itself, as if it were the next."""
-        found = []
+        results = []
         for value in score.tolist():
             other = Levels(self.rate, self.history)
             other.state, other.memory = self.state.copy(), self.memory.copy()
-            found.append(1.0 - other.of(np.array([value]))[0])
-        return np.array(found)
+            results.append(1.0 - other.of(np.array([value]))[0])
+        return np.array(results)
 
     def field(self, name: str) -> Any:
         return self.state[name][0]
@@ -118,7 +118,7 @@ def test_the_fit_is_as_near_the_truth_as_maximum_likelihood(shape: float) -> Non
         ours.append(fitted_shape(np.append(seen, 0.0), 127))
         fitted, _, scale = stats.genpareto.fit(seen, floc=0.0)
         theirs.append((fitted, scale))
-    wrong_ours, wrong_theirs = (np.abs(np.array(found) - (shape, 3.0)).mean(axis=0) for found in (ours, theirs))
+    wrong_ours, wrong_theirs = (np.abs(np.array(results) - (shape, 3.0)).mean(axis=0) for results in (ours, theirs))
     assert (wrong_ours < 1.1 * wrong_theirs).all()
 
 
@@ -180,9 +180,9 @@ def test_a_score_that_is_nan_has_no_level_and_changes_nothing() -> None:
     seen = np.random.default_rng(11).normal(size=700)
     plain, holes = Levels(history=300), Levels(history=300)
     expected = plain.of(seen)
-    found = holes.of(np.insert(seen, [5, 400, 400], np.nan))
-    assert np.isnan(found[[5, 401, 402]]).all()
-    assert_array_equal(np.delete(found, [5, 401, 402]), expected)
+    results = holes.of(np.insert(seen, [5, 400, 400], np.nan))
+    assert np.isnan(results[[5, 401, 402]]).all()
+    assert_array_equal(np.delete(results, [5, 401, 402]), expected)
     assert holes.memory.tobytes() == plain.memory.tobytes()
 
 
@@ -195,13 +195,13 @@ def test_scores_at_the_limits_of_numbers_have_levels(x: list[float]) -> None:
 
 def test_a_bank_flags_what_is_rarer_than_its_rate() -> None:
     x = np.random.default_rng(13).normal(size=20_000)
-    found = {}
+    results = {}
     for rate in (1e-2, 1e-3):
         scores = AnomalyBank(find("robust_z"), {"false_alarm_rate": rate}, series=1).update(np.zeros(20_000, int), x)
         assert_array_equal(scores.anomalies(), np.flatnonzero(1.0 - scores.level < rate))
-        found[rate] = len(scores.anomalies())
-    assert found[1e-2] == pytest.approx(200, abs=60)
-    assert found[1e-3] == pytest.approx(20, abs=15)
+        results[rate] = len(scores.anomalies())
+    assert results[1e-2] == pytest.approx(200, abs=60)
+    assert results[1e-3] == pytest.approx(20, abs=15)
 
 
 def test_a_rate_that_is_none_is_refused() -> None:

@@ -38,14 +38,14 @@ NOT_EQUAL = {("spot", "counts")}
 @every_scorer_of_numbers
 def test_anomalies_among_ordinary_values_are_as_rare_as_stated(name: str) -> None:
     n = 100_000
-    found = {
+    results = {
         shape: len(scored(name, draw(np.random.default_rng(seed), n)).anomalies())
         for seed, (shape, draw) in enumerate(DISTRIBUTIONS.items())
         if (name, shape) not in NOT_IN_NO_ORDER
     }
     # One is expected of each.
-    assert all(count <= (12 if (name, shape) in NOT_EQUAL else 5) for shape, count in found.items()), found
-    assert sum(found.values()) <= 20
+    assert all(count <= (12 if (name, shape) in NOT_EQUAL else 5) for shape, count in results.items()), results
+    assert sum(results.values()) <= 20
 
 
 @every_scorer_of_numbers
@@ -84,6 +84,6 @@ def test_what_is_usual_at_its_time_is_no_anomaly_and_what_is_not_is(name: str) -
 def test_a_new_level_is_soon_ordinary(name: str) -> None:
     x = np.random.default_rng(7).normal(0.0, 1.0, 12_000)
     x[9_000:] += 30.0
-    found = scored(name, x).anomalies()
-    assert 9_000 in found
-    assert not (found > 9_500).any()
+    results = scored(name, x).anomalies()
+    assert 9_000 in results
+    assert not (results > 9_500).any()

@@ -29,20 +29,20 @@ def sample() -> streams.Stream:
     return x
 
 
-@pytest.mark.parametrize("before", [0, 200])
-def test_scores_are_the_mean_of_those_of_rrcf_whatever_was_taken_out_again(before: int) -> None:
+@pytest.mark.parametrize("taken_out", [0, 200])
+def test_scores_are_the_mean_of_those_of_rrcf_whatever_was_taken_out_again(taken_out: int) -> None:
     x = sample()
     assert {tuple(x[0]), tuple(x[10])} <= set(RRCF)
-    once = np.random.default_rng(1).uniform(x.min(axis=0), x.max(axis=0), (before, 3))
+    once = np.random.default_rng(1).uniform(x.min(axis=0), x.max(axis=0), (taken_out, 3))
     bank = AnomalyBank(
         SCORERS["random_cut_forest"],
         {"trees": 1000, "sample": 64, "share": 1.0, "scale": "none"},
         series=1,
         dimension=3,
     )
-    bank.update(np.zeros(before + 64, dtype=np.int64), np.vstack((once, x)))
-    taken_in, found = bank.snapshot(), []
+    bank.update(np.zeros(taken_out + 64, dtype=np.int64), np.vstack((once, x)))
+    taken_in, results = bank.snapshot(), []
     for probe in RRCF:
-        found.append(bank.update([0], [probe]).score[0] * 64)
+        results.append(bank.update([0], [probe]).score[0] * 64)
         bank.restore(taken_in)
-    assert_allclose(found, list(RRCF.values()), rtol=0.05)
+    assert_allclose(results, list(RRCF.values()), rtol=0.05)

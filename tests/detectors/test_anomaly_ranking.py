@@ -28,8 +28,8 @@ def between_clusters(seed: int, d: int) -> tuple[streams.Stream, NDArray[np.bool
 
 def area(score: streams.Stream, odd: NDArray[np.bool_]) -> float:
     """The area under the curve of true by false alarms, of all that has a score."""
-    known = np.isfinite(score)
-    return float(roc_auc_score(odd[known], score[known]))
+    finite = np.isfinite(score)
+    return float(roc_auc_score(odd[finite], score[finite]))
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def isolation_forest() -> float:
 @every_scorer_of_vectors
 def test_what_is_odd_within_the_limits_ranks_as_an_isolation_forest_has_it(name: str, isolation_forest: float) -> None:
     x, odd = between_clusters(1, 4)
-    found = AnomalyBank(SCORERS[name], series=1, dimension=4).update(np.zeros(len(x), dtype=np.int64), x).score
-    assert area(found, odd) > isolation_forest - 0.03 > 0.9
+    results = AnomalyBank(SCORERS[name], series=1, dimension=4).update(np.zeros(len(x), dtype=np.int64), x).score
+    assert area(results, odd) > isolation_forest - 0.03 > 0.9
 
 
 @every_scorer_of_vectors
@@ -57,8 +57,8 @@ def test_what_is_normal_once_everything_has_moved_ranks_low(name: str) -> None:
     moved = x * scale + 1000.0 * (scale > 1.0)
     bank = AnomalyBank(SCORERS[name], series=1, dimension=4)
     bank.update(np.zeros(1500, dtype=np.int64), moved[:1500])
-    found = bank.update(np.zeros(500, dtype=np.int64), moved[1500:]).score
-    assert area(found, odd[1500:]) > 0.85
+    results = bank.update(np.zeros(500, dtype=np.int64), moved[1500:]).score
+    assert area(results, odd[1500:]) > 0.85
 
 
 @every_scorer_of_vectors
@@ -67,6 +67,6 @@ def test_what_is_far_outside_in_one_number_only_is_an_anomaly(name: str) -> None
     freak = x[-1].copy()
     freak[3] += 50.0
     bank = AnomalyBank(SCORERS[name], series=1, dimension=8)
-    before = bank.update(np.zeros(len(x), dtype=np.int64), x)
-    assert before.anomalies().size == 0
+    first = bank.update(np.zeros(len(x), dtype=np.int64), x)
+    assert first.anomalies().size == 0
     assert bank.update([0], [freak]).flag.all()

@@ -45,11 +45,11 @@ def test_peaks_of_real_shapes_are_fitted_at_least_as_well_as_by_an_exponential()
 
 def test_a_score_is_minus_the_logarithm_of_the_probability() -> None:
     """On either side; a tail is taken to be heavier than it is fitted, by one standard error."""
-    found = [
+    results = [
         scores("spot", np.append(np.random.default_rng(seed).exponential(size=10_000), [-math.log(1e-4)]))[-1]
         for seed in range(20)
     ]
-    assert 3.5 < np.median(found) < 4.05
+    assert 3.5 < np.median(results) < 4.05
     score = scores("spot", np.random.default_rng(1).normal(size=100_000))[1000:]
     assert np.mean(score > 2.0) == pytest.approx(0.02, rel=0.1)
     assert 1e-3 < np.mean(score > 3.0) < 2.1e-3
@@ -80,9 +80,9 @@ def test_it_alarms_where_the_algorithm_of_the_paper_does() -> None:
     x[[600, 601, 900]] = [40.0, 25.0, 60.0]
     x[1_200:] += 6.0
     q = 1e-3
-    found = scores("spot", x, anomalies="skip", margin=0.0, risk=q, refit=1, quantile=0.95, warm_up=500, peaks=500)
+    results = scores("spot", x, anomalies="skip", margin=0.0, risk=q, refit=1, quantile=0.95, warm_up=500, peaks=500)
     with np.errstate(invalid="ignore"):
-        alarms = np.flatnonzero(found > -np.log10(q))
+        alarms = np.flatnonzero(results > -np.log10(q))
     theirs = original(x, q, 500, 0.95)
     above = [i for i in alarms.tolist() if x[i] > np.median(x)]
     assert len(theirs) > 10
@@ -92,9 +92,9 @@ def test_it_alarms_where_the_algorithm_of_the_paper_does() -> None:
 def test_what_is_skipped_keeps_a_moved_series_odd_for_ever_and_what_is_clipped_does_not() -> None:
     x = np.random.default_rng(3).normal(size=8_000)
     x[2_000:] += 8.0
-    last = {kind: np.median(scores("spot", x, anomalies=kind)[-1_000:]) for kind in ("skip", "clip")}
-    assert last["skip"] > 4.0
-    assert last["clip"] < 1.0
+    late_median = {kind: np.median(scores("spot", x, anomalies=kind)[-1_000:]) for kind in ("skip", "clip")}
+    assert late_median["skip"] > 4.0
+    assert late_median["clip"] < 1.0
 
 
 def test_dspot_follows_a_level_that_drifts_and_spot_does_not() -> None:

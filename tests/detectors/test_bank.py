@@ -52,11 +52,11 @@ def test_it_says_ok_warning_and_drift(bank: Bank) -> None:
 
 def test_update_one_is_update_with_one_series() -> None:
     x = streams.step(1, 4.0)
-    one, many = Bank(find("adwin"), series=2), Bank(find("adwin"), series=2)
-    found, expected = one.update_one(1, x), many.update(np.ones(len(x), dtype=np.int64), x)
-    assert_array_equal(found.score, expected.score)
-    assert_array_equal(found.flag, expected.flag)
-    assert one.snapshot()["state"].tobytes() == many.snapshot()["state"].tobytes()
+    single, many = Bank(find("adwin"), series=2), Bank(find("adwin"), series=2)
+    actual, expected = single.update_one(1, x), many.update(np.ones(len(x), dtype=np.int64), x)
+    assert_array_equal(actual.score, expected.score)
+    assert_array_equal(actual.flag, expected.flag)
+    assert single.snapshot()["state"].tobytes() == many.snapshot()["state"].tobytes()
 
 
 @pytest.mark.parametrize("kind", list(odd_arrays(np.zeros(1))))
@@ -65,8 +65,8 @@ def test_any_array_of_numbers_gives_the_same_and_compiles_nothing_anew(kind: str
     detector = find("page_hinkley")
     expected = Bank(detector, series=1).update_one(0, x)
     compiled = list(getattr(detector.update, "signatures", []))
-    found = Bank(detector, series=1).update_one(0, odd_arrays(x)[kind])
-    assert_array_equal(found.score, expected.score)
+    actual = Bank(detector, series=1).update_one(0, odd_arrays(x)[kind])
+    assert_array_equal(actual.score, expected.score)
     assert list(getattr(detector.update, "signatures", [])) == compiled
 
 
@@ -104,10 +104,10 @@ def test_an_empty_batch_and_a_single_number_are_batches(bank: Bank) -> None:
 def test_a_batch_that_makes_no_sense_is_refused_and_absorbed_nowhere(
     bank: Bank, series: Any, x: Any, error: type[Exception], says: str
 ) -> None:
-    before = bank.snapshot()["state"].tobytes()
+    state_before = bank.snapshot()["state"].tobytes()
     with pytest.raises(error, match=says):
         bank.update(series, x)
-    assert bank.snapshot()["state"].tobytes() == before
+    assert bank.snapshot()["state"].tobytes() == state_before
 
 
 @pytest.mark.parametrize("series", [-1, 3])
@@ -151,13 +151,13 @@ def test_the_state_can_be_looked_at_and_not_touched(bank: Bank) -> None:
 def test_a_snapshot_is_a_copy_that_survives_pickling() -> None:
     bank = Bank(find("adwin"), {"clock": 8}, series=2)
     bank.update_one(0, streams.step(6, 1.0, n=500))
-    kept = bank.snapshot()
-    frozen = pickle.dumps(kept)
+    snapshot = bank.snapshot()
+    frozen = pickle.dumps(snapshot)
     bank.update_one(0, streams.step(7, 1.0, n=500))
-    assert pickle.dumps(kept) == frozen
+    assert pickle.dumps(snapshot) == frozen
     other = Bank(find("adwin"), {"clock": 8})
     other.restore(pickle.loads(frozen))
-    assert other.snapshot()["memory"].tobytes() == kept["memory"].tobytes()
+    assert other.snapshot()["memory"].tobytes() == snapshot["memory"].tobytes()
     assert len(other) == 2
 
 
@@ -170,10 +170,10 @@ def test_a_snapshot_is_as_long_as_the_longest_window() -> None:
 
 def test_restoring_does_not_tie_the_bank_to_the_snapshot() -> None:
     first, second = Bank(find("cusum"), series=1), Bank(find("cusum"), series=1)
-    kept = first.snapshot()
-    second.restore(kept)
+    snapshot = first.snapshot()
+    second.restore(snapshot)
     second.update_one(0, [1.0, 2.0])
-    assert kept["state"]["n"].tolist() == [0]
+    assert snapshot["state"]["n"].tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ def test_restoring_does_not_tie_the_bank_to_the_snapshot() -> None:
 def test_a_snapshot_that_does_not_fit_is_refused_and_changes_nothing(change: dict[str, Any], says: str) -> None:
     bank = Bank(find("page_hinkley"), series=2)
     bank.update_one(0, [1.0, 2.0])
-    before = bank.snapshot()
+    state_before = bank.snapshot()
     with pytest.raises(SnapshotError, match=says):
         bank.restore(bank.snapshot() | change)
-    assert bank.snapshot()["state"].tobytes() == before["state"].tobytes()
+    assert bank.snapshot()["state"].tobytes() == state_before["state"].tobytes()
 
 
 def test_compiling_ahead_changes_nothing(bank: Bank) -> None:

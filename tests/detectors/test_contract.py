@@ -48,8 +48,8 @@ def a_step(detector: Detector, seed: int, size: float, n: int = 2000, at: int = 
 
 
 def content(bank: Bank) -> tuple[bytes, bytes]:
-    kept = bank.snapshot()
-    return kept["state"].tobytes(), kept["memory"].tobytes()
+    snapshot = bank.snapshot()
+    return snapshot["state"].tobytes(), snapshot["memory"].tobytes()
 
 
 @every_detector
@@ -95,12 +95,12 @@ def test_a_batch_may_be_cut_anywhere(detector: Detector, data: st.DataObject, se
     x[rng.integers(0, 600, 5)] = np.nan
     series = rng.integers(0, 3, 600)
     cuts = sorted(data.draw(st.lists(st.integers(0, 600), max_size=12)))
-    whole, parts = eager(detector, 3), eager(detector, 3)
-    expected = whole.update(series, x)
-    found = [parts.update(s, v) for s, v in zip(np.split(series, cuts), np.split(x, cuts), strict=True)]
-    assert_array_equal(np.concatenate([f.score for f in found]), expected.score)
-    assert_array_equal(np.concatenate([f.flag for f in found]), expected.flag)
-    assert content(parts) == content(whole)
+    together, parts = eager(detector, 3), eager(detector, 3)
+    expected = together.update(series, x)
+    actual = [parts.update(s, v) for s, v in zip(np.split(series, cuts), np.split(x, cuts), strict=True)]
+    assert_array_equal(np.concatenate([f.score for f in actual]), expected.score)
+    assert_array_equal(np.concatenate([f.flag for f in actual]), expected.flag)
+    assert content(parts) == content(together)
 
 
 @every_detector
@@ -128,9 +128,9 @@ def test_a_snapshot_takes_up_where_it_was_made(detector: Detector) -> None:
         unbroken, restored = eager(detector, 2), eager(detector)
         unbroken.update_one(1, x[:at])
         restored.restore(unbroken.snapshot())
-        expected, found = unbroken.update_one(1, x[at:]), restored.update_one(1, x[at:])
-        assert_array_equal(found.score, expected.score)
-        assert_array_equal(found.flag, expected.flag)
+        expected, actual = unbroken.update_one(1, x[at:]), restored.update_one(1, x[at:])
+        assert_array_equal(actual.score, expected.score)
+        assert_array_equal(actual.flag, expected.flag)
         assert content(restored) == content(unbroken)
 
 
@@ -221,13 +221,13 @@ def test_scores_are_always_finite(detector: Detector, params: dict[str, Any]) ->
 def test_it_says_nothing_before_it_is_ready(detector: Detector, params: dict[str, Any]) -> None:
     bank = Bank(detector, params, series=2)
     # What looks only for falling rates of errors waits for correct answers.
-    one = 0.0 if params.get("direction") == "down" and detector.domain == "binary" else 1.0
-    x = np.full(bank.min_samples - 1, one)
+    largest = 0.0 if params.get("direction") == "down" and detector.domain == "binary" else 1.0
+    x = np.full(bank.min_samples - 1, largest)
     if detector.domain != "binary":
         x = streams.suited(detector.domain, np.random.default_rng(2).normal(0.0, 1e6, bank.min_samples - 1))
     assert not bank.update_one(0, x).flag.any()
     # The observation that makes it ready may be the first that it judges.
-    bank.update_one(0, [one])
+    bank.update_one(0, [largest])
     assert bank.ready[0]
 
 

@@ -255,10 +255,10 @@ def test_impossible_counts_are_refused(distance: Distance) -> None:
 @every
 def test_whole_numbers_and_floats_are_the_same(distance: Distance) -> None:
     counts = np.random.default_rng(4).integers(0, 99, (2, 10, 2))
-    for whole, real in zip(
+    for of_integers, of_floats in zip(
         compare(distance.name, *counts), compare(distance.name, *counts.astype(np.float64)), strict=True
     ):
-        assert whole.tobytes() == real.tobytes()
+        assert of_integers.tobytes() == of_floats.tobytes()
 
 
 @pytest.mark.parametrize("name", [name for name, distance in DISTANCES.items() if distance.reads == LOCATED])

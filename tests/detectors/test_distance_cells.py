@@ -39,12 +39,12 @@ def test_a_light_group_is_outside_the_baseline_or_has_nothing_light_beside_it(
     mass = grouped(counts, groups)
     if not mass.any():
         return
-    first, last = np.flatnonzero(mass)[[0, -1]]
+    first_group, last_group = np.flatnonzero(mass)[[0, -1]]
     sizes = np.bincount(groups)
     heavy_alone = [size == 1 and share * max_groups >= sum(counts) for size, share in zip(sizes, mass, strict=True)]
-    for group in range(first, last + 1):
+    for group in range(first_group, last_group + 1):
         if mass[group] * max_groups < sum(counts):
-            assert all(heavy_alone[beside] for beside in (group - 1, group + 1) if first <= beside <= last)
+            assert all(heavy_alone[beside] for beside in (group - 1, group + 1) if first_group <= beside <= last_group)
 
 
 @given(counts_of_cells)

@@ -39,8 +39,8 @@ def measured(name: str, total: Integers, counts: Integers, places: Floats) -> Co
     return Comparison(numbers[STATISTIC : STATISTIC + 1], p_value, numbers[[EFFECT]])
 
 
-def agree(found: Comparison, expected: Comparison) -> None:
-    for of_kernel, plain in zip(found, expected, strict=True):
+def agree(actual: Comparison, expected: Comparison) -> None:
+    for of_kernel, plain in zip(actual, expected, strict=True):
         assert of_kernel == pytest.approx(plain, rel=1e-7, abs=1e-9, nan_ok=True)
 
 

@@ -16,9 +16,12 @@ PAIRS = st.lists(st.tuples(CELLS, CELLS), max_size=6)
 
 def summary(counts: dict[int, int]) -> NumericSummary:
     cells = np.array(sorted(counts), dtype=np.int32)
-    found = NumericSummary.empty()
-    found.cells, found.counts = cells, np.array([counts[cell] for cell in cells.tolist()], dtype=np.int64)
-    return found
+    summary_of_cells = NumericSummary.empty()
+    summary_of_cells.cells, summary_of_cells.counts = (
+        cells,
+        np.array([counts[cell] for cell in cells.tolist()], dtype=np.int64),
+    )
+    return summary_of_cells
 
 
 @settings(deadline=None)  # the first example compiles
@@ -28,8 +31,8 @@ def test_each_row_is_the_pair_aligned_by_itself(pairs: list[tuple[dict[int, int]
     aligned = align_all([a for a, _ in sides], [b for _, b in sides])
     for row, (a, b) in enumerate(sides):
         width = aligned.widths[row]
-        found = [matrix[row, :width].tolist() for matrix in aligned[:3]]
-        assert found == [part.tolist() for part in align(a, b)]
+        actual = [matrix[row, :width].tolist() for matrix in aligned[:3]]
+        assert actual == [part.tolist() for part in align(a, b)]
         assert not aligned.reference[row, width:].any()
         assert not aligned.current[row, width:].any()
     assert aligned.cells.shape == (len(sides), max(aligned.widths, default=0))

@@ -144,11 +144,11 @@ def test_counts_of_any_size_have_the_distance_of_their_shares(name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["cramer_von_mises", "anderson_darling", "energy", "kuiper"])
-@pytest.mark.parametrize("place", [0, 5, 10])
-def test_one_observation_among_many_is_no_change(name: str, place: int) -> None:
-    reference = np.insert(np.full((1, 10), 10**11), place, 0, axis=1)
+@pytest.mark.parametrize("cell", [0, 5, 10])
+def test_one_observation_among_many_is_no_change(name: str, cell: int) -> None:
+    reference = np.insert(np.full((1, 10), 10**11), cell, 0, axis=1)
     current = reference // 10**6
-    current[0, place] = 1
+    current[0, cell] = 1
     result = compare(name, reference, current)
     assert result.p_value[0] > 0.99
     assert result.effect[0] < 2e-3

@@ -53,10 +53,10 @@ def streams() -> Iterator[tuple[Floats, Floats]]:
         )
         reference, current = (draw[i % 4](size=(size, d)) @ mixing for size in (n, m))
         yield reference, current * (1 + 0.2 * (i % 3)) + 0.1 * (i % 5) * np.abs(mixing).max()
-    one = rng.normal(size=(1, 3))
-    yield np.repeat(one, 20, axis=0), np.repeat(one, 7, axis=0)
-    yield np.repeat(one, 20, axis=0), np.repeat(one + 5, 7, axis=0)
-    yield rng.normal(size=(50, 3)), one
+    vectors = rng.normal(size=(1, 3))
+    yield np.repeat(vectors, 20, axis=0), np.repeat(vectors, 7, axis=0)
+    yield np.repeat(vectors, 20, axis=0), np.repeat(vectors + 5, 7, axis=0)
+    yield rng.normal(size=(50, 3)), vectors
     yield rng.normal(size=(50, 1)) @ [[1.0, 2.0, 3.0]], rng.normal(size=(20, 3))
     yield rng.normal(size=(50, 2)) + 1e9, rng.normal(size=(50, 2)) + 1e9
     yield rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 1e6
@@ -129,8 +129,8 @@ def test_the_reconstruction_error_is_that_of_scikit_learns_pca() -> None:
         shares = np.cumsum(PCA().fit(x).explained_variance_ratio_[::-1])
         if np.abs(shares - (1 - EXPLAINED)).min() < 1e-3:
             continue  # rounding decides about a component
-        kept = PCA(x.shape[1] - max(int((shares <= 1 - EXPLAINED).sum()), 1)).fit(x)
-        errors = [((z - kept.inverse_transform(kept.transform(z))) ** 2).sum(axis=1).mean() for z in (x, y)]
+        components = PCA(x.shape[1] - max(int((shares <= 1 - EXPLAINED).sum()), 1)).fit(x)
+        errors = [((z - components.inverse_transform(components.transform(z))) ** 2).sum(axis=1).mean() for z in (x, y)]
         assert result.statistic[0] == pytest.approx(errors[1], rel=1e-3, abs=1e-3)
         if min(errors) > 0.01:
             assert result.effect[0] == pytest.approx(abs(math.log(errors[1] / errors[0])) / 2, abs=0.01)
@@ -148,8 +148,8 @@ def test_the_reconstruction_error_of_long_vectors_is_that_of_their_projections()
     result = compared(VECTOR_DISTANCES["reconstruction"], x, y)
     sides = [(side - layout.location) / layout.scale @ layout.matrix.T for side in (x, y)]
     shares = np.cumsum(PCA().fit(sides[0]).explained_variance_ratio_[::-1])
-    kept = PCA(DIRECTIONS - int((shares <= 1 - EXPLAINED).sum())).fit(sides[0])
-    errors = [((z - kept.inverse_transform(kept.transform(z))) ** 2).sum(axis=1).mean() for z in sides]
+    components = PCA(DIRECTIONS - int((shares <= 1 - EXPLAINED).sum())).fit(sides[0])
+    errors = [((z - components.inverse_transform(components.transform(z))) ** 2).sum(axis=1).mean() for z in sides]
     assert result.statistic[0] == pytest.approx(errors[1], rel=1e-3)
     assert result.effect[0] == pytest.approx(abs(math.log(errors[1] / errors[0])) / 2, abs=0.01)
     assert result.effect[0] > 0.5
@@ -158,11 +158,11 @@ def test_the_reconstruction_error_of_long_vectors_is_that_of_their_projections()
 @pytest.mark.parametrize("threads", ["1", "4"])
 def test_how_many_threads_linear_algebra_has_shows_in_no_bit(threads: str) -> None:
     run = [sys.executable, "-c", ERRORS]
-    found = subprocess.run(run, env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, capture_output=True, check=True)
+    process = subprocess.run(run, env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, capture_output=True, check=True)
     expected = io.StringIO()
     with contextlib.redirect_stdout(expected):
         exec(ERRORS, {})
-    assert found.stdout.decode() == expected.getvalue() != ""
+    assert process.stdout.decode() == expected.getvalue() != ""
 
 
 ERRORS = """
@@ -183,9 +183,9 @@ for d in (10, 64, 128):
 
 
 def test_a_baseline_without_any_variation_has_a_finite_effect() -> None:
-    one = np.array([[1.0, -2.0, 3.0]] * 20)
-    assert compared(VECTOR_DISTANCES["reconstruction"], one, one[:7]).effect[0] == 0
-    assert 5 < compared(VECTOR_DISTANCES["reconstruction"], one, one[:7] + 5).effect[0] < 20
+    vectors = np.array([[1.0, -2.0, 3.0]] * 20)
+    assert compared(VECTOR_DISTANCES["reconstruction"], vectors, vectors[:7]).effect[0] == 0
+    assert 5 < compared(VECTOR_DISTANCES["reconstruction"], vectors, vectors[:7] + 5).effect[0] < 20
 
 
 @every
@@ -201,12 +201,12 @@ def test_an_empty_side_has_no_statistic_and_there_may_be_no_series(distance: Vec
 def test_equal_windows_do_not_differ_and_a_moved_one_does(distance: VectorDistance) -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(size=(500, 2)) @ [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]] + rng.normal(size=(500, 3)) * 0.05
-    same = compared(distance, values, values)
-    assert (same.statistic[0] if distance.name == "mmd" else 0, same.effect[0]) == pytest.approx((0, 0), abs=1e-6)
+    equal = compared(distance, values, values)
+    assert (equal.statistic[0] if distance.name == "mmd" else 0, equal.effect[0]) == pytest.approx((0, 0), abs=1e-6)
     moved = compared(distance, values, values + np.array([2.0, 0.0, 0.0]))
     assert moved.effect[0] >= 5 * distance.default_min_effect
     if distance.p_value == KNOWN:
-        assert same.p_value[0] == 1
+        assert equal.p_value[0] == 1
         assert moved.p_value[0] < 1e-30
     else:
         assert np.isnan(moved.p_value[0])
@@ -240,23 +240,23 @@ def test_the_p_value_of_mmd_is_an_upper_bound(dimension: int) -> None:
 
 def test_many_directions_make_the_bound_of_mmd_tight() -> None:
     rng = np.random.default_rng(6)
-    before, after = rng.normal(size=(2, 2_000, 10))
-    layout = fourier_layout(before)
-    phases = (before - layout.location) / layout.scale @ layout.matrix.T
+    earlier, later = rng.normal(size=(2, 2_000, 10))
+    layout = fourier_layout(earlier)
+    phases = (earlier - layout.location) / layout.scale @ layout.matrix.T
     shares = PCA().fit(np.concatenate((np.cos(phases), np.sin(phases)), axis=1)).explained_variance_ratio_
     assert (shares**2).sum() <= layout.concentration < (shares**2).sum() + 0.005
     unsure = replace(layout, concentration=1.0)
-    moved = after + 0.12
-    wide, tight = (compared(VECTOR_DISTANCES["mmd"], before, moved, each).p_value[0] for each in (unsure, layout))
+    moved = later + 0.12
+    wide, tight = (compared(VECTOR_DISTANCES["mmd"], earlier, moved, each).p_value[0] for each in (unsure, layout))
     assert tight < 1e-6 < 1e-4 < wide
 
 
 @pytest.mark.parametrize("dimension", [1, 10, 100])
 def test_the_default_of_mmd_is_a_tenth_of_a_standard_deviation_in_any_number_of_dimensions(dimension: int) -> None:
     rng = np.random.default_rng(4)
-    before, after = rng.normal(size=(2, 10_000, dimension))
-    assert compared(VECTOR_DISTANCES["mmd"], before, after).effect[0] < VECTOR_DISTANCES["mmd"].default_min_effect / 2
-    effect = compared(VECTOR_DISTANCES["mmd"], before, after + 0.1).effect[0]
+    earlier, later = rng.normal(size=(2, 10_000, dimension))
+    assert compared(VECTOR_DISTANCES["mmd"], earlier, later).effect[0] < VECTOR_DISTANCES["mmd"].default_min_effect / 2
+    effect = compared(VECTOR_DISTANCES["mmd"], earlier, later + 0.1).effect[0]
     assert effect == pytest.approx(VECTOR_DISTANCES["mmd"].default_min_effect, rel=0.35)
 
 

@@ -22,8 +22,8 @@ def test_the_window_is_the_data_since_the_change() -> None:
 
 
 def test_a_window_of_equal_values_is_not_blind_to_larger_ones() -> None:
-    for before in (0.1, 1000.0):
-        x = np.concatenate([np.full(1000, before), np.full(100, before + 50.0)])
+    for level in (0.1, 1000.0):
+        x = np.concatenate([np.full(1000, level), np.full(100, level + 50.0)])
         drifts = Bank(find("adwin"), series=1).update_one(0, x).drifts()
         assert drifts[0] < 1064
 

@@ -39,10 +39,10 @@ def test_it_fires_where_moa_fires(
     if ours.get("warm_up") == 8:
         options = options | {"minNumInstances": 10}
     expected = dict(zip(STREAMS, moa.drifts(moas, options, list(STREAMS.values())), strict=True))
-    found = {stream: fired(name, ours, x).drifts().tolist() for stream, x in STREAMS.items()}
-    assert found == expected
-    assert len(found) >= 50
-    assert sum(map(len, found.values())) > 100
+    drifts = {stream: fired(name, ours, x).drifts().tolist() for stream, x in STREAMS.items()}
+    assert drifts == expected
+    assert len(drifts) >= 50
+    assert sum(map(len, drifts.values())) > 100
 
 
 def test_moas_adwin_keeps_its_window_and_is_silent_when_values_fall(moa: Moa) -> None:

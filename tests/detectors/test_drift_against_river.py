@@ -40,12 +40,12 @@ CASES: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
 
 def rivers_drifts(make: Any, params: dict[str, Any], x: NDArray[np.float64]) -> list[int]:
     detector = make(**params)
-    found = []
+    drifts = []
     for i, value in enumerate(x.tolist()):
         detector.update(value)
         if detector.drift_detected:
-            found.append(i)
-    return found
+            drifts.append(i)
+    return drifts
 
 
 @pytest.mark.parametrize(("name", "make", "ours", "params"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])

@@ -70,17 +70,17 @@ def test_the_posterior_of_ones_and_zeros_is_that_of_the_paper() -> None:
 
 def test_leaving_out_runs_hardly_changes_what_is_said() -> None:
     rng = np.random.default_rng(3)
-    before, after = rng.normal(0.0, 1.0, 900), rng.normal(0.7, 1.0, 100)
+    quiet, moved = rng.normal(0.0, 1.0, 900), rng.normal(0.7, 1.0, 100)
     every, few = (
         Bank(find("bocpd"), {"model": "normal", "warm_up": 100} | params, series=1)
         for params in ({"resolution": 1000}, {})
     )
-    expected, found = every.update_one(0, before), few.update_one(0, before)
-    assert_allclose(np.abs(found.score), np.abs(expected.score), atol=0.05)
+    expected, actual = every.update_one(0, quiet), few.update_one(0, quiet)
+    assert_allclose(np.abs(actual.score), np.abs(expected.score), atol=0.05)
     assert every.state["runs"].tolist() == [801]
     assert few.state["runs"][0] < 80
-    expected, found = every.update_one(0, after), few.update_one(0, after)
-    assert abs(expected.drifts()[0] - found.drifts()[0]) <= 5
+    expected, actual = every.update_one(0, moved), few.update_one(0, moved)
+    assert abs(expected.drifts()[0] - actual.drifts()[0]) <= 5
 
 
 @pytest.mark.parametrize(("resolution", "longest"), [(2, 4), (2, 1000), (8, 1000), (7, 333), (100, 50)])
@@ -96,13 +96,13 @@ def test_there_is_room_for_all_runs_that_are_kept(resolution: int, longest: int)
 
 
 def delays(params: dict[str, Any], change: Callable[[streams.Stream], streams.Stream]) -> streams.Stream:
-    found = []
+    results = []
     for seed in range(12):
         x = np.random.default_rng(seed).normal(0.0, 1.0, 3000)
         x[2000:] = change(x[2000:])
-        found.append(Bank(find("bocpd"), params, series=1).update_one(0, x).drifts()[0] - 2000)
-    assert min(found) >= 0, "there was a false alarm"
-    return np.array(found, dtype=np.float64)
+        results.append(Bank(find("bocpd"), params, series=1).update_one(0, x).drifts()[0] - 2000)
+    assert min(results) >= 0, "there was a false alarm"
+    return np.array(results, dtype=np.float64)
 
 
 @pytest.mark.parametrize("model", ["rank", "normal"])

@@ -50,14 +50,14 @@ def test_the_average_run_length_is_what_is_guaranteed_however_short_the_warm_up(
 
 
 def delays(change: Callable[[streams.Stream], streams.Stream], seeds: int = 20) -> streams.Stream:
-    found = []
+    results = []
     for seed in range(seeds):
         x = np.random.default_rng(seed).normal(0.0, 1.0, 4000)
         x[2000:] = change(x[2000:])
         drifts = Bank(find("conformal"), series=1).update_one(0, x).drifts()
-        found.append(drifts[0] - 2000)
-    assert min(found) >= 0, "there was a false alarm"
-    return np.array(found, dtype=np.float64)
+        results.append(drifts[0] - 2000)
+    assert min(results) >= 0, "there was a false alarm"
+    return np.array(results, dtype=np.float64)
 
 
 def test_a_shift_of_one_sd_is_found_within_40_observations_on_average() -> None:
@@ -90,8 +90,8 @@ def test_the_seed_breaks_ties_and_nothing_else() -> None:
     rng = np.random.default_rng(1)
     values, coins = rng.normal(0.0, 1.0, 1000), (rng.random(1000) < 0.5).astype(np.float64)
     for x, other in ((coins, 1), (coins, 2)):
-        one, two = (Bank(find("conformal"), {"seed": s}, series=1).update_one(0, x).score for s in (0, other))
-        assert (one != two).any()
+        first, second = (Bank(find("conformal"), {"seed": s}, series=1).update_one(0, x).score for s in (0, other))
+        assert (first != second).any()
     again = (Bank(find("conformal"), {"seed": 3}, series=1).update_one(0, values).score for _ in range(2))
     assert next(again).tolist() == next(again).tolist()
 

@@ -69,7 +69,7 @@ def test_as_long_as_values_are_equal_there_is_no_scale_to_measure_in() -> None:
     assert bank.ready.tolist() == [True]
 
 
-@pytest.mark.parametrize("given", ["mean", "sd"])
-def test_mean_without_sd_is_refused(given: str) -> None:
-    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {given} is given"):
-        Bank(find("cusum"), {given: 1.0})
+@pytest.mark.parametrize("alone", ["mean", "sd"])
+def test_mean_without_sd_is_refused(alone: str) -> None:
+    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {alone} is given"):
+        Bank(find("cusum"), {alone: 1.0})

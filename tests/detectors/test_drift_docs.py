@@ -28,12 +28,15 @@ def test_writing_pages_removes_those_of_detectors_that_are_no_more(tmp_path: Pat
 
 
 def test_a_page_says_what_was_measured_beside_peers_or_that_nothing_was() -> None:
-    found = {"adwin": {"best_ns": {"many": 18.4, "river": 120.0, "moa": 186.0}}, "kswin": {"best_ns": {"many": 1400.0}}}
+    measured = {
+        "adwin": {"best_ns": {"many": 18.4, "river": 120.0, "moa": 186.0}},
+        "kswin": {"best_ns": {"many": 1400.0}},
+    }
     assert (
         "**Cost.** 18 ns for an observation, in batches, on one core; river's 120 ns, MOA's 186 ns"
-        in pages(found, [])["adwin.md"]
+        in pages(measured, [])["adwin.md"]
     )
-    assert "**Cost.** 1.4 µs for an observation, in batches, on one core ([measured]" in pages(found, [])["kswin.md"]
+    assert "**Cost.** 1.4 µs for an observation, in batches, on one core ([measured]" in pages(measured, [])["kswin.md"]
     assert "**Cost.** Not measured yet." in pages({}, [])["adwin.md"]
 
 

@@ -56,14 +56,14 @@ def test_so_it_is_with_a_warm_up_whose_error_is_tolerated(draw: Callable[..., st
 
 
 def delays(change: Callable[[streams.Stream], streams.Stream], seeds: int = 20) -> streams.Stream:
-    found = []
+    results = []
     for seed in range(seeds):
         x = np.random.default_rng(seed).normal(0.0, 1.0, 4000)
         x[2000:] = change(x[2000:])
         drifts = Bank(find("e_detector"), series=1).update_one(0, x).drifts()
-        found.append(drifts[0] - 2000)
-    assert min(found) >= 0, "there was a false alarm"
-    return np.array(found, dtype=np.float64)
+        results.append(drifts[0] - 2000)
+    assert min(results) >= 0, "there was a false alarm"
+    return np.array(results, dtype=np.float64)
 
 
 def test_a_shift_of_one_sd_is_found_within_60_observations_on_average() -> None:
@@ -79,8 +79,8 @@ def test_a_spread_that_doubles_or_halves_is_found_within_80_observations_on_aver
 def test_what_is_tolerated_is_let_pass_however_long_it_lasts() -> None:
     rng = np.random.default_rng(9)
     x = np.concatenate([rng.normal(0.0, 1.0, 10_000), rng.normal(0.25, 1.0, 100_000)])
-    found = {t: Bank(find("e_detector"), {"tolerance": t, "warm_up": 10_000}, series=1) for t in (0.03, 0.1)}
-    drifts = {t: len(bank.update_one(0, x).drifts()) for t, bank in found.items()}
+    results = {t: Bank(find("e_detector"), {"tolerance": t, "warm_up": 10_000}, series=1) for t in (0.03, 0.1)}
+    drifts = {t: len(bank.update_one(0, x).drifts()) for t, bank in results.items()}
     # A quarter of a sd moves the mean rank by 0.07.
     assert drifts[0.03] > 0
     assert drifts[0.1] == 0

@@ -85,11 +85,11 @@ def test_the_average_run_length_of_ecdd_is_what_was_asked_for(weight: float, rat
 
 def test_a_ring_holds_as_many_of_the_newest_as_it_promises() -> None:
     for size in (1, 31, 32, 33, 100):
-        memory, last = np.zeros((2, width(size))), 0
+        memory, newest = np.zeros((2, width(size))), 0
         x = coins(size, (0.5, 400))
         for i, value in enumerate(x):
-            last = push(memory, 1, last, value)
+            newest = push(memory, 1, newest, value)
             held = min(size, i + 1)
-            assert [at(memory, 1, last - back) for back in range(held)] == x[i::-1][:held].tolist()
-            assert [ones(memory, 1, last, n) for n in range(held + 1)] == [0, *x[i::-1][:held].cumsum()]
+            assert [at(memory, 1, newest - back) for back in range(held)] == x[i::-1][:held].tolist()
+            assert [ones(memory, 1, newest, n) for n in range(held + 1)] == [0, *x[i::-1][:held].cumsum()]
         assert not memory[0].any()

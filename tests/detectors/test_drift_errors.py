@@ -17,13 +17,13 @@ from tests.services.peers import Fired, Moa
 def shifting(count: int, n: int) -> list[streams.Stream]:
     """Zeros and ones at rates that change up to five times, between none and nearly all."""
     rng = np.random.default_rng(2004)
-    found = []
+    results = []
     for _ in range(count):
         rate = np.full(n, rng.choice([0.001, 0.02, 0.1, 0.2, 0.5, 0.9]))
         for start in rng.integers(0, n, rng.integers(0, 6)):
             rate[start:] = rng.random()
-        found.append((rng.random(n) < rate).astype(np.float64))
-    return found
+        results.append((rng.random(n) < rate).astype(np.float64))
+    return results
 
 
 ERRORS = [
@@ -56,14 +56,14 @@ def ours(name: str, params: dict[str, Any], x: streams.Stream) -> Fired:
 
 
 def rivers(make: Any, params: dict[str, Any], x: streams.Stream) -> Fired:
-    detector, found = make(**params), Fired([], [])
+    detector, results = make(**params), Fired([], [])
     for i, value in enumerate(x.tolist()):
         detector.update(value)
         if detector.drift_detected:
-            found.drifts.append(i)
+            results.drifts.append(i)
         elif detector.warning_detected:
-            found.warnings.append(i)
-    return found
+            results.warnings.append(i)
+    return results
 
 
 RIVER: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
@@ -96,11 +96,11 @@ def test_it_fires_and_warns_where_river_does(
     name: str, make: Any, params: dict[str, Any], options: dict[str, Any]
 ) -> None:
     tried = LOSSES if name.startswith("hddm") else ERRORS
-    found = [ours(name, {"direction": "up"} | params, x) for x in tried]
-    assert found == [rivers(make, options, x) for x in tried]
-    assert len(found) >= 50
-    assert sum(len(fired.drifts) for fired in found) > 10
-    assert sum(len(fired.warnings) for fired in found) > 100
+    results = [ours(name, {"direction": "up"} | params, x) for x in tried]
+    assert results == [rivers(make, options, x) for x in tried]
+    assert len(results) >= 50
+    assert sum(len(fired.drifts) for fired in results) > 10
+    assert sum(len(fired.warnings) for fired in results) > 100
 
 
 @pytest.mark.parametrize(("warm_up", "warning", "drift"), [(30, 0.95, 0.9), (10, 0.9, 0.8)])
@@ -108,11 +108,11 @@ def test_eddm_fires_where_rivers_does_and_warns_until_a_new_maximum(warm_up: int
     params = {"direction": "up", "warm_up": warm_up, "warning": warning, "drift": drift}
     longer = 0
     for x in ERRORS:
-        found = ours("eddm", params, x)
+        results = ours("eddm", params, x)
         theirs = rivers(binary.EDDM, {"warm_start": warm_up, "alpha": warning, "beta": drift}, x)
-        assert found.drifts == theirs.drifts
-        assert set(found.warnings) <= set(theirs.warnings)
-        longer += len(theirs.warnings) - len(found.warnings)
+        assert results.drifts == theirs.drifts
+        assert set(results.warnings) <= set(theirs.warnings)
+        longer += len(theirs.warnings) - len(results.warnings)
     # River leaves a warning on when the distances reach a new maximum, until the error after it.
     assert 0 < longer < 1000
 
@@ -149,20 +149,20 @@ def test_it_fires_and_warns_where_moa_does(
     tried = LOSSES if name == "hddm_w" else ERRORS
     wide = {"lambda": 0.2, "driftConfidence": 0.1, "warningConfidence": 0.3}
     expected = moa.fired(moas, wide if isinstance(options, str) else options, tried)
-    found = [ours(name, params | {"direction": "up"}, x) for x in tried]
-    assert found == expected
-    assert sum(len(fired.drifts) for fired in found) > 10
-    assert sum(len(fired.warnings) for fired in found) > 100
+    results = [ours(name, params | {"direction": "up"}, x) for x in tried]
+    assert results == expected
+    assert sum(len(fired.drifts) for fired in results) > 10
+    assert sum(len(fired.warnings) for fired in results) > 100
 
 
 @pytest.mark.parametrize(("weight", "warm_up"), [(0.2, 29), (0.05, 99)])
 def test_ecdd_fires_where_moas_does_whose_warnings_may_begin_one_earlier(moa: Moa, weight: float, warm_up: int) -> None:
     params = {"weight": weight, "warm_up": warm_up, "direction": "up"}
     expected = moa.fired("EWMAChartDM", {"lambda": weight, "minNumInstances": warm_up + 1}, ERRORS)
-    found = [ours("ecdd", params, x) for x in ERRORS]
-    assert [fired.drifts for fired in found] == [fired.drifts for fired in expected]
-    assert sum(len(fired.drifts) for fired in found) > 10
-    for mine, theirs in zip(found, expected, strict=True):
+    results = [ours("ecdd", params, x) for x in ERRORS]
+    assert [fired.drifts for fired in results] == [fired.drifts for fired in expected]
+    assert sum(len(fired.drifts) for fired in results) > 10
+    for mine, theirs in zip(results, expected, strict=True):
         starts = [-1, *mine.drifts]
         assert set(theirs.warnings) - set(mine.warnings) <= {start + warm_up for start in starts}
         assert set(mine.warnings) <= set(theirs.warnings)
@@ -177,9 +177,9 @@ def test_stepd_fires_and_warns_where_moas_does_at_rates_that_are_not_tiny(
     tried = [(rng.random(2000) < np.repeat(rng.uniform(0.1, 0.9, 4), 500)).astype(np.float64) for _ in range(50)]
     options = {"windowSize": window, "alphaDrift": alpha, "alphaWarning": warning_alpha}
     params = {"window": window, "alpha": alpha, "warning_alpha": warning_alpha}
-    found = [ours("stepd", params, x) for x in tried]
-    assert found == moa.fired("STEPD", options, tried)
-    assert sum(len(fired.drifts) for fired in found) > 40
+    results = [ours("stepd", params, x) for x in tried]
+    assert results == moa.fired("STEPD", options, tried)
+    assert sum(len(fired.drifts) for fired in results) > 40
 
 
 def test_moas_stepd_fires_where_there_was_never_an_error(moa: Moa) -> None:

@@ -69,7 +69,7 @@ def test_one_wild_value_is_an_alarm_only_for_plain_scores() -> None:
         assert bank.update_one(0, x[:51]).drifts().tolist() == alarms
 
 
-@pytest.mark.parametrize("given", ["mean", "sd"])
-def test_mean_without_sd_is_refused(given: str) -> None:
-    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {given} is given"):
-        Bank(find("ewma"), {given: 1.0})
+@pytest.mark.parametrize("alone", ["mean", "sd"])
+def test_mean_without_sd_is_refused(alone: str) -> None:
+    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {alone} is given"):
+        Bank(find("ewma"), {alone: 1.0})

@@ -16,16 +16,16 @@ from tests.detectors.recorded.kswin import HALVES, STREAMS, recorded, rivers_dri
 
 
 def drifts(params: dict[str, Any], x: streams.Stream) -> list[int]:
-    found: list[int] = Bank(find("kswin"), params, series=1).update_one(0, x).drifts().tolist()
-    return found
+    results: list[int] = Bank(find("kswin"), params, series=1).update_one(0, x).drifts().tolist()
+    return results
 
 
 @pytest.mark.parametrize(("peer", "params"), [("river", {"min_distance": 0.1}), ("frouros", {})])
 def test_it_fires_where_its_peers_fire(peer: str, params: dict[str, Any]) -> None:
-    found = {name: drifts(HALVES | params, x) for name, x in STREAMS.items()}
-    assert found == recorded()[peer]
-    assert len(found) >= 50
-    assert sum(map(len, found.values())) > 50, "streams on which nothing happens prove nothing"
+    results = {name: drifts(HALVES | params, x) for name, x in STREAMS.items()}
+    assert results == recorded()[peer]
+    assert len(results) >= 50
+    assert sum(map(len, results.values())) > 50, "streams on which nothing happens prove nothing"
 
 
 def test_river_still_fires_where_it_was_recorded() -> None:
@@ -84,12 +84,12 @@ def test_the_papers_probability_of_one_look_is_wrong_once_in_one_or_two_thousand
 
 def test_what_it_is_compared_with_may_be_the_sample_of_the_paper_and_the_seed_draws_it() -> None:
     x = np.random.default_rng(8).normal(0.0, 1.0, 300)
-    one, again, other = (
+    first, second, third = (
         Bank(find("kswin"), {"older": "sample", "seed": s, "window_size": 60}, series=1).update_one(0, x).score
         for s in (1, 1, 2)
     )
-    assert one.tolist() == again.tolist()
-    assert (one != other).any()
+    assert first.tolist() == second.tolist()
+    assert (first != third).any()
 
 
 @pytest.mark.parametrize(

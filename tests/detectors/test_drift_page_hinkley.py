@@ -43,19 +43,19 @@ def test_values_that_are_equal_for_long_are_no_baseline_until_one_differs(name: 
 
 @pytest.mark.parametrize("scores", ["clipped", "plain"])
 def test_with_mean_and_sd_page_hinkley_is_a_cusum(scores: str) -> None:
-    given = {"mean": 0.0, "sd": 1.0, "scores": scores}
+    settings = {"mean": 0.0, "sd": 1.0, "scores": scores}
     for seed in range(5):
         x = streams.step(seed, 1.0)
-        page, cusum = (Bank(find(name), given, series=1).update_one(0, x) for name in ("page_hinkley", "cusum"))
+        page, cusum = (Bank(find(name), settings, series=1).update_one(0, x) for name in ("page_hinkley", "cusum"))
         assert page.score.tolist() == cusum.score.tolist()
         assert page.drifts().tolist() == cusum.drifts().tolist() != []
 
 
 @both
-@pytest.mark.parametrize("given", ["mean", "sd"])
-def test_mean_without_sd_is_refused(name: str, given: str) -> None:
-    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {given} is given"):
-        Bank(find(name), {given: 1.0})
+@pytest.mark.parametrize("alone", ["mean", "sd"])
+def test_mean_without_sd_is_refused(name: str, alone: str) -> None:
+    with pytest.raises(ParameterError, match=f"give both mean and sd, or neither; {alone} is given"):
+        Bank(find(name), {alone: 1.0})
 
 
 @pytest.mark.parametrize("name", ["page_hinkley", "gma", "cusum"])

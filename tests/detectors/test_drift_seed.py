@@ -18,8 +18,8 @@ AS_MOA = {"compatible": "moa", "after_drift": "keep", "delta": 0.05}
 
 
 def drifts(params: dict[str, Any], x: streams.Stream) -> list[int]:
-    found: list[int] = Bank(find("seed"), params, series=1).update_one(0, x).drifts().tolist()
-    return found
+    results: list[int] = Bank(find("seed"), params, series=1).update_one(0, x).drifts().tolist()
+    return results
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_it_fires_where_moa_fires(moa: Moa, params: dict[str, Any], options: dic
 
 def test_units_do_not_matter_unless_moa_is_asked_for() -> None:
     x = streams.step(2, 0.8, n=4000, at=2000)
-    found = [drifts({}, y) for y in (x, 1e-6 * x, 1000.0 * x - 7e5)]
-    assert found[0] == found[1] == found[2] != []
+    results = [drifts({}, y) for y in (x, 1e-6 * x, 1000.0 * x - 7e5)]
+    assert results[0] == results[1] == results[2] != []
     assert drifts(AS_MOA, x) != drifts(AS_MOA, 1e-6 * x) == []
 
 

@@ -50,8 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(folder: Path, *, part: str = "x", ten: int = 10, how: str = "inlined") -> Kernel[[float], float]:
     """Write both files, and read them as a new process would."""
     sys.modules["called"] = loaded(folder / "called.py", CALLED.format(part=part, ten=ten, how=how))
-    whole: Kernel[[float], float] = loaded(folder / "calling.py", CALLING).whole
-    return whole
+    calling: Kernel[[float], float] = loaded(folder / "calling.py", CALLING).whole
+    return calling
 
 
 def loaded(path: Path, text: str) -> ModuleType:
@@ -61,8 +61,8 @@ def loaded(path: Path, text: str) -> ModuleType:
     return module
 
 
-def was_kept(whole: Kernel[[float], float]) -> bool:
-    hits: int = sum(whole.compiled.stats.cache_hits.values())
+def was_kept(calling: Kernel[[float], float]) -> bool:
+    hits: int = sum(calling.compiled.stats.cache_hits.values())
     return hits == 1
 
 
@@ -84,12 +84,12 @@ def test_an_edit_of_a_number_in_another_file_is_noticed(folder: Path) -> None:
 
 def test_no_kernel_takes_anything_from_another_file_by_a_dot() -> None:
     """What is written ``module.name`` could be edited without the cache noticing."""
-    known = {"math", "numpy"}
+    allowed = {"math", "numpy"}
     dotted = {
         f"{kernel.__module__}.{kernel.__name__}: {name}"
         for kernel in kernels()
         for name in kernel.__wrapped__.__code__.co_names
-        if isinstance(value := kernel.__wrapped__.__globals__.get(name), ModuleType) and value.__name__ not in known
+        if isinstance(value := kernel.__wrapped__.__globals__.get(name), ModuleType) and value.__name__ not in allowed
     }
     assert not dotted
 
@@ -97,11 +97,11 @@ def test_no_kernel_takes_anything_from_another_file_by_a_dot() -> None:
 def kernels() -> list[Kernel[..., Any]]:
     """All there are, with the modules that they stand in imported."""
     modules = [
-        importlib.import_module(found.name)
+        importlib.import_module(module.name)
         for package in (detectors, monitor)
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not found.name.endswith("__main__")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not module.name.endswith("__main__")
     ]
-    found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
-    assert len(found) > 100
-    return found
+    kernels_of_ours = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
+    assert len(kernels_of_ours) > 100
+    return kernels_of_ours

@@ -35,16 +35,16 @@ def test_it_says_what_the_batch_says(name: str) -> None:
 def test_questions_change_no_answer(name: str) -> None:
     x = streams.suited(find(name).domain, streams.step(9, 4.0, n=400, at=200))
     x[50] = math.nan
-    asked, online = Online(name, **TRIALS[name].often), Online(name, **TRIALS[name].often)
+    questioned, online = Online(name, **TRIALS[name].often), Online(name, **TRIALS[name].often)
     rng = np.random.default_rng(3)
     for value in x.tolist():
-        asked.update(value)
+        questioned.update(value)
         online.update(value)
         if rng.random() < 0.2:
             questions: Any = [copy.deepcopy, pickle_and_back, ask_all]
-            asked = rng.choice(questions)(asked)
-        assert (asked.score, asked.drift_detected) == (online.score, online.drift_detected)
-    assert (asked.ready, asked.skipped) == (online.ready, online.skipped)
+            questioned = rng.choice(questions)(questioned)
+        assert (questioned.score, questioned.drift_detected) == (online.score, online.drift_detected)
+    assert (questioned.ready, questioned.skipped) == (online.ready, online.skipped)
 
 
 def pickle_and_back(online: Online) -> Online:

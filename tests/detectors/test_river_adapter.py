@@ -48,8 +48,8 @@ def stream(name: str, n: int = 400, seed: int = 2) -> np.ndarray[Any, np.dtype[n
 
 
 def test_every_detector_of_river_is_tried() -> None:
-    there = {f"river.drift.{name}" for name in ("ADWIN", "DummyDriftDetector", "KSWIN", "NoDrift", "PageHinkley")}
-    assert set(EVERY) == there | {f"river.drift.binary.{name}" for name in drift.binary.__all__}
+    elsewhere = {f"river.drift.{name}" for name in ("ADWIN", "DummyDriftDetector", "KSWIN", "NoDrift", "PageHinkley")}
+    assert set(EVERY) == elsewhere | {f"river.drift.binary.{name}" for name in drift.binary.__all__}
 
 
 @every_detector
@@ -69,26 +69,26 @@ def test_cuts_neighbours_and_checkpoints_change_nothing(name: str, params: dict[
     x = {row: stream(name, seed=row) for row in (0, 1)}
     expected = [RiverBank(name, params, series=1).update_one(0, x[row]).flag for row in x]
     bank = RiverBank(name, params, series=2)
-    found: list[list[int]] = [[], []]
+    results: list[list[int]] = [[], []]
     for at in range(0, 400, 37):
         rows = np.repeat([0, 1], [len(x[0][at : at + 37])] * 2)
         flags = bank.update(rows, np.concatenate([x[0][at : at + 37], x[1][at : at + 37]]))
         for row in (0, 1):
-            found[row] += flags.flag[rows == row].tolist()
+            results[row] += flags.flag[rows == row].tolist()
         stored = encode_state(bank.snapshot())
         bank = RiverBank(name, params)
         bank.restore(decode_state(stored))
         assert encode_state(bank.snapshot()) == stored
-    assert_array_equal(found, expected)
+    assert_array_equal(results, expected)
 
 
 @every_detector
 def test_the_same_history_gives_the_same_bytes(name: str, params: dict[str, Any]) -> None:
-    one, other = RiverBank(name, params, series=1), RiverBank(name, params, series=1)
-    one.update_one(0, stream(name))
+    first, second = RiverBank(name, params, series=1), RiverBank(name, params, series=1)
+    first.update_one(0, stream(name))
     for value in stream(name):
-        other.update_one(0, [value])
-    assert encode_state(one.snapshot()) == encode_state(other.snapshot())
+        second.update_one(0, [value])
+    assert encode_state(first.snapshot()) == encode_state(second.snapshot())
 
 
 def test_what_is_no_number_and_no_error_is_counted_and_changes_nothing() -> None:
@@ -141,7 +141,7 @@ def test_what_river_does_not_have_or_take_is_refused(name: str, params: dict[str
 def test_a_snapshot_of_something_else_is_refused_and_the_bank_stays_as_it_was() -> None:
     bank = RiverBank("river.drift.PageHinkley", {}, series=1)
     bank.update_one(0, [1.0])
-    before = encode_state(bank.snapshot())
+    encoded_before = encode_state(bank.snapshot())
     good = RiverBank("river.drift.PageHinkley", {}, series=3).snapshot()
     for wrong in (
         RiverBank("river.drift.ADWIN", {}).snapshot(),
@@ -153,7 +153,7 @@ def test_a_snapshot_of_something_else_is_refused_and_the_bank_stays_as_it_was() 
     ):
         with pytest.raises(SnapshotError):
             bank.restore(wrong)
-    assert encode_state(bank.snapshot()) == before
+    assert encode_state(bank.snapshot()) == encoded_before
 
 
 SCORERS: dict[str, dict[str, Any]] = {
@@ -183,21 +183,21 @@ def test_a_scorer_says_what_river_says_and_checkpoints_change_nothing(name: str,
         alone.learn_one(*observation)
     bank = RiverAnomalyBank(name, params | {"history": 128})
     bank.resize(2)
-    found = []
+    results = []
     for at in range(0, 300, 61):
-        found.append(bank.update(np.ones(len(x[at : at + 61]), dtype=int), x[at : at + 61]))
+        results.append(bank.update(np.ones(len(x[at : at + 61]), dtype=int), x[at : at + 61]))
         stored = encode_state(bank.snapshot())
         bank = RiverAnomalyBank(name, params | {"history": 128})
         bank.restore(decode_state(stored))
         assert encode_state(bank.snapshot()) == stored
-    score, level = (np.concatenate([getattr(scores, part) for scores in found]) for part in ("score", "level"))
+    score, level = (np.concatenate([getattr(scores, part) for scores in results]) for part in ("score", "level"))
     assert np.isnan(score[: bank.min_samples]).all()
     assert_array_equal(score[bank.min_samples + 1 :], expected[bank.min_samples + 1 :])
     assert (bank.ready.tolist(), bank.skipped.tolist()) == ([False, True], [0, 1])
     assert np.nanmax(level) > 0.5
-    whole = RiverAnomalyBank(name, params | {"history": 128}, series=2).update(np.ones(300, dtype=int), x)
-    assert_array_equal(whole.score, score)
-    assert_array_equal(whole.level, level)
+    unbroken = RiverAnomalyBank(name, params | {"history": 128}, series=2).update(np.ones(300, dtype=int), x)
+    assert_array_equal(unbroken.score, score)
+    assert_array_equal(unbroken.level, level)
 
 
 def test_river_takes_our_scorer_for_its_own() -> None:
@@ -209,8 +209,8 @@ def test_river_takes_our_scorer_for_its_own() -> None:
     ]
     scorer: Any = as_rivers("half_space_trees", trees=5, depth=6, window=50)
     model = preprocessing.StandardScaler() | scorer
-    found = evaluate.progressive_val_score(zip(odd, labels, strict=True), model, metrics.ROCAUC())
-    assert found.get() > 0.9
+    results = evaluate.progressive_val_score(zip(odd, labels, strict=True), model, metrics.ROCAUC())
+    assert results.get() > 0.9
 
 
 def test_our_scorer_in_river_s_clothes_says_what_its_bank_says() -> None:

@@ -43,14 +43,14 @@ def by_hand(layout: CategoryLayout, column: Sequence[Value]) -> CategorySummary:
     """The obvious twin of the fold: all names at once, sorted by hash."""
     counts = Counter(value for value in column if isinstance(value, str))
     unknown = sorted(set(counts) - set(layout.known), key=lambda name: (name_hash(name), name))
-    kept = sorted({*(set(counts) & set(layout.known)), *unknown[: layout.sample]})
+    sampled = sorted({*(set(counts) & set(layout.known)), *unknown[: layout.sample]})
     return CategorySummary(
         n=counts.total(),
         missing=sum(value is None for value in column),
         invalid=sum(value is INVALID for value in column),
-        names=tuple(kept),
-        counts=np.array([counts[name] for name in kept], dtype=np.int64),
-        other=counts.total() - sum(counts[name] for name in kept),
+        names=tuple(sampled),
+        counts=np.array([counts[name] for name in sampled], dtype=np.int64),
+        other=counts.total() - sum(counts[name] for name in sampled),
         layout=layout,
     )
 
@@ -75,11 +75,11 @@ def test_a_fold_counts_what_is_counted_by_hand(column: list[Value]) -> None:
 @compiled
 @given(st.lists(st.tuples(values, st.integers(0, 3)), max_size=60), st.randoms(use_true_random=False))
 def test_events_may_be_split_and_ordered_anyhow(events: list[tuple[Value, int]], random: object) -> None:
-    whole = folded([value for value, _ in events])
+    together = folded([value for value, _ in events])
     random.shuffle(events)  # type: ignore[attr-defined]
     parts = folded([value for value, _ in events], [row for _, row in events], size=4)
     taken = [parts.take(row) for row in range(4)]
-    assert [sum_categories(of_feature) for of_feature in zip(*taken, strict=True)] == whole.peek(0)
+    assert [sum_categories(of_feature) for of_feature in zip(*taken, strict=True)] == together.peek(0)
 
 
 @compiled
@@ -147,29 +147,29 @@ def test_memory_does_not_follow_the_number_of_ids() -> None:
 
 def test_taking_a_row_empties_it_and_no_other() -> None:
     fold = folded(["a", "b", None, "c"], rows=[0, 1, 0, 0], size=2)
-    kept = fold.peek(1)
+    sampled = fold.peek(1)
     assert fold.take(0) == [by_hand(layout, ["a", None, "c"]) for layout in LAYOUTS]
     assert fold.take(0) == [by_hand(layout, []) for layout in LAYOUTS]
     add(fold, ["d", "d"], [0, 0])
     assert fold.take(0) == [by_hand(layout, ["d", "d"]) for layout in LAYOUTS]
-    assert fold.peek(1) == kept
+    assert fold.peek(1) == sampled
 
 
 @compiled
 @given(st.lists(st.tuples(values, st.integers(0, 2)), max_size=60), batches, batches)
 def test_a_snapshot_restores_rows_elsewhere_and_they_go_on(
-    events: list[tuple[Value, int]], before: list[Value], after: list[Value]
+    events: list[tuple[Value, int]], earlier: list[Value], later: list[Value]
 ) -> None:
     fold = folded([value for value, _ in events], [row for _, row in events], size=3)
     snapshot = fold.snapshot([2, 0])
-    other = folded(before, [1] * len(before), size=5)
+    other = folded(earlier, [1] * len(earlier), size=5)
     other.restore([1, 4], snapshot)
     again = other.snapshot([1, 4])
     assert {key: array.tobytes() for key, array in again.items()} == {
         key: array.tobytes() for key, array in snapshot.items()
     }
-    add(other, after, [4] * len(after))
-    assert other.peek(4) == folded([*(value for value, row in events if row == 0), *after]).peek(0)
+    add(other, later, [4] * len(later))
+    assert other.peek(4) == folded([*(value for value, row in events if row == 0), *later]).peek(0)
 
 
 def test_a_snapshot_of_other_features_is_refused() -> None:
@@ -231,7 +231,7 @@ def test_the_number_of_distinct_names_is_exact_while_all_are_kept_and_close_afte
 
 def test_the_sample_is_a_fair_one() -> None:
     names = {str(i) for i in range(4000)}
-    kept = set(summarize(CategoryLayout(sample=1000), dict.fromkeys(names, 1)).names)
+    sampled = set(summarize(CategoryLayout(sample=1000), dict.fromkeys(names, 1)).names)
     # Of any half of the names a quarter should be kept: 500 of 1000, with a standard deviation of 14.
-    assert abs(len({name for name in kept if int(name) % 2}) - 500) < 56
-    assert abs(len({name for name in kept if int(name) < 2000}) - 500) < 56
+    assert abs(len({name for name in sampled if int(name) % 2}) - 500) < 56
+    assert abs(len({name for name in sampled if int(name) < 2000}) - 500) < 56

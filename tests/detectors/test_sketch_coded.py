@@ -14,12 +14,12 @@ VALUES = st.lists(st.none() | st.sampled_from(["DE", "FR", "PL", ""]), max_size=
 @given(VALUES, st.slices(20), st.lists(st.integers(0, 19), max_size=10))
 def test_it_is_sliced_and_picked_from_like_a_list(values: list[str | None], part: slice, picks: list[int]) -> None:
     column = Coded.of(values)
-    there = [pick for pick in picks if pick < len(values)]
+    inside = [pick for pick in picks if pick < len(values)]
 
     assert column == values
     assert list(column) == values
     assert column[part] == values[part]
-    assert column.take(np.array(there, dtype=np.int64)) == [values[pick] for pick in there]
+    assert column.take(np.array(inside, dtype=np.int64)) == [values[pick] for pick in inside]
     assert [column.names[code] for code in column.used()] == list(dict.fromkeys(values))
 
 

@@ -102,11 +102,11 @@ def test_a_long_batch_with_every_magnitude_is_counted_as_by_hand() -> None:
 @compiled
 @given(st.lists(st.tuples(anything, st.integers(0, 3)), max_size=40), st.randoms(use_true_random=False))
 def test_events_may_be_split_and_ordered_anyhow(events: list[tuple[float, int]], random: object) -> None:
-    whole = folded([value for value, _ in events])
+    together = folded([value for value, _ in events])
     random.shuffle(events)  # type: ignore[attr-defined]
     parts = folded([value for value, _ in events], [row for _, row in events], size=4)
     taken = [parts.take(row) for row in range(4)]
-    assert [sum_summaries(of_feature) for of_feature in zip(*taken, strict=True)] == whole.peek(0)
+    assert [sum_summaries(of_feature) for of_feature in zip(*taken, strict=True)] == together.peek(0)
 
 
 @compiled
@@ -134,19 +134,19 @@ def test_nothing_adds_up_to_the_empty_summary() -> None:
 
 def test_taking_a_row_empties_it_and_no_other() -> None:
     fold = folded([1.0, 2.0, 300.0], rows=[0, 1, 0], size=2)
-    kept = fold.peek(1)
+    summaries = fold.peek(1)
     assert fold.take(0) == [by_hand(layout, [1.0, 300.0]) for layout in LAYOUTS]
     assert fold.take(0) == [NumericSummary.empty()] * len(LAYOUTS)
     add(fold, [-7.0], [0])
     assert fold.take(0) == [by_hand(layout, [-7.0]) for layout in LAYOUTS]
-    assert fold.peek(1) == kept
+    assert fold.peek(1) == summaries
 
 
 def test_taken_summaries_do_not_change_when_the_row_is_used_again() -> None:
     fold = folded([1.0, 2.0])
-    before = fold.take(0)
+    earlier = fold.take(0)
     add(fold, [5.0, 6.0, 1.0, 1.0], [0] * 4)
-    assert before == [by_hand(layout, [1.0, 2.0]) for layout in LAYOUTS]
+    assert earlier == [by_hand(layout, [1.0, 2.0]) for layout in LAYOUTS]
 
 
 def test_rows_can_be_reused_without_end() -> None:
@@ -163,10 +163,10 @@ def test_rows_can_be_reused_without_end() -> None:
 
 @compiled
 @given(st.lists(st.tuples(anything, st.integers(0, 2)), max_size=40), batches)
-def test_a_snapshot_restores_rows_elsewhere(events: list[tuple[float, int]], before: list[float]) -> None:
+def test_a_snapshot_restores_rows_elsewhere(events: list[tuple[float, int]], earlier: list[float]) -> None:
     fold = folded([value for value, _ in events], [row for _, row in events], size=3)
     snapshot = fold.snapshot([2, 0])
-    other = folded(before, [1] * len(before), size=5)
+    other = folded(earlier, [1] * len(earlier), size=5)
     other.restore([1, 4], snapshot)
     assert other.peek(1) == fold.peek(2)
     assert other.peek(4) == fold.peek(0)
@@ -271,6 +271,6 @@ def test_without_values_there_is_no_mean() -> None:
 @settings(max_examples=20)
 @given(st.integers(1, 400), st.integers(0, 2**32 - 1))
 def test_the_sums_of_many_summaries_stay_exact_beyond_64_bits(n: int, seed: int) -> None:
-    one = NumericSummary(1, 0, 0, 0, np.array([seed % 7], np.int32), np.array([1]), 2**62, 2**62 + 1, 0.0, 0.0)
-    total = sum_summaries([one] * n)
+    summary = NumericSummary(1, 0, 0, 0, np.array([seed % 7], np.int32), np.array([1]), 2**62, 2**62 + 1, 0.0, 0.0)
+    total = sum_summaries([summary] * n)
     assert (total.n, total.sum_q, total.sum_q2) == (n, n * 2**62, n * (2**62 + 1))

@@ -50,8 +50,8 @@ def by_hand(layout: Layout, vectors: Sequence[Sequence[float]]) -> VectorSummary
     sums = [0] * layout.size
     for vector in good:
         z = [
-            min(max((x - place) / scale, -1024.0), 1024.0)
-            for x, place, scale in zip(vector, PLACES.tolist(), SCALES.tolist(), strict=True)
+            min(max((x - location) / scale, -1024.0), 1024.0)
+            for x, location, scale in zip(vector, PLACES.tolist(), SCALES.tolist(), strict=True)
         ]
         if isinstance(layout, FourierLayout):
             added = waves(layout, z)
@@ -62,23 +62,23 @@ def by_hand(layout: Layout, vectors: Sequence[Sequence[float]]) -> VectorSummary
 
 
 def waves(layout: FourierLayout, z: list[float]) -> list[int]:
-    found = []
+    expected_sums = []
     for frequency in layout.matrix.tolist():
         phase = 0.0
         for w, x in zip(frequency, z, strict=True):
             phase += w * x
-        found += [round(math.cos(phase) * 2**24), round(math.sin(phase) * 2**24)]
-    return found
+        expected_sums += [round(math.cos(phase) * 2**24), round(math.sin(phase) * 2**24)]
+    return expected_sums
 
 
 def projected(layout: ProjectedLayout, z: list[float]) -> list[float]:
-    found = []
+    expected_sums = []
     for signs in layout.matrix.tolist():
         along = 0.0
         for sign, x in zip(signs, z, strict=True):
             along += sign * x
-        found.append(min(max(along, -1024.0), 1024.0))
-    return found
+        expected_sums.append(min(max(along, -1024.0), 1024.0))
+    return expected_sums
 
 
 def products(z: list[float]) -> list[int]:
@@ -110,15 +110,15 @@ def test_a_fold_sums_what_is_summed_by_hand(layout: Layout, vectors: list[tuple[
 def test_events_may_be_split_and_ordered_anyhow(
     layout: Layout, vectors: list[tuple[float, float, float]], rows: list[int], random: object
 ) -> None:
-    whole = folded(layout, vectors)
+    together = folded(layout, vectors)
     random.shuffle(vectors)  # type: ignore[attr-defined]
     fold = VectorFold(layout)
     fold.ensure(4)
     fold.fold(np.array(rows[: len(vectors)], dtype=np.int64), matrix(vectors))
     parts = [fold.take(row) for row in range(4)]
     random.shuffle(parts)  # type: ignore[attr-defined]
-    assert sum_vectors(parts) == whole
-    assert parts[0] + (parts[1] + (parts[2] + parts[3])) == whole
+    assert sum_vectors(parts) == together
+    assert parts[0] + (parts[1] + (parts[2] + parts[3])) == together
     assert all(fold.peek(row) == folded(layout, []) for row in range(4))
 
 
@@ -131,28 +131,28 @@ def test_a_batch_may_be_cut_anywhere(
     fold = VectorFold(layout)
     fold.ensure(1)
     for start, stop in pairwise([0, *sorted(cuts), len(vectors)]):
-        some = vectors[start:stop]
-        fold.fold(np.zeros(len(some), dtype=np.int64), matrix(some))
+        batch = vectors[start:stop]
+        fold.fold(np.zeros(len(batch), dtype=np.int64), matrix(batch))
     assert fold.peek(0) == folded(layout, vectors)
 
 
 def test_frequencies_follow_from_the_seed_alone_and_are_normal() -> None:
-    one = FourierLayout(20, frequencies=500, bandwidth=2.0, seed=1, location=0.0, scale=1.0)
-    assert one.matrix.tobytes() == FourierLayout(20, 500, 2.0, 1, 0.0, 1.0).matrix.tobytes()
+    layout = FourierLayout(20, frequencies=500, bandwidth=2.0, seed=1, location=0.0, scale=1.0)
+    assert layout.matrix.tobytes() == FourierLayout(20, 500, 2.0, 1, 0.0, 1.0).matrix.tobytes()
     # what is stored means the same on every machine and with every NumPy
-    assert one.matrix[0, :3] == pytest.approx([-0.25708290561571, 0.51545556088067, -0.50523563625187], abs=1e-13)
-    assert not np.array_equal(one.matrix, FourierLayout(20, 500, 2.0, 2, 0.0, 1.0).matrix)
-    assert one.matrix.mean() == pytest.approx(0, abs=0.02)
-    assert one.matrix.std() == pytest.approx(0.5, abs=0.02)
+    assert layout.matrix[0, :3] == pytest.approx([-0.25708290561571, 0.51545556088067, -0.50523563625187], abs=1e-13)
+    assert not np.array_equal(layout.matrix, FourierLayout(20, 500, 2.0, 2, 0.0, 1.0).matrix)
+    assert layout.matrix.mean() == pytest.approx(0, abs=0.02)
+    assert layout.matrix.std() == pytest.approx(0.5, abs=0.02)
 
 
 def test_signs_follow_from_the_seed_alone_and_are_even() -> None:
-    one = ProjectedLayout(400, directions=50, seed=1, location=0.0, scale=1.0)
-    assert one.matrix.tobytes() == ProjectedLayout(400, 50, 1, 0.0, 1.0).matrix.tobytes()
+    layout = ProjectedLayout(400, directions=50, seed=1, location=0.0, scale=1.0)
+    assert layout.matrix.tobytes() == ProjectedLayout(400, 50, 1, 0.0, 1.0).matrix.tobytes()
     # what is stored means the same on every machine and with every NumPy
-    assert (one.matrix[0, :8] > 0).tolist() == [True, True, True, True, True, False, True, True]
-    assert np.abs(one.matrix).tolist() == [[0.05] * 400] * 50
-    assert one.matrix.mean() == pytest.approx(0, abs=0.05 / 50)
+    assert (layout.matrix[0, :8] > 0).tolist() == [True, True, True, True, True, False, True, True]
+    assert np.abs(layout.matrix).tolist() == [[0.05] * 400] * 50
+    assert layout.matrix.mean() == pytest.approx(0, abs=0.05 / 50)
     with pytest.raises(ValueError, match="direction"):
         ProjectedLayout(400, directions=0, seed=1, location=0.0, scale=1.0)
 

@@ -96,5 +96,5 @@ def outside(value: float, low: float, high: float) -> float:
 def centre_and_unit(column: tuple[float, ...]) -> tuple[float, float]:
     """The median of a number, and the unit that it is measured in."""
     ordered, n = sorted(column), len(column)
-    within, whole = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
-    return ordered[n // 2], (min(within, whole) if within else whole) or 1.0
+    within, extent = 5 * (ordered[3 * n // 4] - ordered[n // 4]), ordered[-1] - ordered[0]
+    return ordered[n // 2], (min(within, extent) if within else extent) or 1.0

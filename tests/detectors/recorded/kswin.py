@@ -24,19 +24,19 @@ _FILE = Path(__file__).with_suffix(".json")
 
 def recorded() -> dict[str, dict[str, list[int]]]:
     """Return what is written down, by peer and stream."""
-    found: dict[str, dict[str, list[int]]] = json.loads(_FILE.read_text())
-    return found
+    recorded: dict[str, dict[str, list[int]]] = json.loads(_FILE.read_text())
+    return recorded
 
 
 def rivers_drifts(x: streams.Stream) -> list[int]:
     """Ask river."""
     detector = drift.KSWIN(**HALVES, seed=1)
-    found = []
+    recorded = []
     for i, value in enumerate(x.tolist()):
         detector.update(value)
         if detector.drift_detected:
-            found.append(i)
-    return found
+            recorded.append(i)
+    return recorded
 
 
 def main() -> None:

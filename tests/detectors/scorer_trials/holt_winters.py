@@ -35,9 +35,9 @@ class HoltWinters:
             residual = 0.0
         score = 0.0 if residual == 0.0 else min(abs(residual) / sd, 1e100) if sd > 0.0 else 1e100
         learned = math.copysign(min(abs(residual), self.clip * sd), residual) if sd > 0.0 else residual
-        y, before = forecast + learned, self.level
-        self.level = self.alpha * (y - season) + (1 - self.alpha) * (before + self.trend)
-        self.trend = self.beta * (self.level - before) + (1 - self.beta) * self.trend
+        y, level_before = forecast + learned, self.level
+        self.level = self.alpha * (y - season) + (1 - self.alpha) * (level_before + self.trend)
+        self.trend = self.beta * (self.level - level_before) + (1 - self.beta) * self.trend
         self.season.append(self.gamma * (y - self.level) + (1 - self.gamma) * season)
         self.residuals += 1
         weight = max(self.alpha_sd, 1 / self.residuals)

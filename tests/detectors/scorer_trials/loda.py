@@ -62,11 +62,11 @@ class Histogram:
         self.counts = Counter(min(int((v - self.low) * bins / (high - self.low)), bins - 1) for v in values)
 
     def bits(self, value: float) -> float:
-        place = (value - self.low) / self.width - 0.5
-        left = math.floor(place)
-        if not -1 <= left < self.bins:
+        position = (value - self.low) / self.width - 0.5
+        cell = math.floor(position)
+        if not -1 <= cell < self.bins:
             return self.bits_of_bin(-1)
-        return (1 - place + left) * self.bits_of_bin(left) + (place - left) * self.bits_of_bin(left + 1)
+        return (1 - position + cell) * self.bits_of_bin(cell) + (position - cell) * self.bits_of_bin(cell + 1)
 
     def bits_of_bin(self, b: int) -> float:
         return -math.log2((self.counts[b] + 0.5) / (self.n + self.bins / 2))

@@ -23,7 +23,7 @@ class Leaf:
 @dataclass
 class Node:
     feature: int
-    place: float
+    cut_at: float
     lower: Leaf | Node
     upper: Leaf | Node
 
@@ -33,7 +33,7 @@ class Node:
 
     def halves(self, x: Vector) -> tuple[Leaf | Node, Leaf | Node]:
         """The half that `x` is in, and the other."""
-        return (self.lower, self.upper) if x[self.feature] <= self.place else (self.upper, self.lower)
+        return (self.lower, self.upper) if x[self.feature] <= self.cut_at else (self.upper, self.lower)
 
 
 class RandomCutForest:
@@ -114,13 +114,13 @@ def grown(node: Leaf | Node | None, leaf: Leaf, key: int, level: int) -> Leaf | 
     feature = 0
     for q, side in enumerate(sides):
         if side > 0 and rest >= 0:
-            feature, place = q, starts[q] + min(rest, side)
+            feature, cut_at = q, starts[q] + min(rest, side)
             rest -= side
     value, is_point = leaf.x[feature], low == high
-    if value < low[feature] and (place < low[feature] or is_point):
-        return Node(feature, place if place < low[feature] else value, leaf, node)
-    if value > high[feature] and (place >= high[feature] or is_point):
-        return Node(feature, place if place < value else high[feature], node, leaf)
+    if value < low[feature] and (cut_at < low[feature] or is_point):
+        return Node(feature, cut_at if cut_at < low[feature] else value, leaf, node)
+    if value > high[feature] and (cut_at >= high[feature] or is_point):
+        return Node(feature, cut_at if cut_at < value else high[feature], node, leaf)
     assert isinstance(node, Node)
     if node.halves(leaf.x)[0] is node.lower:
         node.lower = grown(node.lower, leaf, key, level + 1)

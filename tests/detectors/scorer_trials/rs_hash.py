@@ -48,10 +48,10 @@ class RsHash:
         bits = 0.0
         for grid, counts in zip(self.grids, self.counts, strict=True):
             key = grid.cell(z)
-            one = key * self.buckets >> 32
+            first_bucket = key * self.buckets >> 32
             two = (key * 0x1E3779B9 % 2**32) * self.buckets >> 32
-            bits += math.log2(1 + min(counts[0, one], counts[1, two]))
-            counts[0, one] += 1
+            bits += math.log2(1 + min(counts[0, first_bucket], counts[1, two]))
+            counts[0, first_bucket] += 1
             counts[1, two] += 1
         self.counts *= self.kept
         self.seen = (self.seen + 1) * self.kept

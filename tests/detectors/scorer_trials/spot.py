@@ -28,8 +28,8 @@ def grimshaw(peaks: NDArray[np.float64]) -> tuple[float, float]:
     if len(y) >= 10:
         for side in ([-f / float(y.max()) for f in FRACTIONS], BEYOND):
             signs = [equation(x) > 0 for x in side]
-            for a, b, one, other in zip(side, side[1:], signs, signs[1:], strict=False):
-                if one != other:
+            for a, b, sign, next_sign in zip(side, side[1:], signs, signs[1:], strict=False):
+                if sign != next_sign:
                     x = brentq(equation, a, b, xtol=1e-300, rtol=1e-14)
                     shape = float(np.mean(np.log1p(x * y)))
                     candidates += [(shape, shape / x)] if shape / x > 0 else []
@@ -45,11 +45,11 @@ class Tail:
             self.fit()
 
     def fit(self) -> None:
-        last = np.array(self.peaks[-self.most :])
-        self.shape, self.scale = grimshaw(last)
+        newest = np.array(self.peaks[-self.most :])
+        self.shape, self.scale = grimshaw(newest)
         if self.margin > 0:
             self.shape = max(self.shape, -0.5)
-            self.shape += self.margin * (1 + self.shape) / math.sqrt(len(last))
+            self.shape += self.margin * (1 + self.shape) / math.sqrt(len(newest))
 
     def score(self, excess: float, n: int) -> float:
         if not self.peaks:

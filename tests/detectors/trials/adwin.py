@@ -68,11 +68,11 @@ class Adwin:
         self.total += x
         self.buckets.append(Bucket(1, x, 0.0))
         size = 1
-        while len(same := [i for i, b in enumerate(self.buckets) if b.size == size]) > self.max_buckets:
-            older, newer = self.buckets[same[0]], self.buckets[same[1]]
+        while len(of_one_size := [i for i, b in enumerate(self.buckets) if b.size == size]) > self.max_buckets:
+            older, newer = self.buckets[of_one_size[0]], self.buckets[of_one_size[1]]
             gap = older.total / size - newer.total / size
             squares = older.squares + newer.squares + size * size * gap * gap / (2 * size)
-            self.buckets[same[0] : same[1] + 1] = [Bucket(2 * size, older.total + newer.total, squares)]
+            self.buckets[of_one_size[0] : of_one_size[1] + 1] = [Bucket(2 * size, older.total + newer.total, squares)]
             size *= 2
 
     def forget_oldest(self) -> None:

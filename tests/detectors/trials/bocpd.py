@@ -16,7 +16,7 @@ KAPPA, ALPHA, BETA, ONES = 1.0, 2.0, 2.0, 0.5
 
 def log_sum(logs: list[float]) -> float:
     most = max(logs)
-    return most + math.log(math.fsum(math.exp(one - most) for one in logs))
+    return most + math.log(math.fsum(math.exp(log - most) for log in logs))
 
 
 @dataclass
@@ -122,14 +122,14 @@ class Bocpd:
         return change if lean >= 0 else -change
 
     def prune(self) -> None:
-        kept = self.runs[:1]
+        runs = self.runs[:1]
         for run in self.runs[1:]:
             step = 2 ** max(0, (run.n // self.resolution).bit_length() - 1)
             if run.n < self.longest and run.start % step == 0:
-                kept.append(run)
+                runs.append(run)
             else:
-                kept[-1].log_weight = log_sum([kept[-1].log_weight, run.log_weight])
-        self.runs = kept
+                runs[-1].log_weight = log_sum([runs[-1].log_weight, run.log_weight])
+        self.runs = runs
 
     def mean(self, run: Run) -> float:
         if self.model == "bernoulli":

@@ -11,12 +11,12 @@ from tests.detectors.trial import Trial
 class Side:
     """RDDM in one direction; given what is kept from before."""
 
-    def __init__(self, settings: Rddm, kept: list[float]) -> None:
+    def __init__(self, settings: Rddm, errors: list[float]) -> None:
         self.settings = settings
         self.errors: list[float] = []
         self.n, self.since, self.tried = 0, 0, 0
         self.lowest = (math.inf, math.inf)
-        for error in kept:
+        for error in errors:
             self.errors.append(error)
             self.n += 1
             if self.n > settings.warm_up and sum(self.errors) >= settings.min_errors:
@@ -67,9 +67,9 @@ class Rddm:
         self.direction, self.after_drift = direction, after_drift
         self.start([])
 
-    def start(self, kept: list[float]) -> None:
-        self.seen = list(kept)
-        self.wrong, self.right = Side(self, kept), Side(self, [1.0 - x for x in kept])
+    def start(self, errors: list[float]) -> None:
+        self.seen = list(errors)
+        self.wrong, self.right = Side(self, errors), Side(self, [1.0 - x for x in errors])
 
     def update(self, x: float) -> tuple[float, int]:
         self.seen.append(x)

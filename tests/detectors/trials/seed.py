@@ -72,12 +72,12 @@ class Seed:
         return [x for block in self.blocks for x in block.values]
 
     def insert(self, x: float) -> None:
-        before = self.window() if self.moa else []
-        if before:
-            with_it = (math.fsum(before) + x) / len(before)
-            more = len(before) * (x - with_it) ** 2 / (len(before) + 1)
-            self.spread += more
-            self.blocks[-1].spread += more
+        window = self.window() if self.moa else []
+        if window:
+            with_it = (math.fsum(window) + x) / len(window)
+            between = len(window) * (x - with_it) ** 2 / (len(window) + 1)
+            self.spread += between
+            self.blocks[-1].spread += between
         self.blocks[-1].values.append(x)
 
     def variance(self) -> float:
