@@ -1,4 +1,7 @@
-"""Merge cells into groups, so that a small window has enough observations in each."""
+"""Merge cells into groups, so that a small window has enough observations in each.
+
+One kernel does it for windows that are evaluated and for spans that are compared.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.kernel import inlined, kernel
+
 Groups = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64]
 
 
 def coarsen(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
@@ -42,16 +48,9 @@ def coarsen(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
     [0, 1, 1, 2, 3, 3, 4, 4]
     """
     counts = _checked(reference_counts, max_groups)
-    occupied = np.flatnonzero(counts)
-    if occupied.size == 0:
-        return np.zeros(counts.size, dtype=np.int64)
-    inner = slice(int(occupied[0]), int(occupied[-1]) + 1)
-    starts = np.zeros(counts.size, dtype=np.int64)
-    starts[inner] = _starts(counts[inner].tolist(), float(counts.sum()), max_groups)
-    if inner.stop < counts.size:
-        starts[inner.stop] = 1
-    groups: Groups = np.cumsum(starts)
-    return np.asarray(groups - groups[0])
+    bounds = np.zeros(max(counts.size, 2 * max_groups + 3) + 2, dtype=np.int64)
+    lengths = np.diff(bounds[: 1 + _group_cells(counts, max_groups, bounds)])
+    return np.repeat(np.arange(np.count_nonzero(lengths)), lengths[lengths > 0])
 
 
 def coarsen_names(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
@@ -60,7 +59,7 @@ def coarsen_names(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Grou
     Parameters
     ----------
     reference_counts
-        Counts of the baseline, [cells].
+        Counts of the baseline, [cells]; the last cell is of all names that are not counted one by one.
     max_groups
         Names with at least ``1 / max_groups`` of the mass stand alone, so there are at most ``max_groups + 2`` groups.
 
@@ -79,9 +78,10 @@ def coarsen_names(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Grou
     [0, 2, 3, 1, 2, 3]
     """
     counts = _checked(reference_counts, max_groups)
-    common = (counts > 0) & (counts * max_groups >= counts.sum())
-    alone = int(common.sum())
-    return np.where(common, np.cumsum(common) - 1, np.where(counts > 0, alone, alone + 1)).astype(np.int64)
+    groups = np.zeros(counts.size, dtype=np.int64)
+    if counts.size:
+        _group_names(counts, max_groups, groups)
+    return groups
 
 
 def grouped(counts: npt.ArrayLike, groups: Groups) -> npt.NDArray[Any]:
@@ -116,39 +116,87 @@ def grouped(counts: npt.ArrayLike, groups: Groups) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.moveaxis(sums, 0, -1))
 
 
-def _checked(reference_counts: npt.ArrayLike, max_groups: int) -> npt.NDArray[Any]:
+def _checked(reference_counts: npt.ArrayLike, max_groups: int) -> Groups:
     counts = np.asarray(reference_counts)
     if counts.ndim != 1 or (counts < 0).any():
         raise ValueError("the baseline's counts must be a vector without negative numbers")
     if max_groups < 1:
         raise ValueError(f"max_groups must be at least 1, not {max_groups}")
-    return counts
+    return counts.astype(np.int64)
 
 
-def _starts(counts: list[float], total: float, max_groups: int) -> list[int]:
-    """Return 1 for each cell with which a group begins."""
-    starts: list[int] = []
-    light: list[float] = []
-    for count in counts:
-        if count * max_groups < total:
-            light.append(count)
-        else:
-            starts += [*_starts_of_light(light, total, max_groups), 1]
-            light = []
-    return starts + _starts_of_light(light, total, max_groups)
+@kernel
+def _group_cells(counts: Groups, most: int, bounds: Groups) -> int:
+    return group_cells(counts, counts.sum(), most, bounds)
 
 
-def _starts_of_light(counts: list[float], total: float, max_groups: int) -> list[int]:
-    starts = [0] * len(counts)
-    mass = 0.0
-    begins = [0]
-    for i, count in enumerate(counts):
-        mass += count
-        if mass * max_groups >= total:
-            begins.append(i + 1)
-            mass = 0.0
-    # The last group is what is left over; it stays only if it is all there is.
-    for i in begins[:-1] or begins:
-        if i < len(counts):
-            starts[i] = 1
-    return starts
+@kernel
+def _group_names(counts: Groups, most: int, groups: Groups) -> None:
+    group_names(counts[:-1], counts[-1], counts.sum(), most, groups)
+
+
+@inlined
+def group_names(counts: Integers, other: int, mass: int, most: int, groups: Integers) -> int:
+    """Write the group of each name, and last that of all names that the baseline does not count one by one.
+
+    Common names stand alone, rare ones are together.
+    """
+    cells = counts.size + 1
+    alone = 0
+    for k in range(cells):
+        count = counts[k] if k < counts.size else other
+        common = count > 0 and count * most >= mass
+        groups[k] = alone if common else -1
+        alone += common
+    if groups[counts.size] < 0:
+        groups[counts.size] = alone if other > 0 else alone + 1
+    for k in range(counts.size):
+        if groups[k] < 0:
+            groups[k] = alone if counts[k] > 0 else groups[counts.size]
+    return alone + 2
+
+
+@inlined
+def group_cells(counts: Integers, mass: int, most: int, groups: Integers) -> int:
+    """Write the first cell of each group, and the end of the last one; return how many groups there are.
+
+    Neighbours are merged until they hold one part in ``most``; a cell that does by itself stands alone. The first and
+    the last group are of the cells outside of the baseline's, which may be none.
+    """
+    low = 0
+    while low < counts.size and counts[low] == 0:
+        low += 1
+    high = counts.size - 1
+    while high > low and counts[high] == 0:
+        high -= 1
+    groups[0] = 0
+    groups[1] = counts.size
+    if low == counts.size:
+        return 1
+    # Group 0 lies before the baseline's first cell. `group` is the one under way, `light` what it holds, `run_start`
+    # the first of the run of light cells under way: what is left over at its end joins the group before it, if it has
+    # one.
+    group = 1
+    groups[1] = low
+    run_start = 1
+    light = 0
+    for k in range(low, high + 1):
+        light += counts[k]
+        if counts[k] * most >= mass:
+            if groups[group] < k:
+                # The run before this cell ends.
+                group += 1 if group == run_start else 0
+                groups[group] = k
+            group += 1
+            groups[group] = k + 1
+            run_start = group
+            light = 0
+        elif light * most >= mass:
+            group += 1
+            groups[group] = k + 1
+            light = 0
+    if groups[group] <= high:
+        group += 1 if group == run_start else 0
+        groups[group] = high + 1
+    groups[group + 1] = counts.size
+    return group + 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detectors.distance.coarse import group_cells
 from detectors.kernel import kernel
 from detectors.sketch.summary import NumericSummary
 
@@ -84,10 +85,9 @@ def group_all(aligned: Aligned, max_groups: int = 20) -> tuple[Integers, Integer
     if max_groups < 1:
         raise ValueError(f"max_groups must be at least 1, not {max_groups}")
     rows = len(aligned.widths)
-    starts = np.zeros_like(aligned.reference)
     reference, current = np.zeros((2, rows, 2 * max_groups + 3), dtype=np.int64)
     used = np.zeros(rows, dtype=np.int64)
-    _group(aligned.reference, aligned.current, aligned.widths, max_groups, starts, reference, current, used)
+    _group(aligned.reference, aligned.current, aligned.widths, max_groups, reference, current, used)
     most = int(used.max(initial=0))
     return _cut(reference, most), _cut(current, most)
 
@@ -134,50 +134,22 @@ def _align(
 
 
 @kernel
-def _group(  # noqa: PLR0912 -- one walk along the cells, which `coarse` says in pieces
+def _group(
     reference: Integers,
     current: Integers,
     widths: Integers,
     max_groups: int,
-    starts: Integers,
     reference_sums: Integers,
     current_sums: Integers,
     used: Integers,
 ) -> None:
-    """Mark in ``starts`` where groups begin, then add up. See `detectors.distance.coarse.coarsen` for the rules."""
+    bounds = np.zeros(max(reference.shape[1], 2 * max_groups + 3) + 2, dtype=np.int64)
     for row in range(widths.size):
-        width = widths[row]
-        if width == 0:
-            continue
-        total, first_cell, last_cell = 0, 0, -1
-        for i in range(width):
-            if reference[row, i] > 0:
-                if total == 0:
-                    first_cell = i
-                total += reference[row, i]
-                last_cell = i
-        mass, begins, run = 0, -1, False
-        for i in range(first_cell, last_cell + 1):
-            count = reference[row, i]
-            if count * max_groups >= total:
-                starts[row, i] = 1
-                run = False
+        counts = reference[row, : widths[row]]
+        for group in range(group_cells(counts, counts.sum(), max_groups, bounds)):
+            if bounds[group] == bounds[group + 1]:
                 continue
-            if not run:
-                # The group that a run of light cells begins with; another one begins where the next is complete.
-                starts[row, i] = 1
-                mass, begins, run = 0, -1, True
-            mass += count
-            if mass * max_groups >= total:
-                if begins >= 0:
-                    starts[row, begins] = 1
-                mass, begins = 0, i + 1
-        if total > 0 and last_cell + 1 < width:
-            starts[row, last_cell + 1] = 1
-        group = 0
-        for i in range(width):
-            if i > 0:
-                group += starts[row, i]
-            reference_sums[row, group] += reference[row, i]
-            current_sums[row, group] += current[row, i]
-        used[row] = group + 1
+            for cell in range(bounds[group], bounds[group + 1]):
+                reference_sums[row, used[row]] += reference[row, cell]
+                current_sums[row, used[row]] += current[row, cell]
+            used[row] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.distance import align, coarsen, coarsen_names, grouped, spread
@@ -12,9 +12,11 @@ from detectors.distance.compare import compare
 from detectors.sketch.category import CategoryLayout, summarize
 from detectors.sketch.numeric import NumericFold, NumericSummary, quantile_layout, universal_layout
 
+compiled = settings(deadline=None)
 counts_of_cells = st.lists(st.one_of(st.just(0), st.integers(0, 100)), min_size=1, max_size=60)
 
 
+@compiled
 @given(counts_of_cells, st.integers(1, 30))
 def test_groups_are_runs_of_cells_and_few(counts: list[int], max_groups: int) -> None:
     groups = coarsen(counts, max_groups)
@@ -23,6 +25,7 @@ def test_groups_are_runs_of_cells_and_few(counts: list[int], max_groups: int) ->
     assert groups[-1] + 1 <= 2 * max_groups + 3
 
 
+@compiled
 @given(counts_of_cells, st.integers(1, 30))
 def test_a_heavy_cell_stands_alone(counts: list[int], max_groups: int) -> None:
     groups = coarsen(counts, max_groups)
@@ -31,6 +34,7 @@ def test_a_heavy_cell_stands_alone(counts: list[int], max_groups: int) -> None:
             assert (groups == groups[cell]).sum() == 1
 
 
+@compiled
 @given(counts_of_cells, st.integers(1, 30))
 def test_a_light_group_is_outside_the_baseline_or_has_nothing_light_beside_it(
     counts: list[int], max_groups: int
@@ -47,6 +51,7 @@ def test_a_light_group_is_outside_the_baseline_or_has_nothing_light_beside_it(
             assert all(heavy_alone[beside] for beside in (group - 1, group + 1) if first_group <= beside <= last_group)
 
 
+@compiled
 @given(counts_of_cells)
 def test_cells_outside_the_baseline_never_share_a_group_with_it(counts: list[int]) -> None:
     groups = coarsen(counts)
@@ -57,6 +62,7 @@ def test_cells_outside_the_baseline_never_share_a_group_with_it(counts: list[int
         assert inside.isdisjoint(groups[occupied[-1] + 1 :].tolist())
 
 
+@compiled
 @given(counts_of_cells, st.integers(1, 30))
 def test_grouping_keeps_the_total(counts: list[int], max_groups: int) -> None:
     for groups in (coarsen(counts, max_groups), coarsen_names(counts, max_groups)):
