@@ -26,6 +26,7 @@ from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Alert, Notification
 from sinks.receivers.times import utc
+from sinks.store.change_log import after
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -230,8 +231,7 @@ class Notices:
             del self._heard[key]
         else:
             self._heard[key] = heard
-        # Of two rows the one of the higher position counts, also where both are of the same millisecond.
-        position = self._positions[key] = max(now_ms, self._positions.get(key, 0) + 1)
+        position = self._positions[key] = after(self._positions.get(key, 0), now_ms)
         silence, target = key
         name = f"{target}/{silence}"
         state = encode_state({"silence": silence, "target": target, "heard": heard})
