@@ -70,7 +70,7 @@ def smtp(answers: dict[str, str] | None = None, **options: Any) -> Iterator[tupl
         server.stop()
 
 
-def send(port: int, *sent: Any, **options: Any) -> list[Outcome]:
+def send(port: int, *sent: Any, draw: Any = None, **options: Any) -> list[Outcome]:
     config = {
         "kind": "email",
         "name": "mail",
@@ -81,7 +81,7 @@ def send(port: int, *sent: Any, **options: Any) -> list[Outcome]:
         "security": "none",
         "timeout": "5s",
     }
-    receiver = receiver_of(config | options)
+    receiver = receiver_of(config | options, **({} if draw is None else {"draw": draw}))
     outcomes = [receiver.send(each) for each in sent or [notification()]]
     receiver.close()
     return outcomes
