@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from monitor.config.alerting import Alerting
+from monitor.config.every_receiver import alerting_by_alert
 from tests.services.alertmanager import ask
 
 HOOK = "{url: 'http://h/'}"
@@ -142,3 +144,9 @@ def test_what_alertmanager_does_not_have_is_handed_down_and_not_shown_to_its_cli
     assert "error" not in ask([{"config": written}])[0]
     with pytest.raises(ValidationError, match="late_end"):
         Alerting.model_validate(yaml.safe_load(PLAIN.replace("receiver: r", "receiver: r, leeway: {late_end: true}")))
+
+
+def test_the_page_shows_what_a_service_without_alerting_stands_for() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    block = page.partition("### Without `alerting`")[2].partition("```yaml\n")[2].partition("```")[0]
+    assert Alerting.model_validate(yaml.safe_load(block)["alerting"]) == alerting_by_alert(["mail"])
