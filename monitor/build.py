@@ -136,6 +136,7 @@ def build_intake(
     """
     schemas, erasures = Schemas.of(configuration), ErasureList(store)
     if stop is None:
+        # Nothing is read here, but whoever puts dead letters back decodes them, and must know whom to forget.
         return Intake((), (), schemas, erasures, None)
     http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
     spec = configuration.service.spec

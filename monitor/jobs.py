@@ -30,6 +30,7 @@ def start_jobs(jobs: Mapping[str, Callable[[], None]], roles: Collection[str]) -
         What each of :data:`JOBS` does.
     roles : collection of str
     """
+    # After a pause of the machine a job runs once, not once for each time that it missed.
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1})
     for name, (every_s, role) in JOBS.items():
         if not role or role in roles:

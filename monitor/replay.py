@@ -132,6 +132,7 @@ class Replay:
         return self._source.at_end() >= self._source.assigned()
 
     def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
+        # What ends holds nothing back, unless ingest still holds messages of it.
         read = self._source.at_end() - self._ingest.holding()
         for watch, evaluation in zip(self._watches, self._evaluations, strict=True):
             watched = watch.model.spec.is_watched

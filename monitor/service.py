@@ -114,6 +114,7 @@ class Service:
         if self._jobs is not None:
             self._jobs.shutdown(wait=True)
         try:
+            # After a failure memory may be ahead of the store: the next process goes on from the last checkpoint.
             if self._stages.failure is None:
                 self.loop.save()
         finally:

@@ -288,6 +288,7 @@ class Lifecycle:
                 alert.members[series].status = statuses.get(series, "no_data")
             for series in alert.members.keys() & alarms.keys():
                 alert.members[series].alarm(alarms[series])
+        # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}
         starting: dict[Group, dict[SeriesKey, Verdict]] = {}
         for series in sorted(alarms.keys() - owned):
@@ -300,12 +301,14 @@ class Lifecycle:
             for alert in self._live
             if alert.group == group and at_ms - alert.began_ms <= self._policy.join_within_ms
         ]
+        # Of several the youngest: its cause is the nearest in time.
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
         for series, verdict in new.items():
             alert.members[series] = Member(verdict.window_start_ms, at_ms, verdict, verdict)
         return alert.alert_id
 
     def _begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> Live:
+        # A hash of what began it, not a random one: windows that are evaluated again give the alert its own name.
         identity = _json([self._model, list(group), at_ms, sorted(new)])
         alert_id = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
         top = min(new.values(), key=lambda v: (-v.strength, _by_name(v)))

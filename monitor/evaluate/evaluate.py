@@ -12,64 +12,33 @@ from the panes that are stored.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.checkpoint import Checkpoint
-from monitor.evaluate.horizon import Horizon
+from monitor.evaluate.horizon import Closed, Horizon, read_closed
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
-from monitor.events import ENDED, Partition
-from monitor.panes.coverage import begins_ms, panes_of, table_for
+from monitor.events import Partition
+from monitor.panes.coverage import begins_ms, first_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch
 from sinks.store.batch import append, empty_rows, extend
-from sinks.store.contract import Query, Store
-from sinks.store.rows import as_list
+from sinks.store.contract import Store
 
-__all__ = ["Closed", "Evaluated", "Evaluation", "read_closed"]
+__all__ = ["Evaluated", "Evaluation"]
 
 WINDOWS_AT_ONCE = 32
 """Windows whose panes are read in one go."""
 
 MOST_LEARNED = 20_000
 """How many windows teach a changed configuration at most: ten weeks of five minutes."""
-
-
-@dataclass(frozen=True)
-class Closed:
-    """How far one partition has closed a model's panes.
-
-    Attributes
-    ----------
-    closed_ms, newest_ms : int
-        Up to where its panes are closed, and the newest event time it has seen.
-    """
-
-    closed_ms: int
-    newest_ms: int
-
-
-def read_closed(store: Store, models: Collection[str]) -> dict[str, dict[Partition, Closed]]:
-    """Return how far the partitions of some models are, by model: one question, however many they are.
-
-    Raises
-    ------
-    StoreError
-    """
-    rows = store.read(Query("progress", {"model": list(models)}))
-    by_model: dict[str, dict[Partition, Closed]] = {name: {} for name in models}
-    for model, *partition, closed_ms, newest_ms in zip(
-        *(as_list(rows[name]) for name in ("model", "topic", "partition", "closed_ms", "newest_ms")), strict=True
-    ):
-        by_model[model][partition[0], partition[1]] = Closed(closed_ms, newest_ms)
-    return by_model
 
 
 @dataclass(slots=True)
@@ -121,45 +90,29 @@ class Evaluation:
         """
         done = Evaluated()
         name = self._watch.name
-        complete_ms = self._complete_ms(horizon, read_closed(self._store, [name])[name] if closed is None else closed)
+        closed = read_closed(self._store, [name])[name] if closed is None else closed
+        # Progress on a topic that the model no longer reads must not hold it back for ever.
+        source_of = self._watch.model.spec.source_of
+        complete_ms = horizon.complete_ms({p: so_far for p, so_far in closed.items() if source_of(p[0]) is not None})
         if complete_ms is None:
             return done
         if self.next_end_ms is None:
-            where = {"model": self._watch.name, "late_at_ms": 0}
-            first = self._store.read(
-                Query("panes", where, order=("pane_start_ms",), limit=1, columns=("pane_start_ms",))
-            )["pane_start_ms"]
+            start_ms = first_ms(self._store, name)
             # A pane behind `complete_ms` may still get an older neighbour, from a partition that is slower.
-            if not len(first) or int(first[0]) >= complete_ms:
+            if start_ms is None or start_ms >= complete_ms:
                 return done
-            self.next_end_ms = first_window_end(self._watch, int(first[0]))
+            self.next_end_ms = first_window_end(self._watch, start_ms)
         idle = ",".join(f"{topic}/{partition}" for topic, partition in sorted(horizon.idle))
         while self.next_end_ms <= complete_ms:
             last_ms = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
             self._evaluate_until(last_ms, idle, done)
         return done
 
-    def _complete_ms(self, horizon: Horizon, closed: Mapping[Partition, Closed]) -> int | None:
-        """Up to where every partition has closed its panes; None if one of them has not begun."""
-        # Progress on a topic that the model no longer reads must not hold it back for ever.
-        read = self._watch.model.spec.source_of
-        topics = {topic for topic in {topic for topic, _ in closed} if read(topic) is not None}
-        watched = {partition: so_far for partition, so_far in closed.items() if partition[0] in topics}
-        waiting = horizon.expected - horizon.idle
-        if not watched or not waiting <= watched.keys():
-            return None
-        unended = {partition: so_far.closed_ms for partition, so_far in watched.items() if so_far.closed_ms < ENDED}
-        bounds = [ms for partition, ms in unended.items() if partition not in horizon.idle]
-        if bounds:
-            return min(bounds)
-        if unended:
-            return max(unended.values())
-        return max(so_far.newest_ms for so_far in watched.values()) + 1
-
     def _evaluate_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
+        # A crash between these appends repeats the windows, and their rows replace themselves.
         append(self._store, "versions", self._versions.new(panes))
         verdicts = self._series.advance(panes, ends)
         transitions = follow(self._lifecycle, verdicts, ends)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from monitor.config.model import ModelSpec
-from monitor.events import Partition
+from monitor.events import ENDED, Partition
 from sinks.store.contract import Query, Store
+from sinks.store.rows import as_list
 
-__all__ = ["Horizon", "Standing", "horizon", "standing"]
+__all__ = ["Closed", "Horizon", "Standing", "horizon", "read_closed", "standing"]
 
 Standing = Mapping[Partition, bool]
 """Every partition that has been seen, and whether it is silent."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How far one partition has closed a model's panes.
+
+    Attributes
+    ----------
+    closed_ms, newest_ms : int
+        Up to where its panes are closed, and the newest event time it has seen.
+    """
+
+    closed_ms: int
+    newest_ms: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,45 @@ class Horizon:
 
     expected: frozenset[Partition] = frozenset()
     idle: frozenset[Partition] = frozenset()
+
+    def complete_ms(self, closed: Mapping[Partition, Closed]) -> int | None:
+        """Return up to where every partition has closed its panes; None if one of them has not begun.
+
+        Examples
+        --------
+        >>> slow, fast, silent = ("t", 0), ("t", 1), ("t", 2)
+        >>> closed = {slow: Closed(20, 25), fast: Closed(60, 70), silent: Closed(10, 12)}
+        >>> Horizon(frozenset({slow, fast, silent}), frozenset({silent})).complete_ms(closed)
+        20
+        >>> Horizon(frozenset({slow, ("t", 3)})).complete_ms(closed) is None
+        True
+        """
+        if not closed or not self.expected - self.idle <= closed.keys():
+            return None
+        unended = {partition: so_far.closed_ms for partition, so_far in closed.items() if so_far.closed_ms < ENDED}
+        bounds = [closed_ms for partition, closed_ms in unended.items() if partition not in self.idle]
+        if bounds:
+            return min(bounds)
+        # Of silent partitions the furthest counts: nothing more is known to come from any of them.
+        if unended:
+            return max(unended.values())
+        return max(so_far.newest_ms for so_far in closed.values()) + 1
+
+
+def read_closed(store: Store, models: Collection[str]) -> dict[str, dict[Partition, Closed]]:
+    """Return how far the partitions of some models are, by model: one question, however many they are.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = store.read(Query("progress", {"model": list(models)}))
+    by_model: dict[str, dict[Partition, Closed]] = {name: {} for name in models}
+    for model, *partition, closed_ms, newest_ms in zip(
+        *(as_list(rows[name]) for name in ("model", "topic", "partition", "closed_ms", "newest_ms")), strict=True
+    ):
+        by_model[model][partition[0], partition[1]] = Closed(closed_ms, newest_ms)
+    return by_model
 
 
 def standing(store: Store) -> dict[Partition, bool]:

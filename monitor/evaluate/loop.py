@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import structlog
 
 from monitor.clock import Clock
-from monitor.evaluate.evaluate import Evaluation, read_closed
-from monitor.evaluate.horizon import horizon, standing
+from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.horizon import horizon, read_closed, standing
 from monitor.watch import Watch
 from sinks.store.contract import Store, StoreError
 

@@ -100,6 +100,7 @@ def follow(lifecycle: Lifecycle, verdicts: Sequence[Verdicts], ends_ms: Iterable
     transitions: list[Transition] = []
     for end_ms in ends_ms:
         of_window = [verdict for of_series in drifting.get(end_ms, ()) for verdict in of_series.drifts[end_ms]]
+        # Beside what drifts, only the series of live alerts are asked for their status: there are few of them.
         for key in sorted(lifecycle.members()):
             of_window += [verdict for of_series in by_series.get(key, ()) for verdict in of_series.standing(end_ms)]
         transitions += lifecycle.step(end_ms, meet(of_window))

@@ -167,6 +167,7 @@ class DistributionSeries:
                 continue
             self.reference.make_room(distinct_keys(inside, self.reference.columns))
             if len(ends) > 1 and len(ends) * len(self.reference.columns) > CELLS_AT_ONCE:
+                # Its windows do not fit into memory at once: the earlier half comes next.
                 half = len(ends) // 2
                 pending += [ends[half:], ends[:half]]
                 continue

@@ -40,6 +40,7 @@ class Variation:
         size = self.ring.shape[1]
         if needed <= size:
             return
+        # Twice as much: windows that come one by one rarely copy it.
         room = np.empty((len(self._names), min(HISTORY, max(needed, 2 * size, 16)) - size))
         self.ring, self.ordered = np.hstack((self.ring, room)), np.hstack((self.ordered, room))
 

@@ -63,6 +63,7 @@ class Blocks:
         defaults = watch.model.spec.detect.defaults
         self._step_ms, self._offset_ms = defaults.step_ms, defaults.offset
         self._ends_ms = np.arange(ends_ms.start, ends_ms.stop, ends_ms.step, dtype=np.int64)
+        # Windows that overlap share blocks: panes are added up once, and blocks to windows afterwards.
         self._parts = defaults.window // defaults.step_ms
         self._first = (ends_ms[0] - defaults.offset) // self._step_ms - self._parts
         self._count = len(ends_ms) - 1 + self._parts

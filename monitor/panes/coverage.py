@@ -92,8 +92,10 @@ def table_for(store: Store, watch: Watch) -> str:
     defaults = watch.model.spec.detect.defaults
     fine = panes_of(store, watch.name, 0, LATEST_MS)
     for table, length_ms in sorted(TIERS.items(), key=lambda tier: -tier[1]):
+        # Windows must begin and end where sums do …
         if any(part % length_ms for part in (defaults.window, defaults.step_ms, defaults.offset)):
             continue
+        # … and sums of panes of another length would lack some of them.
         if any(length_ms % kind.pane_ms for kind in fine):
             continue
         if any(kind.pane_ms < length_ms for kind in fine) or _reaches_further(store, watch.name, table, fine):
