@@ -14,10 +14,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from monitor.alerts.lifecycle import POSTED
-from monitor.api.alarms import standing_alerts
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import ms_of, rfc3339
 from monitor.config.alerting import Alerting
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements

@@ -11,16 +11,6 @@ from sse_starlette.sse import EventSourceResponse
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.acknowledge import acknowledged
-from monitor.api.alarms import (
-    AlertFilter,
-    by_day,
-    counted,
-    read_alert,
-    read_alerts,
-    standing_alerts,
-    started,
-    transitions,
-)
 from monitor.api.feed import Feed
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.parameters import (
@@ -34,6 +24,16 @@ from monitor.api.parameters import (
 )
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Page, pages_of
+from monitor.api.standing_alerts import (
+    AlertFilter,
+    by_day,
+    counted,
+    read_alert,
+    read_alerts,
+    standing_alerts,
+    started,
+    transitions,
+)
 from monitor.api.tables import schema
 from monitor.resources.alerts import (
     STANDING,

@@ -15,10 +15,10 @@ import anyio
 import anyio.to_thread
 from sse_starlette.event import ServerSentEvent
 
-from monitor.api.alarms import is_matched, transition
 from monitor.api.buckets import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
 from monitor.api.reading import read_all as read_rows
+from monitor.api.standing_alerts import is_matched, transition
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
 

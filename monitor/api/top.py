@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from monitor.api.alarms import standing_alerts
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import Span, TheService, models_in, question_of, span_of
 from monitor.api.reading import Row
+from monitor.api.standing_alerts import standing_alerts
 from monitor.resources.top import Top, TopSignal
 from sinks.store.contract import Buckets, Drifting, Store
 from sinks.store.parallel import side_by_side

@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
         if find_spec(module) is None:
             from monitor.cli.answers import list_command
 
-            return list_command(cmd_name, questions()[cmd_name])
+            return list_command(cmd_name, questions()[cmd_name], COMMANDS[cmd_name][1])
         command = import_module(module).command
         assert isinstance(command, click.Command)
         return command

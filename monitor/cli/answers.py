@@ -268,15 +268,15 @@ def sentence(phrase: str) -> str:
     return plain and f"{plain[0].upper()}{plain[1:]}."
 
 
-def list_command(name: str, question: type[Question]) -> click.Command:
-    """Return the command that shows what answers a question."""
+def list_command(name: str, question: type[Question], summary: str) -> click.Command:
+    """Return the command that shows the rows that answer a question."""
 
     @asks(question)
     def command(question: Question, target: Target, form: Form) -> None:
         with target.opened() as leeway:
             form.show(leeway.ask(question))
 
-    return click.command(name, help=question.__doc__)(command)
+    return click.command(name, help=summary)(command)
 
 
 def has_subcommand(context: click.Context) -> bool:

@@ -77,4 +77,4 @@ def _label(text: str) -> tuple[str, str]:
     return name, value
 
 
-command.add_command(list_command("list", Deployments))
+command.add_command(list_command("list", Deployments, "List deployments, the latest first."))

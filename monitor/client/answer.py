@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.client.asking import Asking
+from monitor.client.connection import Connection
 from monitor.client.errors import ClientError
 from monitor.resources.contract import Question
 
@@ -34,8 +34,8 @@ class Answer:
         The names, types, units and descriptions of what a row holds, as fields of a dataclass.
     """
 
-    def __init__(self, asking: Asking, question: Question) -> None:
-        self._asking, self._path, self._parameters = asking, question.path, question.wire()
+    def __init__(self, connection: Connection, question: Question) -> None:
+        self._connection, self._path, self._parameters = connection, question.path, question.wire()
         # Of a question without pages, it is a parameter like any other.
         self._limit: int | None = getattr(question, "limit", None) if question.is_paged else None
         self._is_paged = question.is_paged
@@ -51,7 +51,7 @@ class Answer:
         remaining, cursor = self._limit, None
         while True:
             size = {"limit": PAGE if remaining is None else min(remaining, PAGE), "cursor": cursor}
-            document = self._asking.document(self._path, {**self._parameters, **(size if self._is_paged else {})})
+            document = self._connection.document(self._path, {**self._parameters, **(size if self._is_paged else {})})
             yield document
             cursor = document["next_cursor"]
             remaining = None if remaining is None else remaining - len(document["items"])
@@ -72,7 +72,7 @@ class Answer:
         """
         if form not in FORMATS:
             raise ValueError(f"no form {form!r}; there are {', '.join(FORMATS)}")
-        return self._asking.stream(self._path, self._whole(form))
+        return self._connection.stream(self._path, self._whole(form))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
         """Write a file, without holding it; its suffix names the form unless ``form`` does.
@@ -95,7 +95,7 @@ class Answer:
         import pyarrow
 
         if self._table is None:
-            data = self._asking.whole(self._path, self._whole("arrow"))
+            data = self._connection.whole(self._path, self._whole("arrow"))
             self._table = pyarrow.ipc.open_stream(data).read_all()
         return self._table
 

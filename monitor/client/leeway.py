@@ -12,8 +12,8 @@ from urllib.parse import quote
 import httpx
 
 from monitor.client.answer import Answer
-from monitor.client.asking import Asking
-from monitor.client.following import Happened
+from monitor.client.connection import Connection
+from monitor.client.stream import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
 from monitor.resources.compare import Compare
 from monitor.resources.contract import Moment, Question
@@ -70,7 +70,7 @@ class Leeway:
         retries: int = 3,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._asking = Asking(url.rstrip("/"), timeout_s, retries, transport)
+        self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport)
         self._release: Callable[[], None] = lambda: None
 
     @classmethod
@@ -109,12 +109,12 @@ class Leeway:
 
     def close(self) -> None:
         """End connections, and give up a store."""
-        self._asking.close()
+        self._connection.close()
         self._release()
 
     def ask(self, question: Question) -> Answer:
         """Return the answer to a question, for which nothing is asked before its rows are read."""
-        return Answer(self._asking, question)
+        return Answer(self._connection, question)
 
     models = asks(Models)
     history = asks(History)
@@ -135,7 +135,7 @@ class Leeway:
         UnknownError
             There is no such alert.
         """
-        return self._asking.document(f"/v1/alerts/{quote(alert_id, safe='')}", {}, holds="transitions")
+        return self._connection.document(f"/v1/alerts/{quote(alert_id, safe='')}", {}, holds="transitions")
 
     def follow(
         self, *, model: str | None = None, matchers: Sequence[str] = (), after: str | None = None
@@ -151,7 +151,7 @@ class Leeway:
             The service does not answer the first time.
         """
         parameters = {"matcher": list(matchers), **({} if model is None else {"model": model})}
-        return self._asking.follow(parameters, after)
+        return self._connection.follow(parameters, after)
 
     def explain(self, alert_id: str) -> dict[str, Any]:
         """Who was notified of an alert, who was not, and why: ``alert``, ``receivers`` and ``decisions``.
@@ -161,7 +161,7 @@ class Leeway:
         UnknownError
             There is no such alert.
         """
-        return self._asking.document(f"/v1/alerts/{quote(alert_id, safe='')}/explain", {}, holds="decisions")
+        return self._connection.document(f"/v1/alerts/{quote(alert_id, safe='')}/explain", {}, holds="decisions")
 
     def subscriptions(self) -> list[dict[str, Any]]:
         """Who is notified of which alerts, beside the routes of the configuration."""
@@ -175,7 +175,7 @@ class Leeway:
         UnknownError
             No alert that fired has this id.
         """
-        return self._asking.document(f"/v1/incidents/{quote(incident_id, safe='')}", {}, holds="alerts")
+        return self._connection.document(f"/v1/incidents/{quote(incident_id, safe='')}", {}, holds="alerts")
 
     def retry_dead_letters(
         self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False
@@ -191,6 +191,6 @@ class Leeway:
         """
         names = ("topic", "partition", "offset")
         named = [dict(zip(names, position, strict=True)) for position in places]
-        answer = self._asking.send("/v1/dead-letters/retries", {"places": named, "dry_run": dry_run})
+        answer = self._connection.send("/v1/dead-letters/retries", {"places": named, "dry_run": dry_run})
         retried: list[dict[str, Any]] = answer["items"]
         return retried

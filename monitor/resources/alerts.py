@@ -237,18 +237,21 @@ class Alerts(Question):
     namespace: str | None = described("the models of this namespace", default=None)
     state: State | None = None
     severity: str | None = None
-    signal: str | None = described("alerts in which this signal moved; not for the log", default=None)
+    signal: str | None = described("alerts in which this signal moved", default=None)
     matchers: Sequence[str] | None = described(
-        'only alerts whose labels match, such as `severity="critical"`; all have to; not for the log',
+        'only alerts whose labels match, such as `severity="critical"`; all have to',
         default=None,
         wire="matcher",
     )
     acknowledged: bool | None = described(
-        "alerts that somebody has, or nobody has taken on; not for the log",
+        "alerts that somebody has, or nobody has taken on",
         default=None,
         flags="--acknowledged/--unacknowledged",
     )
-    transitions: bool = described("the log itself; `from` and `to` then mean its `at_ms`", default=False)
+    transitions: bool = described(
+        "the log itself: `from` and `to` mean its `at_ms`; `signal`, `matcher` and `acknowledged` do not apply",
+        default=False,
+    )
     from_: Moment | None = None
     to: Moment | None = None
     limit: int | None = None

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from monitor.api.alarms import standing_alerts
+from monitor.api.standing_alerts import standing_alerts
 from monitor.clock import ManualClock
 from monitor.incidents.deployments import Deployment, announce
 from monitor.incidents.incidents import Reach

@@ -1,4 +1,4 @@
-"""Questions on their way to a service: asked again where that may help."""
+"""The connection to a service: requests, again where that may help."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
-from monitor.client.following import Happened, follow
+from monitor.client.stream import Happened, follow
 
-__all__ = ["Asking"]
+__all__ = ["Connection"]
 
 CONNECT_S = 5.0
 MOST_WAIT_S = 8.0
 T = TypeVar("T")
 
 
-class Asking:
-    """Sends questions, again where that may help, and turns what goes wrong into the errors above."""
+class Connection:
+    """Sends requests, again where that may help, and turns what goes wrong into the client's errors."""
 
     def __init__(self, url: str, timeout_s: float, retries: int, transport: httpx.BaseTransport | None) -> None:
         self._url = url
