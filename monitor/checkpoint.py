@@ -110,9 +110,9 @@ def save(store: Store, checkpoint: Checkpoint) -> None:
     # Not `asdict`, which would copy the state.
     row = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
     row["state"] = data = encode_state(checkpoint.state)
-    place = f"{checkpoint.stage}/{checkpoint.name}/{checkpoint.partition}/{checkpoint.position}"
+    key = f"{checkpoint.stage}/{checkpoint.name}/{checkpoint.partition}/{checkpoint.position}"
     columns = {name: [value] for name, value in row.items()}
-    store.append("checkpoints", columns, token=f"{place}/{xxhash.xxh3_64_hexdigest(data)}")
+    store.append("checkpoints", columns, token=f"{key}/{xxhash.xxh3_64_hexdigest(data)}")
 
 
 def load(store: Store, stage: str, name: str, partition: int) -> tuple[int, Any] | None:

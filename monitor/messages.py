@@ -19,9 +19,9 @@ __all__ = [
     "MAX_PAYLOAD_BYTES",
     "NO_MESSAGE",
     "OFFSETS_LOST",
+    "LogPosition",
     "Message",
     "Outlet",
-    "Place",
     "Written",
     "in_log",
     "is_cut",
@@ -33,7 +33,7 @@ __all__ = [
 MAX_PAYLOAD_BYTES = 65_536
 """So much of a message is kept with its dead letter; the log has the rest."""
 
-Place = tuple[str, int, int]
+LogPosition = tuple[str, int, int]
 """Topic, partition and offset."""
 
 LIFE = 10**14

@@ -132,11 +132,11 @@ class Texts(Sequence["str | None"]):
     def __getitem__(self, index: int | slice) -> str | Texts | None:
         if isinstance(index, slice):
             return Texts(self.packed[index])
-        found = self.packed[index]
-        return None if found is None else found.decode()
+        text = self.packed[index]
+        return None if text is None else text.decode()
 
     def __iter__(self) -> Iterator[str | None]:
-        return (None if found is None else found.decode() for found in self.packed)
+        return (None if text is None else text.decode() for text in self.packed)
 
     def __eq__(self, other: object) -> bool:
         return self.tolist() == (other.tolist() if isinstance(other, Texts) else other)
@@ -171,6 +171,6 @@ def _bytes(buffer: bytes | bytearray) -> NDArray[np.uint8]:
 def _gather(source: Any, starts: Integers, sizes: Integers, target: Any, places: Integers) -> None:
     for i in range(starts.size):
         # Of what cannot be negative the compiler makes one copy of many bytes at a time: 15 ns for 450, not 600.
-        start, place = np.uint64(starts[i]), np.uint64(places[i])
+        start, goal = np.uint64(starts[i]), np.uint64(places[i])
         for at in range(np.uint64(sizes[i])):
-            target[place + at] = source[start + at]
+            target[goal + at] = source[start + at]

@@ -20,7 +20,7 @@ from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import ErasureList
 from monitor.events import REJECTED
 from monitor.ingest.intake import EventLog
-from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place, Written, life_of, of_life
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, LogPosition, Message, Outlet, Written, life_of, of_life
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -38,7 +38,7 @@ Row = dict[str, Any]
 class Lookup(Protocol):
     """Reads single messages where they stand."""
 
-    def read(self, places: Iterable[Place]) -> dict[Place, Message]:
+    def read(self, places: Iterable[LogPosition]) -> dict[LogPosition, Message]:
         """Return the messages that are still there.
 
         Raises
@@ -154,12 +154,12 @@ class Retries:
         self._models, self._schemas = configuration.models, schemas
         self._decoders: dict[str, Decoder] = {}
 
-    def retry(self, places: Iterable[Place], *, dry_run: bool = False) -> list[Retried]:
+    def retry(self, positions: Iterable[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Put messages back; one that cannot be is refused, and the others are.
 
         Parameters
         ----------
-        places : iterable of Place
+        positions : iterable of LogPosition
             Each is taken once.
         dry_run : bool
             Only say what would be done.
@@ -167,7 +167,7 @@ class Retries:
         Returns
         -------
         list of Retried
-            In the order of ``places``.
+            In the order of ``positions``.
 
         Raises
         ------
@@ -175,37 +175,42 @@ class Retries:
         SourceError
             A stream takes no messages. Of those given, some may be back; they have no row if it was not acknowledged.
         """
-        chosen = list(dict.fromkeys(places))
+        chosen = list(dict.fromkeys(positions))
         letters = self._at("dead_letters", chosen)
-        refused = {place: refusal(letters.get(place, []), self._readers_of(place)) for place in chosen}
-        messages, kept = self._messages([place for place in chosen if not refused[place]], letters)
-        for place in chosen:
-            refused[place] = refused[place] or self._refusal_of(place, messages.get(place))
-        left = {place: messages[place] for place in chosen if not refused[place]}
-        before = {place: len(rows) for place, rows in self._at("retries", list(left)).items()}
-        marked = {place: marked_as(place, message, before.get(place, 0)) for place, message in left.items()}
+        refused = {position: refusal(letters.get(position, []), self._readers_of(position)) for position in chosen}
+        messages, from_store = self._messages([position for position in chosen if not refused[position]], letters)
+        for position in chosen:
+            refused[position] = refused[position] or self._refusal_of(position, messages.get(position))
+        accepted = {position: messages[position] for position in chosen if not refused[position]}
+        earlier = {position: len(rows) for position, rows in self._at("retries", list(accepted)).items()}
+        marked = {
+            position: marked_as(position, message, earlier.get(position, 0)) for position, message in accepted.items()
+        }
         done = {
-            place: Retried(
-                *place, "planned", taken_from="store" if place in kept else "log", attempt=before.get(place, 0) + 1
+            position: Retried(
+                *position,
+                "planned",
+                taken_from="store" if position in from_store else "log",
+                attempt=earlier.get(position, 0) + 1,
             )
-            for place in left
+            for position in accepted
         }
         if not dry_run:
             written = self._put_back(marked)
-            done = {place: _written(one, written[place]) for place, one in done.items()}
+            done = {position: _written(planned, written[position]) for position, planned in done.items()}
             self._record(done.values())
-        return [done.get(place) or Retried(*place, "refused", refused[place]) for place in chosen]
+        return [done.get(position) or Retried(*position, "refused", refused[position]) for position in chosen]
 
-    def _readers_of(self, place: Place) -> dict[str, SourceSpec]:
-        return self._sources(place[0])
+    def _readers_of(self, position: LogPosition) -> dict[str, SourceSpec]:
+        return self._sources(position[0])
 
     def _sources(self, topic: str) -> dict[str, SourceSpec]:
         """The source by which each model reads a topic, of those that do."""
         sources = {name: model.spec.source_of(topic) for name, model in self._models.items()}
         return {name: source for name, source in sources.items() if source is not None}
 
-    def _is_kafka(self, place: Place) -> bool:
-        return any(source.kafka is not None for source in self._readers_of(place).values())
+    def _is_kafka(self, position: LogPosition) -> bool:
+        return any(source.kafka is not None for source in self._readers_of(position).values())
 
     def _life(self, topic: str, partition: int) -> int:
         """In which life a log is, as far as its checkpoint knows."""
@@ -213,43 +218,43 @@ class Retries:
         positions = self._store.read(Query("checkpoints", where, columns=("position",)))["position"]
         return life_of(int(positions[0])) if len(positions) else 0
 
-    def _is_there_yet(self, place: Place) -> bool:
+    def _is_there_yet(self, position: LogPosition) -> bool:
         """Whether the log has not been made anew since: what now stands at the same offset of it is another message."""
-        return life_of(place[2]) == self._life(*place[:2])
+        return life_of(position[2]) == self._life(*position[:2])
 
-    def _at(self, table: str, places: Sequence[Place]) -> dict[Place, list[Row]]:
+    def _at(self, table: str, positions: Sequence[LogPosition]) -> dict[LogPosition, list[Row]]:
         """The rows at places, by place."""
-        found: dict[Place, list[Row]] = {}
-        wanted = set(places)
-        for (topic, partition), group in groupby(sorted(wanted), key=lambda place: place[:2]):
-            where = {"topic": topic, "partition": partition, "offset": [place[2] for place in group]}
+        rows_at: dict[LogPosition, list[Row]] = {}
+        distinct = set(positions)
+        for (topic, partition), group in groupby(sorted(distinct), key=lambda position: position[:2]):
+            where = {"topic": topic, "partition": partition, "offset": [position[2] for position in group]}
             for row in rows_of(self._store.read(Query(table, where))):
-                found.setdefault((row["topic"], row["partition"], row["offset"]), []).append(row)
-        return found
+                rows_at.setdefault((row["topic"], row["partition"], row["offset"]), []).append(row)
+        return rows_at
 
     def _messages(
-        self, places: Sequence[Place], letters: Mapping[Place, list[Row]]
-    ) -> tuple[dict[Place, Message], set[Place]]:
+        self, positions: Sequence[LogPosition], letters: Mapping[LogPosition, list[Row]]
+    ) -> tuple[dict[LogPosition, Message], set[LogPosition]]:
         """The messages, and which of them come from the store: whole, but without key and headers."""
-        found = self._streams.lookup.read(
-            [place for place in places if self._is_kafka(place) and self._is_there_yet(place)]
+        messages = self._streams.lookup.read(
+            [position for position in positions if self._is_kafka(position) and self._is_there_yet(position)]
         )
         if self._streams.log is not None:
-            found |= self._streams.log.lookup([place for place in places if not self._is_kafka(place)])
-        kept: set[Place] = set()
-        for place in places:
-            row = letters[place][0]
-            if place not in found and row["payload_bytes"] and len(row["payload"]) == row["payload_bytes"]:
-                found[place] = Message(row["payload"], row["record_ms"])
-                kept.add(place)
-        return found, kept
+            messages |= self._streams.log.lookup([position for position in positions if not self._is_kafka(position)])
+        from_store: set[LogPosition] = set()
+        for position in positions:
+            row = letters[position][0]
+            if position not in messages and row["payload_bytes"] and len(row["payload"]) == row["payload_bytes"]:
+                messages[position] = Message(row["payload"], row["record_ms"])
+                from_store.add(position)
+        return messages, from_store
 
-    def _refusal_of(self, place: Place, message: Message | None) -> str:
+    def _refusal_of(self, position: LogPosition, message: Message | None) -> str:
         if message is None:
             return "it is gone from its stream, and the store has at most its start"
-        if self._streams.log is None and not self._is_kafka(place):
+        if self._streams.log is None and not self._is_kafka(position):
             return "this process takes no events of HTTP streams: ask one with the role `ingest`"
-        return "its subject was erased" if self._erasures and self._is_of_erased(place[0], message) else ""
+        return "its subject was erased" if self._erasures and self._is_of_erased(position[0], message) else ""
 
     def _is_of_erased(self, topic: str, message: Message) -> bool:
         """Whether any model that reads the topic knows the message as one of an erased subject."""
@@ -268,43 +273,43 @@ class Retries:
             self._decoders[topic] = decoder_for(plans, self._schemas)
         return self._decoders[topic]
 
-    def _put_back(self, messages: Mapping[Place, Message]) -> dict[Place, Written]:
-        kafka = [place for place in messages if self._is_kafka(place)]
-        written: dict[Place, Written] = {}
+    def _put_back(self, messages: Mapping[LogPosition, Message]) -> dict[LogPosition, Written]:
+        kafka = [position for position in messages if self._is_kafka(position)]
+        written: dict[LogPosition, Written] = {}
         if kafka:
             outlet = self._streams.outlet()
             try:
                 outlet.open(())
-                for place in kafka:
-                    outlet.send(place[0], messages[place], partition=place[1])
+                for position in kafka:
+                    outlet.send(position[0], messages[position], partition=position[1])
                 written |= {
-                    place: to._replace(offset=of_life(self._life(place[0], to.partition), to.offset))
-                    for place, to in zip(kafka, outlet.flush(), strict=True)
+                    position: to._replace(offset=of_life(self._life(position[0], to.partition), to.offset))
+                    for position, to in zip(kafka, outlet.flush(), strict=True)
                 }
             finally:
                 outlet.close()
-        for place in messages:
-            if place not in written:
+        for position in messages:
+            if position not in written:
                 assert self._streams.log is not None
-                written[place] = Written(0, self._streams.log.append(place[0], [messages[place].payload])[0])
+                written[position] = Written(0, self._streams.log.append(position[0], [messages[position].payload])[0])
         return written
 
     def _record(self, done: Iterable[Retried]) -> None:
         at_ms = self._clock.now_ms()
         names = ("topic", "partition", "offset", "attempt", "to_partition", "to_offset")
-        rows: dict[str, list[Any]] = {name: [getattr(one, name) for one in done] for name in names}
+        rows: dict[str, list[Any]] = {name: [getattr(retried, name) for retried in done] for name in names}
         append(self._store, "retries", rows | {"at_ms": [at_ms] * len(rows["topic"])})
 
 
-def marked_as(place: Place, message: Message, before: int) -> Message:
+def marked_as(position: LogPosition, message: Message, earlier_attempts: int) -> Message:
     """Return a message with headers that say which one it is: of a message that was retried already, the first.
 
     Parameters
     ----------
-    place : Place
+    position : LogPosition
         Where it stands now.
     message : Message
-    before : int
+    earlier_attempts : int
         How many times it was put back from there.
 
     Examples
@@ -315,14 +320,18 @@ def marked_as(place: Place, message: Message, before: int) -> Message:
     >>> dict(marked_as(("scores", 0, 99), once, 0).headers)["leeway.retry.attempt"]
     b'2'
     """
-    said = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers if name.startswith(MARK)}
-    topic, partition, offset = (said.get(f"{MARK}{name}", str(own)) for name, own in zip(_NAMES, place, strict=False))
-    earlier = said.get(f"{MARK}attempt", "")
-    attempt = before + 1 + (int(earlier) if earlier.isdecimal() else 0)
+    marked = {
+        name: (value or b"").decode("utf-8", "replace") for name, value in message.headers if name.startswith(MARK)
+    }
+    topic, partition, offset = (
+        marked.get(f"{MARK}{name}", str(own)) for name, own in zip(_NAMES, position, strict=False)
+    )
+    earlier = marked.get(f"{MARK}attempt", "")
+    attempt = earlier_attempts + 1 + (int(earlier) if earlier.isdecimal() else 0)
     marks = zip(_NAMES, (topic, partition, offset, str(attempt)), strict=True)
     own = tuple(header for header in message.headers if header[0] not in {f"{MARK}{name}" for name in _NAMES})
     return message._replace(headers=own + tuple((f"{MARK}{name}", value.encode()) for name, value in marks))
 
 
-def _written(one: Retried, to: Written) -> Retried:
-    return replace(one, outcome="retried", to_partition=to.partition, to_offset=to.offset)
+def _written(retried: Retried, to: Written) -> Retried:
+    return replace(retried, outcome="retried", to_partition=to.partition, to_offset=to.offset)

@@ -27,7 +27,7 @@ from monitor.ingest.counters import Counters
 from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
 from monitor.memory import collect_rarely, keep_freed
-from monitor.messages import Place
+from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.retries import Retried
 from monitor.stages import Stages
@@ -176,7 +176,7 @@ class Service:
                 eraser.plan(request) if dry_run else eraser.erase(request, lambda text: log.info("erasing", step=text))
             )
 
-    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+    def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Put rejected messages back on their streams.
 
         Raises

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.erasure.erase import Erased, Request
-from monitor.messages import Place
+from monitor.messages import LogPosition
 from monitor.retries import Retried
 from monitor.watch import Watch
 from sinks.store.contract import Store
@@ -68,7 +68,7 @@ class ApiService(Protocol):
         """
         ...
 
-    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+    def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Put rejected messages back on their streams.
 
         Raises

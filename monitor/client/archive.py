@@ -15,7 +15,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service
 from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
-from monitor.messages import Place
+from monitor.messages import LogPosition
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
 from sinks.store import open_store
@@ -76,7 +76,7 @@ class Archive:
         """Refuse: an answer to a question must not change what is stored."""
         raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)
 
-    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+    def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Refuse, as above."""
         raise SourceError("no service runs: `leeway dead-letters retry --config FILE` puts back", retryable=False)
 

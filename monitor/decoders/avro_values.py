@@ -78,8 +78,8 @@ class Conversions:
             self.recursive = True
             return lambda value: self._converted(name, value)
         self._begun.add(name)
-        found = {field["name"]: self.of(field["type"]) for field in schema["fields"]}
-        fields = {field: convert for field, convert in found.items() if convert is not None}
+        conversions = {field["name"]: self.of(field["type"]) for field in schema["fields"]}
+        fields = {field: convert for field, convert in conversions.items() if convert is not None}
         self._done[name] = (lambda value: _fields_converted(value, fields)) if fields else None
         return self._done[name]
 
@@ -183,8 +183,8 @@ def _of_simple(kind: str, schema: Mapping[str, Any]) -> Convert | None:
 
 
 def _decimal(value: bytes, divisor: int) -> int | float:
-    whole = int.from_bytes(value, "big", signed=True)
-    return whole if divisor == 1 else whole / divisor
+    unscaled = int.from_bytes(value, "big", signed=True)
+    return unscaled if divisor == 1 else unscaled / divisor
 
 
 def _fields_converted(value: dict[str, Any], fields: Mapping[str, Convert]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class CloudEventsDecoder(MessageDecoder):
 
     def _read(self, records: Records, max_bytes: int) -> Reading:
         scanned: list[bytes] = []
-        given: dict[Path, list[Any]] = {path: [] for path in self._wanted}
+        beside: dict[Path, list[Any]] = {path: [] for path in self._wanted}
         slow: dict[int, Callable[[], dict[str, object]]] = {}
         names = [path[1] for path in self._wanted]
         of_each: Sequence[Headers] = records.headers or [()] * len(records)
@@ -56,9 +56,9 @@ class CloudEventsDecoder(MessageDecoder):
                 attributes, data, document = {}, b"", _raises(refusal)
             scanned.append(data)
             slow[index] = document
-            for path, values in given.items():
+            for path, values in beside.items():
                 values.append(attributes.get(path[1]) if len(path) == 2 else None)
-        return Reading(scanned, lambda index: slow[index](), given)
+        return Reading(scanned, lambda index: slow[index](), beside)
 
 
 Event = tuple[Attributes, bytes, Callable[[], dict[str, object]]]
@@ -79,8 +79,8 @@ def _event(payload: bytes | None, headers: Headers, names: Sequence[str], limit:
 
 
 def _binary(payload: bytes | None, texts: Mapping[str, bytes | None], content_type: str, limit: int) -> Event:
-    found = {name.removeprefix(_PREFIX): _text(value) for name, value in texts.items() if name.startswith(_PREFIX)}
-    attributes = found | ({_CONTENT_TYPE: content_type} if content_type else {})
+    prefixed = {name.removeprefix(_PREFIX): _text(value) for name, value in texts.items() if name.startswith(_PREFIX)}
+    attributes = prefixed | ({_CONTENT_TYPE: content_type} if content_type else {})
     _check(attributes)
     if not payload:
         return attributes, b"{}", dict
@@ -92,8 +92,8 @@ def _structured(payload: bytes | None, names: Sequence[str], limit: int) -> Even
     payload = checked(payload, limit)
     try:
         parts = _envelope.decode(payload)
-        wanted = {name: parts[name] for name in {*_REQUIRED, _CONTENT_TYPE, *names} if name in parts}
-        attributes: dict[str, object] = {name: msgspec.json.decode(raw) for name, raw in wanted.items()}
+        named = {name: parts[name] for name in {*_REQUIRED, _CONTENT_TYPE, *names} if name in parts}
+        attributes: dict[str, object] = {name: msgspec.json.decode(raw) for name, raw in named.items()}
     except (ValueError, RecursionError):
         envelope = parse(payload, limit)
         return _of_envelope(envelope)

@@ -64,16 +64,16 @@ class Rows:
 
     def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], Integers]:
         """The lists of so many numbers at ``path``, float64 array [n, dimension], and which rows have to be read."""
-        vectors, there = self.columns.vectors(path, dimension)
+        vectors, present = self.columns.vectors(path, dimension)
         if self.chosen is not None:
-            vectors, there = vectors[self.chosen], there[self.chosen]
-        return vectors, np.flatnonzero(~there)
+            vectors, present = vectors[self.chosen], present[self.chosen]
+        return vectors, np.flatnonzero(~present)
 
     def times(self, path: Path) -> Integers | Packed | list[Any]:
         """The values at ``path``, together if all messages of the batch have integers of 64 bits or texts there."""
-        whole = self.columns.whole(path)
-        if whole is not None:
-            return whole if self.chosen is None else whole[self.chosen]
+        numbers = self.columns.whole(path)
+        if numbers is not None:
+            return numbers if self.chosen is None else numbers[self.chosen]
         return self.texts(path)[0] if self.columns.texts_only(path) else self.coded(path).tolist()
 
     def texts(self, path: Path) -> tuple[Packed, list[int]]:
@@ -195,20 +195,20 @@ class _Build:
 
     def _all_numeric(self) -> NDArray[np.float64]:
         numeric = self.model.numeric
-        plain = [place for place, (_, path) in enumerate(numeric) if self.shape.numbers_only(path)]
-        found = self.rows.numbers([numeric[place][1] for place in plain])
-        for row, place in enumerate(plain):
-            signal, path = numeric[place]
+        plain = [column for column, (_, path) in enumerate(numeric) if self.shape.numbers_only(path)]
+        numbers = self.rows.numbers([numeric[column][1] for column in plain])
+        for row, column in enumerate(plain):
+            signal, path = numeric[column]
             for index in self.rows.documents:
-                found[row, index] = self._read(index, self.rows.value(path, index), number, signal)
+                numbers[row, index] = self._read(index, self.rows.value(path, index), number, signal)
         if len(plain) == len(numeric):
-            return found
+            return numbers
         columns = np.empty((len(numeric), len(self.rows)), dtype=np.float64)
-        columns[plain] = found
-        for place in set(range(len(numeric))) - set(plain):
-            signal, path = numeric[place]
+        columns[plain] = numbers
+        for column in set(range(len(numeric))) - set(plain):
+            signal, path = numeric[column]
             values = self._names(path, number, signal)
-            columns[place] = np.array(values.names, dtype=np.float64)[values.codes]
+            columns[column] = np.array(values.names, dtype=np.float64)[values.codes]
         return columns
 
     def _vectors(self, signal: str, path: Path, dimension: int) -> NDArray[np.float64]:
@@ -230,7 +230,7 @@ class _Build:
         if bad.any():
             for index in np.flatnonzero(bad[values.codes]).tolist():
                 self._read(index, values[index], read, field)
-        return Coded([wanted for wanted, _ in made], values.codes)
+        return Coded([read_value for read_value, _ in made], values.codes)
 
     def _texts(self, path: Path, field: str) -> Texts:
         packed, odd = self.rows.texts(path)
@@ -243,11 +243,11 @@ class _Build:
         return Texts.joined([Texts(packed), Texts.of(read)]).take(places)
 
     def _read(self, index: int, value: object, read: Callable[[object], tuple[Any, str]], field: str) -> Any:
-        wanted, reason = read(value)
+        made, reason = read(value)
         if reason:
             problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(value))
             self.problems.append((self.model.name, problem))
-        return wanted
+        return made
 
 
 def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:
@@ -263,5 +263,5 @@ def _version(value: object) -> tuple[str, str]:
 
 
 def _identity(value: object) -> tuple[str | None, str]:
-    found, reason = text(value)
-    return found or None, reason
+    identity, reason = text(value)
+    return identity or None, reason

@@ -74,9 +74,9 @@ class EventTimes:
             Index to reason.
         """
         if isinstance(values, Packed):
-            found = iso8601.times(values) if self.unit in {"auto", "iso"} else None
-            if found is not None and (not len(found) or found.max() < BOUND_MS):
-                return found, {}
+            times = iso8601.times(values) if self.unit in {"auto", "iso"} else None
+            if times is not None and (not len(times) or times.max() < BOUND_MS):
+                return times, {}
             values = Texts(values).tolist()
         if self.unit != "auto":
             return self._read(values, self.unit)
@@ -85,10 +85,10 @@ class EventTimes:
         values = values.tolist() if isinstance(values, np.ndarray) else values
         # What stands before the settling number is read as if it had come in a call of its own.
         start = self._settle(partition, values)
-        before, wrong = self._read(values[:start], "s")
-        after, wrong_after = self._read(values[start:], self.units.get(partition, "s"))
+        unsettled, wrong = self._read(values[:start], "s")
+        settled, wrong_after = self._read(values[start:], self.units.get(partition, "s"))
         wrong |= {start + index: reason for index, reason in wrong_after.items()}
-        return np.concatenate((before, after)), wrong
+        return np.concatenate((unsettled, settled)), wrong
 
     def _read(self, values: Values, unit: str) -> tuple[NDArray[np.int64], dict[int, str]]:
         fast = _column(values, unit)
@@ -182,19 +182,19 @@ def _column(values: Values, unit: str) -> NDArray[np.int64] | None:
 def _whole(values: Values, unit: str) -> NDArray[np.int64] | None:
     factor, divisor = _PER_MS[unit]
     try:
-        whole = np.array(values, dtype=np.int64)
+        numbers = np.array(values, dtype=np.int64)
     except OverflowError:
         return None
-    if whole.min() < 0 or whole.max() >= BOUND_MS // factor * divisor:
+    if numbers.min() < 0 or numbers.max() >= BOUND_MS // factor * divisor:
         return None
-    return whole * factor // divisor
+    return numbers * factor // divisor
 
 
 def _fractional(values: Sequence[object], unit: str) -> NDArray[np.int64] | None:
-    given = np.array(values, dtype=np.float64)
-    if not (given.min() >= 0 and given.max() < _PRODUCT_IS_FINITE):
+    numbers = np.array(values, dtype=np.float64)
+    if not (numbers.min() >= 0 and numbers.max() < _PRODUCT_IS_FINITE):
         return None
-    microseconds = given * _MICROSECONDS[unit]
+    microseconds = numbers * _MICROSECONDS[unit]
     if not microseconds.max() < BOUND_MS * 1e3 - 1:
         return None
     return np.rint(microseconds).astype(np.int64) // 1_000

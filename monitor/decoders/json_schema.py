@@ -47,33 +47,33 @@ class JsonSchemaDecoder(MessageDecoder):
 
     def _read(self, records: Records, max_bytes: int) -> Reading:
         packed = Packed.of(records.payloads)
-        whole = _whole(packed, max_bytes)
+        readable = _whole(packed, max_bytes)
         find = self._numbered.of_batch() if self._numbered is not None else None
         if find is not None:
-            for index in np.flatnonzero(whole).tolist():
-                whole[index] = _keeps_to(find, packed[index] or b"")
+            for index in np.flatnonzero(readable).tolist():
+                readable[index] = _keeps_to(find, packed[index] or b"")
         # What is not whole goes the slow way, which says what is wrong with it.
-        starts = packed.starts + np.where(whole, HEAD_BYTES, 0)
-        behind = Packed(packed.buffer, starts, np.where(whole, packed.lengths - HEAD_BYTES, 0))
+        starts = packed.starts + np.where(readable, HEAD_BYTES, 0)
+        behind = Packed(packed.buffer, starts, np.where(readable, packed.lengths - HEAD_BYTES, 0))
 
         def document(index: int) -> dict[str, object]:
             payload = checked(packed[index], max_bytes)
             number = framed(payload)
             validate = find(number) if find is not None else None
-            found = parse(payload[HEAD_BYTES:], max_bytes)
+            parsed = parse(payload[HEAD_BYTES:], max_bytes)
             if validate is not None:
-                _check(validate, found, number)
-            return found
+                _check(validate, parsed, number)
+            return parsed
 
         return Reading(behind, document)
 
 
 def _whole(packed: Packed, max_bytes: int) -> NDArray[np.bool_]:
     """Which messages have a head, something behind it, and not too much."""
-    whole = (packed.lengths > HEAD_BYTES) & (packed.lengths <= max_bytes)
-    heads = np.frombuffer(packed.buffer, dtype=np.uint8)[packed.starts[whole]]
-    whole[whole] = heads == 0
-    return whole
+    framed = (packed.lengths > HEAD_BYTES) & (packed.lengths <= max_bytes)
+    heads = np.frombuffer(packed.buffer, dtype=np.uint8)[packed.starts[framed]]
+    framed[framed] = heads == 0
+    return framed
 
 
 def json_validator(schema: Registered) -> Validate:
@@ -114,7 +114,7 @@ def _check(validate: Validate, document: object, number: int) -> None:
     try:
         validate(document)
     except jsonschema_rs.ValidationError as error:
-        place = ".".join(str(part) for part in error.instance_path)
-        raise Refused("schema_mismatch", f"schema {number}: {place}: {error.message}"[:_SHOWN]) from error
+        path = ".".join(str(part) for part in error.instance_path)
+        raise Refused("schema_mismatch", f"schema {number}: {path}: {error.message}"[:_SHOWN]) from error
     except ValueError as error:
         raise Refused("schema_mismatch", f"schema {number}: {error}"[:_SHOWN]) from error

@@ -141,9 +141,9 @@ class MessageDecoder:
         nothing = np.zeros(1, dtype=np.int64)
         records = Records("", 0, nothing, nothing, [payload], headers=[headers])
         reading = self._read(records, max(len(payload or b""), 1))
-        given = reading.given | self._header_values(records)
+        beside = reading.given | self._header_values(records)
         try:
-            return text(given[split(path)][0])[0] if split(path) in given else text_at(reading.document(0), path)
+            return text(beside[split(path)][0])[0] if split(path) in beside else text_at(reading.document(0), path)
         except Refused:
             return ""
 
@@ -184,20 +184,20 @@ class MessageDecoder:
         json, arrays = Packed.of(reading.json), None
         if self._cut:
             json, arrays = cut(json, {dimension for _, dimension in self._cut})
-        found = scan(self._shape.keys, json, self._max_payload_bytes)
+        scanned = scan(self._shape.keys, json, self._max_payload_bytes)
         if arrays is not None:
             slots = self._shape.slots
-            arrays.refuse(found, [(slots[path], dimension) for path, dimension in self._cut if path in slots])
+            arrays.refuse(scanned, [(slots[path], dimension) for path, dimension in self._cut if path in slots])
         documents: dict[int, object] = {}
         refused: list[int] = []
-        for index in np.flatnonzero(~found.ok).tolist():
+        for index in np.flatnonzero(~scanned.ok).tolist():
             try:
                 documents[index] = reading.document(index)
             except Refused as refusal:
                 refused.append(index)
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
-        columns = Columns(self._shape, found, documents, reading.given | self._header_values(records), arrays)
+        columns = Columns(self._shape, scanned, documents, reading.given | self._header_values(records), arrays)
         one_by_one = len(documents) + len(refused)
         self.parsed += one_by_one
         self.scanned += len(records) - one_by_one

@@ -134,11 +134,11 @@ def _well_known(name: str) -> FileDescriptorProto | None:
         return None
     try:
         import_module(name.removesuffix(".proto").replace("/", ".") + "_pb2")
-        found = descriptor_pool.Default().FindFileByName(name)
+        descriptor = descriptor_pool.Default().FindFileByName(name)
     except (ImportError, KeyError):
         return None
     file = FileDescriptorProto()
-    found.CopyToProto(file)
+    descriptor.CopyToProto(file)
     return file
 
 
@@ -161,9 +161,9 @@ def _name_at(file: FileDescriptorProto, path: tuple[int, ...]) -> str:
     names = [file.package] if file.package else []
     types: Any = file.message_type
     for index in path:
-        found: DescriptorProto = types[index]
-        names.append(found.name)
-        types = found.nested_type
+        message_type: DescriptorProto = types[index]
+        names.append(message_type.name)
+        types = message_type.nested_type
     return ".".join(names)
 
 
@@ -197,10 +197,10 @@ def _path(payload: bytes, start: int) -> tuple[tuple[int, ...], int]:
         raise Refused("schema_mismatch", f"a type cannot be {count} levels deep")
     path = []
     for _ in range(count):
-        place, at = _varint(payload, at)
-        if place < 0:
-            raise Refused("schema_mismatch", f"a type cannot stand at {place}")
-        path.append(place)
+        number, at = _varint(payload, at)
+        if number < 0:
+            raise Refused("schema_mismatch", f"a type cannot stand at {number}")
+        path.append(number)
     return tuple(path), at
 
 

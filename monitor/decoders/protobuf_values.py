@@ -50,16 +50,16 @@ def document_of(descriptor: Descriptor, begun: dict[str, list[Convert]] | None =
     can_tell = [field.name for field, convert in converts if convert is None and field.has_presence]
 
     def document(message: Any) -> dict[str, Any]:
-        found = dict(zip(plain, values_of(message), strict=True))
+        values = dict(zip(plain, values_of(message), strict=True))
         was_set = message.HasField
         for name in can_tell:
             if not was_set(name):
-                del found[name]
+                del values[name]
         for field, convert in other:
             value = getattr(message, field.name)
             if was_set(field.name) if field.has_presence else not field.is_repeated or len(value):
-                found[field.name] = convert(value)
-        return found
+                values[field.name] = convert(value)
+        return values
 
     prepared.append(document)
     return document

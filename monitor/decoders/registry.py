@@ -117,16 +117,16 @@ class Registry:
     def _registered(self, body: Mapping[str, Any], form: str, above: tuple[str, ...]) -> Registered:
         references = {}
         for reference in body.get("references") or ():
-            place = f"/subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}"
-            if place in above:
+            path = f"/subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}"
+            if path in above:
                 raise _Nothing
             # A version that was deleted from its subject still is what others refer to.
-            found = self._ask(place, form, deleted="true")
-            references[reference["name"]] = self._registered(found, form, (*above, place))
+            referred = self._ask(path, form, deleted="true")
+            references[reference["name"]] = self._registered(referred, form, (*above, path))
         return Registered(str(body.get("schemaType") or "AVRO"), str(body["schema"]), references)
 
-    def _ask(self, place: str, form: str, **parameters: str) -> dict[str, Any]:
-        wanted = parameters | ({"format": form} if form else {})
+    def _ask(self, path: str, form: str, **parameters: str) -> dict[str, Any]:
+        query = parameters | ({"format": form} if form else {})
         trying = Retrying(
             retry=retry_if_exception_type(_Trouble),
             stop=stop_after_attempt(self._spec.attempts),
@@ -135,23 +135,23 @@ class Registry:
             reraise=True,
         )
         try:
-            return trying(self._ask_everyone, place, wanted)
+            return trying(self._ask_everyone, path, query)
         except _Trouble as error:
-            raise SourceError(f"the schema registry cannot be asked for {place}: {error}", retryable=True) from error
+            raise SourceError(f"the schema registry cannot be asked for {path}: {error}", retryable=True) from error
 
-    def _ask_everyone(self, place: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _ask_everyone(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         troubles = []
         for url in self._urls:
             try:
-                return self._ask_one(url, place, parameters)
+                return self._ask_one(url, path, parameters)
             except _Trouble as error:
                 self.failures += 1
                 troubles.append(f"{url}: {error}")
         raise _Trouble("; ".join(troubles))
 
-    def _ask_one(self, url: str, place: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _ask_one(self, url: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer = self._client.get(url + place, params=parameters)
+            answer = self._client.get(url + path, params=parameters)
         except httpx.HTTPError as error:
             raise _Trouble(str(error) or type(error).__name__) from error
         try:

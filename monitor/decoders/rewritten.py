@@ -25,20 +25,20 @@ def rewritten(document: Callable[[int], dict[str, object]], count: int) -> Readi
         Returns the document of the message at an index, or raises Refused.
     count : int
     """
-    found: list[dict[str, object] | Refused] = []
+    documents: list[dict[str, object] | Refused] = []
     for index in range(count):
         try:
-            found.append(document(index))
+            documents.append(document(index))
         except Refused as refusal:
-            found.append(refusal)
+            documents.append(refusal)
 
     def known(index: int) -> dict[str, object]:
-        one = found[index]
-        if isinstance(one, Refused):
-            raise one
-        return one
+        document = documents[index]
+        if isinstance(document, Refused):
+            raise document
+        return document
 
-    return Reading([b"" if isinstance(one, Refused) else as_json(one) for one in found], known)
+    return Reading([b"" if isinstance(made, Refused) else as_json(made) for made in documents], known)
 
 
 def as_json(document: dict[str, object]) -> bytes:

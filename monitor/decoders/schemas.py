@@ -111,12 +111,12 @@ class Numbered(Generic[T]):
         unknown: dict[int, _Reason] = {}
 
         def find(number: int) -> T:
-            found = self._known.get(number) or unknown.get(number)
-            if found is None:
-                found = self._ask(number, unknown)
-            if isinstance(found, tuple):
-                raise Refused(*found)
-            return found
+            registered = self._known.get(number) or unknown.get(number)
+            if registered is None:
+                registered = self._ask(number, unknown)
+            if isinstance(registered, tuple):
+                raise Refused(*registered)
+            return registered
 
         return find
 
@@ -149,6 +149,6 @@ def framed(payload: bytes) -> int:
     258
     """
     if payload[:1] != b"\x00" or len(payload) < HEAD_BYTES:
-        found = payload[:HEAD_BYTES].hex(" ")
-        raise Refused("not_framed", f"expected a byte 0 and the number of a schema in four bytes, found {found}")
+        head = payload[:HEAD_BYTES].hex(" ")
+        raise Refused("not_framed", f"expected a byte 0 and the number of a schema in four bytes, found {head}")
     return int.from_bytes(payload[1:HEAD_BYTES], "big")

@@ -102,14 +102,14 @@ class Columns:
     def __init__(
         self,
         shape: Shape,
-        found: scan.Scanned,
+        scanned: scan.Scanned,
         documents: Mapping[int, object],
-        given: Mapping[Path, Sequence[Any]] = MappingProxyType({}),
+        beside: Mapping[Path, Sequence[Any]] = MappingProxyType({}),
         arrays: Arrays | None = None,
     ) -> None:
-        self._shape, self._found, self._documents, self._given = shape, found, documents, given
+        self._shape, self._found, self._documents, self._given = shape, scanned, documents, beside
         self._arrays = arrays
-        self._coded: dict[Path, Coded[Any]] = {path: _encoded(values) for path, values in given.items()}
+        self._coded: dict[Path, Coded[Any]] = {path: _encoded(values) for path, values in beside.items()}
 
     def coded(self, path: Path) -> Coded[Any]:
         """The values at ``path``, one per message."""
@@ -139,11 +139,11 @@ class Columns:
 
     def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The lists of so many numbers at ``path``, float64 array [n, dimension], and which messages have one."""
-        out, there = np.empty((len(self._found.ok), dimension)), np.zeros(len(self._found.ok), dtype=np.bool_)
+        out, present = np.empty((len(self._found.ok), dimension)), np.zeros(len(self._found.ok), dtype=np.bool_)
         if self._arrays is not None and path in self._shape.slots:
             rows, which, _ = self._arrays.of_slot(self._found, self._shape.slots[path], dimension)
-            out[rows], there[rows] = self._arrays.vectors(which, dimension), True
-        return out, there
+            out[rows], present[rows] = self._arrays.vectors(which, dimension), True
+        return out, present
 
     def whole(self, path: Path) -> NDArray[np.int64] | None:
         """The values at ``path`` if every message has an integer of 64 bits there, else None."""
@@ -163,29 +163,29 @@ class Columns:
 
         An integer counts as the text that it is written as.
         """
-        found = self._found
+        scanned = self._found
         slot, below = (0, path) if path in self._given else self._place(path)
         if below:
-            return Packed.of([None] * len(found.ok)), np.arange(len(found.ok))
-        kinds = found.kinds[slot]
-        starts = found.starts[slot].astype(np.int64)
-        sizes = found.stops[slot] - starts
+            return Packed.of([None] * len(scanned.ok)), np.arange(len(scanned.ok))
+        kinds = scanned.kinds[slot]
+        starts = scanned.starts[slot].astype(np.int64)
+        sizes = scanned.stops[slot] - starts
         integer = (kinds == tokens.INTEGER) | (kinds == tokens.BIG)
         # -0 is written otherwise than it is; other negative digits may go the long way as well.
-        usual = found.ok & ((kinds == tokens.TEXT) | (integer & ((sizes != 2) | ~found.is_at(slot, b"-"))))
-        odd = ~usual & ~(found.ok & (kinds == tokens.MISSING))
+        usual = scanned.ok & ((kinds == tokens.TEXT) | (integer & ((sizes != 2) | ~scanned.is_at(slot, b"-"))))
+        odd = ~usual & ~(scanned.ok & (kinds == tokens.MISSING))
         sizes[~usual | (sizes == 0)] = -1
         starts[~usual] = 0
-        return Packed(found.buffer, starts, sizes), np.flatnonzero(odd)
+        return Packed(scanned.buffer, starts, sizes), np.flatnonzero(odd)
 
     def texts_only(self, path: Path) -> bool:
         """Whether every message has a text at ``path``, and not an empty one."""
         if path in self._given:
             return False
         slot, below = self._place(path)
-        found = self._found
-        texts = (found.kinds[slot] == tokens.TEXT) & (found.stops[slot] > found.starts[slot])
-        return not below and bool(found.ok.all()) and bool(texts.all())
+        scanned = self._found
+        texts = (scanned.kinds[slot] == tokens.TEXT) & (scanned.stops[slot] > scanned.starts[slot])
+        return not below and bool(scanned.ok.all()) and bool(texts.all())
 
     def value(self, path: Path, index: int) -> object:
         """The value at ``path`` of one message."""
@@ -216,29 +216,29 @@ class Columns:
         return self._shape.slots[path[:depth]], path[depth:]
 
     def _scalars(self, slot: int) -> Coded[Any]:
-        found = self._found
-        kinds = np.where(found.ok, found.kinds[slot], tokens.MISSING)
+        scanned = self._found
+        kinds = np.where(scanned.ok, scanned.kinds[slot], tokens.MISSING)
         present = np.bincount(kinds, minlength=tokens.KINDS)
         names: list[Any] = [None]
         codes = np.zeros(len(kinds), dtype=np.int64)
         if present[tokens.TEXT]:
-            spans, codes = scan.intern(found, slot)
-            names += [found.buffer[start:stop].decode() for start, stop in spans]
+            spans, codes = scan.intern(scanned, slot)
+            names += [scanned.buffer[start:stop].decode() for start, stop in spans]
             codes += 1
         for kind in np.flatnonzero(present).tolist():
             if kind in {tokens.MISSING, tokens.TEXT}:
                 continue
-            there = np.flatnonzero(kinds == kind)
+            rows = np.flatnonzero(kinds == kind)
             if kind in {tokens.INTEGER, tokens.FLOAT, tokens.HARD}:
                 # By their bits, which tell -0.0 from 0.0.
                 _, first, which = np.unique(
-                    found.values[slot, there].view(np.int64), return_index=True, return_inverse=True
+                    scanned.values[slot, rows].view(np.int64), return_index=True, return_inverse=True
                 )
-                codes[there] = len(names) + which
-                there = there[first]
+                codes[rows] = len(names) + which
+                rows = rows[first]
             else:
-                codes[there] = len(names) + np.arange(len(there))
-            names += [self._scalar(slot, index, kind) for index in there.tolist()]
+                codes[rows] = len(names) + np.arange(len(rows))
+            names += [self._scalar(slot, index, kind) for index in rows.tolist()]
         return Coded(names, codes)
 
     def _scalar(self, slot: int, index: int, kind: int) -> object:

@@ -240,8 +240,8 @@ def unfinished(store: Store) -> int:
 
 def _traces(store: SqlStore, subject: Subject) -> list[Trace]:
     seal = Seal(store)
-    found = [*summaries(store, subject, seal), *events(store, subject, seal), *states(store, subject)]
-    return [trace for trace in found if trace.rows]
+    traces = [*summaries(store, subject, seal), *events(store, subject, seal), *states(store, subject)]
+    return [trace for trace in traces if trace.rows]
 
 
 def _remove(done: Erased, traces: list[Trace], on_step: Callable[[str], None]) -> None:
@@ -266,8 +266,8 @@ def _subject(configuration: Configuration, request: Request, marker: str) -> Sub
     if not request.subject:
         raise InputError("the subject is empty")
     if request.model and request.model not in configuration.models:
-        known = ", ".join(sorted(configuration.models))
-        raise InputError(f"no model is called {request.model!r}; known are {known}")
+        names = ", ".join(sorted(configuration.models))
+        raise InputError(f"no model is called {request.model!r}; known are {names}")
     models = {
         name: model
         for name, model in configuration.models.items()
@@ -293,9 +293,9 @@ def _own_fields(model: Model) -> frozenset[str]:
     )
 
 
-def _named_fields(model: Model, wanted: tuple[str, ...]) -> frozenset[str]:
+def _named_fields(model: Model, fields: tuple[str, ...]) -> frozenset[str]:
     categories = {name for name, spec in model.spec.schema_.signals().items() if spec.type == "category"}
-    return frozenset(wanted) & categories
+    return frozenset(fields) & categories
 
 
 def _check_slices(name: str, model: Model, subject: str, fields: frozenset[str]) -> None:
@@ -322,20 +322,20 @@ def _any_of(subject: Subject, models: list[Model]) -> Callable[[bytes], bool]:
 
 def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject) -> list[str]:
     sources = [source for model in subject.models.values() for source in model.spec.sources]
-    found = [f"Kafka topic {topic}" for source in sources for topic in source.kafka or ()]
+    places = [f"Kafka topic {topic}" for source in sources for topic in source.kafka or ()]
     default = configuration.service.spec.kafka.dead_letters
     letters = [source.dead_letters or default for source in sources if source.kafka is not None]
-    found += [f"Kafka topic {wanted.topic} of dead letters" for wanted in letters if wanted is not None]
-    found += [f"file {source.file}" for source in sources if source.file is not None]
+    places += [f"Kafka topic {target.topic} of dead letters" for target in letters if target is not None]
+    places += [f"file {source.file}" for source in sources if source.file is not None]
     for name, model in subject.models.items():
         if model.spec.baseline.uri is not None:
-            found.append(f"data set {configuration.resolve(name, model.spec.baseline.uri)}")
+            places.append(f"data set {configuration.resolve(name, model.spec.baseline.uri)}")
     if detached := detached_parts(store):
-        found.append(f"{detached} detached parts of the store's tables")
-    found += [
+        places.append(f"{detached} detached parts of the store's tables")
+    places += [
         "backups",
         "notifications that were sent",
         "alerts of other programs, silences, subscriptions, and comments of acknowledgements, that name it",
         "logs of a ClickHouse server, such as system.query_log",
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(places))

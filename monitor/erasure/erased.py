@@ -72,12 +72,12 @@ class _Known:
 
     def hash_of(self, subject: str) -> str:
         """The subject's hash, remembered: names and subjects repeat."""
-        found = self.hashes.get(subject)
-        if found is None:
+        digest = self.hashes.get(subject)
+        if digest is None:
             if len(self.hashes) >= _REMEMBERED:
                 self.hashes.clear()
-            found = self.hashes[subject] = _hash(self.key, subject)
-        return found
+            digest = self.hashes[subject] = _hash(self.key, subject)
+        return digest
 
     def until(self, model: str, subject: str) -> int:
         digest = self.hash_of(subject)
@@ -114,9 +114,9 @@ class ErasureList:
 
     def reload(self) -> None:
         """Read the list; other processes may have added to it."""
-        known = _Known(self._key(), _until(self.all()), _fields(self.all()))
-        if (known.key, known.until_ms, known.fields) != (self._known.key, self._known.until_ms, self._known.fields):
-            self._known = known
+        read = _Known(self._key(), _until(self.all()), _fields(self.all()))
+        if (read.key, read.until_ms, read.fields) != (self._known.key, self._known.until_ms, self._known.fields):
+            self._known = read
 
     def all(self) -> list[Erasure]:
         """Every erasure, those that did not come to their end included."""
@@ -157,15 +157,15 @@ class ErasureList:
 
     def replacement(self, model: str, signal: str, name: str) -> str | None:
         """Return what stands for an erased subject's name in a category, as long as :meth:`until` says; else None."""
-        known = self._known
-        digest = known.hash_of(name)
-        named = any(f"{model}/{signal}" in known.fields.get((digest, scope), ()) for scope in (model, ""))
+        erased = self._known
+        digest = erased.hash_of(name)
+        named = any(f"{model}/{signal}" in erased.fields.get((digest, scope), ()) for scope in (model, ""))
         return marker_of(digest) if named else None
 
     def names_in(self, model: str, signal: str) -> bool:
         """Whether names of the signal have been replaced by any erasure."""
-        wanted = f"{model}/{signal}"
-        return any(wanted in fields for fields in self._known.fields.values())
+        scoped = f"{model}/{signal}"
+        return any(scoped in fields for fields in self._known.fields.values())
 
     def _key(self) -> bytes:
         rows = self._store.read(Query("erasure_keys", limit=1))
@@ -183,16 +183,16 @@ def _hash(key: bytes, subject: str) -> str:
 
 def _until(erasures: Iterable[Erasure]) -> dict[tuple[str, str], int]:
     # The one begun last counts: it has completed what an earlier one left unfinished.
-    last = sorted(erasures, key=lambda erasure: erasure.at_ms)
-    return {(erasure.subject_hash, erasure.model): erasure.until_ms for erasure in last}
+    in_order = sorted(erasures, key=lambda erasure: erasure.at_ms)
+    return {(erasure.subject_hash, erasure.model): erasure.until_ms for erasure in in_order}
 
 
 def _fields(erasures: Iterable[Erasure]) -> dict[tuple[str, str], frozenset[str]]:
-    found: dict[tuple[str, str], frozenset[str]] = {}
+    fields: dict[tuple[str, str], frozenset[str]] = {}
     for erasure in erasures:
         key = (erasure.subject_hash, erasure.model)
-        found[key] = found.get(key, frozenset()) | frozenset(erasure.fields)
-    return found
+        fields[key] = fields.get(key, frozenset()) | frozenset(erasure.fields)
+    return fields
 
 
 class ErasedEvents:
@@ -229,9 +229,9 @@ class ErasedEvents:
         if erasures is None:
             return batch
         columns = list(batch.category)
-        for place, signal in enumerate(self._category):
+        for column, signal in enumerate(self._category):
             if erasures.names_in(self._model, signal):
-                columns[place] = self._renamed(erasures, signal, batch.category[place], batch.event_ms)
+                columns[column] = self._renamed(erasures, signal, batch.category[column], batch.event_ms)
         return replace(batch, category=columns)
 
     def _renamed(

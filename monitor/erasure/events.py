@@ -1,4 +1,4 @@
-"""The subject's own events, and what is known only by their place in the log: all of it goes."""
+"""The subject's own events, and what is known only by their log position: all of it goes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 from monitor.config.model import Model
 from monitor.decoders.document import Refused, parse, text_at
 from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, parts
+from monitor.messages import LogPosition
 from sinks.store.sql import quoted_text
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate
 
-__all__ = ["Place", "events", "is_of"]
-
-Place = tuple[str, int, int]
-"""Topic, partition, offset."""
+__all__ = ["events", "is_of"]
 
 _KEPT = ("events", "predictions")
 
@@ -31,11 +29,11 @@ def events(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
         can be begun again.
     """
     letters = _letters(store, subject)
-    places = {model: _places(store, subject, model) | set(letters.get(model, ())) for model in subject.models}
+    positions = {model: _positions(store, subject, model) | set(letters.get(model, ())) for model in subject.models}
     return [
-        _at_places(store, "findings", places),
+        _at(store, "findings", positions),
         _labels(store, subject, seal),
-        _at_places(store, "dead_letters", letters, of_nobody=True),
+        _at(store, "dead_letters", letters, of_nobody=True),
         *(_of_subject(store, table, subject, seal) for table in _KEPT),
     ]
 
@@ -58,11 +56,11 @@ def _of_subject(store: SqlStore, table: str, subject: Subject, seal: Seal) -> Tr
 
 def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
     """Labels of the subject, and those of the subject's events."""
-    found = [
+    queries = [
         f"SELECT id FROM {table} WHERE model IN {{models:Array(String)}} AND subject = {{key:String}}"
         for table in _KEPT
     ]
-    sql = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(found)}) WHERE id != '' {ASKING}"
+    sql = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(queries)}) WHERE id != '' {ASKING}"
     ids = store.query(sql, _models(subject) | {"key": subject.key})["id"]
     parameters: dict[str, Any] = _models(subject) | {"sealed": seal.of([subject.key, *ids])}
     where = (
@@ -76,20 +74,20 @@ def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
     return Trace("labels", count(store, "labels", where, parameters), remove)
 
 
-def _places(store: SqlStore, subject: Subject, model: str) -> set[Place]:
+def _positions(store: SqlStore, subject: Subject, model: str) -> set[LogPosition]:
     """Where in the log the subject's kept events came from."""
-    found: set[Place] = set()
+    positions: set[LogPosition] = set()
     for table in (*_KEPT, "labels"):
         sql = (
             f"SELECT topic, partition, offset FROM {table} WHERE model = {{model:String}} AND subject = {{key:String}}"
         )
         rows = store.query(f"{sql} {ASKING}", {"model": model, "key": subject.key})
-        found |= set(zip(rows["topic"], rows["partition"].tolist(), rows["offset"].tolist(), strict=True))
-    return found
+        positions |= set(zip(rows["topic"], rows["partition"].tolist(), rows["offset"].tolist(), strict=True))
+    return positions
 
 
-def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
-    """Places of dead letters of the subject, by model; those of no model stand under each that reads the topic."""
+def _letters(store: SqlStore, subject: Subject) -> dict[str, list[LogPosition]]:
+    """Log positions of the subject's dead letters by model; those of no model stand under each reader of the topic."""
     import pyarrow
 
     # A text may be escaped in many ways: payloads with a backslash are looked at one by one.
@@ -99,7 +97,7 @@ def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
     )
     sql = f"SELECT topic, partition, offset, model, payload, payload_bytes FROM dead_letters WHERE {where} {ASKING}"
     parameters = {"models": [*sorted(subject.models), ""], "key": subject.key}
-    found: dict[str, list[Place]] = {}
+    positions: dict[str, list[LogPosition]] = {}
     table = store.arrow(sql, parameters)
     payloads = table["payload"].cast(pyarrow.binary()).to_pylist()
     plain = [table[name].to_pylist() for name in ("topic", "partition", "offset", "model", "payload_bytes")]
@@ -108,8 +106,8 @@ def _letters(store: SqlStore, subject: Subject) -> dict[str, list[Place]]:
         of_each = [(subject.models[name], _is_json(subject.models[name], topic)) for name in readers]
         if any(is_of(subject, reader, payload, size, readable=readable) for reader, readable in of_each):
             for name in readers:
-                found.setdefault(name, []).append((topic, partition, offset))
-    return found
+                positions.setdefault(name, []).append((topic, partition, offset))
+    return positions
 
 
 def _reads(model: Model, topic: str) -> bool:
@@ -133,17 +131,19 @@ def is_of(subject: Subject, model: Model, payload: bytes, size: int, *, readable
     return subject.key.encode() in payload or json.dumps(subject.key)[1:-1].encode() in payload
 
 
-def _at_places(store: SqlStore, table: str, places: Mapping[str, Iterable[Place]], *, of_nobody: bool = False) -> Trace:
-    """Rows at places in the log; with ``of_nobody`` those of no model too."""
+def _at(
+    store: SqlStore, table: str, positions: Mapping[str, Iterable[LogPosition]], *, of_nobody: bool = False
+) -> Trace:
+    """Rows at log positions; with ``of_nobody`` those of no model too."""
     conditions = [
         f"model IN ({', '.join(map(quoted_text, [model, *([''] if of_nobody else [])]))}) AND "
         f"(topic, partition, offset) IN ({', '.join(map(_quoted, part))})"
-        for model, of_model in sorted(places.items())
+        for model, of_model in sorted(positions.items())
         for part in parts(sorted(set(of_model)))
     ]
     rows = sum(count(store, table, condition, {}) for condition in conditions)
     return Trace(table, rows, lambda: [mutate(store, table, f"DELETE WHERE {condition}") for condition in conditions])
 
 
-def _quoted(place: Place) -> str:
-    return f"({quoted_text(place[0])}, {place[1]:d}, {place[2]:d})"
+def _quoted(position: LogPosition) -> str:
+    return f"({quoted_text(position[0])}, {position[1]:d}, {position[2]:d})"

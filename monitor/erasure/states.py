@@ -24,7 +24,7 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
 
     A state is written anew at its own position, over the old one. Nothing may write checkpoints meanwhile.
     """
-    found = [saved for saved in _saved(store) if _changed(saved, subject) is not None]
+    holding = [saved for saved in _saved(store) if _changed(saved, subject) is not None]
     newest = {(saved.stage, saved.name, saved.partition): saved for saved in _saved(store, newest=True)}
 
     def remove() -> list[str]:
@@ -35,7 +35,7 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
         merge(store, "checkpoints")
         return []
 
-    return [Trace("checkpoints", len(found), remove)]
+    return [Trace("checkpoints", len(holding), remove)]
 
 
 def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[Checkpoint]:
@@ -111,7 +111,7 @@ def _snapshot(names: Mapping[str, Any], signals: list[str], subject: Subject, fi
     A state of another configuration has other columns; it will not be used, and the name is replaced in all of them.
     """
     rows, columns = names["sums"].shape[:2]
-    known = len(signals) == columns
+    is_current = len(signals) == columns
     texts = _split(names["text"].tobytes(), names["lengths"].tolist())
     counts = names["counts"].tolist()
     sums = names["sums"].copy()
@@ -122,7 +122,7 @@ def _snapshot(names: Mapping[str, Any], signals: list[str], subject: Subject, fi
             size = int(sums[row, column, 3])
             chunk = dict(zip(texts[first : first + size], counts[first : first + size], strict=True))
             first += size
-            if not known or signals[column] in fields:
+            if not is_current or signals[column] in fields:
                 _rename(chunk, subject)
             sums[row, column, 3] = len(chunk)
             out += chunk.items()
@@ -141,9 +141,9 @@ def _rename(counts: dict[bytes, int], subject: Subject) -> None:
 
 
 def _split(text: bytes, lengths: list[int]) -> list[bytes]:
-    found = []
+    texts = []
     start = 0
     for length in lengths:
-        found.append(text[start : start + length])
+        texts.append(text[start : start + length])
         start += length
-    return found
+    return texts

@@ -38,7 +38,7 @@ def names_elsewhere(store: SqlStore, subject: Subject) -> dict[str, int]:
 
     A short key may be a name of something else, such as an hour: they are left alone unless they are named.
     """
-    found: dict[str, int] = {}
+    rows_of: dict[str, int] = {}
     for model, fields in subject.fields.items():
         where = "model = {model:String} AND signal NOT IN {fields:Array(String)} AND has(`names`, {key:String})"
         parameters = {"model": model, "fields": sorted(fields), "key": subject.key}
@@ -47,8 +47,8 @@ def names_elsewhere(store: SqlStore, subject: Subject) -> dict[str, int]:
             rows = store.query(sql, parameters)
             for signal, n in zip(rows["signal"], rows["n"], strict=True):
                 name = f"{model}/{signal}"
-                found[name] = found.get(name, 0) + int(n)
-    return found
+                rows_of[name] = rows_of.get(name, 0) + int(n)
+    return rows_of
 
 
 def _names(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
@@ -58,10 +58,10 @@ def _names(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
             where = "model = {model:String} AND signal IN {fields:Array(String)} AND has(`names`, {key:String})"
             of_model = {"model": model, "fields": sorted(fields)}
             sql = f"SELECT count() AS n, min(pane_start_ms) AS a, max(pane_start_ms) AS b FROM {table} WHERE {where} "
-            found = store.query(sql + ASKING, of_model | {"key": subject.key})
-            if found["n"][0]:
-                span = {"low": int(found["a"][0]), "high": int(found["b"][0])}
-                yield Trace(table, int(found["n"][0]), _renaming(store, table, subject, seal, of_model | span))
+            rows = store.query(sql + ASKING, of_model | {"key": subject.key})
+            if rows["n"][0]:
+                span = {"low": int(rows["a"][0]), "high": int(rows["b"][0])}
+                yield Trace(table, int(rows["n"][0]), _renaming(store, table, subject, seal, of_model | span))
 
 
 def _renaming(
@@ -91,20 +91,20 @@ def _texts(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
             parameters = {"model": model, "fields": sorted(fields)}
             says = f"{where} AND position({column}, {{shown:String}}) > 0"
             sql = f"SELECT {column} AS words, count() AS n FROM {table} WHERE {says} GROUP BY words {ASKING}"
-            found = store.query(sql, parameters | {"shown": subject.shown})
-            texts = {old: old.replace(subject.shown, subject.marker_shown) for old in found["words"]}
-            rows = int(sum(found["n"]))
+            stored = store.query(sql, parameters | {"shown": subject.shown})
+            texts = {old: old.replace(subject.shown, subject.marker_shown) for old in stored["words"]}
+            rows = int(sum(stored["n"]))
             yield Trace(table, rows, _rewording(store, (table, column), (where, parameters), texts, seal))
 
 
 def _rewording(
     store: SqlStore,
-    place: tuple[str, str],
+    columns: tuple[str, str],
     condition: tuple[str, Mapping[str, Any]],
     texts: Mapping[str, str],
     seal: Seal,
 ) -> Callable[[], list[str]]:
-    table, column = place
+    table, column = columns
     where, parameters = condition
     sealed = f"{seal.over(column)} IN {{old:Array(String)}}"
     action = f"UPDATE {column} = transform({seal.over(column)}, {{old:Array(String)}}, {{new:Array(String)}}, {column})"
@@ -125,9 +125,9 @@ def _alerts(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
     for model, fields in sorted(subject.fields.items()):
         where, parameters = "model = {model:String}", {"model": model}
         sql = f"SELECT signals, count() AS n FROM alerts WHERE {where} AND position(signals, {{shown:String}}) > 0 "
-        found = store.query(f"{sql}GROUP BY signals {ASKING}", parameters | shown)
+        stored = store.query(f"{sql}GROUP BY signals {ASKING}", parameters | shown)
         texts, rows = {}, 0
-        for old, n in zip(found["signals"], found["n"], strict=True):
+        for old, n in zip(stored["signals"], stored["n"], strict=True):
             document = json.loads(old)
             new = rewritten(document, subject, fields)
             if new != document:
@@ -174,10 +174,10 @@ def _renamed(summary: dict[str, Any], subject: Subject) -> dict[str, Any]:
         name = subject.marker if old == subject.key else old
         counts[name] = counts.get(name, 0) + int(events)
     names = sorted(counts)
-    kept: Any = [counts[name] for name in names]
+    renamed: Any = [counts[name] for name in names]
     if isinstance(summary["counts"], np.ndarray):
-        kept = np.array(kept, dtype=summary["counts"].dtype)
-    return {**summary, "names": names, "counts": kept}
+        renamed = np.array(renamed, dtype=summary["counts"].dtype)
+    return {**summary, "names": names, "counts": renamed}
 
 
 def _segments(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
@@ -206,11 +206,11 @@ def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
     """Hours that hold windows of such a slice beside others: the windows go out of each array."""
     doomed = f"{seal.over('x')} IN {{sealed:Array(String)}}"
     where = f"model = {{model:String}} AND arrayExists(x -> {doomed}, segments)"
-    left = ", ".join(f"{name} = arrayFilter((y, x) -> NOT ({doomed}), {name}, segments)" for name in DRIFT_ARRAYS)
+    remaining = ", ".join(f"{name} = arrayFilter((y, x) -> NOT ({doomed}), {name}, segments)" for name in DRIFT_ARRAYS)
     return Trace(
         DRIFTS,
         count(store, DRIFTS, where, bound),
-        lambda: [mutate(store, DRIFTS, f"UPDATE {left} WHERE {where}", bound)],
+        lambda: [mutate(store, DRIFTS, f"UPDATE {remaining} WHERE {where}", bound)],
     )
 
 

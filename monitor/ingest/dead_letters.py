@@ -13,7 +13,7 @@ from monitor.config.model import DeadLetterTopic, Model
 from monitor.config.service import Service
 from monitor.config.streams import matches, reader_of
 from monitor.events import KEPT, Headers, Partition, Problem
-from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, Message, Outlet, Place
+from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, LogPosition, Message, Outlet
 
 __all__ = [
     "FOLD_REASONS",
@@ -50,12 +50,12 @@ def routes_of(service: Service, models: Iterable[Model]) -> Routes:
     routes: dict[tuple[str, str], tuple[DeadLetterTopic, ...]] = {}
     for model in models:
         for source in model.spec.sources:
-            wanted = source.dead_letters or default
+            target = source.dead_letters or default
             for stream in source.kafka or ():
-                routes[stream, model.name] = () if wanted is None else (wanted,)
+                routes[stream, model.name] = () if target is None else (target,)
                 anyone = routes.get((stream, ""), ())
-                if wanted is not None and wanted.topic not in {topic.topic for topic in anyone}:
-                    routes[stream, ""] = (*anyone, wanted)
+                if target is not None and target.topic not in {topic.topic for topic in anyone}:
+                    routes[stream, ""] = (*anyone, target)
     return routes if any(routes.values()) else {}
 
 
@@ -65,11 +65,11 @@ def route_of(routes: Routes, topic: str, model: str) -> tuple[DeadLetterTopic, .
     if model:
         reader = reader_of(streams, topic)
         return () if reader is None else routes[reader, model]
-    anyone = {wanted.topic: wanted for stream in streams if matches(stream, topic) for wanted in routes[stream, ""]}
+    anyone = {target.topic: target for stream in streams if matches(stream, topic) for target in routes[stream, ""]}
     return tuple(anyone.values())
 
 
-def headers_of(place: Place, model: str, problem: Problem, message: Message) -> Headers:
+def headers_of(log_position: LogPosition, model: str, problem: Problem, message: Message) -> Headers:
     """Return the message's own headers, and behind them what is wrong with it.
 
     Examples
@@ -78,8 +78,8 @@ def headers_of(place: Place, model: str, problem: Problem, message: Message) -> 
     >>> dict(headers_of(("scores", 0, 7), "", problem, Message(b"{", 5)))["leeway.reason"]
     b'not_json'
     """
-    topic, partition, offset = place
-    said: dict[str, str | int] = {
+    topic, partition, offset = log_position
+    facts: dict[str, str | int] = {
         "topic": topic,
         "partition": partition,
         "offset": offset,
@@ -92,9 +92,9 @@ def headers_of(place: Place, model: str, problem: Problem, message: Message) -> 
         "value_bytes": -1 if message.value is None else len(message.value),
     }
     # A message that was a dead letter before, elsewhere, says so no more: its reader wants one answer.
-    own = tuple(header for header in message.headers if header[0].removeprefix("leeway.") not in said)
+    own = tuple(header for header in message.headers if header[0].removeprefix("leeway.") not in facts)
     # Half a surrogate pair may stand in a detail that quotes the message.
-    return own + tuple((f"leeway.{name}", str(value).encode("utf-8", "replace")) for name, value in said.items())
+    return own + tuple((f"leeway.{name}", str(value).encode("utf-8", "replace")) for name, value in facts.items())
 
 
 class DeadLetters:
@@ -126,12 +126,12 @@ class DeadLetters:
         SourceError
         """
         self._forget()
-        self._outlet.open(sorted({wanted.topic for topics in self._routes.values() for wanted in topics}))
+        self._outlet.open(sorted({target.topic for topics in self._routes.values() for target in topics}))
 
-    def wanted(self, topic: str, model: str, action: str) -> tuple[str, ...]:
+    def topics_for(self, topic: str, model: str, action: str) -> tuple[str, ...]:
         """Return the topics that a problem goes to."""
         topics = route_of(self._routes, topic, model)
-        return tuple(wanted.topic for wanted in topics if action != KEPT or wanted.kept)
+        return tuple(target.topic for target in topics if action != KEPT or target.kept)
 
     def send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
         """Begin to send a message to every topic that wants it.
@@ -140,7 +140,7 @@ class DeadLetters:
         ------
         SourceError
         """
-        for topic in self.wanted(partition[0], model, problem.action):
+        for topic in self.topics_for(partition[0], model, problem.action):
             headers = headers_of((*partition, problem.offset), model, problem, message)
             self._outlet.send(topic, message._replace(headers=headers))
             self._pending.append((topic, len(message.payload)))

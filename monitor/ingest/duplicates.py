@@ -43,12 +43,12 @@ def digests(texts: Texts) -> Digests:
     >>> digests(Texts.of(["a", "b"])).tolist()
     [510903276987443985, 16900879642891266615]
     """
-    found = np.empty(len(texts), dtype=np.uint64)
+    hashes = np.empty(len(texts), dtype=np.uint64)
     buffer = np.frombuffer(texts.packed.buffer, dtype=np.uint8)
     # The hash multiplies modulo 2**64; without the jit, NumPy would warn of that.
     with np.errstate(over="ignore"):
-        _digest(buffer, texts.packed.starts, texts.packed.lengths, found)
-    return found
+        _digest(buffer, texts.packed.starts, texts.packed.lengths, hashes)
+    return hashes
 
 
 class SeenIds:
@@ -69,24 +69,24 @@ class SeenIds:
         self._tables: dict[int, Digests] = {}
         self._counts: dict[int, int] = {}
 
-    def repeated(self, panes: Integers, found: Digests) -> Integers:
+    def repeated(self, panes: Integers, hashes: Digests) -> Integers:
         """Note identities; return the places of those that their pane had by then.
 
         Parameters
         ----------
         panes : int64 array [n]
             The pane of each event, in the order of the log.
-        found : uint64 array [n]
+        hashes : uint64 array [n]
             What :func:`digests` made of the events' identities.
         """
-        repeated = np.zeros(len(found), dtype=np.bool_)
+        repeated = np.zeros(len(hashes), dtype=np.bool_)
         # Cut where the pane changes: events mostly come in the order of time, so there are few cuts.
         cuts = [0, *(np.flatnonzero(np.diff(panes)) + 1).tolist(), len(panes)]
-        for first, last in pairwise(cuts):
-            if first < last:
+        for first, stop in pairwise(cuts):
+            if first < stop:
                 pane = int(panes[first])
-                self._reserve(pane, last - first)
-                self._counts[pane] += _insert(self._tables[pane], found, first, last, repeated)
+                self._reserve(pane, stop - first)
+                self._counts[pane] += _insert(self._tables[pane], hashes, first, stop, repeated)
         return np.flatnonzero(repeated)
 
     def forget_before(self, closed_ms: int) -> None:
@@ -101,24 +101,24 @@ class SeenIds:
     def restore(self, state: Mapping[str, Digests]) -> None:
         """Go on from a snapshot."""
         self._tables, self._counts = {}, {}
-        for pane, found in state.items():
-            self.repeated(np.full(len(found), int(pane), dtype=np.int64), np.asarray(found, dtype=np.uint64))
+        for pane, hashes in state.items():
+            self.repeated(np.full(len(hashes), int(pane), dtype=np.int64), np.asarray(hashes, dtype=np.uint64))
 
-    def _reserve(self, pane: int, more: int) -> None:
+    def _reserve(self, pane: int, added: int) -> None:
         """Make room for so many more, with half of the table left empty."""
         table = self._tables.get(pane)
         count = self._counts.setdefault(pane, 0)
-        size = max(_LEAST, 1 << (2 * (count + more) - 1).bit_length())
+        size = max(_LEAST, 1 << (2 * (count + added) - 1).bit_length())
         if table is None or len(table) < size:
             self._tables[pane] = np.zeros(size, dtype=np.uint64)
             if table is not None:
-                known = table[table != _NONE]
-                _insert(self._tables[pane], known, 0, len(known), np.zeros(len(known), dtype=np.bool_))
+                hashes = table[table != _NONE]
+                _insert(self._tables[pane], hashes, 0, len(hashes), np.zeros(len(hashes), dtype=np.bool_))
 
 
 @kernel
-def _digest(buffer: Any, starts: Integers, lengths: Integers, found: Digests) -> None:
-    for i in range(found.size):
+def _digest(buffer: Any, starts: Integers, lengths: Integers, hashes: Digests) -> None:
+    for i in range(hashes.size):
         length = lengths[i]
         at = starts[i]
         end = at + length
@@ -142,20 +142,20 @@ def _digest(buffer: Any, starts: Integers, lengths: Integers, found: Digests) ->
         h ^= h >> _FOLD
         h *= _FACTOR
         h ^= h >> _FOLD
-        found[i] = h if h != _NONE else _ONE
+        hashes[i] = h if h != _NONE else _ONE
 
 
 @kernel
-def _insert(table: Digests, found: Digests, first: int, last: int, repeated: NDArray[np.bool_]) -> int:
+def _insert(table: Digests, hashes: Digests, first: int, stop: int, repeated: NDArray[np.bool_]) -> int:
     """Put digests into a table with room for all of them; mark those that were there, return how many were not."""
     mask = np.uint64(table.size - 1)
     added = 0
-    for i in range(first, last):
-        place = found[i] & mask
-        while table[place] != _NONE and table[place] != found[i]:
-            place = (place + _ONE) & mask
-        if table[place] == _NONE:
-            table[place] = found[i]
+    for i in range(first, stop):
+        slot = hashes[i] & mask
+        while table[slot] != _NONE and table[slot] != hashes[i]:
+            slot = (slot + _ONE) & mask
+        if table[slot] == _NONE:
+            table[slot] = hashes[i]
             added += 1
         else:
             repeated[i] = True

@@ -102,23 +102,23 @@ class Epochs:
         CheckpointError
             A process with a newer configuration has had the partition since this one began.
         """
-        known = self._of(partition)
-        self._refuse_if_overtaken(partition, configs, known)
-        going: dict[str, Mapping[str, Any]] = {}
+        epochs = self._of(partition)
+        self._refuse_if_overtaken(partition, configs, epochs)
+        resumed: dict[str, Mapping[str, Any]] = {}
         for model, config in sorted(configs.items()):
-            saved, epoch = folds.get(model), known.get(model)
+            saved, epoch = folds.get(model), epochs.get(model)
             if epoch is None or epoch.config != config:
-                going |= self._begin(partition, model, config, position, saved, epoch)
+                resumed |= self._begin(partition, model, config, position, saved, epoch)
             elif saved is not None and saved["config"] == config:
-                going[model] = saved
+                resumed[model] = saved
             elif saved is not None or epoch.from_offset != position:
                 self._say_where(partition, model, epoch, saved)
-                going[model] = epoch.start
+                resumed[model] = epoch.start
                 position = min(position, epoch.from_offset)
         for model in sorted(folds.keys() - configs.keys()):
-            if model not in known or known[model].config != REMOVED:
+            if model not in epochs or epochs[model].config != REMOVED:
                 self._note(partition, model, Epoch(REMOVED, position))
-        return position, going
+        return position, resumed
 
     def _begin(
         self,
@@ -141,9 +141,9 @@ class Epochs:
         return {model: saved}
 
     def _refuse_if_overtaken(
-        self, partition: Partition, configs: Mapping[str, str], known: Mapping[str, Epoch]
+        self, partition: Partition, configs: Mapping[str, str], epochs: Mapping[str, Epoch]
     ) -> None:
-        for model, epoch in known.items():
+        for model, epoch in epochs.items():
             if epoch.number > self._began and epoch.config not in (configs.get(model, REMOVED), REMOVED):
                 topic, number = partition
                 raise CheckpointError(
@@ -182,13 +182,13 @@ class Epochs:
     def _of(self, partition: Partition) -> dict[str, Epoch]:
         """The newest epoch of each model on a partition."""
         rows = rows_of(self._store.read(Query("epochs", {"topic": partition[0], "partition": partition[1]})))
-        found: dict[str, Epoch] = {}
+        epochs: dict[str, Epoch] = {}
         for row in sorted(rows, key=lambda row: (row["number"], row["from_offset"])):
             fields = (row[name] for name in ("config", "from_offset", "newest_ms", "closed_ms", "number"))
-            found[row["model"]] = Epoch(*fields)
-        return found
+            epochs[row["model"]] = Epoch(*fields)
+        return epochs
 
     def _newest(self) -> int:
         newest = Query("epochs", order=("number",), descending=True, limit=1, columns=("number",))
-        found = self._store.read(newest)["number"]
-        return int(found[0]) if len(found) else 0
+        numbers = self._store.read(newest)["number"]
+        return int(numbers[0]) if len(numbers) else 0

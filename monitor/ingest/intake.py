@@ -12,7 +12,7 @@ from monitor.errors import SourceError
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.worker import Worker
-from monitor.messages import Message, Place
+from monitor.messages import LogPosition, Message
 from sinks.store.contract import Query, Store
 
 __all__ = ["EventLog", "Intake"]
@@ -21,7 +21,7 @@ __all__ = ["EventLog", "Intake"]
 class EventLog(Protocol):
     """The log in which events that came by HTTP wait to be read."""
 
-    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
+    def lookup(self, places: Iterable[LogPosition]) -> dict[LogPosition, Message]:
         """Return the messages that are still there."""
         ...
 

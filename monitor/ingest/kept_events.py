@@ -66,17 +66,17 @@ class Keeper:
             Without duplicates, and without events that are not believed.
         """
         drawn_of = {share: drawn(batch, share, *self._partition) for share in self._shares()}
-        found = {}
+        rows_of = {}
         if self._event_share:
-            found["events"] = self._events(batch, drawn_of[self._event_share])
+            rows_of["events"] = self._events(batch, drawn_of[self._event_share])
         if self._prediction_share:
-            found["predictions"] = self._predictions(batch, drawn_of[self._prediction_share])
-        return {table: rows for table, rows in found.items() if len(rows["offset"])}
+            rows_of["predictions"] = self._predictions(batch, drawn_of[self._prediction_share])
+        return {table: rows for table, rows in rows_of.items() if len(rows["offset"])}
 
     def _shares(self) -> set[float]:
         return {self._event_share, self._prediction_share} - {0.0}
 
-    def _place(self, batch: Events, index: Integers) -> Columns:
+    def _shared(self, batch: Events, index: Integers) -> Columns:
         count = len(index)
         return {
             "model": [self._model] * count,
@@ -90,7 +90,7 @@ class Keeper:
         }
 
     def _events(self, batch: Events, index: Integers) -> Columns:
-        return {**self._place(batch, index), "record_ms": batch.record_ms[index], "fields": self._fields(batch, index)}
+        return {**self._shared(batch, index), "record_ms": batch.record_ms[index], "fields": self._fields(batch, index)}
 
     def _fields(self, batch: Events, index: Integers) -> list[str]:
         """Each event's fields as a JSON object by signal; null for what is missing or could not be read."""
@@ -102,26 +102,26 @@ class Keeper:
         for signal, values in zip(self._category, batch.category, strict=True):
             columns.append((signal, [v if isinstance(v, str) else None for v in values.take(index)]))
         names = [signal for signal, _ in columns if signal not in self._without]
-        kept = [values for signal, values in columns if signal not in self._without]
+        shown = [values for signal, values in columns if signal not in self._without]
         encode = _JSON.encode
-        return [encode(dict(zip(names, values, strict=True))).decode() for values in zip(*kept, strict=True)]
+        return [encode(dict(zip(names, values, strict=True))).decode() for values in zip(*shown, strict=True)]
 
     def _predictions(self, batch: Events, index: Integers) -> Columns:
         """One row for each part of each prediction that could be read."""
-        place = self._place(batch, index)
-        place["segments"] = self._segments(batch, index)
+        shared = self._shared(batch, index)
+        shared["segments"] = self._segments(batch, index)
         parts = []
         for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
             if signal.startswith("prediction:"):
                 values = numbers[index]
-                there = np.flatnonzero(np.isfinite(values))
-                parts.append(_part(place, signal, there, values[there], [""] * len(there)))
+                carrying = np.flatnonzero(np.isfinite(values))
+                parts.append(_part(shared, signal, carrying, values[carrying], [""] * len(carrying)))
         for signal, names in zip(self._category, batch.category, strict=True):
             if signal.startswith("prediction:"):
                 picked = names.take(index).tolist()
-                there = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
-                labels = [str(picked[i]) for i in there.tolist()]
-                parts.append(_part(place, signal, there, np.full(len(there), np.nan), labels))
+                carrying = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
+                labels = [str(picked[i]) for i in carrying.tolist()]
+                parts.append(_part(shared, signal, carrying, np.full(len(carrying), np.nan), labels))
         return joined(parts)
 
     def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
@@ -134,9 +134,9 @@ class Keeper:
         if not cuts:
             return [()] * len(index)
         # Few combinations occur: each becomes a tuple once.
-        found = list(zip(*cuts, strict=True))
-        tuples = {segments: tuple(name for name in segments if name is not None) for segments in set(found)}
-        return list(map(tuples.__getitem__, found))
+        combinations = list(zip(*cuts, strict=True))
+        tuples = {segments: tuple(name for name in segments if name is not None) for segments in set(combinations)}
+        return list(map(tuples.__getitem__, combinations))
 
 
 _JSON = msgspec.json.Encoder()
@@ -186,11 +186,11 @@ def texts_of(values: Texts | Coded[str] | Coded[str | None] | None, index: Integ
     return [""] * len(index) if values is None else [text or "" for text in values.take(index)]
 
 
-def _part(place: Columns, signal: str, there: Integers, value: NDArray[np.float64], label: list[str]) -> Columns:
-    if len(there) == len(place["offset"]):
-        return {**place, "signal": [signal] * len(there), "value": value, "label": label}
+def _part(shared: Columns, signal: str, carrying: Integers, value: NDArray[np.float64], label: list[str]) -> Columns:
+    if len(carrying) == len(shared["offset"]):
+        return {**shared, "signal": [signal] * len(carrying), "value": value, "label": label}
     rows = {
-        name: values[there] if isinstance(values, np.ndarray) else [values[i] for i in there.tolist()]
-        for name, values in place.items()
+        name: values[carrying] if isinstance(values, np.ndarray) else [values[i] for i in carrying.tolist()]
+        for name, values in shared.items()
     }
-    return {**rows, "signal": [signal] * len(there), "value": value, "label": label}
+    return {**rows, "signal": [signal] * len(carrying), "value": value, "label": label}

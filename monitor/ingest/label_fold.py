@@ -57,9 +57,9 @@ class LabelFold:
         if not len(batch):
             return out
         self.next_offset = int(batch.offsets[-1]) + 1
-        known = self._identified(batch, out)
+        identified = self._identified(batch, out)
         if self._keeps:
-            rows = self._rows(batch, known)
+            rows = self._rows(batch, identified)
             if len(rows["offset"]):
                 out.rows["labels"] = rows
         return out
@@ -73,25 +73,25 @@ class LabelFold:
         gone = self._erased.gone(batch)
         return [i for i, identity in enumerate(ids) if identity is not None and not gone[i]]
 
-    def _rows(self, batch: Events, known: list[int]) -> Columns:
-        found: list[tuple[str, int, float, str]] = []
+    def _rows(self, batch: Events, identified: list[int]) -> Columns:
+        labels: list[tuple[str, int, float, str]] = []
         for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
             finite = np.isfinite(numbers)
-            found += [(signal, i, float(numbers[i]), "") for i in known if finite[i]]
+            labels += [(signal, i, float(numbers[i]), "") for i in identified if finite[i]]
         for signal, names in zip(self._category, batch.category, strict=True):
-            found += [(signal, i, float("nan"), name) for i in known if isinstance(name := names[i], str)]
-        index = np.array([i for _, i, _, _ in found], dtype=np.int64)
+            labels += [(signal, i, float("nan"), name) for i in identified if isinstance(name := names[i], str)]
+        index = np.array([i for _, i, _, _ in labels], dtype=np.int64)
         return {
-            "model": [self._model] * len(found),
-            "signal": [signal for signal, _, _, _ in found],
+            "model": [self._model] * len(labels),
+            "signal": [signal for signal, _, _, _ in labels],
             "event_ms": batch.event_ms[index],
-            "topic": [self._partition[0]] * len(found),
-            "partition": [self._partition[1]] * len(found),
+            "topic": [self._partition[0]] * len(labels),
+            "partition": [self._partition[1]] * len(labels),
             "offset": batch.offsets[index],
             "id": texts_of(batch.ids, index),
             "subject": texts_of(batch.subjects, index),
-            "value": [value for _, _, value, _ in found],
-            "label": [label for _, _, _, label in found],
+            "value": [value for _, _, value, _ in labels],
+            "label": [label for _, _, _, label in labels],
         }
 
     def snapshot(self) -> dict[str, Any]:

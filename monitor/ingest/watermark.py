@@ -114,11 +114,11 @@ def _advance(
     for i in range(n):
         ts = event_ms[i]
         if ts > newest + ahead_ms:
-            last = min(i + WITNESSES, n - 1)
-            if last < i + WITNESSES and not end:
+            last_witness = min(i + WITNESSES, n - 1)
+            if last_witness < i + WITNESSES and not end:
                 return i, newest
-            earliest = event_ms[last]
-            for j in range(i + 1, last + 1):
+            earliest = event_ms[last_witness]
+            for j in range(i + 1, last_witness + 1):
                 earliest = min(earliest, event_ms[j])
             if earliest < ts - ahead_ms:
                 status[i] = FUTURE

@@ -115,12 +115,12 @@ class FileSource(Source):
         SourceError
             A file was replaced or cut short.
         """
-        found = self._look(max_records)
+        polled = self._look(max_records)
         waits = int(timeout_s / _LOOK_AGAIN_S) if self._follow else 0
-        while not found and waits > 0 and not self._closed.wait(_LOOK_AGAIN_S):
+        while not polled and waits > 0 and not self._closed.wait(_LOOK_AGAIN_S):
             waits -= 1
-            found = self._look(max_records)
-        return found
+            polled = self._look(max_records)
+        return polled
 
     def partitions(self) -> frozenset[Partition]:
         """Every file."""
@@ -149,7 +149,7 @@ class FileSource(Source):
 
     def _look(self, max_records: int) -> list[Records]:
         self._raise_kept()
-        found: list[Records] = []
+        batches: list[Records] = []
         room = max_records
         for partition in list(self._turns):
             if room <= 0:
@@ -158,16 +158,16 @@ class FileSource(Source):
             self._turns.append(partition)
             records = self._take(partition, room)
             if len(records):
-                found.append(records)
+                batches.append(records)
                 room -= len(records)
             reader = self._readers[partition]
             if reader.failure:
                 self.failures.append(reader.failure)
             if reader.failure or (reader.ended and not self._follow):
                 self._turns.remove(partition)
-        if not found:
+        if not batches:
             self._raise_kept()
-        return found
+        return batches
 
     def _raise_kept(self) -> None:
         if self._error is not None:

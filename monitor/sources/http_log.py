@@ -18,7 +18,7 @@ import numpy as np
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Gap, Partition, Records
-from monitor.messages import Message, Place
+from monitor.messages import LogPosition, Message
 from monitor.sources.contract import Resume, Source
 
 __all__ = ["HttpLog", "HttpSource"]
@@ -141,19 +141,19 @@ class HttpLog:
         received_ms = np.array([row[1] for row in rows], dtype=np.int64)
         return Records(stream, 0, offsets, received_ms, [row[2] for row in rows])
 
-    def lookup(self, places: Iterable[Place]) -> dict[Place, Message]:
+    def lookup(self, places: Iterable[LogPosition]) -> dict[LogPosition, Message]:
         """Return the messages at places (stream, 0, offset) that are still there.
 
         Raises
         ------
         SourceError
         """
-        found = {}
+        messages = {}
         for stream, partition, offset in places:
             records = self.read(stream, offset, 1)
             if len(records) and int(records.offsets[0]) == offset:
-                found[stream, partition, offset] = Message(records.payloads[0], int(records.timestamps_ms[0]))
-        return found
+                messages[stream, partition, offset] = Message(records.payloads[0], int(records.timestamps_ms[0]))
+        return messages
 
     def bounds(self, stream: str) -> tuple[int, int]:
         """Return the first offset that is still there and the next one to be given."""
@@ -207,23 +207,23 @@ class HttpLog:
         SourceError
         """
         with self._write_lock, self._read_lock, self._explained("cannot be erased from"):
-            found = list(self._chosen(chosen, locked=True))
+            matching = list(self._chosen(chosen, locked=True))
             with self._transaction():
-                for stream, offsets in found:
+                for stream, offsets in matching:
                     rows = [(stream, offset) for offset in offsets]
                     self._writer.executemany("DELETE FROM events WHERE stream = ? AND offset = ?", rows)
             # Also where there is nothing to delete: an erasure may have been cut off between the two.
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return sum(len(offsets) for _, offsets in found)
+        return sum(len(offsets) for _, offsets in matching)
 
     def _chosen(
         self, chosen: Mapping[str, Callable[[bytes], bool]], *, locked: bool = False
     ) -> Iterator[tuple[str, list[int]]]:
-        for stream, wanted in sorted(chosen.items()):
+        for stream, is_chosen in sorted(chosen.items()):
             with nullcontext() if locked else self._read_lock, self._explained("cannot be read"):
                 rows = self._reader.execute("SELECT offset, payload FROM events WHERE stream = ?", (stream,))
-                yield stream, [offset for offset, payload in rows if wanted(payload)]
+                yield stream, [offset for offset, payload in rows if is_chosen(payload)]
 
     def wait(self, appends: int, timeout_s: float) -> int:
         """Wait until there were more than ``appends`` writes in this process, or for a time; return how many."""
@@ -286,13 +286,13 @@ class HttpLog:
             raise
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explained(self, action: str) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorname", "")
             retryable = code.startswith(tuple(_RETRYABLE))
-            raise SourceError(f"{self.path}: {what}: {error}", retryable=retryable) from error
+            raise SourceError(f"{self.path}: {action}: {error}", retryable=retryable) from error
 
 
 class HttpSource(Source):
@@ -333,24 +333,24 @@ class HttpSource(Source):
         """
         for stream in self._next:
             first, following = self._log.bounds(stream)
-            wanted = resume(stream, 0)
-            if wanted is not None and wanted > following:
+            saved = resume(stream, 0)
+            if saved is not None and saved > following:
                 raise SourceError(
-                    f"{self._log.path}: {stream!r} ends before offset {following}, but was read up to {wanted};"
+                    f"{self._log.path}: {stream!r} ends before offset {following}, but was read up to {saved};"
                     " the log was replaced",
                     retryable=False,
                 )
-            if wanted is not None and wanted < first:
-                self.gaps.append((stream, 0, wanted, first))
-            self._next[stream] = max(first, wanted or 0)
+            if saved is not None and saved < first:
+                self.gaps.append((stream, 0, saved, first))
+            self._next[stream] = max(first, saved or 0)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there, from one stream after the other in turn; wait for the first if there is none."""
-        found = self._look(max_records)
-        if not found and timeout_s > 0:
+        polled = self._look(max_records)
+        if not polled and timeout_s > 0:
             self._appends = self._log.wait(self._appends, timeout_s)
-            found = self._look(max_records)
-        return found
+            polled = self._look(max_records)
+        return polled
 
     def partitions(self) -> frozenset[Partition]:
         """Partition 0 of every stream."""
@@ -374,7 +374,7 @@ class HttpSource(Source):
         """Nothing to let go of."""
 
     def _look(self, max_records: int) -> list[Records]:
-        found: list[Records] = []
+        batches: list[Records] = []
         for stream in list(self._turns):
             if max_records <= 0:
                 break
@@ -383,9 +383,9 @@ class HttpSource(Source):
             self._turns.append(stream)
             if len(records):
                 self._next[stream] = int(records.offsets[-1]) + 1
-                found.append(records)
+                batches.append(records)
                 max_records -= len(records)
-        return found
+        return batches
 
 
 def _not_written(path: Path, error: BaseException) -> SourceError:

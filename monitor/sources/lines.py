@@ -81,8 +81,8 @@ class LineReader:
             first, self.next_offset = self.next_offset, self.next_offset + len(lines)
             numbers = range(first, self.next_offset)
             if b"" in lines or any(map(bytes.isspace, lines)):
-                kept = [(n, line) for n, line in zip(numbers, lines, strict=True) if line and not line.isspace()]
-                numbers, lines = [number for number, _ in kept], [line for _, line in kept]
+                filled = [(n, line) for n, line in zip(numbers, lines, strict=True) if line and not line.isspace()]
+                numbers, lines = [number for number, _ in filled], [line for _, line in filled]
         return numbers, lines
 
     def close(self) -> None:
@@ -176,20 +176,20 @@ class LineReader:
             self._fail("the gzip data ends in the middle")
 
     def _fail(self, why: str) -> None:
-        whole = self.next_offset + len(self._lines) - self._taken
-        self.failure = f"{self.path}: after line {whole}: {why}"
+        complete = self.next_offset + len(self._lines) - self._taken
+        self.failure = f"{self.path}: after line {complete}: {why}"
 
     def _check_same_file(self) -> None:
         mine = os.fstat(self._file.fileno())
         try:
-            there = self.path.stat()
+            on_disk = self.path.stat()
         except FileNotFoundError:
             return  # renamed away: a rotation that is not finished yet
-        replaced = (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
-        if replaced or there.st_size < self.done_bytes:
-            what = "replaced" if replaced else "cut short"
+        replaced = (mine.st_dev, mine.st_ino) != (on_disk.st_dev, on_disk.st_ino)
+        if replaced or on_disk.st_size < self.done_bytes:
+            change = "replaced" if replaced else "cut short"
             raise SourceError(
-                f"{self.path}: was {what} after line {self.next_offset}; lines of a new file would take numbers that"
+                f"{self.path}: was {change} after line {self.next_offset}; lines of a new file would take numbers that"
                 " are in use: give each file a name of its own and list it, or clear the checkpoint",
                 retryable=False,
             )

@@ -24,7 +24,7 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Eraser, Request
 from monitor.errors import SourceError
-from monitor.messages import Place
+from monitor.messages import LogPosition
 from monitor.panes.codec import category_columns, numeric_columns
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
@@ -61,7 +61,7 @@ class World:
     configuration: Configuration = field(default_factory=lambda: configured(model("fraud"), model("churn")))
     reasons: list[str] = field(default_factory=list)
     accepted: dict[str, list[bytes]] = field(default_factory=dict)
-    retried: list[Place] = field(default_factory=list)
+    retried: list[LogPosition] = field(default_factory=list)
     broken_source: SourceError | None = None
     shown: bool = False
 
@@ -79,7 +79,7 @@ class World:
         eraser = Eraser(self.store, self.configuration, self.clock)
         return eraser.plan(request) if dry_run else eraser.erase(request)
 
-    def retry(self, places: Sequence[Place], *, dry_run: bool = False) -> list[Retried]:
+    def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         outcome = "planned" if dry_run else "retried"
         self.retried += [] if dry_run else places
         return [Retried(*place, outcome, taken_from="log", attempt=1) for place in places]

@@ -83,12 +83,12 @@ class LazyHeaders(Sequence[Headers]):
     def __getitem__(self, index: int | slice) -> Headers | LazyHeaders:
         if isinstance(index, slice):
             return LazyHeaders(self._buffer, self._starts[index], self._counts[index])
-        found, at = [], int(self._starts[index])
+        chosen, at = [], int(self._starts[index])
         for _ in range(self._counts[index]):
             name, at = self._next(at)
             value, at = self._next(at)
-            found.append(((name or b"").decode(errors="backslashreplace"), value))
-        return tuple(found)
+            chosen.append(((name or b"").decode(errors="backslashreplace"), value))
+        return tuple(chosen)
 
     def _next(self, at: int) -> tuple[bytes | None, int]:
         length, at = decode_varint(self._buffer, at)
@@ -171,8 +171,8 @@ class _Messages(list[Any]):
     offset = -1
 
     def __getitem__(self, part: Any) -> Any:  # the list's own slices are lists
-        found = super().__getitem__(part)
-        return _Messages(found) if isinstance(part, slice) else found
+        chosen = super().__getitem__(part)
+        return _Messages(chosen) if isinstance(part, slice) else chosen
 
     def add_from(self, batch: Any, check_crcs: bool) -> None:
         """Add the records of a batch as far as they can be read."""
@@ -246,25 +246,25 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         self._ready = _Messages()
         super().drain()
 
-    def _read(self, wanted: int) -> _Block | _Messages:
-        """Read batches until they have ``wanted`` records, or there are no more."""
+    def _read(self, most: int) -> _Block | _Messages:
+        """Read batches until they have ``most`` records, or there are no more."""
         start, count = self.next_fetch_offset, 0
         pulled: list[_Batch] = []
         # The generator drops itself at its end.
         iterator = self.record_iterator or iter(())
-        while count < wanted:
-            before = self.next_fetch_offset
+        while count < most:
+            began_at = self.next_fetch_offset
             try:
                 item = next(iterator, None)
             except CorruptRecordError as error:
                 if not pulled:
-                    raise self._refused(before, error) from error
-                self._leave(before)
+                    raise self._refused(began_at, error) from error
+                self._leave(began_at)
                 break
             if isinstance(item, _Messages) and not pulled:
                 return item.from_offset(self.fetch_offset)
             if isinstance(item, _Messages):
-                self._leave(before)
+                self._leave(began_at)
                 break
             if item is None:
                 break
@@ -309,24 +309,24 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         try:
             messages.add_from(batch.copy(), check_crcs=False)
         except CorruptRecordError as error:
-            found = messages.from_offset(self.fetch_offset)
-            if not found:
+            records = messages.from_offset(self.fetch_offset)
+            if not records:
                 raise self._refused(max(start, messages.offset + 1), error) from error
-            self._leave(found[-1].offset + 1)
+            self._leave(records[-1].offset + 1)
         else:
-            found = messages.from_offset(self.fetch_offset)
+            records = messages.from_offset(self.fetch_offset)
             self._leave(batch.next_offset)
         self._count(messages)
-        return found
+        return records
 
     def _count(self, messages: _Messages) -> None:
         self.records_read += len(messages)
         self.bytes_read += sum(message.size_in_bytes for message in messages)
 
     def _unpack_records(self, tp: Any, records: Any, *_deserializers: Any) -> Iterator[_Batch | _Messages]:
-        last = None
+        last_record = None
         while (batch := _next_batch(records)) is not None:
-            last = batch
+            last_record = batch
             if self.check_crcs and not batch.validate_crc():
                 raise CorruptRecordError(f"the batch at offset {batch.base_offset} has a wrong checksum")
             if not isinstance(batch, _Batch):
@@ -343,9 +343,9 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.next_fetch_offset = batch.next_offset
             if not left_out:
                 yield batch
-        if isinstance(last, _Batch):
+        if isinstance(last_record, _Batch):
             # Also where compaction removed the last records: else the same batch would be fetched for ever.
-            self.next_fetch_offset = last.next_offset
+            self.next_fetch_offset = last_record.next_offset
         self.drain()
 
     def _is_left_out(self, batch: _Batch) -> bool:

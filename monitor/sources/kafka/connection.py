@@ -157,8 +157,8 @@ def connected(options: Mapping[str, Any], where: str, kind: type[Any] = KafkaCon
         if isinstance(error, KafkaConfigurationError | ValueError | AssertionError):
             raise InputError(f"kafka.options: {error}") from error
         if isinstance(error, KafkaError):
-            what = "no answer from Kafka" if isinstance(error, RetriableError) else "Kafka"
-            raise explained(error, where, what) from error
+            subject = "no answer from Kafka" if isinstance(error, RetriableError) else "Kafka"
+            raise explained(error, where, subject) from error
         raise
 
 
@@ -179,10 +179,10 @@ _CHECKS: tuple[tuple[type[KafkaError], str], ...] = (
 """What to check, by the client's error."""
 
 
-def explained(error: Exception, where: str, what: str = "Kafka") -> SourceError:
+def explained(error: Exception, where: str, subject: str = "Kafka") -> SourceError:
     """Return what the reader of the log is told, and whether to try again."""
     if isinstance(error, SourceError):
         return error
     detail = str(error) or type(error).__name__
     check = next((f"; {text}" for kind, text in _CHECKS if isinstance(error, kind)), "")
-    return SourceError(f"{what} at {where}: {detail}{check}", retryable=isinstance(error, RetriableError))
+    return SourceError(f"{subject} at {where}: {detail}{check}", retryable=isinstance(error, RetriableError))

@@ -74,17 +74,17 @@ class KafkaGaps:
         self.consumer.topics()
         first = self.consumer.beginning_offsets(list(positions))
         ends = self.consumer.end_offsets(list(positions))
-        for partition, wanted in positions.items():
+        for partition, position in positions.items():
             if self._is_other(partition):
-                self._begin_life(partition, wanted, first[partition])
-            elif wanted > ends[partition]:
+                self._begin_life(partition, position, first[partition])
+            elif position > ends[partition]:
                 is_same = self._lives.is_same(partition, self._topic_id(partition))
-                self._begin_life(partition, wanted, ends[partition] if is_same else first[partition])
+                self._begin_life(partition, position, ends[partition] if is_same else first[partition])
             else:
-                if wanted < first[partition]:
-                    lost = (self._lives.out(partition, at) for at in (wanted, first[partition]))
+                if position < first[partition]:
+                    lost = (self._lives.out(partition, at) for at in (position, first[partition]))
                     self._gaps.append((*partition, *lost))
-                self.consumer.seek(partition, max(wanted, first[partition]))
+                self.consumer.seek(partition, max(position, first[partition]))
 
     def go_on(self, divergent: Mapping[TopicPartition, OffsetAndMetadata | None]) -> None:
         """Go on where the log of the present leader begins to differ from what was read.
@@ -101,25 +101,25 @@ class KafkaGaps:
         kafka.errors.KafkaError
         """
         self.consumer.topics()
-        for partition, place in divergent.items():
+        for partition, divergence in divergent.items():
             position = self._position(partition)
             if position is None:
                 continue
             if self._is_other(partition):
                 self.skip({partition: position})
             else:
-                end = self.consumer.end_offsets([partition])[partition] if place is None else place.offset
+                end = self.consumer.end_offsets([partition])[partition] if divergence is None else divergence.offset
                 self._begin_life(partition, position, min(position, end))
 
-    def _begin_life(self, partition: TopicPartition, wanted: int, start: int) -> None:
+    def _begin_life(self, partition: TopicPartition, position: int, start: int) -> None:
         if self._cluster.on_truncation == "stop":
             raise SourceError(
                 f"{partition.topic}[{partition.partition}] at {', '.join(self._cluster.bootstrap)} was made anew, or"
-                f" cut short, behind offset {wanted}, up to which it was read; kafka.on_truncation says to stop",
+                f" cut short, behind offset {position}, up to which it was read; kafka.on_truncation says to stop",
                 retryable=False,
             )
-        before = self._lives.out(partition, wanted)
-        self._gaps.append((*partition, before, self._lives.next(partition, start, self._topic_id(partition))))
+        lost_from = self._lives.out(partition, position)
+        self._gaps.append((*partition, lost_from, self._lives.next(partition, start, self._topic_id(partition))))
         self.consumer.seek(partition, start)
 
     def _is_other(self, partition: TopicPartition) -> bool:
@@ -127,8 +127,8 @@ class KafkaGaps:
 
     def _topic_id(self, partition: TopicPartition) -> str:
         """As the brokers last said it; empty if they are older than these ids. Private: see `kafka_topics`."""
-        found = self.consumer._cluster.topic_id(partition.topic)
-        return "" if found is None else str(found)
+        topic_id = self.consumer._cluster.topic_id(partition.topic)
+        return "" if topic_id is None else str(topic_id)
 
     def _position(self, partition: TopicPartition) -> int | None:
         try:

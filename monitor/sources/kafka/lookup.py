@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
-from monitor.messages import Message, Place, in_log
+from monitor.messages import LogPosition, Message, in_log
 from monitor.sources.kafka.connection import check_reachable, connected, explained, options_of
 
 __all__ = ["KafkaLookup"]
@@ -34,7 +34,7 @@ class KafkaLookup:
         self._cluster = cluster
         self._where = ", ".join(cluster.bootstrap)
 
-    def read(self, places: Iterable[Place]) -> dict[Place, Message]:
+    def read(self, log_positions: Iterable[LogPosition]) -> dict[LogPosition, Message]:
         """Return the messages that are still there, by their coordinates: of a log's present life only.
 
         Raises
@@ -42,21 +42,21 @@ class KafkaLookup:
         SourceError
             No broker answers.
         """
-        wanted: dict[TopicPartition, dict[int, Place]] = {}
-        for place in places:
-            wanted.setdefault(TopicPartition(*place[:2]), {})[in_log(place[2])] = place
-        if not wanted:
+        by_partition: dict[TopicPartition, dict[int, LogPosition]] = {}
+        for log_position in log_positions:
+            by_partition.setdefault(TopicPartition(*log_position[:2]), {})[in_log(log_position[2])] = log_position
+        if not by_partition:
             return {}
         options = options_of(self._cluster, bounded=True)
         if "proxy_url" not in options:
             check_reachable(self._cluster.bootstrap)
         consumer = connected(options, self._where)
         try:
-            found: dict[Place, Message] = {}
-            for partition, by_offset in wanted.items():
+            read_messages: dict[LogPosition, Message] = {}
+            for partition, by_offset in by_partition.items():
                 messages = self._of_partition(consumer, partition, sorted(by_offset))
-                found |= {by_offset[offset]: message for offset, message in messages.items()}
-            return found
+                read_messages |= {by_offset[offset]: message for offset, message in messages.items()}
+            return read_messages
         except KafkaError as error:
             raise explained(error, self._where) from error
         finally:
@@ -68,22 +68,22 @@ class KafkaLookup:
         consumer.assign([partition])
         first = consumer.beginning_offsets([partition])[partition]
         end = consumer.end_offsets([partition])[partition]
-        left = [offset for offset in offsets if first <= offset < end]
-        found: dict[int, Message] = {}
+        present = [offset for offset in offsets if first <= offset < end]
+        messages: dict[int, Message] = {}
         empty, position = 0, -1
-        while left:
-            if not position <= left[0] <= position + _NEAR or position < 0:
-                consumer.seek(partition, left[0])
+        while present:
+            if not position <= present[0] <= position + _NEAR or position < 0:
+                consumer.seek(partition, present[0])
             for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
                 empty = 0
-                if record.offset in left:
+                if record.offset in present:
                     headers = tuple(record.headers)
-                    found[record.offset] = Message(record.value, record.timestamp, record.key, headers)
+                    messages[record.offset] = Message(record.value, record.timestamp, record.key, headers)
             # Those that compaction or an aborted transaction took away are passed without a word.
             position = consumer.position(partition)
-            left = [offset for offset in left if offset >= position]
+            present = [offset for offset in present if offset >= position]
             empty += 1
             if empty > _EMPTY_POLLS:
-                message = f"{partition.topic}[{partition.partition}] at {self._where} gives no message at {left[0]}"
+                message = f"{partition.topic}[{partition.partition}] at {self._where} gives no message at {present[0]}"
                 raise SourceError(message, retryable=True)
-        return found
+        return messages

@@ -69,12 +69,12 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
 
     def _ask(self) -> tuple[str, float]:
         spec = self._spec
-        asked = {"grant_type": "client_credentials"} | ({"scope": spec.scope} if spec.scope else {})
+        parameters = {"grant_type": "client_credentials"} | ({"scope": spec.scope} if spec.scope else {})
         # RFC 6749, 2.3.1: name and secret are encoded as in a form before they become basic authentication.
         who = (quote(spec.client_id, safe=""), quote(spec.client_secret.get_secret_value(), safe=""))
         try:
             with httpx.Client(verify=self._trusted, timeout=spec.timeout / 1000, transport=self._transport) as client:
-                answer = client.post(str(spec.url), data=asked, auth=who)
+                answer = client.post(str(spec.url), data=parameters, auth=who)
         except httpx.HTTPError as error:
             raise SourceError(f"no token from {spec.url}: {error or type(error).__name__}", retryable=True) from error
         if answer.status_code >= 500 or answer.status_code == 429:

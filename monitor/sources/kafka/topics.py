@@ -46,17 +46,17 @@ class KafkaTopics:
         matched: set[str] = set()
         if self._names != self._entries:
             matched = {topic for topic in consumer.topics() if reader_of(self._entries, topic) is not None}
-        found = []
+        partitions = []
         for topic in [*self._names, *sorted(matched - set(self._names))]:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
                 raise SourceError(
                     f"topic {topic!r} does not exist at {where}, or the service has no right to see it", retryable=True
                 )
-            found += [TopicPartition(topic, number) for number in sorted(numbers)]
-        self.partitions = self._at_start = frozenset((one.topic, one.partition) for one in found)
+            partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+        self.partitions = self._at_start = frozenset((partition.topic, partition.partition) for partition in partitions)
         self._missing = frozenset()
-        return found
+        return partitions
 
     def subscribe(self, consumer: Any, listener: ConsumerRebalanceListener) -> None:
         """Join the group for these topics, and take up what becomes of them."""
@@ -84,6 +84,6 @@ class KafkaTopics:
         # may come of a broker that is behind.
         missing = {topic for topic, _ in self.partitions} - topics
         gone = (missing & self._missing) - set(self._names)
-        kept = {partition for partition in self.partitions if partition[0] in missing - gone}
-        self.partitions = frozenset(seen | kept)
+        doubtful = {partition for partition in self.partitions if partition[0] in missing - gone}
+        self.partitions = frozenset(seen | doubtful)
         self._missing = frozenset(missing)

@@ -41,7 +41,7 @@ class _Aborted(NamedTuple):
     first_offset: int
 
 
-def read_batches(consumer: Any, wanted: Literal["auto", "batches", "plain"]) -> bool:
+def read_batches(consumer: Any, how: Literal["auto", "batches", "plain"]) -> bool:
     """Make a consumer's ``poll`` return lists of :class:`~monitor.events.Records`, if that is wanted and works.
 
     Returns
@@ -54,9 +54,9 @@ def read_batches(consumer: Any, wanted: Literal["auto", "batches", "plain"]) -> 
     SourceError
         It does not work, and nothing else is wanted.
     """
-    if wanted == "plain":
+    if how == "plain":
         return False
-    if (why_not := problem()) and wanted == "batches":
+    if (why_not := problem()) and how == "batches":
         raise SourceError(f"kafka.records: batches: {why_not}; `auto` reads by the record instead", retryable=False)
     if why_not:
         log.warning("Kafka is read by the record, which takes several times longer", because=why_not)
@@ -101,13 +101,13 @@ def _read(kind: Any, step: int) -> list[Any]:
         metric_aggregator=None,
         on_drain=drained.append,
     )
-    found = []
+    read = []
     while reader:
         taken = reader.take(step)
         records = next(iter(taken), None) if kind is BatchRecords else records_of(_PLACE.topic, _PLACE.partition, taken)
         rows = _rows(records) if records is not None else []
-        found += [(row, reader.leader_epoch) for row in rows]
-    return [*found, reader.next_fetch_offset, reader.records_read, reader.bytes_read, len(drained)]
+        read += [(row, reader.leader_epoch) for row in rows]
+    return [*read, reader.next_fetch_offset, reader.records_read, reader.bytes_read, len(drained)]
 
 
 def _rows(records: Records) -> list[Any]:

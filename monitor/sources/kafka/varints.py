@@ -39,17 +39,17 @@ _LAST_SHIFT = 63
 @inlined
 def _varint(data: Any, at: int, stop: int) -> Any:
     """A number and the place behind it; -1 if it does not end before ``stop`` or has more than 64 bits."""
-    found = _wide(0)
+    value = _wide(0)
     shift = _wide(0)
     while at < stop:
         byte = _wide(data[at])
         at += 1
         if shift == _LAST_SHIFT and byte > 1:
             return _wide(0), -1
-        found |= (byte & 0x7F) << shift
+        value |= (byte & 0x7F) << shift
         if byte < 0x80:
             # The sign bit must not be shifted in.
-            return ((found >> 1) & _LARGEST) ^ -(found & 1), at
+            return ((value >> 1) & _LARGEST) ^ -(value & 1), at
         shift += 7
     return _wide(0), -1
 
@@ -106,11 +106,11 @@ def _record(data: Any, at: int, stop: int, columns: Any, row: int) -> bool:  # n
 
 
 @inlined
-def _add(one: int, other: int) -> Any:
+def _add(first: int, second: int) -> Any:
     """The sum, and whether it has 64 bits."""
-    if (other >= 0 and one > _LARGEST - other) or (other < 0 and one < _SMALLEST - other):
+    if (second >= 0 and first > _LARGEST - second) or (second < 0 and first < _SMALLEST - second):
         return _wide(0), False
-    return one + other, True
+    return first + second, True
 
 
 @kernel
