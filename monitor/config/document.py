@@ -101,6 +101,7 @@ def _build(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*path, index), document) for index, item in enumerate(node.value)]
     value = yaml.SafeLoader("").construct_object(node)
+    # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
     return _with_environment(value, path, document) if isinstance(value, str) else value
 
 

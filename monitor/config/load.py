@@ -136,6 +136,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
     if service is not None:
         mistakes += [services[0].mistake(*wrong) for wrong in _wrong_names(service)]
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
+    # A file that could not be read as a model is a mistake already.
     if not loaded and not mistakes:
         mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
     if mistakes:
@@ -180,6 +181,7 @@ def _located(document: Document, item: Any) -> Mistake:
             path.append(part)
         elif part is item["loc"][-1] and item["type"] in {"missing", "extra_forbidden"}:
             path.append(part)
+    # The message alone: the error's input may hold a secret.
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "unknown key"

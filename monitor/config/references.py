@@ -133,6 +133,7 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
         for path, message in _wrong_rule(rule, signals, model):
             mistaken = True
             yield ("spec", "detect", "rules", index, *path), message
+    # Parameters that are wrong by themselves would be reported once more.
     if not mistaken:
         yield from _wrong_combinations(model)
 

@@ -129,6 +129,7 @@ class MemoryStoreSpec(_Store):
         return {}
 
 
+# A function and not the name of the field: a file may leave `kind` out.
 def _kind_of(store: Any) -> str:
     kind = store.get("kind", "chdb") if isinstance(store, dict) else getattr(store, "kind", "chdb")
     return str(kind)

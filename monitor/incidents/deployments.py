@@ -45,6 +45,7 @@ class Deployment:
     @property
     def known_as(self) -> str:
         """Its id, stated or made."""
+        # In one order, whatever the order in which models, topics and labels were named.
         identity = [self.name, self.at_ms, self.version, sorted(self.models), sorted(self.topics), dict(self.labels)]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return self.id or hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -246,6 +246,7 @@ def _joined(firing: Firing, explaining: list[Change], recent: Iterable[Incident]
     ]
     if not candidates:
         return firing.alert_id, "first"
+    # Of equal links the youngest incident counts, then the larger id: never the order in which alerts became known.
     _, _, name, because = max(candidates)
     return name, because
 

@@ -17,6 +17,7 @@ from sinks.receivers.webhook import body
 __all__ = ["Kafka", "KafkaParameters"]
 
 CLOSE_S = 5.0
+"""By then a message that is still buffered is given up: its ``send`` has answered already."""
 
 
 class KafkaParameters(Parameters):

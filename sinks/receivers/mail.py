@@ -61,6 +61,7 @@ def message(
     has the id that it had: most mail servers and programs show it once.
     """
     title, text = words
+    # An id has to be unique in the world: its right side is the sender's own domain (RFC 5322, 3.6.4).
     domain = parameters.sender.rpartition("@")[2].strip("> ") or "leeway"
     group = hashlib.sha256(notification.group_key.encode()).hexdigest()[:32]
     # A summary has its key from its time; of other notifications of a group it takes the words to tell them apart.
@@ -70,6 +71,7 @@ def message(
     mail["From"], mail["To"], mail["Subject"] = parameters.sender, ", ".join(parameters.to), title
     mail["Message-ID"] = f"<{mail_id}@{domain}>"
     mail["References"] = mail["In-Reply-To"] = f"<{group}@{domain}>"
+    # Keeps replies of absent people away (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     times_ms = (max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
     newest_ms = notification.at_ms or max(times_ms)

@@ -16,6 +16,7 @@ from sinks.receivers.text import Worded
 __all__ = ["Opsgenie", "OpsgenieParameters"]
 
 PRIORITIES = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
+# Opsgenie refuses longer ones.
 LONGEST_MESSAGE, LONGEST_DESCRIPTION = 130, 15_000
 
 
@@ -53,6 +54,7 @@ class Opsgenie:
 
     def send(self, notification: Notification) -> Outcome:
         """Open or close the alert, once."""
+        # The key of a group may be longer than the 512 characters of an alias.
         alias = hashlib.sha256(notification.group_key.encode()).hexdigest()
         if notification.status == "resolved":
             return self._post.send(
@@ -67,6 +69,7 @@ class Opsgenie:
     def _alert(self, notification: Notification, alias: str) -> dict[str, Any]:
         title, text = self._text.of(notification)
         firing = [alert for alert in notification.alerts if alert.status == "firing"] or notification.alerts
+        # P1 is the gravest, and sorts first.
         priority = min(PRIORITIES.get(alert.labels.get("severity", ""), "P3") for alert in firing)
         return {
             "message": title[:LONGEST_MESSAGE],

@@ -18,6 +18,7 @@ from sinks.receivers.times import rfc3339
 __all__ = ["PagerDuty", "PagerDutyParameters", "event"]
 
 SEVERITIES = {"critical": "critical", "error": "error", "warning": "warning", "info": "info"}
+# PagerDuty refuses longer ones.
 LONGEST_SUMMARY = 1024
 
 

@@ -101,6 +101,7 @@ class Table:
         if not rows:
             return Delivered()
         try:
+            # Each time: somebody may have dropped the table to empty it.
             self._client.execute(CREATE.format(table=self._table))
             self._client.execute(f"INSERT INTO {self._table} ({', '.join(rows[0])}) VALUES", rows)
         except ServerException as error:
@@ -108,6 +109,7 @@ class Table:
             reason = f"table {self._table!r}: error {error.code}: {first}"
             return Retry(reason) if error.code in RETRYABLE else Refused(reason)
         except (Error, OSError, EOFError) as error:
+            # Half an answer may be left on the connection.
             self._client.disconnect()
             return Retry(f"table {self._table!r}: {type(error).__name__}", may_have_it=True)
         return Delivered()

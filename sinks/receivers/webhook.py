@@ -111,6 +111,7 @@ class Webhook:
             why = error.strerror if isinstance(error, OSError) else "it holds no address"
             return Retry(f"{self._parameters.url_file} cannot be used: {why}")
         fields = body(notification, self._parameters.max_alerts)
+        # Made once: the signature is of these bytes, and another way to write the same JSON would break it.
         content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         return post.send(content, headers=self._signature(content))
 
@@ -119,6 +120,7 @@ class Webhook:
         file = self._parameters.url_file
         url = Path(file).read_text(encoding="utf-8").strip() if file else self._url
         if self._post is None or url != self._url:
+            # What the configuration names was checked; a file is as somebody left it.
             if not url.startswith(("http://", "https://")):
                 raise ValueError(url)
             self.close()
