@@ -90,4 +90,5 @@ ANDERSON_DARLING = Distance(
     # A normal feature that shifts by a quarter of a standard deviation, for which KS is 0.1, has 0.173.
     default_min_effect=0.17,
     largest_effect=1.243,
+    spelling="Anderson–Darling",
 )

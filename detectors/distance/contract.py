@@ -93,6 +93,8 @@ class Distance:
         What no effect exceeds: a larger ``min_effect`` is refused.
     aliases
         Other names that configurations may use.
+    spelling
+        What people call it, if that is neither the name with spaces nor, up to three letters, in capitals.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Distance:
     default_min_effect: float
     largest_effect: float = math.inf
     aliases: tuple[str, ...] = ()
+    spelling: str = ""
 
     @property
     def fits(self) -> frozenset[str]:
@@ -126,7 +129,7 @@ class VectorDistance:
 
     Parameters
     ----------
-    name, summary, default_min_effect, largest_effect, aliases
+    name, summary, default_min_effect, largest_effect, aliases, spelling
         As those of a :class:`Distance`.
     compare
         ``compare(layout, reference, current) -> Comparison``: one summary of each side for each series.
@@ -147,6 +150,7 @@ class VectorDistance:
     default_min_effect: float
     largest_effect: float = math.inf
     aliases: tuple[str, ...] = ()
+    spelling: str = ""
 
     reads = VECTORS
     is_rate = False

@@ -58,4 +58,5 @@ CRAMER_VON_MISES = Distance(
     # A normal feature that shifts by a quarter of a standard deviation, for which KS is 0.1, has 0.076.
     default_min_effect=0.075,
     largest_effect=math.sqrt(1 / 3),
+    spelling="Cramér–von Mises",
 )

@@ -68,4 +68,5 @@ ENERGY = Distance(
     # A shift of a fifth of a standard deviation of a normal feature, which Cohen (1988) calls small.
     default_min_effect=0.1,
     largest_effect=1.0,
+    spelling="energy distance",
 )

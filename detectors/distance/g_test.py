@@ -57,4 +57,5 @@ G_TEST = Distance(
     # That of Jensen–Shannon, whose distance the effect is.
     default_min_effect=0.1,
     largest_effect=1.0,
+    spelling="G-test",
 )

@@ -54,4 +54,5 @@ HELLINGER = Distance(
     # For small changes eight times the square is PSI, so that 0.112 matches PSI's 0.1.
     default_min_effect=0.1,
     largest_effect=1.0,
+    spelling="Hellinger",
 )

@@ -60,4 +60,5 @@ JENSEN_SHANNON = Distance(
     default_min_effect=0.1,
     largest_effect=1.0,
     aliases=("js",),
+    spelling="Jensen–Shannon",
 )

@@ -44,4 +44,5 @@ KUIPER = Distance(
     # That of KS, which is the larger of the two parts.
     default_min_effect=0.1,
     largest_effect=1.0,
+    spelling="Kuiper",
 )

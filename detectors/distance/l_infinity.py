@@ -55,4 +55,5 @@ L_INFINITY = Distance(
     # A tenth of the traffic is elsewhere, as for KS and total variation.
     default_min_effect=0.1,
     largest_effect=1.0,
+    spelling="L-infinity",
 )

@@ -91,4 +91,5 @@ PAI = Distance(
     # The upper of the customary thresholds, 1.1 (some deterioration) and 1.5 (large): Taplin and Hunt, 2019. It takes a
     # mean that moves by a standard deviation, or a spread that grows by 1.4; heavy tails reach the lower one by chance.
     default_min_effect=0.5,
+    spelling="PAI excess",
 )

@@ -58,4 +58,5 @@ WASSERSTEIN = Distance(
     p_value=NO_TEST,
     # A tenth of a standard deviation: half of what Cohen (1988) calls a small difference of means.
     default_min_effect=0.1,
+    spelling="Wasserstein",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Protocol
 
 from monitor.alerts.verdict import Facts, Share, Status, Verdict, Why
@@ -23,20 +24,6 @@ KINDS = {
     "serving": "serving metrics",
 }
 """What several signals of a kind are called, in the order in which a title lists them."""
-
-SPELLED = {
-    "jensen_shannon": "Jensen–Shannon",
-    "hellinger": "Hellinger",
-    "l_infinity": "L-infinity",
-    "g_test": "G-test",
-    "kuiper": "Kuiper",
-    "cramer_von_mises": "Cramér–von Mises",
-    "anderson_darling": "Anderson–Darling",
-    "energy": "energy distance",
-    "wasserstein": "Wasserstein",
-    "pai": "PAI excess",
-}
-"""What people call a distance whose name in a configuration says it otherwise."""
 
 _WHY: Mapping[Why, str] = {
     "": "",
@@ -232,9 +219,7 @@ def _name(verdict: Verdict) -> str:
 
 def _measure(verdict: Verdict, effect: str = "") -> str:
     """Say how much it is, and how many times its limit; a rate by its shares, with ``effect`` beside them."""
-    name = SPELLED.get(verdict.detector) or (
-        verdict.detector.upper() if len(verdict.detector) <= 3 else verdict.detector.replace("_", " ")
-    )
+    name = _spelled(verdict.detector)
     shares = verdict.facts.shares
     number = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else _number(verdict.effect)
     # `volume volume 2.3` reads badly: a signal watched by the detector of its own name needs it once.
@@ -242,6 +227,17 @@ def _measure(verdict: Verdict, effect: str = "") -> str:
     if not 0 < verdict.strength < math.inf:
         return amount
     return f"{amount}, {effect}{_times(verdict.strength)}× its limit"
+
+
+@cache
+def _spelled(detector: str) -> str:
+    # Only here: kernels bring the compiler along, and whoever only shows stored sentences needs none.
+    from detectors.distance import DISTANCES, VECTOR_DISTANCES
+
+    distance = DISTANCES.get(detector) or VECTOR_DISTANCES.get(detector)
+    if distance is not None and distance.spelling:
+        return distance.spelling
+    return detector.upper() if len(detector) <= 3 else detector.replace("_", " ")
 
 
 def _limit(verdict: Verdict) -> str:
