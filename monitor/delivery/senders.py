@@ -68,7 +68,7 @@ class Senders:
         receiver = self._receivers.get(target)
         done: Future[Delivery] = Future()
         if receiver is None:
-            done.set_result(Delivery("gave_up", "the subscription ended before it was told", 0))
+            done.set_result(Delivery("gave_up", "the subscription ended before it was notified", 0))
             return done
         attempts = Attempts(receiver, notification, for_s, self._clock, self._patience)
         if self._is_running:

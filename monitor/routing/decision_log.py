@@ -54,7 +54,7 @@ WHYS: dict[Why, str] = {
 """Every decision, and what it means."""
 
 UNWANTED = "the receiver does not want ends (send_resolved: false)"
-HELD = "the end is told when that is over (late_ends: true)"
+HELD = "the resolution is notified when that is over (late_ends: true)"
 
 LOADED_AT_ONCE = 1_000
 
@@ -98,8 +98,8 @@ class DecisionLog:
     >>> store, log = MemoryStore(), DecisionLog()
     >>> for at_ms in (10, 20, 30):
     ...     log.note(Made("a", 0, "mail/0", "{}", at_ms, "silenced", "by silence s1"))
-    >>> log.note(Made("a", 0, "mail/0", "{}", 40, "delivered", "it was never told"))
-    >>> log.note(Made("a", 0, "mail/0", "{}", 50, "known", "nothing is new, and it was told 10 ms ago"))
+    >>> log.note(Made("a", 0, "mail/0", "{}", 40, "delivered", "it was never notified"))
+    >>> log.note(Made("a", 0, "mail/0", "{}", 50, "known", "nothing is new, and it was notified 10 ms ago"))
     >>> log.write(store)
     >>> [(row["at_ms"], row["why"]) for row in rows_of(store.read(Query("decisions")))]
     [(10, 'silenced'), (40, 'delivered')]
@@ -132,7 +132,7 @@ class DecisionLog:
         entry, decision = (made.receiver, made.route), (made.why, made.detail)
         previous = decided.get(entry)
         if made.why == "known" and previous is not None and previous[0] in ("delivered", "digest", "known"):
-            # Its detail says how long ago the receiver was told, which is another time at each look.
+            # Its detail says how long ago the receiver was notified, which differs at each look.
             return False
         decided[entry] = decision
         return decision != previous or made.why == "delivered"
@@ -158,7 +158,7 @@ class DecisionLog:
 def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[RoutedAlert, Target, Why, str]]:
     """Yield what a look at a group keeps from its receivers: alert, entry of the receiver, why, and in detail.
 
-    What it tells them is decided by what they answer.
+    What becomes of the others depends on what receivers answer.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[Routed
         quiet = own.get(fingerprint, muted)
         for target in targets:
             if quiet is not None and quiet.why == "held" and target in flush.targets and fingerprint in flush.flapping:
-                # It is what the receiver is told.
+                # It is what the receiver is notified of.
                 continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""

@@ -1,9 +1,9 @@
-"""Digests: what would be told is collected, and told as one summary at fixed times.
+"""Digests: notifications are collected, and sent as one summary at fixed times.
 
-For routes, a digest is a receiver that takes everything at once. What it was told since its last summary, and what
-fires of what it was told before, is kept in the store (table ``checkpoints``, stage :data:`DIGEST`), before it counts
-as told. A summary is sent until it is taken, or the next one is due, which then holds all of it; it is noted after the
-receiver answered: a process that ends in between sends it again, under the same key.
+For routes, a digest is a receiver that takes everything at once. What it took since its last summary, and what still
+fires of what it took before, is kept in the store (table ``checkpoints``, stage :data:`DIGEST`), before it counts as
+delivered. A summary is tried until it is taken, or the next one is due, which then holds all of it. It is noted after
+the receiver answered: a process that ends in between sends it again, under the same key.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Collected:
     Attributes
     ----------
     alert : Alert
-        As it was told last.
+        As it was when it was collected last.
     is_new : bool
         Whether no summary has had it.
     alert_id, sequence, route : str, int, str
-        The transition that it stood at, and the route that told it.
+        The transition that it stood at, and the route that it came by.
     """
 
     alert: Alert
@@ -149,12 +149,12 @@ class Digests:
                 self._positions[target.name] = row["position"]
 
     def collect(self, target: Target, alerts: Iterable[Collected], believed: Collection[str]) -> None:
-        """Take up alerts that are told to an entry, which was told before that those of ``believed`` fire."""
+        """Take up alerts of which an entry is notified; it takes those of ``believed`` to fire already."""
         collected = self._states[target].alerts
         for entry in alerts:
             name = entry.alert.fingerprint
             former = collected.get(name)
-            # A summary had the end before it was told: it was kept quiet.
+            # A summary had the end before this notification of it, which something kept back.
             if former is not None or not (entry.is_over and name in believed):
                 collected[name] = replace(entry, is_new=former is None or former.is_new)
         self._changed.add(target)
@@ -169,7 +169,7 @@ class Digests:
         Parameters
         ----------
         ended : callable
-            Asked of what was told to fire, since ends may have been kept quiet.
+            Asked of alerts that fired when they were collected, since their ends may have been kept quiet.
         """
         made = self.settle()
         now_ms = self._clock.now_ms()
@@ -186,7 +186,7 @@ class Digests:
         return [made for target, job in done for made in self._settled(target, job)]
 
     def write(self) -> None:
-        """Write what was collected, and what was told.
+        """Write what was collected, and what became of summaries.
 
         Raises
         ------
@@ -235,7 +235,7 @@ class Digests:
 
     @staticmethod
     def _left(collected: Mapping[str, Collected], sent: Mapping[str, Collected]) -> Iterable[tuple[str, Collected]]:
-        """What the next summary begins with: what was not told, or has changed since, and what fires."""
+        """What the next summary begins with: what was not in this one, or has changed since, and what fires."""
         for name, entry in collected.items():
             if name not in sent:
                 yield name, entry

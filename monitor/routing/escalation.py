@@ -1,7 +1,7 @@
-"""Whom to tell of a group that nobody has taken on.
+"""Whom else to notify of a group that nobody has acknowledged.
 
 A step is due when an alert of the group has fired for its receivers for `after`, and nobody has taken on any alert of
-the group that fires. Whoever was told then is told like the route's own receiver until all is over.
+the group that fires. Whoever was notified then is notified like the route's own receiver until all is over.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def why_escalated(
     ----------
     step : Step
     since_ms : mapping of str to int
-        Since when the route's receiver is told of what fires.
+        Since when the route's receiver is notified of what fires.
     taken_on : collection of str
         Alerts that somebody has taken on.
     now_ms : int
     was_notified : bool
-        Whether it was told before of something in the group, and not that all is over.
+        Whether it was notified of something in the group before, and not that all is over.
 
     Returns
     -------
@@ -40,19 +40,19 @@ def why_escalated(
     --------
     >>> step = Step(after_ms=900_000, receiver="boss")
     >>> why_escalated(step, {"a": 0}, [], 899_999, was_notified=False)
-    ('waiting', 'it is told at 1970-01-01 00:15 UTC if nobody takes an alert of the group on')
+    ('waiting', 'it is notified at 1970-01-01 00:15 UTC if nobody acknowledges an alert of the group')
     >>> why_escalated(step, {"a": 0}, [], 900_000, was_notified=False)
-    ('escalated', 'nobody took an alert of the group on within 15m')
+    ('escalated', 'nobody acknowledged an alert of the group within 15m')
     >>> why_escalated(step, {"a": 0}, ["a"], 900_000, was_notified=False)
-    ('acknowledged', 'somebody has taken an alert of the group on')
+    ('acknowledged', 'somebody has acknowledged an alert of the group')
     """
     if was_notified:
-        return "escalated", "it was told when nobody took an alert of the group on"
+        return "escalated", "it was notified when nobody acknowledged an alert of the group"
     if not since_ms:
-        return "known", "nothing fires of which it was told"
+        return "known", "nothing fires of which it was notified"
     if any(name in taken_on for name in since_ms):
-        return "acknowledged", "somebody has taken an alert of the group on"
+        return "acknowledged", "somebody has acknowledged an alert of the group"
     due_ms = min(since_ms.values()) + step.after_ms
     if now_ms < due_ms:
-        return "waiting", f"it is told at {utc(due_ms)} if nobody takes an alert of the group on"
-    return "escalated", f"nobody took an alert of the group on within {format_duration(step.after_ms)}"
+        return "waiting", f"it is notified at {utc(due_ms)} if nobody acknowledges an alert of the group"
+    return "escalated", f"nobody acknowledged an alert of the group within {format_duration(step.after_ms)}"

@@ -1,8 +1,8 @@
-"""The label ``incident`` of alerts that people are told by routes, and what is said of its likeliest cause.
+"""The label ``incident`` of alerts, and what is said of its likeliest cause.
 
 Incidents follow from what is stored, so that one may get another id when an alert becomes known that fired before its
 first. Labels may not change while an alert lives, since other systems know it by them. An alert therefore keeps the
-name of the incident under which it was told first (table ``incident_alerts``), which its other alerts take as well.
+name of the incident under which it was notified first (table ``incident_alerts``), which its other alerts take as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def groups_by_incident(root: Route) -> bool:
-    """Whether a route tells alerts of an incident together.
+    """Whether a route notifies alerts of an incident together.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def groups_by_incident(root: Route) -> bool:
 
 
 def read_names(store: Store, alert_ids: Collection[str]) -> dict[str, str]:
-    """Return the incidents under which alerts were told.
+    """Return the incidents under which alerts were notified.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_names(store: Store, alert_ids: Collection[str]) -> dict[str, str]:
 
 
 def with_incidents(store: Store, root: Route, alerts: Sequence[Row]) -> list[Row]:
-    """Return alerts with the label under which they were told, if routes have them grouped by it.
+    """Return alerts with the label under which they were notified, if routes group by it.
 
     Raises
     ------
@@ -145,7 +145,7 @@ class IncidentNames:
         append(self._store, "incident_alerts", columns)
 
     def _name_of(self, alert_id: str) -> str:
-        """The name under which an incident was told, else its id."""
+        """The name under which an incident was notified, else its id."""
         if alert_id not in self._found:
             return alert_id  # Its beginning is kept no more.
         incident = self._found[alert_id]

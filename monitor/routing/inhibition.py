@@ -1,4 +1,4 @@
-"""Inhibition: while one alert is there, others that follow from it are not told.
+"""Inhibition: while one alert is there, others that follow from it are not notified.
 
 Alertmanager's rules (0.28): an alert that matches both sides of a rule does not inhibit, by that rule, another one that
 does.

@@ -1,4 +1,4 @@
-"""How alerts stand at a time: who is told about each, and what keeps it quiet."""
+"""How alerts stand at a time: who is notified of each, and what keeps it quiet."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Standing:
     ----------
     alert : RoutedAlert
     routes : tuple of Route
-        Those that tell about it.
+        Those that take it.
     silenced_by, inhibited_by : tuple of str
         Ids of silences, fingerprints of alerts.
     muted : dict of str to str
-        Why nobody is told now, by the ids of routes on which nobody is.
+        By the ids of routes that are muted, why.
     """
 
     alert: RoutedAlert

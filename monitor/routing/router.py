@@ -205,7 +205,7 @@ class Router:
     def _note_answer(self, job: Job, why: Why, detail: str) -> None:
         flush, target = job.flush, job.target
         if target in self._digests:
-            why, detail = "digest", f"it is told at {utc(self._digests.next_ms(target))}; {detail}"
+            why, detail = "digest", f"it is notified at {utc(self._digests.next_ms(target))}; {detail}"
         for key in job.keys:
             self._decisions.note(Made(*key, target.name, flush.group.route.id, flush.at_ms, why, detail))
 

@@ -1,7 +1,7 @@
-"""The tree of routes: who is told about an alert, together with which others, and when.
+"""The tree of routes: who is notified of an alert, together with which others, and when.
 
 Alertmanager's rules (0.28). An alert that a route matches goes down to its children; the first child that matches takes
-it, and if that one says `continue` the next ones are asked too. A route none of whose children match tells its own
+it, and if that one says `continue` the next ones are asked too. A route none of whose children match notifies its own
 receiver. What a route does not say it has from its parent, but for the intervals in which it is muted or active.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["Route", "RouteOptions", "Step", "labels_text"]
 
 @dataclass(frozen=True)
 class Step:
-    """Whom else to tell if nobody takes an alert on.
+    """Whom else to notify if nobody acknowledges an alert.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class RouteOptions:
         Labels that alerts of one notification share; None is all labels.
     group_wait_ms, group_interval_ms, repeat_interval_ms : int
         How long a new group waits for more alerts; how often a group is looked at; after how long an unchanged one is
-        told again.
+        notified again.
     late_ends : bool
-        Leeway's own: whether an end that is kept quiet is told later.
+        Leeway's own: whether an end that is kept quiet is notified later.
     hold : Hold or None
         Leeway's own: from when, and for how long, alerts that flap are held.
     only_changes : bool
         Leeway's own: whether alerts are left out that are as the receiver knows them.
     escalate : tuple of Step
-        Leeway's own: who is told besides if nobody takes an alert on.
+        Leeway's own: who else is notified if nobody acknowledges an alert.
     every_change : bool
         Leeway's own: whether each transition of an alert is notified, at once and in order, rather than what the next
         look at the group finds.
@@ -86,7 +86,7 @@ class Route:
     goes_on : bool
         Whether the next siblings are asked too when this one matches: `continue`.
     mute, active : sequence of str
-        Intervals in which nobody is told; intervals outside of which nobody is told.
+        Intervals in which the route is muted; intervals outside of which it is.
     routes : list of Route
         The children.
     name : str
@@ -120,7 +120,7 @@ class Route:
             route.parent = self
 
     def matching(self, labels: Labels) -> list[Route]:
-        """Return the routes that tell about an alert, in the order of the tree; the root's matchers count, too."""
+        """Return the routes that take an alert, in the order of the tree; the root's matchers count, too."""
         return self._matching(labels) if matches_all(self.matchers, labels) else []
 
     def _matching(self, labels: Labels) -> list[Route]:
@@ -156,11 +156,11 @@ class Route:
         )
 
     def group_key(self, labels: Labels) -> str:
-        """The key of the group in which an alert with these labels is told."""
+        """The key of the group in which an alert with these labels is notified."""
         return f"{self.key}:{labels_text(self.options.group_of(labels))}"
 
     def muted(self, intervals: Mapping[str, Sequence[Interval]], at_ms: int) -> str:
-        """Say why nobody is told on this route at a time; empty if they are.
+        """Say why this route is muted at a time; empty if it is not.
 
         Parameters
         ----------

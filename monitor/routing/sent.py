@@ -94,7 +94,7 @@ def perhaps(sent: Sent | None, firing: frozenset[str]) -> Sent:
     --------
     >>> nothing, maybe = frozenset(), perhaps(Sent(0, frozenset("a"), frozenset()), frozenset("ab"))
     >>> why_notified(maybe, Content(frozenset("ab"), nothing), 1, repeat_ms=10, send_resolved=True)
-    (True, 'alerts fire that were not told: 1')
+    (True, 'alerts fire that were not notified: 1')
     >>> maybe, over = perhaps(None, frozenset("b")), Content(nothing, frozenset("b"))
     >>> why_notified(maybe, over, 1, repeat_ms=10, send_resolved=True)
     (True, 'alerts are over: 1')
@@ -123,28 +123,28 @@ def why_notified(
     --------
     >>> fires = Content(frozenset("a"), frozenset())
     >>> why_notified(None, fires, 0, repeat_ms=10, send_resolved=True)
-    (True, 'it was never told')
+    (True, 'it was never notified')
     >>> why_notified(Sent(0, fires.firing, fires.resolved), fires, 10, repeat_ms=10, send_resolved=True)
-    (False, 'nothing is new, and it was told 10 ms ago')
+    (False, 'nothing is new, and it was notified 10 ms ago')
     """
     if sent is None:
-        return (True, "it was never told") if content.firing else (False, "it was never told that these fired")
+        return (True, "it was never notified") if content.firing else (False, "it was never notified that these fired")
     if news := _news(sent, content, send_resolved=send_resolved):
         return True, news
     if not content.firing:
-        detail = "it was told that all are over" if sent.resolved else "it was never told that these fired"
+        detail = "it was notified that all are over" if sent.resolved else "it was never notified that these fired"
         return (True, "all are over") if sent.firing else (False, detail)
     since_ms = now_ms - sent.at_ms
     if since_ms > repeat_ms:
-        return True, f"nothing is new; it was told {since_ms} ms ago, and is told again every {repeat_ms} ms"
-    return False, f"nothing is new, and it was told {since_ms} ms ago"
+        return True, f"nothing is new; it was notified {since_ms} ms ago, and is notified again every {repeat_ms} ms"
+    return False, f"nothing is new, and it was notified {since_ms} ms ago"
 
 
 def _news(sent: Sent, content: Content, *, send_resolved: bool) -> str:
     """Return what single alerts have done since; empty if nothing."""
     firing, resolved, flapping = content.firing, content.resolved, content.flapping
     if not firing <= sent.firing:
-        return f"alerts fire that were not told: {len(firing - sent.firing)}"
+        return f"alerts fire that were not notified: {len(firing - sent.firing)}"
     if not flapping <= sent.flapping:
         return f"alerts flap: {len(flapping - sent.flapping)}"
     if steady := sent.flapping & firing - flapping:

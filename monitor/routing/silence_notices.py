@@ -37,7 +37,7 @@ EVERY_MS = 10_000
 """How often silences are looked at."""
 
 TRIED_S = 60.0
-"""For so long a receiver is asked before silences are looked at again, and what it is told may have changed."""
+"""For so long a notice is tried before silences are looked at again, and what it says may have changed."""
 
 TITLES_AT_MOST = 10
 """Alerts that a notice names."""
@@ -137,7 +137,7 @@ class Notices:
                 self._heard[key] = Heard(*state["heard"])
 
     def step(self, firing: Firing) -> list[Made]:
-        """Begin to tell what is due; return what became of what was told before.
+        """Begin to send notices that are due; return what became of those sent before.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Silences: alerts that somebody does not want to be told about for a while.
+"""Silences: alerts of which nobody is to be notified for a while.
 
 One with intervals, which Alertmanager does not have, recurs: from its start to its end it counts while one of them
 holds.
@@ -48,7 +48,7 @@ class Silence:
     intervals : sequence of Interval
         When it counts, if not all the time.
     tells : sequence of str
-        Receivers that are told that it began, and that it is over.
+        Receivers that are notified when it begins, and when it is over.
 
     Raises
     ------

@@ -217,7 +217,7 @@ class Decide:
             send_resolved=target.send_resolved,
         )
         if not notify and not repeats:
-            detail = "nothing is new, and somebody has taken on all that fires"
+            detail = "nothing is new, and somebody has acknowledged all that fires"
             return Reason(False, "acknowledged", detail, target=target.name)
         if notify and escalated is not None:
             detail = f"escalated: {escalated[1]}; {detail}"

@@ -1,7 +1,7 @@
 """Subscriptions: routes that people and programs make for themselves, beside those of the configuration.
 
-A subscription tells one receiver about the alerts that its matchers match, whatever the tree of routes says of them. It
-never changes: what is to be told otherwise is another subscription, so the same wishes are the same subscription.
+A subscription notifies one receiver of the alerts that its matchers match, whatever the tree of routes says of them.
+It never changes: other wishes are another subscription, and the same wishes the same one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ADDRESSES = ("email", "webhook")
 
 @dataclass(frozen=True)
 class Subscription:
-    """Somebody wants to be told.
+    """Somebody wants to be notified.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Subscription:
 
     @property
     def told(self) -> str:
-        """Who is told, by a name that no other has and that holds no secret."""
+        """Who is notified, by a name that no other has and that holds no secret."""
         if not self.address:
             return self.receiver
         if self.receiver == "email":
@@ -94,6 +94,6 @@ class Subscription:
         """The route that it is."""
         options = self.options
         waits = options.group_wait_ms, options.group_interval_ms, options.repeat_interval_ms
-        # Whoever asked to be told wants to hear of the end, also of one that a silence kept quiet.
+        # Whoever subscribed wants to hear of the end, also of one that a silence kept quiet.
         route_options = RouteOptions(self.told, options.group_by, *waits, late_ends=True)
         return Route(route_options, self.matchers, name=f"subscription/{self.id}")

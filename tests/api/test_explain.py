@@ -24,7 +24,9 @@ def explained(world: World, alert_id: str) -> dict[str, Any]:
 
 def test_the_last_decision_about_each_receiver_stands_and_all_are_shown() -> None:
     shown = world()
-    shown.add("decisions", [made(2_000, "delivered", "it was never told"), made(1_000, "silenced", "by silence s1")])
+    shown.add(
+        "decisions", [made(2_000, "delivered", "it was never notified"), made(1_000, "silenced", "by silence s1")]
+    )
     found = explained(shown, "v")
     assert [row["why"] for row in found["decisions"]] == ["silenced", "delivered"]
     first, second = found["receivers"]

@@ -73,7 +73,7 @@ def client() -> Client:
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
-    made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never told"}
+    made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never notified"}
     world.add("decisions", [made])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])

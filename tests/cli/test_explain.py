@@ -12,11 +12,13 @@ from tests.cli.console import Console
 
 def test_the_command_line_explains_an_alert(leeway: Console) -> None:
     shown = world()
-    shown.add("decisions", [made(1_000, "silenced", "by silence s1"), made(2_000, "delivered", "it was never told")])
+    shown.add(
+        "decisions", [made(1_000, "silenced", "by silence s1"), made(2_000, "delivered", "it was never notified")]
+    )
     with serving(shown) as url:
         table = leeway("alerts", "explain", "v", "--url", url)
         assert table.code == 0
-        assert "it was never told" in table.out
+        assert "it was never notified" in table.out
         assert "by silence s1" not in table.out
         assert "by silence s1" in leeway("alerts", "explain", "v", "--history", "--url", url).out
         document = json.loads(leeway("alerts", "explain", "v", "--json", "--url", url).out)

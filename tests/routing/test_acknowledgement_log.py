@@ -28,8 +28,8 @@ def test_an_alert_that_was_taken_on_is_not_repeated_and_its_end_is_told() -> Non
     assert told(world) == [(["a"], [])]
     reasons = [(why, detail) for _, _, _, why, detail in decided(world.store)]
     assert reasons == [
-        ("delivered", "it was never told"),
-        ("acknowledged", "nothing is new, and somebody has taken on all that fires"),
+        ("delivered", "it was never notified"),
+        ("acknowledged", "nothing is new, and somebody has acknowledged all that fires"),
     ]
     world.happens("a", "resolved")
     world.passes(360, each=10)

@@ -36,7 +36,7 @@ def test_what_stays_as_it_is_has_one_row_however_often_it_is_looked_at() -> None
     world.passes(50 * 60, each=30)
     assert decided(world.store) == [(0, "mail/0", DEFAULT, "silenced", f"by silence {name}")]
     world.passes(30 * 60, each=30)
-    assert decided(world.store)[1:] == [(0, "mail/0", DEFAULT, "delivered", "it was never told")]
+    assert decided(world.store)[1:] == [(0, "mail/0", DEFAULT, "delivered", "it was never notified")]
     [row] = [row for row in rows_of(world.store.read(Query("decisions"))) if row["why"] == "delivered"]
     assert row["at_ms"] > 10**12 + 60 * MINUTE_MS, "the time of the look at which it was told"
 
@@ -49,7 +49,7 @@ def test_each_route_and_receiver_has_its_own_reason() -> None:
     [by_pager, by_mail] = decided(world.store)
     assert by_pager[:4] == (0, "pager/0", CRITICAL, "inhibited")
     assert by_mail[:4] == (0, "mail/0", DEFAULT, "inhibited")
-    assert decided(world.store, "v") == [(0, "mail/0", DEFAULT, "delivered", "it was never told")]
+    assert decided(world.store, "v") == [(0, "mail/0", DEFAULT, "delivered", "it was never notified")]
 
 
 def test_an_end_that_is_not_wanted_and_an_update_that_says_nothing_new_are_explained() -> None:
@@ -86,7 +86,7 @@ def test_what_a_receiver_answered_is_the_reason_and_not_repeated() -> None:
     world.passes(20 * 60, each=10)
     assert [row[3:] for row in decided(world.store)] == [
         ("refused", "answered 404"),
-        ("delivered", "it was never told"),
+        ("delivered", "it was never notified"),
     ]
 
 
@@ -123,6 +123,6 @@ def test_without_routes_each_receiver_says_why_it_was_told_or_not() -> None:
     [alert_id] = set(service.store.read(Query("alerts"))["alert_id"])
     route = '{}/{}/0/{alert_id!=""}/0'
     assert decided(service.store, alert_id) == [
-        (1, "inbox/0", route, "delivered", "it was never told"),
+        (1, "inbox/0", route, "delivered", "it was never notified"),
         (2, "inbox/0", route, "delivered", "all are over"),
     ]

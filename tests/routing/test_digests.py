@@ -116,7 +116,7 @@ def test_each_decision_says_when_the_summary_comes_and_that_it_came() -> None:
     world.happens("a")
     world.reaches(6)
     assert [row[1:] for row in decided(world.store)] == [
-        ("daily/0", "{}", "digest", "it is told at 2001-09-09 06:00 UTC; it was never told"),
+        ("daily/0", "{}", "digest", "it is notified at 2001-09-09 06:00 UTC; it was never notified"),
         ("daily/0", "{}", "delivered", "in the digest of 2001-09-09 06:00 UTC"),
     ]
 
@@ -234,7 +234,7 @@ def test_an_end_that_is_told_after_a_summary_had_it_is_not_told_twice() -> None:
     SilenceLog(world.store, world.clock).expire(name)
     world.reaches(16)
     assert [kinds(said) for said in world.mail.received] == [{"a": "began and ended"}]
-    assert decided(world.store)[-1][3:] == ("digest", "it is told at 2001-09-09 16:00 UTC; all are over")
+    assert decided(world.store)[-1][3:] == ("digest", "it is notified at 2001-09-09 16:00 UTC; all are over")
 
 
 def test_a_severity_that_rises_is_no_end() -> None:

@@ -60,14 +60,12 @@ def test_what_nobody_takes_on_is_told_to_the_next_one_until_it_is_over() -> None
     world.happens("c")
     world.passes(2 * LOOK_S)
     assert len(told(world.mail)) == 3, "what begins afterwards waits anew"
+    again = "escalated: it was notified when nobody acknowledged an alert of the group"
     assert reasons(world, "mail") == [
-        ("waiting", "it is told at 2001-09-09 02:02:11 UTC if nobody takes an alert of the group on"),
-        ("delivered", "escalated: nobody took an alert of the group on within 15m; it was never told"),
-        (
-            "delivered",
-            "escalated: it was told when nobody took an alert of the group on; alerts fire that were not told: 1",
-        ),
-        ("delivered", "escalated: it was told when nobody took an alert of the group on; all are over"),
+        ("waiting", "it is notified at 2001-09-09 02:02:11 UTC if nobody acknowledges an alert of the group"),
+        ("delivered", "escalated: nobody acknowledged an alert of the group within 15m; it was never notified"),
+        ("delivered", f"{again}; alerts fire that were not notified: 1"),
+        ("delivered", f"{again}; all are over"),
     ]
 
 
@@ -90,7 +88,7 @@ def test_nobody_else_is_told_of_what_somebody_has_taken_on_also_if_it_changes() 
     world.happens("a", "updated")
     world.passes(QUARTER_S)
     assert told(world.mail) == []
-    assert reasons(world, "mail")[-1] == ("acknowledged", "somebody has taken an alert of the group on")
+    assert reasons(world, "mail")[-1] == ("acknowledged", "somebody has acknowledged an alert of the group")
     log.take_back("a", "ann")
     world.passes(LOOK_S)
     assert told(world.mail) == [(["a", "b"], [])]

@@ -39,7 +39,7 @@ def test_an_end_that_was_silenced_is_told_when_the_silence_is_over() -> None:
         "mail/0",
         DEFAULT,
         "silenced",
-        f"by silence {name}; the end is told when that is over (late_ends: true)",
+        f"by silence {name}; the resolution is notified when that is over (late_ends: true)",
     )
     assert told == (1, "mail/0", DEFAULT, "delivered", "all are over")
     world.passes(10 * 60, each=10)

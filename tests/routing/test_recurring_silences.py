@@ -41,7 +41,7 @@ def test_what_fires_at_night_is_told_in_the_morning_night_after_night() -> None:
     assert said(world.mail)[1:] == [("fraud", ["a", "b"], [])], "at six"
     assert [row[3:] for row in decided(world.store, "b")] == [
         ("silenced", f"by silence {name}"),
-        ("delivered", "alerts fire that were not told: 1"),
+        ("delivered", "alerts fire that were not notified: 1"),
     ]
 
 

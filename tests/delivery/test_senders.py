@@ -1,0 +1,86 @@
+"""Each receiver has a thread of its own: what one does not take delays neither others nor other notifications."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from monitor.clock import ManualClock, SystemClock
+from monitor.delivery.attempts import Delivery
+from monitor.delivery.patience import Patience
+from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
+from sinks.receivers.contract import Alert, Notification, Outcome, Retry
+from sinks.receivers.memory import Memory
+
+BUSY, OTHER = Target("busy"), Target("other")
+
+
+class Timed(Memory):
+    """Notes when it is tried."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.tries_s: list[float] = []
+
+    def send(self, notification: Notification) -> Outcome:
+        self.tries_s.append(time.monotonic())
+        return super().send(notification)
+
+
+def notification(key: str) -> Notification:
+    return Notification("busy", key, {}, (Alert("firing", {}, {}, 0),))
+
+
+def test_a_receiver_that_asks_to_be_left_alone_gets_nothing_until_then_and_others_get_theirs() -> None:
+    busy, other = Timed("busy", answers=[Retry("slow down", after_s=0.4)]), Memory("other")
+    senders = Senders({BUSY: busy, OTHER: other}, SystemClock(), Patience(first_s=0.01))
+    senders.start()
+    first = senders.send(BUSY, notification("a"), 60)
+    while not busy.received:
+        time.sleep(0.001)
+    second, elsewhere = senders.send(BUSY, notification("b"), 60), senders.send(OTHER, notification("a"), 60)
+    assert elsewhere.result(10) == Delivery("delivered", "", 1)
+    assert (first.result(10).attempts, second.result(10).attempts) == (2, 1)
+    assert min(busy.tries_s[1:]) - busy.tries_s[0] >= 0.4
+    senders.stop()
+
+
+def test_a_notification_that_is_not_taken_lets_others_pass_and_is_given_up_when_the_service_stops() -> None:
+    class Picky(Memory):
+        def send(self, notification: Notification) -> Outcome:
+            super().send(notification)
+            return Retry("no a") if notification.group_key == "a" else super().send(notification)
+
+    senders = Senders({BUSY: Picky("busy")}, SystemClock(), Patience(first_s=60))
+    senders.start()
+    refused, taken = senders.send(BUSY, notification("a"), 600), senders.send(BUSY, notification("b"), 600)
+    assert taken.result(10).outcome == "delivered"
+    assert not refused.done()
+    senders.stop()
+    assert refused.result(10) == Delivery("gave_up", "no a", 1)
+
+
+def test_a_receiver_that_is_dropped_is_closed_behind_what_waits_for_it() -> None:
+    closed = threading.Event()
+
+    class Closing(Memory):
+        def close(self) -> None:
+            assert [sent.group_key for sent in self.received] == ["a", "a"]
+            closed.set()
+
+    senders = Senders({BUSY: Closing("busy", answers=[Retry("busy")])}, SystemClock(), Patience(first_s=0.05))
+    senders.start()
+    last = senders.send(BUSY, notification("a"), 60)
+    senders.drop(BUSY)
+    assert closed.wait(10)
+    assert last.result(10).outcome == "delivered"
+    senders.stop()
+    assert senders.send(BUSY, notification("b"), 60).result(10).outcome == "gave_up"
+
+
+def test_without_threads_it_is_done_when_send_returns() -> None:
+    busy = Memory("busy", answers=[Retry("busy")] * 3)
+    senders = Senders({BUSY: busy}, ManualClock(), Patience())
+    assert senders.send(BUSY, notification("a"), 60).result(0) == Delivery("delivered", "", 4)
