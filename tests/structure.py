@@ -58,7 +58,7 @@ class Source:
     def room(self) -> str:
         """Its folder, or itself where it stands at the root of a package."""
         parts = self.path.with_suffix("").parts
-        return "/".join(parts[:2] if len(parts) <= 2 else parts[:-1])
+        return "/".join(parts if len(parts) == 2 and parts[1] != "__init__" else parts[:-1])
 
     @cached_property
     def text(self) -> str:
@@ -315,11 +315,11 @@ def measures(tree: Tree, root: Path) -> Iterator[tuple[str, str]]:
     yield from ((f"  {name}", f"{count}") for count, name in sorted(wide, reverse=True))
     functions = sum(len(source.functions) for source in files)
     meaningless = sum(len(list(source.meaningless_names())) for source in files)
-    yield "names that say nothing, per 100 functions", f"{100 * meaningless / functions:.1f}"
+    yield "names that say nothing, per 100 functions", f"{100 * meaningless / max(1, functions):.1f}"
     for package in PACKAGES:
         own = [source for source in files if source.package == package]
         lines, comments = sum(source.lines for source in own), sum(len(source.comments()) for source in own)
-        yield f"{package}/: lines; comments per 100 lines", f"{lines:,}; {100 * comments / lines:.1f}"
+        yield f"{package}/: lines; comments per 100 lines", f"{lines:,}; {100 * comments / max(1, lines):.1f}"
     yield "lines of the three packages", f"{sum(source.lines for source in files):,}"
     yield "representations of an event on its way", f"{len(table_below(page, '## What an event is on its way'))}"
     yield "modules whose name stands in no test", f"{len(unmentioned(tree, root))}"

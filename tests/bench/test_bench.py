@@ -133,7 +133,7 @@ def test_of_many_messages_exactly_the_corrupt_ones_are_dead_letters(
 def test_a_letter_that_differs_is_noticed(
     kafka: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.ingest.ingest.MAX_PAYLOAD_BYTES", 10)
+    monkeypatch.setattr("monitor.ingest.problems.MAX_PAYLOAD_BYTES", 10)
     code = corrupt.main(["--messages", "1200", "--kafka", kafka.bootstrap])
 
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -167,7 +167,7 @@ def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
     soaks, helpers = (
-        {"soak", "soak_alerts", "soak_kafka", "inserts", "agree", "detector_table"},
+        {"soak", "soak_alerts", "soak_kafka", "inserts", "agree", "same_rows", "detector_table"},
         {
             "__init__",
             "__main__",
