@@ -69,7 +69,7 @@ class Online:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make what each call of the kernel uses again: making it anew would take longer than the kernel does."""
+        """Make what each call of the kernel uses again: making it again would take longer than the kernel does."""
         rows, x, score = np.zeros(_HELD, dtype=np.int64), np.zeros(_HELD), np.zeros(_HELD)
         flag = np.zeros(_HELD, dtype=np.uint8)
         self._held_back = (rows, x, score, flag)

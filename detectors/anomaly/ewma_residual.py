@@ -48,7 +48,7 @@ def update(
     x: FloatArray,
     score: FloatArray,
 ) -> None:
-    """Score a batch, and learn from it; see :mod:`detectors.contract`. A stretch of one series is worked locally."""
+    """Score a batch, and learn from it; see :mod:`detectors.contract`. One series in a row is worked on locally."""
     alpha, alpha_sd, clip, warm_up = params[0], params[1], params[2], params[3]
     i = 0
     while i < series.size:

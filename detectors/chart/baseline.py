@@ -95,7 +95,7 @@ def add_window(
         chunk_times[newest, WINDOWS] = 1
     _add(counts, sums, extremes, chunks[newest], chunk_sums[newest], chunk_extremes[newest])
     _add(counts, sums, extremes, total, total_sums, total_extremes)
-    # A name that was cut away cannot be told from a window that leaves: sums that lack names are made anew.
+    # A name that was cut away cannot be told from a window that leaves: sums that lack names are added up again.
     lacking_names = rules[CATEGORY] == 1 and _cut(rules[SAMPLE], declared, by_hash, chunks[newest], chunk_sums[newest])
     lacking_names |= rules[CATEGORY] == 1 and _cut(rules[SAMPLE], declared, by_hash, total, total_sums)
     lacking_names |= total_sums[OTHER] > 0
@@ -147,18 +147,18 @@ def _drop_oldest(
 
 @inlined
 def _sum_up(
-    anew: bool, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunks_used: Integers,
+    recount: bool, chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunks_used: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
 ) -> None:  # fmt: skip
-    """Find the extremes of what is left of the baseline, which cannot be subtracted; ``anew`` its counts too."""
-    if anew:
+    """Find the extremes of what is left of the baseline, which cannot be subtracted; ``recount`` its counts too."""
+    if recount:
         total[:] = 0
         total_sums[:] = 0
     total_extremes[0] = np.inf
     total_extremes[1] = -np.inf
     for c in range(chunks_used[1]):
         chunk = (chunks_used[0] + c) % chunks.shape[0]
-        if anew:
+        if recount:
             for k in range(total.size):
                 total[k] += chunks[chunk, k]
             for s in range(SUMS):

@@ -21,13 +21,13 @@ CATEGORY, SAMPLE, MIN_SAMPLES, WINDOW_MS, STEP_MS, ENOUGH = range(6)
 BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)
 # Kinds of baselines.
 DATASET, FIRST_EVENTS, ROLLING = range(3)
-# What is said of one test of one window, in numbers: what its kernel writes, and then …
+# What is known of one test of one window, in numbers: what its kernel writes, and then …
 SURPRISE, THRESHOLD, NUMBERS = range(ANSWER, ANSWER + 3)
 # … and in codes.
 STATUS, REASON, SEEN, REACHED, P_KIND, CODES = range(6)
 OK, DRIFT, LEARNING, NO_DATA = range(4)
 NO_REASON, TOO_FEW, NO_BASELINE, NOTHING, TOO_EARLY, NOT_MATERIAL, NOT_SURPRISING, NOT_UNUSUAL, CHANCE = range(9)
-# What is said of one window.
+# What is known of one window.
 BASELINE_N, BASELINE_FROM, BASELINE_TO, PROGRESS, ABOUT = range(5)
 NEWEST = 5
 """How many new names of a window are noted."""
@@ -35,7 +35,7 @@ FROM_MS, TO_MS, WINDOWS, TIMES = range(4)
 # What is remembered of the variation of one test.
 COUNT, HEAD, ALARMED, WAITING, MEMORY = range(5)
 MOST_WAITING = 64
-"""Values that are put into their order one by one when it is needed; with more, all are sorted anew."""
+"""Values that are put into their order one by one when it is needed; with more, all are sorted again."""
 
 EXPECTED, EARLIER, SEASON = TABLE, TABLE + 1, TABLE + 2
 """Where a volume's numbers hold what was expected, from how many earlier windows, and of which season."""

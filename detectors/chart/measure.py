@@ -125,14 +125,14 @@ def _new_names(
 
     Where the baseline holds more names than it tells apart, only names that it would have told apart count.
     """
-    limit = np.uint64(0)
+    largest_hash = np.uint64(0)
     for k in range(total.size):
         if total[k] > 0 and not declared[k]:
-            limit = max(limit, hashes[k])
+            largest_hash = max(largest_hash, hashes[k])
     newest[:] = -1
     new = 0
     for k in range(total.size):
-        if counts[k] == 0 or total[k] > 0 or (total_sums[OTHER] > 0 and hashes[k] > limit):
+        if counts[k] == 0 or total[k] > 0 or (total_sums[OTHER] > 0 and hashes[k] > largest_hash):
             continue
         new += counts[k]
         rank = NEWEST

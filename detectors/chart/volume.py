@@ -1,4 +1,4 @@
-"""Numbers of events judged against the same hours of earlier days and weeks, in compiled code."""
+"""Numbers of events compared with the same hours of earlier days and weeks, in compiled code."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ Floats = npt.NDArray[np.float64]
 
 
 @kernel
-def judge_volumes(
+def evaluate_volumes(
     events: Integers, ends_ms: Integers, step_ms: int, seasons: Integers, min_effect: float, enough: int, odds: Floats,
     thresholds: Floats, earlier: Integers, filled: Integers,
     ring: Floats, ordered: Floats, displaced: Floats, memory: Integers, numbers: Floats, codes: Integers,
 ) -> None:  # fmt: skip
-    """Judge numbers of events against the same hours of earlier days and weeks, and learn from them.
+    """Compare numbers of events with the same hours of earlier days and weeks, and learn from them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A control chart in compiled code: the windows of one series in order, each against a baseline that learns.
 
 What is decided about a window depends on all windows before it, through the baseline and through what the series
-usually does, so that windows cannot be judged apart; a month of them takes Python minutes.
+usually does, so that windows cannot be evaluated apart; a month of them takes Python minutes.
 
 P-values are left out: few windows need them. Where a decision hangs on one, the loop stops and says so. So it
 does where a window of vectors is to be measured, which takes linear algebra.
@@ -47,7 +47,7 @@ Array = npt.NDArray[Any]
 
 
 @kernel
-def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bottom
+def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bottom
     first: int, counts: Integers, sums: Integers, extremes: Floats, ends_ms: Integers,
     positions: Floats, hashes: Array, declared: Array, by_hash: Integers,
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, thresholds: Floats,
@@ -57,7 +57,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
     p_values: Floats, of_vectors: Floats, with_surprise: bool,
     numbers: Floats, codes: Integers, about: Integers, newest: Integers,
 ) -> int:  # fmt: skip
-    """Judge windows from ``first`` on, and learn from them.
+    """Evaluate windows from ``first`` on, and learn from them.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def judge_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bot
 
     Returns
     -------
-    The window that must be measured, or whose p-values are needed, before it can be judged; or T.
+    The window that must be measured, or whose p-values are needed, before it can be decided about; or T.
     """
     groups = np.zeros(max(total.size, MOST_GROUPS) + 1, dtype=np.int64)
     mass = np.zeros(MOST_GROUPS, dtype=np.int64)

@@ -107,23 +107,23 @@ def _fisher_exact(reference: Floats, current: Floats, out: Floats) -> None:
         high = min(size, marked)
         mode = min(max(math.floor((size + 1) * (marked + 1) / (total + 2)), low), high)
         # Probabilities relative to that of the mode; equal ones may differ in the last digits.
-        limit = _ratio(mode, observed, size, marked, total) * (1 + 1e-7)
+        threshold = _ratio(mode, observed, size, marked, total) * (1 + 1e-7)
         weight = 1.0
         inside = 1.0
-        extreme = 1.0 if limit >= 1 else 0.0
+        extreme = 1.0 if threshold >= 1 else 0.0
         k = mode
         while k < high and weight > 1e-320:
             weight *= (marked - k) * (size - k) / ((k + 1) * (total - marked - size + k + 1))
             k += 1
             inside += weight
-            extreme += weight if weight <= limit else 0.0
+            extreme += weight if weight <= threshold else 0.0
         weight = 1.0
         k = mode
         while k > low and weight > 1e-320:
             weight *= k * (total - marked - size + k) / ((marked - k + 1) * (size - k + 1))
             k -= 1
             inside += weight
-            extreme += weight if weight <= limit else 0.0
+            extreme += weight if weight <= threshold else 0.0
         out[i] = min(extreme / inside, 1.0)
 
 

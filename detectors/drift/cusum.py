@@ -34,7 +34,7 @@ _CLIP = 2.0  # sd
 
 @kernel
 def forget(s: Any) -> None:
-    """Begin anew."""
+    """Start again from nothing."""
     s["n"], s["mean"], s["squares"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0
 
 
@@ -77,7 +77,7 @@ def update(
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    A stretch of one series is worked through in local variables (see Page–Hinkley).
+    Observations of one series in a row are worked through in local variables (see Page–Hinkley).
     """
     k, h, warm_up, warning = params[0], params[1], params[3], params[6] * params[1]
     look_up, look_down = params[2] != 1, params[2] != 0

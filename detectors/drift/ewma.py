@@ -51,8 +51,8 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    A stretch of one series is worked through in local variables (see Page–Hinkley). The variance of the average is as
-    good as steady after some 20 / weight observations; from then on no root is taken.
+    Observations of one series in a row are worked through in local variables (see Page–Hinkley). The variance of the
+    average is as good as steady after some 20 / weight observations; from then on no root is taken.
     """
     weight, limit, warm_up, warning = params[0], params[1], params[3], params[6] * params[1]
     look_up, look_down = params[2] != 1, params[2] != 0

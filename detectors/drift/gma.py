@@ -34,7 +34,7 @@ _CLIP = 3.0  # sd
 
 @kernel
 def forget(s: Any) -> None:
-    """Begin anew."""
+    """Start again from nothing."""
     s["n"], s["mean"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0
 
 
@@ -50,7 +50,7 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    A stretch of one series is worked through in local variables (see Page–Hinkley).
+    Observations of one series in a row are worked through in local variables (see Page–Hinkley).
     """
     alpha, threshold, min_instances = params[0], params[1], int(params[3])
     look_up, look_down = params[2] != 1, params[2] != 0

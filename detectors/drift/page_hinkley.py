@@ -37,7 +37,7 @@ _CLIP = 2.0  # sd
 
 @kernel
 def forget(s: Any) -> None:
-    """Begin anew."""
+    """Start again from nothing."""
     s["n"], s["mean"], s["sd"], s["lowest"], s["highest"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0.0, 0
 
 
@@ -65,9 +65,9 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
 ) -> None:
     """Run the detector over a batch; see :mod:`detectors.contract`.
 
-    A stretch of one series is worked through in local variables: at 5 ns an observation, going through memory at
-    each step would nearly double the time. What changes only now and then is written to the row when it does, so that
-    series that take turns cost little more.
+    Observations of one series in a row are worked through in local variables: at 5 ns an observation, going through
+    memory at each step would nearly double the time. What changes only now and then is written to the row when it does,
+    so that series that take turns cost little more.
     """
     min_instances, delta, threshold, alpha = int(params[0]), params[1], params[2], params[3]
     look_up, look_down = params[4] != 1, params[4] != 0

@@ -48,9 +48,9 @@ OTHER, ENTRIES, SUMS = range(2, 5)
 # Columns of an entry, the count of one name in one row: the next entry of its bucket, the next of its row.
 ROW, CODE, COUNT, IN_BUCKET, IN_ROW, FIELDS = range(6)
 NONE = -1
-# A batch is worked on in stretches, between which memory is tidied up.
-STRETCH = 4096
-# How many names that no row needs are remembered, to spare looking them up anew.
+# A batch is worked on in chunks, between which memory is tidied up.
+CHUNK = 4096
+# How many names that no row needs are remembered, to spare looking them up again.
 IDLE_NAMES = 4096
 
 
@@ -226,13 +226,13 @@ class _Column:
         self._heads = np.concatenate((self._heads, np.full(extra, NONE, dtype=np.int64)))
 
     def fold(self, rows: Integers, names: Coded[Value]) -> None:
-        for start in range(0, rows.size, STRETCH):
-            stretch = rows[start : start + STRETCH]
-            self._add(stretch, self._codes_of(names[start : start + STRETCH]), ONES[: stretch.size])
+        for start in range(0, rows.size, CHUNK):
+            chunk = rows[start : start + CHUNK]
+            self._add(chunk, self._codes_of(names[start : start + CHUNK]), ONES[: chunk.size])
             self._tidy()
 
     def _codes_of(self, names: Coded[Value]) -> Integers:
-        """Return this column's codes of names; tidying up changes them, so they hold for a stretch."""
+        """Return this column's codes of names; tidying up changes them, so they hold for a chunk."""
         few = len(names.names) <= len(names)
         distinct = names.names if few else names
         codes = np.fromiter(map(self._codes.__getitem__, distinct), dtype=np.int64, count=len(distinct))
@@ -317,7 +317,7 @@ class _Column:
         self._evict(row, leaves)
 
 
-ONES = np.ones(STRETCH, dtype=np.int64)
+ONES = np.ones(CHUNK, dtype=np.int64)
 
 
 def _split(text: bytes, lengths: Sequence[int]) -> list[str]:

@@ -51,7 +51,7 @@ LARGEST_Q = float(1 << 26)
 class NumericFold:
     """Counts and integer sums of F numeric features in many rows, folded from columns.
 
-    For quantile and linear layouts the cells of a row are a dense stretch of one matrix. For universal ones each
+    For quantile and linear layouts the cells of a row lie side by side in one matrix. For universal ones each
     octave that a row has met owns a page of 64 counters. Both are invisible: what comes out is a function of the
     multiset of folded values alone.
 

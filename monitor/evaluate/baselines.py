@@ -116,7 +116,7 @@ class Rules:
 
 
 class Reference:
-    """The baseline of one series, in the arrays that `detectors.chart.windows.judge_windows` reads and changes.
+    """The baseline of one series, in the arrays that `detectors.chart.windows.evaluate_windows` reads and changes.
 
     Parameters
     ----------

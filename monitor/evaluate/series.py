@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from detectors.chart import legend
 from detectors.chart.legend import P_KIND, PROGRESS, REACHED, REASON, RULES, SEEN
 from detectors.chart.measure import as_tests
-from detectors.chart.windows import judge_windows
+from detectors.chart.windows import evaluate_windows
 from detectors.distance import VECTOR_DISTANCES
 from detectors.distance.contract import ANSWER, EFFECT, P_X, STATISTIC, TABLE
 from detectors.distance.p_values import p_values
@@ -203,7 +203,7 @@ class DistributionSeries:
         reference, columns, variation = self.reference, self.reference.columns, self._variation
         ring, total = reference.ring, reference.total
         return int(
-            judge_windows(
+            evaluate_windows(
                 first, windows.counts, windows.sums, windows.extremes, windows.ends_ms,
                 columns.positions, columns.hashes, columns.known, columns.by_hash,
                 self._tests.compiled, self._tests.min_effects, self._rules, self._budget.odds, self._budget.surprises,

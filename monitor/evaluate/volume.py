@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.chart import legend
 from detectors.chart.legend import EARLIER, EXPECTED, REACHED, REASON, SEASON, SEEN
-from detectors.chart.volume import MIN_EFFECT, judge_volumes
+from detectors.chart.volume import MIN_EFFECT, evaluate_volumes
 from detectors.distance.contract import P_X
 from monitor.alerts.verdict import Expected, Facts
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
@@ -119,7 +119,7 @@ class VolumeSeries:
         """
         measured = Measured.unwritten(len(ends_ms), 1)
         self._variation.make_room(len(ends_ms))
-        judge_volumes(
+        evaluate_volumes(
             events, ends_ms, self._step_ms, self._rules, float(self._min_effects[0]), self._budget.enough,
             self._budget.odds, self._budget.surprises, self._earlier, self._filled,
             self._variation.ring, self._variation.ordered, self._variation.left, self._variation.memory,
