@@ -61,6 +61,7 @@ def open_store(kind: str, path: str = "", **settings: Any) -> Store:
     if kind not in STORES:
         raise StoreError(f"there is no store {kind!r}; stores: {', '.join(STORES)}")
     store = STORES[kind](**({"path": path} if path else {}), **settings)
+    # A store that could not be brought up to date would hold its directory, or connections, for nobody.
     try:
         store.migrate()
     except BaseException:

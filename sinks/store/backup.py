@@ -88,7 +88,7 @@ def backup(store: Store, folder: Path, on_table: OnTable = lambda table, rows: N
         done = [_write(store, TABLES[name], partial, on_table) for name in names]
         document = {"format": FORMAT, "tables": [asdict(table) for table in done]}
         _write_text(partial / MANIFEST, json.dumps(document, indent=1))
-        partial.rename(folder)
+        partial.rename(folder)  # last, so that a folder of this name is a whole backup
     except OSError as error:
         reason = "an earlier backup was cut off; remove it" if isinstance(error, FileExistsError) else error.strerror
         raise StoreError(f"cannot write a backup to {partial}: {reason}") from error
@@ -162,6 +162,7 @@ def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: 
                 f"{folder}: table {saved.table!r} has other columns here; restore it with the version of Leeway that "
                 "made the backup, and let a newer one open the store then"
             )
+    # Rows of two histories would replace each other key by key.
     filled = [name for name in TABLES if _count(store, name)]
     if filled:
         raise StoreError(f"a backup is restored into a store without rows; {', '.join(filled)} has some")

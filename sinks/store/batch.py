@@ -71,6 +71,7 @@ def content_token(table: str, rows: Mapping[str, Sequence[Any]]) -> str:
     >>> content_token("progress", {"a": [1]}) == content_token("progress", {"a": [1]})
     True
     """
+    # Sorted, since a dict's order of columns is the caller's.
     packed = _ENCODER.encode(sorted(rows.items()))
     return f"{table}/{xxhash.xxh3_128_hexdigest(packed)}"
 

@@ -201,6 +201,7 @@ class Clients:
             if self._closed:
                 raise StoreError(f"the store at {self._address} is closed")
             self._busy += 1
+            # The one given back last: its server is likeliest to have kept the connection.
             return self._idle.pop() if self._idle else (self._preferred, None)
 
     def _opened(self, host_index: int) -> Client:

@@ -29,6 +29,7 @@ _TABLE = re.compile(
     re.DOTALL,
 )
 _KEY = re.compile(r"^ORDER BY \(?([^)\n]*)\)?$", re.MULTILINE)
+# A span of time before the series: rows of one series would change shards with it.
 _FUNCTION = re.compile(r"\w+\([^()]*\), ")
 _RENEWED = re.compile(r"EXCHANGE TABLES (?P<old>\w+) AND (?P<new>\w+)")
 _OF_TABLE = re.compile(r"(?:CREATE TABLE IF NOT EXISTS|DROP TABLE IF EXISTS|INSERT INTO|EXCHANGE TABLES) (?P<name>\w+)")

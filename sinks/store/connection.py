@@ -131,6 +131,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 def _generic(column: Any) -> Any:
     import pyarrow
 
+    # NULL has no form in numpy's integers, and NaN is a value of its own: columns with NULLs are lists.
     if column.null_count == 0 and pyarrow.types.is_floating(column.type):
         return column.to_numpy().astype(np.float64)
     if column.null_count == 0 and pyarrow.types.is_integer(column.type) and column.type != pyarrow.uint64():

@@ -101,6 +101,7 @@ def drifting_of(drifting: Drifting, windows: Sequence[pyarrow.Table]) -> Columns
     columns = {name: _joined([table[name] for table in windows]) for name in (*SERIES, "window_end_ms")}
     effect, least = (_numbers([table[name] for table in windows]) for name in ("effect", "min_effect"))
     severity, strength = _how_far(effect, least)
+    # In one thread: groups keep the order of their first rows, and there are few of them.
     together = pyarrow.table({**columns, "severity": severity, "strength": strength}).group_by(
         list(SERIES), use_threads=False
     )

@@ -56,6 +56,7 @@ RETRYABLE = {
 }
 """Codes of what passes: too much at once, no room, a lost connection or Keeper, a server that starts or stops."""
 
+# chDB says its codes in the text alone; a server sends them as numbers.
 _CODE = re.compile(r"Code: (\d+)")
 
 

@@ -118,12 +118,12 @@ class _Rows:
         if row_count(rows) == 0 or token in self._tokens:
             return
         source, target = self._places(rows)
-        self._grow(self._count)
+        self._grow(self._count)  # in doublings, so that appends take the same time however many rows there are
         for name, column in self._columns.items():
             column[target] = _as_array(rows[name], column.dtype)[source]
         self._tokens[token] = None
         if len(self._tokens) > TOKENS_REMEMBERED:
-            del self._tokens[next(iter(self._tokens))]
+            del self._tokens[next(iter(self._tokens))]  # the oldest: a dict keeps the order of insertion
 
     def _places(self, rows: Columns) -> tuple[Positions, Positions]:
         """Return which of ``rows`` to take and the position of each; unknown keys get new positions."""

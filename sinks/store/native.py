@@ -58,6 +58,7 @@ def block(table: Table, rows: Columns) -> bytes:
 
 
 def _varint(number: int) -> bytes:
+    # Seven bits a byte, the lowest first; the eighth says that more follow (LEB128).
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

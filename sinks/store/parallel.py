@@ -25,6 +25,7 @@ def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
     first, *others = calls
     if not others:
         return [first()]
+    # Leaving the block waits for all of them, also when the first has failed.
     with ThreadPoolExecutor(len(others)) as threads:
         begun = [threads.submit(call) for call in others]
         return [first(), *(call.result() for call in begun)]

@@ -138,6 +138,7 @@ def combined(buckets: Buckets, pieces: Columns) -> Columns:
         up.
     """
     group, keys = _groups(pieces)
+    # The last row of each group is then its worst window, and groups are runs that reduceat adds up.
     order = _up_to_the_worst(pieces, group)
     starts = np.searchsorted(group[order], np.arange(len(keys)))
     severity = _reduced(np.maximum, pieces["severity"][order], starts) if "severity" in pieces else None

@@ -124,6 +124,7 @@ def retain(store: Store, lifetimes_by_table: Mapping[str, Lifetimes]) -> list[Ch
         after = _normal(store, ttl(AGING[table].time, lifetimes))
         if present_ttls.get(table, "") == after:
             continue
+        # Not waited for: a service does not begin later because a large table is being rewritten.
         action = f"MODIFY TTL {after} SETTINGS mutations_sync = 0" if after else "REMOVE TTL"
         store.command(f"ALTER TABLE {store.altered(table)} {action}")
         changes.append(Change(table, present_ttls.get(table, ""), after))

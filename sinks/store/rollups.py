@@ -70,11 +70,13 @@ def read_buckets(store: Connection, buckets: Buckets) -> Columns:
     span = chosen_span(buckets)
     parts = plan(span, buckets.step_ms, [])
     hours: list[int] = []
+    # Where no whole hour lies in the span, there is nothing to ask about marks.
     if parts.hours or parts.days:
         hours = _changed(store, "scores", _models(buckets), (span[0] - HOUR_MS, span[1]))
         parts = plan(span, buckets.step_ms, hours)
     where, among = buckets.where, buckets.among
     if buckets.limit is not None and not among and not {"model", "signal"} <= set(where):
+        # A page of many series: first which buckets it has, then their columns, which are most of what is read.
         first = store.fetch(*first_statement(buckets, parts), KINDS)
         among = tuple(sorted(set(zip(*(first[name] for name in SERIES), strict=True))))
         where = where if among else {"model": []}
@@ -165,6 +167,7 @@ def _refresh(store: Connection, source: str, settle_ms: int) -> int:
             return done
         for table, statement in _statements(source, marks):
             store.command(f"INSERT INTO {table} SELECT *, {now_ms:d} FROM ({statement})", marks)
+        # Marks go last: a refresh that is killed before leaves the hours marked, and they are worked out again.
         recorded = "SELECT {source:String}, mark.1, mark.2, 0, {seen_ms:Int64}"
         pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
         store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})

@@ -45,7 +45,7 @@ def plan(span: Span, step_ms: int, changed: Iterable[int]) -> Plan:
     """
     if step_ms % HOUR_MS:
         return Plan((span,), (), ())
-    whole_hours = _whole(span, HOUR_MS)
+    whole_hours = _whole(span, HOUR_MS)  # a roll-up knows its buckets as wholes, so that the edges come from the rows
     current_hours = without(whole_hours, merged(changed))
     days = tuple(
         part for part in (_whole(part, DAY_MS) for part in current_hours) if part[0] < part[1] and not step_ms % DAY_MS

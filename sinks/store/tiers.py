@@ -75,5 +75,6 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
     )
     inside = " OR ".join(f"(pane_start_ms >= {start} AND pane_start_ms < {end})" for start, end in changed)
     current_sums = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
+    # Of whole hours: hours are multiples of both tiers, so that no sum has panes on both sides.
     fresh = sums_of_panes(TIERS[query.table], " AND ".join([*series, f"({inside})"]))
     return select(query, f"{current_sums} UNION ALL SELECT {names} FROM ({fresh})", values)

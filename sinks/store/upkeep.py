@@ -182,6 +182,7 @@ def mutate(store: Connection, table: str, action: str, parameters: Mapping[str, 
         mine = [row for row in rows if row[0] not in earlier_ids]
         failed = [reason for _, _, reason in mine if reason]
         if failed:
+            # The engine would try it again for ever.
             store.command(f"KILL MUTATION WHERE {_TABLE} = {{name:String}} AND NOT is_done", {"name": table})
             raise StoreError(f"store at {store.where}: table {table!r} could not be changed: {failed[0]}")
         if all(done for _, done, _ in mine):
@@ -289,6 +290,7 @@ def vacuum(
         if name in ttls:
             mutate(store, name, "MATERIALIZE TTL")
         store.command(f"OPTIMIZE TABLE {store.altered(name)} FINAL SETTINGS optimize_skip_merged_partitions = 1")
+    # Until then the disk holds the replaced parts beside the new ones, and nothing would have become smaller.
     drop_outdated(store, names)
     bytes_after = _disk_bytes(store)
     return {name: (bytes_before.get(name, 0), bytes_after.get(name, 0)) for name in names}
