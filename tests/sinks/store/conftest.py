@@ -71,7 +71,7 @@ class Shared:
         self._store: Store | None = None
 
     def empty(self) -> Store:
-        """Return the store; a store that has been closed, or has nothing that outlives it, is opened anew."""
+        """Return the store; a store that has been closed, or has nothing that outlives it, is opened again."""
         if isinstance(self._store, SqlStore):
             try:
                 emptied(self._store)

@@ -191,7 +191,7 @@ def test_a_command_is_sent_once_since_nobody_knows_whether_it_may_be_repeated(
     assert len(server.read(Query("progress"))["model"]) == 1
 
 
-def test_a_connection_that_has_been_idle_too_long_is_made_anew(
+def test_a_connection_that_has_been_idle_too_long_is_made_again(
     server: ClickhouseStore, clickhouse_endpoint: Endpoint
 ) -> None:
     append(server)

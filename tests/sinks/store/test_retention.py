@@ -31,7 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
     made = ChdbStore(folder)
     made.migrate()
     made.close()
-    opened = ChdbStore(folder)  # anew, since a table's cleaner hears of its pace when the table is loaded
+    opened = ChdbStore(folder)  # again, since a table's cleaner hears of its pace when the table is loaded
     yield opened
     opened.close()
 
@@ -126,7 +126,7 @@ def test_a_row_without_a_time_of_its_own_has_no_age(chdb: ChdbStore) -> None:
 
 
 @pytest.mark.parametrize(("source", "sums", "n"), [("scores", "scores_1h", "events"), ("panes", "panes_1h", "n")])
-def test_a_late_row_does_not_make_sums_anew_from_rows_of_which_some_are_gone(
+def test_a_late_row_does_not_add_sums_up_again_from_rows_of_which_some_are_gone(
     chdb: ChdbStore, source: str, sums: str, n: str
 ) -> None:
     def add(first_minute: int, count: int) -> None:
@@ -164,6 +164,8 @@ def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
     by_table = lifetimes(configured(keep={"for": {"events": "7d", "predictions": "forever"}}))
     assert set(by_table) == set(AGING)
     assert set(Retention.model_fields) < set(AGING)
-    assert all(by_table[table].default_ms is None for table in Retention.model_fields), "results stay unless told"
+    assert all(by_table[table].default_ms is None for table in Retention.model_fields), (
+        "results stay unless a lifetime is set"
+    )
     assert by_table["events"].by_model == {"loans": 7 * DAY_MS}
     assert by_table["predictions"].by_model == {"loans": None}
