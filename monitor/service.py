@@ -30,7 +30,7 @@ from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, score_latency
 from monitor.retries import Retried
-from monitor.stages import Stages
+from monitor.threads import Threads
 from monitor.watch import compile_watch
 from sinks.store.contract import Store
 
@@ -69,7 +69,7 @@ class Service:
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store)
         self.metrics = CollectorRegistry()
-        self._stages, self._erasing = Stages(), threading.Lock()
+        self._threads, self._erasing = Threads(), threading.Lock()
         self._jobs: BackgroundScheduler | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
@@ -81,7 +81,7 @@ class Service:
         )
         alerting = "alert" in self.roles
         self._router = build_router(configuration, self.watches, self.store, clock) if alerting else None
-        stop = self._stages.stop if "ingest" in self.roles else None
+        stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog))
 
@@ -94,11 +94,11 @@ class Service:
         if self._router is not None:
             self._router.open()
         for worker in self.intake.workers:
-            self._stages.run(f"ingest-{worker.name}", partial(_ingest, worker))
+            self._threads.run(f"ingest-{worker.name}", partial(_ingest, worker))
         if "evaluate" in self.roles:
-            self._stages.run("evaluate", partial(self.loop.run, self.stopping))
+            self._threads.run("evaluate", partial(self.loop.run, self.stopping))
         if self._router is not None:
-            self._stages.run("alert", partial(self._router.run, self.stopping))
+            self._threads.run("alert", partial(self._router.run, self.stopping))
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store),
@@ -110,12 +110,12 @@ class Service:
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
-        self._stages.join()
+        self._threads.join()
         if self._jobs is not None:
             self._jobs.shutdown(wait=True)
         try:
             # After a failure memory may be ahead of the store: the next process goes on from the last checkpoint.
-            if self._stages.failure is None:
+            if self._threads.failure is None:
                 self.loop.save()
         finally:
             if self._router is not None:
@@ -126,12 +126,12 @@ class Service:
 
     def raise_failure(self) -> None:
         """Raise what a stage failed with, if one did."""
-        self._stages.raise_failure()
+        self._threads.raise_failure()
 
     @property
     def stopping(self) -> threading.Event:
         """Set when the service stops, by itself or not."""
-        return self._stages.stop
+        return self._threads.stop
 
     # -- what the API asks -------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class Service:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
         if self.stopping.is_set():
-            failure = self._stages.failure
+            failure = self._threads.failure
             reasons.append(f"the service has stopped: {failure}" if failure else "the service is stopping")
         return reasons
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import structlog
 
-__all__ = ["Stages"]
+__all__ = ["Threads"]
 
 log = structlog.get_logger("leeway.service")
 
 
-class Stages:
-    """The running stages of one process.
+class Threads:
+    """The threads of one process, each running one stage.
 
     Attributes
     ----------
@@ -24,10 +24,10 @@ class Stages:
 
     Examples
     --------
-    >>> stages = Stages()
-    >>> stages.run("idle", stages.stop.wait)
-    >>> stages.join()
-    >>> stages.failure is None
+    >>> threads = Threads()
+    >>> threads.run("idle", threads.stop.wait)
+    >>> threads.join()
+    >>> threads.failure is None
     True
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.stages import Stages
+from monitor.threads import Threads
 
 
 def failing() -> None:
@@ -12,33 +12,33 @@ def failing() -> None:
 
 
 def test_a_stage_that_fails_stops_the_others_and_its_error_is_raised_by_whoever_asks() -> None:
-    stages = Stages()
-    stages.run("waiting", stages.stop.wait)
-    stages.run("failing", failing)
-    assert stages.stop.wait(5)
-    stages.join()
+    threads = Threads()
+    threads.run("waiting", threads.stop.wait)
+    threads.run("failing", failing)
+    assert threads.stop.wait(5)
+    threads.join()
     with pytest.raises(ValueError, match="no answer"):
-        stages.raise_failure()
+        threads.raise_failure()
 
 
 def test_the_first_failure_counts() -> None:
-    stages = Stages()
-    stages.run("first", failing)
-    stages.join()
+    threads = Threads()
+    threads.run("first", failing)
+    threads.join()
 
     def later() -> None:
         raise ValueError("later")
 
-    stages.run("second", later)
-    stages.join()
+    threads.run("second", later)
+    threads.join()
     with pytest.raises(ValueError, match="no answer"):
-        stages.raise_failure()
+        threads.raise_failure()
 
 
 def test_stages_that_end_by_themselves_stop_nobody() -> None:
-    stages = Stages()
+    threads = Threads()
     ended = []
-    stages.run("short", lambda: ended.append(True))
-    stages.join()
-    stages.raise_failure()
+    threads.run("short", lambda: ended.append(True))
+    threads.join()
+    threads.raise_failure()
     assert ended
