@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from monitor.alerts import conditions
 from monitor.alerts.conditions import CONDITIONS, Condition, meet
 from monitor.alerts.verdict import Verdict
 from tests.alerts.verdicts import verdict
+
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
 def window() -> list[Verdict]:
@@ -50,3 +56,13 @@ def test_a_condition_gets_what_the_one_before_it_returned() -> None:
 
     assert len(meet(window(), (drifting, at_least_four))) == 4
     assert meet(window()[1:], (drifting, at_least_four)) == []
+
+
+def test_the_recipe_of_contributing_is_a_condition() -> None:
+    recipe = CONTRIBUTING.read_text(encoding="utf-8").partition("### A new condition over several signals")[2]
+    function, table = re.findall(r"```python\n(.*?)```", recipe.partition("\n### ")[0], flags=re.DOTALL)
+    module: dict[str, Any] = dict(vars(conditions))
+    exec(compile(f"from __future__ import annotations\n{function}\n{table}", str(CONTRIBUTING), "exec"), module)
+    together = [verdict(3, "feature:a"), verdict(3, "feature:b"), verdict(3, "volume")]
+    assert list(meet(together, module["CONDITIONS"])) == together
+    assert [drift.signal for drift in meet(together[1:], module["CONDITIONS"])] == ["volume"]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from detectors.chart.legend import DRIFT, OK, STATUS
+from detectors.distance.contract import EFFECT
+from monitor.alerts.verdict import NO_FACTS
 from monitor.evaluate.kinds import KINDS, SeriesKind
 from monitor.evaluate.model import ModelSeries
-from monitor.evaluate.verdict_columns import Verdicts
-from monitor.evaluate.windows import first_window_end
-from monitor.panes.reading import read_panes
+from monitor.evaluate.verdict_columns import Measured, Verdicts
+from monitor.evaluate.windows import Blocks, first_window_end
+from monitor.panes.reading import PaneRows, read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, troubled
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, scored, troubled
 
 STEP_MS = 6 * HOUR_MS
 DAYS = 6
@@ -80,3 +84,45 @@ def test_a_checkpoint_without_a_kind_lets_it_begin_anew(tmp_path: Path, stored: 
     series: Any = ModelSeries(stored[1])
     series.restore({"series": []})
     assert series.snapshot() == {name: [] for name in KINDS}
+
+
+class QuietHours:
+    """A kind that somebody adds: windows with few events alarm, whatever is usual."""
+
+    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+        self._watch = watch
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
+        blocks = Blocks(self._watch, ends_ms)
+        events, _ = blocks.events(panes.volume_of(""))
+        measured = Measured.unwritten(len(events), 1)
+        measured.numbers[:] = np.nan
+        measured.codes[:] = 0
+        measured.numbers[:, 0, EFFECT] = 60 - events
+        measured.codes[:, 0, STATUS] = np.where(events < 60, DRIFT, OK)
+        yield Verdicts(
+            ("", "", "serving:events"),
+            ["fewer_than_sixty"],
+            np.array([1.0]),
+            self._watch.model.spec.detect.defaults.window,
+            blocks.ends_ms,
+            events,
+            measured,
+            lambda verdicts, t, d: NO_FACTS,
+        )
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        return []
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        pass
+
+
+def test_a_kind_is_a_class_and_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.evaluate.model.KINDS", {**KINDS, "quiet_hours": QuietHours})
+    store, done = replayed_lines(tmp_path, troubled(3, days=DAYS))
+    added = scored(store, signal="serving:events")
+    assert {row["status"] for row in added} == {"ok", "drift"}
+    assert len(added) == done.windows
+    fired = [transition for transition in done.transitions if transition.state == "firing"]
+    assert "serving:events" in {signal["signal"] for transition in fired for signal in transition.signals}
