@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from sinks.store.table import Column, Table, table
 from sinks.store.tables import DERIVED, READABLE, TABLES
+from sinks.store.tables.table import Column, Table, table
 
 __all__ = [
     "BUCKETS",

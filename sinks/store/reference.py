@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sinks.store.table import Table
 from sinks.store.tables import EVERY_TABLE, TABLES
+from sinks.store.tables.table import Table
 
 __all__ = ["reference", "rewrite"]
 

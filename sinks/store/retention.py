@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from sinks.store.connection import Connection
 from sinks.store.contract import Store
 from sinks.store.sql import quoted_text
-from sinks.store.table import Table
 from sinks.store.tables import EVERY_TABLE
+from sinks.store.tables.table import Table
 
 __all__ = ["AGING", "Change", "Lifetimes", "present", "retain", "ttl"]
 

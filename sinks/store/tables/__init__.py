@@ -1,12 +1,12 @@
 """Every table of the store, by what its rows are about. A new one is a declaration in one of these files.
 
-:class:`sinks.store.table.Table` says what each fact means, ``docs/schema.md`` lists them all.
+:class:`sinks.store.tables.table.Table` says what each fact means, ``docs/schema.md`` lists them all.
 """
 
 from __future__ import annotations
 
-from sinks.store.table import Table
 from sinks.store.tables import alerts, events, progress, results
+from sinks.store.tables.table import Table
 
 __all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.store.table import table
+from sinks.store.tables.table import table
 
 __all__ = ["DECLARED"]
 

@@ -13,8 +13,8 @@ import pytest
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.reference import reference
-from sinks.store.table import FORMS
 from sinks.store.tables import DERIVED, EVERY_TABLE, READABLE, TABLES
+from sinks.store.tables.table import FORMS
 from sinks.store.upkeep import tables_of
 
 PARTS = {"": "", "week": "toMonday", "month": "toYYYYMM", "year": "toYear"}
