@@ -54,6 +54,7 @@ class Senders:
         self.targets[target.receiver].remove(target)
         if not self.targets[target.receiver]:
             del self.targets[target.receiver]
+        # Its thread closes it behind what waits, so that nobody is cut off in the middle of a request.
         thread = self._threads.pop(target, None)
         if thread is None:
             receiver.close()

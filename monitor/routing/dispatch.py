@@ -98,7 +98,9 @@ class Dispatcher:
         for news in change:
             former = self._alerts.get(news.fingerprint)
             alert = self._alerts[news.fingerprint] = news.after(former)
+            # Any alert may inhibit others, also one that no route takes.
             self._inhibition.put(alert)
+            # Silences match annotations, too: which of them apply is worked out again.
             if former is not None and former.annotations != alert.annotations:
                 self.silences.forget(alert.fingerprint)
             for route in self._routes.of(alert, now_ms):
@@ -131,6 +133,7 @@ class Dispatcher:
         self._sweep(now_ms)
         ready = [group for group in self._groups.values() if group.next_ms <= now_ms and group.flush is None]
         flushes = []
+        # After a pause many groups may be due: those that have waited longest come first.
         for group in sorted(ready, key=lambda group: group.next_ms):
             group.begin(now_ms)
             if group.alerts:
@@ -178,6 +181,7 @@ class Dispatcher:
         if flush.waiting or group.flush is not flush:
             return
         for alert in () if flush.failed else flush.over:
+            # Another object of the same labels has come since, and has not been notified.
             if group.alerts.get(alert.fingerprint) is alert and alert.fingerprint not in flush.held:
                 del group.alerts[alert.fingerprint]
                 if alert.fingerprint not in self._alerts:
@@ -188,6 +192,7 @@ class Dispatcher:
         """Drop groups without alerts, and alerts that are over, when it is time to."""
         if now_ms >= self._sweep_ms:
             self._groups = {key: group for key, group in self._groups.items() if group.is_needed}
+            # In steps of its own, as Alertmanager's ticker: a late call does not move the later ones.
             self._sweep_ms += (now_ms - self._sweep_ms) // SWEEP_MS * SWEEP_MS + SWEEP_MS
         if now_ms >= self._forget_ms:
             for alert in [alert for alert in self._alerts.values() if alert.is_over(now_ms)]:

@@ -67,6 +67,7 @@ class Changes:
 
     def after(self, hold: Hold, alert_id: str, at_ms: int, *, fires: bool) -> Changes:
         """Return what is known after a transition of one of the alerts."""
+        # After a start transitions are read again; those before the newest change are counted already.
         if self.at_ms and at_ms < self.at_ms[-1]:
             return self
         others = [other for other in self.firing if other != alert_id]

@@ -138,6 +138,7 @@ def _sent(transitions: Iterable[Row], settled: Mapping[int, Row]) -> Sent | None
     for alert, notification in _settled(transitions, settled):
         if notification["outcome"] == "delivered":
             sent = _after(sent, alert, notification["at_ms"])
+        # What was given up on may have arrived; what was refused has not.
         elif notification["outcome"] == "gave_up" and not alert.is_over(0):
             sent = perhaps(sent, frozenset({alert.fingerprint}))
     return sent

@@ -91,11 +91,13 @@ class Group:
     def put(self, change: Sequence[RoutedAlert], now_ms: int) -> None:
         """Take up what has become of an alert; one that began long ago does not wait for others."""
         if self.route.options.every_change and not (self.is_looked_at and self.flush is None):
+            # The state before it was not looked at, or receivers are being notified of it.
             self.queue.append(change)
             return
         self.is_looked_at = False
         for alert in change:
             self.alerts[alert.fingerprint] = alert
+            # Alertmanager's rule: an alert that is older than `group_wait` has waited, as after a restart.
             waited = alert.starts_ms + self.route.options.group_wait_ms < now_ms
             if self.route.options.every_change if self.was_flushed else waited:
                 self.next_ms = now_ms

@@ -96,6 +96,7 @@ class KnownAlerts:
             self._flapping.read(row["name"], decode_state(row["state"]))
         self._former.open()
         self._transitions.open(self._former.starts_ms)
+        # Kept until everything is read: the reader does not give rows twice, should the store fail below.
         rows = self._unlabelled = self._new_rows()
         former_sent, pending = self._former.read(rows)
         log.adopt(former_sent, now_ms)
@@ -168,6 +169,7 @@ class KnownAlerts:
             model = record.alert.transition["model"]
             oldest_ms[model] = min(record.first_ms, oldest_ms.get(model, record.first_ms))
         if self._transitions.keep(oldest_ms):
+            # Nothing from before the first start with routes is needed any more.
             self._former.close()
         self._flapping.forget(self._clock.now_ms())
         if self._plan.incidents is not None:
@@ -211,6 +213,7 @@ class KnownAlerts:
         alert, change = self._routed(row, now_ms), list[RoutedAlert]()
         former = self._known.get(self._fingerprints.get(row["alert_id"], ""))
         if former is not None and former.alert.fingerprint != alert.fingerprint:
+            # Other systems know an alert by its labels, and would wait for ever for the end of the former ones.
             former.ends_ms = row["at_ms"]
             former_row = {**former.alert.transition, "ends_ms": row["at_ms"]}
             change.append(self._routed(former_row, now_ms).resolved(now_ms))

@@ -13,6 +13,7 @@ import xxhash
 from monitor.delivery.attempts import Delivery
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
+from monitor.routing.decision_log import Made, Why
 from monitor.routing.digests import Collected, Digests
 from monitor.routing.groups import Flush
 from monitor.routing.incident_labels import IncidentNames
@@ -20,6 +21,7 @@ from monitor.routing.message import notification_of
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import Notification
+from sinks.receivers.times import utc
 from sinks.store.contract import Store
 
 __all__ = ["Job", "Outbox"]
@@ -94,8 +96,8 @@ class Outbox:
             assert job.future is not None
             yield job, job.future.result()
 
-    def note(self, job: Job, delivery: Delivery, now_ms: int) -> None:
-        """Keep what became of a notification; :meth:`write` writes it."""
+    def note(self, job: Job, delivery: Delivery, now_ms: int) -> list[Made]:
+        """Keep what became of a notification, which :meth:`write` writes; return it as decisions."""
         if delivery.outcome != "delivered":
             log.warning(
                 "notification was not delivered",
@@ -107,6 +109,12 @@ class Outbox:
             )
         if job.alerts and job.target not in self._digests:
             self._unwritten.append(_rows(job, delivery, now_ms))
+        why: Why = delivery.outcome
+        detail = delivery.reason or job.flush.why(job.target)
+        if job.target in self._digests:
+            why, detail = "digest", f"it is notified at {utc(self._digests.next_ms(job.target))}; {detail}"
+        route, at_ms = job.flush.group.route.id, job.flush.at_ms
+        return [Made(*key, job.target.name, route, at_ms, why, detail) for key in job.keys]
 
     def write(self) -> None:
         """Write what became of notifications.
@@ -117,6 +125,7 @@ class Outbox:
         """
         while self._unwritten:
             self._store.append("notifications", *self._unwritten[0])
+            # Only now: rows that the store did not take are written by the next step, with the same token.
             self._unwritten.pop(0)
 
     def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:

@@ -17,25 +17,23 @@ import structlog
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from monitor.delivery.senders import Senders
-from monitor.routing.decision_log import DecisionLog, Made, Why, kept_quiet
+from monitor.routing.decision_log import DecisionLog, Made, kept_quiet
 from monitor.routing.digests import Digests
 from monitor.routing.dispatch import Dispatcher
 from monitor.routing.groups import Flush
 from monitor.routing.interventions import Interventions
 from monitor.routing.known_alerts import KnownAlerts
-from monitor.routing.outbox import Job, Outbox
+from monitor.routing.outbox import Outbox
 from monitor.routing.plan import Plan
 from monitor.routing.recipients import Recipients
 from monitor.routing.sent_log import SentLog
 from monitor.routing.silence_notices import Notices
-from sinks.receivers.times import utc
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Router"]
 
 MOST_WAIT_S = 1.0
 FORGET_EVERY_MS = 60_000
-
 log = structlog.get_logger("leeway.route")
 
 
@@ -131,6 +129,7 @@ class Router:
                 self.step()
         finally:
             self._senders.stop()
+        # The threads have ended, and every future is done.
         self._settle()
         for made in self._digests.settle():
             self._decisions.note(made)
@@ -142,6 +141,7 @@ class Router:
 
     def _step(self) -> int:
         self.open()
+        # What a store that was away has not got comes first: nothing new is sent before it is known what was.
         self._write()
         now_ms = self._clock.now_ms()
         self._interventions.subscribe(self._dispatcher, now_ms)
@@ -189,25 +189,17 @@ class Router:
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered; return how many."""
-        settled = 0
-        for job, delivery in self._outbox.settled():
+        answered = list(self._outbox.settled())
+        for job, delivery in answered:
             now_ms, delivered = self._clock.now_ms(), delivery.outcome == "delivered"
             self._dispatcher.settle(
                 job.flush, job.target, now_ms, delivered=delivered, may_have_it=delivery.may_have_it
             )
-            self._outbox.note(job, delivery, now_ms)
-            self._note_answer(job, delivery.outcome, delivery.reason or job.flush.why(job.target))
+            for made in self._outbox.note(job, delivery, now_ms):
+                self._decisions.note(made)
             if delivered:
                 self.sent_log.knows((job.flush.group.digest, job.target.name), now_ms)
-            settled += 1
-        return settled
-
-    def _note_answer(self, job: Job, why: Why, detail: str) -> None:
-        flush, target = job.flush, job.target
-        if target in self._digests:
-            why, detail = "digest", f"it is notified at {utc(self._digests.next_ms(target))}; {detail}"
-        for key in job.keys:
-            self._decisions.note(Made(*key, target.name, flush.group.route.id, flush.at_ms, why, detail))
+        return len(answered)
 
     def _forget(self, now_ms: int) -> None:
         """Drop what nothing depends on any more, now and then."""

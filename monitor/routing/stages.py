@@ -67,6 +67,7 @@ class HoldFlapping:
         return alerts if hold is None else self._pass_on(hold, flush, alerts)
 
     def _pass_on(self, hold: Hold, flush: Flush, alerts: Alerts) -> Alerts:
+        # By the order of arrival, whoever fires now: the one that receivers know stays the one that they hear of.
         first: dict[tuple[str, str], str] = {}
         for alert in flush.group.alerts.values():
             first.setdefault((alert.condition, alert.labels.get("severity", "")), alert.fingerprint)
@@ -157,6 +158,7 @@ class Escalate:
                 decision = why_escalated(
                     step, since_ms, self._acknowledged.ever, flush.at_ms, was_notified=was_notified
                 )
+                # The first step of several to the same receiver decides, and the route's own receiver needs none.
                 if target not in own:
                     flush.escalated.setdefault(target, decision)
 
@@ -208,6 +210,7 @@ class Decide:
             return Reason(False, *escalated, target=target.name)
         firing = flush.content.firing
         repeats = not firing or not firing <= self._acknowledged.as_they_stand
+        # A digest says in its next summary what still fires.
         never = target.receiver in self._collecting or not repeats
         notify, detail = why_notified(
             self._recipients.last(flush.group, target),

@@ -86,6 +86,7 @@ class TransitionReader:
     def _unread(self, model: str, rows: list[Row]) -> list[Row]:
         read = self._read_at_end.get(model, set())
         end_ms = self._read_to_ms[model] = rows[-1]["at_ms"]
+        # Others of the newest millisecond may be written later: it is read again, and what was given is left out.
         self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
         return [row for row in rows if _key(row) not in read]
 
