@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,9 @@ from detectors.distance import (
     VECTOR_DISTANCES,
     Aligned,
     align_all,
-    coarsen,
     coarsen_names,
     group_all,
     grouped,
-    spread,
 )
 from detectors.distance.compare import compare
 from detectors.distance.contract import INVALID_EVENTS, LOCATED, MISSING_EVENTS, NEW_NAMES
@@ -31,12 +29,9 @@ __all__ = [
     "FINE",
     "RATES",
     "Measured",
-    "Pair",
     "Stack",
-    "measure",
     "measure_all",
     "measure_vectors",
-    "pairs_of",
     "stacked",
     "unseen",
 ]
@@ -69,28 +64,10 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Counts of the same cells in the baseline and in the window.
-
-    Attributes
-    ----------
-    reference, current : int64 array [cells]
-    positions : float64 array [cells] or None
-        Where the cells lie, for distances that ask for it.
-    """
-
-    reference: NDArray[np.int64]
-    current: NDArray[np.int64]
-    positions: NDArray[np.float64] | None = None
-
-    def grouped(self, groups: NDArray[np.int64]) -> Pair:
-        """The same counts with cells merged."""
-        return Pair(grouped(self.reference, groups), grouped(self.current, groups))
-
-
-@dataclass(frozen=True)
 class Stack:
-    """Pairs of many signals, one a row; behind a row's own cells all counts are 0.
+    """Counts of the same cells in the baseline and in the window, of many signals, one a row.
+
+    Behind a row's own cells all counts are 0.
 
     Attributes
     ----------
@@ -105,28 +82,8 @@ class Stack:
     positions: NDArray[np.float64] | None = None
 
 
-def measure(name: str, pairs: Sequence[Pair]) -> list[Measured]:
-    """Apply a distance to many series at once.
-
-    Parameters
-    ----------
-    name : str
-    pairs : sequence of Pair
-
-    Returns
-    -------
-    list of Measured
-        One for each pair, in the same order.
-    """
-    width = max(len(pair.reference) for pair in pairs)
-    reference = np.array([_padded(pair.reference, width) for pair in pairs])
-    current = np.array([_padded(pair.current, width) for pair in pairs])
-    positions = np.array([_padded(pair.positions, width) for pair in pairs]) if name in PLACED else None
-    return _measured(name, reference, current, positions)
-
-
 def measure_all(name: str, stacks: Sequence[Stack]) -> dict[str, Measured]:
-    """Apply a distance to all signals of some stacks, as :func:`measure` does to their pairs.
+    """Apply a distance to all signals of some stacks.
 
     Parameters
     ----------
@@ -181,7 +138,7 @@ def stacked(
     layouts: Mapping[str, Layout],
     sides: Mapping[str, tuple[Summary, Summary]],
 ) -> dict[str, list[Stack]]:
-    """Align the two sides of many signals for each detector: what :func:`pairs_of` does for one signal.
+    """Align the two sides of many signals for each detector.
 
     Parameters
     ----------
@@ -193,6 +150,7 @@ def stacked(
     """
     numbers = [signal for signal, (baseline, _) in sides.items() if isinstance(baseline, NumericSummary)]
     fine, coarse = _stacks_of_numbers(numbers, layouts, sides)
+    of_names: dict[str, Stack] = {}
     stacks: dict[str, list[Stack]] = {}
     for name, signals in detectors.items():
         if name in RATES:
@@ -202,8 +160,9 @@ def stacked(
         alone = [signal for signal in signals if signal not in fine.signals]
         stacks[name] = [fine if name in FINE else coarse] if len(alone) < len(signals) else []
         for signal in alone:
-            pair = pairs_of([name], layouts[signal], *sides[signal])[name]
-            stacks[name].append(Stack([signal], pair.reference[None], pair.current[None]))
+            if signal not in of_names:
+                of_names[signal] = _stack_of_names(signal, *sides[signal])
+            stacks[name].append(of_names[signal])
     return stacks
 
 
@@ -241,50 +200,16 @@ def _positions(
     return positions
 
 
-def _padded(unpadded: Any, width: int) -> NDArray[Any]:
-    values: NDArray[Any] = np.asarray(unpadded)
-    if len(values) == width:
-        return values
-    fill = values[-1] if values.dtype.kind == "f" and len(values) else 0
-    return np.concatenate((values, np.full(width - len(values), fill, dtype=values.dtype)))
-
-
-def pairs_of(detectors: Iterable[str], layout: Layout, reference: Summary, window: Summary) -> dict[str, Pair]:
-    """Align two summaries for each of some detectors; those that take the same cells share them."""
-    names = list(detectors)
-    pairs = {name: _rate(name, reference, window) for name in names if name in RATES}
-    distances = [name for name in names if name not in RATES]
-    if not distances:
-        return pairs
-    if isinstance(reference, CategorySummary) and isinstance(window, CategorySummary):
-        cells = _categories(reference, window)
-        return pairs | dict.fromkeys(distances, cells.grouped(coarsen_names(cells.reference, GROUPS)))
-    assert isinstance(reference, NumericSummary)
-    assert isinstance(window, NumericSummary)
-    assert isinstance(layout, NumericLayout)
-    cells = _numbers(layout, reference, window, located=not PLACED.isdisjoint(distances))
-    coarse = cells if FINE.issuperset(distances) else cells.grouped(coarsen(cells.reference, GROUPS))
-    return pairs | {name: cells if name in FINE else coarse for name in distances}
-
-
-def _numbers(layout: NumericLayout, reference: NumericSummary, window: NumericSummary, *, located: bool) -> Pair:
-    cells = np.sort(np.concatenate((reference.cells, window.cells)), kind="stable")
-    new = np.ones(len(cells), dtype=np.bool_)
-    new[1:] = cells[1:] != cells[:-1]
-    cells = cells[new]
-    a, b = spread(reference, cells), spread(window, cells)
-    if not located:
-        return Pair(a, b)
-    low, high = min(reference.min, window.min), max(reference.max, window.max)
-    return Pair(a, b, np.clip(layout.midpoint(cells), low, high))
-
-
-def _categories(reference: CategorySummary, window: CategorySummary) -> Pair:
-    """The baseline's names, then all other names together."""
+def _stack_of_names(signal: str, reference: Summary, window: Summary) -> Stack:
+    """The baseline's names, and last all other names together, in merged cells."""
+    assert isinstance(reference, CategorySummary)
+    assert isinstance(window, CategorySummary)
     window_counts = dict(zip(window.names, window.counts.tolist(), strict=True))
     current = [window_counts.get(name, 0) for name in reference.names]
-    a = np.array([*reference.counts.tolist(), reference.other], dtype=np.int64)
-    return Pair(a, np.array([*current, window.n - sum(current)], dtype=np.int64))
+    a = np.array([[*reference.counts.tolist(), reference.other]], dtype=np.int64)
+    b = np.array([[*current, window.n - sum(current)]], dtype=np.int64)
+    groups = coarsen_names(a[0], GROUPS)
+    return Stack([signal], grouped(a, groups), grouped(b, groups))
 
 
 def unseen(reference: CategorySummary, window: CategorySummary) -> dict[str, int]:
@@ -299,11 +224,6 @@ def unseen(reference: CategorySummary, window: CategorySummary) -> dict[str, int
         largest_hash = max(sampled, default=0)
     counted = zip(window.names, window.counts.tolist(), strict=True)
     return {name: count for name, count in counted if name not in baseline_names and name_hash(name) <= largest_hash}
-
-
-def _rate(detector: str, reference: Summary, window: Summary) -> Pair:
-    a, b = _shares(detector, reference, window)
-    return Pair(np.array(a), np.array(b))
 
 
 def _shares(detector: str, reference: Summary, window: Summary) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -27,7 +27,7 @@ from monitor.alerts.wording import detail
 from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import budget_of
 from monitor.evaluate.series import DistributionSeries
-from monitor.panes.compare import measure, pairs_of
+from monitor.panes.compare import measure_all, stacked
 from monitor.watch import Layout, Summary, Watch, compile_watch
 from tests.evaluate.deciding import decided, log_effect, usual
 from tests.evaluate.feeding import fed
@@ -110,10 +110,12 @@ def test_each_window_is_judged_as_its_summaries_are_compared_one_by_one(layout: 
         if not verdicts[0].baseline_n or verdicts[0].n < 30:
             continue
         assert reference is not None
-        pairs = pairs_of(series.detectors, layout, reference, summary)
+        signal = series.key[2]
+        detectors = {name: [signal] for name in series.detectors}
+        stacks = stacked(detectors, {signal: layout}, {signal: (reference, summary)})
         for verdict in verdicts:
             name = verdict.detector
-            (measured,) = measure(name, [pairs[name]])
+            measured = measure_all(name, stacks[name])[signal]
             assert verdict.effect == pytest.approx(measured.effect, rel=1e-9, abs=1e-12)
             assert verdict.statistic == pytest.approx(measured.statistic, rel=1e-9, abs=1e-12)
             assert verdict.p_value == pytest.approx(measured.p_value, rel=1e-6, abs=1e-12, nan_ok=True)

@@ -21,7 +21,8 @@ from detectors.sketch import (
     quantile_layout,
     universal_layout,
 )
-from monitor.panes.compare import measure, measure_all, pairs_of, stacked, unseen
+from monitor.panes.compare import Measured, Stack, measure_all, stacked, unseen
+from monitor.watch import Layout
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2.0, 50.0, 4_000)
@@ -49,35 +50,44 @@ LAYOUTS = {
 }
 
 
+def stack_of(name: str, layout: Layout, before: Any, after: Any) -> Stack:
+    """One signal for one detector."""
+    (stack,) = stacked({name: ["x"]}, {"x": layout}, {"x": (before, after)})[name]
+    return stack
+
+
+def measure(name: str, layout: Layout, before: Any, after: Any) -> Measured:
+    return measure_all(name, [stack_of(name, layout, before, after)])["x"]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_distances_of_summaries_are_those_of_the_values_up_to_the_width_of_a_cell(layout: NumericLayout) -> None:
     before, after = numbers(layout, BEFORE), numbers(layout, AFTER)
-    pairs = pairs_of(["ks", "wasserstein"], layout, before, after)
-    (ks,) = measure("ks", [pairs["ks"]])
-    (moved,) = measure("wasserstein", [pairs["wasserstein"]])
+    ks, moved = (measure(name, layout, before, after) for name in ("ks", "wasserstein"))
     assert ks.statistic == pytest.approx(stats.ks_2samp(BEFORE, AFTER).statistic, abs=0.02)
     assert moved.statistic == pytest.approx(stats.wasserstein_distance(BEFORE, AFTER), rel=0.1)
 
 
 def test_many_series_at_once_are_measured_as_each_alone() -> None:
-    pairs = [
-        pairs_of(["psi", "ks", "wasserstein", "chi_squared"], layout, numbers(layout, BEFORE), numbers(layout, some))
-        for layout in LAYOUTS.values()
-        for some in (AFTER, AFTER[:60], BEFORE)
-    ]
-    for name in pairs[0]:
-        together = measure(name, [some[name] for some in pairs])
-        alone = [measure(name, [some[name]])[0] for some in pairs]
-        for one, other in zip(together, alone, strict=True):
-            assert (one.effect, one.p_value) == pytest.approx((other.effect, other.p_value), rel=1e-9, nan_ok=True)
+    windows = (AFTER, AFTER[:60], BEFORE)
+    layouts = {f"{kind}{i}": layout for kind, layout in LAYOUTS.items() for i in range(len(windows))}
+    sides = {
+        signal: (numbers(layout, BEFORE), numbers(layout, windows[int(signal[-1])]))
+        for signal, layout in layouts.items()
+    }
+    names_of_distances = ("psi", "ks", "wasserstein", "chi_squared")
+    for name, stacks in stacked({name: list(sides) for name in names_of_distances}, layouts, sides).items():
+        for signal, together in measure_all(name, stacks).items():
+            alone = measure(name, layouts[signal], *sides[signal])
+            expected = pytest.approx((alone.effect, alone.p_value), rel=1e-9, nan_ok=True)
+            assert (together.effect, together.p_value) == expected
 
 
 def test_the_chi_squared_of_categories_is_that_of_their_table() -> None:
     layout = CategoryLayout(())
     before = ["a"] * 500 + ["b"] * 300 + ["c"] * 200
     after = ["a"] * 40 + ["b"] * 50 + ["c"] * 10 + ["d"] * 20
-    pair = pairs_of(["chi_squared"], layout, names(layout, before), names(layout, after))["chi_squared"]
-    (measured,) = measure("chi_squared", [pair])
+    measured = measure("chi_squared", layout, names(layout, before), names(layout, after))
     table = [[500, 300, 200, 0], [40, 50, 10, 20]]
     assert measured.statistic == pytest.approx(stats.chi2_contingency(table, correction=False).statistic)
 
@@ -104,20 +114,20 @@ def test_a_rate_counts_its_share_of_all_events(detector: str, of: float) -> None
     layout = universal_layout()
     before = numbers(layout, np.append(BEFORE, [of] * 40))
     after = numbers(layout, np.append(AFTER, [of] * 70))
-    pair = pairs_of([detector], layout, before, after)[detector]
-    assert (pair.reference.tolist(), pair.current.tolist()) == ([40, 4_000], [70, 700])
+    stack = stack_of(detector, layout, before, after)
+    assert (stack.reference.tolist(), stack.current.tolist()) == ([[40, 4_000]], [[70, 700]])
 
 
 def test_a_value_that_nine_in_ten_events_share_has_a_cell_of_its_own() -> None:
     values = np.where(RNG.random(5_000) < 0.9, 0.0, RNG.normal(500, 100, 5_000))
     fewer = np.where(RNG.random(2_000) < 0.6, 0.0, RNG.normal(500, 100, 2_000))
     for layout in (universal_layout(), quantile_layout(values)):
-        pairs = pairs_of(["psi"], layout, numbers(layout, values), numbers(layout, fewer))
-        assert Counter(pairs["psi"].reference.tolist())[int((values == 0).sum())] == 1
-        assert measure("psi", [pairs["psi"]])[0].effect > 0.4
+        stack = stack_of("psi", layout, numbers(layout, values), numbers(layout, fewer))
+        assert Counter(stack.reference[0].tolist())[int((values == 0).sum())] == 1
+        assert measure_all("psi", [stack])["x"].effect > 0.4
 
 
-def test_many_signals_at_once_are_measured_to_the_bit_as_pair_by_pair() -> None:
+def test_many_signals_at_once_are_measured_to_the_bit_as_one_by_one() -> None:
     # given signals of several layouts and of names, some of them empty on a side, or on both
     layouts: dict[str, NumericLayout | CategoryLayout] = {
         "linear": linear_layout(0.0, 300.0),
@@ -144,10 +154,8 @@ def test_many_signals_at_once_are_measured_to_the_bit_as_pair_by_pair() -> None:
     detectors |= {"ks": numeric, "wasserstein": numeric, "out_of_range_rate": numeric, "new_category": ["names"]}
     # when they are measured together
     for name, stacks in stacked(detectors, layouts, sides).items():
-        found = measure_all(name, stacks)
-        # then each is what it is pair by pair
-        one_by_one = {signal: pairs_of([name], layouts[signal], *sides[signal])[name] for signal in detectors[name]}
-        expected = dict(zip(one_by_one, measure(name, list(one_by_one.values())), strict=True))
-        assert {signal: repr(measured) for signal, measured in found.items()} == {
-            signal: repr(measured) for signal, measured in expected.items()
+        together = measure_all(name, stacks)
+        # then each is what it is alone
+        assert {signal: repr(measured) for signal, measured in together.items()} == {
+            signal: repr(measure(name, layouts[signal], *sides[signal])) for signal in detectors[name]
         }, name
