@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from detectors.distance.align import align, spread
+from detectors.distance.align import align
 from detectors.distance.anderson_darling import ANDERSON_DARLING
 from detectors.distance.chi_squared import CHI_SQUARED
 from detectors.distance.coarse import coarsen, coarsen_names, grouped
@@ -41,7 +41,6 @@ __all__ = [
     "find",
     "group_all",
     "grouped",
-    "spread",
 ]
 
 DISTANCES: dict[str, Distance] = {

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from detectors.distance.matrices import align_all
 from detectors.sketch.category_summary import CategorySummary, sampled
 from detectors.sketch.summary import NumericSummary
 
@@ -52,24 +53,11 @@ def align(
     (('a', 'b'), [1, 0, 0], [0, 2, 3])
     """
     if isinstance(a, NumericSummary) and isinstance(b, NumericSummary):
-        cells = np.union1d(a.cells, b.cells)
-        return cells, spread(a, cells), spread(b, cells)
+        aligned = align_all([a], [b])
+        return aligned.cells[0].astype(np.int32), aligned.reference[0], aligned.current[0]
     if isinstance(a, CategorySummary) and isinstance(b, CategorySummary):
         return _align_names(a, b)
     raise TypeError(f"cannot align {type(a).__name__} with {type(b).__name__}")
-
-
-def spread(summary: NumericSummary, cells: Cells) -> Counts:
-    """Return the counts of `summary` in `cells`, which are ascending and contain all of its own.
-
-    Examples
-    --------
-    >>> spread(NumericSummary.empty(), np.array([1, 2], dtype=np.int32)).tolist()
-    [0, 0]
-    """
-    counts = np.zeros(cells.size, dtype=np.int64)
-    counts[np.searchsorted(cells, summary.cells)] = summary.counts
-    return counts
 
 
 def _align_names(a: CategorySummary, b: CategorySummary) -> tuple[tuple[str, ...], Counts, Counts]:

@@ -1,6 +1,6 @@
-"""Two sides of many signals as matrices: what `align`, `coarsen` and `grouped` give for one, in compiled loops.
+"""Two sides of many signals as matrices, aligned and merged in compiled loops.
 
-For 200 signals the three take Python 20 ms, of which most is the start of small NumPy calls; here one.
+Signal by signal in small NumPy calls it would take 20 ms for 200 signals; here it takes one.
 """
 
 from __future__ import annotations
