@@ -48,7 +48,7 @@ def decode_state(data: bytes) -> Any:
     if not data or data[0] != FORMAT:
         raise CheckpointError(
             f"unknown checkpoint format {data[:1].hex() or 'empty'}, expected {FORMAT:02x}: another version of Leeway"
-            " wrote it; run that one, or read the log anew into an empty store"
+            " wrote it; run that one, or read the log again into an empty store"
         )
     if xxhash.xxh3_64_digest(data[9:]) != data[1:9]:
         raise CheckpointError("the checkpoint's checksum is wrong: its bytes are damaged")

@@ -125,7 +125,15 @@ class Decoder(Protocol):
 
     What it returns for a message depends on the messages before it in the same partition only through
     :meth:`state`, and never on how they were cut into calls.
+
+    Attributes
+    ----------
+    scanned, parsed : int
+        How many messages went the fast way, many at a time, and how many the slow one.
     """
+
+    scanned: int
+    parsed: int
 
     def decode(self, records: Records) -> Decoded:
         """Decode consecutive messages of one partition. Never raises on what a message holds."""

@@ -22,7 +22,7 @@ __all__ = ["states", "without_subject"]
 def states(store: SqlStore, subject: Subject) -> list[Trace]:
     """Find checkpoints that hold the subject's name, those included that newer ones have replaced.
 
-    A state is written anew at its own position, over the old one. Nothing may write checkpoints meanwhile.
+    A state is written again at its own position, over the old one. Nothing may write checkpoints meanwhile.
     """
     holding = [saved for saved in _saved(store) if _changed(saved, subject) is not None]
     newest = {(saved.stage, saved.name, saved.partition): saved for saved in _saved(store, newest=True)}

@@ -27,7 +27,7 @@ class Counters:
     changes : dict of str to int
         How often partitions were assigned, revoked and lost.
     failures : dict of str to int
-        How often reading was begun anew, by what had failed: source or store.
+        How often reading went back to the checkpoints, by what had failed: source or store.
     seconds : dict of str to float
         Time by step: poll, decode, fold, write, dead_letters, checkpoint.
     """

@@ -1,8 +1,8 @@
 """Dead letters as messages: which topics they go to, and what their headers say.
 
 The table ``dead_letters`` has every one of them. A topic beside it is for those who want the whole message again, with
-its key and headers: to look at, to repair, to send anew. What goes there has gone before the checkpoint that passes it
-is written; after a crash some go once more, and their coordinates tell that they are the same.
+its key and headers: to look at, to repair, to send again. They are acknowledged before the checkpoint that passes them
+is written; after a crash some are sent once more, and their coordinates show that they are the same.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class DeadLetters:
         return self._sent.copy()
 
     def open(self) -> None:
-        """Begin anew: what was not acknowledged is read again, and sent then.
+        """Start afresh: what was not acknowledged is read again, and sent then.
 
         Raises
         ------

@@ -34,7 +34,7 @@ log = structlog.get_logger("leeway.epochs")
 
 @dataclass(frozen=True)
 class Epoch:
-    """A stretch of one partition that is folded under one configuration of a model.
+    """A span of one partition's log that is folded under one configuration of a model.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Epoch:
 
     @property
     def start(self) -> dict[str, Any]:
-        """The fold's state at its beginning: of no configuration, so that series begin anew."""
+        """The fold's state at its beginning: of no configuration, so that series start afresh."""
         return {
             "config": "",
             "next_offset": self.from_offset,

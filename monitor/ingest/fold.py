@@ -140,7 +140,7 @@ class PartitionFold:
         -------
         bool
             False if it was taken under another configuration: then only the offset and the clock are taken over,
-            and series start to learn anew.
+            and series learn from scratch.
         """
         self.next_offset = int(state["next_offset"])
         self.clock.newest_ms, self.clock.closed_ms = int(state["newest_ms"]), int(state["closed_ms"])

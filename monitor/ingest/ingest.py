@@ -44,7 +44,7 @@ class Ingest:
     store : Store
     source : Source
     erasures : ErasureList or None
-        The store's, read anew if None.
+        Read from the store if None.
     letters : DeadLetters or None
         Sends them to topics as well.
     clock : Clock or None
@@ -115,7 +115,7 @@ class Ingest:
         self.source.open(resume)
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
-        """Drop the state of partitions (all of them if None) that are read elsewhere, or anew, from now on.
+        """Drop the state of partitions (all of them if None) that others read from now on, or that are read again.
 
         What was made of their events and not written yet is what will be made of them again, so it may as well be
         written beside that of other partitions.

@@ -74,7 +74,7 @@ class Partitions:
         self._silent[partition] = None
 
     def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
-        """Say where partitions stand that are read here, and which of them are silent, as far as that is news.
+        """State where partitions stand that are read here, and which of them are silent, as far as that is news.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Partitions:
         self.forget(list(self._silent))
 
     def forget(self, partitions: Iterable[Partition]) -> None:
-        """Others read these partitions from now on, or they are read anew."""
+        """Others read these partitions from now on, or reading goes back to their checkpoints."""
         for partition in partitions:
             self._silent.pop(partition, None)
 

@@ -55,7 +55,7 @@ class Positions:
             self._reached[partition] = replace(at, saved_s=now_s)
 
     def forget(self, partitions: Iterable[Partition] | None) -> None:
-        """Drop what was reached of partitions (of all if None) that are read elsewhere, or anew, from now on."""
+        """Drop partitions (all of them if None) that others read from now on, or that are read again."""
         for partition in list(self._reached) if partitions is None else partitions:
             self._reached.pop(partition, None)
 

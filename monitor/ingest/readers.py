@@ -73,6 +73,9 @@ class Readers:
 
     @property
     def decoded(self) -> dict[str, int]:
-        """How many messages went each way through the decoders that have several ways."""
+        """How many messages went each way through the decoders."""
         decoders = list(self._decoders.values())
-        return {way: sum(getattr(decoder, way, 0) for decoder in decoders) for way in ("scanned", "parsed")}
+        return {
+            "scanned": sum(decoder.scanned for decoder in decoders),
+            "parsed": sum(decoder.parsed for decoder in decoders),
+        }

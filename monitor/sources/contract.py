@@ -1,7 +1,7 @@
 """What a source promises. Read this page first.
 
 A source yields :class:`~monitor.events.Records`: consecutive messages of one partition, in the order of the log,
-undecoded. It starts every partition where it is told to and never skips a message silently. It keeps no position
+undecoded. It starts every partition where the caller says and never skips a message silently. It keeps no position
 of its own: where to go on is for the checkpoint to say.
 
 The first part of :class:`Source` is what every source does. The second part is what only some can: each of these
@@ -108,7 +108,7 @@ class Source(ABC):
         """Show how far checkpoints are to people and tools that watch the log. Must not wait; nothing depends on it."""
 
     def rewind(self) -> bool:
-        """Go back to the checkpoints without closing: the next ``poll`` starts every partition anew.
+        """Go back to the checkpoints without closing: the next ``poll`` starts every partition there.
 
         Returns
         -------

@@ -180,7 +180,7 @@ _CHECKS: tuple[tuple[type[KafkaError], str], ...] = (
 
 
 def explained(error: Exception, where: str, subject: str = "Kafka") -> SourceError:
-    """Return what the reader of the log is told, and whether to try again."""
+    """Return the error that people see: what happened, what to check, and whether to try again."""
     if isinstance(error, SourceError):
         return error
     detail = str(error) or type(error).__name__

@@ -46,7 +46,7 @@ class KafkaGaps:
         """Return what was polled, without what is of a topic that was made anew meanwhile: it is read again."""
         cluster = self.consumer._cluster
         if polled and (cluster.need_update or cluster.metadata_refresh_in_progress):
-            # Something made the client ask anew; should it have been the end of a topic, another one may have answered.
+            # Something made the client refresh its metadata; if a topic ended, another one may have answered since.
             self.consumer.topics()
         other = {partition for partition in polled if self._is_other(partition)}
         self.skip({partition: _first_offset(polled[partition][0]) for partition in other})

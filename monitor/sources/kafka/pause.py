@@ -108,7 +108,7 @@ class SharedConsumer:
         self._held.difference_update(partitions)
 
     def release(self, partition: TopicPartition) -> None:
-        """Read on, from where the consumer was told to."""
+        """Read on, from where the consumer was set to."""
         self._held.discard(partition)
         self._consumer.resume(partition)
 
