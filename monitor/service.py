@@ -1,8 +1,8 @@
 """The life of one process: starts every stage, stops it, answers what the API asks.
 
-A thread per source reads, folds and writes checkpoints; one thread evaluates; the alert stage has its own; the API is
-served by the caller's thread. The stages talk through the store alone, so that each may end anywhere and go on, and
-may run in one process or in several, by the roles of each.
+A thread per source reads, folds and writes checkpoints; one thread evaluates; one notifies; the API runs in the
+caller's thread. The stages talk through the store alone: each may end anywhere and continue later, and they may run in
+one process or in several, by the roles of each.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Service:
         if self._jobs is not None:
             self._jobs.shutdown(wait=True)
         try:
-            # After a failure memory may be ahead of the store: the next process goes on from the last checkpoint.
+            # After a failure memory may be ahead of the store: the next process continues from the last checkpoint.
             if self._threads.failure is None:
                 self.loop.save()
         finally:
@@ -188,13 +188,13 @@ class Service:
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:
-        """Hold everything that writes checkpoints; all of it then goes on from these."""
+        """Hold everything that writes checkpoints; all of it then continues from these."""
         with self.intake.standstill(), self.loop.standstill():
             yield
 
     @property
     def counters(self) -> Counters:
-        """What has come, over all sources."""
+        """What was read, over all sources."""
         return self.intake.counters
 
     def backlog(self) -> dict[str, int]:

@@ -111,7 +111,7 @@ class Rules:
     @property
     def chunks(self) -> int:
         """How many chunks there is room for."""
-        # One more chunk than the span takes, one that is begun, and one that is about to go.
+        # One more chunk than the span takes, one that is growing, and one that is about to leave.
         return -(-self.span_windows // self.chunk_windows) + 3 if self.kind == ROLLING else 1
 
 
@@ -195,7 +195,7 @@ class Reference:
         ]
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         if self.rules.kind == DATASET:
             return
         chunks = [(int(a), int(b), int(c), unpack_summary(d, self.columns.layout)) for a, b, c, d in state]

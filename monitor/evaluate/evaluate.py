@@ -150,7 +150,7 @@ class Evaluation:
             self.next_end_ms = self._saved_ms = next_end_ms
             self._series.restore(state)
             return
-        # Under another configuration windows may end elsewhere; alerts go on behind the last one that was evaluated.
+        # Under another configuration windows may end elsewhere; alerts continue behind the last one that was evaluated.
         last_end_ms = state["lifecycle"]["at_ms"]
         behind_ms = next_end_ms - 1 if last_end_ms is None else last_end_ms
         offset_ms = self._watch.model.spec.detect.defaults.offset

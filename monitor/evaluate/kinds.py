@@ -45,7 +45,7 @@ class SeriesKind(Protocol):
         ...
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         ...
 
 

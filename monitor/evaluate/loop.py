@@ -99,7 +99,7 @@ class EvaluateLoop:
 
     @contextmanager
     def standstill(self) -> Iterator[None]:
-        """Hold the loop with its checkpoints written; afterwards it goes on from these."""
+        """Hold the loop with its checkpoints written; afterwards it continues from these."""
         with self._turn:
             self.save()
             self._evaluations = {}

@@ -53,7 +53,7 @@ class ModelSeries:
         return {name: kind.snapshot() for name, kind in self._kinds.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot; a kind that it lacks begins with its first pane."""
+        """Continue from a snapshot; a kind that it lacks begins with its first pane."""
         for name, kind in self._kinds.items():
             kind.restore(state.get(name, ()))
 

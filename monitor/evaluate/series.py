@@ -79,7 +79,7 @@ class Distributions:
         return [series.snapshot() for _, series in sorted(self._series.items())]
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         for state in states:
             version, segment, signal = state["key"]
             series = self._new((version, segment, signal))
@@ -180,7 +180,7 @@ class DistributionSeries:
         self._variation.make_room(count)
         elsewhere = [name for name in self.detectors if name in VECTOR_DISTANCES]
         unknown, nothing = np.full(max(tests, 1), np.nan), np.empty((0, ANSWER))
-        # The kernel stops at a window of which it lacks p-values, or distances of vectors, and goes on with them.
+        # The kernel stops at a window of which it lacks p-values, or distances of vectors, and continues with them.
         first, vectors_of, probabilities, vectors = 0, -1, unknown, nothing
         while (first := self._decide(first, windows, probabilities, vectors, measured)) < count:
             if elsewhere and vectors_of != first:
@@ -246,6 +246,6 @@ class DistributionSeries:
         return {"key": list(self.key), "reference": self.reference.snapshot(), "variation": self._variation.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         self.reference.restore(state["reference"])
         self._variation.restore(state["variation"])

@@ -57,7 +57,7 @@ class Variation:
         return {"history": {name: np.array(self.of(name)) for name in learned}, "alarmed": alarmed}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         history = {name: np.asarray(past, dtype=np.float64) for name, past in state["history"].items()}
         self.memory[:] = 0
         self.make_room(max((len(past) for past in history.values()), default=0))

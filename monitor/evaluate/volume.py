@@ -77,7 +77,7 @@ class Volumes:
         return [series.snapshot() for _, series in sorted(self._series.items())]
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         for state in states:
             series = VolumeSeries(self._watch, state["segment"], self._budget)
             series.restore(state)
@@ -152,7 +152,7 @@ class VolumeSeries:
         return self._earlier[start : start + rules[legend.KEPT]]
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         rules = dict(zip(SEASONS, self._rules.tolist(), strict=True))
         self._filled[:] = 0
         for name, hour, counts in state["history"]:

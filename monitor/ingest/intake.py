@@ -100,7 +100,7 @@ class Intake:
 
     @contextmanager
     def standstill(self) -> Iterator[None]:
-        """Hold every worker; afterwards each goes on from its checkpoints."""
+        """Hold every worker; afterwards each continues from its checkpoints."""
         with ExitStack() as held:
             for worker in self.workers:
                 held.enter_context(worker.standstill())
@@ -118,7 +118,7 @@ class Intake:
 
     @property
     def counters(self) -> Counters:
-        """What has come, over all sources."""
+        """What was read, over all sources."""
         return Counters.sum([worker.counters for worker in self.workers])
 
     @property
