@@ -150,3 +150,9 @@ def test_the_page_shows_what_a_service_without_alerting_stands_for() -> None:
     page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
     block = page.partition("### Without `alerting`")[2].partition("```yaml\n")[2].partition("```")[0]
     assert Alerting.model_validate(yaml.safe_load(block)["alerting"]) == alerting_by_alert(["mail"])
+
+
+def test_a_service_without_receivers_has_a_root_that_notifies_nobody() -> None:
+    alerting = alerting_by_alert([])
+    assert [route.options.receiver for route in alerting.route.build().matching({"alert_id": "a"})] == ["nobody"]
+    assert alerting.receivers[0].entries() == {}
