@@ -1,4 +1,4 @@
-"""Cells merged into groups by the baseline's counts, in compiled code: `detectors.distance.coarse` says how."""
+"""Counts of a window added up in the groups into which the baseline's cells are merged."""
 
 from __future__ import annotations
 

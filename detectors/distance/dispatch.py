@@ -1,12 +1,12 @@
-"""The kernels of all distances in one, which picks by number: windows are measured in compiled loops.
+"""The kernels of all distances in one, which picks by number: compiled loops cannot look names up in a table.
 
-A compiled function that is handed others, in a tuple or by a closure, is compiled in every process anew: only what it
-names itself can be kept on disk. So the choice is written as a function that names every kernel, from the table.
+A compiled function that is handed others, in a tuple or by a closure, is compiled again in every process: only what it
+names itself can be kept on disk. So the choice is written from the table, as a function that names every kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from detectors.distance import DISTANCES
@@ -15,13 +15,14 @@ from detectors.kernel import kernel
 
 __all__ = ["NUMBERS", "dispatch"]
 
-_DISTINCT = list({distance.kernel: distance for distance in DISTANCES.values()}.values())
+# All rates have one kernel.
+_BY_KERNEL = {distance.kernel: distance for distance in DISTANCES.values()}
 
-NUMBERS = {name: [other.kernel for other in _DISTINCT].index(entry.kernel) for name, entry in DISTANCES.items()}
+NUMBERS = {name: list(_BY_KERNEL).index(distance.kernel) for name, distance in DISTANCES.items()}
 """By which number :func:`dispatch` knows the kernel of each distance."""
 
 
-def _written(distances: Sequence[Distance]) -> Callable[..., None]:
+def _written(distances: Collection[Distance]) -> Callable[..., None]:
     lines = ["def dispatch(number, reference, current, positions, extremes, answer):"]
     for number, distance in enumerate(distances):
         places = "positions, extremes, " if distance.reads == LOCATED else ""
@@ -35,7 +36,7 @@ def _written(distances: Sequence[Distance]) -> Callable[..., None]:
     return function
 
 
-dispatch: Callable[[int, Integers, Integers, Floats, Floats, Floats], None] = kernel(_written(_DISTINCT))
+dispatch: Callable[[int, Integers, Integers, Floats, Floats, Floats], None] = kernel(_written(_BY_KERNEL.values()))
 """``dispatch(number, reference, current, positions, extremes, answer)``: write what a kernel says of one series.
 
 Parameters

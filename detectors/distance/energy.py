@@ -40,16 +40,15 @@ def energy(reference: Integers, current: Integers, positions: Floats, extremes: 
     previous = 0.0
     for k in range(reference.size):
         if reference[k] > 0 or current[k] > 0:
-            at = positions[k]
             if reference_so_far > 0 or current_so_far > 0:
-                step = at - previous
+                step = positions[k] - previous
                 f = reference_so_far / n
                 g = current_so_far / m
                 pooled = (reference_so_far + current_so_far) / (n + m)
                 square += 2 * (f - g) ** 2 * step
                 usual += 2 * pooled * (1 - pooled) * step
                 between += 2 * (f * (1 - g) + g * (1 - f)) * step
-            previous = at
+            previous = positions[k]
             reference_so_far += reference[k]
             current_so_far += current[k]
     ratio = square / (1 / n + 1 / m) / usual if usual > 0 else 0.0
