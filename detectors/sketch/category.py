@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.kernel import kernel
 from detectors.sketch.category_summary import (
     INVALID,
     CategoryLayout,
@@ -25,6 +24,19 @@ from detectors.sketch.category_summary import (
     summarize,
 )
 from detectors.sketch.coded import Coded
+from detectors.sketch.entries import (
+    ENTRIES,
+    FIELDS,
+    FIRST_NAME,
+    INVALID_CODE,
+    MISSING,
+    NONE,
+    SUMS,
+    add,
+    evict,
+    read_row,
+    rebuild_buckets,
+)
 
 __all__ = [
     "INVALID",
@@ -41,13 +53,6 @@ __all__ = [
 Integers = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-# Codes of values that are not names; names come after them.
-MISSING, INVALID_CODE, FIRST_NAME = range(3)
-# Columns of the sums of one row.
-OTHER, ENTRIES, SUMS = range(2, 5)
-# Columns of an entry, the count of one name in one row: the next entry of its bucket, the next of its row.
-ROW, CODE, COUNT, IN_BUCKET, IN_ROW, FIELDS = range(6)
-NONE = -1
 # A batch is worked on in chunks, between which memory is tidied up.
 CHUNK = 4096
 # How many names that no row needs are remembered, to spare looking them up again.
@@ -249,7 +254,7 @@ class _Column:
     def _content(self, row: int) -> tuple[Integers, Integers]:
         size = int(self._sums[row, ENTRIES])
         codes, counts = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-        _read_row(row, self._entries, self._heads, codes, counts)
+        read_row(row, self._entries, self._heads, codes, counts)
         return codes, counts
 
     def put(self, row: int, names: list[str], counts: list[int], sums: tuple[int, int, int]) -> None:
@@ -268,13 +273,13 @@ class _Column:
             self._uses = np.concatenate((self._uses, np.zeros(extra, dtype=np.int64)))
         while self._free_count[0] < codes.size:
             self._add_entries()
-        _add(
+        add(
             rows, codes, amounts, self._sums, self._heads, self._uses, self._entries, self._buckets, self._free,
             self._free_count,
         )  # fmt: skip
 
     def _evict(self, row: int, leaves: npt.NDArray[np.bool_]) -> None:
-        _evict(
+        evict(
             row, leaves, self._sums, self._heads, self._uses, self._entries, self._buckets, self._free,
             self._free_count,
         )  # fmt: skip
@@ -285,7 +290,7 @@ class _Column:
         fresh = np.full((extra, FIELDS), NONE, dtype=np.int64)
         self._entries = np.concatenate((self._entries, fresh))
         self._buckets = np.full(first + extra, NONE, dtype=np.int64)
-        _rebuild_buckets(self._entries, self._buckets)
+        rebuild_buckets(self._entries, self._buckets)
         count = int(self._free_count[0])
         # Every entry may come back, so the stack of free ones has room for all of them.
         self._free = np.concatenate((self._free, np.zeros(extra, dtype=np.int64)))
@@ -327,92 +332,3 @@ def _split(text: bytes, lengths: Sequence[int]) -> list[str]:
         names.append(text[start : start + length].decode("utf-8", "surrogatepass"))
         start += length
     return names
-
-
-@kernel
-def _bucket(row: int, code: int, buckets: Integers) -> int:
-    """Return the bucket of a pair: the codes of a row lie side by side, from a place that looks random."""
-    return (row * 0x9E3779B1 + code) & (buckets.size - 1)
-
-
-@kernel
-def _add(
-    rows: Integers, codes: Integers, amounts: Integers, sums: Integers, heads: Integers, uses: Integers,
-    entries: Integers, buckets: Integers, free: Integers, free_count: Integers,
-) -> None:  # fmt: skip
-    """Add amounts to the counts of (row, code); there are free entries enough."""
-    for i in range(codes.size):
-        row = rows[i]
-        code = codes[i]
-        if code < FIRST_NAME:
-            sums[row, code] += amounts[i]
-            continue
-        bucket = _bucket(row, code, buckets)
-        entry = buckets[bucket]
-        while entry != NONE and (entries[entry, CODE] != code or entries[entry, ROW] != row):
-            entry = entries[entry, IN_BUCKET]
-        if entry == NONE:
-            free_count[0] -= 1
-            entry = free[free_count[0]]
-            entries[entry, ROW] = row
-            entries[entry, CODE] = code
-            entries[entry, COUNT] = 0
-            entries[entry, IN_BUCKET] = buckets[bucket]
-            entries[entry, IN_ROW] = heads[row]
-            buckets[bucket] = entry
-            heads[row] = entry
-            uses[code] += 1
-            sums[row, ENTRIES] += 1
-        entries[entry, COUNT] += amounts[i]
-
-
-@kernel
-def _evict(
-    row: int, leaves: npt.NDArray[np.bool_], sums: Integers, heads: Integers, uses: Integers, entries: Integers,
-    buckets: Integers, free: Integers, free_count: Integers,
-) -> None:  # fmt: skip
-    """Move the counts of the codes that leave a row to its `OTHER`, and free their entries."""
-    entry = heads[row]
-    heads[row] = NONE
-    while entry != NONE:
-        following = entries[entry, IN_ROW]
-        code = entries[entry, CODE]
-        if leaves[code]:
-            bucket = _bucket(row, code, buckets)
-            if buckets[bucket] == entry:
-                buckets[bucket] = entries[entry, IN_BUCKET]
-            else:
-                previous = buckets[bucket]
-                while entries[previous, IN_BUCKET] != entry:
-                    previous = entries[previous, IN_BUCKET]
-                entries[previous, IN_BUCKET] = entries[entry, IN_BUCKET]
-            sums[row, OTHER] += entries[entry, COUNT]
-            sums[row, ENTRIES] -= 1
-            uses[code] -= 1
-            entries[entry, ROW] = NONE
-            free[free_count[0]] = entry
-            free_count[0] += 1
-        else:
-            entries[entry, IN_ROW] = heads[row]
-            heads[row] = entry
-        entry = following
-
-
-@kernel
-def _rebuild_buckets(entries: Integers, buckets: Integers) -> None:
-    for entry in range(entries.shape[0]):
-        if entries[entry, ROW] != NONE:
-            bucket = _bucket(entries[entry, ROW], entries[entry, CODE], buckets)
-            entries[entry, IN_BUCKET] = buckets[bucket]
-            buckets[bucket] = entry
-
-
-@kernel
-def _read_row(row: int, entries: Integers, heads: Integers, codes: Integers, counts: Integers) -> None:
-    entry = heads[row]
-    i = 0
-    while entry != NONE:
-        codes[i] = entries[entry, CODE]
-        counts[i] = entries[entry, COUNT]
-        i += 1
-        entry = entries[entry, IN_ROW]
