@@ -29,9 +29,9 @@ class Redaction:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {form for secret in secrets for part in _parts(secret) for form in _forms(part)}
+        forms = {form for secret in secrets for part in _parts(secret) for form in _forms(part)}
         # Longest first: a secret may hold another.
-        self._forms = sorted(found - {"", "/"}, key=len, reverse=True)
+        self._forms = sorted(forms - {"", "/"}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return `text` without them."""
@@ -47,11 +47,11 @@ def basic(user: str, password: str) -> str:
 
 def _parts(secret: str) -> Iterator[str]:
     yield secret
-    last = secret.rpartition(" ")[2]
-    pieces = [last]
+    credential = secret.rpartition(" ")[2]
+    pieces = [credential]
     for separator in "?&=/":
         pieces = [part for piece in pieces for part in piece.split(separator)]
-    yield from (part for part in (last, *pieces) if len(part) >= SHORTEST_PART)
+    yield from (part for part in (credential, *pieces) if len(part) >= SHORTEST_PART)
 
 
 def _forms(secret: str) -> set[str]:

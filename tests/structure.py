@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeGuard
 
 __all__ = ["PACKAGES", "ROOT", "Source", "Tree", "main", "order_of_rooms", "sources"]
 
@@ -113,11 +114,16 @@ class Source:
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     def meaningless_names(self) -> Iterator[tuple[int, str]]:
-        """Lines with the names of variables and parameters that say nothing."""
+        """Lines with the names of variables and parameters that say nothing.
+
+        Fields of records do not count: whoever reads one has the record's name before it.
+        """
+        records = [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+        fields = {part.target for node in records for part in node.body if isinstance(part, ast.AnnAssign)}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.arg) and node.arg in MEANINGLESS:
                 yield node.lineno, node.arg
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in MEANINGLESS:
+            elif _is_bound(node) and node.id in MEANINGLESS and node not in fields:
                 yield node.lineno, node.id
 
     def attributes(self) -> Iterator[tuple[str, int]]:
@@ -153,6 +159,10 @@ class Source:
     @property
     def lines(self) -> int:
         return len(self.text.splitlines())
+
+
+def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def sources(root: Path, *folders: str) -> list[Source]:
@@ -288,7 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*random.Random(options.seed).sample(drawn, options.comments), sep="\n")
     elif options.names:
         for source in tree.files.values():
-            print(*(f"{source.path}:{line} {name}" for line, name in source.meaningless_names()), sep="\n", end="")
+            for line, name in source.meaningless_names():
+                print(f"{source.path}:{line} {name}")
     else:
         print(*(f"{name:68} {value}" for name, value in measures(tree, options.root)), sep="\n")
     return 0

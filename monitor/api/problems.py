@@ -105,16 +105,18 @@ class ProblemError(Exception):
         For people: what exactly, and what would be right.
     errors : list of dict
         One object per wrong field, with ``field`` and ``message``.
-    more : object
+    members : object
         Further members of the document.
     """
 
-    def __init__(self, kind: str, detail: str, *, errors: list[dict[str, str]] | None = None, **more: object) -> None:
+    def __init__(
+        self, kind: str, detail: str, *, errors: list[dict[str, str]] | None = None, **members: object
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.errors = errors or []
-        self.more = more
+        self.members = members
 
 
 def bad_parameter(field: str, message: str) -> ProblemError:
@@ -131,7 +133,7 @@ def problem(request: Request, error: ProblemError) -> Response:
         "status": kind.status,
         "detail": error.detail,
         "instance": request.url.path,
-        **error.more,
+        **error.members,
     }
     if error.errors:
         document["errors"] = error.errors

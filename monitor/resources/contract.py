@@ -28,21 +28,21 @@ Column = str | tuple[str, str | Callable[[Mapping[str, Any]], object]]
 of a row."""
 
 
-def described(description: str = "", **more: Any) -> Any:
+def described(description: str = "", **facts: Any) -> Any:
     """Describe a field of a row or a question.
 
     Parameters
     ----------
     description : str
         A phrase without an end: documents have it as it is, the command line's help makes a sentence of it.
-    **more
+    **facts
         ``default``, where there is one. Of a question: ``wire``, the parameter's name in HTTP; ``low`` and ``high``,
         between which a number lies; ``flags``, what the command line spells otherwise. Of a row: ``columns``, the row
         type of objects that JSON leaves open; ``shared``, members of a nested row that the outer one has already;
         ``nested=True``, where all forms but JSON leave the field out.
     """
-    default = more.pop("default", MISSING)
-    metadata = {"description": description, **more} if description else more
+    default = facts.pop("default", MISSING)
+    metadata = {"description": description, **facts} if description else facts
     return field(default=default, metadata=metadata)
 
 
