@@ -38,10 +38,10 @@ class CloudEventsDecoder(MessageDecoder):
     """Decodes one topic's messages, each a CloudEvent."""
 
     def _prepare(self, plan: TopicPlan) -> None:
-        self._wanted = [path for path in self._given if path[0] == ATTRIBUTES]
+        self._wanted = [path for path in self._beside if path[0] == ATTRIBUTES]
 
-    def _is_given(self, path: Path) -> bool:
-        return (len(path) > 1 and path[0] == ATTRIBUTES) or super()._is_given(path)
+    def _is_beside(self, path: Path) -> bool:
+        return (len(path) > 1 and path[0] == ATTRIBUTES) or super()._is_beside(path)
 
     def _read(self, records: Records, max_bytes: int) -> Reading:
         scanned: list[bytes] = []

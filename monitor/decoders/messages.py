@@ -43,13 +43,13 @@ class Reading:
         The messages, or the parts of them, that may be JSON objects; an empty one is left to ``document``.
     document : callable
         Returns the document of the message at an index, or raises :class:`~monitor.decoders.document.Refused`.
-    given : dict of path to list [n]
+    beside : dict of path to list [n]
         Values that stand beside the documents, by their whole path.
     """
 
     json: Sequence[bytes | None]
     document: Callable[[int], dict[str, object]]
-    given: dict[Path, list[Any]] = field(default_factory=dict)
+    beside: dict[Path, list[Any]] = field(default_factory=dict)
 
 
 class MessageDecoder:
@@ -78,16 +78,16 @@ class MessageDecoder:
         for model in self._models:
             for path, use in model.uses():
                 paths.setdefault(path, set()).add(use)
-        self._given = [path for path in paths if self._is_given(path)]
+        self._beside = [path for path in paths if self._is_beside(path)]
         self._cut = {
             (path, size)
             for model in self._models
             for _, path, size in model.vectors
-            if paths[path] == {"vector"} and path not in self._given
+            if paths[path] == {"vector"} and path not in self._beside
         }
-        self._headers = [path for path in self._given if path[0].startswith(HEADER)]
+        self._headers = [path for path in self._beside if path[0].startswith(HEADER)]
         self._schemas = schemas
-        self._shape = Shape({path: uses for path, uses in paths.items() if path not in self._given})
+        self._shape = Shape({path: uses for path, uses in paths.items() if path not in self._beside})
         self._max_payload_bytes = max_payload_bytes
         self._everyone = [model for model in self._models if not model.where]
         self._by_where = self._grouped_by_where()
@@ -97,7 +97,7 @@ class MessageDecoder:
     def _prepare(self, plan: TopicPlan) -> None:
         """Make ready what the format needs, of which each of the plans says the same. Raises InputError."""
 
-    def _is_given(self, path: Path) -> bool:
+    def _is_beside(self, path: Path) -> bool:
         """Whether a path's values stand beside the documents; unless it is a header, :meth:`_read` has to give them."""
         return path[0].startswith(HEADER)
 
@@ -141,7 +141,7 @@ class MessageDecoder:
         nothing = np.zeros(1, dtype=np.int64)
         records = Records("", 0, nothing, nothing, [payload], headers=[headers])
         reading = self._read(records, max(len(payload or b""), 1))
-        beside = reading.given | self._header_values(records)
+        beside = reading.beside | self._header_values(records)
         try:
             return text(beside[split(path)][0])[0] if split(path) in beside else text_at(reading.document(0), path)
         except Refused:
@@ -197,7 +197,7 @@ class MessageDecoder:
                 refused.append(index)
                 problem = Problem(int(records.offsets[index]), REJECTED, refusal.reason, "", refusal.detail)
                 decoded.problems.append((_NO_MODEL, problem))
-        columns = Columns(self._shape, scanned, documents, reading.given | self._header_values(records), arrays)
+        columns = Columns(self._shape, scanned, documents, reading.beside | self._header_values(records), arrays)
         one_by_one = len(documents) + len(refused)
         self.parsed += one_by_one
         self.scanned += len(records) - one_by_one

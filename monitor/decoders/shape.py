@@ -90,10 +90,10 @@ class Columns:
     Parameters
     ----------
     shape : Shape
-    found : scan.Scanned
+    scanned : scan.Scanned
     documents : mapping of int to object
         By index, what was not scanned; a message in neither has no values.
-    given : mapping of path to sequence
+    beside : mapping of path to sequence
         Values that stand beside the documents; the shape knows nothing of their paths.
     arrays : Arrays or None
         Lists that were cut out of what was scanned.
@@ -107,7 +107,7 @@ class Columns:
         beside: Mapping[Path, Sequence[Any]] = MappingProxyType({}),
         arrays: Arrays | None = None,
     ) -> None:
-        self._shape, self._found, self._documents, self._given = shape, scanned, documents, beside
+        self._shape, self._found, self._documents, self._beside = shape, scanned, documents, beside
         self._arrays = arrays
         self._coded: dict[Path, Coded[Any]] = {path: _encoded(values) for path, values in beside.items()}
 
@@ -147,7 +147,7 @@ class Columns:
 
     def whole(self, path: Path) -> NDArray[np.int64] | None:
         """The values at ``path`` if every message has an integer of 64 bits there, else None."""
-        if path in self._given:
+        if path in self._beside:
             return None
         slot, below = self._place(path)
         kinds = self._found.kinds[slot]
@@ -164,7 +164,7 @@ class Columns:
         An integer counts as the text that it is written as.
         """
         scanned = self._found
-        slot, below = (0, path) if path in self._given else self._place(path)
+        slot, below = (0, path) if path in self._beside else self._place(path)
         if below:
             return Packed.of([None] * len(scanned.ok)), np.arange(len(scanned.ok))
         kinds = scanned.kinds[slot]
@@ -180,7 +180,7 @@ class Columns:
 
     def texts_only(self, path: Path) -> bool:
         """Whether every message has a text at ``path``, and not an empty one."""
-        if path in self._given:
+        if path in self._beside:
             return False
         slot, below = self._place(path)
         scanned = self._found
@@ -189,7 +189,7 @@ class Columns:
 
     def value(self, path: Path, index: int) -> object:
         """The value at ``path`` of one message."""
-        if index in self._documents or path in self._given:
+        if index in self._documents or path in self._beside:
             return self.at(path, index)
         slot, below = self._place(path)
         value = self._scalar(slot, index, int(self._found.kinds[slot, index])) if self._found.ok[index] else None
@@ -199,8 +199,8 @@ class Columns:
 
     def at(self, path: Path, index: int) -> object:
         """The value at ``path`` of a document."""
-        if path in self._given:
-            return self._given[path][index]
+        if path in self._beside:
+            return self._beside[path][index]
         value = self._documents[index]
         for key in path:
             value = _member(value, key)

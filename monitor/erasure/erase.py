@@ -280,7 +280,7 @@ def _subject(configuration: Configuration, request: Request, marker: str) -> Sub
     if unknown:
         raise InputError(f"no model has a category signal {', '.join(sorted(unknown))}")
     for name, model in models.items():
-        _check_slices(name, model, request.subject, fields[name])
+        _check_segments(name, model, request.subject, fields[name])
     return Subject(request.subject, models, fields, marker)
 
 
@@ -298,10 +298,10 @@ def _named_fields(model: Model, fields: tuple[str, ...]) -> frozenset[str]:
     return frozenset(fields) & categories
 
 
-def _check_slices(name: str, model: Model, subject: str, fields: frozenset[str]) -> None:
-    for cut in model.spec.segments:
-        if {f"feature:{by}" for by in cut.by} & fields:
-            for value in cut.values or ():
+def _check_segments(name: str, model: Model, subject: str, fields: frozenset[str]) -> None:
+    for segmentation in model.spec.segments:
+        if {f"feature:{by}" for by in segmentation.by} & fields:
+            for value in segmentation.values or ():
                 if subject in ([value] if isinstance(value, str) else value):
                     raise InputError(f"model {name!r} watches the subject as a segment of its own: take it out first")
 

@@ -12,7 +12,7 @@ from monitor import checkpoint
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
 from monitor.erasure.subject import ASKING, Subject, Trace
-from monitor.erasure.summaries import is_slice_of, rewritten
+from monitor.erasure.summaries import is_segment_of, rewritten
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge
 
@@ -81,7 +81,7 @@ def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
     fields = subject.fields[model]
     new = rewritten(dict(state), subject, fields)
     for series in ("series", "volumes"):
-        new[series] = [item for item in new.get(series, []) if not is_slice_of(_segment(item), subject.key, fields)]
+        new[series] = [item for item in new.get(series, []) if not is_segment_of(_segment(item), subject.key, fields)]
     return new
 
 

@@ -14,17 +14,17 @@ from sinks.store.drifting import TABLE as DRIFTS
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate
 
-__all__ = ["is_slice_of", "names_elsewhere", "rewritten", "summaries"]
+__all__ = ["is_segment_of", "names_elsewhere", "rewritten", "summaries"]
 
 _PANES = ("panes", "panes_5m", "panes_1h")
 _TEXTS = (("scores", "detail"), ("latest", "detail"), ("scores_1h", "worst_detail"), ("scores_1d", "worst_detail"))
 _SEGMENTED = (*_PANES, "scores", "latest", "scores_1h", "scores_1d", "alerts")
-_SLICES = {**dict.fromkeys(_SEGMENTED, "`segment`"), DRIFTS: "arrayJoin(segments)"}
-"""Where each table has the names of slices."""
+_SEGMENTS = {**dict.fromkeys(_SEGMENTED, "`segment`"), DRIFTS: "arrayJoin(segments)"}
+"""Where each table has the names of segments."""
 
 
 def summaries(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
-    """Find the subject's name in panes, scores and alerts, and slices of the traffic that are the subject's alone."""
+    """Find the subject's name in panes, scores and alerts, and segments of the traffic that are the subject's alone."""
     return [
         *_names(store, subject, seal),
         *_texts(store, subject, seal),
@@ -181,16 +181,16 @@ def _renamed(summary: dict[str, Any], subject: Subject) -> dict[str, Any]:
 
 
 def _segments(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
-    """Rows of a slice that is the subject alone: they go."""
-    for table, slices in _SLICES.items():
+    """Rows of a segment that is the subject alone: they go."""
+    for table, segments in _SEGMENTS.items():
         for model, fields in sorted(subject.fields.items()):
             parameters: dict[str, Any] = {"model": model}
             sql = (
-                f"SELECT DISTINCT slice FROM (SELECT {slices} AS slice FROM {table} WHERE model = {{model:String}}) "
-                f"WHERE position(slice, {{key:String}}) > 0 {ASKING}"
+                f"SELECT DISTINCT name FROM (SELECT {segments} AS name FROM {table} WHERE model = {{model:String}}) "
+                f"WHERE position(name, {{key:String}}) > 0 {ASKING}"
             )
-            names = store.query(sql, parameters | {"key": subject.key})["slice"]
-            doomed = [name for name in names if is_slice_of(name, subject.key, fields)]
+            names = store.query(sql, parameters | {"key": subject.key})["name"]
+            doomed = [name for name in names if is_segment_of(name, subject.key, fields)]
             if not doomed:
                 continue
             bound = parameters | {"sealed": seal.of(doomed)}
@@ -203,7 +203,7 @@ def _rows(store: SqlStore, table: str, seal: Seal, bound: Mapping[str, Any]) -> 
 
 
 def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
-    """Hours that hold windows of such a slice beside others: the windows go out of each array."""
+    """Hours that hold windows of such a segment beside others: the windows go out of each array."""
     doomed = f"{seal.over('x')} IN {{sealed:Array(String)}}"
     where = f"model = {{model:String}} AND arrayExists(x -> {doomed}, segments)"
     remaining = ", ".join(f"{name} = arrayFilter((y, x) -> NOT ({doomed}), {name}, segments)" for name in DRIFT_ARRAYS)
@@ -214,12 +214,12 @@ def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
     )
 
 
-def is_slice_of(segment: str, key: str, fields: Iterable[str]) -> bool:
-    """Whether a segment is a slice by one of ``fields`` with the value ``key``.
+def is_segment_of(segment: str, key: str, fields: Iterable[str]) -> bool:
+    """Whether a segment is made by one of ``fields`` with the value ``key``.
 
     Examples
     --------
-    >>> is_slice_of("tier=1,user=7", "7", ["feature:user"]), is_slice_of("user=77", "7", ["feature:user"])
+    >>> is_segment_of("tier=1,user=7", "7", ["feature:user"]), is_segment_of("user=77", "7", ["feature:user"])
     (True, False)
     """
     return any(f",{field.partition(':')[2]}={key}," in f",{segment}," for field in fields)
