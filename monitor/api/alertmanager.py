@@ -26,7 +26,7 @@ from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import Matcher, MatcherError
 from monitor.routing.message import annotations_of
 from monitor.routing.overview import Standing, overview
-from monitor.routing.posted import Given, posted, wrong
+from monitor.routing.posted import Post, posted, why_refused
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.routed_alert import NO_END, RoutedAlert
 from monitor.routing.routes import Route
@@ -69,10 +69,10 @@ class PostedAlert(BaseModel):
     endsAt: AwareDatetime | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
     generatorURL: str = Field(default="", description="where more is said")  # noqa: N815
 
-    def given(self) -> Given:
+    def given(self) -> Post:
         """Return it with times in ms."""
         starts_ms, ends_ms = (None if at is None or at == NO_TIME else ms_of(at) for at in (self.startsAt, self.endsAt))
-        return Given(self.labels, self.annotations or {}, starts_ms, ends_ms, self.generatorURL)
+        return Post(self.labels, self.annotations or {}, starts_ms, ends_ms, self.generatorURL)
 
 
 class AlertStatus(BaseModel):
@@ -191,9 +191,11 @@ def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
     now_ms = service.clock.now_ms()
     alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in body]
     # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
-    PostedLog(service.store).put(alert for alert in alerts if not wrong(alert))
+    PostedLog(service.store).put(alert for alert in alerts if not why_refused(alert))
     if problems := [
-        {"field": f"{index}", "message": message} for index, alert in enumerate(alerts) if (message := wrong(alert))
+        {"field": f"{index}", "message": message}
+        for index, alert in enumerate(alerts)
+        if (message := why_refused(alert))
     ]:
         messages = "; ".join(dict.fromkeys(problem["message"] for problem in problems))
         raise ProblemError(

@@ -18,7 +18,7 @@ from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["FORGET_MS", "OWN_NAMES", "Given", "Posted", "posted", "wrong"]
+__all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
 OWN_NAMES = frozenset({ALERT_NAME, LOG_TRUNCATED, OFFSETS_LOST, "LeewaySilence"})
 """Values of `alertname` that only Leeway's own alerts have."""
@@ -92,7 +92,7 @@ class Posted:
 
 
 @dataclass(frozen=True)
-class Given:
+class Post:
     """What somebody posts; None where nothing is said."""
 
     labels: Mapping[str, str]
@@ -102,13 +102,13 @@ class Given:
     link: str = ""
 
 
-def posted(fields: Given, now_ms: int, resolve_timeout_ms: int) -> Posted:
+def posted(fields: Post, now_ms: int, resolve_timeout_ms: int) -> Posted:
     """Return an alert as it is when it is posted at a time; labels without a value are left out.
 
     Examples
     --------
-    >>> said = posted(Given({"alertname": "Disk", "team": ""}), 1_000, 300_000)
-    >>> dict(said.labels), said.starts_ms, said.ends_ms, said.has_timeout
+    >>> alert = posted(Post({"alertname": "Disk", "team": ""}), 1_000, 300_000)
+    >>> dict(alert.labels), alert.starts_ms, alert.ends_ms, alert.has_timeout
     ({'alertname': 'Disk'}, 1000, 301000, True)
     """
     starts_ms = fields.starts_ms
@@ -125,12 +125,12 @@ def posted(fields: Given, now_ms: int, resolve_timeout_ms: int) -> Posted:
     )
 
 
-def wrong(alert: Posted) -> str:
+def why_refused(alert: Posted) -> str:
     """Say why an alert is not taken; empty if it is.
 
     Examples
     --------
-    >>> wrong(Posted({"alertname": "LeewayDrift"}, {}, 0, 1, 0))
+    >>> why_refused(Posted({"alertname": "LeewayDrift"}, {}, 0, 1, 0))
     "alerts named 'LeewayDrift' are Leeway's own, and cannot be posted"
     """
     name = alert.labels.get("alertname", "")

@@ -7,7 +7,7 @@ from typing import Any
 from monitor.alerts.lifecycle import POSTED
 from monitor.delivery.target import Target
 from monitor.routing.plan import Plan
-from monitor.routing.posted import Given, posted
+from monitor.routing.posted import Post, posted
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.router import Router
 from sinks.store.contract import Query
@@ -29,7 +29,7 @@ class Posts(World):
 
     def post(self, labels: dict[str, str] = DISK, *, ends_ms: int | None = None, **annotations: str) -> None:
         now_ms = self.clock.now_ms()
-        given = Given(labels, annotations, now_ms - 1_000, ends_ms, "http://prometheus.example/graph")
+        given = Post(labels, annotations, now_ms - 1_000, ends_ms, "http://prometheus.example/graph")
         PostedLog(self.store).put([posted(given, now_ms, RESOLVE_MS)])
 
     def told(self) -> list[list[tuple[str, str]]]:
@@ -122,7 +122,7 @@ def test_a_post_that_a_slower_clock_has_dated_is_taken_up_too() -> None:
     world = Posts()
     world.post()
     world.passes(2)
-    behind = posted(Given(DISK | {"instance": "b"}), world.clock.now_ms() - 10_000, RESOLVE_MS)
+    behind = posted(Post(DISK | {"instance": "b"}), world.clock.now_ms() - 10_000, RESOLVE_MS)
     PostedLog(world.store).put([behind])
     world.passes(40)
     assert world.told() == [[("firing", "Disk")] * 2]
