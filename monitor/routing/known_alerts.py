@@ -79,19 +79,20 @@ class KnownAlerts:
         self._unlabelled: list[Row] = []
         self._unwritten: dict[str, Row] = {}
 
-    def open(self, log: SentLog) -> list[Change]:
+    def open(self, log: SentLog, now_ms: int) -> list[Change]:
         """Read on where the process before this one ended; return what has become of alerts since.
 
         Parameters
         ----------
         log : SentLog
             Is given what receivers know from a version that kept it elsewhere.
+        now_ms : int
+            The router's time of this step: alerts begin at it.
 
         Raises
         ------
         StoreError
         """
-        now_ms = self._clock.now_ms()
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING}))):
             self._flapping.read(row["name"], decode_state(row["state"]))
         self._former.open()
@@ -113,14 +114,19 @@ class KnownAlerts:
                 changes.append(self._take(row, now_ms))
         return changes
 
-    def step(self) -> Iterator[Change]:
+    def step(self, now_ms: int) -> Iterator[Change]:
         """Yield what has become of alerts since the last step.
+
+        Parameters
+        ----------
+        now_ms : int
+            The router's time of this step: alerts begin and end at it. A later one would lie ahead of the groups that
+            are looked at in the same step, and an end would count as one to come.
 
         Raises
         ------
         StoreError
         """
-        now_ms = self._clock.now_ms()
         if self._posting is not None:
             self._posting.step()
             yield from self._posted_again(self._posting.said)
@@ -149,13 +155,14 @@ class KnownAlerts:
         as_they_stand = {name for name in ever if taken[keys[name][0]].holds(keys[name][1])}
         return Acknowledged(as_they_stand, ever)
 
-    def forget(self, grouped: Iterable[str]) -> None:
+    def forget(self, grouped: Iterable[str], now_ms: int) -> None:
         """Drop what is over and in no group, and let the next process begin behind it.
 
         Parameters
         ----------
         grouped : iterable of str
             Fingerprints of the alerts that are in groups.
+        now_ms : int
 
         Raises
         ------
@@ -171,7 +178,7 @@ class KnownAlerts:
         if self._transitions.keep(oldest_ms):
             # Nothing from before the first start with routes is needed any more.
             self._former.close()
-        self._flapping.forget(self._clock.now_ms())
+        self._flapping.forget(now_ms)
         if self._plan.incidents is not None:
             self._plan.incidents.keep({record.alert.key[0] for record in self._known.values()})
 

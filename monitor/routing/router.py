@@ -93,7 +93,7 @@ class Router:
         self._notices.open()
         now_ms = self._clock.now_ms()
         self._interventions.subscribe(self._dispatcher, now_ms)
-        for change in self._alerts.open(self.sent_log):
+        for change in self._alerts.open(self.sent_log, now_ms):
             self._dispatcher.put(change, now_ms)
         self._decisions.load(self._store, self._alerts.ids)
         self._forget_ms = 0
@@ -145,7 +145,7 @@ class Router:
         self._write()
         now_ms = self._clock.now_ms()
         self._interventions.subscribe(self._dispatcher, now_ms)
-        for change in self._alerts.step():
+        for change in self._alerts.step(now_ms):
             self._dispatcher.put(change, now_ms)
         settled = self._settle()
         # A silence counts at once, and an idle router asks nothing.
@@ -206,7 +206,7 @@ class Router:
         if self._forget_ms is not None and now_ms >= self._forget_ms:
             self._forget_ms = now_ms + FORGET_EVERY_MS
             groups = [group for group in self._dispatcher.groups if group.fingerprints]
-            self._alerts.forget(name for group in groups for name in group.fingerprints)
+            self._alerts.forget((name for group in groups for name in group.fingerprints), now_ms)
             self.sent_log.tend({group.digest for group in groups}, now_ms)
             self._decisions.keep(self._alerts.ids)
 

@@ -125,6 +125,26 @@ def test_alerts_that_fire_together_are_told_together_and_their_ends_with_the_nex
     assert said(world.mail)[3:] == [("churn", ["c"], []), ("fraud", ["b"], [])], "told again after four hours"
 
 
+class TickingClock(ManualClock):
+    """A clock that goes on by itself, as real ones do: by a millisecond whenever it is read."""
+
+    def now_ms(self) -> int:
+        self.advance(0.001)
+        return super().now_ms()
+
+
+def test_what_ends_in_the_step_that_looks_at_its_group_is_over_in_that_look() -> None:
+    world = World(open_at_once=False)
+    world.clock = TickingClock(now_ms=10**12)
+    world.router = world.started()
+    world.happens("a")
+    world.passes(40)
+    world.router = world.started()
+    world.happens("a", "resolved")
+    world.passes(31, each=31)
+    assert said(world.mail) == [("fraud", ["a"], []), ("fraud", [], ["a"])]
+
+
 def test_a_notification_has_alertmanager_s_group_key_and_the_alert_s_own_times() -> None:
     world = World()
     world.happens("a", severity="critical")
