@@ -13,8 +13,6 @@ import xxhash
 
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
-from monitor.routing.routed_alert import RoutedAlert
-from monitor.routing.silences import named_in_decisions
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -78,6 +76,8 @@ class Made(NamedTuple):
     why : str
         A key of :data:`WHYS`.
     detail : str
+    silence : str
+        The id of the silence, if one keeps the alert quiet.
     """
 
     alert_id: str
@@ -87,6 +87,7 @@ class Made(NamedTuple):
     at_ms: int
     why: Why
     detail: str
+    silence: str = ""
 
 
 class DecisionLog:
@@ -155,8 +156,8 @@ class DecisionLog:
         self._decided = {key: decided for key, decided in self._decided.items() if key[0] in alert_ids}
 
 
-def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[RoutedAlert, Target, Why, str]]:
-    """Yield what a look at a group keeps from its receivers: alert, entry of the receiver, why, and in detail.
+def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[Made]:
+    """Yield what a look at a group keeps from its receivers.
 
     What becomes of the others depends on what receivers answer.
 
@@ -173,16 +174,18 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[tuple[Routed
     for fingerprint, alert in alerts.items():
         quiet = own.get(fingerprint, muted)
         for target in targets:
+            made = Made(*alert.key, target.name, flush.group.route.id, flush.at_ms, "unwanted", UNWANTED)
             if quiet is not None and quiet.why == "held" and target in flush.targets and fingerprint in flush.flapping:
                 # It is what the receiver is notified of.
                 continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""
-                yield alert, target, _QUIET[quiet.why], f"{quiet.detail}{waits}"
+                yield made._replace(why=_QUIET[quiet.why], detail=f"{quiet.detail}{waits}", silence=quiet.silence)
             elif alert.is_over(flush.at_ms) and not target.send_resolved:
-                yield alert, target, "unwanted", UNWANTED
+                yield made
             elif not by_target[target.name].notify:
-                yield alert, target, _QUIET[by_target[target.name].why], by_target[target.name].detail
+                reason = by_target[target.name]
+                yield made._replace(why=_QUIET[reason.why], detail=reason.detail)
 
 
 _QUIET: dict[str, Why] = {
@@ -219,6 +222,4 @@ def silenced_by(store: Store, silence_id: str, from_ms: int, to_ms: int) -> set[
     """
     low, high = {"at_ms": from_ms}, {"at_ms": to_ms + 1}
     rows = rows_of(store.read(Query("decisions", where={"why": "silenced"}, low=low, high=high)))
-    # No column holds the silence alone; behind its name the detail may say that the resolution comes later.
-    name = named_in_decisions(silence_id)
-    return {row["alert_id"] for row in rows if row["detail"].partition("; ")[0] == name}
+    return {row["alert_id"] for row in rows if row["silence"] == silence_id}

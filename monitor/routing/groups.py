@@ -36,6 +36,8 @@ class Reason(NamedTuple):
         Empty if it is about the whole group.
     target : str
         Empty if it is about every entry of the receiver.
+    silence : str
+        The id of the silence that keeps an alert quiet; empty if none does.
     """
 
     notify: bool
@@ -43,6 +45,7 @@ class Reason(NamedTuple):
     detail: str
     fingerprint: str = ""
     target: str = ""
+    silence: str = ""
 
 
 @dataclass

@@ -17,7 +17,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from monitor.delivery.senders import Senders
-from monitor.routing.decision_log import DecisionLog, Made, kept_quiet
+from monitor.routing.decision_log import DecisionLog, kept_quiet
 from monitor.routing.digests import Digests
 from monitor.routing.dispatch import Dispatcher
 from monitor.routing.groups import Flush
@@ -184,8 +184,8 @@ class Router:
             log.debug("looked at a group", group_key=group.key, **reason._asdict())
         for target in flush.targets:
             self.sent_log.may_know((group.digest, target.name), flush.content.firing, self._clock.now_ms())
-        for alert, target, why, detail in kept_quiet(flush, self._dispatcher.recipients.of(group.route)):
-            self._decisions.note(Made(*alert.key, target.name, group.route.id, flush.at_ms, why, detail))
+        for made in kept_quiet(flush, self._dispatcher.recipients.of(group.route)):
+            self._decisions.note(made)
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered; return how many."""

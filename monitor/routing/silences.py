@@ -14,7 +14,7 @@ from monitor.routing.intervals import Interval, Range, span_around
 from monitor.routing.matcher_index import MatcherIndex
 from monitor.routing.matchers import Labels, Matcher, matches_all
 
-__all__ = ["Silence", "SilenceError", "Silences", "named_in_decisions"]
+__all__ = ["Silence", "SilenceError", "Silences"]
 
 
 State = Literal["pending", "active", "expired"]
@@ -22,14 +22,6 @@ State = Literal["pending", "active", "expired"]
 
 class SilenceError(ValueError):
     """A silence makes no sense, or is not there."""
-
-
-def named_in_decisions(silence_id: str) -> str:
-    """Return how the table ``decisions`` names a silence: the detail of a decision starts with it, and may go on.
-
-    Stored rows are found by it, so that it must never change.
-    """
-    return f"by silence {silence_id}"
 
 
 @dataclass(frozen=True)

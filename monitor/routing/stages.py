@@ -19,7 +19,7 @@ from monitor.routing.intervals import Interval
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import NO_END, RoutedAlert
 from monitor.routing.sent import Content, why_notified
-from monitor.routing.silences import Silences, named_in_decisions
+from monitor.routing.silences import Silences
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
@@ -126,12 +126,15 @@ class Silence:
 
     def pass_on(self, flush: Flush, alerts: Alerts) -> Alerts:
         """See :class:`Stage`."""
-        quiet = {
-            alert.fingerprint: named_in_decisions(silence.id)
-            for alert in alerts
-            if (silence := self._silences.by(alert.fingerprint, alert.matched, flush.at_ms)) is not None
-        }
-        return _without(flush, alerts, "silenced", quiet)
+        loud = []
+        for alert in alerts:
+            silence = self._silences.by(alert.fingerprint, alert.matched, flush.at_ms)
+            if silence is None:
+                loud.append(alert)
+                continue
+            reason = Reason(False, "silenced", f"by silence {silence.id}", alert.fingerprint, silence=silence.id)
+            flush.reasons.append(reason)
+        return loud
 
 
 class Escalate:

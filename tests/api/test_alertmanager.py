@@ -209,7 +209,8 @@ def test_what_became_of_a_silence_is_shown() -> None:
     name = post(client, leeway={"tells": ["pager"]}).json()["silenceID"]
     same = {"route": "{}", "receiver": "pager/0", "sequence": 0}
     quiet = {**same, "alert_id": "v", "at_ms": NOW_MS + 5, "why": "silenced", "detail": f"by silence {name}"}
-    other = {**quiet, "alert_id": "a", "detail": "by silence another"}
+    quiet["silence"] = name
+    other = {**quiet, "alert_id": "a", "detail": "by silence another", "silence": "another"}
     told = {**same, "alert_id": name, "at_ms": NOW_MS + 7, "why": "delivered", "detail": "it began"}
     made.add("decisions", [quiet, other, told])
     found = client.get(f"/v1/silences/{name}").json()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
+import sinks.store
+from monitor.routing.decision_log import DecisionLog, Made, silenced_by
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Refused, Retry
 from sinks.receivers.memory import Memory
+from sinks.store import open_store
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
+from sinks.store.sqlstore import SqlStore
 from tests.alerts.verdicts import WINDOW_MS
 from tests.routing.test_every_receiver import Service
 from tests.routing.test_router import MINUTE_MS, World
@@ -126,3 +133,30 @@ def test_without_routes_each_receiver_says_why_it_was_told_or_not() -> None:
         (1, "inbox/0", route, "delivered", "it was never notified"),
         (2, "inbox/0", route, "delivered", "all are over"),
     ]
+
+
+def test_rows_are_found_by_the_silence_whatever_their_sentence_says() -> None:
+    world = World()
+    log = DecisionLog()
+    log.note(Made("a", 0, "mail/0", "{}", 10, "silenced", "quiet until Monday", "s1"))
+    log.note(Made("b", 0, "mail/0", "{}", 10, "silenced", "by silence s1", "s2"))
+    log.write(world.store)
+    assert silenced_by(world.store, "s1", 0, 10) == {"a"}
+
+
+def test_rows_from_before_there_was_a_column_are_found_by_their_sentence(tmp_path: Path) -> None:
+    """Those of a store whose version kept the silence in the sentence alone."""
+    (migration,) = (Path(sinks.store.__file__).parent / "migrations").glob("*_silence_of_decisions.sql")
+    columns = "(alert_id, sequence, receiver, route, at_ms, why, detail)"
+    sentence = "by silence 0b6c-1; the resolution is notified when that is over (late_ends: true)"
+    with closing(open_store("chdb", str(tmp_path / "store"))) as store:
+        assert isinstance(store, SqlStore)
+        store.migrate()
+        store.command("ALTER TABLE decisions DROP COLUMN silence")
+        store.command(
+            f"INSERT INTO decisions {columns} VALUES ('a', 0, 'mail/0', '{{}}', 10, 'silenced', '{sentence}')"
+        )
+        store.command(f"INSERT INTO decisions {columns} VALUES ('b', 0, 'mail/0', '{{}}', 10, 'known', '{sentence}')")
+        store.command(migration.read_text().rstrip(";\n"))
+        assert silenced_by(store, "0b6c-1", 0, 10) == {"a"}
+        assert silenced_by(store, "0b6c", 0, 10) == set()

@@ -17,7 +17,7 @@ def settled(service: Service, receiver: str, *outcomes: str) -> None:
         written = {"alert_id": alerts["alert_id"][sequence], "sequence": sequence, "receiver": receiver}
         row = {**written, "outcome": outcome, "reason": "", "attempts": 1, "at_ms": 0}
         service.store.append("notifications", {name: [value] for name, value in row.items()}, f"n{receiver}{sequence}")
-        decision = {**written, "route": "", "at_ms": 0, "why": outcome, "detail": ""}
+        decision = {**written, "route": "", "at_ms": 0, "why": outcome, "detail": "", "silence": ""}
         service.store.append("decisions", {name: [value] for name, value in decision.items()}, f"d{receiver}{sequence}")
     times = alerts["at_ms"].tolist()
     noted(service, "notify", f"{receiver}/flights", times[min(len(outcomes), len(times) - 1)])

@@ -27,7 +27,7 @@ DECLARED = (
     ),
     table(
         "decisions",
-        "alert_id:str sequence:int receiver:name route:text at_ms:int why:name detail:text",
+        "alert_id:str sequence:int receiver:name route:text at_ms:int why:name detail:text silence:text",
         "alert_id sequence receiver route at_ms",
         row="why a receiver was notified about a transition, or was not; a row when that changes; under a silence's id "
         "what came of a notice about it",
