@@ -13,6 +13,7 @@ import xxhash
 
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
+from monitor.routing.routed_alert import RoutedAlert
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -171,21 +172,26 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[Made]:
     own = {reason.fingerprint: reason for reason in flush.reasons if reason.fingerprint}
     muted = next((reason for reason in flush.reasons if reason.why == "muted"), None)
     by_target = {reason.target: reason for reason in flush.reasons if reason.target}
+    route_id = flush.group.route.id
+
+    def made(alert: RoutedAlert, target: Target, why: Why, detail: str, silence: str = "") -> Made:
+        alert_id, sequence = alert.key
+        return Made(alert_id, sequence, target.name, route_id, flush.at_ms, why, detail, silence)
+
     for fingerprint, alert in alerts.items():
         quiet = own.get(fingerprint, muted)
         for target in targets:
-            made = Made(*alert.key, target.name, flush.group.route.id, flush.at_ms, "unwanted", UNWANTED)
             if quiet is not None and quiet.why == "held" and target in flush.targets and fingerprint in flush.flapping:
                 # It is what the receiver is notified of.
                 continue
             if quiet is not None:
                 waits = f"; {HELD}" if fingerprint in flush.held else ""
-                yield made._replace(why=_QUIET[quiet.why], detail=f"{quiet.detail}{waits}", silence=quiet.silence)
+                yield made(alert, target, _QUIET[quiet.why], f"{quiet.detail}{waits}", quiet.silence)
             elif alert.is_over(flush.at_ms) and not target.send_resolved:
-                yield made
+                yield made(alert, target, "unwanted", UNWANTED)
             elif not by_target[target.name].notify:
                 reason = by_target[target.name]
-                yield made._replace(why=_QUIET[reason.why], detail=reason.detail)
+                yield made(alert, target, _QUIET[reason.why], reason.detail)
 
 
 _QUIET: dict[str, Why] = {
