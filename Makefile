@@ -59,7 +59,7 @@ run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
 lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="--upgrade"
 	@$(python) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--group build --group demo --group lint --group test \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		$(ARGS) --output-file requirements.lock
 
 docs: $(installed) ## write the reference of configuration, tables and detectors from the code

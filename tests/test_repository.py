@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -61,6 +62,10 @@ def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
     assert re.match(rf"(Unreleased|{re.escape(PROJECT['project']['version'])})\b", newest[1])
 
 
+def is_installed(name: str) -> bool:
+    return any(importlib.metadata.distributions(name=name))
+
+
 def is_for(pin: Requirement, python: str) -> bool:
     return pin.marker is None or pin.marker.evaluate({"python_full_version": python})
 
@@ -78,8 +83,18 @@ def test_every_locked_package_is_exact_and_has_hashes() -> None:
     blocks = re.split(r"\n(?=[a-z])", LOCK)
     assert len(blocks) == len(pins())
     for block in blocks:
-        assert re.match(r"[a-z0-9.-]+==\S+", block)
+        assert re.match(r"[a-z0-9.-]+(?:\[[a-z, ]+\])?==\S+", block)
         assert "--hash=sha256:" in block
+
+
+def test_extras_that_locked_packages_ask_for_are_locked_with_them() -> None:
+    """Otherwise pip takes the extra for a package without a pin as soon as there is a newer version, and refuses."""
+    locked = {spelled_alike(pin.name): pin.extras for pin in pins()}
+    for name in locked:
+        for written in importlib.metadata.requires(name) or [] if is_installed(name) else []:
+            asked = Requirement(written)
+            if asked.marker is None or asked.marker.evaluate({"extra": ""}):
+                assert asked.extras <= locked[spelled_alike(asked.name)], f"{name} asks for {written}"
 
 
 def test_the_lock_names_no_place_to_download_from() -> None:
