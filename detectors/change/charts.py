@@ -1,0 +1,156 @@
+r"""Residuals in, evidence out: what a level explains, and charts that add up what it does not.
+
+A residual of a contrast is a level that persists, plus noise, plus sampling:
+
+    r_t = a_t + w_t + s_t,    a_t = φ a_{t-1} + u_t
+
+Its one-step prediction has variance F, and z = (r − a)/√(cF) with a factor c that is learned (`components`). Since the
+variances are estimated from few days, z is taken through Student's t to a normal score (Wallace 1959, Ann. Math. Stat.
+30): with ν degrees of freedom
+
+    z' = sign(z) (8ν + 1)/(8ν + 3) √(ν ln(1 + z²/ν))
+
+A filter absorbs part of a lasting shift: after its onset only the rest, 1 − h, is seen. For each size δ of a shift and
+each direction a CUSUM of log likelihood ratios (Page 1954; Lorden 1971) takes that into account:
+
+    goes on:  S + μ(1 − h) x − (μ(1 − h))²/2,        starts here:  μ x − μ²/2
+
+and the larger of the two, or 0, is the next S. Without dependence h is 0, and this is an ordinary CUSUM. From x a zone
+of indifference is taken: what is smaller than that nobody needs to know, however certain it is.
+
+The score of a signal is the logarithm of the mean of exp(S) over all of its charts. A mean of e-processes is one under
+any dependence between them (Vovk and Wang 2021; Shin, Ramdas and Rinaldo 2022), so that rows which cannot move cost
+no more than the logarithm of their number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import (
+    CALIBRATION,
+    CARRY,
+    DAY_STEP,
+    DIRECTIONS,
+    FREEDOM,
+    FREEDOM_FRESH,
+    LEVEL,
+    LEVEL_VARIANCE,
+    MAGNITUDES,
+    NOISE,
+    RESIDUAL,
+    STEP,
+    TOTAL,
+    VARIANCE,
+    ZONE,
+)
+from detectors.kernel import inlined
+
+Floats = npt.NDArray[np.float64]
+
+CLIP = 3.0
+"""Standard deviations beyond which a residual moves its level no further."""
+
+
+@inlined
+def step_level(row: Floats, new_day: bool) -> None:
+    """Carry a level over to the next window or day."""
+    carry = row[CARRY]
+    row[LEVEL] *= carry
+    row[VARIANCE] = carry * carry * row[VARIANCE] + row[STEP]
+    if new_day:
+        row[VARIANCE] += row[DAY_STEP]
+    # A gap must not make everything possible: no level strays further than it ever does.
+    row[VARIANCE] = min(row[VARIANCE], 4 * (row[LEVEL_VARIANCE] + row[DAY_STEP]) + 1e-12)
+
+
+@inlined
+def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh: bool) -> float:
+    """Take in a residual, and return its standardised form, z.
+
+    Parameters
+    ----------
+    row
+        float64[FILTER]: the contrast at this scale.
+    charts
+        float64[MAGNITUDES, DIRECTIONS, 2]: of each chart S and the absorbed part h.
+    residual, sampling
+        A contrast minus its expectation, and the variance that sampling gives it.
+    fresh
+        Whether it is the first of its day, whose level is a new one.
+    """
+    row[RESIDUAL] = residual
+    row[TOTAL] = row[VARIANCE] + row[NOISE] + sampling
+    spread = np.sqrt(row[TOTAL] * row[CALIBRATION])
+    error = residual - row[LEVEL]
+    z = error / spread
+    freedom = row[FREEDOM_FRESH] if fresh else row[FREEDOM]
+    score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(z * z / freedom))
+    if z < 0:
+        score = -score
+    gain = row[VARIANCE] / row[TOTAL]
+    # A new day's level is taken as it is: clipped, it would leave evidence of its own behind, window after window.
+    limited = error if fresh else min(max(error, -CLIP * spread), CLIP * spread)
+    row[LEVEL] += gain * limited
+    row[VARIANCE] *= 1 - gain
+    steady = np.sqrt((row[STEP] + row[NOISE] + sampling) * row[CALIBRATION]) / spread
+    zone = row[ZONE] / spread
+    size = 0.5
+    for magnitude in range(MAGNITUDES):
+        onset = size * steady
+        for direction in range(DIRECTIONS):
+            x = (score if direction == 0 else -score) - zone
+            chart = charts[magnitude, direction]
+            remaining = onset * (1 - chart[1])
+            evidence = chart[0] + remaining * x - 0.5 * remaining * remaining
+            absorbed = chart[1]
+            anew = onset * x - 0.5 * onset * onset
+            if anew >= evidence:
+                evidence = anew
+                absorbed = 0.0
+            if evidence < 0:
+                evidence = 0.0
+                absorbed = 0.0
+            chart[0] = evidence
+            chart[1] = row[CARRY] * (absorbed + gain * (1 - absorbed))
+        size *= 2
+    return float(z)
+
+
+@inlined
+def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
+    """Return the logarithm of the mean of exp(S) over all charts of a signal, and one for repeated values.
+
+    Parameters
+    ----------
+    charts
+        float64[R, MAGNITUDES, DIRECTIONS, 2]
+    first, rows
+        Which of them are the signal's.
+    repeats
+        Logarithm of the probability that a window resembles the one before it as much as it does.
+    """
+    # As a bet: ε p^(ε - 1) has mean 1 under a uniform p (Shafer 2021), here with ε = 0.1.
+    alike = -0.9 * repeats - 2.3
+    largest = max(alike, 0.0)
+    for r in range(first, first + rows):
+        for magnitude in range(MAGNITUDES):
+            for direction in range(DIRECTIONS):
+                largest = max(largest, charts[r, magnitude, direction, 0])
+    total = np.exp(alike - largest)
+    for r in range(first, first + rows):
+        for magnitude in range(MAGNITUDES):
+            for direction in range(DIRECTIONS):
+                total += np.exp(charts[r, magnitude, direction, 0] - largest)
+    return float(largest + np.log(total / (rows * MAGNITUDES * DIRECTIONS + 1)))
+
+
+@inlined
+def leading(charts: Floats) -> float:
+    """Return the evidence of the strongest chart of a row, float64[MAGNITUDES, DIRECTIONS, 2]."""
+    most = 0.0
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            most = max(most, charts[magnitude, direction, 0])
+    return most

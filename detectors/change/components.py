@@ -1,0 +1,174 @@
+"""The components of a residual's variance, by moments.
+
+Of products of residuals at lags 0, 1, 2, 3 and a long one, within days, follow the variance of levels that persist, how
+fast they are forgotten, and that of noise beside sampling. What is learned forgets a few per cent a day. Three
+things make it hold for real streams:
+
+- Levels of which a day has fewer than four independent ones cannot be told from a change of level by windows: there the
+  scale of windows judges changes only, and levels are judged by days.
+- Where a signal has few days of its own, it borrows from those of its family in the same model.
+- A factor on the variance of predictions is learned from squared standardised residuals, capped, so that what the
+  moments miss is made good.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import (
+    BY_DAY,
+    CALIBRATION,
+    CARRY,
+    CARRY_TODAY,
+    COUNTS,
+    DAY_STEP,
+    DAYS_SEEN,
+    FAMILIES,
+    FREEDOM,
+    FREEDOM_FRESH,
+    LEVEL_VARIANCE,
+    NOISE,
+    PRODUCTS,
+    SQUARES,
+    SQUARES_SEEN,
+    STEP,
+    STEPS,
+    STEPS_SEEN,
+)
+from detectors.kernel import inlined, kernel
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+DAY_SPREAD = 0.15
+"""Standard deviation of the step of a level from day to day before anything is known, in that of a value."""
+
+INDEPENDENT_LEVELS = 4.0
+"""Independent levels that a day must have for the scale of windows to judge levels."""
+
+FORGET, FORGET_CALIBRATION = np.array([0.97, 0.985]), np.array([0.9, 0.97])
+"""What is left of a sum after a day, by scale."""
+
+POOLED_DAYS = 60.0
+"""Days that what a family knows of dependence from day to day counts for."""
+
+OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, POOL = range(6)
+
+
+@kernel
+def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pools: Floats) -> None:
+    """Write what the rows of each family have in common.
+
+    Parameters
+    ----------
+    moments
+        float64[R, SCALES, MOMENTS]
+    families, sampling
+        int64[R]; float64[R, SCALES], the mean variance by sampling.
+    scale
+    pools
+        float64[FAMILIES, POOL]
+    """
+    for family in range(FAMILIES):
+        sums = np.zeros(3)
+        seen = 0.0
+        variance = 0.0
+        rows = 0
+        steps = 2 * DAY_SPREAD * DAY_SPREAD
+        steps_seen = 2.0
+        for r in range(families.size):
+            if families[r] != family:
+                continue
+            row = moments[r, scale]
+            rows += 1
+            variance += sampling[r, scale]
+            seen += row[COUNTS]
+            steps += row[STEPS]
+            steps_seen += row[STEPS_SEEN]
+            for lag in range(3):
+                # Each row's mean product, weighed by how many residuals it comes from.
+                sums[lag] += row[lag] / max(row[COUNTS + lag], 1e-9) * row[COUNTS]
+        of = pools[family]
+        of[OF_SQUARES] = max(sums[0] / max(seen, 1e-9), 0.0)
+        share = max(of[OF_SQUARES], 1e-9)
+        of[OF_NEXT] = min(max(sums[1] / max(seen, 1e-9) / share, 0.0), 1.0)
+        of[OF_SECOND] = min(max(sums[2] / max(seen, 1e-9) / share, 0.0), 1.0)
+        error = (of[OF_SQUARES] + variance / max(rows, 1)) / np.sqrt(max(seen, 4.0))
+        of[SIGNIFICANT] = sums[1] / max(seen, 1e-9) > error
+        of[OF_STEPS] = steps / steps_seen
+        # The prior of the excess of days: that of the family, and of a wide one worth three days.
+        prior = 0.3 * DAY_SPREAD * DAY_SPREAD
+        of[OF_SQUARES] = (of[OF_SQUARES] * seen + 3 * prior) / (seen + 3)
+
+
+@kernel
+def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int, pools: Floats, row: Floats) -> None:
+    """Write the components of one row's variance at one scale.
+
+    Parameters
+    ----------
+    moments
+        float64[MOMENTS]
+    sampling
+        Its mean variance by sampling.
+    scale, windows_per_day
+    pools
+        float64[POOL]: of its family.
+    row
+        float64[FILTER]
+    """
+    seen = moments[COUNTS]
+    excess, first, second, third, long_lag = _mean_products(moments)
+    by_day = scale == BY_DAY
+    if by_day:
+        excess = (excess * seen + 3 * pools[OF_SQUARES]) / (seen + 3)
+    excess = max(excess, 0.0)
+    error = (excess + sampling) / np.sqrt(max(seen, 4.0))
+    if by_day and pools[SIGNIFICANT]:
+        first = (first * seen + POOLED_DAYS * pools[OF_NEXT] * excess) / (seen + POOLED_DAYS)
+        second = (second * seen + POOLED_DAYS * pools[OF_SECOND] * excess) / (seen + POOLED_DAYS)
+        third = second * min(max(pools[OF_SECOND] / max(pools[OF_NEXT], 1e-6), 0.0), 1.0)
+    dependent = first > error and seen > 8
+    carry = min(max((second + 0.999 * third) / max(first + second, 1e-12), 0.0), 0.995)
+    distance = _long_lag(windows_per_day)
+    if not by_day and long_lag > 0.3 * first and long_lag > 2 * error:
+        carry = max(carry, min(min(max(long_lag / max(first, 1e-12), 0.01), 1.0) ** (1 / (distance - 1)), 0.999))
+    carry = max(carry, 0.05) * seen / (seen + (10 if by_day else 1)) if dependent else 0.0
+    of_levels = min(max(first, 0.0) / max(carry, 0.05), excess) if dependent else 0.0
+    noise = max(excess - of_levels, 0.0)
+    step = of_levels * (1 - carry * carry)
+    if not by_day and dependent and windows_per_day * (1 - carry) / (1 + carry) < INDEPENDENT_LEVELS:
+        carry = 1.0
+        step = max(2 * (first - long_lag) / (distance - 1), 1e-3 * sampling)
+        noise = max(excess - first - step / 2, 0.0)
+    row[CARRY], row[LEVEL_VARIANCE], row[NOISE], row[STEP] = carry, of_levels, noise, step
+    row[CARRY_TODAY] = carry
+    row[DAY_STEP] = 0.0 if by_day else (moments[STEPS] + 3 * pools[OF_STEPS]) / (moments[STEPS_SEEN] + 3)
+    row[CALIBRATION] = min(max((moments[SQUARES] + 30) / (moments[SQUARES_SEEN] + 30), 0.7), 4.0)
+    # Days, not windows, are independent: they are the degrees of freedom.
+    row[FREEDOM] = 3 + moments[DAYS_SEEN] * (1 if by_day else 2)
+    row[FREEDOM_FRESH] = row[FREEDOM] if by_day else 3 + moments[STEPS_SEEN]
+
+
+@kernel
+def remember(moments: Floats, day: Floats, scale: int) -> None:
+    """Add a day's sums, float64[MOMENTS], to what is known, which forgets a little."""
+    forget = FORGET[scale]
+    forget_calibration = FORGET_CALIBRATION[scale]
+    for i in range(moments.size):
+        share = forget_calibration if i in (SQUARES, SQUARES_SEEN) else forget
+        moments[i] = share * moments[i] + day[i]
+
+
+@inlined
+def _long_lag(windows_per_day: int) -> int:
+    return max(4, windows_per_day // 12)
+
+
+@inlined
+def _mean_products(moments: Floats) -> tuple[float, float, float, float, float]:
+    means = np.empty(PRODUCTS)
+    for i in range(PRODUCTS):
+        means[i] = moments[i] / max(moments[COUNTS + i], 1e-9)
+    return means[0], means[1], means[2], means[3], means[4]

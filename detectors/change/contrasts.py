@@ -1,0 +1,212 @@
+"""A window as a few signed numbers.
+
+A number's values are put into groups, the quantiles of its reference, each with a normal score. Whatever the values
+are, the contrasts are then bounded, and a shift of one of them means the same for every signal: standard deviations
+of the reference.
+
+- location: the mean score.
+- spread: half the logarithm of the variance of the scores, minus what the reference would have if its location were
+  that one. Groups end somewhere, so that a shift alone narrows what is left; without this every change of location
+  would be one of spread.
+- repeats: how alike a window and the one before it are, as the lower tail of the chi-squared statistic of the two.
+  Windows of an upstream that has stopped repeat themselves; independent ones cannot be so alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import GROUPS
+from detectors.distance.tail import normal_sf
+from detectors.kernel import inlined, kernel
+
+__all__ = ["SHIFTS", "ScoreTable", "group_counts", "normal_quantiles", "number_contrasts"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+SHIFTS = np.linspace(-3.0, 3.0, 241)
+"""Shifts of location for which the spread of the shifted reference is known."""
+
+SMALLEST_VARIANCE = 1e-3
+"""Added to the variance of scores, so that a constant has a logarithm."""
+
+FEWEST_VALUES = 20
+"""Values of a window below which it has no location and no spread."""
+
+FEWEST_GROUPS = 20
+"""Groups in use below which equal counts are ordinary, and say nothing about repeats."""
+
+
+def normal_quantiles(shares: npt.ArrayLike) -> Floats:
+    """Return the standard normal quantiles of probabilities, by bisection: a reference has only a few.
+
+    Examples
+    --------
+    >>> normal_quantiles([0.9, 0.975]).round(6).tolist()
+    [1.281552, 1.959964]
+    """
+    upper = 1.0 - np.asarray(shares, dtype=np.float64)
+    low, high = np.full(upper.shape, -9.0), np.full(upper.shape, 9.0)
+    for _ in range(64):
+        middle = (low + high) / 2
+        beyond = normal_sf(middle) > upper
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+class ScoreTable:
+    """The scores of a reference's groups, and the spread of the reference when it is shifted.
+
+    Parameters
+    ----------
+    counts : int64 array [GROUPS]
+        Of the reference.
+
+    Attributes
+    ----------
+    scores : float64 array [GROUPS]
+        With variance 1 in the reference.
+    locations, spreads : float64 array [len(SHIFTS)]
+        Of the shifted reference.
+
+    Examples
+    --------
+    >>> table = ScoreTable(np.full(GROUPS, 10))
+    >>> bool(abs(table.scores.mean()) < 1e-12), round(float(table.scores.std()), 12)
+    (True, 1.0)
+    """
+
+    def __init__(self, counts: Integers) -> None:
+        shares = counts / max(int(counts.sum()), 1)
+        reached = np.cumsum(shares)
+        scores = normal_quantiles(np.clip(reached - shares / 2, 1e-4, 1 - 1e-4))
+        mean = float((shares * scores).sum())
+        scale = math.sqrt(float((shares * (scores - mean) ** 2).sum())) or 1.0
+        self.scores = (scores - mean) / scale
+        # A group without a share has no width of its own: nothing of the shifted reference lies in it.
+        fences = np.concatenate(([-40.0], normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9)), [40.0]))
+        self.locations, self.spreads = np.empty(len(SHIFTS)), np.empty(len(SHIFTS))
+        for i, shift in enumerate(SHIFTS):
+            beyond = normal_sf(fences - shift)
+            parts = beyond[:-1] - beyond[1:]
+            location = float((parts * self.scores).sum())
+            variance = float((parts * self.scores**2).sum()) - location * location
+            self.locations[i] = location
+            self.spreads[i] = 0.5 * math.log(max(variance, 0.0) + SMALLEST_VARIANCE)
+
+
+@kernel
+def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> None:
+    """Add up the columns of each group: int64[T, K] and int64[K] to int64[T, groups]; a group of -1 is left out."""
+    grouped[:] = 0
+    for t in range(counts.shape[0]):
+        for k in range(counts.shape[1]):
+            if group_of[k] >= 0:
+                grouped[t, group_of[k]] += counts[t, k]
+
+
+@kernel
+def number_contrasts(
+    grouped: Integers, previous: Integers, scores: Floats, locations: Floats, spreads: Floats,
+    location: Floats, spread: Floats, repeats: Floats, units: Floats,
+) -> None:  # fmt: skip
+    """Write the contrasts of windows of a number.
+
+    Parameters
+    ----------
+    grouped, previous
+        int64[T, GROUPS]; int64[GROUPS], the window before the first one, left behind for the next call.
+    scores, locations, spreads
+        Of a `ScoreTable`.
+    location, spread, repeats
+        float64[T]; NaN, NaN and 0 for a window with too few values.
+    units
+        float64[T, 2]: the variance that one value contributes to location and spread.
+    """
+    for t in range(grouped.shape[0]):
+        n = 0
+        first, second = 0.0, 0.0
+        for g in range(GROUPS):
+            n += grouped[t, g]
+            first += grouped[t, g] * scores[g]
+            second += grouped[t, g] * scores[g] ** 2
+        repeats[t] = 0.0
+        if n < FEWEST_VALUES:
+            location[t] = np.nan
+            spread[t] = np.nan
+            units[t] = np.nan
+        else:
+            mean = first / n
+            variance = max(second / n - mean * mean, 0.0)
+            fourth = 0.0
+            for g in range(GROUPS):
+                fourth += grouped[t, g] * (scores[g] - mean) ** 4
+            location[t] = mean
+            spread[t] = 0.5 * np.log(variance + SMALLEST_VARIANCE) - _between(mean, locations, spreads)
+            units[t, 0] = variance
+            units[t, 1] = max(fourth / n / max(variance, 1e-6) ** 2 - 1, 0.0) / 4
+            repeats[t] = _resemblance(grouped[t], previous, n)
+        if n > 0:
+            for g in range(GROUPS):
+                previous[g] = grouped[t, g]
+
+
+@inlined
+def _between(x: float, xs: Floats, ys: Floats) -> float:
+    """Interpolate linearly; constant beyond the ends."""
+    if x <= xs[0]:
+        return float(ys[0])
+    low = 0
+    high = xs.size - 1
+    if x >= xs[high]:
+        return float(ys[high])
+    while high - low > 1:
+        middle = (low + high) // 2
+        if xs[middle] <= x:
+            low = middle
+        else:
+            high = middle
+    width = xs[high] - xs[low]
+    part = (x - xs[low]) / width if width > 0 else 0.0
+    return float(ys[low] + part * (ys[high] - ys[low]))
+
+
+@inlined
+def _resemblance(counts: Integers, previous: Integers, n: int) -> float:
+    """Return the log probability that two windows of one distribution are at least as alike as these."""
+    earlier = 0
+    for g in range(GROUPS):
+        earlier += previous[g]
+    if earlier < FEWEST_VALUES:
+        return 0.0
+    statistic = 0.0
+    used = 0
+    up, down = np.sqrt(earlier / n), np.sqrt(n / earlier)
+    for g in range(GROUPS):
+        both = counts[g] + previous[g]
+        if both > 0:
+            used += 1
+            statistic += (counts[g] * up - previous[g] * down) ** 2 / both
+    if used <= FEWEST_GROUPS:
+        return 0.0
+    return _log_lower_gamma(0.5 * (used - 1), 0.5 * statistic)
+
+
+@inlined
+def _log_lower_gamma(a: float, x: float) -> float:
+    """Return ln P(a, x) for x < a by its power series (Abramowitz and Stegun 6.5.29), and 0 beyond: there P > 1/2."""
+    if x >= a:
+        return 0.0
+    x = max(x, 1e-300)
+    term = 1.0
+    total = 1.0
+    n = 0
+    while term > 1e-14 * total:
+        n += 1
+        term *= x / (a + n)
+        total += term
+    return float(a * np.log(x) - x - math.lgamma(a + 1) + np.log(total))

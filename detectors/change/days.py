@@ -1,0 +1,324 @@
+"""What happens between two days: a day is taken in, and the next one gets its expectations and variances."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.charts import combine, step_level, take_in
+from detectors.change.components import estimate, pool, remember
+from detectors.change.expectation import UNSEEN, learn_expectation
+from detectors.change.legend import (
+    ALARMED,
+    BY_DAY,
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    CARRY_TODAY,
+    COUNTS,
+    DAY_SAMPLED,
+    DAY_SAMPLING,
+    DAY_STEP,
+    DAY_SUM,
+    DAY_VARIANCE,
+    DAY_WEIGHT,
+    DAY_WINDOWS,
+    DAYS,
+    DAYS_SEEN,
+    EVIDENCE,
+    EXCEEDS,
+    FAMILIES,
+    FAMILY,
+    FIRST_DAY,
+    FIRST_ROW,
+    FREEDOM,
+    FREEDOM_FRESH,
+    FRESH,
+    HIGHEST,
+    HIGHEST_BY_DAY,
+    KIND,
+    LAG_DAYS,
+    LEVEL,
+    LEVEL_VARIANCE,
+    MOMENTS,
+    NEW_DAY,
+    NOISE,
+    QUIET,
+    ROWS,
+    SCALE,
+    SCALES,
+    SQUARES,
+    SQUARES_SEEN,
+    STANDING,
+    STATUS,
+    STEP,
+    THRESHOLD,
+    UNCERTAINTY,
+    UNSURE,
+    VARIANCE,
+    WAITING,
+    ZONE,
+)
+from detectors.change.residuals import to_expectation
+from detectors.change.windows import MOST_SQUARE, OUTLIER, point_out
+from detectors.kernel import inlined, kernel
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+SETTLED = 14
+"""Days after which an expectation no longer sees the newest days, and alarmed days teach nothing."""
+
+CALIBRATED_FROM = 3
+"""Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
+
+EARLY_FREEDOM = 8.0
+"""Degrees of freedom of the wide variances that stand in for learned ones in the first days."""
+
+KINDS_KNOWN = 2.0
+"""Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
+
+
+@inlined
+def lag_of(age: int) -> int:
+    """Days that expectations and variances do not see yet: a slow drift must not teach that it is usual."""
+    return 0 if age < SETTLED else min(LAG_DAYS, (age - SETTLED) // 2)
+
+
+@kernel
+def begin_day(
+    day: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
+    rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
+    weights: Floats, expected: Floats, in_day: Integers, series: Floats,
+) -> None:  # fmt: skip
+    """Set what is expected of a day.
+
+    Parameters
+    ----------
+    day, windows_per_day
+    early
+        float64[FAMILIES]: how much a level may move from window to window while nothing is known.
+    zones
+        float64[FAMILIES, SCALES]: what is too small to matter.
+    weekend
+        int64[DAYS]
+    rows … series
+        The state, as in `watch_windows`; ``moments`` float64[R, SCALES, MOMENTS], ``sampling`` float64[R, SCALES],
+        ``hours_known`` float64[R, DAYS, H], ``weights`` float64[S, DAYS].
+    """
+    families = np.empty(rows.shape[0], dtype=np.int64)
+    for r in range(rows.shape[0]):
+        families[r] = int(rows[r, FAMILY])
+    pools = np.zeros((SCALES, FAMILIES, 6))
+    for scale in range(SCALES):
+        pool(moments, families, sampling, scale, pools[scale])
+    for s in range(series.shape[0]):
+        age = day - int(series[s, FIRST_DAY])
+        for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
+            row = rows[r]
+            if age > 0:
+                row[UNCERTAINTY] = learn_expectation(
+                    hours_known[r], weights[s], weekend, int(series[s, FIRST_DAY]), day, lag_of(age), expected[r]
+                )
+            else:
+                row[UNCERTAINTY] = UNSEEN * UNSEEN
+            for scale in range(SCALES):
+                of_family = pools[scale, families[r]]
+                estimate(moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale])
+                filters[r, scale, ZONE] = zones[families[r], scale]
+            _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
+            _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
+            if age < CALIBRATED_FROM:
+                _widen(filters[r, BY_WINDOW], early[families[r]])
+            if row[STANDING] != 0:
+                filters[r, BY_WINDOW, CARRY] = 1.0
+            row[FRESH] = NEW_DAY
+            in_day[r] = 0
+        series[s, HIGHEST] = -np.inf
+        series[s, HIGHEST_BY_DAY] = -np.inf
+        series[s, ALARMED] = 0
+
+
+@inlined
+def _by_day(day: Floats, uncertainty: float, days: float) -> None:
+    # An expectation that is wrong is so for many days: it stays in the level after the first ones.
+    day[NOISE] += uncertainty * 8 / (8 + days)
+
+
+@inlined
+def _by_window(row: Floats, window: Floats, charts: Floats, sampling: float, windows_per_day: int) -> None:
+    """Where the level of a day is hardly known it is learned within the day, and only changes are judged."""
+    uncertainty = row[UNCERTAINTY]
+    ordinary = window[LEVEL_VARIANCE] + window[NOISE] + sampling
+    unsure = uncertainty > 0.5 * ordinary and uncertainty > 0.003
+    if row[UNSURE] and row[STANDING] == 0:
+        # Its expectation has just been learned: what the charts hold is about the one before.
+        window[LEVEL] = 0.0
+        window[VARIANCE] = window[LEVEL_VARIANCE]
+        charts[:] = 0.0
+    row[UNSURE] = unsure
+    window[DAY_STEP] += uncertainty
+    if unsure:
+        window[CARRY] = 1.0
+        window[CARRY_TODAY] = 1.0
+        window[LEVEL_VARIANCE] += uncertainty
+        window[STEP] = max(window[STEP], 0.25 * uncertainty / windows_per_day)
+
+
+@inlined
+def _widen(window: Floats, early: float) -> None:
+    window[CARRY] = 1.0
+    window[CARRY_TODAY] = 1.0
+    window[STEP] = max(window[STEP], early * early)
+    window[LEVEL_VARIANCE] = max(window[LEVEL_VARIANCE], 0.09)
+    window[FREEDOM] = max(window[FREEDOM], EARLY_FREEDOM)
+    window[FREEDOM_FRESH] = max(window[FREEDOM_FRESH], EARLY_FREEDOM)
+
+
+@kernel
+def close_day(
+    day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
+    rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
+    recent_days: Floats, hours: Floats, hours_known: Floats, weights: Floats, day_sums: Floats, series: Floats,
+    verdicts: Floats,
+) -> None:  # fmt: skip
+    """Judge a day as a whole, and learn from it.
+
+    Parameters
+    ----------
+    day, windows_per_day, weekend
+    enough, thresholds
+        int64[S]: days after which a series may alarm by days; float64[S].
+    rows … series
+        The state, as in `watch_windows`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds the sums of days
+        that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days.
+    verdicts
+        float64[S, VERDICT]
+    """
+    for s in range(series.shape[0]):
+        first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+        age = day - int(series[s, FIRST_DAY])
+        verdicts[s, STATUS] = QUIET
+        verdicts[s, EVIDENCE] = np.nan
+        seen = False
+        for r in range(first, first + count):
+            seen |= _watch_day(
+                filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
+                windows_per_day,
+            )  # fmt: skip
+        if age < enough[s]:
+            charts[first : first + count, BY_DAY] = 0.0
+        elif seen:
+            score = combine(charts[:, BY_DAY], first, count, 0.0)
+            series[s, HIGHEST_BY_DAY] = score
+            verdicts[s, EVIDENCE] = score
+            verdicts[s, THRESHOLD] = thresholds[s]
+            verdicts[s, SCALE] = BY_DAY
+            if score > thresholds[s]:
+                verdicts[s, STATUS] = EXCEEDS
+                series[s, ALARMED] = 1
+                point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
+                charts[first : first + count, BY_DAY] = 0.0
+                _stand_by_window(rows, filters, first, count)
+        quiet = series[s, ALARMED] == 0
+        weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
+        for r in range(first, first + count):
+            _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
+            hours[r] = 0.0
+        _learn(rows, series[s], first, count, age, quiet, moments, sums, waiting)
+
+
+@inlined
+def _watch_day(
+    row: Floats, charts: Floats, sums: Floats, recent: Floats, day_sums: Floats, sampling: Floats,
+    windows_per_day: int,
+) -> bool:  # fmt: skip
+    """Take in the mean residual of a day; return whether there was one."""
+    step_level(row, False)
+    if day_sums[DAY_SAMPLED] > 0:
+        sampling[BY_WINDOW] = day_sums[DAY_SAMPLING] / day_sums[DAY_SAMPLED]
+    seen = day_sums[DAY_WINDOWS] > 0 and 4 * day_sums[DAY_WINDOWS] >= windows_per_day
+    if seen:
+        residual = day_sums[DAY_SUM] / day_sums[DAY_WEIGHT]
+        variance = day_sums[DAY_VARIANCE] / day_sums[DAY_WEIGHT] ** 2
+        sampling[BY_DAY] = variance
+        z = take_in(row, charts, residual, variance, False)
+        limit = OUTLIER * np.sqrt(row[LEVEL_VARIANCE] + row[NOISE] + variance)
+        limited = min(max(residual, -limit), limit)
+        sums[0] += limited * limited - variance
+        sums[COUNTS] += 1
+        for lag in range(1, 4):
+            if not np.isnan(recent[lag - 1]):
+                sums[lag] += limited * recent[lag - 1]
+                sums[COUNTS + lag] += 1
+        sums[SQUARES] += min(z * z, MOST_SQUARE) * row[CALIBRATION]
+        sums[SQUARES_SEEN] += 1
+        recent[2] = recent[1]
+        recent[1] = recent[0]
+        recent[0] = limited
+    else:
+        recent[:] = np.nan
+    day_sums[:] = 0.0
+    return bool(seen)
+
+
+@inlined
+def _stand_by_window(rows: Floats, filters: Floats, first: int, count: int) -> None:
+    """Let windows be compared with the level that the scale of days has found."""
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0:
+            filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
+            filters[r, BY_WINDOW, CARRY] = 1.0
+
+
+@inlined
+def _weight(weights: Floats, weekend: Integers, day: int, age: int, quiet: bool) -> float:
+    """Return what a day counts for in expectations."""
+    if quiet or age < CALIBRATED_FROM:
+        return 1.0
+    if age >= SETTLED:
+        return 0.0
+    hours_known = 0.0
+    for d in range(max(day - SETTLED, day - age), day):
+        if weekend[d % DAYS] == weekend[day % DAYS]:
+            hours_known += weights[d % DAYS]
+    return 1.0 if hours_known < KINDS_KNOWN else 0.3
+
+
+@inlined
+def _keep_hours(kind: float, hours: Floats, hours_known: Floats) -> None:
+    for hour in range(hours_known.size):
+        hours_known[hour] = np.nan
+        if hours[hour, 2] > 0:
+            hours_known[hour] = to_expectation(kind, hours[hour, 0], hours[hour, 1], hours[hour, 2])
+
+
+@inlined
+def _learn(
+    rows: Floats, series: Floats, first: int, count: int, age: int, quiet: bool, moments: Floats, sums: Floats,
+    waiting: Floats,
+) -> None:  # fmt: skip
+    """Let a day wait its time, and learn from those that have waited."""
+    waiting_days = int(series[WAITING])
+    for r in range(first, first + count):
+        for scale in range(SCALES):
+            # Where nothing was expected yet, a residual is no residual.
+            learned = age > 0 and rows[r, UNCERTAINTY] < UNSEEN * UNSEEN and sums[r, scale, COUNTS] > 0
+            sums[r, scale, DAYS_SEEN] = 1.0
+            if age < CALIBRATED_FROM:
+                sums[r, scale, SQUARES] = 0.0
+                sums[r, scale, SQUARES_SEEN] = 0.0
+            for i in range(MOMENTS):
+                # A day that is not to be learned from does not make others forgotten either.
+                waiting[r, waiting_days, scale, i] = sums[r, scale, i] if learned else np.nan
+                sums[r, scale, i] = 0.0
+    waiting_days += 1
+    ready = max(waiting_days - lag_of(age), 0)
+    for r in range(first, first + count):
+        for scale in range(SCALES):
+            for i in range(ready):
+                if not np.isnan(waiting[r, i, scale, 0]):
+                    remember(moments[r, scale], waiting[r, i, scale], scale)
+            for i in range(ready, waiting_days):
+                waiting[r, i - ready, scale] = waiting[r, i, scale]
+    series[WAITING] = waiting_days - ready

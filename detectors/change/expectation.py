@@ -1,0 +1,243 @@
+"""What a contrast should be at this hour of the week, learned from whole days.
+
+The model is additive: a mean, an offset for weekends and holidays, a profile over the hours of the day, and one more
+profile for this kind of day. Each part is shrunk towards none by how well it is known, with the factor of James and
+Stein (1961) in its positive part: 1 − (degrees of freedom) · (variance of each) / (sum of squares). Of the profile, two
+harmonics are shrunk apart from the rest, since most seasons are smooth: they are known long before 24 single hours are.
+
+Days, not windows, are what is independent (Künsch 1989): all variances here are those between days.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import DAYS, REFERENCE_DAYS
+from detectors.kernel import inlined, kernel
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+UNSEEN = 0.3
+"""Standard deviation of a kind of day's level of which nothing is known."""
+
+HARMONICS = 4
+"""Coefficients of the smooth part of a profile: two harmonics, a sine and a cosine each."""
+
+FEWEST_HOURS = 0.8
+"""Share of the hours of the fullest day that a day must have to be learned from: a part of a day has another mean."""
+
+
+@kernel
+def learn_expectation(
+    hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, expected: Floats
+) -> float:
+    """Write what to expect of each hour of a day, and return the variance of that.
+
+    Parameters
+    ----------
+    hours
+        float64[DAYS, H]: the contrast by day (modulo `DAYS`) and hour; NaN where there was nothing.
+    weights
+        float64[DAYS]: of the days, 0 for those not to learn from.
+    weekend
+        int64[DAYS]: whether a day was one, or a holiday; of ``day`` itself too.
+    first, day, lag
+        The first day there is, the day to expect something of, and how many days before it are not seen yet.
+    expected
+        float64[H].
+    """
+    size = hours.shape[1]
+    start = max(first, day - lag - REFERENCE_DAYS)
+    stop = max(day - lag, first + 1)
+    means = np.full(DAYS, np.nan)
+    fullest = 0
+    for d in range(start, stop):
+        fullest = max(fullest, _seen(hours[d % DAYS]))
+    for d in range(start, stop):
+        if _seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest and fullest > 0:
+            means[d % DAYS] = _mean(hours[d % DAYS])
+    today = weekend[day % DAYS]
+    expected[:] = 0.0
+    level, uncertainty, off_days = _level(means, weights, weekend, start, stop, today)
+    if size > 1:
+        uncertainty += _profile(hours, means, weights, weekend, start, stop, today, expected)
+    for hour in range(size):
+        expected[hour] += level
+    if off_days < 0.5:
+        uncertainty += UNSEEN * UNSEEN
+    return uncertainty
+
+
+@inlined
+def expected_at(expected: Floats, time_of_day: float) -> float:
+    """Return the expectation at a time of the day, in [0, 1): linear between the middles of the hours."""
+    size = expected.size
+    hour = time_of_day * size - 0.5
+    lower = int(np.floor(hour))
+    part = hour - lower
+    return float(expected[lower % size] * (1 - part) + expected[(lower + 1) % size] * part)
+
+
+@inlined
+def _seen(hours: Floats) -> int:
+    seen = 0
+    for hour in range(hours.size):
+        seen += not np.isnan(hours[hour])
+    return seen
+
+
+@inlined
+def _mean(hours: Floats) -> float:
+    total = 0.0
+    seen = 0
+    for hour in range(hours.size):
+        if not np.isnan(hours[hour]):
+            total += hours[hour]
+            seen += 1
+    return total / seen
+
+
+@inlined
+def _level(
+    means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, today: int
+) -> tuple[float, float, float]:
+    """Return the level of a day, its variance, and the weight of the days of its kind."""
+    sums = np.zeros(2)
+    counts = np.full(2, 1e-9)
+    for d in range(start, stop):
+        i = d % DAYS
+        if not np.isnan(means[i]):
+            weight = weights[i] + 1e-9
+            sums[weekend[i]] += weight * means[i]
+            counts[weekend[i]] += weight
+    level_of = np.array([sums[0] / counts[0], sums[1] / counts[1]])
+    both = counts[0] > 0.5 and counts[1] > 0.5
+    if counts[1] <= 0.5 and counts[0] > 0.5:
+        level_of[1] = level_of[0]
+    elif counts[0] <= 0.5 and counts[1] > 0.5:
+        level_of[0] = level_of[1]
+    squares = 0.0
+    for d in range(start, stop):
+        i = d % DAYS
+        if not np.isnan(means[i]):
+            squares += (weights[i] + 1e-9) * (means[i] - level_of[weekend[i]]) ** 2
+    days = counts[0] + counts[1]
+    # Two days of a hundredth of a standard deviation: no contrast repeats itself exactly from day to day.
+    variance = (squares + 2e-4) / (max(days - 2, 0.0) + 2)
+    of_difference = variance * (1 / max(counts[0], 0.5) + 1 / max(counts[1], 0.5))
+    difference = level_of[1] - level_of[0] if both else 0.0
+    shrunk = min(max(1 - of_difference / max(difference * difference, 1e-12), 0.0), 1.0)
+    offset = shrunk * difference
+    base = (sums[0] + sums[1] - counts[1] * offset) / max(days, 1e-9)
+    if counts[1] <= 0.5 or counts[0] <= 0.5:
+        base = (sums[0] + sums[1]) / max(days, 1e-9)
+    uncertainty = variance / max(days, 1.0)
+    if today:
+        return base + offset, uncertainty + shrunk * of_difference, counts[1]
+    return base, uncertainty, counts[0]
+
+
+@inlined
+def _profile(  # noqa: PLR0912 -- one pass over the days after the other
+    hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, today: int,
+    expected: Floats,
+) -> float:  # fmt: skip
+    """Add the profile of a day's hours, and return its variance."""
+    size = hours.shape[1]
+    profile, counts = np.zeros(size), np.zeros(size)
+    of_kind, kind_counts = np.zeros(size), np.zeros(size)
+    days = 0
+    days_of_kind = 0
+    for d in range(start, stop):
+        i = d % DAYS
+        if np.isnan(means[i]):
+            continue
+        days += 1
+        days_of_kind += weekend[i] == today
+        for hour in range(size):
+            if not np.isnan(hours[i, hour]):
+                weight = weights[i] + 1e-9
+                deviation = weight * (hours[i, hour] - means[i])
+                profile[hour] += deviation
+                counts[hour] += weight
+                if weekend[i] == today:
+                    of_kind[hour] += deviation
+                    kind_counts[hour] += weight
+    weight_of_all = 0.0
+    for hour in range(size):
+        profile[hour] /= max(counts[hour], 1e-9)
+        of_kind[hour] = of_kind[hour] / max(kind_counts[hour], 1e-9) - profile[hour]
+        weight_of_all += counts[hour]
+    if days == 0:
+        return 0.0
+    squares = 0.0
+    if days >= 2:
+        for d in range(start, stop):
+            i = d % DAYS
+            if not np.isnan(means[i]):
+                for hour in range(size):
+                    if not np.isnan(hours[i, hour]):
+                        squares += (weights[i] + 1e-9) * (hours[i, hour] - means[i] - profile[hour]) ** 2
+        variance = squares / max(weight_of_all - size, 1.0)
+    else:
+        # Of one day: neighbouring hours differ by chance more than by season.
+        for hour in range(1, size):
+            squares += (profile[hour] - profile[hour - 1]) ** 2
+        variance = squares / (2 * (size - 1))
+    of_hour = variance / max(weight_of_all / size, 0.5)
+    uncertainty = _shrink(profile, of_hour, expected)
+    if days_of_kind >= 2:
+        weight_of_kind = 0.0
+        squares = 0.0
+        for hour in range(size):
+            weight_of_kind += kind_counts[hour]
+            squares += of_kind[hour] ** 2
+        of_kind_hour = variance / max(weight_of_kind / size, 0.5)
+        factor = 1 - (size - 1) * of_kind_hour / max(squares, 1e-12)
+        # What is hardly there is left out: it would bring more noise than season.
+        if factor > 0.3:
+            for hour in range(size):
+                expected[hour] += factor * of_kind[hour]
+            uncertainty += factor * of_kind_hour
+    return uncertainty
+
+
+@inlined
+def _shrink(profile: Floats, of_hour: float, expected: Floats) -> float:
+    """Add what is left of a profile after shrinking, and return its variance."""
+    size = profile.size
+    rest = profile.copy()
+    uncertainty = 0.0
+    free = size - 1
+    if size > HARMONICS + 1:
+        smooth = np.zeros(size)
+        squares = 0.0
+        for j in range(HARMONICS):
+            coefficient = 0.0
+            for hour in range(size):
+                coefficient += profile[hour] * _wave(j, hour, size)
+            squares += coefficient * coefficient
+            for hour in range(size):
+                smooth[hour] += coefficient * _wave(j, hour, size)
+        factor = max(1 - HARMONICS * of_hour / max(squares, 1e-12), 0.0)
+        for hour in range(size):
+            rest[hour] -= smooth[hour]
+            expected[hour] += factor * smooth[hour]
+        uncertainty += of_hour * HARMONICS * factor / size
+        free -= HARMONICS
+    squares = 0.0
+    for hour in range(size):
+        squares += rest[hour] ** 2
+    factor = max(1 - free * of_hour / max(squares, 1e-12), 0.0)
+    for hour in range(size):
+        expected[hour] += factor * rest[hour]
+    return uncertainty + of_hour * free * factor / size
+
+
+@inlined
+def _wave(j: int, hour: int, size: int) -> float:
+    """One of the first harmonics of a day, with unit length."""
+    angle = 2 * np.pi * (1 + j // 2) * hour / size
+    return float(np.sqrt(2.0 / size) * (np.cos(angle) if j % 2 == 0 else np.sin(angle)))

@@ -1,0 +1,60 @@
+"""What the columns of the alarm rule's arrays hold."""
+
+from __future__ import annotations
+
+GROUPS = 64
+"""Groups into which the values of a number are put: 64 quantiles of its reference."""
+
+CATEGORIES = 12
+"""Names that have a share of their own; the rest share one."""
+
+REFERENCE_DAYS, LAG_DAYS, DAYS = 35, 7, 43
+"""Days from which an expectation is learned, days that it does not see yet, and days for which there is room."""
+
+MAGNITUDES = 5
+"""Sizes of a shift that the charts look for: a half, 1, 2, 4 and 8 standard deviations of a prediction."""
+
+DIRECTIONS = 2
+
+# Kinds of contrasts: a mean of scores, a share of a number of events, a number of events.
+SCORE, RATE, VOLUME = range(3)
+
+# Families of contrasts, whose variances are alike.
+LOCATION, SPREAD, RATES, SHARES, VOLUMES, FAMILIES = range(6)
+
+# The two scales at which residuals are watched.
+BY_WINDOW, BY_DAY, SCALES = range(3)
+
+# A row: what it is; what one value contributes to its variance, summed over windows, and how many; the variance of its
+# expectation, and whether that is too unsure to judge levels by; where it is in its day; an alarm that stands, as the
+# size of the shift, and the evidence that it is over.
+KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY, ROW = range(10)
+
+# Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
+LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
+
+# A row at one scale: the level that it carries, and the variance of that; the components of its variance; the residual
+# that it took in last, and the variance of its prediction.
+LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
+CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, FILTER = range(8, 15)
+
+# Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
+# squared standardised residuals; squared steps between days; days.
+PRODUCTS = 5
+COUNTS = PRODUCTS
+SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, MOMENTS = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
+
+# What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling.
+DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_SUMS = range(7)
+
+# A series: its first row and how many; the day it began, its windows so far; today's largest score by scale; whether
+# it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them.
+FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAITING = range(8)
+REPEATED, COMPARED, SERIES = range(8, 11)
+
+# A verdict: status, evidence in nats and its threshold; of the strongest chart the row, and how far that is from its
+# expectation; the scale.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, SHIFT, SCALE, VERDICT = range(7)
+
+# Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
+ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

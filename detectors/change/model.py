@@ -1,0 +1,221 @@
+"""All signals of a model, day by day: one budget of false alarms for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.days import begin_day, close_day
+from detectors.change.legend import (
+    BY_DAY,
+    BY_WINDOW,
+    DAYS,
+    FAMILIES,
+    FIRST_DAY,
+    HIGHEST,
+    HIGHEST_BY_DAY,
+    LOCATION,
+    RATES,
+    SCALES,
+    SHARES,
+    SPREAD,
+    VERDICT,
+    VOLUMES,
+    WINDOWS_SEEN,
+)
+from detectors.change.state import State
+from detectors.change.threshold import HIGHEST_DAYS, threshold
+from detectors.change.windows import watch_windows
+
+__all__ = ["Evidence", "ModelCharts", "Settings"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+BY_WINDOWS_SHARE = 0.7
+"""Share of the budget that the scale of windows has; days have the rest, or all where a day has one window."""
+
+CHARTED_DAYS = 7
+"""Days before the scale of days may alarm."""
+
+ZONES = np.zeros((FAMILIES, SCALES))
+"""Zones of indifference by family and scale, in the units of residuals."""
+ZONES[[LOCATION, SPREAD, VOLUMES]] = [0.01, 0.03], [0.01, 0.02], [0.01, 0.03]
+ZONES[[RATES, SHARES]] = [0.005, 0.01], [0.005, 0.02]
+
+EARLY, EARLY_PER_HOUR = np.zeros(FAMILIES), np.zeros(FAMILIES)
+"""How far a level may move from one window to the next, and within an hour, while no day is known."""
+EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
+EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a model's charts are told.
+
+    Parameters
+    ----------
+    false_alarms : float
+        Accepted by the whole model, a day.
+    signals : int
+        That the budget is for; if there are more, it is split among those.
+    windows_per_day : int
+        1 for windows of a day or more, which then count as days.
+    learn_windows : int
+        Windows of a signal before it may alarm.
+    """
+
+    false_alarms: float
+    signals: int
+    windows_per_day: int
+    learn_windows: int = 10
+
+    @property
+    def hours(self) -> int:
+        """Parts of a day that have an expectation of their own."""
+        return min(24, self.windows_per_day)
+
+    @property
+    def lags(self) -> int:
+        """Residuals that are remembered within a day."""
+        return max(4, self.windows_per_day // 12) + 1
+
+
+@dataclass
+class Evidence:
+    """Contrasts of windows of one day.
+
+    Attributes
+    ----------
+    values, events, units : float64 arrays [R, T]
+    repeats, present : float64 arrays [S, T]
+    places : float64 array [T]
+    """
+
+    values: Floats
+    events: Floats
+    units: Floats
+    repeats: Floats
+    present: Floats
+    places: Floats
+
+
+class ModelCharts:
+    """The charts of a model's signals.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Examples
+    --------
+    A share of one in ten, in windows of an hour with 1,000 events, that is four in ten on the fifth day:
+
+    >>> from detectors.change.legend import EXCEEDS, RATE, RATES, STATUS
+    >>> charts = ModelCharts(Settings(false_alarms=1 / 30, signals=1, windows_per_day=24))
+    >>> charts.add([(RATE, RATES)], day=0)
+    0
+    >>> rng, alarmed = np.random.default_rng(0), []
+    >>> ones, places = np.ones((1, 24)), (np.arange(24) + 0.5) / 24
+    >>> for day in range(6):
+    ...     charts.begin(day, weekend=day % 7 >= 5)
+    ...     counts = rng.binomial(1000, 0.4 if day == 4 else 0.1, (1, 24)).astype(float)
+    ...     verdicts = charts.watch(Evidence(counts, 1000 * ones, ones, 0 * ones, ones, places))
+    ...     alarmed += [day] * bool((verdicts[0, :, STATUS] == EXCEEDS).any())
+    ...     _ = charts.close()
+    >>> alarmed
+    [4]
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state = State.fresh([], 0, 0, settings.hours, settings.lags)
+        self.day: int | None = None
+        self._weekend = np.zeros(DAYS, dtype=np.int64)
+        self.thresholds = np.zeros(SCALES)
+        self._set_thresholds()
+
+    def add(self, kinds: Sequence[tuple[int, int]], day: int) -> int:
+        """Add a series with its contrasts, each a kind and a family; return its number."""
+        settings = self.settings
+        fresh = State.fresh(kinds, 1, day, settings.hours, settings.lags)
+        self.state = self.state.joined(fresh)
+        return len(self.state.series) - 1
+
+    def begin(self, day: int, *, weekend: bool) -> None:
+        """Begin a day: later than the one before, and without a gap unless nothing was there."""
+        self.day = day
+        self._weekend[day % DAYS] = weekend
+        state, settings = self.state, self.settings
+        early = EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day
+        begin_day(
+            day, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters, state.charts,
+            state.moments, state.sampling, state.hours_known, state.weights, state.expected, state.in_day, state.series,
+        )  # fmt: skip
+        self._set_thresholds()
+
+    def watch(self, evidence: Evidence) -> Floats:
+        """Watch windows of the day, float64[S, T, VERDICT]."""
+        state, settings = self.state, self.settings
+        assert self.day is not None
+        verdicts = np.zeros((len(state.series), len(evidence.places), VERDICT))
+        single = settings.windows_per_day == 1
+        watch_windows(
+            evidence.values, evidence.events, evidence.units, evidence.repeats, evidence.places, evidence.present,
+            state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
+            state.hours, state.day_sums, state.series, self._ages(),
+            self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW), single, verdicts,
+        )  # fmt: skip
+        return verdicts
+
+    def close(self) -> Floats:
+        """End the day, and judge it as a whole, float64[S, VERDICT]."""
+        state, settings = self.state, self.settings
+        assert self.day is not None
+        verdicts = np.zeros((len(state.series), VERDICT))
+        enough = settings.learn_windows if settings.windows_per_day == 1 else CHARTED_DAYS
+        close_day(
+            self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
+            state.rows, state.filters, state.charts, state.moments, state.sums, state.waiting, state.sampling,
+            state.recent_days, state.hours, state.hours_known, state.weights, state.day_sums, state.series, verdicts,
+        )  # fmt: skip
+        charted = self._ages() >= CHARTED_DAYS
+        for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):
+            highest = np.where(charted & np.isfinite(state.series[:, column]), state.series[:, column], np.nan)
+            state.highest[:, scale, self.day % HIGHEST_DAYS] = highest
+        return verdicts
+
+    def _ages(self) -> Integers:
+        assert self.day is not None
+        return self.day - self.state.series[:, FIRST_DAY].astype(np.int64)
+
+    def _each(self, number: int) -> Integers:
+        return np.full(len(self.state.series), number, dtype=np.int64)
+
+    def _thresholds_of(self, scale: int) -> Floats:
+        return np.full(len(self.state.series), self.thresholds[scale])
+
+    def _set_thresholds(self) -> None:
+        settings = self.settings
+        signals = max(settings.signals, int(np.count_nonzero(self.state.series[:, WINDOWS_SEEN])), 1)
+        windows = settings.windows_per_day
+        shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
+        for scale, share in enumerate(shares):
+            rate = share * settings.false_alarms / signals
+            highest = self.state.highest[:, scale].ravel()
+            per_day = windows if scale == BY_WINDOW else 1
+            self.thresholds[scale] = threshold(highest[np.isfinite(highest)], rate, per_day)
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {"day": self.day, "weekend": self._weekend, **self.state.snapshot()}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Continue from a snapshot."""
+        self.day, self._weekend = snapshot["day"], np.array(snapshot["weekend"])
+        self.state = State.restored(snapshot)
+        self._set_thresholds()

@@ -1,0 +1,135 @@
+"""What a model's charts remember, in arrays with a row for each contrast or each series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import (
+    BY_DAY,
+    DAY_SUMS,
+    DAYS,
+    DIRECTIONS,
+    FAMILY,
+    FILTER,
+    FIRST_DAY,
+    FIRST_ROW,
+    FRESH,
+    HIGHEST,
+    HIGHEST_BY_DAY,
+    KIND,
+    LAG_DAYS,
+    MAGNITUDES,
+    MOMENTS,
+    NEW_DAY,
+    ROW,
+    ROWS,
+    SCALES,
+    SERIES,
+)
+from detectors.change.threshold import HIGHEST_DAYS
+
+__all__ = ["State"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass
+class State:
+    """The state of R contrasts of S series, as the kernels take it.
+
+    Attributes
+    ----------
+    rows, filters, charts : float64 arrays [R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, 2]
+    moments, sums : float64 arrays [R, SCALES, MOMENTS]
+        What was learned of earlier days, and what today adds up.
+    waiting : float64 array [R, LAG_DAYS + 1, SCALES, MOMENTS]
+        Days that are not learned from yet.
+    sampling, recent, recent_days : float64 arrays [R, SCALES], [R, lags], [R, 3]
+    in_day : int64 array [R]
+        Windows of today so far.
+    expected, hours, hours_known : float64 arrays [R, H], [R, H, 3], [R, DAYS, H]
+    day_sums : float64 array [R, DAY_SUMS]
+    series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
+    """
+
+    rows: Floats
+    filters: Floats
+    charts: Floats
+    moments: Floats
+    sums: Floats
+    waiting: Floats
+    sampling: Floats
+    recent: Floats
+    recent_days: Floats
+    in_day: Integers
+    expected: Floats
+    hours: Floats
+    hours_known: Floats
+    day_sums: Floats
+    series: Floats
+    weights: Floats
+    highest: Floats
+
+    @classmethod
+    def fresh(cls, kinds: Sequence[tuple[int, int]], series: int, day: int, hours: int, lags: int) -> State:
+        """Return the state of one series that begins; with no kinds and no series, that of none.
+
+        Parameters
+        ----------
+        kinds : sequence of (int, int)
+            The kind and the family of each of its contrasts.
+        series : int
+            0 or 1.
+        day : int
+        hours, lags : int
+            Parts of a day with an expectation of their own, and residuals that are remembered within one.
+        """
+        count = len(kinds)
+        state = cls(
+            rows=np.zeros((count, ROW)),
+            filters=np.zeros((count, SCALES, FILTER)),
+            charts=np.zeros((count, SCALES, MAGNITUDES, DIRECTIONS, 2)),
+            moments=np.zeros((count, SCALES, MOMENTS)),
+            sums=np.zeros((count, SCALES, MOMENTS)),
+            waiting=np.full((count, LAG_DAYS + 1, SCALES, MOMENTS), np.nan),
+            sampling=np.full((count, SCALES), 0.01),
+            recent=np.full((count, lags), np.nan),
+            recent_days=np.full((count, 3), np.nan),
+            in_day=np.zeros(count, dtype=np.int64),
+            expected=np.full((count, hours), np.nan),
+            hours=np.zeros((count, hours, 3)),
+            hours_known=np.full((count, DAYS, hours), np.nan),
+            day_sums=np.zeros((count, DAY_SUMS)),
+            series=np.zeros((series, SERIES)),
+            weights=np.zeros((series, DAYS)),
+            highest=np.full((series, SCALES, HIGHEST_DAYS), np.nan),
+        )
+        state.rows[:, FRESH] = NEW_DAY
+        for row, (kind, family) in zip(state.rows, kinds, strict=True):
+            row[[KIND, FAMILY]] = kind, family
+        state.sampling[:, BY_DAY] = 1e-3
+        state.series[:, [ROWS, FIRST_DAY]] = count, day
+        state.series[:, [HIGHEST, HIGHEST_BY_DAY]] = -np.inf
+        return state
+
+    def joined(self, other: State) -> State:
+        """Return the state with the series of ``other`` behind its own."""
+        both = State(*(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)))
+        counts = both.series[:, ROWS]
+        both.series[:, FIRST_ROW] = np.cumsum(counts) - counts
+        return both
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def restored(cls, snapshot: Mapping[str, Any]) -> State:
+        """Return the state of which a snapshot was taken."""
+        return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)})

@@ -1,0 +1,304 @@
+"""The windows of one day, series after series: residuals, levels, charts, and what they add up to."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.charts import combine, leading, step_level, take_in
+from detectors.change.expectation import expected_at
+from detectors.change.legend import (
+    ABSENT,
+    ALARMED,
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    CARRY_TODAY,
+    COMPARED,
+    COUNTS,
+    DAY_SAMPLED,
+    DAY_SAMPLING,
+    DAY_STEP,
+    DAY_SUM,
+    DAY_VARIANCE,
+    DAY_WEIGHT,
+    DAY_WINDOWS,
+    DIRECTIONS,
+    EVIDENCE,
+    EXCEEDS,
+    FIRST_RESIDUAL,
+    FIRST_ROW,
+    FRESH,
+    HIGHEST,
+    KIND,
+    LATER,
+    LEADING_ROW,
+    LEARNING,
+    LEVEL,
+    LEVEL_VARIANCE,
+    MAGNITUDES,
+    NEW_DAY,
+    NOISE,
+    PRODUCTS,
+    QUIET,
+    RECOVERY,
+    REPEATED,
+    RESIDUAL,
+    ROWS,
+    SCALE,
+    SCALES,
+    SCORE,
+    SHIFT,
+    SQUARES,
+    SQUARES_SEEN,
+    STANDING,
+    STANDS,
+    STATUS,
+    STEP,
+    STEPS,
+    STEPS_SEEN,
+    THRESHOLD,
+    TOTAL,
+    UNCERTAINTY,
+    UNIT_SEEN,
+    UNIT_SUM,
+    VARIANCE,
+    WINDOWS_SEEN,
+)
+from detectors.change.residuals import to_expectation, to_residual
+from detectors.kernel import inlined, kernel
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+ALIKE, TOO_OFTEN = -12.0, 0.01
+"""Log probability from which on a window repeats the one before it, and the share of repeats that is a signal's way."""
+
+RECOVERED = 4.0
+"""Evidence, in nats, that a shift is over."""
+
+OUTLIER = 4.0
+"""Standard deviations to which a residual is limited in what is learned from it."""
+
+DOUBTLESS = 4.0
+"""Standard deviations from its level beyond which one residual shows by itself where a row is."""
+
+MOST_SQUARE = 9.0
+"""Limit of a squared standardised residual in what is learned from it."""
+
+UNITS_DAYS = 3
+"""Days in which the variance that one value contributes is learned; kept then, since a constant has none of its own."""
+
+
+@kernel
+def watch_windows(
+    values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
+    rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
+    hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers, thresholds: Floats,
+    single: bool, verdicts: Floats,
+) -> None:  # fmt: skip
+    """Watch windows of one day.
+
+    Parameters
+    ----------
+    values, events, units
+        float64[R, T]: contrasts as `to_residual` takes them, NaN where there is nothing, and the variance that one
+        value contributes.
+    repeats, places, present
+        float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
+        whether the series has events in them.
+    rows, filters, charts, sums, recent, in_day, expected, hours, day_sums
+        float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, 2], [R, SCALES, MOMENTS], [R, lags],
+        int64[R], float64[R, H], [R, H, 3], [R, DAY_SUMS].
+    series, ages
+        float64[S, SERIES]; int64[S], days since each began.
+    enough, thresholds
+        int64[S]: windows after which a series may alarm; float64[S].
+    single
+        Whether a day has one window only.
+    verdicts
+        float64[S, T, VERDICT]
+    """
+    for s in range(series.shape[0]):
+        first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+        for t in range(places.size):
+            verdicts[s, t, STATUS] = ABSENT
+            verdicts[s, t, EVIDENCE] = np.nan
+            verdicts[s, t, THRESHOLD] = np.nan
+            verdicts[s, t, LEADING_ROW] = -1
+            verdicts[s, t, SHIFT] = np.nan
+            verdicts[s, t, SCALE] = BY_WINDOW
+            for r in range(first, first + count):
+                _watch_row(
+                    rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
+                    hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single,
+                )  # fmt: skip
+            if present[s, t] == 0:
+                continue
+            series[s, WINDOWS_SEEN] += 1
+            alike = _repeats(series[s], repeats[s, t])
+            if series[s, WINDOWS_SEEN] <= enough[s]:
+                # Charts that ran through it would bring the errors of first guesses along.
+                charts[first : first + count, BY_WINDOW] = 0.0
+                verdicts[s, t, STATUS] = LEARNING
+                continue
+            score = combine(charts[:, BY_WINDOW], first, count, alike)
+            series[s, HIGHEST] = max(series[s, HIGHEST], score)
+            verdicts[s, t, EVIDENCE] = score
+            verdicts[s, t, THRESHOLD] = thresholds[s]
+            if score > thresholds[s]:
+                verdicts[s, t, STATUS] = EXCEEDS
+                series[s, ALARMED] = 1
+                point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
+                charts[first : first + count, BY_WINDOW] = 0.0
+                continue
+            verdicts[s, t, STATUS] = QUIET
+            for r in range(first, first + count):
+                if rows[r, STANDING] != 0:
+                    verdicts[s, t, STATUS] = STANDS
+                    series[s, ALARMED] = 1
+
+
+@inlined
+def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
+    row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
+    hours: Floats, day_sums: Floats, value: float, events: float, unit: float, time_of_day: float, age: int,
+    single: bool,
+) -> None:  # fmt: skip
+    """Take in one window of one contrast."""
+    window = filters[BY_WINDOW]
+    step_level(window, row[FRESH] == NEW_DAY)
+    if row[FRESH] == NEW_DAY:
+        row[FRESH] = FIRST_RESIDUAL
+    lags = recent.size
+    index = in_day[0]
+    recent[index % lags] = np.nan
+    in_day[0] += 1
+    if np.isnan(value):
+        return
+    if row[KIND] == SCORE and age < UNITS_DAYS:
+        row[UNIT_SUM] += unit
+        row[UNIT_SEEN] += 1
+    fresh = row[FRESH] == FIRST_RESIDUAL
+    row[FRESH] = LATER
+    if np.isnan(expected[0]):
+        # The very first window: what comes is compared with it until a day is known.
+        expected[:] = to_expectation(row[KIND], value * events if row[KIND] == SCORE else value, events, 1.0)
+    residual, sampling = to_residual(row, value, events, expected_at(expected, time_of_day))
+    hour = min(int(time_of_day * hours.shape[0]), hours.shape[0] - 1)
+    hours[hour, 0] += value * events if row[KIND] == SCORE else value
+    hours[hour, 1] += events
+    hours[hour, 2] += 1
+    level = window[LEVEL]
+    z = take_in(window, charts[BY_WINDOW], residual, sampling, fresh)
+    day_sums[DAY_SAMPLING] += sampling
+    day_sums[DAY_SAMPLED] += 1
+    if row[STANDING] != 0:
+        _only_away(row[STANDING], charts)
+        _recover(row, filters, charts, residual, sampling)
+        # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
+        if not single:
+            return
+    spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
+    weight = 1 / spread
+    day_sums[DAY_SUM] += weight * residual
+    day_sums[DAY_WEIGHT] += weight
+    day_sums[DAY_VARIANCE] += weight * weight * sampling
+    day_sums[DAY_WINDOWS] += 1
+    limit = OUTLIER * np.sqrt(spread)
+    limited = min(max(residual, -limit), limit)
+    recent[index % lags] = limited
+    sums[0] += limited * limited - sampling
+    sums[COUNTS] += 1
+    for i in range(1, PRODUCTS):
+        lag = i if i < PRODUCTS - 1 else lags - 1
+        if index >= lag and not np.isnan(recent[(index - lag) % lags]):
+            sums[i] += limited * recent[(index - lag) % lags]
+            sums[COUNTS + i] += 1
+    if fresh:
+        error = residual - level
+        sums[STEPS] += min(max(error * error - (window[TOTAL] - window[DAY_STEP]), 0.0), 25 * window[TOTAL])
+        sums[STEPS_SEEN] += 1
+    else:
+        sums[SQUARES] += min(z * z, MOST_SQUARE) * window[CALIBRATION]
+        sums[SQUARES_SEEN] += 1
+
+
+@inlined
+def _repeats(series: Floats, alike: float) -> float:
+    """Return how alike a window and the one before it are, or 0 where the signal repeats itself all the time."""
+    series[COMPARED] += 1
+    usual = series[REPEATED] > 1 + TOO_OFTEN * series[COMPARED]
+    series[REPEATED] += alike < ALIKE
+    return 0.0 if usual else alike
+
+
+@inlined
+def _only_away(shift: float, charts: Floats) -> None:
+    """Drop the evidence of a way back: that is what recovery weighs, and no alarm."""
+    for scale in range(SCALES):
+        for magnitude in range(MAGNITUDES):
+            charts[scale, magnitude, 1 if shift > 0 else 0] = 0.0
+
+
+@inlined
+def _recover(row: Floats, filters: Floats, charts: Floats, residual: float, sampling: float) -> None:
+    """Weigh whether a shift is over, by the likelihood of none against that of the shift."""
+    window = filters[BY_WINDOW]
+    size = abs(row[STANDING])
+    towards = residual if row[STANDING] > 0 else -residual
+    spread = (window[LEVEL_VARIANCE] + window[NOISE] + sampling + row[UNCERTAINTY]) * window[CALIBRATION]
+    row[RECOVERY] = max(row[RECOVERY] + size * (0.5 * size - towards) / spread, 0.0)
+    if row[RECOVERY] > RECOVERED:
+        row[STANDING] = 0.0
+        row[RECOVERY] = 0.0
+        for scale in range(SCALES):
+            filters[scale, CARRY] = filters[scale, CARRY_TODAY]
+            filters[scale, LEVEL] = 0.0
+            filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
+        charts[:] = 0.0
+
+
+@inlined
+def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
+    """Say which row moved most, and let an alarm stand for each row that moved about as much.
+
+    The level of such a row is from now on the shifted one: what changes next is a change of its own.
+    """
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r]))
+    for r in range(first, first + count):
+        evidence = leading(charts[r])
+        if evidence <= 0 or evidence < most - 3:
+            continue
+        window = filters[r]
+        shift = _shift(window, charts[r])
+        if evidence == most:
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT] = shift
+        rows[r, STANDING] = shift
+        rows[r, RECOVERY] = 0.0
+        window[LEVEL] = shift
+        window[CARRY] = 1.0
+        window[STEP] = max(window[STEP], 0.02 * window[TOTAL])
+        window[VARIANCE] = window[TOTAL]
+
+
+@inlined
+def _shift(window: Floats, charts: Floats) -> float:
+    """Return how far from its expectation a row is now, by its strongest chart, or by a residual beyond doubt."""
+    most = 0.0
+    shift = window[RESIDUAL]
+    unit = np.sqrt(window[TOTAL] * window[CALIBRATION])
+    beyond_doubt = abs(window[RESIDUAL] - window[LEVEL]) > DOUBTLESS * unit
+    size = 0.5
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            if charts[magnitude, direction, 0] > most and not beyond_doubt:
+                most = charts[magnitude, direction, 0]
+                # What the level has absorbed of the shift is in it already.
+                rest = size * unit * (1 - charts[magnitude, direction, 1])
+                shift = window[LEVEL] + (rest if direction == 0 else -rest)
+        size *= 2
+    return float(shift)
