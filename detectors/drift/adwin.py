@@ -7,7 +7,9 @@ oldest, and a ring of slots: total and sum of squared deviations. Out of levels,
 
 The bound is for values from 0 to 1. Of values with heavy tails a single one can move the mean of the newest few beyond
 it, so no value counts for more than `clip` sd of the window from its mean (or 1, if that is more), as they were when
-the last values, 32 at most, were put in. Values from 0 to 1 are never that far away. For them, and for all values
+the last values, 32 at most, were put in. A window that is still within its grace has no sd to go by: its first values
+count for `clip` times the deviation from their median that three quarters of them do not exceed (or 1), so that a wild
+one among them does not leave the window deaf. Values from 0 to 1 are never that far away. For them, and for all values
 with ``clip`` = 1e15, decisions equal those of river 0.26, observation by observation (it is the oracle of the tests),
 except that values which cannot be absorbed are skipped.
 
@@ -25,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.drift.scale import median_and_deviation
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["ADWIN"]
@@ -32,6 +35,7 @@ __all__ = ["ADWIN"]
 _LEVELS = 34  # room for 8.6e10 observations with the defaults: 1,000 a second for 2.7 years
 _WAITING = 32  # the most observations that wait to be put into the window
 _NO_LIMIT = 1e15
+_TOO_FEW = 8  # of which no odd one can be told
 _ROUNDING = 1e-15  # more than the relative error of the two ways to compute a difference of means
 _AFTER_DRIFT = ("forget", "keep")
 
@@ -159,16 +163,21 @@ def forget_all(memory: FloatArray, row: int, room: int, slots: int, levels: int)
 
 
 @kernel
-def limits(clip: float, grace: float, width: float, total: float, squares: float) -> tuple[float, float]:
-    """Return the lowest and the highest value that counts as it is.
+def limits(
+    waiting: FloatArray, clip: float, grace: float, width: float, total: float, squares: float
+) -> tuple[float, float]:
+    """Return the lowest and the highest value that counts as it is; of few that are `waiting`, all do.
 
     It is never closer to the mean than 1, the unit of the bound: a window of nearly equal values has next to no sd.
     """
-    lowest, highest = -MAX_ABS, MAX_ABS
-    if clip < _NO_LIMIT and width > grace:
-        mean, reach = total / width, max(1.0, clip * math.sqrt(max(0.0, squares) / width))
-        lowest, highest = mean - reach, mean + reach
-    return lowest, highest
+    if clip >= _NO_LIMIT or (width <= grace and waiting.size < _TOO_FEW):
+        return -MAX_ABS, MAX_ABS
+    if width > grace:
+        mean, deviation = total / width, math.sqrt(max(0.0, squares) / width)
+    else:
+        mean, deviation = median_and_deviation(waiting)
+    reach = max(1.0, clip * deviation)
+    return mean - reach, mean + reach
 
 
 @inlined
@@ -200,7 +209,8 @@ def update(
     delta, clock, slots = params[0], int(params[1]), int(params[2]) + 1
     shortest, grace, keep = int(params[3]), params[4], params[5] == 1
     clip = params[6]
-    room = min(clock, _WAITING)
+    # Until they are looked at, and at first until there is a scale.
+    room = min(max(clock, int(grace) + 1), _WAITING)
     most_levels = (memory.shape[1] - room) // (2 * slots + 2)
     last_base = room + (most_levels - 1) * (2 * slots + 2)
     for i in range(x.size):
@@ -221,10 +231,12 @@ def update(
         s["waiting"] += 1
         s["n"] += 1
         s["ticks"] += 1
-        if s["waiting"] < room and s["ticks"] < clock:
+        if s["waiting"] < room and (s["ticks"] < clock or s["n"] <= grace):
+            if s["ticks"] == clock:
+                s["ticks"] = 0
             continue
         width, total, squares, levels = s["width"], s["total"], s["squares"], s["levels"]
-        lowest, highest = limits(clip, grace, width, total, squares)
+        lowest, highest = limits(memory[row, : s["waiting"]], clip, grace, width, total, squares)
         for j in range(s["waiting"]):
             # No room for one more level: the window stays as long as it is.
             if levels == most_levels and memory[row, last_base] == slots - 1:
@@ -265,7 +277,8 @@ def _quiet(row: np.void, params: FloatArray) -> int:
 
 
 def _memory_width(values: Mapping[str, Any]) -> int:
-    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2) + min(int(values["clock"]), _WAITING)
+    room = min(max(int(values["clock"]), int(values["grace_period"]) + 1), _WAITING)
+    return _LEVELS * (2 * (int(values["max_buckets"]) + 1) + 2) + room
 
 
 ADWIN = Detector(
@@ -324,5 +337,5 @@ ADWIN = Detector(
     ready=_ready,
     memory_width=_memory_width,
     quiet=_quiet,
-    layout=2,
+    layout=3,
 )

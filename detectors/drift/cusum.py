@@ -6,9 +6,15 @@ the largest mean of exp(t z), for each t (Bennett 1962). For c = 2 and k = 0.4 t
 exp(t S), S being a sum of scores less k, does not grow on average, and the average run until a sum that starts anywhere
 passes h is at least exp(t h), half of that for both directions (Lorden 1971).
 
-With `scores: plain` it is the textbook's chart. With `scores: raw` it is that of MOA (`CusumDM`, the oracle of the
-tests): the deviations are those from the running mean, in units of x, and `warm_up` is only how long nothing is said.
-MOA's defaults are `k` 0.005, `h` 50 and `warm_up` 28 (30 in its counting), and it looks only for `up`.
+What is learned is bounded too: in the warm-up no value counts for more than 6 sd of those before it (of the first 32,
+for 6 times the deviation from their median that three quarters of them do not exceed). So one wild value, a sentinel
+such as -999999, does not leave the chart deaf. A feature that is constant but for one value has no scale yet, and the
+warm-up goes on.
+
+With `scores: plain` every value counts as it is, in the warm-up too, and it is the textbook's chart. With `scores: raw`
+it is that of MOA (`CusumDM`, the oracle of the tests): the deviations are those from the running mean, in units of x,
+and `warm_up` is only how long nothing is said. MOA's defaults are `k` 0.005, `h` 50 and `warm_up` 28 (30 in its
+counting), and it looks only for `up`.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
 from detectors.drift.baseline import check_baseline
+from detectors.drift.scale import absorb, hold, room
 from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["CUSUM"]
@@ -39,12 +46,16 @@ def forget(s: Any) -> None:
 
 
 @kernel
-def learn(s: Any, warm_up: float, x: float) -> tuple[float, float]:
-    """Absorb `x` into the baseline (Welford 1962): return mean and sd, which is 0 as long as there is none."""
+def learn(s: Any, held: FloatArray, warm_up: float, x: float) -> tuple[float, float]:
+    """Absorb `x` into the baseline: return mean and sd, which is 0 as long as there is none.
+
+    Nothing is `held` where every value counts as it is.
+    """
     s["n"] += 1
-    deviation = x - s["mean"]
-    s["mean"] += deviation / s["n"]
-    s["squares"] += deviation * (x - s["mean"])
+    if held.size > 0 and s["squares"] == 0.0:
+        s["mean"], s["squares"] = hold(held, s["n"], s["mean"], x)
+    else:
+        s["mean"], s["squares"] = absorb(s["n"], s["mean"], s["squares"], held.size > 0, x)
     if s["n"] >= warm_up:
         s["sd"] = math.sqrt(s["squares"] / (s["n"] - 1))
     return s["mean"], s["sd"]
@@ -109,7 +120,7 @@ def update(
         elif sd > 0.0:
             high, low = step(high, low, k, clip, (x[i] - mean) / sd)
         else:
-            mean, sd = learn(state[row], warm_up, x[i])
+            mean, sd = learn(state[row], memory[row], warm_up, x[i])
             continue
         up = high if look_up else 0.0
         down = low if look_down else 0.0
@@ -165,7 +176,8 @@ CUSUM = Detector(
             0,
             0,
             "",
-            "Deviations in sd of which none counts for more than 2; all of them; or in units of x, as MOA has them.",
+            "Deviations in sd of which none counts for more than 2, nor for more than 6 in what is learned; all of "
+            "them; or in units of x, as MOA has them.",
             _SCORES,
         ),
     ),
@@ -181,5 +193,6 @@ CUSUM = Detector(
     min_samples=_min_samples,
     ready=_ready,
     check=partial(check_baseline, "cusum"),
-    layout=2,
+    memory_width=partial(room, "warm_up"),
+    layout=3,
 )

@@ -3,8 +3,9 @@
 After t deviations of variance 1 the average, y = (1 - w) y + w z, has the variance w / (2 - w) (1 - (1 - w)**(2 t)):
 with `limits: exact` it is judged by that from the first on, with `limits: steady` by w / (2 - w) always, as the tables
 of run lengths have it. With `scores: clipped` no deviation counts for more than 3 sd: an average of many bounded
-numbers is nearly normal whatever their distribution, so that one limit suits all. With `scores: plain` it is the
-textbook's chart.
+numbers is nearly normal whatever their distribution, so that one limit suits all. In the warm-up no value then counts
+for more than 6 sd of those before it, so that a wild one does not leave the chart deaf: see `cusum`. With `scores:
+plain` every value counts as it is, and it is the textbook's chart.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
 from detectors.drift.baseline import check_baseline
+from detectors.drift.scale import absorb, hold, room
 from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["EWMA"]
@@ -27,16 +29,6 @@ _DIRECTIONS = ("up", "down", "both")
 _SCORES = ("clipped", "plain")
 _LIMITS = ("exact", "steady")
 _CLIP = 3.0  # sd
-
-
-@kernel
-def learn(n: int, mean: float, squares: float, x: float) -> tuple[int, float, float]:
-    """Absorb `x` into the count, the mean and the sum of squared deviations (Welford 1962)."""
-    n += 1
-    deviation = x - mean
-    mean += deviation / n
-    squares += deviation * (x - mean)
-    return n, mean, squares
 
 
 @kernel
@@ -58,7 +50,8 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
     fixed = not math.isnan(given_sd)
-    clip, steady = _CLIP if params[7] == 0 else math.inf, params[8] == 1
+    bounded, steady = params[7] == 0, params[8] == 1
+    clip = _CLIP if bounded else math.inf
     n, mean, squares, sd = 0, 0.0, 0.0, 0.0
     average, variance, scale = 0.0, 0.0, 0.0
     drifted = 0
@@ -98,7 +91,11 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
                 if beyond > limit:
                     drifted, flag[i] = 1, DRIFT
         else:
-            n, mean, squares = learn(n, mean, squares, x[i])
+            n += 1
+            if bounded and squares == 0.0:
+                mean, squares = hold(memory[row], n, mean, x[i])
+            else:
+                mean, squares = absorb(n, mean, squares, bounded, x[i])
             if n >= warm_up:
                 sd = math.sqrt(squares / (n - 1))
     if row >= 0:
@@ -146,7 +143,7 @@ EWMA = Detector(
             0,
             0,
             "",
-            "Deviations of which none counts for more than 3 sd, or as they are.",
+            "Deviations of which none counts for more than 3 sd, nor for more than 6 in the warm-up; or as they are.",
             _SCORES,
         ),
         Parameter(
@@ -173,4 +170,6 @@ EWMA = Detector(
     min_samples=_min_samples,
     ready=_ready,
     check=partial(check_baseline, "ewma"),
+    memory_width=partial(room, "warm_up"),
+    layout=2,
 )

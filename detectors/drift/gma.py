@@ -1,9 +1,9 @@
 """GMA: the geometric moving average of deviations from the running mean.
 
-Deviations are in sd, and no one of them counts for more than 3 with `scores: clipped`. Mean and sd are those of all
-observations since the last alarm, brought up to date whenever these have grown by an eighth: see `page_hinkley`. An
-average of n deviations or so, n being `1 / (1 - alpha)`, has an sd of about `sqrt((1 - alpha) / (1 + alpha))`; the
-default threshold is five times that.
+Deviations are in sd, and no one of them counts for more than 3 with `scores: clipped`, nor for more than 6 in the mean
+and the sd that are learned: see `page_hinkley`. Mean and sd are those of all observations since the last alarm, brought
+up to date whenever these have grown by an eighth. An average of n deviations or so, n being `1 / (1 - alpha)`, has an
+sd of about `sqrt((1 - alpha) / (1 + alpha))`; the default threshold is five times that.
 
 With `scores: raw` it is the form of MOA (`GeometricMovingAverageDM`, the oracle of the tests): deviations in units of
 x, from a mean that includes the observation itself. MOA's defaults are `alpha` 0.99, `threshold` 1 and `min_instances`
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
 from detectors.drift.baseline import check_baseline
-from detectors.drift.running import merge, run
+from detectors.drift.running import merge, run, start
+from detectors.drift.scale import REACH, room, within
 from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["GMA"]
@@ -35,11 +36,11 @@ _CLIP = 3.0  # sd
 @kernel
 def forget(s: Any) -> None:
     """Start again from nothing."""
-    s["n"], s["mean"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0
+    s["n"], s["mean"], s["learned"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0
 
 
 @kernel
-def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes it fast
+def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is what makes it fast
     state: Any,
     memory: FloatArray,
     params: FloatArray,
@@ -56,8 +57,9 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
     fixed = not math.isnan(given_sd)
-    clip, raw = _CLIP if params[6] == 0 else math.inf, params[6] == 2
-    mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+    bounded, raw = params[6] == 0, params[6] == 2
+    clip = _CLIP if bounded else math.inf
+    mean, sd, learned, remaining, total, spread, average, drifted = 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
@@ -66,7 +68,8 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
                 s["left"], s["total"], s["spread"], s["average"] = remaining, total, spread, average
             row = series[i]
             s = state[row]
-            mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
+            mean, sd, learned = s["mean"], s["sd"], s["learned"]
+            remaining, total, spread = s["left"], s["total"], s["spread"]
             average, drifted = s["average"], s["drifted"]
         score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
@@ -74,23 +77,28 @@ def update(  # noqa: PLR0912 -- three baselines in one loop, which is what makes
             continue
         if drifted == 1:
             forget(state[row])
-            mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+            mean, sd, learned, remaining, total, spread, average, drifted = 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
         if raw:
             mean, sd = run(state[row], min_instances, x[i])
             deviation = x[i] - mean
         else:
+            if bounded and not fixed and learned == 0.0:
+                mean, learned, remaining = start(state[row], memory[row], min_instances, x[i])
+                sd = state[row]["sd"]
+                continue
             if not fixed and remaining == 0:
                 # What deviations are from until there is a mean.
                 state[row]["mean"] = mean = x[i]
                 remaining = min_instances
             gap, unit = (x[i] - given_mean, given_sd) if fixed else (x[i] - mean, sd)
             if not fixed:
-                total += gap
-                spread += gap * gap
+                counted = within(gap, REACH * learned) if bounded else gap
+                total += counted
+                spread += counted * counted
                 remaining -= 1
                 if remaining == 0:
-                    mean, sd, remaining = merge(state[row], mean, total, spread, min_instances)
-                    total, spread = 0.0, 0.0
+                    mean, learned, remaining = merge(state[row], mean, total, spread, min_instances)
+                    sd, total, spread = state[row]["sd"], 0.0, 0.0
                 if unit == 0.0:
                     continue
             deviation = gap / unit
@@ -140,13 +148,15 @@ GMA = Detector(
             0,
             0,
             "",
-            "Deviations in sd of which none counts for more than 3; all of them; or in units of x, as MOA has them.",
+            "Deviations in sd of which none counts for more than 3, nor for more than 6 in what is learned; all of "
+            "them; or in units of x, as MOA has them.",
             _SCORES,
         ),
     ),
     fields=[
         ("n", "<i8"),
         ("mean", "<f8"),
+        ("learned", "<f8"),
         ("sd", "<f8"),
         ("left", "<i8"),
         ("total", "<f8"),
@@ -157,4 +167,6 @@ GMA = Detector(
     min_samples=_min_samples,
     ready=_ready,
     check=partial(check_baseline, "gma"),
+    memory_width=partial(room, "min_instances"),
+    layout=2,
 )

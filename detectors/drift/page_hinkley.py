@@ -4,7 +4,9 @@ Deviations are in sd. Mean and sd are those of all observations since the last a
 have grown by an eighth. So an error of the first estimate does not last, and a short warm-up costs few false alarms
 (the idea of Hawkins 1987), while a change that comes slowly is partly taken for the mean. The height of the sum is kept
 rather than the sum. With mean and sd given it is a CUSUM; as there, with `scores: clipped` no observation counts for
-more than 2 sd towards an alarm, whatever the distribution.
+more than 2 sd towards an alarm, whatever the distribution, nor for more than 6 sd in what is learned (of the first
+values, for 6 times the deviation from their median that three quarters of them do not exceed). So a wild value, such as
+-999999, does not leave it deaf.
 
 With `scores: raw` it is the form of river 0.26, observation by observation (the oracle of the tests): deviations in
 units of x, from a mean that includes the observation itself, and sums of which `alpha` is kept at each step. river's
@@ -25,7 +27,8 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
 from detectors.drift.baseline import check_baseline
-from detectors.drift.running import merge, run
+from detectors.drift.running import merge, run, start
+from detectors.drift.scale import REACH, room, within
 from detectors.kernel import MAX_ABS, kernel
 
 __all__ = ["PAGE_HINKLEY"]
@@ -38,7 +41,7 @@ _CLIP = 2.0  # sd
 @kernel
 def forget(s: Any) -> None:
     """Start again from nothing."""
-    s["n"], s["mean"], s["sd"], s["lowest"], s["highest"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0.0, 0
+    s["n"], s["mean"], s["learned"], s["sd"], s["lowest"], s["highest"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
 
 
 @kernel
@@ -73,8 +76,9 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
     look_up, look_down = params[4] != 1, params[4] != 0
     given_mean, given_sd = params[5], params[6]
     fixed = not math.isnan(given_sd)
-    clip, raw = _CLIP if params[7] == 0 else math.inf, params[7] == 2
-    mean, sd, remaining, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
+    bounded, raw = params[7] == 0, params[7] == 2
+    clip = _CLIP if bounded else math.inf
+    mean, sd, learned, remaining, total, spread, rising, falling, drifted = 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
@@ -84,7 +88,8 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
                 s["rising"], s["falling"] = rising, falling
             row = series[i]
             s = state[row]
-            mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
+            mean, sd, learned = s["mean"], s["sd"], s["learned"]
+            remaining, total, spread = s["left"], s["total"], s["spread"]
             rising, falling, drifted = s["rising"], s["falling"], s["drifted"]
         score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
@@ -92,23 +97,38 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
             continue
         if drifted == 1:
             forget(state[row])
-            mean, sd, remaining, total, spread, rising, falling, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0
+            mean, sd, learned, remaining, total, spread, rising, falling, drifted = (
+                0.0,
+                0.0,
+                0.0,
+                0,
+                0.0,
+                0.0,
+                0.0,
+                0.0,
+                0,
+            )
         if raw:
             mean, sd = run(state[row], min_instances, x[i])
             rising, falling, up, down = step(state[row], rising, falling, delta, alpha, x[i] - mean)
         else:
+            if bounded and not fixed and learned == 0.0:
+                mean, learned, remaining = start(state[row], memory[row], min_instances, x[i])
+                sd = state[row]["sd"]
+                continue
             if not fixed and remaining == 0:
                 # What deviations are from until there is a mean.
                 state[row]["mean"] = mean = x[i]
                 remaining = min_instances
             gap, unit = (x[i] - given_mean, given_sd) if fixed else (x[i] - mean, sd)
             if not fixed:
-                total += gap
-                spread += gap * gap
+                counted = within(gap, REACH * learned) if bounded else gap
+                total += counted
+                spread += counted * counted
                 remaining -= 1
                 if remaining == 0:
-                    mean, sd, remaining = merge(state[row], mean, total, spread, min_instances)
-                    total, spread = 0.0, 0.0
+                    mean, learned, remaining = merge(state[row], mean, total, spread, min_instances)
+                    sd, total, spread = state[row]["sd"], 0.0, 0.0
                 if unit == 0.0:
                     continue
             deviation = gap / unit
@@ -168,13 +188,15 @@ PAGE_HINKLEY = Detector(
             0,
             0,
             "",
-            "Deviations in sd of which none counts for more than 2; all of them; or in units of x, as river has them.",
+            "Deviations in sd of which none counts for more than 2, nor for more than 6 in what is learned; all of "
+            "them; or in units of x, as river has them.",
             _SCORES,
         ),
     ),
     fields=[
         ("n", "<i8"),
         ("mean", "<f8"),
+        ("learned", "<f8"),
         ("sd", "<f8"),
         ("left", "<i8"),
         ("total", "<f8"),
@@ -188,5 +210,6 @@ PAGE_HINKLEY = Detector(
     min_samples=_min_samples,
     ready=_ready,
     check=partial(check_baseline, "page_hinkley"),
-    layout=2,
+    memory_width=partial(room, "min_instances"),
+    layout=3,
 )

@@ -1,6 +1,7 @@
 """The mean and sd of all observations so far, of detectors that need no baseline.
 
-Kept in the fields ``n``, ``mean`` and ``sd`` of a row of state.
+Kept in the fields ``n``, ``mean``, ``learned`` (the sd) and ``sd`` (the same, once it may be judged by) of a row of
+state.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from detectors.contract import FloatArray
+from detectors.drift.scale import hold
 from detectors.kernel import inlined, kernel
 
-__all__ = ["merge", "run"]
+__all__ = ["merge", "run", "start"]
 
 
 @inlined
@@ -21,14 +24,38 @@ def merge(s: Any, mean: float, total: float, spread: float, least: int) -> tuple
     of their deviations from the mean is `total`, that of the squares of these `spread`. Return mean, sd, and how many
     there are to be next time.
     """
-    n, sd = s["n"], s["sd"]
-    new = least if n == 0 else 1 if sd == 0.0 else (n + 7) // 8
+    n, sd = s["n"], s["learned"]
+    new = least if n == 0 else batch(n, sd, least)
     count, gap = n + new, total / new
     share = new / count
     squares = sd * sd * (n - 1) + max(0.0, spread - total * gap) + gap * gap * n * share
-    s["n"], s["mean"] = count, mean + gap * share
-    s["sd"] = math.sqrt(squares / (count - 1)) if count > 1 else 0.0
-    return s["mean"], s["sd"], 1 if s["sd"] == 0.0 else (count + 7) // 8
+    learn(s, count, mean + gap * share, squares, least)
+    return s["mean"], s["learned"], batch(count, s["learned"], least)
+
+
+@inlined
+def start(s: Any, held: FloatArray, least: int, x: float) -> tuple[float, float, int]:
+    """Hold `x` among the first values (see :mod:`detectors.drift.scale`); return what :func:`merge` does."""
+    mean, squares = hold(held, s["n"] + 1, s["mean"], x)
+    learn(s, s["n"] + 1, mean, squares, least)
+    return s["mean"], s["learned"], batch(s["n"], s["learned"], least)
+
+
+@inlined
+def learn(s: Any, n: int, mean: float, squares: float, least: int) -> None:
+    """Keep the mean, and the sd that `n` observations with that sum of squared deviations have."""
+    s["n"], s["mean"] = n, mean
+    s["learned"] = math.sqrt(squares / (n - 1)) if n > 1 else 0.0
+    s["sd"] = s["learned"] if n >= least else 0.0
+
+
+@inlined
+def batch(n: int, sd: float, least: int) -> int:
+    """Return how many observations are merged next; the `least` are reached exactly."""
+    if sd == 0.0:
+        return 1
+    eighth = (n + 7) // 8
+    return min(eighth, least - n) if n < least else eighth
 
 
 @kernel

@@ -6,7 +6,9 @@ many blocks the window is compressed: from the newest boundary back to the oldes
 differ by less than ``epsilon``, which grows by ``growth`` of itself at each boundary, so that what is long ago is
 summed up more coarsely. A window with no room left for another block joins its two oldest.
 
-Differences are measured in standard deviations of the window, so that the units of the values do not matter. The paper
+Differences are measured in standard deviations of the window, so that the units of the values do not matter. No value
+counts for more than 10 of them, as they are when its block is full (in the first block it is 10 times the deviation
+from the median that three quarters do not exceed): a wild value neither alarms nor leaves the window deaf. The paper
 has values between 0 and 1, and so has MOA, whose sum of squares compares each value with a mean that already contains
 it, and is no longer that of the window once a part has been dropped. `compatible` = "moa" does as it does; with
 ``delta=0.05`` and ``after_drift="keep"`` too, alarms are the same.
@@ -22,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.drift.scale import median_and_deviation, within
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["SEED"]
@@ -29,6 +32,7 @@ __all__ = ["SEED"]
 _FIELDS = 3  # of a block: count, total, sum of squared deviations
 _AFTER_DRIFT = ("forget", "keep")
 _COMPATIBLE = ("none", "moa")
+_CLIP = 10.0  # sd
 _ROUNDING = 1e-12  # of a mean: differences as small are none
 
 
@@ -173,6 +177,22 @@ def reset(s: Any, blocks: FloatArray) -> None:
 
 
 @kernel
+def clip(s: Any, values: FloatArray, most: float) -> None:
+    """Bring `values` that are more than `most` sd of the window from its mean as near as that.
+
+    Of the first block it is the deviation from their median that three quarters do not exceed. Where all were equal so
+    far, no value is too far away.
+    """
+    if s["width"] > 0:
+        mean, deviation = s["total"] / s["width"], math.sqrt(max(s["squares"], 0.0) / s["width"])
+    else:
+        mean, deviation = median_and_deviation(values)
+    if deviation > _ROUNDING * abs(mean):
+        for j in range(values.size):
+            values[j] = mean + within(values[j] - mean, most * deviation)
+
+
+@kernel
 def update(
     state: Any,
     memory: FloatArray,
@@ -207,6 +227,8 @@ def update(
             continue
         s["waiting"] = 0
         values, blocks = memory[row, :size], memory[row, size:].reshape((-1, _FIELDS))
+        if not moa:
+            clip(s, values, max(_CLIP, reach))
         make_room(s, blocks, epsilon, growth, every, moa)
         block = blocks[s["blocks"]]
         s["blocks"] += 1

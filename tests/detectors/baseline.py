@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+
+def usual(values: Sequence[float]) -> tuple[float, float]:
+    """The median, and how far three quarters of the values are from it at most, or the next if those are equal."""
+    n = len(values)
+    median = sorted(values)[n // 2]
+    deviations = sorted(abs(x - median) for x in values)
+    beyond = deviations[3 * n // 4 : -1 if n >= 8 else None]
+    return median, next((deviation for deviation in beyond if deviation > 0.0), 0.0)
 
 
 class Baseline:
     """Given, or learned from the first `warm_up` values; if `running`, again whenever there are an eighth more.
 
-    Learning takes two passes over all that was kept, with exact sums.
+    Learning takes two passes over all that was kept, with exact sums. If `bounded`, values are kept once the first 32
+    show a scale, and count for 6 times that, or 6 sd of what is learned so far, at most.
     """
 
-    def __init__(self, mean: float | None, sd: float | None, warm_up: int, *, running: bool = False) -> None:
-        self.mean, self.sd, self.due = mean, sd, warm_up
-        self.learning, self.running = mean is None, running
+    def __init__(
+        self, mean: float | None, sd: float | None, warm_up: int, *, running: bool = False, bounded: bool = False
+    ) -> None:
+        self.mean, self.sd, self.warm_up = mean, sd, warm_up
+        self.learning, self.running, self.bounded = mean is None, running, bounded
+        self.held: list[float] = []
         self.seen: list[float] = []
+        self.learned = (0.0, 0.0)
+        self.due = 1
 
     def standardised(self, x: float) -> float | None:
         """Return the deviation of `x` in sd, if there is a baseline yet, and then learn from it."""
@@ -24,16 +40,40 @@ class Baseline:
         return deviation
 
     def learn(self, x: float) -> None:
-        self.seen.append(x)
+        if not self.bounded:
+            self.seen.append(x)
+        elif not self.seen:
+            self.hold(x)
+        else:
+            mean, sd = self.learned
+            self.seen.append(min(max(x, mean - 6.0 * sd), mean + 6.0 * sd))
         n = len(self.seen)
-        if n < self.due:
+        if n < self.due or (n < self.warm_up and not self.bounded):
             return
         mean = math.fsum(self.seen) / n
         squares = math.fsum((y - mean) ** 2 for y in self.seen)
         # Squares of the smallest numbers are zero, although these differ.
         if len(set(self.seen)) > 1 and squares > 0.0:
-            self.mean, self.sd = mean, math.sqrt(squares / (n - 1))
-            self.due = n + math.ceil(n / 8)
+            self.learned = mean, math.sqrt(squares / (n - 1))
+            if n >= self.warm_up:
+                self.mean, self.sd = self.learned
+            if self.running:
+                self.due = n + math.ceil(n / 8) if n >= self.warm_up else min(n + math.ceil(n / 8), self.warm_up)
+
+    def hold(self, x: float) -> None:
+        """Keep the first 32 values once they show a scale; until then all but one of those held are equal."""
+        self.held.append(x)
+        size = min(32, max(2, self.warm_up))
+        if len(self.held) < size:
+            return
+        first = list(self.held)
+        while len(first) > size:
+            first.remove(usual(first[:size])[0])
+        median, deviation = usual(first)
+        reach = 6.0 * deviation
+        bounded = [min(max(y, median - reach), median + reach) for y in first]
+        if math.fsum((y - median) ** 2 for y in bounded) > 0.0:
+            self.seen = bounded + [median] * (len(self.held) - size)
 
 
 class RunningMean:

@@ -180,12 +180,15 @@ def test_restoring_does_not_tie_the_bank_to_the_snapshot() -> None:
     ("change", "says"),
     [
         ({"detector": "adwin"}, "the snapshot has detector 'adwin', this bank 'page_hinkley'"),
-        ({"layout": 0}, "the snapshot has layout 0, this bank 2"),
+        ({"layout": 0}, "the snapshot has layout 0, this bank 3"),
         ({"params": {"delta": 1.0}}, "the snapshot has params"),
         ({"state": np.zeros(2)}, "the state of the snapshot is not an array"),
         ({"state": None}, "the state of the snapshot is not an array"),
-        ({"memory": np.zeros((1, 0))}, r"the memory of the snapshot is \(1, 0\), this bank wants 2 rows of at most 0"),
-        ({"memory": np.zeros((2, 1))}, r"the memory of the snapshot is \(2, 1\), this bank wants 2 rows of at most 0"),
+        ({"memory": np.zeros((1, 0))}, r"the memory of the snapshot is \(1, 0\), this bank wants 2 rows of at most 30"),
+        (
+            {"memory": np.zeros((2, 31))},
+            r"the memory of the snapshot is \(2, 31\), this bank wants 2 rows of at most 30",
+        ),
         ({"memory": np.zeros(2)}, "not a float64 matrix"),
     ],
 )

@@ -172,6 +172,24 @@ def test_it_is_loud_on_a_step_and_says_which_way(detector: Detector, size: float
 
 
 @every_detector
+@pytest.mark.parametrize("wild", [1e6, -1e6, -999_999.0])
+@pytest.mark.parametrize("when", ["first", "in the warm-up", "last of the warm-up", "soon after", "long after"])
+def test_one_wild_value_neither_alarms_nor_makes_it_deaf(detector: Detector, when: str, wild: float) -> None:
+    """A value 1e6 sd out, or a sentinel, as far out as the domain allows; then a step of 3 sd."""
+    least = Bank(detector, series=1).min_samples
+    at = {"first": 0, "in the warm-up": least // 2, "last of the warm-up": max(0, least - 2)}.get(when, least)
+    at += {"soon after": 50, "long after": 3000}.get(when, 0)
+    step = at + 2 * least + 2000
+    allowed = TRIALS[detector.name].in_time
+    for seed in range(5):
+        x = streams.step(seed, 3.0, n=step + 4 * allowed, at=step)
+        x[at] = wild
+        drifts = Bank(detector, series=1).update_one(0, streams.suited(detector.domain, x)).drifts()
+        assert not ((drifts >= at) & (drifts < at + 50)).any()
+        assert ((drifts >= step) & (drifts < step + 2 * allowed)).any()
+
+
+@every_detector
 @given(
     odd=st.lists(
         st.tuples(st.integers(0, 1500), st.sampled_from([np.nan, np.inf, -np.inf, 2 * MAX_ABS, -1e308])), max_size=20

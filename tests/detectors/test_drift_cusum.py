@@ -61,11 +61,13 @@ def test_scale_and_offset_do_not_matter_once_learned() -> None:
     assert plain == scaled != []
 
 
-def test_as_long_as_values_are_equal_there_is_no_scale_to_measure_in() -> None:
-    bank = Bank(find("cusum"), {"warm_up": 10}, series=1)
+@pytest.mark.parametrize(("scores", "differing"), [("clipped", 2), ("plain", 1)])
+def test_as_long_as_all_values_or_all_but_one_are_equal_there_is_no_scale(scores: str, differing: int) -> None:
+    bank = Bank(find("cusum"), {"warm_up": 10, "scores": scores}, series=1)
     bank.update_one(0, np.full(1000, 0.1))
-    assert bank.ready.tolist() == [False]
-    bank.update_one(0, [0.2])
+    for _ in range(differing):
+        assert bank.ready.tolist() == [False]
+        bank.update_one(0, [0.2])
     assert bank.ready.tolist() == [True]
 
 

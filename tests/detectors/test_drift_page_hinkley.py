@@ -33,11 +33,15 @@ def test_scale_and_offset_do_not_matter(name: str) -> None:
 
 
 @both
-def test_values_that_are_equal_for_long_are_no_baseline_until_one_differs(name: str) -> None:
-    bank = Bank(find(name), {"min_instances": 10}, series=1)
+@pytest.mark.parametrize(("scores", "differing"), [("clipped", 2), ("plain", 1)])
+def test_values_that_are_equal_for_long_are_no_baseline_until_some_differ(
+    name: str, scores: str, differing: int
+) -> None:
+    bank = Bank(find(name), {"min_instances": 10, "scores": scores}, series=1)
     bank.update_one(0, np.full(1000, 0.1))
-    assert bank.ready.tolist() == [False]
-    bank.update_one(0, [0.2])
+    for _ in range(differing):
+        assert bank.ready.tolist() == [False]
+        bank.update_one(0, [0.2])
     assert bank.ready.tolist() == [True]
 
 

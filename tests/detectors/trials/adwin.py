@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from detectors.contract import DRIFT, OK
+from tests.detectors.baseline import usual
 from tests.detectors.trial import Trial
 
 
@@ -35,7 +36,7 @@ class Adwin:
     def start(self) -> None:
         self.buckets: list[Bucket] = []  # oldest first
         self.n, self.width, self.total, self.squares = 0, 0, 0.0, 0.0
-        self.limits = (-math.inf, math.inf)
+        self.waiting: list[float] = []
         self.drifted = False
 
     def update(self, x: float) -> tuple[float, int]:
@@ -43,24 +44,33 @@ class Adwin:
             return 0.0, OK
         if self.drifted and self.after_drift == "forget":
             self.start()
-        self.insert(x)
+        self.waiting.append(x)
         self.n += 1
         gaps: list[float] = []
-        if self.n % self.clock == 0 and self.width > self.grace:
+        look = self.n % self.clock == 0 and self.n > self.grace
+        if look or len(self.waiting) == min(max(self.clock, self.grace + 1), 32):
+            lowest, highest = self.limits()
+            for value in self.waiting:
+                self.insert(min(max(value, lowest), highest))
+            self.waiting = []
+        if look and self.width > self.grace:
             while (gap := self.first_cut()) is not None:
                 gaps.append(gap)
                 self.forget_oldest()
         self.drifted = bool(gaps)
         return (max(gaps, key=abs), DRIFT) if gaps else (0.0, OK)
 
+    def limits(self) -> tuple[float, float]:
+        if self.clip >= 1e15 or (self.width <= self.grace and len(self.waiting) < 8):
+            return -math.inf, math.inf
+        if self.width > self.grace:
+            centre, deviation = self.total / self.width, math.sqrt(max(0.0, self.squares) / self.width)
+        else:
+            centre, deviation = usual(self.waiting)
+        reach = max(1.0, self.clip * deviation)
+        return centre - reach, centre + reach
+
     def insert(self, x: float) -> None:
-        if self.n % self.clock % 32 == 0:
-            self.limits = (-math.inf, math.inf)
-            if self.width > self.grace and self.clip < 1e15:
-                mean = self.total / self.width
-                reach = max(1.0, self.clip * math.sqrt(max(0.0, self.squares) / self.width))
-                self.limits = (mean - reach, mean + reach)
-        x = min(max(x, self.limits[0]), self.limits[1])
         if self.width:
             gap = x - self.total / self.width
             self.squares += self.width * gap * gap / (self.width + 1)
@@ -108,6 +118,7 @@ TRIAL = Trial(
         {"clock": 1, "max_buckets": 2, "min_window_length": 1, "grace_period": 0, "clip": 1e15},
         {"clock": 70, "clip": 1.5},
         {"clock": 8, "after_drift": "keep", "delta": 0.1, "clip": 2.0},
+        {"clock": 1, "grace_period": 20},
     ),
     often={"clock": 4},
 )

@@ -27,7 +27,10 @@ class Cusum:
         self.start()
 
     def start(self) -> None:
-        self.baseline, self.running = Baseline(*self.given, self.warm_up), RunningMean()
+        self.baseline, self.running = (
+            Baseline(*self.given, self.warm_up, bounded=self.scores == "clipped"),
+            RunningMean(),
+        )
         self.high = self.low = 0.0
         self.drifted = False
 

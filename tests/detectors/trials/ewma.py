@@ -28,7 +28,7 @@ class Ewma:
         self.start()
 
     def start(self) -> None:
-        self.baseline = Baseline(*self.given, self.warm_up)
+        self.baseline = Baseline(*self.given, self.warm_up, bounded=self.scores == "clipped")
         self.t, self.average = 0, 0.0
         self.drifted = False
 

@@ -26,7 +26,10 @@ class Gma:
         self.start()
 
     def start(self) -> None:
-        self.baseline, self.running = Baseline(*self.given, self.min_instances, running=True), RunningMean()
+        self.baseline, self.running = (
+            Baseline(*self.given, self.min_instances, running=True, bounded=self.scores == "clipped"),
+            RunningMean(),
+        )
         self.average = 0.0
         self.drifted = False
 

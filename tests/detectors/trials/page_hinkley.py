@@ -27,7 +27,10 @@ class PageHinkley:
         self.start()
 
     def start(self) -> None:
-        self.baseline, self.running = Baseline(*self.given, self.min_instances, running=True), RunningMean()
+        self.baseline, self.running = (
+            Baseline(*self.given, self.min_instances, running=True, bounded=self.scores == "clipped"),
+            RunningMean(),
+        )
         self.high = self.low = 0.0
         self.rising: list[float] = [0.0]
         self.falling: list[float] = [0.0]

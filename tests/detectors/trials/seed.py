@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from detectors.contract import DRIFT, OK
+from tests.detectors.baseline import usual
 from tests.detectors.trial import Trial
 
 
@@ -57,6 +58,8 @@ class Seed:
         self.insert(x)
         self.n += 1
         if self.n % self.size == 0:
+            if not self.moa:
+                self.clip()
             variance = self.variance()
             for first in range(len(self.blocks) - 1, 0, -1):
                 gap = self.gap(first, variance)
@@ -79,6 +82,17 @@ class Seed:
             self.spread += between
             self.blocks[-1].spread += between
         self.blocks[-1].values.append(x)
+
+    def clip(self) -> None:
+        *older, newest = self.blocks
+        window = [x for block in older for x in block.values]
+        centre, deviation = usual(newest.values)
+        if window:
+            centre = mean(window)
+            deviation = math.sqrt(mean([(x - centre) ** 2 for x in window]))
+        most = max(10.0, self.reach) * deviation
+        if deviation > 1e-12 * abs(centre):
+            newest.values = [min(max(x, centre - most), centre + most) for x in newest.values]
 
     def variance(self) -> float:
         if self.moa:
