@@ -38,6 +38,8 @@ from detectors.change.legend import (
     HIGHEST_BY_DAY,
     KIND,
     LAG_DAYS,
+    LEADING_ROW,
+    LEARNING,
     LEVEL,
     LEVEL_VARIANCE,
     MOMENTS,
@@ -47,6 +49,7 @@ from detectors.change.legend import (
     ROWS,
     SCALE,
     SCALES,
+    SHIFT,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -60,7 +63,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_expectation
-from detectors.change.windows import MOST_SQUARE, OUTLIER, point_out
+from detectors.change.windows import MOST_SQUARE, OUTLIER, point_out, stand
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +90,7 @@ def lag_of(age: int) -> int:
 
 @kernel
 def begin_day(
-    day: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
+    day: int, first_series: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, in_day: Integers, series: Floats,
 ) -> None:  # fmt: skip
@@ -95,7 +98,8 @@ def begin_day(
 
     Parameters
     ----------
-    day, windows_per_day
+    day, first_series, windows_per_day
+        Series before ``first_series`` have begun the day already.
     early
         float64[FAMILIES]: how much a level may move from window to window while nothing is known.
     zones
@@ -112,8 +116,9 @@ def begin_day(
     pools = np.zeros((SCALES, FAMILIES, 6))
     for scale in range(SCALES):
         pool(moments, families, sampling, scale, pools[scale])
-    for s in range(series.shape[0]):
+    for s in range(first_series, series.shape[0]):
         age = day - int(series[s, FIRST_DAY])
+        alike = _days_alike(weekend, int(series[s, FIRST_DAY]), day)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
             if age > 0:
@@ -128,7 +133,7 @@ def begin_day(
                 filters[r, scale, ZONE] = zones[families[r], scale]
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
-            if age < CALIBRATED_FROM:
+            if age < CALIBRATED_FROM or alike < 2:
                 _widen(filters[r, BY_WINDOW], early[families[r]])
             if row[STANDING] != 0:
                 filters[r, BY_WINDOW, CARRY] = 1.0
@@ -137,6 +142,15 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+
+
+@inlined
+def _days_alike(weekend: Integers, first: int, day: int) -> int:
+    """Count the days of this kind there were: with one alone, the course of such a day is not known."""
+    count = 0
+    for d in range(max(first, day - DAYS + 1), day):
+        count += weekend[d % DAYS] == weekend[day % DAYS]
+    return count
 
 
 @inlined
@@ -198,8 +212,12 @@ def close_day(
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
         age = day - int(series[s, FIRST_DAY])
-        verdicts[s, STATUS] = QUIET
+        verdicts[s, STATUS] = QUIET if age >= enough[s] else LEARNING
         verdicts[s, EVIDENCE] = np.nan
+        verdicts[s, THRESHOLD] = np.nan
+        verdicts[s, SHIFT] = np.nan
+        verdicts[s, LEADING_ROW] = -1
+        verdicts[s, SCALE] = BY_DAY
         seen = False
         for r in range(first, first + count):
             seen |= _watch_day(
@@ -213,13 +231,14 @@ def close_day(
             series[s, HIGHEST_BY_DAY] = score
             verdicts[s, EVIDENCE] = score
             verdicts[s, THRESHOLD] = thresholds[s]
-            verdicts[s, SCALE] = BY_DAY
             if score > thresholds[s]:
                 verdicts[s, STATUS] = EXCEEDS
                 series[s, ALARMED] = 1
                 point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
                 charts[first : first + count, BY_DAY] = 0.0
                 _stand_by_window(rows, filters, first, count)
+        if verdicts[s, STATUS] == QUIET:
+            stand(rows, series, s, verdicts[s])
         quiet = series[s, ALARMED] == 0
         weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
         for r in range(first, first + count):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.days import begin_day, close_day
+from detectors.change.expectation import expected_at
 from detectors.change.legend import (
     BY_DAY,
     BY_WINDOW,
@@ -140,23 +141,34 @@ class ModelCharts:
         self._set_thresholds()
 
     def add(self, kinds: Sequence[tuple[int, int]], day: int) -> int:
-        """Add a series with its contrasts, each a kind and a family; return its number."""
+        """Add a series with its contrasts, each a kind and a family; return its number.
+
+        On a day that has begun, it begins with the next window.
+        """
         settings = self.settings
         fresh = State.fresh(kinds, 1, day, settings.hours, settings.lags)
         self.state = self.state.joined(fresh)
-        return len(self.state.series) - 1
+        added = len(self.state.series) - 1
+        if self.day == day:
+            self._begin(added)
+        return added
 
     def begin(self, day: int, *, weekend: bool) -> None:
         """Begin a day: later than the one before, and without a gap unless nothing was there."""
         self.day = day
         self._weekend[day % DAYS] = weekend
-        state, settings = self.state, self.settings
+        self._begin(0)
+        self._set_thresholds()
+
+    def _begin(self, first_series: int) -> None:
+        state, settings, day = self.state, self.settings, self.day
+        assert day is not None
         early = EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day
         begin_day(
-            day, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters, state.charts,
-            state.moments, state.sampling, state.hours_known, state.weights, state.expected, state.in_day, state.series,
+            day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
+            state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected, state.in_day,
+            state.series,
         )  # fmt: skip
-        self._set_thresholds()
 
     def watch(self, evidence: Evidence) -> Floats:
         """Watch windows of the day, float64[S, T, VERDICT]."""
@@ -188,6 +200,10 @@ class ModelCharts:
             highest = np.where(charted & np.isfinite(state.series[:, column]), state.series[:, column], np.nan)
             state.highest[:, scale, self.day % HIGHEST_DAYS] = highest
         return verdicts
+
+    def expected(self, row: int, time_of_day: float) -> float:
+        """What is expected of a contrast at a time of today, in [0, 1)."""
+        return expected_at(self.state.expected[row], time_of_day)
 
     def _ages(self) -> Integers:
         assert self.day is not None

@@ -153,10 +153,7 @@ def watch_windows(
                 charts[first : first + count, BY_WINDOW] = 0.0
                 continue
             verdicts[s, t, STATUS] = QUIET
-            for r in range(first, first + count):
-                if rows[r, STANDING] != 0:
-                    verdicts[s, t, STATUS] = STANDS
-                    series[s, ALARMED] = 1
+            stand(rows, series, s, verdicts[s, t])
 
 
 @inlined
@@ -222,6 +219,19 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     else:
         sums[SQUARES] += min(z * z, MOST_SQUARE) * window[CALIBRATION]
         sums[SQUARES_SEEN] += 1
+
+
+@inlined
+def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
+    """Say that an alarm of series ``s`` goes on, if one does, and for which row most."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    for r in range(first, first + count):
+        shift = rows[r, STANDING]
+        if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
+            series[s, ALARMED] = 1
+            verdict[STATUS] = STANDS
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT] = shift
 
 
 @inlined

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Expected", "Facts", "Share", "Status", "Verdict", "Why"]
+__all__ = ["Change", "Expected", "Facts", "Share", "Status", "Verdict", "Why"]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
@@ -45,6 +45,27 @@ class Expected(NamedTuple):
     season: str
 
 
+class Change(NamedTuple):
+    """What moved, in the units of the data.
+
+    Attributes
+    ----------
+    what : str
+        ``typical value``, ``spread``, ``missing``, ``share of 'DE'``, ``events`` …; ``repeats`` for a window that
+        repeats the one before it, and then there is no number.
+    before, after : float
+        What was expected at this hour of the week, and what there is: a value, a factor on the reference's spread, a
+        share, or a number of events.
+    by_day : bool
+        Whether only a whole day shows it.
+    """
+
+    what: str
+    before: float
+    after: float
+    by_day: bool
+
+
 class Facts(NamedTuple):
     """What a test found beside the numbers that every verdict has; :mod:`monitor.alerts.wording` makes sentences of it.
 
@@ -63,6 +84,7 @@ class Facts(NamedTuple):
     new_values : tuple of (str, int)
         Values that the baseline lacks, and how often each came.
     expected : Expected or None
+    change : Change or None
     sentence : str
         In place of all others: what a checkpoint of an earlier version holds, which kept no facts.
     """
@@ -75,6 +97,7 @@ class Facts(NamedTuple):
     shares: tuple[Share, Share] | None = None
     new_values: tuple[tuple[str, int], ...] = ()
     expected: Expected | None = None
+    change: Change | None = None
     sentence: str = ""
 
     @classmethod
@@ -85,6 +108,7 @@ class Facts(NamedTuple):
             "shares": None if shares is None else (Share(*shares[0]), Share(*shares[1])),
             "new_values": tuple((str(value), int(count)) for value, count in written["new_values"]),
             "expected": None if expected is None else Expected(*expected),
+            "change": None if written.get("change") is None else Change(*written["change"]),
         }
         return cls(**{**written, **composed})
 

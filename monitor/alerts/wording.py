@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.verdict import Facts, Share, Status, Verdict, Why
+from monitor.alerts.verdict import Change, Facts, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
 __all__ = ["Moved", "Said", "detail", "reason", "title"]
@@ -115,6 +115,8 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
 def reason(moved: Moved) -> str:
     """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does."""
     verdict = moved.evidence
+    if verdict.facts.change is not None:
+        return _changed(moved, verdict.facts.change)
     effect = f"effect {_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
     measure = _measure(verdict, effect)
     parts = [
@@ -140,8 +142,37 @@ def detail(verdict: Said) -> str:
     >>> detail(Verdict("", "", "feature:x", "psi", "learning", 600_000, 300_000, facts=facts))
     'learning: 3 of 10 windows seen'
     """
+    if verdict.facts.change is not None:
+        return _beside(verdict.facts.change)
     shares = verdict.facts.shares if verdict.status == "drift" else None
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
+
+
+def _changed(moved: Moved, change: Change) -> str:
+    verdict = moved.evidence
+    parts = [
+        f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}",
+        f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with the same hours of earlier days",
+        f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}",
+        _now(moved),
+    ]
+    return _joined(parts)
+
+
+def _beside(change: Change) -> str:
+    """Say what moved, from what to what."""
+    if change.what == "repeats":
+        return "repeats the window before it, value for value"
+    span = " over the day" if change.by_day else ""
+    return f"{change.what} {_amount(change, change.before)} → {_amount(change, change.after)}{span}"
+
+
+def _amount(change: Change, value: float) -> str:
+    if change.what in ("missing", "invalid", "out of range") or change.what.startswith("share of"):
+        return f"{100 * value:.3g} %"
+    if change.what == "spread":
+        return f"{value:.3g}× the reference's"
+    return _number(value)
 
 
 def _beside_shares(verdict: Said) -> list[str]:
@@ -219,6 +250,8 @@ def _name(verdict: Verdict) -> str:
 
 def _measure(verdict: Verdict, effect: str = "") -> str:
     """Say how much it is, and how many times its limit; a rate by its shares, with ``effect`` beside them."""
+    if verdict.facts.change is not None:
+        return _beside(verdict.facts.change)
     name = _spelled(verdict.detector)
     shares = verdict.facts.shares
     number = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else _number(verdict.effect)

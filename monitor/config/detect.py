@@ -6,8 +6,9 @@ Default rules come first; a file's own add to them and override their parameters
 from __future__ import annotations
 
 import re
+from datetime import date
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -125,6 +126,13 @@ class Detect(Strict):
         default_factory=dict,
         description="numeric signals of one event that are watched together, as the signal `vector:NAME`",
     )
+    rule: Literal["variation", "change"] = Field(
+        default="variation",
+        description="`variation`: a distance beyond its usual variation alarms; `change`: a signal alarms that no "
+        "longer does what it does at this hour of the week, and distances are for reading",
+    )
+    time_zone: str = Field(default="UTC", description="whose hours and weekends `rule: change` goes by")
+    holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")
     rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
     default_rules: bool = Field(default=True, description="false: only `rules` count")
 

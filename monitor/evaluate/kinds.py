@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from monitor.evaluate.change import Changes
 from monitor.evaluate.series import Distributions
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.volume import Volumes
@@ -49,5 +50,5 @@ class SeriesKind(Protocol):
         ...
 
 
-KINDS: Mapping[str, type[SeriesKind]] = {"series": Distributions, "volumes": Volumes}
+KINDS: Mapping[str, type[SeriesKind]] = {"series": Distributions, "volumes": Volumes, "changes": Changes}
 """Every kind, by the name under which checkpoints hold its state, in the order of their verdicts."""

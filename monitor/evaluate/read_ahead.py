@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from detectors.change.legend import LAG_DAYS, REFERENCE_DAYS
 from monitor.config.baseline import FirstEventsBaseline, RollingBaseline
 from monitor.panes.reading import PaneRows, read_panes
 from monitor.values import DAY_MS
@@ -32,6 +33,8 @@ def learning_ms(watch: Watch) -> int | None:
     defaults = spec.detect.defaults
     span_ms = spec.baseline.span if isinstance(spec.baseline, RollingBaseline) else 0
     windows_ms = span_ms + 2 * defaults.learn_windows * defaults.window
+    if spec.detect.rule == "change":
+        windows_ms = max(windows_ms, (REFERENCE_DAYS + LAG_DAYS) * DAY_MS)
     return max(windows_ms, 28 * DAY_MS) if "volume" in watch.uses.get("volume", {}) else windows_ms
 
 

@@ -27,7 +27,7 @@ from detectors.chart.windows import evaluate_windows
 from detectors.distance import VECTOR_DISTANCES
 from detectors.distance.contract import ANSWER, EFFECT, P_X, STATISTIC, TABLE
 from detectors.distance.p_values import p_values
-from detectors.sketch import CategoryLayout
+from detectors.sketch import CategoryLayout, JointLayout
 from monitor.alerts.verdict import Facts, Share
 from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
@@ -131,6 +131,8 @@ class DistributionSeries:
         self.reference = Reference(baseline, defaults.window, self.layout, dataset, defaults.learn_windows)
         self._variation = Variation(self.detectors)
         self._rules = self._kernel_rules(defaults.step_ms)
+        # Vectors have no contrasts: their distances go on deciding.
+        self._decides = watch.model.spec.detect.rule == "variation" or isinstance(self.layout, JointLayout)
 
     @property
     def detectors(self) -> Sequence[str]:
@@ -194,9 +196,11 @@ class DistributionSeries:
             return self._facts(verdicts, t, d, names)
 
         events = sums[:, legend.N] + sums[:, legend.MISSING] + sums[:, legend.INVALID]
-        return Verdicts(
+        verdicts = Verdicts(
             self.key, self.detectors, self._tests.min_effects, self._window_ms, windows.ends_ms, events, measured, facts
         )
+        verdicts.decides = self._decides
+        return verdicts
 
     def _decide(self, first: int, windows: Windows, probabilities: Floats, vectors: Floats, measured: Measured) -> int:
         """Decide from window ``first`` on; return the first that is not decided yet."""

@@ -20,6 +20,7 @@ from detectors.chart.legend import (
     DRIFT,
     NEWEST,
     NUMBERS,
+    OK,
     P_KIND,
     STATUS,
     SURPRISE,
@@ -97,6 +98,8 @@ class Verdicts:
     measured : Measured
     facts : callable
         Returns what a test found in a window beside its numbers.
+    decides : bool
+        False: the tests are for reading, and whatever they say a window is no drift.
     """
 
     key: SeriesKey
@@ -107,6 +110,7 @@ class Verdicts:
     n: Integers
     measured: Measured
     facts: Callable[[Verdicts, int, int], Facts] = field(repr=False)
+    decides: bool = True
 
     @cached_property
     def p_values(self) -> Floats:
@@ -118,7 +122,8 @@ class Verdicts:
     @property
     def statuses(self) -> Integers:
         """int64[T, D]: numbers of `monitor.evaluate.alarm_rule.STATUSES`."""
-        return self.measured.codes[:, :, STATUS]
+        codes = self.measured.codes[:, :, STATUS]
+        return codes if self.decides else np.where(codes == DRIFT, OK, codes)
 
     @cached_property
     def drifts(self) -> dict[int, list[Verdict]]:
@@ -150,7 +155,7 @@ class Verdicts:
             segment,
             signal,
             self.detectors[d],
-            STATUSES[self.measured.codes[t, d, STATUS]],
+            STATUSES[self.statuses[t, d]],
             end_ms,
             end_ms - self.window_ms,
             statistic=numbers[STATISTIC],

@@ -103,6 +103,7 @@ class VolumeSeries:
         self._min_effects = np.array([float(min_effect or MIN_EFFECT)])
         self._variation = Variation(list(SEASONS))
         self._rules = _rules(self._step_ms)
+        self._decides = watch.model.spec.detect.rule == "variation"
         longest = self._rules[-1]
         counts = int(longest[legend.FIRST_COUNT] + longest[legend.PLACES] * longest[legend.KEPT])
         self._earlier = np.zeros(counts, dtype=np.int64)
@@ -129,6 +130,7 @@ class VolumeSeries:
         verdicts = Verdicts(
             key, ["volume"], self._min_effects, self._window_ms, ends_ms, events, measured, _facts(self._budget.enough)
         )
+        verdicts.decides = self._decides
         verdicts.p_values = measured.numbers[:, :, P_X]
         return verdicts
 

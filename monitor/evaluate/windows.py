@@ -57,14 +57,16 @@ class Blocks:
     watch : Watch
     ends_ms : range
         Ends of windows, one step apart.
+    parts : int or None
+        Blocks that make a window; as many as the configuration says if None.
     """
 
-    def __init__(self, watch: Watch, ends_ms: range) -> None:
+    def __init__(self, watch: Watch, ends_ms: range, parts: int | None = None) -> None:
         defaults = watch.model.spec.detect.defaults
         self._step_ms, self._offset_ms = defaults.step_ms, defaults.offset
         self._ends_ms = np.arange(ends_ms.start, ends_ms.stop, ends_ms.step, dtype=np.int64)
         # Windows that overlap share blocks: panes are added up once, and blocks to windows afterwards.
-        self._parts = defaults.window // defaults.step_ms
+        self._parts = parts or defaults.window // defaults.step_ms
         self._first = (ends_ms[0] - defaults.offset) // self._step_ms - self._parts
         self._count = len(ends_ms) - 1 + self._parts
 

@@ -19,7 +19,7 @@ from monitor.evaluate.windows import Blocks, first_window_end
 from monitor.panes.reading import PaneRows, read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, scored, troubled
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, detecting, replayed_lines, scored, troubled
 
 STEP_MS = 6 * HOUR_MS
 DAYS = 6
@@ -28,7 +28,7 @@ DAYS = 6
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
     store, _ = replayed_lines(tmp_path_factory.mktemp("stream"), troubled(3, days=DAYS))
-    return store, compile_watch(configured(), "loans")
+    return store, compile_watch(configured(detect=detecting(rule="change")), "loans")
 
 
 def evaluated(kind: SeriesKind, stored: tuple[Store, Watch], ends: range, at_once: int) -> Iterator[Verdicts]:

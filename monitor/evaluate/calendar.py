@@ -1,0 +1,64 @@
+"""Where a window lies in the week of the people whose traffic it is: local days, times of day, weekends, holidays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+__all__ = ["Calendar", "Moment"]
+
+
+class Moment(NamedTuple):
+    """A place in the week.
+
+    Attributes
+    ----------
+    day : int
+        Number of the local day; of windows longer than a day, the number of the window.
+    time_of_day : float
+        In [0, 1).
+    weekend : bool
+        Whether the day is a Saturday, a Sunday or a holiday.
+    """
+
+    day: int
+    time_of_day: float
+    weekend: bool
+
+
+class Calendar:
+    """The days of a time zone.
+
+    Parameters
+    ----------
+    time_zone : str
+        Such as ``Europe/Berlin``.
+    holidays : collection of date
+        Days that are like a weekend.
+    step_ms : int
+        Length of what is placed; beyond a day it is its own day, without a weekend.
+
+    Examples
+    --------
+    >>> calendar = Calendar("Europe/Berlin", (), 3_600_000)
+    >>> calendar.moment(1_767_222_000_000)  # an hour that ended at midnight, 2026-01-01 in Berlin
+    Moment(day=20453, time_of_day=0.9791666666666666, weekend=False)
+    """
+
+    def __init__(self, time_zone: str, holidays: Collection[date], step_ms: int) -> None:
+        self._zone, self._holidays, self._step_ms = ZoneInfo(time_zone), frozenset(holidays), step_ms
+
+    def moment(self, end_ms: int) -> Moment:
+        """Where a window lies that ends at ``end_ms``: its middle counts."""
+        if self._step_ms > 86_400_000:
+            return Moment(end_ms // self._step_ms, 0.5, weekend=False)
+        local = datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
+        today = local.date()
+        since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
+        weekend = today.weekday() >= 5 or today in self._holidays
+        return Moment(today.toordinal() - _EPOCH, since_midnight / timedelta(days=1), weekend)
+
+
+_EPOCH = date(1970, 1, 1).toordinal()

@@ -1,0 +1,309 @@
+"""Changes: whether each signal still does what it does at this hour of the week, at one rate of false alarms for all.
+
+All signals of a model, in every version and segment, and its volumes share one budget. Each has contrasts
+(`contrasts`); the charts of all of them (`detectors.change`) go through the local days (`calendar`) together. Evidence
+is taken from spans of one step, whatever the length of windows: overlapping windows would repeat themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change import legend
+from detectors.change.model import Evidence, ModelCharts, Settings
+from detectors.chart.legend import (
+    DRIFT,
+    INVALID,
+    LEARNING,
+    MISSING,
+    NO_DATA,
+    OK,
+    P_KIND,
+    STATUS,
+    SURPRISE,
+    THRESHOLD,
+    N,
+)
+from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
+from monitor.alerts.verdict import Change, Facts
+from monitor.evaluate.calendar import Calendar, Moment
+from monitor.evaluate.columns import Columns
+from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, VolumeContrasts, contrasts_of
+from monitor.evaluate.verdict_columns import Measured, Verdicts
+from monitor.evaluate.windows import Blocks, distinct_keys
+from monitor.events import SeriesKey
+from monitor.panes.reading import PaneRows
+from monitor.values import DAY_MS
+from monitor.watch import Watch
+
+__all__ = ["DETECTOR", "Changes"]
+
+DETECTOR = "change"
+"""The name of the detector in scores and alerts."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+CODES = np.zeros(5, dtype=np.int64)
+"""What a chart's status is as the status of a verdict."""
+CODES[[legend.ABSENT, legend.LEARNING, legend.QUIET]] = NO_DATA, LEARNING, OK
+CODES[[legend.STANDS, legend.EXCEEDS]] = DRIFT
+
+SMALLEST_EFFECT = 0.05
+"""Standard deviations of the reference, or differences of 2 asin √share, below which a change does not matter."""
+
+
+@dataclass
+class _Part:
+    """What one series has in the windows of a batch, T of them.
+
+    Attributes
+    ----------
+    evidence : SignalEvidence
+    present : float64 array [T]
+        1 where the series has events, or is known to have none.
+    events : int64 array [T]
+    verdicts : float64 array [T, VERDICT]
+        What the charts say.
+    changes : dict of int to Change
+        What moved, by the number of the window.
+    """
+
+    evidence: SignalEvidence
+    present: Floats
+    events: Integers
+    verdicts: Floats
+    changes: dict[int, Change]
+
+    @classmethod
+    def nothing(cls, rows: int, windows: int) -> _Part:
+        """Return a part in which the series is not there."""
+        verdicts = np.full((windows, legend.VERDICT), np.nan)
+        verdicts[:, legend.STATUS] = legend.ABSENT
+        evidence = SignalEvidence.nothing(rows, windows)
+        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, {})
+
+    @classmethod
+    def of(cls, evidence: SignalEvidence, events: Integers, occupied: Integers, windows: int) -> _Part:
+        """Return evidence of some windows among all of them."""
+        part = cls.nothing(len(evidence.values), windows)
+        part.evidence.values[:, occupied] = evidence.values
+        part.evidence.events[:, occupied] = evidence.events
+        part.evidence.units[:, occupied] = evidence.units
+        part.evidence.repeats[occupied] = evidence.repeats
+        part.events[occupied] = events
+        part.present[occupied] = 1
+        return part
+
+
+class Changes:
+    """The changes of a model's signals; a :class:`~monitor.evaluate.kinds.SeriesKind`.
+
+    Parameters
+    ----------
+    watch : Watch
+    shown : sequence of str or None
+        Makes no difference: a signal has one test.
+    """
+
+    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+        detect = watch.model.spec.detect
+        self._watch = watch
+        self._is_on = detect.rule == DETECTOR
+        self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms)
+        settings = settings_of(watch)
+        self._by_day_only = settings.windows_per_day == 1
+        self._charts = ModelCharts(settings)
+        self._contrasts: dict[SeriesKey, Contrasts] = {}
+        # In the order in which they began, which is that of the charts.
+        self._begun: list[SeriesKey] = []
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
+        """Yield the verdicts on windows."""
+        if not self._is_on:
+            return
+        blocks = Blocks(self._watch, ends_ms, parts=1)
+        parts = self._distributions(blocks, panes) | self._volumes(blocks, panes)
+        for key in self._begun:
+            parts.setdefault(key, _Part.nothing(len(self._contrasts[key].kinds), len(ends_ms)))
+        moments = [
+            self._calendar.moment(end_ms) for end_ms in range(ends_ms[0], ends_ms[-1] + 2 * ends_ms.step, ends_ms.step)
+        ]
+        for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
+            windows = list(of_day)
+            self._watch_day(range(windows[0], windows[-1] + 1), moments, parts)
+        for key in sorted(self._begun):
+            verdicts = self._verdicts(key, parts[key], blocks.ends_ms)
+            if len(verdicts.ends_ms):
+                yield verdicts
+
+    # -- evidence ----------------------------------------------------------------------------------------------
+
+    def _distributions(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
+        parts = {}
+        for key in panes.series():
+            inside = blocks.inside(panes.of(key))
+            contrasts = self._contrasts.get(key) or self._referred(key)
+            if contrasts is None or not inside:
+                continue
+            assert isinstance(contrasts, ReferredContrasts)
+            self._contrasts[key] = contrasts
+            columns = Columns(self._watch.layouts[key[2]])
+            if not columns.fixed:
+                columns = Columns(columns.layout, distinct_keys(inside, columns))
+            windows = blocks.windows(inside, columns)
+            events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
+            occupied = np.searchsorted(blocks.ends_ms, windows.ends_ms)
+            parts[key] = _Part.of(contrasts.evidence(windows, columns), events, occupied, len(blocks.ends_ms))
+        return parts
+
+    def _referred(self, key: SeriesKey) -> Contrasts | None:
+        _, segment, signal = key
+        learn_windows = self._watch.model.spec.detect.defaults.learn_windows
+        return contrasts_of(self._watch.layouts[signal], self._watch.reference.get((segment, signal)), learn_windows)
+
+    def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
+        parts: dict[SeriesKey, _Part] = {}
+        segments = {segment for _, segment, signal in self._contrasts if signal == "volume"}
+        for segment in sorted(segments | panes.segments()):
+            key = ("", segment, "volume")
+            events, first = blocks.events(panes.volume_of(segment))
+            first = 0 if key in self._contrasts else first
+            if first < len(events):
+                contrasts = self._contrasts.setdefault(key, VolumeContrasts())
+                assert isinstance(contrasts, VolumeContrasts)
+                occupied = np.arange(first, len(events))
+                parts[key] = _Part.of(contrasts.evidence(events[first:]), events[first:], occupied, len(events))
+        return parts
+
+    # -- charts ------------------------------------------------------------------------------------------------
+
+    def _watch_day(self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]) -> None:
+        """Lead all charts through windows of one day."""
+        moment = moments[windows[0]]
+        if self._charts.day != moment.day:
+            self._charts.begin(moment.day, weekend=moment.weekend)
+        beginning = self._beginning(windows, parts)
+        # A series begins with its first window, whatever else is in the batch: the day is cut there.
+        cuts = sorted({windows.start, *(t for t, _ in beginning), windows.stop})
+        for start, stop in pairwise(cuts):
+            for t, key in beginning:
+                if t == start:
+                    self._charts.add(self._contrasts[key].kinds, moment.day)
+                    self._begun.append(key)
+            self._watch_windows(range(start, stop), moments, parts)
+        if moments[windows.stop].day != moment.day:
+            self._take(windows[-1:], self._charts.close()[:, None], moments, parts)
+
+    def _beginning(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> list[tuple[int, SeriesKey]]:
+        """Which series begin in some windows, and in which."""
+        first = []
+        for key in parts.keys() - set(self._begun):
+            occupied = np.flatnonzero(parts[key].present[windows.start : windows.stop])
+            if len(occupied):
+                first.append((windows.start + int(occupied[0]), key))
+        return sorted(first)
+
+    def _watch_windows(self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]) -> None:
+        if not self._begun:
+            return
+        span = slice(windows.start, windows.stop)
+        of_all = [parts[key] for key in self._begun]
+        evidence = Evidence(
+            values=np.concatenate([part.evidence.values[:, span] for part in of_all]),
+            events=np.concatenate([part.evidence.events[:, span] for part in of_all]),
+            units=np.concatenate([part.evidence.units[:, span] for part in of_all]),
+            repeats=np.stack([part.evidence.repeats[span] for part in of_all]),
+            present=np.stack([part.present[span] for part in of_all]),
+            places=np.array([moments[t].time_of_day for t in windows]),
+        )
+        self._take(windows, self._charts.watch(evidence), moments, parts)
+
+    def _take(
+        self, windows: range, verdicts: Floats, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]
+    ) -> None:
+        """Put down what the charts say of some windows, float64[S, T, VERDICT], and what moved."""
+        first_rows = self._charts.state.series[:, legend.FIRST_ROW].astype(np.int64)
+        for number, key in enumerate(self._begun):
+            part = parts[key]
+            for t, verdict in zip(windows, verdicts[number], strict=True):
+                # What a day says as a whole is said of its last window, if it says more or is all that there is.
+                by_window = verdict[legend.SCALE] == legend.BY_WINDOW
+                if by_window or self._by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
+                    part.verdicts[t] = verdict
+                    if verdict[legend.STATUS] >= legend.STANDS:
+                        part.changes[t] = self._change(key, int(first_rows[number]), verdict, moments[t].time_of_day)
+
+    def _change(self, key: SeriesKey, first_row: int, verdict: Floats, time_of_day: float) -> Change:
+        contrasts, row = self._contrasts[key], int(verdict[legend.LEADING_ROW])
+        by_day = bool(verdict[legend.SCALE] == legend.BY_DAY)
+        if row < 0:
+            return Change("repeats", np.nan, np.nan, by_day=by_day)
+        expected = self._charts.expected(row, time_of_day)
+        contrast = row - first_row
+        expected_value, value = (contrasts.in_units(contrast, x) for x in (expected, expected + verdict[legend.SHIFT]))
+        return Change(contrasts.name(contrast), expected_value, value, by_day=by_day)
+
+    def _verdicts(self, key: SeriesKey, part: _Part, ends_ms: Integers) -> Verdicts:
+        occupied = np.flatnonzero((part.verdicts[:, legend.STATUS] != legend.ABSENT) & (part.present > 0))
+        verdicts, measured = part.verdicts[occupied], Measured.unwritten(len(occupied), 1)
+        measured.numbers[:] = np.nan
+        measured.codes[:] = 0
+        evidence = verdicts[:, legend.EVIDENCE]
+        measured.numbers[:, 0, STATISTIC] = measured.numbers[:, 0, SURPRISE] = evidence
+        measured.numbers[:, 0, THRESHOLD] = verdicts[:, legend.THRESHOLD]
+        measured.numbers[:, 0, EFFECT] = np.abs(verdicts[:, legend.SHIFT])
+        measured.codes[:, 0, STATUS] = CODES[verdicts[:, legend.STATUS].astype(np.int64)]
+        measured.codes[:, 0, P_KIND] = NO_TEST
+        learn_windows = self._watch.model.spec.detect.defaults.learn_windows
+
+        def facts(said: Verdicts, t: int, d: int) -> Facts:
+            if said.measured.codes[t, d, STATUS] == LEARNING:
+                return Facts("too_early", needed=learn_windows)
+            return Facts(change=part.changes.get(int(np.searchsorted(ends_ms, said.ends_ms[t]))))
+
+        step_ms = self._watch.model.spec.detect.defaults.step_ms
+        effects = np.array([SMALLEST_EFFECT])
+        return Verdicts(key, [DETECTOR], effects, step_ms, ends_ms[occupied], part.events[occupied], measured, facts)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        if not self._contrasts:
+            return []
+        contrasts = [{"key": list(key), **self._contrasts[key].snapshot()} for key in sorted(self._contrasts)]
+        return [{"charts": self._charts.snapshot(), "begun": [list(key) for key in self._begun]}, *contrasts]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Continue from a snapshot."""
+        if not states or not self._is_on:
+            return
+        of_charts, *of_signals = states
+        self._charts.restore(of_charts["charts"])
+        self._begun = [(version, segment, signal) for version, segment, signal in of_charts["begun"]]
+        for state in of_signals:
+            version, segment, signal = state["key"]
+            key = (version, segment, signal)
+            contrasts = VolumeContrasts() if signal == "volume" else self._referred(key)
+            if contrasts is not None:
+                contrasts.restore(state)
+                self._contrasts[key] = contrasts
+
+
+def settings_of(watch: Watch) -> Settings:
+    """Return what a configuration says to the charts of its signals."""
+    detect = watch.model.spec.detect
+    segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
+    return Settings(
+        false_alarms=detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
+        signals=segments * (1 + len(watch.layouts)),
+        windows_per_day=max(1, DAY_MS // detect.defaults.step_ms),
+        learn_windows=detect.defaults.learn_windows,
+    )

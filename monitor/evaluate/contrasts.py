@@ -1,0 +1,292 @@
+"""The contrasts of one signal: which there are, what windows say of each, and what a value means to a reader.
+
+A number or a category is described against a reference: a data set, or its first windows. The reference only chooses
+coordinates, groups of values and names with a share of their own; what is usual is learned by the charts.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change.contrasts import ScoreTable, group_counts, number_contrasts
+from detectors.change.legend import CATEGORIES, GROUPS, LOCATION, RATE, RATES, SCORE, SHARES, SPREAD, VOLUME, VOLUMES
+from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
+from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
+from monitor.evaluate.baselines import add_up
+from monitor.evaluate.columns import Columns
+from monitor.evaluate.windows import Windows
+from monitor.panes.codec import pack_summary, unpack_summary
+from monitor.watch import Layout, Summary
+
+__all__ = ["Contrasts", "SignalEvidence", "VolumeContrasts", "contrasts_of"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Kinds = Sequence[tuple[int, int]]
+
+REFERENCE_EVENTS = 2000
+"""Values from which coordinates are chosen, unless the configuration names a data set."""
+
+RATE_COLUMNS = {"missing": MISSING, "invalid": INVALID, "out of range": OUT_OF_RANGE}
+"""Rates of all events that every number and category is watched by, as the last of its rows."""
+
+
+@dataclass
+class SignalEvidence:
+    """What windows say of the contrasts of a signal.
+
+    Attributes
+    ----------
+    values, events, units : float64 arrays [K, T]
+        As `detectors.change.windows.watch_windows` takes them.
+    repeats : float64 array [T]
+    """
+
+    values: Floats
+    events: Floats
+    units: Floats
+    repeats: Floats
+
+    @classmethod
+    def nothing(cls, rows: int, windows: int) -> SignalEvidence:
+        """Return evidence of nothing, to be written into."""
+        shape = (rows, windows)
+        return cls(np.full(shape, np.nan), np.ones(shape), np.ones(shape), np.zeros(windows))
+
+
+class Contrasts(ABC):
+    """What a signal is watched by.
+
+    Attributes
+    ----------
+    kinds : sequence of (int, int)
+        The kind and the family of each contrast (`detectors.change.legend`).
+    """
+
+    kinds: Kinds
+
+    @abstractmethod
+    def name(self, row: int) -> str:
+        """What a contrast is called."""
+
+    @abstractmethod
+    def in_units(self, row: int, value: float) -> float:
+        """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 -- where there is nothing to keep
+        """Continue from a snapshot."""
+
+
+class VolumeContrasts(Contrasts):
+    """The number of events."""
+
+    kinds = ((VOLUME, VOLUMES),)
+
+    def name(self, row: int) -> str:
+        return "events"
+
+    def in_units(self, row: int, value: float) -> float:
+        return max(math.exp(value) - 0.5, 0.0)
+
+    def evidence(self, events: Integers) -> SignalEvidence:
+        """Return the evidence of windows with so many events, int64[T]."""
+        evidence = SignalEvidence.nothing(1, len(events))
+        evidence.values[0] = events
+        return evidence
+
+
+class ReferredContrasts(Contrasts):
+    """Contrasts that are described against a reference.
+
+    Parameters
+    ----------
+    layout : Layout
+    dataset : Summary or None
+        The reference, if the configuration names one.
+    learn_windows : int
+        Otherwise: windows from which it is made at least.
+    """
+
+    def __init__(self, layout: Layout, dataset: Summary | None, learn_windows: int) -> None:
+        self._layout, self._learn_windows = layout, learn_windows
+        self._windows = 0
+        self._reference = dataset
+        self._ready = dataset is not None
+        if dataset is not None:
+            self._refer(dataset)
+
+    def evidence(self, windows: Windows, columns: Columns) -> SignalEvidence:
+        """Return the evidence of windows in order, and learn from them what a reference needs."""
+        evidence = SignalEvidence.nothing(len(self.kinds), len(windows.ends_ms))
+        total = windows.sums[:, N] + windows.sums[:, MISSING] + windows.sums[:, INVALID]
+        occupied = total > 0
+        for row, column in enumerate(RATE_COLUMNS.values(), start=len(self.kinds) - len(RATE_COLUMNS)):
+            evidence.values[row, occupied] = windows.sums[occupied, column]
+            evidence.events[row, occupied] = total[occupied]
+        first = 0 if self._ready else self._learn(windows, columns)
+        if first < len(windows.ends_ms):
+            self._describe(windows, columns, first, evidence)
+        return evidence
+
+    def _learn(self, windows: Windows, columns: Columns) -> int:
+        """Take windows into the reference until it is large enough; return how many it took."""
+        learned = self._reference.n if self._reference is not None else 0
+        numbers = self._windows + 1 + np.arange(len(windows.ends_ms))
+        events = learned + np.cumsum(windows.sums[:, N])
+        enough = np.flatnonzero((numbers >= self._learn_windows) & (events >= REFERENCE_EVENTS))
+        count = int(enough[0]) + 1 if len(enough) else len(windows.ends_ms)
+        counts, sums = windows.counts[:count].sum(axis=0), windows.sums[:count].sum(axis=0)
+        extremes = np.array([windows.extremes[:count, 0].min(), windows.extremes[:count, 1].max()])
+        summary = columns.summary_of(counts, sums, extremes)
+        self._reference = summary if self._reference is None else add_up([self._reference, summary])
+        self._windows += count
+        if len(enough):
+            self._refer(self._reference)
+            self._ready = True
+        return count
+
+    @abstractmethod
+    def _refer(self, reference: Summary) -> None:
+        """Choose coordinates."""
+
+    @abstractmethod
+    def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
+        """Write what depends on the reference, of the windows from ``first`` on."""
+
+    def snapshot(self) -> dict[str, Any]:
+        reference = None if self._reference is None else pack_summary(self._reference)
+        return {"windows": self._windows, "ready": self._ready, "reference": reference}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._windows, self._ready = state["windows"], state["ready"]
+        if state["reference"] is not None:
+            self._reference = unpack_summary(state["reference"], self._layout)
+            if self._ready:
+                self._refer(self._reference)
+
+    def _rate_name(self, row: int) -> str:
+        return list(RATE_COLUMNS)[row - len(self.kinds) + len(RATE_COLUMNS)]
+
+
+class NumberContrasts(ReferredContrasts):
+    """Location and spread of a number, repeats, and the rates of unusable values."""
+
+    kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
+
+    def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
+        self._starts, self._middles = np.empty(0, dtype=np.int64), np.empty(0)
+        self._group_numbers = np.empty(0, dtype=np.int64)
+        self._table = ScoreTable(np.ones(GROUPS, dtype=np.int64))
+        self._previous = np.zeros(GROUPS, dtype=np.int64)
+        super().__init__(layout, dataset, learn_windows)
+
+    def name(self, row: int) -> str:
+        return ("typical value", "spread")[row] if row < 2 else self._rate_name(row)
+
+    def in_units(self, row: int, value: float) -> float:
+        if row == 0:
+            return float(np.interp(value, self._table.scores[self._group_numbers], self._middles))
+        return math.exp(value) if row == 1 else _share(value)
+
+    def _refer(self, reference: Summary) -> None:
+        assert isinstance(reference, NumericSummary)
+        assert isinstance(self._layout, NumericLayout)
+        counts = reference.counts.astype(np.int64)
+        n = max(int(counts.sum()), 1)
+        group_of = np.minimum((2 * np.cumsum(counts) - counts) * GROUPS // (2 * n), GROUPS - 1)
+        self._group_numbers, first = np.unique(group_of, return_index=True)
+        self._starts = reference.cells[first].astype(np.int64)
+        sizes, middles = np.zeros(GROUPS, dtype=np.int64), np.zeros(GROUPS)
+        np.add.at(sizes, group_of, counts)
+        inside = np.clip(self._layout.midpoint(reference.cells), reference.min, reference.max)
+        np.add.at(middles, group_of, inside * counts)
+        self._middles = middles[self._group_numbers] / np.maximum(sizes[self._group_numbers], 1)
+        self._table = ScoreTable(sizes)
+
+    def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
+        # A cell that the reference lacks belongs to the group below it; one below all of them to the lowest.
+        group = np.maximum(np.searchsorted(self._starts, columns.cells, side="right") - 1, 0)
+        grouped = np.empty((len(windows.ends_ms) - first, GROUPS), dtype=np.int64)
+        group_counts(windows.counts[first:], self._group_numbers[group], grouped)
+        units, table = np.ones((len(grouped), 2)), self._table
+        number_contrasts(
+            grouped, self._previous, table.scores, table.locations, table.spreads,
+            evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
+        )  # fmt: skip
+        evidence.events[:2, first:] = np.maximum(windows.sums[first:, N], 1)
+        evidence.units[:2, first:] = units.T
+
+    def snapshot(self) -> dict[str, Any]:
+        return super().snapshot() | {"previous": self._previous}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._previous = np.array(state["previous"])
+
+
+class CategoryContrasts(ReferredContrasts):
+    """The shares of the most frequent names, of the others, and of new ones; and the rates of unusable values."""
+
+    OTHERS, NEW = CATEGORIES, CATEGORIES + 1
+    kinds = (*((RATE, SHARES),) * (CATEGORIES + 2), *((RATE, RATES),) * len(RATE_COLUMNS))
+
+    def __init__(self, layout: CategoryLayout, dataset: Summary | None, learn_windows: int) -> None:
+        self._groups: dict[str, int] = {}
+        self._frequent: list[str] = []
+        self._complete = False
+        super().__init__(layout, dataset, learn_windows)
+
+    def name(self, row: int) -> str:
+        if row > self.NEW:
+            return self._rate_name(row)
+        if row < len(self._frequent):
+            return f"share of {self._frequent[row]!r}"
+        return "share of new values" if row == self.NEW else "share of other values"
+
+    def in_units(self, row: int, value: float) -> float:
+        return _share(value)
+
+    def _refer(self, reference: Summary) -> None:
+        assert isinstance(reference, CategorySummary)
+        ranked = sorted(zip((-reference.counts).tolist(), reference.names, strict=True))
+        self._frequent = [name for _, name in ranked[:CATEGORIES]]
+        self._groups = {name: min(rank, self.OTHERS) for rank, (_, name) in enumerate(ranked)}
+        # Where not all names could be noted, one that was not is not new.
+        self._complete = reference.other == 0
+
+    def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
+        unknown = self.NEW if self._complete else self.OTHERS
+        group_of = np.array([self._groups.get(name, unknown) for name in columns.names], dtype=np.int64)
+        grouped = np.empty((len(windows.ends_ms) - first, CATEGORIES + 2), dtype=np.int64)
+        group_counts(windows.counts[first:], group_of, grouped)
+        grouped[:, unknown] += windows.sums[first:, OTHER]
+        values, n = grouped.T.astype(np.float64), windows.sums[first:, N]
+        values[:, n == 0] = np.nan
+        values[len(self._frequent) : CATEGORIES] = np.nan
+        if not self._complete:
+            values[self.NEW] = np.nan
+        evidence.values[: CATEGORIES + 2, first:] = values
+        evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
+
+
+def contrasts_of(layout: Layout, dataset: Summary | None, learn_windows: int) -> ReferredContrasts | None:
+    """Return the contrasts of a signal; None for one of vectors, which has none."""
+    if isinstance(layout, JointLayout):
+        return None
+    made = CategoryContrasts if isinstance(layout, CategoryLayout) else NumberContrasts
+    return made(layout, dataset, learn_windows)  # type: ignore[arg-type]
+
+
+def _share(angle: float) -> float:
+    return math.sin(min(max(angle, 0.0), math.pi) / 2) ** 2
