@@ -29,10 +29,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import (
+    ABSORBED,
     CALIBRATION,
     CARRY,
     DAY_STEP,
     DIRECTIONS,
+    EVIDENCE_SUM,
     FREEDOM,
     FREEDOM_FRESH,
     LEVEL,
@@ -40,6 +42,8 @@ from detectors.change.legend import (
     MAGNITUDES,
     NOISE,
     RESIDUAL,
+    RESIDUALS,
+    RESIDUALS_SEEN,
     STEP,
     TOTAL,
     VARIANCE,
@@ -74,7 +78,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     row
         float64[FILTER]: the contrast at this scale.
     charts
-        float64[MAGNITUDES, DIRECTIONS, 2]: of each chart S and the absorbed part h.
+        float64[MAGNITUDES, DIRECTIONS, CHART]
     residual, sampling
         A contrast minus its expectation, and the variance that sampling gives it.
     fresh
@@ -102,18 +106,17 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
         for direction in range(DIRECTIONS):
             x = (score if direction == 0 else -score) - zone
             chart = charts[magnitude, direction]
-            remaining = onset * (1 - chart[1])
-            evidence = chart[0] + remaining * x - 0.5 * remaining * remaining
-            absorbed = chart[1]
+            remaining = onset * (1 - chart[ABSORBED])
+            evidence = chart[EVIDENCE_SUM] + remaining * x - 0.5 * remaining * remaining
             anew = onset * x - 0.5 * onset * onset
-            if anew >= evidence:
-                evidence = anew
-                absorbed = 0.0
-            if evidence < 0:
-                evidence = 0.0
-                absorbed = 0.0
-            chart[0] = evidence
-            chart[1] = row[CARRY] * (absorbed + gain * (1 - absorbed))
+            if anew >= evidence or evidence < 0:
+                chart[ABSORBED] = 0.0
+                chart[RESIDUALS] = 0.0
+                chart[RESIDUALS_SEEN] = 0.0
+            chart[EVIDENCE_SUM] = max(evidence, anew, 0.0)
+            chart[ABSORBED] = row[CARRY] * (chart[ABSORBED] + gain * (1 - chart[ABSORBED]))
+            chart[RESIDUALS] += residual
+            chart[RESIDUALS_SEEN] += 1
         size *= 2
     return float(z)
 
@@ -125,7 +128,7 @@ def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
     Parameters
     ----------
     charts
-        float64[R, MAGNITUDES, DIRECTIONS, 2]
+        float64[R, MAGNITUDES, DIRECTIONS, CHART]
     first, rows
         Which of them are the signal's.
     repeats
@@ -137,20 +140,20 @@ def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
     for r in range(first, first + rows):
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):
-                largest = max(largest, charts[r, magnitude, direction, 0])
+                largest = max(largest, charts[r, magnitude, direction, EVIDENCE_SUM])
     total = np.exp(alike - largest)
     for r in range(first, first + rows):
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):
-                total += np.exp(charts[r, magnitude, direction, 0] - largest)
+                total += np.exp(charts[r, magnitude, direction, EVIDENCE_SUM] - largest)
     return float(largest + np.log(total / (rows * MAGNITUDES * DIRECTIONS + 1)))
 
 
 @inlined
 def leading(charts: Floats) -> float:
-    """Return the evidence of the strongest chart of a row, float64[MAGNITUDES, DIRECTIONS, 2]."""
+    """Return the evidence of the strongest chart of a row, float64[MAGNITUDES, DIRECTIONS, CHART]."""
     most = 0.0
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
-            most = max(most, charts[magnitude, direction, 0])
+            most = max(most, charts[magnitude, direction, EVIDENCE_SUM])
     return most

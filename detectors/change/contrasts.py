@@ -1,8 +1,9 @@
 """A window as a few signed numbers.
 
-A number's values are put into groups, the quantiles of its reference, each with a normal score. Whatever the values
-are, the contrasts are then bounded, and a shift of one of them means the same for every signal: standard deviations
-of the reference.
+A number's values are put into groups, the quantiles of its reference, each with a normal score. Beyond its ends are
+more groups, whose scores grow with the logarithm of the distance: a level that leaves the range of the reference still
+moves, and no value weighs more than a few others. A shift then means the same for every signal: standard deviations of
+the reference.
 
 - location: the mean score.
 - spread: half the logarithm of the variance of the scores, minus what the reference would have if its location were
@@ -19,17 +20,20 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import GROUPS
+from detectors.change.legend import GROUPS, OUTER
 from detectors.distance.tail import normal_sf
 from detectors.kernel import inlined, kernel
 
-__all__ = ["SHIFTS", "ScoreTable", "group_counts", "normal_quantiles", "number_contrasts"]
+__all__ = ["OUTER_DISTANCES", "SHIFTS", "ScoreTable", "group_counts", "normal_quantiles", "number_contrasts"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 SHIFTS = np.linspace(-3.0, 3.0, 241)
 """Shifts of location for which the spread of the shifted reference is known."""
+
+OUTER_DISTANCES = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 256.0])
+"""Where the groups beyond an end of the reference begin, in robust standard deviations from it."""
 
 SMALLEST_VARIANCE = 1e-3
 """Added to the variance of scores, so that a constant has a logarithm."""
@@ -63,8 +67,10 @@ class ScoreTable:
 
     Parameters
     ----------
-    counts : int64 array [GROUPS]
+    counts : int64 array [INNER]
         Of the reference.
+    beyond : bool
+        Whether groups beyond its ends are told apart; if not, the nearest have it all.
 
     Attributes
     ----------
@@ -75,24 +81,30 @@ class ScoreTable:
 
     Examples
     --------
-    >>> table = ScoreTable(np.full(GROUPS, 10))
-    >>> bool(abs(table.scores.mean()) < 1e-12), round(float(table.scores.std()), 12)
+    >>> table = ScoreTable(np.full(INNER, 10))
+    >>> inner = table.scores[OUTER : OUTER + INNER]
+    >>> bool(abs(inner.mean()) < 1e-12), round(float(inner.std()), 12)
     (True, 1.0)
     """
 
-    def __init__(self, counts: Integers) -> None:
+    def __init__(self, counts: Integers, *, beyond: bool = True) -> None:
         shares = counts / max(int(counts.sum()), 1)
         reached = np.cumsum(shares)
         scores = normal_quantiles(np.clip(reached - shares / 2, 1e-4, 1 - 1e-4))
         mean = float((shares * scores).sum())
         scale = math.sqrt(float((shares * (scores - mean) ** 2).sum())) or 1.0
-        self.scores = (scores - mean) / scale
+        inner = (scores - mean) / scale
+        outer = np.log1p(OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DISTANCES[-1]) / 2)
+        self.scores = np.concatenate((inner[0] - outer[::-1], inner, inner[-1] + outer))
         # A group without a share has no width of its own: nothing of the shifted reference lies in it.
-        fences = np.concatenate(([-40.0], normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9)), [40.0]))
+        fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))
+        end = float(normal_quantiles([1 - 0.5 / max(int(counts.sum()), 1)])[0])
+        ends = end + (OUTER_DISTANCES if beyond else np.array([0.0, *[40.0] * (OUTER - 1)]))
+        fences = np.concatenate(([-40.0], -ends[::-1], fences, ends, [40.0]))
         self.locations, self.spreads = np.empty(len(SHIFTS)), np.empty(len(SHIFTS))
         for i, shift in enumerate(SHIFTS):
-            beyond = normal_sf(fences - shift)
-            parts = beyond[:-1] - beyond[1:]
+            above = normal_sf(fences - shift)
+            parts = above[:-1] - above[1:]
             location = float((parts * self.scores).sum())
             variance = float((parts * self.scores**2).sum()) - location * location
             self.locations[i] = location

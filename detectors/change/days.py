@@ -46,6 +46,8 @@ from detectors.change.legend import (
     NEW_DAY,
     NOISE,
     QUIET,
+    RATES,
+    REFERENCE_DAYS,
     ROWS,
     SCALE,
     SCALES,
@@ -77,6 +79,9 @@ CALIBRATED_FROM = 3
 
 EARLY_FREEDOM = 8.0
 """Degrees of freedom of the wide variances that stand in for learned ones in the first days."""
+
+SKEWED_FREEDOM = 8.0
+"""Degrees of freedom that rates and volumes have at most, if they vary more than sampling makes them."""
 
 KINDS_KNOWN = 2.0
 """Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
@@ -121,16 +126,19 @@ def begin_day(
         alike = _days_alike(weekend, int(series[s, FIRST_DAY]), day)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
-            if age > 0:
+            # With no day left to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
+            if age > 0 and (age == 1 or _teaching(weights[s], int(series[s, FIRST_DAY]), day, lag_of(age))):
                 row[UNCERTAINTY] = learn_expectation(
                     hours_known[r], weights[s], weekend, int(series[s, FIRST_DAY]), day, lag_of(age), expected[r]
                 )
-            else:
+            elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
                 estimate(moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale])
                 filters[r, scale, ZONE] = zones[families[r], scale]
+                if row[FAMILY] in (RATES, VOLUMES):
+                    _skew(filters[r, scale], sampling[r, scale])
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
             if age < CALIBRATED_FROM or alike < 2:
@@ -145,12 +153,28 @@ def begin_day(
 
 
 @inlined
+def _teaching(weights: Floats, first: int, day: int, lag: int) -> bool:
+    """Whether there is a day to learn from."""
+    total = 0.0
+    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
+        total += weights[d % DAYS]
+    return bool(total > 0.0)
+
+
+@inlined
 def _days_alike(weekend: Integers, first: int, day: int) -> int:
     """Count the days of this kind there were: with one alone, the course of such a day is not known."""
     count = 0
     for d in range(max(first, day - DAYS + 1), day):
         count += weekend[d % DAYS] == weekend[day % DAYS]
     return count
+
+
+@inlined
+def _skew(row: Floats, sampling: float) -> None:
+    """Expect longer tails of rates and volumes that vary by themselves: they do so by factors, and upwards further."""
+    if row[LEVEL_VARIANCE] + row[NOISE] > 0.5 * sampling:
+        row[FREEDOM] = min(row[FREEDOM], SKEWED_FREEDOM)
 
 
 @inlined

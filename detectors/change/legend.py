@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-GROUPS = 64
-"""Groups into which the values of a number are put: 64 quantiles of its reference."""
+INNER, OUTER = 64, 8
+GROUPS = INNER + 2 * OUTER
+"""Groups into which the values of a number are put: 64 quantiles of its reference, and eight more beyond each end."""
 
 CATEGORIES = 12
 """Names that have a share of their own; the rest share one."""
@@ -15,6 +16,9 @@ MAGNITUDES = 5
 """Sizes of a shift that the charts look for: a half, 1, 2, 4 and 8 standard deviations of a prediction."""
 
 DIRECTIONS = 2
+
+# A chart: its evidence S, the part h of a shift that the level has absorbed; residuals since its onset, their number.
+EVIDENCE_SUM, ABSORBED, RESIDUALS, RESIDUALS_SEEN, CHART = range(5)
 
 # Kinds of contrasts: a mean of scores, a share of a number of events, a number of events.
 SCORE, RATE, VOLUME = range(3)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detectors.change.legend import (
     BY_DAY,
+    CHART,
     DAY_SUMS,
     DAYS,
     DIRECTIONS,
@@ -45,7 +46,7 @@ class State:
 
     Attributes
     ----------
-    rows, filters, charts : float64 arrays [R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, 2]
+    rows, filters, charts : float64 arrays [R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, CHART]
     moments, sums : float64 arrays [R, SCALES, MOMENTS]
         What was learned of earlier days, and what today adds up.
     waiting : float64 array [R, LAG_DAYS + 1, SCALES, MOMENTS]
@@ -94,7 +95,7 @@ class State:
         state = cls(
             rows=np.zeros((count, ROW)),
             filters=np.zeros((count, SCALES, FILTER)),
-            charts=np.zeros((count, SCALES, MAGNITUDES, DIRECTIONS, 2)),
+            charts=np.zeros((count, SCALES, MAGNITUDES, DIRECTIONS, CHART)),
             moments=np.zeros((count, SCALES, MOMENTS)),
             sums=np.zeros((count, SCALES, MOMENTS)),
             waiting=np.full((count, LAG_DAYS + 1, SCALES, MOMENTS), np.nan),

@@ -25,6 +25,7 @@ from detectors.change.legend import (
     DAY_WINDOWS,
     DIRECTIONS,
     EVIDENCE,
+    EVIDENCE_SUM,
     EXCEEDS,
     FIRST_RESIDUAL,
     FIRST_ROW,
@@ -44,6 +45,8 @@ from detectors.change.legend import (
     RECOVERY,
     REPEATED,
     RESIDUAL,
+    RESIDUALS,
+    RESIDUALS_SEEN,
     ROWS,
     SCALE,
     SCALES,
@@ -108,8 +111,8 @@ def watch_windows(
         float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
         whether the series has events in them.
     rows, filters, charts, sums, recent, in_day, expected, hours, day_sums
-        float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, 2], [R, SCALES, MOMENTS], [R, lags],
-        int64[R], float64[R, H], [R, H, 3], [R, DAY_SUMS].
+        float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, CHART], [R, SCALES, MOMENTS],
+        [R, lags], int64[R], float64[R, H], [R, H, 3], [R, DAY_SUMS].
     series, ages
         float64[S, SERIES]; int64[S], days since each began.
     enough, thresholds
@@ -297,18 +300,15 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
 
 @inlined
 def _shift(window: Floats, charts: Floats) -> float:
-    """Return how far from its expectation a row is now, by its strongest chart, or by a residual beyond doubt."""
+    """Return how far from its expectation a row is: on average since its strongest chart began, or beyond doubt now."""
     most = 0.0
     shift = window[RESIDUAL]
     unit = np.sqrt(window[TOTAL] * window[CALIBRATION])
     beyond_doubt = abs(window[RESIDUAL] - window[LEVEL]) > DOUBTLESS * unit
-    size = 0.5
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
-            if charts[magnitude, direction, 0] > most and not beyond_doubt:
-                most = charts[magnitude, direction, 0]
-                # What the level has absorbed of the shift is in it already.
-                rest = size * unit * (1 - charts[magnitude, direction, 1])
-                shift = window[LEVEL] + (rest if direction == 0 else -rest)
-        size *= 2
+            chart = charts[magnitude, direction]
+            if chart[EVIDENCE_SUM] > most and not beyond_doubt:
+                most = chart[EVIDENCE_SUM]
+                shift = chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0)
     return float(shift)

@@ -164,14 +164,14 @@ def _beside(change: Change) -> str:
     if change.what == "repeats":
         return "repeats the window before it, value for value"
     span = " over the day" if change.by_day else ""
+    if change.what == "spread":
+        return f"spread ×{change.after / change.before:.3g}{span}"
     return f"{change.what} {_amount(change, change.before)} → {_amount(change, change.after)}{span}"
 
 
 def _amount(change: Change, value: float) -> str:
     if change.what in ("missing", "invalid", "out of range") or change.what.startswith("share of"):
         return f"{100 * value:.3g} %"
-    if change.what == "spread":
-        return f"{value:.3g}× the reference's"
     return _number(value)
 
 

@@ -15,8 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change.contrasts import ScoreTable, group_counts, number_contrasts
-from detectors.change.legend import CATEGORIES, GROUPS, LOCATION, RATE, RATES, SCORE, SHARES, SPREAD, VOLUME, VOLUMES
+from detectors.change.contrasts import OUTER_DISTANCES, ScoreTable, group_counts, number_contrasts
+from detectors.change.legend import (
+    CATEGORIES,
+    GROUPS,
+    INNER,
+    LOCATION,
+    OUTER,
+    RATE,
+    RATES,
+    SCORE,
+    SHARES,
+    SPREAD,
+    VOLUME,
+    VOLUMES,
+)
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
 from monitor.evaluate.baselines import add_up
@@ -179,15 +192,73 @@ class ReferredContrasts(Contrasts):
         return list(RATE_COLUMNS)[row - len(self.kinds) + len(RATE_COLUMNS)]
 
 
+@dataclass
+class _Groups:
+    """The groups of a number's values.
+
+    Attributes
+    ----------
+    starts, inner : int64 arrays [G]
+        The lowest cell of each inner group that is in use, and its number.
+    ends : (float, float)
+        The smallest and the largest value of the reference.
+    spread : float
+        Its robust standard deviation.
+    middles : float64 array [GROUPS]
+        A value for each group.
+    table : ScoreTable
+    """
+
+    starts: Integers
+    inner: Integers
+    ends: tuple[float, float]
+    spread: float
+    middles: Floats
+    table: ScoreTable
+
+    @classmethod
+    def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> _Groups:
+        """Return the groups of a reference; of none, groups that hold nothing."""
+        if reference is None or not len(reference.cells):
+            nothing = np.zeros(1, dtype=np.int64)
+            return cls(nothing, nothing, (0.0, 0.0), 1.0, np.zeros(GROUPS), ScoreTable(np.ones(INNER, dtype=np.int64)))
+        counts = reference.counts.astype(np.int64)
+        reached, n = np.cumsum(counts), max(int(counts.sum()), 1)
+        group = np.minimum((2 * reached - counts) * INNER // (2 * n), INNER - 1)
+        inner, first = np.unique(group, return_index=True)
+        values = np.clip(layout.midpoint(reference.cells), reference.min, reference.max)
+        sizes, sums = np.zeros(INNER, dtype=np.int64), np.zeros(INNER)
+        np.add.at(sizes, group, counts)
+        np.add.at(sums, group, values * counts)
+        quarter, three_quarters = (float(values[np.searchsorted(reached, share * n)]) for share in (0.25, 0.75))
+        low, high = reference.min, reference.max
+        spread = (three_quarters - quarter) / 1.349 or (high - low) / 6 or abs(high) / 10 or 1.0
+        middles = np.interp(np.arange(INNER), inner, sums[inner] / sizes[inner])
+        beyond = spread * (OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DISTANCES[-1]) / 2)
+        middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
+        # Cells of a fixed layout end where its baseline does: how far beyond a value lies is not known.
+        table = ScoreTable(sizes, beyond=layout.kind == "universal")
+        return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, table)
+
+    def numbers(self, columns: Columns) -> Integers:
+        """Return the group of each column."""
+        # A cell that the reference lacks belongs to the group below it.
+        inside = np.maximum(np.searchsorted(self.starts, columns.cells, side="right") - 1, 0)
+        low, high = self.ends
+        above = np.searchsorted(OUTER_DISTANCES, (columns.positions - high) / self.spread, side="right") - 1
+        below = np.searchsorted(OUTER_DISTANCES, (low - columns.positions) / self.spread, side="right") - 1
+        numbers = OUTER + self.inner[inside]
+        numbers = np.where(columns.positions > high, OUTER + INNER + np.maximum(above, 0), numbers)
+        return np.where(columns.positions < low, OUTER - 1 - np.maximum(below, 0), numbers).astype(np.int64)
+
+
 class NumberContrasts(ReferredContrasts):
     """Location and spread of a number, repeats, and the rates of unusable values."""
 
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
-        self._starts, self._middles = np.empty(0, dtype=np.int64), np.empty(0)
-        self._group_numbers = np.empty(0, dtype=np.int64)
-        self._table = ScoreTable(np.ones(GROUPS, dtype=np.int64))
+        self._groups = _Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
         super().__init__(layout, dataset, learn_windows)
 
@@ -196,30 +267,19 @@ class NumberContrasts(ReferredContrasts):
 
     def in_units(self, row: int, value: float) -> float:
         if row == 0:
-            return float(np.interp(value, self._table.scores[self._group_numbers], self._middles))
+            return float(np.interp(value, self._groups.table.scores, self._groups.middles))
         return math.exp(value) if row == 1 else _share(value)
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
-        counts = reference.counts.astype(np.int64)
-        n = max(int(counts.sum()), 1)
-        group_of = np.minimum((2 * np.cumsum(counts) - counts) * GROUPS // (2 * n), GROUPS - 1)
-        self._group_numbers, first = np.unique(group_of, return_index=True)
-        self._starts = reference.cells[first].astype(np.int64)
-        sizes, middles = np.zeros(GROUPS, dtype=np.int64), np.zeros(GROUPS)
-        np.add.at(sizes, group_of, counts)
-        inside = np.clip(self._layout.midpoint(reference.cells), reference.min, reference.max)
-        np.add.at(middles, group_of, inside * counts)
-        self._middles = middles[self._group_numbers] / np.maximum(sizes[self._group_numbers], 1)
-        self._table = ScoreTable(sizes)
+        self._groups = _Groups.of(reference, self._layout)
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
-        # A cell that the reference lacks belongs to the group below it; one below all of them to the lowest.
-        group = np.maximum(np.searchsorted(self._starts, columns.cells, side="right") - 1, 0)
+        table = self._groups.table
         grouped = np.empty((len(windows.ends_ms) - first, GROUPS), dtype=np.int64)
-        group_counts(windows.counts[first:], self._group_numbers[group], grouped)
-        units, table = np.ones((len(grouped), 2)), self._table
+        group_counts(windows.counts[first:], self._groups.numbers(columns), grouped)
+        units = np.ones((len(grouped), 2))
         number_contrasts(
             grouped, self._previous, table.scores, table.locations, table.spreads,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
