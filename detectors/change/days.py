@@ -61,6 +61,7 @@ from detectors.change.legend import (
     UNCERTAINTY,
     UNSURE,
     VARIANCE,
+    VOLUMES,
     WAITING,
     ZONE,
 )

@@ -263,10 +263,10 @@ class Changes:
         measured.codes[:, 0, P_KIND] = NO_TEST
         learn_windows = self._watch.model.spec.detect.defaults.learn_windows
 
-        def facts(said: Verdicts, t: int, d: int) -> Facts:
-            if said.measured.codes[t, d, STATUS] == LEARNING:
+        def facts(verdicts: Verdicts, t: int, d: int) -> Facts:
+            if verdicts.measured.codes[t, d, STATUS] == LEARNING:
                 return Facts("too_early", needed=learn_windows)
-            return Facts(change=part.changes.get(int(np.searchsorted(ends_ms, said.ends_ms[t]))))
+            return Facts(change=part.changes.get(int(np.searchsorted(ends_ms, verdicts.ends_ms[t]))))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         effects = np.array([SMALLEST_EFFECT])
