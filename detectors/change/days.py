@@ -142,7 +142,7 @@ def begin_day(
                     _skew(filters[r, scale], sampling[r, scale])
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
-            if age < CALIBRATED_FROM or alike < 2:
+            if age < CALIBRATED_FROM or alike < 2 or np.isnan(expected[r, 0]):
                 _widen(filters[r, BY_WINDOW], early[families[r]])
             if row[STANDING] != 0:
                 filters[r, BY_WINDOW, CARRY] = 1.0

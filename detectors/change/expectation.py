@@ -33,7 +33,7 @@ FEWEST_HOURS = 0.8
 def learn_expectation(
     hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, expected: Floats
 ) -> float:
-    """Write what to expect of each hour of a day, and return the variance of that.
+    """Write what to expect of each hour of a day, and return the variance of that; NaN of which nothing is known.
 
     Parameters
     ----------
@@ -55,8 +55,11 @@ def learn_expectation(
     fullest = 0
     for d in range(start, stop):
         fullest = max(fullest, _seen(hours[d % DAYS]))
+    if fullest == 0:
+        expected[:] = np.nan
+        return UNSEEN * UNSEEN
     for d in range(start, stop):
-        if _seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest and fullest > 0:
+        if _seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest:
             means[d % DAYS] = _mean(hours[d % DAYS])
     today = weekend[day % DAYS]
     expected[:] = 0.0
@@ -105,14 +108,14 @@ def _level(
 ) -> tuple[float, float, float]:
     """Return the level of a day, its variance, and the weight of the days of its kind."""
     sums = np.zeros(2)
-    counts = np.full(2, 1e-9)
+    counts = np.zeros(2)
     for d in range(start, stop):
         i = d % DAYS
         if not np.isnan(means[i]):
             weight = weights[i] + 1e-9
             sums[weekend[i]] += weight * means[i]
             counts[weekend[i]] += weight
-    level_of = np.array([sums[0] / counts[0], sums[1] / counts[1]])
+    level_of = np.array([sums[0] / max(counts[0], 1e-12), sums[1] / max(counts[1], 1e-12)])
     both = counts[0] > 0.5 and counts[1] > 0.5
     if counts[1] <= 0.5 and counts[0] > 0.5:
         level_of[1] = level_of[0]
@@ -130,9 +133,9 @@ def _level(
     difference = level_of[1] - level_of[0] if both else 0.0
     shrunk = min(max(1 - of_difference / max(difference * difference, 1e-12), 0.0), 1.0)
     offset = shrunk * difference
-    base = (sums[0] + sums[1] - counts[1] * offset) / max(days, 1e-9)
+    base = (sums[0] + sums[1] - counts[1] * offset) / days
     if counts[1] <= 0.5 or counts[0] <= 0.5:
-        base = (sums[0] + sums[1]) / max(days, 1e-9)
+        base = (sums[0] + sums[1]) / days
     uncertainty = variance / max(days, 1.0)
     if today:
         return base + offset, uncertainty + shrunk * of_difference, counts[1]

@@ -1,0 +1,174 @@
+"""What is expected of an hour of the week: a season is found, where there is none noise is not taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from detectors.change.expectation import UNSEEN, expected_at, learn_expectation
+from detectors.change.legend import DAYS, REFERENCE_DAYS
+from tests.detectors.change_streams import daily_season, is_weekend, times_of
+from tests.detectors.plain_expectation import plain_expectation
+
+Floats = npt.NDArray[np.float64]
+
+NOISE = 0.1
+WEEKDAY, SATURDAY = 28, 33
+
+
+class Learned:
+    """What is expected of a day, from all days before it.
+
+    Parameters
+    ----------
+    hours : float64 array [D, H]
+        Of day 0 and all that follow.
+    weights : float64 array [D], optional
+    first, lag : int
+        The first day there is, and how many days are not seen yet.
+    """
+
+    def __init__(
+        self, hours: Floats, weights: Floats | None = None, *, day: int = WEEKDAY, first: int = 0, lag: int = 0
+    ) -> None:
+        days = np.arange(max(first, day - DAYS + 1), day)
+        around, of_days = np.full((DAYS, hours.shape[1]), np.nan), np.zeros(DAYS)
+        weekends = np.zeros(DAYS, dtype=np.int64)
+        around[days % DAYS] = hours[days]
+        of_days[days % DAYS] = 1.0 if weights is None else weights[days]
+        for d in (*days, day):
+            weekends[d % DAYS] = is_weekend(int(d))
+        self.expected = np.full(hours.shape[1], np.nan)
+        self.variance = learn_expectation(around, of_days, weekends, first, day, lag, self.expected)
+
+
+def noise(seed: int, days: int = 2 * DAYS, hours: int = 24) -> Floats:
+    return np.random.default_rng(seed).normal(0.0, NOISE, (days, hours))
+
+
+def seasonal(seed: int) -> Floats:
+    """A sine of 0.6 over the day, 0.3 more on weekends, and at four o'clock a job that adds 1."""
+    hours = noise(seed) + np.array([daily_season(day) for day in range(2 * DAYS)])
+    hours[:, 4] += 1.0
+    return np.asarray(hours)
+
+
+@pytest.mark.parametrize("day", [WEEKDAY, SATURDAY])
+def test_a_season_is_found_with_its_weekends_and_its_single_hours(day: int) -> None:
+    errors = []
+    for seed in range(10):
+        learned = Learned(seasonal(seed), day=day)
+        truth = daily_season(day)
+        truth[4] += 1.0
+        errors.append(learned.expected - truth)
+        # What it says of its own error is that of the mean of four weeks, or, on weekends, of eight days.
+        assert NOISE**2 / (2 * day) < learned.variance < 2 * NOISE**2 / 8
+    assert np.sqrt(np.mean(np.square(errors))) < NOISE / 4
+    assert np.max(np.abs(errors)) < NOISE
+
+
+def test_where_there_is_no_season_noise_is_not_taken_for_one() -> None:
+    profiles, means = [], []
+    for seed in range(20):
+        hours = noise(seed)
+        expected = Learned(hours).expected
+        profiles.append(expected - expected.mean())
+        means.append(hours[:WEEKDAY].mean(axis=0) - hours[:WEEKDAY].mean())
+    # Means of single hours err by 0.1/√28; of that a third is left at most.
+    assert np.sqrt(np.mean(np.square(profiles))) < np.sqrt(np.mean(np.square(means))) / 3
+
+
+def test_a_smooth_season_is_known_after_two_days() -> None:
+    hours = noise(1) + 0.6 * np.sin(2 * np.pi * times_of(24))
+    expected = Learned(hours, day=2).expected
+    assert np.sqrt(np.mean((expected - 0.6 * np.sin(2 * np.pi * times_of(24))) ** 2)) < NOISE
+
+
+def test_weekends_that_differ_by_chance_have_no_offset() -> None:
+    offsets = []
+    for seed in range(20):
+        hours = noise(seed)
+        offsets.append(Learned(hours, day=SATURDAY).expected.mean() - Learned(hours, day=SATURDAY - 1).expected.mean())
+    by_chance = NOISE / np.sqrt(24) * np.sqrt(1 / 24 + 1 / 9)
+    assert np.sqrt(np.mean(np.square(offsets))) < by_chance
+
+
+def test_a_kind_of_day_that_was_never_seen_is_unsure() -> None:
+    hours = seasonal(3)
+    seen, unseen = Learned(hours, day=12), Learned(hours, day=5)
+    assert unseen.variance > UNSEEN**2
+    assert seen.variance < UNSEEN**2 / 10
+
+
+def test_a_first_partial_day_is_ignored() -> None:
+    hours = seasonal(4)
+    whole = Learned(hours, day=8, first=1)
+    # It began at 20 o'clock, when everything is low.
+    hours[0, :20] = np.nan
+    hours[0, 20:] -= 3.0
+    partial = Learned(hours, day=8)
+    np.testing.assert_array_equal(partial.expected, whole.expected)
+    assert partial.variance == whole.variance
+
+
+def test_a_first_partial_day_is_all_there_is_on_the_second() -> None:
+    hours = seasonal(5)
+    hours[0, :20] = np.nan
+    assert Learned(hours, day=1).expected.mean() == pytest.approx(np.nanmean(hours[0]))
+
+
+def test_days_within_the_lag_and_beyond_the_reference_are_not_seen() -> None:
+    hours, day = seasonal(6), 60
+    seen = Learned(hours, day=day, lag=7)
+    hours[day - 7 : day] += 50.0
+    hours[: day - 7 - REFERENCE_DAYS] -= 50.0
+    np.testing.assert_array_equal(Learned(hours, day=day, lag=7).expected, seen.expected)
+
+
+def test_of_what_was_never_there_nothing_is_expected() -> None:
+    learned = Learned(np.full((DAYS, 24), np.nan))
+    assert np.isnan(learned.expected).all()
+    assert learned.variance == UNSEEN**2
+
+
+def test_days_that_all_alarmed_are_learned_from_if_there_are_no_others() -> None:
+    hours = noise(8) + 6.0
+    assert Learned(hours, np.zeros(2 * DAYS), day=3).expected.mean() == pytest.approx(hours[:3].mean())
+
+
+def test_a_day_without_weight_teaches_nothing() -> None:
+    hours, weights = seasonal(7), np.ones(2 * DAYS)
+    weights[10] = 0.0
+    before = Learned(hours, weights).expected
+    hours[10] += 1.0
+    np.testing.assert_allclose(Learned(hours, weights).expected, before, atol=1e-8)
+
+
+@pytest.mark.parametrize("hours_of_day", [24, 4, 1])
+@pytest.mark.parametrize("seed", range(6))
+def test_it_equals_the_slow_obvious_way(hours_of_day: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hours = seasonal(seed)[:, :hours_of_day].copy()
+    hours[rng.random(hours.shape) < (0, 0.02, 0.3)[seed % 3]] = np.nan
+    hours[rng.random(len(hours)) < 0.1] = np.nan
+    weights = rng.choice([0.0, 0.3, 1.0], len(hours), p=[0.2, 0.2, 0.6])
+    first = int(rng.integers(0, 4))
+    weekends = np.array([is_weekend(day) for day in range(len(hours))])
+    for day in (*range(first + 1, first + 10), 20, 27, 33, 50, 69, 75):
+        lag = int(rng.integers(0, 8)) if day > 14 else 0
+        days = slice(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1))
+        if not np.isfinite(hours[days]).any():
+            continue
+        learned = Learned(hours, weights, day=day, first=first, lag=lag)
+        expected, variance = plain_expectation(hours[days], weights[days], weekends[days], is_weekend(day))
+        np.testing.assert_allclose(learned.expected, expected, atol=1e-9)
+        assert learned.variance == pytest.approx(variance, abs=1e-9)
+
+
+def test_between_the_middles_of_hours_it_is_a_line() -> None:
+    expected = np.random.default_rng(1).normal(size=24)
+    around = np.concatenate((expected[-1:], expected, expected[:1]))
+    for time in np.linspace(0, 1, 289)[:-1]:
+        assert expected_at(expected, time) == pytest.approx(np.interp(24 * time, np.arange(-1, 25) + 0.5, around))
+    assert expected_at(np.array([7.0]), 0.3) == 7.0
