@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.contrasts import ScoreTable, normal_quantiles, number_contrasts
+from detectors.change.contrasts import OUTER_DISTANCES, ScoreTable, normal_quantiles, number_contrasts
 from detectors.change.legend import (
     EVIDENCE,
     EXCEEDS,
     GROUPS,
+    INNER,
     LEADING_ROW,
     LOCATION,
     RATE,
@@ -39,8 +40,10 @@ COUNT = ((VOLUME, VOLUMES),)
 EVENTS = 500
 """Events of an hour."""
 
-FENCES = normal_quantiles(np.arange(1, GROUPS) / GROUPS)
-TABLE = ScoreTable(np.full(GROUPS, 100))
+TABLE = ScoreTable(np.full(INNER, 100))
+ENDS = float(normal_quantiles([1 - 0.5 / (INNER * 100)])[0]) + OUTER_DISTANCES
+FENCES = np.concatenate((-ENDS[::-1], normal_quantiles(np.arange(1, INNER) / INNER), ENDS))
+"""What lies between groups, where values of the reference are standard normal."""
 
 
 def is_weekend(day: int) -> bool:
@@ -150,11 +153,11 @@ class Course:
 
     def alarms(self, series: int = 0) -> list[tuple[int, int]]:
         """Return the day and window of each alarm of a series; that of a whole day has its number of windows."""
-        found = []
+        alarms = []
         for day, (windows, whole) in enumerate(zip(self.by_window, self.by_day, strict=True)):
-            found += [(day, int(t)) for t in np.flatnonzero(windows[series, :, STATUS] == EXCEEDS)]
-            found += [(day, windows.shape[1])] * bool(whole[series, STATUS] == EXCEEDS)
-        return found
+            alarms += [(day, int(t)) for t in np.flatnonzero(windows[series, :, STATUS] == EXCEEDS)]
+            alarms += [(day, windows.shape[1])] * bool(whole[series, STATUS] == EXCEEDS)
+        return alarms
 
     def shift(self, day: int, window: int, series: int = 0) -> tuple[int, float]:
         """Return which contrast moved most in an alarm, and how far."""

@@ -140,9 +140,9 @@ def test_days_that_all_alarmed_are_learned_from_if_there_are_no_others() -> None
 def test_a_day_without_weight_teaches_nothing() -> None:
     hours, weights = seasonal(7), np.ones(2 * DAYS)
     weights[10] = 0.0
-    before = Learned(hours, weights).expected
+    untouched = Learned(hours, weights).expected
     hours[10] += 1.0
-    np.testing.assert_allclose(Learned(hours, weights).expected, before, atol=1e-8)
+    np.testing.assert_allclose(Learned(hours, weights).expected, untouched, atol=1e-8)
 
 
 @pytest.mark.parametrize("hours_of_day", [24, 4, 1])

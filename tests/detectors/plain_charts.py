@@ -1,0 +1,85 @@
+"""Levels and charts of one contrast, the slow obvious way: a Kalman filter, and CUSUMs that know what it absorbs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass
+class Chart:
+    """A CUSUM of log likelihood ratios for one size and direction of a shift."""
+
+    size: float
+    sign: int
+    evidence: float = 0.0
+    absorbed: float = 0.0
+
+    def take(self, x: float, onset: float, carry: float, gain: float) -> None:
+        """Take in a normal score, given the mean that a shift has at its onset."""
+        later = onset * (1 - self.absorbed)
+        goes_on = self.evidence + later * x - later**2 / 2
+        begins = onset * x - onset**2 / 2
+        if begins >= goes_on or goes_on < 0:
+            self.absorbed = 0.0
+        self.evidence = max(goes_on, begins, 0.0)
+        self.absorbed = carry * (self.absorbed + gain * (1 - self.absorbed))
+
+
+@dataclass
+class PlainRow:
+    """A contrast at one scale, with the components of its variance.
+
+    Attributes
+    ----------
+    charts : list of Chart
+        For each size and direction of a shift.
+    carry, level_variance, noise, step, day_step : float
+        φ, and the variances of levels, of noise beside sampling, of a level's step, and of its step between days.
+    calibration, freedom, freedom_fresh, zone : float
+    level, variance : float
+        The filter's.
+    """
+
+    charts: list[Chart]
+    carry: float
+    level_variance: float
+    noise: float
+    step: float
+    day_step: float
+    calibration: float
+    freedom: float
+    freedom_fresh: float
+    zone: float
+    level: float
+    variance: float
+
+    def step_on(self, new_day: bool) -> None:
+        self.level *= self.carry
+        self.variance = self.carry**2 * self.variance + self.step + self.day_step * new_day
+        self.variance = min(self.variance, 4 * (self.level_variance + self.day_step) + 1e-12)
+
+    def take(self, residual: float, sampling: float, fresh: bool) -> None:
+        predicted = self.variance + self.noise + sampling
+        spread = math.sqrt(self.calibration * predicted)
+        error = residual - self.level
+        score = normal_score(error / spread, self.freedom_fresh if fresh else self.freedom)
+        gain = self.variance / predicted
+        unit = math.sqrt(self.calibration * (self.step + self.noise + sampling)) / spread
+        for chart in self.charts:
+            chart.take(chart.sign * score - self.zone / spread, chart.size * unit, self.carry, gain)
+        self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
+        self.variance *= 1 - gain
+
+
+def normal_score(z: float, freedom: float) -> float:
+    """Wallace's normal score of Student's t."""
+    size = (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log(1 + z**2 / freedom))
+    return math.copysign(size, z)
+
+
+def plain_score(rows: list[PlainRow], log_likeness: float) -> float:
+    """The logarithm of the mean of exp(S) over all charts, and of one for repeats."""
+    all_evidence = [chart.evidence for row in rows for chart in row.charts] + [-0.9 * log_likeness - 2.3]
+    largest = max(all_evidence)
+    return largest + math.log(math.fsum(math.exp(e - largest) for e in all_evidence) / len(all_evidence))

@@ -1,0 +1,126 @@
+"""The components of a residual's variance by moments, the slow obvious way: mean products of residuals at some lags."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class Moments:
+    """What is known of a contrast at one scale.
+
+    Attributes
+    ----------
+    products, counts : float64 arrays [5]
+        Sums of products of residuals at lags 0 (less what sampling adds), 1, 2, 3 and long, and of how many.
+    squares, steps : (float, float)
+        Of squared standardised residuals, and of squared steps between days, the sum and the number.
+    days, sampling : float
+    """
+
+    products: Floats
+    counts: Floats
+    squares: tuple[float, float]
+    steps: tuple[float, float]
+    days: float
+    sampling: float
+
+    @property
+    def means(self) -> Floats:
+        return np.asarray(self.products / np.maximum(self.counts, 1e-9))
+
+
+@dataclass
+class Components:
+    """Of one contrast at one scale: φ, the variances of levels, noise and steps, and what scales them."""
+
+    carry: float
+    levels: float
+    noise: float
+    step: float
+    calibration: float
+    freedom: float
+
+    def with_longer_tails(self, sampling: float) -> Components:
+        """Of a rate: with fewer degrees of freedom, if it varies by itself."""
+        varies = self.levels + self.noise > 0.5 * sampling
+        return replace(self, freedom=min(self.freedom, 8.0)) if varies else self
+
+
+def mean_step_between_days(family: list[Moments]) -> float:
+    """Of a family, with a prior of two days with a standard deviation of 0.15."""
+    return (sum(m.steps[0] for m in family) + 2 * 0.15**2) / (sum(m.steps[1] for m in family) + 2)
+
+
+def step_between_days(own: Moments, family: list[Moments]) -> float:
+    """A contrast's own, drawn to that of its family with a weight of three days."""
+    return (own.steps[0] + 3 * mean_step_between_days(family)) / (own.steps[1] + 3)
+
+
+def calibration(own: Moments) -> float:
+    """The mean squared standardised residual, with a prior of thirty windows."""
+    return min(max((own.squares[0] + 30) / (own.squares[1] + 30), 0.7), 4.0)
+
+
+def by_windows(own: Moments, windows_per_day: int) -> Components:
+    """Return the components at the scale of windows."""
+    excess, first, second, third, long_product = own.means
+    seen, long_lag = own.counts[0], max(4, windows_per_day // 12)
+    excess = max(excess, 0.0)
+    error = (excess + own.sampling) / math.sqrt(max(seen, 4))
+    scale, freedom = calibration(own), 3 + 2 * own.days
+    if first <= error or seen <= 8:
+        return Components(0.0, 0.0, excess, 0.0, scale, freedom)
+    carry = min(max((second + 0.999 * third) / max(first + second, 1e-12), 0.0), 0.995)
+    if long_product > 0.3 * first and long_product > 2 * error:
+        carry = max(carry, min((long_product / first) ** (1 / (long_lag - 1)), 0.999))
+    carry = max(carry, 0.05) * seen / (seen + 1)
+    levels = min(first / max(carry, 0.05), excess)
+    if windows_per_day * (1 - carry) / (1 + carry) >= 4:
+        return Components(carry, levels, excess - levels, levels * (1 - carry**2), scale, freedom)
+    # Too few independent levels a day: a level is a walk within the day, of which only changes are judged.
+    step = max(2 * (first - long_product) / (long_lag - 1), 1e-3 * own.sampling)
+    return Components(1.0, levels, max(excess - first - step / 2, 0.0), step, scale, freedom)
+
+
+def by_days(own: Moments, family: list[Moments]) -> Components:
+    """Return the components at the scale of days, where a signal with few of its own borrows from its family."""
+    weights = np.array([m.counts[0] for m in family])
+    days = max(float(weights.sum()), 1e-9)
+    pooled = np.array([float(np.sum(weights * [m.means[lag] for m in family])) / days for lag in range(3)])
+    pooled[0] = max(pooled[0], 0.0)
+    ratios = np.clip(pooled[1:] / max(pooled[0], 1e-9), 0, 1)
+    mean_sampling = float(np.mean([m.sampling for m in family]))
+    significant = pooled[1] > (pooled[0] + mean_sampling) / math.sqrt(max(days, 4))
+
+    seen = own.counts[0]
+    excess, first, second, third, _ = own.means
+    of_family = (pooled[0] * weights.sum() + 3 * 0.3 * 0.15**2) / (weights.sum() + 3)
+    excess = max((excess * seen + 3 * of_family) / (seen + 3), 0.0)
+    if significant:
+        first = (first * seen + 60 * ratios[0] * excess) / (seen + 60)
+        second = (second * seen + 60 * ratios[1] * excess) / (seen + 60)
+        third = second * min(ratios[1] / max(ratios[0], 1e-6), 1.0)
+    scale, freedom = calibration(own), 3 + own.days
+    if first <= (excess + own.sampling) / math.sqrt(max(seen, 4)) or seen <= 8:
+        return Components(0.0, 0.0, excess, 0.0, scale, freedom)
+    carry = min(max((second + 0.999 * third) / max(first + second, 1e-12), 0.0), 0.995)
+    carry = max(carry, 0.05) * seen / (seen + 10)
+    levels = min(first / max(carry, 0.05), excess)
+    return Components(carry, levels, excess - levels, levels * (1 - carry**2), scale, freedom)
+
+
+def products_of_day(residuals: Floats, limits: Floats, sampling: Floats, long_lag: int) -> tuple[Floats, Floats]:
+    """Return the sums of products within a day, and of how many; NaN where there was no residual."""
+    limited = np.clip(residuals, -limits, limits)
+    sums, counts = np.zeros(5), np.zeros(5)
+    for i, lag in enumerate((0, 1, 2, 3, long_lag)):
+        product = limited[lag:] * limited[: len(limited) - lag] - (sampling if lag == 0 else 0)
+        sums[i], counts[i] = np.nansum(product), np.isfinite(product).sum()
+    return sums, counts

@@ -1,0 +1,189 @@
+"""What a residual's variance is made of is found from its products, and equals the slow obvious way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from detectors.change.components import FORGET
+from detectors.change.days import lag_of
+from detectors.change.expectation import UNSEEN, expected_at
+from detectors.change.legend import (
+    BY_DAY,
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    COUNTS,
+    DAY_STEP,
+    DAYS_SEEN,
+    FREEDOM,
+    LEVEL_VARIANCE,
+    LOCATION,
+    NOISE,
+    SCORE,
+    SQUARES,
+    SQUARES_SEEN,
+    STEP,
+    STEPS,
+    STEPS_SEEN,
+    UNCERTAINTY,
+    UNSURE,
+)
+from detectors.change.model import ModelCharts
+from tests.detectors.change_streams import (
+    EVENTS,
+    NUMBER,
+    Number,
+    autoregressive,
+    beside,
+    charts_of,
+    evidence_of,
+    follow,
+    is_weekend,
+    times_of,
+)
+from tests.detectors.plain_components import Moments, by_days, by_windows, products_of_day, step_between_days
+
+Floats = npt.NDArray[np.float64]
+
+SAMPLING = 1 / EVENTS
+ROW = ((SCORE, LOCATION),)
+
+
+def mean_of(columns: list[int], filters: list[Floats]) -> list[float]:
+    return [float(x) for x in np.mean(filters, axis=0)[columns]]
+
+
+def simulated(carry: float, spread: float, noise: float, windows_per_day: int, days: int) -> list[Floats]:
+    """The components that are found in eight signals with a level that is AR(1), and white noise."""
+    estimates = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        size = days * windows_per_day
+        values = autoregressive(rng, size, carry, spread) + np.sqrt(noise**2 + SAMPLING) * rng.normal(size=size)
+        charts = charts_of(ROW, windows_per_day=windows_per_day, false_alarms=1e-200)
+        by_day = values.reshape(days, 1, windows_per_day)
+        follow(charts, range(days), lambda day, by_day=by_day: evidence_of(by_day[day], EVENTS))  # type: ignore[misc]
+        estimates.append(charts.state.filters[0, BY_WINDOW].copy())
+    return estimates
+
+
+def test_levels_that_persist_and_noise_are_told_apart() -> None:
+    estimates = simulated(carry=0.7, spread=0.25, noise=0.1, windows_per_day=48, days=36)
+    carry, levels, noise = mean_of([CARRY, LEVEL_VARIANCE, NOISE], estimates)
+    assert carry == pytest.approx(0.7, abs=0.05)
+    # Expectations of five weeks take a little of each level along.
+    assert levels == pytest.approx(0.25**2, rel=0.15)
+    assert noise == pytest.approx(0.1**2, rel=0.35)
+    assert mean_of([CALIBRATION], estimates)[0] == pytest.approx(1, abs=0.1)
+
+
+def test_levels_that_forget_slowly_are_found_by_their_long_lag() -> None:
+    estimates = simulated(carry=0.9, spread=0.25, noise=0.0, windows_per_day=288, days=30)
+    carry, levels = mean_of([CARRY, LEVEL_VARIANCE], estimates)
+    assert carry == pytest.approx(0.9, abs=0.03)
+    assert levels == pytest.approx(0.25**2, rel=0.2)
+
+
+def test_where_nothing_persists_there_is_noise_alone_or_nothing() -> None:
+    carry, levels, noise = mean_of([CARRY, LEVEL_VARIANCE, NOISE], simulated(0.0, 0.0, 0.1, 24, 30))
+    assert carry < 0.25
+    # Levels that are forgotten at once are noise by another name.
+    assert levels + noise == pytest.approx(0.1**2, rel=0.2)
+    carry, levels, noise = mean_of([CARRY, LEVEL_VARIANCE, NOISE], simulated(0.0, 0.0, 0.0, 24, 30))
+    assert carry < 0.25
+    assert levels + noise < SAMPLING / 5
+
+
+def test_levels_of_which_a_day_has_few_are_judged_by_days() -> None:
+    for filters in simulated(carry=0.95, spread=0.25, noise=0.0, windows_per_day=24, days=30):
+        assert filters[CARRY] == 1.0
+        # The variance of a level's step is that of the walk that it looks like within a day.
+        assert 0.25**2 * 0.02 < filters[STEP] < 0.25**2 * 0.2
+
+
+def test_steps_between_days_are_found() -> None:
+    estimates = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        charts = charts_of(ROW, false_alarms=1e-200)
+        levels = 0.25 * rng.normal(size=40)
+        values = levels[:, None, None] + np.sqrt(SAMPLING) * rng.normal(size=(40, 1, 24))
+        follow(charts, range(40), lambda day, values=values: evidence_of(values[day], EVENTS))  # type: ignore[misc]
+        estimates.append(charts.state.filters[0, BY_WINDOW, DAY_STEP] - charts.state.rows[0, UNCERTAINTY])
+    # A day's level is new, and so is what it is compared with: the end of the day before is forgotten.
+    assert 0.25**2 < np.mean(estimates) < 2.5 * 0.25**2
+
+
+def moments_of(charts: ModelCharts, row: int, scale: int) -> Moments:
+    kept = charts.state.moments[row, scale]
+    return Moments(
+        kept[:COUNTS].copy(),
+        kept[COUNTS : 2 * COUNTS].copy(),
+        (kept[SQUARES], kept[SQUARES_SEEN]),
+        (kept[STEPS], kept[STEPS_SEEN]),
+        kept[DAYS_SEEN],
+        charts.state.sampling[row, scale],
+    )
+
+
+@pytest.mark.parametrize("carry", [0.0, 0.6, 0.95])
+def test_components_equal_the_slow_obvious_way(carry: float) -> None:
+    rng = np.random.default_rng(int(carry * 10))
+    signals = [Number(rng) for _ in range(3)]
+    levels = [autoregressive(rng, 40 * 24, carry, 0.25).reshape(40, 24) for _ in signals]
+    charts, compared = charts_of(NUMBER, NUMBER, NUMBER, false_alarms=1e-200), 0
+    for day in range(40):
+        known = [[moments_of(charts, row, scale) for row in range(9)] for scale in range(2)]
+        charts.begin(day, weekend=is_weekend(day))
+        for row in range(9):
+            if day < 15 or charts.state.rows[row, UNSURE]:
+                continue
+            compared += 1
+            family = [known[BY_WINDOW][r] for r in range(row % 3, 9, 3)]
+            of_windows, window = by_windows(known[BY_WINDOW][row], 24), charts.state.filters[row, BY_WINDOW]
+            if row % 3 == 2:
+                of_windows = of_windows.with_longer_tails(known[BY_WINDOW][row].sampling)
+            columns = [CARRY, LEVEL_VARIANCE, NOISE, STEP, CALIBRATION, FREEDOM]
+            np.testing.assert_allclose(window[columns], list(vars(of_windows).values()), rtol=1e-9, atol=1e-12)
+            uncertainty = charts.state.rows[row, UNCERTAINTY]
+            expected = step_between_days(known[BY_WINDOW][row], family) + uncertainty
+            assert window[DAY_STEP] == pytest.approx(expected, rel=1e-9)
+            of_days = by_days(known[BY_DAY][row], [known[BY_DAY][r] for r in range(row % 3, 9, 3)])
+            if row % 3 == 2:
+                of_days = of_days.with_longer_tails(known[BY_DAY][row].sampling)
+            # A wrong expectation is so for days: its variance is noise in the first ones.
+            of_days.noise += uncertainty * 8 / (8 + known[BY_DAY][row].days)
+            whole = charts.state.filters[row, BY_DAY]
+            np.testing.assert_allclose(whole[columns], list(vars(of_days).values()), rtol=1e-9, atol=1e-12)
+        charts.watch(beside(*(number.day(level[day]) for number, level in zip(signals, levels, strict=True))))
+        charts.close()
+    assert compared > 100
+
+
+def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() -> None:
+    rng, charts = np.random.default_rng(3), charts_of(ROW, windows_per_day=48, false_alarms=1e-200)
+    long_lag, expected = 4, np.zeros(10)
+    waiting: list[Floats | None] = []
+    values = 0.2 * autoregressive(rng, 34 * 48, 0.6, 1.0).reshape(34, 1, 48)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[20, 0, 7] = 50.0
+    for day in range(34):
+        charts.begin(day, weekend=is_weekend(day))
+        window = charts.state.filters[0, BY_WINDOW].copy()
+        residuals = values[day, 0] - [expected_at(charts.state.expected[0], t) for t in times_of(48)]
+        sampling = np.full(48, SAMPLING)
+        unlearned = day == 0 or charts.state.rows[0, UNCERTAINTY] >= UNSEEN**2
+        limits = 4 * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
+        sums = np.concatenate(products_of_day(residuals, limits, sampling, long_lag))
+        charts.watch(evidence_of(values[day], EVENTS))
+        charts.close()
+        waiting.append(None if unlearned else sums)
+        while len(waiting) > lag_of(day):
+            ready = waiting.pop(0)
+            if ready is not None:
+                expected = FORGET[BY_WINDOW] * expected + ready
+        np.testing.assert_allclose(charts.state.moments[0, BY_WINDOW, :10], expected, rtol=1e-9, atol=1e-12)
+    # The newest seven days are not learned from yet.
+    assert len(waiting) == lag_of(33) == 7

@@ -1,0 +1,182 @@
+"""Windows of a number become location, spread and likeness, as the slow obvious way has them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import special, stats
+
+from detectors.change.contrasts import (
+    FEWEST_GROUPS,
+    FEWEST_VALUES,
+    OUTER_DISTANCES,
+    SHIFTS,
+    SMALLEST_VARIANCE,
+    ScoreTable,
+    group_counts,
+    number_contrasts,
+)
+from detectors.change.legend import GROUPS, INNER, OUTER
+from tests.detectors.change_streams import FENCES
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+UNEVEN = np.random.default_rng(64).permutation(np.arange(INNER) ** 2)
+"""Counts of a reference, one group of which has none."""
+
+
+def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None = None) -> tuple[Floats, ...]:
+    """Return location, spread, repeats and units of windows."""
+    last = np.zeros(GROUPS, dtype=np.int64) if previous is None else previous
+    location, spread, repeats = np.empty((3, len(counts)))
+    units = np.empty((len(counts), 2))
+    number_contrasts(
+        counts, last, table.scores, table.locations, table.spreads, location, spread, repeats, units
+    )  # fmt: skip
+    return location, spread, repeats, units
+
+
+def drawn(rng: np.random.Generator, windows: int, *, shift: float = 0.0, spread: float = 1.0, n: int = 500) -> Integers:
+    """Windows of normal values, in the quantiles of a standard normal reference."""
+    ends = special.ndtr((np.concatenate(([-np.inf], FENCES, [np.inf])) - shift) / spread)
+    return np.asarray(rng.multinomial(n, np.diff(ends), windows))
+
+
+@pytest.mark.parametrize("counts", [np.full(INNER, 7), UNEVEN], ids=["even", "uneven"])
+def test_scores_are_normal_quantiles_with_mean_0_and_variance_1_in_the_reference(counts: Integers) -> None:
+    table = ScoreTable(counts)
+    shares = counts / counts.sum()
+    raw = special.ndtri(np.clip(np.cumsum(shares) - shares / 2, 1e-4, 1 - 1e-4))
+    raw -= np.sum(shares * raw)
+    inner = table.scores[OUTER:-OUTER]
+    np.testing.assert_allclose(inner, raw / np.sqrt(np.sum(shares * raw**2)), atol=1e-6)
+    assert np.sum(shares * inner) == pytest.approx(0, abs=1e-12)
+    assert np.sum(shares * inner**2) == pytest.approx(1)
+
+
+def test_beyond_the_reference_scores_grow_with_the_logarithm_of_the_distance() -> None:
+    scores = ScoreTable(UNEVEN).scores
+    middles = np.array([0.25, 0.75, 1.5, 3, 6, 20, 144, 384])
+    np.testing.assert_allclose(scores[-OUTER:], scores[-OUTER - 1] + np.log1p(middles))
+    np.testing.assert_allclose(scores[:OUTER][::-1], scores[OUTER] - np.log1p(middles))
+    assert (np.diff(scores) >= 0).all()
+
+
+@pytest.mark.parametrize("beyond", [True, False])
+def test_spreads_are_those_of_the_shifted_reference(beyond: bool) -> None:
+    table = ScoreTable(UNEVEN, beyond=beyond)
+    fences = special.ndtri(np.clip(np.cumsum(UNEVEN / UNEVEN.sum())[:-1], 1e-9, 1 - 1e-9))
+    ends = special.ndtri(1 - 0.5 / UNEVEN.sum()) + (OUTER_DISTANCES if beyond else np.array([0.0] + [40.0] * 7))
+    fences = np.concatenate((-ends[::-1], fences, ends))
+    for i in (0, 60, 120, 200, 240):
+        shares = np.diff(np.concatenate(([0], special.ndtr(fences - SHIFTS[i]), [1])))
+        location = np.sum(shares * table.scores)
+        assert table.locations[i] == pytest.approx(location, abs=1e-6)
+        variance = np.sum(shares * (table.scores - location) ** 2)
+        assert table.spreads[i] == pytest.approx(0.5 * math.log(variance + SMALLEST_VARIANCE), abs=1e-6)
+
+
+@pytest.mark.parametrize("reference", [np.full(INNER, 7), UNEVEN], ids=["even", "uneven"])
+def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
+    rng, table = np.random.default_rng(2), ScoreTable(reference)
+    windows = np.concatenate([drawn(rng, 8, shift=shift, spread=spread, n=n) for shift, spread, n in [
+        (0, 1, 500), (2, 1, 40), (-4, 1, 500), (0, 0.05, 300), (0.3, 3, 20), (0, 1, 10), (0, 1, 10_000)
+    ]])  # fmt: skip
+    location, spread, repeats, units = contrasts_of(windows, table)
+    for t, counts in enumerate(windows):
+        values = np.repeat(table.scores, counts)
+        if len(values) < FEWEST_VALUES:
+            assert np.isnan([location[t], spread[t], *units[t]]).all()
+            assert repeats[t] == 0
+            continue
+        assert location[t] == pytest.approx(values.mean(), abs=1e-9)
+        of_shifted = np.interp(values.mean(), table.locations, table.spreads)
+        assert spread[t] == pytest.approx(0.5 * math.log(values.var() + SMALLEST_VARIANCE) - of_shifted, abs=1e-9)
+        fourth = np.mean((values - values.mean()) ** 4)
+        kurtosis = fourth / max(values.var(), 1e-6) ** 2
+        assert units[t] == pytest.approx([values.var(), max(kurtosis - 1, 0) / 4], abs=1e-9)
+        if t:
+            assert repeats[t] == pytest.approx(likeness(counts, windows[t - 1]), rel=1e-9, abs=1e-12)
+
+
+def likeness(counts: Integers, previous: Integers) -> float:
+    """Log probability that two windows of one distribution are so alike, or 0 where that is nothing special."""
+    n, earlier, both = counts.sum(), previous.sum(), counts + previous
+    used = both > 0
+    if min(n, earlier) < FEWEST_VALUES or used.sum() <= FEWEST_GROUPS:
+        return 0.0
+    differences = counts * math.sqrt(earlier / n) - previous * math.sqrt(n / earlier)
+    statistic, freedom = float(np.sum(differences[used] ** 2 / both[used])), int(used.sum()) - 1
+    return float(stats.chi2.logcdf(statistic, freedom)) if statistic < freedom else 0.0
+
+
+def test_a_shift_moves_the_location_by_as_much_and_no_spread() -> None:
+    rng, table = np.random.default_rng(3), ScoreTable(np.full(INNER, 100))
+    for shift in (-1.0, -0.5, 0.25, 0.5, 1.0):
+        location, spread, _, _ = contrasts_of(drawn(rng, 400, shift=shift), table)
+        assert location.mean() == pytest.approx(shift, abs=0.1 * abs(shift) + 0.01)
+        assert spread.mean() == pytest.approx(0, abs=0.01)
+
+
+def test_a_doubled_spread_is_one_and_moves_no_location() -> None:
+    location, spread, _, _ = contrasts_of(
+        drawn(np.random.default_rng(4), 400, spread=2.0), ScoreTable(np.full(INNER, 100))
+    )
+    assert location.mean() == pytest.approx(0, abs=0.01)
+    # Groups end somewhere: of ln 2 = 0.69 a part is left.
+    assert 0.35 < spread.mean() < math.log(2)
+
+
+def test_what_sampling_does_to_a_window_is_what_its_units_say() -> None:
+    location, spread, _, units = contrasts_of(drawn(np.random.default_rng(5), 4000), ScoreTable(np.full(INNER, 100)))
+    assert location.var() == pytest.approx(units[:, 0].mean() / 500, rel=0.1)
+    assert spread.var() == pytest.approx(units[:, 1].mean() / 500, rel=0.1)
+
+
+def test_likeness_is_a_p_value_where_nothing_repeats_and_certain_where_all_does() -> None:
+    table = ScoreTable(np.full(INNER, 100))
+    _, _, repeats, _ = contrasts_of(drawn(np.random.default_rng(6), 4000), table)
+    for probability in (0.3, 0.1, 0.01):
+        share = np.mean(repeats < math.log(probability))
+        assert share == pytest.approx(probability, abs=4 * math.sqrt(probability / 4000))
+    frozen = np.repeat(drawn(np.random.default_rng(7), 1), 3, axis=0)
+    assert contrasts_of(frozen, table)[2][1:].max() < -1000
+
+
+def test_in_a_few_groups_equal_counts_are_ordinary() -> None:
+    counts = np.zeros((3, GROUPS), dtype=np.int64)
+    counts[:, :FEWEST_GROUPS] = 25
+    assert contrasts_of(counts, ScoreTable(np.full(INNER, 100)))[2].tolist() == [0, 0, 0]
+    counts[:, FEWEST_GROUPS] = 25
+    assert (contrasts_of(counts, ScoreTable(np.full(INNER, 100)))[2][1:] < -1000).all()
+
+
+@pytest.mark.parametrize("at", [1, 3, 9])
+def test_windows_may_be_cut_anywhere(at: int) -> None:
+    table, previous = ScoreTable(UNEVEN), np.zeros(GROUPS, dtype=np.int64)
+    windows = drawn(np.random.default_rng(8), 10)
+    windows[3] = 0
+    whole = contrasts_of(windows, table)
+    parts = [contrasts_of(part, table, previous) for part in (windows[:at], windows[at:])]
+    for i in range(4):
+        np.testing.assert_array_equal(np.concatenate([part[i] for part in parts]), whole[i])
+
+
+@pytest.mark.parametrize("counts", [np.zeros(INNER, dtype=np.int64), np.eye(1, INNER, 30, dtype=np.int64)[0]])
+def test_a_reference_without_values_or_with_one_has_finite_scores(counts: Integers) -> None:
+    table = ScoreTable(counts)
+    assert np.isfinite([*table.scores, *table.locations, *table.spreads]).all()
+    location, spread, _, units = contrasts_of(
+        np.vstack((np.zeros(GROUPS), np.full(GROUPS, 5))).astype(np.int64) * 30, table
+    )
+    assert np.isfinite([location[1], spread[1], *units[1]]).all()
+
+
+def test_groups_are_sums_of_columns_and_some_are_left_out() -> None:
+    counts, grouped = np.arange(12).reshape(2, 6), np.full((2, 3), 99)
+    group_counts(counts, np.array([0, 2, -1, 2, 0, 1]), grouped)
+    assert grouped.tolist() == [[0 + 4, 5, 1 + 3], [6 + 10, 11, 7 + 9]]
