@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint structure bench bench-kafka bench-store detector-table run lock docs kafka peers soak clean
+.PHONY: help demo test coverage lint structure bench bench-kafka bench-store bench-calibration detector-table run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -17,7 +17,7 @@ TESTERS ?= 2
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(installed) ## show Leeway on real flights: SOURCE=file|kafka, SERVE=0 ends when the data does
 ifeq ($(SOURCE),kafka)
@@ -48,6 +48,9 @@ bench-kafka: $(installed) kafka ## measure events a second from a real broker to
 
 bench-store: $(installed) ## measure the stores: rows a second, bytes a row, history questions, a backtest
 	@$(python) -m bench store history backtest
+
+bench-calibration: $(installed) ## measure false alarms against their budget, and what is found: ARGS="--long"
+	@$(python) -m bench.calibration $(ARGS)
 
 detector-table: $(installed) peers ## measure false alarms, delays and misses of all change detectors: ARGS="--quick"
 	@$(python) -m bench.detector_table $(ARGS)

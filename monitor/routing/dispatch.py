@@ -24,7 +24,6 @@ from monitor.routing.recipients import Recipients
 from monitor.routing.route_table import RouteTable
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
-from monitor.routing.sent import NOBODY
 from monitor.routing.silences import Silences
 from monitor.routing.stages import (
     Acknowledged,
@@ -167,11 +166,10 @@ class Dispatcher:
     def _flush(self, group: Group, now_ms: int) -> Flush:
         alerts = group.ordered
         over = tuple(alert for alert in alerts if alert.is_over(now_ms))
-        late_ends = group.route.options.late_ends
-        flush = Flush(group, now_ms, over, frozenset(group.alerts) if late_ends else NOBODY)
+        flush = Flush(group, now_ms, frozenset(group.alerts), over)
         for stage in self._stages:
             alerts = stage.pass_on(flush, alerts)
-        if flush.over and late_ends:
+        if flush.over and group.route.options.late_ends:
             targets = self.recipients.of(group.route)
             awaited = set().union(*(self.recipients.open_ends(flush, target) for target in targets))
             flush.held = frozenset(alert.fingerprint for alert in flush.over if alert.fingerprint in awaited)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
 from monitor.delivery.target import Target
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
-from monitor.routing.sent import NOBODY, Content, digest
+from monitor.routing.sent import Content, digest
 
 __all__ = ["Flush", "Group", "Reason"]
 
@@ -18,7 +20,7 @@ PATIENCE_MS = 10_000
 """A flush takes at least this long before it counts as failed, else `group_interval`."""
 
 _OLDEST_FIRST = attrgetter("starts_ms", "fingerprint")
-_NOTHING = Content(NOBODY, NOBODY)
+_NOTHING = Content(frozenset(), frozenset())
 
 
 class Reason(NamedTuple):
@@ -46,15 +48,13 @@ class Reason(NamedTuple):
     silence: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Group:
     """Alerts that are notified together.
 
     Attributes
     ----------
-    digest : str
-        Stands for the key where label values have no place.
-    queue : list
+    queue : deque
         Where the route has `every_change`: changes that wait until the one before them was looked at.
     since : frozenset of (str, int)
         Where the route has `escalate`: since when its receiver is notified of what fires.
@@ -69,11 +69,12 @@ class Group:
     is_looked_at: bool = True
     flush: Flush | None = None
     since: frozenset[tuple[str, int]] = frozenset()
-    queue: list[Sequence[RoutedAlert]] = field(default_factory=list)
-    digest: str = field(init=False)
+    queue: deque[Sequence[RoutedAlert]] = field(default_factory=deque)
 
-    def __post_init__(self) -> None:
-        self.digest = digest(self.key)
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the key where label values have no place."""
+        return digest(self.key)
 
     @property
     def is_needed(self) -> bool:
@@ -113,10 +114,10 @@ class Group:
         """Note that its flush has ended, and take up the change that waited for that."""
         self.flush = None
         if self.queue and self.is_looked_at:
-            self.put(self.queue.pop(0), now_ms)
+            self.put(self.queue.popleft(), now_ms)
 
 
-@dataclass(slots=True)
+@dataclass
 class Flush:
     """One look at a group: who is notified of what.
 
@@ -124,9 +125,9 @@ class Flush:
     ----------
     group : Group
     at_ms : int
-    over : tuple of RoutedAlert
     alerts : frozenset of str
-        Fingerprints of all that the group held, where the route has `late_ends`.
+        Fingerprints of all that the group held.
+    over : tuple of RoutedAlert
     targets : dict of Target to tuple of RoutedAlert
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
     content : Content
@@ -146,15 +147,15 @@ class Flush:
 
     group: Group
     at_ms: int
-    over: tuple[RoutedAlert, ...]
     alerts: frozenset[str]
+    over: tuple[RoutedAlert, ...]
     targets: dict[Target, tuple[RoutedAlert, ...]] = field(default_factory=dict)
     content: Content = _NOTHING
-    flapping: frozenset[str] = NOBODY
+    flapping: frozenset[str] = frozenset()
     stand_at: frozenset[tuple[str, int]] = frozenset()
     since: frozenset[tuple[str, int]] = frozenset()
     escalated: dict[Target, tuple[str, str]] = field(default_factory=dict)
-    held: frozenset[str] = NOBODY
+    held: frozenset[str] = frozenset()
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
     failed: bool = False

@@ -34,7 +34,6 @@ _OPERATORS: tuple[Operator, ...] = ("=", "!=", "=~", "!~")
 _SPACES = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {chr(n) for n in range(0x2000, 0x200B)}
 _RESERVED = frozenset("{}!=~,\\\"'`") | _SPACES
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
-_ESCAPE_OF = {character: f"\\{name}" for name, character in _ESCAPES.items()}
 _CODE = re.compile(r"x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{3}")
 _CLASSIC = re.compile(
     r"[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)[\t\n\f\r ]*(.*?)[\t\n\f\r ]*", re.DOTALL
@@ -139,7 +138,8 @@ def quoted(text: str) -> str:
     >>> print(quoted('é\n"\x07\u200b'))
     "é\n\"\a\u200b"
     """
-    return f'"{"".join(_ESCAPE_OF.get(c) or (c if c.isprintable() else _code(c)) for c in text)}"'
+    named = {value: f"\\{name}" for name, value in _ESCAPES.items()}
+    return f'"{"".join(named.get(c) or (c if c.isprintable() else _code(c)) for c in text)}"'
 
 
 def _code(character: str) -> str:

@@ -18,7 +18,7 @@ from monitor.routing.inhibition import Inhibition
 from monitor.routing.intervals import Interval
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import NO_END, RoutedAlert
-from monitor.routing.sent import NOBODY, Content, why_notified
+from monitor.routing.sent import Content, why_notified
 from monitor.routing.silences import Silences
 from monitor.values import format_duration
 from sinks.receivers.times import utc
@@ -240,19 +240,12 @@ class Decide:
 
 
 def _content(flush: Flush, alerts: Alerts) -> Content:
-    # Most groups have nothing that is over or flaps: no sets are made of it, here and in what is kept of the flush.
-    firing = frozenset([alert.fingerprint for alert in alerts])
-    resolved = flapping = NOBODY
-    if flush.over:
-        resolved = firing.intersection(alert.fingerprint for alert in flush.over)
-        firing -= resolved
-    if flush.flapping:
-        flapping = flush.flapping & firing
-    if not flush.group.route.options.every_change:
-        return Content(firing, resolved, flapping)
-    steady = firing - flapping
+    names, over = {alert.fingerprint for alert in alerts}, {alert.fingerprint for alert in flush.over}
+    firing = frozenset(names - over)
+    flapping = flush.flapping & firing
+    steady = firing - flapping if flush.group.route.options.every_change else ()
     changed = frozenset((alert.fingerprint, alert.sequence) for alert in alerts if alert.fingerprint in steady)
-    return Content(firing, resolved, flapping, changed)
+    return Content(firing, frozenset(names & over), flapping, changed)
 
 
 def _without(flush: Flush, alerts: Alerts, why: str, quiet: Mapping[str, str]) -> Alerts:

@@ -1,0 +1,73 @@
+"""Measures how often the alarm rule is wrong: ``python -m bench.calibration --rule change``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
+from bench.calibration.forms import LONG, SEEDS, SHORT
+from bench.calibration.grid import GRIDS
+from bench.calibration.streams import STREAMS
+from bench.calibration.table import false_alarm_lines
+from bench.calibration.watched import Rule
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; return the exit status."""
+    options = parsed(arguments)
+    form = LONG if options.long else SHORT
+    settings = form.settings(options.stream, options.window, options.features)
+    rules = {budget: Rule(options.rule, budget, options.baseline) for budget in BUDGETS}
+    cells: list[Counted] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(map(cost, settings)))
+        for setting in settings:
+            progress.update(task, description=f"{setting.stream}, {setting.grid.name}, {setting.features} features")
+            cells += count_false_alarms(setting, rules, SEEDS[options.seed_set])
+            progress.advance(task, cost(setting))
+    document: dict[str, Any] = {
+        "rule": options.rule,
+        "baseline": options.baseline,
+        "seeds": options.seed_set,
+        "form": "long" if options.long else "short",
+        "false_alarms": [cell.to_json() for cell in cells],
+    }
+    print(json.dumps(document) if options.json else "\n".join(false_alarm_lines(cells)))
+    return 0
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench.calibration", description=__doc__)
+    parser.add_argument("--rule", default="variation", help="the value of detect.rule (default: %(default)s)")
+    parser.add_argument("--baseline", default="dataset", choices=["dataset", "rolling"], help="of the model")
+    parser.add_argument("--long", action="store_true", help="every cell, in hours; else some, in ten minutes")
+    parser.add_argument("--stream", nargs="+", default=[], choices=list(STREAMS), metavar="STREAM", help="only these")
+    parser.add_argument("--window", nargs="+", default=[], choices=list(GRIDS), help="only these")
+    parser.add_argument("--features", nargs="+", default=[], type=int, metavar="N", help="only these")
+    parser.add_argument(
+        "--seed-set",
+        default="tuning",
+        choices=list(SEEDS),
+        help="`table` is for the documentation: nobody who changes the rule looks at it (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
+    return parser.parse_args(arguments)
+
+
+def cost(setting: Setting) -> int:
+    """Return how many windows of signals a setting has, by which progress is measured."""
+    return setting.features * setting.models * setting.days * setting.grid.per_day
+
+
+if __name__ == "__main__":
+    sys.exit(main())

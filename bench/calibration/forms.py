@@ -1,0 +1,81 @@
+"""How much is measured: a short form of minutes, and the long form that the documentation shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.calibration.false_alarms import Setting
+from bench.calibration.grid import GRIDS
+from bench.calibration.streams import STREAMS
+
+__all__ = ["LONG", "SEEDS", "SHORT", "Form", "Size"]
+
+SEEDS = {"tuning": 1_000, "table": 700_001_000}
+"""Whoever changes the rule looks at the first seeds only; the documentation shows the others."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many models of how many features are watched for how many days.
+
+    Attributes
+    ----------
+    window : str
+    features, models, days : int
+    """
+
+    window: str
+    features: int
+    models: int
+    days: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is measured.
+
+    Attributes
+    ----------
+    in_control : tuple of Size
+        For every stream.
+    """
+
+    in_control: tuple[Size, ...]
+
+    def settings(self, streams: list[str], windows: list[str], features: list[int]) -> list[Setting]:
+        """Return where false alarms are counted; an empty list of names stands for all of them."""
+        return [
+            Setting(stream, GRIDS[size.window], size.features, size.models, size.days)
+            for size in self.in_control
+            if not windows or size.window in windows
+            if not features or size.features in features
+            for stream in streams or STREAMS
+        ]
+
+
+SHORT = Form(
+    in_control=(
+        Size("5m", 10, models=1, days=28),
+        Size("1h", 10, models=4, days=56),
+        Size("1h", 50, models=1, days=35),
+        Size("1d", 10, models=4, days=200),
+        Size("1d", 50, models=1, days=200),
+        Size("1d", 200, models=1, days=90),
+    )
+)
+"""About five minutes for false alarms."""
+
+LONG = Form(
+    in_control=(
+        Size("5m", 10, models=3, days=42),
+        Size("5m", 50, models=3, days=42),
+        Size("5m", 200, models=3, days=42),
+        Size("1h", 10, models=10, days=90),
+        Size("1h", 50, models=4, days=90),
+        Size("1h", 200, models=2, days=90),
+        Size("1d", 10, models=10, days=200),
+        Size("1d", 50, models=6, days=200),
+        Size("1d", 200, models=4, days=200),
+    )
+)
+"""Every cell, with at least ten alarms that a budget of 1 per 7d accepts after the first days."""

@@ -1,0 +1,52 @@
+"""The tables of the bench, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench.calibration.false_alarms import FIRST_DAYS, Counted, interval, pooled
+
+__all__ = ["false_alarm_lines"]
+
+
+def false_alarm_lines(cells: Sequence[Counted]) -> Iterator[str]:
+    """Yield a table for each budget: after the first days, and in them."""
+    for budget in dict.fromkeys(cell.budget for cell in cells):
+        of_budget = [cell for cell in cells if cell.budget == budget]
+        yield f"### False alarms / budget, {budget}"
+        yield ""
+        yield f"After {FIRST_DAYS} days, with the 95 % interval:"
+        yield ""
+        yield from _by_setting(of_budget, [*map(_ratio, of_budget)], [*map(_ratio, pooled(of_budget))])
+        yield ""
+        yield f"In the first {FIRST_DAYS} days, alerts of those accepted:"
+        yield ""
+        yield from _by_setting(of_budget, [*map(_first, of_budget)], [*map(_first, pooled(of_budget))])
+        yield ""
+
+
+def _by_setting(cells: Sequence[Counted], texts: Iterable[str], sums: Iterable[str]) -> Iterator[str]:
+    settings = list(dict.fromkeys((cell.window, cell.features) for cell in cells))
+    by_stream: dict[str, dict[tuple[str, int], str]] = {}
+    for cell, text in zip(cells, texts, strict=True):
+        by_stream.setdefault(cell.stream, {})[cell.window, cell.features] = text
+    yield row("stream", *(f"{window}, {features} features" for window, features in settings))
+    yield "|---" * (len(settings) + 1) + "|"
+    for stream, of_stream in by_stream.items():
+        yield row(stream, *(of_stream.get(setting, "") for setting in settings))
+    yield row("all", *sums)
+
+
+def row(*texts: str) -> str:
+    """Return a row of a table."""
+    return f"| {' | '.join(texts)} |"
+
+
+def _ratio(cell: Counted) -> str:
+    low, high = interval(cell.later)
+    accepted = cell.accepted_later
+    return f"{cell.later / accepted:.2f} ({low / accepted:.2f}–{high / accepted:.2f})"
+
+
+def _first(cell: Counted) -> str:
+    return f"{cell.first} of {cell.accepted_first:.1f}"

@@ -1,0 +1,69 @@
+"""One model through windows, as a backtest leads it through stored ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from bench.calibration.watched import Watched
+from detectors.chart.legend import DRIFT
+from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.evaluate.verdict_columns import Verdicts
+from monitor.panes.reading import PaneRows
+
+__all__ = ["Trial"]
+
+
+class Trial:
+    """A model that is evaluated: what it alarms, and when.
+
+    Parameters
+    ----------
+    model : Watched
+
+    Attributes
+    ----------
+    fired_ms : list of int
+        When alerts began to fire. Signals that start within `join_within` share one, as they do for who is notified.
+    onsets_ms : dict of str to list of int
+        Ends of the windows in which a signal alarmed and had not in the window before.
+    """
+
+    def __init__(self, model: Watched) -> None:
+        self._model = model
+        self._series, self._lifecycle = ModelSeries(model.watch, []), lifecycle_of(model.watch)
+        self._last_drift_ms: dict[str, int] = {}
+        self.fired_ms: list[int] = []
+        self.onsets_ms: dict[str, list[int]] = defaultdict(list)
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> None:
+        """Evaluate windows that follow those before."""
+        verdicts = self._series.advance(panes, ends_ms)
+        transitions = follow(self._lifecycle, verdicts, ends_ms)
+        self.fired_ms += [transition.at_ms for transition in transitions if transition.state == "firing"]
+        self._note_onsets(verdicts)
+
+    def _note_onsets(self, verdicts: Sequence[Verdicts]) -> None:
+        for of_series in verdicts:
+            signal = of_series.key[2]
+            for end_ms in of_series.ends_ms[(of_series.statuses == DRIFT).any(axis=1)].tolist():
+                if self._last_drift_ms.get(signal, 0) < end_ms - self._model.grid.window_ms:
+                    self.onsets_ms[signal].append(end_ms)
+                self._last_drift_ms[signal] = end_ms
+
+    def onsets(self) -> int:
+        """How often any signal began to alarm."""
+        return int(np.sum([len(onsets) for onsets in self.onsets_ms.values()]))
+
+    def branch(self) -> Trial:
+        """Return a trial that goes on from here by itself, and has alarmed nothing yet."""
+        other = Trial(self._model)
+        state: dict[str, Any] = deepcopy(self._series.snapshot())
+        other._series.restore(state)
+        other._lifecycle.restore(deepcopy(self._lifecycle.snapshot()))
+        other._last_drift_ms = dict(self._last_drift_ms)
+        return other

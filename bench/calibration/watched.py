@@ -1,0 +1,126 @@
+"""A model to watch: its configuration, and the data set that it was built on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.calibration.draw import names_of, share_of_names, values
+from bench.calibration.grid import Grid
+from bench.calibration.streams import Stream
+from bench.calibration.traffic import Traffic
+from detectors.sketch import NumericLayout
+from monitor.config import Configuration
+from monitor.config.model import Model
+from monitor.config.service import Service
+from monitor.watch import Watch, compile_watch
+
+__all__ = ["MODEL", "TOPIC", "Rule", "Watched", "configured", "data_set", "watched"]
+
+MODEL = TOPIC = "calibration"
+DATA_SET_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a model alarms.
+
+    Attributes
+    ----------
+    name : str
+        The value of ``detect.rule``.
+    budget : str
+        Such as ``1 per 30d``.
+    baseline : str
+        ``dataset``: windows are compared with the data set; ``rolling``: it only sets the cells.
+    """
+
+    name: str = "variation"
+    budget: str = "1 per 30d"
+    baseline: str = "dataset"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A model whose windows are drawn.
+
+    Attributes
+    ----------
+    watch : Watch
+    stream : Stream
+    grid : Grid
+    """
+
+    watch: Watch
+    stream: Stream
+    grid: Grid
+
+    @property
+    def layouts(self) -> list[NumericLayout] | None:
+        """The layouts of its numbers; None if its features are names."""
+        numbers = [layout for layout in self.watch.layouts.values() if isinstance(layout, NumericLayout)]
+        return numbers or None
+
+    @property
+    def signals(self) -> list[str]:
+        """Its features, in the order in which they are drawn."""
+        return list(self.watch.layouts)
+
+
+def watched(stream: Stream, grid: Grid, history: Traffic, rule: Rule, seed: Sequence[int]) -> Watched:
+    """Build a model on the history of a stream."""
+    with TemporaryDirectory() as folder:
+        configuration = configured(stream, grid, history, rule, Path(folder), seed)
+        return Watched(compile_watch(configuration, MODEL), stream, grid)
+
+
+def configured(
+    stream: Stream, grid: Grid, history: Traffic, rule: Rule, folder: Path, seed: Sequence[int]
+) -> Configuration:
+    """Write a model's data set into a folder, and return the configuration that names it."""
+    uri = folder / "data.parquet"
+    pq.write_table(pa.table(data_set(stream, history, np.random.default_rng(list(seed)))), uri)
+    spec = specification(stream, grid, len(history.level), rule, str(uri))
+    document = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": MODEL}, "spec": spec}
+    return Configuration(Service(), {MODEL: Model.model_validate(document)}, Path())
+
+
+def specification(stream: Stream, grid: Grid, features: int, rule: Rule, uri: str) -> dict[str, Any]:
+    """Return a configuration that says nothing but what it must, so that all else has its default."""
+    window = f"{grid.window_ms // 1000}s"
+    kind = "category" if stream.shares else "numeric"
+    detect: dict[str, Any] = {
+        "false_alarms": rule.budget,
+        "pane": window,
+        "defaults": {"window": window, "min_samples": 50},
+    }
+    if rule.name != "variation":
+        detect["rule"] = rule.name
+    return {
+        "sources": [{"kafka": TOPIC, "event_time": {"path": "ts", "unit": "ms"}}],
+        "schema": {"features": {f"f{number:03}": {"type": kind} for number in range(features)}},
+        "baseline": {"kind": rule.baseline, "uri": uri},
+        "detect": detect,
+    }
+
+
+def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapping[str, Any]:
+    """Draw a data set from a stream's history: columns by the names of features."""
+    features = len(history.level)
+    moments = rng.integers(0, history.windows, (features, DATA_SET_ROWS))
+    if not stream.shares:
+        columns = values(stream, np.take_along_axis(history.level, moments, axis=1), rng)
+        return {f"f{number:03}": column for number, column in enumerate(columns)}
+    names = np.array(names_of(stream))
+    shares = share_of_names(stream, history).mean(axis=1)
+    return {
+        f"f{number:03}": names[rng.choice(len(names), DATA_SET_ROWS, p=of_feature / of_feature.sum())]
+        for number, of_feature in enumerate(shares)
+    }

@@ -1,0 +1,149 @@
+"""The bench of the alarm rule draws what it says, and what it draws is what a log would have given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.calibration.__main__ import main
+from bench.calibration.draw import Drawn, draw
+from bench.calibration.events import event_lines
+from bench.calibration.grid import GRIDS, Grid
+from bench.calibration.injections import INJECTIONS
+from bench.calibration.panes import pane_rows
+from bench.calibration.streams import STREAMS
+from bench.calibration.traffic import Traffic, traffic_of
+from bench.calibration.trial import Trial
+from bench.calibration.watched import MODEL, TOPIC, Rule, Watched, configured, watched
+from monitor.config import Configuration
+from monitor.evaluate.backtest import backtest, span_of
+from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.replay import Replay
+from monitor.sources.files import FileSource
+from monitor.watch import compile_watch
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import rows, written
+
+FEATURES = 2
+SMALL = Grid("1h", 3_600_000, events=120, block=24)
+
+
+def traffic(stream: str, grid: Grid, days: int, seed: int = 1) -> tuple[Traffic, Traffic]:
+    history, following = traffic_of(STREAMS[stream], grid, FEATURES, days, np.random.default_rng(seed))
+    return history, following
+
+
+def drawn(model: Watched, windows: Traffic, seed: Sequence[int] = (2, 0)) -> Drawn:
+    return draw(model.stream, model.layouts, windows, windows.between(0, 1), seed)
+
+
+def text(found: Any) -> list[str]:
+    return sorted(json.dumps(row, sort_keys=True) for row in found)
+
+
+@pytest.mark.parametrize("rule", ["variation", "change"])
+@pytest.mark.parametrize("stream", ["daylevels", "mixdays"])
+def test_what_is_drawn_gives_the_rows_of_a_replay_and_of_a_backtest(stream: str, rule: str, tmp_path: Path) -> None:
+    history, usual = traffic(stream, SMALL, days=12)
+    following = INJECTIONS["missing50"].applied(usual, SMALL, start=200, features=1)
+    configuration = configured(STREAMS[stream], SMALL, history, Rule(rule), tmp_path, [3])
+    model = Watched(compile_watch(configuration, MODEL), STREAMS[stream], SMALL)
+    sample, ends_ms = drawn(model, following), SMALL.ends_ms(0, following.windows)
+
+    # No event follows the last window, so that a log does not close it.
+    verdicts = ModelSeries(model.watch).advance(pane_rows(model, sample, ends_ms), ends_ms[:-1])
+    transitions = follow(lifecycle_of(model.watch), verdicts, ends_ms[:-1])
+    store = replayed(configuration, list(event_lines(model, sample, ends_ms)), tmp_path)
+    again = backtest(store, model.watch, span_of(store, model.watch), keep=[*model.watch.uses, *model.signals])
+
+    scores = text(row for of_series in verdicts for row in as_rows(of_series.rows(MODEL, "")))
+    alerts = text(transition.to_row() for transition in transitions)
+    assert scores == text(rows(store, "scores")) == text(as_rows(again.scores))
+    assert alerts == text(rows(store, "alerts")) == text(transition.to_row() for transition in again.transitions)
+    assert alerts
+
+
+def replayed(configuration: Configuration, lines: list[bytes], folder: Path) -> MemoryStore:
+    store = MemoryStore()
+    store.migrate()
+    Replay(configuration, store, FileSource({TOPIC: written(folder, [lines])})).run()
+    return store
+
+
+def as_rows(columns: Any) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+@pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if not stream.shares])
+def test_counts_follow_the_distribution_of_their_stream(name: str) -> None:
+    """The data set is drawn value by value, windows by probabilities: both must be of one distribution."""
+    grid = GRIDS["1h"]
+    history, following = traffic(name, grid, days=28)
+    model = watched(STREAMS[name], grid, history, Rule(), [5])
+    counts = drawn(model, following).counts.sum(axis=1)
+    layout = model.watch.layouts["feature:f000"]
+    reference = model.watch.reference["", "feature:f000"]
+    expected = np.zeros(counts.shape[1])
+    expected[reference.cells] = reference.counts / reference.n  # type: ignore[union-attr]
+    distance = np.abs(np.cumsum(counts[0] / counts[0].sum() - expected)).max()
+    # The data set has 5,000 values; levels that differ from day to day leave no more than a few to the month.
+    assert distance < stats.kstwo(5_000).isf(1e-4) + 0.1 * bool(STREAMS[name].level_sd or name == "walk"), layout
+
+
+@pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.shares])
+def test_names_have_the_shares_of_their_stream(name: str) -> None:
+    stream, grid = STREAMS[name], GRIDS["1h"]
+    history, following = traffic(name, grid, days=28)
+    model = watched(stream, grid, history, Rule(), [5])
+    counts = drawn(model, following).counts.sum(axis=1)
+    tolerance = 0.05 if name.startswith("mix") else 0.002
+    assert np.abs(counts[0, : len(stream.shares)] / counts[0].sum() - stream.shares).max() < tolerance
+    assert counts[:, len(stream.shares) :].sum() == 0
+
+
+def test_the_same_seed_gives_the_same_windows_however_many_are_drawn() -> None:
+    grid = GRIDS["1h"]
+    history, following = traffic("season", grid, days=14)
+    model = watched(STREAMS["season"], grid, history, Rule(), [5])
+    once, twice = (drawn(model, following.between(0, grid.block)) for _ in range(2))
+    assert (once.counts == twice.counts).all()
+    assert (once.counts != drawn(model, following.between(0, grid.block), seed=(2, 1)).counts).any()
+
+
+@pytest.mark.parametrize("rule", ["variation", "change"])
+def test_a_branch_goes_on_as_the_trial_itself_does(rule: str) -> None:
+    history, following = traffic("daylevels", SMALL, days=12)
+    following.level[:, 200:] += 2.0
+    model = watched(STREAMS["daylevels"], SMALL, history, Rule(rule), [5])
+    sample, ends_ms = drawn(model, following), SMALL.ends_ms(0, following.windows)
+    panes = pane_rows(model, sample, ends_ms)
+    trial = Trial(model)
+    trial.advance(panes, ends_ms[:100])
+    branch, before = trial.branch(), (len(trial.fired_ms), trial.onsets())
+    trial.advance(panes, ends_ms[100:])
+    branch.advance(panes, ends_ms[100:])
+    assert branch.fired_ms == trial.fired_ms[before[0] :]
+    assert branch.onsets() == trial.onsets() - before[1] > 0
+
+
+def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*options: str) -> str:
+        arguments = ["--stream", "iid", "names5", "--window", "1d", "--features", "50", *options]
+        assert main(arguments) == 0
+        return capsys.readouterr().out
+
+    document = json.loads(printed("--json"))
+    cells = {(cell["stream"], cell["budget"]): cell for cell in document["false_alarms"]}
+    assert len(cells) == 4
+    assert cells["iid", "1 per 7d"]["accepted_later"] == pytest.approx(186 / 7)
+    assert cells["iid", "1 per 30d"]["accepted_first"] == pytest.approx(14 / 30)
+    assert json.loads(printed("--json")) == document
+    assert printed().count("| iid |") == 4
+    other = json.loads(printed("--json", "--seed-set", "table"))
+    assert other["seeds"] == "table"
