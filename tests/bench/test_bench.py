@@ -180,6 +180,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "rows",
             "schema",
             "dependence",
+            "detector_streams",
         },
     )
     assert modules - soaks - helpers == set(bench.BENCHES)

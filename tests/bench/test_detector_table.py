@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import detector_table
 from bench.contenders import FROUROS, MOA, Always, Contender, Never, Ours, of_peer, rivers
-from bench.detector_table import BEFORE, CHANGES, IN_CONTROL, delays, false_alarms, keep
+from bench.detector_streams import CHANGES, IN_CONTROL, Stream, seeded
+from bench.detector_table import delays, false_alarms, keep
 from tests.services.peers import Frouros, Moa
 
 GAUSSIAN = IN_CONTROL[0]
@@ -43,15 +45,34 @@ def test_a_told_cusum_behaves_as_its_theory_says() -> None:
 
 def test_each_change_is_what_it_is_called() -> None:
     for change in CHANGES:
-        x = change.draw(detector_table.seeded("any"), (1, 2 * BEFORE))
-        before, after = change.before(x[:, :BEFORE]), change.after(x[:, BEFORE:])
+        x = change.draw(seeded("any"), (1, 2 * change.span))
+        before, after = change.before(x[:, : change.span]), change.after(x[:, change.span :])
         if "to" in change.name:
-            assert before.mean() == pytest.approx(0.2, abs=0.03)
-            assert after.mean() == pytest.approx(float(change.name.split()[-1]), abs=0.04)
+            lower, higher = (float(word) for word in change.name.split(" to "))
+            assert before.mean() == pytest.approx(lower, rel=0.3)
+            assert after.mean() == pytest.approx(higher, rel=0.2)
         elif "x" in change.name:
             assert after.std() / before.std() == pytest.approx(2.0, abs=0.15)
         else:
             assert (after.mean() - before.mean()) / 0.1 == pytest.approx(float(change.name.split()[0]), abs=0.1)
+
+
+@pytest.mark.parametrize("stream", [s for s in IN_CONTROL if s.baseline], ids=lambda s: s.name)
+def test_a_stream_in_control_has_the_mean_and_sd_that_detectors_are_told(stream: Stream) -> None:
+    x = stream.draw(seeded("any"), (50, 20_000))
+    mean, sd = stream.baseline["mean"], stream.baseline["sd"]
+    # Of so heavy tails the sd of a sample is below that of the distribution.
+    assert x.std() == pytest.approx(sd, rel=0.15 if stream.name == "Pareto(2.5)" else 0.03)
+    assert x.mean() == pytest.approx(mean, abs=0.03 * sd)
+
+
+@pytest.mark.parametrize(("name", "phi"), [("AR(0.5)", 0.5), ("AR(0.9)", 0.9), ("GARCH(1,1)", 0.0), ("Cauchy", 0.0)])
+def test_values_follow_one_another_where_that_is_what_is_tried(name: str, phi: float) -> None:
+    (stream,) = (s for s in IN_CONTROL if s.name == name)
+    x = np.clip(stream.draw(seeded("any"), (1, 50_000))[0], -10.0, 10.0)
+    assert np.corrcoef(x[:-1], x[1:])[0, 1] == pytest.approx(phi, abs=0.03)
+    if name == "GARCH(1,1)":
+        assert np.corrcoef(x[:-1] ** 2, x[1:] ** 2)[0, 1] > 0.1
 
 
 def test_it_prints_both_tables_and_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +96,7 @@ def test_every_detector_of_a_peer_answers(peer: str, moa: Moa, frouros: Frouros)
         "MOA": lambda: of_peer("MOA", moa, {name: (domain, 1) for name, domain in MOA.items()}),
         "frouros": lambda: of_peer("frouros", frouros, FROUROS),
     }
-    rows = GAUSSIAN.draw(detector_table.seeded("a few"), (1, 60)).round()
+    rows = GAUSSIAN.draw(seeded("a few"), (1, 60)).round()
     for contender in peers[peer]():
         assert len(contender.drifts(rows, {})) == 1
 
