@@ -163,10 +163,19 @@ def _rates(before: float, after: float, span: int = 2_000, trials_divisor: int =
     return Change(name, stream, divergence, _uniform, _ones_below(before), _ones_below(after), span, trials_divisor)
 
 
+def _innovations(phi: float, size: float) -> Change:
+    """Return a change of the mean by `size` sd; what is new in each value, of sd 1, moves by 1 - phi times as much."""
+    moved = size / math.sqrt(1.0 - phi * phi)
+    divergence = ((1.0 - phi) * moved) ** 2 / 2
+    stream = f"AR({phi:g})"
+    return Change(f"{stream} {size:+g} sd", stream, divergence, partial(_follows, phi), _as_it_is, lambda x: x + moved)
+
+
 CHANGES = (
     *map(_shift, (0.25, 0.5, 1.0, 2.0, -1.0)),
     _spread(2.0),
     *(_rates(0.2, after) for after in (0.3, 0.5, 0.1)),
+    *(_innovations(phi, size) for phi, size in ((0.5, 1.0), (0.9, 2.0))),
     _rates(0.01, 0.03, 5_000, 2),
     _rates(0.001, 0.003, 50_000, 4),
 )

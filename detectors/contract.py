@@ -68,6 +68,7 @@ __all__ = [
     "DRIFT",
     "OK",
     "SCORER_FIELDS",
+    "SIGNALS",
     "STATE_FIELDS",
     "WARNING",
     "Detector",
@@ -75,6 +76,7 @@ __all__ = [
     "Parameter",
     "ParameterError",
     "Scorer",
+    "Unsuited",
     "Value",
     "never_quiet",
 ]
@@ -88,6 +90,14 @@ DRIFT = 2
 
 DOMAINS = {"real": "any numbers", "unit": "numbers from 0 to 1", "binary": "0 and 1, where 1 is an error"}
 """What detectors of each domain take, in words."""
+
+SIGNALS = {
+    "heavy tails": "values that are sparse, or of heavy tails",
+    "few errors": "0 and 1 of which 1 % or fewer are 1",
+    "bursts": "values whose spread comes in bursts",
+    "neighbours": "values that follow one another",
+}
+"""Kinds of signals that a detector may be unsuited for, in words."""
 
 STATE_FIELDS: list[tuple[str, str]] = [("skipped", "<i8"), ("drifted", "<i8")]
 """What the state of every detector begins with."""
@@ -280,6 +290,25 @@ class Described:
         return np.array([p.encode(values[p.name]) for p in self.parameters], dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Unsuited:
+    """A kind of signal that a detector should not be given, because it alarms too often, or finds too little.
+
+    Parameters
+    ----------
+    signals : str
+        Which of :data:`SIGNALS`.
+    reason : str
+        What happens, with what was measured; a sentence without its full stop.
+    instead : str
+        The name of a detector that does work for them.
+    """
+
+    signals: str
+    reason: str
+    instead: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detector(Described):
     """What there is to know about one detector of change; holds no state. See also :class:`Described`.
@@ -295,12 +324,16 @@ class Detector(Described):
     quiet : callable
         ``quiet(row, params) -> int``: how many observations, from the next on, will get score 0 and flag OK whatever
         they are. ``Online`` absorbs those together, if a series that saw nothing has any.
+    unsuited : tuple of Unsuited
+        What it is not for: where, by default, more than one alarm in 100,000 observations was measured in which nothing
+        changes, or where most changes that there were to find were missed.
     """
 
     false_alarms: str
     domain: Literal["real", "unit", "binary"] = "real"
     memory_width: Callable[[Mapping[str, Any]], int] = lambda values: 0
     quiet: Callable[[np.void, FloatArray], int] = never_quiet
+    unsuited: tuple[Unsuited, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[np.void]:

@@ -17,7 +17,7 @@ from typing import Any
 from detectors.anomaly import SCORERS, with_levels
 from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_WIDTH
 from detectors.behaviour import behaviour_page, measured_tables
-from detectors.contract import DOMAINS, Described, Detector, Parameter, Scorer
+from detectors.contract import DOMAINS, SIGNALS, Described, Detector, Parameter, Scorer, Unsuited
 from detectors.drift import DETECTORS
 
 __all__ = ["main", "pages"]
@@ -85,6 +85,8 @@ def _page(
     yield f"**How it works.** {_explanation(entry)}"
     if isinstance(entry, Detector):
         yield f"**False alarms.** {entry.false_alarms}"
+        if entry.unsuited:
+            yield "\n".join(["**Not for:**", "", *map(_unsuited, entry.unsuited)])
         yield from measured_tables(entry.name, behaviour)
         yield f"**Values.** {DOMAINS[entry.domain].capitalize()}."
     yield f"**Score.** {entry.statistic}"
@@ -92,6 +94,10 @@ def _page(
     yield f"**Memory.** {_memory(entry)} for each series, with the defaults."
     yield "\n".join(_table(with_levels(entry).parameters if isinstance(entry, Scorer) else entry.parameters))
     yield f"**Reference.** {entry.reference}"
+
+
+def _unsuited(unsuited: Unsuited) -> str:
+    return f"- {SIGNALS[unsuited.signals]}: {unsuited.reason}. Take [`{unsuited.instead}`]({unsuited.instead}.md)."
 
 
 def _explanation(entry: Described) -> str:

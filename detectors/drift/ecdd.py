@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import OK, Detector, FloatArray, Parameter
+from detectors.contract import OK, Detector, FloatArray, Parameter, Unsuited
 from detectors.kernel import kernel
 
 __all__ = ["ECDD"]
@@ -211,12 +211,20 @@ def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
 ECDD = Detector(
     name="ecdd",
     summary="A rate of errors that changes, found nearly as early as can be for a stated average run length.",
-    use_when="For errors, if in doubt: its rate of false alarms is a number that you choose with `arl`, at any rate "
-    "of errors. From 0.2 to 0.5 takes 53 observations. Small changes may join the rate since the start before they are "
-    "found, as nearly half of those from 0.2 to 0.3 do after 2,000 observations: `hddm_a` sees those.",
+    use_when="For errors, if in doubt and if they are more than a few in a hundred: its rate of false alarms is a "
+    "number that you choose with `arl`, at any rate of errors. From 0.2 to 0.5 takes 53 observations. Small changes "
+    "may join the rate since the start before they are found, as nearly half of those from 0.2 to 0.3 do after 2,000 "
+    "observations: `hddm_a` sees those.",
     false_alarms="With the defaults, 0.46 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
     "0.34 to 0.61), 0.2 at 0.02 and 0.4 at 0.5. For a known rate there would be one in 500,000 in each direction. The "
     "paper's limits have 250 to 1,000.",
+    unsuited=(
+        Unsuited(
+            "few errors",
+            "of rates that triple it missed 62 % from 1 % within 5,000 observations, and 39 % from 0.1 % within 50,000",
+            "ddm",
+        ),
+    ),
     domain="binary",
     statistic="How far the weighted rate of errors is above the rate since the start, as a share of the control "
     "limit; below zero, how far it is below it. More than 1 is a drift.",

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import OK, Detector, FloatArray, Parameter
+from detectors.contract import OK, Detector, FloatArray, Parameter, Unsuited
 from detectors.kernel import kernel
 
 __all__ = ["EDDM"]
@@ -128,6 +128,11 @@ EDDM = Detector(
     false_alarms="With the defaults, 0.15 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
     "0.08 to 0.25), 0.1 at 0.02 and 0.2 at 0.5. With the paper's `warm_up` of 30 and the maximum `from_start`, nearly "
     "every stretch of 2,000 has one.",
+    unsuited=(
+        Unsuited(
+            "few errors", "of rates that triple, from 1 % or from 0.1 %, it found none in 200 and 100 trials", "ddm"
+        ),
+    ),
     domain="binary",
     statistic="By what share the extent (mean plus two standard deviations) of the distances between errors is less "
     "than its maximum; below zero, the same of correct answers. Compared with 1 - `drift`.",

@@ -5,7 +5,8 @@ with `limits: exact` it is judged by that from the first on, with `limits: stead
 of run lengths have it. With `scores: clipped` no deviation counts for more than 3 sd: an average of many bounded
 numbers is nearly normal whatever their distribution, so that one limit suits all. In the warm-up no value then counts
 for more than 6 sd of those before it, so that a wild one does not leave the chart deaf: see `cusum`. With `scores:
-plain` every value counts as it is, and it is the textbook's chart.
+plain` every value counts as it is, and it is the textbook's chart. What neighbours have in common is learned with the
+baseline, and taken out of each deviation, as in `cusum`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter, Unsuited
 from detectors.drift.baseline import check_baseline
+from detectors.drift.neighbours import NEIGHBOURS, correlation, product, whiten
 from detectors.drift.scale import absorb, hold, room
 from detectors.kernel import MAX_ABS, kernel
 
@@ -50,10 +52,11 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
     look_up, look_down = params[2] != 1, params[2] != 0
     given_mean, given_sd = params[4], params[5]
     fixed = not math.isnan(given_sd)
-    bounded, steady = params[7] == 0, params[8] == 1
+    bounded, steady, whitened = params[7] == 0, params[8] == 1, params[9] == 0
     clip = _CLIP if bounded else math.inf
     n, mean, squares, sd = 0, 0.0, 0.0, 0.0
     average, variance, scale = 0.0, 0.0, 0.0
+    previous, products, phi = 0.0, 0.0, 0.0
     drifted = 0
     row = -1
     for i in range(x.size):
@@ -62,11 +65,13 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
                 s = state[row]
                 s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
                 s["average"], s["variance"], s["scale"] = average, variance, scale
+                s["previous"], s["products"], s["phi"] = previous, products, phi
                 s["drifted"] = drifted
             row = series[i]
             s = state[row]
             n, mean, squares, sd = s["n"], s["mean"], s["squares"], s["sd"]
             average, variance, scale = s["average"], s["variance"], s["scale"]
+            previous, products, phi = s["previous"], s["products"], s["phi"]
             drifted = s["drifted"]
         score[i] = 0.0
         flag[i] = OK
@@ -75,10 +80,14 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
             continue
         if drifted == 1:
             n, mean, squares, sd, average, variance, scale, drifted = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
+            previous, products, phi = 0.0, 0.0, 0.0
         if fixed:
             mean, sd = given_mean, given_sd
         if sd > 0.0:
             z = (x[i] - mean) / sd
+            if phi > 0.0:
+                z = whiten(phi, z, (previous - mean) / sd)
+                previous = x[i]
             average = (1.0 - weight) * average + weight * max(-clip, min(clip, z))
             grown = weight / (2.0 - weight) if steady else (1.0 - weight) ** 2 * variance + weight * weight
             if grown != variance:
@@ -95,13 +104,17 @@ def update(  # noqa: PLR0912, PLR0915 -- the fields of a row are read and writte
             if bounded and squares == 0.0:
                 mean, squares = hold(memory[row], n, mean, x[i])
             else:
+                products += product(n, mean, squares, bounded, previous, x[i])
                 mean, squares = absorb(n, mean, squares, bounded, x[i])
+            previous = x[i]
             if n >= warm_up:
                 sd = math.sqrt(squares / (n - 1))
+                phi = correlation(n, n - 1 - memory.shape[1], products, squares) if whitened else 0.0
     if row >= 0:
         s = state[row]
         s["n"], s["mean"], s["squares"], s["sd"] = n, mean, squares, sd
         s["average"], s["variance"], s["scale"] = average, variance, scale
+        s["previous"], s["products"], s["phi"] = previous, products, phi
         s["drifted"] = drifted
 
 
@@ -120,7 +133,13 @@ EWMA = Detector(
     "baseline. It finds changes of 0.5 sd sooner, and its limit suits scores of any distribution nearly, not surely.",
     false_alarms="With a baseline learned from 1,000 values at most 0.19 alarms in 100,000 (95 %: 0.11 to 0.30) were "
     "measured on Gaussian, uniform, exponential, Student-t(3) and Bernoulli(0.2) streams, with one learned from 30 at "
-    "most 1.2.",
+    "most 1.3; at most 0.14 (0.08 to 0.23) on sparse, log-normal, Pareto, Cauchy, AR(0.5) and AR(0.9) ones.",
+    unsuited=(
+        Unsuited(
+            "few errors", "of rates that triple, from 1 % or from 0.1 %, it found none in 200 and 100 trials", "ddm"
+        ),
+        Unsuited("bursts", "1.4 alarms in 100,000 GARCH(1,1) values (95 %: 1.2 to 1.7)", "cusum"),
+    ),
     statistic="The weighted average in units of its own sd, compared with `limit`.",
     reference="S. W. Roberts, Control chart tests based on geometric moving averages, Technometrics 1 (1959), pp. "
     "239-250; J. M. Lucas, M. S. Saccucci, Exponentially weighted moving average control schemes: properties and "
@@ -156,6 +175,16 @@ EWMA = Detector(
             "By the sd that the average has so soon after its start, or that it will have in the long run.",
             _LIMITS,
         ),
+        Parameter(
+            "neighbours",
+            "choice",
+            "learned",
+            0,
+            0,
+            "",
+            "What values that follow one another have in common is learned with the baseline, or there is nothing.",
+            NEIGHBOURS,
+        ),
     ),
     fields=[
         ("n", "<i8"),
@@ -165,6 +194,9 @@ EWMA = Detector(
         ("average", "<f8"),
         ("variance", "<f8"),
         ("scale", "<f8"),
+        ("previous", "<f8"),
+        ("products", "<f8"),
+        ("phi", "<f8"),
     ],
     update=update,
     min_samples=_min_samples,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter, Unsuited
 from detectors.kernel import kernel
 from detectors.ring import at, push, width
 
@@ -93,6 +93,11 @@ FHDDM = Detector(
     false_alarms="With the defaults, 0.1 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: "
     "0.05 to 0.2), none at 0.02, and 3 at 0.5, where a share varies most: take a `delta` of 1e-12 there. The paper's "
     "`window` of 100 and `delta` of 1e-6 have 4 at 0.2 in one direction.",
+    unsuited=(
+        Unsuited(
+            "few errors", "of rates that triple, from 1 % or from 0.1 %, it found none in 200 and 100 trials", "ddm"
+        ),
+    ),
     domain="binary",
     statistic="How far the share of errors in the window is above the lowest that it was; below zero, how far it is "
     "below the highest. Compared with `sqrt(log(1 / delta) / (2 window))`.",

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter, Unsuited
 from detectors.drift.baseline import check_baseline
 from detectors.drift.running import merge, run, start
 from detectors.drift.scale import REACH, room, within
@@ -130,6 +130,17 @@ GMA = Detector(
     "scores.",
     false_alarms="At most 0.17 alarms in 100,000 (95 %: 0.10 to 0.27) were measured on Gaussian, uniform, "
     "exponential, Student-t(3) and Bernoulli(0.2) streams, with any warm-up from 30 on.",
+    unsuited=(
+        Unsuited(
+            "few errors", "of rates that triple, from 1 % or from 0.1 %, it found none in 200 and 100 trials", "ddm"
+        ),
+        Unsuited("bursts", "1.5 alarms in 100,000 GARCH(1,1) values (95 %: 1.3 to 1.8)", "page_hinkley"),
+        Unsuited(
+            "neighbours",
+            "47 alarms in 100,000 where half of each deviation is carried on, 970 where nine tenths are",
+            "cusum",
+        ),
+    ),
     statistic="The moving average of the deviations, in sd (in units of x if raw); compared with `threshold`.",
     reference="S. W. Roberts, Control chart tests based on geometric moving averages, Technometrics 1 (1959), pp. "
     "239-250; D. M. Hawkins, Self-starting CUSUM charts for location and scale, The Statistician 36 (1987), pp. "

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter, Unsuited
 from detectors.drift.baseline import check_baseline
 from detectors.drift.running import merge, run, start
 from detectors.drift.scale import REACH, room, within
@@ -166,6 +166,16 @@ PAGE_HINKLEY = Detector(
     "exponential, Student-t(3) and Bernoulli(0.2) streams, with any warm-up from 30 on. With mean and sd given the "
     "average run between false alarms is 100,000 independent values or more, whatever their distribution. With raw "
     "scores and river's defaults it depends on the spread of the values: several in 20,000 of sd 1, none of sd 0.01.",
+    unsuited=(
+        Unsuited(
+            "few errors", "of rates that triple, from 1 % or from 0.1 %, it found none in 200 and 100 trials", "ddm"
+        ),
+        Unsuited(
+            "neighbours",
+            "24 alarms in 100,000 where half of each deviation is carried on, 980 where nine tenths are",
+            "cusum",
+        ),
+    ),
     statistic="Height of the cumulative deviation above its lowest point (or, below zero, its depth under the "
     "highest), in sd (in units of x if raw); compared with `threshold`.",
     reference="E. S. Page, Continuous inspection schemes, Biometrika 41 (1954), pp. 100-115; D. V. Hinkley, Inference "

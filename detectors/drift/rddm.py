@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter
+from detectors.contract import DRIFT, OK, WARNING, Detector, FloatArray, Parameter, Unsuited
 from detectors.drift.ddm import HIGHEST, rates
 from detectors.kernel import kernel
 from detectors.ring import at, ones, push, width
@@ -162,6 +162,7 @@ RDDM = Detector(
     "from 0.2 to 0.5 are found after 240 observations if 2,000 came before.",
     false_alarms="With the defaults, 0.8 in 100,000 observations were measured at a rate of errors of 0.2 (95 %: 0.6 "
     "to 1.0), 0.9 at 0.02 and 0.6 at 0.5. With the limits of the paper every second stretch of 2,000 has one.",
+    unsuited=(Unsuited("few errors", "1.1 alarms in 100,000 where 1 % are errors (95 %: 0.9 to 1.3)", "ddm"),),
     domain="binary",
     statistic="How far the sum of the rate of errors and its standard deviation has risen above the lowest that it "
     "was; below zero, the same of correct answers. It may rise by the standard deviation of that time, times `drift` "

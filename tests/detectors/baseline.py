@@ -31,6 +31,8 @@ class Baseline:
         self.seen: list[float] = []
         self.learned = (0.0, 0.0)
         self.due = 1
+        self.previous = self.phi = 0.0
+        self.products: list[float] = []
 
     def standardised(self, x: float) -> float | None:
         """Return the deviation of `x` in sd, if there is a baseline yet, and then learn from it."""
@@ -38,6 +40,25 @@ class Baseline:
         if self.learning and (deviation is None or self.running):
             self.learn(x)
         return deviation
+
+    def innovation(self, x: float) -> float | None:
+        """Return the deviation of `x` in sd, less what it carries on of the one before; then learn from it."""
+        previous, self.previous = self.previous, x
+        if self.mean is not None and self.sd is not None:
+            deviation, earlier = (x - self.mean) / self.sd, (previous - self.mean) / self.sd
+            return (deviation - self.phi * earlier) / math.sqrt(1.0 - self.phi**2)
+        if len(self.seen) >= 2:
+            mean = math.fsum(self.seen) / len(self.seen)
+            reach = 6.0 * self.learned[1] if self.bounded else math.inf
+            gap, earlier = (min(max(y - mean, -reach), reach) for y in (x, previous))
+            self.products.append(gap * earlier)
+        self.learn(x)
+        n = len(self.seen)
+        if self.sd is not None:
+            pairs = n - 1 - (min(32, max(2, self.warm_up)) if self.bounded else 0)
+            phi = min(math.fsum(self.products) / pairs / self.sd**2, 0.99) if pairs > 0 else 0.0
+            self.phi = phi if pairs > 0 and phi > 2.0 / math.sqrt(pairs) else 0.0
+        return None
 
     def learn(self, x: float) -> None:
         if not self.bounded:

@@ -7,6 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
+from detectors.behaviour import CHANGES, STREAMS
+from detectors.contract import SIGNALS
+from detectors.drift import DETECTORS
 from detectors.pages import main, pages
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,6 +59,34 @@ def test_what_was_measured_stands_on_the_page_of_each_detector_and_on_that_of_al
     assert "| leeway `cusum` | 0.25 (0.1 to 12) | error |" in everyone
     assert "| MOA `CusumDM` | – | – |" in everyone
     assert "Measured**" not in pages({}, rows)["adwin.md"]
+
+
+OURS = {row["name"]: row for row in BEHAVIOUR if row["whose"] == "leeway"}
+
+
+def fails(name: str, signals: str) -> bool:
+    """Whether one of 100,000 values is a false alarm, or most changes there were to find were missed."""
+    row = OURS[name]
+    rates = [row["false_alarms"][stream]["per_100k"] for stream in STREAMS[signals] if stream in row["false_alarms"]]
+    missed = [row["delays"][change]["missed"] for change in CHANGES.get(signals, ()) if change in row["delays"]]
+    return any(rate > 1.0 for rate in rates) or any(share > 0.5 for share in missed)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_what_a_detector_fails_at_is_what_its_page_says_and_what_it_names_instead_does_not(name: str) -> None:
+    unsuited = DETECTORS[name].unsuited
+    assert {each.signals for each in unsuited} == {signals for signals in SIGNALS if fails(name, signals)}
+    for each in unsuited:
+        assert not fails(each.instead, each.signals)
+        assert f"- {SIGNALS[each.signals]}: {each.reason}. Take [`{each.instead}`]" in pages({}, [])[f"{name}.md"]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_independent_values_alarm_at_most_once_in_100_000(name: str) -> None:
+    special = {stream for streams in STREAMS.values() for stream in streams}
+    rates = {k: cell["per_100k"] for k, cell in OURS[name]["false_alarms"].items() if k not in special}
+    assert rates
+    assert max(rates.values()) <= 1.0
 
 
 def test_the_examples_run() -> None:

@@ -20,10 +20,12 @@ class Cusum:
         sd: float | None,
         warning: float,
         scores: str,
+        neighbours: str,
     ) -> None:
         self.k, self.h, self.direction, self.warm_up = k, h, direction, warm_up
         self.given = (mean, sd)
         self.warning, self.scores = warning, scores
+        self.neighbours = neighbours
         self.start()
 
     def start(self) -> None:
@@ -40,7 +42,7 @@ class Cusum:
         if self.drifted:
             self.start()
         raw = self.scores == "raw"
-        z = self.running.deviation(x) if raw else self.baseline.standardised(x)
+        z = self.running.deviation(x) if raw else self.deviation(x)
         if z is None:
             return 0.0, OK
         most = 2.0 if self.scores == "clipped" else math.inf
@@ -54,11 +56,16 @@ class Cusum:
             return signed(up, down), DRIFT
         return signed(up, down), WARNING if judged and max(up, down) > self.warning * self.h else OK
 
+    def deviation(self, x: float) -> float | None:
+        learned = self.neighbours == "learned"
+        return self.baseline.innovation(x) if learned else self.baseline.standardised(x)
+
 
 TRIAL = Trial(
     twin=Cusum,
     settings=(
         {"warm_up": 100},
+        {"warm_up": 100, "neighbours": "independent"},
         {"warm_up": 2, "h": 4.0, "direction": "up", "warning": 0.5},
         {"mean": 0.0, "sd": 1.0, "direction": "down", "k": 0.1, "scores": "plain"},
         {"warm_up": 28, "k": 0.005, "h": 50.0, "scores": "raw"},

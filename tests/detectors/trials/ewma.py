@@ -21,10 +21,12 @@ class Ewma:
         warning: float,
         scores: str,
         limits: str,
+        neighbours: str,
     ) -> None:
         self.weight, self.limit, self.direction, self.warm_up = weight, limit, direction, warm_up
         self.given = (mean, sd)
         self.warning, self.scores, self.limits = warning, scores, limits
+        self.neighbours = neighbours
         self.start()
 
     def start(self) -> None:
@@ -37,7 +39,7 @@ class Ewma:
             return 0.0, OK
         if self.drifted:
             self.start()
-        z = self.baseline.standardised(x)
+        z = self.deviation(x)
         if z is None:
             return 0.0, OK
         if self.scores == "clipped":
@@ -52,11 +54,16 @@ class Ewma:
             return score, DRIFT
         return score, WARNING if beyond > self.warning * self.limit else OK
 
+    def deviation(self, x: float) -> float | None:
+        learned = self.neighbours == "learned"
+        return self.baseline.innovation(x) if learned else self.baseline.standardised(x)
+
 
 TRIAL = Trial(
     twin=Ewma,
     settings=(
         {"warm_up": 100},
+        {"warm_up": 100, "neighbours": "independent"},
         {"warm_up": 2, "weight": 0.5, "limit": 3.0, "direction": "up", "warning": 0.5, "scores": "plain"},
         {"mean": 0.0, "sd": 1.0, "direction": "down", "weight": 0.1, "limits": "steady"},
     ),
