@@ -26,6 +26,9 @@ Every detector keeps these promises, and ``tests/detectors/test_contract.py`` wa
   and score 0, is counted in ``state["skipped"]``, and leaves everything else as it was.
 * After ``DRIFT`` the detector starts anew at the *next* observation that it absorbs, so that the state which led to an
   alarm can still be looked at. ``state["drifted"]`` is 1 until then.
+* With default settings one wild value, wherever it comes, is no drift, and a later step of 3 sd is found in time; so it
+  is where one in a hundred is wild. What a detector is not for is declared in :attr:`Detector.unsuited`, and compared
+  with what ``make detector-table`` measured.
 * Before :attr:`Detector.min_samples` observations nothing but ``OK`` is said, and :attr:`Detector.ready` is false:
   "not ready" is never mistaken for "no drift".
 

@@ -6,8 +6,8 @@ Beta distribution. Before each value the run may end, with probability ``1 / exp
 length is multiplied with what its run predicts for the value (a Student t density), and a run of length 0 is begun.
 
 `model` says what ``z`` is: "rank", the normal scores of ranks among all values so far, which are N(0, 1) whatever the
-distribution is; "normal", the value less the mean of the warm-up, in its sd; "bernoulli", the value itself, between 0
-and 1.
+distribution is; "normal", the value less the mean of the warm-up, in its sd, of which no value there counts for more
+than 6; "bernoulli", the value itself, between 0 and 1.
 
 Runs longer than `longest` count as one, and of those in between only some are kept: all up to twice `resolution`, then
 every second, from four times `resolution` every fourth, and so on. One that is dropped leaves its weight to the next
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from detectors.contract import DRIFT, OK, Detector, FloatArray, Parameter, Unsuited
 from detectors.drift.ranks import normal_quantile, ranked, uniform, width
+from detectors.drift.scale import HELD, hold
+from detectors.drift.scale import absorb as absorb_bounded
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["BOCPD"]
@@ -150,16 +152,17 @@ def absorb(s: Any, runs: FloatArray, params: FloatArray, z: float) -> float:
 
 
 @kernel
-def standardised(s: Any, n: int, warm_up: int, x: float) -> float:
-    """Return `x` less the mean of the warm-up, in its sd; NaN while that is being learned (Welford 1962)."""
+def standardised(s: Any, held: FloatArray, n: int, warm_up: int, x: float) -> float:
+    """Return `x` less the mean of the warm-up, in its sd; NaN while that is being learned."""
     if s["sd"] > 0.0:
         gap = x - s["mean"]
         if abs(gap) >= _FARTHEST * s["sd"]:
             return _FARTHEST if gap > 0.0 else -_FARTHEST
         return float(gap / s["sd"])
-    gap = x - s["mean"]
-    s["mean"] += gap / n
-    s["squares"] += gap * (x - s["mean"])
+    if s["squares"] == 0.0:
+        s["mean"], s["squares"] = hold(held, n, s["mean"], x)
+    else:
+        s["mean"], s["squares"] = absorb_bounded(n, s["mean"], s["squares"], True, x)
     if n >= warm_up:
         s["sd"] = math.sqrt(s["squares"] / (n - 1))
     return math.nan
@@ -178,7 +181,7 @@ def update(
     """Run the detector over a batch; see :mod:`detectors.contract`."""
     model, threshold, warm_up, seed = params[0], params[2], int(params[5]), int(params[6])
     first = warm_up // 2
-    front = max(first, 3 * _EDGES + 1) if model == 0 else 0
+    front = max(first, 3 * _EDGES + 1) if model == 0 else min(warm_up, HELD) if model == 1 else 0
     for i in range(x.size):
         score[i] = 0.0
         flag[i] = OK
@@ -197,7 +200,7 @@ def update(
             u = ranked(s, row, n, first, _EDGES, uniform(seed, n), x[i])
             z = normal_quantile(u) if n > warm_up else math.nan
         elif model == 1:
-            z = standardised(s, n, warm_up, x[i])
+            z = standardised(s, row[:front], n, warm_up, x[i])
         else:
             z = min(max(x[i], 0.0), 1.0)
         if not math.isnan(z):
@@ -219,8 +222,9 @@ def _memory_width(values: Mapping[str, Any]) -> int:
     resolution, longest = int(values["resolution"]), int(values["longest"])
     doublings = math.ceil(math.log2(max(longest / resolution, 1.0)))
     most = min(longest, (resolution + 1) * (doublings + 2)) + 3
-    front = width(int(values["warm_up"]) // 2, _EDGES) if values["model"] == "rank" else 0
-    return front + _FIELDS * most
+    warm_up = int(values["warm_up"])
+    fronts = {"rank": width(warm_up // 2, _EDGES), "normal": min(warm_up, HELD), "bernoulli": 0}
+    return fronts[values["model"]] + _FIELDS * most
 
 
 BOCPD = Detector(
@@ -272,4 +276,5 @@ BOCPD = Detector(
     min_samples=_min_samples,
     ready=_ready,
     memory_width=_memory_width,
+    layout=2,
 )

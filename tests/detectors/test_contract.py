@@ -190,6 +190,18 @@ def test_one_wild_value_neither_alarms_nor_makes_it_deaf(detector: Detector, whe
 
 
 @every_detector
+def test_one_wild_value_in_a_hundred_does_not_make_it_deaf(detector: Detector) -> None:
+    least = Bank(detector, series=1).min_samples
+    step = 2 * least + 2000
+    allowed = TRIALS[detector.name].in_time
+    for seed in range(5):
+        x = streams.step(seed, 3.0, n=step + 4 * allowed, at=step)
+        x[np.random.default_rng(seed).random(x.size) < 0.01] = -999_999.0
+        drifts = Bank(detector, series=1).update_one(0, streams.suited(detector.domain, x)).drifts()
+        assert ((drifts >= step) & (drifts < step + 3 * allowed)).any()
+
+
+@every_detector
 @given(
     odd=st.lists(
         st.tuples(st.integers(0, 1500), st.sampled_from([np.nan, np.inf, -np.inf, 2 * MAX_ABS, -1e308])), max_size=20

@@ -42,9 +42,9 @@ def beta_bernoulli(seen: streams.Stream, z: float) -> float:
     return float(stats.betabinom.pmf(z, 1, 0.5 + seen.sum(), 0.5 + len(seen) - seen.sum()))
 
 
-def weights(bank: Bank) -> streams.Stream:
-    """The posterior that a bank of one series holds, youngest run first."""
-    runs = bank.snapshot()["memory"][0].copy()
+def weights(bank: Bank, held: int = 0) -> streams.Stream:
+    """The posterior that a bank of one series holds behind the values `held`, youngest run first."""
+    runs = bank.snapshot()["memory"][0][held:].copy()
     runs.resize(6 * int(bank.state["runs"][0]))
     posterior: streams.Stream = runs.reshape(-1, 6)[::-1, 1]
     return posterior
@@ -58,7 +58,7 @@ def test_the_posterior_of_normal_values_is_that_of_the_paper(name: str) -> None:
     bank = Bank(find("bocpd"), EXACT | {"model": "normal", "warm_up": 30, "expected_run": 50.0}, series=1)
     bank.update_one(0, x)
     z = (x[30:] - x[:30].mean()) / x[:30].std(ddof=1)
-    assert_allclose(weights(bank), posterior(z, 50.0, student), rtol=1e-8, atol=1e-200)
+    assert_allclose(weights(bank, held=30), posterior(z, 50.0, student), rtol=1e-8, atol=1e-200)
 
 
 def test_the_posterior_of_ones_and_zeros_is_that_of_the_paper() -> None:

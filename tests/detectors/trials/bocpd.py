@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from detectors.contract import DRIFT, OK
+from tests.detectors.baseline import Baseline
 from tests.detectors.ranks import Ranks
 from tests.detectors.trial import Trial
 
@@ -70,8 +71,7 @@ class Bocpd:
 
     def start(self) -> None:
         self.ranks = Ranks(self.warm_up // 2, EDGES, self.seed)
-        self.seen: list[float] = []
-        self.given: tuple[float, float] | None = None
+        self.baseline = Baseline(None, None, self.warm_up, bounded=True)
         self.runs = [Run(0, 0.0)]
         self.t = 0
         self.drifted = False
@@ -94,16 +94,8 @@ class Bocpd:
         if self.model == "rank":
             u = self.ranks.update(x)
             return None if u is None or len(self.ranks.seen) <= self.warm_up else NormalDist().inv_cdf(u)
-        if self.given is not None:
-            mean, sd = self.given
-            return math.copysign(1e6, x - mean) if abs(x - mean) >= 1e6 * sd else (x - mean) / sd
-        self.seen.append(x)
-        n = len(self.seen)
-        mean = math.fsum(self.seen) / n
-        squares = math.fsum((y - mean) ** 2 for y in self.seen)
-        if n >= self.warm_up and len(set(self.seen)) > 1 and squares > 0.0:
-            self.given = (mean, math.sqrt(squares / (n - 1)))
-        return None
+        z = self.baseline.standardised(x)
+        return None if z is None else min(max(z, -1e6), 1e6)
 
     def absorb(self, z: float) -> float:
         """Algorithm 1 of the paper, and what is left of the runs."""
