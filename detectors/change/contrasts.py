@@ -81,6 +81,7 @@ class ScoreTable:
 
     Examples
     --------
+    >>> from detectors.change.legend import INNER, OUTER
     >>> table = ScoreTable(np.full(INNER, 10))
     >>> inner = table.scores[OUTER : OUTER + INNER]
     >>> bool(abs(inner.mean()) < 1e-12), round(float(inner.std()), 12)
