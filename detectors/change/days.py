@@ -27,6 +27,7 @@ from detectors.change.legend import (
     DAYS_SEEN,
     EVIDENCE,
     EXCEEDS,
+    EXPECTED,
     FAMILIES,
     FAMILY,
     FIRST_DAY,
@@ -49,9 +50,7 @@ from detectors.change.legend import (
     RATES,
     REFERENCE_DAYS,
     ROWS,
-    SCALE,
     SCALES,
-    SHIFT,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -63,10 +62,12 @@ from detectors.change.legend import (
     VARIANCE,
     VOLUMES,
     WAITING,
+    WINDOWS,
+    WINDOWS_SEEN,
     ZONE,
 )
 from detectors.change.residuals import to_expectation
-from detectors.change.windows import MOST_SQUARE, OUTLIER, point_out, stand
+from detectors.change.windows import MOST_SQUARE, OUTLIER, name_foremost, point_out, say_nothing, stand
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -218,8 +219,8 @@ def _widen(window: Floats, early: float) -> None:
 def close_day(
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
-    recent_days: Floats, hours: Floats, hours_known: Floats, weights: Floats, day_sums: Floats, series: Floats,
-    verdicts: Floats,
+    recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, weights: Floats, day_sums: Floats,
+    series: Floats, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Judge a day as a whole, and learn from it.
 
@@ -237,12 +238,8 @@ def close_day(
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
         age = day - int(series[s, FIRST_DAY])
-        verdicts[s, STATUS] = QUIET if age >= enough[s] else LEARNING
-        verdicts[s, EVIDENCE] = np.nan
-        verdicts[s, THRESHOLD] = np.nan
-        verdicts[s, SHIFT] = np.nan
-        verdicts[s, LEADING_ROW] = -1
-        verdicts[s, SCALE] = BY_DAY
+        say_nothing(verdicts[s], QUIET if age >= enough[s] else LEARNING, BY_DAY)
+        verdicts[s, WINDOWS] = series[s, WINDOWS_SEEN]
         seen = False
         for r in range(first, first + count):
             seen |= _watch_day(
@@ -264,6 +261,10 @@ def close_day(
                 _stand_by_window(rows, filters, first, count)
         if verdicts[s, STATUS] == QUIET:
             stand(rows, series, s, verdicts[s])
+        if verdicts[s, STATUS] == QUIET:
+            name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
+        if verdicts[s, LEADING_ROW] >= 0:
+            verdicts[s, EXPECTED] = expected[int(verdicts[s, LEADING_ROW])].mean()
         quiet = series[s, ALARMED] == 0
         weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
         for r in range(first, first + count):

@@ -56,9 +56,9 @@ DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_S
 FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAITING = range(8)
 REPEATED, COMPARED, SERIES = range(8, 11)
 
-# A verdict: status, evidence in nats and its threshold; of the strongest chart the row, and how far that is from its
-# expectation; the scale.
-STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, SHIFT, SCALE, VERDICT = range(7)
+# A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
+# far it is from that; the scale; windows that the signal has had.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SCALE, WINDOWS, VERDICT = range(9)
 
 # Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
 ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

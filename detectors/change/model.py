@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.days import begin_day, close_day
-from detectors.change.expectation import expected_at
 from detectors.change.legend import (
     BY_DAY,
     BY_WINDOW,
@@ -193,17 +192,14 @@ class ModelCharts:
         close_day(
             self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
             state.rows, state.filters, state.charts, state.moments, state.sums, state.waiting, state.sampling,
-            state.recent_days, state.hours, state.hours_known, state.weights, state.day_sums, state.series, verdicts,
+            state.recent_days, state.expected, state.hours, state.hours_known, state.weights, state.day_sums,
+            state.series, verdicts,
         )  # fmt: skip
         charted = self._ages() >= CHARTED_DAYS
         for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):
             highest = np.where(charted & np.isfinite(state.series[:, column]), state.series[:, column], np.nan)
             state.highest[:, scale, self.day % HIGHEST_DAYS] = highest
         return verdicts
-
-    def expected(self, row: int, time_of_day: float) -> float:
-        """What is expected of a contrast at a time of today, in [0, 1)."""
-        return expected_at(self.state.expected[row], time_of_day)
 
     def _ages(self) -> Integers:
         assert self.day is not None

@@ -27,6 +27,7 @@ from detectors.change.legend import (
     EVIDENCE,
     EVIDENCE_SUM,
     EXCEEDS,
+    EXPECTED,
     FIRST_RESIDUAL,
     FIRST_ROW,
     FRESH,
@@ -66,6 +67,7 @@ from detectors.change.legend import (
     UNIT_SEEN,
     UNIT_SUM,
     VARIANCE,
+    WINDOWS,
     WINDOWS_SEEN,
 )
 from detectors.change.residuals import to_expectation, to_residual
@@ -125,12 +127,7 @@ def watch_windows(
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
         for t in range(places.size):
-            verdicts[s, t, STATUS] = ABSENT
-            verdicts[s, t, EVIDENCE] = np.nan
-            verdicts[s, t, THRESHOLD] = np.nan
-            verdicts[s, t, LEADING_ROW] = -1
-            verdicts[s, t, SHIFT] = np.nan
-            verdicts[s, t, SCALE] = BY_WINDOW
+            say_nothing(verdicts[s, t], ABSENT, BY_WINDOW)
             for r in range(first, first + count):
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
@@ -139,6 +136,7 @@ def watch_windows(
             if present[s, t] == 0:
                 continue
             series[s, WINDOWS_SEEN] += 1
+            verdicts[s, t, WINDOWS] = series[s, WINDOWS_SEEN]
             alike = _repeats(series[s], repeats[s, t])
             if series[s, WINDOWS_SEEN] <= enough[s]:
                 # Charts that ran through it would bring the errors of first guesses along.
@@ -154,9 +152,13 @@ def watch_windows(
                 series[s, ALARMED] = 1
                 point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
                 charts[first : first + count, BY_WINDOW] = 0.0
-                continue
-            verdicts[s, t, STATUS] = QUIET
-            stand(rows, series, s, verdicts[s, t])
+            else:
+                verdicts[s, t, STATUS] = QUIET
+                stand(rows, series, s, verdicts[s, t])
+                if verdicts[s, t, STATUS] == QUIET:
+                    name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
+            if verdicts[s, t, LEADING_ROW] >= 0:
+                verdicts[s, t, EXPECTED] = expected_at(expected[int(verdicts[s, t, LEADING_ROW])], places[t])
 
 
 @inlined
@@ -270,6 +272,27 @@ def _recover(row: Floats, filters: Floats, charts: Floats, residual: float, samp
             filters[scale, LEVEL] = 0.0
             filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
         charts[:] = 0.0
+
+
+@inlined
+def say_nothing(verdict: Floats, status: int, scale: int) -> None:
+    """Empty a verdict but for its status and its scale."""
+    verdict[:] = np.nan
+    verdict[STATUS] = status
+    verdict[LEADING_ROW] = -1
+    verdict[SCALE] = scale
+
+
+@inlined
+def name_foremost(filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
+    """Say which row a quiet signal has most evidence of, if any."""
+    most = 0.0
+    for r in range(first, first + count):
+        evidence = leading(charts[r])
+        if evidence > most:
+            most = evidence
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT] = _shift(filters[r], charts[r])
 
 
 @inlined

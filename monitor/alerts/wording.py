@@ -143,7 +143,9 @@ def detail(verdict: Said) -> str:
     'learning: 3 of 10 windows seen'
     """
     if verdict.facts.change is not None:
-        return _beside(verdict.facts.change)
+        beside = _beside(verdict.facts.change)
+        quiet = f"evidence {verdict.surprise:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
+        return quiet if verdict.status == "ok" else beside
     shares = verdict.facts.shares if verdict.status == "drift" else None
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
 

@@ -71,15 +71,12 @@ class _Part:
     events : int64 array [T]
     verdicts : float64 array [T, VERDICT]
         What the charts say.
-    changes : dict of int to Change
-        What moved, by the number of the window.
     """
 
     evidence: SignalEvidence
     present: Floats
     events: Integers
     verdicts: Floats
-    changes: dict[int, Change]
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> _Part:
@@ -87,7 +84,7 @@ class _Part:
         verdicts = np.full((windows, legend.VERDICT), np.nan)
         verdicts[:, legend.STATUS] = legend.ABSENT
         evidence = SignalEvidence.nothing(rows, windows)
-        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, {})
+        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts)
 
     @classmethod
     def of(cls, evidence: SignalEvidence, events: Integers, occupied: Integers, windows: int) -> _Part:
@@ -119,10 +116,12 @@ class Changes:
         self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms)
         settings = settings_of(watch)
         self._by_day_only = settings.windows_per_day == 1
+        self._learn_windows = settings.learn_windows
         self._charts = ModelCharts(settings)
         self._contrasts: dict[SeriesKey, Contrasts] = {}
         # In the order in which they began, which is that of the charts.
         self._begun: list[SeriesKey] = []
+        self._first_rows: dict[SeriesKey, int] = {}
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows."""
@@ -165,8 +164,8 @@ class Changes:
 
     def _referred(self, key: SeriesKey) -> Contrasts | None:
         _, segment, signal = key
-        learn_windows = self._watch.model.spec.detect.defaults.learn_windows
-        return contrasts_of(self._watch.layouts[signal], self._watch.reference.get((segment, signal)), learn_windows)
+        dataset = self._watch.reference.get((segment, signal))
+        return contrasts_of(self._watch.layouts[signal], dataset, self._learn_windows)
 
     def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts: dict[SeriesKey, _Part] = {}
@@ -196,10 +195,14 @@ class Changes:
             for t, key in beginning:
                 if t == start:
                     self._charts.add(self._contrasts[key].kinds, moment.day)
-                    self._begun.append(key)
+                    self._begin(key)
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
-            self._take(windows[-1:], self._charts.close()[:, None], moments, parts)
+            self._take(windows[-1:], self._charts.close()[:, None], parts)
+
+    def _begin(self, key: SeriesKey) -> None:
+        self._first_rows[key] = sum(len(self._contrasts[begun].kinds) for begun in self._begun)
+        self._begun.append(key)
 
     def _beginning(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> list[tuple[int, SeriesKey]]:
         """Which series begin in some windows, and in which."""
@@ -223,32 +226,30 @@ class Changes:
             present=np.stack([part.present[span] for part in of_all]),
             places=np.array([moments[t].time_of_day for t in windows]),
         )
-        self._take(windows, self._charts.watch(evidence), moments, parts)
+        self._take(windows, self._charts.watch(evidence), parts)
 
-    def _take(
-        self, windows: range, verdicts: Floats, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]
-    ) -> None:
-        """Put down what the charts say of some windows, float64[S, T, VERDICT], and what moved."""
-        first_rows = self._charts.state.series[:, legend.FIRST_ROW].astype(np.int64)
-        for number, key in enumerate(self._begun):
-            part = parts[key]
-            for t, verdict in zip(windows, verdicts[number], strict=True):
+    def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, _Part]) -> None:
+        """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
+        for key, of_series in zip(self._begun, verdicts, strict=True):
+            for t, verdict in zip(windows, of_series, strict=True):
                 # What a day says as a whole is said of its last window, if it says more or is all that there is.
                 by_window = verdict[legend.SCALE] == legend.BY_WINDOW
                 if by_window or self._by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
-                    part.verdicts[t] = verdict
-                    if verdict[legend.STATUS] >= legend.STANDS:
-                        part.changes[t] = self._change(key, int(first_rows[number]), verdict, moments[t].time_of_day)
+                    parts[key].verdicts[t] = verdict
 
-    def _change(self, key: SeriesKey, first_row: int, verdict: Floats, time_of_day: float) -> Change:
-        contrasts, row = self._contrasts[key], int(verdict[legend.LEADING_ROW])
-        by_day = bool(verdict[legend.SCALE] == legend.BY_DAY)
+    def _facts(self, key: SeriesKey, verdict: Floats) -> Facts:
+        """What a verdict is about, in the units of the data."""
+        status = verdict[legend.STATUS]
+        if status == legend.LEARNING:
+            return Facts("too_early", int(verdict[legend.WINDOWS]), self._learn_windows, "windows")
+        row, by_day = int(verdict[legend.LEADING_ROW]), bool(verdict[legend.SCALE] == legend.BY_DAY)
         if row < 0:
-            return Change("repeats", np.nan, np.nan, by_day=by_day)
-        expected = self._charts.expected(row, time_of_day)
-        contrast = row - first_row
-        expected_value, value = (contrasts.in_units(contrast, x) for x in (expected, expected + verdict[legend.SHIFT]))
-        return Change(contrasts.name(contrast), expected_value, value, by_day=by_day)
+            repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
+            return Facts(change=repeats if status == legend.EXCEEDS else None)
+        contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
+        contrast = row - self._first_rows[key]
+        usual, current = (contrasts.in_units(contrast, x) for x in (expected, expected + float(verdict[legend.SHIFT])))
+        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day))
 
     def _verdicts(self, key: SeriesKey, part: _Part, ends_ms: Integers) -> Verdicts:
         occupied = np.flatnonzero((part.verdicts[:, legend.STATUS] != legend.ABSENT) & (part.present > 0))
@@ -261,12 +262,9 @@ class Changes:
         measured.numbers[:, 0, EFFECT] = np.abs(verdicts[:, legend.SHIFT])
         measured.codes[:, 0, STATUS] = CODES[verdicts[:, legend.STATUS].astype(np.int64)]
         measured.codes[:, 0, P_KIND] = NO_TEST
-        learn_windows = self._watch.model.spec.detect.defaults.learn_windows
 
-        def facts(verdicts: Verdicts, t: int, d: int) -> Facts:
-            if verdicts.measured.codes[t, d, STATUS] == LEARNING:
-                return Facts("too_early", needed=learn_windows)
-            return Facts(change=part.changes.get(int(np.searchsorted(ends_ms, verdicts.ends_ms[t]))))
+        def facts(of_series: Verdicts, t: int, d: int) -> Facts:
+            return self._facts(key, verdicts[np.searchsorted(ends_ms[occupied], of_series.ends_ms[t])])
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         effects = np.array([SMALLEST_EFFECT])
@@ -287,7 +285,6 @@ class Changes:
             return
         of_charts, *of_signals = states
         self._charts.restore(of_charts["charts"])
-        self._begun = [(version, segment, signal) for version, segment, signal in of_charts["begun"]]
         for state in of_signals:
             version, segment, signal = state["key"]
             key = (version, segment, signal)
@@ -295,6 +292,8 @@ class Changes:
             if contrasts is not None:
                 contrasts.restore(state)
                 self._contrasts[key] = contrasts
+        for version, segment, signal in of_charts["begun"]:
+            self._begin((version, segment, signal))
 
 
 def settings_of(watch: Watch) -> Settings:
