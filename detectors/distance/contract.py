@@ -24,9 +24,12 @@ Floats = npt.NDArray[np.float64]
 # the table of both sides. Whoever hands out the row has filled it with NaN.
 STATISTIC, EFFECT, P_X, P_DF, TABLE = range(5)
 ANSWER = TABLE + 4
+# What PEARSON has besides. TABLE itself stays NaN: there is none.
+LIMIT_X, LIMIT_DF = TABLE + 1, TABLE + 2
 
-# Whose tail beyond P_X the p-value is; CHI2 has P_DF degrees of freedom, and KNOWN is the p-value itself.
-NO_TEST, CHI2, KOLMOGOROV, KUIPERS, CRAMERS, ANDERSONS, RATES, KNOWN = range(8)
+# Whose tail beyond P_X the p-value is; CHI2 has P_DF degrees of freedom, and KNOWN is the p-value itself. PEARSON is
+# CHI2, or the tail beyond LIMIT_X with LIMIT_DF degrees of freedom if there is one and it is larger.
+NO_TEST, CHI2, KOLMOGOROV, KUIPERS, CRAMERS, ANDERSONS, RATES, KNOWN, PEARSON = range(9)
 
 # What a kernel reads of each side: counts of merged cells; counts below each cell, and of all at the end; counts of
 # cells, with where they lie; how many have a property and how many have not; summaries of vectors.

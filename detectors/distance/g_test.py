@@ -16,7 +16,7 @@ def g_test(reference: Integers, current: Integers, answer: Floats) -> None:
 
     The p-value is that of the chi-squared limit with one degree of freedom less than occupied cells, after the
     statistic was divided by Williams' correction (Biometrika 63, 1976), which makes its mean that of the limit for
-    small samples. With few expected observations in a cell it is still less careful than Pearson's.
+    small samples. With few expected observations in a cell it is careful.
 
     The statistic is ``2 (n + m)`` times the entropy that is lost by mixing both sides; with both weighing the same that
     loss is the Jensen–Shannon divergence, and its root in bits is the effect.

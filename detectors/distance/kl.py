@@ -19,7 +19,9 @@ def kl(reference: Integers, current: Integers, answer: Floats) -> None:
 
     Half an observation is added to each occupied cell on both sides, as for PSI, so that an empty cell of the baseline
     counts by how surprising its emptiness is. For small changes ``2 / (1/n + 1/m)`` times the divergence is
-    chi-squared with one degree of freedom less than occupied cells. The effect is the divergence.
+    chi-squared with one degree of freedom less than occupied cells. A small baseline that happens to hold too few of
+    some cell makes it larger than that: then half of PSI, the mean of both directions, is what the p-value is of. The
+    effect is the divergence.
 
     Examples
     --------
@@ -29,14 +31,17 @@ def kl(reference: Integers, current: Integers, answer: Floats) -> None:
     """
     n, m, cells = sizes(reference, current)
     divergence = 0.0
+    index = 0.0
     for g in range(reference.size):
         if reference[g] > 0 or current[g] > 0:
             p = (reference[g] + PSEUDO_COUNT) / (n + PSEUDO_COUNT * cells)
             q = (current[g] + PSEUDO_COUNT) / (m + PSEUDO_COUNT * cells)
-            divergence += q * math.log(q / p)
+            log = math.log(q / p)
+            divergence += q * log
+            index += (q - p) * log
     answer[STATISTIC] = divergence
     answer[EFFECT] = divergence
-    answer[P_X] = 2 * divergence / (1 / n + 1 / m)
+    answer[P_X] = min(2 * divergence, index) / (1 / n + 1 / m)
     answer[P_DF] = cells - 1
 
 

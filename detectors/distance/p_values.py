@@ -15,8 +15,11 @@ from detectors.distance.contract import (
     KNOWN,
     KOLMOGOROV,
     KUIPERS,
+    LIMIT_DF,
+    LIMIT_X,
     P_DF,
     P_X,
+    PEARSON,
     RATES,
     TABLE,
     Floats,
@@ -59,6 +62,12 @@ def _of_rates(answers: Floats) -> Floats:
     return out
 
 
+def _of_pearson(answers: Floats) -> Floats:
+    out = chi2_sf(answers[:, P_X], answers[:, P_DF])
+    # NaN where there is no second tail.
+    return np.asarray(np.fmax(out, chi2_sf(answers[:, LIMIT_X], answers[:, LIMIT_DF])))
+
+
 _TAILS: dict[int, Callable[[Floats], Floats]] = {
     CHI2: lambda answers: chi2_sf(answers[:, P_X], answers[:, P_DF]),
     KOLMOGOROV: lambda answers: kolmogorov_sf(answers[:, P_X]),
@@ -67,4 +76,5 @@ _TAILS: dict[int, Callable[[Floats], Floats]] = {
     ANDERSONS: lambda answers: anderson_darling_sf(answers[:, P_X]),
     KNOWN: lambda answers: answers[:, P_X],
     RATES: _of_rates,
+    PEARSON: _of_pearson,
 }

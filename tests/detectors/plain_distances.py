@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from detectors.distance.anderson_darling import THIN
 from detectors.distance.contract import Comparison
 from detectors.distance.counts import PSEUDO_COUNT
 from detectors.distance.energy import BOUND_HOLDS_FROM
+from detectors.distance.homogeneity import FEWEST_OBSERVATIONS, LARGEST_DF, ROUNDING
 from detectors.distance.limits import anderson_darling_sf, cramer_von_mises_sf, kuiper_sf
 from detectors.distance.pai import FEWEST, SMALLEST_SPREAD
 from detectors.distance.rates import SMALLEST_EXPECTED, fisher_exact
@@ -133,7 +136,8 @@ def kl(reference: Counts, current: Counts, positions: Floats | None = None) -> C
     pair = Pair.of(reference, current)
     p, q, cells = pair.smoothed_shares()
     divergence = pair.blank(relative_entropy(q, p))
-    return Comparison(divergence, chi2_sf(2 * divergence / pair.sampling_variance(), cells - 1), divergence)
+    twice = np.minimum(2 * divergence, divergence + pair.blank(relative_entropy(p, q)))
+    return Comparison(divergence, chi2_sf(twice / pair.sampling_variance(), cells - 1), divergence)
 
 
 def total_variation(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
@@ -168,11 +172,59 @@ def _l_infinity_root(away: Floats, variance: Floats, step: Floats) -> Floats:
 def chi_squared(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
     pair = Pair.of(reference, current)
     p, q = pair.shares()
-    occupied = pair.occupied
     pooled = (pair.reference + pair.current) / np.maximum(pair.n + pair.m, 1)[:, None]
     statistic = pair.blank(_chi_squared_squares(p, q, pooled) / pair.sampling_variance())
     effect = pair.blank(np.sqrt(_chi_squared_squares(p, q, p + q) / 2))
-    return Comparison(statistic, chi2_sf(statistic, occupied.sum(axis=1) - 1), effect)
+    totals = pair.reference + pair.current
+    p_values = np.array([_gamma_p(s, row[row > 0], m) for s, row, m in zip(statistic, totals, pair.m, strict=True)])
+    return Comparison(statistic, pair.blank(p_values), effect)
+
+
+def _gamma_p(statistic: float, totals: Floats, m: float) -> float:
+    """Return the p-value by the moments of Pearson's statistic given all margins, as exact fractions."""
+    limit_df = totals.size - 1
+    if totals.sum() < FEWEST_OBSERVATIONS or limit_df < 1 or math.isnan(statistic):
+        return 1.0
+    mean, variance, third = pearson_moments([int(total) for total in totals], int(m))
+    if variance <= ROUNDING * mean**2:
+        return 1.0
+    df = float(8 * variance**3 / third**2) if third > 0 else math.inf
+    df = min(df, max(LARGEST_DF, limit_df))
+    shifted = df + (statistic - float(mean)) * math.sqrt(2 * df / variance)
+    p_value = float(chi2_sf(shifted, df))
+    return max(p_value, float(chi2_sf(statistic, limit_df))) if df < limit_df else p_value
+
+
+def pearson_moments(totals: Sequence[int], m: int) -> tuple[Fraction, Fraction, Fraction]:
+    """Return mean, variance and third central moment of Pearson's statistic, m observations being drawn of all.
+
+    The statistic is ``N² / (n m) * (sum(a² / t) - m² / N)``. Powers of the counts a are sums of falling factorials,
+    ``E[a(a-1)...(a-i+1) b(b-1)...(b-j+1)]`` is ``f[i + j]`` times the same of both totals, and sums over
+    different cells are those over all, less those in which cells coincide.
+    """
+    size = sum(totals)
+    f = [Fraction(math.perm(m, j), math.perm(size, j)) for j in range(7) if math.perm(size, j)] + [Fraction(0)] * 6
+    one, two, three = (
+        [(j, [Fraction(of * math.perm(t, j), t**power) for t in totals]) for j, of in enumerate(stirling, 1)]
+        for power, stirling in ((1, (1, 1)), (2, (1, 7, 6, 1)), (3, (1, 31, 90, 65, 15, 1)))
+    )
+    first = sum((f[j] * sum(x) for j, x in one), Fraction(0))
+    second = sum((f[j] * sum(x) for j, x in two), Fraction(0))
+    for (i, x), (j, y) in itertools.product(one, one):
+        second += f[i + j] * (sum(x) * sum(y) - _dot(x, y))
+    third = sum((f[j] * sum(x) for j, x in three), Fraction(0))
+    for (i, x), (j, y) in itertools.product(two, one):
+        third += 3 * f[i + j] * (sum(x) * sum(y) - _dot(x, y))
+    for (i, x), (j, y), (k, z) in itertools.product(one, one, one):
+        apart = sum(x) * sum(y) * sum(z) - _dot(x, y) * sum(z) - _dot(x, z) * sum(y) - _dot(y, z) * sum(x)
+        third += f[i + j + k] * (apart + 2 * _dot(x, y, z))
+    scale = Fraction(size * size, (size - m) * m)
+    variance, central = second - first**2, third - 3 * first * second + 2 * first**3
+    return scale * (first - Fraction(m * m, size)), scale**2 * variance, scale**3 * central
+
+
+def _dot(*columns: Sequence[Fraction]) -> Fraction:
+    return sum((math.prod(row, start=Fraction(1)) for row in zip(*columns, strict=True)), Fraction(0))
 
 
 def _chi_squared_squares(p: Floats, q: Floats, weight: Floats) -> Floats:

@@ -64,7 +64,6 @@ def test_chi_squared_is_that_of_scipy(pair: tuple[Counts, Counts]) -> None:
         return
     expected = scipy.stats.chi2_contingency(table, correction=False)
     assert result.statistic[0] == pytest.approx(expected.statistic, abs=1e-12)
-    assert result.p_value[0] == pytest.approx(expected.pvalue, rel=1e-9)
 
 
 def test_the_effect_of_chi_squared_is_cramers_v_of_equally_large_samples() -> None:

@@ -43,7 +43,9 @@ def test_total_variation_is_half_the_city_block_distance() -> None:
 def test_the_p_value_of_total_variation_is_never_below_that_of_pearsons_test() -> None:
     for reference, current in pairs():
         bound = compare("total_variation", reference, current).p_value[0]
-        assert bound >= compare("chi_squared", reference, current).p_value[0] * (1 - 1e-9)
+        table = np.concatenate((reference, current))
+        table = table[:, table.sum(axis=0) > 0]
+        assert bound >= scipy.stats.chi2_contingency(table, correction=False).pvalue * (1 - 1e-9)
 
 
 def test_l_infinity_is_the_chebyshev_distance() -> None:
