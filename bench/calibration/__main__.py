@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
-from bench.calibration.forms import LONG, SEEDS, SHORT
+from bench.calibration.forms import LONG, SEEDS, SHORT, Form
 from bench.calibration.grid import GRIDS
+from bench.calibration.injections import INJECTIONS
+from bench.calibration.power import Found, find
 from bench.calibration.streams import STREAMS
-from bench.calibration.table import false_alarm_lines
+from bench.calibration.table import false_alarm_lines, power_lines
 from bench.calibration.watched import Rule
 
 __all__ = ["main"]
@@ -25,24 +27,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return the exit status."""
     options = parsed(arguments)
     form = LONG if options.long else SHORT
-    settings = form.settings(options.stream, options.window, options.features)
-    rules = {budget: Rule(options.rule, budget, options.baseline) for budget in BUDGETS}
-    cells: list[Counted] = []
+    seed = SEEDS[options.seed_set]
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=sum(map(cost, settings)))
-        for setting in settings:
-            progress.update(task, description=f"{setting.stream}, {setting.grid.name}, {setting.features} features")
-            cells += count_false_alarms(setting, rules, SEEDS[options.seed_set])
-            progress.advance(task, cost(setting))
+        counted = [] if "false-alarms" in options.without else in_control(form, options, seed, progress)
+        found = [] if "power" in options.without else out_of_control(form, options, seed, progress)
     document: dict[str, Any] = {
         "rule": options.rule,
         "baseline": options.baseline,
         "seeds": options.seed_set,
         "form": "long" if options.long else "short",
-        "false_alarms": [cell.to_json() for cell in cells],
+        "false_alarms": [cell.to_json() for cell in counted],
+        "power": [cell.to_json() for cell in found],
     }
-    print(json.dumps(document) if options.json else "\n".join(false_alarm_lines(cells)))
+    print(json.dumps(document) if options.json else "\n".join([*false_alarm_lines(counted), *power_lines(found)]))
     return 0
+
+
+def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Counted]:
+    """Count false alarms."""
+    settings = form.settings(options.stream, options.window, options.features)
+    rules = {budget: Rule(options.rule, budget, options.baseline) for budget in BUDGETS}
+    cells: list[Counted] = []
+    task = progress.add_task("", total=sum(map(cost, settings)))
+    for setting in settings:
+        progress.update(task, description=f"{setting.stream}, {setting.grid.name}, {setting.features} features")
+        cells += count_false_alarms(setting, rules, seed)
+        progress.advance(task, cost(setting))
+    return cells
+
+
+def out_of_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Found]:
+    """Measure what is found how soon, at a budget of 1 per 30d."""
+    courses = form.chosen_courses(options.stream, options.window)
+    rule = Rule(options.rule, "1 per 30d", options.baseline)
+    cells: list[Found] = []
+    task = progress.add_task("", total=sum(course.trials for course in courses))
+    for course in courses:
+        progress.update(task, description=f"{course.stream}, {course.grid.name}, things happen")
+        injections = course.injections(options.inject)
+        cells += find(course, injections, rule, seed, lambda: progress.advance(task))
+    return cells
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -53,6 +77,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help="every cell, in hours; else some, in ten minutes")
     parser.add_argument("--stream", nargs="+", default=[], choices=list(STREAMS), metavar="STREAM", help="only these")
     parser.add_argument("--window", nargs="+", default=[], choices=list(GRIDS), help="only these")
+    parser.add_argument(
+        "--inject", nargs="+", default=[], choices=list(INJECTIONS), metavar="INJECTION", help="only these"
+    )
     parser.add_argument("--features", nargs="+", default=[], type=int, metavar="N", help="only these")
     parser.add_argument(
         "--seed-set",
@@ -60,6 +87,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=list(SEEDS),
         help="`table` is for the documentation: nobody who changes the rule looks at it (default: %(default)s)",
     )
+    parser.add_argument("--without", nargs="+", default=[], choices=["false-alarms", "power"], help="leave out")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     return parser.parse_args(arguments)
 

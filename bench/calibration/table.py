@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
 
 from bench.calibration.false_alarms import FIRST_DAYS, Counted, interval, pooled
+from bench.calibration.power import NEVER, Found
 
-__all__ = ["false_alarm_lines"]
+__all__ = ["false_alarm_lines", "power_lines"]
 
 
 def false_alarm_lines(cells: Sequence[Counted]) -> Iterator[str]:
@@ -50,3 +53,39 @@ def _ratio(cell: Counted) -> str:
 
 def _first(cell: Counted) -> str:
     return f"{cell.first} of {cell.accepted_first:.1f}"
+
+
+COLUMNS: Mapping[str, Callable[[Found], float]] = {
+    "1 window": lambda found: found.within(1),
+    "2 windows": lambda found: found.within(2),
+    "1 day": lambda found: found.within_days(1),
+    "4 days": lambda found: found.within_days(4),
+    "7 days": lambda found: found.within_days(7),
+    "10 days": lambda found: found.within_days(10),
+    "14 days": lambda found: found.within_days(14),
+}
+"""Shares of trials."""
+
+
+def power_lines(cells: Sequence[Found]) -> Iterator[str]:
+    """Yield a table of what was found how soon."""
+    yield "### Found within"
+    yield ""
+    yield row("window", "stream", "injection", "trials", *COLUMNS, "median delay, windows", "told all: 1 window, 1 day")
+    yield "|---" * (len(COLUMNS) + 6) + "|"
+    for found in cells:
+        shares = [f"{share(found):.2f}" for share in COLUMNS.values()]
+        recurrences = f", {found.recurrences_found} of {found.recurrences} times" if found.recurrences else ""
+        yield row(
+            found.window,
+            f"{found.stream} from {found.hour:02}:00" if found.hour == 0 else found.stream,
+            found.injection + recurrences,
+            str(len(found.delays)),
+            *shares,
+            _delay(float(np.median(found.delays))),
+            f"{found.oracle_within(1):.2f}, {found.oracle_within(found.per_day):.2f}" if found.oracle else "–",
+        )
+
+
+def _delay(windows: float) -> str:
+    return "never" if windows == NEVER else f"{windows:g}"

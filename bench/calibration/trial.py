@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any
 
 import numpy as np
 
 from bench.calibration.watched import Watched
 from detectors.chart.legend import DRIFT
+from monitor.checkpoint import decode_state, encode_state
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.panes.reading import PaneRows
@@ -62,8 +61,8 @@ class Trial:
     def branch(self) -> Trial:
         """Return a trial that goes on from here by itself, and has alarmed nothing yet."""
         other = Trial(self._model)
-        state: dict[str, Any] = deepcopy(self._series.snapshot())
-        other._series.restore(state)
-        other._lifecycle.restore(deepcopy(self._lifecycle.snapshot()))
+        state = decode_state(encode_state([self._series.snapshot(), self._lifecycle.snapshot()]))
+        other._series.restore(state[0])
+        other._lifecycle.restore(state[1])
         other._last_drift_ms = dict(self._last_drift_ms)
         return other

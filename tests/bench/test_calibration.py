@@ -14,9 +14,13 @@ from scipy import stats
 from bench.calibration.__main__ import main
 from bench.calibration.draw import Drawn, draw
 from bench.calibration.events import event_lines
+from bench.calibration.false_alarms import Setting, count_false_alarms
+from bench.calibration.forms import SEEDS
 from bench.calibration.grid import GRIDS, Grid
-from bench.calibration.injections import INJECTIONS
-from bench.calibration.panes import pane_rows
+from bench.calibration.injections import INJECTIONS, Injection
+from bench.calibration.oracle import oracle_delays
+from bench.calibration.panes import pane_rows, values_of_cells
+from bench.calibration.power import NEVER, Course, find
 from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import Traffic, traffic_of
 from bench.calibration.trial import Trial
@@ -132,9 +136,80 @@ def test_a_branch_goes_on_as_the_trial_itself_does(rule: str) -> None:
     assert branch.onsets() == trial.onsets() - before[1] > 0
 
 
+def test_each_injection_is_what_it_is_called() -> None:
+    grid = GRIDS["1h"]
+    history, usual = traffic("iid", grid, days=8)
+    model = watched(STREAMS["iid"], grid, history, Rule(), [5])
+    layouts = model.layouts
+    assert layouts is not None
+    cells = values_of_cells(layouts[0])
+    half = usual.windows // 2
+
+    def after(name: str) -> Drawn:
+        """The windows after the start, of a feature that is injected and of one that is not."""
+        changed = INJECTIONS[name].applied(usual, grid, start=half, features=1)
+        return drawn(model, changed.between(half, usual.windows))
+
+    def moments(name: str) -> list[float]:
+        counts = after(name).counts.sum(axis=1)
+        means = counts @ cells / counts.sum(axis=1)
+        spreads = np.sqrt(np.maximum(counts @ cells**2 / counts.sum(axis=1) - means**2, 0.0))
+        return [round(float(x), 1) for x in (*means, *spreads)]
+
+    assert moments("mean0.5") == [0.5, 0.0, 1.0, 1.0]
+    assert moments("spread1.25") == [0.0, 0.0, 1.3, 1.0]
+    assert moments("segment1")[:2] == [0.1, 0.0]
+    assert moments("blip1") == [0.0, 0.0, 1.0, 1.0]
+    assert moments("constant")[2:] == [0.0, 1.0]
+    assert moments("unit")[:2] == [round(float(cells[-1]), 1), 0.0]
+    assert after("missing50").missing.sum(axis=1) / after("missing50").events.sum() == pytest.approx(
+        [0.52, 0.02], abs=0.01
+    )
+    assert after("volume0.5").events.mean() == pytest.approx(250, rel=0.02)
+    frozen = after("frozen").counts
+    shares = frozen / frozen.sum(axis=2, keepdims=True)
+    assert np.abs(np.diff(shares[0], axis=0)).max() < 0.01 < np.abs(np.diff(shares[1], axis=0)).max()
+
+
+def test_names_are_injected_as_their_names_say() -> None:
+    grid = GRIDS["1h"]
+    history, usual = traffic("names5", grid, days=4)
+    model = watched(STREAMS["names5"], grid, history, Rule(), [5])
+
+    def shares(name: str) -> list[float]:
+        counts = drawn(model, INJECTIONS[name].applied(usual, grid, start=0, features=1)).counts.sum(axis=1)[0]
+        return [round(float(share), 2) for share in counts / counts.sum()]
+
+    assert shares("mix20") == [0.2, 0.25, 0.4, 0.1, 0.05, 0.0, 0.0]
+    assert shares("new") == pytest.approx([0.39, 0.25, 0.2, 0.1, 0.05, 0.02, 0.0], abs=0.011)
+    assert shares("renamed") == [0.0, 0.25, 0.2, 0.1, 0.05, 0.0, 0.4]
+
+
+NOTHING = Injection("nothing", "nothing happens", lambda traffic, days: traffic)
+ALL_AT_ONCE = INJECTIONS["missing50"]
+
+
+def test_what_happens_is_found_and_nothing_is_not() -> None:
+    course = Course("iid", GRIDS["1h"], trials=5, before=14, after=3)
+    missing, nothing = find(course, [ALL_AT_ONCE, NOTHING], Rule("change"), seed=3)
+    assert [*missing.delays, *missing.oracle] == [0.0] * 10
+    assert [*nothing.delays, *nothing.oracle] == [NEVER] * 10
+    assert missing.within(1) == 1.0
+    assert [nothing.within_days(3), nothing.oracle_within(72)] == [0.0, 0.0]
+
+
+def test_the_chart_that_is_told_all_keeps_its_rate() -> None:
+    """Of the streams whose levels vary too: it is told by how much."""
+    for name in ("iid", "season", "daylevels", "names5", "mixdays"):
+        _, usual = traffic_of(STREAMS[name], GRIDS["1d"], 2_000, 1, np.random.default_rng(8))
+        delays = oracle_delays(STREAMS[name], NOTHING, usual, usual, 0.02, seed=9)
+        assert delays is not None
+        assert 0.01 < (delays == 0).mean() < 0.035, name
+
+
 def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(capsys: pytest.CaptureFixture[str]) -> None:
     def printed(*options: str) -> str:
-        arguments = ["--stream", "iid", "names5", "--window", "1d", "--features", "50", *options]
+        arguments = ["--stream", "iid", "names5", "--window", "1d", "--features", "50", "--without", "power", *options]
         assert main(arguments) == 0
         return capsys.readouterr().out
 
@@ -145,5 +220,19 @@ def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(capsys: pyt
     assert cells["iid", "1 per 30d"]["accepted_first"] == pytest.approx(14 / 30)
     assert json.loads(printed("--json")) == document
     assert printed().count("| iid |") == 4
-    other = json.loads(printed("--json", "--seed-set", "table"))
-    assert other["seeds"] == "table"
+
+
+def test_other_seeds_give_other_windows() -> None:
+    setting = Setting("daylevels", GRIDS["1d"], features=2, models=1, days=60)
+    onsets = {seed: count_false_alarms(setting, {"1 per 1d": Rule(budget="1 per 1d")}, seed) for seed in (1, 2)}
+    assert onsets[1] == count_false_alarms(setting, {"1 per 1d": Rule(budget="1 per 1d")}, 1)
+    assert onsets[1] != onsets[2]
+    assert SEEDS["table"] - SEEDS["tuning"] > 1_000_000
+
+
+def test_it_prints_what_is_found_within_how_many_windows(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--without", "false-alarms", "--stream", "names5", "--window", "1d", "--rule", "change"]
+    assert main([*arguments, "--inject", "renamed", "volume0.5"]) == 0
+    *_, renamed, volume = capsys.readouterr().out.splitlines()
+    assert renamed.startswith("| 1d | names5 | renamed | 10 | 1.00 | 1.00 |")
+    assert volume.startswith("| 1d | names5 | volume0.5 | 10 | ")
