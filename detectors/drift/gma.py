@@ -36,6 +36,7 @@ _CLIP = 3.0  # sd
 @kernel
 def forget(s: Any) -> None:
     """Start again from nothing."""
+    s["left"], s["total"], s["spread"] = 0, 0.0, 0.0
     s["n"], s["mean"], s["learned"], s["sd"], s["drifted"] = 0, 0.0, 0.0, 0.0, 0
 
 
@@ -59,7 +60,7 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
     fixed = not math.isnan(given_sd)
     bounded, raw = params[6] == 0, params[6] == 2
     clip = _CLIP if bounded else math.inf
-    mean, sd, learned, remaining, total, spread, average, drifted = 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+    mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
     row = -1
     for i in range(x.size):
         if series[i] != row:
@@ -68,8 +69,7 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
                 s["left"], s["total"], s["spread"], s["average"] = remaining, total, spread, average
             row = series[i]
             s = state[row]
-            mean, sd, learned = s["mean"], s["sd"], s["learned"]
-            remaining, total, spread = s["left"], s["total"], s["spread"]
+            mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
             average, drifted = s["average"], s["drifted"]
         score[i], flag[i] = 0.0, OK
         if not abs(x[i]) <= MAX_ABS:
@@ -77,14 +77,15 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
             continue
         if drifted == 1:
             forget(state[row])
-            mean, sd, learned, remaining, total, spread, average, drifted = 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
+            mean, sd, remaining, total, spread, average, drifted = 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0
         if raw:
             mean, sd = run(state[row], min_instances, x[i])
             deviation = x[i] - mean
         else:
-            if bounded and not fixed and learned == 0.0:
-                mean, learned, remaining = start(state[row], memory[row], min_instances, x[i])
-                sd = state[row]["sd"]
+            if sd == 0.0 and bounded and not fixed:
+                s = state[row]
+                start(s, memory[row], min_instances, x[i])
+                mean, sd, remaining, total, spread = s["mean"], s["sd"], s["left"], s["total"], s["spread"]
                 continue
             if not fixed and remaining == 0:
                 # What deviations are from until there is a mean.
@@ -92,13 +93,13 @@ def update(  # noqa: PLR0912, PLR0915 -- three baselines in one loop, which is w
                 remaining = min_instances
             gap, unit = (x[i] - given_mean, given_sd) if fixed else (x[i] - mean, sd)
             if not fixed:
-                counted = within(gap, REACH * learned) if bounded else gap
+                counted = within(gap, REACH * unit) if bounded else gap
                 total += counted
                 spread += counted * counted
                 remaining -= 1
                 if remaining == 0:
-                    mean, learned, remaining = merge(state[row], mean, total, spread, min_instances)
-                    sd, total, spread = state[row]["sd"], 0.0, 0.0
+                    mean, sd, remaining = merge(state[row], mean, total, spread, min_instances)
+                    total, spread = 0.0, 0.0
                 if unit == 0.0:
                     continue
             deviation = gap / unit

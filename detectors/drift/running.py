@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from detectors.contract import FloatArray
-from detectors.drift.scale import hold
+from detectors.drift.scale import REACH, hold, within
 from detectors.kernel import inlined, kernel
 
 __all__ = ["merge", "run", "start"]
@@ -21,8 +21,8 @@ def merge(s: Any, mean: float, total: float, spread: float, least: int) -> tuple
     """Merge what came since the last time into the baseline (Chan, Golub and LeVeque 1983).
 
     These are `least` observations at first, then an eighth of what there is, or one as long as all are equal; the sum
-    of their deviations from the mean is `total`, that of the squares of these `spread`. Return mean, sd, and how many
-    there are to be next time.
+    of their deviations from the mean is `total`, that of the squares of these `spread`. Return mean, sd if it may be
+    judged by, and how many there are to be next time.
     """
     n, sd = s["n"], s["learned"]
     new = least if n == 0 else batch(n, sd, least)
@@ -30,15 +30,27 @@ def merge(s: Any, mean: float, total: float, spread: float, least: int) -> tuple
     share = new / count
     squares = sd * sd * (n - 1) + max(0.0, spread - total * gap) + gap * gap * n * share
     learn(s, count, mean + gap * share, squares, least)
-    return s["mean"], s["learned"], batch(count, s["learned"], least)
+    return s["mean"], s["sd"], batch(count, s["learned"], least)
 
 
-@inlined
-def start(s: Any, held: FloatArray, least: int, x: float) -> tuple[float, float, int]:
-    """Hold `x` among the first values (see :mod:`detectors.drift.scale`); return what :func:`merge` does."""
-    mean, squares = hold(held, s["n"] + 1, s["mean"], x)
-    learn(s, s["n"] + 1, mean, squares, least)
-    return s["mean"], s["learned"], batch(s["n"], s["learned"], least)
+@kernel
+def start(s: Any, held: FloatArray, least: int, x: float) -> None:
+    """Absorb `x` into a baseline that may not be judged by yet: all is in the row.
+
+    The first values are held; those after them are bounded by what the first show (see :mod:`detectors.drift.scale`).
+    """
+    if s["learned"] == 0.0:
+        mean, squares = hold(held, s["n"] + 1, s["mean"], x)
+        learn(s, s["n"] + 1, mean, squares, least)
+        s["left"] = batch(s["n"], s["learned"], least)
+        return
+    gap = within(x - s["mean"], REACH * s["learned"])
+    s["total"] += gap
+    s["spread"] += gap * gap
+    s["left"] -= 1
+    if s["left"] == 0:
+        s["left"] = merge(s, s["mean"], s["total"], s["spread"], least)[2]
+        s["total"], s["spread"] = 0.0, 0.0
 
 
 @inlined
