@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from detectors.change.charts import combine, step_level, take_in
 from detectors.change.components import estimate, pool, remember
-from detectors.change.expectation import UNSEEN, learn_expectation
+from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation
 from detectors.change.legend import (
     ALARMED,
     BY_DAY,
@@ -270,6 +270,8 @@ def close_day(
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
             hours[r] = 0.0
+            if age < SETTLED and not _was_expected(hours_known[r], day, age):
+                sums[r] = 0.0
         _learn(rows, series[s], first, count, age, quiet, moments, sums, waiting)
 
 
@@ -336,6 +338,16 @@ def _keep_hours(kind: float, hours: Floats, hours_known: Floats) -> None:
         hours_known[hour] = np.nan
         if hours[hour, 2] > 0:
             hours_known[hour] = to_expectation(kind, hours[hour, 0], hours[hour, 1], hours[hour, 2])
+
+
+@inlined
+def _was_expected(hours_known: Floats, day: int, age: int) -> bool:
+    """Whether an earlier day showed nearly all of the hours of this one: what was not expected leaves no residual."""
+    fullest = 0
+    today = hours_seen(hours_known[day % DAYS])
+    for d in range(day - age, day):
+        fullest = max(fullest, hours_seen(hours_known[d % DAYS]))
+    return bool(fullest >= FEWEST_HOURS * today)
 
 
 @inlined

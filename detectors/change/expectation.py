@@ -54,12 +54,12 @@ def learn_expectation(
     means = np.full(DAYS, np.nan)
     fullest = 0
     for d in range(start, stop):
-        fullest = max(fullest, _seen(hours[d % DAYS]))
+        fullest = max(fullest, hours_seen(hours[d % DAYS]))
     if fullest == 0:
         expected[:] = np.nan
         return UNSEEN * UNSEEN
     for d in range(start, stop):
-        if _seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest:
+        if hours_seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest:
             means[d % DAYS] = _mean(hours[d % DAYS])
     today = weekend[day % DAYS]
     expected[:] = 0.0
@@ -84,7 +84,8 @@ def expected_at(expected: Floats, time_of_day: float) -> float:
 
 
 @inlined
-def _seen(hours: Floats) -> int:
+def hours_seen(hours: Floats) -> int:
+    """Count the hours of a day that have a value."""
     seen = 0
     for hour in range(hours.size):
         seen += not np.isnan(hours[hour])

@@ -282,18 +282,21 @@ class Lifecycle:
         return [self._transition(alert, "pending", at_ms)] if alert.began_ms == at_ms else []
 
     def _take_in(self, at_ms: int, alarms: dict[SeriesKey, Verdict], statuses: dict[SeriesKey, str]) -> set[str]:
-        """Give every alarm to an alert; return the alerts that began or grew."""
+        """Give every alarm to an alert; return the alerts that began, grew, or of which a signal moved again."""
+        changed = set()
         for alert in self._live:
             for series in alert.members.keys() - alarms.keys():
                 alert.members[series].status = statuses.get(series, "no_data")
             for series in alert.members.keys() & alarms.keys():
                 alert.members[series].alarm(alarms[series])
+                if alarms[series].passes_now:
+                    changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}
         starting: dict[Group, dict[SeriesKey, Verdict]] = {}
         for series in sorted(alarms.keys() - owned):
             starting.setdefault(self._group(series), {})[series] = alarms[series]
-        return {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
+        return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
     def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> str:
         open_to_it = [

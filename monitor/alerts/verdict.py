@@ -197,6 +197,11 @@ class Verdict:
             return 0.0
         return self.effect / self.min_effect if self.min_effect > 0 else math.inf
 
+    @property
+    def passes_now(self) -> bool:
+        """Whether the evidence of a change passed its threshold in this very window, rather than in an earlier one."""
+        return self.facts.change is not None and self.surprise > self.surprise_limit
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able twin from which :meth:`from_json` gets the same verdict, NaN and infinity too."""
         return {key: _written(value) for key, value in vars(self).items()} | {"facts": self.facts._asdict()}

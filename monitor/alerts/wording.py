@@ -155,7 +155,9 @@ def _changed(moved: Moved, change: Change) -> str:
     parts = [
         f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}",
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with the same hours of earlier days",
-        f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}",
+        f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
+        if verdict.passes_now
+        else "",
         _now(moved),
     ]
     return _joined(parts)

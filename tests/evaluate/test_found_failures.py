@@ -1,0 +1,143 @@
+"""What the alarm rule once missed, found by whole replays: in season, in small segments, gone stale, come again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.config import Configuration
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
+
+DAYS = 24
+CHANGE_DAY = 21
+PER_HOUR = 120
+CHANGE_MS = START_MS + CHANGE_DAY * DAY_MS + 10 * HOUR_MS
+
+Hourly = Callable[[np.random.Generator, int], Any]
+"""Returns the values of an hour, by its number."""
+
+
+def watched(window: str = "1h", **spec: Any) -> Configuration:
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": window}}
+    schema = {"id": "id", "features": {"x": {"type": "numeric"}, "country": {"type": "category"}}}
+    return configured(detect=detect, schema=schema, segments=spec.pop("segments", []), **spec)
+
+
+def lines(seed: int, hourly: Hourly, days: int = DAYS, countries: Sequence[str] = ("DE",)) -> list[bytes]:
+    """Events of each hour, evenly spread over it."""
+    rng = np.random.default_rng(seed)
+    events = []
+    for hour in range(days * 24):
+        for number, value in enumerate(hourly(rng, hour)):
+            at_ms = START_MS + hour * HOUR_MS + number * HOUR_MS // PER_HOUR
+            country = countries[number % len(countries)]
+            events.append({"id": f"{hour}/{number}", "ts": at_ms, "x": value, "country": country})
+    return [json.dumps(event).encode() for event in events]
+
+
+def onsets(folder: Path, configuration: Configuration, stream: list[bytes], signal: str = "feature:x") -> list[int]:
+    """Ends of the windows in which alerts of a signal fired."""
+    store, _ = replayed_lines(folder, stream, configuration)
+    fired = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    return [alert["at_ms"] for alert in fired if signal in {entry["signal"] for entry in json.loads(alert["signals"])}]
+
+
+def season(hour: int) -> float:
+    return 0.6 * float(np.sin(2 * np.pi * hour / 24)) + 0.3 * (hour // 24 % 7 >= 5)
+
+
+def at(hour: int) -> int:
+    """The start of an hour, ms since the epoch."""
+    return START_MS + hour * HOUR_MS
+
+
+def moved(shift: float) -> Hourly:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.normal(size=PER_HOUR) + season(hour) + shift * (at(hour) >= CHANGE_MS)).tolist()
+
+    return hourly
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_a_shift_is_found_within_two_windows_of_a_signal_with_a_daily_season(tmp_path: Path, shift: float) -> None:
+    fired = onsets(tmp_path, watched(), lines(1, moved(shift)))
+    assert [at_ms for at_ms in fired if at_ms <= CHANGE_MS] == []
+    assert fired[0] <= CHANGE_MS + 2 * HOUR_MS
+
+
+def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
+    assert onsets(tmp_path, watched(), lines(2, moved(0.0))) == []
+
+
+def test_a_constant_is_found_in_its_first_window(tmp_path: Path) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=PER_HOUR) + season(hour)
+        return (0 * values + 0.25 if at(hour) >= CHANGE_MS else values).tolist()
+
+    assert onsets(tmp_path, watched(), lines(3, hourly))[0] == CHANGE_MS + HOUR_MS
+
+
+def test_every_recurrence_of_an_outage_alarms(tmp_path: Path) -> None:
+    """Two hours without values every second day: often enough to be usual, and told each time."""
+
+    def is_out(hour: int) -> bool:
+        return hour // 24 >= 8 and hour // 24 % 2 == 0 and hour % 24 in (10, 11)
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = (rng.normal(size=PER_HOUR) + season(hour)).tolist()
+        return [None] * PER_HOUR if is_out(hour) else values
+
+    fired = onsets(tmp_path, watched(), lines(4, hourly))
+    outages = [at(hour + 1) for hour in range(DAYS * 24) if is_out(hour) and hour % 24 == 10]
+    assert [at_ms for at_ms in outages if at_ms not in fired] == []
+    assert len(fired) == len(outages)
+
+
+def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        if at(hour) >= CHANGE_MS:
+            rng = np.random.default_rng(99)
+        return (rng.normal(size=PER_HOUR) + season(10 if at(hour) >= CHANGE_MS else hour)).tolist()
+
+    assert onsets(tmp_path, watched(), lines(5, hourly))[0] <= CHANGE_MS + 2 * HOUR_MS
+
+
+def test_a_second_change_while_a_first_one_lasts_is_told_as_an_update(tmp_path: Path) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=PER_HOUR) + 1.0 * (hour >= 16 * 24)
+        return (0 * values + 1.0 if hour >= 20 * 24 else values).tolist()
+
+    store, _ = replayed_lines(tmp_path, lines(6, hourly), watched())
+    transitions = [(alert["state"], alert["at_ms"]) for alert in rows(store, "alerts")]
+    assert transitions[0] == ("firing", at(16 * 24 + 1))
+    assert ("updated", at(20 * 24 + 1)) in transitions
+
+
+def test_a_segment_with_a_tenth_of_the_traffic_is_found_without_enough_samples(tmp_path: Path) -> None:
+    """Twelve events an hour in the segment: far below `min_samples`."""
+    countries = ["DE"] * 9 + ["PL"]
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=PER_HOUR)
+        values[9::10] += 1.0 * (at(hour) >= START_MS + 14 * DAY_MS)
+        return values.tolist()
+
+    segments = [{"by": ["country"], "values": ["PL"]}]
+    fired = onsets(tmp_path, watched(segments=segments), lines(7, hourly, countries=countries))
+    assert [at_ms for at_ms in fired if at_ms <= START_MS + 14 * DAY_MS] == []
+    assert fired[0] <= START_MS + 21 * DAY_MS
+
+
+def test_windows_of_a_day_with_a_baseline_of_a_week_alarm(tmp_path: Path) -> None:
+    """A baseline of fewer windows than it needs once never began, and said nothing."""
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.normal(size=12) + 1.0 * (hour >= 21 * 24)).tolist()
+
+    configuration = watched("1d", baseline={"kind": "rolling", "span": "7d"})
+    assert onsets(tmp_path, configuration, lines(8, hourly))[0] == START_MS + 22 * DAY_MS
