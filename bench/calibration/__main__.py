@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
 from bench.calibration.forms import LONG, SEEDS, SHORT, Form
+from bench.calibration.goals import goal_lines
 from bench.calibration.grid import GRIDS
 from bench.calibration.injections import INJECTIONS
 from bench.calibration.power import Found, find
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "false_alarms": [cell.to_json() for cell in counted],
         "power": [cell.to_json() for cell in found],
     }
-    print(json.dumps(document) if options.json else "\n".join([*false_alarm_lines(counted), *power_lines(found)]))
+    lines = [*false_alarm_lines(counted), *power_lines(found), "", *goal_lines(counted, found)]
+    print(json.dumps(document) if options.json else "\n".join(lines))
     return 0
 
 

@@ -69,6 +69,8 @@ COLUMNS: Mapping[str, Callable[[Found], float]] = {
 
 def power_lines(cells: Sequence[Found]) -> Iterator[str]:
     """Yield a table of what was found how soon."""
+    if not cells:
+        return
     yield "### Found within"
     yield ""
     yield row("window", "stream", "injection", "trials", *COLUMNS, "median delay, windows", "told all: 1 window, 1 day")

@@ -14,13 +14,14 @@ from scipy import stats
 from bench.calibration.__main__ import main
 from bench.calibration.draw import Drawn, draw
 from bench.calibration.events import event_lines
-from bench.calibration.false_alarms import Setting, count_false_alarms
+from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
 from bench.calibration.forms import SEEDS
+from bench.calibration.goals import goal_lines
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS, Injection
 from bench.calibration.oracle import oracle_delays
 from bench.calibration.panes import pane_rows, values_of_cells
-from bench.calibration.power import NEVER, Course, find
+from bench.calibration.power import NEVER, Course, Found, find
 from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import Traffic, traffic_of
 from bench.calibration.trial import Trial
@@ -233,6 +234,38 @@ def test_other_seeds_give_other_windows() -> None:
 def test_it_prints_what_is_found_within_how_many_windows(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--without", "false-alarms", "--stream", "names5", "--window", "1d", "--rule", "change"]
     assert main([*arguments, "--inject", "renamed", "volume0.5"]) == 0
-    *_, renamed, volume = capsys.readouterr().out.splitlines()
+    renamed, volume = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 1d | names5")]
     assert renamed.startswith("| 1d | names5 | renamed | 10 | 1.00 | 1.00 |")
     assert volume.startswith("| 1d | names5 | volume0.5 | 10 | ")
+
+
+def counted(later: int, accepted: float, budget: str = BUDGETS[0]) -> Counted:
+    return Counted("iid", "1h", budget, 10, first=0, accepted_first=2.0, later=later, accepted_later=accepted, onsets=0)
+
+
+def found(*delays: float, injection: str = "mean0.5", stream: str = "ar09", oracle: tuple[float, ...] = ()) -> Found:
+    return Found(stream, "1h", injection, 10, 24, delays, oracle)
+
+
+def test_goals_name_the_cells_that_miss_them() -> None:
+    lines = list(goal_lines([counted(10, 10.0), counted(20, 10.0)], [found(0.0, 167.0), found(0.0, 168.0)]))
+    table = {line.split(" | ")[0]: line.split(" | ")[1:] for line in lines[4:]}
+    assert table["| the upper bound is at most 2, 1 per 7d"] == ["2", "1", "1h iid, 10 features, 1 per 7d |"]
+    assert table["| the lower bound is at most 1: not certainly over the budget"][1] == "1"
+    assert table["| `ar09`, 1h: 0.5 sd within 7 days"] == ["2", "1", "1h ar09 mean0.5 |"]
+    assert "| an outage, every time" not in table
+
+
+def test_sums_over_streams_are_held_against_the_smaller_budget() -> None:
+    cells = [counted(9, 8.0, BUDGETS[1]), counted(9, 8.0, BUDGETS[1])]
+    lines = list(goal_lines(cells, []))
+    assert any(
+        line.startswith("| the upper bound is at most 2 over all streams, 1 per 30d | 1 | 1 |") for line in lines
+    )
+
+
+def test_what_the_chart_that_is_told_all_does_not_find_need_not_be_found() -> None:
+    late = (5.0,) * 10
+    easy, hard = (found(*late, stream="iid", oracle=(when,) * 10) for when in (0.0, NEVER))
+    assert "| 1 | 0 | 1h iid mean0.5 |" in "".join(goal_lines([], [easy]))
+    assert "told all" not in "".join(goal_lines([], [hard]))
