@@ -25,6 +25,8 @@ no more than the logarithm of their number.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -90,7 +92,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     error = residual - row[LEVEL]
     z = error / spread
     freedom = row[FREEDOM_FRESH] if fresh else row[FREEDOM]
-    score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(z * z / freedom))
+    score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / freedom))
     if z < 0:
         score = -score
     gain = row[VARIANCE] / row[TOTAL]
@@ -141,12 +143,12 @@ def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):
                 largest = max(largest, charts[r, magnitude, direction, EVIDENCE_SUM])
-    total = np.exp(alike - largest)
+    total = math.exp(alike - largest)
     for r in range(first, first + rows):
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):
-                total += np.exp(charts[r, magnitude, direction, EVIDENCE_SUM] - largest)
-    return float(largest + np.log(total / (rows * MAGNITUDES * DIRECTIONS + 1)))
+                total += math.exp(charts[r, magnitude, direction, EVIDENCE_SUM] - largest)
+    return float(largest + math.log(total / (rows * MAGNITUDES * DIRECTIONS + 1)))
 
 
 @inlined

@@ -38,6 +38,8 @@ OUTER_DISTANCES = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 256.0])
 SMALLEST_VARIANCE = 1e-3
 """Added to the variance of scores, so that a constant has a logarithm."""
 
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+
 FEWEST_VALUES = 20
 """Values of a window below which it has no location and no spread."""
 
@@ -146,7 +148,7 @@ def number_contrasts(
         for g in range(GROUPS):
             n += grouped[t, g]
             first += grouped[t, g] * scores[g]
-            second += grouped[t, g] * scores[g] ** 2
+            second += grouped[t, g] * scores[g] * scores[g]
         repeats[t] = 0.0
         if n < FEWEST_VALUES:
             location[t] = np.nan
@@ -157,11 +159,13 @@ def number_contrasts(
             variance = max(second / n - mean * mean, 0.0)
             fourth = 0.0
             for g in range(GROUPS):
-                fourth += grouped[t, g] * (scores[g] - mean) ** 4
+                square = (scores[g] - mean) * (scores[g] - mean)
+                fourth += grouped[t, g] * square * square
             location[t] = mean
-            spread[t] = 0.5 * np.log(variance + SMALLEST_VARIANCE) - _between(mean, locations, spreads)
+            spread[t] = 0.5 * math.log(variance + SMALLEST_VARIANCE) - _between(mean, locations, spreads)
             units[t, 0] = variance
-            units[t, 1] = max(fourth / n / max(variance, 1e-6) ** 2 - 1, 0.0) / 4
+            least = max(variance, 1e-6)
+            units[t, 1] = max(fourth / n / (least * least) - 1, 0.0) / 4
             repeats[t] = _resemblance(grouped[t], previous, n)
         if n > 0:
             for g in range(GROUPS):
@@ -203,7 +207,8 @@ def _resemblance(counts: Integers, previous: Integers, n: int) -> float:
         both = counts[g] + previous[g]
         if both > 0:
             used += 1
-            statistic += (counts[g] * up - previous[g] * down) ** 2 / both
+            difference = counts[g] * up - previous[g] * down
+            statistic += difference * difference / both
     if used <= FEWEST_GROUPS:
         return 0.0
     return _log_lower_gamma(0.5 * (used - 1), 0.5 * statistic)
@@ -222,4 +227,8 @@ def _log_lower_gamma(a: float, x: float) -> float:
         n += 1
         term *= x / (a + n)
         total += term
-    return float(a * np.log(x) - x - math.lgamma(a + 1) + np.log(total))
+    # ln Γ(a + 1) by Stirling's series, for a ≥ 10: the library's own is another one where the code is compiled.
+    inverse = 1 / (a * a)
+    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / a
+    log_gamma = (a + 0.5) * math.log(a) - a + HALF_LOG_2_PI + series
+    return float(a * math.log(x) - x - log_gamma + math.log(total))

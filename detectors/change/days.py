@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from detectors.change.charts import combine, step_level, take_in
 from detectors.change.components import estimate, pool, remember
-from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation
+from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ALARMED,
     BY_DAY,
@@ -264,7 +264,7 @@ def close_day(
         if verdicts[s, STATUS] == QUIET:
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
-            verdicts[s, EXPECTED] = expected[int(verdicts[s, LEADING_ROW])].mean()
+            verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
         quiet = series[s, ALARMED] == 0
         weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
         for r in range(first, first + count):
@@ -287,7 +287,7 @@ def _watch_day(
     seen = day_sums[DAY_WINDOWS] > 0 and 4 * day_sums[DAY_WINDOWS] >= windows_per_day
     if seen:
         residual = day_sums[DAY_SUM] / day_sums[DAY_WEIGHT]
-        variance = day_sums[DAY_VARIANCE] / day_sums[DAY_WEIGHT] ** 2
+        variance = day_sums[DAY_VARIANCE] / (day_sums[DAY_WEIGHT] * day_sums[DAY_WEIGHT])
         sampling[BY_DAY] = variance
         z = take_in(row, charts, residual, variance, False)
         limit = OUTLIER * np.sqrt(row[LEVEL_VARIANCE] + row[NOISE] + variance)

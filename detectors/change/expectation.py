@@ -10,6 +10,8 @@ Days, not windows, are what is independent (Künsch 1989): all variances here ar
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -60,7 +62,7 @@ def learn_expectation(
         return UNSEEN * UNSEEN
     for d in range(start, stop):
         if hours_seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest:
-            means[d % DAYS] = _mean(hours[d % DAYS])
+            means[d % DAYS] = mean_of_hours(hours[d % DAYS])
     today = weekend[day % DAYS]
     expected[:] = 0.0
     level, uncertainty, off_days = _level(means, weights, weekend, start, stop, today)
@@ -93,14 +95,15 @@ def hours_seen(hours: Floats) -> int:
 
 
 @inlined
-def _mean(hours: Floats) -> float:
+def mean_of_hours(hours: Floats) -> float:
+    """Return the mean of the hours of a day that have a value."""
     total = 0.0
     seen = 0
     for hour in range(hours.size):
         if not np.isnan(hours[hour]):
             total += hours[hour]
             seen += 1
-    return total / seen
+    return total / seen if seen > 0 else np.nan
 
 
 @inlined
@@ -126,7 +129,8 @@ def _level(
     for d in range(start, stop):
         i = d % DAYS
         if not np.isnan(means[i]):
-            squares += (weights[i] + 1e-9) * (means[i] - level_of[weekend[i]]) ** 2
+            deviation = means[i] - level_of[weekend[i]]
+            squares += (weights[i] + 1e-9) * deviation * deviation
     days = counts[0] + counts[1]
     # Two days of a hundredth of a standard deviation: no contrast repeats itself exactly from day to day.
     variance = (squares + 2e-4) / (max(days - 2, 0.0) + 2)
@@ -183,12 +187,14 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
             if not np.isnan(means[i]):
                 for hour in range(size):
                     if not np.isnan(hours[i, hour]):
-                        squares += (weights[i] + 1e-9) * (hours[i, hour] - means[i] - profile[hour]) ** 2
+                        deviation = hours[i, hour] - means[i] - profile[hour]
+                        squares += (weights[i] + 1e-9) * deviation * deviation
         variance = squares / max(weight_of_all - size, 1.0)
     else:
         # Of one day: neighbouring hours differ by chance more than by season.
         for hour in range(1, size):
-            squares += (profile[hour] - profile[hour - 1]) ** 2
+            step = profile[hour] - profile[hour - 1]
+            squares += step * step
         variance = squares / (2 * (size - 1))
     of_hour = variance / max(weight_of_all / size, 0.5)
     uncertainty = _shrink(profile, of_hour, expected)
@@ -197,7 +203,7 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
         squares = 0.0
         for hour in range(size):
             weight_of_kind += kind_counts[hour]
-            squares += of_kind[hour] ** 2
+            squares += of_kind[hour] * of_kind[hour]
         of_kind_hour = variance / max(weight_of_kind / size, 0.5)
         factor = 1 - (size - 1) * of_kind_hour / max(squares, 1e-12)
         # What is hardly there is left out: it would bring more noise than season.
@@ -233,7 +239,7 @@ def _shrink(profile: Floats, of_hour: float, expected: Floats) -> float:
         free -= HARMONICS
     squares = 0.0
     for hour in range(size):
-        squares += rest[hour] ** 2
+        squares += rest[hour] * rest[hour]
     factor = max(1 - free * of_hour / max(squares, 1e-12), 0.0)
     for hour in range(size):
         expected[hour] += factor * rest[hour]
@@ -244,4 +250,4 @@ def _shrink(profile: Floats, of_hour: float, expected: Floats) -> float:
 def _wave(j: int, hour: int, size: int) -> float:
     """One of the first harmonics of a day, with unit length."""
     angle = 2 * np.pi * (1 + j // 2) * hour / size
-    return float(np.sqrt(2.0 / size) * (np.cos(angle) if j % 2 == 0 else np.sin(angle)))
+    return float(np.sqrt(2.0 / size) * (math.cos(angle) if j % 2 == 0 else math.sin(angle)))

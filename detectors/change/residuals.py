@@ -7,6 +7,8 @@ it is in the units in which expectations are learned, 2 asin √share and the lo
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,10 +43,11 @@ def to_residual(row: Floats, value: float, events: float, expected: float) -> tu
         return value - expected, max(row[UNIT_SUM] / max(row[UNIT_SEEN], 1.0), SMALLEST_UNIT) / events
     if row[KIND] == RATE:
         angle = min(max(expected, 0.02), 3.12)
-        share = np.sin(0.5 * angle) ** 2 - 0.125 / events
+        sine = math.sin(0.5 * angle)
+        share = sine * sine - 0.125 / events
         share = min(max(share, SMALLEST_SHARE), 1 - SMALLEST_SHARE)
         return _binomial_score(value, events, share) / np.sqrt(events), 1 / events
-    mean = max(np.exp(expected) - 0.5, 0.05)
+    mean = max(math.exp(expected) - 0.5, 0.05)
     return _poisson_score(value, mean) / np.sqrt(mean), 1 / mean
 
 
@@ -63,8 +66,8 @@ def to_expectation(kind: float, value: float, events: float, windows: float) -> 
     if kind == SCORE:
         return value / events
     if kind == RATE:
-        return float(2 * np.arcsin(np.sqrt(min((value + 0.375) / (events + 0.75), 1.0))))
-    return float(np.log(value / windows + 0.5))
+        return float(2 * math.asin(math.sqrt(min((value + 0.375) / (events + 0.75), 1.0))))
+    return float(math.log(value / windows + 0.5))
 
 
 @inlined
@@ -86,4 +89,4 @@ def _bend(ratio: float) -> float:
     t = max(ratio, 1e-12)
     if abs(t - 1) < 1e-4:
         return (1 - t) / 3
-    return float((1 - t * t + 2 * t * np.log(t)) / (1 - t) ** 2)
+    return float((1 - t * t + 2 * t * math.log(t)) / ((1 - t) * (1 - t)))
