@@ -67,6 +67,7 @@ from detectors.change.legend import (
     UNIT_SEEN,
     UNIT_SUM,
     VARIANCE,
+    VOLUME,
     WINDOWS,
     WINDOWS_SEEN,
 )
@@ -176,7 +177,8 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     index = in_day[0]
     recent[index % lags] = np.nan
     in_day[0] += 1
-    if np.isnan(value):
+    # A share of no events is nothing, whatever the count says.
+    if np.isnan(value) or (events <= 0 and row[KIND] != VOLUME):
         return
     if row[KIND] == SCORE and age < UNITS_DAYS:
         row[UNIT_SUM] += unit
