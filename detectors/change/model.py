@@ -153,11 +153,25 @@ class ModelCharts:
         return added
 
     def begin(self, day: int, *, weekend: bool) -> None:
-        """Begin a day: later than the one before, and without a gap unless nothing was there."""
+        """Begin a day, later than the one before; on days between the two nothing was there."""
+        if self.day is not None:
+            for empty_day in range(self.day + 1, day):
+                self._pass(empty_day)
         self.day = day
         self._weekend[day % DAYS] = weekend
         self._begin(0)
         self._set_thresholds()
+
+    def _pass(self, day: int) -> None:
+        """Let a day pass without anything: what was remembered in its place, weeks ago, is forgotten."""
+        self.day = day
+        self._weekend[day % DAYS] = False
+        self._begin(0)
+        windows, rows, series = self.settings.windows_per_day, len(self.state.rows), len(self.state.series)
+        nothing, absent = np.full((rows, windows), np.nan), np.zeros((series, windows))
+        times = (np.arange(windows) + 0.5) / windows
+        self.watch(Evidence(nothing, nothing, nothing, absent, absent, times))
+        self.close()
 
     def _begin(self, first_series: int) -> None:
         state, settings, day = self.state, self.settings, self.day
@@ -224,10 +238,12 @@ class ModelCharts:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"day": self.day, "weekend": self._weekend, **self.state.snapshot()}
+        of_day = {"day": self.day, "weekend": self._weekend.copy(), "thresholds": self.thresholds.copy()}
+        return {**of_day, **self.state.snapshot()}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self.day, self._weekend = snapshot["day"], np.array(snapshot["weekend"])
+        # They are those of the day's beginning: of what has been seen since, they are not made.
+        self.thresholds = np.array(snapshot["thresholds"])
         self.state = State.restored(snapshot)
-        self._set_thresholds()

@@ -128,7 +128,7 @@ class State:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name).copy() for field in fields(self)}
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
