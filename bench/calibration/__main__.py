@@ -53,8 +53,11 @@ def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Pro
     task = progress.add_task("", total=sum(map(cost, settings)))
     for setting in settings:
         progress.update(task, description=f"{setting.stream}, {setting.grid.name}, {setting.features} features")
-        cells += count_false_alarms(setting, rules, seed)
+        counted = count_false_alarms(setting, rules, seed)
         progress.advance(task, cost(setting))
+        for cell in counted:
+            progress.console.print(summary(cell), highlight=False)
+        cells += counted
     return cells
 
 
@@ -67,8 +70,21 @@ def out_of_control(form: Form, options: argparse.Namespace, seed: int, progress:
     for course in courses:
         progress.update(task, description=f"{course.stream}, {course.grid.name}, things happen")
         injections = course.injections(options.inject)
-        cells += find(course, injections, rule, seed, lambda: progress.advance(task))
+        found = find(course, injections, rule, seed, lambda: progress.advance(task))
+        for cell in found:
+            progress.console.print(summary(cell), highlight=False)
+        cells += found
     return cells
+
+
+def summary(cell: Counted | Found) -> str:
+    """Return a line for who waits for hours."""
+    if isinstance(cell, Counted):
+        counts = f"{cell.first} of {cell.accepted_first:.1f}, later {cell.later} of {cell.accepted_later:.1f}"
+        return f"{cell.window} {cell.stream}, {cell.features} features, {cell.budget}: {counts}"
+    return (
+        f"{cell.window} {cell.stream} {cell.injection}: {cell.within(2):.2f} in 2 windows of {len(cell.delays)} trials"
+    )
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
