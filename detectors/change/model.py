@@ -139,6 +139,11 @@ class ModelCharts:
         self.thresholds = np.zeros(SCALES)
         self._set_thresholds()
 
+    @property
+    def weekend(self) -> Integers:
+        """Whether a day, modulo `DAYS`, was a weekend or a holiday, int64[DAYS]."""
+        return self._weekend
+
     def add(self, kinds: Sequence[tuple[int, int]], day: int) -> int:
         """Add a series with its contrasts, each a kind and a family; return its number.
 

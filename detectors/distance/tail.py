@@ -243,13 +243,13 @@ def _t_upper_quantile(p: float, df: float) -> float:
         return _t_near_middle(p, df)
     low = -4.0
     high = 1.0
-    while _t_tail(math.exp(high), df) > p and high < 700:
+    while t_tail(math.exp(high), df) > p and high < 700:
         high *= 2
     high = min(high, 709.0)
     log_t = (low + high) / 2
     for _ in range(200):
         t = math.exp(log_t)
-        tail = _t_tail(t, df)
+        tail = t_tail(t, df)
         if tail > p:
             low = log_t
         else:
@@ -289,7 +289,7 @@ def _t_middle(t: float, df: float) -> float:
 
 
 @kernel
-def _t_tail(t: float, df: float) -> float:
+def t_tail(t: float, df: float) -> float:
     """Return P(T > t) for t > 0: half of I_x(df/2, 1/2) at x = df / (df + t²)."""
     log_ratio = 2 * math.log(t) - math.log(df)
     if log_ratio < -math.log1p(df):

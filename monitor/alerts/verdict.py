@@ -58,12 +58,15 @@ class Change(NamedTuple):
         share, or a number of events.
     by_day : bool
         Whether only a whole day shows it.
+    against_reference : bool
+        Whether ``before`` is what the reference has that the model was built on.
     """
 
     what: str
     before: float
     after: float
     by_day: bool
+    against_reference: bool = False
 
 
 class Facts(NamedTuple):
@@ -200,7 +203,8 @@ class Verdict:
     @property
     def passes_now(self) -> bool:
         """Whether the evidence of a change passed its threshold in this very window, rather than in an earlier one."""
-        return self.facts.change is not None and self.surprise > self.surprise_limit
+        change = self.facts.change
+        return change is not None and not change.against_reference and self.surprise > self.surprise_limit
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able twin from which :meth:`from_json` gets the same verdict, NaN and infinity too."""

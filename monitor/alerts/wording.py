@@ -154,7 +154,8 @@ def _changed(moved: Moved, change: Change) -> str:
     verdict = moved.evidence
     parts = [
         f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}",
-        f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with the same hours of earlier days",
+        f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with "
+        + ("the reference" if change.against_reference else "the same hours of earlier days"),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
@@ -167,6 +168,8 @@ def _beside(change: Change) -> str:
     """Say what moved, from what to what."""
     if change.what == "repeats":
         return "repeats the window before it, value for value"
+    if change.against_reference and change.what != "spread":
+        return f"{change.what} {_amount(change, change.before)} in the reference, {_amount(change, change.after)} now"
     span = " over the day" if change.by_day else ""
     if change.what == "spread":
         return f"spread ×{change.after / change.before:.3g}{span}"

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change import legend
+from detectors.change import legend, skew
 from detectors.change.model import Evidence, ModelCharts, Settings
+from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
     DRIFT,
     INVALID,
@@ -45,7 +46,8 @@ from monitor.watch import Watch
 __all__ = ["DETECTOR", "Changes"]
 
 DETECTOR = "change"
-"""The name of the detector in scores and alerts."""
+DETECTORS = [DETECTOR, "skew"]
+"""The names of the detectors in scores and alerts."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -69,22 +71,24 @@ class _Part:
     present : float64 array [T]
         1 where the series has events, or is known to have none.
     events : int64 array [T]
-    verdicts : float64 array [T, VERDICT]
-        What the charts say.
+    verdicts, skews : float64 arrays [T, VERDICT] (of `detectors.change.legend`, and of `detectors.change.skew`)
+        What the charts say, and the newest day on skew.
     """
 
     evidence: SignalEvidence
     present: Floats
     events: Integers
     verdicts: Floats
+    skews: Floats
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> _Part:
         """Return a part in which the series is not there."""
         verdicts = np.full((windows, legend.VERDICT), np.nan)
         verdicts[:, legend.STATUS] = legend.ABSENT
+        skews = np.full((windows, skew.VERDICT), np.nan)
         evidence = SignalEvidence.nothing(rows, windows)
-        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts)
+        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, skews)
 
     @classmethod
     def of(cls, evidence: SignalEvidence, events: Integers, occupied: Integers, windows: int) -> _Part:
@@ -118,6 +122,8 @@ class Changes:
         self._by_day_only = settings.windows_per_day == 1
         self._learn_windows = settings.learn_windows
         self._charts = ModelCharts(settings)
+        self._skews = Skews(settings.false_alarms * SKEW_SHARE / (1 - SKEW_SHARE), settings.signals)
+        self._newest_skews = np.empty((0, skew.VERDICT))
         self._contrasts: dict[SeriesKey, Contrasts] = {}
         # In the order in which they began, which is that of the charts.
         self._begun: list[SeriesKey] = []
@@ -195,10 +201,14 @@ class Changes:
             for t, key in beginning:
                 if t == start:
                     self._charts.add(self._contrasts[key].kinds, moment.day)
+                    self._skews.add(self._contrasts[key].reference())
+                    self._newest_skews = np.vstack((self._newest_skews, np.full(skew.VERDICT, np.nan)))
                     self._begin(key)
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
+            self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
+            self._note_skews(windows[-1:], parts)
 
     def _begin(self, key: SeriesKey) -> None:
         self._first_rows[key] = sum(len(self._contrasts[begun].kinds) for begun in self._begun)
@@ -227,6 +237,11 @@ class Changes:
             places=np.array([moments[t].time_of_day for t in windows]),
         )
         self._take(windows, self._charts.watch(evidence), parts)
+        self._note_skews(windows, parts)
+
+    def _note_skews(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> None:
+        for key, verdict in zip(self._begun, self._newest_skews, strict=True):
+            parts[key].skews[windows.start : windows.stop] = verdict
 
     def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, _Part]) -> None:
         """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
@@ -251,24 +266,40 @@ class Changes:
         usual, current = (contrasts.in_units(contrast, x) for x in (expected, expected + float(verdict[legend.SHIFT])))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day))
 
+    def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
+        if np.isnan(verdict[skew.ROW]):
+            return Facts("too_early", needed=skew.FEWEST_DAYS, unit="days")
+        contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW]) - self._first_rows[key]
+        usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
+        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
+
     def _verdicts(self, key: SeriesKey, part: _Part, ends_ms: Integers) -> Verdicts:
         occupied = np.flatnonzero((part.verdicts[:, legend.STATUS] != legend.ABSENT) & (part.present > 0))
-        verdicts, measured = part.verdicts[occupied], Measured.unwritten(len(occupied), 1)
+        changes, skews = part.verdicts[occupied], part.skews[occupied]
+        first_row = self._first_rows[key]
+        references = self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]
+        detectors = DETECTORS if np.isfinite(references).any() else DETECTORS[:1]
+        measured = Measured.unwritten(len(occupied), len(detectors))
         measured.numbers[:] = np.nan
         measured.codes[:] = 0
-        evidence = verdicts[:, legend.EVIDENCE]
-        measured.numbers[:, 0, STATISTIC] = measured.numbers[:, 0, SURPRISE] = evidence
-        measured.numbers[:, 0, THRESHOLD] = verdicts[:, legend.THRESHOLD]
-        measured.numbers[:, 0, EFFECT] = np.abs(verdicts[:, legend.SHIFT])
-        measured.codes[:, 0, STATUS] = CODES[verdicts[:, legend.STATUS].astype(np.int64)]
-        measured.codes[:, 0, P_KIND] = NO_TEST
+        measured.codes[:, :, P_KIND] = NO_TEST
+        _write(
+            measured, 0, changes[:, legend.EVIDENCE], changes[:, legend.THRESHOLD], np.abs(changes[:, legend.SHIFT]),
+            CODES[changes[:, legend.STATUS].astype(np.int64)],
+        )  # fmt: skip
+        if len(detectors) > 1:
+            effects = np.abs(skews[:, skew.CURRENT] - skews[:, skew.REFERENCE])
+            statuses = np.where(skews[:, skew.SKEWED] == 1, DRIFT, OK)
+            statuses = np.where(np.isnan(skews[:, skew.ROW]), LEARNING, statuses)
+            _write(measured, 1, skews[:, skew.EVIDENCE], skews[:, skew.THRESHOLD], effects, statuses)
 
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
-            return self._facts(key, verdicts[np.searchsorted(ends_ms[occupied], of_series.ends_ms[t])])
+            window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
+            return self._skew_facts(key, skews[window]) if d else self._facts(key, changes[window])
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
-        effects = np.array([SMALLEST_EFFECT])
-        return Verdicts(key, [DETECTOR], effects, step_ms, ends_ms[occupied], part.events[occupied], measured, facts)
+        least = np.full(len(detectors), SMALLEST_EFFECT)
+        return Verdicts(key, detectors, least, step_ms, ends_ms[occupied], part.events[occupied], measured, facts)
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -277,7 +308,13 @@ class Changes:
         if not self._contrasts:
             return []
         contrasts = [{"key": list(key), **self._contrasts[key].snapshot()} for key in sorted(self._contrasts)]
-        return [{"charts": self._charts.snapshot(), "begun": [list(key) for key in self._begun]}, *contrasts]
+        state = {
+            "charts": self._charts.snapshot(),
+            "skews": self._skews.snapshot(),
+            "newest_skews": self._newest_skews,
+            "begun": [list(key) for key in self._begun],
+        }
+        return [state, *contrasts]
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
         """Continue from a snapshot."""
@@ -285,6 +322,8 @@ class Changes:
             return
         of_charts, *of_signals = states
         self._charts.restore(of_charts["charts"])
+        self._skews.restore(of_charts["skews"])
+        self._newest_skews = np.array(of_charts["newest_skews"])
         for state in of_signals:
             version, segment, signal = state["key"]
             key = (version, segment, signal)
@@ -296,12 +335,22 @@ class Changes:
             self._begin((version, segment, signal))
 
 
+def _write(measured: Measured, d: int, evidence: Floats, thresholds: Floats, effects: Floats, statuses: Any) -> None:
+    """Write what test ``d`` says of each window."""
+    measured.numbers[:, d, STATISTIC] = measured.numbers[:, d, SURPRISE] = evidence
+    measured.numbers[:, d, THRESHOLD] = thresholds
+    measured.numbers[:, d, EFFECT] = effects
+    measured.codes[:, d, STATUS] = statuses
+
+
 def settings_of(watch: Watch) -> Settings:
     """Return what a configuration says to the charts of its signals."""
     detect = watch.model.spec.detect
     segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
+    # Where there is a reference, skew has its share of the budget.
+    share = 1 - SKEW_SHARE if watch.reference else 1.0
     return Settings(
-        false_alarms=detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
+        false_alarms=share * detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
         signals=segments * (1 + len(watch.layouts)),
         windows_per_day=max(1, DAY_MS // detect.defaults.step_ms),
         learn_windows=detect.defaults.learn_windows,

@@ -30,10 +30,11 @@ from detectors.change.legend import (
     VOLUME,
     VOLUMES,
 )
+from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
-from monitor.evaluate.baselines import add_up
-from monitor.evaluate.columns import Columns
+from monitor.evaluate.baselines import add_up, extremes_of
+from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary
@@ -85,6 +86,10 @@ class Contrasts(ABC):
 
     kinds: Kinds
 
+    def reference(self) -> Floats:
+        """Return what the configured data set has, float64[K, 2]: expectation and variance, NaN without one."""
+        return np.full((len(self.kinds), 2), np.nan)
+
     @abstractmethod
     def name(self, row: int) -> str:
         """What a contrast is called."""
@@ -135,9 +140,27 @@ class ReferredContrasts(Contrasts):
         self._layout, self._learn_windows = layout, learn_windows
         self._windows = 0
         self._reference = dataset
-        self._ready = dataset is not None
+        self._of_dataset = self._ready = dataset is not None
         if dataset is not None:
             self._refer(dataset)
+
+    def reference(self) -> Floats:
+        reference = super().reference()
+        if not self._of_dataset or self._reference is None:
+            return reference
+        columns = Columns(self._layout)
+        if not columns.fixed:
+            columns = Columns(self._layout, keys_of(self._reference))
+        sums, extremes = sums_of(self._reference)[None], np.array([extremes_of(self._reference)])
+        windows = Windows(np.zeros(1, dtype=np.int64), columns.counts_of(self._reference)[None], sums, extremes)
+        # One window as large as the data set, seen by contrasts of its own: it is before no other.
+        evidence = type(self)(self._layout, self._reference, self._learn_windows).evidence(windows, columns)
+        for row, (kind, _) in enumerate(self.kinds):
+            value, events = float(evidence.values[row, 0]), float(evidence.events[row, 0])
+            if not math.isnan(value):
+                total = value * events if kind == SCORE else value
+                reference[row] = to_expectation(kind, total, events, 1.0), evidence.units[row, 0] / events
+        return reference
 
     def evidence(self, windows: Windows, columns: Columns) -> SignalEvidence:
         """Return the evidence of windows in order, and learn from them what a reference needs."""

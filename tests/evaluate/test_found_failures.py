@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitor.config import Configuration
@@ -141,3 +143,25 @@ def test_windows_of_a_day_with_a_baseline_of_a_week_alarm(tmp_path: Path) -> Non
 
     configuration = watched("1d", baseline={"kind": "rolling", "span": "7d"})
     assert onsets(tmp_path, configuration, lines(8, hourly))[0] == START_MS + 22 * DAY_MS
+
+
+@pytest.mark.parametrize(("shift", "within_days"), [(1.0, 4), (0.5, 10), (0.0, 0)])
+def test_a_skew_from_the_first_event_is_found_and_stands(tmp_path: Path, shift: float, within_days: int) -> None:
+    rng = np.random.default_rng(11)
+    table = pa.table({"x": rng.normal(size=5_000), "country": ["DE"] * 5_000})
+    pq.write_table(table, tmp_path / "training.parquet")
+    baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.normal(size=PER_HOUR) + season(hour) + shift).tolist()
+
+    store, _ = replayed_lines(tmp_path, lines(10, hourly, days=14), watched(baseline=baseline))
+    transitions = [(alert["state"], alert["at_ms"]) for alert in rows(store, "alerts")]
+    if not within_days:
+        assert transitions == []
+        return
+    assert [state for state, _ in transitions] == ["firing"]
+    assert transitions[0][1] <= START_MS + within_days * DAY_MS
+    (entry,) = json.loads(rows(store, "alerts")[0]["signals"])
+    assert entry["detector"] == "skew"
+    assert "in the reference" in entry["reason"]
