@@ -185,7 +185,9 @@ CUSUM = Detector(
     reference="E. S. Page, Continuous inspection schemes, Biometrika 41 (1954), pp. 100-115; D. C. Montgomery, "
     "Introduction to Statistical Quality Control, 9.1 (eq. 9.2 and 9.3); G. Bennett, Probability inequalities for the "
     "sum of independent random variables, JASA 57 (1962), pp. 33-45; G. Lorden, Procedures for reacting to a change in "
-    "distribution, Annals of Mathematical Statistics 42 (1971), pp. 1897-1908.",
+    "distribution, Annals of Mathematical Statistics 42 (1971), pp. 1897-1908; values that follow one another: L. C. "
+    "Alwan, H. V. Roberts, Time-series modeling for statistical process control, Journal of Business and Economic "
+    "Statistics 6 (1988), pp. 87-95.",
     parameters=(
         Parameter("k", "float", 0.4, 0.0, 1e12, "sd", "What is allowed each step: half the change to be found."),
         Parameter("h", "float", 19.5, 1e-3, 1e15, "sd", "The sum that is an alarm."),

@@ -144,7 +144,7 @@ EWMA = Detector(
     reference="S. W. Roberts, Control chart tests based on geometric moving averages, Technometrics 1 (1959), pp. "
     "239-250; J. M. Lucas, M. S. Saccucci, Exponentially weighted moving average control schemes: properties and "
     "enhancements, Technometrics 32 (1990), pp. 1-12; D. C. Montgomery, Introduction to Statistical Quality Control, "
-    "9.2 (eq. 9.25 and 9.26).",
+    "9.2 (eq. 9.25 and 9.26); values that follow one another as in `cusum`.",
     parameters=(
         Parameter(
             "weight", "float", 0.03, 1e-6, 1.0, "", "Of the newest deviation in the average; lambda in the books."
