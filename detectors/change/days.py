@@ -79,7 +79,7 @@ SETTLED = 14
 CALIBRATED_FROM = 3
 """Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
 
-EARLY_FREEDOM = 8.0
+EARLY_FREEDOM = 16.0
 """Degrees of freedom of the wide variances that stand in for learned ones in the first days."""
 
 SKEWED_FREEDOM = 8.0

@@ -1,0 +1,182 @@
+"""Nothing alarms where nothing changes, whatever a signal's season, levels and rates are like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from detectors.change.legend import EXCEEDS, STATUS
+from detectors.change.model import Evidence
+from tests.detectors.change_streams import (
+    COUNT,
+    NUMBER,
+    SHARE,
+    Course,
+    Number,
+    autoregressive,
+    beside,
+    charts_of,
+    daily_season,
+    evidence_of,
+    follow,
+)
+
+Floats = npt.NDArray[np.float64]
+
+DAYS, SIGNALS = 40, 10
+FALSE_ALARMS = 1 / 7
+"""Accepted, a day: 5.7 in forty days."""
+
+SEEDS = range(4)
+
+
+def iid(rng: np.random.Generator) -> Floats:
+    return np.zeros((DAYS, 24))
+
+
+def dependent(carry: float) -> Callable[[np.random.Generator], Floats]:
+    return lambda rng: autoregressive(rng, DAYS * 24, carry, 0.25).reshape(DAYS, 24)
+
+
+def season(rng: np.random.Generator) -> Floats:
+    return np.array([daily_season(day) for day in range(DAYS)])
+
+
+def day_levels(rng: np.random.Generator) -> Floats:
+    return np.repeat(0.25 * rng.normal(size=(DAYS, 1)), 24, axis=1)
+
+
+def alarms_of(kinds: tuple[tuple[int, int], ...], draw: Callable[[int], list[Evidence]], windows: int = 24) -> int:
+    """Count the alarms of signals, drawn day by day."""
+    charts = charts_of(*[kinds] * SIGNALS, windows_per_day=windows, false_alarms=FALSE_ALARMS)
+    course = follow(charts, range(DAYS), lambda day: beside(*draw(day)))
+    return sum(len(course.alarms(series)) for series in range(SIGNALS))
+
+
+LEVELS = {
+    "iid": iid,
+    "AR 0.5": dependent(0.5),
+    "AR 0.9": dependent(0.9),
+    "season": season,
+    "levels of days": day_levels,
+}
+
+
+@pytest.mark.parametrize("stream", LEVELS)
+def test_a_number_is_quiet(stream: str) -> None:
+    alarms = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        numbers, levels = [Number(rng) for _ in range(SIGNALS)], [LEVELS[stream](rng) for _ in range(SIGNALS)]
+        pairs = list(zip(numbers, levels, strict=True))
+        alarms += alarms_of(NUMBER, lambda day, pairs=pairs: [number.day(level[day]) for number, level in pairs])  # type: ignore[misc]
+    # 22.9 are accepted in four times forty days.
+    assert alarms <= FALSE_ALARMS * DAYS * len(SEEDS)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3])
+def test_a_rate_is_quiet(share: float) -> None:
+    alarms = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        alarms += alarms_of(
+            SHARE,
+            lambda _, rng=rng: [evidence_of(rng.binomial(500, share, (1, 24)), 500) for _ in range(SIGNALS)],  # type: ignore[misc]
+        )
+    assert alarms <= FALSE_ALARMS * DAYS * len(SEEDS)
+
+
+def test_a_volume_with_a_season_is_quiet() -> None:
+    alarms = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        alarms += alarms_of(
+            COUNT,
+            lambda day, rng=rng: [  # type: ignore[misc]
+                evidence_of(rng.poisson(500 * np.exp(daily_season(day)))[None]) for _ in range(SIGNALS)
+            ],
+        )
+    assert alarms <= FALSE_ALARMS * DAYS * len(SEEDS)
+
+
+def first_days(days: int, draw: Callable[[int, np.random.Generator], Evidence], seed: int) -> Course:
+    rng = np.random.default_rng(seed)
+    return follow(charts_of(NUMBER), range(days), lambda day: draw(day, rng))
+
+
+@pytest.mark.parametrize("height", [0.0, 0.6])
+def test_the_first_week_with_an_ordinary_daily_season_is_quiet(height: float) -> None:
+    alarms = 0
+    for seed in range(20):
+        number = Number(np.random.default_rng(seed))
+        course = first_days(8, lambda day, _, number=number: number.day(daily_season(day, height=height)), seed)  # type: ignore[misc]
+        alarms += len(course.alarms())
+    assert alarms <= 1
+
+
+def test_the_first_week_of_a_volume_that_sleeps_at_night_is_quiet() -> None:
+    alarms = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        # By night there are a fifth of the events of midday.
+        course = follow(
+            charts_of(COUNT),
+            range(8),
+            lambda day, rng=rng: evidence_of(rng.poisson(500 * np.exp(daily_season(day, height=0.8)))[None]),  # type: ignore[misc]
+        )
+        alarms += len(course.alarms())
+    assert alarms <= 1
+
+
+def test_a_signal_that_begins_late_or_has_gaps_is_quiet() -> None:
+    alarms = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        number = Number(rng)
+
+        def draw(day: int, number: Number = number, rng: np.random.Generator = rng) -> Evidence:
+            evidence = number.day(daily_season(day))
+            absent = np.zeros(24, dtype=bool)
+            # It begins in the evening; one night a week has no events, and neither has the whole twelfth day.
+            absent |= (day == 0) & (np.arange(24) < 19)
+            absent |= (day % 7 == 4) & (np.arange(24) < 6)
+            absent |= day == 12
+            evidence.values[:, absent] = np.nan
+            evidence.present[:, absent] = 0
+            return evidence
+
+        alarms += len(follow(charts_of(NUMBER), range(30), draw).alarms())
+    assert alarms <= 1
+
+
+def test_a_contrast_that_begins_after_days_is_not_an_alarm_of_its_own() -> None:
+    alarms = 0
+    for seed in range(8):
+        number = Number(np.random.default_rng(seed))
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            evidence = number.day(daily_season(day) + 1.5)
+            if day < 5:
+                evidence.values[:2] = np.nan
+            return evidence
+
+        alarms += len(follow(charts_of(NUMBER), range(12), draw).alarms())
+    assert alarms <= 1
+
+
+def test_a_signal_that_always_repeats_itself_does_not_alarm_for_ever() -> None:
+    rng = np.random.default_rng(3)
+    number = Number(rng)
+    counts = np.repeat(rng.multinomial(500, np.full(80, 1 / 80), 1), 24, axis=0)
+    course = follow(charts_of(NUMBER), range(30), lambda _: number.of_counts(counts, np.zeros(24, dtype=np.int64)))
+    assert len(course.alarms()) <= 1
+
+
+def test_no_alarm_is_said_on_the_windows_that_are_learned_from() -> None:
+    number = Number(np.random.default_rng(4))
+    levels = np.where(np.arange(24) < 5, 0.0, 3.0)
+    course = follow(charts_of(NUMBER), range(1), lambda _: number.day(levels))
+    assert (course.by_window[0][0, :10, STATUS] < EXCEEDS).all()
