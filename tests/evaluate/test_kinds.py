@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from detectors.chart.legend import DRIFT, OK, STATUS
@@ -70,6 +72,29 @@ def test_a_kind_goes_on_from_its_snapshot(name: str, stored: tuple[Store, Watch]
     restored.restore(straight.snapshot())
     expected = rows(list(evaluated(straight, stored, ends[half:], 4)))
     assert rows(list(evaluated(restored, stored, ends[half:], 4))) == expected
+
+
+def test_changes_and_skews_against_a_data_set_do_not_depend_on_batches_or_restarts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    table = pa.table({"amount": rng.lognormal(9.5, 1, 2_000), "age": rng.integers(20, 80, 2_000)})
+    pq.write_table(table, tmp_path / "training.parquet")
+    baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}
+    features = {"amount": {"type": "numeric"}, "age": {"type": "numeric"}}
+    schema = {"id": "id", "version": "version", "features": features}
+    detect = {"rule": "change", "pane": "1h", "defaults": {"window": "6h"}}
+    configuration = configured(detect=detect, baseline=baseline, schema=schema, segments=[])
+    store, _ = replayed_lines(tmp_path, troubled(3, days=DAYS), configuration)
+    watch = compile_watch(configuration, "loans")
+    ends = ends_of(watch)
+    together = rows(list(evaluated(KINDS["changes"](watch, None), (store, watch), ends, len(ends))))
+    assert any("'skew'" in row and "'drift'" in row for row in together)
+    kind, one_by_one = KINDS["changes"](watch, None), []
+    for end in range(len(ends)):
+        restored = KINDS["changes"](watch, None)
+        restored.restore(kind.snapshot())
+        kind = restored
+        one_by_one += list(evaluated(kind, (store, watch), ends[end : end + 1], 1))
+    assert rows(one_by_one) == together
 
 
 @pytest.mark.parametrize("name", KINDS)
