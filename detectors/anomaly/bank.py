@@ -25,7 +25,7 @@ def with_levels(scorer: Scorer) -> Scorer:
     --------
     >>> from detectors.anomaly import find
     >>> [parameter.name for parameter in with_levels(find("robust_z")).parameters]
-    ['window', 'warm_up', 'false_alarm_rate', 'history']
+    ['window', 'warm_up', 'false_alarm_rate', 'history', 'hold_off']
     """
     return replace(scorer, parameters=(*scorer.parameters, *LEVEL_PARAMETERS))
 
@@ -42,7 +42,8 @@ class Scores(NamedTuple):
         How the score compares with those that the series had before, from 0 to 1: of ordinary observations, one in a
         hundred is above 0.99; see :mod:`detectors.anomaly.levels`. NaN where the score is, and for 128 scores more.
     flag : bool [n]
-        Whether it is an anomaly: one of which ``1 - level`` is below the `false_alarm_rate`.
+        Whether it is an anomaly: one of which ``1 - level`` is below the `false_alarm_rate`, and that does not come
+        within `hold_off` scores of another.
     """
 
     score: FloatArray
@@ -64,7 +65,7 @@ class AnomalyBank:
     scorer : Scorer
         For instance ``detectors.anomaly.find("robust_z")``.
     params : mapping of str to value, optional
-        What differs from the defaults; those of all scorers, `false_alarm_rate` and `history`, among them.
+        What differs from the defaults; those of all scorers, `false_alarm_rate`, `history` and `hold_off`, among them.
     series : int
         How many series there are at first; see :meth:`resize`.
     dimension : int
@@ -100,7 +101,8 @@ class AnomalyBank:
         self.params: dict[str, Value] = described.values(params)
         self.min_samples = scorer.min_samples(self.params)
         self._encoded = described.encode(self.params)
-        self._of_levels = float(self._encoded[-2]), int(self._encoded[-1])
+        rate, history, hold_off = self._encoded[-3:].tolist()
+        self._of_levels = rate, int(history), int(hold_off)
         self._states, self._levels = self._fresh(series)
 
     def __len__(self) -> int:
@@ -209,9 +211,9 @@ class AnomalyBank:
     def _run(self, rows: NDArray[np.int64], values: FloatArray) -> Scores:
         n = len(values)
         scores = Scores(np.empty(n), np.empty(n), np.empty(n, dtype=np.bool_))
-        states, levels, rate, history = self._states, self._levels, *self._of_levels
+        states, levels = self._states, self._levels
         self.scorer.update(states.all_state, states.all_memory, self._encoded, rows, values, scores.score)
-        calibrate(levels.all_state, levels.all_memory, rate, history, rows, *scores)
+        calibrate(levels.all_state, levels.all_memory, *self._of_levels, rows, *scores)
         return scores
 
     def _observations(self, x: ArrayLike) -> FloatArray:

@@ -14,6 +14,9 @@ Scores are gathered while the reference serves. Those gathered become the refere
 on; when they are `history`, gathering begins anew. So what is older than twice `history` is forgotten. A score that is
 rarer than one in ten times those of the reference is gathered as if it were just as rare as that: one glitch does not
 hide the next.
+
+After an anomaly, the next `hold_off` scores are none, however high: one that lasts is said once. They have a level, and
+are learned, as any other.
 """
 
 from __future__ import annotations
@@ -48,15 +51,18 @@ LEVEL_FIELDS: list[tuple[str, str]] = [
     ("scale", "<f8"),
     ("shape", "<f8"),
     ("ceiling", "<f8"),
+    ("held", "<i8"),
 ]
 """Scores gathered, and when they are to become the reference; the generator; scores in the reference, and its tail: p
-of a score s above the anchor is ``share * (1 + shape * (s - anchor) / scale) ** (-1 / shape)``; scale 0 is no tail."""
+of a score s above the anchor is ``share * (1 + shape * (s - anchor) / scale) ** (-1 / shape)``; scale 0 is no tail.
+Last, for how many scores more nothing is an anomaly."""
 
 LEVEL_PARAMETERS = (
     Parameter(
         "false_alarm_rate", "float", 1e-5, 1e-12, 0.5, "probability", "Of an ordinary observation being an anomaly."
     ),
     Parameter("history", "int", 10_000, 128, 1e9, "scores", "From how many a level is worked out."),
+    Parameter("hold_off", "int", 0, 0, 1e9, "scores", "After an anomaly, how many are none."),
 )
 """What all scorers can be given besides their own parameters."""
 
@@ -191,6 +197,7 @@ def calibrate(
     memory: FloatArray,
     false_alarm_rate: float,
     history: int,
+    hold_off: int,
     series: NDArray[np.int64],
     score: FloatArray,
     level: FloatArray,
@@ -210,7 +217,11 @@ def calibrate(
         if c["reference"] > 0:
             p = p_value(c, reference, value)
             level[i] = 1.0 - p
-            flag[i] = p < false_alarm_rate
+            if c["held"] > 0:
+                c["held"] -= 1
+            elif p < false_alarm_rate:
+                flag[i] = True
+                c["held"] = hold_off
             value = min(value, c["ceiling"])
         gather(c, reference[:_SAMPLE], reference[_SAMPLE:_WIDTH], value)
         if c["gathered"] == max(c["due"], _FIRST):

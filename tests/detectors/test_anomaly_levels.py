@@ -31,15 +31,15 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 class Levels:
     """The state of one series, and what is said of its scores."""
 
-    def __init__(self, rate: float = 1e-5, history: int = 10_000) -> None:
+    def __init__(self, rate: float = 1e-5, history: int = 10_000, hold_off: int = 0) -> None:
         self.state, self.memory = np.zeros(1, dtype=LEVEL_FIELDS), np.zeros((1, LEVEL_WIDTH))
-        self.rate, self.history = rate, history
+        self.rate, self.history, self.hold_off = rate, history, hold_off
 
     def of(self, score: Floats) -> Floats:
         n = len(score)
         level, self.flag = np.empty(n), np.empty(n, dtype=np.bool_)
         series = np.zeros(n, dtype=np.int64)
-        calibrate(self.state, self.memory, self.rate, self.history, series, score, level, self.flag)
+        calibrate(self.state, self.memory, self.rate, self.history, self.hold_off, series, score, level, self.flag)
         return level
 
     def p_values(self, score: Floats) -> Floats:
@@ -209,3 +209,13 @@ def test_a_rate_that_is_none_is_refused() -> None:
         AnomalyBank(find("robust_z"), {"false_alarm_rate": 2})
     with pytest.raises(ParameterError, match="did you mean 'history'"):
         AnomalyBank(find("robust_z"), {"histroy": 2})
+
+
+def test_after_an_anomaly_there_is_none_for_as_long_as_it_is_held_off() -> None:
+    score = np.abs(np.random.default_rng(7).normal(size=6_000))
+    score[[5_000, 5_001, 5_010, 5_011, 5_900]] = 50.0
+    plain, held = Levels(), Levels(hold_off=10)
+    levels = plain.of(score)
+    assert_array_equal(held.of(score), levels)
+    assert np.flatnonzero(plain.flag).tolist() == [5_000, 5_001, 5_010, 5_011, 5_900]
+    assert np.flatnonzero(held.flag).tolist() == [5_000, 5_011, 5_900]
