@@ -2,9 +2,12 @@
 
 ``mean += alpha * e`` and ``variance += alpha_sd * (e**2 - variance)``, where ``e`` is the observation less the mean
 before it. While fewer than ``1 / alpha`` (``1 / alpha_sd``) were seen the weight is one by their number, so that the
-start is a plain average. What is further than `clip` standard deviations out is learned as if it were just as far: one
-glitch moves the mean and the standard deviation a little and does not hide the next, and yet a new level is soon
-ordinary. Nothing is forgotten at once; after ``1 / alpha`` observations, 37 % of a weight are left.
+start is a plain average. The first 32, or as many as the warm-up has, are kept until then and taken in together, as far
+as they lie within twice `clip` robust deviations of their median.
+
+Later, what is further than `clip` standard deviations out is learned as if it were just as far: one glitch moves the
+mean and the standard deviation a little and does not hide the next, and yet a new level is soon ordinary. Nothing is
+forgotten at once; after ``1 / alpha`` observations, 37 % of a weight are left.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.start import KEPT, tame
 from detectors.contract import FloatArray, Parameter, Scorer
-from detectors.kernel import MAX_ABS, kernel
+from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["EWMA_RESIDUAL"]
 
@@ -39,6 +43,26 @@ def relative(distance: float, sd: float) -> float:
     return distance / sd if distance < _HIGHEST * sd else _HIGHEST
 
 
+@inlined
+def start_of(warm_up: float) -> int:
+    """Return how many of the first are taken in together."""
+    return int(min(warm_up, KEPT))
+
+
+@inlined
+def begin(first: FloatArray, alpha: float, alpha_sd: float, clip: float) -> tuple[float, float]:
+    """Return mean and variance after the first observations, one after another, without what is wild in them."""
+    tame(first, 2 * clip)
+    mean, variance = first[0], 0.0
+    for n in range(1, first.size):
+        residual = first[n] - mean
+        learned = clipped(residual, math.sqrt(variance), clip)
+        mean += max(alpha, 1.0 / (n + 1)) * learned
+        variance += max(alpha_sd, 1.0 / n) * (learned * learned - variance)
+    first[:] = 0.0
+    return mean, variance
+
+
 @kernel
 def update(
     state: Any,
@@ -50,6 +74,7 @@ def update(
 ) -> None:
     """Score a batch, and learn from it; see :mod:`detectors.contract`. One series in a row is worked on locally."""
     alpha, alpha_sd, clip, warm_up = params[0], params[1], params[2], params[3]
+    start = start_of(warm_up)
     i = 0
     while i < series.size:
         row = series[i]
@@ -58,17 +83,19 @@ def update(
         while i < series.size and series[i] == row:
             value = x[i, 0]
             score[i] = math.nan
-            if abs(value) <= MAX_ABS:
+            if abs(value) <= MAX_ABS and n < start:
+                memory[row, n] = value
+                n += 1
+                if n == start:
+                    mean, variance = begin(memory[row], alpha, alpha_sd, clip)
+            elif abs(value) <= MAX_ABS:
                 residual = value - mean
                 sd = math.sqrt(variance)
                 if n >= warm_up:
                     score[i] = relative(abs(residual), sd)
-                if n > 0:
-                    learned = clipped(residual, sd, clip)
-                    mean += max(alpha, 1.0 / (n + 1)) * learned
-                    variance += max(alpha_sd, 1.0 / n) * (learned * learned - variance)
-                else:
-                    mean = value
+                learned = clipped(residual, sd, clip)
+                mean += max(alpha, 1.0 / (n + 1)) * learned
+                variance += max(alpha_sd, 1.0 / n) * (learned * learned - variance)
                 n += 1
             else:
                 skipped += 1
@@ -87,7 +114,7 @@ def _min_samples(values: Mapping[str, Any]) -> int:
 EWMA_RESIDUAL = Scorer(
     name="ewma_residual",
     summary="A value far from where an exponentially weighted mean of those before expects it.",
-    use_when="For a level that wanders, and where there are very many series: it keeps four numbers for each. "
+    use_when="For a level that wanders, and where there are very many series: it keeps few numbers for each. "
     "`robust_z` stands more outliers.",
     statistic="Distance from the mean in standard deviations of such distances, at least 0 and at most 1e100.",
     reference="S. W. Roberts, Control chart tests based on geometric moving averages, Technometrics 1 (1959), pp. "
@@ -104,4 +131,6 @@ EWMA_RESIDUAL = Scorer(
     min_samples=_min_samples,
     ready=_ready,
     vectors=False,
+    memory_width=lambda values, d: start_of(values["warm_up"]),
+    layout=2,
 )

@@ -1,10 +1,11 @@
 """Holt–Winters residual: how far an observation is from a forecast by level, trend and season.
 
 The season is additive, and counted in observations. With ``e`` the observation less its forecast ``level + trend +
-season[i]``, one step is ``level += trend + alpha * e``, ``trend += alpha * beta * e`` and ``season[i] += (1 - alpha) *
-gamma * e``, which is Winters' in the form that corrects errors. The first two seasons give level, trend and season to
-start with, the third the standard deviation of residuals; scoring begins with the fourth. What is further than `clip`
-standard deviations out is learned as if it were just as far: one glitch does not spoil the season.
+season[i]``, one step is ``level += trend + alpha * e``, ``trend += alpha * beta * e`` and ``season[i] += (1 - alpha)
+* gamma * e``, which is Winters' in the form that corrects errors. The first two seasons give level, trend and season
+to start with, as far as they lie within twice `clip` robust deviations of their median, the third the standard
+deviation of residuals; scoring begins with the fourth. What is further than `clip` standard deviations out is learned
+as if it were just as far: one glitch does not spoil the season.
 
 A skipped observation does not count, so the season comes one step later from then on; `gamma` lets it catch up. What
 agrees with its forecast to 13 digits is as forecast: of a line or a constant, residuals are nothing but rounding.
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.start import tame
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import MAX_ABS, inlined, kernel
 
@@ -83,6 +85,7 @@ def update(
         if n < 2 * m:
             memory[series[i], n] = value
             if n == 2 * m - 1:
+                tame(memory[series[i], : 2 * m], 2.0 * clip)
                 begin(s, memory[series[i], :m], memory[series[i], m : 2 * m])
             continue
         phase = n % m

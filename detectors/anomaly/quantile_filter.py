@@ -3,7 +3,9 @@
 Both quantiles are followed by five markers each, moved along parabolas (the P-square algorithm), so nothing is kept and
 nothing is forgotten: the quantiles are those of all that the series has seen. They equal those of river 0.26, but for
 the rounding of where a marker should be, if `clip` is 1e100. Otherwise, what is further beyond both than `clip` times
-what lies between is learned as if it were just as far, as a marker is pulled far off by a single huge value.
+what lies between is learned as if it were just as far, as a marker is pulled far off by a single huge value. The
+first 32, or as many as the warm-up has, are kept until then and taken in one after another, as far as they lie within
+as many such ranges of a normal distribution around their median.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.start import KEPT, tame
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import MAX_ABS, inlined, kernel
 
@@ -22,6 +25,7 @@ __all__ = ["QUANTILE_FILTER"]
 
 _HIGHEST = 1e100
 _MARKERS = 5
+_NORMAL_RANGE = 4.65  # what lies between the quantiles 0.01 and 0.99, in standard deviations
 _ESTIMATE = 2  # the marker in the middle is the quantile
 
 
@@ -99,6 +103,17 @@ def clipped(low: float, high: float, clip: float, x: float) -> float:
 
 
 @kernel
+def begin(markers: FloatArray, q: float, clip: float) -> None:
+    """Absorb the first observations, which are behind the markers, into both quantiles."""
+    first = markers[4 * _MARKERS :]
+    tame(first, _NORMAL_RANGE * clip)
+    for n in range(first.size):
+        follow(markers[:5], markers[5:10], n, 1.0 - q, first[n])
+        follow(markers[10:15], markers[15:20], n, q, first[n])
+    first[:] = 0.0
+
+
+@kernel
 def update(
     state: Any,
     memory: FloatArray,
@@ -109,6 +124,7 @@ def update(
 ) -> None:
     """Score a batch, and learn from it; see :mod:`detectors.contract`."""
     q, warm_up, clip = params[0], params[1], params[2]
+    start = int(min(warm_up, KEPT))
     for i in range(series.size):
         s = state[series[i]]
         value = x[i, 0]
@@ -117,13 +133,18 @@ def update(
             s["skipped"] += 1
             continue
         n, markers = s["n"], memory[series[i]]
+        s["n"] = n + 1
+        if n < start:
+            markers[4 * _MARKERS + n] = value
+            if n == start - 1:
+                begin(markers, q, clip)
+            continue
+        low, high = markers[_ESTIMATE], markers[2 * _MARKERS + _ESTIMATE]
         if n >= warm_up:
-            low, high = markers[_ESTIMATE], markers[2 * _MARKERS + _ESTIMATE]
             score[i] = beyond(low, high, value)
-            value = clipped(low, high, clip, value)
+        value = clipped(low, high, clip, value)
         follow(markers[:5], markers[5:10], n, 1.0 - q, value)
         follow(markers[10:15], markers[15:20], n, q, value)
-        s["n"] = n + 1
 
 
 def _ready(state: NDArray[np.void], params: FloatArray) -> NDArray[np.bool_]:
@@ -138,7 +159,7 @@ QUANTILE_FILTER = Scorer(
     name="quantile_filter",
     summary="A value beyond the range in which most values of the series ever were.",
     use_when="For a signal that does not move, of any shape: it makes no assumption about its distribution, and keeps "
-    "20 numbers. It never forgets, so it takes long to follow a change.",
+    "52 numbers. It never forgets, so it takes long to follow a change.",
     statistic="Distance beyond the nearer of both quantiles, in units of what lies between them: 0 at a quantile, "
     "negative in between, at most 1e100.",
     reference="R. Jain, I. Chlamtac, The P-square algorithm for dynamic calculation of quantiles and histograms "
@@ -153,5 +174,6 @@ QUANTILE_FILTER = Scorer(
     min_samples=_min_samples,
     ready=_ready,
     vectors=False,
-    memory_width=lambda values, d: 4 * _MARKERS,
+    memory_width=lambda values, d: 4 * _MARKERS + int(min(values["warm_up"], KEPT)),
+    layout=2,
 )

@@ -13,8 +13,8 @@ often. So the shape is taken to be `margin` standard errors more; with 0 it is t
 An observation that is less probable than `risk` is learned as if it were just as probable. In the paper nothing is
 learned from it, and a series that has moved for good is odd for ever: ``anomalies: skip`` does that.
 
-DSPOT (drifting) looks at how far observations are from the mean of the last `depth`. Thresholds and counts are never
-forgotten.
+DSPOT (drifting) looks at how far observations are from the mean of the last `depth`, to which those of the start count
+as far as they lie within 20 robust deviations. Thresholds and counts are never forgotten.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.start import tame
 from detectors.contract import FloatArray, Parameter, ParameterError, Scorer, Value
 from detectors.kernel import MAX_ABS, inlined, kernel
 
@@ -34,6 +35,7 @@ __all__ = ["DSPOT", "SPOT"]
 _HIGHEST = 1e100
 _ANOMALIES = ("clip", "skip")
 _SKIP = 1
+_BELIEVED = 20.0  # robust deviations, within which the mean of DSPOT believes the observations of a start
 _FEW = 10  # of fewer peaks the shape cannot be told: they are taken to be exponential
 _FAR, _NEAR, _WIDE = 13, 6, 16  # places towards the pole, towards 0 and away from 0, each 4 times the one before
 _END = 0.99  # how far towards the end of a tail that ends the logarithm of its probability is followed
@@ -278,10 +280,15 @@ def run(
                 continue
         elif n >= depth:
             insert(ordered, n - depth, learned)
+            # Until there are thresholds, `high` is how far from the mean observations are believed to be.
+            if s["high"] > 0.0:
+                learned = min(max(learned, -s["high"]), s["high"])
             if n == depth + warm_up - 1:
                 begin(s, up, down, ordered, params)
         if depth > 0:
             row_memory[recent_at + n % depth] = learned + mean
+            if n == depth - 1 and depth >= _FEW:
+                s["high"] = tame(row_memory[recent_at:warm_up_at], _BELIEVED)
         s["n"] = n + 1
 
 
@@ -398,4 +405,5 @@ DSPOT = Scorer(
     check=_checked_as("dspot"),
     vectors=False,
     memory_width=_memory_width,
+    layout=2,
 )

@@ -257,6 +257,26 @@ def test_what_is_far_outside_of_all_that_was_seen_scores_highest(scorer: Scorer,
     assert (np.diff(score[len(inside) :].reshape(3, 2), axis=0) >= 0).all()
 
 
+WHEN = ("first", "in the warm-up", "at its end", "before there is a level", "later")
+
+
+@pytest.mark.parametrize("when", WHEN)
+@every_scorer
+def test_one_value_a_million_deviations_out_hides_no_later_one(scorer: Scorer, when: str) -> None:
+    ready = bank_of(scorer).min_samples
+    wild = {"first": 0, "in the warm-up": ready // 2, "at its end": ready - 1, "before there is a level": ready + 50}
+    n = ready + 3_000
+    x = noise(scorer, 4, n)
+    x[wild.get(when, ready + 1_500)] = 1e6
+    x[n - 500] = 12.0
+    x[n - 100 : n - 80] += 3.0
+    scores = bank_of(scorer, {"false_alarm_rate": 2e-3}).update(zeros(n), x)
+    assert scores.flag[n - 500]
+    assert scores.level[n - 100 : n - 80].max() > 0.99
+    # Nor is what is ordinary called odd: of 900, two are expected.
+    assert scores.flag[n - 1_400 : n - 500].sum() <= 8
+
+
 @every_parameter
 def test_a_value_that_is_not_allowed_is_refused_with_what_is(scorer: Scorer, parameter: Parameter) -> None:
     if parameter.kind == "choice":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tests.detectors.scorer_trials.tamed import tamed
 from tests.detectors.trial import ScorerTrial
 
 
@@ -11,9 +12,19 @@ class EwmaResidual:
     def __init__(self, alpha: float, alpha_sd: float, clip: float, warm_up: int) -> None:
         self.alpha, self.alpha_sd, self.clip, self.warm_up = alpha, alpha_sd, clip, warm_up
         self.n, self.mean, self.variance = 0, 0.0, 0.0
+        self.first: list[float] = []
 
     def update(self, x: list[float]) -> float:
-        (value,) = x
+        kept = min(self.warm_up, 32)
+        if len(self.first) == kept:
+            return self.step(x[0])
+        self.first += x
+        if len(self.first) == kept:
+            for value in tamed(self.first, 2 * self.clip):
+                self.step(value)
+        return math.nan
+
+    def step(self, value: float) -> float:
         self.n += 1
         if self.n == 1:
             self.mean = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
+from tests.detectors.scorer_trials.tamed import tamed
 from tests.detectors.trial import ScorerTrial
 
 
@@ -45,7 +46,8 @@ class HoltWinters:
         return score if n > 3 * m else math.nan
 
     def start(self) -> None:
-        first, second = self.seen[: self.m], self.seen[self.m :]
+        seen = tamed(self.seen, 2 * self.clip)
+        first, second = seen[: self.m], seen[self.m :]
         self.trend = (fmean(second) - fmean(first)) / self.m
         middle = (self.m - 1) / 2
         self.level = fmean(second) + self.trend * middle

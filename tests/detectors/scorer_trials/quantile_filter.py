@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tests.detectors.scorer_trials.tamed import tamed
 from tests.detectors.trial import ScorerTrial
 
 
@@ -45,17 +46,24 @@ class PSquare:
 class QuantileFilter:
     def __init__(self, q: float, warm_up: int, clip: float) -> None:
         self.low, self.high, self.warm_up, self.clip = PSquare(1 - q), PSquare(q), warm_up, clip
-        self.n = 0
+        self.seen: list[float] = []
 
     def update(self, x: list[float]) -> float:
-        (value,) = x
-        score = math.nan
-        if self.n >= self.warm_up:
-            score, value = self.score(value), self.clipped(value)
+        self.seen += x
+        kept = min(self.warm_up, 32)
+        if len(self.seen) < kept:
+            return math.nan
+        if len(self.seen) == kept:
+            for value in tamed(self.seen, 4.65 * self.clip):
+                self.learn(value)
+            return math.nan
+        score, value = self.score(x[0]), self.clipped(x[0])
+        self.learn(value)
+        return score if len(self.seen) > self.warm_up else math.nan
+
+    def learn(self, value: float) -> None:
         self.low.update(value)
         self.high.update(value)
-        self.n += 1
-        return score
 
     def clipped(self, x: float) -> float:
         low, high = sorted((self.low.q[2], self.high.q[2]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from tests.detectors.scorer_trials.tamed import spread_of, tamed
 from tests.detectors.trial import ScorerTrial
 
 FRACTIONS = [1 - 4.0**-j for j in range(13, 0, -1)] + [0.5 * 4.0**-j for j in range(6)]
@@ -92,7 +93,7 @@ class Spot:
         self.refit, self.skip, self.margin, self.depth = refit, anomalies == "skip", margin, depth
         self.recent: list[float] = []
         self.seen: list[float] = []
-        self.n = 0
+        self.n, self.believed = 0, math.inf
 
     def update(self, x: list[float]) -> float:
         mean = 0.0
@@ -103,6 +104,9 @@ class Spot:
         if learned is not None:
             if not full:
                 self.recent.append(learned + mean)
+                if len(self.recent) == self.depth >= 10:
+                    self.believed = 20 * spread_of(self.recent) or math.inf
+                    self.recent = tamed(self.recent, 20)
             elif self.depth:
                 self.recent[(self.n - 1) % self.depth] = learned + mean
         return score
@@ -113,7 +117,7 @@ class Spot:
             self.seen.append(x)
             if self.n == self.warm_up:
                 self.start()
-            return math.nan, x
+            return math.nan, sorted((-self.believed, x, self.believed))[1]
         for tail, sign in ((self.up, 1.0), (self.down, -1.0)):
             excess = sign * x - tail.threshold
             if excess > 0:
