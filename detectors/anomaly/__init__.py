@@ -6,6 +6,7 @@ import difflib
 
 from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
 from detectors.anomaly.ewma_residual import EWMA_RESIDUAL
+from detectors.anomaly.forecast import FORECAST
 from detectors.anomaly.half_space_trees import HALF_SPACE_TREES
 from detectors.anomaly.holt_winters import HOLT_WINTERS
 from detectors.anomaly.loda import LODA
@@ -21,6 +22,7 @@ __all__ = ["SCORERS", "AnomalyBank", "Scores", "UnknownScorerError", "find", "wi
 SCORERS: dict[str, Scorer] = {
     "dspot": DSPOT,
     "ewma_residual": EWMA_RESIDUAL,
+    "forecast": FORECAST,
     "half_space_trees": HALF_SPACE_TREES,
     "holt_winters": HOLT_WINTERS,
     "loda": LODA,
