@@ -81,7 +81,7 @@ def courses(window: str, trials: int, *streams: str) -> tuple[Course, ...]:
 
 SHORT = Form(
     in_control=(
-        Size("5m", 10, models=1, days=28),
+        Size("5m", 10, models=2, days=28),
         Size("1h", 10, models=4, days=56),
         Size("1h", 50, models=1, days=35),
         Size("1d", 10, models=4, days=200),
@@ -94,7 +94,7 @@ SHORT = Form(
         *courses("1d", 10, "iid", "ar09", "names5"),
     ),
 )
-"""About ten minutes."""
+"""Some seven minutes of a free core."""
 
 OF_NUMBERS = ("iid", "t3", "lognormal", "season", "ar05", "ar09", "daylevels", "clusters", "missing", "bursts")
 OF_NAMES = ("names5", "names500", "rate1", "mixseason", "mixdays")

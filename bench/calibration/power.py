@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -168,26 +169,29 @@ class _Outcome:
 
 @dataclass
 class _Model:
-    """A model that was in control up to the block of windows in which something happens."""
+    """A model to which something is to happen."""
 
     course: Course
-    rule: Rule
     seed: int
     watched: Watched
     traffic: Traffic
-    in_control: Trial
 
     @classmethod
     def made(cls, course: Course, rule: Rule, seed: Sequence[int]) -> _Model:
-        """Build a model, and lead it to where something happens."""
+        """Build a model."""
         stream, rng = STREAMS[course.stream], np.random.default_rng(list(seed))
         days = course.before + course.after + 1
         history, traffic = traffic_of(stream, course.grid, FEATURES, days, rng)
         own = int(rng.integers(1 << 60))
         model = watched(stream, course.grid, history, rule, [own, 0])
-        made = cls(course, rule, own, model, traffic, Trial(model))
-        made._lead(made.in_control, traffic, range(course.start // course.grid.block))
-        return made
+        return cls(course, own, model, traffic)
+
+    @cached_property
+    def in_control(self) -> Trial:
+        """The model up to the block of windows in which something happens."""
+        trial = Trial(self.watched)
+        self._lead(trial, self.traffic, range(self.course.start // self.course.grid.block))
+        return trial
 
     def outcomes(self, injection: Injection) -> list[_Outcome]:
         """Let something happen to it, and return a trial of each signal."""
