@@ -239,7 +239,7 @@ class _Model:
     def _delay(self, trial: Trial, signal: str, start: int) -> float:
         start_ms, window_ms = self.course.grid.end_ms(start), self.course.grid.window_ms
         onsets = [onset_ms for onset_ms in trial.onsets_ms[signal] if onset_ms >= start_ms]
-        return (onsets[0] - start_ms) // window_ms if onsets else NEVER
+        return (min(onsets) - start_ms) // window_ms if onsets else NEVER
 
     def _recurrences(self, injection: Injection, trial: Trial, signal: str, start: int, end: int) -> Iterator[bool]:
         """Yield whether each recurrence began an alarm of its own while it lasted, or a window later."""

@@ -16,6 +16,9 @@ from monitor.panes.reading import PaneRows
 
 __all__ = ["Trial"]
 
+SKEW = "skew"
+"""The detector whose alarm stands while a signal differs from its data set, whatever else happens to it."""
+
 
 class Trial:
     """A model that is evaluated: what it alarms, and when.
@@ -29,13 +32,13 @@ class Trial:
     fired_ms : list of int
         When alerts began to fire. Signals that start within `join_within` share one, as they do for who is notified.
     onsets_ms : dict of str to list of int
-        Ends of the windows in which a signal alarmed and had not in the window before.
+        Ends of the windows in which a signal alarmed and had not in the window before: of a change, or of a skew.
     """
 
     def __init__(self, model: Watched) -> None:
         self._model = model
         self._series, self._lifecycle = ModelSeries(model.watch, []), lifecycle_of(model.watch)
-        self._last_drift_ms: dict[str, int] = {}
+        self._last_drift_ms: dict[tuple[str, str], int] = {}
         self.fired_ms: list[int] = []
         self.onsets_ms: dict[str, list[int]] = defaultdict(list)
 
@@ -49,10 +52,18 @@ class Trial:
     def _note_onsets(self, verdicts: Sequence[Verdicts]) -> None:
         for of_series in verdicts:
             signal = of_series.key[2]
-            for end_ms in of_series.ends_ms[(of_series.statuses == DRIFT).any(axis=1)].tolist():
-                if self._last_drift_ms.get(signal, 0) < end_ms - self._model.grid.window_ms:
-                    self.onsets_ms[signal].append(end_ms)
-                self._last_drift_ms[signal] = end_ms
+            alarmed = of_series.statuses == DRIFT
+            is_skew = np.array([name == SKEW for name in of_series.detectors], dtype=np.bool_)
+            # A skew that stands must not hide a change.
+            for question, detectors in (("change", ~is_skew), (SKEW, is_skew)):
+                ends_ms = of_series.ends_ms[alarmed[:, detectors].any(axis=1)]
+                self._note(signal, question, ends_ms.tolist())
+
+    def _note(self, signal: str, question: str, alarmed_ms: Sequence[int]) -> None:
+        for end_ms in alarmed_ms:
+            if self._last_drift_ms.get((signal, question), 0) < end_ms - self._model.grid.window_ms:
+                self.onsets_ms[signal].append(end_ms)
+            self._last_drift_ms[signal, question] = end_ms
 
     def onsets(self) -> int:
         """How often any signal began to alarm."""

@@ -111,16 +111,18 @@ def specification(stream: Stream, grid: Grid, features: int, rule: Rule, uri: st
     }
 
 
-def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapping[str, Any]:
-    """Draw a data set from a stream's history: columns by the names of features."""
+def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapping[str, pa.Array]:
+    """Draw a data set from a stream's history, missing values too: columns by the names of features."""
     features = len(history.level)
     moments = rng.integers(0, history.windows, (features, DATA_SET_ROWS))
-    if not stream.shares:
-        columns = values(stream, np.take_along_axis(history.level, moments, axis=1), rng)
-        return {f"f{number:03}": column for number, column in enumerate(columns)}
-    names = np.array(names_of(stream))
-    shares = share_of_names(stream, history).mean(axis=1)
+    missing = rng.random(moments.shape) < np.take_along_axis(history.missing, moments, axis=1)
+    if stream.shares:
+        shares = share_of_names(stream, history).mean(axis=1)
+        names = np.array(names_of(stream))
+        drawn = [names[rng.choice(len(names), DATA_SET_ROWS, p=share / share.sum())] for share in shares]
+    else:
+        drawn = list(values(stream, np.take_along_axis(history.level, moments, axis=1), rng))
     return {
-        f"f{number:03}": names[rng.choice(len(names), DATA_SET_ROWS, p=of_feature / of_feature.sum())]
-        for number, of_feature in enumerate(shares)
+        f"f{number:03}": pa.array(column, mask=absent)
+        for number, (column, absent) in enumerate(zip(drawn, missing, strict=True))
     }
