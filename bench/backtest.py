@@ -250,12 +250,14 @@ def _shares_of(profile: cProfile.Profile) -> dict[str, float]:
     wanted = {
         "result": "waiting for panes",
         "windows": "adding panes up to windows",
-        "_from": "judging windows",
+        "_decide": "judging windows",
         "take": "collecting what was found",
         "follow": "leading alerts through the windows",
     }
     found = dict.fromkeys(wanted.values(), 0.0)
     stats_of: dict[tuple[str, int, str], Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    if lost := wanted.keys() - {name for _, _, name in stats_of}:
+        raise LookupError(f"the profile knows no function called {', '.join(sorted(lost))}: it was renamed")
     for (file, _, name), (_, _, _, cumulative, _) in stats_of.items():
         if name in wanted and ("/monitor/" in file or "/concurrent/" in file):
             found[wanted[name]] += cumulative
