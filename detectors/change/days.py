@@ -337,7 +337,8 @@ def _keep_hours(kind: float, hours: Floats, hours_known: Floats) -> None:
     for hour in range(hours_known.size):
         hours_known[hour] = np.nan
         if hours[hour, 2] > 0:
-            hours_known[hour] = to_expectation(kind, hours[hour, 0], hours[hour, 1], hours[hour, 2])
+            # Seven digits: a checkpoint holds them in half the room, and goes on with the same numbers.
+            hours_known[hour] = np.float32(to_expectation(kind, hours[hour, 0], hours[hour, 1], hours[hour, 2]))
 
 
 @inlined
@@ -367,7 +368,7 @@ def _learn(
                 sums[r, scale, SQUARES_SEEN] = 0.0
             for i in range(MOMENTS):
                 # A day that is not to be learned from does not make others forgotten either.
-                waiting[r, waiting_days, scale, i] = sums[r, scale, i] if learned else np.nan
+                waiting[r, waiting_days, scale, i] = np.float32(sums[r, scale, i]) if learned else np.nan
                 sums[r, scale, i] = 0.0
     waiting_days += 1
     ready = max(waiting_days - lag_of(age), 0)

@@ -16,10 +16,12 @@ from detectors.change.legend import (
     DAYS,
     FAMILIES,
     FIRST_DAY,
+    FIRST_ROW,
     HIGHEST,
     HIGHEST_BY_DAY,
     LOCATION,
     RATES,
+    ROWS,
     SCALES,
     SHARES,
     SPREAD,
@@ -156,6 +158,17 @@ class ModelCharts:
         if self.day == day:
             self._begin(added)
         return added
+
+    def forget(self, gone: npt.NDArray[np.bool_]) -> None:
+        """Go on without some series, bool[S], between two days."""
+        self.state = self.state.without(gone)
+
+    def idle(self) -> npt.NDArray[np.bool_]:
+        """Which series have had nothing for `DAYS` days, bool[S]."""
+        state = self.state
+        hours = np.array([np.isnan(row).all() for row in state.hours_known], dtype=np.bool_)
+        idle = [bool(hours[int(first) : int(first + rows)].all()) for first, rows in state.series[:, [FIRST_ROW, ROWS]]]
+        return np.array(idle, dtype=np.bool_) & (self._ages() > DAYS)
 
     def begin(self, day: int, *, weekend: bool) -> None:
         """Begin a day, later than the one before; on days between the two nothing was there."""

@@ -98,6 +98,10 @@ class Skews:
         self.references = np.concatenate((self.references, reference))
         self.skewed = np.append(self.skewed, 0.0)
 
+    def forget(self, gone: npt.NDArray[np.bool_], rows: Integers) -> None:
+        """Go on without some series, bool[S], that have so many contrasts each, int64[S]."""
+        self.references, self.skewed = self.references[np.repeat(~gone, rows)], self.skewed[~gone]
+
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
         return {"references": self.references, "skewed": self.skewed}

@@ -40,6 +40,10 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
+SHORT = ("hours_known", "waiting")
+"""What holds numbers of seven digits only, and is most of the state."""
+
+
 @dataclass
 class State:
     """The state of R contrasts of S series, as the kernels take it.
@@ -126,11 +130,22 @@ class State:
         both.series[:, FIRST_ROW] = np.cumsum(counts) - counts
         return both
 
+    def without(self, gone: npt.NDArray[np.bool_]) -> State:
+        """Return the state without some series, bool[S]."""
+        rows = np.repeat(~gone, self.series[:, ROWS].astype(np.int64))
+        of_series = {"series", "weights", "highest"}
+        rest = State(*(getattr(self, f.name)[~gone if f.name in of_series else rows] for f in fields(self)))
+        counts = rest.series[:, ROWS]
+        rest.series[:, FIRST_ROW] = np.cumsum(counts) - counts
+        return rest
+
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {field.name: getattr(self, field.name).copy() for field in fields(self)}
+        short = {name: getattr(self, name).astype(np.float32) for name in SHORT}
+        return {field.name: getattr(self, field.name).copy() for field in fields(self)} | short
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
         """Return the state of which a snapshot was taken."""
-        return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)})
+        long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
+        return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

@@ -193,6 +193,7 @@ class Changes:
         """Lead all charts through windows of one day."""
         moment = moments[windows[0]]
         if self._charts.day != moment.day:
+            self._forget_idle()
             self._charts.begin(moment.day, weekend=moment.weekend)
         beginning = self._beginning(windows, parts)
         # A series begins with its first window, whatever else is in the batch: the day is cut there.
@@ -209,6 +210,18 @@ class Changes:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._note_skews(windows[-1:], parts)
+
+    def _forget_idle(self) -> None:
+        """Let go of series that have had nothing for weeks, such as versions that no longer serve."""
+        if not self._begun or not (idle := self._charts.idle()).any():
+            return
+        self._skews.forget(idle, self._charts.state.series[:, legend.ROWS].astype(np.int64))
+        self._newest_skews = self._newest_skews[~idle]
+        self._charts.forget(idle)
+        staying = [key for key, gone in zip(self._begun, idle, strict=True) if not gone]
+        self._begun, self._first_rows = [], {}
+        for key in staying:
+            self._begin(key)
 
     def _begin(self, key: SeriesKey) -> None:
         self._first_rows[key] = sum(len(self._contrasts[begun].kinds) for begun in self._begun)

@@ -13,6 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.config import Configuration
+from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.windows import first_window_end
+from monitor.panes.reading import read_panes
+from monitor.watch import compile_watch
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 
 DAYS = 24
@@ -165,3 +169,27 @@ def test_a_skew_from_the_first_event_is_found_and_stands(tmp_path: Path, shift: 
     (entry,) = json.loads(rows(store, "alerts")[0]["signals"])
     assert entry["detector"] == "skew"
     assert "in the reference" in entry["reason"]
+
+
+def test_a_version_that_no_longer_serves_is_forgotten_after_weeks(tmp_path: Path) -> None:
+    """Versions come for ever; what is kept of each must not."""
+
+    def stream() -> list[bytes]:
+        events = [json.loads(line) for line in lines(12, lambda rng, hour: rng.normal(size=2).tolist(), days=60)]
+        for event in events:
+            event["version"] = "old" if event["ts"] < START_MS + 5 * DAY_MS else "new"
+        return [json.dumps(event).encode() for event in events]
+
+    detect = {"rule": "change", "pane": "1h", "defaults": {"window": "6h"}}
+    schema = {"id": "id", "version": "version", "features": {"x": {"type": "numeric"}}}
+    configuration = configured(detect=detect, schema=schema, segments=[])
+    store, _ = replayed_lines(tmp_path, stream(), configuration)
+    watch = compile_watch(configuration, "loans")
+    changes = KINDS["changes"](watch, None)
+    versions = []
+    for end_ms in range(first_window_end(watch, START_MS), START_MS + 60 * DAY_MS, 6 * HOUR_MS):
+        ends = range(end_ms, end_ms + 1, 6 * HOUR_MS)
+        list(changes.advance(read_panes(store, watch, end_ms - 6 * HOUR_MS, end_ms), ends))
+        versions.append({key[0] for key in changes.snapshot()[0]["begun"] if key[2] != "volume"})
+    assert {"old", "new"} in versions
+    assert versions[-1] == {"new"}
