@@ -154,9 +154,10 @@ def test_every_detector_is_listed_with_its_parameters(leeway: Console) -> None:
         parameter.name for parameter in DETECTORS["adwin"].parameters
     ]
     assert by_name["volume"]["parameters"][0]["default"] == 0.5
-    assert [parameter["name"] for parameter in by_name["robust_z"]["parameters"]][-2:] == [
+    assert [parameter["name"] for parameter in by_name["robust_z"]["parameters"]][-3:] == [
         "false_alarm_rate",
         "history",
+        "hold_off",
     ]
     text = leeway("detectors").out
     for detector in detectors.described():
