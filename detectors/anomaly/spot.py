@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.generalised_pareto import FEW, fit_safely
 from detectors.anomaly.start import tame
 from detectors.contract import FloatArray, Parameter, ParameterError, Scorer, Value
 from detectors.kernel import MAX_ABS, inlined, kernel
@@ -36,90 +37,7 @@ _HIGHEST = 1e100
 _ANOMALIES = ("clip", "skip")
 _SKIP = 1
 _BELIEVED = 20.0  # robust deviations, within which the mean of DSPOT believes the observations of a start
-_FEW = 10  # of fewer peaks the shape cannot be told: they are taken to be exponential
-_FAR, _NEAR, _WIDE = 13, 6, 16  # places towards the pole, towards 0 and away from 0, each 4 times the one before
 _END = 0.99  # how far towards the end of a tail that ends the logarithm of its probability is followed
-
-
-@kernel
-def equation(peaks: FloatArray, count: int, unit: float, x: float) -> tuple[float, float]:
-    """Return Grimshaw's ``u(x) * v(x) - 1`` and the shape ``v(x) - 1``, of peaks in units of `unit`."""
-    inverse, logarithm = 0.0, 0.0
-    for j in range(count):
-        part = x * (peaks[j] / unit)
-        inverse += 1.0 / (1.0 + part)
-        logarithm += math.log1p(part)
-    shape = logarithm / count
-    return inverse / count * (1.0 + shape) - 1.0, shape
-
-
-@kernel
-def root(peaks: FloatArray, count: int, unit: float, end_a: float, end_b: float) -> float:
-    """Return where between `end_a` and `end_b`, of different sign, the equation holds; by 40 halvings."""
-    positive = equation(peaks, count, unit, end_a)[0] > 0.0
-    for _ in range(40):
-        middle = 0.5 * (end_a + end_b)
-        if (equation(peaks, count, unit, middle)[0] > 0.0) == positive:
-            end_a = middle
-        else:
-            end_b = middle
-    return 0.5 * (end_a + end_b)
-
-
-@kernel
-def looked_at(j: int, pole: float) -> float:
-    """Return the `j`-th place at which the equation is looked at: from the pole to near 0, then away from 0."""
-    if j < _FAR:
-        return pole * (1.0 - 0.25 ** (_FAR - j))
-    if j < _FAR + _NEAR:
-        return pole * 0.5 * 0.25 ** (j - _FAR)
-    return 0.25**_NEAR * 4.0 ** (j - _FAR - _NEAR)
-
-
-@kernel
-def fit(peaks: FloatArray, count: int) -> tuple[float, float]:
-    """Return shape and scale of largest likelihood of the first `count` peaks (Grimshaw 1993, section 2).
-
-    Every change of sign between the places that are looked at gives a candidate; shape 0, which is exponential, is one
-    too, and its likelihood the one to beat.
-    """
-    total, largest = 0.0, 0.0
-    for j in range(count):
-        total += peaks[j] / count
-        largest = max(largest, peaks[j])
-    if total == 0.0:  # peaks of the smallest numbers
-        return 0.0, largest
-    unit = total
-    best_shape, best_scale, best = 0.0, 1.0, -1.0
-    if count >= _FEW:
-        pole = -unit / largest
-        previous_sign = 0.0
-        for j in range(_FAR + _NEAR + _WIDE):
-            x = looked_at(j, pole)
-            sign = equation(peaks, count, unit, x)[0]
-            # Between the last place on the one side of 0 and the first on the other there is 0 itself, no solution.
-            if j not in (0, _FAR + _NEAR) and (sign > 0.0) != (previous_sign > 0.0):
-                at = root(peaks, count, unit, looked_at(j - 1, pole), x)
-                shape = equation(peaks, count, unit, at)[1]
-                if shape / at > 0.0:
-                    likelihood = -math.log(shape / at) - shape - 1.0
-                    if likelihood > best:
-                        best_shape, best_scale, best = shape, shape / at, likelihood
-            previous_sign = sign
-    return best_shape, best_scale * unit
-
-
-@kernel
-def fit_safely(peaks: FloatArray, count: int, margin: float) -> tuple[float, float]:
-    """Return what :func:`fit` does, with a shape that is `margin` standard errors more, ``(1 + shape) / sqrt(k)`` each.
-
-    That holds for shapes above -1/2 (Smith 1985), below which likelihood says too much of where a tail ends.
-    """
-    shape, scale = fit(peaks, count)
-    if margin == 0.0:
-        return shape, scale
-    shape = max(shape, -0.5)
-    return shape + margin * (1.0 + shape) / math.sqrt(count), scale
 
 
 @inlined
@@ -192,7 +110,7 @@ def absorb(
     """Put a peak, the one after `count` others, in the place of the oldest, and return shape and scale then."""
     peaks[count % peaks.size] = excess
     # The first ones each tell a lot.
-    if count < _FEW or (count + 1) % int(params[4]) == 0:
+    if count < FEW or (count + 1) % int(params[4]) == 0:
         return fit_safely(peaks, min(count + 1, peaks.size), params[6])
     return tail
 
@@ -287,7 +205,7 @@ def run(
                 begin(s, up, down, ordered, params)
         if depth > 0:
             row_memory[recent_at + n % depth] = learned + mean
-            if n == depth - 1 and depth >= _FEW:
+            if n == depth - 1 and depth >= FEW:
                 s["high"] = tame(row_memory[recent_at:warm_up_at], _BELIEVED)
         s["n"] = n + 1
 

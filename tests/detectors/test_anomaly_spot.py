@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import genpareto
 
 from detectors.anomaly import AnomalyBank, find
-from detectors.anomaly.spot import fit
+from detectors.anomaly.generalised_pareto import fit
 from tests.detectors import streams
 
 Floats = NDArray[np.float64]
