@@ -146,7 +146,8 @@ def begin_day(
             if age < CALIBRATED_FROM or alike < 2 or np.isnan(expected[r, 0]):
                 _widen(filters[r, BY_WINDOW], early[families[r]])
             if row[STANDING] != 0:
-                filters[r, BY_WINDOW, CARRY] = 1.0
+                # The level of what has shifted is the shifted one, until it recovers.
+                filters[r, :, CARRY] = 1.0
             row[FRESH] = NEW_DAY
             in_day[r] = 0
         series[s, HIGHEST] = -np.inf

@@ -256,3 +256,15 @@ def test_windows_of_a_day_alarm_as_days() -> None:
         course = follow(charts_of(NUMBER, windows_per_day=1), range(45), draw)
         assert course.alarms()[0] == (40, 1)
         assert (np.concatenate(course.by_window, axis=1)[..., STATUS] != EXCEEDS).all()
+
+
+def test_a_change_of_days_that_lasts_is_one_alarm_that_stands() -> None:
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed), events=1000)
+        course = follow(
+            charts_of(NUMBER, windows_per_day=1),
+            range(80),
+            lambda day, number=number: number.day(np.array([1.0 * (day >= 40)])),  # type: ignore[misc]
+        )
+        assert course.alarms() == [(40, 1)]
+        assert all(whole[0, STATUS] == STANDS for whole in course.by_day[41:])
