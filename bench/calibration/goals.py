@@ -151,7 +151,7 @@ def goal_lines(counted: Sequence[Counted], found: Sequence[Found]) -> Iterator[s
         yield from _line(goal.meaning, len(cells), missed)
     for aim in POWER_GOALS:
         concerned = [cell for cell in found if aim.concerns(cell)]
-        missed = [f"{cell.window} {cell.stream} {cell.injection}" for cell in concerned if not aim.is_met(cell)]
+        missed = [f"{cell.window} {cell.course} {cell.injection}" for cell in concerned if not aim.is_met(cell)]
         yield from _line(aim.meaning, len(concerned), missed)
 
 

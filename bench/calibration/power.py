@@ -27,6 +27,9 @@ __all__ = ["FEATURES", "INJECTED", "NEVER", "Course", "Found", "find"]
 FEATURES, INJECTED = 10, 5
 """Features of a model, and those of them to which something happens: each of these is a trial."""
 
+HOUR = 10
+"""Of the day in which things happen, unless stated."""
+
 NEVER = math.inf
 """The delay of what is not found."""
 
@@ -51,7 +54,7 @@ class Course:
     trials: int
     before: int
     after: int
-    hour: int = 10
+    hour: int = HOUR
 
     @property
     def start(self) -> int:
@@ -95,6 +98,11 @@ class Found:
     oracle: tuple[float, ...]
     recurrences: int = 0
     recurrences_found: int = 0
+
+    @property
+    def course(self) -> str:
+        """The stream, and when it began if that is not the usual hour."""
+        return self.stream if self.hour == HOUR else f"{self.stream} from {self.hour:02}:00"
 
     def within(self, windows: float) -> float:
         """Return the share of trials in which it was found in its first so many windows."""

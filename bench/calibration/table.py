@@ -80,7 +80,7 @@ def power_lines(cells: Sequence[Found]) -> Iterator[str]:
         recurrences = f", {found.recurrences_found} of {found.recurrences} times" if found.recurrences else ""
         yield row(
             found.window,
-            f"{found.stream} from {found.hour:02}:00" if found.hour == 0 else found.stream,
+            found.course,
             found.injection + recurrences,
             str(len(found.delays)),
             *shares,

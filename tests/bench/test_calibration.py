@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,8 @@ def test_what_the_chart_that_is_told_all_does_not_find_need_not_be_found() -> No
     easy, hard = (found(*late, stream="iid", oracle=(when,) * 10) for when in (0.0, NEVER))
     assert "| 1 | 0 | 1h iid mean0.5 |" in "".join(goal_lines([], [easy]))
     assert "told all" not in "".join(goal_lines([], [hard]))
+
+
+def test_a_miss_of_another_hour_is_named_by_it() -> None:
+    late = replace(found(*(500.0,) * 10, stream="daylevels"), hour=0)
+    assert "| 1 | 0 | 1h daylevels from 00:00 mean0.5 |" in "".join(goal_lines([], [late]))
