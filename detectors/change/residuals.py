@@ -23,6 +23,9 @@ SMALLEST_UNIT = 0.05
 SMALLEST_SHARE = 1e-4
 """Least share that is expected of what never happened: once in ten thousand events."""
 
+FEWEST_EXPECTED = 0.1
+"""Least number of events, with and without what is counted, that is expected of a window."""
+
 
 @inlined
 def to_residual(row: Floats, value: float, events: float, expected: float) -> tuple[float, float]:
@@ -45,7 +48,9 @@ def to_residual(row: Floats, value: float, events: float, expected: float) -> tu
         angle = min(max(expected, 0.02), 3.12)
         sine = math.sin(0.5 * angle)
         share = sine * sine - 0.125 / events
-        share = min(max(share, SMALLEST_SHARE), 1 - SMALLEST_SHARE)
+        # The score is made for counts: where next to none is expected, none would be as strange as many.
+        least = min(max(SMALLEST_SHARE, FEWEST_EXPECTED / events), 0.5)
+        share = min(max(share, least), 1 - least)
         return _binomial_score(value, events, share) / np.sqrt(events), 1 / events
     mean = max(math.exp(expected) - 0.5, 0.05)
     return _poisson_score(value, mean) / np.sqrt(mean), 1 / mean
