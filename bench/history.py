@@ -176,6 +176,9 @@ def questions(windows: int) -> dict[str, Callable[[random.Random], tuple[str, di
     def state(draw: random.Random) -> tuple[str, dict[str, Any]]:
         return f"/v1/models/{model(draw)}", {}
 
+    def protection(draw: random.Random) -> tuple[str, dict[str, Any]]:
+        return "/v1/series", {"model": model(draw)}
+
     def raised(draw: random.Random) -> tuple[str, dict[str, Any]]:
         to_ms = until(draw)
         return "/v1/alerts", {"model": model(draw), "from": to_ms - 7 * DAY_MS, "to": to_ms, "limit": 100}
@@ -191,6 +194,7 @@ def questions(windows: int) -> dict[str, Callable[[random.Random], tuple[str, di
         "top drift of a model, a day": top_of_model,
         "top drift of a namespace, a week": top_of_namespace,
         "a model's state now": state,
+        "what protects a model, since when": protection,
         "a model's alerts of a week": raised,
         "an hour against the one before, 200 signals": compare,
     }

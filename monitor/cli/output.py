@@ -87,7 +87,14 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-_STYLES = {"drift": "bold red", "firing": "bold red", "warning": "yellow", "learning": "dim", "no_data": "dim"}
+_STYLES = {
+    "drift": "bold red",
+    "firing": "bold red",
+    "blind": "bold yellow",
+    "warning": "yellow",
+    "learning": "dim",
+    "no_data": "dim",
+}
 
 
 def number(value: float | None) -> str:

@@ -23,6 +23,7 @@ from monitor.resources.findings import Findings
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
 from monitor.resources.models import Models
+from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.subscriptions import Subscriptions
 from monitor.resources.top import Top
 
@@ -119,6 +120,8 @@ class Leeway:
     models = asks(Models)
     history = asks(History)
     findings = asks(Findings)
+    status = asks(Protection)
+    status_summary = asks(ProtectionSummary)
     top = asks(Top)
     compare = asks(Compare)
     alerts = asks(Alerts)

@@ -23,7 +23,7 @@ from tests.cli.console import Console
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFAULT_URL = "http://127.0.0.1:8080"
-ASKING = ("history", "top", "compare", "findings", "alerts", "dead-letters")
+ASKING = ("status", "history", "top", "compare", "findings", "alerts", "dead-letters")
 
 
 def blocks(page: str, language: str) -> list[str]:

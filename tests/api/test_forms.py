@@ -22,6 +22,8 @@ from tests.api.world import MINUTE_MS, Client, World, score, step
 
 LISTS = [
     "/v1/models",
+    "/v1/series",
+    "/v1/series/summary",
     "/v1/history?model=fraud",
     "/v1/history?model=fraud&step=10m",
     "/v1/top",

@@ -26,6 +26,8 @@ SAMPLES = [
     "/v1/problems",
     "/v1/models",
     "/v1/models/{model}",
+    "/v1/series",
+    "/v1/series/summary",
     "/v1/history",
     "/v1/history?step=1h",
     "/v1/history?step=auto&points=3",

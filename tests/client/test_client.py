@@ -80,6 +80,8 @@ NIGHT: dict[str, Any] = {"from_": 10_000, "to": 20_000, "against_from": 0, "agai
 QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "history": lambda leeway: leeway.history("fraud", "feature:amount"),
     "buckets": lambda leeway: leeway.history("fraud", step="auto", points=3),
+    "status": lambda leeway: leeway.status("fraud"),
+    "status_summary": lambda leeway: leeway.status_summary(model="fraud"),
     "top": lambda leeway: leeway.top(namespace="fraud-team"),
     "compare": lambda leeway: leeway.compare("fraud", **NIGHT, signals=["feature:amount"], cells=True),
     "findings": lambda leeway: leeway.findings("fraud"),
@@ -104,6 +106,8 @@ def test_every_question_is_asked() -> None:
     public = {name for name, value in vars(Leeway).items() if not name.startswith("_") and callable(value)}
     assert public == {
         "history",
+        "status",
+        "status_summary",
         "top",
         "compare",
         "findings",

@@ -1,0 +1,315 @@
+"""What is watched, since when, and what is blind: each series and detector, and each model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from detectors.sketch import JointLayout
+from monitor.api.buckets import EARLIEST_MS, LATEST_MS
+from monitor.api.contract import ApiService
+from monitor.api.forms import Whole, listed_whole, lists
+from monitor.api.parameters import TheService, models_in, question_of
+from monitor.api.problems import ProblemError
+from monitor.api.reading import Row, stored_models
+from monitor.api.standing_alerts import standing_alerts, started
+from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
+from monitor.values import DAY_MS, format_duration
+from monitor.watch import Watch
+from sinks.receivers.times import utc
+from sinks.store.contract import Buckets, Query, Store
+from sinks.store.parallel import side_by_side
+from sinks.store.rows import rows_of
+
+__all__ = ["read_protection", "router"]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+HOUR_MS = DAY_MS // 24
+KEY = ("model", "signal", "segment", "version", "detector")
+JUDGED = ("ok", "warning", "drift")
+"""The statuses of a window that could have alarmed."""
+OF_LATEST = (*KEY, "window_end_ms", "window_ms", "status", "surprise", "surprise_limit", "detail")
+OF_BUCKETS = (*KEY, "bucket_end_ms", *JUDGED)
+STATE_OF = {"drift": "firing", "warning": "protecting", "ok": "protecting", "learning": "learning", "no_data": "blind"}
+CHANGE, SKEW = "change", "skew"
+"""The detectors that decide under ``detect.rule: change``; the second only where there is a data set."""
+
+RETIRED_MS = 7 * DAY_MS
+"""A version that has been gone for longer, while another one is served, is no longer missed."""
+
+Detected = tuple[str, ...]
+"""Model, signal, segment, version and detector."""
+
+
+@lists(router, Protection)
+def protection(
+    service: TheService, form: Whole, question: Annotated[Protection, Depends(question_of(Protection))]
+) -> Response:
+    rows = read_protection(service, _models(service, question))
+    if question.signal is not None:
+        signals = sorted({row["signal"] for row in rows})
+        if question.signal not in signals:
+            choices = f"known are {', '.join(signals)}" if signals else "there are none yet"
+            raise ProblemError("unknown-signal", f"nothing decides about a signal {question.signal!r}; {choices}")
+        rows = [row for row in rows if row["signal"] == question.signal]
+    shown = [row for row in rows if question.state in (None, row["state"])]
+    return listed_whole(form, shown[: question.limit], SeriesProtection, {})
+
+
+@lists(router, ProtectionSummary)
+def protection_summary(
+    service: TheService, form: Whole, question: Annotated[ProtectionSummary, Depends(question_of(ProtectionSummary))]
+) -> Response:
+    models = _models(service, question)
+    rows, alerts = side_by_side(
+        lambda: read_protection(service, models), lambda: standing_alerts(service.store, models)
+    )
+    of_models: dict[str, list[Row]] = {name: [] for name in models}
+    for row in rows:
+        of_models[row["model"]].append(row)
+    summaries = [
+        _summary(service, name, of_models[name], [alert for alert in alerts if alert["model"] == name])
+        for name in models
+    ]
+    return listed_whole(form, summaries, ModelProtection, {})
+
+
+def _models(service: ApiService, question: Protection | ProtectionSummary) -> list[str]:
+    chosen = models_in(service, question.model, question.namespace)
+    return sorted(chosen if chosen is not None else service.configuration.models or stored_models(service.store))
+
+
+def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
+    """Return a row for each series and detector that decides, and for each that should and never saw a window.
+
+    Parameters
+    ----------
+    service : ApiService
+    models : sequence of str
+
+    Returns
+    -------
+    list of dict
+        As `monitor.resources.status.SeriesProtection` has it, and ``window_ms``.
+
+    Raises
+    ------
+    StoreError
+    """
+    store, where = service.store, {"model": list(models)}
+    newest, judged = side_by_side(
+        lambda: rows_of(store.read(Query("latest", where, columns=OF_LATEST))),
+        lambda: _judged(store, Buckets(EARLIEST_MS, LATEST_MS, DAY_MS, where, columns=OF_BUCKETS)),
+    )
+    decides = {name: _decides(name, service.watches.get(name), newest) for name in models}
+    of_deciding = [row for row in newest if decides[row["model"]](row["signal"], row["detector"])]
+    deciding = {_detected(row): row for row in _served(of_deciding)}
+    ends_ms: dict[str, int] = {}
+    for row in newest:
+        ends_ms[row["model"]] = max(ends_ms.get(row["model"], row["window_end_ms"]), row["window_end_ms"])
+    unjudged = [key for key, row in deciding.items() if key in judged and row["status"] not in JUDGED]
+    first_ms = _narrowed(store, {key: judged[key].first_ms for key in deciding if key in judged}, min)
+    last_ms = _narrowed(store, {key: judged[key].last_ms for key in unjudged}, max)
+    rows = [
+        _row(row, judged.get(key, NEVER), first_ms.get(key), last_ms.get(key), ends_ms[row["model"]])
+        for key, row in deciding.items()
+    ]
+    for name in models:
+        signals = {(row["signal"], row["detector"]) for row in deciding.values() if row["model"] == name}
+        expected = _expected(service.watches[name]) if name in service.watches else ()
+        rows += [_never_seen(name, *pair) for pair in expected if pair not in signals]
+    return sorted(rows, key=_rank)
+
+
+# -- which detectors decide ------------------------------------------------------------------------------------------
+
+
+def _decides(model: str, watch: Watch | None, newest: Iterable[Row]) -> Callable[[str, str], bool]:
+    """Return what says whether a detector decides about a signal; by the stored scores, without a configuration."""
+    if watch is not None:
+        expected = set(_expected(watch))
+        # Skew decides wherever there is a reference to have scores against.
+        return lambda signal, name: (signal, CHANGE if name == SKEW else name) in expected
+    if not any(row["model"] == model and row["detector"] == CHANGE for row in newest):
+        return lambda signal, name: True
+    return lambda signal, name: name in (CHANGE, SKEW) or signal.startswith("vector:")
+
+
+def _expected(watch: Watch) -> Iterator[tuple[str, str]]:
+    """Yield the signals and the detectors that are to decide about them."""
+    is_change = watch.model.spec.detect.rule == CHANGE
+    for signal in dict.fromkeys((*watch.layouts, *(["volume"] if is_change else []), *watch.uses)):
+        if is_change and not isinstance(watch.layouts.get(signal), JointLayout):
+            if signal in watch.layouts or signal == "volume":
+                yield signal, CHANGE
+            continue
+        for name in watch.uses.get(signal, {}):
+            if name not in watch.detectors_for(signal):
+                yield signal, name
+
+
+def _served(newest: Sequence[Row]) -> list[Row]:
+    """Leave out the series of versions that are gone for good, where another version has the same."""
+    ends_ms: dict[tuple[str, str], int] = {}
+    for row in newest:
+        version = row["model"], row["version"]
+        ends_ms[version] = max(ends_ms.get(version, row["window_end_ms"]), row["window_end_ms"])
+    last_ms = {model: max(end for (name, _), end in ends_ms.items() if name == model) for model, _ in ends_ms}
+
+    def is_served(row: Row) -> bool:
+        return last_ms[row["model"]] - ends_ms[row["model"], row["version"]] <= RETIRED_MS
+
+    served = {_across_versions(row) for row in newest if is_served(row)}
+    return [row for row in newest if is_served(row) or _across_versions(row) not in served]
+
+
+def _across_versions(row: Row) -> Detected:
+    return tuple(row[name] for name in KEY if name != "version")
+
+
+# -- since when --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Judged:
+    """What is known of the windows that a detector judged: ends of buckets, and counts."""
+
+    first_ms: int = 0
+    last_ms: int = 0
+    windows: int = 0
+    drifts: int = 0
+
+
+NEVER = _Judged()
+
+
+def _judged(store: Store, buckets: Buckets) -> dict[Detected, _Judged]:
+    """Add up the windows that each detector judged; those that it did not judge at all are left out."""
+    columns = store.buckets(buckets)
+    counts = sum(columns[status] for status in JUDGED)
+    by_key: dict[Detected, _Judged] = {}
+    keys = zip(*(columns[name] for name in KEY), strict=True)
+    ends_ms, drifts = columns["bucket_end_ms"].tolist(), columns["drift"].tolist()
+    # They come in the order of time.
+    for key, end_ms, count, in_drift in zip(keys, ends_ms, counts.tolist(), drifts, strict=True):
+        if count:
+            judged = by_key.setdefault(key, _Judged(first_ms=end_ms))
+            judged.last_ms = end_ms
+            judged.windows += count
+            judged.drifts += in_drift
+    return by_key
+
+
+def _narrowed(
+    store: Store, days_ms: Mapping[Detected, int], choose: Callable[[Iterable[int]], int]
+) -> dict[Detected, int]:
+    """Return ends of windows for ends of the days in which they are: by way of hours, since a day has many windows.
+
+    Where hours or windows are gone, as a lifetime has it, the end of the day or of the hour stays.
+
+    Parameters
+    ----------
+    store : Store
+    days_ms : mapping
+    choose : callable
+        ``min`` for the first window of the day that was judged, ``max`` for the last.
+    """
+    ends_ms = dict(days_ms)
+    for length_ms, step_ms in ((DAY_MS, HOUR_MS), (HOUR_MS, 1)):
+        by_end: dict[int, list[Detected]] = {}
+        for key, end_ms in ends_ms.items():
+            by_end.setdefault(end_ms, []).append(key)
+        for end_ms, keys in by_end.items():
+            span = (end_ms - length_ms + 1, end_ms + 1)
+            judged = _judged(store, Buckets(*span, step_ms, among=tuple(keys), columns=OF_BUCKETS))
+            ends_ms |= {key: choose((of_key.first_ms, of_key.last_ms)) for key, of_key in judged.items()}
+    return ends_ms
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None, model_ms: int) -> Row:
+    age_ms = model_ms - newest["window_end_ms"]
+    state = "blind" if age_ms else STATE_OF[newest["status"]]
+    if newest["status"] in JUDGED:
+        last_ms = newest["window_end_ms"]
+    reason = newest["detail"] or "its newest window could not be judged"
+    if age_ms:
+        reason = f"no window since {utc(newest['window_end_ms'])}, for {format_duration(age_ms)}"
+    return {
+        **{name: newest[name] for name in (*KEY, "window_end_ms", "window_ms", "status", "detail")},
+        "state": state,
+        "protects_since_ms": first_ms,
+        "blind_since_ms": last_ms if state == "blind" else None,
+        "reason": reason if state == "blind" else "",
+        "age_ms": age_ms,
+        "evidence": newest["surprise"],
+        "threshold": newest["surprise_limit"],
+        "windows": judged.windows,
+        "drift_windows": judged.drifts,
+    }
+
+
+def _never_seen(model: str, signal: str, detector: str) -> Row:
+    nothing = dict.fromkeys(
+        (
+            "protects_since_ms",
+            "blind_since_ms",
+            "window_end_ms",
+            "window_ms",
+            "status",
+            "age_ms",
+            "evidence",
+            "threshold",
+        )
+    )
+    return {
+        **nothing,
+        **dict(zip(KEY, (model, signal, "", "", detector), strict=True)),
+        "state": "blind",
+        "reason": "it has had no window yet",
+        "windows": 0,
+        "drift_windows": 0,
+        "detail": "",
+    }
+
+
+def _rank(row: Row) -> tuple[Any, ...]:
+    """What fires first; of what is blind, what was lost last; then by name."""
+    return STATES.index(row["state"]), -(row["blind_since_ms"] or 0), _detected(row)
+
+
+def _detected(row: Row) -> Detected:
+    return tuple(row[name] for name in KEY)
+
+
+def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Sequence[Row]) -> Row:
+    states = Counter(row["state"] for row in rows)
+    # The start of the first window that was judged: no alert can have started before.
+    starts = [row["protects_since_ms"] - row["window_ms"] for row in rows if row["protects_since_ms"] is not None]
+    end_ms = max((row["window_end_ms"] for row in rows if row["window_end_ms"] is not None), default=None)
+    covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
+    fired = len(started(alerts, (min(starts), None))) if starts else 0
+    watch = service.watches.get(model)
+    budget = watch.model.spec.detect.false_alarms if watch is not None else None
+    accepted = budget.count * covered_ms / budget.per_ms if budget is not None else None
+    return {
+        "model": model,
+        **{state: states[state] for state in STATES},
+        "protects_since_ms": min(
+            (row["protects_since_ms"] for row in rows if row["protects_since_ms"] is not None), default=None
+        ),
+        "window_end_ms": end_ms,
+        "days": covered_ms / DAY_MS,
+        "alerts": fired,
+        "false_alarms": budget.count if budget is not None else None,
+        "per_ms": budget.per_ms if budget is not None else None,
+        "accepted": accepted,
+        "alerts_per_accepted": fired / accepted if accepted else None,
+    }

@@ -1,0 +1,37 @@
+"""``leeway status``: what is watched, since when, and what is blind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from monitor.cli.answers import Form, Target, asks
+from monitor.cli.output import as_rows
+from monitor.resources.status import ModelProtection, Protection, ProtectionSummary
+
+__all__ = ["command"]
+
+
+@click.command("status")
+@click.argument("model", required=False)
+@click.argument("signal", required=False)
+@asks(Protection, without=["model", "signal"])
+@click.option("--summary", is_flag=True, help="A row for each model, with its alerts and the false alarms accepted.")
+def command(
+    question: Protection, target: Target, form: Form, *, model: str | None, signal: str | None, summary: bool
+) -> None:
+    """Show what is watched, since when, and what is blind, of all models, of MODEL, or of its SIGNAL.
+
+    What fires comes first, then what is blind, what still learns, and what protects.
+    """
+    of_models = ProtectionSummary(model=model, namespace=question.namespace)
+    if summary and (signal is not None or question.wire() != Protection(namespace=question.namespace).wire()):
+        raise click.UsageError("--summary is about whole models: of the rest it takes MODEL and --namespace.")
+    with target.opened() as leeway:
+        if summary:
+            form.show(leeway.ask(of_models))
+            return
+        if form.name == "table" and signal is None:
+            as_rows(ModelProtection, leeway.ask(of_models))
+        form.show(leeway.ask(replace(question, model=model, signal=signal)))

@@ -1,0 +1,237 @@
+"""What is watched, since when, and what is blind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.config import Service
+from sinks.store import open_store
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.api.world import MINUTE_MS, Client, World, configured, model, score, serving, step
+from tests.cli.console import Console
+
+DAY_MIN, HOUR_MIN = 24 * 60, 60
+LAST_MIN = 3 * DAY_MIN
+MODEL = {"rule": "change", "default_rules": False, "false_alarms": "1 per 30d", "defaults": {"window": "1h"}}
+RULES = [{"on": "feature:*", "use": ["psi", {"cusum": {}}]}]
+
+
+def change(end_min: int, status: str = "ok", **more: Any) -> dict[str, Any]:
+    row = {"detector": "change", "status": status, "window_ms": HOUR_MIN * MINUTE_MS, "detail": f"{status} it is"}
+    return score(end_min, **row, surprise=1.5, surprise_limit=8.0) | more
+
+
+def fill(world: World) -> World:
+    """Three days of hours: one signal protects, one fires, one is lost after two days, one only ever learns."""
+    hours = range(HOUR_MIN, LAST_MIN + 1, HOUR_MIN)
+    rows = [change(end, "learning" if end <= 14 * HOUR_MIN else "ok", signal="volume", version="") for end in hours]
+    rows += [change(end, "drift" if end > LAST_MIN - 2 * HOUR_MIN else "ok") for end in hours]
+    rows += [change(end, signal="feature:country") for end in hours if end <= 2 * DAY_MIN]
+    rows += [change(end, "learning", signal="prediction:score") for end in hours]
+    # For reading: under this rule it decides nothing, whatever it says.
+    rows += [score(end, status="ok") for end in hours]
+    world.add("scores", rows)
+    ends_ms = LAST_MIN * MINUTE_MS
+    world.add("alerts", [step("a", 0, "firing", ends_ms, starts_ms=ends_ms - 3 * HOUR_MIN * MINUTE_MS)])
+    world.add("alerts", [step("b", 0, "pending", ends_ms, starts_ms=ends_ms)])
+    return world
+
+
+def watched(store: Store | None = None, **detect: Any) -> World:
+    fraud = model("fraud", detect={**MODEL, "rules": RULES, **detect})
+    return World(store=store or MemoryStore(), configuration=configured(fraud, model("churn")))
+
+
+@pytest.fixture(params=["memory", "chdb"], scope="module")
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    store = MemoryStore() if request.param == "memory" else open_store("chdb", str(tmp_path_factory.mktemp("status")))
+    world = fill(watched(store))
+    store.refresh(0)
+    yield Client(world)
+    store.close()
+
+
+def rows_of(client: Client, **asked: Any) -> dict[str, dict[str, Any]]:
+    return {row["signal"]: row for row in client.items("/v1/series", model="fraud", **asked)}
+
+
+def test_what_fires_comes_first_and_what_protects_last(client: Client) -> None:
+    items = client.items("/v1/series", model="fraud")
+    assert [(row["state"], row["signal"], row["detector"]) for row in items] == [
+        ("firing", "feature:amount", "change"),
+        ("blind", "feature:country", "change"),
+        ("learning", "prediction:score", "change"),
+        ("protecting", "volume", "change"),
+    ]
+
+
+def test_protection_begins_with_the_first_window_that_could_have_alarmed(client: Client) -> None:
+    rows = rows_of(client)
+    assert rows["volume"]["protects_since_ms"] == 15 * HOUR_MIN * MINUTE_MS
+    assert rows["feature:amount"]["protects_since_ms"] == HOUR_MIN * MINUTE_MS
+    assert rows["prediction:score"]["protects_since_ms"] is None
+    counts = {signal: (row["windows"], row["drift_windows"]) for signal, row in rows.items()}
+    assert counts == {
+        "volume": (72 - 14, 0),
+        "feature:amount": (72, 2),
+        "feature:country": (48, 0),
+        "prediction:score": (0, 0),
+    }
+
+
+def test_the_newest_window_says_how_near_an_alarm_is(client: Client) -> None:
+    row = rows_of(client)["feature:amount"]
+    assert (row["evidence"], row["threshold"], row["detail"]) == (1.5, 8.0, "drift it is")
+    assert (row["window_end_ms"], row["age_ms"], row["reason"]) == (LAST_MIN * MINUTE_MS, 0, "")
+
+
+def test_a_signal_that_stopped_coming_is_blind_since_then(client: Client) -> None:
+    row = rows_of(client)["feature:country"]
+    assert row["blind_since_ms"] == 2 * DAY_MIN * MINUTE_MS
+    assert row["age_ms"] == DAY_MIN * MINUTE_MS
+    assert row["reason"] == "no window since 1970-01-03 00:00 UTC, for 1d"
+
+
+def test_a_signal_that_never_came_is_blind(client: Client) -> None:
+    rows = client.items("/v1/series", model="churn", signal="feature:amount")
+    assert {(row["state"], row["reason"], row["window_end_ms"]) for row in rows} == {
+        ("blind", "it has had no window yet", None)
+    }
+    # Those of the default rules; of a model whose rule is `change`, `change` alone.
+    assert {"psi", "ks", "missing_rate"} < {row["detector"] for row in rows}
+
+
+def test_a_model_has_its_alerts_beside_the_false_alarms_that_it_accepts(client: Client) -> None:
+    [row] = client.items("/v1/series/summary", model="fraud")
+    assert {state: row[state] for state in ("firing", "blind", "learning", "protecting")} == dict.fromkeys(
+        ("firing", "blind", "learning", "protecting"), 1
+    )
+    assert (row["days"], row["alerts"], row["false_alarms"], row["per_ms"]) == (3.0, 1, 1.0, 30 * DAY_MIN * MINUTE_MS)
+    assert row["accepted"] == pytest.approx(0.1)
+    assert row["alerts_per_accepted"] == pytest.approx(10)
+    [nothing] = client.items("/v1/series/summary", model="churn")
+    assert (nothing["protects_since_ms"], nothing["accepted"], nothing["alerts_per_accepted"]) == (None, 0.0, None)
+
+
+def test_a_window_with_too_few_events_makes_blind_since_the_last_that_had_enough() -> None:
+    world = watched(rule="variation")
+    few = {"status": "no_data", "detail": "37 of 500 events needed"}
+    world.add(
+        "scores", [score(5), score(10), score(15, **few), score(20, **few), score(20, segment="country=DE", **few)]
+    )
+    rows = {row["segment"]: row for row in Client(world).items("/v1/series", model="fraud", signal="feature:amount")}
+    whole, segment = rows[""], rows["country=DE"]
+    assert (whole["state"], whole["blind_since_ms"], whole["reason"]) == ("blind", 10 * MINUTE_MS, few["detail"])
+    assert (segment["state"], segment["protects_since_ms"], segment["blind_since_ms"]) == ("blind", None, None)
+
+
+def test_a_version_that_is_gone_is_missed_for_a_week() -> None:
+    world = watched(rule="variation")
+    world.add(
+        "scores", [score(5, version="v1"), score(5, version="v1", signal="feature:country"), score(5, version="v2")]
+    )
+    world.add("scores", [score(5 + 7 * DAY_MIN, version="v2")])
+
+    def versions(signal: str) -> list[tuple[str, str]]:
+        rows = Client(world).items("/v1/series", model="fraud", signal=signal)
+        return [(row["version"], row["state"]) for row in rows]
+
+    assert versions("feature:amount") == [("v1", "blind"), ("v2", "protecting")]
+    world.add("scores", [score(10 + 7 * DAY_MIN, version="v2")])
+    assert versions("feature:amount") == [("v2", "protecting")]
+    # What no version has any more is still missed.
+    assert versions("feature:country") == [("v1", "blind")]
+
+
+def test_detectors_that_decide_nothing_are_left_out() -> None:
+    world = watched(rule="variation")
+    world.add("scores", [score(5, detector=name) for name in ("psi", "change", "no_longer_configured")])
+    rows = Client(world).items("/v1/series", model="fraud", signal="feature:amount")
+    assert [row["detector"] for row in rows] == ["psi"]
+
+
+def test_without_the_configuration_scores_say_what_decides() -> None:
+    world = fill(watched())
+    world.add("scores", [score(LAST_MIN, model="churn", detector="ks")])
+    world.add("scores", [score(LAST_MIN, signal="vector:all", detector="mmd")])
+    world.configuration = replace(world.configuration, service=Service(), models={})
+    detectors = [(row["model"], row["signal"], row["detector"]) for row in Client(world).items("/v1/series")]
+    assert ("churn", "feature:amount", "ks") in detectors
+    assert ("fraud", "vector:all", "mmd") in detectors
+    assert ("fraud", "feature:amount", "change") in detectors
+    assert ("fraud", "feature:amount", "psi") not in detectors
+    summaries = {row["model"]: row for row in Client(world).items("/v1/series/summary")}
+    assert (summaries["fraud"]["alerts"], summaries["fraud"]["accepted"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "signals"),
+    [
+        ({"state": "blind"}, ["feature:country"]),
+        ({"signal": "volume"}, ["volume"]),
+        ({"namespace": "fraud-team", "limit": 1}, ["feature:amount"]),
+        ({"namespace": "churn-team"}, []),
+    ],
+)
+def test_signals_states_and_namespaces_narrow_it(asked: dict[str, Any], signals: list[str], client: Client) -> None:
+    assert [row["signal"] for row in client.items("/v1/series", model="fraud", **asked)] == signals
+
+
+def test_an_unknown_signal_is_refused_by_the_names_of_those_there_are(client: Client) -> None:
+    document = client.get("/v1/series", model="fraud", signal="feature:amuont").json()
+    assert document["type"] == "/v1/problems#unknown-signal"
+    assert "feature:amount, feature:country, prediction:score, volume" in document["detail"]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(fill(watched())) as address:
+        yield address
+
+
+@pytest.fixture
+def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
+    return Console(capsys)
+
+
+def test_the_command_shows_models_and_then_what_is_blind_and_why(url: str, leeway: Console) -> None:
+    said = leeway("status", "fraud", "--url", url)
+    assert (said.code, said.err) == (0, "")
+    models, series = said.out.split("because")
+    assert "alerts / accepted" in models
+    assert [line.split()[0] for line in series.splitlines()[2:] if line.strip()] == [
+        "firing",
+        "blind",
+        "learning",
+        "protecting",
+    ]
+    assert "no window since 1970-01-03 00:00 UTC, for 1d" in series
+
+
+def test_the_command_shows_one_signal_or_only_models(url: str, leeway: Console) -> None:
+    [line] = leeway("status", "fraud", "volume", "--json", "--url", url).lines
+    assert (line["signal"], line["state"]) == ("volume", "protecting")
+    assert [row["model"] for row in leeway("status", "--summary", "--json", "--url", url).lines] == ["churn", "fraud"]
+    assert "alerts / accepted" not in leeway("status", "fraud", "volume", "--url", url).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fruad"], "no model is named 'fruad'; known are fraud, churn"),
+        (["fraud", "amount"], "nothing decides about a signal 'amount'; known are feature:amount"),
+        (["fraud", "volume", "--summary"], "--summary is about whole models"),
+        (["--summary", "--state", "blind"], "--summary is about whole models"),
+    ],
+)
+def test_a_wrong_question_says_what_would_be_right(
+    arguments: list[str], message: str, url: str, leeway: Console
+) -> None:
+    said = leeway("status", *arguments, "--url", url)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
