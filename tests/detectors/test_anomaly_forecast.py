@@ -33,7 +33,9 @@ def scored(name: str, x: Floats, **params: object) -> Scores:
 
 
 @pytest.mark.parametrize(
-    ("stream", "params"), [(correlated, {}), (bursts, {}), (daily, {"season": 96}), (daily, {})], ids=str
+    ("stream", "params"),
+    [(correlated, {}), (bursts, {}), (daily, {"season": 96}), (daily, {})],
+    ids=["correlated", "bursts", "daily", "daily without a season"],
 )
 def test_levels_mean_what_they_say_of_streams_whose_values_follow_one_another(
     stream: object, params: dict[str, object]
