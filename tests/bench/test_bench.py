@@ -169,7 +169,17 @@ def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_bench_is_a_module_with_a_main() -> None:
     modules = {path.stem for path in Path(bench.__file__).parent.glob("*.py")}
     soaks, helpers = (
-        {"soak", "soak_alerts", "soak_kafka", "inserts", "agree", "same_rows", "detector_table"},
+        {
+            "soak",
+            "soak_alerts",
+            "soak_kafka",
+            "inserts",
+            "agree",
+            "same_rows",
+            "detector_table",
+            "p_values",
+            "anomaly_dependence",
+        },
         {
             "__init__",
             "__main__",
