@@ -121,10 +121,13 @@ def test_two_services_of_one_group_share_a_topic_and_one_goes_on_alone(
     configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))
     store = MemoryStore()
     third = [log[: len(log) // 3] for log in logs]
+    shop.produce(kafka, topic_name, [log[:10] for log in third])
 
     with shop.serving(configuration, store) as staying:
         with shop.serving(configuration, store) as leaving:
-            shop.produce(kafka, topic_name, third)
+            # What comes before the second member has partitions, the first may have read by then.
+            shop.wait_until(leaving.intake.workers[0].lags, "the second member has partitions")
+            shop.produce(kafka, topic_name, [log[10:] for log in third])
             shop.wait_until(
                 lambda: staying.counters.records + leaving.counters.records >= sum(map(len, third)), "a third is read"
             )
