@@ -191,6 +191,14 @@ class Watch:
             volume=source.kind != "features" or kinds == {"features"},
         )
 
+    def is_charted(self, signal: str) -> bool:
+        """Whether the charts of `detect.rule: change` decide about ``signal``; its distances are then for reading.
+
+        Vectors have no contrasts: their distances decide under either rule.
+        """
+        has_contrasts = signal == "volume" or isinstance(self.layouts.get(signal), NumericLayout | CategoryLayout)
+        return self.model.spec.detect.rule == "change" and has_contrasts
+
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""
         return {name: params for name, params in self.uses.get(signal, {}).items() if name not in WINDOWED}

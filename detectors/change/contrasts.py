@@ -24,7 +24,15 @@ from detectors.change.legend import GROUPS, OUTER
 from detectors.distance.tail import normal_sf
 from detectors.kernel import inlined, kernel
 
-__all__ = ["OUTER_DISTANCES", "SHIFTS", "ScoreTable", "group_counts", "normal_quantiles", "number_contrasts"]
+__all__ = [
+    "OUTER_DISTANCES",
+    "OUTER_MIDDLES",
+    "SHIFTS",
+    "ScoreTable",
+    "group_counts",
+    "normal_quantiles",
+    "number_contrasts",
+]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -34,6 +42,9 @@ SHIFTS = np.linspace(-3.0, 3.0, 241)
 
 OUTER_DISTANCES = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 256.0])
 """Where the groups beyond an end of the reference begin, in robust standard deviations from it."""
+
+OUTER_MIDDLES = OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DISTANCES[-1]) / 2
+"""Where the values of those groups may be assumed."""
 
 SMALLEST_VARIANCE = 1e-3
 """Added to the variance of scores, so that a constant has a logarithm."""
@@ -97,7 +108,7 @@ class ScoreTable:
         mean = float((shares * scores).sum())
         scale = math.sqrt(float((shares * (scores - mean) ** 2).sum())) or 1.0
         inner = (scores - mean) / scale
-        outer = np.log1p(OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DISTANCES[-1]) / 2)
+        outer = np.log1p(OUTER_MIDDLES)
         self.scores = np.concatenate((inner[0] - outer[::-1], inner, inner[-1] + outer))
         # A group without a share has no width of its own: nothing of the shifted reference lies in it.
         fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))

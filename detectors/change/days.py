@@ -273,7 +273,7 @@ def close_day(
             hours[r] = 0.0
             if age < SETTLED and not _was_expected(hours_known[r], day, age):
                 sums[r] = 0.0
-        _learn(rows, series[s], first, count, age, quiet, moments, sums, waiting)
+        _learn(rows, series[s], first, count, age, moments, sums, waiting)
 
 
 @inlined
@@ -354,9 +354,8 @@ def _was_expected(hours_known: Floats, day: int, age: int) -> bool:
 
 @inlined
 def _learn(
-    rows: Floats, series: Floats, first: int, count: int, age: int, quiet: bool, moments: Floats, sums: Floats,
-    waiting: Floats,
-) -> None:  # fmt: skip
+    rows: Floats, series: Floats, first: int, count: int, age: int, moments: Floats, sums: Floats, waiting: Floats
+) -> None:
     """Let a day wait its time, and learn from those that have waited."""
     waiting_days = int(series[WAITING])
     for r in range(first, first + count):

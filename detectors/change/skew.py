@@ -104,7 +104,7 @@ class Skews:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"references": self.references, "skewed": self.skewed}
+        return {"references": self.references.copy(), "skewed": self.skewed.copy()}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from detectors.sketch import JointLayout
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
@@ -17,6 +16,7 @@ from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
+from monitor.evaluate.change import DETECTORS
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -36,7 +36,7 @@ JUDGED = ("ok", "warning", "drift")
 OF_LATEST = (*KEY, "window_end_ms", "window_ms", "status", "surprise", "surprise_limit", "detail")
 OF_BUCKETS = (*KEY, "bucket_end_ms", *JUDGED)
 STATE_OF = {"drift": "firing", "warning": "protecting", "ok": "protecting", "learning": "learning", "no_data": "blind"}
-CHANGE, SKEW = "change", "skew"
+CHANGE, SKEW = DETECTORS
 """The detectors that decide under ``detect.rule: change``; the second only where there is a data set."""
 
 RETIRED_MS = 7 * DAY_MS
@@ -142,11 +142,9 @@ def _decides(model: str, watch: Watch | None, newest: Iterable[Row]) -> Callable
 
 def _expected(watch: Watch) -> Iterator[tuple[str, str]]:
     """Yield the signals and the detectors that are to decide about them."""
-    is_change = watch.model.spec.detect.rule == CHANGE
-    for signal in dict.fromkeys((*watch.layouts, *(["volume"] if is_change else []), *watch.uses)):
-        if is_change and not isinstance(watch.layouts.get(signal), JointLayout):
-            if signal in watch.layouts or signal == "volume":
-                yield signal, CHANGE
+    for signal in dict.fromkeys((*watch.layouts, *watch.uses)):
+        if watch.is_charted(signal):
+            yield signal, CHANGE
             continue
         for name in watch.uses.get(signal, {}):
             if name not in watch.detectors_for(signal):

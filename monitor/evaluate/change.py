@@ -43,7 +43,7 @@ from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 
-__all__ = ["DETECTOR", "Changes"]
+__all__ = ["DETECTOR", "DETECTORS", "Changes"]
 
 DETECTOR = "change"
 DETECTORS = [DETECTOR, "skew"]
@@ -224,7 +224,7 @@ class Changes:
             self._begin(key)
 
     def _begin(self, key: SeriesKey) -> None:
-        self._first_rows[key] = sum(len(self._contrasts[begun].kinds) for begun in self._begun)
+        self._first_rows[key] = int(self._charts.state.series[len(self._begun), legend.FIRST_ROW])
         self._begun.append(key)
 
     def _beginning(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> list[tuple[int, SeriesKey]]:

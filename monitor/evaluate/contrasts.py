@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change.contrasts import OUTER_DISTANCES, ScoreTable, group_counts, number_contrasts
+from detectors.change.contrasts import OUTER_DISTANCES, OUTER_MIDDLES, ScoreTable, group_counts, number_contrasts
 from detectors.change.legend import (
     CATEGORIES,
     GROUPS,
@@ -148,9 +148,7 @@ class ReferredContrasts(Contrasts):
         reference = super().reference()
         if not self._of_dataset or self._reference is None:
             return reference
-        columns = Columns(self._layout)
-        if not columns.fixed:
-            columns = Columns(self._layout, keys_of(self._reference))
+        columns = Columns(self._layout, keys_of(self._reference))
         sums, extremes = sums_of(self._reference)[None], np.array([extremes_of(self._reference)])
         windows = Windows(np.zeros(1, dtype=np.int64), columns.counts_of(self._reference)[None], sums, extremes)
         # One window as large as the data set, seen by contrasts of its own: it is before no other.
@@ -257,7 +255,7 @@ class _Groups:
         low, high = reference.min, reference.max
         spread = (three_quarters - quarter) / 1.349 or (high - low) / 6 or abs(high) / 10 or 1.0
         middles = np.interp(np.arange(INNER), inner, sums[inner] / sizes[inner])
-        beyond = spread * (OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DISTANCES[-1]) / 2)
+        beyond = spread * OUTER_MIDDLES
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
         # Cells of a fixed layout end where its baseline does: how far beyond a value lies is not known.
         table = ScoreTable(sizes, beyond=layout.kind == "universal")
@@ -311,7 +309,7 @@ class NumberContrasts(ReferredContrasts):
         evidence.units[:2, first:] = units.T
 
     def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"previous": self._previous}
+        return super().snapshot() | {"previous": self._previous.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)

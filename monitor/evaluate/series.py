@@ -27,7 +27,7 @@ from detectors.chart.windows import evaluate_windows
 from detectors.distance import VECTOR_DISTANCES
 from detectors.distance.contract import ANSWER, EFFECT, P_X, STATISTIC, TABLE
 from detectors.distance.p_values import p_values
-from detectors.sketch import CategoryLayout, JointLayout
+from detectors.sketch import CategoryLayout
 from monitor.alerts.verdict import Facts, Share
 from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
@@ -131,8 +131,7 @@ class DistributionSeries:
         self.reference = Reference(baseline, defaults.window, self.layout, dataset, defaults.learn_windows)
         self._variation = Variation(self.detectors)
         self._rules = self._kernel_rules(defaults.step_ms)
-        # Vectors have no contrasts: their distances go on deciding.
-        self._decides = watch.model.spec.detect.rule == "variation" or isinstance(self.layout, JointLayout)
+        self._decides = not watch.is_charted(signal)
 
     @property
     def detectors(self) -> Sequence[str]:

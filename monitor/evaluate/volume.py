@@ -103,7 +103,7 @@ class VolumeSeries:
         self._min_effects = np.array([float(min_effect or MIN_EFFECT)])
         self._variation = Variation(list(SEASONS))
         self._rules = _rules(self._step_ms)
-        self._decides = watch.model.spec.detect.rule == "variation"
+        self._decides = not watch.is_charted("volume")
         longest = self._rules[-1]
         counts = int(longest[legend.FIRST_COUNT] + longest[legend.PLACES] * longest[legend.KEPT])
         self._earlier = np.zeros(counts, dtype=np.int64)
