@@ -87,7 +87,8 @@ def test_a_topic_that_is_made_anew_under_a_reader_is_found_while_it_reads(kafka:
             return len(records) >= 50
 
         wait_until(is_read, "the next life is read")
-        assert {first for *_, first, _ in gaps} <= {3, 10}
+        # Or where it was when the brokers told: what came of the new topic before that counts as the old one's end.
+        assert {first for *_, first, _ in gaps} <= {3, *range(10, 51)}
         assert {following for *_, following in gaps} == {LIFE}
         assert records == [(LIFE + n, b"new") for n in range(50)]
 
