@@ -29,7 +29,7 @@ from detectors.change.legend import (
     VOLUMES,
     WINDOWS_SEEN,
 )
-from detectors.change.state import State
+from detectors.change.state import Kinds, State
 from detectors.change.threshold import HIGHEST_DAYS, threshold
 from detectors.change.windows import watch_windows
 
@@ -119,8 +119,7 @@ class ModelCharts:
 
     >>> from detectors.change.legend import EXCEEDS, RATE, RATES, STATUS
     >>> charts = ModelCharts(Settings(false_alarms=1 / 30, signals=1, windows_per_day=24))
-    >>> charts.add([(RATE, RATES)], day=0)
-    0
+    >>> charts.add([[(RATE, RATES)]], day=0)
     >>> rng, alarmed = np.random.default_rng(0), []
     >>> ones, places = np.ones((1, 24)), (np.arange(24) + 0.5) / 24
     >>> for day in range(6):
@@ -135,7 +134,7 @@ class ModelCharts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.state = State.fresh([], 0, 0, settings.hours, settings.lags)
+        self.state = State.fresh([], 0, settings.hours, settings.lags)
         self.day: int | None = None
         self._weekend = np.zeros(DAYS, dtype=np.int64)
         self.thresholds = np.zeros(SCALES)
@@ -146,18 +145,16 @@ class ModelCharts:
         """Whether a day, modulo `DAYS`, was a weekend or a holiday, int64[DAYS]."""
         return self._weekend
 
-    def add(self, kinds: Sequence[tuple[int, int]], day: int) -> int:
-        """Add a series with its contrasts, each a kind and a family; return its number.
+    def add(self, signals: Sequence[Kinds], day: int) -> None:
+        """Add series behind those that there are, each with the kinds and families of its contrasts.
 
-        On a day that has begun, it begins with the next window.
+        On a day that has begun, they begin with the next window.
         """
-        settings = self.settings
-        fresh = State.fresh(kinds, 1, day, settings.hours, settings.lags)
-        self.state = self.state.joined(fresh)
-        added = len(self.state.series) - 1
+        settings, first_added = self.settings, len(self.state.series)
+        # All at once, since the whole state is copied.
+        self.state = self.state.joined(State.fresh(signals, day, settings.hours, settings.lags))
         if self.day == day:
-            self._begin(added)
-        return added
+            self._begin(first_added)
 
     def forget(self, gone: npt.NDArray[np.bool_]) -> None:
         """Go on without some series, bool[S], between two days."""

@@ -75,7 +75,7 @@ class Skews:
     Examples
     --------
     >>> from detectors.change.legend import SCORE
-    >>> state = State.fresh([(SCORE, LOCATION)], 1, 0, 1, 5)
+    >>> state = State.fresh([[(SCORE, LOCATION)]], 0, 1, 5)
     >>> skews = Skews(false_alarms=0.2 / 30, signals=1)
     >>> skews.add(np.array([[0.0, 1e-4]]))
     >>> weekend = np.zeros(DAYS, dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,13 @@ from detectors.change.legend import (
 )
 from detectors.change.threshold import HIGHEST_DAYS
 
-__all__ = ["State"]
+__all__ = ["Kinds", "State"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+Kinds = Sequence[tuple[int, int]]
+"""The kind and the family of each contrast of a series."""
 
 SHORT = ("hours_known", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
@@ -82,20 +85,19 @@ class State:
     highest: Floats
 
     @classmethod
-    def fresh(cls, kinds: Sequence[tuple[int, int]], series: int, day: int, hours: int, lags: int) -> State:
-        """Return the state of one series that begins; with no kinds and no series, that of none.
+    def fresh(cls, signals: Sequence[Kinds], day: int, hours: int, lags: int) -> State:
+        """Return the state of series that begin.
 
         Parameters
         ----------
-        kinds : sequence of (int, int)
-            The kind and the family of each of its contrasts.
-        series : int
-            0 or 1.
+        signals : sequence of sequence of (int, int)
+            The kind and the family of each contrast of each series.
         day : int
         hours, lags : int
             Parts of a day with an expectation of their own, and residuals that are remembered within one.
         """
-        count = len(kinds)
+        counts, kinds = [len(signal) for signal in signals], list(chain.from_iterable(signals))
+        count, series = len(kinds), len(signals)
         state = cls(
             rows=np.zeros((count, ROW)),
             filters=np.zeros((count, SCALES, FILTER)),
@@ -119,15 +121,15 @@ class State:
         for row, (kind, family) in zip(state.rows, kinds, strict=True):
             row[[KIND, FAMILY]] = kind, family
         state.sampling[:, BY_DAY] = 1e-3
-        state.series[:, [ROWS, FIRST_DAY]] = count, day
+        state.series[:, ROWS], state.series[:, FIRST_DAY] = counts, day
+        state._set_first_rows()
         state.series[:, [HIGHEST, HIGHEST_BY_DAY]] = -np.inf
         return state
 
     def joined(self, other: State) -> State:
         """Return the state with the series of ``other`` behind its own."""
         both = State(*(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)))
-        counts = both.series[:, ROWS]
-        both.series[:, FIRST_ROW] = np.cumsum(counts) - counts
+        both._set_first_rows()
         return both
 
     def without(self, gone: npt.NDArray[np.bool_]) -> State:
@@ -135,9 +137,13 @@ class State:
         rows = np.repeat(~gone, self.series[:, ROWS].astype(np.int64))
         of_series = {"series", "weights", "highest"}
         rest = State(*(getattr(self, f.name)[~gone if f.name in of_series else rows] for f in fields(self)))
-        counts = rest.series[:, ROWS]
-        rest.series[:, FIRST_ROW] = np.cumsum(counts) - counts
+        rest._set_first_rows()
         return rest
+
+    def _set_first_rows(self) -> None:
+        """Say which is the first row of each series."""
+        counts = self.series[:, ROWS]
+        self.series[:, FIRST_ROW] = np.cumsum(counts) - counts
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""

@@ -199,12 +199,7 @@ class Changes:
         # A series begins with its first window, whatever else is in the batch: the day is cut there.
         cuts = sorted({windows.start, *(t for t, _ in beginning), windows.stop})
         for start, stop in pairwise(cuts):
-            for t, key in beginning:
-                if t == start:
-                    self._charts.add(self._contrasts[key].kinds, moment.day)
-                    self._skews.add(self._contrasts[key].reference())
-                    self._newest_skews = np.vstack((self._newest_skews, np.full(skew.VERDICT, np.nan)))
-                    self._begin(key)
+            self._add([key for t, key in beginning if t == start], moment.day)
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
@@ -222,6 +217,15 @@ class Changes:
         self._begun, self._first_rows = [], {}
         for key in staying:
             self._begin(key)
+
+    def _add(self, keys: Sequence[SeriesKey], day: int) -> None:
+        if not keys:
+            return
+        self._charts.add([self._contrasts[key].kinds for key in keys], day)
+        for key in keys:
+            self._skews.add(self._contrasts[key].reference())
+            self._begin(key)
+        self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
 
     def _begin(self, key: SeriesKey) -> None:
         self._first_rows[key] = int(self._charts.state.series[len(self._begun), legend.FIRST_ROW])

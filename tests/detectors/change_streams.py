@@ -173,8 +173,7 @@ def charts_of(
 ) -> ModelCharts:
     """Return the charts of signals that begin on day 0, in a model that has a budget of its own for each."""
     charts = ModelCharts(Settings(false_alarms, signals_in_all, windows_per_day))
-    for kinds in signals:
-        charts.add(kinds, 0)
+    charts.add(signals, 0)
     return charts
 
 

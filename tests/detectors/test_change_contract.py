@@ -117,13 +117,11 @@ def alone_and_beside(neighbour_begins: int) -> tuple[Floats, Floats]:
     alone, among = charts_of(SHARE, signals_in_all=3), charts_of(signals_in_all=3)
     says: tuple[list[Floats], list[Floats]] = ([], [])
     index, kinds = (0, (SHARE,)) if neighbour_begins else (2, ((NUMBER[0],), COUNT, SHARE))
-    for series in kinds:
-        among.add(series, 0)
+    among.add(kinds, 0)
     for day, evidence in enumerate(days_of(12)):
         of_number, share, volume = (rows_of(evidence, row, s) for s, row in enumerate((0, 3, 4)))
         if day == neighbour_begins and day:
-            among.add((NUMBER[0],), day)
-            among.add(COUNT, day)
+            among.add(((NUMBER[0],), COUNT), day)
         if index:
             signals = [of_number, volume, share]
         else:
@@ -170,6 +168,26 @@ def test_series_of_the_same_family_change_one_by_what_is_pooled_only() -> None:
     assert differs
 
 
+@pytest.mark.parametrize("begins", [0, 4])
+def test_series_that_begin_together_may_be_added_one_by_one(begins: int) -> None:
+    together, singly, days = charts_of(SHARE), charts_of(SHARE), days_of(18)
+    for day, evidence in enumerate(days):
+        share = rows_of(evidence, 3, 1)
+        others = [*(rows_of(evidence, row, 0) for row in range(3)), rows_of(evidence, 4, 2)]
+        for charts in (together, singly):
+            charts.begin(day, weekend=is_weekend(day))
+            charts.watch(cut(beside(share, *(others if day > begins else [])), 0, 9))
+        if day == begins:
+            together.add([*([kind] for kind in NUMBER), COUNT], day)
+            for kinds in (*([kind] for kind in NUMBER), COUNT):
+                singly.add([kinds], day)
+            assert content(together) == content(singly)
+        for charts in (together, singly):
+            charts.watch(cut(beside(share, *(others if day >= begins else [])), 9, 24))
+            charts.close()
+    assert content(together) == content(singly)
+
+
 def test_a_series_that_begins_in_the_middle_of_a_day_learns_and_is_then_watched() -> None:
     charts, rng = charts_of(SHARE), np.random.default_rng(14)
     for day in range(3):
@@ -178,7 +196,7 @@ def test_a_series_that_begins_in_the_middle_of_a_day_learns_and_is_then_watched(
         charts.begin(day, weekend=False)
         if day == 0:
             charts.watch(cut(share, 0, 9))
-            charts.add(SHARE, 0)
+            charts.add((SHARE,), 0)
             verdicts = charts.watch(cut(beside(share, late), 9, 24))[1]
             assert verdicts[:, STATUS].tolist()[:10] == [LEARNING] * 10
             assert np.isfinite(verdicts[10:, EVIDENCE]).all()

@@ -94,8 +94,7 @@ def run(kinds_of_days: Sequence[list[str] | None], windows_per_day: int, seed: i
     """Lead charts through days, None for one that is left out; the signals begin on a day of their own."""
     number, course = Number(np.random.default_rng(seed)), Course()
     charts = charts_of(windows_per_day=windows_per_day, signals_in_all=3)
-    for kinds in (NUMBER, SHARE, COUNT):
-        charts.add(kinds, begins)
+    charts.add((NUMBER, SHARE, COUNT), begins)
     for day, kinds_of_day in enumerate(kinds_of_days, start=begins):
         if kinds_of_day is None:
             continue
