@@ -27,7 +27,6 @@ from detectors.change.legend import (
     SPREAD,
     VERDICT,
     VOLUMES,
-    WINDOWS_SEEN,
 )
 from detectors.change.state import Kinds, State
 from detectors.change.threshold import HIGHEST_DAYS, threshold
@@ -148,13 +147,14 @@ class ModelCharts:
     def add(self, signals: Sequence[Kinds], day: int) -> None:
         """Add series behind those that there are, each with the kinds and families of its contrasts.
 
-        On a day that has begun, they begin with the next window.
+        On a day that has begun, they begin with the next window, and have their part of the budget from there on.
         """
         settings, first_added = self.settings, len(self.state.series)
         # All at once, since the whole state is copied.
         self.state = self.state.joined(State.fresh(signals, day, settings.hours, settings.lags))
         if self.day == day:
             self._begin(first_added)
+            self._set_thresholds()
 
     def forget(self, gone: npt.NDArray[np.bool_]) -> None:
         """Go on without some series, bool[S], between two days."""
@@ -242,7 +242,7 @@ class ModelCharts:
 
     def _set_thresholds(self) -> None:
         settings = self.settings
-        signals = max(settings.signals, int(np.count_nonzero(self.state.series[:, WINDOWS_SEEN])), 1)
+        signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
         for scale, share in enumerate(shares):
@@ -259,6 +259,5 @@ class ModelCharts:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self.day, self._weekend = snapshot["day"], np.array(snapshot["weekend"])
-        # They are those of the day's beginning: of what has been seen since, they are not made.
         self.thresholds = np.array(snapshot["thresholds"])
         self.state = State.restored(snapshot)

@@ -11,6 +11,7 @@ import pytest
 
 from detectors.change.legend import ABSENT, EVIDENCE, EXCEEDS, LEARNING, STATUS, THRESHOLD
 from detectors.change.model import Evidence, ModelCharts, Settings
+from detectors.change.threshold import bound
 from tests.detectors.change_streams import (
     COUNT,
     NUMBER,
@@ -186,6 +187,17 @@ def test_series_that_begin_together_may_be_added_one_by_one(begins: int) -> None
             charts.watch(cut(beside(share, *(others if day >= begins else [])), 9, 24))
             charts.close()
     assert content(together) == content(singly)
+
+
+def test_series_that_begin_have_their_part_of_the_budget_from_there_on() -> None:
+    charts, days = charts_of(SHARE, signals_in_all=1), days_of(19)
+    alone = bound(0.7 / 30, 24)
+    charts.begin(0, weekend=False)
+    verdicts = charts.watch(cut(rows_of(days[0], 3, 1), 0, 12))
+    assert verdicts[0, 11, THRESHOLD] == pytest.approx(alone)
+    charts.add([SHARE] * 9, 0)
+    verdicts = charts.watch(cut(beside(*[rows_of(days[0], 3, 1)] * 10), 12, 24))
+    assert verdicts[0, :, THRESHOLD] == pytest.approx(alone + np.log(10))
 
 
 def test_a_series_that_begins_in_the_middle_of_a_day_learns_and_is_then_watched() -> None:

@@ -1,0 +1,91 @@
+"""What is said of series of the rule `change` in their first days."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.change.threshold import bound
+from monitor.config import Configuration
+from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.windows import first_window_end
+from monitor.panes.reading import read_panes
+from monitor.watch import Watch, compile_watch
+from sinks.store.contract import Store
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, as_lines, configured, replayed_lines, scored
+
+VERSIONS = 12
+DETECT = {
+    "rule": "change",
+    "false_alarms": "1 per 30d",
+    "pane": "1h",
+    "defaults": {"window": "1h", "learn_windows": 4},
+    "default_rules": False,
+}
+
+
+def watched(**spec: Any) -> Configuration:
+    schema = {"id": "id", "version": "version", "features": {"x": {"type": "numeric"}}}
+    return configured(detect=DETECT, schema=schema, segments=[], **spec)
+
+
+def lines(days: int, versions: int) -> list[bytes]:
+    """Thirty events of each version and hour; versions begin one after the other, hour by hour."""
+    rng = np.random.default_rng(1)
+    events = [
+        {
+            "id": f"{hour}/{version}/{number}",
+            "ts": START_MS + hour * HOUR_MS + number * 120_000,
+            "version": f"v{version:02d}",
+            "x": float(rng.normal()),
+        }
+        for hour in range(24 * days)
+        for number in range(30)
+        for version in range(min(versions, hour + 1))
+    ]
+    return as_lines(events)
+
+
+@pytest.fixture(scope="module")
+def many_versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
+    store, _ = replayed_lines(tmp_path_factory.mktemp("versions"), lines(2, VERSIONS), watched())
+    return store, compile_watch(watched(), "loans")
+
+
+def test_series_share_the_budget_from_their_first_window_on(many_versions: tuple[Store, Watch]) -> None:
+    thresholds = defaultdict(set)
+    for score in scored(many_versions[0]):
+        if not math.isnan(score["surprise_limit"]):
+            thresholds[(score["window_end_ms"] - START_MS) // HOUR_MS].add(score["surprise_limit"])
+    # Those configured are the signals of one version, and the volume; beside it each version has its own.
+    configured_signals = 1 + len(many_versions[1].layouts)
+    for hour, of_hour in thresholds.items():
+        series = 1 + len(many_versions[1].layouts) * min(hour, VERSIONS)
+        rate = 0.7 / 30 / max(series, configured_signals)
+        assert list(of_hour) == [pytest.approx(bound(rate, 24))], hour
+    assert min(thresholds) < VERSIONS
+
+
+def evaluated(stored: tuple[Store, Watch], at_once: int) -> list[str]:
+    """Rows of scores, so many windows at a time, with a restart after each time."""
+    store, watch = stored
+    ends = range(first_window_end(watch, START_MS), START_MS + 2 * DAY_MS, HOUR_MS)
+    kind, rows = KINDS["changes"](watch, None), []
+    for start in range(0, len(ends), at_once):
+        batch, state = ends[start : start + at_once], kind.snapshot()
+        kind = KINDS["changes"](watch, None)
+        kind.restore(state)
+        for verdicts in kind.advance(read_panes(store, watch, batch[0] - HOUR_MS, batch[-1]), batch):
+            rows += [repr(row) for row in zip(*verdicts.rows("loans", "").values(), strict=True)]
+    return sorted(rows)
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_thresholds_of_the_first_day_depend_on_no_batch_or_restart(
+    at_once: int, many_versions: tuple[Store, Watch]
+) -> None:
+    assert evaluated(many_versions, at_once) == evaluated(many_versions, 48)
