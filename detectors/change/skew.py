@@ -59,8 +59,8 @@ MATERIAL = np.full(FAMILIES, np.inf)
 MATERIAL[[LOCATION, SPREAD, SHARES, RATES]] = 0.1, 0.1, 0.05, 0.03
 
 # What is said of a series: whether it is skewed, the evidence −ln p and its threshold; of the row that shows it most,
-# which that is, what the reference has, and what there is.
-SKEWED, EVIDENCE, THRESHOLD, ROW, REFERENCE, CURRENT, VERDICT = range(7)
+# which that is, what the reference has, and what there is; the days seen. Too few days give no evidence and no row.
+SKEWED, EVIDENCE, THRESHOLD, ROW, REFERENCE, CURRENT, DAYS_SEEN, VERDICT = range(8)
 
 
 class Skews:
@@ -149,19 +149,23 @@ def judge_skews(
             referred += not np.isnan(references[r, 0])
         verdicts[s, SKEWED] = skewed[s]
         verdicts[s, THRESHOLD] = -np.log(rate)
+        verdicts[s, DAYS_SEEN] = 0
         stays = False
         for r in range(first, first + count):
             if np.isnan(references[r, 0]):
                 continue
             begin = max(int(series[s, FIRST_DAY]), day - int(SPANS[-1]) + 1)
-            _day_means(hours_known[r], begin, day, means)
+            days = _day_means(hours_known[r], begin, day, means)
+            verdicts[s, DAYS_SEEN] = max(verdicts[s, DAYS_SEEN], days)
             limit = material[int(rows[r, FAMILY])]
             for span in SPANS:
                 difference, probability, current = _compare(
                     means, weekend, max(begin, day - span + 1), begin, day, references[r], limit
                 )
+                if np.isnan(current):
+                    continue
                 stays |= difference > limit
-                evidence = -np.log(max(min(probability * referred * SPANS.size, 1.0), 1e-300))
+                evidence = 0.0 - np.log(max(min(probability * referred * SPANS.size, 1.0), 1e-300))
                 if not (evidence <= verdicts[s, EVIDENCE]):
                     verdicts[s, EVIDENCE] = evidence
                     verdicts[s, ROW] = r
@@ -177,14 +181,17 @@ def judge_skews(
 
 
 @inlined
-def _day_means(hours: Floats, begin: int, day: int, means: Floats) -> None:
-    """Write the means of the days that have nearly all of their hours, NaN for the others."""
-    fullest = 0
+def _day_means(hours: Floats, begin: int, day: int, means: Floats) -> int:
+    """Write the means of the days that have nearly all of their hours, NaN for the others; return how many have."""
+    fullest, days = 0, 0
     for d in range(begin, day + 1):
         fullest = max(fullest, hours_seen(hours[d % DAYS]))
     for d in range(begin, day + 1):
         seen = hours_seen(hours[d % DAYS])
-        means[d % DAYS] = mean_of_hours(hours[d % DAYS]) if seen > 0 and seen >= FEWEST_HOURS * fullest else np.nan
+        is_full = seen > 0 and seen >= FEWEST_HOURS * fullest
+        means[d % DAYS] = mean_of_hours(hours[d % DAYS]) if is_full else np.nan
+        days += is_full
+    return days
 
 
 @inlined

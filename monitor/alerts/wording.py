@@ -30,7 +30,7 @@ _WHY: Mapping[Why, str] = {
     "too_few": "{n} of {needed} events needed",
     "no_baseline": "",
     "nothing": "nothing to compare",
-    "too_early": "learning: {seen} of {needed} windows seen",
+    "too_early": "learning: {seen} of {needed} {unit} seen",
     "not_material": "not material: effect {effect:.3g} is below {min_effect:.3g}",
     "not_surprising": "not surprising: {surprise:.1f} of {surprise_limit:.1f} of its usual variation",
     "not_unusual": "not unusual: reached {reached} times in {seen} windows",
@@ -138,7 +138,7 @@ def detail(verdict: Said) -> str:
     >>> facts = Facts(shares=(Share(1, 99), Share(3, 97)))
     >>> detail(Verdict("", "", "missing:x", "missing_rate", "drift", 600_000, 300_000, facts=facts))
     '1 % → 3 %'
-    >>> facts = Facts("too_early", seen=3, needed=10)
+    >>> facts = Facts("too_early", seen=3, needed=10, unit="windows")
     >>> detail(Verdict("", "", "feature:x", "psi", "learning", 600_000, 300_000, facts=facts))
     'learning: 3 of 10 windows seen'
     """
@@ -207,6 +207,7 @@ def _why(verdict: Said) -> str:
         n=verdict.n,
         seen=facts.seen,
         needed=facts.needed,
+        unit=facts.unit,
         reached=facts.reached,
         effect=verdict.effect,
         min_effect=verdict.min_effect,

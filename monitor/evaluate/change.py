@@ -285,7 +285,8 @@ class Changes:
 
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
-            return Facts("too_early", needed=skew.FEWEST_DAYS, unit="days")
+            days = verdict[skew.DAYS_SEEN]
+            return Facts("too_early", 0 if np.isnan(days) else int(days), skew.FEWEST_DAYS, "days")
         contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW]) - self._first_rows[key]
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
@@ -340,7 +341,10 @@ class Changes:
         of_charts, *of_signals = states
         self._charts.restore(of_charts["charts"])
         self._skews.restore(of_charts["skews"])
-        self._newest_skews = np.array(of_charts["newest_skews"])
+        stored_skews = np.asarray(of_charts["newest_skews"])
+        self._newest_skews = np.full((len(stored_skews), skew.VERDICT), np.nan)
+        # Checkpoints from before days were counted lack the last column.
+        self._newest_skews[:, : stored_skews.shape[1]] = stored_skews
         for state in of_signals:
             version, segment, signal = state["key"]
             key = (version, segment, signal)

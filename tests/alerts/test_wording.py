@@ -156,6 +156,7 @@ def test_a_reason_says_whether_it_still_holds(status: str, ending: str) -> None:
         (Facts("no_baseline", unit="days"), "too few earlier days at this time"),
         (Facts("nothing"), "nothing to compare"),
         (Facts("too_early", 3, 10, "windows"), "learning: 3 of 10 windows seen"),
+        (Facts("too_early", 2, 3, "days"), "learning: 2 of 3 days seen"),
         (Facts("not_material"), "not material: effect 1.43 is below 0.1"),
         (Facts("not_surprising"), "not surprising: 2.0 of 4.5 of its usual variation"),
         (Facts("not_unusual", 63, 10, reached=3), "not unusual: reached 3 times in 63 windows"),

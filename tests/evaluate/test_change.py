@@ -1,4 +1,4 @@
-"""What is said of series of the rule `change` in their first days."""
+"""What is said of series of the rule `change` in their first days: how far they are, and their part of the budget."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from detectors.change.skew import VERDICT
 from detectors.change.threshold import bound
 from monitor.config import Configuration
 from monitor.evaluate.kinds import KINDS
@@ -89,3 +92,45 @@ def test_thresholds_of_the_first_day_depend_on_no_batch_or_restart(
     at_once: int, many_versions: tuple[Store, Watch]
 ) -> None:
     assert evaluated(many_versions, at_once) == evaluated(many_versions, 48)
+
+
+@pytest.fixture(scope="module")
+def skewed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
+    folder = tmp_path_factory.mktemp("skewed")
+    rng = np.random.default_rng(11)
+    pq.write_table(pa.table({"x": rng.normal(size=2_000)}), folder / "training.parquet")
+    configuration = watched(baseline={"kind": "dataset", "uri": str(folder / "training.parquet")})
+    store, _ = replayed_lines(folder, lines(5, 1), configuration)
+    return store, compile_watch(configuration, "loans")
+
+
+def test_a_skew_learns_for_days_and_says_so(skewed: tuple[Store, Watch]) -> None:
+    details = defaultdict(set)
+    for score in scored(skewed[0], detector="skew", signal="feature:x"):
+        details[(score["window_end_ms"] - START_MS - 1) // DAY_MS].add((score["status"], score["detail"]))
+        assert math.isfinite(score["effect"]) == (score["status"] != "learning")
+        assert not str(score["surprise"]).startswith("-")
+    # What a day says is said from its last window on.
+    seen = {day: sorted(detail for status, detail in rows if status == "learning") for day, rows in details.items()}
+    assert seen == {
+        0: ["learning: 0 of 3 days seen", "learning: 1 of 3 days seen"],
+        1: ["learning: 1 of 3 days seen", "learning: 2 of 3 days seen"],
+        2: ["learning: 2 of 3 days seen"],
+        3: [],
+        4: [],
+    }
+    assert {status for status, _ in details[4]} == {"ok"}
+
+
+def test_a_checkpoint_without_days_seen_goes_on(skewed: tuple[Store, Watch]) -> None:
+    store, watch = skewed
+    kind = KINDS["changes"](watch, None)
+    ends = range(first_window_end(watch, START_MS), START_MS + 30 * HOUR_MS, HOUR_MS)
+    list(kind.advance(read_panes(store, watch, START_MS, ends[-1]), ends))
+    state, *contrasts = kind.snapshot()
+    older = KINDS["changes"](watch, None)
+    older.restore([{**state, "newest_skews": state["newest_skews"][:, : VERDICT - 1]}, *contrasts])
+    later = range(ends[-1] + HOUR_MS, START_MS + 4 * DAY_MS, HOUR_MS)
+    panes = read_panes(store, watch, ends[-1], later[-1])
+    rows = [[verdicts.rows("loans", "")["status"] for verdicts in each.advance(panes, later)] for each in (kind, older)]
+    assert rows[0] == rows[1]
