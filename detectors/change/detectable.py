@@ -1,0 +1,261 @@
+r"""The smallest shift that the charts find, before there is one: in one window, in a day, in a week.
+
+The path of a chart's evidence under a lasting shift d is known beforehand. After its onset the level absorbs a share λ
+of it, by the recursion of the filter (`charts`), so that the standardised residual has the mean z = d (m − λ)/√(cF),
+where m is the part of the window that is shifted. With weights w, what a chart expects of a shift of its size,
+
+    S_n = Σ w_t (g(z_t) − zone_t) − w_t²/2,    standard deviation √(Σ w_t² s_t²)
+
+where g is the normal score of Student's t and s its slope. Nine in ten paths lie above S_n less 1.28 standard
+deviations. The smallest shift is the d for which that passes the threshold at some n within the time, by bisection. It
+is a bound on the safe side, if the model holds: charts start without evidence, and no second chance counts, neither a
+later start nor a larger sum in between.
+
+A shift is taken to begin at noon: of its first day half is shifted, and the level of the day is known. One that comes
+over night, in a signal whose level differs from day to day, takes until days can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import (
+    CALIBRATION,
+    CARRY,
+    DAY_STEP,
+    DIRECTIONS,
+    FREEDOM,
+    FREEDOM_FRESH,
+    KIND,
+    LEVEL_VARIANCE,
+    MAGNITUDES,
+    NOISE,
+    RATE,
+    SCORE,
+    STEP,
+    VARIANCE,
+    ZONE,
+)
+from detectors.change.residuals import to_residual
+
+__all__ = ["DAYS_OF_WEEK", "Onset", "contrast_at", "smallest_shifts"]
+
+Floats = npt.NDArray[np.float64]
+
+NINE_IN_TEN = 1.2816
+"""Standard deviations below the mean, above which nine in ten paths lie."""
+
+SIZES = 0.5 * 2.0 ** np.arange(MAGNITUDES)
+"""Sizes of shifts that charts look for, in standard deviations of a prediction."""
+
+SMALLEST, LARGEST, HALVINGS = 1e-4, 30.0, 30
+"""Between which shifts the smallest is looked for, in the units of residuals, and in how many steps."""
+
+EXACT = 32
+"""Windows that are looked at one by one; later ones in blocks that grow by an eighth."""
+
+DAYS_OF_WEEK = 7
+
+
+@dataclass(frozen=True)
+class Onset:
+    """When a shift comes.
+
+    Parameters
+    ----------
+    parts : float64 array [N]
+        Which part of each window from the onset on is shifted.
+    first_of_day : bool array [N]
+        Whether a window begins a day.
+    before : int
+        Windows of the day before the onset.
+    """
+
+    parts: Floats
+    first_of_day: npt.NDArray[np.bool_]
+    before: int
+
+    @classmethod
+    def by_window(cls, windows_per_day: int) -> Onset:
+        """Return a week from noon on, window by window."""
+        noon = windows_per_day // 2
+        windows = np.arange(DAYS_OF_WEEK * windows_per_day)
+        return cls(np.ones(len(windows)), (windows + noon) % windows_per_day == 0, noon)
+
+    @classmethod
+    def by_day(cls, windows_per_day: int) -> Onset:
+        """Return a week of days, the first of which is shifted from noon on; all of it if it has one window only."""
+        parts = np.ones(DAYS_OF_WEEK)
+        parts[0] = 1.0 if windows_per_day == 1 else 0.5
+        return cls(parts, np.zeros(DAYS_OF_WEEK, dtype=np.bool_), DAYS_OF_WEEK)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """What R contrasts do with a shift of size 1, in blocks of windows, float64[R, B] each.
+
+    Attributes
+    ----------
+    weights, squares : sums of what a chart of size 1 expects, and of its square
+    means, zones, freedom : of standardised residuals per unit of the shift, of the zone of indifference, of Student's t
+    last : int64 array [B], the number of windows up to the end of each block
+    """
+
+    weights: Floats
+    squares: Floats
+    means: Floats
+    zones: Floats
+    freedom: Floats
+    last: npt.NDArray[np.int64]
+
+
+def smallest_shifts(
+    filters: npt.ArrayLike, sampling: npt.ArrayLike, threshold: float, onset: Onset, within: npt.ArrayLike
+) -> Floats:
+    """Return the smallest shifts that nine in ten times make a signal alarm; NaN where there is none.
+
+    Parameters
+    ----------
+    filters : float64 array [R, FILTER]
+        All contrasts of the signal, at one scale.
+    sampling : float64 array [R]
+        The variance that sampling gives a residual.
+    threshold : float
+        Of the signal's score.
+    onset : Onset
+    within : int array [H]
+        Windows, or days, within which it is to alarm.
+
+    Returns
+    -------
+    float64 array [R, H]
+        In the units of residuals.
+
+    Examples
+    --------
+    Independent windows with a variance of 0.01, a threshold of 8, one window and a day of them:
+
+    >>> from detectors.change.legend import CALIBRATION, FILTER, FREEDOM, FREEDOM_FRESH
+    >>> row = np.zeros((1, FILTER))
+    >>> row[:, [CALIBRATION, FREEDOM, FREEDOM_FRESH]] = 1, 50, 50
+    >>> smallest_shifts(row, [0.01], 8.0, Onset.by_window(24), [1, 24, 168]).round(2).tolist()
+    [[0.64, 0.12, 0.05]]
+    """
+    within = np.asarray(within, dtype=np.int64)
+    filters = np.asarray(filters, dtype=np.float64)
+    path = _path(filters, np.asarray(sampling, dtype=np.float64), onset)
+    smallest = np.full((len(filters), len(within)), np.nan)
+    for h, windows in enumerate(within.tolist()):
+        blocks = path.last <= windows
+
+        def alarms(shifts: Floats, blocks: npt.NDArray[np.bool_] = blocks) -> npt.NDArray[np.bool_]:
+            return np.asarray((_scores(path, shifts)[:, blocks] > threshold).any(axis=1))
+
+        low, high = (np.full(len(filters), np.log(end)) for end in (SMALLEST, LARGEST))
+        attainable = alarms(np.exp(high))
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            enough = alarms(np.exp(middle))
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        smallest[attainable, h] = np.exp(high[attainable])
+    return smallest
+
+
+def contrast_at(row: Floats, residual: float, events: float, expected: float) -> float:
+    """Return what a contrast is whose residual is given: a mean score, a share, or a number of events; or NaN.
+
+    Parameters
+    ----------
+    row : float64 array [ROW]
+    residual : float
+    events : float
+        Of the window.
+    expected : float
+        In the units of expectations.
+    """
+    if row[KIND] == SCORE:
+        return expected + residual
+    low, high = 0.0, _largest(row, events, expected)
+    ends = [float(to_residual(row, count, events, expected)[0]) for count in (low, high)]
+    if (residual > 0 and residual > ends[1]) or (residual < 0 and residual < ends[0]):
+        return np.nan
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = to_residual(row, middle, events, expected)[0] >= residual
+        low, high = (low, middle) if above else (middle, high)
+    return high
+
+
+def _largest(row: Floats, events: float, expected: float) -> float:
+    """Return a count that nothing exceeds: all events, or of a volume a thousand times what is expected."""
+    return events if row[KIND] == RATE else 1000.0 * (float(np.exp(expected)) + 1)
+
+
+def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
+    """Follow the filters of all contrasts, and what a shift of size 1 leaves them to see."""
+    carry, calibration, ordinary = filters[:, CARRY], filters[:, CALIBRATION], filters[:, NOISE] + sampling
+    largest = 4 * (filters[:, LEVEL_VARIANCE] + filters[:, DAY_STEP]) + 1e-12
+    variance = filters[:, VARIANCE].copy()
+    steps = len(onset.parts)
+    seen = np.empty((4, steps, len(filters)))
+    response, absorbed = np.zeros((2, len(filters)))
+    for t in range(-onset.before, steps):
+        first = t == -onset.before if t < 0 else bool(onset.first_of_day[t])
+        variance = np.minimum(carry * carry * variance + filters[:, STEP] + first * filters[:, DAY_STEP], largest)
+        total = variance + ordinary
+        gain, spread = variance / total, np.sqrt(total * calibration)
+        variance *= 1 - gain
+        if t < 0:
+            continue
+        response *= carry
+        steady = np.sqrt((filters[:, STEP] + ordinary) * calibration) / spread
+        freedom = filters[:, FREEDOM_FRESH if first else FREEDOM]
+        seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, filters[:, ZONE] / spread, freedom
+        response += gain * (onset.parts[t] - response)
+        absorbed = carry * (absorbed + gain * (1 - absorbed))
+    return _in_blocks(seen)
+
+
+def _in_blocks(seen: Floats) -> _Path:
+    """Add windows up to blocks, float64[4, N, R] to float64[R, B]: far from the onset they are alike."""
+    steps = seen.shape[1]
+    ends = list(range(1, min(EXACT, steps) + 1))
+    while ends[-1] < steps:
+        ends.append(min(ends[-1] + max(ends[-1] // 8, 1), steps))
+    starts = [0, *ends[:-1]]
+    weights, means, zones, freedom = seen
+    sums = [np.add.reduceat(each, starts, axis=0).T for each in (weights, weights * means, weights * zones)]
+    known = np.maximum(sums[0], 1e-300)
+    return _Path(
+        sums[0],
+        np.add.reduceat(weights * weights, starts, axis=0).T,
+        sums[1] / known,
+        sums[2] / known,
+        freedom[np.array(ends) - 1].T,
+        np.array(ends, dtype=np.int64),
+    )
+
+
+def _scores(path: _Path, shifts: Floats) -> Floats:
+    """Return the score that nine in ten paths reach by the end of each block, for a shift of each contrast alone."""
+    z = path.means * shifts[:, None]
+    score = _normal_score(z, path.freedom)
+    # Far out, a score varies less than a residual does.
+    varies = (score - _normal_score(z - NINE_IN_TEN, path.freedom)) / NINE_IN_TEN
+    drift, squares = np.cumsum(path.weights * (score - path.zones), axis=1), np.cumsum(path.squares, axis=1)
+    below = NINE_IN_TEN * np.sqrt(np.cumsum(path.squares * varies * varies, axis=1))
+    sizes = SIZES[:, None, None]
+    evidence = np.maximum(sizes * (drift - below) - sizes * sizes * squares / 2, 0.0)
+    # All other charts of the signal have no evidence, which is as if each held 1.
+    charts = len(shifts) * MAGNITUDES * DIRECTIONS + 1
+    largest = evidence.max(axis=0)
+    own = np.exp(evidence - largest).sum(axis=0) + (charts - MAGNITUDES) * np.exp(-largest)
+    return np.asarray(largest + np.log(own / charts))
+
+
+def _normal_score(z: Floats, freedom: Floats) -> Floats:
+    size = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(z * z / freedom))
+    return np.asarray(np.copysign(size, z))

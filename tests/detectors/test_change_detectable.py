@@ -1,0 +1,162 @@
+"""The shifts that are stated beforehand are found as often as stated, and half of them mostly not."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.change.detectable import Onset, contrast_at, smallest_shifts
+from detectors.change.legend import (
+    BY_DAY,
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    EXCEEDS,
+    FILTER,
+    FREEDOM,
+    FREEDOM_FRESH,
+    KIND,
+    LEVEL_VARIANCE,
+    NOISE,
+    RATE,
+    ROW,
+    STATUS,
+    STEP,
+    VARIANCE,
+    VOLUME,
+    ZONE,
+)
+from detectors.change.model import ModelCharts
+from detectors.change.residuals import to_residual
+from tests.detectors.change_streams import NUMBER, Number, autoregressive, charts_of, follow, is_weekend
+
+Floats = npt.NDArray[np.float64]
+
+DAYS, HOURS, NOON, TRIALS = 45, 24, 12, 40
+WITHIN = {"window": 1, "day": HOURS, "week": 7 * HOURS}
+
+
+def levels(rng: np.random.Generator, days: int, carry: float, day_spread: float) -> Floats:
+    within_days = autoregressive(rng, days * HOURS, carry, 0.25).reshape(days, HOURS) if carry else 0.0
+    return np.asarray(within_days + day_spread * rng.normal(size=(days, 1)) * np.ones(HOURS))
+
+
+@cache
+def trained(carry: float, day_spread: float) -> ModelCharts:
+    """Charts after 45 days, on the morning of the next."""
+    rng = np.random.default_rng(1)
+    number, of_days = Number(rng), levels(rng, DAYS, carry, day_spread)
+    charts = charts_of(NUMBER)
+    follow(charts, range(DAYS), lambda day: number.day(of_days[day]))
+    charts.begin(DAYS, weekend=is_weekend(DAYS))
+    return charts
+
+
+def stated(charts: ModelCharts) -> dict[str, float]:
+    """The smallest shift of the typical value, by the time in which it is found."""
+    filters, sampling = charts.state.filters, charts.state.sampling
+    by_window = smallest_shifts(
+        filters[:, BY_WINDOW],
+        sampling[:, BY_WINDOW],
+        charts.thresholds[BY_WINDOW],
+        Onset.by_window(HOURS),
+        list(WITHIN.values()),
+    )
+    by_day = smallest_shifts(
+        filters[:, BY_DAY], sampling[:, BY_DAY], charts.thresholds[BY_DAY], Onset.by_day(HOURS), [0, 1, 7]
+    )
+    return dict(zip(WITHIN, np.fmin(by_window[0], by_day[0]).tolist(), strict=True))
+
+
+def windows_until_found(charts: ModelCharts, seed: int, stream: tuple[float, float], shift: float) -> float:
+    """Windows from noon, when the shift comes, to the alarm; NaN if there is a false one before."""
+    rng = np.random.default_rng(seed)
+    number, of_days = Number(rng), levels(rng, 8, *stream)
+    of_days.ravel()[NOON:] += shift
+    copy = ModelCharts(charts.settings)
+    copy.restore(charts.snapshot())
+    for day in range(8):
+        if day:
+            copy.begin(DAYS + day, weekend=is_weekend(DAYS + day))
+        alarmed = np.flatnonzero(copy.watch(number.day(of_days[day]))[0, :, STATUS] == EXCEEDS)
+        if copy.close()[0, STATUS] == EXCEEDS:
+            alarmed = np.append(alarmed, HOURS - 1)
+        if len(alarmed):
+            windows = day * HOURS + int(alarmed[0]) - NOON + 1
+            return windows if windows > 0 else np.nan
+    return np.inf
+
+
+def share_found(stream: tuple[float, float], shift: float, within: int) -> float:
+    charts = trained(*stream)
+    windows = np.array([windows_until_found(charts, seed, stream, shift) for seed in range(TRIALS)])
+    return float(np.mean(windows[~np.isnan(windows)] <= within))
+
+
+@pytest.mark.parametrize("span", WITHIN)
+@pytest.mark.parametrize("stream", [(0.0, 0.0), (0.5, 0.0), (0.9, 0.0), (0.0, 0.25)], ids=str)
+def test_what_is_stated_is_found_in_nine_of_ten_trials_and_half_of_it_mostly_not(
+    stream: tuple[float, float], span: str
+) -> None:
+    shift = stated(trained(*stream))[span]
+    assert share_found(stream, shift, WITHIN[span]) >= 0.78
+    assert share_found(stream, shift / 2, WITHIN[span]) <= 0.3
+
+
+def a_row(**components: float) -> Floats:
+    columns = {
+        "carry": CARRY, "level": LEVEL_VARIANCE, "noise": NOISE, "step": STEP, "variance": VARIANCE, "zone": ZONE
+    }  # fmt: skip
+    row = np.zeros((1, FILTER))
+    row[:, [CALIBRATION, FREEDOM, FREEDOM_FRESH]] = 1, 40, 40
+    for name, value in components.items():
+        row[:, columns[name]] = value
+    return row
+
+
+def smallest(row: Floats, sampling: float, threshold: float = 8.0) -> list[float]:
+    shifts: list[float] = smallest_shifts(row, [sampling], threshold, Onset.by_window(24), [1, 24, 168])[0].tolist()
+    return shifts
+
+
+@given(carry=st.floats(0, 0.99), spread=st.floats(0, 1), noise=st.floats(0, 1), sampling=st.floats(1e-5, 0.5))
+def test_more_time_more_traffic_and_a_lower_threshold_find_smaller_shifts(
+    carry: float, spread: float, noise: float, sampling: float
+) -> None:
+    level = spread * spread
+    row = a_row(carry=carry, level=level, noise=noise, step=level * (1 - carry * carry), variance=level)
+    window, day, week = smallest(row, sampling)
+    assert window >= day >= week > 0
+    for easier in (smallest(row, sampling / 2), smallest(row, sampling, 7.0)):
+        assert all(a <= b * (1 + 1e-6) for a, b in zip(easier, (window, day, week), strict=True))
+
+
+def test_a_level_that_is_a_walk_hides_what_is_not_seen_at_its_onset() -> None:
+    independent, walk = a_row(noise=0.01), a_row(carry=1.0, level=1.0, step=0.01, variance=0.01)
+    assert smallest(independent, 1e-3)[2] < 0.2 * smallest(independent, 1e-3)[0]
+    assert smallest(walk, 1e-3)[2] > 0.5 * smallest(walk, 1e-3)[0]
+
+
+def test_what_no_evidence_can_pass_is_not_stated() -> None:
+    assert np.isnan(smallest(a_row(zone=100.0), 0.01)).all()
+
+
+@given(share=st.floats(0.001, 0.999), events=st.integers(30, 100_000), size=st.floats(0.01, 0.5))
+def test_a_contrast_is_what_has_the_residual(share: float, events: int, size: float) -> None:
+    row, expected = np.zeros(ROW), float(2 * np.arcsin(np.sqrt(share)))
+    row[KIND] = RATE
+    count = contrast_at(row, size, float(events), expected)
+    if np.isnan(count):
+        assert to_residual(row, float(events), float(events), expected)[0] < size
+    else:
+        assert 0 < count <= events
+        assert to_residual(row, count, float(events), expected)[0] >= size - 1e-6
+        assert count < 1e-9 or to_residual(row, 0.99 * count, float(events), expected)[0] < size
+    row[KIND] = VOLUME
+    count = contrast_at(row, -size, 1.0, float(np.log(events)))
+    assert np.isnan(count) or 0 <= count < events
