@@ -18,17 +18,18 @@ __all__ = ["is_segment_of", "names_elsewhere", "rewritten", "summaries"]
 
 _PANES = ("panes", "panes_5m", "panes_1h")
 _TEXTS = (("scores", "detail"), ("latest", "detail"), ("scores_1h", "worst_detail"), ("scores_1d", "worst_detail"))
-_SEGMENTED = (*_PANES, "scores", "latest", "scores_1h", "scores_1d", "alerts")
+_DOCUMENTS = (("alerts", "signals"), ("expectations", "contrasts"))
+_SEGMENTED = (*_PANES, "scores", "latest", "scores_1h", "scores_1d", "alerts", "expectations")
 _SEGMENTS = {**dict.fromkeys(_SEGMENTED, "`segment`"), DRIFTS: "arrayJoin(segments)"}
 """Where each table has the names of segments."""
 
 
 def summaries(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
-    """Find the subject's name in panes, scores and alerts, and segments of the traffic that are the subject's alone."""
+    """Find the subject's name in what is counted and said, and segments of the traffic that are the subject's alone."""
     return [
         *_names(store, subject, seal),
         *_texts(store, subject, seal),
-        *_alerts(store, subject, seal),
+        *_documents(store, subject, seal),
         *_segments(store, subject, seal),
     ]
 
@@ -119,21 +120,23 @@ def _rewording(
     return remove
 
 
-def _alerts(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
-    """What alerts say in words; their signals are JSON."""
+def _documents(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
+    """What alerts say in words, and what contrasts of expectations are called: both are JSON."""
     shown = {"shown": _in_json(subject.shown)}
-    for model, fields in sorted(subject.fields.items()):
-        where, parameters = "model = {model:String}", {"model": model}
-        sql = f"SELECT signals, count() AS n FROM alerts WHERE {where} AND position(signals, {{shown:String}}) > 0 "
-        stored = store.query(f"{sql}GROUP BY signals {ASKING}", parameters | shown)
-        texts, rows = {}, 0
-        for old, n in zip(stored["signals"], stored["n"], strict=True):
-            document = json.loads(old)
-            new = rewritten(document, subject, fields)
-            if new != document:
-                texts[old] = json.dumps(new, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-                rows += int(n)
-        yield Trace("alerts", rows, _rewording(store, ("alerts", "signals"), (where, parameters), texts, seal))
+    for table, column in _DOCUMENTS:
+        for model, fields in sorted(subject.fields.items()):
+            where, parameters = "model = {model:String}", {"model": model}
+            says = f"{where} AND position({column}, {{shown:String}}) > 0"
+            sql = f"SELECT {column} AS document, count() AS n FROM {table} WHERE {says} GROUP BY document {ASKING}"
+            stored = store.query(sql, parameters | shown)
+            texts, rows = {}, 0
+            for old, n in zip(stored["document"], stored["n"], strict=True):
+                document = json.loads(old)
+                new = rewritten(document, subject, fields)
+                if new != document:
+                    texts[old] = json.dumps(new, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                    rows += int(n)
+            yield Trace(table, rows, _rewording(store, (table, column), (where, parameters), texts, seal))
 
 
 def _in_json(text: str) -> str:

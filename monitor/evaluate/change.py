@@ -36,12 +36,14 @@ from monitor.alerts.verdict import Change, Facts
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, VolumeContrasts, contrasts_of
+from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS
 from monitor.watch import Watch
+from sinks.store.batch import Rows
 
 __all__ = ["DETECTOR", "DETECTORS", "Changes"]
 
@@ -128,11 +130,13 @@ class Changes:
         # In the order in which they began, which is that of the charts.
         self._begun: list[SeriesKey] = []
         self._first_rows: dict[SeriesKey, int] = {}
+        self._expectations = Expectations()
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows."""
         if not self._is_on:
             return
+        self._expectations = Expectations()
         blocks = Blocks(self._watch, ends_ms, parts=1)
         parts = self._distributions(blocks, panes) | self._volumes(blocks, panes)
         for key in self._begun:
@@ -142,11 +146,18 @@ class Changes:
         ]
         for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
             windows = list(of_day)
-            self._watch_day(range(windows[0], windows[-1] + 1), moments, parts)
+            from_ms = ends_ms[windows[0]] - ends_ms.step
+            self._watch_day(range(windows[0], windows[-1] + 1), from_ms, moments, parts)
         for key in sorted(self._begun):
             verdicts = self._verdicts(key, parts[key], blocks.ends_ms)
             if len(verdicts.ends_ms):
                 yield verdicts
+
+    def expectations(self) -> Rows:
+        """Return what was expected of the days that began in the windows of the last call: rows of ``expectations``."""
+        return self._expectations.rows(
+            self._watch.name, self._watch.model.spec.detect.defaults.step_ms, self._contrasts
+        )
 
     # -- evidence ----------------------------------------------------------------------------------------------
 
@@ -189,12 +200,15 @@ class Changes:
 
     # -- charts ------------------------------------------------------------------------------------------------
 
-    def _watch_day(self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]) -> None:
-        """Lead all charts through windows of one day."""
+    def _watch_day(
+        self, windows: range, from_ms: int, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]
+    ) -> None:
+        """Lead all charts through windows of one day, the first of which starts at ``from_ms``."""
         moment = moments[windows[0]]
         if self._charts.day != moment.day:
             self._forget_idle()
             self._charts.begin(moment.day, weekend=moment.weekend)
+            self._expectations.note(self._charts, self._begun, from_ms)
         beginning = self._beginning(windows, parts)
         # A series begins with its first window, whatever else is in the batch: the day is cut there.
         cuts = sorted({windows.start, *(t for t, _ in beginning), windows.stop})

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,23 @@ from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary
 
-__all__ = ["Contrasts", "SignalEvidence", "VolumeContrasts", "contrasts_of"]
+__all__ = [
+    "RATE_COLUMNS",
+    "Contrasts",
+    "Groups",
+    "SignalEvidence",
+    "VolumeContrasts",
+    "contrasts_of",
+    "share_at",
+    "share_of",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Kinds = Sequence[tuple[int, int]]
+
+LONGEST_NAME = 40
+"""Characters of a value that are shown."""
 
 REFERENCE_EVENTS = 2000
 """Values from which coordinates are chosen, unless the configuration names a data set."""
@@ -97,6 +110,10 @@ class Contrasts(ABC):
     @abstractmethod
     def in_units(self, row: int, value: float) -> float:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+
+    def groups(self) -> dict[str, Any] | None:
+        """Return the groups of a number's values, as JSON has them; None of anything else."""
+        return None
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
@@ -214,7 +231,7 @@ class ReferredContrasts(Contrasts):
 
 
 @dataclass
-class _Groups:
+class Groups:
     """The groups of a number's values.
 
     Attributes
@@ -227,7 +244,10 @@ class _Groups:
         Its robust standard deviation.
     middles : float64 array [GROUPS]
         A value for each group.
-    table : ScoreTable
+    sizes : int64 array [INNER]
+        Values of the reference in each inner group.
+    beyond : bool
+        Whether groups beyond the ends are told apart.
     """
 
     starts: Integers
@@ -235,14 +255,44 @@ class _Groups:
     ends: tuple[float, float]
     spread: float
     middles: Floats
-    table: ScoreTable
+    sizes: Integers
+    beyond: bool
+
+    @cached_property
+    def table(self) -> ScoreTable:
+        """The scores of the groups."""
+        return ScoreTable(self.sizes, beyond=self.beyond)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`from_json` makes the same groups of."""
+        return {
+            "starts": self.starts.tolist(),
+            "inner": self.inner.tolist(),
+            "ends": [float(end) for end in self.ends],
+            "spread": float(self.spread),
+            "middles": self.middles.tolist(),
+            "sizes": self.sizes.tolist(),
+            "beyond": self.beyond,
+        }
 
     @classmethod
-    def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> _Groups:
+    def from_json(cls, written: Mapping[str, Any]) -> Groups:
+        """Return the groups of which JSON was made."""
+        starts, inner, sizes = (np.array(written[name], dtype=np.int64) for name in ("starts", "inner", "sizes"))
+        low, high = written["ends"]
+        middles = np.array(written["middles"], dtype=np.float64)
+        return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"])
+
+    def value(self, score: float) -> float:
+        """Return the value that has a score."""
+        return float(np.interp(score, self.table.scores, self.middles))
+
+    @classmethod
+    def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> Groups:
         """Return the groups of a reference; of none, groups that hold nothing."""
         if reference is None or not len(reference.cells):
             nothing = np.zeros(1, dtype=np.int64)
-            return cls(nothing, nothing, (0.0, 0.0), 1.0, np.zeros(GROUPS), ScoreTable(np.ones(INNER, dtype=np.int64)))
+            return cls(nothing, nothing, (0.0, 0.0), 1.0, np.zeros(GROUPS), np.ones(INNER, dtype=np.int64), beyond=True)
         counts = reference.counts.astype(np.int64)
         reached, n = np.cumsum(counts), max(int(counts.sum()), 1)
         group = np.minimum((2 * reached - counts) * INNER // (2 * n), INNER - 1)
@@ -258,8 +308,8 @@ class _Groups:
         beyond = spread * OUTER_MIDDLES
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
         # Cells of a fixed layout end where its baseline does: how far beyond a value lies is not known.
-        table = ScoreTable(sizes, beyond=layout.kind == "universal")
-        return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, table)
+        beyond_is_known = layout.kind == "universal"
+        return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, sizes, beyond_is_known)
 
     def numbers(self, columns: Columns) -> Integers:
         """Return the group of each column."""
@@ -279,7 +329,7 @@ class NumberContrasts(ReferredContrasts):
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
-        self._groups = _Groups.of(None, layout)
+        self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
         super().__init__(layout, dataset, learn_windows)
 
@@ -288,13 +338,16 @@ class NumberContrasts(ReferredContrasts):
 
     def in_units(self, row: int, value: float) -> float:
         if row == 0:
-            return float(np.interp(value, self._groups.table.scores, self._groups.middles))
-        return math.exp(value) if row == 1 else _share(value)
+            return self._groups.value(value)
+        return math.exp(value) if row == 1 else share_at(value)
+
+    def groups(self) -> dict[str, Any] | None:
+        return self._groups.to_json() if self._ready else None
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
-        self._groups = _Groups.of(reference, self._layout)
+        self._groups = Groups.of(reference, self._layout)
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         table = self._groups.table
@@ -332,11 +385,11 @@ class CategoryContrasts(ReferredContrasts):
         if row > self.NEW:
             return self._rate_name(row)
         if row < len(self._frequent):
-            return f"share of {self._frequent[row]!r}"
+            return share_of(self._frequent[row])
         return "share of new values" if row == self.NEW else "share of other values"
 
     def in_units(self, row: int, value: float) -> float:
-        return _share(value)
+        return share_at(value)
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, CategorySummary)
@@ -361,6 +414,11 @@ class CategoryContrasts(ReferredContrasts):
         evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
 
 
+def share_of(name: str) -> str:
+    """Return what the share of a category's value is called."""
+    return f"share of {name[:LONGEST_NAME]!r}"
+
+
 def contrasts_of(layout: Layout, dataset: Summary | None, learn_windows: int) -> ReferredContrasts | None:
     """Return the contrasts of a signal; None for one of vectors, which has none."""
     if isinstance(layout, JointLayout):
@@ -369,5 +427,6 @@ def contrasts_of(layout: Layout, dataset: Summary | None, learn_windows: int) ->
     return made(layout, dataset, learn_windows)  # type: ignore[arg-type]
 
 
-def _share(angle: float) -> float:
+def share_at(angle: float) -> float:
+    """Return the share of which the expectation is 2 asin √share."""
     return math.sin(min(max(angle, 0.0), math.pi) / 2) ** 2

@@ -122,6 +122,7 @@ class Evaluation:
         lost = lost_spans(self._store, self._watch.name)
         if lost:
             scores["idle"] = marked(scores, lost)
+        append(self._store, "expectations", self._series.expectations())
         done.scores += append(self._store, "scores", scores)
         append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms

@@ -9,11 +9,13 @@ from monitor.alerts.conditions import meet
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.policy import AlertPolicy
 from monitor.config.model import Alerts
+from monitor.evaluate.change import Changes
 from monitor.evaluate.kinds import KINDS
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
+from sinks.store.batch import Rows
 
 __all__ = ["ModelSeries", "follow", "lifecycle_of", "policy_of"]
 
@@ -47,6 +49,12 @@ class ModelSeries:
             Kind after kind, series in the order of their keys.
         """
         return [verdicts for kind in self._kinds.values() for verdicts in kind.advance(panes, ends_ms)]
+
+    def expectations(self) -> Rows:
+        """Return what was expected of the days that began in the windows of the last call: rows of ``expectations``."""
+        changes = self._kinds["changes"]
+        assert isinstance(changes, Changes)
+        return changes.expectations()
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""

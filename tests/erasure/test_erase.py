@@ -240,7 +240,8 @@ def story(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_no_table_and_no_file_holds_the_subject_afterwards(story: Story) -> None:
     # given a store in which the subject was everywhere
-    expected = set(LOOKED_THROUGH) - {"findings", "labels", "drifts_1h"}  # the last holds names of slices alone
+    # `drifts_1h` holds names of slices alone, `expectations` those of the rule `change`: both have tests of their own.
+    expected = set(LOOKED_THROUGH) - {"findings", "labels", "drifts_1h", "expectations"}
     assert set(story.before) == expected, "the stream does not fill every table with the subject"
     # then it is nowhere
     assert story.after == {}
@@ -423,6 +424,26 @@ def test_a_slice_that_is_the_subject_goes_out_of_hours_of_drift_and_others_stay(
     assert store.drifting(Drifting(0, 2**62))["segment"] == ["", f"customer={KEY}0"]
     left = store.query("SELECT DISTINCT arrayJoin(segments) AS slice FROM drifts_1h ORDER BY slice")["slice"]
     assert left == ["", f"customer={KEY}0"]
+
+
+def test_what_shares_of_the_subject_were_expected_to_be_names_it_no_longer(store: ChdbStore) -> None:
+    # given expectations of the subject's signal, of another signal with such a name, and of the subject's own slice
+    def expectations(signal: str) -> str:
+        contrasts = [{"name": f"share of {KEY!r}"}, {"name": "share of new values"}]
+        return json.dumps({"signal": signal, "groups": None, "contrasts": contrasts}, ensure_ascii=False)
+
+    signals = ["feature:customer", "feature:country", "feature:customer"]
+    segments = ["", "", f"customer={KEY}"]
+    documents = [expectations(signal) for signal in signals]
+    columns = {"signal": signals, "segment": segments, "contrasts": documents}
+    store.append("expectations", plain("expectations", 3, model="loans", **columns), "a")
+    # when the subject is erased
+    assert erased(store, fields=("feature:customer",)).state == "done"
+    # then
+    country, customer = rows(store, "expectations")
+    assert country["contrasts"] == documents[1]
+    assert "share of 'erased-" in customer["contrasts"]
+    assert "share of new values" in customer["contrasts"]
 
 
 def test_of_dead_letters_that_are_no_json_alone_the_bytes_decide(store: ChdbStore) -> None:

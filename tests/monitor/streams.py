@@ -188,7 +188,7 @@ def outcome(store: Store, models: Iterable[str] = ("loans",)) -> dict[str, list[
     for table, row in results(store, models):
         found[table].append(json.dumps(row))
     found["dead_letters"] = [json.dumps(row) for row in rows(store, "dead_letters")]
-    for table in ("panes", "versions"):
+    for table in ("panes", "versions", "expectations"):
         found[table] = [json.dumps(row) for row in rows(store, table)]
     for table in ("events", "predictions", "labels"):
         if kept := rows(store, table):

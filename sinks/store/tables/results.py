@@ -53,6 +53,16 @@ DECLARED = (
         span_ms=DAY_MS // 4,
     ),
     table(
+        "expectations",
+        f"{_SERIES} from_ms:even window_ms:even windows:count windows_needed:count days:count days_needed:count "
+        "threshold:float day_threshold:float contrasts:document",
+        "model signal segment version from_ms",
+        row="what the alarm rule `change` expects of a series on a day, as it stands when the day begins",
+        time="from_ms",
+        keep="scores",
+        part="month",
+    ),
+    table(
         "findings",
         "model:name signal:name version:name detector:name topic:name partition:count offset:even event_ms:even "
         "value:float score:float status:name level:float",

@@ -1,0 +1,249 @@
+"""What the rule `change` expects of each series on a day, as it stands when the day begins: rows of ``expectations``.
+
+They hold what is needed to say later what was expected of a window, how much would have alarmed, and what is the
+smallest shift that can be found. Numbers have six digits: they are to be read, nothing goes on with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change import legend
+from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
+from monitor.evaluate.contrasts import Contrasts, Groups, share_at
+from monitor.events import SeriesKey
+from monitor.values import DAY_MS
+from sinks.store.batch import Rows, add_row, empty_rows
+
+__all__ = ["Expectations", "ExpectedContrast", "ExpectedDay", "read_day"]
+
+Floats = NDArray[np.float64]
+
+FILTERS = {
+    "variance": legend.VARIANCE,
+    "carry": legend.CARRY,
+    "level_variance": legend.LEVEL_VARIANCE,
+    "noise": legend.NOISE,
+    "step": legend.STEP,
+    "day_step": legend.DAY_STEP,
+    "calibration": legend.CALIBRATION,
+    "freedom": legend.FREEDOM,
+    "freedom_fresh": legend.FREEDOM_FRESH,
+    "zone": legend.ZONE,
+}
+"""What is kept of a contrast at a scale, by its name in JSON."""
+
+SCALES = ("window", "day")
+"""The scales, in the order of `detectors.change.legend`."""
+
+ROWS = {
+    "kind": legend.KIND,
+    "family": legend.FAMILY,
+    "unit_sum": legend.UNIT_SUM,
+    "unit_seen": legend.UNIT_SEEN,
+    "uncertainty": legend.UNCERTAINTY,
+    "standing": legend.STANDING,
+}
+"""What is kept of a contrast beside that."""
+
+
+@dataclass
+class _Morning:
+    """What charts hold when a day begins."""
+
+    from_ms: int
+    day: int
+    settings: Settings
+    begun: list[SeriesKey]
+    thresholds: Floats
+    rows: Floats
+    filters: Floats
+    sampling: Floats
+    expected: Floats
+    series: Floats
+
+
+@dataclass
+class Expectations:
+    """The days that began in a batch of windows.
+
+    Attributes
+    ----------
+    mornings : list
+    """
+
+    mornings: list[_Morning] = field(default_factory=list)
+
+    def note(self, charts: ModelCharts, begun: Sequence[SeriesKey], from_ms: int) -> None:
+        """Note what charts expect of the day that has just begun, with a window from ``from_ms`` on."""
+        state, day = charts.state, charts.day
+        assert day is not None
+        arrays = (state.rows, state.filters, state.sampling, state.expected, state.series)
+        copies = [array.copy() for array in (charts.thresholds, *arrays)]
+        self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), *copies))
+
+    def rows(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> Rows:
+        """Return rows of ``expectations``."""
+        rows = empty_rows("expectations")
+        for morning in self.mornings:
+            for series, key in sorted(enumerate(morning.begun), key=lambda item: item[1]):
+                add_row(rows, _row(model, window_ms, morning, series, contrasts[key]))
+        return rows
+
+
+def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: Contrasts) -> dict[str, Any]:
+    version, segment, signal = morning.begun[series]
+    of_series, settings = morning.series[series], morning.settings
+    first = int(of_series[legend.FIRST_ROW])
+    by_day_only = settings.windows_per_day == 1
+    of_contrasts = slice(first, first + len(contrasts.kinds))
+    names = [contrasts.name(row) for row in range(len(contrasts.kinds))]
+    document = {"signal": signal, "groups": contrasts.groups(), "contrasts": _numbers(names, morning, of_contrasts)}
+    return {
+        "model": model,
+        "signal": signal,
+        "segment": segment,
+        "version": version,
+        "from_ms": morning.from_ms,
+        "window_ms": window_ms,
+        "windows": int(of_series[legend.WINDOWS_SEEN]),
+        "windows_needed": settings.learn_windows,
+        "days": morning.day - int(of_series[legend.FIRST_DAY]),
+        "days_needed": settings.learn_windows if by_day_only else CHARTED_DAYS,
+        "threshold": float(morning.thresholds[legend.BY_WINDOW]),
+        "day_threshold": float(morning.thresholds[legend.BY_DAY]),
+        "contrasts": msgspec.json.encode(document).decode(),
+    }
+
+
+def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: slice) -> list[dict[str, Any]]:
+    """Return what is kept of each contrast of a series."""
+    columns = zip(
+        names,
+        _short(morning.rows[of_contrasts][:, list(ROWS.values())]),
+        _short(morning.sampling[of_contrasts]),
+        _short(morning.filters[of_contrasts][:, :, list(FILTERS.values())]),
+        _short(morning.expected[of_contrasts]),
+        strict=True,
+    )
+    return [
+        {
+            "name": name,
+            **dict(zip(ROWS, row, strict=True)),
+            "sampling": dict(zip(SCALES, sampling, strict=True)),
+            **{
+                scale: dict(zip(FILTERS, of_scale, strict=True))
+                for scale, of_scale in zip(SCALES, filters, strict=True)
+            },
+            "expected": expected,
+        }
+        for name, row, sampling, filters, expected in columns
+    ]
+
+
+def _short(numbers: Floats) -> list[Any]:
+    """Return numbers with six digits; those that are undefined become null in JSON."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = 5 - np.floor(np.log10(np.abs(numbers)))
+    scale = 10.0 ** np.where(np.isfinite(digits), np.clip(digits, -300, 300), 0)
+    rounded: list[Any] = (np.rint(numbers * scale) / scale).tolist()
+    return rounded
+
+
+# -- read back ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExpectedContrast:
+    """What is expected of one contrast.
+
+    Attributes
+    ----------
+    name : str
+    row : float64 array [ROW]
+    filters : float64 array [SCALES, FILTER]
+    sampling : float64 array [SCALES]
+    expected : float64 array [H]
+        By hours of the day, in the units of expectations; NaN where nothing is known.
+    groups : Groups or None
+        Of a number's values.
+    """
+
+    name: str
+    row: Floats
+    filters: Floats
+    sampling: Floats
+    expected: Floats
+    groups: Groups | None
+
+    @property
+    def kind(self) -> int:
+        """One of the kinds of `detectors.change.legend`."""
+        return int(self.row[legend.KIND])
+
+    @property
+    def family(self) -> int:
+        """One of the families of `detectors.change.legend`."""
+        return int(self.row[legend.FAMILY])
+
+    def in_units(self, value: float) -> float:
+        """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+        if self.family == legend.LOCATION:
+            return self.groups.value(value) if self.groups is not None else float("nan")
+        if self.family == legend.SPREAD:
+            return float(np.exp(value))
+        return max(float(np.exp(value)) - 0.5, 0.0) if self.kind == legend.VOLUME else share_at(value)
+
+
+@dataclass(frozen=True)
+class ExpectedDay:
+    """A row of ``expectations``.
+
+    Attributes
+    ----------
+    from_ms, window_ms, windows, windows_needed, days, days_needed : int
+    threshold, day_threshold : float
+    contrasts : list of ExpectedContrast
+    """
+
+    from_ms: int
+    window_ms: int
+    windows: int
+    windows_needed: int
+    days: int
+    days_needed: int
+    threshold: float
+    day_threshold: float
+    contrasts: Sequence[ExpectedContrast]
+
+    @property
+    def windows_per_day(self) -> int:
+        """1 for windows of a day or more."""
+        return max(1, DAY_MS // self.window_ms)
+
+
+def read_day(row: Mapping[str, Any]) -> ExpectedDay:
+    """Read a row of ``expectations``."""
+    document = msgspec.json.decode(row["contrasts"])
+    groups = None if document["groups"] is None else Groups.from_json(document["groups"])
+    plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name != "contrasts"}
+    return ExpectedDay(**plain, contrasts=[_contrast(written, groups) for written in document["contrasts"]])
+
+
+def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedContrast:
+    row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
+    for name, column in ROWS.items():
+        row[column] = written[name]
+    for scale, name in enumerate(SCALES):
+        for key, column in FILTERS.items():
+            filters[scale, column] = written[name][key]
+    sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
+    return ExpectedContrast(
+        written["name"], row, filters, sampling, np.array(written["expected"], dtype=np.float64), groups
+    )

@@ -1,0 +1,103 @@
+"""What was expected of a day is stored when it begins, the same however it is evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.change import legend
+from monitor.config import Configuration
+from monitor.evaluate.change import Changes
+from monitor.evaluate.contrasts import share_of
+from monitor.evaluate.expectations import read_day
+from monitor.evaluate.windows import first_window_end
+from monitor.panes.reading import read_panes
+from monitor.watch import Watch, compile_watch
+from sinks.store.contract import Store
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
+
+DAYS, PER_HOUR = 9, 60
+
+
+def watched(**detect: Any) -> Configuration:
+    schema = {"id": "id", "features": {"x": {"type": "numeric"}, "country": {"type": "category"}}}
+    settings = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+    return configured(detect=settings | detect, schema=schema, segments=[])
+
+
+def lines() -> list[bytes]:
+    rng = np.random.default_rng(7)
+    events = []
+    for hour in range(DAYS * 24):
+        for number in range(PER_HOUR):
+            at_ms = START_MS + hour * HOUR_MS + number * HOUR_MS // PER_HOUR
+            x = 10 + 2 * float(rng.normal()) + 3 * np.sin(2 * np.pi * hour / 24)
+            country = str(rng.choice(["DE", "FR", "PL"], p=[0.6, 0.3, 0.1]))
+            events.append({"id": f"{hour}/{number}", "ts": at_ms, "x": x, "country": country})
+    return [json.dumps(event).encode() for event in events]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
+    store, _ = replayed_lines(tmp_path_factory.mktemp("stream"), lines(), watched())
+    return store, compile_watch(watched(), "loans")
+
+
+def of_days(store: Store, signal: str) -> list[dict[str, Any]]:
+    return rows(store, "expectations", signal=signal)
+
+
+def test_each_series_has_a_row_for_each_day_after_its_first(stored: tuple[Store, Watch]) -> None:
+    of_x = of_days(stored[0], "feature:x")
+    assert [row["from_ms"] for row in of_x] == [START_MS + day * DAY_MS for day in range(1, DAYS)]
+    assert [row["days"] for row in of_x] == list(range(1, DAYS))
+    assert [row["windows"] for row in of_x] == [24 * day for day in range(1, DAYS)]
+    assert {(row["windows_needed"], row["days_needed"], row["window_ms"]) for row in of_x} == {(10, 7, HOUR_MS)}
+    assert {row["signal"] for row in rows(stored[0], "expectations")} == {"feature:x", "feature:country", "volume"}
+
+
+def test_a_row_says_what_is_expected_at_each_hour(stored: tuple[Store, Watch]) -> None:
+    day = read_day(of_days(stored[0], "feature:x")[-1])
+    location, spread, missing, *_ = day.contrasts
+    assert [each.name for each in (location, spread, missing)] == ["typical value", "spread", "missing"]
+    by_hour = [location.in_units(value) for value in location.expected.tolist()]
+    expected = 10 + 3 * np.sin(2 * np.pi * np.arange(24) / 24)
+    assert np.abs(np.array(by_hour) - expected).max() < 0.8
+    assert missing.in_units(float(missing.expected[0])) < 0.01
+    shares = read_day(of_days(stored[0], "feature:country")[-1]).contrasts
+    assert [each.name for each in shares[:3]] == [share_of("DE"), share_of("FR"), share_of("PL")]
+    assert shares[0].in_units(float(shares[0].expected.mean())) == pytest.approx(0.6, abs=0.03)
+    [volume] = read_day(of_days(stored[0], "volume")[-1]).contrasts
+    assert volume.in_units(float(volume.expected[0])) == pytest.approx(PER_HOUR, rel=0.02)
+    assert volume.kind == legend.VOLUME
+
+
+def test_rows_do_not_depend_on_batches_or_restarts(stored: tuple[Store, Watch]) -> None:
+    store, watch = stored
+    ends = range(first_window_end(watch, START_MS), START_MS + DAYS * DAY_MS + 1, HOUR_MS)
+    kind, written = Changes(watch, None), []
+    for start in range(0, len(ends), 5):
+        restored = Changes(watch, None)
+        restored.restore(kind.snapshot())
+        kind, batch = restored, ends[start : start + 5]
+        list(kind.advance(read_panes(store, watch, batch[0] - HOUR_MS, batch[-1]), batch))
+        written += in_rows(kind.expectations())
+    assert sorted(written, key=key_of) == sorted(rows(store, "expectations"), key=key_of)
+
+
+def in_rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["signal"], row["segment"], row["version"], row["from_ms"]
+
+
+def test_under_the_rule_variation_there_are_none(tmp_path: Path) -> None:
+    store, _ = replayed_lines(tmp_path, lines()[: 3 * 24 * PER_HOUR], watched(rule="variation"))
+    assert rows(store, "expectations") == []
