@@ -228,12 +228,12 @@ def _in_blocks(seen: Floats) -> _Path:
     starts = [0, *ends[:-1]]
     weights, means, zones, freedom = seen
     sums = [np.add.reduceat(each, starts, axis=0).T for each in (weights, weights * means, weights * zones)]
-    known = np.maximum(sums[0], 1e-300)
+    nonzero = np.maximum(sums[0], 1e-300)
     return _Path(
         sums[0],
         np.add.reduceat(weights * weights, starts, axis=0).T,
-        sums[1] / known,
-        sums[2] / known,
+        sums[1] / nonzero,
+        sums[2] / nonzero,
         freedom[np.array(ends) - 1].T,
         np.array(ends, dtype=np.int64),
     )
