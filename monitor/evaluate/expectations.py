@@ -102,9 +102,15 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
     of_series, settings = morning.series[series], morning.settings
     first = int(of_series[legend.FIRST_ROW])
     by_day_only = settings.windows_per_day == 1
-    of_contrasts = slice(first, first + len(contrasts.kinds))
-    names = [contrasts.name(row) for row in range(len(contrasts.kinds))]
-    document = {"signal": signal, "groups": contrasts.groups(), "contrasts": _numbers(names, morning, of_contrasts)}
+    # What nothing is expected_rows of is left out, its name too: that may come with a later window of the same batch.
+    expected_rows = [row for row in range(len(contrasts.kinds)) if np.isfinite(morning.expected[first + row]).any()]
+    document = {
+        "signal": signal,
+        "groups": contrasts.groups() if 0 in expected_rows else None,
+        "contrasts": _numbers(
+            [contrasts.name(row) for row in expected_rows], morning, [first + row for row in expected_rows]
+        ),
+    }
     return {
         "model": model,
         "signal": signal,
@@ -122,8 +128,8 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
     }
 
 
-def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: slice) -> list[dict[str, Any]]:
-    """Return what is kept of each contrast of a series."""
+def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: list[int]) -> list[dict[str, Any]]:
+    """Return what is kept of some contrasts of a series."""
     columns = zip(
         names,
         _short(morning.rows[of_contrasts][:, list(ROWS.values())]),

@@ -77,14 +77,15 @@ def test_a_row_says_what_is_expected_at_each_hour(stored: tuple[Store, Watch]) -
     assert volume.kind == legend.VOLUME
 
 
-def test_rows_do_not_depend_on_batches_or_restarts(stored: tuple[Store, Watch]) -> None:
+@pytest.mark.parametrize("at_once", [5, DAYS * 24])
+def test_rows_do_not_depend_on_batches_or_restarts(at_once: int, stored: tuple[Store, Watch]) -> None:
     store, watch = stored
     ends = range(first_window_end(watch, START_MS), START_MS + DAYS * DAY_MS + 1, HOUR_MS)
     kind, written = Changes(watch, None), []
-    for start in range(0, len(ends), 5):
+    for start in range(0, len(ends), at_once):
         restored = Changes(watch, None)
         restored.restore(kind.snapshot())
-        kind, batch = restored, ends[start : start + 5]
+        kind, batch = restored, ends[start : start + at_once]
         list(kind.advance(read_panes(store, watch, batch[0] - HOUR_MS, batch[-1]), batch))
         written += in_rows(kind.expectations())
     assert sorted(written, key=key_of) == sorted(rows(store, "expectations"), key=key_of)
