@@ -113,14 +113,20 @@ class _Path:
 
 
 def smallest_shifts(
-    filters: npt.ArrayLike, sampling: npt.ArrayLike, threshold: float, onset: Onset, within: npt.ArrayLike
+    filters: npt.ArrayLike,
+    sampling: npt.ArrayLike,
+    threshold: float,
+    onset: Onset,
+    within: npt.ArrayLike,
+    *,
+    contrasts: int | None = None,
 ) -> Floats:
     """Return the smallest shifts that nine in ten times make a signal alarm; NaN where there is none.
 
     Parameters
     ----------
     filters : float64 array [R, FILTER]
-        All contrasts of the signal, at one scale.
+        Contrasts of the signal, at one scale.
     sampling : float64 array [R]
         The variance that sampling gives a residual.
     threshold : float
@@ -128,6 +134,8 @@ def smallest_shifts(
     onset : Onset
     within : int array [H]
         Windows, or days, within which it is to alarm.
+    contrasts : int or None
+        How many the signal has in all; R if None.
 
     Returns
     -------
@@ -145,6 +153,7 @@ def smallest_shifts(
     [[0.64, 0.12, 0.05]]
     """
     within = np.asarray(within, dtype=np.int64)
+    charts = (len(np.asarray(filters)) if contrasts is None else contrasts) * MAGNITUDES * DIRECTIONS + 1
     filters = np.asarray(filters, dtype=np.float64)
     path = _path(filters, np.asarray(sampling, dtype=np.float64), onset)
     smallest = np.full((len(filters), len(within)), np.nan)
@@ -152,7 +161,7 @@ def smallest_shifts(
         blocks = path.last <= windows
 
         def alarms(shifts: Floats, blocks: npt.NDArray[np.bool_] = blocks) -> npt.NDArray[np.bool_]:
-            return np.asarray((_scores(path, shifts)[:, blocks] > threshold).any(axis=1))
+            return np.asarray((_scores(path, shifts, charts)[:, blocks] > threshold).any(axis=1))
 
         low, high = (np.full(len(filters), np.log(end)) for end in (SMALLEST, LARGEST))
         attainable = alarms(np.exp(high))
@@ -239,7 +248,7 @@ def _in_blocks(seen: Floats) -> _Path:
     )
 
 
-def _scores(path: _Path, shifts: Floats) -> Floats:
+def _scores(path: _Path, shifts: Floats, charts: int) -> Floats:
     """Return the score that nine in ten paths reach by the end of each block, for a shift of each contrast alone."""
     z = path.means * shifts[:, None]
     score = _normal_score(z, path.freedom)
@@ -250,7 +259,6 @@ def _scores(path: _Path, shifts: Floats) -> Floats:
     sizes = SIZES[:, None, None]
     evidence = np.maximum(sizes * (drift - below) - sizes * sizes * squares / 2, 0.0)
     # All other charts of the signal have no evidence, which is as if each held 1.
-    charts = len(shifts) * MAGNITUDES * DIRECTIONS + 1
     largest = evidence.max(axis=0)
     own = np.exp(evidence - largest).sum(axis=0) + (charts - MAGNITUDES) * np.exp(-largest)
     return np.asarray(largest + np.log(own / charts))

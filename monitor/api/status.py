@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Response
 
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
+from monitor.api.detectable import SERIES, newest_days, smallest_shifts
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.problems import ProblemError
@@ -57,6 +58,7 @@ def protection(
             choices = f"known are {', '.join(signals)}" if signals else "there are none yet"
             raise ProblemError("unknown-signal", f"nothing decides about a signal {question.signal!r}; {choices}")
         rows = [row for row in rows if row["signal"] == question.signal]
+        rows = list(_with_shifts(service.store, question.signal, rows))
     shown = [row for row in rows if question.state in (None, row["state"])]
     return listed_whole(form, shown[: question.limit], SeriesProtection, {})
 
@@ -77,6 +79,15 @@ def protection_summary(
         for name in models
     ]
     return listed_whole(form, summaries, ModelProtection, {})
+
+
+def _with_shifts(store: Store, signal: str, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows with the smallest shifts that can be found of a signal."""
+    days = newest_days(store, sorted({row["model"] for row in rows}), signal)
+    for row in rows:
+        key = tuple(row[name] for name in SERIES)
+        is_learning = row["detector"] != CHANGE or row["status"] not in JUDGED or key not in days
+        yield row | {"detectable": [] if is_learning else list(smallest_shifts(key, days[key]))}
 
 
 def _models(service: ApiService, question: Protection | ProtectionSummary) -> list[str]:
@@ -251,6 +262,7 @@ def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None
         "threshold": newest["surprise_limit"],
         "windows": judged.windows,
         "drift_windows": judged.drifts,
+        "detectable": [],
     }
 
 
@@ -275,6 +287,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
         "windows": 0,
         "drift_windows": 0,
         "detail": "",
+        "detectable": [],
     }
 
 

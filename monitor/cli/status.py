@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import click
 
 from monitor.cli.answers import Form, Target, asks
 from monitor.cli.output import as_rows
-from monitor.resources.status import ModelProtection, Protection, ProtectionSummary
+from monitor.resources.status import ModelProtection, Protection, ProtectionSummary, SmallestShift
 
 __all__ = ["command"]
 
@@ -23,7 +25,8 @@ def command(
 ) -> None:
     """Show what is watched, since when, and what is blind, of all models, of MODEL, or of its SIGNAL.
 
-    What fires comes first, then what is blind, what still learns, and what protects.
+    What fires comes first, then what is blind, what still learns, and what protects. Of one SIGNAL under the rule
+    `change`, the smallest shifts that can be found follow, in one window, in a day and in a week.
     """
     of_models = ProtectionSummary(model=model, namespace=question.namespace)
     if summary and (signal is not None or question.wire() != Protection(namespace=question.namespace).wire()):
@@ -34,4 +37,13 @@ def command(
             return
         if form.name == "table" and signal is None:
             as_rows(ModelProtection, leeway.ask(of_models))
-        form.show(leeway.ask(replace(question, model=model, signal=signal)))
+        rows = form.show(leeway.ask(replace(question, model=model, signal=signal)))
+        if form.name == "table" and signal is not None:
+            _show_shifts(rows)
+
+
+def _show_shifts(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show what can be found of a signal."""
+    shifts = [shift for row in rows for shift in row["detectable"]]
+    if shifts:
+        as_rows(SmallestShift, shifts, title="Lasting shifts that alarm nine times in ten, if they begin within a day:")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
+from detectors.change.detectable import Onset, contrast_at, smallest_shifts
 from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
 from monitor.evaluate.contrasts import Contrasts, Groups, share_at
 from monitor.events import SeriesKey
@@ -106,6 +107,7 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
     expected_rows = [row for row in range(len(contrasts.kinds)) if np.isfinite(morning.expected[first + row]).any()]
     document = {
         "signal": signal,
+        "rows": len(contrasts.kinds),
         "groups": contrasts.groups() if 0 in expected_rows else None,
         "contrasts": _numbers(
             [contrasts.name(row) for row in expected_rows], morning, [first + row for row in expected_rows]
@@ -198,6 +200,36 @@ class ExpectedContrast:
         """One of the families of `detectors.change.legend`."""
         return int(self.row[legend.FAMILY])
 
+    @property
+    def usual(self) -> float:
+        """What is expected on average over the day, in the units of expectations."""
+        return float(np.nanmean(self.expected))
+
+    def usual_in_units(self, expected: float, events: float) -> float:
+        """Return what an expectation says, in the units of the data, of so many events.
+
+        What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
+        """
+        value = self.in_units(expected)
+        return max(value * (events + 0.75) - 0.375, 0.0) / events if self.kind == legend.RATE else value
+
+    def shifted(self, residual: float, expected: float, events: float) -> float | None:
+        """Return what has a residual, in the units of the data; None if nothing has it.
+
+        Parameters
+        ----------
+        residual, expected : float
+            In the units of expectations.
+        events : float
+            Of the window.
+        """
+        value = contrast_at(self.row, residual, events, expected)
+        if self.kind == legend.SCORE:
+            return self.in_units(value)
+        if np.isnan(value):
+            return None
+        return value / events if self.kind == legend.RATE else value
+
     def in_units(self, value: float) -> float:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
         if self.family == legend.LOCATION:
@@ -216,6 +248,9 @@ class ExpectedDay:
     from_ms, window_ms, windows, windows_needed, days, days_needed : int
     threshold, day_threshold : float
     contrasts : list of ExpectedContrast
+        Those of which something is known.
+    rows : int
+        How many contrasts the series has.
     """
 
     from_ms: int
@@ -227,19 +262,40 @@ class ExpectedDay:
     threshold: float
     day_threshold: float
     contrasts: Sequence[ExpectedContrast]
+    rows: int
 
     @property
     def windows_per_day(self) -> int:
         """1 for windows of a day or more."""
         return max(1, DAY_MS // self.window_ms)
 
+    def smallest_shifts(self) -> Floats:
+        """Return the smallest shift of each contrast that is found in one window, in a day, in a week, float64[R, 3].
+
+        In the units of expectations, by windows or by days, whichever finds less; NaN where none is found.
+        """
+        per_day = self.windows_per_day
+        by_day = self._smallest(legend.BY_DAY, self.day_threshold, Onset.by_day(per_day), [int(per_day == 1), 1, 7])
+        if per_day == 1:
+            return by_day
+        by_window = self._smallest(
+            legend.BY_WINDOW, self.threshold, Onset.by_window(per_day), [1, per_day, 7 * per_day]
+        )
+        return np.fmin(by_window, by_day if self.days >= self.days_needed else np.nan)
+
+    def _smallest(self, scale: int, threshold: float, onset: Onset, within: list[int]) -> Floats:
+        filters = np.array([contrast.filters[scale] for contrast in self.contrasts]).reshape(-1, legend.FILTER)
+        sampling = np.array([contrast.sampling[scale] for contrast in self.contrasts])
+        return smallest_shifts(filters, sampling, threshold, onset, within, contrasts=self.rows)
+
 
 def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     """Read a row of ``expectations``."""
     document = msgspec.json.decode(row["contrasts"])
     groups = None if document["groups"] is None else Groups.from_json(document["groups"])
-    plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name != "contrasts"}
-    return ExpectedDay(**plain, contrasts=[_contrast(written, groups) for written in document["contrasts"]])
+    plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name not in ("contrasts", "rows")}
+    contrasts = [_contrast(written, groups) for written in document["contrasts"]]
+    return ExpectedDay(**plain, contrasts=contrasts, rows=document.get("rows", len(contrasts)))
 
 
 def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedContrast:

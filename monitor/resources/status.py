@@ -2,24 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from monitor.resources.contract import LengthMs, Question, Row, TimeMs, described
 from monitor.resources.history import Status
 
 __all__ = [
     "STATES",
+    "Judged",
     "ModelProtection",
     "Protection",
     "ProtectionState",
     "ProtectionSummary",
     "SeriesProtection",
+    "SmallestShift",
+    "Unit",
+    "amount",
 ]
 
 ProtectionState = Literal["firing", "blind", "learning", "protecting"]
 STATES: tuple[ProtectionState, ...] = ("firing", "blind", "learning", "protecting")
 """What a detector can be on a series, in the order in which people should look at them."""
+
+
+Unit = Literal["value", "factor", "share", "events"]
+Judged = Literal["levels", "changes", "standing"]
+
+
+def amount(value: float, unit: Unit) -> str:
+    """Write a value of a contrast.
+
+    Examples
+    --------
+    >>> amount(0.0213, "share"), amount(1.25, "factor"), amount(1234.5, "events")
+    ('2.13 %', '×1.25', '1,234')
+    """
+    if unit == "share":
+        return f"{100 * value:.3g} %"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"×{text}" if unit == "factor" else text
+
+
+def _within(span: str) -> Callable[[Mapping[str, Any]], str]:
+    """Return what writes the smallest shift that is found within a span of time."""
+
+    def write(row: Mapping[str, Any]) -> str:
+        if row[f"{span}_shift"] is None:
+            return "none"
+        ends = {"below": row[f"{span}_low"], "above": row[f"{span}_high"]}
+        parts = [f"{side} {amount(value, row['unit'])}" for side, value in ends.items() if value is not None]
+        size = f" ({row[f'{span}_shift']:.2g} sd)" if row["unit"] == "value" else ""
+        return f"{' or '.join(parts)}{size}"
+
+    return write
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallestShift(Row):
+    """The smallest lasting shift of one contrast that alarms nine times in ten, if it begins within a day."""
+
+    table = (
+        "segment",
+        "version",
+        "contrast",
+        ("usual", lambda row: amount(row["usual"], row["unit"])),
+        ("found in one window", _within("window")),
+        ("in a day", _within("day")),
+        ("in a week", _within("week")),
+        ("judged by", "judged"),
+    )
+
+    segment: str
+    version: str
+    contrast: str
+    unit: Unit = described("of `usual`, and of all that is low or high; a factor is one on the reference's spread")
+    usual: float | None = described("what is expected, on average over the day")
+    window_shift: float | None = described(
+        "what one window shows, in standard deviations of a value, its logarithm, or 2 asin √share; null: no shift does"
+    )
+    window_low: float | None = described("below which that is; null where even nothing at all is too little")
+    window_high: float | None = described("above which that is; null where nothing can be that large")
+    day_shift: float | None = described("what shows within a day")
+    day_low: float | None
+    day_high: float | None
+    week_shift: float | None = described("what shows within a week")
+    week_low: float | None
+    week_high: float | None
+    judged: Judged = described(
+        "`changes`: its level wanders, or is hardly known yet, so that a shift must show soon after its onset or over "
+        "days; `standing`: an alert holds, and what moves on from the new level alarms; else `levels`"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +136,10 @@ class SeriesProtection(Row):
     windows: int = described("windows that were judged")
     drift_windows: int = described("those of them in drift")
     detail: str = described("what was said of the newest window")
+    detectable: list[SmallestShift] = described(
+        "of the detector `change`, if the question names a signal: the smallest shift of each contrast that can be "
+        "found; empty until a day is known"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from monitor.client import Leeway
 from monitor.client.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.sqlstore import SqlStore
+from tests.api import hours
 from tests.api.night import ALERT, bad_night, watched
 from tests.api.world import serving
 from tests.cli.console import Console
@@ -53,6 +54,15 @@ def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
 def test_the_page_shows_what_commands_print(block: str, url: str, leeway: Console) -> None:
     command, *shown = block.splitlines()
     said = leeway(*shlex.split(command.removeprefix("$ leeway ")), "--url", url)
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == shown
+
+
+@pytest.mark.parametrize("block", blocks("change.md", "console"), ids=lambda block: block.splitlines()[0])
+def test_the_page_about_the_rule_shows_what_commands_print(block: str, leeway: Console) -> None:
+    command, *shown = block.splitlines()
+    with serving(hours.world()) as address:
+        said = leeway(*shlex.split(command.removeprefix("$ leeway ")), "--url", address)
     assert said.code == 0, said.err
     assert said.out.splitlines() == shown
 

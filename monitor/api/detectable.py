@@ -1,0 +1,98 @@
+"""The smallest shifts that can be found of a signal, from what was stored when the newest day began."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from detectors.change import legend
+from monitor.api.reading import Row
+from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day
+from monitor.resources.status import Judged, Unit
+from monitor.values import DAY_MS
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["SERIES", "newest_days", "smallest_shifts", "unit_of"]
+
+SERIES = ("model", "signal", "segment", "version")
+OLDEST_MS = 45 * DAY_MS
+"""A day that began longer before the newest one is no longer a series' newest."""
+
+UNITS: dict[int, Unit] = {legend.LOCATION: "value", legend.SPREAD: "factor", legend.VOLUMES: "events"}
+
+SPANS = ("window", "day", "week")
+
+Key = tuple[str, ...]
+
+
+def newest_days(
+    store: Store, models: Sequence[str], signal: str, until_ms: int | None = None
+) -> dict[Key, ExpectedDay]:
+    """Return the newest day that is stored of each series of a signal.
+
+    Parameters
+    ----------
+    store : Store
+    models : sequence of str
+    signal : str
+    until_ms : int or None
+        Only days that began before.
+
+    Raises
+    ------
+    StoreError
+    """
+    where = {"model": list(models), "signal": signal}
+    high = {} if until_ms is None else {"from_ms": until_ms}
+    starts = store.read(Query("expectations", where, high=high, columns=(*SERIES, "from_ms")))
+    newest: dict[Key, int] = {}
+    for *key, from_ms in zip(*(starts[name] for name in (*SERIES, "from_ms")), strict=True):
+        newest[tuple(key)] = max(newest.get(tuple(key), 0), int(from_ms))
+    last_ms = max(newest.values(), default=0)
+    chosen = {key: from_ms for key, from_ms in newest.items() if last_ms - from_ms <= OLDEST_MS}
+    rows = rows_of(store.read(Query("expectations", {**where, "from_ms": sorted(set(chosen.values()))})))
+    of_series = ((tuple(row[name] for name in SERIES), row) for row in rows)
+    return {key: read_day(row) for key, row in of_series if chosen.get(key) == row["from_ms"]}
+
+
+def smallest_shifts(key: Key, day: ExpectedDay) -> Iterator[Row]:
+    """Yield the smallest shift of each contrast, as `monitor.resources.status.SmallestShift` has it."""
+    _, _, segment, version = key
+    for contrast, shifts in zip(day.contrasts, day.smallest_shifts().tolist(), strict=True):
+        ends = [_ends(contrast, shift) for shift in shifts]
+        yield {
+            "segment": segment,
+            "version": version,
+            "contrast": contrast.name,
+            "unit": unit_of(contrast),
+            "usual": contrast.usual_in_units(contrast.usual, _events_of_hour(day, contrast)),
+            "judged": _judged(contrast),
+            **{f"{span}_shift": shift for span, (shift, _, _) in zip(SPANS, ends, strict=True)},
+            **{f"{span}_low": low for span, (_, low, _) in zip(SPANS, ends, strict=True)},
+            **{f"{span}_high": high for span, (_, _, high) in zip(SPANS, ends, strict=True)},
+        }
+
+
+def unit_of(contrast: ExpectedContrast) -> Unit:
+    """Return what values of a contrast are."""
+    return UNITS.get(contrast.family, "share")
+
+
+def _ends(contrast: ExpectedContrast, shift: float) -> tuple[float | None, float | None, float | None]:
+    """Return the shift, and what lies below and above by it, in the units of the data."""
+    if math.isnan(shift):
+        return None, None, None
+    events = 1 / contrast.sampling[legend.BY_WINDOW]
+    low, high = (contrast.shifted(side * shift, contrast.usual, events) for side in (-1, 1))
+    return (None, None, None) if low is None and high is None else (shift, low, high)
+
+
+def _events_of_hour(day: ExpectedDay, contrast: ExpectedContrast) -> float:
+    return max(1.0, day.windows_per_day / 24) / contrast.sampling[legend.BY_WINDOW]
+
+
+def _judged(contrast: ExpectedContrast) -> Judged:
+    if contrast.row[legend.STANDING] != 0:
+        return "standing"
+    return "changes" if contrast.filters[legend.BY_WINDOW, legend.CARRY] >= 1 else "levels"

@@ -1,0 +1,62 @@
+"""What can be found of a signal is said before there is anything to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.hours import PER_HOUR, world
+from tests.api.world import Client, serving
+from tests.cli.console import Console
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return Client(world())
+
+
+def shifts_of(client: Client, signal: str) -> dict[str, dict[str, Any]]:
+    [row] = client.items("/v1/series", model="loans", signal=signal)
+    return {shift["contrast"]: shift for shift in row["detectable"]}
+
+
+def test_more_time_finds_smaller_shifts(client: Client) -> None:
+    shifts = [shift for signal in ("feature:country", "volume") for shift in shifts_of(client, signal).values()]
+    assert {shift["contrast"] for shift in shifts} >= {"share of 'DE'", "missing", "events"}
+    for shift in shifts:
+        assert shift["day_shift"] >= shift["week_shift"] > 0
+        assert shift["window_shift"] is None or shift["window_shift"] >= shift["day_shift"]
+
+
+def test_shifts_are_in_the_units_of_the_data(client: Client) -> None:
+    share = shifts_of(client, "feature:country")["share of 'DE'"]
+    assert share["unit"] == "share"
+    assert 0.4 < share["day_low"] < share["week_low"] < share["usual"] < share["week_high"] < share["day_high"] < 0.8
+    assert share["usual"] == pytest.approx(0.6, abs=0.03)
+    events = shifts_of(client, "volume")["events"]
+    assert 0 < events["window_low"] < events["day_low"] < PER_HOUR < events["day_high"] < events["window_high"]
+
+
+def test_of_what_never_happens_only_an_increase_can_be_found(client: Client) -> None:
+    missing = shifts_of(client, "feature:country")["missing"]
+    assert (missing["usual"], missing["window_low"], missing["week_low"]) == (0, None, None)
+    assert 0.003 < missing["day_high"] < missing["window_high"] < 0.5
+
+
+def test_a_signal_that_is_not_named_is_not_computed(client: Client) -> None:
+    assert {len(row["detectable"]) for row in client.items("/v1/series", model="loans")} == {0}
+
+
+def test_forms_beside_json_hold_them_too(client: Client) -> None:
+    text = client.get("/v1/series", model="loans", signal="volume", format="csv").text
+    assert '""contrast"":""events""' in text
+
+
+def test_the_command_shows_them_below_the_series(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(world()) as url:
+        out = Console(capsys)("status", "loans", "feature:country", "--url", url).out
+        assert "alarm nine times in ten" in out
+        [line] = [line for line in out.splitlines() if "share of 'DE'" in line and "below" in line]
+        assert line.count("below") >= 2
+        assert "alarm nine times" not in Console(capsys)("status", "loans", "--url", url).out
