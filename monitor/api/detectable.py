@@ -89,7 +89,7 @@ def _ends(contrast: ExpectedContrast, shift: float) -> tuple[float | None, float
 
 
 def _events_of_hour(day: ExpectedDay, contrast: ExpectedContrast) -> float:
-    return max(1.0, day.windows_per_day / 24) / contrast.sampling[legend.BY_WINDOW]
+    return float(max(1.0, day.windows_per_day / 24) / contrast.sampling[legend.BY_WINDOW])
 
 
 def _judged(contrast: ExpectedContrast) -> Judged:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.output import as_json, as_table
+from monitor.cli.output import as_json, as_rows, as_table
+from monitor.resources.status import SHIFT_COLUMNS, SmallestShift
 
 if TYPE_CHECKING:
     from monitor.config import Configuration, Model
@@ -14,15 +16,29 @@ if TYPE_CHECKING:
 __all__ = ["command", "plan"]
 
 
+class _Foreseen(SmallestShift):
+    """A smallest shift of which no series is known yet."""
+
+    table = SHIFT_COLUMNS
+
+
 @click.command("check")
 @click.argument("config", required=False, type=click.Path())
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
+@click.option(
+    "--events-per-hour",
+    type=click.FloatRange(min=0, min_open=True),
+    help="The traffic that is expected: what can be found at it is shown, of models whose rule is `change`.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, and check nothing.")
 @click.pass_context
-def command(ctx: click.Context, config: str | None, *, json_: bool, schema: bool) -> None:
+def command(
+    ctx: click.Context, config: str | None, *, json_: bool, events_per_hour: float | None, schema: bool
+) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
 
-    Where there is none, show what will be watched, and how often it will be tested.
+    Where there is none, show what will be watched, and how often it will be tested; of a model whose rule is `change`,
+    also how often each signal may alarm falsely, from when on it can alarm, and what it can find.
     """
     if schema:
         as_json(_schema())
@@ -37,17 +53,18 @@ def command(ctx: click.Context, config: str | None, *, json_: bool, schema: bool
     except ConfigError as error:
         _say_mistakes(error, json_=json_)
         ctx.exit(2)
-    plans = [plan(model) for model in configuration.models.values()]
+    plans = [plan(model, events_per_hour) for model in configuration.models.values()]
     if json_:
         as_json({"ok": True, "models": plans})
     else:
         _show(configuration, plans)
 
 
-def plan(model: Model) -> dict[str, Any]:
+def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
     """Return what will be watched: detectors by signal, windows, the budget and how many tests share it.
 
-    ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here.
+    ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
+    is what `monitor.evaluate.foresight.foresee` says; null under another rule.
     """
     from monitor.config.references import WINDOWED, uses_for
 
@@ -69,7 +86,17 @@ def plan(model: Model) -> dict[str, Any]:
         "tests_per_window": windowed * segments,
         "tests_per_budget_period": round(windowed * segments * windows),
         "signals": uses,
+        "change": _foreseen(model, events_per_hour),
     }
+
+
+def _foreseen(model: Model, events_per_hour: float | None) -> dict[str, Any] | None:
+    if model.spec.detect.rule != "change":
+        return None
+    # Only here: it brings numerics along, and a mistake is found without them.
+    from monitor.evaluate.foresight import foresee
+
+    return foresee(model, events_per_hour)
 
 
 def _say_mistakes(error: Any, *, json_: bool) -> None:
@@ -89,6 +116,9 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
         rows = [(signal, _uses(uses)) for signal, uses in each["signals"].items()]
         click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
         as_table(("signal", "detectors"), rows)
+        if each["change"] is not None:
+            _show_change(each)
+            continue
         click.echo(
             f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
             f"{each['min_samples']} events; {each['false_alarms']:g} false alarms per "
@@ -97,6 +127,53 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
         )
     count = len(configuration.models)
     click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
+
+
+def _show_change(shown: dict[str, Any]) -> None:
+    """Show what the rule `change` will do."""
+    from monitor.values import format_duration
+
+    foreseen = shown["change"]
+    click.echo(
+        f"windows of {format_duration(shown['window_ms'])} every {format_duration(shown['every_ms'])}; "
+        f"{shown['false_alarms']:g} false alarms per {format_duration(shown['budget_period_ms'])} accepted for the "
+        f"whole model, shared by {foreseen['signals']:,} signals: each alarms falsely once in "
+        f"{_long(foreseen['each_ms'])}"
+    )
+    days = "" if foreseen["learn_days"] is None else f", and by whole days from day {foreseen['learn_days'] + 1} on"
+    click.echo(
+        f"each series learns for {format_duration(foreseen['learn_ms'])}, alarms at gross changes until the third day"
+        f"{days}; variances and thresholds are known after three weeks"
+    )
+    for warning in _blind(shown):
+        click.echo(warning)
+    if not foreseen["smallest_shifts"]:
+        click.echo("--events-per-hour N shows what can be found at N events an hour\n")
+        return
+    events = f"{foreseen['events_per_window']:,.4g} events a window"
+    title = f"Lasting shifts that alarm nine times in ten at {events}, if windows differ by sampling alone:"
+    as_rows(_Foreseen, foreseen["smallest_shifts"], title=title)
+    click.echo("what varies by itself hides more: `leeway status MODEL SIGNAL` says it of what was seen\n")
+
+
+def _blind(shown: dict[str, Any]) -> Iterator[str]:
+    """Say what can never alarm, and why."""
+    from monitor.evaluate.foresight import FEWEST_VALUES
+
+    events = shown["change"]["events_per_window"]
+    if events is not None and events < FEWEST_VALUES:
+        yield (
+            f"typical values and spreads can never alarm: a window has {events:,.3g} events, and {FEWEST_VALUES} are "
+            "needed; longer windows help"
+        )
+    if shown["baseline"] != "dataset":
+        yield "nothing is compared with what the model was built on: only a `dataset` baseline has skew"
+
+
+def _long(length_ms: int) -> str:
+    """Write a long time in years or days."""
+    days = length_ms / 86_400_000
+    return f"{days / 365.25:.2g} years" if days > 730 else f"{days:.3g} days"
 
 
 def _uses(uses: dict[str, dict[str, Any]]) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
-from monitor.resources.contract import LengthMs, Question, Row, TimeMs, described
+from monitor.resources.contract import Column, LengthMs, Question, Row, TimeMs, described
 from monitor.resources.history import Status
 
 __all__ = [
+    "SHIFT_COLUMNS",
     "STATES",
     "Judged",
     "ModelProtection",
@@ -59,20 +60,21 @@ def _within(span: str) -> Callable[[Mapping[str, Any]], str]:
     return write
 
 
+SHIFT_COLUMNS: tuple[Column, ...] = (
+    "contrast",
+    ("usual", lambda row: amount(row["usual"], row["unit"])),
+    ("found in one window", _within("window")),
+    ("in a day", _within("day")),
+    ("in a week", _within("week")),
+)
+"""What people see of a smallest shift."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SmallestShift(Row):
     """The smallest lasting shift of one contrast that alarms nine times in ten, if it begins within a day."""
 
-    table = (
-        "segment",
-        "version",
-        "contrast",
-        ("usual", lambda row: amount(row["usual"], row["unit"])),
-        ("found in one window", _within("window")),
-        ("in a day", _within("day")),
-        ("in a week", _within("week")),
-        ("judged by", "judged"),
-    )
+    table = ("segment", "version", *SHIFT_COLUMNS, ("judged by", "judged"))
 
     segment: str
     version: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from monitor.cli.check import plan
 from monitor.config import load
 from monitor.config.references import ALIASES, WINDOWED, uses_for
 from monitor.evaluate.alarm_rule import budget_of
+from monitor.evaluate.change import settings_of
+from monitor.values import DAY_MS
 from monitor.watch import compile_watch
 from tests.cli.console import Console, with_rules
 
@@ -212,6 +215,55 @@ def test_the_tests_that_share_the_budget_are_those_that_evaluation_counts(tmp_pa
     assert 1 / planned["tests_per_budget_period"] == pytest.approx(
         budget_of(compile_watch(configuration, "fraud")).tail_probability
     )
+
+
+def changing(folder: Path, detect: str = "") -> Path:
+    """A model's file whose rule is `change`."""
+    file = with_rules(folder, "{on: volume, use: [volume]}")
+    file.write_text(file.read_text().replace("    rules:", f"    rule: change\n{detect}    rules:"))
+    return file
+
+
+def test_the_signals_that_share_the_budget_of_the_rule_change_are_those_that_evaluation_counts(tmp_path: Path) -> None:
+    file = changing(tmp_path)
+    file.write_text(file.read_text() + "  segments: [{by: [country], values: [DE, FR]}]\n")
+    configuration = load(file)
+    foreseen = plan(configuration.models["fraud"])["change"]
+    settings = settings_of(compile_watch(configuration, "fraud"))
+    assert foreseen["signals"] == settings.signals == 12
+    assert foreseen["each_ms"] == pytest.approx(DAY_MS * settings.signals / settings.false_alarms)
+
+
+def test_what_the_rule_change_will_find_is_said_before_there_is_an_event(tmp_path: Path, leeway: Console) -> None:
+    out = leeway("check", changing(tmp_path, "    defaults: {window: 1h}\n"), "--events-per-hour", "400").out
+    assert "shared by 4 signals: each alarms falsely once in 120 days" in out
+    assert "each series learns for 10h" in out
+    assert "by whole days from day 8 on" in out
+    assert "only a `dataset` baseline has skew" in out
+    [line] = [line for line in out.splitlines() if "typical value " in line]
+    sizes = [float(size) for size in re.findall(r"\((\S+) sd\)", line)]
+    assert 0.6 > sizes[0] > 4 * sizes[1] > 6 * sizes[2] > 0
+    assert "leeway status" in out
+
+
+def test_more_events_find_less_and_too_few_find_no_typical_value(tmp_path: Path, leeway: Console) -> None:
+    def shifts(events_per_hour: int) -> dict[str, Any]:
+        (document,) = leeway("check", changing(tmp_path), "--events-per-hour", str(events_per_hour), "--json").lines
+        return {shift["contrast"]: shift for shift in document["models"][0]["change"]["smallest_shifts"]}
+
+    many, few = shifts(120_000), shifts(120)
+    assert many["events"]["day_shift"] < few["events"]["day_shift"]
+    assert many["typical value"]["window_shift"] > 0
+    # Ten events in each window of five minutes.
+    assert few["typical value"]["week_shift"] is None
+    out = leeway("check", changing(tmp_path), "--events-per-hour", "120").out
+    assert "typical values and spreads can never alarm: a window has 10 events, and 20 are needed" in out
+
+
+def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, leeway: Console) -> None:
+    assert "--events-per-hour N shows what can be found" in leeway("check", changing(tmp_path)).out
+    (document,) = leeway("check", with_rules(tmp_path, "{on: volume, use: [volume]}"), "--json").lines
+    assert document["models"][0]["change"] is None
 
 
 def test_the_schema_accepts_what_loads_and_refuses_unknown_keys(tmp_path: Path, leeway: Console) -> None:
