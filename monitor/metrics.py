@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from monitor.evaluate.loop import EvaluateLoop
+from monitor.evaluate.realised import RealisedAlerts
 from monitor.events import ENDED
 from monitor.ingest.intake import Intake
 from monitor.ingest.watermark import NEVER
@@ -41,6 +42,7 @@ class ServiceMetrics(Collector):
         Returns why the service is not ready; nothing when it is.
     backlog : callable
         Returns how many notifications wait, by receiver.
+    realised : RealisedAlerts
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class ServiceMetrics(Collector):
         store: Store,
         unready: Callable[[], list[str]],
         backlog: Callable[[], Mapping[str, int]],
+        realised: RealisedAlerts,
     ) -> None:
         self._intake, self._loop, self._store = intake, loop, store
-        self._unready, self._backlog = unready, backlog
+        self._unready, self._backlog, self._realised = unready, backlog, realised
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -62,6 +65,7 @@ class ServiceMetrics(Collector):
         yield from self._positions()
         yield from self._sent()
         yield from self._evaluate()
+        yield from self._against_stated()
 
     def _health(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("leeway_ready", "1 if /readyz says so, else 0.", value=not self._unready())
@@ -156,6 +160,20 @@ class ServiceMetrics(Collector):
             if NEVER < closed_ms < ENDED:
                 closed.add_metric([model, topic, str(partition)], closed_ms / 1000)
         yield closed
+
+    def _against_stated(self) -> Iterator[Metric]:
+        since = GaugeMetricFamily(
+            "leeway_protects_since_seconds", "Start of the first window that could have alarmed.", labels=["model"]
+        )
+        fired = GaugeMetricFamily("leeway_alerts_fired", "Alerts that fired since then.", labels=["model"])
+        accepted = GaugeMetricFamily(
+            "leeway_false_alarms_accepted", "False alarms that the configuration accepts since then.", labels=["model"]
+        )
+        for realised in self._realised.read():
+            since.add_metric([realised.model], realised.since_ms / 1000)
+            fired.add_metric([realised.model], realised.fired)
+            accepted.add_metric([realised.model], realised.accepted)
+        yield from (since, fired, accepted)
 
     def _closed_ms(self) -> dict[tuple[str, str, int], int]:
         """Up to where each partition's panes are closed, by model, topic and partition."""

@@ -23,6 +23,7 @@ from monitor.config import Configuration
 from monitor.config.roles import ROLES
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.evaluate.loop import EvaluateLoop
+from monitor.evaluate.realised import RealisedAlerts
 from monitor.ingest.counters import Counters
 from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
@@ -83,7 +84,8 @@ class Service:
         self._router = build_router(configuration, self.watches, self.store, clock) if alerting else None
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
-        self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog))
+        realised = RealisedAlerts(self.store, self.watches)
+        self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog, realised))
 
     # -- life --------------------------------------------------------------------------------------------------
 

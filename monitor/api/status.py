@@ -18,6 +18,7 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
 from monitor.evaluate.change import DETECTORS
+from monitor.evaluate.realised import accepted
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -309,7 +310,7 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     fired = len(started(alerts, (min(starts), None))) if starts else 0
     watch = service.watches.get(model)
     budget = watch.model.spec.detect.false_alarms if watch is not None else None
-    accepted = budget.count * covered_ms / budget.per_ms if budget is not None else None
+    stated = accepted(budget, covered_ms) if budget is not None else None
     return {
         "model": model,
         **{state: states[state] for state in STATES},
@@ -321,6 +322,6 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
         "alerts": fired,
         "false_alarms": budget.count if budget is not None else None,
         "per_ms": budget.per_ms if budget is not None else None,
-        "accepted": accepted,
-        "alerts_per_accepted": fired / accepted if accepted else None,
+        "accepted": stated,
+        "alerts_per_accepted": fired / stated if stated else None,
     }
