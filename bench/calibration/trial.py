@@ -33,6 +33,8 @@ class Trial:
         When alerts began to fire. Signals that start within `join_within` share one, as they do for who is notified.
     onsets_ms : dict of str to list of int
         Ends of the windows in which a signal alarmed and had not in the window before: of a change, or of a skew.
+    alarmed_ms : dict of str to set of int
+        Ends of all windows in which a signal alarmed.
     """
 
     def __init__(self, model: Watched) -> None:
@@ -41,6 +43,7 @@ class Trial:
         self._last_drift_ms: dict[tuple[str, str], int] = {}
         self.fired_ms: list[int] = []
         self.onsets_ms: dict[str, list[int]] = defaultdict(list)
+        self.alarmed_ms: dict[str, set[int]] = defaultdict(set)
 
     def advance(self, panes: PaneRows, ends_ms: range) -> None:
         """Evaluate windows that follow those before."""
@@ -60,6 +63,7 @@ class Trial:
                 self._note(signal, question, ends_ms.tolist())
 
     def _note(self, signal: str, question: str, alarmed_ms: Sequence[int]) -> None:
+        self.alarmed_ms[signal].update(alarmed_ms)
         for end_ms in alarmed_ms:
             if self._last_drift_ms.get((signal, question), 0) < end_ms - self._model.grid.window_ms:
                 self.onsets_ms[signal].append(end_ms)

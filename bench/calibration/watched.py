@@ -22,7 +22,7 @@ from monitor.config.model import Model
 from monitor.config.service import Service
 from monitor.watch import Watch, compile_watch
 
-__all__ = ["MODEL", "TOPIC", "Rule", "Watched", "configured", "data_set", "watched"]
+__all__ = ["DATA_SET_ROWS", "MODEL", "TOPIC", "Rule", "Watched", "built_on", "configured", "data_set", "watched"]
 
 MODEL = TOPIC = "calibration"
 DATA_SET_ROWS = 5_000
@@ -76,8 +76,13 @@ class Watched:
 
 def watched(stream: Stream, grid: Grid, history: Traffic, rule: Rule, seed: Sequence[int]) -> Watched:
     """Build a model on the history of a stream."""
+    return built_on(data_set(stream, history, np.random.default_rng(list(seed))), stream, grid, rule)
+
+
+def built_on(columns: Mapping[str, pa.Array], stream: Stream, grid: Grid, rule: Rule) -> Watched:
+    """Build a model on a data set."""
     with TemporaryDirectory() as folder:
-        configuration = configured(stream, grid, history, rule, Path(folder), seed)
+        configuration = _configuration(columns, stream, grid, rule, Path(folder))
         return Watched(compile_watch(configuration, MODEL), stream, grid)
 
 
@@ -85,9 +90,15 @@ def configured(
     stream: Stream, grid: Grid, history: Traffic, rule: Rule, folder: Path, seed: Sequence[int]
 ) -> Configuration:
     """Write a model's data set into a folder, and return the configuration that names it."""
+    return _configuration(data_set(stream, history, np.random.default_rng(list(seed))), stream, grid, rule, folder)
+
+
+def _configuration(
+    columns: Mapping[str, pa.Array], stream: Stream, grid: Grid, rule: Rule, folder: Path
+) -> Configuration:
     uri = folder / "data.parquet"
-    pq.write_table(pa.table(data_set(stream, history, np.random.default_rng(list(seed)))), uri)
-    spec = specification(stream, grid, len(history.level), rule, str(uri))
+    pq.write_table(pa.table(columns), uri)
+    spec = specification(stream, grid, len(columns), rule, str(uri))
     document = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": MODEL}, "spec": spec}
     return Configuration(Service(), {MODEL: Model.model_validate(document)}, Path())
 
