@@ -1,18 +1,51 @@
-"""Loading a configuration, together with what decoders say of it."""
+"""Loading a configuration, with what decoders say of it; and which of its detectors are not for its signals."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from detectors.contract import SIGNALS, Detector, Unsuited
+from detectors.signals import kinds_of
 from monitor import config
 from monitor.config import Configuration, Model
 from monitor.config.document import KeyPath
 from monitor.config.model import SourceSpec
+from monitor.config.references import RIVERS, WINDOWED, uses_for
+from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
-__all__ = ["load"]
+__all__ = ["Caution", "cautions", "load"]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A detector that should not be given a signal, if the signal is of a kind.
+
+    Attributes
+    ----------
+    signal, detector : str
+    kind : str
+        Of :data:`detectors.contract.SIGNALS`.
+    meaning : str
+        The kind, in words.
+    seen : str
+        What shows in the data set that the signal is of that kind; empty if there is none that could show it.
+    reason : str
+        What happens then, with what was measured.
+    instead : str
+        A detector that does work for such signals.
+    """
+
+    signal: str
+    detector: str
+    kind: str
+    meaning: str
+    seen: str
+    reason: str
+    instead: str
 
 
 def load(path: str | os.PathLike[str]) -> Configuration:
@@ -24,6 +57,32 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         With every mistake, not only the first.
     """
     return config.load(path, checks=[_unusable_files])
+
+
+def cautions(configuration: Configuration, name: str) -> list[Caution]:
+    """Return where a model's detectors are not for its signals, in the order of its signals.
+
+    What the model's data set shows is said of the signals that are so. Of a signal that no data set has, every kind is
+    named that its detectors are not for; error rates are thought of only with detectors of errors.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    name : str
+        Of the model.
+
+    Raises
+    ------
+    InputError
+        If the data set is broken, or a number's column is none of numbers.
+    """
+    model = configuration.models[name]
+    watching = {signal: detectors for signal, uses in uses_for(model).items() if (detectors := _of_change(uses))}
+    if not watching:
+        return []
+    uri = model.spec.baseline.uri
+    dataset = read_dataset(configuration.resolve(name, uri)) if uri else None
+    return [caution for signal, detectors in watching.items() for caution in _of_signal(signal, detectors, dataset)]
 
 
 def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
@@ -48,3 +107,37 @@ def _refusal(model: Model, source: SourceSpec, folder: Path) -> str:
     except InputError as error:
         return str(error)
     return ""
+
+
+def _of_change(names: Iterable[str]) -> list[Detector]:
+    """Return those that see every value and look for changes, of the detectors that a signal is given."""
+    names = [name for name in names if name not in WINDOWED and not name.startswith(RIVERS)]
+    if not names:
+        return []
+    # Only here: they bring the compiler along, and most configurations name none of them.
+    from detectors.drift import DETECTORS
+
+    return [DETECTORS[name] for name in names if name in DETECTORS]
+
+
+def _of_signal(signal: str, detectors: list[Detector], dataset: Dataset | None) -> Iterator[Caution]:
+    field = signal.partition(":")[2]
+    seen = kinds_of(dataset.numeric(field)) if dataset is not None and dataset.has(field) else None
+    for detector in detectors:
+        for unsuited in detector.unsuited:
+            if _is_doubtful(unsuited, detector, seen):
+                yield Caution(
+                    signal,
+                    detector.name,
+                    unsuited.signals,
+                    SIGNALS[unsuited.signals],
+                    (seen or {}).get(unsuited.signals, ""),
+                    unsuited.reason,
+                    unsuited.instead,
+                )
+
+
+def _is_doubtful(unsuited: Unsuited, detector: Detector, seen: Mapping[str, str] | None) -> bool:
+    if seen is not None:
+        return unsuited.signals in seen
+    return unsuited.signals != "few errors" or detector.domain != "real"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from monitor.cli.output import as_json, as_rows, as_table
 from monitor.resources.status import SHIFT_COLUMNS, SmallestShift
 
 if TYPE_CHECKING:
+    from monitor.check import Caution
     from monitor.config import Configuration, Model
 
 __all__ = ["command", "plan"]
@@ -37,15 +39,16 @@ def command(
 ) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
 
-    Where there is none, show what will be watched, and how often it will be tested; of a model whose rule is `change`,
-    also how often each signal may alarm falsely, from when on it can alarm, and what it can find.
+    Where there is none, show what will be watched, how often it will be tested, and which detectors are not for the
+    signals that they are given; of a model whose rule is `change`, also how often each signal may alarm falsely, from
+    when on it can alarm, and what it can find.
     """
     if schema:
         as_json(_schema())
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.", ctx)
-    from monitor.check import load
+    from monitor.check import cautions, load
     from monitor.config import ConfigError
 
     try:
@@ -53,9 +56,12 @@ def command(
     except ConfigError as error:
         _say_mistakes(error, json_=json_)
         ctx.exit(2)
-    plans = [plan(model, events_per_hour) for model in configuration.models.values()]
+    plans = [
+        plan(model, events_per_hour) | {"cautions": cautions(configuration, name)}
+        for name, model in configuration.models.items()
+    ]
     if json_:
-        as_json({"ok": True, "models": plans})
+        as_json({"ok": True, "models": [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]})
     else:
         _show(configuration, plans)
 
@@ -118,13 +124,14 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
         as_table(("signal", "detectors"), rows)
         if each["change"] is not None:
             _show_change(each)
-            continue
-        click.echo(
-            f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
-            f"{each['min_samples']} events; {each['false_alarms']:g} false alarms per "
-            f"{format_duration(each['budget_period_ms'])} accepted, shared by up to "
-            f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
-        )
+        else:
+            click.echo(
+                f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
+                f"{each['min_samples']} events; {each['false_alarms']:g} false alarms per "
+                f"{format_duration(each['budget_period_ms'])} accepted, shared by up to "
+                f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
+            )
+        _say_cautions(each["cautions"])
     count = len(configuration.models)
     click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
 
@@ -174,6 +181,20 @@ def _long(length_ms: int) -> str:
     """Write a long time in years or days."""
     days = length_ms / 86_400_000
     return f"{days / 365.25:.2g} years" if days > 730 else f"{days:.3g} days"
+
+
+def _say_cautions(cautions: list[Caution]) -> None:
+    signals: dict[Caution, list[str]] = {}
+    for caution in cautions:
+        signals.setdefault(replace(caution, signal=""), []).append(caution.signal)
+    for each, alike in signals.items():
+        seen = f", as in the data set ({each.seen})" if each.seen else ""
+        click.echo(
+            f"caution: {', '.join(alike)}: {each.detector} is not for {each.meaning}{seen}: {each.reason}; "
+            f"take {each.instead}{'' if each.seen else ' if they are so'}"
+        )
+    if cautions:
+        click.echo()
 
 
 def _uses(uses: dict[str, dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ import click
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
-    from detectors.contract import Described
+    from detectors.contract import Described, Unsuited
     from monitor.config.references import Windowed
 
 __all__ = ["command", "described"]
@@ -69,7 +69,8 @@ def _per_event() -> list[dict[str, Any]]:
     from detectors.drift import DETECTORS
 
     changes = [
-        _described("per event", detector, ["numeric"]) | {"values": DOMAINS[detector.domain]}
+        _described("per event", detector, ["numeric"])
+        | {"values": DOMAINS[detector.domain], "unsuited": [*map(_unsuited, detector.unsuited)]}
         for detector in DETECTORS.values()
     ]
     fits = {name: ["numeric", "vector"] if scorer.vectors else ["numeric"] for name, scorer in SCORERS.items()}
@@ -86,6 +87,12 @@ def _described(kind: str, detector: Described, fits: list[str]) -> dict[str, Any
         "reference": detector.reference,
         "parameters": [vars(parameter) for parameter in detector.parameters],
     }
+
+
+def _unsuited(unsuited: Unsuited) -> dict[str, str]:
+    from detectors.contract import SIGNALS
+
+    return {**vars(unsuited), "meaning": SIGNALS[unsuited.signals]}
 
 
 def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:
@@ -114,6 +121,11 @@ def _show(table: list[dict[str, Any]]) -> None:
             for p in d["parameters"]
         ],
     )
+    if unsuited := [(d["name"], u) for d in table for u in d.get("unsuited", ())]:
+        as_table(
+            ("detector", "not for", "take", "what happens"),
+            [(name, u["meaning"], u["instead"], u["reason"]) for name, u in unsuited],
+        )
 
 
 def _limits(parameter: dict[str, Any]) -> tuple[str, str]:
