@@ -7,6 +7,10 @@ time, one after the other over one connection, by another process than the one t
 Run ``python -m bench.history``; ``--rows`` makes the store smaller, ``--at FOLDER`` keeps it for the next run. Beside
 the times it prints how busy other programs kept the machine, and what the service takes while nobody asks. The last
 line is JSON.
+
+Times of two runs cannot be compared on a machine that does other work: ``--beside CHECKOUT``, another version with an
+environment of its own in `.venv`, lets both answer each question, in turn and from copies of one store, and prints the
+ratios of this version's times to the other's.
 """
 
 from __future__ import annotations
@@ -16,23 +20,27 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
 from bench.rows import MINUTE_MS, START_MS, alerts, panes, scores
 from sinks.store import open_store
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge
+
+Floats = NDArray[np.float64]
 
 MODELS, SIGNALS, WINDOW_MS = 20, 200, 15 * MINUTE_MS
 BLOCK = 100_000
@@ -61,8 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=10_000_000, help="scores in the store")
     parser.add_argument("--requests", type=int, default=300, help="of each question")
     parser.add_argument("--at", type=Path, help="a folder that keeps the store for the next run, or has one of before")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another version to compare with")
     options = parser.parse_args(arguments)
     windows = max(1, options.rows // (MODELS * SIGNALS))
+    if options.beside:
+        with tempfile.TemporaryDirectory() as temporary:
+            print(json.dumps(beside(options.beside.absolute(), Path(temporary), windows, options.requests)))
+        return
     with tempfile.TemporaryDirectory() as temporary:
         path = options.at or Path(temporary)
         if not (path / "filled").exists():
@@ -110,9 +123,9 @@ def model_name(number: int) -> str:
 
 
 @contextmanager
-def service(path: Path) -> Iterator[tuple[str, int]]:
+def service(path: Path, python: Sequence[str] = (sys.executable,)) -> Iterator[tuple[str, int]]:
     """Run `leeway run` and yield its address and its process."""
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", str(path / "leeway.yaml")]
+    command = [*python, "-c", "from monitor.cli import main; main()", "run", str(path / "leeway.yaml")]
     log = path / "service.log"
     with log.open("w") as stderr, subprocess.Popen(command, cwd=path, stderr=stderr) as process:
         try:
@@ -226,6 +239,59 @@ def measure(url: str, pid: int, windows: int, requests: int) -> dict[str, float]
                 f"{name:44} p50 {p50:8.2f} ms  p99 {p99:8.2f} ms  {size:9,} bytes  {machine.said(requests)}", flush=True
             )
     return found
+
+
+def beside(checkout: Path, folder: Path, windows: int, requests: int) -> dict[str, float]:
+    """Ask this version and another one each question in turn; return the ratios of times and of processor time."""
+    python = ("env", f"PYTHONPATH={checkout}", str(checkout / ".venv/bin/python"))
+    # By the other version, since older ones may refuse the store of a newer one.
+    filling = "import pathlib, sys; from bench.history import fill; fill(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+    subprocess.run([*python, "-c", filling, str(folder / "other"), str(windows)], check=True, cwd=checkout)
+    shutil.copytree(folder / "other", folder / "own", symlinks=True)
+    found: dict[str, float] = {}
+    draw = random.Random(1)
+    with service(folder / "own") as own, service(folder / "other", python) as other:
+        for name, question in questions(windows).items():
+            asked = [question(draw) for _ in range(requests + WARM_UP)]
+            ratios = _ratios(_costs_in_turn([own, other], asked))
+            found |= {f"{name}: {of}": ratio for of, ratio in ratios.items()}
+            said = "  ".join(f"{of} {ratio:.2f}" for of, ratio in ratios.items())
+            print(f"{name:44} {said or 'the other version cannot answer'}", flush=True)
+    return found
+
+
+def _costs_in_turn(services: Sequence[tuple[str, int]], asked: Sequence[tuple[str, dict[str, Any]]]) -> Floats:
+    """Milliseconds and processor seconds of each answer, float64[services, answers, 2]; none if a service has none."""
+    costs = np.empty((len(services), len(asked), 2))
+    clients = [httpx.Client(base_url=url, timeout=60) for url, _ in services]
+    with ExitStack() as stack:
+        for client in clients:
+            stack.enter_context(client)
+        for number, (path, parameters) in enumerate(asked):
+            # Who answers first finds other things in the processor's caches than who answers second.
+            for index in (range(len(services)), reversed(range(len(services))))[number % 2]:
+                pid, start, cpu = services[index][1], time.perf_counter(), cpu_s(services[index][1])
+                answer = clients[index].get(path, params=parameters)
+                costs[index, number] = (time.perf_counter() - start) * 1e3, cpu_s(pid) - cpu
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    return costs[:, :0]
+                answer.raise_for_status()
+    return costs[:, WARM_UP:]
+
+
+def _ratios(costs: Floats) -> dict[str, float]:
+    """What the first service takes as a multiple of the second: at best, in the middle, pair by pair, of processors."""
+    if not costs.shape[1]:
+        return {}
+    (own_ms, other_ms), cpu = costs[:, :, 0], costs[:, :, 1].sum(axis=1)
+    ratios = {
+        "best": own_ms.min() / other_ms.min(),
+        "p50": np.median(own_ms) / np.median(other_ms),
+        "paired": np.median(own_ms / other_ms),
+        # The kernel counts hundredths of a second.
+        "cpu": (cpu[0] + 0.01) / (cpu[1] + 0.01),
+    }
+    return {of: round(float(ratio), 3) for of, ratio in ratios.items()}
 
 
 class _Machine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,19 @@ def test_history_prints_how_long_each_question_takes(capsys: pytest.CaptureFixtu
     assert found.pop("scores") == 8000
     assert len(found) == 3 * len(history.questions(2))
     assert all(value > 0 for value in found.values())
+
+
+def test_history_compares_this_version_with_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(history.__file__).parents[1]
+    # A checkout with an environment of its own; here the same code and environment.
+    for name in ("bench", "detectors", "monitor", "sinks"):
+        (tmp_path / name).symlink_to(root / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    history.main(["--rows", "8000", "--requests", "4", "--beside", str(tmp_path)])
+
+    ratios = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(ratios) == 4 * len(history.questions(2))
+    assert all(0 < ratio < 1_000 for ratio in ratios.values())
 
 
 def test_store_prints_rates_of_both_stores_and_sizes_of_all_tables(capsys: pytest.CaptureFixture[str]) -> None:
