@@ -391,6 +391,21 @@ class CategoryContrasts(ReferredContrasts):
     def in_units(self, row: int, value: float) -> float:
         return share_at(value)
 
+    def reference(self) -> Floats:
+        reference = super().reference()
+        if self._reference is not None and not math.isnan(reference[self.NEW, 0]):
+            others, once = self._beyond_the_frequent(self._reference)
+            # A sample lacks what is rare: as many of the next values are new as occur in it just once (Good 1953).
+            for row, count in ((self.OTHERS, others - once), (self.NEW, once)):
+                reference[row, 0] = to_expectation(RATE, float(count), float(self._reference.n), 1.0)
+        return reference
+
+    def _beyond_the_frequent(self, reference: Summary) -> tuple[int, int]:
+        """Return how many values have no share of their own, and how many of these occur once."""
+        assert isinstance(reference, CategorySummary)
+        rare = [n for name, n in zip(reference.names, reference.counts, strict=True) if name not in self._frequent]
+        return int(sum(rare)), sum(n == 1 for n in rare)
+
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, CategorySummary)
         ranked = sorted(zip((-reference.counts).tolist(), reference.names, strict=True))

@@ -171,6 +171,29 @@ def test_a_skew_from_the_first_event_is_found_and_stands(tmp_path: Path, shift: 
     assert "in the reference" in entry["reason"]
 
 
+@pytest.mark.parametrize("new_share", [0.0, 0.1])
+def test_rare_names_that_a_data_set_lacks_are_no_skew_and_new_ones_are(tmp_path: Path, new_share: float) -> None:
+    """Of 500 names some 70 are missing in 5,000 rows, which are 1.5 % of the events."""
+    rng = np.random.default_rng(13)
+    names = np.array([f"n{number:03}" for number in range(1, 501)])
+    shares = 1 / np.arange(1, 501)
+
+    def drawn(count: int) -> list[str]:
+        return rng.choice(names, count, p=shares / shares.sum()).tolist()
+
+    pq.write_table(pa.table({"x": rng.normal(size=5_000), "country": drawn(5_000)}), tmp_path / "training.parquet")
+    baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}
+    days = 14
+    events = [json.loads(line) for line in lines(14, lambda rng, _: rng.normal(size=PER_HOUR).tolist(), days=days)]
+    for event, name, is_new in zip(events, drawn(len(events)), rng.random(len(events)) < new_share, strict=True):
+        event["country"] = "Atlantis" if is_new else name
+    stream = [json.dumps(event).encode() for event in events]
+    store, _ = replayed_lines(tmp_path, stream, watched(baseline=baseline))
+    reasons = [entry["reason"] for alert in rows(store, "alerts") for entry in json.loads(alert["signals"])]
+    assert bool(reasons) == bool(new_share)
+    assert all("new values" in reason for reason in reasons)
+
+
 def test_a_version_that_no_longer_serves_is_forgotten_after_weeks(tmp_path: Path) -> None:
     """Versions come for ever; what is kept of each must not."""
 
