@@ -14,7 +14,10 @@ from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.panes.reading import PaneRows
 
-__all__ = ["Trial"]
+__all__ = ["CHANGE", "SKEW", "Trial"]
+
+CHANGE = "change"
+"""What every other detector asks for."""
 
 SKEW = "skew"
 """The detector whose alarm stands while a signal differs from its data set, whatever else happens to it."""
@@ -33,8 +36,8 @@ class Trial:
         When alerts began to fire. Signals that start within `join_within` share one, as they do for who is notified.
     onsets_ms : dict of str to list of int
         Ends of the windows in which a signal alarmed and had not in the window before: of a change, or of a skew.
-    alarmed_ms : dict of str to set of int
-        Ends of all windows in which a signal alarmed.
+    alarmed_ms : dict of (str, str) to set of int
+        Ends of all windows in which a signal alarmed, by signal and question: ``change`` or ``skew``.
     """
 
     def __init__(self, model: Watched) -> None:
@@ -43,7 +46,7 @@ class Trial:
         self._last_drift_ms: dict[tuple[str, str], int] = {}
         self.fired_ms: list[int] = []
         self.onsets_ms: dict[str, list[int]] = defaultdict(list)
-        self.alarmed_ms: dict[str, set[int]] = defaultdict(set)
+        self.alarmed_ms: dict[tuple[str, str], set[int]] = defaultdict(set)
 
     def advance(self, panes: PaneRows, ends_ms: range) -> None:
         """Evaluate windows that follow those before."""
@@ -58,12 +61,12 @@ class Trial:
             alarmed = of_series.statuses == DRIFT
             is_skew = np.array([name == SKEW for name in of_series.detectors], dtype=np.bool_)
             # A skew that stands must not hide a change.
-            for question, detectors in (("change", ~is_skew), (SKEW, is_skew)):
+            for question, detectors in ((CHANGE, ~is_skew), (SKEW, is_skew)):
                 ends_ms = of_series.ends_ms[alarmed[:, detectors].any(axis=1)]
                 self._note(signal, question, ends_ms.tolist())
 
     def _note(self, signal: str, question: str, alarmed_ms: Sequence[int]) -> None:
-        self.alarmed_ms[signal].update(alarmed_ms)
+        self.alarmed_ms[signal, question].update(alarmed_ms)
         for end_ms in alarmed_ms:
             if self._last_drift_ms.get((signal, question), 0) < end_ms - self._model.grid.window_ms:
                 self.onsets_ms[signal].append(end_ms)

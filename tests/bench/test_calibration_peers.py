@@ -92,8 +92,10 @@ def test_ours_alarm_of_what_happens_and_of_nothing_else() -> None:
     ours = Ours(reference.sample(2_000, np.random.default_rng(1)), reference, GRID, Rule("change"))
     missing = INJECTIONS["missing50"].applied(usual, GRID, 14 * 24 + 6, 1)
     alarms = ours.alerts(chance.log(missing, 14 * 24, 16 * 24))
-    assert alarms[0, 6]
-    assert not alarms[1:].any()
+    of_changes, of_skews = alarms
+    assert of_changes[0, 6]
+    assert not of_changes[1:].any()
+    assert not of_skews.any()
     assert not ours.alerts(chance.log(usual, 14 * 24, 16 * 24)).any()
 
 
@@ -146,9 +148,9 @@ def test_the_sums_name_the_streams_in_which_ours_do_worse() -> None:
 
 def test_ours_alone_needs_no_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--peers", "--stream", "iid", "--window", "1d", "--models", "1", "--json"]) == 0
-    (document,) = json.loads(capsys.readouterr().out)
-    assert document["contestant"] == "leeway"
-    assert document["within"]["mean1"] == [INJECTED, INJECTED]
+    documents = {document["contestant"]: document for document in json.loads(capsys.readouterr().out)}
+    assert list(documents) == ["leeway", "leeway, change alone"]
+    assert documents["leeway"]["within"]["mean1"] == [INJECTED, INJECTED]
 
 
 def test_what_pip_cannot_install_is_said(tmp_path: Path) -> None:

@@ -18,11 +18,10 @@ from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import traffic_of
 from bench.calibration.watched import DATA_SET_ROWS, Rule
 
-__all__ = ["CONTESTANTS", "DAYS", "HORIZONS", "WHAT_HAPPENS", "Alerts", "Model", "Outcome", "compared", "led"]
+__all__ = ["DAYS", "HORIZONS", "WHAT_HAPPENS", "Alerts", "Model", "Outcome", "compared", "led"]
 
 Bools = NDArray[np.bool_]
 
-CONTESTANTS = ("leeway", "nannyml", "nannyml + missing", "evidently", "evidently + missing")
 FEATURES, INJECTED = 6, 3
 """Features of a model, and those of them to which something happens."""
 
@@ -123,7 +122,7 @@ def led(model: Model, monitors: Mapping[str, Monitor], rule: Rule) -> dict[str, 
         Of ours.
     """
     drawn = _Drawn.of(model)
-    alerts = {"leeway": _ours(drawn, rule)}
+    alerts = dict(_ours(drawn, rule))
     for project, monitor in monitors.items():
         alerts |= dict(_theirs(drawn, project, monitor))
     return alerts
@@ -169,11 +168,14 @@ def _begun(grid: Grid) -> int:
     return START_HOUR * grid.per_day // 24
 
 
-def _ours(drawn: _Drawn, rule: Rule) -> Alerts:
+def _ours(drawn: _Drawn, rule: Rule) -> Iterator[tuple[str, Alerts]]:
     ours = Ours(drawn.data_set, drawn.reference, drawn.grid, rule)
     control = ours.alerts(drawn.control)
-    changed = {name: ours.alerts(log)[:INJECTED] for name, log in drawn.changed.items()}
-    return Alerts(control[:-1], control[-1], changed)
+    changed = {name: ours.alerts(log)[:, :INJECTED] for name, log in drawn.changed.items()}
+    for name, questions in {"leeway": slice(0, 2), "leeway, change alone": slice(0, 1)}.items():
+        of_questions = control[questions].any(axis=0)
+        found = {injection: alarms[questions].any(axis=0) for injection, alarms in changed.items()}
+        yield name, Alerts(of_questions[:-1], of_questions[-1], found)
 
 
 def _theirs(drawn: _Drawn, project: str, monitor: Monitor) -> Iterator[tuple[str, Alerts]]:

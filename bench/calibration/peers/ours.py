@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench.calibration.grid import Grid
 from bench.calibration.panes import pane_rows
 from bench.calibration.peers.logs import Log
-from bench.calibration.trial import Trial
+from bench.calibration.trial import CHANGE, SKEW, Trial
 from bench.calibration.watched import Rule, Watched, built_on
 
 __all__ = ["Ours"]
@@ -36,12 +36,20 @@ class Ours:
         self._advance(self._trial, reference, 0)
 
     def alerts(self, log: Log) -> Bools:
-        """Return in which of the windows after the reference each feature alarms, and the volume: bool[F + 1, T]."""
+        """Return in which of the windows after the reference each feature alarms, and the volume: bool[2, F + 1, T].
+
+        First of a change, then of a skew.
+        """
         trial = self._trial.branch()
         self._advance(trial, log, self._first)
         ends_ms = self._grid.ends_ms(self._first, log.windows)
         signals = [*self._model.signals, "volume"]
-        return np.array([[end_ms in trial.alarmed_ms[signal] for end_ms in ends_ms] for signal in signals])
+        return np.array(
+            [
+                [[end_ms in trial.alarmed_ms[signal, question] for end_ms in ends_ms] for signal in signals]
+                for question in (CHANGE, SKEW)
+            ]
+        )
 
     def _advance(self, trial: Trial, log: Log, first: int) -> None:
         ends_ms = self._grid.ends_ms(first, log.windows)

@@ -124,7 +124,7 @@ def _sums(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield row("beside", "more false windows", *(f"fewer {title}, {_days(HORIZONS[n])}" for title, _, n in COLUMNS))
     yield "|---" * (len(COLUMNS) + 2) + "|"
     ours = [outcome for outcome in outcomes if outcome.contestant == OURS]
-    for contestant in _contestants(outcomes)[1:]:
+    for contestant in [name for name in _contestants(outcomes) if not name.startswith(OURS)]:
         theirs = [outcome for outcome in outcomes if outcome.contestant == contestant]
         pairs = list(zip(ours, theirs, strict=True))
         worse = [[_name(mine) for mine, other in pairs if mine.false_windows > other.false_windows]]
