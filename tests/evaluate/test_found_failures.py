@@ -179,7 +179,7 @@ def test_rare_names_that_a_data_set_lacks_are_no_skew_and_new_ones_are(tmp_path:
     shares = 1 / np.arange(1, 501)
 
     def drawn(count: int) -> list[str]:
-        return rng.choice(names, count, p=shares / shares.sum()).tolist()
+        return [str(name) for name in rng.choice(names, count, p=shares / shares.sum())]
 
     pq.write_table(pa.table({"x": rng.normal(size=5_000), "country": drawn(5_000)}), tmp_path / "training.parquet")
     baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}

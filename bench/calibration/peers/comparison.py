@@ -172,10 +172,10 @@ def _ours(drawn: _Drawn, rule: Rule) -> Iterator[tuple[str, Alerts]]:
     ours = Ours(drawn.data_set, drawn.reference, drawn.grid, rule)
     control = ours.alerts(drawn.control)
     changed = {name: ours.alerts(log)[:, :INJECTED] for name, log in drawn.changed.items()}
-    for name, questions in {"leeway": slice(0, 2), "leeway, change alone": slice(0, 1)}.items():
-        of_questions = control[questions].any(axis=0)
-        found = {injection: alarms[questions].any(axis=0) for injection, alarms in changed.items()}
-        yield name, Alerts(of_questions[:-1], of_questions[-1], found)
+    either = control[0] | control[1]
+    yield "leeway", Alerts(either[:-1], either[-1], {name: both[0] | both[1] for name, both in changed.items()})
+    change = {name: both[0] for name, both in changed.items()}
+    yield "leeway, change alone", Alerts(control[0, :-1], control[0, -1], change)
 
 
 def _theirs(drawn: _Drawn, project: str, monitor: Monitor) -> Iterator[tuple[str, Alerts]]:
