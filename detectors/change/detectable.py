@@ -72,11 +72,19 @@ class Onset:
         Whether a window begins a day.
     before : int
         Windows of the day before the onset.
+    margin : float
+        How many standard deviations above the threshold the expected path is to be.
     """
 
     parts: Floats
     first_of_day: npt.NDArray[np.bool_]
     before: int
+    margin: float = NINE_IN_TEN
+
+    @classmethod
+    def in_window(cls, *, first: bool) -> Onset:
+        """Return one window alone, the first of a day or not: without a margin, since what is enough is what alarms."""
+        return cls(np.ones(1), np.array([first]), 0, margin=0.0)
 
     @classmethod
     def by_window(cls, windows_per_day: int) -> Onset:
@@ -161,7 +169,7 @@ def smallest_shifts(
         blocks = path.last <= windows
 
         def alarms(shifts: Floats, blocks: npt.NDArray[np.bool_] = blocks) -> npt.NDArray[np.bool_]:
-            return np.asarray((_scores(path, shifts, charts)[:, blocks] > threshold).any(axis=1))
+            return np.asarray((_scores(path, shifts, charts, onset.margin)[:, blocks] > threshold).any(axis=1))
 
         low, high = (np.full(len(filters), np.log(end)) for end in (SMALLEST, LARGEST))
         attainable = alarms(np.exp(high))
@@ -248,14 +256,14 @@ def _in_blocks(seen: Floats) -> _Path:
     )
 
 
-def _scores(path: _Path, shifts: Floats, charts: int) -> Floats:
-    """Return the score that nine in ten paths reach by the end of each block, for a shift of each contrast alone."""
+def _scores(path: _Path, shifts: Floats, charts: int, margin: float) -> Floats:
+    """Return the score by the end of each block less a margin, for a shift of each contrast alone."""
     z = path.means * shifts[:, None]
     score = _normal_score(z, path.freedom)
     # Far out, a score varies less than a residual does.
     varies = (score - _normal_score(z - NINE_IN_TEN, path.freedom)) / NINE_IN_TEN
     drift, squares = np.cumsum(path.weights * (score - path.zones), axis=1), np.cumsum(path.squares, axis=1)
-    below = NINE_IN_TEN * np.sqrt(np.cumsum(path.squares * varies * varies, axis=1))
+    below = margin * np.sqrt(np.cumsum(path.squares * varies * varies, axis=1))
     sizes = SIZES[:, None, None]
     evidence = np.maximum(sizes * (drift - below) - sizes * sizes * squares / 2, 0.0)
     # All other charts of the signal have no evidence, which is as if each held 1.

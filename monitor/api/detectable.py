@@ -13,7 +13,7 @@ from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["SERIES", "newest_days", "smallest_shifts", "unit_of"]
+__all__ = ["SERIES", "judged_by", "newest_days", "smallest_shifts", "unit_of"]
 
 SERIES = ("model", "signal", "segment", "version")
 OLDEST_MS = 45 * DAY_MS
@@ -67,7 +67,7 @@ def smallest_shifts(key: Key, day: ExpectedDay) -> Iterator[Row]:
             "contrast": contrast.name,
             "unit": unit_of(contrast),
             "usual": contrast.usual_in_units(contrast.usual, _events_of_hour(day, contrast)),
-            "judged": _judged(contrast),
+            "judged": judged_by(contrast),
             **{f"{span}_shift": shift for span, (shift, _, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_low": low for span, (_, low, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_high": high for span, (_, _, high) in zip(SPANS, ends, strict=True)},
@@ -92,7 +92,8 @@ def _events_of_hour(day: ExpectedDay, contrast: ExpectedContrast) -> float:
     return float(max(1.0, day.windows_per_day / 24) / contrast.sampling[legend.BY_WINDOW])
 
 
-def _judged(contrast: ExpectedContrast) -> Judged:
+def judged_by(contrast: ExpectedContrast) -> Judged:
+    """Return what a contrast is compared with."""
     if contrast.row[legend.STANDING] != 0:
         return "standing"
     return "changes" if contrast.filters[legend.BY_WINDOW, legend.CARRY] >= 1 else "levels"

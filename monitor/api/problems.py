@@ -46,6 +46,7 @@ PROBLEMS: dict[str, Kind] = {
     "unknown-model": Kind(404, "No such model"),
     "unknown-namespace": Kind(404, "No such namespace"),
     "unknown-signal": Kind(404, "The model has no such signal"),
+    "unknown-window": Kind(404, "The signal has no such window"),
     "unknown-alert": Kind(404, "No such alert"),
     "unknown-stream": Kind(404, "No such stream"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),

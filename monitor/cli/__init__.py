@@ -37,6 +37,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "silence": ("monitor.cli.silence", "Silence alerts for a while."),
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
     "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
+    "explain": ("monitor.cli.explain", "Say why a window alarmed, or did not."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),

@@ -26,6 +26,7 @@ from monitor.resources.models import Models
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.subscriptions import Subscriptions
 from monitor.resources.top import Top
+from monitor.resources.windows import ExplainWindow
 
 __all__ = ["DEFAULT_URL", "Leeway", "Time"]
 
@@ -165,6 +166,19 @@ class Leeway:
             There is no such alert.
         """
         return self._connection.document(f"/v1/alerts/{quote(alert_id, safe='')}/explain", {}, holds="decisions")
+
+    def explain_window(
+        self, model: str, signal: str, at: Moment, *, segment: str = "", version: str | None = None
+    ) -> dict[str, Any]:
+        """Why the window that holds a time alarmed or did not: ``outcome``, ``words``, ``contrasts``, ``alerts`` ….
+
+        Raises
+        ------
+        UnknownError
+            There is no such window; the message names the nearest ones.
+        """
+        question = ExplainWindow(model, signal, at, segment=segment, version=version)
+        return self._connection.document(question.path, question.wire(), holds="contrasts")
 
     def subscriptions(self) -> list[dict[str, Any]]:
         """Who is notified of which alerts, beside the routes of the configuration."""

@@ -27,6 +27,7 @@ __all__ = ["Expectations", "ExpectedContrast", "ExpectedDay", "read_day"]
 Floats = NDArray[np.float64]
 
 FILTERS = {
+    "level": legend.LEVEL,
     "variance": legend.VARIANCE,
     "carry": legend.CARRY,
     "level_variance": legend.LEVEL_VARIANCE,
@@ -211,7 +212,10 @@ class ExpectedContrast:
         What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
         """
         value = self.in_units(expected)
-        return max(value * (events + 0.75) - 0.375, 0.0) / events if self.kind == legend.RATE else value
+        if self.kind != legend.RATE:
+            return value
+        count = value * (events + 0.75) - 0.375
+        return count / events if count > 1e-3 else 0.0
 
     def shifted(self, residual: float, expected: float, events: float) -> float | None:
         """Return what has a residual, in the units of the data; None if nothing has it.
@@ -283,6 +287,22 @@ class ExpectedDay:
         )
         return np.fmin(by_window, by_day if self.days >= self.days_needed else np.nan)
 
+    def alarming(self, filters: Floats, sampling: Sequence[float], *, first: bool) -> Floats:
+        """Return the residuals, beyond levels, that alarm in one window by themselves, float64[R]; NaN where none does.
+
+        Parameters
+        ----------
+        filters : float64 array [R, FILTER]
+            The contrasts as the window before left them.
+        sampling : sequence of float
+            The variance that sampling gives each contrast in it.
+        first : bool
+            Whether it is the first of the day.
+        """
+        threshold = self.day_threshold if self.windows_per_day == 1 else self.threshold
+        onset = Onset.in_window(first=first)
+        return smallest_shifts(filters, sampling, threshold, onset, [1], contrasts=self.rows)[:, 0]
+
     def _smallest(self, scale: int, threshold: float, onset: Onset, within: list[int]) -> Floats:
         filters = np.array([contrast.filters[scale] for contrast in self.contrasts]).reshape(-1, legend.FILTER)
         sampling = np.array([contrast.sampling[scale] for contrast in self.contrasts])
@@ -304,7 +324,7 @@ def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedCont
         row[column] = written[name]
     for scale, name in enumerate(SCALES):
         for key, column in FILTERS.items():
-            filters[scale, column] = written[name][key]
+            filters[scale, column] = written[name].get(key, 0.0)
     sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
     return ExpectedContrast(
         written["name"], row, filters, sampling, np.array(written["expected"], dtype=np.float64), groups

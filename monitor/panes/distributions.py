@@ -22,7 +22,7 @@ from monitor.panes.codec import summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
-__all__ = ["Part", "Summaries", "empty_summary", "pieces_of", "summaries"]
+__all__ = ["Part", "Summaries", "by_window", "empty_summary", "pieces_of", "summaries"]
 
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
@@ -96,6 +96,35 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
         elif rows:
             summed.summaries[signal] = _sum(rows, layout)
     return summed
+
+
+def by_window(store: Store, watch: Watch, part: Part, signal: str, window_ms: int) -> list[Summary | None]:
+    """Return the summary of a signal in each window of a part, None where it has no pane; late events included.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+    part : Part
+        A whole number of windows.
+    signal : str
+    window_ms : int
+    """
+    pane_ms = watch.model.spec.detect.pane
+    tiers = [
+        name for name, tier_ms in TIERS if not (window_ms % tier_ms or part.from_ms % tier_ms or tier_ms % pane_ms)
+    ]
+    where = {"model": watch.name, "segment": part.segment, "signal": signal}
+    if part.version is not None:
+        where["version"] = part.version
+    span = {"pane_start_ms": part.from_ms}, {"pane_start_ms": part.to_ms}
+    rows = store.read(Query([*tiers, "panes"][0], where, *span, columns=("pane_start_ms", *COLUMNS)))
+    layout = watch.layouts[signal]
+    windows: list[list[Row]] = [[] for _ in range((part.to_ms - part.from_ms) // window_ms)]
+    for i, start_ms in enumerate(rows["pane_start_ms"].tolist()):
+        if rows["layout"][i] == layout.id:
+            windows[(start_ms - part.from_ms) // window_ms].append((rows, i))
+    return [_sum(of_window, layout) if of_window else None for of_window in windows]
 
 
 def pieces_of(span: tuple[int, int], pane_ms: int) -> list[tuple[str, tuple[int, int]]]:

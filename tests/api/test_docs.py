@@ -16,6 +16,7 @@ from monitor.api.app import create_app
 from monitor.client import Leeway
 from monitor.client.inprocess import InProcess
 from sinks.store import open_store
+from sinks.store.contract import Store
 from sinks.store.sqlstore import SqlStore
 from tests.api import hours
 from tests.api.night import ALERT, bad_night, watched
@@ -24,7 +25,7 @@ from tests.cli.console import Console
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFAULT_URL = "http://127.0.0.1:8080"
-ASKING = ("status", "history", "top", "compare", "findings", "alerts", "dead-letters")
+ASKING = ("status", "explain", "history", "top", "compare", "findings", "alerts", "dead-letters")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -43,6 +44,11 @@ def commands(program: str, *pages: str) -> list[list[str]]:
 def url() -> Iterator[str]:
     with serving(bad_night(watched())) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def night() -> Store:
+    return bad_night(watched()).store
 
 
 @pytest.fixture
@@ -81,9 +87,11 @@ def test_commands_run(
 @pytest.mark.parametrize(
     "words", [w for w in commands("curl", "history.md", "api.md") if "POST" not in w], ids=" ".join
 )
-def test_requests_are_answered(words: list[str]) -> None:
+def test_requests_are_answered(words: list[str], night: Store) -> None:
     (asked,) = [word for word in words if word.startswith(DEFAULT_URL)]
-    app = create_app(watched())
+    world = watched()
+    world.store = night
+    app = create_app(world)
     app.state.stopping.set()
     with httpx.Client(transport=InProcess(app)) as client:
         assert client.get(asked).status_code == 200

@@ -28,6 +28,7 @@ SAMPLES = [
     "/v1/models/{model}",
     "/v1/series",
     "/v1/series/summary",
+    "/v1/explain?signal=feature:amount&at=500000",
     "/v1/history",
     "/v1/history?step=1h",
     "/v1/history?step=auto&points=3",
@@ -103,7 +104,7 @@ def test_answers_are_as_the_document_says(sample: str, client: Client, document:
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
     path = path.replace("{silence_id}", "quiet").replace("{incident_id}", "a")
     path = path.replace("{subscription}", SUBSCRIPTION.id)
-    if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare"}:
+    if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare", "/v1/explain"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)
     assert answer.status_code == 200, answer.text

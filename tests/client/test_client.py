@@ -116,6 +116,7 @@ def test_every_question_is_asked() -> None:
         "ask",
         "alert_summary",
         "explain",
+        "explain_window",
         "deployments",
         "follow",
         "incident",

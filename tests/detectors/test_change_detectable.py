@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.change.detectable import Onset, contrast_at, smallest_shifts
@@ -21,8 +21,10 @@ from detectors.change.legend import (
     FREEDOM,
     FREEDOM_FRESH,
     KIND,
+    LEVEL,
     LEVEL_VARIANCE,
     NOISE,
+    QUIET,
     RATE,
     ROW,
     STATUS,
@@ -33,7 +35,15 @@ from detectors.change.legend import (
 )
 from detectors.change.model import ModelCharts
 from detectors.change.residuals import to_residual
-from tests.detectors.change_streams import NUMBER, Number, autoregressive, charts_of, follow, is_weekend
+from tests.detectors.change_streams import (
+    NUMBER,
+    Number,
+    autoregressive,
+    charts_of,
+    evidence_of,
+    follow,
+    is_weekend,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,6 +118,35 @@ def test_what_is_stated_is_found_in_nine_of_ten_trials_and_half_of_it_mostly_not
     assert share_found(stream, shift / 2, WITHIN[span]) <= 0.3
 
 
+@pytest.mark.parametrize("stream", [(0.0, 0.0), (0.9, 0.0), (0.0, 0.25)], ids=str)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_what_is_enough_in_one_window_alarms_in_it_and_a_little_less_does_not(
+    stream: tuple[float, float], side: int
+) -> None:
+    charts = ModelCharts(trained(*stream).settings)
+    charts.restore(trained(*stream).snapshot())
+    charts.state.charts[:] = 0.0
+    filters, rows, expected = charts.state.filters[:, BY_WINDOW], charts.state.rows, charts.state.expected[:, 0]
+    sampling = to_residual(rows[0], 0.0, 500.0, 0.0)[1]
+    onset = Onset.in_window(first=True)
+    [enough] = smallest_shifts(filters[:1], [sampling], charts.thresholds[BY_WINDOW], onset, [1], contrasts=3)[0]
+    level = filters[0, CARRY] * filters[0, LEVEL]
+
+    def status(shift: float) -> float:
+        watched = ModelCharts(charts.settings)
+        watched.restore(charts.snapshot())
+        values = np.full((3, HOURS), np.nan)
+        # Between the middles of the hours an expectation is linear: the first window lies on one.
+        values[0, 0] = expected[0] + level + side * shift
+        return float(watched.watch(evidence_of(values, 500.0))[0, 0, STATUS])
+
+    if np.isnan(enough):
+        # Where levels differ from day to day, the first window of a day says nothing about itself.
+        assert (stream, status(20.0)) == ((0.0, 0.25), QUIET)
+    else:
+        assert (status(0.98 * enough), status(1.02 * enough)) == (QUIET, EXCEEDS)
+
+
 def a_row(**components: float) -> Floats:
     columns = {
         "carry": CARRY, "level": LEVEL_VARIANCE, "noise": NOISE, "step": STEP, "variance": VARIANCE, "zone": ZONE
@@ -124,6 +163,7 @@ def smallest(row: Floats, sampling: float, threshold: float = 8.0) -> list[float
     return shifts
 
 
+@settings(deadline=None, max_examples=40)
 @given(carry=st.floats(0, 0.99), spread=st.floats(0, 1), noise=st.floats(0, 1), sampling=st.floats(1e-5, 0.5))
 def test_more_time_more_traffic_and_a_lower_threshold_find_smaller_shifts(
     carry: float, spread: float, noise: float, sampling: float
@@ -146,6 +186,7 @@ def test_what_no_evidence_can_pass_is_not_stated() -> None:
     assert np.isnan(smallest(a_row(zone=100.0), 0.01)).all()
 
 
+@settings(deadline=None)
 @given(share=st.floats(0.001, 0.999), events=st.integers(30, 100_000), size=st.floats(0.01, 0.5))
 def test_a_contrast_is_what_has_the_residual(share: float, events: int, size: float) -> None:
     row, expected = np.zeros(ROW), float(2 * np.arcsin(np.sqrt(share)))

@@ -1,0 +1,86 @@
+"""What is said of a window that is explained, made of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from monitor.resources.status import amount
+from monitor.values import format_duration
+from sinks.receivers.times import utc
+
+__all__ = ["words"]
+
+Row = Mapping[str, Any]
+
+OUTCOMES = {
+    "alarmed": "alarmed",
+    "stands": "raised no new alarm: an earlier one stands",
+    "quiet": "did not alarm",
+    "learning": "could not alarm: it was only learned from",
+    "not_judged": "could not be judged",
+}
+
+
+def words(window: Row, change: Row | None) -> Iterator[str]:
+    """Yield sentences.
+
+    Parameters
+    ----------
+    window : mapping
+        As `monitor.resources.windows.ExplainedWindow` has it, but for the words.
+    change : mapping or None
+        What the detector `change` said, a row of ``scores``; None under another rule.
+    """
+    where = f" [{window['segment']}]" if window["segment"] else ""
+    length = format_duration(window["window_end_ms"] - window["window_start_ms"])
+    yield (
+        f"{window['signal']}{where} in the {length} up to {utc(window['window_end_ms'])}, {window['n']:,} events: "
+        f"{OUTCOMES[window['outcome']]}"
+    )
+    yield from _of_change(window, change) if change is not None else _of_variation(window["scores"])
+    if window["idle"]:
+        yield f"it was decided without waiting for, or with messages lost of, {window['idle']}"
+    if not window["alerts"]:
+        yield "it belongs to no alert"
+
+
+def _of_change(window: Row, change: Row) -> Iterator[str]:
+    if change["detail"]:
+        yield str(change["detail"])
+    if window["outcome"] == "alarmed":
+        yield f"evidence {change['surprise']:.1f} against a threshold of {change['surprise_limit']:.1f}"
+    if window["outcome"] in ("quiet", "stands"):
+        yield from _enough(window["contrasts"])
+    if window["outcome"] != "learning" and not window["contrasts"]:
+        yield "what was expected at this hour was not stored, or its configuration is not at hand"
+
+
+def _enough(contrasts: Sequence[Row]) -> Iterator[str]:
+    """Say what else would have been needed."""
+    ends = [
+        f"{each['contrast']} {' or '.join(parts)}"
+        for each in contrasts
+        if (
+            parts := [
+                f"{side} {amount(each[name], each['unit'])}"
+                for side, name in (("below", "alarms_below"), ("above", "alarms_above"))
+                if each[name] is not None
+            ]
+        )
+    ]
+    if ends:
+        yield f"any of these would have alarmed by itself in this window: {'; '.join(ends)}"
+    standing = [each["contrast"] for each in contrasts if each["judged"] == "standing"]
+    if standing:
+        yield f"an alarm stands for {', '.join(standing)}: what moves on from the new level would alarm"
+
+
+def _of_variation(scores: Sequence[Row]) -> Iterator[str]:
+    """Say what each detector said under another rule than `change`, which has no expectations by the hour."""
+    for row in scores:
+        if row["status"] == "drift":
+            yield f"{row['detector']}: effect {row['effect']:.3g} of {row['min_effect']:.3g}, and surprising"
+        elif row["detail"]:
+            yield f"{row['detector']}: {row['detail']}"
+    yield "what is expected at an hour is known under `detect.rule: change` only"

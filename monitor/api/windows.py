@@ -1,0 +1,292 @@
+"""Why a window of a signal alarmed, or did not: what is stored of it, put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from detectors.change import legend
+from detectors.change.expectation import expected_at
+from detectors.change.residuals import to_residual
+from monitor.api.contract import ApiService
+from monitor.api.detectable import SERIES, judged_by, newest_days, unit_of
+from monitor.api.incidents import Book
+from monitor.api.parameters import TheService, answer, check_model, question_of
+from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.reading import Row, read_all
+from monitor.api.standing_alerts import standing_alerts
+from monitor.api.times import parse_time
+from monitor.api.window_words import words
+from monitor.errors import InputError
+from monitor.evaluate.calendar import Calendar
+from monitor.evaluate.change import DETECTORS
+from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay
+from monitor.evaluate.window_contrasts import Measured, contrasts_in, filters_after
+from monitor.panes.distributions import Part, by_window
+from monitor.resources.history import Score
+from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
+from monitor.values import DAY_MS
+from monitor.watch import Watch
+from sinks.receivers.times import utc
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+CHANGE = DETECTORS[0]
+LONGEST_MS = 366 * DAY_MS
+"""A window that is longer is not looked for."""
+
+SCORE = tuple(each.name for each in fields(Score))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window with the rows of ``scores`` that it has.
+
+    Attributes
+    ----------
+    model, signal, segment, version : str
+    start_ms, end_ms : int
+    scores : list of dict
+    """
+
+    model: str
+    signal: str
+    segment: str
+    version: str
+    start_ms: int
+    end_ms: int
+    scores: Sequence[Row]
+
+    @property
+    def change(self) -> Row | None:
+        """What the detector `change` said; None under another rule."""
+        return next((row for row in self.scores if row["detector"] == CHANGE), None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it."""
+        if self.change is not None:
+            return _outcome(self.change)
+        outcomes = {_outcome(row) for row in self.scores}
+        order: tuple[Outcome, ...] = ("alarmed", "quiet", "learning", "not_judged")
+        return next(outcome for outcome in order if outcome in outcomes)
+
+
+@router.get("/explain", summary="Why a window alarmed, or did not", response_model=ExplainedWindow)
+def explain_window(
+    service: TheService, question: Annotated[ExplainWindow, Depends(question_of(ExplainWindow))]
+) -> Response:
+    check_model(service, question.model)
+    window = _window(service, question)
+    change = window.change
+    contrasts = [] if change is None or window.outcome == "learning" else list(_contrasts(service, window))
+    explained = {
+        **{name: getattr(window, name) for name in SERIES},
+        "window_start_ms": window.start_ms,
+        "window_end_ms": window.end_ms,
+        "outcome": window.outcome,
+        "n": max(row["n"] for row in window.scores),
+        "evidence": None if change is None else change["surprise"],
+        "threshold": None if change is None else change["surprise_limit"],
+        "idle": next((row["idle"] for row in window.scores if row["idle"]), ""),
+        "contrasts": contrasts,
+        "alerts": list(_alerts(service, window)),
+        "scores": [{name: row[name] for name in SCORE} for row in window.scores],
+    }
+    return answer(explained | {"words": list(words(explained, change))})
+
+
+# -- which window ------------------------------------------------------------------------------------------------------
+
+
+def _window(service: ApiService, question: ExplainWindow) -> _Window:
+    """Return the window that holds a time, or a problem that names the nearest ones."""
+    at_ms = _time(service, question)
+    where = {"model": question.model, "signal": question.signal, "segment": question.segment}
+    if question.version is not None:
+        where["version"] = question.version
+    for row in _ends(service.store, where, at_ms, after=True):
+        if row["window_end_ms"] - row["window_ms"] <= at_ms:
+            rows = rows_of(service.store.read(Query("scores", where | {"window_end_ms": row["window_end_ms"]})))
+            version = max(rows, key=lambda each: (each["n"], each["version"]))["version"]
+            of_version = [each for each in rows if each["version"] == version]
+            start_ms = max(each["window_end_ms"] - each["window_ms"] for each in of_version)
+            series = (question.model, question.signal, question.segment, version)
+            return _Window(*series, start_ms, row["window_end_ms"], of_version)
+    raise _no_window(service, question, where, at_ms)
+
+
+def _time(service: ApiService, question: ExplainWindow) -> int:
+    if question.at is None:
+        raise bad_parameter("at", "is required here: a time in the window")
+    try:
+        return parse_time(str(question.at), service.clock.now_ms())
+    except InputError as error:
+        raise bad_parameter("at", str(error)) from error
+
+
+def _ends(store: Store, where: Mapping[str, Any], at_ms: int, *, after: bool) -> list[Row]:
+    """Return the window that ends next after a time, or last before it, if there is one."""
+    columns = ("window_end_ms", "window_ms")
+    low, high = (
+        ({"window_end_ms": at_ms + 1}, {"window_end_ms": at_ms + LONGEST_MS})
+        if after
+        else ({}, {"window_end_ms": at_ms + 1})
+    )
+    order = Query("scores", where, low, high, order=("window_end_ms",), descending=not after, limit=1, columns=columns)
+    return rows_of(store.read(order))
+
+
+def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str, Any], at_ms: int) -> ProblemError:
+    series = rows_of(service.store.read(Query("latest", {"model": question.model}, columns=(*SERIES, "detector"))))
+    signals = sorted({row["signal"] for row in series})
+    if question.signal not in signals:
+        close = get_close_matches(question.signal, signals, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        choices = f"known are {', '.join(signals)}" if signals else "no window was evaluated yet"
+        return ProblemError("unknown-signal", f"nothing was said of a signal {question.signal!r}{hint} {choices}")
+    for name in ("segment", "version"):
+        stored = sorted({row[name] for row in series if row["signal"] == question.signal})
+        if getattr(question, name) not in (None, *stored):
+            names = ", ".join(map(repr, stored))
+            detail = f"{question.signal} has no {name} {getattr(question, name)!r}; there are {names}"
+            return ProblemError("unknown-window", detail)
+    sides = (
+        ("before", _ends(service.store, where, at_ms, after=False)),
+        ("after", _ends(service.store, where, at_ms, after=True)),
+    )
+    near = [
+        f"the nearest {side} it is from {utc(row['window_end_ms'] - row['window_ms'])} to {utc(row['window_end_ms'])}"
+        for side, rows in sides
+        for row in rows
+    ]
+    detail = f"{question.signal} has no window that holds {utc(at_ms)}: {'; '.join(near)}"
+    return ProblemError("unknown-window", detail)
+
+
+def _outcome(row: Row) -> Outcome:
+    if row["status"] == "drift":
+        # While an alarm stands, what is compared with the threshold is evidence of more.
+        passes = row["detector"] != CHANGE or row["surprise"] > row["surprise_limit"]
+        return "alarmed" if passes else "stands"
+    return {"learning": "learning", "no_data": "not_judged"}.get(row["status"], "quiet")  # type: ignore[return-value]
+
+
+# -- what was expected -------------------------------------------------------------------------------------------------
+
+
+def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
+    """Yield each contrast of a window of which something was expected."""
+    watch = service.watches.get(window.model)
+    days = newest_days(service.store, [window.model], window.signal, window.end_ms)
+    day = days.get((window.model, window.signal, window.segment, window.version))
+    if watch is None or day is None or window.end_ms - day.from_ms > 2 * DAY_MS:
+        return
+    detect = watch.model.spec.detect
+    calendar = Calendar(detect.time_zone, detect.holidays, day.window_ms)
+    ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
+    times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
+    *earlier_windows, measured = _measured(service.store, watch, window, day)
+    filters = filters_after(day, earlier_windows, times[:-1])
+    expected = [float(expected_at(each.expected, times[-1])) for each in day.contrasts]
+    sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]
+    alarming = day.alarming(filters, sampling, first=not earlier_windows)
+    levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
+    for i, contrast in enumerate(day.contrasts):
+        if not math.isnan(expected[i]):
+            ends = (levels[i] - alarming[i], levels[i] + alarming[i])
+            row = _contrast(contrast, expected[i], measured.get(contrast.name), ends)
+            # Beyond its ends, and no alarm: it is what an alarm of the same day stands for.
+            yield _standing(row) if window.outcome == "stands" and _is_beyond(row) else row
+
+
+def _is_beyond(row: Row) -> bool:
+    low, high, actual = (row[name] for name in ("alarms_below", "alarms_above", "actual"))
+    return (low is not None and actual < low) or (high is not None and actual > high)
+
+
+def _standing(row: Row) -> Row:
+    return row | {"alarms_below": None, "alarms_above": None, "judged": "standing"}
+
+
+def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> list[Measured]:
+    """Return what the windows of the day up to this one have."""
+    if window.signal == "volume":
+        where = {name: getattr(window, name) for name in SERIES} | {"detector": CHANGE}
+        span = {"window_end_ms": day.from_ms + 1}, {"window_end_ms": window.end_ms + 1}
+        rows = store.read(Query("scores", where, *span, columns=("window_end_ms", "n")))
+        counts = dict(zip(rows["window_end_ms"].tolist(), rows["n"].tolist(), strict=True))
+        ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
+        return [{"events": (float(counts[end_ms]), 1.0)} if end_ms in counts else {} for end_ms in ends_ms]
+    part = Part(day.from_ms, window.end_ms, window.version, window.segment)
+    layout = watch.layouts[window.signal]
+    stored = by_window(store, watch, part, window.signal, day.window_ms)
+    return [{} if summary is None else contrasts_in(day, summary, layout) for summary in stored]
+
+
+def _sampling(contrast: ExpectedContrast, measured: Measured, expected: float) -> float:
+    if contrast.name not in measured or math.isnan(expected):
+        return float(contrast.sampling[legend.BY_WINDOW])
+    return float(to_residual(contrast.row, *measured[contrast.name], expected)[1])
+
+
+def _contrast(
+    contrast: ExpectedContrast, expected: float, measured: tuple[float, float] | None, ends: Sequence[float]
+) -> Row:
+    value, events = measured if measured is not None else (math.nan, 1 / contrast.sampling[legend.BY_WINDOW])
+    low, high = (None if math.isnan(end) else contrast.shifted(end, expected, events) for end in ends)
+    judged = judged_by(contrast)
+    actual = value / events if contrast.kind == legend.RATE else value
+    row = {
+        "contrast": contrast.name,
+        "unit": unit_of(contrast),
+        "expected": contrast.usual_in_units(expected, events),
+        "actual": contrast.in_units(actual) if contrast.kind == legend.SCORE else actual,
+        "alarms_below": low,
+        "alarms_above": high,
+        "judged": judged,
+    }
+    return _standing(row) if judged == "standing" else row
+
+
+# -- what became of it -------------------------------------------------------------------------------------------------
+
+
+def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
+    """Yield the alerts that held in a window, and in which the series moved."""
+    standing = standing_alerts(service.store, [window.model], (window.start_ms, window.end_ms))
+    moved = [alert for alert in standing if any(_is_of(window, signal) for signal in alert["signals"])]
+    if not moved:
+        return
+    book = Book(service)
+    incidents = {firing.alert_id: incident.id for incident in book.incidents for firing in incident.firings}
+    for alert in moved:
+        names = ("alert_id", "state", "severity", "starts_ms", "ends_ms", "title")
+        yield {
+            **{name: alert[name] for name in names},
+            "incident_id": incidents.get(alert["alert_id"]),
+            "receivers": _receivers(service.store, alert["alert_id"]),
+        }
+
+
+def _is_of(window: _Window, signal: Mapping[str, Any]) -> bool:
+    return all(signal[name] == getattr(window, name) for name in ("signal", "segment", "version") if name in signal)
+
+
+def _receivers(store: Store, alert_id: str) -> list[Row]:
+    """Return the last decision about each receiver."""
+    decisions = sorted(
+        read_all(store, Query("decisions", where={"alert_id": alert_id})),
+        key=lambda row: (row["at_ms"], row["sequence"]),
+    )
+    newest = {(row["receiver"], row["route"]): row for row in decisions}
+    return [{name: row[name] for name in ("receiver", "why", "detail")} for _, row in sorted(newest.items())]

@@ -1,0 +1,147 @@
+"""Why a window alarmed or did not is told from what is stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api import hours
+from tests.api.test_status import fill
+from tests.api.test_status import watched as fraud
+from tests.api.world import Client, serving
+from tests.cli.console import Console
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS
+
+QUIET = 10 * 24 + 7
+"""An hour of the last day before anything changes."""
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return Client(hours.world())
+
+
+def explained(client: Client, hour: int, signal: str = "feature:amount", **asked: Any) -> dict[str, Any]:
+    at_ms = hours.end_ms(hour) - 1
+    answer = client.get("/v1/explain", model="loans", signal=signal, at=str(at_ms), **asked)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    document["by_name"] = {contrast["contrast"]: contrast for contrast in document["contrasts"]}
+    return document
+
+
+def test_a_window_that_alarmed_says_what_was_expected_and_what_there_was(client: Client) -> None:
+    window = explained(client, hours.OUTAGE[0])
+    assert (window["outcome"], window["n"]) == ("alarmed", hours.PER_HOUR)
+    assert window["evidence"] > window["threshold"]
+    missing = window["by_name"]["missing"]
+    assert (missing["unit"], missing["expected"]) == ("share", 0)
+    assert 0.5 < missing["actual"] < 1
+    assert 0 < missing["alarms_above"] < missing["actual"]
+    assert missing["alarms_below"] is None
+    # Too few values are left for a typical one.
+    assert window["by_name"]["typical value"]["actual"] is None
+    [alert] = window["alerts"]
+    assert (alert["state"], alert["incident_id"]) == ("resolved", alert["alert_id"])
+    assert window["words"][0].endswith("60 events: alarmed")
+
+
+def test_a_quiet_window_says_what_would_have_been_enough(client: Client) -> None:
+    window = explained(client, QUIET)
+    assert (window["outcome"], window["alerts"]) == ("quiet", [])
+    amount = window["by_name"]["typical value"]
+    assert amount["alarms_below"] < amount["actual"] < amount["alarms_above"]
+    assert amount["actual"] == pytest.approx(amount["expected"], abs=1)
+    [sentence] = [each for each in window["words"] if each.startswith("any of these would have alarmed")]
+    assert f"typical value below {amount['alarms_below']:.3g} or above {amount['alarms_above']:.3g}" in sentence
+    assert window["words"][-1] == "it belongs to no alert"
+
+
+def test_what_is_beyond_what_would_have_been_enough_alarms(client: Client) -> None:
+    amount = explained(client, hours.CHANGE)["by_name"]["typical value"]
+    assert amount["actual"] > amount["alarms_above"] > amount["expected"]
+
+
+def test_while_an_alarm_stands_its_contrast_is_compared_with_the_new_level(client: Client) -> None:
+    window = explained(client, hours.CHANGE + 3)
+    assert window["outcome"] == "stands"
+    amount = window["by_name"]["typical value"]
+    assert (amount["judged"], amount["alarms_above"]) == ("standing", None)
+    assert window["by_name"]["spread"]["alarms_above"] is not None
+    [alert] = window["alerts"]
+    assert alert["state"] == "firing"
+    assert any(each.startswith("an alarm stands for typical value") for each in window["words"])
+
+
+def test_shares_and_volumes_are_explained_too(client: Client) -> None:
+    share = explained(client, QUIET, "feature:country")["by_name"]["share of 'DE'"]
+    assert share["expected"] == pytest.approx(0.6, abs=0.05)
+    assert 0.4 < share["actual"] < 0.8
+    events = explained(client, QUIET, "volume")["by_name"]["events"]
+    assert events["alarms_below"] < events["actual"] == hours.PER_HOUR < events["alarms_above"]
+
+
+def test_a_window_that_was_learned_from_says_so(client: Client) -> None:
+    window = explained(client, 3)
+    assert (window["outcome"], window["contrasts"]) == ("learning", [])
+    assert window["words"][1] == "learning: 4 of 10 windows seen"
+
+
+def test_without_the_configuration_it_says_what_was_said_then() -> None:
+    world = hours.world()
+    world.watches = {}
+    window = explained(Client(world), QUIET)
+    assert (window["outcome"], window["contrasts"]) == ("quiet", [])
+    assert "what was expected at this hour was not stored, or its configuration is not at hand" in window["words"]
+
+
+def test_under_another_rule_each_detector_says_its_own() -> None:
+    client = Client(fill(fraud(rule="variation")))
+    window = client.get("/v1/explain", model="fraud", signal="feature:amount", at="60000").json()
+    psi = {"model": "fraud", "signal": "feature:amount", "at": str(5 * DAY_MS)}
+    assert window["contrasts"] == []
+    assert client.get("/v1/explain", **psi).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "expected"),
+    [
+        ({"model": "loan"}, 404, "no model is named 'loan'; known are loans"),
+        ({"signal": "feature:amuont"}, 404, "did you mean 'feature:amount'?"),
+        ({"segment": "country=DE"}, 404, "feature:amount has no segment 'country=DE'"),
+        ({"version": "v9"}, 404, "feature:amount has no version 'v9'"),
+        (
+            {"at": str(START_MS - HOUR_MS)},
+            404,
+            "the nearest after it is from 2024-01-01 00:00 UTC to 2024-01-01 01:00 UTC",
+        ),
+        ({"at": "2025-01-01"}, 404, "the nearest before it is from 2024-01-11 22:00 UTC to 2024-01-11 23:00 UTC"),
+        ({"at": "soon"}, 422, "'soon' is not a time"),
+        ({"at": None}, 422, "is required here"),
+    ],
+    ids=str,
+)
+def test_where_there_is_nothing_to_explain_it_says_what_there_is(
+    client: Client, asked: dict[str, Any], status: int, expected: str
+) -> None:
+    parameters = {"model": "loans", "signal": "feature:amount", "at": "2024-01-05", **asked}
+    answer = client.get("/v1/explain", **{name: value for name, value in parameters.items() if value is not None})
+    assert answer.status_code == status
+    assert expected in answer.text
+
+
+def test_the_command_says_it_in_words_and_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    at = str(hours.end_ms(hours.OUTAGE[0]) - 1)
+    words = ("explain", "loans", "feature:amount", "--at", at)
+    with serving(hours.world()) as url:
+        out = Console(capsys)(*words, "--url", url).out
+        assert "60 events: alarmed" in out
+        assert "alarms by itself below" in out
+        document = json.loads(Console(capsys)(*words, "--json", "--url", url).out)
+        assert document["outcome"] == "alarmed"
+        assert document["scores"][0]["detector"]
+        wrong = Console(capsys)("explain", "loans", "feature:amuont", "--at", at, "--url", url)
+        assert wrong.code == 2
+        assert "did you mean 'feature:amount'?" in wrong.err
