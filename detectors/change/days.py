@@ -9,6 +9,7 @@ from detectors.change.charts import combine, step_level, take_in
 from detectors.change.components import estimate, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
+    ACCEPTED_VARIANCE,
     ALARMED,
     BY_DAY,
     BY_WINDOW,
@@ -135,6 +136,7 @@ def begin_day(
                 )
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
+            row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
                 estimate(moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale])
@@ -203,7 +205,7 @@ def _by_window(row: Floats, window: Floats, charts: Floats, sampling: float, win
         window[CARRY] = 1.0
         window[CARRY_TODAY] = 1.0
         window[LEVEL_VARIANCE] += uncertainty
-        window[STEP] = max(window[STEP], 0.25 * uncertainty / windows_per_day)
+        window[STEP] = max(window[STEP], 0.25 * min(uncertainty, 1.0) / windows_per_day)
 
 
 @inlined

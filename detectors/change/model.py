@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
 from detectors.change.days import begin_day, close_day
 from detectors.change.legend import (
     BY_DAY,
@@ -174,13 +175,37 @@ class ModelCharts:
                 self._pass(empty_day)
         self.day = day
         self._weekend[day % DAYS] = weekend
+        align(self.state, day, self._weekend)
         self._begin(0)
         self._set_thresholds()
+
+    def accept(self, s: int, from_day: int, whole_day: int) -> None:
+        """Make the level that series ``s`` has its new normal.
+
+        Parameters
+        ----------
+        s : int
+        from_day, whole_day : int
+            In which day the level begins, and the first one that is wholly at it.
+        """
+        assert self.day is not None
+        acceptance = Acceptance(self.day, from_day, whole_day)
+        accept(self.state, s, acceptance, self._weekend, self.settings.windows_per_day)
+
+    def teach(self, s: int, days: range) -> None:
+        """Learn from days of series ``s`` although they were alarmed."""
+        assert self.day is not None
+        teach(self.state, s, range(days.start, min(days.stop, self.day)))
+
+    def windows_stood(self, s: int) -> int:
+        """Return for how many windows the longest alarm of series ``s`` has stood; 0 without one."""
+        return windows_stood(self.state, s)
 
     def _pass(self, day: int) -> None:
         """Let a day pass without anything: what was remembered in its place, weeks ago, is forgotten."""
         self.day = day
         self._weekend[day % DAYS] = False
+        align(self.state, day, self._weekend)
         self._begin(0)
         windows, rows, series = self.settings.windows_per_day, len(self.state.rows), len(self.state.series)
         nothing, absent = np.full((rows, windows), np.nan), np.zeros((series, windows))

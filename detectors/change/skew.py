@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.accepted_skew import FEWEST_DAYS, USUAL_DAYS, USUAL_SPREAD, AcceptedSkews
 from detectors.change.expectation import FEWEST_HOURS, hours_seen, mean_of_hours
 from detectors.change.legend import (
     DAYS,
@@ -44,12 +45,6 @@ Integers = npt.NDArray[np.int64]
 
 SPANS = np.array([7, 28])
 """Days whose mean is compared with the reference."""
-
-FEWEST_DAYS = 3
-"""Days that a span must have."""
-
-USUAL_DAYS, USUAL_SPREAD = 3, 0.2
-"""The variance of days before any is known: so many days that vary so much."""
 
 SKEW_SHARE = 0.2
 """Share of the budget of false alarms, beside what changes have."""
@@ -92,39 +87,54 @@ class Skews:
         self._false_alarms, self._signals = false_alarms, signals
         self.references = np.empty((0, 2))
         self.skewed = np.empty(0)
+        self.accepted = AcceptedSkews()
 
     def add(self, reference: Floats) -> None:
         """Add a series with the reference of each of its contrasts, float64[K, 2]: mean and variance, or NaN."""
         self.references = np.concatenate((self.references, reference))
         self.skewed = np.append(self.skewed, 0.0)
+        self.accepted.add()
 
     def forget(self, gone: npt.NDArray[np.bool_], rows: Integers) -> None:
         """Go on without some series, bool[S], that have so many contrasts each, int64[S]."""
         self.references, self.skewed = self.references[np.repeat(~gone, rows)], self.skewed[~gone]
+        self.accepted.forget(gone)
+
+    def accept(self, s: int, day: int) -> None:
+        """Refer to the level that a series has from a day on."""
+        self.skewed[s] = 0.0
+        self.accepted.accept(s, day)
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"references": self.references.copy(), "skewed": self.skewed.copy()}
+        return {
+            "references": self.references.copy(),
+            "skewed": self.skewed.copy(),
+            "accepted": self.accepted.snapshot(),
+        }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self.references, self.skewed = np.array(snapshot["references"]), np.array(snapshot["skewed"])
+        self.accepted.restore(snapshot.get("accepted"), len(self.skewed))
 
     def judge(self, state: State, day: int, weekend: Integers) -> Floats:
         """Judge a day that has ended, float64[S, VERDICT]."""
         verdicts = np.full((len(state.series), VERDICT), np.nan)
         rate = self._false_alarms / max(self._signals, len(state.series))
+        self.accepted.refer(state, day, self.references)
         judge_skews(
-            day, rate, MATERIAL, weekend, state.rows, state.series, state.hours_known, self.references, self.skewed,
-            verdicts,
+            day, rate, MATERIAL, weekend, state.rows, state.series, state.hours_known, self.references,
+            self.accepted.since, self.skewed, verdicts,
         )  # fmt: skip
+        self.accepted.pass_over(verdicts, self.skewed)
         return verdicts
 
 
 @kernel
 def judge_skews(
     day: int, rate: float, material: Floats, weekend: Integers, rows: Floats, series: Floats, hours_known: Floats,
-    references: Floats, skewed: Floats, verdicts: Floats,
+    references: Floats, since: Floats, skewed: Floats, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Write what a day says of the skew of each series.
 
@@ -136,8 +146,8 @@ def judge_skews(
         float64[FAMILIES], int64[DAYS].
     rows, series, hours_known
         As `detectors.change.state.State` has them.
-    references, skewed
-        float64[R, 2]; float64[S], which series are skewed so far.
+    references, since, skewed
+        float64[R, 2]; float64[S], the days from which they hold; float64[S], which series are skewed so far.
     verdicts
         float64[S, VERDICT]
     """
@@ -154,7 +164,7 @@ def judge_skews(
         for r in range(first, first + count):
             if np.isnan(references[r, 0]):
                 continue
-            begin = max(int(series[s, FIRST_DAY]), day - int(SPANS[-1]) + 1)
+            begin = max(int(series[s, FIRST_DAY]), day - int(SPANS[-1]) + 1, int(since[s]))
             days = _day_means(hours_known[r], begin, day, means)
             verdicts[s, DAYS_SEEN] = max(verdicts[s, DAYS_SEEN], days)
             limit = material[int(rows[r, FAMILY])]

@@ -154,4 +154,8 @@ class State:
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
         """Return the state of which a snapshot was taken."""
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
+        # Checkpoints from before levels could be accepted lack the last columns.
+        stored_rows = np.asarray(snapshot["rows"])
+        long["rows"] = np.zeros((len(stored_rows), ROW))
+        long["rows"][:, : stored_rows.shape[1]] = stored_rows
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

@@ -61,6 +61,9 @@ from detectors.change.legend import (
     STEP,
     STEPS,
     STEPS_SEEN,
+    STOOD,
+    STOOD_SEEN,
+    STOOD_SUM,
     THRESHOLD,
     TOTAL,
     UNCERTAINTY,
@@ -173,6 +176,8 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     step_level(window, row[FRESH] == NEW_DAY)
     if row[FRESH] == NEW_DAY:
         row[FRESH] = FIRST_RESIDUAL
+    if row[STANDING] != 0:
+        row[STOOD] += 1
     lags = recent.size
     index = in_day[0]
     recent[index % lags] = np.nan
@@ -199,6 +204,9 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     day_sums[DAY_SAMPLED] += 1
     if row[STANDING] != 0:
         _only_away(row[STANDING], charts)
+        limit = OUTLIER * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
+        row[STOOD_SUM] += min(max(residual, level - limit), level + limit)
+        row[STOOD_SEEN] += 1
         _recover(row, filters, charts, residual, sampling)
         # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
         if not single:
@@ -317,6 +325,9 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             verdict[SHIFT] = shift
         rows[r, STANDING] = shift
         rows[r, RECOVERY] = 0.0
+        rows[r, STOOD] = 0.0
+        rows[r, STOOD_SUM] = 0.0
+        rows[r, STOOD_SEEN] = 0.0
         window[LEVEL] = shift
         window[CARRY] = 1.0
         window[STEP] = max(window[STEP], 0.02 * window[TOTAL])

@@ -6,7 +6,8 @@
     quiet ──────────────────────► pending ──────────────────────► firing ─┐ updated: a signal joined
       ▲                              │                              ▲  │  │
       │◄──── cancelled: quiet ───────┘                              └──┼──┘
-      └◄──── resolved: no member alarmed for resolve_after ────────────┘
+      └◄──── resolved: no member alarmed for resolve_after, ───────────┘
+             or the levels of all members are accepted as new normals
 
 Nothing here reads a clock, a file or a store: the same verdicts give the same transitions, byte for byte.
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
-from monitor.alerts.verdict import Verdict
+from monitor.alerts.verdict import NewNormal, Verdict
 from monitor.alerts.wording import reason, title
 from monitor.events import SeriesKey
 
@@ -94,10 +95,12 @@ class Member:
     evidence: Verdict
     peak: Verdict
     status: str = "drift"
+    new_normal: NewNormal | None = None
 
     def alarm(self, verdict: Verdict) -> None:
         """Take in the strongest verdict of another alarmed window."""
         self.evidence, self.last_ms, self.status = verdict, verdict.at_ms, "drift"
+        self.new_normal = None
         if verdict.strength > self.peak.strength:
             self.peak = verdict
 
@@ -135,7 +138,8 @@ class Member:
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Member:
         verdicts = {key: Verdict.from_json(written[key]) for key in ("evidence", "peak")}
-        return cls(**{**written, **verdicts})
+        normal = written.get("new_normal")
+        return cls(**{**written, **verdicts, "new_normal": None if normal is None else NewNormal(*normal)})
 
 
 @dataclass
@@ -154,6 +158,11 @@ class Live:
     @property
     def last_ms(self) -> int:
         return max(member.last_ms for member in self.members.values())
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the level of each of its signals is its new normal: there is nothing to wait for."""
+        return all(member.new_normal is not None for member in self.members.values())
 
     def ranked(self) -> list[Member]:
         """The members, strongest first, then by name."""
@@ -264,10 +273,11 @@ class Lifecycle:
 
     def _step(self, at_ms: int, ordered: list[Verdict]) -> list[Transition]:
         changed = self._take_in(at_ms, _strongest(ordered), _statuses(ordered))
+        self._take_in_new_normals(ordered)
         endings, others = [], []
         for alert in list(self._live):
             quiet_ms = at_ms - alert.last_ms
-            if quiet_ms > 0 and (not alert.firing or quiet_ms >= self._policy.resolve_after_ms):
+            if quiet_ms > 0 and (not alert.firing or alert.is_accepted or quiet_ms >= self._policy.resolve_after_ms):
                 endings.append(self._end(alert, at_ms))
             elif not alert.firing and at_ms - alert.began_ms >= self._policy.for_ms:
                 alert.firing = True
@@ -297,6 +307,13 @@ class Lifecycle:
         for series in sorted(alarms.keys() - owned):
             starting.setdefault(self._group(series), {})[series] = alarms[series]
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
+
+    def _take_in_new_normals(self, verdicts: Iterable[Verdict]) -> None:
+        for verdict in verdicts:
+            for alert in self._live if verdict.facts.new_normal is not None else ():
+                member = alert.members.get(verdict.series)
+                if member is not None and member.status != "drift":
+                    member.new_normal = verdict.facts.new_normal
 
     def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> str:
         open_to_it = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Change", "Expected", "Facts", "Share", "Status", "Verdict", "Why"]
+__all__ = ["Change", "Expected", "Facts", "NewNormal", "Share", "Status", "Verdict", "Why"]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
@@ -69,6 +69,24 @@ class Change(NamedTuple):
     against_reference: bool = False
 
 
+class NewNormal(NamedTuple):
+    """That the level of a signal is its new normal from now on.
+
+    Attributes
+    ----------
+    by : str
+        Who accepted it; empty if it has been adopted by itself.
+    reason : str
+        Why; of one that has been adopted, after how long.
+    from_ms : int
+        Since when it has held.
+    """
+
+    by: str
+    reason: str
+    from_ms: int
+
+
 class Facts(NamedTuple):
     """What a test found beside the numbers that every verdict has; :mod:`monitor.alerts.wording` makes sentences of it.
 
@@ -90,6 +108,8 @@ class Facts(NamedTuple):
     change : Change or None
     sentence : str
         In place of all others: what a checkpoint of an earlier version holds, which kept no facts.
+    new_normal : NewNormal or None
+        That its level became one in this very window.
     """
 
     why: Why = ""
@@ -102,6 +122,7 @@ class Facts(NamedTuple):
     expected: Expected | None = None
     change: Change | None = None
     sentence: str = ""
+    new_normal: NewNormal | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -112,6 +133,7 @@ class Facts(NamedTuple):
             "new_values": tuple((str(value), int(count)) for value, count in written["new_values"]),
             "expected": None if expected is None else Expected(*expected),
             "change": None if written.get("change") is None else Change(*written["change"]),
+            "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
         }
         return cls(**{**written, **composed})
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.verdict import Change, Facts, Share, Status, Verdict, Why
+from monitor.alerts.verdict import Change, Facts, NewNormal, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
 __all__ = ["Moved", "Said", "detail", "reason", "title"]
@@ -59,6 +59,11 @@ class Moved(Protocol):
     @property
     def status(self) -> str:
         """What its newest window was: ``drift``, ``ok``, ``no_data``, ``learning``."""
+        ...
+
+    @property
+    def new_normal(self) -> NewNormal | None:
+        """That its level has been accepted since it alarmed last."""
         ...
 
 
@@ -142,6 +147,8 @@ def detail(verdict: Said) -> str:
     >>> detail(Verdict("", "", "feature:x", "psi", "learning", 600_000, 300_000, facts=facts))
     'learning: 3 of 10 windows seen'
     """
+    if verdict.facts.new_normal is not None and verdict.status != "drift":
+        return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
         beside = _beside(verdict.facts.change)
         quiet = f"evidence {verdict.surprise:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
@@ -300,7 +307,15 @@ def _baseline(verdict: Verdict) -> str:
     return f" compared with {verdict.baseline_n:,} from {span}"
 
 
+def _as_new_normal(normal: NewNormal) -> str:
+    if not normal.by:
+        return f"adopted as the new normal after {normal.reason}"
+    return f"accepted by {normal.by} as the new normal from {utc(normal.from_ms)} on: {normal.reason}"
+
+
 def _now(moved: Moved) -> str:
+    if moved.new_normal is not None:
+        return _as_new_normal(moved.new_normal)
     if moved.status == "drift":
         return ""
     if moved.status == "ok":

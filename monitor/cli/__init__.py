@@ -32,6 +32,8 @@ _OWN: dict[str, tuple[str, str]] = {
     "backtest": ("monitor.cli.backtest", "Show what would have fired under another configuration."),
     "route": ("monitor.cli.route", "Show who would be notified of an alert, and when."),
     "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
+    "accept": ("monitor.cli.accept", "Accept the level that a signal has as its new normal."),
+    "mark": ("monitor.cli.mark", "Say what an alert was: false, harmless or real."),
     "subscribe": ("monitor.cli.subscribe", "Subscribe to alerts that matchers match."),
     "unsubscribe": ("monitor.cli.unsubscribe", "End subscriptions."),
     "silence": ("monitor.cli.silence", "Silence alerts for a while."),

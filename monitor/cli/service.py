@@ -12,7 +12,17 @@ import click
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.records import record
 
-__all__ = ["Acknowledgement", "RunningService", "acknowledgement", "by", "comment", "path", "service"]
+__all__ = [
+    "Acknowledgement",
+    "MarkedSeries",
+    "RunningService",
+    "acknowledgement",
+    "by",
+    "comment",
+    "path",
+    "series",
+    "service",
+]
 
 TIMEOUT_S = 30.0
 
@@ -82,6 +92,30 @@ acknowledgement = record(
     click.option("--undo", is_flag=True, help="Take it back: the alert is repeated again."),
 )
 """Adds the options of an acknowledgement; the command takes ``acknowledgement``."""
+
+
+@dataclass(frozen=True)
+class MarkedSeries:
+    """Of what somebody says something, beside the signal, and who does."""
+
+    segment: str
+    version: str
+    by: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Its part of the body of a request."""
+        return {"segment": self.segment, "version": self.version, "created_by": self.by}
+
+
+series = record(
+    "series",
+    MarkedSeries,
+    click.option("--segment", default="", help="Such as country=DE.  [default: all of the traffic]"),
+    click.option("--version", default="", help="[default: every version that there is]"),
+    click.option("--author", "by", default=getpass.getuser, help="Who you are.  [default: your name on this machine]"),
+)
+"""Adds the options that name a segment, a version and an author; the command takes ``series``."""
 
 
 def path(*parts: str) -> str:

@@ -16,12 +16,13 @@ from monitor.client.connection import Connection
 from monitor.client.stream import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
 from monitor.resources.compare import Compare
-from monitor.resources.contract import Moment, Question
+from monitor.resources.contract import Moment, Question, written
 from monitor.resources.dead_letters import DeadLetters
 from monitor.resources.deployments import Deployments
 from monitor.resources.findings import Findings
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
+from monitor.resources.marks import Marks
 from monitor.resources.models import Models
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.subscriptions import Subscriptions
@@ -130,6 +131,7 @@ class Leeway:
     incidents = asks(Incidents)
     deployments = asks(Deployments)
     dead_letters = asks(DeadLetters)
+    marks = asks(Marks)
 
     def alert(self, alert_id: str) -> dict[str, Any]:
         """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
@@ -193,6 +195,29 @@ class Leeway:
             No alert that fired has this id.
         """
         return self._connection.document(f"/v1/incidents/{quote(incident_id, safe='')}", {}, holds="alerts")
+
+    def mark(self, model: str, signal: str, says: str, **details: Any) -> dict[str, Any]:
+        """Say of a signal that its level is the new normal, or what its alert was, and return the mark.
+
+        Parameters
+        ----------
+        model, signal : str
+        says : {"accepted", "false", "harmless", "real"}
+        **details
+            ``created_by``, who says so; ``reason``; ``segment``; ``version``; ``at``, a time: from when on the level is
+            normal, since its alert began if absent, or when the alert fired.
+
+        Raises
+        ------
+        QuestionError
+            There is no such series, or no alert of it.
+        """
+        at = {"at": written(details.pop("at"))} if details.get("at") is not None else {}
+        return self._connection.send("/v1/marks", {"model": model, "signal": signal, "says": says, **details, **at})
+
+    def accept(self, model: str, signal: str, **details: Any) -> dict[str, Any]:
+        """Accept the level that a signal has as its new normal: :meth:`mark` with ``accepted``."""
+        return self.mark(model, signal, "accepted", **details)
 
     def retry_dead_letters(
         self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False

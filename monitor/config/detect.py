@@ -133,6 +133,11 @@ class Detect(Strict):
     )
     time_zone: str = Field(default="UTC", description="whose hours and weekends `rule: change` goes by")
     holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")
+    adopt_after: DurationMs | None = Field(
+        default=None,
+        gt=0,
+        description="under `rule: change`, an alarm that has stood for so long becomes the new normal; never if absent",
+    )
     rules: list[Rule] = Field(default_factory=list, description="added to the default rules")
     default_rules: bool = Field(default=True, description="false: only `rules` count")
 

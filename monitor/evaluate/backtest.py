@@ -14,6 +14,7 @@ from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
+from monitor.evaluate.mark_log import marks_in_effect
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
@@ -205,6 +206,7 @@ def backtest(
     signals = sorted(configured) if {kind.signal for kind in panes} - configured else None
     series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), _Tally(span, keep), 0
     transitions: list[Transition] = []
+    series.decide(marks_in_effect(store, watch.name))
     batches = in_batches(ends, sum(kind.cells for kind in panes))
     for batch_panes, batch in read_ahead(store, watch, batches, signals, span.table):
         verdicts = series.advance(batch_panes, batch)

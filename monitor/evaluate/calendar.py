@@ -39,6 +39,8 @@ class Calendar:
         Days that are like a weekend.
     step_ms : int
         Length of what is placed; beyond a day it is its own day, without a weekend.
+    offset_ms : int
+        By which the grid of windows is shifted.
 
     Examples
     --------
@@ -47,8 +49,9 @@ class Calendar:
     Moment(day=20453, time_of_day=0.9791666666666666, weekend=False)
     """
 
-    def __init__(self, time_zone: str, holidays: Collection[date], step_ms: int) -> None:
-        self._zone, self._holidays, self._step_ms = ZoneInfo(time_zone), frozenset(holidays), step_ms
+    def __init__(self, time_zone: str, holidays: Collection[date], step_ms: int, offset_ms: int = 0) -> None:
+        self._zone, self._holidays = ZoneInfo(time_zone), frozenset(holidays)
+        self._step_ms, self._offset_ms = step_ms, offset_ms
 
     def moment(self, end_ms: int) -> Moment:
         """Where a window lies that ends at ``end_ms``: its middle counts."""
@@ -59,6 +62,17 @@ class Calendar:
         since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
         weekend = today.weekday() >= 5 or today in self._holidays
         return Moment(today.toordinal() - _EPOCH, since_midnight / timedelta(days=1), weekend)
+
+    def first_end(self, at_ms: int) -> int:
+        """Return the end of the first window that begins at a time or later."""
+        return -(-(at_ms - self._offset_ms) // self._step_ms) * self._step_ms + self._offset_ms + self._step_ms
+
+    def days_from(self, at_ms: int) -> tuple[int, int]:
+        """Return the day in which a time lies, and the first one all windows of which begin then or later."""
+        end_ms = self.first_end(at_ms)
+        day, former_day = self.moment(end_ms).day, self.moment(end_ms - self._step_ms).day
+        is_inside = end_ms - self._step_ms > at_ms
+        return former_day if is_inside else day, day + (day == former_day)
 
 
 _EPOCH = date(1970, 1, 1).toordinal()

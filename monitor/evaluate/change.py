@@ -8,7 +8,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend, skew
+from detectors.change.accepted_skew import FEWEST_DAYS
 from detectors.change.model import Evidence, ModelCharts, Settings
 from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
@@ -32,11 +33,13 @@ from detectors.chart.legend import (
     N,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import Change, Facts
+from monitor.alerts.verdict import Change, Facts, NewNormal
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, VolumeContrasts, contrasts_of
 from monitor.evaluate.expectations import Expectations
+from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
@@ -75,6 +78,8 @@ class _Part:
     events : int64 array [T]
     verdicts, skews : float64 arrays [T, VERDICT] (of `detectors.change.legend`, and of `detectors.change.skew`)
         What the charts say, and the newest day on skew.
+    new_normals : dict of int to NewNormal
+        By the number of a window: that the level is one from then on.
     """
 
     evidence: SignalEvidence
@@ -82,6 +87,7 @@ class _Part:
     events: Integers
     verdicts: Floats
     skews: Floats
+    new_normals: dict[int, NewNormal] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> _Part:
@@ -119,10 +125,8 @@ class Changes:
         detect = watch.model.spec.detect
         self._watch = watch
         self._is_on = detect.rule == DETECTOR
-        self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms)
+        self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms, detect.defaults.offset)
         settings = settings_of(watch)
-        self._by_day_only = settings.windows_per_day == 1
-        self._learn_windows = settings.learn_windows
         self._charts = ModelCharts(settings)
         self._skews = Skews(settings.false_alarms * SKEW_SHARE / (1 - SKEW_SHARE), settings.signals)
         self._newest_skews = np.empty((0, skew.VERDICT))
@@ -131,6 +135,11 @@ class Changes:
         self._begun: list[SeriesKey] = []
         self._first_rows: dict[SeriesKey, int] = {}
         self._expectations = Expectations()
+        self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Take in what people say of signals, for windows to come."""
+        self._new_normals.marks = marks
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows."""
@@ -141,13 +150,15 @@ class Changes:
         parts = self._distributions(blocks, panes) | self._volumes(blocks, panes)
         for key in self._begun:
             parts.setdefault(key, _Part.nothing(len(self._contrasts[key].kinds), len(ends_ms)))
+        for key, new_normal in self._new_normals.unsaid.items():
+            parts[key].new_normals[0] = new_normal
+        self._new_normals.unsaid = {}
         moments = [
             self._calendar.moment(end_ms) for end_ms in range(ends_ms[0], ends_ms[-1] + 2 * ends_ms.step, ends_ms.step)
         ]
         for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
             windows = list(of_day)
-            from_ms = ends_ms[windows[0]] - ends_ms.step
-            self._watch_day(range(windows[0], windows[-1] + 1), from_ms, moments, parts)
+            self._watch_day(range(windows[0], windows[-1] + 1), moments, parts, ends_ms)
         for key in sorted(self._begun):
             verdicts = self._verdicts(key, parts[key], blocks.ends_ms)
             if len(verdicts.ends_ms):
@@ -182,7 +193,7 @@ class Changes:
     def _referred(self, key: SeriesKey) -> Contrasts | None:
         _, segment, signal = key
         dataset = self._watch.reference.get((segment, signal))
-        return contrasts_of(self._watch.layouts[signal], dataset, self._learn_windows)
+        return contrasts_of(self._watch.layouts[signal], dataset, self._charts.settings.learn_windows)
 
     def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts: dict[SeriesKey, _Part] = {}
@@ -201,24 +212,34 @@ class Changes:
     # -- charts ------------------------------------------------------------------------------------------------
 
     def _watch_day(
-        self, windows: range, from_ms: int, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]
+        self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part], ends_ms: range
     ) -> None:
-        """Lead all charts through windows of one day, the first of which starts at ``from_ms``."""
+        """Lead all charts through windows of one day."""
         moment = moments[windows[0]]
         if self._charts.day != moment.day:
             self._forget_idle()
             self._charts.begin(moment.day, weekend=moment.weekend)
-            self._expectations.note(self._charts, self._begun, from_ms)
-        beginning = self._beginning(windows, parts)
-        # A series begins with its first window, whatever else is in the batch: the day is cut there.
-        cuts = sorted({windows.start, *(t for t, _ in beginning), windows.stop})
+            self._accept(self._new_normals.adopt(ends_ms[windows.start] - ends_ms.step), windows.start, parts)
+            self._expectations.note(self._charts, self._begun, ends_ms[windows.start] - ends_ms.step)
+        beginning, decided = self._beginning(windows, parts), self._new_normals.due(windows, ends_ms)
+        # A series begins with its first window, whatever else is in the batch, and a mark has effect from its own: the
+        # day is cut there.
+        cuts = sorted({windows.start, *(t for t, _ in beginning), *(t for t, _ in decided), windows.stop})
         for start, stop in pairwise(cuts):
-            self._add([key for t, key in beginning if t == start], moment.day)
+            self._add([key for t, key in beginning if t == start], moment.day, ends_ms[start])
+            for mark in (mark for t, mark in decided if t == start):
+                self._accept(self._new_normals.take_effect(mark, self._begun), start, parts)
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._note_skews(windows[-1:], parts)
+
+    def _accept(self, new_normals: Mapping[int, NewNormal], t: int, parts: Mapping[SeriesKey, _Part]) -> None:
+        """Note that the levels of some series are new normals from window ``t`` on."""
+        for s, new_normal in new_normals.items():
+            parts[self._begun[s]].new_normals[t] = new_normal
+            self._newest_skews[s, [skew.SKEWED, skew.EVIDENCE]] = 0.0
 
     def _forget_idle(self) -> None:
         """Let go of series that have had nothing for weeks, such as versions that no longer serve."""
@@ -232,13 +253,15 @@ class Changes:
         for key in staying:
             self._begin(key)
 
-    def _add(self, keys: Sequence[SeriesKey], day: int) -> None:
+    def _add(self, keys: Sequence[SeriesKey], day: int, end_ms: int) -> None:
+        """Let series begin with the window that ends at ``end_ms``."""
         if not keys:
             return
         self._charts.add([self._contrasts[key].kinds for key in keys], day)
         for key in keys:
             self._skews.add(self._contrasts[key].reference())
             self._begin(key)
+            self._new_normals.begin(key, len(self._begun) - 1, end_ms)
         self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
 
     def _begin(self, key: SeriesKey) -> None:
@@ -276,18 +299,19 @@ class Changes:
 
     def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, _Part]) -> None:
         """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
+        by_day_only = self._charts.settings.windows_per_day == 1
         for key, of_series in zip(self._begun, verdicts, strict=True):
             for t, verdict in zip(windows, of_series, strict=True):
                 # What a day says as a whole is said of its last window, if it says more or is all that there is.
                 by_window = verdict[legend.SCALE] == legend.BY_WINDOW
-                if by_window or self._by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
+                if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
 
     def _facts(self, key: SeriesKey, verdict: Floats) -> Facts:
         """What a verdict is about, in the units of the data."""
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
-            return Facts("too_early", int(verdict[legend.WINDOWS]), self._learn_windows, "windows")
+            return Facts("too_early", int(verdict[legend.WINDOWS]), self._charts.settings.learn_windows, "windows")
         row, by_day = int(verdict[legend.LEADING_ROW]), bool(verdict[legend.SCALE] == legend.BY_DAY)
         if row < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
@@ -300,7 +324,7 @@ class Changes:
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
             days = verdict[skew.DAYS_SEEN]
-            return Facts("too_early", 0 if np.isnan(days) else int(days), skew.FEWEST_DAYS, "days")
+            return Facts("too_early", 0 if np.isnan(days) else int(days), FEWEST_DAYS, "days")
         contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW]) - self._first_rows[key]
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
@@ -325,13 +349,21 @@ class Changes:
             statuses = np.where(np.isnan(skews[:, skew.ROW]), LEARNING, statuses)
             _write(measured, 1, skews[:, skew.EVIDENCE], skews[:, skew.THRESHOLD], effects, statuses)
 
+        new_normals = self._new_normals.by_window(key, part.new_normals, occupied)
+
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
-            return self._skew_facts(key, skews[window]) if d else self._facts(key, changes[window])
+            if d:
+                return self._skew_facts(key, skews[window])
+            return self._facts(key, changes[window])._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)
-        return Verdicts(key, detectors, least, step_ms, ends_ms[occupied], part.events[occupied], measured, facts)
+        by_end = {int(ends_ms[occupied[window]]): new_normal for window, new_normal in new_normals.items()}
+        return Verdicts(
+            key, detectors, least, step_ms, ends_ms[occupied], part.events[occupied], measured, facts,
+            new_normals=by_end,
+        )  # fmt: skip
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -345,6 +377,7 @@ class Changes:
             "skews": self._skews.snapshot(),
             "newest_skews": self._newest_skews,
             "begun": [list(key) for key in self._begun],
+            "new_normals": self._new_normals.snapshot(),
         }
         return [state, *contrasts]
 
@@ -359,6 +392,7 @@ class Changes:
         self._newest_skews = np.full((len(stored_skews), skew.VERDICT), np.nan)
         # Checkpoints from before days were counted lack the last column.
         self._newest_skews[:, : stored_skews.shape[1]] = stored_skews
+        self._new_normals.restore(of_charts.get("new_normals"))
         for state in of_signals:
             version, segment, signal = state["key"]
             key = (version, segment, signal)

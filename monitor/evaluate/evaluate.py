@@ -6,13 +6,14 @@ does not depend on which worker was faster. A partition that is read to its end 
 no longer holds the others back; what is decided without it says so.
 
 Rows are written before the checkpoint; after a crash the windows since the last checkpoint are evaluated again
-from the same panes and give the same rows. Under a changed configuration, baselines and variations are learned again
-from the panes that are stored.
+from the same panes and give the same rows: what people say of signals is an input with a window from which it has
+effect (`mark_log`). Under a changed configuration, baselines and variations are learned again from the panes that are
+stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,10 @@ from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.horizon import Closed, Horizon, read_closed
 from monitor.evaluate.lost_spans import lost_spans, marked
+from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
 from monitor.events import Partition
@@ -49,6 +52,7 @@ class Evaluated:
     ends: list[range] = field(default_factory=list)
     scores: int = 0
     transitions: list[Transition] = field(default_factory=list)
+    new_normals: list[Mark] = field(default_factory=list)
 
 
 class Evaluation:
@@ -114,11 +118,14 @@ class Evaluation:
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
         # A crash between these appends repeats the windows, and their rows replace themselves.
         append(self._store, "versions", self._versions.new(panes))
+        if self._watch.model.spec.detect.rule == "change":
+            self._series.decide(take_up(self._store, self._watch.name, ends[0], self._step_ms))
         verdicts = self._series.advance(panes, ends)
         transitions = follow(self._lifecycle, verdicts, ends)
         scores = empty_rows("scores")
         for of_series in verdicts:
             extend(scores, of_series.rows(self._watch.name, idle))
+        done.new_normals += self._note_new_normals(verdicts)
         lost = lost_spans(self._store, self._watch.name)
         if lost:
             scores["idle"] = marked(scores, lost)
@@ -129,6 +136,20 @@ class Evaluation:
         done.windows += len(ends)
         done.ends.append(ends)
         done.transitions += transitions
+
+    def _note_new_normals(self, verdicts: Sequence[Verdicts]) -> list[Mark]:
+        """Write down what Leeway has adopted by itself, and return every level that became a new normal."""
+        marks = []
+        for of_series in verdicts:
+            version, segment, signal = of_series.key
+            for end_ms, normal in of_series.new_normals.items():
+                mark = Mark(
+                    self._watch.name, signal, segment, version, "accepted" if normal.by else "adopted",
+                    normal.from_ms, 0, normal.by, normal.reason, end_ms, end_ms,
+                )  # fmt: skip
+                marks.append(mark)
+        note_adopted(self._store, [mark for mark in marks if mark.says == "adopted"])
+        return marks
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -168,6 +189,7 @@ class Evaluation:
         most_ms = MOST_LEARNED * self._step_ms
         from_ms = max(begins, next_end_ms - (most_ms if needed_ms is None else min(needed_ms, most_ms)))
         ends = range(first_window_end(self._watch, from_ms), next_end_ms, self._step_ms)
+        self._series.decide(marks_in_effect(self._store, self._watch.name))
         if ends:
             kinds = panes_of(self._store, self._watch.name, from_ms, next_end_ms)
             batches = in_batches(ends, sum(kind.cells for kind in kinds))

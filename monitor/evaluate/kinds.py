@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from monitor.evaluate.change import Changes
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.series import Distributions
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.volume import Volumes
@@ -28,6 +29,10 @@ class SeriesKind(Protocol):
     """
 
     def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None: ...
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Take in every mark of the model whose window is settled, in the order of these; each time all of them."""
+        ...
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterable[Verdicts]:
         """Yield the verdicts on the windows that end at ``ends_ms``, in the order of keys, and learn from them.

@@ -89,6 +89,11 @@ class EvaluateLoop:
             evaluated = self._evaluations[name].advance(waited_for, closed[name])
             self.windows[name] += evaluated.windows
             self._note_latency(name, evaluated.ends)
+            for mark in evaluated.new_normals:
+                log.info(
+                    "a level is the new normal", model=name, signal=mark.signal, segment=mark.segment,
+                    version=mark.version, says=mark.says, by=mark.created_by, reason=mark.reason,
+                )  # fmt: skip
             for transition in evaluated.transitions:
                 self.transitions[name, transition.state] += 1
 

@@ -11,6 +11,7 @@ from monitor.alerts.policy import AlertPolicy
 from monitor.config.model import Alerts
 from monitor.evaluate.change import Changes
 from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -32,6 +33,11 @@ class ModelSeries:
 
     def __init__(self, watch: Watch, shown: Sequence[str] | None = None) -> None:
         self._kinds = {name: kind(watch, shown) for name, kind in KINDS.items()}
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Take in what people said, before the windows in which it takes effect; each time all of it."""
+        for kind in self._kinds.values():
+            kind.decide(marks)
 
     def advance(self, panes: PaneRows, ends_ms: range) -> list[Verdicts]:
         """Return the verdicts on the windows that end at ``ends_ms``, in order, and learn from them.

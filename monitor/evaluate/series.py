@@ -32,6 +32,7 @@ from monitor.alerts.verdict import Facts, Share
 from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.baselines import Reference
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
@@ -61,6 +62,9 @@ class Distributions:
     def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
         self._watch, self._shown, self._budget = watch, shown, budget_of(watch)
         self._series: dict[SeriesKey, DistributionSeries] = {}
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Nothing: what is learned here are distances, which nobody accepts."""
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows."""

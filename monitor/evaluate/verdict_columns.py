@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from detectors.chart.legend import (
 )
 from detectors.distance.contract import EFFECT, STATISTIC
 from detectors.distance.p_values import p_values
-from monitor.alerts.verdict import Facts, Status, Verdict
+from monitor.alerts.verdict import NO_FACTS, Facts, NewNormal, Status, Verdict
 from monitor.alerts.wording import detail
 from monitor.evaluate.alarm_rule import STATUSES
 from monitor.events import SeriesKey
@@ -100,6 +100,8 @@ class Verdicts:
         Returns what a test found in a window beside its numbers.
     decides : bool
         False: the tests are for reading, and whatever they say a window is no drift.
+    new_normals : mapping of int to NewNormal
+        By the end of a window: what became of the signal's level in it.
     """
 
     key: SeriesKey
@@ -111,6 +113,7 @@ class Verdicts:
     measured: Measured
     facts: Callable[[Verdicts, int, int], Facts] = field(repr=False)
     decides: bool = True
+    new_normals: Mapping[int, NewNormal] = field(default_factory=dict)
 
     @cached_property
     def p_values(self) -> Floats:
@@ -134,13 +137,14 @@ class Verdicts:
         return by_end
 
     def standing(self, end_ms: int) -> list[Verdict]:
-        """Return what each test that does not say drift says of a window: no more than its status."""
+        """Return what each test that does not say drift says of a window: its status, and a new normal."""
         t = int(np.searchsorted(self.ends_ms, end_ms))
         if t == len(self.ends_ms) or self.ends_ms[t] != end_ms:
             return []
         version, segment, signal = self.key
+        facts = Facts(new_normal=self.new_normals[end_ms]) if end_ms in self.new_normals else NO_FACTS
         return [
-            Verdict(version, segment, signal, name, STATUSES[code], end_ms, end_ms - self.window_ms)
+            Verdict(version, segment, signal, name, STATUSES[code], end_ms, end_ms - self.window_ms, facts=facts)
             for name, code in zip(self.detectors, self.statuses[t].tolist(), strict=True)
             if code != DRIFT
         ]

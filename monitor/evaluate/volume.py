@@ -15,6 +15,7 @@ from detectors.chart.volume import MIN_EFFECT, evaluate_volumes
 from detectors.distance.contract import P_X
 from monitor.alerts.verdict import Expected, Facts
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks
@@ -57,6 +58,9 @@ class Volumes:
     def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
         self._watch, self._budget = watch, budget_of(watch)
         self._series: dict[str, VolumeSeries] = {}
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Nothing: what is learned here are distances, which nobody accepts."""
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows; a segment's first is the first that has a pane."""

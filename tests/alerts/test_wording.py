@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Expected, Facts, Share, Verdict, Why
+from monitor.alerts.verdict import Expected, Facts, NewNormal, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
@@ -21,6 +21,7 @@ class Moved:
     since_ms: int = FEB_9 - DAY_MS
     last_ms: int = FEB_9
     status: str = "drift"
+    new_normal: NewNormal | None = None
 
 
 def moved(signal: str, **rest: Any) -> Moved:

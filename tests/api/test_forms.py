@@ -34,6 +34,7 @@ LISTS = [
     "/v1/alerts?transitions=true",
     "/v1/alerts/summary",
     "/v1/deployments",
+    "/v1/marks",
     "/v1/subscriptions",
     "/v1/incidents",
     "/v1/dead-letters",
@@ -48,6 +49,7 @@ def client() -> Client:
     world.add("scores", [score(30, status="drift", effect=0.4)])
     world.add("alerts", [step("a", 0, "firing", 2_000, signals=MOVED), step("a", 1, "resolved", 3_000, signals=MOVED)])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
+    world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))

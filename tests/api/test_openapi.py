@@ -48,6 +48,7 @@ SAMPLES = [
     "/v1/subscriptions",
     "/v1/subscriptions/{subscription}",
     "/v1/deployments",
+    "/v1/marks",
     "/v1/dead-letters",
     "/v1/erasures",
     "/api/v2/status",
@@ -78,6 +79,7 @@ def client() -> Client:
     world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
     made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never notified"}
     world.add("decisions", [made])
+    world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])

@@ -53,6 +53,7 @@ def fill(world: World) -> World:
     world.add("alerts", [step("a", 0, "firing", 2_000), step("b", 0, "firing", 3_000), step("b", 1, "resolved", 4_000)])
     world.add("deployments", [{"id": "b7", "at_ms": 7, "name": "new", "models": ["fraud"], "labels": '{"a":"b"}'}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
+    world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "accepted", "from_ms": 5}])
     world.add("dead_letters", [{"topic": "t", "action": "kept", "payload": b"{}"}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
@@ -88,6 +89,7 @@ QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "alerts": lambda leeway: leeway.alerts(state="firing"),
     "log": lambda leeway: leeway.alerts(transitions=True),
     "deployments": lambda leeway: leeway.deployments(model="fraud"),
+    "marks": lambda leeway: leeway.marks(model="fraud"),
     "incidents": lambda leeway: leeway.incidents(state="firing"),
     "summary": lambda leeway: leeway.alert_summary(model="fraud"),
     "letters": lambda leeway: leeway.dead_letters(topic="t"),
@@ -118,6 +120,9 @@ def test_every_question_is_asked() -> None:
         "explain",
         "explain_window",
         "deployments",
+        "accept",
+        "mark",
+        "marks",
         "follow",
         "incident",
         "incidents",

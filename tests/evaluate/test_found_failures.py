@@ -12,12 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.mark_log import Mark, log_mark
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import compile_watch
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import (
+    DAY_MS,
+    HOUR_MS,
+    START_MS,
+    configured,
+    replayed,
+    replayed_lines,
+    rows,
+    written,
+)
 
 DAYS = 24
 CHANGE_DAY = 21
@@ -122,6 +134,27 @@ def test_a_second_change_while_a_first_one_lasts_is_told_as_an_update(tmp_path: 
     transitions = [(alert["state"], alert["at_ms"]) for alert in rows(store, "alerts")]
     assert transitions[0] == ("firing", at(16 * 24 + 1))
     assert ("updated", at(20 * 24 + 1)) in transitions
+
+
+def test_a_level_that_is_accepted_is_the_new_normal_and_the_next_change_alarms_by_itself(tmp_path: Path) -> None:
+    """A new level on day 20, stuck on day 50: once one alarm for ever, which hid the second change."""
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=24) + season(hour) + 1.0 * (hour >= 20 * 24 + 10)
+        return (0 * values + 1.0 if hour >= 50 * 24 else values).tolist()
+
+    store = MemoryStore()
+    store.migrate()
+    level_ms = at(20 * 24 + 10)
+    accepted = Mark("loans", "feature:x", "", "", "accepted", level_ms, 0, "ann", "prices", 0, level_ms + 3 * DAY_MS)
+    log_mark(store, ManualClock(START_MS), accepted)
+    replayed(watched(), written(tmp_path, [lines(13, hourly, days=52)]), store)
+    changes = [alert for alert in rows(store, "alerts") if alert["at_ms"] > level_ms]
+    transitions = sorted((alert["at_ms"], alert["state"]) for alert in changes)
+    first, second = [at_ms for at_ms, state in transitions if state == "firing"]
+    assert level_ms < first <= level_ms + 6 * HOUR_MS
+    assert [at_ms for at_ms, state in transitions if state == "resolved"] == [accepted.effective_ms]
+    assert at(50 * 24) < second <= at(50 * 24 + 2)
 
 
 def test_a_segment_with_a_tenth_of_the_traffic_is_found_without_enough_samples(tmp_path: Path) -> None:

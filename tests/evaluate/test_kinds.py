@@ -15,6 +15,7 @@ from detectors.chart.legend import DRIFT, OK, STATUS
 from detectors.distance.contract import EFFECT
 from monitor.alerts.verdict import NO_FACTS
 from monitor.evaluate.kinds import KINDS, SeriesKind
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model import ModelSeries
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, first_window_end
@@ -116,6 +117,9 @@ class QuietHours:
 
     def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
         self._watch = watch
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        pass
 
     def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
         blocks = Blocks(self._watch, ends_ms)

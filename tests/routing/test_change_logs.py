@@ -74,6 +74,6 @@ def test_what_nobody_changed_is_not_written() -> None:
     ChangeLog(Full(), "silences").put([])
 
 
-@pytest.mark.parametrize("table", ["acknowledgements", "deployments", "posted", "silences", "subscriptions"])
+@pytest.mark.parametrize("table", ["acknowledgements", "deployments", "marks", "posted", "silences", "subscriptions"])
 def test_these_tables_have_one_name_and_a_time(table: str) -> None:
     assert (len(TABLES[table].key), bool(TABLES[table].newest_by)) == (1, True)

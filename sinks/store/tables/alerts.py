@@ -89,6 +89,16 @@ DECLARED = (
         impersonal="what people wrote about what they changed",
     ),
     table(
+        "marks",
+        "id:str updated_ms:int model:name signal:name segment:name version:name says:name from_ms:int to_ms:int "
+        "effective_ms:int alert_id:str reason:str created_by:str",
+        "id",
+        newest_by="updated_ms",
+        row="what somebody says of a signal: that its level is the new normal, or what an alert was; the row changed "
+        "last stays",
+        impersonal="what people wrote about signals",
+    ),
+    table(
         "incident_alerts",
         "alert_id:str incident:str fired_ms:int",
         "alert_id",

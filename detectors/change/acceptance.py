@@ -1,0 +1,331 @@
+r"""A level that people accept: what was a shift becomes what is expected.
+
+The size of a shift is the mean residual since its alarm began. It is added to what is expected and to what is
+remembered of the days before, which keep their season. From the first day that is wholly at the new level on, days
+teach; at the beginning of each day the older ones are moved once more, so that their mean m is that of the new days:
+
+    δ = Σ_k n_k (m_k' − m_k) / Σ_k n_k        over the two kinds of day k, of which n_k are new
+
+So are the difference of the kinds and single hours, as far as they differ by more than chance explains: contrasts are
+no straight function of a signal, and a season looks different from another level. A mean of n days has the variance s²/n,
+with s² the variance of days about the mean of their kind. It is added to the uncertainty of what is expected, by which
+levels are learned within the day where they are hardly known (`detectors.change.days`), such as on the first weekend.
+Changes from the accepted level are found from the first window on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.days import lag_of
+from detectors.change.expectation import FEWEST_HOURS, UNSEEN, learn_expectation
+from detectors.change.legend import (
+    ACCEPTED_DAY,
+    ACCEPTED_VARIANCE,
+    ALARMED,
+    BY_DAY,
+    BY_WINDOW,
+    CARRY,
+    CARRY_TODAY,
+    DAY_STEP,
+    DAYS,
+    DAYS_SEEN,
+    FIRST_DAY,
+    FIRST_ROW,
+    LEVEL,
+    LEVEL_VARIANCE,
+    NOISE,
+    RECOVERY,
+    REFERENCE_DAYS,
+    ROWS,
+    STANDING,
+    STEP,
+    STOOD,
+    STOOD_SEEN,
+    STOOD_SUM,
+    TOTAL,
+    UNCERTAINTY,
+    VARIANCE,
+)
+from detectors.change.state import State
+
+__all__ = ["Acceptance", "accept", "align", "day_means", "rows_of", "teach", "windows_stood"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+ALIGNED_DAYS = 14
+"""Days at an accepted level by which those before it are moved; then they count as much as any other."""
+
+UNKNOWN = 25.0
+"""Variance of a level of which nothing has been seen yet."""
+
+
+KIND_CHANGES = 0.5
+"""How far the difference between weekdays and weekends may be another one at another level, as a part of it."""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """From when on a level is accepted, as days.
+
+    Attributes
+    ----------
+    day : int
+        The day that has begun.
+    from_day : int
+        The day in which the level begins.
+    whole_day : int
+        The first one that is wholly at it.
+    """
+
+    day: int
+    from_day: int
+    whole_day: int
+
+
+def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, windows_per_day: int) -> None:
+    """Make the level that series ``s`` has what is expected of it, and end its alarm.
+
+    Of a series without an alarm the levels of whole days count; without such a day, its level is learned anew.
+
+    Parameters
+    ----------
+    state : State
+    s : int
+    acceptance : Acceptance
+    weekend : int64 array [DAYS]
+    windows_per_day : int
+    """
+    rows = rows_of(state, s)
+    standing = [r for r in rows if state.rows[r, STANDING] != 0]
+    acceptance = _as_shown(state, s, standing, acceptance, windows_per_day)
+    alarm_day = acceptance.day
+    for r in standing:
+        alarm_day = min(alarm_day, _alarm_day(state, r, acceptance.day, windows_per_day))
+        _settle(state, r, _shift_to_standing(state, s, r, acceptance, windows_per_day), windows_per_day)
+    unseen = acceptance.whole_day >= acceptance.day
+    for r in (r for r in rows if r not in standing):
+        # Beside an alarm, only what has not alarmed has changed.
+        _settle(state, r, unseen * (UNSEEN * UNSEEN if standing else UNKNOWN), windows_per_day)
+    _weigh(state, s, acceptance, min(alarm_day, acceptance.from_day))
+    for r in rows:
+        state.rows[r, ACCEPTED_DAY] = acceptance.whole_day
+        _align(state, r, acceptance.day, weekend)
+        _expect(state, s, r, acceptance.day, weekend)
+
+
+def align(state: State, day: int, weekend: Integers) -> None:
+    """Move what is remembered to accepted levels, before ``day`` begins: the later the day, the better they are known.
+
+    Parameters
+    ----------
+    state : State
+    day : int
+    weekend : int64 array [DAYS]
+    """
+    for r in np.flatnonzero(state.rows[:, ACCEPTED_DAY]):
+        _align(state, int(r), day, weekend)
+
+
+def teach(state: State, s: int, days: range) -> None:
+    """Learn from days of a series that were alarmed."""
+    first = max(days.start, int(state.series[s, FIRST_DAY]), days.stop - DAYS)
+    for day in range(first, days.stop):
+        state.weights[s, day % DAYS] = 1.0
+
+
+def windows_stood(state: State, s: int) -> int:
+    """Return for how many windows the longest alarm of a series has stood; 0 without one."""
+    rows = state.rows[rows_of(state, s)]
+    return int(np.max(np.where(rows[:, STANDING] != 0, rows[:, STOOD] + 1, 0), initial=0))
+
+
+def rows_of(state: State, s: int) -> list[int]:
+    """Return the numbers of the rows of a series."""
+    first = int(state.series[s, FIRST_ROW])
+    return list(range(first, first + int(state.series[s, ROWS])))
+
+
+def day_means(hours_known: Floats, days: range) -> Floats:
+    """Return the means of days that have nearly all of their hours, NaN for the others."""
+    hours = hours_known[np.arange(days.start, days.stop) % DAYS]
+    seen = np.count_nonzero(~np.isnan(hours), axis=1)
+    means = np.full(len(hours), np.nan)
+    complete = (seen > 0) & (seen >= FEWEST_HOURS * seen.max(initial=0))
+    means[complete] = np.nansum(hours[complete], axis=1) / seen[complete]
+    return means
+
+
+def _align(state: State, r: int, day: int, weekend: Integers) -> None:
+    """Move the days before an accepted level to it, and take its variance from what is expected: a day adds it."""
+    row = state.rows[r]
+    row[UNCERTAINTY] -= row[ACCEPTED_VARIANCE]
+    if day > row[ACCEPTED_DAY] + ALIGNED_DAYS:
+        row[ACCEPTED_DAY] = row[ACCEPTED_VARIANCE] = 0.0
+        return
+    moved = _difference(state, r, day, weekend)
+    if moved is None:
+        return
+    differences, variance = moved
+    former = np.arange(max(day - DAYS + 1, 0), min(int(row[ACCEPTED_DAY]), day)) % DAYS
+    _shift(state, r, former, differences[weekend[former]])
+    state.expected[r] += differences[weekend[day % DAYS]]
+    if row[ACCEPTED_VARIANCE] >= UNSEEN * UNSEEN:
+        state.recent_days[r] = np.nan
+    row[ACCEPTED_VARIANCE] = variance
+
+
+def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
+    """Expect of the rest of a day what the accepted days teach, if any do; what has been shifted stays otherwise."""
+    row, first = state.rows[r], int(state.series[s, FIRST_DAY])
+    lag = lag_of(day - first)
+    teaching = np.arange(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first)) % DAYS
+    if state.weights[s, teaching].any():
+        weights = state.weights[s]
+        row[UNCERTAINTY] = learn_expectation(state.hours_known[r], weights, weekend, first, day, lag, state.expected[r])
+    row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
+
+
+def _alarm_day(state: State, r: int, day: int, windows_per_day: int) -> int:
+    """Return the day in which the alarm of a row began."""
+    before_today = state.rows[r, STOOD] + 1 - state.in_day[r]
+    return day - int(np.ceil(max(before_today, 0.0) / windows_per_day))
+
+
+def _standing_shift(row: Floats) -> float:
+    return float((row[STANDING] + row[STOOD_SUM]) / (row[STOOD_SEEN] + 1))
+
+
+def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance, windows_per_day: int) -> Acceptance:
+    """Return an acceptance from when on rows whose alarm stands show their level: people name a day by and large."""
+    for r in standing:
+        alarm_day = _alarm_day(state, r, acceptance.day, windows_per_day)
+        start = max(acceptance.whole_day, int(state.series[s, FIRST_DAY]), acceptance.day - DAYS + 1)
+        if start >= alarm_day:
+            continue
+        means = day_means(state.hours_known[r], range(start, alarm_day))
+        is_former = np.abs(means - state.expected[r].mean()) < 0.5 * abs(_standing_shift(state.rows[r]))
+        if is_former.any():
+            first = start + int(np.flatnonzero(is_former)[-1]) + 1
+            acceptance = Acceptance(acceptance.day, first, first + (first == alarm_day))
+    return acceptance
+
+
+def _shift_to_standing(state: State, s: int, r: int, acceptance: Acceptance, windows_per_day: int) -> float:
+    """Expect the level of a row whose alarm stands, and return the variance of what is known of it."""
+    row, of_days = state.rows[r], state.filters[r, BY_DAY]
+    seen = row[STOOD_SEEN] + 1
+    shift = _standing_shift(row)
+    alarm_day = _alarm_day(state, r, acceptance.day, windows_per_day)
+    shifted_until = min(alarm_day, acceptance.from_day)
+    former = np.arange(max(int(state.series[s, FIRST_DAY]), acceptance.day - DAYS + 1), shifted_until) % DAYS
+    _shift(state, r, former, np.array(shift))
+    state.expected[r] += shift
+    days_stood = max(row[STOOD] / windows_per_day, 1.0)
+    return float(state.filters[r, BY_WINDOW, TOTAL] / seen + (of_days[LEVEL_VARIANCE] + of_days[NOISE]) / days_stood)
+
+
+def _shift(state: State, r: int, former: Integers, shifts: Floats) -> None:
+    """Add to what is remembered of days, modulo `DAYS`."""
+    # Seven digits, as everywhere: a checkpoint goes on with the same numbers.
+    state.hours_known[r, former] = (state.hours_known[r, former] + shifts).astype(np.float32)
+
+
+def _settle(state: State, r: int, variance: float, windows_per_day: int) -> None:
+    """End the alarm of a row: its level is what is expected, with some variance."""
+    row, window, of_days = state.rows[r], state.filters[r, BY_WINDOW], state.filters[r, BY_DAY]
+    row[[STANDING, RECOVERY, STOOD, STOOD_SUM, STOOD_SEEN]] = 0.0
+    state.charts[r] = 0.0
+    state.filters[r, :, LEVEL] = 0.0
+    state.filters[r, :, CARRY] = state.filters[r, :, CARRY_TODAY]
+    row[UNCERTAINTY] += variance - row[ACCEPTED_VARIANCE]
+    row[ACCEPTED_VARIANCE] = variance
+    window[DAY_STEP] += variance
+    if variance > 0.5 * window[TOTAL] and variance > 0.003:
+        # As on a day whose expectation is unsure: the level is learned within it.
+        window[[CARRY, CARRY_TODAY]] = 1.0
+        window[LEVEL_VARIANCE] += variance
+        window[STEP] = max(window[STEP], 0.25 * min(variance, 1.0) / windows_per_day)
+    window[VARIANCE] = window[LEVEL_VARIANCE] + variance
+    of_days[VARIANCE] = of_days[LEVEL_VARIANCE]
+    of_days[NOISE] += variance * 8 / (8 + state.moments[r, BY_DAY, DAYS_SEEN])
+    if variance >= UNSEEN * UNSEEN:
+        state.recent_days[r] = np.nan
+
+
+def _weigh(state: State, s: int, acceptance: Acceptance, mixed_from: int) -> None:
+    """Let whole days at the accepted level teach, and those not in which it began."""
+    day, whole_day = acceptance.day, acceptance.whole_day
+    first = max(int(state.series[s, FIRST_DAY]), day - DAYS + 1)
+    for mixed in range(max(mixed_from, first), min(whole_day, day)):
+        state.weights[s, mixed % DAYS] = 0.0
+    teach(state, s, range(max(whole_day, first), day))
+    # What today counts for is settled when it ends.
+    state.series[s, ALARMED] = float(whole_day > day)
+
+
+def _difference(state: State, r: int, day: int, weekend: Integers) -> tuple[Floats, float] | None:
+    """Return how far days at an accepted level are from those before it, and the variance of that for ``day``.
+
+    float64[2, H], by the kind of day; None where no day of one kind is on either side.
+    """
+    accepted_day = int(state.rows[r, ACCEPTED_DAY])
+    s = int(np.searchsorted(state.series[:, FIRST_ROW], r, side="right")) - 1
+    days = range(max(int(state.series[s, FIRST_DAY]), day - DAYS + 1), day)
+    numbers = np.arange(days.start, days.stop)
+    hours, means = state.hours_known[r, numbers % DAYS], day_means(state.hours_known[r], days)
+    usable, kinds = ~np.isnan(means) & (state.weights[s, numbers % DAYS] > 0), weekend[numbers % DAYS]
+    of_days, of_hours = _Spread(), _Spread()
+    counts, levels, shapes = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2, hours.shape[1]))
+    for kind in (0, 1):
+        for side, is_there in enumerate((numbers < accepted_day, numbers >= accepted_day)):
+            chosen = usable & (kinds == kind) & is_there
+            counts[kind, side] = np.count_nonzero(chosen)
+            levels[kind, side] = of_days.mean(means[chosen][:, None])[0]
+            shapes[kind, side] = of_hours.mean(hours[chosen] - means[chosen][:, None])
+    # New days count where there are former ones of their kind to compare them with.
+    weights = counts[:, 1] * (counts[:, 0] > 0)
+    if not weights.any():
+        return None
+    weights /= weights.sum()
+    of_means = np.where(weights > 0, (1 / np.maximum(counts, 1)).sum(axis=1), 0.0)
+    by_kind = levels[:, 1] - levels[:, 0]
+    level = float(weights @ by_kind)
+    shape, of_hour = weights @ (shapes[:, 1] - shapes[:, 0]), of_hours.variance() * float(weights**2 @ of_means)
+    shape, shape_variance = _shrunk(shape, len(shape) - 1, of_hour)
+    variance = of_days.variance() / float(counts[weights > 0, 1].sum()) + shape_variance
+    differences = np.full(2, level)
+    if (weights > 0).all():
+        apart, of_kinds = _shrunk(by_kind - level, 1, of_days.variance() * float(of_means.sum()))
+        differences, variance = differences + apart, variance + of_kinds
+    elif counts[weekend[day % DAYS], 1] == 0 and (counts[:, 0] > 0).all():
+        variance += (KIND_CHANGES * float(levels[1, 0] - levels[0, 0])) ** 2
+    return differences[:, None] + shape, variance
+
+
+def _shrunk(differences: Floats, freedom: int, variance: float) -> tuple[Floats, float]:
+    """Return what differs by more than chance explains (James and Stein 1961), and its variance."""
+    factor = max(1 - freedom * variance / max(float(np.sum(differences * differences)), 1e-12), 0.0)
+    return factor * differences, factor * variance
+
+
+class _Spread:
+    """The variance of values about the means of their groups; no contrast repeats itself exactly from day to day."""
+
+    def __init__(self) -> None:
+        self._squares, self._freedom = 2e-4, 2.0
+
+    def mean(self, rows: Floats) -> Floats:
+        """Return the means of columns, 0 where there is nothing, and take in how far values are from them."""
+        counts = np.count_nonzero(~np.isnan(rows), axis=0)
+        means: Floats = np.nansum(rows, axis=0) / np.maximum(counts, 1)
+        self._squares += float(np.nansum((rows - means) ** 2))
+        self._freedom += float(np.sum(np.maximum(counts - 1, 0)))
+        return means
+
+    def variance(self) -> float:
+        return self._squares / self._freedom

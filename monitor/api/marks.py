@@ -1,0 +1,137 @@
+"""Marks: a level is the new normal; an alert was false, harmless or real."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.api.contract import ApiService
+from monitor.api.forms import InPages, listed, lists
+from monitor.api.parameters import TheService, answer, check_model, question_of, span_of, watched
+from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.reading import Order, Page, Row
+from monitor.api.standing_alerts import standing_alerts
+from monitor.api.tables import schema
+from monitor.api.times import parse_time
+from monitor.errors import InputError
+from monitor.evaluate.mark_log import Mark, log_mark, read_marks
+from monitor.resources.marks import KnownMark, Marks
+from monitor.watch import Watch
+from sinks.store.contract import Query
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["alerts"])
+
+LATEST_FIRST = Order("marks", (int, str), lambda mark: (mark.updated_ms, mark.id))
+
+
+class PostedMark(BaseModel):
+    """What somebody says of a signal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    signal: str
+    segment: str = Field(default="", description="all of the traffic if empty")
+    version: str = Field(default="", description="every version that there is if empty")
+    says: Literal["accepted", "false", "harmless", "real"] = Field(
+        description="`accepted`: its level is the new normal; `false`, `harmless`, `real`: what its alert was"
+    )
+    at: str | int | None = Field(
+        default=None,
+        description="ISO 8601, ms since the epoch, or `-5m`: from when on the level is normal, by default since its "
+        "alert began; or a time at which the alert fired, by default that of its newest one",
+    )
+    reason: str = ""
+    created_by: str = Field(min_length=1)
+
+
+@router.post("/marks", summary="Say that a level is the new normal, or what an alert was", response_model=KnownMark)
+def post_mark(posted: PostedMark, service: TheService) -> Response:
+    _check_series(service, watched(service, posted.model), posted)
+    if posted.says == "accepted" and not posted.reason:
+        raise bad_parameter("reason", "say why this level is the new normal: others will ask")
+    at_ms = _at_ms(service, posted)
+    alert = _alert_of(service, posted, at_ms)
+    chosen = posted.model_dump(include={"model", "signal", "segment", "version", "says", "created_by", "reason"})
+    if posted.says == "accepted" and at_ms is not None:
+        mark = Mark(from_ms=at_ms, to_ms=0, updated_ms=0, **chosen)
+    elif alert is None:
+        when = "that has not ended" if posted.says == "accepted" else "at that time"
+        raise bad_parameter("at", f"{posted.signal} has no alert {when}; say another time")
+    else:
+        to_ms = 0 if posted.says == "accepted" else alert["ends_ms"] or 0
+        span = {"from_ms": alert["since_ms"], "to_ms": to_ms, "alert_id": alert["alert_id"]}
+        mark = Mark(updated_ms=0, **span, **chosen)
+    return answer(_row(log_mark(service.store, service.clock, mark)))
+
+
+@lists(router, Marks)
+def marks(service: TheService, form: InPages, question: Annotated[Marks, Depends(question_of(Marks))]) -> Response:
+    check_model(service, question.model)
+    from_ms, to_ms = span_of(service, question)
+    types = schema(KnownMark)
+    matching = [
+        mark
+        for mark in read_marks(service.store, question.model)
+        if question.signal in (None, mark.signal)
+        and question.says in (None, mark.says)
+        and (from_ms is None or mark.from_ms >= from_ms)
+        and (to_ms is None or mark.from_ms < to_ms)
+    ]
+
+    def read(limit: int, cursor: str | None) -> Page:
+        page, following = LATEST_FIRST.page(matching, limit, cursor)
+        return Page.of(list(map(_row, page)), types.names, following)
+
+    return listed(form, read, types, {"from_ms": from_ms, "to_ms": to_ms})
+
+
+def _check_series(service: ApiService, watch: Watch, posted: PostedMark) -> None:
+    """Raise a problem that says what there is, unless there is such a series with a normal of its own."""
+    if watch.model.spec.detect.rule != "change":
+        raise bad_parameter("model", f"{watch.name} has no normal levels: they come with `detect.rule: change`")
+    signals = [signal for signal in ("volume", *watch.layouts) if watch.is_charted(signal)]
+    if posted.signal not in signals:
+        raise ProblemError("unknown-signal", f"{watch.name} has no signal {posted.signal!r}, but {', '.join(signals)}")
+    segments = sorted(name for segmentation in watch.segmentations for name in segmentation.names.values())
+    if posted.segment and posted.segment not in segments:
+        choices = f"known are {', '.join(segments)}" if segments else "it has none"
+        raise bad_parameter("segment", f"{watch.name} has no segment {posted.segment!r}; {choices}")
+    stored = service.store.read(Query("versions", {"model": watch.name}, columns=("version",)))
+    if posted.version and posted.version not in stored["version"]:
+        choices = f"known are {', '.join(stored['version'])}" if len(stored["version"]) else "it has none"
+        raise bad_parameter("version", f"{watch.name} has no version {posted.version!r}; {choices}")
+
+
+def _at_ms(service: ApiService, posted: PostedMark) -> int | None:
+    if posted.at is None:
+        return None
+    try:
+        return parse_time(str(posted.at), service.clock.now_ms())
+    except InputError as error:
+        raise bad_parameter("at", str(error)) from error
+
+
+def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row | None:
+    """Return the alert that a signal had at a time, the newest without one: how long that signal was alarmed in it."""
+    for alert in standing_alerts(service.store, [posted.model]):
+        ends_ms = alert["ends_ms"]
+        if at_ms is None and ends_ms is not None and posted.says == "accepted":
+            continue
+        for member in alert["signals"]:
+            series = (member["signal"], member["segment"])
+            if series != (posted.signal, posted.segment) or posted.version not in ("", member["version"]):
+                continue
+            if at_ms is None or member["since_ms"] <= at_ms < (ends_ms or at_ms + 1):
+                return {"alert_id": alert["alert_id"], "since_ms": member["since_ms"], "ends_ms": ends_ms}
+    return None
+
+
+def _row(mark: Mark) -> Row:
+    row = {**vars(mark), "created_ms": mark.updated_ms, "to_ms": mark.to_ms or None}
+    del row["updated_ms"]
+    return row | {"effective_ms": mark.effective_ms or None}

@@ -1,0 +1,31 @@
+"""``leeway mark``: what an alert was."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.cli.output import as_json
+from monitor.cli.service import MarkedSeries, RunningService, path, series, service
+
+__all__ = ["command"]
+
+
+@click.command("mark")
+@click.argument("model")
+@click.argument("signal")
+@click.argument("says", type=click.Choice(["false", "harmless", "real"]))
+@series
+@click.option("--at", metavar="TIME", help="A time at which the alert fired.  [default: its newest alert]")
+@click.option("--reason", default="", help="Why.")
+@service
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def command(series: MarkedSeries, service: RunningService, *, json_: bool, **mark: str | None) -> None:
+    """Say what an alert of SIGNAL of MODEL was: false, harmless or real.
+
+    What is usual is learned from the days of a false or harmless one too; `leeway status --summary` counts false ones.
+    """
+    document = service.send("POST", path("v1", "marks"), series.body | mark)
+    if json_:
+        as_json(document)
+    else:
+        click.echo(document["id"])

@@ -1,0 +1,138 @@
+"""Accepted levels in the charts: quiet afterwards, sharp at once, and none of their neighbours' business."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.change.legend import EXCEEDS, STANDING, STATUS
+from detectors.change.model import ModelCharts
+from tests.detectors.change_streams import (
+    NUMBER,
+    SHARE,
+    Number,
+    beside,
+    charts_of,
+    cut,
+    daily_season,
+    evidence_of,
+    is_weekend,
+)
+
+Floats = npt.NDArray[np.float64]
+
+CHANGE = (21, 10)
+"""The day and the hour from which on the level is another."""
+
+
+class Watched:
+    """A number with a daily season and a shift, hour by hour; a share beside it stays as it is."""
+
+    def __init__(self, shift: float, seed: int = 0, day_sd: float = 0.0) -> None:
+        self.charts: ModelCharts = charts_of(NUMBER, SHARE, signals_in_all=2)
+        self._rng = np.random.default_rng(seed)
+        self._number, self._shift, self._day_sd = Number(self._rng), shift, day_sd
+        self._day, self._hour = -1, 24
+        self.alarms: list[tuple[int, int, int]] = []
+        """Series, day and hour; hour 24 is the day as a whole."""
+
+    def run(self, day: int, hour: int, more: float = 0.0) -> Watched:
+        """Go on until before an hour of a day; the level is higher by ``more`` meanwhile."""
+        while (self._day, self._hour) < (day, hour):
+            if self._hour == 24:
+                self._day, self._hour = self._day + 1, 0
+                self.charts.begin(self._day, weekend=is_weekend(self._day))
+                self._level = self._rng.normal() * self._day_sd
+                continue
+            shift = self._shift * ((self._day, self._hour) >= CHANGE) + more
+            drawn = self._number.day(daily_season(self._day) + self._level + shift)
+            share = evidence_of(self._rng.binomial(500, 0.1, (1, 24)), 500)
+            hour_of_day = cut(beside(drawn, share), self._hour, self._hour + 1)
+            self._note(self.charts.watch(hour_of_day)[:, 0])
+            self._hour += 1
+            if self._hour == 24:
+                self._note(self.charts.close())
+        return self
+
+    def accept(self, day: int, hour: int) -> Watched:
+        """Accept the level from a time on."""
+        self.charts.accept(0, day, day + (hour > 0))
+        return self
+
+    def _note(self, verdicts: Floats) -> None:
+        self.alarms += [(s, self._day, self._hour) for s in np.flatnonzero(verdicts[:, STATUS] == EXCEEDS).tolist()]
+
+    def alarmed(self, since: tuple[int, int]) -> list[tuple[int, int, int]]:
+        return [alarm for alarm in self.alarms if alarm[1:] >= since]
+
+
+@pytest.mark.parametrize("accepted_at", [(21, 13), (22, 0), (22, 5), (25, 0), (31, 7)])
+@pytest.mark.parametrize("day_sd", [0.0, 0.25])
+def test_an_accepted_level_is_quiet_whenever_it_is_accepted(accepted_at: tuple[int, int], day_sd: float) -> None:
+    watched = Watched(1.0, seed=1, day_sd=day_sd).run(*accepted_at)
+    assert watched.alarmed(CHANGE)[0][:2] == (0, 21)
+    watched.accept(*CHANGE).run(50, 0)
+    assert watched.alarmed(accepted_at) == []
+    assert (watched.charts.state.rows[:, STANDING] == 0).all()
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 4.0, -2.0])
+def test_a_change_that_is_accepted_beforehand_is_quiet(size: float) -> None:
+    watched = Watched(size, seed=2).run(*CHANGE).accept(*CHANGE).run(45, 0)
+    assert watched.alarmed(CHANGE) == []
+
+
+@pytest.mark.parametrize("later", [(21, 20), (23, 5), (30, 5)])
+def test_a_change_from_the_accepted_level_is_found_at_once(later: tuple[int, int]) -> None:
+    watched = Watched(1.0, seed=3).run(21, 14).accept(*CHANGE).run(*later)
+    watched.run(later[0], later[1] + 3, more=1.0)
+    assert watched.alarmed(later)[0] <= (0, later[0], later[1] + 1)
+    assert watched.alarmed(CHANGE)[-1] >= (0, *later)
+
+
+def test_the_way_back_is_a_change_too() -> None:
+    watched = Watched(1.0, seed=4).run(25, 0).accept(*CHANGE).run(32, 10)
+    watched.run(32, 13, more=-1.0)
+    assert watched.alarmed((25, 0))[0][:2] == (0, 32)
+
+
+def test_an_acceptance_leaves_other_series_alone() -> None:
+    accepted = Watched(1.0, seed=5).run(23, 0).accept(*CHANGE).run(30, 0)
+    untouched = Watched(1.0, seed=5).run(30, 0)
+    rows = accepted.charts.state.rows.shape[0] - 1
+    # The budget is shared: thresholds follow from all scores, the charts of the share from its own values alone.
+    assert accepted.charts.state.charts[rows].tobytes() == untouched.charts.state.charts[rows].tobytes()
+    assert accepted.charts.state.hours_known[rows].tobytes() == untouched.charts.state.hours_known[rows].tobytes()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 7 * 24), st.integers(-5 * 24, 24), st.integers(0, 9 * 24))
+def test_charts_go_on_from_a_snapshot_around_an_acceptance(accepted: int, since: int, cut_at: int) -> None:
+    """Whenever it is said, and whatever the time from which it is to hold."""
+    hours = 20 * 24 + accepted
+    from_hour = min(max(hours + since, 0), hours)
+
+    def end(restart: bool) -> bytes:
+        watched = Watched(1.0, seed=6)
+        for hour in sorted({hours, 20 * 24 + cut_at}):
+            watched.run(hour // 24, hour % 24)
+            if hour == hours:
+                watched.accept(*divmod(from_hour, 24))
+            if restart and hour == 20 * 24 + cut_at:
+                snapshot = watched.charts.snapshot()
+                watched.charts = charts_of(NUMBER, SHARE, signals_in_all=2)
+                watched.charts.restore(snapshot)
+        watched.run(31, 0)
+        content = [np.asarray(part).tobytes() for part in watched.charts.snapshot().values()]
+        return b"".join(content) + repr(watched.alarms).encode()
+
+    assert end(restart=True) == end(restart=False)
+
+
+def test_every_number_stays_finite_when_nothing_is_known_yet() -> None:
+    watched = Watched(1.0, seed=7).run(0, 3).accept(0, 1).run(1, 2).accept(1, 0).run(3, 0)
+    assert np.isfinite(watched.charts.state.rows).all()
+    assert np.isfinite(watched.charts.state.filters).all()
