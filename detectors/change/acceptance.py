@@ -7,10 +7,10 @@ teach; at the beginning of each day the older ones are moved once more, so that 
     δ = Σ_k n_k (m_k' − m_k) / Σ_k n_k        over the two kinds of day k, of which n_k are new
 
 So are the difference of the kinds and single hours, as far as they differ by more than chance explains: contrasts are
-no straight function of a signal, and a season looks different from another level. A mean of n days has the variance s²/n,
-with s² the variance of days about the mean of their kind. It is added to the uncertainty of what is expected, by which
-levels are learned within the day where they are hardly known (`detectors.change.days`), such as on the first weekend.
-Changes from the accepted level are found from the first window on.
+no straight function of a signal, and a season looks different from another level. A mean of n days has the variance
+s²/n, with s² the variance of days about the mean of their kind. It is added to the uncertainty of what is expected, by
+which levels are learned within the day where they are hardly known (`detectors.change.days`), such as on the first
+weekend. Changes from the accepted level are found from the first window on.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
 from monitor.evaluate.change import DETECTORS
+from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.realised import accepted
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration
@@ -307,7 +308,8 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     starts = [row["protects_since_ms"] - row["window_ms"] for row in rows if row["protects_since_ms"] is not None]
     end_ms = max((row["window_end_ms"] for row in rows if row["window_end_ms"] is not None), default=None)
     covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
-    fired = len(started(alerts, (min(starts), None))) if starts else 0
+    fired = [alert["alert_id"] for alert in started(alerts, (min(starts), None))] if starts else []
+    false = {mark.alert_id for mark in read_marks(service.store, model) if mark.says == "false"} if fired else set()
     watch = service.watches.get(model)
     budget = watch.model.spec.detect.false_alarms if watch is not None else None
     stated = accepted(budget, covered_ms) if budget is not None else None
@@ -319,9 +321,10 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
         ),
         "window_end_ms": end_ms,
         "days": covered_ms / DAY_MS,
-        "alerts": fired,
+        "alerts": len(fired),
+        "marked_false": len(false.intersection(fired)),
         "false_alarms": budget.count if budget is not None else None,
         "per_ms": budget.per_ms if budget is not None else None,
         "accepted": stated,
-        "alerts_per_accepted": fired / stated if stated else None,
+        "alerts_per_accepted": len(fired) / stated if stated else None,
     }

@@ -106,6 +106,16 @@ def test_a_signal_that_never_came_is_blind(client: Client) -> None:
     assert {"psi", "ks", "missing_rate"} < {row["detector"] for row in rows}
 
 
+def test_alerts_that_somebody_marked_false_are_counted_once_each() -> None:
+    world = fill(watched())
+    ends_ms = LAST_MIN * MINUTE_MS
+    world.add("alerts", [step("c", 0, "firing", ends_ms, starts_ms=ends_ms - MINUTE_MS)])
+    marks = [("1", "false", "a"), ("2", "false", "a"), ("3", "real", "c"), ("4", "false", "from before")]
+    world.add("marks", [{"id": id_, "model": "fraud", "says": says, "alert_id": alert} for id_, says, alert in marks])
+    [row] = Client(world).items("/v1/series/summary", model="fraud")
+    assert (row["alerts"], row["marked_false"]) == (2, 1)
+
+
 def test_a_model_has_its_alerts_beside_the_false_alarms_that_it_accepts(client: Client) -> None:
     [row] = client.items("/v1/series/summary", model="fraud")
     assert {state: row[state] for state in ("firing", "blind", "learning", "protecting")} == dict.fromkeys(
@@ -114,6 +124,7 @@ def test_a_model_has_its_alerts_beside_the_false_alarms_that_it_accepts(client: 
     assert (row["days"], row["alerts"], row["false_alarms"], row["per_ms"]) == (3.0, 1, 1.0, 30 * DAY_MIN * MINUTE_MS)
     assert row["accepted"] == pytest.approx(0.1)
     assert row["alerts_per_accepted"] == pytest.approx(10)
+    assert row["marked_false"] == 0
     [nothing] = client.items("/v1/series/summary", model="churn")
     assert (nothing["protects_since_ms"], nothing["accepted"], nothing["alerts_per_accepted"]) == (None, 0.0, None)
 
