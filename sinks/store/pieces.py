@@ -217,8 +217,8 @@ def exact_mean(places: list[int], digits: list[int], count: int) -> float:
     infinities = {digit_place for digit_place in places if digit_place >= INFINITY}
     if infinities or count == 0:
         return math.inf if infinities == {INFINITY} else -math.inf if infinities == {MINUS_INFINITY} else math.nan
-    shifts = (digit_place // 2 + 26 * (digit_place % 2) for digit_place in places)
-    total = sum(digit << shift for shift, digit in zip(shifts, digits, strict=True))
+    pairs = zip(places, digits, strict=True)
+    total = sum(digit << digit_place // 2 + 26 * (digit_place % 2) for digit_place, digit in pairs)
     return total / (count << 1075)
 
 
