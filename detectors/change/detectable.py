@@ -123,27 +123,27 @@ class _Path:
 def smallest_shifts(
     filters: npt.ArrayLike,
     sampling: npt.ArrayLike,
-    threshold: float,
+    threshold: npt.ArrayLike,
     onset: Onset,
     within: npt.ArrayLike,
     *,
-    contrasts: int | None = None,
+    contrasts: npt.ArrayLike | None = None,
 ) -> Floats:
     """Return the smallest shifts that nine in ten times make a signal alarm; NaN where there is none.
 
     Parameters
     ----------
     filters : float64 array [R, FILTER]
-        Contrasts of the signal, at one scale.
+        Contrasts, of one signal or of several, at one scale.
     sampling : float64 array [R]
         The variance that sampling gives a residual.
-    threshold : float
-        Of the signal's score.
+    threshold : float, or float64 array [R]
+        Of the score of each contrast's signal.
     onset : Onset
     within : int array [H]
         Windows, or days, within which it is to alarm.
-    contrasts : int or None
-        How many the signal has in all; R if None.
+    contrasts : int, int array [R] or None
+        How many its signal has in all; R if None.
 
     Returns
     -------
@@ -161,15 +161,17 @@ def smallest_shifts(
     [[0.64, 0.12, 0.05]]
     """
     within = np.asarray(within, dtype=np.int64)
-    charts = (len(np.asarray(filters)) if contrasts is None else contrasts) * MAGNITUDES * DIRECTIONS + 1
     filters = np.asarray(filters, dtype=np.float64)
+    charts, thresholds = np.empty((2, len(filters), 1))
+    charts[:, 0] = np.asarray(len(filters) if contrasts is None else contrasts) * MAGNITUDES * DIRECTIONS + 1
+    thresholds[:, 0] = threshold
     path = _path(filters, np.asarray(sampling, dtype=np.float64), onset)
     smallest = np.full((len(filters), len(within)), np.nan)
     for h, windows in enumerate(within.tolist()):
         blocks = path.last <= windows
 
         def alarms(shifts: Floats, blocks: npt.NDArray[np.bool_] = blocks) -> npt.NDArray[np.bool_]:
-            return np.asarray((_scores(path, shifts, charts, onset.margin)[:, blocks] > threshold).any(axis=1))
+            return np.asarray((_scores(path, shifts, charts, onset.margin)[:, blocks] > thresholds).any(axis=1))
 
         low, high = (np.full(len(filters), np.log(end)) for end in (SMALLEST, LARGEST))
         attainable = alarms(np.exp(high))
@@ -256,7 +258,7 @@ def _in_blocks(seen: Floats) -> _Path:
     )
 
 
-def _scores(path: _Path, shifts: Floats, charts: int, margin: float) -> Floats:
+def _scores(path: _Path, shifts: Floats, charts: Floats, margin: float) -> Floats:
     """Return the score by the end of each block less a margin, for a shift of each contrast alone."""
     z = path.means * shifts[:, None]
     score = _normal_score(z, path.freedom)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.change import legend
 from monitor.api.reading import Row
-from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day
+from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day, smallest_in
 from monitor.resources.status import Judged, Unit
 from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
@@ -56,10 +59,15 @@ def newest_days(
     return {key: read_day(row) for key, row in of_series if chosen.get(key) == row["from_ms"]}
 
 
-def smallest_shifts(key: Key, day: ExpectedDay) -> Iterator[Row]:
-    """Yield the smallest shift of each contrast, as `monitor.resources.status.SmallestShift` has it."""
+def smallest_shifts(days: Mapping[Key, ExpectedDay]) -> dict[Key, list[Row]]:
+    """Return the smallest shift of each contrast of each series, as `monitor.resources.status.SmallestShift` has it."""
+    shifts = smallest_in(list(days.values()))
+    return {key: list(_rows(key, day, of_day)) for (key, day), of_day in zip(days.items(), shifts, strict=True)}
+
+
+def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[Row]:
     _, _, segment, version = key
-    for contrast, shifts in zip(day.contrasts, day.smallest_shifts().tolist(), strict=True):
+    for contrast, shifts in zip(day.contrasts, of_day.tolist(), strict=True):
         ends = [_ends(contrast, shift) for shift in shifts]
         yield {
             "segment": segment,

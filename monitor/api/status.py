@@ -86,10 +86,10 @@ def protection_summary(
 def _with_shifts(store: Store, signal: str, rows: Sequence[Row]) -> Iterator[Row]:
     """Yield rows with the smallest shifts that can be found of a signal."""
     days = newest_days(store, sorted({row["model"] for row in rows}), signal)
+    shifts = smallest_shifts(days)
     for row in rows:
-        key = tuple(row[name] for name in SERIES)
-        is_learning = row["detector"] != CHANGE or row["status"] not in JUDGED or key not in days
-        yield row | {"detectable": [] if is_learning else list(smallest_shifts(key, days[key]))}
+        is_judged = row["detector"] == CHANGE and row["status"] in JUDGED
+        yield row | {"detectable": shifts.get(tuple(row[name] for name in SERIES), []) if is_judged else []}
 
 
 def _models(service: ApiService, question: Protection | ProtectionSummary) -> list[str]:

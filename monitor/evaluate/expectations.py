@@ -6,7 +6,7 @@ smallest shift that can be found. Numbers have six digits: they are to be read, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from monitor.events import SeriesKey
 from monitor.values import DAY_MS
 from sinks.store.batch import Rows, add_row, empty_rows
 
-__all__ = ["Expectations", "ExpectedContrast", "ExpectedDay", "read_day"]
+__all__ = ["Expectations", "ExpectedContrast", "ExpectedDay", "read_day", "smallest_in"]
 
 Floats = NDArray[np.float64]
 
@@ -273,20 +273,6 @@ class ExpectedDay:
         """1 for windows of a day or more."""
         return max(1, DAY_MS // self.window_ms)
 
-    def smallest_shifts(self) -> Floats:
-        """Return the smallest shift of each contrast that is found in one window, in a day, in a week, float64[R, 3].
-
-        In the units of expectations, by windows or by days, whichever finds less; NaN where none is found.
-        """
-        per_day = self.windows_per_day
-        by_day = self._smallest(legend.BY_DAY, self.day_threshold, Onset.by_day(per_day), [int(per_day == 1), 1, 7])
-        if per_day == 1:
-            return by_day
-        by_window = self._smallest(
-            legend.BY_WINDOW, self.threshold, Onset.by_window(per_day), [1, per_day, 7 * per_day]
-        )
-        return np.fmin(by_window, by_day if self.days >= self.days_needed else np.nan)
-
     def alarming(self, filters: Floats, sampling: Sequence[float], *, first: bool) -> Floats:
         """Return the residuals, beyond levels, that alarm in one window by themselves, float64[R]; NaN where none does.
 
@@ -303,10 +289,42 @@ class ExpectedDay:
         onset = Onset.in_window(first=first)
         return smallest_shifts(filters, sampling, threshold, onset, [1], contrasts=self.rows)[:, 0]
 
-    def _smallest(self, scale: int, threshold: float, onset: Onset, within: list[int]) -> Floats:
-        filters = np.array([contrast.filters[scale] for contrast in self.contrasts]).reshape(-1, legend.FILTER)
-        sampling = np.array([contrast.sampling[scale] for contrast in self.contrasts])
-        return smallest_shifts(filters, sampling, threshold, onset, within, contrasts=self.rows)
+
+def smallest_in(days: Sequence[ExpectedDay]) -> list[Floats]:
+    """Return the smallest shifts that are found in one window, in a day, in a week: of each day float64[contrasts, 3].
+
+    In the units of expectations, by windows or by days, whichever finds less; NaN where none is found.
+    """
+    smallest: list[Floats] = [np.empty((0, 3))] * len(days)
+    for per_day in {day.windows_per_day for day in days}:
+        chosen = [i for i, day in enumerate(days) if day.windows_per_day == per_day]
+        shifts = _smallest([days[i] for i in chosen], per_day)
+        ends = np.cumsum([len(days[i].contrasts) for i in chosen])
+        for i, of_day in zip(chosen, np.split(shifts, ends[:-1]), strict=True):
+            smallest[i] = of_day
+    return smallest
+
+
+def _smallest(days: Sequence[ExpectedDay], per_day: int) -> Floats:
+    contrasts = [contrast for day in days for contrast in day.contrasts]
+    filters = np.array([contrast.filters for contrast in contrasts]).reshape(-1, legend.SCALES, legend.FILTER)
+    sampling = np.array([contrast.sampling for contrast in contrasts]).reshape(-1, legend.SCALES)
+
+    def of_each(value: Callable[[ExpectedDay], float]) -> Floats:
+        return np.repeat([float(value(day)) for day in days], [len(day.contrasts) for day in days])
+
+    def smallest_by(scale: int, thresholds: Floats, onset: Onset, within: list[int]) -> Floats:
+        rows = of_each(lambda day: day.rows)
+        return smallest_shifts(filters[:, scale], sampling[:, scale], thresholds, onset, within, contrasts=rows)
+
+    within_days = [int(per_day == 1), 1, 7]
+    by_day = smallest_by(legend.BY_DAY, of_each(lambda day: day.day_threshold), Onset.by_day(per_day), within_days)
+    if per_day == 1:
+        return by_day
+    by_day[of_each(lambda day: day.days < day.days_needed) > 0] = np.nan
+    within = [1, per_day, 7 * per_day]
+    by_window = smallest_by(legend.BY_WINDOW, of_each(lambda day: day.threshold), Onset.by_window(per_day), within)
+    return np.fmin(by_window, by_day)
 
 
 def read_day(row: Mapping[str, Any]) -> ExpectedDay:
