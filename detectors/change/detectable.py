@@ -17,6 +17,7 @@ over night, in a signal whose level differs from day to day, takes until days ca
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_residual
+from detectors.kernel import kernel
 
 __all__ = ["DAYS_OF_WEEK", "Onset", "contrast_at", "smallest_shifts"]
 
@@ -53,6 +55,8 @@ SIZES = 0.5 * 2.0 ** np.arange(MAGNITUDES)
 
 SMALLEST, LARGEST, HALVINGS = 1e-4, 30.0, 30
 """Between which shifts the smallest is looked for, in the units of residuals, and in how many steps."""
+
+COUNT_HALVINGS = 26
 
 EXACT = 32
 """Windows that are looked at one by one; later ones in blocks that grow by an eighth."""
@@ -183,34 +187,37 @@ def smallest_shifts(
     return smallest
 
 
+@kernel
 def contrast_at(row: Floats, residual: float, events: float, expected: float) -> float:
     """Return what a contrast is whose residual is given: a mean score, a share, or a number of events; or NaN.
 
     Parameters
     ----------
-    row : float64 array [ROW]
-    residual : float
-    events : float
+    row
+        float64[ROW]
+    residual
+    events
         Of the window.
-    expected : float
+    expected
         In the units of expectations.
     """
     if row[KIND] == SCORE:
         return expected + residual
-    low, high = 0.0, _largest(row, events, expected)
-    ends = [float(to_residual(row, count, events, expected)[0]) for count in (low, high)]
-    if (residual > 0 and residual > ends[1]) or (residual < 0 and residual < ends[0]):
+    low = 0.0
+    # A count that nothing exceeds: all events, or of a volume a thousand times what is expected.
+    high = events if row[KIND] == RATE else 1000.0 * (math.exp(expected) + 1)
+    fewest, _ = to_residual(row, low, events, expected)
+    most, _ = to_residual(row, high, events, expected)
+    if (residual > 0 and residual > most) or (residual < 0 and residual < fewest):
         return np.nan
-    for _ in range(60):
+    for _ in range(COUNT_HALVINGS):
         middle = (low + high) / 2
-        above = to_residual(row, middle, events, expected)[0] >= residual
-        low, high = (low, middle) if above else (middle, high)
+        reached, _ = to_residual(row, middle, events, expected)
+        if reached >= residual:
+            high = middle
+        else:
+            low = middle
     return high
-
-
-def _largest(row: Floats, events: float, expected: float) -> float:
-    """Return a count that nothing exceeds: all events, or of a volume a thousand times what is expected."""
-    return events if row[KIND] == RATE else 1000.0 * (float(np.exp(expected)) + 1)
 
 
 def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:

@@ -132,6 +132,7 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
         _row(row, judged.get(key, NEVER), first_ms.get(key), last_ms.get(key), ends_ms[row["model"]])
         for key, row in deciding.items()
     ]
+    rows = list(_with_ends_of_learning(service, rows))
     for name in models:
         signals = {(row["signal"], row["detector"]) for row in deciding.values() if row["model"] == name}
         expected = _expected(service.watches[name]) if name in service.watches else ()
@@ -242,6 +243,24 @@ def _narrowed(
     return ends_ms
 
 
+def _with_ends_of_learning(service: ApiService, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows, those that learn under the rule `change` with the end of the first window that may alarm."""
+    learning = [_detected(row) for row in rows if row["state"] == "learning" and row["detector"] == CHANGE]
+    learned: dict[Detected, int] = {}
+    if learning:
+        buckets = Buckets(EARLIEST_MS, LATEST_MS, DAY_MS, among=tuple(learning), columns=(*KEY, "learning"))
+        columns = service.store.buckets(buckets)
+        for *key, windows in zip(*(columns[name] for name in (*KEY, "learning")), strict=True):
+            learned[tuple(key)] = learned.get(tuple(key), 0) + int(windows)
+    for row in rows:
+        watch = service.watches.get(row["model"])
+        if watch is None or _detected(row) not in learned:
+            yield row
+            continue
+        needed = watch.model.spec.detect.defaults.learn_windows + 1 - learned[_detected(row)]
+        yield row | {"learns_until_ms": row["window_end_ms"] + max(needed, 1) * row["window_ms"]}
+
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +277,7 @@ def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None
         "state": state,
         "protects_since_ms": first_ms,
         "blind_since_ms": last_ms if state == "blind" else None,
+        "learns_until_ms": None,
         "reason": reason if state == "blind" else "",
         "age_ms": age_ms,
         "evidence": newest["surprise"],
@@ -273,6 +293,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
         (
             "protects_since_ms",
             "blind_since_ms",
+            "learns_until_ms",
             "window_end_ms",
             "window_ms",
             "status",

@@ -307,8 +307,8 @@ class Changes:
                 if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
 
-    def _facts(self, key: SeriesKey, verdict: Floats) -> Facts:
-        """What a verdict is about, in the units of the data."""
+    def _facts(self, key: SeriesKey, verdict: Floats, events: Floats) -> Facts:
+        """What a verdict is about, in the units of the data; the window has so many events for each contrast."""
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
             return Facts("too_early", int(verdict[legend.WINDOWS]), self._charts.settings.learn_windows, "windows")
@@ -318,7 +318,10 @@ class Changes:
             return Facts(change=repeats if status == legend.EXCEEDS else None)
         contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
         contrast = row - self._first_rows[key]
-        usual, current = (contrasts.in_units(contrast, x) for x in (expected, expected + float(verdict[legend.SHIFT])))
+        settings = self._charts.settings
+        of_hour = float(events[contrast]) * settings.windows_per_day / settings.hours
+        usual = contrasts.usual(contrast, expected, of_hour)
+        current = contrasts.shifted(contrast, expected, float(verdict[legend.SHIFT]), float(events[contrast]))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day))
 
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
@@ -355,7 +358,8 @@ class Changes:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             if d:
                 return self._skew_facts(key, skews[window])
-            return self._facts(key, changes[window])._replace(new_normal=new_normals.get(window))
+            events = part.evidence.events[:, occupied[window]]
+            return self._facts(key, changes[window], events)._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.change import legend
 from detectors.change.contrasts import OUTER_DISTANCES, OUTER_MIDDLES, ScoreTable, group_counts, number_contrasts
+from detectors.change.detectable import contrast_at
 from detectors.change.legend import (
     CATEGORIES,
     GROUPS,
@@ -49,6 +51,7 @@ __all__ = [
     "contrasts_of",
     "share_at",
     "share_of",
+    "usual_share",
 ]
 
 Floats = NDArray[np.float64]
@@ -110,6 +113,26 @@ class Contrasts(ABC):
     @abstractmethod
     def in_units(self, row: int, value: float) -> float:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+
+    def usual(self, row: int, expected: float, events: float) -> float:
+        """Return what an expectation says in the units of the data, of so many events.
+
+        What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
+        """
+        value = self.in_units(row, expected)
+        return usual_share(value, events) if self.kinds[row][0] == RATE else value
+
+    def shifted(self, row: int, expected: float, shift: float, events: float) -> float:
+        """Return what lies by a residual beyond an expectation, in the units of the data, of so many events."""
+        kind = self.kinds[row][0]
+        if kind == SCORE or events <= 0:
+            return self.in_units(row, expected + shift)
+        of_kind = np.zeros(legend.ROW)
+        of_kind[legend.KIND] = kind
+        count = contrast_at(of_kind, shift, events, expected)
+        if math.isnan(count):
+            return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
+        return count / events if kind == RATE else count
 
     def groups(self) -> dict[str, Any] | None:
         """Return the groups of a number's values, as JSON has them; None of anything else."""
@@ -341,6 +364,26 @@ class NumberContrasts(ReferredContrasts):
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
 
+    def usual(self, row: int, expected: float, events: float) -> float:
+        """Return what an expectation says in the units of the data, of so many events.
+
+        What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
+        """
+        value = self.in_units(row, expected)
+        return usual_share(value, events) if self.kinds[row][0] == RATE else value
+
+    def shifted(self, row: int, expected: float, shift: float, events: float) -> float:
+        """Return what lies by a residual beyond an expectation, in the units of the data, of so many events."""
+        kind = self.kinds[row][0]
+        if kind == SCORE or events <= 0:
+            return self.in_units(row, expected + shift)
+        of_kind = np.zeros(legend.ROW)
+        of_kind[legend.KIND] = kind
+        count = contrast_at(of_kind, shift, events, expected)
+        if math.isnan(count):
+            return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
+        return count / events if kind == RATE else count
+
     def groups(self) -> dict[str, Any] | None:
         return self._groups.to_json() if self._ready else None
 
@@ -427,6 +470,12 @@ class CategoryContrasts(ReferredContrasts):
             values[self.NEW] = np.nan
         evidence.values[: CATEGORIES + 2, first:] = values
         evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
+
+
+def usual_share(share: float, events: float) -> float:
+    """Return a share that was expected, without the 3/8 of an event that every expectation is made with."""
+    count = share * (events + 0.75) - 0.375
+    return count / events if count > 1e-3 else 0.0
 
 
 def share_of(name: str) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, smallest_shifts
 from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
-from monitor.evaluate.contrasts import Contrasts, Groups, share_at
+from monitor.evaluate.contrasts import Contrasts, Groups, share_at, usual_share
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
 from sinks.store.batch import Rows, add_row, empty_rows
@@ -212,10 +212,7 @@ class ExpectedContrast:
         What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
         """
         value = self.in_units(expected)
-        if self.kind != legend.RATE:
-            return value
-        count = value * (events + 0.75) - 0.375
-        return count / events if count > 1e-3 else 0.0
+        return usual_share(value, events) if self.kind == legend.RATE else value
 
     def shifted(self, residual: float, expected: float, events: float) -> float | None:
         """Return what has a residual, in the units of the data; None if nothing has it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from monitor.resources.contract import Column, LengthMs, Question, Row, TimeMs, described
@@ -98,6 +99,13 @@ class SmallestShift(Row):
     )
 
 
+def _because(row: Mapping[str, Any]) -> str:
+    if row["learns_until_ms"] is None:
+        return str(row["reason"] or row["detail"])
+    until = datetime.fromtimestamp(row["learns_until_ms"] / 1000, UTC)
+    return f"{row['detail']}; may alarm from {until:%Y-%m-%d %H:%M} UTC on"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeriesProtection(Row):
     """One detector that decides about one series: how it is, and since when it can alarm."""
@@ -115,7 +123,7 @@ class SeriesProtection(Row):
         "threshold",
         ("in drift", lambda row: f"{row['drift_windows']} of {row['windows']}"),
         ("newest window", "window_end_ms"),
-        ("because", lambda row: row["reason"] or row["detail"]),
+        ("because", _because),
     )
 
     state: ProtectionState = described(
@@ -129,6 +137,10 @@ class SeriesProtection(Row):
     detector: str
     protects_since_ms: TimeMs | None = described("end of the first window that was judged; null while there is none")
     blind_since_ms: TimeMs | None = described("end of the last window that was judged, if it is blind now")
+    learns_until_ms: TimeMs | None = described(
+        "end of the first window that may alarm, if windows go on coming; of the detector `change` while it learns, "
+        "with the configuration"
+    )
     reason: str = described("why it is blind")
     window_end_ms: TimeMs | None = described("end of its newest window; null if there never was one")
     age_ms: LengthMs | None = described("how much newer the model's newest window is")

@@ -84,6 +84,17 @@ def test_protection_begins_with_the_first_window_that_could_have_alarmed(client:
     }
 
 
+def test_a_signal_that_learns_says_when_its_first_window_that_may_alarm_ends(client: Client) -> None:
+    rows = rows_of(client)
+    # It has learned from more windows than it needs: the next one may alarm.
+    assert rows["prediction:score"]["learns_until_ms"] == (LAST_MIN + HOUR_MIN) * MINUTE_MS
+    assert {rows[name]["learns_until_ms"] for name in ("volume", "feature:amount", "feature:country")} == {None}
+    world = watched()
+    world.add("scores", [change(end * HOUR_MIN, "learning", signal="volume", version="") for end in (1, 2, 3)])
+    [row] = Client(world).items("/v1/series", model="fraud", signal="volume")
+    assert row["learns_until_ms"] == 11 * HOUR_MIN * MINUTE_MS
+
+
 def test_the_newest_window_says_how_near_an_alarm_is(client: Client) -> None:
     row = rows_of(client)["feature:amount"]
     assert (row["evidence"], row["threshold"], row["detail"]) == (1.5, 8.0, "drift it is")
