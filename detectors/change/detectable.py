@@ -43,7 +43,7 @@ from detectors.change.legend import (
 from detectors.change.residuals import to_residual
 from detectors.kernel import kernel
 
-__all__ = ["DAYS_OF_WEEK", "Onset", "contrast_at", "smallest_shifts"]
+__all__ = ["DAYS_OF_WEEK", "Onset", "contrast_at", "contrast_on_average", "smallest_shifts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,6 +57,9 @@ SMALLEST, LARGEST, HALVINGS = 1e-4, 30.0, 30
 """Between which shifts the smallest is looked for, in the units of residuals, and in how many steps."""
 
 COUNT_HALVINGS = 26
+
+RARE = 40
+"""Events of a window up to which they are counted one by one."""
 
 EXACT = 32
 """Windows that are looked at one by one; later ones in blocks that grow by an eighth."""
@@ -214,6 +217,31 @@ def contrast_at(row: Floats, residual: float, events: float, expected: float) ->
         middle = (low + high) / 2
         reached, _ = to_residual(row, middle, events, expected)
         if reached >= residual:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def contrast_on_average(row: Floats, residual: float, events: float, expected: float) -> float:
+    """Return what a contrast is on average over windows whose residuals have a mean; as `contrast_at` otherwise.
+
+    Of rare events the mean of residuals is not the residual of the mean: most windows have none.
+    """
+    count = contrast_at(row, residual, events, expected)
+    if row[KIND] == SCORE or np.isnan(count) or count > RARE:
+        return float(count)
+    most = min(int(events), 4 * RARE) if row[KIND] == RATE else 4 * RARE
+    counts = np.arange(most + 1)
+    residuals = np.array([to_residual(row, float(each), events, expected)[0] for each in counts])
+    log_factorials = np.cumsum(np.log(np.maximum(counts, 1)))
+    low, high = 0.0, float(most)
+    if residual < residuals[0]:
+        return np.nan
+    for _ in range(COUNT_HALVINGS):
+        middle = (low + high) / 2
+        weights = np.exp(counts * math.log(middle) - middle - log_factorials)
+        if (weights * residuals).sum() >= residual * weights.sum():
             high = middle
         else:
             low = middle

@@ -68,7 +68,7 @@ def smallest_shifts(days: Mapping[Key, ExpectedDay]) -> dict[Key, list[Row]]:
 def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[Row]:
     _, _, segment, version = key
     for contrast, shifts in zip(day.contrasts, of_day.tolist(), strict=True):
-        ends = [_ends(contrast, shift) for shift in shifts]
+        ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, shifts, strict=True)]
         yield {
             "segment": segment,
             "version": version,
@@ -87,12 +87,13 @@ def unit_of(contrast: ExpectedContrast) -> Unit:
     return UNITS.get(contrast.family, "share")
 
 
-def _ends(contrast: ExpectedContrast, shift: float) -> tuple[float | None, float | None, float | None]:
+def _ends(contrast: ExpectedContrast, shift: float, span: str) -> tuple[float | None, float | None, float | None]:
     """Return the shift, and what lies below and above by it, in the units of the data."""
     if math.isnan(shift):
         return None, None, None
     events = 1 / contrast.sampling[legend.BY_WINDOW]
-    low, high = (contrast.shifted(side * shift, contrast.usual, events) for side in (-1, 1))
+    on_average = span != "window"
+    low, high = (contrast.shifted(side * shift, contrast.usual, events, on_average=on_average) for side in (-1, 1))
     return (None, None, None) if low is None and high is None else (shift, low, high)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
-from detectors.change.detectable import Onset, contrast_at, smallest_shifts
+from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
 from monitor.evaluate.contrasts import Contrasts, Groups, share_at, usual_share
 from monitor.events import SeriesKey
@@ -214,7 +214,7 @@ class ExpectedContrast:
         value = self.in_units(expected)
         return usual_share(value, events) if self.kind == legend.RATE else value
 
-    def shifted(self, residual: float, expected: float, events: float) -> float | None:
+    def shifted(self, residual: float, expected: float, events: float, *, on_average: bool = False) -> float | None:
         """Return what has a residual, in the units of the data; None if nothing has it.
 
         Parameters
@@ -223,8 +223,11 @@ class ExpectedContrast:
             In the units of expectations.
         events : float
             Of the window.
+        on_average : bool
+            Whether the residual is the mean of those of many windows.
         """
-        value = contrast_at(self.row, residual, events, expected)
+        look_up = contrast_on_average if on_average else contrast_at
+        value = float(look_up(self.row, residual, events, expected))
         if self.kind == legend.SCORE:
             return self.in_units(value)
         if np.isnan(value):

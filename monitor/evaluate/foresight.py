@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from detectors.change import legend
-from detectors.change.detectable import Onset, contrast_at, smallest_shifts
+from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.model import BY_WINDOWS_SHARE, CHARTED_DAYS, ZONES
 from detectors.change.residuals import to_expectation
 from detectors.change.skew import SKEW_SHARE
@@ -92,8 +92,10 @@ def _shifts(events: float, per_day: int, rate: float) -> Iterator[dict[str, Any]
         else:
             sampling = UNIT_VARIANCE.get(family, 1.0) / events
             shifts = _smallest(family, sampling, per_day, rate, contrasts)
+        look_ups = (contrast_at, contrast_on_average, contrast_on_average)
         ends = [
-            (_value(row, -shift, events, expected), _value(row, shift, events, expected)) for shift in shifts.tolist()
+            tuple(_in_units(row, look_up(row, side * shift, events, expected), events) for side in (-1, 1))
+            for look_up, shift in zip(look_ups, shifts.tolist(), strict=True)
         ]
         spans = zip(("window", "day", "week"), shifts.tolist(), ends, strict=True)
         yield {
@@ -137,13 +139,10 @@ def _expected(kind: int, usual: float, events: float) -> float:
     return float(to_expectation(kind, usual * 1000 * events, 1000 * events, 1000.0))
 
 
-def _value(row: Any, residual: float, events: float, expected: float) -> float | None:
-    """Return what has a residual, in the units of the data; of a typical value, in standard deviations."""
-    if math.isnan(residual):
-        return None
-    value = contrast_at(row, residual, events, expected)
+def _in_units(row: Any, value: float, events: float) -> float | None:
+    """Return a contrast in the units of the data; of a typical value, in standard deviations."""
     if math.isnan(value):
         return None
     if row[legend.FAMILY] == legend.SPREAD:
         return math.exp(value)
-    return value / events if row[legend.KIND] == legend.RATE else value
+    return float(value / events if row[legend.KIND] == legend.RATE else value)

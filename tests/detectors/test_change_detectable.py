@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.change.detectable import Onset, contrast_at, smallest_shifts
+from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.legend import (
     BY_DAY,
     BY_WINDOW,
@@ -36,7 +36,9 @@ from detectors.change.legend import (
 from detectors.change.model import ModelCharts
 from detectors.change.residuals import to_residual
 from tests.detectors.change_streams import (
+    COUNT,
     NUMBER,
+    SHARE,
     Number,
     autoregressive,
     charts_of,
@@ -118,6 +120,45 @@ def test_what_is_stated_is_found_in_nine_of_ten_trials_and_half_of_it_mostly_not
     assert share_found(stream, shift / 2, WITHIN[span]) <= 0.3
 
 
+def drawn(rng: np.random.Generator, kind: int, events: float, mean: float, size: int) -> Floats:
+    """Counts of windows: of so many events, or of all of them."""
+    counts = rng.binomial(int(events), mean, size) if kind == RATE else rng.poisson(mean, size)
+    return counts.astype(np.float64)
+
+
+@pytest.mark.parametrize("span", WITHIN)
+@pytest.mark.parametrize(
+    ("kind", "events", "mean"),
+    [(RATE, 60.0, 0.0), (RATE, 500.0, 0.02), (RATE, 5000.0, 0.001), (VOLUME, 1.0, 20.0), (VOLUME, 1.0, 500.0)],
+)
+def test_rates_and_volumes_of_the_stated_size_are_found(kind: int, events: float, mean: float, span: str) -> None:
+    rng = np.random.default_rng(1)
+    charts = charts_of(SHARE if kind == RATE else COUNT)
+    follow(charts, range(DAYS), lambda day: evidence_of(drawn(rng, kind, events, mean, HOURS)[None], events))
+    charts.begin(DAYS, weekend=is_weekend(DAYS))
+    look_up = contrast_at if span == "window" else contrast_on_average
+    usual = float(charts.state.expected[0].mean())
+    shifted = float(look_up(charts.state.rows[0], stated(charts)[span], events, usual)) / events
+
+    def found_in_time(seed: int) -> bool:
+        trial_rng, copy = np.random.default_rng(100 + seed), ModelCharts(charts.settings)
+        copy.restore(charts.snapshot())
+        for day in range(8):
+            if day:
+                copy.begin(DAYS + day, weekend=is_weekend(DAYS + day))
+            counts = drawn(trial_rng, kind, events, shifted, HOURS)
+            if day == 0:
+                counts[:NOON] = drawn(trial_rng, kind, events, mean, NOON)
+            alarmed = np.flatnonzero(copy.watch(evidence_of(counts[None], events))[0, :, STATUS] == EXCEEDS)
+            if copy.close()[0, STATUS] == EXCEEDS:
+                alarmed = np.append(alarmed, HOURS - 1)
+            if len(alarmed):
+                return bool(day * HOURS + int(alarmed[0]) - NOON + 1 <= WITHIN[span])
+        return False
+
+    assert np.mean([found_in_time(seed) for seed in range(TRIALS)]) >= 0.75
+
+
 @pytest.mark.parametrize("stream", [(0.0, 0.0), (0.9, 0.0), (0.0, 0.25)], ids=str)
 @pytest.mark.parametrize("side", [-1, 1])
 def test_what_is_enough_in_one_window_alarms_in_it_and_a_little_less_does_not(
@@ -197,7 +238,7 @@ def test_a_contrast_is_what_has_the_residual(share: float, events: int, size: fl
     else:
         assert 0 < count <= events
         assert to_residual(row, count, float(events), expected)[0] >= size - 1e-6
-        assert count < 1e-9 or to_residual(row, 0.99 * count, float(events), expected)[0] < size
+        assert count < 1e-4 * events or to_residual(row, 0.99 * count, float(events), expected)[0] < size
     row[KIND] = VOLUME
     count = contrast_at(row, -size, 1.0, float(np.log(events)))
     assert np.isnan(count) or 0 <= count < events
