@@ -140,7 +140,8 @@ def test_the_sums_name_the_streams_in_which_ours_do_worse() -> None:
         return Outcome("season", "1h", contestant, 100, false_windows, 12, counts, counts)
 
     lines = list(lines_of([one("leeway", 2, 11), one("nannyml", 1, 12), one("evidently", 60, 11)]))
-    assert "| leeway | 2 of 100 | 11 of 12 | 11 of 12 | 11 of 12 | 11 of 12 |" in lines
+    assert "| 1h | leeway | 2 of 100 | 11 of 12 | 11 of 12 | 11 of 12 | 11 of 12 |" in lines
+    assert "| 1h | mean0.5 | 92, 92 (92, 92) | 100, 100 (100, 100) | 92, 92 (92, 92) |" in lines
     worse = "1 of 1: 1h season"
     assert f"| nannyml | {worse} | {worse} | {worse} | {worse} | {worse} |" in lines
     assert "| evidently | none | none | none | none | none |" in lines

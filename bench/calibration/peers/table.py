@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 
 from bench.calibration.peers.comparison import HORIZONS, WHAT_HAPPENS, Outcome
 from bench.calibration.table import row
@@ -16,22 +16,26 @@ Counts = Mapping[str, tuple[int, ...]]
 
 def lines_of(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield the tables: false windows, what is found, and on how many streams ours do worse."""
+    within = " and ".join(f"within {_days(days)}" for days in HORIZONS)
     yield "### False windows, % of all"
     yield ""
     yield from _by_stream(outcomes, _share_of_false)
-    for number, days in enumerate(HORIZONS):
-        yield ""
-        yield f"### Found within {_days(days)}, % of trials (in brackets: told apart from what is usual)"
-        yield ""
-        yield from _by_stream(outcomes, partial(_shares_found, number))
     yield ""
-    yield "### Found, by what happens (in brackets: told apart)"
+    yield f"### Found {within}, % of trials; in brackets told apart from what is usual"
+    yield ""
+    yield from _by_stream(outcomes, lambda outcome: _shares([outcome]))
+    yield ""
+    yield "### The same by what happens"
     yield ""
     yield from _by_injection(outcomes)
     yield ""
     yield "### Summed over streams"
     yield ""
     yield from _sums(outcomes)
+    yield ""
+    yield "### Where ours do worse"
+    yield ""
+    yield from _worse(outcomes)
 
 
 def _days(days: int) -> str:
@@ -40,6 +44,10 @@ def _days(days: int) -> str:
 
 def _contestants(outcomes: Sequence[Outcome]) -> list[str]:
     return list(dict.fromkeys(outcome.contestant for outcome in outcomes))
+
+
+def _windows(outcomes: Sequence[Outcome]) -> list[str]:
+    return list(dict.fromkeys(outcome.window for outcome in outcomes))
 
 
 def _by_stream(outcomes: Sequence[Outcome], text: Callable[[Outcome], str]) -> Iterator[str]:
@@ -57,87 +65,79 @@ def _share_of_false(outcome: Outcome) -> str:
     return f"{100 * outcome.false_windows / outcome.windows:.1f}"
 
 
-def _shares_found(number: int, outcome: Outcome) -> str:
-    return _shares(_summed([outcome], lambda one: one.within, number), _summed([outcome], _told_apart, number))
-
-
-def _told_apart(outcome: Outcome) -> Counts:
-    return outcome.told_apart
-
-
-def _summed(outcomes: Sequence[Outcome], counts: Callable[[Outcome], Counts], number: int) -> tuple[int, int]:
-    """Return how many of the trials were found within a horizon, and how many there are."""
-    return (
-        sum(of_injection[number] for outcome in outcomes for of_injection in counts(outcome).values()),
-        sum(outcome.trials * len(counts(outcome)) for outcome in outcomes),
-    )
-
-
-def _shares(within: tuple[int, int], told_apart: tuple[int, int]) -> str:
-    return f"{100 * within[0] / within[1]:.0f} ({100 * told_apart[0] / told_apart[1]:.0f})"
-
-
 def _by_injection(outcomes: Sequence[Outcome]) -> Iterator[str]:
     contestants = _contestants(outcomes)
-    yield row("window", "what happens", "within", *contestants)
-    yield "|---" * (len(contestants) + 3) + "|"
-    for window in dict.fromkeys(outcome.window for outcome in outcomes):
+    yield row("window", "what happens", *contestants)
+    yield "|---" * (len(contestants) + 2) + "|"
+    for window in _windows(outcomes):
         for name in WHAT_HAPPENS:
-            for number, days in enumerate(HORIZONS):
-                texts = [_of_injection(outcomes, window, name, contestant, number) for contestant in contestants]
-                if all(texts):
-                    yield row(window, name, _days(days), *texts)
+            alike = [
+                _only(outcome, name) for outcome in outcomes if outcome.window == window and name in outcome.within
+            ]
+            if alike:
+                of_each = ([one for one in alike if one.contestant == contestant] for contestant in contestants)
+                yield row(window, name, *map(_shares, of_each))
 
 
-def _of_injection(outcomes: Sequence[Outcome], window: str, name: str, contestant: str, number: int) -> str:
-    alike = [
-        outcome
-        for outcome in outcomes
-        if (outcome.window, outcome.contestant) == (window, contestant) and name in outcome.within
-    ]
-    trials = sum(outcome.trials for outcome in alike)
-    within, told_apart = (
-        sum(counts[name][number] for counts in of_all)
-        for of_all in ([outcome.within for outcome in alike], [outcome.told_apart for outcome in alike])
+def _only(outcome: Outcome, name: str) -> Outcome:
+    """Return what came of one injection."""
+    return replace(outcome, within={name: outcome.within[name]}, told_apart={name: outcome.told_apart[name]})
+
+
+def _shares(outcomes: Sequence[Outcome]) -> str:
+    """Write the shares of trials that were found within each horizon, and of those that were told apart."""
+    found, told_apart = (
+        ", ".join(f"{100 * count / trials:.0f}" for count, trials in _summed(outcomes, counts))
+        for counts in MEASURES.values()
     )
-    return _shares((within, trials), (told_apart, trials)) if trials else ""
+    return f"{found} ({told_apart})"
+
+
+def _summed(outcomes: Sequence[Outcome], counts: Callable[[Outcome], Counts]) -> list[tuple[int, int]]:
+    """Return of how many trials how many were found, for each horizon."""
+    trials = sum(outcome.trials * len(outcome.within) for outcome in outcomes)
+    return [
+        (sum(of_injection[number] for outcome in outcomes for of_injection in counts(outcome).values()), trials)
+        for number in range(len(HORIZONS))
+    ]
 
 
 MEASURES: Mapping[str, Callable[[Outcome], Counts]] = {
     "found": lambda outcome: outcome.within,
-    "told apart": _told_apart,
+    "told apart": lambda outcome: outcome.told_apart,
 }
-COLUMNS = [(title, counts, number) for title, counts in MEASURES.items() for number in range(len(HORIZONS))]
+TITLES = [f"{measure}, {_days(days)}" for measure in MEASURES for days in HORIZONS]
+
+
+def _all_sums(outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
+    """Return what is under `TITLES`: of how many trials how many."""
+    return [pair for counts in MEASURES.values() for pair in _summed(outcomes, counts)]
 
 
 def _sums(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    yield row("", "false windows", *(f"{title} within {_days(HORIZONS[number])}" for title, _, number in COLUMNS))
-    yield "|---" * (len(COLUMNS) + 2) + "|"
-    for contestant in _contestants(outcomes):
-        of_one = [outcome for outcome in outcomes if outcome.contestant == contestant]
-        false, windows = (sum(getattr(outcome, name) for outcome in of_one) for name in ("false_windows", "windows"))
-        counted = (_summed(of_one, counts, number) for _, counts, number in COLUMNS)
-        yield row(contestant, f"{false} of {windows}", *(f"{count} of {trials}" for count, trials in counted))
-    yield ""
-    yield "Where ours do worse:"
-    yield ""
-    yield row("beside", "more false windows", *(f"fewer {title}, {_days(HORIZONS[n])}" for title, _, n in COLUMNS))
-    yield "|---" * (len(COLUMNS) + 2) + "|"
+    yield row("window", "", "false windows", *TITLES)
+    yield "|---" * (len(TITLES) + 3) + "|"
+    for window in _windows(outcomes):
+        for contestant in _contestants(outcomes):
+            alike = [one for one in outcomes if (one.window, one.contestant) == (window, contestant)]
+            false, windows = (sum(getattr(one, name) for one in alike) for name in ("false_windows", "windows"))
+            counted = (f"{count} of {trials}" for count, trials in _all_sums(alike))
+            yield row(window, contestant, f"{false} of {windows}", *counted)
+
+
+def _worse(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield row("than", "more false windows", *(f"fewer {title}" for title in TITLES))
+    yield "|---" * (len(TITLES) + 2) + "|"
     ours = [outcome for outcome in outcomes if outcome.contestant == OURS]
     for contestant in [name for name in _contestants(outcomes) if not name.startswith(OURS)]:
         theirs = [outcome for outcome in outcomes if outcome.contestant == contestant]
         pairs = list(zip(ours, theirs, strict=True))
-        worse = [[_name(mine) for mine, other in pairs if mine.false_windows > other.false_windows]]
-        worse += [
-            [_name(mine) for mine, other in pairs if _summed([mine], counts, n) < _summed([other], counts, n)]
-            for _, counts, n in COLUMNS
-        ]
-        yield row(contestant, *(_named(names, len(pairs)) for names in worse))
+        worse = [[mine for mine, other in pairs if mine.false_windows > other.false_windows]]
+        for number in range(len(TITLES)):
+            worse.append([mine for mine, other in pairs if _all_sums([mine])[number] < _all_sums([other])[number]])
+        yield row(contestant, *(_named(of_title, len(pairs)) for of_title in worse))
 
 
-def _named(names: Sequence[str], pairs: int) -> str:
-    return f"{len(names)} of {pairs}: {', '.join(names)}" if names else "none"
-
-
-def _name(outcome: Outcome) -> str:
-    return f"{outcome.window} {outcome.stream}"
+def _named(outcomes: Sequence[Outcome], pairs: int) -> str:
+    names = ", ".join(f"{outcome.window} {outcome.stream}" for outcome in outcomes)
+    return f"{len(outcomes)} of {pairs}: {names}" if outcomes else "none"
