@@ -44,8 +44,9 @@ def beta_bernoulli(seen: streams.Stream, z: float) -> float:
 
 def weights(bank: Bank, held: int = 0) -> streams.Stream:
     """The posterior that a bank of one series holds behind the values `held`, youngest run first."""
-    runs = bank.snapshot()["memory"][0][held:].copy()
-    runs.resize(6 * int(bank.state["runs"][0]))
+    memory = bank.snapshot()["memory"][0][held:]
+    runs = np.zeros(6 * int(bank.state["runs"][0]))
+    runs[: len(memory)] = memory[: len(runs)]
     posterior: streams.Stream = runs.reshape(-1, 6)[::-1, 1]
     return posterior
 
