@@ -227,13 +227,19 @@ class Changes:
         cuts = sorted({windows.start, *(t for t, _ in beginning), *(t for t, _ in decided), windows.stop})
         for start, stop in pairwise(cuts):
             self._add([key for t, key in beginning if t == start], moment.day, ends_ms[start])
-            for mark in (mark for t, mark in decided if t == start):
-                self._accept(self._new_normals.take_effect(mark, self._begun), start, parts)
+            self._take_effect([mark for t, mark in decided if t == start], start, parts, ends_ms[start])
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._note_skews(windows[-1:], parts)
+
+    def _take_effect(self, marks: Sequence[Mark], t: int, parts: Mapping[SeriesKey, _Part], end_ms: int) -> None:
+        """Do what people said, before window ``t``, which ends at ``end_ms``."""
+        for mark in marks:
+            self._accept(self._new_normals.take_effect(mark, self._begun), t, parts)
+        if marks:
+            self._expectations.note(self._charts, self._begun, end_ms - self._watch.model.spec.detect.defaults.step_ms)
 
     def _accept(self, new_normals: Mapping[int, NewNormal], t: int, parts: Mapping[SeriesKey, _Part]) -> None:
         """Note that the levels of some series are new normals from window ``t`` on."""

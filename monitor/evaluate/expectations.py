@@ -1,5 +1,7 @@
 """What the rule `change` expects of each series on a day, as it stands when the day begins: rows of ``expectations``.
 
+Where somebody accepts a level within a day, there are rows of what is expected from then on.
+
 They hold what is needed to say later what was expected of a window, how much would have alarmed, and what is the
 smallest shift that can be found. Numbers have six digits: they are to be read, nothing goes on with them.
 """
@@ -83,11 +85,12 @@ class Expectations:
     mornings: list[_Morning] = field(default_factory=list)
 
     def note(self, charts: ModelCharts, begun: Sequence[SeriesKey], from_ms: int) -> None:
-        """Note what charts expect of the day that has just begun, with a window from ``from_ms`` on."""
+        """Note what charts expect of a day that has just begun, or from now on, with a window from ``from_ms`` on."""
         state, day = charts.state, charts.day
         assert day is not None
         arrays = (state.rows, state.filters, state.sampling, state.expected, state.series)
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
+        self.mornings = [morning for morning in self.mornings if morning.from_ms != from_ms]
         self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), *copies))
 
     def rows(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> Rows:

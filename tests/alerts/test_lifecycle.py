@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
-from monitor.alerts.verdict import Status
+from monitor.alerts.verdict import Facts, NewNormal, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
 from sinks.store.contract import TABLES
@@ -261,3 +261,36 @@ def test_a_refused_verdict_is_never_taken_in() -> None:
         verdict(1, "a", "warning")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="empty window"):
         replace(verdict(1, "a"), window_start_ms=M)
+
+
+def accepted(minute: int, signal: str) -> Verdict:
+    """A quiet window in which somebody has accepted the level of a signal."""
+    facts = Facts(new_normal=NewNormal("ann", "prices rose", (minute - 3) * M))
+    return replace(verdict(minute, signal), status="ok", facts=facts)
+
+
+def test_an_alert_of_which_every_level_is_accepted_ends_at_once_and_says_who_did() -> None:
+    life = lifecycle()
+    life.step(1 * M, [verdict(1, "a"), verdict(1, "b")])
+    assert life.step(2 * M, [accepted(2, "a"), verdict(2, "b")]) == []
+    again = lifecycle()
+    again.restore(json.loads(json.dumps(life.snapshot())))
+    [ended] = again.step(3 * M, [accepted(3, "b")])
+    assert ended.state == "resolved"
+    assert all("accepted by ann as the new normal from" in signal["reason"] for signal in ended.signals)
+
+
+def test_an_accepted_level_that_moves_again_keeps_its_alert() -> None:
+    life = lifecycle()
+    life.step(1 * M, [verdict(1, "a"), verdict(1, "b")])
+    life.step(2 * M, [accepted(2, "a"), verdict(2, "b")])
+    life.step(3 * M, [verdict(3, "a"), verdict(3, "b")])
+    assert life.step(4 * M, [accepted(4, "b")]) == []
+
+
+def test_an_acceptance_in_a_window_that_alarms_is_no_end() -> None:
+    life = lifecycle()
+    life.step(1 * M, [verdict(1, "a")])
+    still = replace(verdict(2, "a"), facts=Facts(new_normal=NewNormal("ann", "prices rose", M)))
+    assert life.step(2 * M, [still]) == []
+    assert len(life.members()) == 1

@@ -124,6 +124,19 @@ def test_an_accepted_level_ends_its_alarm_and_the_next_change_is_an_alarm_of_its
     )
 
 
+def test_what_is_expected_from_then_on_is_stored(stream: list[Path]) -> None:
+    store, _ = replayed(watched(), stream, decided(20.5))
+    expected = {row["from_ms"]: _mean_expected(row) for row in rows(store, "expectations", signal="feature:x")}
+    assert expected[at(20)] == pytest.approx(0, abs=0.2)
+    assert expected[at(20.25)] == pytest.approx(0.9, abs=0.2)
+    assert expected[at(21)] == pytest.approx(expected[at(20.25)], abs=0.1)
+
+
+def _mean_expected(row: dict[str, Any]) -> float:
+    typical = json.loads(row["contrasts"])["contrasts"][0]
+    return float(np.mean(typical["expected"]))
+
+
 def test_without_an_acceptance_the_alarm_stands(stream: list[Path]) -> None:
     store, _ = replayed(watched(), stream)
     assert transitions(store)[0] == FIRST
@@ -218,7 +231,9 @@ def test_an_acceptance_in_passing_has_effect_from_the_next_window_on(live: Store
 
 
 def test_a_replay_with_the_same_log_writes_the_same_rows(live: Store, stream: list[Path]) -> None:
-    assert outcome(replayed(watched(), stream, copied(live))[0]) == outcome(live)
+    again, _ = replayed(watched(), stream, copied(live))
+    assert outcome(again) == outcome(live)
+    assert rows(again, "expectations") == rows(live, "expectations")
 
 
 @pytest.mark.parametrize("restart_every", [7, 40])
