@@ -1,8 +1,9 @@
 r"""A level that people accept: what was a shift becomes what is expected.
 
-The size of a shift is the mean residual since its alarm began. It is added to what is expected and to what is
-remembered of the days before, which keep their season. From the first day that is wholly at the new level on, days
-teach; at the beginning of each day the older ones are moved once more, so that their mean m is that of the new days:
+The size of a shift is how far windows are from what was expected, on average since its alarm began. It is added to what
+is expected, and to what is remembered of the days before, which keep their season. From the first day that is wholly at
+the new level on, days teach; at the beginning of each day the older ones are moved once more, so that their mean m is
+that of the new days:
 
     δ = Σ_k n_k (m_k' − m_k) / Σ_k n_k        over the two kinds of day k, of which n_k are new
 
@@ -35,12 +36,14 @@ from detectors.change.legend import (
     DAYS_SEEN,
     FIRST_DAY,
     FIRST_ROW,
+    KIND,
     LEVEL,
     LEVEL_VARIANCE,
     NOISE,
     RECOVERY,
     REFERENCE_DAYS,
     ROWS,
+    SCORE,
     STANDING,
     STEP,
     STOOD,
@@ -63,6 +66,12 @@ ALIGNED_DAYS = 14
 UNKNOWN = 25.0
 """Variance of a level of which nothing has been seen yet."""
 
+
+LEARNED_IN_DAY = 0.004
+"""A variance of levels from which on they are learned within the day, whatever else they vary by."""
+
+BENDS = (0.5, 0.25)
+"""How far a season may be another one at another level, as a part of the shift: of shares and volumes; of scores."""
 
 KIND_CHANGES = 0.5
 """How far the difference between weekdays and weekends may be another one at another level, as a part of it."""
@@ -104,10 +113,15 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
     standing = [r for r in rows if state.rows[r, STANDING] != 0]
     acceptance = _as_shown(state, s, standing, acceptance, windows_per_day)
     alarm_day = acceptance.day
+    unseen = acceptance.whole_day >= acceptance.day
     for r in standing:
         alarm_day = min(alarm_day, _alarm_day(state, r, acceptance.day, windows_per_day))
-        _settle(state, r, _shift_to_standing(state, s, r, acceptance, windows_per_day), windows_per_day)
-    unseen = acceptance.whole_day >= acceptance.day
+        shift = _standing_shift(state.rows[r])
+        variance = _shift_to_standing(state, s, r, acceptance, windows_per_day)
+        # Some windows do not show a level as sharply as days do: until there is one, it is learned within the day.
+        bent = (BENDS[int(state.rows[r, KIND] == SCORE)] * shift) ** 2
+        least = unseen * max(float(state.filters[r, BY_WINDOW, TOTAL]), LEARNED_IN_DAY, bent)
+        _settle(state, r, max(variance, least), windows_per_day)
     for r in (r for r in rows if r not in standing):
         # Beside an alarm, only what has not alarmed has changed.
         _settle(state, r, unseen * (UNSEEN * UNSEEN if standing else UNKNOWN), windows_per_day)
@@ -197,7 +211,7 @@ def _alarm_day(state: State, r: int, day: int, windows_per_day: int) -> int:
 
 
 def _standing_shift(row: Floats) -> float:
-    return float((row[STANDING] + row[STOOD_SUM]) / (row[STOOD_SEEN] + 1))
+    return float(row[STOOD_SUM] / max(row[STOOD_SEEN], 1.0))
 
 
 def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance, windows_per_day: int) -> Acceptance:
@@ -218,7 +232,7 @@ def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance,
 def _shift_to_standing(state: State, s: int, r: int, acceptance: Acceptance, windows_per_day: int) -> float:
     """Expect the level of a row whose alarm stands, and return the variance of what is known of it."""
     row, of_days = state.rows[r], state.filters[r, BY_DAY]
-    seen = row[STOOD_SEEN] + 1
+    seen = max(row[STOOD_SEEN], 1.0)
     shift = _standing_shift(row)
     alarm_day = _alarm_day(state, r, acceptance.day, windows_per_day)
     shifted_until = min(alarm_day, acceptance.from_day)

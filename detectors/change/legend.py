@@ -32,10 +32,11 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # A row: what it is; what one value contributes to its variance, summed over windows, and how many; the variance of its
 # expectation, and whether that is too unsure to judge levels by; where it is in its day; an alarm that stands, as the
 # size of the shift, and the evidence that it is over.
-# Then what an acceptance needs: windows since an alarm stands, the sum of its residuals and their number; the first
-# day that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
+# Then what an acceptance needs, in the units of expectations: how far the newest window is from what was expected;
+# windows since an alarm stands, the sum of how far they are, and the number of those that have a value; the first day
+# that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
-STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, ROW = range(9, 15)
+DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, ROW = range(9, 16)
 
 # Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)

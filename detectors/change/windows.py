@@ -23,6 +23,7 @@ from detectors.change.legend import (
     DAY_VARIANCE,
     DAY_WEIGHT,
     DAY_WINDOWS,
+    DEVIATION,
     DIRECTIONS,
     EVIDENCE,
     EVIDENCE_SUM,
@@ -193,7 +194,10 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     if np.isnan(expected[0]):
         # The very first window: what comes is compared with it until a day is known.
         expected[:] = to_expectation(row[KIND], value * events if row[KIND] == SCORE else value, events, 1.0)
-    residual, sampling = to_residual(row, value, events, expected_at(expected, time_of_day))
+    usual = expected_at(expected, time_of_day)
+    residual, sampling = to_residual(row, value, events, usual)
+    # A residual of a small share, or of a number of events, is far from that.
+    row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - usual
     hour = min(int(time_of_day * hours.shape[0]), hours.shape[0] - 1)
     hours[hour, 0] += value * events if row[KIND] == SCORE else value
     hours[hour, 1] += events
@@ -205,7 +209,8 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     if row[STANDING] != 0:
         _only_away(row[STANDING], charts)
         limit = OUTLIER * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
-        row[STOOD_SUM] += min(max(residual, level - limit), level + limit)
+        is_score = row[KIND] == SCORE
+        row[STOOD_SUM] += min(max(residual, level - limit), level + limit) if is_score else row[DEVIATION]
         row[STOOD_SEEN] += 1
         _recover(row, filters, charts, residual, sampling)
         # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
@@ -326,8 +331,8 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
         rows[r, STANDING] = shift
         rows[r, RECOVERY] = 0.0
         rows[r, STOOD] = 0.0
-        rows[r, STOOD_SUM] = 0.0
-        rows[r, STOOD_SEEN] = 0.0
+        rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]
+        rows[r, STOOD_SEEN] = 1.0
         window[LEVEL] = shift
         window[CARRY] = 1.0
         window[STEP] = max(window[STEP], 0.02 * window[TOTAL])

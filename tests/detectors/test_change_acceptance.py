@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from detectors.change.legend import EXCEEDS, STANDING, STATUS
 from detectors.change.model import ModelCharts
 from tests.detectors.change_streams import (
+    COUNT,
     NUMBER,
     SHARE,
     Number,
@@ -91,6 +94,35 @@ def test_a_change_from_the_accepted_level_is_found_at_once(later: tuple[int, int
     watched.run(later[0], later[1] + 3, more=1.0)
     assert watched.alarmed(later)[0] <= (0, later[0], later[1] + 1)
     assert watched.alarmed(CHANGE)[-1] >= (0, *later)
+
+
+@pytest.mark.parametrize("accepted_after", [0, 1, 3, 12, 60])
+@pytest.mark.parametrize(
+    ("signal", "usual", "new"),
+    [(SHARE, 0.001, 0.3), (SHARE, 0.02, 0.7), (SHARE, 0.3, 0.05), (COUNT, 100, 1000), (COUNT, 200, 20)],
+)
+def test_large_changes_of_shares_and_volumes_are_accepted_too(
+    signal: Sequence[tuple[int, int]], usual: float, new: float, accepted_after: int
+) -> None:
+    """Their residuals, and their seasons, are far from what they were."""
+    rng, charts, alarms = np.random.default_rng(8), charts_of(*[signal] * 4, signals_in_all=4), 0
+    season = 1 + 0.3 * np.sin(2 * np.pi * np.arange(24) / 24)
+    since = CHANGE[0] * 24 + CHANGE[1]
+    for day in range(45):
+        charts.begin(day, weekend=is_weekend(day))
+        hours = day * 24 + np.arange(24)
+        levels = np.tile(np.where(hours >= since, new, usual) * season, (4, 1))
+        drawn = rng.binomial(120, levels) if signal is SHARE else rng.poisson(levels)
+        evidence = evidence_of(drawn, 120, series=4)
+        for hour in range(24):
+            if hours[hour] == since + accepted_after:
+                for series in range(4):
+                    charts.accept(series, CHANGE[0], CHANGE[0] + 1)
+            verdicts = charts.watch(cut(evidence, hour, hour + 1))[:, 0]
+            alarms += (hours[hour] >= since + accepted_after) * int((verdicts[:, STATUS] == EXCEEDS).sum())
+        verdicts = charts.close()
+        alarms += (hours[-1] >= since + accepted_after) * int((verdicts[:, STATUS] == EXCEEDS).sum())
+    assert alarms == 0
 
 
 def test_the_way_back_is_a_change_too() -> None:

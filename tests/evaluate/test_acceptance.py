@@ -166,6 +166,34 @@ def test_a_level_can_be_accepted_when_its_alarm_is_over(tmp_path: Path) -> None:
     assert [state for state, _ in transitions(store)] == ["firing", "resolved"]
 
 
+def mixed(kind: str, days: int = 30) -> list[bytes]:
+    """Half of the events are gone, another country comes more often, or values are missing, from day 16 on."""
+    rng = np.random.default_rng(3)
+    events: list[dict[str, Any]] = []
+    for hour in range(days * 24):
+        is_new, wave = hour >= CHANGE_DAY * 24, 1 + 0.5 * np.sin(np.pi * hour / 12)
+        for _ in range(rng.poisson(30 * wave * (0.5 if kind == "volume" and is_new else 1))):
+            at_ms = START_MS + hour * HOUR_MS + int(rng.integers(HOUR_MS))
+            value = None if kind == "missing" and is_new and rng.random() < 0.3 else float(rng.normal())
+            country = rng.choice(["DE", "FR"], p=[0.3, 0.7] if kind == "mix" and is_new else [0.6, 0.4])
+            events.append({"id": f"{len(events)}", "ts": at_ms, "x": value, "country": str(country)})
+    return [json.dumps(event).encode() for event in sorted(events, key=lambda event: event["ts"])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "signal"), [("volume", "volume"), ("mix", "feature:country"), ("missing", "feature:x")]
+)
+def test_volumes_shares_and_rates_have_new_normals_too(tmp_path: Path, kind: str, signal: str) -> None:
+    paths = written(tmp_path, [mixed(kind)])
+    store, _ = replayed(watched(), paths, decided(20.25, signal=signal))
+    states = transitions(store, signal)
+    assert CHANGE_DAY < states[0][1] <= CHANGE_DAY + 0.75
+    assert states[-1] == ("resolved", 20.25)
+    assert [state for state, _ in states if state != "updated"] == ["firing", "resolved"]
+    announced, _ = replayed(watched(), paths, decided(None, signal=signal))
+    assert transitions(announced, signal) == []
+
+
 def test_only_the_series_that_was_accepted_is_at_a_new_level(tmp_path: Path) -> None:
     segments = [{"by": ["country"], "values": ["DE"]}]
     paths = written(tmp_path, [lines(days=22)])
