@@ -52,6 +52,9 @@ def _of_change(window: Row, change: Row) -> Iterator[str]:
         yield f"evidence {change['surprise']:.1f} against a threshold of {change['surprise_limit']:.1f}"
     if window["outcome"] in ("quiet", "stands"):
         yield from _enough(window["contrasts"])
+    for row in window["scores"]:
+        if row["detector"] == "skew" and row["detail"]:
+            yield f"against the data set that the model was built on: {row['detail']}"
     if window["outcome"] != "learning" and not window["contrasts"]:
         yield "what was expected at this hour was not stored, or its configuration is not at hand"
 

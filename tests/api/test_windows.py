@@ -10,9 +10,9 @@ import pytest
 from tests.api import hours
 from tests.api.test_status import fill
 from tests.api.test_status import watched as fraud
-from tests.api.world import Client, serving
+from tests.api.world import Client, score, serving
 from tests.cli.console import Console
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS
+from tests.monitor.streams import HOUR_MS, START_MS
 
 QUIET = 10 * 24 + 7
 """An hour of the last day before anything changes."""
@@ -98,11 +98,31 @@ def test_without_the_configuration_it_says_what_was_said_then() -> None:
 
 
 def test_under_another_rule_each_detector_says_its_own() -> None:
-    client = Client(fill(fraud(rule="variation")))
-    window = client.get("/v1/explain", model="fraud", signal="feature:amount", at="60000").json()
-    psi = {"model": "fraud", "signal": "feature:amount", "at": str(5 * DAY_MS)}
-    assert window["contrasts"] == []
-    assert client.get("/v1/explain", **psi).status_code == 404
+    world = fraud(rule="variation")
+    world.add("scores", [score(60, status="ok", window_ms=HOUR_MS, detail="not surprising: 0.4 of 3.1")])
+    world.add("scores", [score(60, detector="ks", status="drift", window_ms=HOUR_MS, effect=0.3)])
+    window = Client(world).get("/v1/explain", model="fraud", signal="feature:amount", at="60000").json()
+    assert (window["outcome"], window["contrasts"], window["evidence"]) == ("alarmed", [], None)
+    assert window["words"][1:3] == ["ks: effect 0.3 of 0.1, and surprising", "psi: not surprising: 0.4 of 3.1"]
+    assert "under `detect.rule: change` only" in window["words"][3]
+
+
+def test_an_alert_says_what_became_of_it_with_each_receiver_and_skew_what_it_found() -> None:
+    world = fill(fraud())
+    decided = {"alert_id": "a", "route": "{}", "sequence": 0}
+    world.add("decisions", [decided | {"receiver": "pager/0", "at_ms": 1, "why": "delivered"}])
+    world.add(
+        "decisions", [decided | {"receiver": "pager/0", "at_ms": 2, "why": "silenced", "detail": "by silence q1"}]
+    )
+    at_min = 3 * 24 * 60
+    skewed = {"detector": "skew", "status": "drift", "window_ms": HOUR_MS, "detail": "spread ×1.3"}
+    world.add("scores", [score(at_min, **skewed)])
+    window = (
+        Client(world).get("/v1/explain", model="fraud", signal="feature:amount", at=str(at_min * 60_000 - 1)).json()
+    )
+    [alert] = window["alerts"]
+    assert alert["receivers"] == [{"receiver": "pager/0", "why": "silenced", "detail": "by silence q1"}]
+    assert "against the data set that the model was built on: spread ×1.3" in window["words"]
 
 
 @pytest.mark.parametrize(
