@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from monitor.api.reading import Row
+from monitor.evaluate.contrasts import NumberContrasts
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day, smallest_in
 from monitor.resources.status import Judged, Unit
 from monitor.values import DAY_MS
@@ -25,6 +26,10 @@ OLDEST_MS = 45 * DAY_MS
 UNITS: dict[int, Unit] = {legend.LOCATION: "value", legend.SPREAD: "factor", legend.VOLUMES: "events"}
 
 SPANS = ("window", "day", "week")
+ENDS = ("shift", "low", "high")
+
+OF_VALUES: dict[str, Unit] = {"typical value": "value", "spread": "factor"}
+"""Contrasts of a number that need several values in a window."""
 
 Key = tuple[str, ...]
 
@@ -80,6 +85,14 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
             **{f"{span}_low": low for span, (_, low, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_high": high for span, (_, _, high) in zip(SPANS, ends, strict=True)},
         }
+
+    names = {contrast.name for contrast in day.contrasts}
+    if day.rows == len(NumberContrasts.kinds):
+        for name, unit in OF_VALUES.items():
+            if name not in names:
+                nothing = dict.fromkeys(["usual", *(f"{span}_{each}" for span in SPANS for each in ENDS)])
+                series = {"segment": segment, "version": version, "contrast": name}
+                yield {**series, "unit": unit, **nothing, "judged": "too_few"}
 
 
 def unit_of(contrast: ExpectedContrast) -> Unit:

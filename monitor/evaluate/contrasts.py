@@ -46,6 +46,7 @@ __all__ = [
     "RATE_COLUMNS",
     "Contrasts",
     "Groups",
+    "NumberContrasts",
     "SignalEvidence",
     "VolumeContrasts",
     "contrasts_of",

@@ -30,7 +30,7 @@ STATES: tuple[ProtectionState, ...] = ("firing", "blind", "learning", "protectin
 
 
 Unit = Literal["value", "factor", "share", "events"]
-Judged = Literal["levels", "changes", "standing"]
+Judged = Literal["levels", "changes", "standing", "too_few"]
 
 
 def amount(value: float, unit: Unit) -> str:
@@ -63,7 +63,7 @@ def _within(span: str) -> Callable[[Mapping[str, Any]], str]:
 
 SHIFT_COLUMNS: tuple[Column, ...] = (
     "contrast",
-    ("usual", lambda row: amount(row["usual"], row["unit"])),
+    ("usual", lambda row: "" if row["usual"] is None else amount(row["usual"], row["unit"])),
     ("found in one window", _within("window")),
     ("in a day", _within("day")),
     ("in a week", _within("week")),
@@ -81,7 +81,7 @@ class SmallestShift(Row):
     version: str
     contrast: str
     unit: Unit = described("of `usual`, and of all that is low or high; a factor is one on the reference's spread")
-    usual: float | None = described("what is expected, on average over the day")
+    usual: float | None = described("what is expected, on average over the day; null of `too_few`")
     window_shift: float | None = described(
         "what one window shows, in standard deviations of a value, its logarithm, or 2 asin √share; null: no shift does"
     )
@@ -95,7 +95,8 @@ class SmallestShift(Row):
     week_high: float | None
     judged: Judged = described(
         "`changes`: its level wanders, or is hardly known yet, so that a shift must show soon after its onset or over "
-        "days; `standing`: an alert holds, and what moves on from the new level alarms; else `levels`"
+        "days; `standing`: an alert holds, and what moves on from the new level alarms; `too_few`: nothing can alarm, "
+        "since no window had 20 values yet, or all of them 2,000 without a data set; else `levels`"
     )
 
 

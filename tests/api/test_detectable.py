@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.api import hours
 from tests.api.hours import PER_HOUR, world
-from tests.api.world import Client, serving
+from tests.api.world import Client, World, serving
 from tests.cli.console import Console
+from tests.monitor.streams import replayed_lines
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,14 @@ def test_of_what_never_happens_only_an_increase_can_be_found(client: Client) -> 
     missing = shifts_of(client, "feature:country")["missing"]
     assert (missing["usual"], missing["window_low"], missing["week_low"]) == (0, None, None)
     assert 0.003 < missing["day_high"] < missing["window_high"] < 0.5
+
+
+def test_too_few_values_a_window_find_no_typical_value_and_say_so(tmp_path: Path) -> None:
+    store, _ = replayed_lines(tmp_path, hours.lines()[: 5 * 24 * PER_HOUR : 6], hours.watched())
+    shifts = shifts_of(Client(World(store=store, configuration=hours.watched())), "feature:amount")
+    for name in ("typical value", "spread"):
+        assert (shifts[name]["judged"], shifts[name]["usual"], shifts[name]["week_shift"]) == ("too_few", None, None)
+    assert shifts["missing"]["week_high"] > 0
 
 
 def test_a_signal_that_is_not_named_is_not_computed(client: Client) -> None:
