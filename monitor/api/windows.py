@@ -196,10 +196,11 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
     ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
     times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
     *earlier_windows, measured = _measured(service.store, watch, window, day)
-    filters = filters_after(day, earlier_windows, times[:-1])
+    begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
+    filters = filters_after(day, earlier_windows, times[:-1], begins_day=begins_day)
     expected = [float(expected_at(each.expected, times[-1])) for each in day.contrasts]
     sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]
-    alarming = day.alarming(filters, sampling, first=not earlier_windows)
+    alarming = day.alarming(filters, sampling, first=begins_day and not earlier_windows)
     levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
     for i, contrast in enumerate(day.contrasts):
         if not math.isnan(expected[i]):

@@ -26,16 +26,27 @@ Measured = Mapping[str, tuple[float, float]]
 """What a window has of each contrast, and out of how many events, by name; as `to_residual` takes them."""
 
 
-def filters_after(day: ExpectedDay, windows: Sequence[Measured], times_of_day: Sequence[float]) -> Floats:
-    """Return how windows of a day leave the levels of all contrasts, float64[R, FILTER]."""
+def filters_after(
+    day: ExpectedDay, windows: Sequence[Measured], times_of_day: Sequence[float], *, begins_day: bool
+) -> Floats:
+    """Return how windows of a day leave the levels of all contrasts, float64[R, FILTER].
+
+    Parameters
+    ----------
+    day : ExpectedDay
+    windows : sequence of Measured
+    times_of_day : sequence of float
+    begins_day : bool
+        Whether the first of them begins the day: after an acceptance, what is expected holds from within one.
+    """
     scale = legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW
     filters = np.array([contrast.filters[scale] for contrast in day.contrasts]).reshape(-1, legend.FILTER)
     if scale == legend.BY_DAY:
         return filters
     for row, contrast in zip(filters, day.contrasts, strict=True):
-        fresh, unused = True, np.zeros((legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
+        fresh, unused = begins_day, np.zeros((legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
         for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
-            step_level(row, number == 0)
+            step_level(row, begins_day and number == 0)
             expected = expected_at(contrast.expected, time_of_day)
             if contrast.name in measured and not np.isnan(expected):
                 take_in(row, unused, *to_residual(contrast.row, *measured[contrast.name], expected), fresh)
