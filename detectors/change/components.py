@@ -13,10 +13,13 @@ things make it hold for real streams:
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import (
+    BEYOND,
     BY_DAY,
     CALIBRATION,
     CARRY,
@@ -35,6 +38,9 @@ from detectors.change.legend import (
     STEP,
     STEPS,
     STEPS_SEEN,
+    STRETCH,
+    TAILS,
+    TAILS_SEEN,
 )
 from detectors.kernel import inlined, kernel
 
@@ -52,6 +58,12 @@ FORGET, FORGET_CALIBRATION = np.array([0.97, 0.985]), np.array([0.9, 0.97])
 
 POOLED_DAYS = 60.0
 """Days that what a family knows of dependence from day to day counts for."""
+
+TAIL_STARTS, TAIL_RATIO = 3.0, 1.5
+"""Standard deviations from which tails are counted, and the ratio of the distances at which they are."""
+
+NORMAL_TAIL, ALLOWED_TAIL, TAIL_PRIOR = 0.003, 0.005, 150.0
+"""Share of residuals beyond the first distance that is expected and allowed, and residuals that this counts for."""
 
 OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, POOL = range(6)
 
@@ -146,9 +158,35 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     row[CARRY_TODAY] = carry
     row[DAY_STEP] = 0.0 if by_day else (moments[STEPS] + 3 * pools[OF_STEPS]) / (moments[STEPS_SEEN] + 3)
     row[CALIBRATION] = min(max((moments[SQUARES] + 30) / (moments[SQUARES_SEEN] + 30), 0.7), 4.0)
+    row[STRETCH] = _stretch(moments)
+    row[CALIBRATION] *= row[STRETCH] * row[STRETCH]
     # Days, not windows, are independent: they are the degrees of freedom.
     row[FREEDOM] = 3 + moments[DAYS_SEEN] * (1 if by_day else 2)
     row[FREEDOM_FRESH] = row[FREEDOM] if by_day else 3 + moments[STEPS_SEEN]
+
+
+@inlined
+def note_tail(sums: Floats, z: float) -> None:
+    """Count how far a standardised residual reaches."""
+    distance = TAIL_STARTS
+    for i in range(TAILS):
+        sums[BEYOND + i] += abs(z) > distance
+        distance *= TAIL_RATIO
+    sums[TAILS_SEEN] += 1
+
+
+@inlined
+def _stretch(moments: Floats) -> float:
+    """Return by how much longer than a normal one's a row's tails are, by how many residuals lie beyond distances."""
+    seen = moments[TAILS_SEEN] + TAIL_PRIOR
+    stretch = 1.0
+    longest = TAIL_RATIO
+    for i in range(TAILS):
+        share = (moments[BEYOND + i] + TAIL_PRIOR * NORMAL_TAIL / 6.0**i) / seen
+        if share > ALLOWED_TAIL:
+            stretch = max(stretch, min(1 + 0.5 * math.log(share / ALLOWED_TAIL), longest))
+        longest *= TAIL_RATIO
+    return stretch
 
 
 @kernel

@@ -137,29 +137,39 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 
 @kernel
 def number_contrasts(
-    grouped: Integers, previous: Integers, scores: Floats, locations: Floats, spreads: Floats,
+    counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
     location: Floats, spread: Floats, repeats: Floats, units: Floats,
 ) -> None:  # fmt: skip
     """Write the contrasts of windows of a number.
 
     Parameters
     ----------
-    grouped, previous
-        int64[T, GROUPS]; int64[GROUPS], the window before the first one, left behind for the next call.
-    scores, locations, spreads
+    counts, group_of, score_of
+        int64[T, K]; int64[K], float64[K]: the group and the score of each column.
+    previous
+        int64[GROUPS], the window before the first one, left behind for the next call.
+    locations, spreads
         Of a `ScoreTable`.
     location, spread, repeats
         float64[T]; NaN, NaN and 0 for a window with too few values.
     units
         float64[T, 2]: the variance that one value contributes to location and spread.
     """
-    for t in range(grouped.shape[0]):
+    grouped = np.zeros(GROUPS, dtype=np.int64)
+    for t in range(counts.shape[0]):
+        grouped[:] = 0
         n = 0
-        first, second = 0.0, 0.0
-        for g in range(GROUPS):
-            n += grouped[t, g]
-            first += grouped[t, g] * scores[g]
-            second += grouped[t, g] * scores[g] * scores[g]
+        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+        for k in range(counts.shape[1]):
+            count = counts[t, k]
+            if count > 0:
+                grouped[group_of[k]] += count
+                n += count
+                score = score_of[k]
+                first += count * score
+                second += count * score * score
+                third += count * score * score * score
+                fourth += count * score * score * score * score
         repeats[t] = 0.0
         if n < FEWEST_VALUES:
             location[t] = np.nan
@@ -168,19 +178,16 @@ def number_contrasts(
         else:
             mean = first / n
             variance = max(second / n - mean * mean, 0.0)
-            fourth = 0.0
-            for g in range(GROUPS):
-                square = (scores[g] - mean) * (scores[g] - mean)
-                fourth += grouped[t, g] * square * square
+            central = fourth / n - 4 * mean * third / n + 6 * mean * mean * second / n - 3 * mean * mean * mean * mean
             location[t] = mean
             spread[t] = 0.5 * math.log(variance + SMALLEST_VARIANCE) - _between(mean, locations, spreads)
             units[t, 0] = variance
             least = max(variance, 1e-6)
-            units[t, 1] = max(fourth / n / (least * least) - 1, 0.0) / 4
-            repeats[t] = _resemblance(grouped[t], previous, n)
+            units[t, 1] = max(central / (least * least) - 1, 0.0) / 4
+            repeats[t] = _resemblance(grouped, previous, n)
         if n > 0:
             for g in range(GROUPS):
-                previous[g] = grouped[t, g]
+                previous[g] = grouped[g]
 
 
 @inlined

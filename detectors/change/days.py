@@ -6,17 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import combine, step_level, take_in
-from detectors.change.components import estimate, pool, remember
+from detectors.change.components import FORGET, estimate, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
+    BEYOND,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
     CARRY,
     CARRY_TODAY,
     COUNTS,
+    DAY_ALARMS,
     DAY_SAMPLED,
     DAY_SAMPLING,
     DAY_STEP,
@@ -38,6 +40,7 @@ from detectors.change.legend import (
     FRESH,
     HIGHEST,
     HIGHEST_BY_DAY,
+    IN_HOUR,
     KIND,
     LAG_DAYS,
     LEADING_ROW,
@@ -57,6 +60,8 @@ from detectors.change.legend import (
     STANDING,
     STATUS,
     STEP,
+    STRETCH,
+    TAILS_SEEN,
     THRESHOLD,
     UNCERTAINTY,
     UNSURE,
@@ -85,6 +90,12 @@ EARLY_FREEDOM = 16.0
 
 SKEWED_FREEDOM = 8.0
 """Degrees of freedom that rates and volumes have at most, if they vary more than sampling makes them."""
+
+ALARMED_WEIGHT = 0.3
+"""What a day that alarmed counts for while days are few."""
+
+MANY_ALARMS = 2.5
+"""Alarms by days, of some weeks, after which what is expected is taken for wrong: days that alarm teach again."""
 
 KINDS_KNOWN = 2.0
 """Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
@@ -145,12 +156,13 @@ def begin_day(
                     _skew(filters[r, scale], sampling[r, scale])
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
-            if age < CALIBRATED_FROM or alike < 2 or np.isnan(expected[r, 0]):
+            if age < CALIBRATED_FROM or alike < 2 or np.isnan(mean_of_hours(expected[r])):
                 _widen(filters[r, BY_WINDOW], early[families[r]])
             if row[STANDING] != 0:
                 # The level of what has shifted is the shifted one, until it recovers.
                 filters[r, :, CARRY] = 1.0
             row[FRESH] = NEW_DAY
+            row[IN_HOUR] = windows_per_day / expected.shape[1]
             in_day[r] = 0
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
@@ -259,6 +271,7 @@ def close_day(
             if score > thresholds[s]:
                 verdicts[s, STATUS] = EXCEEDS
                 series[s, ALARMED] = 1
+                series[s, DAY_ALARMS] += 1
                 point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
                 charts[first : first + count, BY_DAY] = 0.0
                 _stand_by_window(rows, filters, first, count)
@@ -270,6 +283,9 @@ def close_day(
             verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
         quiet = series[s, ALARMED] == 0
         weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
+        if series[s, DAY_ALARMS] > MANY_ALARMS:
+            weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
+        series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
             hours[r] = 0.0
@@ -301,8 +317,10 @@ def _watch_day(
             if not np.isnan(recent[lag - 1]):
                 sums[lag] += limited * recent[lag - 1]
                 sums[COUNTS + lag] += 1
-        sums[SQUARES] += min(z * z, MOST_SQUARE) * row[CALIBRATION]
+        unstretched = z * row[STRETCH]
+        sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * row[CALIBRATION] / row[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
+        note_tail(sums, unstretched)
         recent[2] = recent[1]
         recent[1] = recent[0]
         recent[0] = limited
@@ -332,7 +350,7 @@ def _weight(weights: Floats, weekend: Integers, day: int, age: int, quiet: bool)
     for d in range(max(day - SETTLED, day - age), day):
         if weekend[d % DAYS] == weekend[day % DAYS]:
             hours_known += weights[d % DAYS]
-    return 1.0 if hours_known < KINDS_KNOWN else 0.3
+    return 1.0 if hours_known < KINDS_KNOWN else ALARMED_WEIGHT
 
 
 @inlined
@@ -368,6 +386,7 @@ def _learn(
             if age < CALIBRATED_FROM:
                 sums[r, scale, SQUARES] = 0.0
                 sums[r, scale, SQUARES_SEEN] = 0.0
+                sums[r, scale, BEYOND : TAILS_SEEN + 1] = 0.0
             for i in range(MOMENTS):
                 # A day that is not to be learned from does not make others forgotten either.
                 waiting[r, waiting_days, scale, i] = np.float32(sums[r, scale, i]) if learned else np.nan

@@ -27,6 +27,9 @@ UNSEEN = 0.3
 HARMONICS = 4
 """Coefficients of the smooth part of a profile: two harmonics, a sine and a cosine each."""
 
+ENOUGH_DAYS, RARE_HOUR = 3, 0.1
+"""Days after which an hour that fewer than a tenth of them had is unknown: at night there may be nothing to measure."""
+
 FEWEST_HOURS = 0.8
 """Share of the hours of the fullest day that a day must have to be learned from: a part of a day has another mean."""
 
@@ -77,12 +80,14 @@ def learn_expectation(
 
 @inlined
 def expected_at(expected: Floats, time_of_day: float) -> float:
-    """Return the expectation at a time of the day, in [0, 1): linear between the middles of the hours."""
+    """Return the expectation at a time of the day, in [0, 1): by those of hours; NaN in an unknown one."""
     size = expected.size
-    hour = time_of_day * size - 0.5
-    lower = int(np.floor(hour))
-    part = hour - lower
-    return float(expected[lower % size] * (1 - part) + expected[(lower + 1) % size] * part)
+    own = int(time_of_day * size) % size
+    distance = time_of_day * size - 0.5 - own
+    other = (own + (1 if distance > 0 else -1)) % size
+    if np.isnan(expected[other]):
+        return float(expected[own])
+    return float(expected[own] + abs(distance) * (expected[other] - expected[own]))
 
 
 @inlined
@@ -211,7 +216,18 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
             for hour in range(size):
                 expected[hour] += factor * of_kind[hour]
             uncertainty += factor * of_kind_hour
+    if days >= ENOUGH_DAYS:
+        _leave_out(counts, expected)
     return uncertainty
+
+
+@inlined
+def _leave_out(counts: Floats, expected: Floats) -> None:
+    """Expect nothing of hours that few days had."""
+    most = counts.max()
+    for hour in range(counts.size):
+        if counts[hour] < RARE_HOUR * most:
+            expected[hour] = np.nan
 
 
 @inlined

@@ -35,30 +35,35 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # Then what an acceptance needs, in the units of expectations: how far the newest window is from what was expected;
 # windows since an alarm stands, the sum of how far they are, and the number of those that have a value; the first day
 # that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
+# Windows in an hour.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
-DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, ROW = range(9, 16)
+DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, ROW = range(9, 17)
 
 # Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 
 # A row at one scale: the level that it carries, and the variance of that; the components of its variance; the residual
-# that it took in last, and the variance of its prediction.
+# that it took in last, and the variance of its prediction; how much further than a normal one its tails reach.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
-CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, FILTER = range(8, 15)
+CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, FILTER = range(8, 16)
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
-# squared standardised residuals; squared steps between days; days.
+# squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three
+# distances, and out of how many.
 PRODUCTS = 5
 COUNTS = PRODUCTS
-SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, MOMENTS = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
+SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, BEYOND = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
+TAILS = 3
+TAILS_SEEN, MOMENTS = BEYOND + TAILS, BEYOND + TAILS + 1
 
 # What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling.
 DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_SUMS = range(7)
 
 # A series: its first row and how many; the day it began, its windows so far; today's largest score by scale; whether
-# it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them.
+# it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them;
+# recent alarms by days, each of which counts for less from day to day.
 FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAITING = range(8)
-REPEATED, COMPARED, SERIES = range(8, 11)
+REPEATED, COMPARED, DAY_ALARMS, SERIES = range(8, 12)
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
 # far it is from that; the scale; windows that the signal has had.

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import KIND, RATE, SCORE, UNIT_SEEN, UNIT_SUM
+from detectors.change.legend import IN_HOUR, KIND, RATE, SCORE, UNIT_SEEN, UNIT_SUM
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -23,8 +23,11 @@ SMALLEST_UNIT = 0.05
 SMALLEST_SHARE = 1e-4
 """Least share that is expected of what never happened: once in ten thousand events."""
 
-FEWEST_EXPECTED = 0.1
-"""Least number of events, with and without what is counted, that is expected of a window."""
+FEWEST_COUNTED = 0.25
+"""Least number that is expected of what is counted: below, the normal score of none at all is not a small one."""
+
+FEWEST_EVENTS = 0.5
+"""Least number of events that is expected of a window."""
 
 
 @inlined
@@ -45,15 +48,65 @@ def to_residual(row: Floats, value: float, events: float, expected: float) -> tu
     if row[KIND] == SCORE:
         return value - expected, max(row[UNIT_SUM] / max(row[UNIT_SEEN], 1.0), SMALLEST_UNIT) / events
     if row[KIND] == RATE:
-        angle = min(max(expected, 0.02), 3.12)
-        sine = math.sin(0.5 * angle)
-        share = sine * sine - 0.125 / events
-        # The score is made for counts: where next to none is expected, none would be as strange as many.
-        least = min(max(SMALLEST_SHARE, FEWEST_EXPECTED / events), 0.5)
-        share = min(max(share, least), 1 - least)
-        return _binomial_score(value, events, share) / np.sqrt(events), 1 / events
-    mean = max(math.exp(expected) - 0.5, 0.05)
-    return _poisson_score(value, mean) / np.sqrt(mean), 1 / mean
+        return _rate_residual(value, events, expected, row[IN_HOUR]), 1 / events
+    mean = max(_events_of(expected), 0.0)
+    least = max(mean, FEWEST_EVENTS)
+    usual = _usual_score(mean)
+    if mean < least:
+        usual = _poisson_score(0.0, least) * (1 - mean) + _poisson_score(1.0, least) * mean
+    return (_poisson_score(value, least) - usual) / np.sqrt(least), 1 / least
+
+
+@inlined
+def _rate_residual(count: float, events: float, expected: float, in_hour: float) -> float:
+    """Return the residual of a share, by the rarer of what is counted and what is not."""
+    sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
+    share = sine * sine
+    sign = 1.0
+    if share > 0.5:
+        count, share, sign = events - count, 1 - share, -1.0
+    # The mean of arc sines is that of their mean but for a count of 1/8 near 0, and of none in the middle.
+    mean = min(_count_of(share * (events * in_hour + 0.75) - 0.5 * share) / in_hour, 0.5 * events)
+    least = min(max(mean, FEWEST_COUNTED, SMALLEST_SHARE * events), 0.5 * events)
+    if mean < least:
+        if count == 0 and mean == 0:
+            return 0.0
+        usual = _between_counts(mean, events, least)
+    else:
+        usual = _usual_score(mean)
+    return float(sign * (_binomial_score(count, events, least / events) - usual) / np.sqrt(events))
+
+
+@inlined
+def _between_counts(mean: float, events: float, least: float) -> float:
+    """Return the mean score, against ``least``, of what is counted fewer times than that."""
+    low = math.floor(mean)
+    part = mean - low
+    below = _binomial_score(low, events, least / events)
+    return below + part * (_binomial_score(low + 1, events, least / events) - below) if part > 0 else below
+
+
+@inlined
+def _count_of(raised: float) -> float:
+    """Return the mean μ of a Poisson count x of which the mean of √(x + 3/8), squared, is ``raised``."""
+    return max(raised - 0.124 - 0.251 * math.exp(-1.55 * max(raised - 0.375, 0.0)), 0.0)
+
+
+@inlined
+def _events_of(expected: float) -> float:
+    """Return the mean μ of a Poisson count x of which the mean of ln(x + ½) is ``expected``."""
+    raised = math.exp(expected)
+    return raised - 0.5 * math.exp(-1.5 * max(raised - 0.5, 0.0))
+
+
+@inlined
+def _usual_score(mean: float) -> float:
+    """Return the mean of a count's score if it is Poisson with mean μ ≥ ¼, to 0.02."""
+    if mean < 0.5:
+        return 0.151 - 0.528 * (mean - 0.25)
+    if mean < 1.0:
+        return 0.019 - 0.096 * (mean - 0.5)
+    return max(-0.029 + 0.006 * (mean - 1.0), -0.029) if mean < 5.0 else 0.0
 
 
 @inlined

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import combine, leading, step_level, take_in
-from detectors.change.expectation import expected_at
+from detectors.change.components import note_tail
+from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
     ALARMED,
@@ -65,6 +66,7 @@ from detectors.change.legend import (
     STOOD,
     STOOD_SEEN,
     STOOD_SUM,
+    STRETCH,
     THRESHOLD,
     TOTAL,
     UNCERTAINTY,
@@ -95,6 +97,9 @@ DOUBTLESS = 4.0
 
 MOST_SQUARE = 9.0
 """Limit of a squared standardised residual in what is learned from it."""
+
+LEARNING_DAYS = 14
+"""Days, but for the first `UNITS_DAYS`, in which windows of an alarm that stands teach too."""
 
 UNITS_DAYS = 3
 """Days in which the variance that one value contributes is learned; kept then, since a constant has none of its own."""
@@ -189,19 +194,22 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     if row[KIND] == SCORE and age < UNITS_DAYS:
         row[UNIT_SUM] += unit
         row[UNIT_SEEN] += 1
-    fresh = row[FRESH] == FIRST_RESIDUAL
-    row[FRESH] = LATER
-    if np.isnan(expected[0]):
+    middle = expected_at(expected, time_of_day)
+    if np.isnan(middle) and np.isnan(mean_of_hours(expected)):
         # The very first window: what comes is compared with it until a day is known.
-        expected[:] = to_expectation(row[KIND], value * events if row[KIND] == SCORE else value, events, 1.0)
-    usual = expected_at(expected, time_of_day)
-    residual, sampling = to_residual(row, value, events, usual)
-    # A residual of a small share, or of a number of events, is far from that.
-    row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - usual
+        middle = to_expectation(row[KIND], value * events if row[KIND] == SCORE else value, events, 1.0)
+        expected[:] = middle
     hour = min(int(time_of_day * hours.shape[0]), hours.shape[0] - 1)
     hours[hour, 0] += value * events if row[KIND] == SCORE else value
     hours[hour, 1] += events
     hours[hour, 2] += 1
+    if np.isnan(middle):
+        return
+    fresh = row[FRESH] == FIRST_RESIDUAL
+    row[FRESH] = LATER
+    residual, sampling = to_residual(row, value, events, middle)
+    # A residual of a small share, or of a number of events, is far from that.
+    row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle
     level = window[LEVEL]
     z = take_in(window, charts[BY_WINDOW], residual, sampling, fresh)
     day_sums[DAY_SAMPLING] += sampling
@@ -214,7 +222,8 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
         row[STOOD_SEEN] += 1
         _recover(row, filters, charts, residual, sampling)
         # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
-        if not single:
+        # But in the second week a signal that leaves its level again and again has to teach that it does.
+        if not single and not UNITS_DAYS <= age < LEARNING_DAYS:
             return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
     weight = 1 / spread
@@ -237,8 +246,10 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
         sums[STEPS] += min(max(error * error - (window[TOTAL] - window[DAY_STEP]), 0.0), 25 * window[TOTAL])
         sums[STEPS_SEEN] += 1
     else:
-        sums[SQUARES] += min(z * z, MOST_SQUARE) * window[CALIBRATION]
+        unstretched = z * window[STRETCH]
+        sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
+        note_tail(sums, unstretched)
 
 
 @inlined

@@ -65,6 +65,9 @@ LONGEST_NAME = 40
 REFERENCE_EVENTS = 2000
 """Values from which coordinates are chosen, unless the configuration names a data set."""
 
+FARTHEST = 20.0
+"""Scores beyond the ends of a reference that still become a value."""
+
 RATE_COLUMNS = {"missing": MISSING, "invalid": INVALID, "out of range": OUT_OF_RANGE}
 """Rates of all events that every number and category is watched by, as the last of its rows."""
 
@@ -271,7 +274,7 @@ class Groups:
     sizes : int64 array [INNER]
         Values of the reference in each inner group.
     beyond : bool
-        Whether groups beyond the ends are told apart.
+        Whether it is known how far beyond an end a value lies.
     """
 
     starts: Integers
@@ -307,10 +310,6 @@ class Groups:
         middles = np.array(written["middles"], dtype=np.float64)
         return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"])
 
-    def value(self, score: float) -> float:
-        """Return the value that has a score."""
-        return float(np.interp(score, self.table.scores, self.middles))
-
     @classmethod
     def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> Groups:
         """Return the groups of a reference; of none, groups that hold nothing."""
@@ -335,16 +334,31 @@ class Groups:
         beyond_is_known = layout.kind == "universal"
         return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, sizes, beyond_is_known)
 
-    def numbers(self, columns: Columns) -> Integers:
-        """Return the group of each column."""
+    def numbers(self, columns: Columns) -> tuple[Integers, Floats]:
+        """Return the group and the score of each column."""
         # A cell that the reference lacks belongs to the group below it.
         inside = np.maximum(np.searchsorted(self.starts, columns.cells, side="right") - 1, 0)
         low, high = self.ends
-        above = np.searchsorted(OUTER_DISTANCES, (columns.positions - high) / self.spread, side="right") - 1
-        below = np.searchsorted(OUTER_DISTANCES, (low - columns.positions) / self.spread, side="right") - 1
+        above, below = (columns.positions - high) / self.spread, (low - columns.positions) / self.spread
         numbers = OUTER + self.inner[inside]
-        numbers = np.where(columns.positions > high, OUTER + INNER + np.maximum(above, 0), numbers)
-        return np.where(columns.positions < low, OUTER - 1 - np.maximum(below, 0), numbers).astype(np.int64)
+        outer = np.searchsorted(OUTER_DISTANCES, np.maximum(above, below), side="right") - 1
+        numbers = np.where(above > 0, OUTER + INNER + outer, np.where(below > 0, OUTER - 1 - outer, numbers))
+        scores = self.table.scores[numbers]
+        if self.beyond:
+            beyond = np.log1p(np.maximum(above, below).clip(0))
+            first, last = self.table.scores[OUTER], self.table.scores[OUTER + INNER - 1]
+            scores = np.where(above > 0, last + beyond, np.where(below > 0, first - beyond, scores))
+        return numbers.astype(np.int64), scores
+
+    def value(self, score: float) -> float:
+        """Return the value that has a score."""
+        first, last = float(self.table.scores[OUTER]), float(self.table.scores[OUTER + INNER - 1])
+        low, high = self.ends
+        if self.beyond and score > last:
+            return high + self.spread * math.expm1(min(score - last, FARTHEST))
+        if self.beyond and score < first:
+            return low - self.spread * math.expm1(min(first - score, FARTHEST))
+        return float(np.interp(score, self.table.scores, self.middles))
 
 
 class NumberContrasts(ReferredContrasts):
@@ -395,11 +409,9 @@ class NumberContrasts(ReferredContrasts):
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         table = self._groups.table
-        grouped = np.empty((len(windows.ends_ms) - first, GROUPS), dtype=np.int64)
-        group_counts(windows.counts[first:], self._groups.numbers(columns), grouped)
-        units = np.ones((len(grouped), 2))
+        units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
-            grouped, self._previous, table.scores, table.locations, table.spreads,
+            windows.counts[first:], *self._groups.numbers(columns), self._previous, table.locations, table.spreads,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
         evidence.events[:2, first:] = np.maximum(windows.sums[first:, N], 1)

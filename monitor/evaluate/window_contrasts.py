@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.charts import step_level, take_in
-from detectors.change.contrasts import group_counts, number_contrasts
+from detectors.change.contrasts import number_contrasts
 from detectors.change.expectation import expected_at
 from detectors.change.residuals import to_residual
 from detectors.chart.legend import N
@@ -81,9 +81,10 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     columns = Columns(layout)
     if not columns.fixed:
         columns = Columns(layout, keys_of(summary))
-    grouped = np.empty((1, legend.GROUPS), dtype=np.int64)
-    group_counts(columns.counts_of(summary)[None], groups.numbers(columns), grouped)
     location, spread, repeats, units = np.empty(1), np.empty(1), np.zeros(1), np.ones((1, 2))
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
-    number_contrasts(grouped, previous, table.scores, table.locations, table.spreads, location, spread, repeats, units)
+    number_contrasts(
+        columns.counts_of(summary)[None], *groups.numbers(columns), previous, table.locations, table.spreads,
+        location, spread, repeats, units,
+    )  # fmt: skip
     return float(location[0]), float(spread[0])

@@ -119,8 +119,9 @@ class Number:
         size = len(grouped)
         values, units, repeats = np.empty((3, size)), np.empty((size, 2)), np.empty(size)
         number_contrasts(
-            grouped, self.previous, TABLE.scores, TABLE.locations, TABLE.spreads, values[0], values[1], repeats, units
-        )
+            grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads,
+            values[0], values[1], repeats, units,
+        )  # fmt: skip
         values[2] = absent
         n = grouped.sum(axis=1)
         events = np.array([np.maximum(n, 1), np.maximum(n, 1), n + absent], dtype=np.float64)

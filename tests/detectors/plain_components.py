@@ -22,6 +22,8 @@ class Moments:
     squares, steps : (float, float)
         Of squared standardised residuals, and of squared steps between days, the sum and the number.
     days, sampling : float
+    tails : (float, float, float, float)
+        How many residuals lay beyond 3, 4.5 and 6.75 standard deviations, and out of how many.
     """
 
     products: Floats
@@ -30,6 +32,7 @@ class Moments:
     steps: tuple[float, float]
     days: float
     sampling: float
+    tails: tuple[float, float, float, float]
 
     @property
     def means(self) -> Floats:
@@ -64,8 +67,16 @@ def step_between_days(own: Moments, family: list[Moments]) -> float:
 
 
 def calibration(own: Moments) -> float:
-    """The mean squared standardised residual, with a prior of thirty windows."""
-    return min(max((own.squares[0] + 30) / (own.squares[1] + 30), 0.7), 4.0)
+    """The mean squared standardised residual, with a prior of thirty windows, times what longer tails ask for."""
+    return min(max((own.squares[0] + 30) / (own.squares[1] + 30), 0.7), 4.0) * longer_tails(own) ** 2
+
+
+def longer_tails(own: Moments) -> float:
+    """How much longer tails are than those of which one in 200 is beyond; a prior of 150 windows has fewer."""
+    *beyond, seen = own.tails
+    shares = [(n + 150 * normal) / (seen + 150) for n, normal in zip(beyond, (3e-3, 5e-4, 3e-3 / 36), strict=True)]
+    stretches = [min(1 + math.log(share / 0.005) / 2, 1.5**i) for i, share in enumerate(shares, start=1)]
+    return max(1.0, *stretches)
 
 
 def by_windows(own: Moments, windows_per_day: int) -> Components:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import FEWEST_HOURS, UNSEEN
+from detectors.change.expectation import ENOUGH_DAYS, FEWEST_HOURS, RARE_HOUR, UNSEEN
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -79,6 +79,8 @@ def plain_expectation(
         if kept > 0.3:
             expected += kept * of_kind
             uncertainty += kept * variance_of_kind
+    if len(hours) >= ENOUGH_DAYS:
+        expected[there.sum(axis=0) < RARE_HOUR * there.sum(axis=0).max()] = np.nan
     return expected, uncertainty
 
 

@@ -10,6 +10,7 @@ from detectors.change.components import FORGET
 from detectors.change.days import lag_of
 from detectors.change.expectation import UNSEEN, expected_at
 from detectors.change.legend import (
+    BEYOND,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
@@ -27,6 +28,7 @@ from detectors.change.legend import (
     STEP,
     STEPS,
     STEPS_SEEN,
+    TAILS_SEEN,
     UNCERTAINTY,
     UNSURE,
 )
@@ -125,6 +127,7 @@ def moments_of(charts: ModelCharts, row: int, scale: int) -> Moments:
         (kept[STEPS], kept[STEPS_SEEN]),
         kept[DAYS_SEEN],
         charts.state.sampling[row, scale],
+        (kept[BEYOND], kept[BEYOND + 1], kept[BEYOND + 2], kept[TAILS_SEEN]),
     )
 
 

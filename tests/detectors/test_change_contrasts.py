@@ -35,7 +35,7 @@ def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None 
     location, spread, repeats = np.empty((3, len(counts)))
     units = np.empty((len(counts), 2))
     number_contrasts(
-        counts, last, table.scores, table.locations, table.spreads, location, spread, repeats, units
+        counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, location, spread, repeats, units
     )  # fmt: skip
     return location, spread, repeats, units
 
