@@ -73,7 +73,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_expectation
-from detectors.change.windows import MOST_SQUARE, OUTLIER, name_foremost, point_out, say_nothing, stand
+from detectors.change.windows import MOST_SQUARE, OUTLIER, hold, is_held, name_foremost, point_out, say_nothing, stand
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -275,8 +275,10 @@ def close_day(
                 point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
                 charts[first : first + count, BY_DAY] = 0.0
                 _stand_by_window(rows, filters, first, count)
-        if verdicts[s, STATUS] == QUIET:
+        if verdicts[s, STATUS] == QUIET and is_held(series[s], windows_per_day):
             stand(rows, series, s, verdicts[s])
+            if not seen:
+                hold(verdicts[s], thresholds[s])
         if verdicts[s, STATUS] == QUIET:
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:

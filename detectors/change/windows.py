@@ -10,6 +10,7 @@ from detectors.change.components import note_tail
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
+    ABSENT_FOR,
     ALARMED,
     BY_WINDOW,
     CALIBRATION,
@@ -34,6 +35,7 @@ from detectors.change.legend import (
     FIRST_ROW,
     FRESH,
     HIGHEST,
+    IN_HOUR,
     KIND,
     LATER,
     LEADING_ROW,
@@ -136,6 +138,7 @@ def watch_windows(
     """
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+        windows_per_day = rows[first, IN_HOUR] * hours.shape[1]
         for t in range(places.size):
             say_nothing(verdicts[s, t], ABSENT, BY_WINDOW)
             for r in range(first, first + count):
@@ -144,7 +147,13 @@ def watch_windows(
                     hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single,
                 )  # fmt: skip
             if present[s, t] == 0:
+                series[s, ABSENT_FOR] += 1
+                if is_held(series[s], windows_per_day):
+                    stand(rows, series, s, verdicts[s, t])
+                    hold(verdicts[s, t], thresholds[s])
+                    _expect(expected, places[t], verdicts[s, t])
                 continue
+            series[s, ABSENT_FOR] = 0
             series[s, WINDOWS_SEEN] += 1
             verdicts[s, t, WINDOWS] = series[s, WINDOWS_SEEN]
             alike = _repeats(series[s], repeats[s, t])
@@ -167,8 +176,31 @@ def watch_windows(
                 stand(rows, series, s, verdicts[s, t])
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
-            if verdicts[s, t, LEADING_ROW] >= 0:
-                verdicts[s, t, EXPECTED] = expected_at(expected[int(verdicts[s, t, LEADING_ROW])], places[t])
+            _expect(expected, places[t], verdicts[s, t])
+
+
+@inlined
+def is_held(series: Floats, windows_per_day: float) -> bool:
+    """Whether an alarm that stands goes on in windows in which the series is not there, as at night: for a day."""
+    return bool(series[ABSENT_FOR] <= windows_per_day)
+
+
+@inlined
+def hold(verdict: Floats, threshold: float) -> None:
+    """Say of an alarm that goes on without anything new that there is no evidence of more."""
+    if verdict[STATUS] == STANDS:
+        verdict[EVIDENCE] = 0.0
+        verdict[THRESHOLD] = threshold
+
+
+@inlined
+def _expect(expected: Floats, time_of_day: float, verdict: Floats) -> None:
+    """Write what is expected of the row that a verdict names."""
+    if verdict[LEADING_ROW] >= 0:
+        hours = expected[int(verdict[LEADING_ROW])]
+        verdict[EXPECTED] = expected_at(hours, time_of_day)
+        if np.isnan(verdict[EXPECTED]):
+            verdict[EXPECTED] = mean_of_hours(hours)
 
 
 @inlined
@@ -221,16 +253,17 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
         row[STOOD_SUM] += min(max(residual, level - limit), level + limit) if is_score else row[DEVIATION]
         row[STOOD_SEEN] += 1
         _recover(row, filters, charts, residual, sampling)
-        # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
-        # But in the second week a signal that leaves its level again and again has to teach that it does.
+        # In its first weeks a signal that leaves its level again and again has to teach that it does.
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS:
             return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
-    weight = 1 / spread
-    day_sums[DAY_SUM] += weight * residual
-    day_sums[DAY_WEIGHT] += weight
-    day_sums[DAY_VARIANCE] += weight * weight * sampling
-    day_sums[DAY_WINDOWS] += 1
+    # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
+    if row[STANDING] == 0 or single:
+        weight = 1 / spread
+        day_sums[DAY_SUM] += weight * residual
+        day_sums[DAY_WEIGHT] += weight
+        day_sums[DAY_VARIANCE] += weight * weight * sampling
+        day_sums[DAY_WINDOWS] += 1
     limit = OUTLIER * np.sqrt(spread)
     limited = min(max(residual, -limit), limit)
     recent[index % lags] = limited

@@ -339,7 +339,10 @@ class Changes:
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
 
     def _verdicts(self, key: SeriesKey, part: _Part, ends_ms: Integers) -> Verdicts:
-        occupied = np.flatnonzero((part.verdicts[:, legend.STATUS] != legend.ABSENT) & (part.present > 0))
+        statuses = part.verdicts[:, legend.STATUS]
+        # An alarm that stands is said of windows without events too: a night does not end it.
+        is_said = (part.present > 0) | (statuses == legend.STANDS)
+        occupied = np.flatnonzero((statuses != legend.ABSENT) & is_said)
         changes, skews = part.verdicts[occupied], part.skews[occupied]
         first_row = self._first_rows[key]
         references = self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]

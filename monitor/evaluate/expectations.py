@@ -52,6 +52,7 @@ ROWS = {
     "unit_sum": legend.UNIT_SUM,
     "unit_seen": legend.UNIT_SEEN,
     "uncertainty": legend.UNCERTAINTY,
+    "in_hour": legend.IN_HOUR,
     "standing": legend.STANDING,
 }
 """What is kept of a contrast beside that."""

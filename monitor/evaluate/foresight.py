@@ -86,7 +86,7 @@ def _shifts(events: float, per_day: int, rate: float) -> Iterator[dict[str, Any]
     """Yield what can be found of each kind of contrast, with so many events a window and false alarms a day."""
     for name, unit, kind, family, usual, contrasts in EXAMPLES:
         row, expected = np.zeros(legend.ROW), _expected(kind, usual, events)
-        row[[legend.KIND, legend.FAMILY]] = kind, family
+        row[[legend.KIND, legend.FAMILY, legend.IN_HOUR]] = kind, family, max(1.0, per_day / 24)
         if kind == legend.SCORE and events < FEWEST_VALUES:
             shifts = np.full(3, np.nan)
         else:

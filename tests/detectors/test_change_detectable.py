@@ -20,6 +20,7 @@ from detectors.change.legend import (
     FILTER,
     FREEDOM,
     FREEDOM_FRESH,
+    IN_HOUR,
     KIND,
     LEVEL,
     LEVEL_VARIANCE,
@@ -231,7 +232,7 @@ def test_what_no_evidence_can_pass_is_not_stated() -> None:
 @given(share=st.floats(0.001, 0.999), events=st.integers(30, 100_000), size=st.floats(0.01, 0.5))
 def test_a_contrast_is_what_has_the_residual(share: float, events: int, size: float) -> None:
     row, expected = np.zeros(ROW), float(2 * np.arcsin(np.sqrt(share)))
-    row[KIND] = RATE
+    row[KIND], row[IN_HOUR] = RATE, 1
     count = contrast_at(row, size, float(events), expected)
     if np.isnan(count):
         assert to_residual(row, float(events), float(events), expected)[0] < size
