@@ -268,3 +268,40 @@ def test_a_change_of_days_that_lasts_is_one_alarm_that_stands() -> None:
         )
         assert course.alarms() == [(40, 1)]
         assert all(whole[0, STATUS] == STANDS for whole in course.by_day[41:])
+
+
+def test_a_night_without_events_does_not_end_an_alarm_and_a_day_does() -> None:
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed))
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            evidence = number.day(daily_season(day) + (day >= DAY))
+            absent = slice(0, 24) if day >= DAY + 3 else slice(0, 6)
+            evidence.values[:, absent] = np.nan
+            evidence.present[:, absent] = 0
+            return evidence
+
+        course = follow(charts_of(NUMBER), range(DAY + 6), draw)
+        first_day, first = course.alarms()[0]
+        assert first_day == DAY
+        since = course.status[0, 24 * DAY + first :]
+        goes_on = 24 * 3 - first + 24
+        assert (since[:goes_on] >= STANDS).all()
+        assert (since[goes_on:] < STANDS).all()
+
+
+def test_hours_that_are_seldom_there_are_no_surprise() -> None:
+    # At four in the morning there is something to measure on one night of twenty, and it is something else.
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed))
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            levels = daily_season(day)
+            levels[4] = 3.0
+            evidence = number.day(levels)
+            if day % 20 != 19:
+                evidence.values[:, 4] = np.nan
+                evidence.present[:, 4] = 0
+            return evidence
+
+        assert follow(charts_of(NUMBER), range(62), draw).alarms() == []

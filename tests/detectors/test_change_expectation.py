@@ -172,3 +172,15 @@ def test_between_the_middles_of_hours_it_is_a_line() -> None:
     for time in np.linspace(0, 1, 289)[:-1]:
         assert expected_at(expected, time) == pytest.approx(np.interp(24 * time, np.arange(-1, 25) + 0.5, around))
     assert expected_at(np.array([7.0]), 0.3) == 7.0
+
+
+def test_of_an_hour_that_few_days_had_nothing_is_expected() -> None:
+    hours = seasonal(9)
+    hours[:, 3] = np.nan
+    hours[[5, 20], 3] = 4.0
+    learned = Learned(hours)
+    assert np.isnan(learned.expected[3])
+    assert np.isfinite(np.delete(learned.expected, 3)).all()
+    # Beside it there is no line to draw; what the hour itself has stands alone.
+    assert expected_at(learned.expected, 4.4 / 24) == learned.expected[4]
+    assert np.isnan(expected_at(learned.expected, 3.9 / 24))
