@@ -257,13 +257,7 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS:
             return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
-    # A day whose level is known to have moved says nothing about days; one window a day is all that there is.
-    if row[STANDING] == 0 or single:
-        weight = 1 / spread
-        day_sums[DAY_SUM] += weight * residual
-        day_sums[DAY_WEIGHT] += weight
-        day_sums[DAY_VARIANCE] += weight * weight * sampling
-        day_sums[DAY_WINDOWS] += 1
+    _add_to_day(day_sums, residual, sampling, spread, row[STANDING] != 0 and not single)
     limit = OUTLIER * np.sqrt(spread)
     limited = min(max(residual, -limit), limit)
     recent[index % lags] = limited
@@ -283,6 +277,17 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
         sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
+
+
+@inlined
+def _add_to_day(day_sums: Floats, residual: float, sampling: float, spread: float, stands: bool) -> None:
+    """Add a residual to its day: but if its level is known to have moved, it says nothing about days."""
+    if not stands:
+        weight = 1 / spread
+        day_sums[DAY_SUM] += weight * residual
+        day_sums[DAY_WEIGHT] += weight
+        day_sums[DAY_VARIANCE] += weight * weight * sampling
+        day_sums[DAY_WINDOWS] += 1
 
 
 @inlined
