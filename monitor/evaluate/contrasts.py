@@ -346,18 +346,18 @@ class Groups:
         scores = self.table.scores[numbers]
         if self.beyond:
             beyond = np.log1p(np.maximum(above, below).clip(0))
-            first, last = self.table.scores[OUTER], self.table.scores[OUTER + INNER - 1]
-            scores = np.where(above > 0, last + beyond, np.where(below > 0, first - beyond, scores))
+            lowest, highest = self.table.scores[OUTER], self.table.scores[OUTER + INNER - 1]
+            scores = np.where(above > 0, highest + beyond, np.where(below > 0, lowest - beyond, scores))
         return numbers.astype(np.int64), scores
 
     def value(self, score: float) -> float:
         """Return the value that has a score."""
-        first, last = float(self.table.scores[OUTER]), float(self.table.scores[OUTER + INNER - 1])
+        lowest, highest = float(self.table.scores[OUTER]), float(self.table.scores[OUTER + INNER - 1])
         low, high = self.ends
-        if self.beyond and score > last:
-            return high + self.spread * math.expm1(min(score - last, FARTHEST))
-        if self.beyond and score < first:
-            return low - self.spread * math.expm1(min(first - score, FARTHEST))
+        if self.beyond and score > highest:
+            return high + self.spread * math.expm1(min(score - highest, FARTHEST))
+        if self.beyond and score < lowest:
+            return low - self.spread * math.expm1(min(lowest - score, FARTHEST))
         return float(np.interp(score, self.table.scores, self.middles))
 
 
