@@ -149,6 +149,12 @@ class Detect(Strict):
                 raise ValueError(f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms")
         return self
 
+    @model_validator(mode="after")
+    def _adopting_has_something_to_adopt(self) -> Detect:
+        if self.adopt_after is not None and self.rule != "change":
+            raise ValueError("adopt_after needs `rule: change`: under `rule: variation` no level is ever adopted")
+        return self
+
     def vector_signals(self) -> dict[str, list[str]]:
         """The signals that each vector holds, by its own, `vector:NAME`, in the order of the file."""
         return {f"vector:{name}": list(signals) for name, signals in self.vectors.items()}
