@@ -25,12 +25,16 @@ from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import NewNormal, Verdict
 from monitor.alerts.wording import reason, title
 from monitor.events import SeriesKey
+from monitor.values import DAY_MS
 
 __all__ = ["ALERT_NAME", "POSTED", "Lifecycle", "Transition", "to_columns"]
 
 ALERT_NAME = "LeewayDrift"
 POSTED = "_posted"
 """What stands in the place of a model for alerts that others post, a name that no model can have."""
+
+WORSE = 1.5
+"""How many times larger the same move of a signal must be to be told within a day."""
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
 Group = tuple[str, ...]
@@ -96,6 +100,22 @@ class Member:
     peak: Verdict
     status: str = "drift"
     new_normal: NewNormal | None = None
+    told_ms: int = 0
+    told_what: str = ""
+    told_effect: float = 0.0
+
+    def tell(self, verdict: Verdict) -> bool:
+        """Return whether a move is news, and remember it if so: the same move, within a day, is not.
+
+        A constant passes its threshold again and again where the season leads away from it.
+        """
+        change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
+        what = "" if change is None else f"{change.what} {'up' if change.after > change.before else 'down'}"
+        is_new = what != self.told_what or verdict.at_ms - self.told_ms >= DAY_MS
+        if is_new or effect >= WORSE * self.told_effect:
+            self.told_ms, self.told_what, self.told_effect = verdict.at_ms, what, effect
+            return True
+        return False
 
     def alarm(self, verdict: Verdict) -> None:
         """Take in the strongest verdict of another alarmed window."""
@@ -299,7 +319,7 @@ class Lifecycle:
                 alert.members[series].status = statuses.get(series, "no_data")
             for series in alert.members.keys() & alarms.keys():
                 alert.members[series].alarm(alarms[series])
-                if alarms[series].passes_now:
+                if alarms[series].passes_now and alert.members[series].tell(alarms[series]):
                     changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}
@@ -325,6 +345,7 @@ class Lifecycle:
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
         for series, verdict in new.items():
             alert.members[series] = Member(verdict.window_start_ms, at_ms, verdict, verdict)
+            alert.members[series].tell(verdict)
         return alert.alert_id
 
     def _begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> Live:

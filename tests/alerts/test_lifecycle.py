@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
-from monitor.alerts.verdict import Facts, NewNormal, Status, Verdict
+from monitor.alerts.verdict import Change, Facts, NewNormal, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
+from monitor.values import DAY_MS
 from sinks.store.contract import TABLES
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, play, told, verdict
 
@@ -294,3 +295,30 @@ def test_an_acceptance_in_a_window_that_alarms_is_no_end() -> None:
     still = replace(verdict(2, "a"), facts=Facts(new_normal=NewNormal("ann", "prices rose", M)))
     assert life.step(2 * M, [still]) == []
     assert len(life.members()) == 1
+
+
+def moves(minute: int, what: str, after: float, effect: float) -> Verdict:
+    """A signal whose evidence passes its threshold in this very window."""
+    facts = Facts(change=Change(what, 1.0, after, by_day=False))
+    return verdict(minute, "amount", effect=effect, surprise=9.0, surprise_limit=8.0, facts=facts)
+
+
+def test_a_signal_that_moves_again_is_told_unless_it_is_the_same_move_of_the_same_day() -> None:
+    alerts, a_day = lifecycle(resolve_after=2 * DAY_MS), DAY_MS // M
+    assert [t.state for t in alerts.step(M, [moves(1, "typical value", 2.0, 1.0)])] == ["firing"]
+    assert alerts.step(2 * M, [moves(2, "typical value", 2.2, 1.2)]) == []
+    for minute, again in enumerate(
+        (
+            moves(3, "typical value", 2.5, 1.5),  # half as far again
+            moves(4, "typical value", 0.5, 0.5),  # the other way
+            moves(5, "missing", 2.0, 0.1),  # something else
+        ),
+        start=3,
+    ):
+        assert [t.state for t in alerts.step(minute * M, [again])] == ["updated"]
+    assert alerts.step(6 * M, [moves(6, "missing", 2.0, 0.1)]) == []
+    restarted = lifecycle(resolve_after=2 * DAY_MS)
+    restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+    assert restarted.step((4 + a_day) * M, [moves(4 + a_day, "missing", 2.0, 0.1)]) == []
+    (told_again,) = restarted.step((5 + a_day) * M, [moves(5 + a_day, "missing", 2.0, 0.1)])
+    assert told_again.state == "updated"
