@@ -49,6 +49,10 @@ OUTER_MIDDLES = OUTER_DISTANCES + np.diff(OUTER_DISTANCES, append=2 * OUTER_DIST
 SMALLEST_VARIANCE = 1e-3
 """Added to the variance of scores, so that a constant has a logarithm."""
 
+ATOM_VARIANCE = 0.3
+"""Added to it too, times the square of the share of the most frequent group: where most values are one, as of
+visibility on clear days, a window of that value alone is ordinary, and its spread must not be far from others."""
+
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
 FEWEST_VALUES = 20
@@ -103,6 +107,7 @@ class ScoreTable:
 
     def __init__(self, counts: Integers, *, beyond: bool = True) -> None:
         shares = counts / max(int(counts.sum()), 1)
+        self.floor = SMALLEST_VARIANCE + ATOM_VARIANCE * float(shares.max()) ** 2
         reached = np.cumsum(shares)
         scores = normal_quantiles(np.clip(reached - shares / 2, 1e-4, 1 - 1e-4))
         mean = float((shares * scores).sum())
@@ -122,7 +127,7 @@ class ScoreTable:
             location = float((parts * self.scores).sum())
             variance = float((parts * self.scores**2).sum()) - location * location
             self.locations[i] = location
-            self.spreads[i] = 0.5 * math.log(max(variance, 0.0) + SMALLEST_VARIANCE)
+            self.spreads[i] = 0.5 * math.log(max(variance, 0.0) + self.floor)
 
 
 @kernel
@@ -138,7 +143,7 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 @kernel
 def number_contrasts(
     counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
-    location: Floats, spread: Floats, repeats: Floats, units: Floats,
+    floor: float, location: Floats, spread: Floats, repeats: Floats, units: Floats,
 ) -> None:  # fmt: skip
     """Write the contrasts of windows of a number.
 
@@ -148,7 +153,7 @@ def number_contrasts(
         int64[T, K]; int64[K], float64[K]: the group and the score of each column.
     previous
         int64[GROUPS], the window before the first one, left behind for the next call.
-    locations, spreads
+    locations, spreads, floor
         Of a `ScoreTable`.
     location, spread, repeats
         float64[T]; NaN, NaN and 0 for a window with too few values.
@@ -180,10 +185,9 @@ def number_contrasts(
             variance = max(second / n - mean * mean, 0.0)
             central = fourth / n - 4 * mean * third / n + 6 * mean * mean * second / n - 3 * mean * mean * mean * mean
             location[t] = mean
-            spread[t] = 0.5 * math.log(variance + SMALLEST_VARIANCE) - _between(mean, locations, spreads)
+            spread[t] = 0.5 * math.log(variance + floor) - _between(mean, locations, spreads)
             units[t, 0] = variance
-            least = max(variance, 1e-6)
-            units[t, 1] = max(central / (least * least) - 1, 0.0) / 4
+            units[t, 1] = max(central - variance * variance, 0.0) / (4 * (variance + floor) * (variance + floor))
             repeats[t] = _resemblance(grouped, previous, n)
         if n > 0:
             for g in range(GROUPS):

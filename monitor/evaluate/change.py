@@ -324,10 +324,10 @@ class Changes:
             return Facts(change=repeats if status == legend.EXCEEDS else None)
         contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
         contrast = row - self._first_rows[key]
-        settings = self._charts.settings
-        of_hour = float(events[contrast]) * settings.windows_per_day / settings.hours
-        usual = contrasts.usual(contrast, expected, of_hour)
-        current = contrasts.shifted(contrast, expected, float(verdict[legend.SHIFT]), float(events[contrast]))
+        in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
+        usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
+        shift = float(verdict[legend.SHIFT])
+        current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day))
 
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:

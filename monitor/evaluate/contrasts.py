@@ -126,13 +126,21 @@ class Contrasts(ABC):
         value = self.in_units(row, expected)
         return usual_share(value, events) if self.kinds[row][0] == RATE else value
 
-    def shifted(self, row: int, expected: float, shift: float, events: float) -> float:
-        """Return what lies by a residual beyond an expectation, in the units of the data, of so many events."""
+    def shifted(self, row: int, expected: float, shift: float, events: float, in_hour: float) -> float:
+        """Return what lies by a residual beyond an expectation, in the units of the data.
+
+        Parameters
+        ----------
+        row : int
+        expected, shift : float
+        events, in_hour : float
+            Of the window; and windows in an hour.
+        """
         kind = self.kinds[row][0]
         if kind == SCORE or events <= 0:
             return self.in_units(row, expected + shift)
         of_kind = np.zeros(legend.ROW)
-        of_kind[legend.KIND] = kind
+        of_kind[[legend.KIND, legend.IN_HOUR]] = kind, in_hour
         count = contrast_at(of_kind, shift, events, expected)
         if math.isnan(count):
             return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
@@ -379,26 +387,6 @@ class NumberContrasts(ReferredContrasts):
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
 
-    def usual(self, row: int, expected: float, events: float) -> float:
-        """Return what an expectation says in the units of the data, of so many events.
-
-        What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
-        """
-        value = self.in_units(row, expected)
-        return usual_share(value, events) if self.kinds[row][0] == RATE else value
-
-    def shifted(self, row: int, expected: float, shift: float, events: float) -> float:
-        """Return what lies by a residual beyond an expectation, in the units of the data, of so many events."""
-        kind = self.kinds[row][0]
-        if kind == SCORE or events <= 0:
-            return self.in_units(row, expected + shift)
-        of_kind = np.zeros(legend.ROW)
-        of_kind[legend.KIND] = kind
-        count = contrast_at(of_kind, shift, events, expected)
-        if math.isnan(count):
-            return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
-        return count / events if kind == RATE else count
-
     def groups(self) -> dict[str, Any] | None:
         return self._groups.to_json() if self._ready else None
 
@@ -411,7 +399,8 @@ class NumberContrasts(ReferredContrasts):
         table = self._groups.table
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
-            windows.counts[first:], *self._groups.numbers(columns), self._previous, table.locations, table.spreads,
+            windows.counts[first:], *self._groups.numbers(columns), self._previous,
+            table.locations, table.spreads, table.floor,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
         evidence.events[:2, first:] = np.maximum(windows.sums[first:, N], 1)

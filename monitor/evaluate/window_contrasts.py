@@ -84,7 +84,7 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     location, spread, repeats, units = np.empty(1), np.empty(1), np.zeros(1), np.ones((1, 2))
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
     number_contrasts(
-        columns.counts_of(summary)[None], *groups.numbers(columns), previous, table.locations, table.spreads,
-        location, spread, repeats, units,
+        columns.counts_of(summary)[None], *groups.numbers(columns), previous,
+        table.locations, table.spreads, table.floor, location, spread, repeats, units,
     )  # fmt: skip
     return float(location[0]), float(spread[0])

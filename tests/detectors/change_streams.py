@@ -119,7 +119,7 @@ class Number:
         size = len(grouped)
         values, units, repeats = np.empty((3, size)), np.empty((size, 2)), np.empty(size)
         number_contrasts(
-            grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads,
+            grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads, TABLE.floor,
             values[0], values[1], repeats, units,
         )  # fmt: skip
         values[2] = absent

@@ -14,7 +14,6 @@ from detectors.change.contrasts import (
     FEWEST_VALUES,
     OUTER_DISTANCES,
     SHIFTS,
-    SMALLEST_VARIANCE,
     ScoreTable,
     group_counts,
     number_contrasts,
@@ -35,7 +34,8 @@ def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None 
     location, spread, repeats = np.empty((3, len(counts)))
     units = np.empty((len(counts), 2))
     number_contrasts(
-        counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, location, spread, repeats, units
+        counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, table.floor,
+        location, spread, repeats, units,
     )  # fmt: skip
     return location, spread, repeats, units
 
@@ -66,6 +66,19 @@ def test_beyond_the_reference_scores_grow_with_the_logarithm_of_the_distance() -
     assert (np.diff(scores) >= 0).all()
 
 
+def test_where_most_values_are_one_a_window_of_it_alone_is_not_far_from_others() -> None:
+    # Visibility: on nine of ten hours ten miles.
+    clear = np.zeros(INNER, dtype=np.int64)
+    clear[INNER - 1], clear[:8] = 90, 1
+    for counts, nearest, farthest in ((np.full(INNER, 10), 2.5, 3.6), (clear, 0.1, 1.5)):
+        table = ScoreTable(counts)
+        windows = np.zeros((2, GROUPS), dtype=np.int64)
+        windows[0, OUTER + INNER - 1] = 100
+        windows[1, OUTER : OUTER + INNER] = counts
+        spread = contrasts_of(windows, table)[1]
+        assert nearest < spread[1] - spread[0] < farthest
+
+
 @pytest.mark.parametrize("beyond", [True, False])
 def test_spreads_are_those_of_the_shifted_reference(beyond: bool) -> None:
     table = ScoreTable(UNEVEN, beyond=beyond)
@@ -77,7 +90,7 @@ def test_spreads_are_those_of_the_shifted_reference(beyond: bool) -> None:
         location = np.sum(shares * table.scores)
         assert table.locations[i] == pytest.approx(location, abs=1e-6)
         variance = np.sum(shares * (table.scores - location) ** 2)
-        assert table.spreads[i] == pytest.approx(0.5 * math.log(variance + SMALLEST_VARIANCE), abs=1e-6)
+        assert table.spreads[i] == pytest.approx(0.5 * math.log(variance + table.floor), abs=1e-6)
 
 
 @pytest.mark.parametrize("reference", [np.full(INNER, 7), UNEVEN], ids=["even", "uneven"])
@@ -95,10 +108,10 @@ def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
             continue
         assert location[t] == pytest.approx(values.mean(), abs=1e-9)
         of_shifted = np.interp(values.mean(), table.locations, table.spreads)
-        assert spread[t] == pytest.approx(0.5 * math.log(values.var() + SMALLEST_VARIANCE) - of_shifted, abs=1e-9)
-        fourth = np.mean((values - values.mean()) ** 4)
-        kurtosis = fourth / max(values.var(), 1e-6) ** 2
-        assert units[t] == pytest.approx([values.var(), max(kurtosis - 1, 0) / 4], abs=1e-9)
+        assert spread[t] == pytest.approx(0.5 * math.log(values.var() + table.floor) - of_shifted, abs=1e-9)
+        of_variance = np.mean((values - values.mean()) ** 4) - values.var() ** 2
+        of_spread = of_variance / (2 * (values.var() + table.floor)) ** 2
+        assert units[t] == pytest.approx([values.var(), of_spread], abs=1e-7)
         if t:
             assert repeats[t] == pytest.approx(likeness(counts, windows[t - 1]), rel=1e-9, abs=1e-12)
 

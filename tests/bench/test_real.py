@@ -1,0 +1,30 @@
+"""The bench of real data watches what it says, at the budget that it is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.real import WEATHER, accepted_in, day_of, parsed, replayed
+from monitor.values import DAY_MS
+
+
+def test_a_budget_accepts_so_many_false_alarms() -> None:
+    assert accepted_in(365, "1 per 30d") == pytest.approx(365 / 30)
+    assert accepted_in(28, "2 per 1w") == pytest.approx(8)
+
+
+def test_weather_that_goes_missing_is_an_alert_of_its_day(tmp_path: Path) -> None:
+    file, start_ms = tmp_path / "events.jsonl", 1_357_016_400_000
+    with file.open("w") as events:
+        for hour in range(40 * 24):
+            values = {name: 10 * i + hour % 24 + (hour * 7919 % 101) / 50 for i, name in enumerate(WEATHER)}
+            features = values if hour < 35 * 24 else dict.fromkeys(values)
+            event = {"event_id": str(hour), "ts": start_ms + hour * DAY_MS // 24, "model": "weather-LGA"}
+            events.write(json.dumps(event | {"features": features}) + "\n")
+    (alert,) = replayed(tmp_path, file, parsed([]))
+    assert (alert.model, day_of(alert)) == ("weather-LGA", "2013-02-05")
+    assert f"{len(WEATHER)} features moved together" in alert.title
+    assert "missing 0 % →" in alert.title
