@@ -101,7 +101,7 @@ class Member:
     status: str = "drift"
     new_normal: NewNormal | None = None
     told_ms: int = 0
-    told_what: str = ""
+    told_move: str = ""
     told_effect: float = 0.0
 
     def tell(self, verdict: Verdict) -> bool:
@@ -110,10 +110,10 @@ class Member:
         A constant passes its threshold again and again where the season leads away from it.
         """
         change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
-        what = "" if change is None else f"{change.what} {'up' if change.after > change.before else 'down'}"
-        is_new = what != self.told_what or verdict.at_ms - self.told_ms >= DAY_MS
+        move = "" if change is None else f"{change.what} {'up' if change.after > change.before else 'down'}"
+        is_new = move != self.told_move or verdict.at_ms - self.told_ms >= DAY_MS
         if is_new or effect >= WORSE * self.told_effect:
-            self.told_ms, self.told_what, self.told_effect = verdict.at_ms, what, effect
+            self.told_ms, self.told_move, self.told_effect = verdict.at_ms, move, effect
             return True
         return False
 

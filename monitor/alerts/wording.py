@@ -180,10 +180,10 @@ def _beside(change: Change) -> str:
     span = " over the day" if change.by_day else ""
     if change.what == "spread":
         return f"spread ×{change.after / change.before:.3g}{span}"
-    before, after = _amount(change, change.before), _amount(change, change.after)
-    if before == after:
-        return f"{change.what} a little {'above' if change.after > change.before else 'below'} {before}{span}"
-    return f"{change.what} {before} → {after}{span}"
+    usual, current = _amount(change, change.before), _amount(change, change.after)
+    if usual == current:
+        return f"{change.what} a little {'above' if change.after > change.before else 'below'} {usual}{span}"
+    return f"{change.what} {usual} → {current}{span}"
 
 
 def _amount(change: Change, value: float) -> str:
