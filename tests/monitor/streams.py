@@ -188,9 +188,10 @@ def outcome(store: Store, models: Iterable[str] = ("loans",)) -> dict[str, list[
     for table, row in results(store, models):
         found[table].append(json.dumps(row))
     found["dead_letters"] = [json.dumps(row) for row in rows(store, "dead_letters")]
-    for table in ("panes", "versions", "expectations"):
+    for table in ("panes", "versions"):
         found[table] = [json.dumps(row) for row in rows(store, table)]
-    for table in ("events", "predictions", "labels"):
+    # Some of which only what is configured fills.
+    for table in ("events", "predictions", "labels", "expectations"):
         if kept := rows(store, table):
             found[table] = [json.dumps(row) for row in kept]
     return found
