@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.days import lag_of
-from detectors.change.expectation import FEWEST_HOURS, UNSEEN, learn_expectation
+from detectors.change.expectation import FEWEST_HOURS, UNSEEN, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
     ACCEPTED_VARIANCE,
@@ -222,7 +222,7 @@ def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance,
         if start >= alarm_day:
             continue
         means = day_means(state.hours_known[r], range(start, alarm_day))
-        is_former = np.abs(means - state.expected[r].mean()) < 0.5 * abs(_standing_shift(state.rows[r]))
+        is_former = np.abs(means - mean_of_hours(state.expected[r])) < 0.5 * abs(_standing_shift(state.rows[r]))
         if is_former.any():
             first = start + int(np.flatnonzero(is_former)[-1]) + 1
             acceptance = Acceptance(acceptance.day, first, first + (first == alarm_day))
