@@ -19,28 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.residual import clipped, relative
 from detectors.anomaly.start import KEPT, tame
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["EWMA_RESIDUAL"]
-
-_HIGHEST = 1e100
-
-
-@kernel
-def clipped(residual: float, sd: float, clip: float) -> float:
-    """Return `residual`, or the furthest that is learned; if there was no spread so far, all of it is."""
-    most = clip * sd if sd > 0.0 else math.inf
-    return min(max(residual, -most), most)
-
-
-@kernel
-def relative(distance: float, sd: float) -> float:
-    """Return `distance` in standard deviations, at most 1e100."""
-    if distance == 0.0:
-        return 0.0
-    return distance / sd if distance < _HIGHEST * sd else _HIGHEST
 
 
 @inlined

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.residual import clipped, relative
 from detectors.anomaly.start import tame
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["FORECAST"]
 
-_HIGHEST = 1e100
 _ROUNDING = 1e-13
 _TAME = 8.0  # robust deviations from the median beyond which the start is not believed
 _FASTER = 10.0
@@ -64,14 +64,6 @@ def begin(s: Any, season: FloatArray, start: FloatArray) -> None:
         start[j] = 0.0
 
 
-@kernel
-def relative(distance: float, sd: float) -> float:
-    """Return `distance` in standard deviations, at most 1e100."""
-    if distance == 0.0:
-        return 0.0
-    return distance / sd if distance < _HIGHEST * sd else _HIGHEST
-
-
 @inlined
 def step(s: Any, season: FloatArray, phase: int, params: FloatArray, value: float) -> float:
     """Score `value`, and learn from it."""
@@ -89,8 +81,7 @@ def step(s: Any, season: FloatArray, phase: int, params: FloatArray, value: floa
         innovation = 0.0
     sd = math.sqrt(max(s["variance"], s["fast"]))
     score = relative(abs(innovation), sd)
-    most = clip * sd if sd > 0.0 else math.inf
-    learned = min(max(innovation, -most), most)
+    learned = clipped(innovation, sd, clip)
     residual = phi * previous + learned
     s["product"] += alpha_sd * (residual * previous - s["product"])
     s["power"] += alpha_sd * (previous * previous - s["power"])

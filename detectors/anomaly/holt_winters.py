@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.anomaly.residual import clipped, relative
 from detectors.anomaly.start import tame
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import MAX_ABS, inlined, kernel
 
 __all__ = ["HOLT_WINTERS"]
 
-_HIGHEST = 1e100
 _ROUNDING = 1e-13
 
 
@@ -44,21 +44,6 @@ def begin(s: Any, first: FloatArray, second: FloatArray) -> None:
         first[j] = 0.5 * ((first[j] - first_mean - along) + (second[j] - second_mean - along))
         second[j] = 0.0
     s["level"], s["trend"] = second_mean + trend * 0.5 * (m - 1), trend
-
-
-@kernel
-def clipped(residual: float, sd: float, clip: float) -> float:
-    """Return `residual`, or the furthest that is learned; if there was no spread so far, all of it is."""
-    most = clip * sd if sd > 0.0 else math.inf
-    return min(max(residual, -most), most)
-
-
-@kernel
-def relative(distance: float, sd: float) -> float:
-    """Return `distance` in standard deviations, at most 1e100."""
-    if distance == 0.0:
-        return 0.0
-    return distance / sd if distance < _HIGHEST * sd else _HIGHEST
 
 
 @kernel
