@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Counted]:
     """Count false alarms."""
-    settings = form.settings(options.stream, options.window, options.features)
+    settings = form.settings(options.stream, options.window, options.features, options.events)
     rules = {budget: Rule(options.rule, budget, options.baseline) for budget in BUDGETS}
     cells: list[Counted] = []
     task = progress.add_task("", total=sum(map(cost, settings)))
@@ -63,7 +63,7 @@ def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Pro
 
 def out_of_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Found]:
     """Measure what is found how soon, at a budget of 1 per 30d."""
-    courses = form.chosen_courses(options.stream, options.window)
+    courses = form.chosen_courses(options.stream, options.window, options.events)
     rule = Rule(options.rule, "1 per 30d", options.baseline)
     cells: list[Found] = []
     task = progress.add_task("", total=sum(course.trials for course in courses))
@@ -99,6 +99,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--inject", nargs="+", default=[], choices=list(INJECTIONS), metavar="INJECTION", help="only these"
     )
     parser.add_argument("--features", nargs="+", default=[], type=int, metavar="N", help="only these")
+    parser.add_argument("--events", type=int, metavar="N", help="of a window, instead of the 500 or 1,000 it has")
     parser.add_argument(
         "--seed-set",
         default="tuning",

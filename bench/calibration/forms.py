@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.calibration.false_alarms import Setting
 from bench.calibration.grid import GRIDS
@@ -50,20 +50,22 @@ class Form:
     in_control: tuple[Size, ...]
     courses: tuple[Course, ...]
 
-    def settings(self, streams: list[str], windows: list[str], features: list[int]) -> list[Setting]:
+    def settings(
+        self, streams: list[str], windows: list[str], features: list[int], events: int | None = None
+    ) -> list[Setting]:
         """Return where false alarms are counted; an empty list of names stands for all of them."""
         return [
-            Setting(stream, GRIDS[size.window], size.features, size.models, size.days)
+            Setting(stream, GRIDS[size.window].holding(events), size.features, size.models, size.days)
             for size in self.in_control
             if not windows or size.window in windows
             if not features or size.features in features
             for stream in streams or STREAMS
         ]
 
-    def chosen_courses(self, streams: list[str], windows: list[str]) -> list[Course]:
+    def chosen_courses(self, streams: list[str], windows: list[str], events: int | None = None) -> list[Course]:
         """Return where things happen; an empty list of names stands for all of them."""
         return [
-            course
+            replace(course, grid=course.grid.holding(events))
             for course in self.courses
             if not windows or course.grid.name in windows
             if not streams or course.stream in streams

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.values import DAY_MS
 
@@ -46,6 +46,10 @@ class Grid:
     def ends_ms(self, first: int, count: int) -> range:
         """Return the ends of consecutive windows."""
         return range(self.end_ms(first), self.end_ms(first + count), self.window_ms)
+
+    def holding(self, events: int | None) -> Grid:
+        """Return the same windows with so many events each; None for as many as they have."""
+        return self if events is None else replace(self, events=events)
 
 
 GRIDS = {

@@ -25,6 +25,8 @@ from detectors.distance.tail import normal_sf
 from detectors.kernel import inlined, kernel
 
 __all__ = [
+    "FEWEST_COMPARED",
+    "FEWEST_SPREAD",
     "OUTER_DISTANCES",
     "OUTER_MIDDLES",
     "SHIFTS",
@@ -55,8 +57,18 @@ visibility on clear days, a window of that value alone is ordinary, and its spre
 
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
-FEWEST_VALUES = 20
-"""Values of a window below which it has no location and no spread."""
+FEWEST_SPREAD = 10
+"""Values of a window below which the logarithm of their variance is too skewed to be a spread."""
+
+ALWAYS_ENOUGH = 20
+"""Values of a window that have a location and a spread, whatever the reference looks like."""
+
+FEWEST_COMPARED = 20
+"""Values of a window below which nothing says that it repeats the one before it."""
+
+OF_REFERENCE = np.array([5.0, 60.0])
+"""Values of a window for which the reference counts in what one value contributes to the variance of a location and
+of a spread: moments of few values are too small."""
 
 FEWEST_GROUPS = 20
 """Groups in use below which equal counts are ordinary, and say nothing about repeats."""
@@ -95,6 +107,11 @@ class ScoreTable:
         With variance 1 in the reference.
     locations, spreads : float64 array [len(SHIFTS)]
         Of the shifted reference.
+    fewest : int64 array [2]
+        Values of a window that has a location, and a spread: of rare scores far away, as those of a yes in one of a
+        hundred, a mean of few is skewed.
+    units : float64 array [2]
+        The variance that one value of the reference contributes to a location and to a spread.
 
     Examples
     --------
@@ -115,6 +132,12 @@ class ScoreTable:
         inner = (scores - mean) / scale
         outer = np.log1p(OUTER_MIDDLES)
         self.scores = np.concatenate((inner[0] - outer[::-1], inner, inner[-1] + outer))
+        square, cube, fourth = (float((shares * inner**power).sum()) for power in (2, 3, 4))
+        of_spread = (fourth - square * square) / (4 * (square + self.floor) ** 2)
+        self.units = np.array([square, of_spread])
+        # The skewness of a mean of n values is that of one by √n.
+        least = np.array([1.0, FEWEST_SPREAD]), np.array([cube * cube, 2 * FEWEST_SPREAD * of_spread])
+        self.fewest = np.minimum(np.ceil(np.maximum(*least)), ALWAYS_ENOUGH).astype(np.int64)
         # A group without a share has no width of its own: nothing of the shifted reference lies in it.
         fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))
         end = float(normal_quantiles([1 - 0.5 / max(int(counts.sum()), 1)])[0])
@@ -143,7 +166,8 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 @kernel
 def number_contrasts(
     counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
-    floor: float, location: Floats, spread: Floats, repeats: Floats, units: Floats,
+    floor: float, fewest: Integers, of_reference: Floats, location: Floats, spread: Floats, repeats: Floats,
+    units: Floats,
 ) -> None:  # fmt: skip
     """Write the contrasts of windows of a number.
 
@@ -153,8 +177,8 @@ def number_contrasts(
         int64[T, K]; int64[K], float64[K]: the group and the score of each column.
     previous
         int64[GROUPS], the window before the first one, left behind for the next call.
-    locations, spreads, floor
-        Of a `ScoreTable`.
+    locations, spreads, floor, fewest, of_reference
+        Of a `ScoreTable`, ``of_reference`` its units.
     location, spread, repeats
         float64[T]; NaN, NaN and 0 for a window with too few values.
     units
@@ -175,23 +199,32 @@ def number_contrasts(
                 second += count * score * score
                 third += count * score * score * score
                 fourth += count * score * score * score * score
-        repeats[t] = 0.0
-        if n < FEWEST_VALUES:
-            location[t] = np.nan
-            spread[t] = np.nan
-            units[t] = np.nan
-        else:
+        repeats[t] = _resemblance(grouped, previous, n)
+        location[t] = np.nan
+        spread[t] = np.nan
+        units[t] = np.nan
+        if n >= fewest[0]:
             mean = first / n
             variance = max(second / n - mean * mean, 0.0)
-            central = fourth / n - 4 * mean * third / n + 6 * mean * mean * second / n - 3 * mean * mean * mean * mean
             location[t] = mean
-            spread[t] = 0.5 * math.log(variance + floor) - _between(mean, locations, spreads)
-            units[t, 0] = variance
-            units[t, 1] = max(central - variance * variance, 0.0) / (4 * (variance + floor) * (variance + floor))
-            repeats[t] = _resemblance(grouped, previous, n)
+            units[t, 0] = (n * variance + OF_REFERENCE[0] * of_reference[0]) / (n - 1 + OF_REFERENCE[0])
+            if n >= fewest[1]:
+                central = fourth / n - 4 * mean * third / n + 6 * mean * mean * second / n
+                central -= 3 * mean * mean * mean * mean
+                of_one = max(central - variance * variance, 0.0) / (4 * (variance + floor) * (variance + floor))
+                units[t, 1] = (n * of_one + OF_REFERENCE[1] * of_reference[1]) / (n + OF_REFERENCE[1])
+                spread[t] = 0.5 * math.log(variance + floor) - _between(mean, locations, spreads)
+                spread[t] += _short_of(n, floor, of_reference)
         if n > 0:
             for g in range(GROUPS):
                 previous[g] = grouped[g]
+
+
+@inlined
+def _short_of(n: int, floor: float, of_reference: Floats) -> float:
+    """Return by how much the logarithm of the spread of ``n`` values is smaller than that of many, on average."""
+    share = of_reference[0] / (of_reference[0] + floor)
+    return float(0.5 * math.log1p(share / (n - 1)) + of_reference[1] / (n - 1))
 
 
 @inlined
@@ -220,7 +253,7 @@ def _resemblance(counts: Integers, previous: Integers, n: int) -> float:
     earlier = 0
     for g in range(GROUPS):
         earlier += previous[g]
-    if earlier < FEWEST_VALUES:
+    if min(earlier, n) < FEWEST_COMPARED:
         return 0.0
     statistic = 0.0
     used = 0

@@ -11,6 +11,7 @@ from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn
 from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
+    BEGAN,
     BEYOND,
     BY_DAY,
     BY_WINDOW,
@@ -136,14 +137,14 @@ def begin_day(
     for scale in range(SCALES):
         pool(moments, families, sampling, scale, pools[scale])
     for s in range(first_series, series.shape[0]):
-        age = day - int(series[s, FIRST_DAY])
-        alike = _days_alike(weekend, int(series[s, FIRST_DAY]), day)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
+            age = _age_of(row, day - int(series[s, FIRST_DAY]))
+            alike = _days_alike(weekend, day - age, day)
             # With no day left to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
-            if age > 0 and (age == 1 or _teaching(weights[s], int(series[s, FIRST_DAY]), day, lag_of(age))):
+            if age > 0 and (age == 1 or _teaching(weights[s], day - age, day, lag_of(age))):
                 row[UNCERTAINTY] = learn_expectation(
-                    hours_known[r], weights[s], weekend, int(series[s, FIRST_DAY]), day, lag_of(age), expected[r]
+                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
                 )
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
@@ -167,6 +168,12 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+
+
+@inlined
+def _age_of(row: Floats, age: int) -> int:
+    """Return the days since a row had its first value, from those since its series began; 0 before it has one."""
+    return age + 1 - int(row[BEGAN]) if row[BEGAN] > 0 else 0
 
 
 @inlined
@@ -231,7 +238,7 @@ def _widen(window: Floats, early: float) -> None:
 
 
 @kernel
-def close_day(
+def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, weights: Floats, day_sums: Floats,
@@ -261,6 +268,8 @@ def close_day(
                 filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
                 windows_per_day,
             )  # fmt: skip
+            if _age_of(rows[r], age) < enough[s]:
+                charts[r, BY_DAY] = 0.0
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
         elif seen:
@@ -291,7 +300,8 @@ def close_day(
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
             hours[r] = 0.0
-            if age < SETTLED and not _was_expected(hours_known[r], day, age):
+            age_of_row = _age_of(rows[r], age)
+            if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):
                 sums[r] = 0.0
         _learn(rows, series[s], first, count, age, moments, sums, waiting)
 
@@ -381,11 +391,12 @@ def _learn(
     """Let a day wait its time, and learn from those that have waited."""
     waiting_days = int(series[WAITING])
     for r in range(first, first + count):
+        age_of_row = _age_of(rows[r], age)
         for scale in range(SCALES):
             # Where nothing was expected yet, a residual is no residual.
-            learned = age > 0 and rows[r, UNCERTAINTY] < UNSEEN * UNSEEN and sums[r, scale, COUNTS] > 0
+            learned = age_of_row > 0 and rows[r, UNCERTAINTY] < UNSEEN * UNSEEN and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0
-            if age < CALIBRATED_FROM:
+            if age_of_row < CALIBRATED_FROM:
                 sums[r, scale, SQUARES] = 0.0
                 sums[r, scale, SQUARES_SEEN] = 0.0
                 sums[r, scale, BEYOND : TAILS_SEEN + 1] = 0.0

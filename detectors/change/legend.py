@@ -35,9 +35,9 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # Then what an acceptance needs, in the units of expectations: how far the newest window is from what was expected;
 # windows since an alarm stands, the sum of how far they are, and the number of those that have a value; the first day
 # that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
-# Windows in an hour.
+# Windows in an hour; of how many days its series was when it had its first value, plus one, 0 before.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
-DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, ROW = range(9, 17)
+DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ROW = range(9, 18)
 
 # Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import (
+    BEGAN,
     BY_DAY,
     CHART,
     DAY_SUMS,
@@ -154,8 +155,9 @@ class State:
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
         """Return the state of which a snapshot was taken."""
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
-        # Checkpoints from before levels could be accepted lack the last columns.
+        # Earlier checkpoints lack the last columns; what they hold began with its series.
         stored_rows = np.asarray(snapshot["rows"])
         long["rows"] = np.zeros((len(stored_rows), ROW))
+        long["rows"][:, BEGAN] = 1.0
         long["rows"][:, : stored_rows.shape[1]] = stored_rows
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

@@ -12,6 +12,7 @@ from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
     ALARMED,
+    BEGAN,
     BY_WINDOW,
     CALIBRATION,
     CARRY,
@@ -204,7 +205,7 @@ def _expect(expected: Floats, time_of_day: float, verdict: Floats) -> None:
 
 
 @inlined
-def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
+def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bottom
     row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
     hours: Floats, day_sums: Floats, value: float, events: float, unit: float, time_of_day: float, age: int,
     single: bool,
@@ -223,11 +224,15 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     # A share of no events is nothing, whatever the count says.
     if np.isnan(value) or (events <= 0 and row[KIND] != VOLUME):
         return
+    if row[BEGAN] == 0:
+        row[BEGAN] = age + 1
+    age -= int(row[BEGAN]) - 1
     if row[KIND] == SCORE and age < UNITS_DAYS:
         row[UNIT_SUM] += unit
         row[UNIT_SEEN] += 1
     middle = expected_at(expected, time_of_day)
-    if np.isnan(middle) and np.isnan(mean_of_hours(expected)):
+    is_first = np.isnan(middle) and np.isnan(mean_of_hours(expected))
+    if is_first:
         # The very first window: what comes is compared with it until a day is known.
         middle = to_expectation(row[KIND], value * events if row[KIND] == SCORE else value, events, 1.0)
         expected[:] = middle
@@ -244,6 +249,9 @@ def _watch_row(  # noqa: PLR0915 -- what happens to a value, top to bottom
     row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle
     level = window[LEVEL]
     z = take_in(window, charts[BY_WINDOW], residual, sampling, fresh)
+    if is_first:
+        # It lies where it does by chance, and so does all that is expected by it.
+        window[VARIANCE] += sampling
     day_sums[DAY_SAMPLING] += sampling
     day_sums[DAY_SAMPLED] += 1
     if row[STANDING] != 0:

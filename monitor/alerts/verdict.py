@@ -97,7 +97,7 @@ class Facts(NamedTuple):
     seen, needed : int
         How far learning is: how much was seen, and how much must be.
     unit : str
-        Of these two: ``events``, ``windows``, ``days``; empty for a data set that lacks the field.
+        Of these two: ``events``, ``values``, ``windows``, ``days``; empty for a data set that lacks the field.
     reached : int
         How many of the windows seen had such an effect.
     shares : (Share, Share) or None

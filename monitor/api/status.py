@@ -18,6 +18,7 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
 from monitor.evaluate.change import DETECTORS
+from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.realised import accepted
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
@@ -246,19 +247,40 @@ def _narrowed(
 def _with_ends_of_learning(service: ApiService, rows: Sequence[Row]) -> Iterator[Row]:
     """Yield rows, those that learn under the rule `change` with the end of the first window that may alarm."""
     learning = [_detected(row) for row in rows if row["state"] == "learning" and row["detector"] == CHANGE]
-    learned: dict[Detected, int] = {}
+    learned: dict[Detected, tuple[int, int]] = {}
     if learning:
-        buckets = Buckets(EARLIEST_MS, LATEST_MS, DAY_MS, among=tuple(learning), columns=(*KEY, "learning"))
+        counts = ("learning", "windows", "n")
+        buckets = Buckets(EARLIEST_MS, LATEST_MS, DAY_MS, among=tuple(learning), columns=(*KEY, *counts))
         columns = service.store.buckets(buckets)
-        for *key, windows in zip(*(columns[name] for name in (*KEY, "learning")), strict=True):
-            learned[tuple(key)] = learned.get(tuple(key), 0) + int(windows)
+        for *key, windows, seen, events in zip(*(columns[name] for name in (*KEY, *counts)), strict=True):
+            of_key = learned.get(tuple(key), (0, 0))
+            # Before the first window that may alarm nearly all of them are learned from.
+            of_learning = int(events) * int(windows) // max(int(seen), 1)
+            learned[tuple(key)] = of_key[0] + int(windows), of_key[1] + of_learning
     for row in rows:
         watch = service.watches.get(row["model"])
         if watch is None or _detected(row) not in learned:
             yield row
             continue
-        needed = watch.model.spec.detect.defaults.learn_windows + 1 - learned[_detected(row)]
-        yield row | {"learns_until_ms": row["window_end_ms"] + max(needed, 1) * row["window_ms"]}
+        windows = _windows_to_come(watch, row, *learned[_detected(row)])
+        yield row | {"learns_until_ms": None if windows is None else row["window_end_ms"] + windows * row["window_ms"]}
+
+
+def _windows_to_come(watch: Watch, row: Row, windows: int, events: int) -> int | None:
+    """Return how many windows there are up to the first that may alarm; None if its values may never be enough.
+
+    Parameters
+    ----------
+    watch : Watch
+    row : Row
+    windows, events : int
+        That were learned from.
+    """
+    needed = watch.model.spec.detect.defaults.learn_windows - windows
+    if needed >= 0 or row["signal"] == "volume" or (row["segment"], row["signal"]) in watch.reference:
+        return max(needed, 0) + 1
+    # With so many events there would be coordinates, were all of them values.
+    return None if events >= REFERENCE_EVENTS else -(-(REFERENCE_EVENTS - events) * windows // max(events, 1)) + 1
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -165,14 +166,11 @@ def _show_change(shown: dict[str, Any]) -> None:
 
 def _blind(shown: dict[str, Any]) -> Iterator[str]:
     """Say what can never alarm, and why."""
-    from monitor.evaluate.foresight import FEWEST_VALUES
+    from monitor.evaluate.foresight import unseen
 
     events = shown["change"]["events_per_window"]
-    if events is not None and events < FEWEST_VALUES:
-        yield (
-            f"typical values and spreads can never alarm: a window has {events:,.3g} events, and {FEWEST_VALUES} are "
-            "needed; longer windows help"
-        )
+    for sight, fewest in unseen(math.inf if events is None else events):
+        yield f"windows of {events:,.3g} events do not show {sight}: {fewest} are needed; longer windows help"
     if shown["baseline"] != "dataset":
         yield "nothing is compared with what the model was built on: only a `dataset` baseline has skew"
 

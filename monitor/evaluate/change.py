@@ -36,7 +36,15 @@ from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, NewNormal
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.columns import Columns
-from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, VolumeContrasts, contrasts_of
+from monitor.evaluate.contrasts import (
+    DESCRIBED,
+    REFERENCE_EVENTS,
+    Contrasts,
+    ReferredContrasts,
+    SignalEvidence,
+    VolumeContrasts,
+    contrasts_of,
+)
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.new_normals import NewNormals
@@ -106,6 +114,7 @@ class _Part:
         part.evidence.events[:, occupied] = evidence.events
         part.evidence.units[:, occupied] = evidence.units
         part.evidence.repeats[occupied] = evidence.repeats
+        part.evidence.learned[occupied] = evidence.learned
         part.events[occupied] = events
         part.present[occupied] = 1
         return part
@@ -344,6 +353,9 @@ class Changes:
         is_said = (part.present > 0) | (statuses == legend.STANDS)
         occupied = np.flatnonzero((statuses != legend.ABSENT) & is_said)
         changes, skews = part.verdicts[occupied], part.skews[occupied]
+        learned = part.evidence.learned[occupied]
+        # What has no coordinates yet may have moved in every way but one: that its values cannot be used.
+        changes[(learned != DESCRIBED) & (changes[:, legend.STATUS] == legend.QUIET), legend.STATUS] = legend.LEARNING
         first_row = self._first_rows[key]
         references = self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]
         detectors = DETECTORS if np.isfinite(references).any() else DETECTORS[:1]
@@ -368,7 +380,10 @@ class Changes:
             if d:
                 return self._skew_facts(key, skews[window])
             events = part.evidence.events[:, occupied[window]]
-            return self._facts(key, changes[window], events)._replace(new_normal=new_normals.get(window))
+            facts = self._facts(key, changes[window], events)
+            if facts.why == "too_early" and facts.seen > facts.needed:
+                facts = Facts("too_early", min(int(learned[window]), REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
+            return facts._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)

@@ -43,7 +43,9 @@ from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary
 
 __all__ = [
+    "DESCRIBED",
     "RATE_COLUMNS",
+    "REFERENCE_EVENTS",
     "Contrasts",
     "Groups",
     "NumberContrasts",
@@ -62,8 +64,11 @@ Kinds = Sequence[tuple[int, int]]
 LONGEST_NAME = 40
 """Characters of a value that are shown."""
 
-REFERENCE_EVENTS = 2000
+REFERENCE_EVENTS = 200
 """Values from which coordinates are chosen, unless the configuration names a data set."""
+
+DESCRIBED = -1
+"""In place of a number of values that were seen: there are coordinates."""
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
@@ -81,18 +86,23 @@ class SignalEvidence:
     values, events, units : float64 arrays [K, T]
         As `detectors.change.windows.watch_windows` takes them.
     repeats : float64 array [T]
+    learned : int64 array [T]
+        Values that were seen of the `REFERENCE_EVENTS` without which a number or a category says nothing but how many
+        of its values cannot be used; ``DESCRIBED`` once it says more.
     """
 
     values: Floats
     events: Floats
     units: Floats
     repeats: Floats
+    learned: Integers
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:
         """Return evidence of nothing, to be written into."""
         shape = (rows, windows)
-        return cls(np.full(shape, np.nan), np.ones(shape), np.ones(shape), np.zeros(windows))
+        learned = np.full(windows, DESCRIBED, dtype=np.int64)
+        return cls(np.full(shape, np.nan), np.ones(shape), np.ones(shape), np.zeros(windows), learned)
 
 
 class Contrasts(ABC):
@@ -220,18 +230,19 @@ class ReferredContrasts(Contrasts):
         for row, column in enumerate(RATE_COLUMNS.values(), start=len(self.kinds) - len(RATE_COLUMNS)):
             evidence.values[row, occupied] = windows.sums[occupied, column]
             evidence.events[row, occupied] = total[occupied]
-        first = 0 if self._ready else self._learn(windows, columns)
+        first = 0 if self._ready else self._learn(windows, columns, evidence)
         if first < len(windows.ends_ms):
             self._describe(windows, columns, first, evidence)
         return evidence
 
-    def _learn(self, windows: Windows, columns: Columns) -> int:
+    def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:
         """Take windows into the reference until it is large enough; return how many it took."""
         learned = self._reference.n if self._reference is not None else 0
         numbers = self._windows + 1 + np.arange(len(windows.ends_ms))
         events = learned + np.cumsum(windows.sums[:, N])
         enough = np.flatnonzero((numbers >= self._learn_windows) & (events >= REFERENCE_EVENTS))
         count = int(enough[0]) + 1 if len(enough) else len(windows.ends_ms)
+        evidence.learned[:count] = events[:count]
         counts, sums = windows.counts[:count].sum(axis=0), windows.sums[:count].sum(axis=0)
         extremes = np.array([windows.extremes[:count, 0].min(), windows.extremes[:count, 1].max()])
         summary = columns.summary_of(counts, sums, extremes)
@@ -400,10 +411,11 @@ class NumberContrasts(ReferredContrasts):
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
             windows.counts[first:], *self._groups.numbers(columns), self._previous,
-            table.locations, table.spreads, table.floor,
+            table.locations, table.spreads, table.floor, table.fewest, table.units,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
-        evidence.events[:2, first:] = np.maximum(windows.sums[first:, N], 1)
+        # Of a spread one value is not free.
+        evidence.events[:2, first:] = np.maximum(windows.sums[first:, N] - [[0], [1]], 1)
         evidence.units[:2, first:] = units.T
 
     def snapshot(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from detectors.change import legend
+from detectors.change.contrasts import FEWEST_COMPARED, FEWEST_SPREAD
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.model import BY_WINDOWS_SHARE, CHARTED_DAYS, ZONES
 from detectors.change.residuals import to_expectation
@@ -21,10 +22,7 @@ from detectors.change.threshold import bound
 from monitor.config.model import Model
 from monitor.values import DAY_MS
 
-__all__ = ["FEWEST_VALUES", "foresee"]
-
-FEWEST_VALUES = 20
-"""Values of a window below which a number has no typical value and no spread."""
+__all__ = ["foresee", "unseen"]
 
 LEARNED_DAYS = 21
 
@@ -82,15 +80,28 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     }
 
 
+def unseen(events: float) -> Iterator[tuple[str, int]]:
+    """Yield what windows of so many events do not show, and how many values they would need.
+
+    Examples
+    --------
+    >>> list(unseen(12.0))
+    [('that a window repeats the one before it', 20)]
+    """
+    for sight, fewest in (("spreads", FEWEST_SPREAD), ("that a window repeats the one before it", FEWEST_COMPARED)):
+        if events < fewest:
+            yield sight, fewest
+
+
 def _shifts(events: float, per_day: int, rate: float) -> Iterator[dict[str, Any]]:
     """Yield what can be found of each kind of contrast, with so many events a window and false alarms a day."""
     for name, unit, kind, family, usual, contrasts in EXAMPLES:
         row, expected = np.zeros(legend.ROW), _expected(kind, usual, events)
         row[[legend.KIND, legend.FAMILY, legend.IN_HOUR]] = kind, family, max(1.0, per_day / 24)
-        if kind == legend.SCORE and events < FEWEST_VALUES:
+        if family == legend.SPREAD and events < FEWEST_SPREAD:
             shifts = np.full(3, np.nan)
         else:
-            sampling = UNIT_VARIANCE.get(family, 1.0) / events
+            sampling = UNIT_VARIANCE.get(family, 1.0) / (events - (family == legend.SPREAD))
             shifts = _smallest(family, sampling, per_day, rate, contrasts)
         look_ups = (contrast_at, contrast_on_average, contrast_on_average)
         ends = [

@@ -71,7 +71,7 @@ def contrasts_in(day: ExpectedDay, summary: Summary, layout: Layout) -> Measured
     groups = next((contrast.groups for contrast in day.contrasts if contrast.groups is not None), None)
     if groups is not None and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
         location, spread = _described(groups, summary, layout)
-        described = {"typical value": (location, values), "spread": (spread, values)}
+        described = {"typical value": (location, values), "spread": (spread, values - 1)}
         contrasts |= {name: pair for name, pair in described.items() if not np.isnan(pair[0])}
     return contrasts
 
@@ -85,6 +85,6 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
     number_contrasts(
         columns.counts_of(summary)[None], *groups.numbers(columns), previous,
-        table.locations, table.spreads, table.floor, location, spread, repeats, units,
+        table.locations, table.spreads, table.floor, table.fewest, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return float(location[0]), float(spread[0])

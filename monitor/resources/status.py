@@ -96,7 +96,8 @@ class SmallestShift(Row):
     judged: Judged = described(
         "`changes`: its level wanders, or is hardly known yet, so that a shift must show soon after its onset or over "
         "days; `standing`: an alert holds, and what moves on from the new level alarms; `too_few`: nothing can alarm, "
-        "since no window had 20 values yet, or all of them 2,000 without a data set; else `levels`"
+        "since no window had the 10 values (20 at most) of a spread yet, or all of them the 200 without which there is "
+        "no typical value, unless there is a data set; else `levels`"
     )
 
 

@@ -246,7 +246,7 @@ def test_what_the_rule_change_will_find_is_said_before_there_is_an_event(tmp_pat
     assert "leeway status" in out
 
 
-def test_more_events_find_less_and_too_few_find_no_typical_value(tmp_path: Path, leeway: Console) -> None:
+def test_more_events_find_smaller_shifts_and_too_few_no_spread(tmp_path: Path, leeway: Console) -> None:
     def shifts(events_per_hour: int) -> dict[str, Any]:
         (document,) = leeway("check", changing(tmp_path), "--events-per-hour", str(events_per_hour), "--json").lines
         return {shift["contrast"]: shift for shift in document["models"][0]["change"]["smallest_shifts"]}
@@ -255,9 +255,14 @@ def test_more_events_find_less_and_too_few_find_no_typical_value(tmp_path: Path,
     assert many["events"]["day_shift"] < few["events"]["day_shift"]
     assert many["typical value"]["window_shift"] > 0
     # Ten events in each window of five minutes.
-    assert few["typical value"]["week_shift"] is None
+    assert few["typical value"]["week_shift"] > many["typical value"]["week_shift"]
     out = leeway("check", changing(tmp_path), "--events-per-hour", "120").out
-    assert "typical values and spreads can never alarm: a window has 10 events, and 20 are needed" in out
+    assert "windows of 10 events do not show that a window repeats the one before it: 20 are needed" in out
+    assert "spreads" not in out.partition("windows of 10")[2]
+    fewer = shifts(72)
+    assert (fewer["spread"]["week_shift"], fewer["typical value"]["week_shift"] > 0) == (None, True)
+    out = leeway("check", changing(tmp_path), "--events-per-hour", "72").out
+    assert "windows of 6 events do not show spreads: 10 are needed; longer windows help" in out
 
 
 def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, leeway: Console) -> None:

@@ -120,11 +120,11 @@ class Number:
         values, units, repeats = np.empty((3, size)), np.empty((size, 2)), np.empty(size)
         number_contrasts(
             grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads, TABLE.floor,
-            values[0], values[1], repeats, units,
+            TABLE.fewest, TABLE.units, values[0], values[1], repeats, units,
         )  # fmt: skip
         values[2] = absent
         n = grouped.sum(axis=1)
-        events = np.array([np.maximum(n, 1), np.maximum(n, 1), n + absent], dtype=np.float64)
+        events = np.array([np.maximum(n, 1), np.maximum(n - 1, 1), n + absent], dtype=np.float64)
         evidence = evidence_of(values, events)
         evidence.units[:2] = units.T
         evidence.repeats[0] = repeats

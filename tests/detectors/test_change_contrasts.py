@@ -10,8 +10,9 @@ import pytest
 from scipy import special, stats
 
 from detectors.change.contrasts import (
+    FEWEST_COMPARED,
     FEWEST_GROUPS,
-    FEWEST_VALUES,
+    FEWEST_SPREAD,
     OUTER_DISTANCES,
     SHIFTS,
     ScoreTable,
@@ -35,7 +36,7 @@ def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None 
     units = np.empty((len(counts), 2))
     number_contrasts(
         counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, table.floor,
-        location, spread, repeats, units,
+        table.fewest, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return location, spread, repeats, units
 
@@ -97,30 +98,56 @@ def test_spreads_are_those_of_the_shifted_reference(beyond: bool) -> None:
 def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
     rng, table = np.random.default_rng(2), ScoreTable(reference)
     windows = np.concatenate([drawn(rng, 8, shift=shift, spread=spread, n=n) for shift, spread, n in [
-        (0, 1, 500), (2, 1, 40), (-4, 1, 500), (0, 0.05, 300), (0.3, 3, 20), (0, 1, 10), (0, 1, 10_000)
+        (0, 1, 500), (2, 1, 40), (-4, 1, 500), (0, 0.05, 300), (0.3, 3, 20), (0, 1, 12), (0, 1, 3), (0, 1, 10_000)
     ]])  # fmt: skip
     location, spread, repeats, units = contrasts_of(windows, table)
     for t, counts in enumerate(windows):
         values = np.repeat(table.scores, counts)
-        if len(values) < FEWEST_VALUES:
-            assert np.isnan([location[t], spread[t], *units[t]]).all()
-            assert repeats[t] == 0
-            continue
-        assert location[t] == pytest.approx(values.mean(), abs=1e-9)
-        of_shifted = np.interp(values.mean(), table.locations, table.spreads)
-        assert spread[t] == pytest.approx(0.5 * math.log(values.var() + table.floor) - of_shifted, abs=1e-9)
-        of_variance = np.mean((values - values.mean()) ** 4) - values.var() ** 2
-        of_spread = of_variance / (2 * (values.var() + table.floor)) ** 2
-        assert units[t] == pytest.approx([values.var(), of_spread], abs=1e-7)
+        enough = len(values) >= table.fewest
+        np.testing.assert_array_equal(np.isnan(units[t]), ~enough)
+        np.testing.assert_array_equal(np.isnan([location[t], spread[t]]), ~enough)
+        if enough[0]:
+            assert location[t] == pytest.approx(values.mean(), abs=1e-9)
+            squares = np.sum((values - values.mean()) ** 2)
+            assert units[t, 0] == pytest.approx((squares + 5 * table.units[0]) / (len(values) - 1 + 5), abs=1e-7)
+        if enough[1]:
+            of_shifted = np.interp(values.mean(), table.locations, table.spreads)
+            of_few = np.log1p(1 / ((1 + table.floor) * (len(values) - 1))) / 2 + table.units[1] / (len(values) - 1)
+            of_window = 0.5 * math.log(values.var() + table.floor)
+            assert spread[t] == pytest.approx(of_window - of_shifted + of_few, abs=1e-9)
+            of_variance = np.mean((values - values.mean()) ** 4) - values.var() ** 2
+            of_spread = of_variance / (2 * (values.var() + table.floor)) ** 2
+            shrunk = (len(values) * of_spread + 60 * table.units[1]) / (len(values) + 60)
+            assert units[t, 1] == pytest.approx(shrunk, abs=1e-7)
         if t:
             assert repeats[t] == pytest.approx(likeness(counts, windows[t - 1]), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 3, 6, 10, 20, 60])
+def test_windows_of_few_values_have_the_mean_and_the_variance_that_is_said_of_them(n: int) -> None:
+    table = ScoreTable(np.full(INNER, 30))
+    location, spread, _, units = contrasts_of(drawn(np.random.default_rng(11), 20_000, n=n), table)
+    assert location.mean() == pytest.approx(0, abs=0.02)
+    assert location.var() == pytest.approx(units[:, 0].mean() / n, rel=0.06)
+    if n >= FEWEST_SPREAD:
+        # Of many values the spread is 0 but for what lies beyond the reference.
+        many = contrasts_of(drawn(np.random.default_rng(12), 500, n=2_000), table)[1].mean()
+        assert spread.mean() == pytest.approx(many, abs=0.02)
+        assert spread.var() == pytest.approx(units[:, 1].mean() / (n - 1), rel=0.25)
+
+
+def test_rare_values_far_away_need_more_of_them_for_a_typical_value() -> None:
+    yes_in_hundred = np.zeros(INNER, dtype=np.int64)
+    yes_in_hundred[[0, INNER - 1]] = 990, 10
+    assert ScoreTable(np.full(INNER, 30)).fewest.tolist() == [1, FEWEST_SPREAD]
+    assert ScoreTable(yes_in_hundred).fewest.tolist() == [20, 20]
 
 
 def likeness(counts: Integers, previous: Integers) -> float:
     """Log probability that two windows of one distribution are so alike, or 0 where that is nothing special."""
     n, earlier, both = counts.sum(), previous.sum(), counts + previous
     used = both > 0
-    if min(n, earlier) < FEWEST_VALUES or used.sum() <= FEWEST_GROUPS:
+    if min(n, earlier) < FEWEST_COMPARED or used.sum() <= FEWEST_GROUPS:
         return 0.0
     differences = counts * math.sqrt(earlier / n) - previous * math.sqrt(n / earlier)
     statistic, freedom = float(np.sum(differences[used] ** 2 / both[used])), int(used.sum()) - 1

@@ -14,6 +14,7 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.config import Configuration
+from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.kinds import KINDS
 from monitor.evaluate.mark_log import Mark, log_mark
 from monitor.evaluate.windows import first_window_end
@@ -22,9 +23,14 @@ from monitor.watch import compile_watch
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import (
     DAY_MS,
+    DRIFT_MS,
     HOUR_MS,
     START_MS,
+    applications,
+    as_lines,
     configured,
+    detecting,
+    drifting,
     replayed,
     replayed_lines,
     rows,
@@ -86,6 +92,43 @@ def test_a_shift_is_found_within_two_windows_of_a_signal_with_a_daily_season(tmp
     fired = onsets(tmp_path, watched(), lines(1, moved(shift)))
     assert [at_ms for at_ms in fired if at_ms <= CHANGE_MS] == []
     assert fired[0] <= CHANGE_MS + 2 * HOUR_MS
+
+
+@pytest.mark.parametrize(("per_hour", "shift", "windows"), [(18, 1.5, 2), (4, 1.5, 8)])
+def test_a_shift_is_found_where_windows_hold_few_events(
+    tmp_path: Path, per_hour: int, shift: float, windows: int
+) -> None:
+    fired = onsets(tmp_path, watched(), lines(2, few(per_hour, shift)))
+    assert [at_ms for at_ms in fired if at_ms <= CHANGE_MS] == []
+    assert fired[0] <= CHANGE_MS + windows * HOUR_MS
+
+
+def few(per_hour: int, shift: float) -> Hourly:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.normal(size=rng.poisson(per_hour)) + season(hour) + shift * (at(hour) >= CHANGE_MS)).tolist()
+
+    return hourly
+
+
+def test_a_drift_in_little_traffic_alarms_within_two_windows(tmp_path: Path) -> None:
+    # Some sixty events in each window of six hours, and a change on the eighth day.
+    configuration = configured(detect=detecting(rule="change"))
+    store, _ = replayed_lines(tmp_path, as_lines(applications(3, change=drifting)), configuration)
+    fired = [alert["at_ms"] for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert DRIFT_MS[0] < min(fired) <= DRIFT_MS[0] + 2 * 6 * HOUR_MS
+
+
+def test_a_number_learns_until_it_has_enough_values_and_says_how_many(tmp_path: Path) -> None:
+    store, _ = replayed_lines(tmp_path, lines(2, few(8, 0.0), days=2), watched())
+    scores = rows(store, "scores", signal="feature:x", detector="change")
+    statuses = [score["status"] for score in scores]
+    learning = statuses.index("ok")
+    assert (set(statuses[:learning]), set(statuses[learning:])) == ({"learning"}, {"ok"})
+    values = np.cumsum([score["n"] for score in scores])
+    # The window that completes the reference is part of it.
+    assert values[learning - 2] < REFERENCE_EVENTS <= values[learning - 1]
+    assert scores[5]["detail"] == "learning: 6 of 10 windows seen"
+    assert scores[12]["detail"] == f"learning: {values[12]} of 200 values seen"
 
 
 def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
