@@ -6,6 +6,7 @@ there are enough of them, nothing is said of a skew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.acceptance import day_means, rows_of
-from detectors.change.legend import FIRST_DAY
+from detectors.change.legend import DAYS, FIRST_DAY
 from detectors.change.state import State
 
 __all__ = ["AcceptedSkews"]
@@ -69,7 +70,7 @@ class AcceptedSkews:
                 if len(means) >= FEWEST_DAYS and not np.isnan(references[r, 0]):
                     squares = np.sum((means - means.mean()) ** 2) + USUAL_DAYS * USUAL_SPREAD**2
                     variance = squares / (len(means) - 1 + USUAL_DAYS)
-                    references[r] = means.mean(), variance / len(means)
+                    references[r] = _level(state.totals[r], range(first, day + 1), means), variance / len(means)
                     self.awaited[s] = False
 
     def pass_over(self, verdicts: Floats, skewed: Floats) -> None:
@@ -90,3 +91,9 @@ class AcceptedSkews:
             return
         self.since, self.stood = np.array(snapshot["since"]), np.array(snapshot["stood"])
         self.awaited = np.array(snapshot["awaited"], dtype=np.bool_)
+
+
+def _level(totals: Floats, days: range, means: Floats) -> float:
+    """Return the level of days, from what was counted of a share, or else from their means."""
+    counted, events = totals[np.arange(days.start, days.stop) % DAYS].sum(axis=0)
+    return 2 * math.asin(math.sqrt(min(counted / events, 1.0))) if events > 0 else float(means.mean())

@@ -52,6 +52,7 @@ from detectors.change.legend import (
     NEW_DAY,
     NOISE,
     QUIET,
+    RATE,
     RATES,
     REFERENCE_DAYS,
     ROWS,
@@ -241,8 +242,8 @@ def _widen(window: Floats, early: float) -> None:
 def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
-    recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, weights: Floats, day_sums: Floats,
-    series: Floats, verdicts: Floats,
+    recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
+    day_sums: Floats, series: Floats, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Judge a day as a whole, and learn from it.
 
@@ -253,7 +254,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         int64[S]: days after which a series may alarm by days; float64[S].
     rows … series
         The state, as in `watch_windows`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds the sums of days
-        that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days.
+        that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days, ``totals``
+        float64[R, DAYS, 2] what was counted of shares.
     verdicts
         float64[S, VERDICT]
     """
@@ -299,6 +301,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
+            for column in range(totals.shape[2]):
+                totals[r, day % DAYS, column] = np.float32(hours[r, :, column].sum() if rows[r, KIND] == RATE else 0.0)
             hours[r] = 0.0
             age_of_row = _age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):

@@ -246,8 +246,8 @@ class ModelCharts:
         close_day(
             self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
             state.rows, state.filters, state.charts, state.moments, state.sums, state.waiting, state.sampling,
-            state.recent_days, state.expected, state.hours, state.hours_known, state.weights, state.day_sums,
-            state.series, verdicts,
+            state.recent_days, state.expected, state.hours, state.hours_known, state.totals, state.weights,
+            state.day_sums, state.series, verdicts,
         )  # fmt: skip
         charted = self._ages() >= CHARTED_DAYS
         for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):

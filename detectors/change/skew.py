@@ -14,6 +14,7 @@ day hide a small skew from a single week.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,11 +30,13 @@ from detectors.change.legend import (
     FIRST_DAY,
     FIRST_ROW,
     LOCATION,
+    RATE,
     RATES,
     ROWS,
     SHARES,
     SPREAD,
 )
+from detectors.change.residuals import to_expectation
 from detectors.change.state import State
 from detectors.distance.tail import t_tail
 from detectors.kernel import inlined, kernel
@@ -124,7 +127,7 @@ class Skews:
         rate = self._false_alarms / max(self._signals, len(state.series))
         self.accepted.refer(state, day, self.references)
         judge_skews(
-            day, rate, MATERIAL, weekend, state.rows, state.series, state.hours_known, self.references,
+            day, rate, MATERIAL, weekend, state.rows, state.series, state.hours_known, state.totals, self.references,
             self.accepted.since, self.skewed, verdicts,
         )  # fmt: skip
         self.accepted.pass_over(verdicts, self.skewed)
@@ -134,7 +137,7 @@ class Skews:
 @kernel
 def judge_skews(
     day: int, rate: float, material: Floats, weekend: Integers, rows: Floats, series: Floats, hours_known: Floats,
-    references: Floats, since: Floats, skewed: Floats, verdicts: Floats,
+    totals: Floats, references: Floats, since: Floats, skewed: Floats, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Write what a day says of the skew of each series.
 
@@ -144,7 +147,7 @@ def judge_skews(
         The day that has ended; accepted false alarms a day, of one signal.
     material, weekend
         float64[FAMILIES], int64[DAYS].
-    rows, series, hours_known
+    rows, series, hours_known, totals
         As `detectors.change.state.State` has them.
     references, since, skewed
         float64[R, 2]; float64[S], the days from which they hold; float64[S], which series are skewed so far.
@@ -165,12 +168,12 @@ def judge_skews(
             if np.isnan(references[r, 0]):
                 continue
             begin = max(int(series[s, FIRST_DAY]), day - int(SPANS[-1]) + 1, int(since[s]))
-            days = _day_means(hours_known[r], begin, day, means)
+            days = _day_means(hours_known[r], totals[r], begin, day, means)
             verdicts[s, DAYS_SEEN] = max(verdicts[s, DAYS_SEEN], days)
             limit = material[int(rows[r, FAMILY])]
             for span in SPANS:
                 difference, probability, current = _compare(
-                    means, weekend, max(begin, day - span + 1), begin, day, references[r], limit
+                    means, totals[r], weekend, max(begin, day - span + 1), begin, day, references[r], limit
                 )
                 if np.isnan(current):
                     continue
@@ -191,37 +194,46 @@ def judge_skews(
 
 
 @inlined
-def _day_means(hours: Floats, begin: int, day: int, means: Floats) -> int:
-    """Write the means of the days that have nearly all of their hours, NaN for the others; return how many have."""
+def _day_means(hours: Floats, totals: Floats, begin: int, day: int, means: Floats) -> int:
+    """Write the means of the days that have nearly all of their hours, NaN for the others; return how many have.
+
+    A share is that of all events of a day: hours of few events have a mean of their own.
+    """
     fullest, days = 0, 0
     for d in range(begin, day + 1):
         fullest = max(fullest, hours_seen(hours[d % DAYS]))
     for d in range(begin, day + 1):
         seen = hours_seen(hours[d % DAYS])
         is_full = seen > 0 and seen >= FEWEST_HOURS * fullest
-        means[d % DAYS] = mean_of_hours(hours[d % DAYS]) if is_full else np.nan
+        counted, events = totals[d % DAYS, 0], totals[d % DAYS, 1]
+        mean = to_expectation(RATE, counted, events, 1.0) if events > 0 else mean_of_hours(hours[d % DAYS])
+        means[d % DAYS] = mean if is_full else np.nan
         days += is_full
     return days
 
 
 @inlined
 def _compare(
-    means: Floats, weekend: Integers, start: int, begin: int, day: int, reference: Floats, limit: float
+    means: Floats, totals: Floats, weekend: Integers, start: int, begin: int, day: int, reference: Floats, limit: float
 ) -> tuple[float, float, float]:
     """Return how far the mean of days from ``start`` on is from a reference, the probability of that, and the mean."""
     sums, counts = np.zeros(3), np.zeros(3)
     width = 0
     current = 0.0
+    counted, events = 0.0, 0.0
     for d in range(begin, day + 1):
         if not np.isnan(means[d % DAYS]):
             sums[weekend[d % DAYS]] += means[d % DAYS]
             counts[weekend[d % DAYS]] += 1
             if d >= start:
                 current += means[d % DAYS]
+                counted += totals[d % DAYS, 0]
+                events += totals[d % DAYS, 1]
                 width += 1
     if width < FEWEST_DAYS:
         return 0.0, 1.0, np.nan
-    current /= width
+    # A mean of angles is that of few events: all of them together say what the share is.
+    current = 2 * math.asin(math.sqrt(min(counted / events, 1.0))) if events > 0 else current / width
     days = counts[0] + counts[1]
     overall = (sums[0] + sums[1]) / days
     squares, products = 0.0, 0.0

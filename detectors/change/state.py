@@ -44,7 +44,7 @@ Integers = npt.NDArray[np.int64]
 Kinds = Sequence[tuple[int, int]]
 """The kind and the family of each contrast of a series."""
 
-SHORT = ("hours_known", "waiting")
+SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
 
 
@@ -63,6 +63,8 @@ class State:
     in_day : int64 array [R]
         Windows of today so far.
     expected, hours, hours_known : float64 arrays [R, H], [R, H, 3], [R, DAYS, H]
+    totals : float64 array [R, DAYS, 2]
+        Of shares: what was counted on each day, out of how many events.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
     """
@@ -80,6 +82,7 @@ class State:
     expected: Floats
     hours: Floats
     hours_known: Floats
+    totals: Floats
     day_sums: Floats
     series: Floats
     weights: Floats
@@ -113,6 +116,7 @@ class State:
             expected=np.full((count, hours), np.nan),
             hours=np.zeros((count, hours, 3)),
             hours_known=np.full((count, DAYS, hours), np.nan),
+            totals=np.zeros((count, DAYS, 2)),
             day_sums=np.zeros((count, DAY_SUMS)),
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
@@ -154,6 +158,8 @@ class State:
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
         """Return the state of which a snapshot was taken."""
+        # Earlier checkpoints have no totals.
+        snapshot = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.
         stored_rows = np.asarray(snapshot["rows"])

@@ -247,6 +247,24 @@ def test_a_skew_from_the_first_event_is_found_and_stands(tmp_path: Path, shift: 
     assert "in the reference" in entry["reason"]
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_rates_of_few_events_an_hour_are_no_skew_until_they_differ(tmp_path: Path, missing: float) -> None:
+    """A rate that never happens was once taken for one of 6 %, where an hour has six events."""
+    rng = np.random.default_rng(14)
+    pq.write_table(pa.table({"x": rng.normal(size=5_000), "country": ["DE"] * 5_000}), tmp_path / "training.parquet")
+    baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        # None at night, and more by day.
+        values = rng.normal(size=rng.poisson(6 * (1 + np.sin(2 * np.pi * hour / 24))))
+        return [None if rng.random() < missing else value for value in values.tolist()]
+
+    store, _ = replayed_lines(tmp_path, lines(15, hourly, days=14), watched(baseline=baseline))
+    reasons = [entry["reason"] for alert in rows(store, "alerts") for entry in json.loads(alert["signals"])]
+    assert bool(reasons) == bool(missing)
+    assert all("missing 0 % in the reference" in reason or "missing 0.0" in reason for reason in reasons)
+
+
 @pytest.mark.parametrize("new_share", [0.0, 0.1])
 def test_rare_names_that_a_data_set_lacks_are_no_skew_and_new_ones_are(tmp_path: Path, new_share: float) -> None:
     """Of 500 names some 70 are missing in 5,000 rows, which are 1.5 % of the events."""
