@@ -35,7 +35,7 @@ from detectors.sketch import (
 )
 from monitor.config import Configuration, Model
 from monitor.config.model import FieldSpec, ModelSpec, SegmentSpec, SourceSpec
-from monitor.config.references import RIVERS, WINDOWED, uses_for
+from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
@@ -194,10 +194,11 @@ class Watch:
     def is_charted(self, signal: str) -> bool:
         """Whether the charts of `detect.rule: change` decide about ``signal``; its distances are then for reading.
 
-        Vectors have no contrasts: their distances decide under either rule.
+        They do where a rule names a distance, a rate or ``volume``. Vectors have no contrasts: their distances decide
+        under either rule.
         """
-        has_contrasts = signal == "volume" or isinstance(self.layouts.get(signal), NumericLayout | CategoryLayout)
-        return self.model.spec.detect.rule == "change" and has_contrasts
+        has_contrasts = signal == VOLUME or isinstance(self.layouts.get(signal), NumericLayout | CategoryLayout)
+        return self.model.spec.detect.rule == "change" and has_contrasts and signal in watched_by_window(self.uses)
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""

@@ -142,11 +142,15 @@ def watch_windows(
         windows_per_day = rows[first, IN_HOUR] * hours.shape[1]
         for t in range(places.size):
             say_nothing(verdicts[s, t], ABSENT, BY_WINDOW)
+            stood = _stands(rows, first, count)
             for r in range(first, first + count):
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
                     hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single,
                 )  # fmt: skip
+            if stood and not _stands(rows, first, count):
+                for r in range(first, first + count):
+                    _begin_anew(filters[r], charts[r])
             if present[s, t] == 0:
                 series[s, ABSENT_FOR] += 1
                 if is_held(series[s], windows_per_day):
@@ -339,11 +343,29 @@ def _recover(row: Floats, filters: Floats, charts: Floats, residual: float, samp
     if row[RECOVERY] > RECOVERED:
         row[STANDING] = 0.0
         row[RECOVERY] = 0.0
-        for scale in range(SCALES):
-            filters[scale, CARRY] = filters[scale, CARRY_TODAY]
-            filters[scale, LEVEL] = 0.0
-            filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
-        charts[:] = 0.0
+        _begin_anew(filters, charts)
+
+
+@inlined
+def _begin_anew(filters: Floats, charts: Floats) -> None:
+    """Forget the level of a row, and its evidence.
+
+    When a signal is back, so are rows that moved less, about which no alarm was: the way back is no change of theirs.
+    """
+    for scale in range(SCALES):
+        filters[scale, CARRY] = filters[scale, CARRY_TODAY]
+        filters[scale, LEVEL] = 0.0
+        filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
+    charts[:] = 0.0
+
+
+@inlined
+def _stands(rows: Floats, first: int, count: int) -> bool:
+    """Whether an alarm of a series stands."""
+    stands = False
+    for r in range(first, first + count):
+        stands |= rows[r, STANDING] != 0
+    return bool(stands)
 
 
 @inlined

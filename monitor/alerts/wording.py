@@ -25,6 +25,9 @@ KINDS = {
 }
 """What several signals of a kind are called, in the order in which a title lists them."""
 
+NEARLY_CONSTANT = 0.1
+"""Of the usual spread: below that, a reader had better think of one value."""
+
 _WHY: Mapping[Why, str] = {
     "": "",
     "too_few": "{n} of {needed} events needed",
@@ -150,7 +153,7 @@ def detail(verdict: Said) -> str:
     if verdict.facts.new_normal is not None and verdict.status != "drift":
         return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
-        beside = _beside(verdict.facts.change)
+        beside = _joined([_beside(verdict.facts.change), _new_values(verdict)])
         quiet = f"evidence {verdict.surprise:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
         return quiet if verdict.status == "ok" else beside
     shares = verdict.facts.shares if verdict.status == "drift" else None
@@ -161,6 +164,7 @@ def _changed(moved: Moved, change: Change) -> str:
     verdict = moved.evidence
     parts = [
         f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}",
+        _new_values(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with "
         + ("the reference" if change.against_reference else "the same hours of earlier days"),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
@@ -179,14 +183,26 @@ def _beside(change: Change) -> str:
         return f"{change.what} {_amount(change, change.before)} in the reference, {_amount(change, change.after)} now"
     span = " over the day" if change.by_day else ""
     if change.what == "spread":
-        return f"spread ×{change.after / change.before:.3g}{span}"
+        return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
     usual, current = _amount(change, change.before), _amount(change, change.after)
     if usual == current:
         return f"{change.what} a little {'above' if change.after > change.before else 'below'} {usual}{span}"
     return f"{change.what} {usual} → {current}{span}"
 
 
+def _spread(factor: float) -> str:
+    if factor >= 1:
+        return f"spread {factor:.3g} times"
+    return f"{'nearly constant, ' if factor < NEARLY_CONSTANT else ''}spread {100 * factor:.3g} % of"
+
+
+def _usual(change: Change) -> str:
+    return "that of the reference" if change.against_reference else "the usual"
+
+
 def _amount(change: Change, value: float) -> str:
+    if change.what == "events":
+        return _number(round(value, 1))
     if change.what in ("missing", "invalid", "out of range") or change.what.startswith("share of"):
         return f"{100 * value:.3g} %"
     return _number(value)

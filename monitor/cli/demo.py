@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,14 +173,13 @@ def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
     )
     click.echo(
         f"{done.counters.events:,} events, {done.windows:,} windows evaluated, {done.scores:,} scores,"
-        f" {len(alerts)} alerts: {_count(alerts, 'blizzard')} of the blizzard,"
-        f" {_count(alerts, 'injected')} of the injected failure, {len(other)} outside of both"
-        f"{': ' + ', '.join(alert.day for alert in other) if other else ''}."
+        f" {len(alerts)} alerts: {_counted(alerts)}{': ' + ', '.join(alert.day for alert in other) if other else ''}."
     )
 
 
-def _count(alerts: list[FiredAlert], why: str) -> int:
-    return sum(alert.why == why for alert in alerts)
+def _counted(alerts: list[FiredAlert]) -> str:
+    counts = Counter(alert.why for alert in alerts)
+    return ", ".join(f"{counts[why]} {why}" for why in sorted(counts, key=lambda why: why == "other"))
 
 
 def _serve(configuration: Configuration, store: Store, listener: socket) -> None:

@@ -127,9 +127,9 @@ class Detect(Strict):
         description="numeric signals of one event that are watched together, as the signal `vector:NAME`",
     )
     rule: Literal["variation", "change"] = Field(
-        default="variation",
-        description="`variation`: a distance beyond its usual variation alarms; `change`: a signal alarms that no "
-        "longer does what it does at this hour of the week, and distances are for reading",
+        default="change",
+        description="`change`: a signal alarms that no longer does what it does at this hour of the week, and distances "
+        "are for reading; `variation`: a distance beyond its usual variation alarms",
     )
     time_zone: str = Field(default="UTC", description="whose hours and weekends `rule: change` goes by")
     holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")

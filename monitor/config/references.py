@@ -24,7 +24,18 @@ from monitor.config.model import FieldSpec, Model
 if TYPE_CHECKING:
     from detectors.contract import Described
 
-__all__ = ["ALIASES", "RIVERS", "VOLUME", "WINDOWED", "Params", "Windowed", "is_pattern", "uses_for", "wrong_rules"]
+__all__ = [
+    "ALIASES",
+    "RIVERS",
+    "VOLUME",
+    "WINDOWED",
+    "Params",
+    "Windowed",
+    "is_pattern",
+    "uses_for",
+    "watched_by_window",
+    "wrong_rules",
+]
 
 Params = dict[str, float | int | str | bool]
 Path_ = tuple[str | int, ...]
@@ -170,6 +181,22 @@ def _signals(model: Model) -> dict[str, frozenset[str]]:
     fields = {signal: _traits(spec) for signal, spec in model.spec.schema_.signals().items()}
     vectors = dict.fromkeys(model.spec.detect.vector_signals(), frozenset({"vector"}))
     return fields | vectors | {VOLUME: frozenset({"volume"})}
+
+
+def watched_by_window(uses: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the signals whose windows are looked at: those for which rules name a distance, a rate or ``volume``.
+
+    Parameters
+    ----------
+    uses : mapping
+        What :func:`uses_for` returns.
+
+    Examples
+    --------
+    >>> watched_by_window({"feature:x": {"adwin": {}, "psi": {}}, "feature:y": {"adwin": {}}, "volume": {"volume": {}}})
+    ['feature:x', 'volume']
+    """
+    return [signal for signal, named in uses.items() if any(name in WINDOWED for name in named)]
 
 
 def _traits(spec: FieldSpec) -> frozenset[str]:

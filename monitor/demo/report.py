@@ -11,8 +11,14 @@ from monitor.demo.flights import CONSTANT_FROM, INJECTED
 
 __all__ = ["FiredAlert", "fired", "lines"]
 
-BLIZZARD = ("2013-02-08", "2013-02-09")
-"""The nor'easter of February 2013, by New York's days."""
+KNOWN = {
+    "2013-02-08": "blizzard",
+    "2013-02-09": "blizzard",
+    "2013-11-28": "Thanksgiving",
+    "2013-11-29": "Thanksgiving",
+    "2013-12-31": "data gap",
+}
+"""What happened on some of New York's days of 2013: a nor'easter, a feast, and the end of the weather's records."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class FiredAlert:
     Attributes
     ----------
     model, day, until, severity, title, why : str
-        ``why`` is ``blizzard``, ``injected`` or ``other``.
+        ``why`` is one of `KNOWN`, ``injected`` or ``other``.
     """
 
     model: str
@@ -59,9 +65,9 @@ def fired(transitions: Iterable[Transition]) -> list[FiredAlert]:
 
 
 def _why(model: str, day: str) -> str:
-    if day in BLIZZARD:
-        return "blizzard"
-    return "injected" if model == INJECTED and day >= CONSTANT_FROM[:10] else "other"
+    if model == INJECTED and day >= CONSTANT_FROM[:10]:
+        return "injected"
+    return KNOWN.get(day, "other")
 
 
 def _day(time_ms: int) -> str:

@@ -34,6 +34,7 @@ from detectors.chart.legend import (
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, NewNormal
+from monitor.config.references import watched_by_window
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import (
@@ -115,6 +116,7 @@ class _Part:
         part.evidence.units[:, occupied] = evidence.units
         part.evidence.repeats[occupied] = evidence.repeats
         part.evidence.learned[occupied] = evidence.learned
+        part.evidence.new_values = {int(occupied[t]): names for t, names in evidence.new_values.items()}
         part.events[occupied] = events
         part.present[occupied] = 1
         return part
@@ -184,6 +186,8 @@ class Changes:
     def _distributions(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts = {}
         for key in panes.series():
+            if not self._watch.is_charted(key[2]):
+                continue
             inside = blocks.inside(panes.of(key))
             contrasts = self._contrasts.get(key) or self._referred(key)
             if contrasts is None or not inside:
@@ -206,6 +210,8 @@ class Changes:
 
     def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts: dict[SeriesKey, _Part] = {}
+        if not self._watch.is_charted("volume"):
+            return parts
         segments = {segment for _, segment, signal in self._contrasts if signal == "volume"}
         for segment in sorted(segments | panes.segments()):
             key = ("", segment, "volume")
@@ -322,8 +328,9 @@ class Changes:
                 if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
 
-    def _facts(self, key: SeriesKey, verdict: Floats, events: Floats) -> Facts:
-        """What a verdict is about, in the units of the data; the window has so many events for each contrast."""
+    def _facts(self, key: SeriesKey, verdict: Floats, evidence: SignalEvidence, t: int) -> Facts:
+        """What a verdict on window ``t`` is about, in the units of the data."""
+        events = evidence.events[:, t]
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
             return Facts("too_early", int(verdict[legend.WINDOWS]), self._charts.settings.learn_windows, "windows")
@@ -337,7 +344,8 @@ class Changes:
         usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
         shift = float(verdict[legend.SHIFT])
         current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
-        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day))
+        new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
+        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day), new_values=new_values)
 
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
@@ -379,11 +387,10 @@ class Changes:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             if d:
                 return self._skew_facts(key, skews[window])
-            events = part.evidence.events[:, occupied[window]]
-            facts = self._facts(key, changes[window], events)
-            if facts.why == "too_early" and facts.seen > facts.needed:
-                facts = Facts("too_early", min(int(learned[window]), REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
-            return facts._replace(new_normal=new_normals.get(window))
+            of_window = self._facts(key, changes[window], part.evidence, int(occupied[window]))
+            if of_window.why == "too_early" and of_window.seen > of_window.needed:
+                of_window = Facts("too_early", min(int(learned[window]), REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
+            return of_window._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)
@@ -448,7 +455,7 @@ def settings_of(watch: Watch) -> Settings:
     share = 1 - SKEW_SHARE if watch.reference else 1.0
     return Settings(
         false_alarms=share * detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
-        signals=segments * (1 + len(watch.layouts)),
+        signals=segments * len(watched_by_window(watch.uses)),
         windows_per_day=max(1, DAY_MS // detect.defaults.step_ms),
         learn_windows=detect.defaults.learn_windows,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Kinds = Sequence[tuple[int, int]]
+NewValues = tuple[tuple[str, int], ...]
+
+NAMED = 3
+"""New values of a window that are named."""
 
 LONGEST_NAME = 40
 """Characters of a value that are shown."""
@@ -72,6 +76,10 @@ DESCRIBED = -1
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
+
+HARDLY_ANY = 0.15
+"""Events of a window that are said to be none: so many of those that an expectation is made with may be left, where
+windows differ in size."""
 
 RATE_COLUMNS = {"missing": MISSING, "invalid": INVALID, "out of range": OUT_OF_RANGE}
 """Rates of all events that every number and category is watched by, as the last of its rows."""
@@ -89,6 +97,8 @@ class SignalEvidence:
     learned : int64 array [T]
         Values that were seen of the `REFERENCE_EVENTS` without which a number or a category says nothing but how many
         of its values cannot be used; ``DESCRIBED`` once it says more.
+    new_values : dict of int to tuples of (str, int)
+        The most frequent names that the reference lacks, with their counts, by the number of a window that has any.
     """
 
     values: Floats
@@ -96,6 +106,7 @@ class SignalEvidence:
     units: Floats
     repeats: Floats
     learned: Integers
+    new_values: dict[int, NewValues] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:
@@ -123,6 +134,10 @@ class Contrasts(ABC):
     @abstractmethod
     def name(self, row: int) -> str:
         """What a contrast is called."""
+
+    def is_of_new_values(self, row: int) -> bool:
+        """Whether a contrast is the share of values that the reference lacks."""
+        return False
 
     @abstractmethod
     def in_units(self, row: int, value: float) -> float:
@@ -445,6 +460,9 @@ class CategoryContrasts(ReferredContrasts):
             return share_of(self._frequent[row])
         return "share of new values" if row == self.NEW else "share of other values"
 
+    def is_of_new_values(self, row: int) -> bool:
+        return row == self.NEW
+
     def in_units(self, row: int, value: float) -> float:
         return share_at(value)
 
@@ -482,14 +500,26 @@ class CategoryContrasts(ReferredContrasts):
         values[len(self._frequent) : CATEGORIES] = np.nan
         if not self._complete:
             values[self.NEW] = np.nan
+        else:
+            unseen = np.flatnonzero(group_of == self.NEW)
+            evidence.new_values = {
+                first + int(t): _most(windows.counts[first + t, unseen], [columns.names[i] for i in unseen])
+                for t in np.flatnonzero(grouped[:, self.NEW])
+            }
         evidence.values[: CATEGORIES + 2, first:] = values
         evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
+
+
+def _most(counts: Integers, names: Sequence[str]) -> NewValues:
+    """Return the names that occur, those with the largest counts."""
+    ranked = sorted((-int(count), name) for count, name in zip(counts, names, strict=True) if count)
+    return tuple((name, -count) for count, name in ranked[:NAMED])
 
 
 def usual_share(share: float, events: float) -> float:
     """Return a share that was expected, without the 3/8 of an event that every expectation is made with."""
     count = share * (events + 0.75) - 0.375
-    return count / events if count > 1e-3 else 0.0
+    return count / events if count > HARDLY_ANY else 0.0
 
 
 def share_of(name: str) -> str:

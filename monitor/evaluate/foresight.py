@@ -20,6 +20,7 @@ from detectors.change.residuals import to_expectation
 from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
 from monitor.config.model import Model
+from monitor.config.references import uses_for, watched_by_window
 from monitor.values import DAY_MS
 
 __all__ = ["foresee", "unseen"]
@@ -60,9 +61,9 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
         once; ``learn_ms``, the time until windows may alarm, and ``learn_days``, until whole days may;
         ``events_per_window``; ``smallest_shifts``, one for each kind of contrast.
     """
-    detect, schema = model.spec.detect, model.spec.schema_
+    detect = model.spec.detect
     segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
-    signals = segments * (1 + len(schema.signals()) + len(detect.vectors))
+    signals = segments * len(watched_by_window(uses_for(model)))
     step_ms = detect.defaults.step_ms
     events = None if events_per_hour is None else events_per_hour * step_ms / (DAY_MS / 24)
     a_day = detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms

@@ -12,10 +12,10 @@ MOVED = '[{"signal":"feature:amount","segment":"","version":"v1","since_ms":%d,"
 
 
 def world() -> World:
-    """A model under `rule: change` with an alert that is over and one that fires."""
+    """A model with an alert that is over and one that fires."""
     segments = [{"by": ["country"], "values": ["DE"]}]
-    fraud = model("fraud", detect={"rule": "change"}, segments=segments)
-    made = World(configuration=configured(fraud, model("churn")))
+    fraud, churn = model("fraud", segments=segments), model("churn", detect={"rule": "variation"})
+    made = World(configuration=configured(fraud, churn))
     made.add("versions", [{"model": "fraud", "version": "v1", "first_ms": 1}])
     old, new = MOVED % (10_000, 20_000), MOVED % (50_000, 60_000)
     made.add("alerts", [step("old", 0, "firing", 20_000, starts_ms=10_000, signals=old)])

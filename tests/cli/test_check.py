@@ -218,9 +218,9 @@ def test_the_tests_that_share_the_budget_are_those_that_evaluation_counts(tmp_pa
 
 
 def changing(folder: Path, detect: str = "") -> Path:
-    """A model's file whose rule is `change`."""
+    """A model's file with more in its `detect`."""
     file = with_rules(folder, "{on: volume, use: [volume]}")
-    file.write_text(file.read_text().replace("    rules:", f"    rule: change\n{detect}    rules:"))
+    file.write_text(file.read_text().replace("    rules:", f"{detect}    rules:"))
     return file
 
 
@@ -267,7 +267,7 @@ def test_more_events_find_smaller_shifts_and_too_few_no_spread(tmp_path: Path, l
 
 def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, leeway: Console) -> None:
     assert "--events-per-hour N shows what can be found" in leeway("check", changing(tmp_path)).out
-    (document,) = leeway("check", with_rules(tmp_path, "{on: volume, use: [volume]}"), "--json").lines
+    (document,) = leeway("check", changing(tmp_path, "    rule: variation\n"), "--json").lines
     assert document["models"][0]["change"] is None
 
 

@@ -100,7 +100,7 @@ def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -
 
             [alert] = service.items("/v1/alerts", model="shop")
             assert alert["state"] == "resolved"
-            history = service.items("/v1/history", model="shop", signal="feature:amount", detector="psi", limit=1000)
+            history = service.items("/v1/history", model="shop", signal="feature:amount", detector="change", limit=1000)
             assert {row["status"] for row in history} >= {"ok", "drift", "learning"}
             detail = service.get(f"/v1/alerts/{alert['alert_id']}").json()
             steps = [step["state"] for step in detail["transitions"]]

@@ -9,6 +9,6 @@ from monitor.config.detect import Detect
 
 
 def test_levels_are_adopted_under_the_rule_that_has_levels_only() -> None:
-    assert Detect.model_validate({"rule": "change", "adopt_after": "14d"}).adopt_after == 14 * 86_400_000
+    assert Detect.model_validate({"adopt_after": "14d"}).adopt_after == 14 * 86_400_000
     with pytest.raises(ValidationError, match="adopt_after needs `rule: change`"):
-        Detect.model_validate({"adopt_after": "14d"})
+        Detect.model_validate({"rule": "variation", "adopt_after": "14d"})

@@ -29,10 +29,15 @@ def year(folder: Path) -> dict[str, Any]:
 
 
 def test_the_blizzard_is_one_alert_that_names_what_moved(year: dict[str, Any]) -> None:
-    [blizzard] = [alert for alert in year["alerts"] if alert["model"] == "flights" and alert["day"] == "2013-02-08"]
-    assert blizzard["why"] == "blizzard"
-    assert "volume" in blizzard["title"]
-    assert "feature:hour" in blizzard["title"]
+    [blizzard] = [alert for alert in year["alerts"] if alert["why"] == "blizzard"]
+    assert (blizzard["model"], blizzard["day"], blizzard["until"]) == ("flights", "2013-02-08", "2013-02-09")
+    assert "volume events" in blizzard["title"]
+
+
+def test_thanksgiving_and_the_end_of_the_weather_are_told(year: dict[str, Any]) -> None:
+    by_reason = {alert["why"]: alert for alert in year["alerts"]}
+    assert "volume events" in by_reason["Thanksgiving"]["title"]
+    assert "missing 0 %" in by_reason["data gap"]["title"]
 
 
 def test_the_injected_failure_alarms_on_its_first_day_and_says_so(year: dict[str, Any]) -> None:
@@ -42,8 +47,11 @@ def test_the_injected_failure_alarms_on_its_first_day_and_says_so(year: dict[str
     assert injected["severity"] == "critical"
 
 
-def test_a_year_of_ordinary_days_raises_few_alerts(year: dict[str, Any]) -> None:
-    assert year["outside"] == sum(alert["why"] == "other" for alert in year["alerts"]) <= 8
+def test_a_year_stays_within_its_budget(year: dict[str, Any]) -> None:
+    of_model = [alert for alert in year["alerts"] if alert["model"] == "flights"]
+    assert year["outside"] == sum(alert["why"] == "other" for alert in year["alerts"])
+    # One in 30 days; what is known to have happened is not even subtracted.
+    assert len(of_model) <= 365 / 30 + 1
     assert year["events"] > 400_000
 
 
@@ -97,14 +105,14 @@ def test_a_port_in_use_shows_before_the_year_is_replayed(tmp_path: Path) -> None
 
 
 def test_the_readme_shows_the_figures_of_the_blizzard(year: dict[str, Any], folder: Path) -> None:
-    asked = ("--model", "flights", "--signal", "feature:hour", "--detector", "psi")
+    asked = ("--model", "flights", "--signal", "volume", "--detector", "change")
     store = folder / "data" / "demo" / "store"
     said = leeway("history", *asked, "--from", "2013-02-09", "--to", "2013-02-10", "--store", store, "--json")
     day = json.loads(said.stdout)
     readme = (ROOT / "README.md").read_text()
-    assert f"PSI {day['effect']:.2f}, {day['effect'] / day['min_effect']:.0f}× its limit" in readme
-    assert f"surprise {day['surprise']:.3g} against a limit of {day['surprise_limit']:.3g}" in readme
-    assert f"{day['n']} events up to 2013-02-09 05:00 UTC compared with {day['baseline_n']:,} from" in readme
+    assert f"· volume: {day['detail']}, since 2013-02-08" in readme
+    assert f"{day['n']} events up to 2013-02-09 05:00 UTC" in readme
+    assert f"evidence {day['statistic']:.3g} against a threshold of {day['surprise_limit']:.3g}" in readme
 
 
 @pytest.mark.kafka

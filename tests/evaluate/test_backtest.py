@@ -157,11 +157,14 @@ def test_what_fired_before_the_span_is_no_part_of_it(stored: Store) -> None:
 
 
 def test_learning_starts_as_early_as_the_baseline_needs(stored: Store) -> None:
-    alone = detecting(default_rules=False, rules=[{"on": "feature:age", "use": ["psi"]}])
+    alone = detecting(rule="variation", default_rules=False, rules=[{"on": "feature:age", "use": ["psi"]}])
     watch = compile_watch(configured(detect=alone), "loans")
     span = span_of(stored, watch, from_ms=START_MS + 12 * DAY_MS)
     # Five days of baseline, and twice six windows of a quarter of a day.
     assert span.learn_from_ms == START_MS + 4 * DAY_MS
+    # The default rule would learn from six weeks, and takes what there is of them.
+    watch = compile_watch(configured(), "loans")
+    assert span_of(stored, watch, from_ms=START_MS + 12 * DAY_MS).learn_from_ms == START_MS
 
 
 def test_a_signal_whose_cells_changed_is_refused_by_name(stored: Store) -> None:

@@ -28,6 +28,7 @@ DETECT = {
     "pane": "1h",
     "defaults": {"window": "1h", "learn_windows": 4},
     "default_rules": False,
+    "rules": [{"on": "feature:*", "use": ["missing_rate"]}, {"on": "volume", "use": ["volume"]}],
 }
 
 

@@ -49,7 +49,7 @@ def watched(layout: Layout, min_samples: int = 30, **defaults: Any) -> Watch:
     signal = NAME if isinstance(layout, CategoryLayout) else NUMBER
     spec = {"window": "1h", "min_samples": min_samples, "learn_windows": 6} | defaults
     rules = [{"on": "*:*", "use": EVERY}]
-    detect = detecting(false_alarms="3 per 1d", defaults=spec, default_rules=False, rules=rules)
+    detect = detecting(rule="variation", false_alarms="3 per 1d", defaults=spec, default_rules=False, rules=rules)
     watch = compile_watch(configured(detect=detect, segments=[], baseline={"kind": "rolling", "span": "2d"}), "loans")
     return replace(watch, layouts={**watch.layouts, signal: layout})
 

@@ -83,7 +83,7 @@ def test_a_constant_prediction_alarms_on_the_first_whole_window_although_its_mea
 
 def test_a_change_that_lasts_stays_alarmed_and_is_one_alert(tmp_path: Path) -> None:
     store = watched(tmp_path, from_day_nine(lambda event: event.update(amount=event["amount"] * 5)), days=20)
-    states = [row["status"] for row in scored(store, signal="feature:amount", detector="psi")]
+    states = [row["status"] for row in scored(store, signal="feature:amount", detector="change")]
     assert states[-40:] == ["drift"] * 40
     assert [row["state"] for row in rows(store, "alerts")] == ["firing"]
 
@@ -108,7 +108,7 @@ def test_what_moves_together_is_one_alert_with_its_signals_ranked(tmp_path: Path
     assert {entry["signal"] for entry in signals} == {"feature:amount", "feature:age", "prediction:score"}
     strengths = [entry["effect"] / entry["min_effect"] for entry in signals]
     assert strengths == sorted(strengths, reverse=True)
-    assert "moved since 2024-01-10 00:00 UTC" in signals[0]["reason"]
+    assert "since 2024-01-10 00:00 UTC" in signals[0]["reason"]
 
 
 def test_a_name_never_seen_before_is_named(tmp_path: Path) -> None:
@@ -117,28 +117,27 @@ def test_a_name_never_seen_before_is_named(tmp_path: Path) -> None:
             event["country"] = "XK"
 
     store = watched(tmp_path, from_day_nine(rename))
-    assert "new_category" in alarmed(store)["feature:country"]
-    assert re.match(r"0 % → \d+(\.\d+)? %; new: 'XK' \(\d+\)", drifts(store, detector="new_category")[0]["detail"])
+    first = drifts(store, signal="feature:country")[0]
+    assert re.match(r"share of new values 0 % → \d+(\.\d+)? %; new: 'XK' \(\d+\)", first["detail"])
 
 
 @pytest.mark.parametrize(
-    ("change", "signal", "detector"),
+    ("change", "signal", "contrast"),
     [
-        (lambda event: event.pop("debts"), "feature:debts", "missing_rate"),
-        (lambda event: event.update(debts="none"), "feature:debts", "invalid_rate"),
-        (lambda event: event.update(age=event["age"] + 70), "feature:age", "out_of_range_rate"),
+        (lambda event: event.pop("debts"), "feature:debts", "missing"),
+        (lambda event: event.update(debts="none"), "feature:debts", "invalid"),
+        (lambda event: event.update(age=event["age"] + 70), "feature:age", "out of range"),
     ],
 )
 def test_fields_that_go_bad_alarm(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], signal: str, detector: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], signal: str, contrast: str
 ) -> None:
     def for_one_in_five(event: dict[str, Any]) -> None:
         if int(event["id"][1:]) % 5 == 0:
             change(event)
 
     store = watched(tmp_path, from_day_nine(for_one_in_five))
-    assert detector in alarmed(store)[signal]
-    assert re.fullmatch(r"0 % → (1|2)\d(\.\d)? %", drifts(store, detector=detector)[0]["detail"])
+    assert re.fullmatch(rf"{contrast} 0 % → (1|2)\d(\.\d)? %", drifts(store, signal=signal)[0]["detail"])
 
 
 def test_a_value_that_most_events_share_has_a_bin_of_its_own(tmp_path: Path) -> None:
@@ -148,7 +147,7 @@ def test_a_value_that_most_events_share_has_a_bin_of_its_own(tmp_path: Path) -> 
         if event["debts"] == 0 and int(event["id"][1:]) % 2:
             event["debts"] = 500.0 + int(event["id"][1:]) % 97
 
-    assert "psi" in alarmed(watched(tmp_path / "changed", from_day_nine(fewer_zeros)))["feature:debts"]
+    assert "feature:debts" in alarmed(watched(tmp_path / "changed", from_day_nine(fewer_zeros)))
     assert alarmed(watched(tmp_path / "same", nothing)) == {}
 
 
@@ -161,8 +160,8 @@ def test_traffic_that_falls_to_a_third_alarms_as_volume(tmp_path: Path) -> None:
             events.append(event)
     configuration = configured(detect=DAILY | {"defaults": DAILY["defaults"] | {"min_samples": 10}}, segments=[])
     store, _ = replayed_lines(tmp_path, as_lines(events), configuration)
-    assert alarmed(store) == {"volume": {"volume"}}
-    assert drifts(store)[0]["window_end_ms"] == START_MS + 17 * DAY_MS + 6 * HOUR_MS
+    assert alarmed(store) == {"volume": {"change"}}
+    assert drifts(store)[0]["window_end_ms"] <= START_MS + 17 * DAY_MS + 12 * HOUR_MS
 
 
 def test_an_alarm_that_returns_every_few_days_becomes_the_signal_s_way(tmp_path: Path) -> None:
@@ -175,11 +174,14 @@ def test_an_alarm_that_returns_every_few_days_becomes_the_signal_s_way(tmp_path:
     assert late == []
 
 
-def test_a_window_has_no_say_with_too_few_events(tmp_path: Path) -> None:
+def test_distances_have_no_say_in_a_window_with_too_few_events(tmp_path: Path) -> None:
     few = detecting(rules=[], defaults={"window": "6h", "min_samples": 10_000, "learn_windows": 8})
     store = watched(tmp_path, from_day_nine(lambda event: event.update(score=0.5)), detect=few)
-    assert {row["status"] for row in scored(store) if row["signal"] != "volume"} == {"no_data"}
-    assert scored(store, signal="prediction:score")[0]["detail"].endswith("of 10000 events needed")
+    of_distances = scored(store, signal="prediction:score", detector="psi")
+    assert {row["status"] for row in of_distances} == {"no_data"}
+    assert of_distances[0]["detail"].endswith("of 10000 events needed")
+    # What decides needs no such number.
+    assert alarmed(store) == {"prediction:score": {"change"}}
 
 
 def test_the_first_events_or_a_data_set_can_be_the_baseline(tmp_path: Path) -> None:
@@ -193,7 +195,8 @@ def test_the_first_events_or_a_data_set_can_be_the_baseline(tmp_path: Path) -> N
         change = from_day_nine(lambda event: event.update(score=0.2857))
         store = watched(tmp_path / str(number), change, baseline=baseline)
         assert alarmed(store).keys() == {"prediction:score"}
-        (size,) = {row["baseline_n"] for row in drifts(store)}
+        of_distances = scored(store, signal="prediction:score", detector="psi")
+        (size,) = {row["baseline_n"] for row in of_distances if row["window_end_ms"] > FROM_MS}
         assert size == 4_000 if baseline["kind"] == "dataset" else 1_000 <= size < 1_200
 
 
@@ -205,7 +208,7 @@ def test_a_slice_alarms_when_only_it_has_changed(tmp_path: Path) -> None:
     segments = [{"by": ["country"], "values": ["DE", "FR"]}]
     daily = detecting(rules=[], defaults={"window": "1d", "min_samples": 40, "learn_windows": 4})
     store = watched(tmp_path, only_in_france, days=23, segments=segments, detect=daily)
-    assert {row["segment"] for row in drifts(store, detector="psi")} >= {"country=FR"}
+    assert "country=FR" in {row["segment"] for row in drifts(store)}
     assert "country=DE" not in {row["segment"] for row in drifts(store)}
 
 

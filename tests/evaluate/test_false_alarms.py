@@ -26,6 +26,7 @@ Values = NDArray[np.float64]
 
 def watch_of(budget: str = "1 per 30d") -> Watch:
     detect = detecting(
+        rule="variation",
         false_alarms=budget,
         defaults={"window": "1h", "min_samples": 50, "learn_windows": 10},
         default_rules=False,

@@ -17,7 +17,7 @@ WEEK = [900, 910, 905, 915, 920, 500, 700]
 
 
 def series(window: str = "1d") -> VolumeSeries:
-    detect = detecting(pane="1h", defaults={"window": window, "min_samples": 10, "learn_windows": 6})
+    detect = detecting(rule="variation", pane="1h", defaults={"window": window, "min_samples": 10, "learn_windows": 6})
     return VolumeSeries(compile_watch(configured(detect=detect), "loans"), "")
 
 

@@ -28,7 +28,7 @@ from tests.monitor.streams import (
 
 @pytest.fixture(scope="module")
 def troubles() -> list[bytes]:
-    return troubled(1)
+    return troubled(1, days=11)
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ def traffic(
     for _, event in sorted(kept, key=lambda pair: (pair[0], pair[1]["id"])):
         logs[zlib.crc32(event["user"].encode()) % partitions].append(json.dumps(event).encode())
     for partition, log in enumerate(logs):
-        log.append(json.dumps(_event(draw, count + partition, end_ms + 60_000, drifted=False)).encode())
+        log.append(json.dumps(_event(draw, count + partition, end_ms + 8_000, drifted=False)).encode())
     return logs, end_ms
 
 
