@@ -128,8 +128,8 @@ class Detect(Strict):
     )
     rule: Literal["variation", "change"] = Field(
         default="change",
-        description="`change`: a signal alarms that no longer does what it does at this hour of the week, and distances "
-        "are for reading; `variation`: a distance beyond its usual variation alarms",
+        description="`change`: a signal alarms that no longer does what it does at this hour of the week, and "
+        "distances are for reading; `variation`: a distance beyond its usual variation alarms",
     )
     time_zone: str = Field(default="UTC", description="whose hours and weekends `rule: change` goes by")
     holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")

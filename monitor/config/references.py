@@ -183,7 +183,7 @@ def _signals(model: Model) -> dict[str, frozenset[str]]:
     return fields | vectors | {VOLUME: frozenset({"volume"})}
 
 
-def watched_by_window(uses: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def watched_by_window(uses: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return the signals whose windows are looked at: those for which rules name a distance, a rate or ``volume``.
 
     Parameters

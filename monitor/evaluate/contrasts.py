@@ -169,6 +169,8 @@ class Contrasts(ABC):
         count = contrast_at(of_kind, shift, events, expected)
         if math.isnan(count):
             return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
+        if count < HARDLY_ANY:
+            return 0.0
         return count / events if kind == RATE else count
 
     def groups(self) -> dict[str, Any] | None:

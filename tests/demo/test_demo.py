@@ -61,7 +61,7 @@ def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str,
     listed = [json.loads(line) for line in said.stdout.splitlines()]
     assert {alert["title"] for alert in listed} == {a["title"] for a in year["alerts"] if a["model"] == "flights"}
 
-    asked = ("--model", "flights", "--signal", "feature:hour", "--detector", "psi")
+    asked = ("--model", "flights", "--signal", "volume", "--detector", "change")
     said = leeway("history", *asked, "--from", "2013-02-01", "--to", "2013-02-14", "--store", store, "--json")
     days = [json.loads(line) for line in said.stdout.splitlines()]
     assert len(days) == 13

@@ -45,7 +45,7 @@ MODEL: dict[str, Any] = {
         "labels": {"defaulted": {"type": "category"}},
     },
     "segments": [],
-    "detect": detecting(pane="5m", defaults={"window": "3h", "min_samples": 4, "learn_windows": 4}),
+    "detect": detecting(rule="variation", pane="5m", defaults={"window": "3h", "min_samples": 4, "learn_windows": 4}),
     "keep": {"events": True, "predictions": True, "subject": "customer.id"},
 }
 CONFIGURATION = configured(**MODEL)

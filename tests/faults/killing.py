@@ -37,6 +37,7 @@ SPEC: dict[str, Any] = {
     "segments": [],
     "baseline": {"kind": "rolling", "span": "2d"},
     "detect": detecting(
+        false_alarms="1 per 1d",
         defaults={"window": "4h", "min_samples": 30, "learn_windows": 4},
         rules=[{"on": "feature:amount", "use": [{"page_hinkley": {"threshold": 80}}]}],
     ),
@@ -71,8 +72,10 @@ class DyingStore:
 
 
 def stream(folder: Path) -> list[Path]:
-    """Two partitions, a large and a small one, of events with troubles and a drift."""
+    """Two partitions, a large and a small one, of events with troubles, a drift, and scores that are missing."""
     lines = troubled(7, days=3, per_day=500, drift_ms=(START_MS + 48 * HOUR_MS, START_MS + 60 * HOUR_MS))
+    gone = range(len(lines) * 2 // 3, len(lines) * 4 // 5)
+    lines = [line.replace(b'"score"', b'"former"') if i in gone else line for i, line in enumerate(lines)]
     return written(folder, [[line for i, line in enumerate(lines) if i % 5], lines[::5]])
 
 
