@@ -11,6 +11,7 @@ from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn
 from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
+    ALARMS,
     BEGAN,
     BEYOND,
     BY_DAY,
@@ -164,6 +165,7 @@ def begin_day(
                 # The level of what has shifted is the shifted one, until it recovers.
                 filters[r, :, CARRY] = 1.0
             row[FRESH] = NEW_DAY
+            row[ALARMS] *= FORGET[BY_DAY]
             row[IN_HOUR] = windows_per_day / expected.shape[1]
             in_day[r] = 0
         series[s, HIGHEST] = -np.inf
@@ -307,7 +309,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             age_of_row = _age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):
                 sums[r] = 0.0
-        _learn(rows, series[s], first, count, age, moments, sums, waiting)
+        _learn(day, weekend, rows, series[s], first, count, age, moments, sums, waiting)
 
 
 @inlined
@@ -390,15 +392,19 @@ def _was_expected(hours_known: Floats, day: int, age: int) -> bool:
 
 @inlined
 def _learn(
-    rows: Floats, series: Floats, first: int, count: int, age: int, moments: Floats, sums: Floats, waiting: Floats
-) -> None:
+    day: int, weekend: Integers, rows: Floats, series: Floats, first: int, count: int, age: int, moments: Floats,
+    sums: Floats, waiting: Floats,
+) -> None:  # fmt: skip
     """Let a day wait its time, and learn from those that have waited."""
     waiting_days = int(series[WAITING])
     for r in range(first, first + count):
         age_of_row = _age_of(rows[r], age)
+        # Where nothing was expected yet, a residual is no residual: but what varies a lot is expected, if not surely.
+        was_expected = age_of_row > 0 and rows[r, ACCEPTED_VARIANCE] < UNSEEN * UNSEEN
+        if rows[r, UNCERTAINTY] >= UNSEEN * UNSEEN:
+            was_expected &= _days_alike(weekend, day - age_of_row, day) > 0
         for scale in range(SCALES):
-            # Where nothing was expected yet, a residual is no residual.
-            learned = age_of_row > 0 and rows[r, UNCERTAINTY] < UNSEEN * UNSEEN and sums[r, scale, COUNTS] > 0
+            learned = was_expected and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0
             if age_of_row < CALIBRATED_FROM:
                 sums[r, scale, SQUARES] = 0.0

@@ -35,9 +35,10 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # Then what an acceptance needs, in the units of expectations: how far the newest window is from what was expected;
 # windows since an alarm stands, the sum of how far they are, and the number of those that have a value; the first day
 # that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
-# Windows in an hour; of how many days its series was when it had its first value, plus one, 0 before.
+# Windows in an hour; of how many days its series was when it had its first value, plus one, 0 before; recent alarms,
+# each of which counts for less from day to day.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
-DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ROW = range(9, 18)
+DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS, ROW = range(9, 19)
 
 # Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)

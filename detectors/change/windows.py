@@ -12,6 +12,7 @@ from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
     ALARMED,
+    ALARMS,
     BEGAN,
     BY_WINDOW,
     CALIBRATION,
@@ -103,6 +104,10 @@ MOST_SQUARE = 9.0
 
 LEARNING_DAYS = 14
 """Days, but for the first `UNITS_DAYS`, in which windows of an alarm that stands teach too."""
+
+OFTEN = 3.0
+"""Alarms of a row, of some weeks, after which windows of one that stands teach: else what is learned of calm ones only
+would make it alarm for ever."""
 
 UNITS_DAYS = 3
 """Days in which the variance that one value contributes is learned; kept then, since a constant has none of its own."""
@@ -265,8 +270,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         row[STOOD_SUM] += min(max(residual, level - limit), level + limit) if is_score else row[DEVIATION]
         row[STOOD_SEEN] += 1
         _recover(row, filters, charts, residual, sampling)
-        # In its first weeks a signal that leaves its level again and again has to teach that it does.
-        if not single and not UNITS_DAYS <= age < LEARNING_DAYS:
+        # A signal that leaves its level again and again has to teach that it does, above all in its first weeks.
+        if not single and not UNITS_DAYS <= age < LEARNING_DAYS and row[ALARMS] < OFTEN:
             return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
     _add_to_day(day_sums, residual, sampling, spread, row[STANDING] != 0 and not single)
@@ -408,6 +413,7 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
         rows[r, STANDING] = shift
+        rows[r, ALARMS] += 1
         rows[r, RECOVERY] = 0.0
         rows[r, STOOD] = 0.0
         rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]

@@ -37,8 +37,9 @@ def iid(rng: np.random.Generator) -> Floats:
     return np.zeros((DAYS, 24))
 
 
-def dependent(carry: float) -> Callable[[np.random.Generator], Floats]:
-    return lambda rng: autoregressive(rng, DAYS * 24, carry, 0.25).reshape(DAYS, 24)
+def dependent(carry: float, spread: float = 0.25) -> Callable[[np.random.Generator], Floats]:
+    """Levels that persist; wide ones are as weather that all events of an hour share."""
+    return lambda rng: autoregressive(rng, DAYS * 24, carry, spread).reshape(DAYS, 24)
 
 
 def season(rng: np.random.Generator) -> Floats:
@@ -62,6 +63,8 @@ LEVELS = {
     "AR 0.9": dependent(0.9),
     "season": season,
     "levels of days": day_levels,
+    # No day is known well, and all the same much can be learned from it.
+    "weather": dependent(0.95, 1.0),
 }
 
 
