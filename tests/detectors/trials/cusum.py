@@ -71,4 +71,5 @@ TRIAL = Trial(
         {"warm_up": 28, "k": 0.005, "h": 50.0, "scores": "raw"},
     ),
     often={"warm_up": 50, "h": 10.0, "warning": 0.5},
+    length=700,
 )

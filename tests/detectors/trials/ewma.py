@@ -68,4 +68,5 @@ TRIAL = Trial(
         {"mean": 0.0, "sd": 1.0, "direction": "down", "weight": 0.1, "limits": "steady"},
     ),
     often={"warm_up": 50, "limit": 4.0, "warning": 0.5},
+    length=700,
 )

@@ -59,4 +59,5 @@ TRIAL = Trial(
         {"scores": "raw", "alpha": 0.99, "threshold": 1.0},
     ),
     often={"threshold": 0.5, "min_instances": 50},
+    length=700,
 )

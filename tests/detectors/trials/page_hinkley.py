@@ -74,5 +74,5 @@ TRIAL = Trial(
         {"scores": "raw", "mode": "down", "threshold": 5.0, "min_instances": 1, "alpha": 0.9},
     ),
     often={"threshold": 8.0, "min_instances": 50},
-    length=800,
+    length=600,
 )
