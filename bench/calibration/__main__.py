@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -64,6 +65,8 @@ def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Pro
 def out_of_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Found]:
     """Measure what is found how soon, at a budget of 1 per 30d."""
     courses = form.chosen_courses(options.stream, options.window, options.events)
+    if options.trials:
+        courses = [replace(course, trials=options.trials) for course in courses]
     rule = Rule(options.rule, "1 per 30d", options.baseline)
     cells: list[Found] = []
     task = progress.add_task("", total=sum(course.trials for course in courses))
@@ -100,6 +103,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--features", nargs="+", default=[], type=int, metavar="N", help="only these")
     parser.add_argument("--events", type=int, metavar="N", help="of a window, instead of the 500 or 1,000 it has")
+    parser.add_argument("--trials", type=int, metavar="N", help="of each thing that happens, instead of the form's")
     parser.add_argument(
         "--seed-set",
         default="tuning",

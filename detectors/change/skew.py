@@ -1,15 +1,18 @@
 r"""Whether a signal differs from the reference that a model was built on, day after day.
 
 Unlike a change, a skew needs no onset: it may be there from the first event. The mean m of the last days of a contrast
-is compared with that of its reference, r. It is one if it is larger than what matters, ε, by more than chance explains:
+is compared with that of its reference, r. It is one if it is larger than what matters, ε, and a fifth of that by more
+than chance explains:
 
-    t = (|m − r| − ε) / √(s² min((1 + φ)/(1 − φ), w)/w + v)
+    t = (|m − r| − ε/5) / √(Σ P(ρ) s²(ρ) a(ρ) + u + v),  |m − r| > ε
 
-Here w is the number of days, s² the variance of days about the mean of their kind, φ their autocorrelation, and v the
-variance of the reference's mean. Days are what is independent, and few: t is compared with Student's distribution. The
-test of a difference beyond ε, rather than of none, is what keeps a million events from alarming about nothing (Hodges
-and Lehmann 1954, J. R. Stat. Soc. B 16). Two spans are looked at, a week and four, since levels that vary from day to
-day hide a small skew from a single week.
+Here s² is the variance of days about the mean of their kind, and a that of m for days of variance 1 of which each hands
+a part ρ of its deviation on to the next one; both, and how likely each ρ is, are learned from all signals of the family
+(`detectors.change.day_variance`). u is the variance of a kind of day that has not come yet, and v that of the
+reference's mean. Days are what is independent, and few: t is compared with Student's distribution, with the days that
+s² was learned from. Weekdays and weekends count as they do in whole weeks. That part of what matters must be certain is
+what keeps a million events from alarming about nothing (Hodges and Lehmann 1954, J. R. Stat. Soc. B 16). Two spans are
+looked at, a week and four, since levels that vary from day to day hide a small skew from a single week.
 """
 
 from __future__ import annotations
@@ -22,6 +25,19 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.accepted_skew import FEWEST_DAYS, USUAL_DAYS, USUAL_SPREAD, AcceptedSkews
+from detectors.change.day_variance import (
+    CARRIES,
+    FREEDOM,
+    LEARNED,
+    POOL,
+    PRIOR,
+    SQUARES,
+    VARIANCES,
+    borrow,
+    learn_days,
+    pool_days,
+    varies,
+)
 from detectors.change.expectation import FEWEST_HOURS, hours_seen, mean_of_hours
 from detectors.change.legend import (
     DAYS,
@@ -48,6 +64,17 @@ Integers = npt.NDArray[np.int64]
 
 SPANS = np.array([7, 28])
 """Days whose mean is compared with the reference."""
+
+LONGEST = int(SPANS.max())
+
+OFF_SHARE = 2 / 7
+"""Part of a reference's days that were weekends."""
+
+UNSEEN_OFFSET = 0.25
+"""Standard deviation of the offset of weekends, or of other days, while there were none."""
+
+CERTAIN = 0.2
+"""Part of what matters that more than chance must explain."""
 
 SKEW_SHARE = 0.2
 """Share of the budget of false alarms, beside what changes have."""
@@ -154,106 +181,143 @@ def judge_skews(
     verdicts
         float64[S, VERDICT]
     """
-    means = np.empty(DAYS)
+    kinds = np.zeros(LONGEST, dtype=np.int64)
+    for d in range(LONGEST):
+        kinds[d] = weekend[(day - LONGEST + 1 + d) % DAYS]
+    means, counted = np.full((rows.shape[0], LONGEST), np.nan), np.zeros((rows.shape[0], LONGEST, 2))
     for s in range(series.shape[0]):
-        first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-        referred = 0
-        for r in range(first, first + count):
-            referred += not np.isnan(references[r, 0])
+        begin = max(int(series[s, FIRST_DAY]), day - LONGEST + 1, int(since[s]))
+        for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
+            if not np.isnan(references[r, 0]):
+                _day_means(hours_known[r], totals[r], begin, day, means[r], counted[r])
+    learned, pools = np.zeros((rows.shape[0], LEARNED)), np.zeros((FAMILIES, POOL))
+    learn_days(means, kinds, learned)
+    pool_days(means, kinds, rows, learned, pools)
+    prior = PRIOR[1 if hours_known.shape[2] == 1 else 0]
+    for s in range(series.shape[0]):
         verdicts[s, SKEWED] = skewed[s]
         verdicts[s, THRESHOLD] = -np.log(rate)
         verdicts[s, DAYS_SEEN] = 0
-        stays = False
-        for r in range(first, first + count):
-            if np.isnan(references[r, 0]):
-                continue
-            begin = max(int(series[s, FIRST_DAY]), day - int(SPANS[-1]) + 1, int(since[s]))
-            days = _day_means(hours_known[r], totals[r], begin, day, means)
-            verdicts[s, DAYS_SEEN] = max(verdicts[s, DAYS_SEEN], days)
-            limit = material[int(rows[r, FAMILY])]
-            for span in SPANS:
-                difference, probability, current = _compare(
-                    means, totals[r], weekend, max(begin, day - span + 1), begin, day, references[r], limit
-                )
-                if np.isnan(current):
-                    continue
-                stays |= difference > limit
-                evidence = 0.0 - np.log(max(min(probability * referred * SPANS.size, 1.0), 1e-300))
-                if not (evidence <= verdicts[s, EVIDENCE]):
-                    verdicts[s, EVIDENCE] = evidence
-                    verdicts[s, ROW] = r
-                    verdicts[s, REFERENCE] = references[r, 0]
-                    verdicts[s, CURRENT] = current
-        if referred > 0:
-            # Said once: it lasts until nothing that matters is left of it.
-            if verdicts[s, EVIDENCE] > verdicts[s, THRESHOLD]:
-                skewed[s] = 1.0
-            elif not stays:
-                skewed[s] = 0.0
-            verdicts[s, SKEWED] = skewed[s]
+        first, stop = int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])
+        if np.isnan(references[first:stop, 0]).all():
+            continue
+        stays = _judge_series(
+            first, stop, material, prior, rows, means, counted, kinds, references, learned, pools, verdicts[s]
+        )  # fmt: skip
+        # Said once: it lasts until nothing that matters is left of it.
+        if verdicts[s, EVIDENCE] > verdicts[s, THRESHOLD]:
+            skewed[s] = 1.0
+        elif not stays:
+            skewed[s] = 0.0
+        verdicts[s, SKEWED] = skewed[s]
 
 
 @inlined
-def _day_means(hours: Floats, totals: Floats, begin: int, day: int, means: Floats) -> int:
-    """Write the means of the days that have nearly all of their hours, NaN for the others; return how many have.
+def _judge_series(
+    first: int, stop: int, material: Floats, prior: Floats, rows: Floats, means: Floats, counted: Floats,
+    kinds: Integers, references: Floats, learned: Floats, pools: Floats, verdict: Floats,
+) -> bool:  # fmt: skip
+    """Write the strongest evidence of a series' rows; return whether one differs by what matters."""
+    weights = np.empty(CARRIES.size)
+    varying = 0
+    for r in range(first, stop):
+        varying += varies(learned[r])
+    stays = False
+    for r in range(first, stop):
+        days, oldest = 0, LONGEST
+        for d in range(LONGEST):
+            if not np.isnan(means[r, d]):
+                days += 1
+                oldest = min(oldest, d)
+        verdict[DAYS_SEEN] = max(verdict[DAYS_SEEN], days)
+        family = int(rows[r, FAMILY])
+        prior_days = borrow(learned[r], pools[family], prior, weights)
+        # What never varies cannot alarm, and takes nothing from the others. Of a single week there is a single span.
+        tests = (varying + (not varies(learned[r]))) * (SPANS.size if LONGEST - oldest > SPANS[0] else 1)
+        for span in SPANS:
+            difference, probability, current = _compare(
+                means[r, LONGEST - span :], counted[r, LONGEST - span :], kinds[LONGEST - span :], references[r],
+                material[family], learned[r], pools[family], prior_days, weights,
+            )  # fmt: skip
+            if np.isnan(current):
+                continue
+            stays |= difference > material[family]
+            evidence = 0.0 - np.log(max(min(probability * tests, 1.0), 1e-300))
+            if not (evidence <= verdict[EVIDENCE]):
+                verdict[EVIDENCE] = evidence
+                verdict[ROW] = r
+                verdict[REFERENCE] = references[r, 0]
+                verdict[CURRENT] = current
+    return stays
+
+
+@inlined
+def _day_means(hours: Floats, totals: Floats, begin: int, day: int, means: Floats, counted: Floats) -> None:
+    """Write the means of the days that have nearly all of their hours, and what was counted; the last is ``day``.
 
     A share is that of all events of a day: hours of few events have a mean of their own.
     """
-    fullest, days = 0, 0
+    fullest = 0
     for d in range(begin, day + 1):
         fullest = max(fullest, hours_seen(hours[d % DAYS]))
     for d in range(begin, day + 1):
         seen = hours_seen(hours[d % DAYS])
-        is_full = seen > 0 and seen >= FEWEST_HOURS * fullest
-        counted, events = totals[d % DAYS, 0], totals[d % DAYS, 1]
-        mean = to_expectation(RATE, counted, events, 1.0) if events > 0 else mean_of_hours(hours[d % DAYS])
-        means[d % DAYS] = mean if is_full else np.nan
-        days += is_full
-    return days
+        if seen > 0 and seen >= FEWEST_HOURS * fullest:
+            i = means.size - 1 - day + d
+            counted[i] = totals[d % DAYS]
+            part, events = counted[i, 0], counted[i, 1]
+            means[i] = to_expectation(RATE, part, events, 1.0) if events > 0 else mean_of_hours(hours[d % DAYS])
 
 
 @inlined
 def _compare(
-    means: Floats, totals: Floats, weekend: Integers, start: int, begin: int, day: int, reference: Floats, limit: float
-) -> tuple[float, float, float]:
-    """Return how far the mean of days from ``start`` on is from a reference, the probability of that, and the mean."""
-    sums, counts = np.zeros(3), np.zeros(3)
-    width = 0
-    current = 0.0
-    counted, events = 0.0, 0.0
-    for d in range(begin, day + 1):
-        if not np.isnan(means[d % DAYS]):
-            sums[weekend[d % DAYS]] += means[d % DAYS]
-            counts[weekend[d % DAYS]] += 1
-            if d >= start:
-                current += means[d % DAYS]
-                counted += totals[d % DAYS, 0]
-                events += totals[d % DAYS, 1]
-                width += 1
-    if width < FEWEST_DAYS:
+    means: Floats, counted: Floats, kinds: Integers, reference: Floats, limit: float, learned: Floats, pool: Floats,
+    prior_days: float, weights: Floats,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return how far the mean of days is from a reference, the probability of that, and the mean; NaN of too few."""
+    counts = np.zeros(2)
+    for d in range(kinds.size):
+        if not np.isnan(means[d]):
+            counts[kinds[d]] += 1
+    if counts.sum() < FEWEST_DAYS or np.isnan(reference[0]):
         return 0.0, 1.0, np.nan
-    # A mean of angles is that of few events: all of them together say what the share is.
-    current = 2 * math.asin(math.sqrt(min(counted / events, 1.0))) if events > 0 else current / width
-    days = counts[0] + counts[1]
-    overall = (sums[0] + sums[1]) / days
-    squares, products = 0.0, 0.0
-    former = np.nan
-    for d in range(begin, day + 1):
-        if np.isnan(means[d % DAYS]):
-            former = np.nan
-            continue
-        kind = weekend[d % DAYS]
-        # With few weeks, the mean of a kind of day would explain what it should be judged by.
-        deviation = means[d % DAYS] - (sums[kind] / counts[kind] if days >= 14 else overall)
-        squares += deviation * deviation
-        if not np.isnan(former):
-            products += former * deviation
-        former = deviation
-    usual = USUAL_SPREAD * USUAL_SPREAD
-    variance = (squares + USUAL_DAYS * usual) / (days - 1 + USUAL_DAYS)
-    dependence = min(max(products / (squares + 5 * usual) + (1 / days if days > 7 else 0.0), 0.0), 0.95)
-    inflation = min((1 + dependence) / (1 - dependence), width)
-    spread = np.sqrt(variance * inflation / width + reference[1])
+    variance_unseen = 0.0
+    parts = np.empty(2)
+    if counts[0] > 0 and counts[1] > 0:
+        parts[0], parts[1] = (1 - OFF_SHARE) / counts[0], OFF_SHARE / counts[1]
+    else:
+        parts[:] = 1 / counts.sum()
+        variance_unseen = ((OFF_SHARE if counts[0] > 0 else 1 - OFF_SHARE) * UNSEEN_OFFSET) ** 2
+    current, part, events = 0.0, 0.0, 0.0
+    for d in range(kinds.size):
+        if not np.isnan(means[d]):
+            current += parts[kinds[d]] * means[d]
+            part += parts[kinds[d]] * counted[d, 0]
+            events += parts[kinds[d]] * counted[d, 1]
+    if events > 0:
+        # A mean of angles is that of few events: all of them together say what the share is.
+        current = 2 * math.asin(math.sqrt(min(part / events, 1.0)))
     difference = abs(current - reference[0])
-    t = (difference - limit) / spread
-    return difference, t_tail(t, USUAL_DAYS + days - 1) if t > 0 else 1.0, current
+    if difference <= limit:
+        return difference, 1.0, current
+    freedom = learned[FREEDOM] + prior_days + USUAL_DAYS
+    usual = USUAL_DAYS * USUAL_SPREAD * USUAL_SPREAD * _inflation(means, kinds, parts, 0.0)
+    variance = variance_unseen + reference[1] + usual / freedom
+    for c in range(CARRIES.size):
+        squares = learned[SQUARES + c] + prior_days * pool[VARIANCES + c]
+        variance += weights[c] * squares / freedom * _inflation(means, kinds, parts, CARRIES[c])
+    probability = t_tail((difference - CERTAIN * limit) / np.sqrt(variance), freedom)
+    return difference, probability, current
+
+
+@inlined
+def _inflation(means: Floats, kinds: Integers, parts: Floats, carry: float) -> float:
+    """Return the variance of a weighed sum of days, of which each has a variance of 1 and hands a part of it on."""
+    total, carried = 0.0, 0.0
+    for d in range(kinds.size):
+        carried *= carry
+        if not np.isnan(means[d]):
+            part = parts[kinds[d]]
+            total += part * (part + 2 * carried)
+            carried += part
+    return total

@@ -1,0 +1,169 @@
+"""Skews: days of a signal beside its reference, judged by what all signals of its family show."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.change.day_variance import (
+    CARRIES,
+    LEARNED,
+    LIKELIHOODS,
+    NEWS,
+    POOL,
+    PRIOR_DAYS,
+    SQUARES,
+    learn_days,
+    pool_days,
+)
+from detectors.change.legend import DAYS, FAMILIES, LOCATION, ROW, SCORE
+from detectors.change.skew import CURRENT, EVIDENCE, LONGEST, SKEWED, Skews
+from detectors.change.state import State
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+SIGNALS = 10
+A_DAY = 0.2 / 30
+"""False alarms of skew that a model with one in 30 days accepts a day."""
+
+WEEKENDS = np.array([day % 7 >= 5 for day in range(DAYS)], dtype=np.int64)
+
+
+def judged(levels: Floats, reference_variance: float = 1 / 5000) -> Floats:
+    """What each day says of signals whose reference is 0, float64[D, S, VERDICT]; ``levels`` float64[S, D]."""
+    signals, days = levels.shape
+    # Two windows a day: a level may last for a window without lasting for days.
+    state = State.fresh([[(SCORE, LOCATION)]] * signals, 0, 2, 5)
+    skews = Skews(A_DAY, signals)
+    for _ in range(signals):
+        skews.add(np.array([[0.0, reference_variance]]))
+    verdicts = []
+    for day in range(days):
+        state.hours_known[:, day % DAYS] = levels[:, day, None]
+        verdicts.append(skews.judge(state, day, WEEKENDS))
+    return np.array(verdicts)
+
+
+def share_skewed(of_models: list[Floats]) -> float:
+    """The share of signals that are called skewed at least once."""
+    return float(np.mean([(verdicts[:, :, SKEWED] == 1).any(axis=0) for verdicts in of_models]))
+
+
+def day_levels(seed: int, signals: int, days: int, shift: float = 0.0) -> Floats:
+    return np.random.default_rng(seed).normal(shift, 0.25, (signals, days))
+
+
+@pytest.mark.parametrize(("shift", "days"), [(1.0, 4), (0.5, 10)])
+def test_a_signal_whose_days_vary_is_found_sooner_beside_others_that_vary_as_much(shift: float, days: int) -> None:
+    alone = [judged(day_levels(seed, 1, days, shift)) for seed in range(60)]
+    beside = []
+    for seed in range(60):
+        levels = day_levels(seed, SIGNALS, days)
+        levels[: SIGNALS // 2] += shift
+        beside.append(judged(levels)[:, : SIGNALS // 2])
+    assert share_skewed(beside) >= 0.9
+    assert share_skewed(alone) < share_skewed(beside)
+
+
+def test_signals_that_only_vary_from_day_to_day_are_not_skewed() -> None:
+    assert share_skewed([judged(day_levels(seed, SIGNALS, 60)) for seed in range(10)]) <= 0.01
+
+
+def test_a_signal_that_varies_more_than_all_others_is_not_skewed() -> None:
+    models = []
+    for seed in range(60):
+        levels = 0.2 * day_levels(seed, SIGNALS, 28)
+        levels[0] *= 4
+        models.append(judged(levels)[:, :1])
+    assert share_skewed(models) <= 0.05
+
+
+def test_a_strong_week_is_no_skew_before_its_weekend_has_come() -> None:
+    """The reference has weekends, which are 0.8 higher; the first days have none."""
+    rng = np.random.default_rng(0)
+    levels = rng.normal(0, 0.01, (SIGNALS, 21)) + 0.8 * (WEEKENDS[:21] - 2 / 7)
+    assert share_skewed([judged(levels)]) == 0.0
+
+
+def test_each_of_the_first_days_counts_as_its_kind_does_in_a_week() -> None:
+    levels = np.tile(np.where(WEEKENDS[:9] == 1, 2.0, 1.0), (2, 1)) + np.random.default_rng(1).normal(0, 0.01, (2, 9))
+    current = judged(levels)[:, 0, CURRENT]
+    np.testing.assert_allclose(current[[3, 5, 6, 8]], [1.0, 9 / 7, 9 / 7, 9 / 7], atol=0.02)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    offset=st.floats(-3, 3),
+    permuted=st.permutations(range(4)),
+    days=st.integers(3, 30),
+)
+@settings(max_examples=30, deadline=None)
+def test_neither_the_order_of_signals_nor_their_sign_makes_a_difference(
+    seed: int, offset: float, permuted: list[int], days: int
+) -> None:
+    levels = day_levels(seed, 4, days, offset)
+    evidence = judged(levels)[:, :, EVIDENCE]
+    np.testing.assert_allclose(judged(levels[permuted])[:, :, EVIDENCE], evidence[:, permuted], rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(judged(-levels)[:, :, EVIDENCE], evidence, rtol=1e-7, atol=1e-9)
+
+
+# -- what days teach ---------------------------------------------------------------------------------------------------
+
+
+def learned_from(means: Floats, kinds: Integers | None = None) -> tuple[Floats, Floats]:
+    """What days of signals of one family teach, and what the family has in common."""
+    filled = np.full((len(means), LONGEST), np.nan)
+    filled[:, LONGEST - means.shape[1] :] = means
+    weekend = np.zeros(LONGEST, dtype=np.int64)
+    if kinds is not None:
+        weekend[LONGEST - len(kinds) :] = kinds
+    learned, pools = np.zeros((len(means), LEARNED)), np.zeros((FAMILIES, POOL))
+    learn_days(filled, weekend, learned)
+    rows = np.zeros((len(means), ROW))
+    pool_days(filled, weekend, rows, learned, pools)
+    return learned, pools[0]
+
+
+def plain_fit(days: Floats, kinds: Integers, carry: float, by_kind: bool) -> tuple[float, float]:
+    """The squares about means by generalised least squares, and minus half the log determinants, by matrices."""
+    at = np.flatnonzero(~np.isnan(days))
+    y = days[at]
+    cov = np.eye(len(at)) if carry == 0 else carry ** np.abs(at[:, None] - at[None, :])
+    design = np.column_stack([np.ones(len(at)), kinds[at]])[:, : 1 + by_kind]
+    inverse = np.linalg.inv(cov)
+    normal = design.T @ inverse @ design
+    rest = y - design @ np.linalg.solve(normal, design.T @ inverse @ y)
+    return rest @ inverse @ rest, -0.5 * (np.linalg.slogdet(cov)[1] + np.linalg.slogdet(normal)[1])
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(3, 28), missing=st.floats(0, 0.4))
+@settings(max_examples=50, deadline=None)
+def test_squares_and_likelihoods_are_those_of_generalised_least_squares(seed: int, count: int, missing: float) -> None:
+    rng = np.random.default_rng(seed)
+    days = rng.normal(size=count)
+    days[1:][rng.random(count - 1) < missing] = np.nan
+    kinds: Integers = (np.arange(count) % 7 >= 5).astype(np.int64)
+    of_kind = np.bincount(kinds[~np.isnan(days)], minlength=2)
+    learned, _ = learned_from(days[None], kinds)
+    for c, carry in enumerate(CARRIES):
+        squares, likelihood = plain_fit(days, kinds, carry, by_kind=bool((of_kind >= 2).all()))
+        np.testing.assert_allclose(learned[0, SQUARES + c], squares, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(learned[0, LIKELIHOODS + c], likelihood, rtol=1e-6, atol=1e-9)
+
+
+def test_signals_that_move_together_count_as_one() -> None:
+    rng = np.random.default_rng(2)
+    shared = rng.normal(size=14)
+    apart, together = rng.normal(size=(SIGNALS, 14)), shared + 0.01 * rng.normal(size=(SIGNALS, 14))
+    assert learned_from(apart)[1][NEWS] > 0.7
+    assert learned_from(together)[1][NEWS] == pytest.approx(1 / SIGNALS, abs=0.01)
+
+
+def test_a_family_of_signals_alike_is_worth_more_days_than_one_of_signals_that_differ() -> None:
+    rng = np.random.default_rng(3)
+    alike = rng.normal(size=(20, 14))
+    assert learned_from(alike)[1][PRIOR_DAYS] > learned_from(alike * np.geomspace(0.05, 5, 20)[:, None])[1][PRIOR_DAYS]
