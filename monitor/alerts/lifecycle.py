@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import NewNormal, Verdict
-from monitor.alerts.wording import reason, title
+from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
 
@@ -124,8 +124,8 @@ class Member:
         if verdict.strength > self.peak.strength:
             self.peak = verdict
 
-    def entry(self) -> dict[str, Any]:
-        """Return what the alert says of this series; numbers that are not finite become None."""
+    def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
+        """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
         verdict = self.evidence
         return {
             "version": verdict.version,
@@ -149,7 +149,7 @@ class Member:
             "baseline_to_ms": verdict.baseline_to_ms,
             "alarmed": self.status == "drift",
             "status": self.status,
-            "reason": reason(self),
+            "reason": reason(self, moved_most(self, ranked)),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -178,6 +178,18 @@ class Live:
     @property
     def last_ms(self) -> int:
         return max(member.last_ms for member in self.members.values())
+
+    def take(self, series: SeriesKey, verdict: Verdict) -> None:
+        """Let a series become a member with its first alarmed window."""
+        self.members[series] = Member(verdict.window_start_ms, verdict.at_ms, verdict, verdict)
+        self.members[series].tell(verdict)
+
+    def has_relative(self, series: SeriesKey) -> bool:
+        """Whether the whole of which a series is a segment is a member, or a segment of it."""
+        version, segment, signal = series
+        if segment:
+            return (version, "", signal) in self.members
+        return any((own[0], own[2]) == (version, signal) for own in self.members)
 
     @property
     def is_accepted(self) -> bool:
@@ -325,7 +337,12 @@ class Lifecycle:
         owned = {series for alert in self._live for series in alert.members}
         starting: dict[Group, dict[SeriesKey, Verdict]] = {}
         for series in sorted(alarms.keys() - owned):
-            starting.setdefault(self._group(series), {})[series] = alarms[series]
+            relative = self._alert_of_relative(series)
+            if relative is None:
+                starting.setdefault(self._group(series), {})[series] = alarms[series]
+            else:
+                relative.take(series, alarms[series])
+                changed.add(relative.alert_id)
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
     def _take_in_new_normals(self, verdicts: Iterable[Verdict]) -> None:
@@ -344,9 +361,17 @@ class Lifecycle:
         # Of several the youngest: its cause is the nearest in time.
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
         for series, verdict in new.items():
-            alert.members[series] = Member(verdict.window_start_ms, at_ms, verdict, verdict)
-            alert.members[series].tell(verdict)
+            alert.take(series, verdict)
         return alert.alert_id
+
+    def _alert_of_relative(self, series: SeriesKey) -> Live | None:
+        """Return the youngest alert that has the whole of which a series is a segment, or a segment of it.
+
+        What a segment does moves the whole, sooner or later: both are one cause, however far apart they are found.
+        """
+        group = self._group(series)
+        of_relatives = [alert for alert in self._live if alert.group == group and alert.has_relative(series)]
+        return max(of_relatives, key=lambda alert: alert.began_ms) if of_relatives else None
 
     def _begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> Live:
         # A hash of what began it, not a random one: windows that are evaluated again give the alert its own name.
@@ -395,7 +420,7 @@ class Lifecycle:
             severity=alert.labels["severity"],
             title=title(self._model, ranked),
             labels=dict(alert.labels),
-            signals=[member.entry() for member in ranked],
+            signals=[member.entry(ranked) for member in ranked],
         )
 
     def _severity(self, alert: Live) -> str:

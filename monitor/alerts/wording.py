@@ -13,7 +13,7 @@ from typing import Protocol
 from monitor.alerts.verdict import Change, Facts, NewNormal, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
-__all__ = ["Moved", "Said", "detail", "reason", "title"]
+__all__ = ["Moved", "Said", "detail", "moved_most", "reason", "title"]
 
 KINDS = {
     "volume": "volumes",
@@ -27,6 +27,9 @@ KINDS = {
 
 NEARLY_CONSTANT = 0.1
 """Of the usual spread: below that, a reader had better think of one value."""
+
+FURTHER = 1.5
+"""How many times as far as the whole a segment must have moved to be named: else all of them moved alike."""
 
 _WHY: Mapping[Why, str] = {
     "": "",
@@ -114,21 +117,50 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
     >>> title("flights", [SimpleNamespace(evidence=verdict)])
     'flights: feature:hour moved (PSI 1.43, 14× its limit)'
     """
-    top = ranked[0].evidence
-    if len(ranked) == 1:
-        return f"{model}: {_name(top)} moved ({_measure(top)})"
-    return f"{model}: {_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)})"
+    foremost = _whole_of(ranked[0], ranked)
+    top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
+    is_one_signal = len({(moved.evidence.version, moved.evidence.signal) for moved in ranked}) == 1
+    if is_one_signal and (not top.segment or len(ranked) == 1):
+        others = f"; so did {_plural(len(ranked) - 1, 'segment')}" if len(ranked) > 1 else ""
+        return f"{model}: {_name(top)} moved ({_measure(top)}{most or others})"
+    return f"{model}: {_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
 
 
-def reason(moved: Moved) -> str:
-    """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does."""
+def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
+    """Return the segment of a whole signal that moved most, if it moved clearly further than the whole.
+
+    Parameters
+    ----------
+    moved : Moved
+    ranked : sequence of Moved
+        What the alert is about, strongest first.
+    """
+    overall = moved.evidence
+    if overall.segment:
+        return None
+    for other in ranked:
+        verdict = other.evidence
+        if verdict.segment and (verdict.version, verdict.signal) == (overall.version, overall.signal):
+            return other if verdict.strength >= FURTHER * overall.strength else None
+    return None
+
+
+def reason(moved: Moved, most: Moved | None = None) -> str:
+    """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does.
+
+    Parameters
+    ----------
+    moved : Moved
+    most : Moved, optional
+        The segment of it that moved most.
+    """
     verdict = moved.evidence
     if verdict.facts.change is not None:
-        return _changed(moved, verdict.facts.change)
+        return _changed(moved, verdict.facts.change, most)
     effect = f"effect {_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
     measure = _measure(verdict, effect)
     parts = [
-        f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}",
+        f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}{_most(moved, most)}",
         _surprise(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}{_baseline(verdict)}",
         *_beside_shares(verdict),
@@ -160,10 +192,10 @@ def detail(verdict: Said) -> str:
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
 
 
-def _changed(moved: Moved, change: Change) -> str:
+def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     verdict = moved.evidence
     parts = [
-        f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}",
+        f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}{_most(moved, most)}",
         _new_values(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with "
         + ("the reference" if change.against_reference else "the same hours of earlier days"),
@@ -198,6 +230,27 @@ def _spread(factor: float) -> str:
 
 def _usual(change: Change) -> str:
     return "that of the reference" if change.against_reference else "the usual"
+
+
+def _whole_of(moved: Moved, ranked: Sequence[Moved]) -> Moved:
+    """Return the whole signal of which a segment moved, if that moved too."""
+    verdict = moved.evidence
+    for other in ranked:
+        overall = other.evidence
+        if not overall.segment and (overall.version, overall.signal) == (verdict.version, verdict.signal):
+            return other
+    return moved
+
+
+def _most(overall: Moved, segment: Moved | None) -> str:
+    """Say which segment moved most, from what to what: what it was is said once if it is that of the whole."""
+    if segment is None:
+        return ""
+    measure = _measure(segment.evidence)
+    ours, its = overall.evidence.facts.change, segment.evidence.facts.change
+    if ours is not None and its is not None and ours.what == its.what:
+        measure = measure.removeprefix(f"{its.what} ")
+    return f"; most in {segment.evidence.segment}: {measure}"
 
 
 def _amount(change: Change, value: float) -> str:
@@ -276,6 +329,10 @@ def _counted(kind: str, names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
     return f"{len(names)} {KINDS.get(kind, f'{kind} signals')}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _name(verdict: Verdict) -> str:

@@ -92,6 +92,59 @@ def test_signals_share_an_alert_only_within_their_group(group_by: list[str], ale
     assert {t.segment for t in log} == ({"", "carrier=AA"} if "segment" in group_by else {""})
 
 
+def test_a_segment_and_its_whole_share_an_alert_however_far_apart_they_are_found() -> None:
+    alerts = lifecycle()
+    (firing,) = alerts.step(1 * M, [verdict(1, "a")])
+    for minute in range(2, 9):
+        assert alerts.step(minute * M, [verdict(minute, "a")]) == []
+    (updated,) = alerts.step(9 * M, [verdict(9, "a"), verdict(9, "a", segment="carrier=AA")])
+    assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
+    assert [entry["segment"] for entry in updated.signals] == ["", "carrier=AA"]
+
+
+def test_a_whole_joins_the_alert_of_its_segment() -> None:
+    alerts = lifecycle()
+    (firing,) = alerts.step(1 * M, [verdict(1, "a", segment="carrier=AA")])
+    of_segment = [verdict(minute, "a", segment="carrier=AA") for minute in range(2, 7)]
+    assert [alerts.step(of_window.at_ms, [of_window]) for of_window in of_segment[:4]] == [[]] * 4
+    (updated,) = alerts.step(6 * M, [of_segment[4], verdict(6, "a")])
+    assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
+
+
+@pytest.mark.parametrize(("signal", "version"), [("b", "v1"), ("a", "v2")])
+def test_a_segment_of_another_signal_or_version_has_a_cause_of_its_own(signal: str, version: str) -> None:
+    alerts = lifecycle()
+    for minute in range(1, 6):
+        alerts.step(minute * M, [verdict(minute, "a")])
+    of_segment = verdict(6, signal, segment="carrier=AA", version=version)
+    log = alerts.step(6 * M, [verdict(6, "a"), of_segment])
+    assert [transition.state for transition in log] == ["firing"]
+
+
+def test_two_segments_without_their_whole_are_found_apart() -> None:
+    alerts = lifecycle()
+    for minute in range(1, 6):
+        alerts.step(minute * M, [verdict(minute, "a", segment="carrier=AA")])
+    both = [verdict(6, "a", segment=f"carrier={carrier}") for carrier in ("AA", "UA")]
+    assert [transition.state for transition in alerts.step(6 * M, both)] == ["firing"]
+
+
+def test_a_segment_joins_no_alert_of_another_group() -> None:
+    alerts = lifecycle(group_by=["model", "version", "segment"])
+    alerts.step(1 * M, [verdict(1, "a")])
+    log = alerts.step(2 * M, [verdict(2, "a"), verdict(2, "a", segment="carrier=AA")])
+    assert [transition.state for transition in log] == ["firing"]
+
+
+def test_the_reason_of_a_whole_names_the_segment_that_moved_most() -> None:
+    of_segments = [verdict(1, "a", effect=effect, segment=f"carrier={c}") for c, effect in (("AA", 0.9), ("UA", 2.0))]
+    (firing,) = lifecycle().step(M, [verdict(1, "a", effect=0.5), *of_segments])
+    assert firing.title == "flights: a moved (PSI 0.5, 5× its limit; most in carrier=UA: PSI 2, 20× its limit)"
+    reasons = {entry["segment"]: entry["reason"] for entry in firing.signals}
+    assert "; most in carrier=UA: PSI 2, 20× its limit" in reasons[""]
+    assert "most in" not in reasons["carrier=AA"] + reasons["carrier=UA"]
+
+
 def test_a_condition_must_hold_before_it_fires() -> None:
     log = play(lifecycle(**{"for": 2 * M}), "a", "a b", "b", "b")
     assert told(log) == [(1, "pending", ["a"]), (3, "firing", ["a", "b"])]

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Expected, Facts, NewNormal, Share, Verdict, Why
+from monitor.alerts.verdict import Change, Expected, Facts, NewNormal, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
@@ -69,6 +69,31 @@ def test_a_title_says_in_which_segments() -> None:
         "flights: feature:hour in 2 segments moved together "
         "(strongest: feature:hour [carrier=AA] PSI 1.43, 14× its limit)"
     )
+
+
+def shifted(segment: str, before: float, after: float, effect: float, what: str = "typical value") -> Moved:
+    change = Change(what, before, after, by_day=False)
+    return moved("feature:x", segment=segment, effect=effect, facts=Facts(change=change))
+
+
+def test_a_title_names_the_segment_in_which_a_whole_signal_moved_most() -> None:
+    whole, most = shifted("", 12.3, 13.6, 0.5), shifted("country=DE", 12.1, 25.0, 3.1)
+    assert title("fraud", [most, whole, shifted("country=FR", 12.4, 14.4, 0.9)]) == (
+        "fraud: feature:x moved (typical value 12.3 → 13.6; most in country=DE: 12.1 → 25)"
+    )
+    other = shifted("country=DE", 0.02, 0.53, 3.1, what="missing")
+    assert title("fraud", [other, whole]) == (
+        "fraud: feature:x moved (typical value 12.3 → 13.6; most in country=DE: missing 2 % → 53 %)"
+    )
+    assert title("fraud", [most, whole, moved("feature:y")]).endswith(
+        "moved together (strongest: feature:x typical value 12.3 → 13.6; most in country=DE: 12.1 → 25)"
+    )
+
+
+def test_no_segment_is_named_where_all_moved_alike() -> None:
+    whole, segment = shifted("", 12.3, 13.6, 0.9), shifted("country=DE", 12.1, 13.5, 1.0)
+    assert title("fraud", [segment, whole]) == "fraud: feature:x moved (typical value 12.3 → 13.6; so did 1 segment)"
+    assert "most in" not in title("fraud", [segment])
 
 
 @pytest.mark.parametrize(

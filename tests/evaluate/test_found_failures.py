@@ -215,6 +215,26 @@ def test_a_segment_with_a_tenth_of_the_traffic_is_found_without_enough_samples(t
     assert fired[0] <= START_MS + 21 * DAY_MS
 
 
+def test_a_segment_that_moves_is_named_in_the_alert_of_the_whole(tmp_path: Path) -> None:
+    """A fifth of the traffic moves far: the whole follows, in the same alert, which is counted once."""
+    countries = ["DE"] * 4 + ["PL"]
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=PER_HOUR) + season(hour)
+        values[4::5] += 3.0 * (at(hour) >= CHANGE_MS)
+        return values.tolist()
+
+    configuration = watched(segments=[{"by": ["country"], "values": ["PL", "DE"]}])
+    store, _ = replayed_lines(tmp_path, lines(15, hourly, countries=countries), configuration)
+    fired = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert [alert["at_ms"] <= CHANGE_MS + 2 * HOUR_MS for alert in fired] == [True]
+    newest = max(rows(store, "alerts"), key=lambda alert: alert["sequence"])
+    members = {(entry["signal"], entry["segment"]) for entry in json.loads(newest["signals"])}
+    assert members == {("feature:x", ""), ("feature:x", "country=PL")}
+    assert fired[0]["title"].startswith("loans: feature:x moved (typical value ")
+    assert "; most in country=PL: " in fired[0]["title"]
+
+
 def test_windows_of_a_day_with_a_baseline_of_a_week_alarm(tmp_path: Path) -> None:
     """A baseline of fewer windows than it needs once never began, and said nothing."""
 
