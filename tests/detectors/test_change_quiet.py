@@ -183,3 +183,19 @@ def test_no_alarm_is_said_on_the_windows_that_are_learned_from() -> None:
     levels = np.where(np.arange(24) < 5, 0.0, 3.0)
     course = follow(charts_of(NUMBER), range(1), lambda _: number.day(levels))
     assert (course.by_window[0][0, :10, STATUS] < EXCEEDS).all()
+
+
+def test_a_thin_number_whose_reference_takes_days_is_not_judged_by_half_a_day() -> None:
+    """Values have scores from the middle of the fourth day on: the other half of a day was never seen before."""
+
+    def alarms(seed: int) -> int:
+        number = Number(np.random.default_rng(seed), events=24)
+
+        def day_of(day: int) -> Evidence:
+            evidence = number.day(daily_season(0))
+            evidence.values[:2, : 24 if day < 3 else 12 * (day == 3)] = np.nan
+            return evidence
+
+        return len(follow(charts_of(NUMBER), range(8), day_of).alarms())
+
+    assert sum(alarms(seed) > 0 for seed in range(12)) <= 1
