@@ -270,7 +270,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         for r in range(first, first + count):
             seen |= _watch_day(
                 filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
-                windows_per_day,
+                _usual_windows(moments[r, BY_WINDOW], windows_per_day),
             )  # fmt: skip
             if _age_of(rows[r], age) < enough[s]:
                 charts[r, BY_DAY] = 0.0
@@ -315,13 +315,13 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
 @inlined
 def _watch_day(
     row: Floats, charts: Floats, sums: Floats, recent: Floats, day_sums: Floats, sampling: Floats,
-    windows_per_day: int,
+    usual_windows: float,
 ) -> bool:  # fmt: skip
     """Take in the mean residual of a day; return whether there was one."""
     step_level(row, False)
     if day_sums[DAY_SAMPLED] > 0:
         sampling[BY_WINDOW] = day_sums[DAY_SAMPLING] / day_sums[DAY_SAMPLED]
-    seen = day_sums[DAY_WINDOWS] > 0 and 4 * day_sums[DAY_WINDOWS] >= windows_per_day
+    seen = day_sums[DAY_WINDOWS] > 0 and 4 * day_sums[DAY_WINDOWS] >= usual_windows
     if seen:
         residual = day_sums[DAY_SUM] / day_sums[DAY_WEIGHT]
         variance = day_sums[DAY_VARIANCE] / (day_sums[DAY_WEIGHT] * day_sums[DAY_WEIGHT])
@@ -346,6 +346,14 @@ def _watch_day(
         recent[:] = np.nan
     day_sums[:] = 0.0
     return bool(seen)
+
+
+@inlined
+def _usual_windows(moments: Floats, windows_per_day: int) -> float:
+    """Return how many windows with a value a day has: where traffic is sparse, most have none."""
+    if moments[DAYS_SEEN] < 1:
+        return float(windows_per_day)
+    return float(moments[COUNTS] / moments[DAYS_SEEN])
 
 
 @inlined
