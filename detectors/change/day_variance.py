@@ -77,6 +77,8 @@ def learn_days(means: Floats, kinds: Integers, learned: Floats) -> None:
         learned[r, FREEDOM] = max(days - 1 - by_kind, 0)
         for c in range(CARRIES.size):
             learned[r, SQUARES + c], learned[r, LIKELIHOODS + c] = _fit(means[r], kinds, by_kind, CARRIES[c])
+            if learned[r, SQUARES] < STEADY:
+                break
 
 
 @inlined
@@ -101,29 +103,43 @@ def _fit(means: Floats, kinds: Integers, by_kind: bool, carry: float) -> tuple[f
 
     That is minus half the logarithms of the determinants that the restricted likelihood has.
     """
-    products = np.zeros((3, 3))
-    now, former = np.zeros(3), np.zeros(3)
+    # Sums of products of the innovations of a constant, of the kind of day, and of the means.
+    ones, kind_ones, kind_kinds, one_means, kind_means, mean_means = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    rest_of_next = 1 - carry * carry
+    log_of_next = math.log(rest_of_next)
     log_det = 0.0
     previous = -1
     for d in range(kinds.size):
         if np.isnan(means[d]):
             continue
-        now[0], now[1], now[2] = 1.0, kinds[d], means[d]
-        part = carry ** (d - previous) if previous >= 0 else 0.0
-        rest = 1 - part * part
-        log_det += math.log(rest)
-        for i in range(3):
-            for j in range(3):
-                products[i, j] += (now[i] - part * former[i]) * (now[j] - part * former[j]) / rest
-        former[:] = now
+        one, kind, mean, rest = 1.0, float(kinds[d]), means[d], 1.0
+        if previous >= 0:
+            part = carry
+            if d == previous + 1:
+                rest = rest_of_next
+                log_det += log_of_next
+            else:
+                part = carry ** (d - previous)
+                rest = 1 - part * part
+                log_det += math.log(rest)
+            one -= part
+            kind -= part * kinds[previous]
+            mean -= part * means[previous]
+        weight = 1 / rest
+        ones += weight * one * one
+        kind_ones += weight * kind * one
+        kind_kinds += weight * kind * kind
+        one_means += weight * one * mean
+        kind_means += weight * kind * mean
+        mean_means += weight * mean * mean
         previous = d
     if previous < 0:
         return 0.0, 0.0
-    log_det += math.log(products[0, 0])
-    squares = products[2, 2] - products[0, 2] * products[0, 2] / products[0, 0]
+    log_det += math.log(ones)
+    squares = mean_means - one_means * one_means / ones
     if by_kind:
-        of_kind = products[1, 1] - products[0, 1] * products[0, 1] / products[0, 0]
-        difference = products[1, 2] - products[0, 1] * products[0, 2] / products[0, 0]
+        of_kind = kind_kinds - kind_ones * kind_ones / ones
+        difference = kind_means - kind_ones * one_means / ones
         squares -= difference * difference / of_kind
         log_det += math.log(of_kind)
     return max(squares, 0.0), -0.5 * log_det
