@@ -112,7 +112,7 @@ def _fit(means: Floats, kinds: Integers, by_kind: bool, carry: float) -> tuple[f
     for d in range(kinds.size):
         if np.isnan(means[d]):
             continue
-        one, kind, mean, rest = 1.0, float(kinds[d]), means[d], 1.0
+        constant, kind, mean, rest = 1.0, float(kinds[d]), means[d], 1.0
         if previous >= 0:
             part = carry
             if d == previous + 1:
@@ -122,14 +122,14 @@ def _fit(means: Floats, kinds: Integers, by_kind: bool, carry: float) -> tuple[f
                 part = carry ** (d - previous)
                 rest = 1 - part * part
                 log_det += math.log(rest)
-            one -= part
+            constant -= part
             kind -= part * kinds[previous]
             mean -= part * means[previous]
         weight = 1 / rest
-        ones += weight * one * one
-        kind_ones += weight * kind * one
+        ones += weight * constant * constant
+        kind_ones += weight * kind * constant
         kind_kinds += weight * kind * kind
-        one_means += weight * one * mean
+        one_means += weight * constant * mean
         kind_means += weight * kind * mean
         mean_means += weight * mean * mean
         previous = d
