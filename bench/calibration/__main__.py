@@ -1,4 +1,4 @@
-"""Measures how often the alarm rule is wrong: ``python -m bench.calibration --rule change``."""
+"""Measures how often the alarm rule is wrong: ``python -m bench.calibration``."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def summary(cell: Counted | Found) -> str:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench.calibration", description=__doc__)
-    parser.add_argument("--rule", default="variation", help="the value of detect.rule (default: %(default)s)")
+    parser.add_argument("--rule", default="change", help="the value of detect.rule (default: %(default)s)")
     parser.add_argument("--baseline", default="dataset", choices=["dataset", "rolling"], help="of the model")
     parser.add_argument("--long", action="store_true", help="every cell, in hours; else some, in ten minutes")
     parser.add_argument("--stream", nargs="+", default=[], choices=list(STREAMS), metavar="STREAM", help="only these")

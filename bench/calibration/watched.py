@@ -42,7 +42,7 @@ class Rule:
         ``dataset``: windows are compared with the data set; ``rolling``: it only sets the cells.
     """
 
-    name: str = "variation"
+    name: str = "change"
     budget: str = "1 per 30d"
     baseline: str = "dataset"
 
@@ -108,12 +108,11 @@ def specification(stream: Stream, grid: Grid, features: int, rule: Rule, uri: st
     window = f"{grid.window_ms // 1000}s"
     kind = "category" if stream.shares else "numeric"
     detect: dict[str, Any] = {
+        "rule": rule.name,
         "false_alarms": rule.budget,
         "pane": window,
         "defaults": {"window": window, "min_samples": 50},
     }
-    if rule.name != "variation":
-        detect["rule"] = rule.name
     return {
         "sources": [{"kafka": TOPIC, "event_time": {"path": "ts", "unit": "ms"}}],
         "schema": {"features": {f"f{number:03}": {"type": kind} for number in range(features)}},

@@ -236,7 +236,8 @@ def contrast_on_average(row: Floats, residual: float, events: float, expected: f
     residuals = np.array([to_residual(row, float(each), events, expected)[0] for each in counts])
     log_factorials = np.cumsum(np.log(np.maximum(counts, 1)))
     low, high = 0.0, float(most)
-    if residual < residuals[0]:
+    # Of less than one event a window there is nothing to count.
+    if residual < residuals[0] or most == 0:
         return np.nan
     for _ in range(COUNT_HALVINGS):
         middle = (low + high) / 2

@@ -142,16 +142,21 @@ def _show_change(shown: dict[str, Any]) -> None:
     from monitor.values import format_duration
 
     foreseen = shown["change"]
+    if not foreseen["signals"]:
+        click.echo("nothing can ever alarm: no rule names a distance, a rate or `volume` for any signal\n")
+        return
     click.echo(
         f"windows of {format_duration(shown['window_ms'])} every {format_duration(shown['every_ms'])}; "
         f"{shown['false_alarms']:g} false alarms per {format_duration(shown['budget_period_ms'])} accepted for the "
         f"whole model, shared by {foreseen['signals']:,} signals: each alarms falsely once in "
         f"{_long(foreseen['each_ms'])}"
     )
-    days = "" if foreseen["learn_days"] is None else f", and by whole days from day {foreseen['learn_days'] + 1} on"
+    values = f" and {foreseen['learn_values']} of its values" if foreseen["learn_values"] else ""
+    by_day = foreseen["learn_days"] is None
+    days = f", at gross changes until the third day, and by whole days from day {(foreseen['learn_days'] or 0) + 1} on"
     click.echo(
-        f"each series learns for {format_duration(foreseen['learn_ms'])}, alarms at gross changes until the third day"
-        f"{days}; variances and thresholds are known after three weeks"
+        f"each series may alarm when {format_duration(foreseen['learn_ms'])}{values} were seen"
+        f"{'' if by_day else days}; variances and thresholds are known after three weeks"
     )
     for warning in _blind(shown):
         click.echo(warning)

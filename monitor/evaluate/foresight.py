@@ -21,6 +21,7 @@ from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
 from monitor.config.model import Model
 from monitor.config.references import uses_for, watched_by_window
+from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.values import DAY_MS
 
 __all__ = ["foresee", "unseen"]
@@ -59,7 +60,8 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     dict
         ``signals`` that share the budget, segments counted; ``each_ms``, the time in which each of them alarms falsely
         once; ``learn_ms``, the time until windows may alarm, and ``learn_days``, until whole days may;
-        ``events_per_window``; ``smallest_shifts``, one for each kind of contrast.
+        ``learn_values``, the values that a signal has to have had without a data set; ``events_per_window``;
+        ``smallest_shifts``, one for each kind of contrast.
     """
     detect = model.spec.detect
     segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
@@ -73,6 +75,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
         "signals": signals,
         "each_ms": round(detect.false_alarms.per_ms / detect.false_alarms.count * signals),
         "learn_ms": detect.defaults.learn_windows * step_ms,
+        "learn_values": 0 if model.spec.baseline.kind == "dataset" else REFERENCE_EVENTS,
         "learn_days": None if is_by_day else CHARTED_DAYS,
         "events_per_window": events,
         "smallest_shifts": []

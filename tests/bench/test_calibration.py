@@ -245,7 +245,7 @@ def test_other_seeds_give_other_windows() -> None:
 
 
 def test_it_prints_what_is_found_within_how_many_windows(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--without", "false-alarms", "--stream", "names5", "--window", "1d", "--rule", "change"]
+    arguments = ["--without", "false-alarms", "--stream", "names5", "--window", "1d"]
     assert main([*arguments, "--inject", "renamed", "volume0.5"]) == 0
     renamed, volume = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 1d | names5")]
     assert renamed.startswith("| 1d | names5 | renamed | 10 | 1.00 | 1.00 |")

@@ -265,6 +265,25 @@ def test_more_events_find_smaller_shifts_and_too_few_no_spread(tmp_path: Path, l
     assert "windows of 6 events do not show spreads: 10 are needed; longer windows help" in out
 
 
+@pytest.mark.parametrize("events_per_hour", ["0.0001", "0.5", "3"])
+def test_hardly_any_traffic_shows_nothing_and_is_no_mistake(
+    tmp_path: Path, leeway: Console, events_per_hour: str
+) -> None:
+    said = leeway("check", changing(tmp_path), "--events-per-hour", events_per_hour)
+    assert (said.code, said.err) == (0, "")
+
+
+def test_a_model_of_which_nothing_can_alarm_is_told_so(tmp_path: Path, leeway: Console) -> None:
+    file = changing(tmp_path, "    default_rules: false\n")
+    file.write_text(file.read_text().replace("{on: volume, use: [volume]}", '{on: "feature:amount", use: [adwin]}'))
+    assert "nothing can ever alarm" in leeway("check", file).out
+
+
+def test_a_window_of_a_day_has_no_gross_changes_within_a_day(tmp_path: Path, leeway: Console) -> None:
+    out = leeway("check", changing(tmp_path, "    defaults: {window: 1d}\n")).out
+    assert "each series may alarm when 10d and 200 of its values were seen; variances" in out
+
+
 def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, leeway: Console) -> None:
     assert "--events-per-hour N shows what can be found" in leeway("check", changing(tmp_path)).out
     (document,) = leeway("check", changing(tmp_path, "    rule: variation\n"), "--json").lines
