@@ -316,7 +316,8 @@ def test_windows_no_longer_wait_for_a_topic_of_a_pattern_that_is_deleted(
         kafka.delete_topic(leaving)
         with shop.serving(configuration, store) as service:
             shop.wait_until(shop.judged(service, "shop", end_ms), "windows go on without the topic")
-    assert shop.rows(store, "scores", only=["idle"], window_end_ms=end_ms, signal="volume") == [(f"{leaving}/0",)]
+    of_window: dict[str, Any] = {"signal": "volume", "detector": "change", "window_end_ms": end_ms}
+    assert shop.rows(store, "scores", only=["idle"], **of_window) == [(f"{leaving}/0",)]
 
 
 def test_features_and_predictions_may_come_on_topics_of_their_own(
@@ -337,7 +338,7 @@ def test_features_and_predictions_may_come_on_topics_of_their_own(
         shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
 
     assert shop.results(store, end_ms) == shop.results(shop.replayed(tmp_path, configuration, topics), end_ms)
-    volume = shop.rows(store, "scores", only=["n"], signal="volume", window_end_ms=end_ms)
+    volume = shop.rows(store, "scores", only=["n"], signal="volume", detector="change", window_end_ms=end_ms)
     assert volume == [(100,)], "events are counted once, by their predictions"
 
 
