@@ -23,6 +23,7 @@ from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
     CategorySummary,
+    FindingLayout,
     JointFold,
     JointLayout,
     NumericFold,
@@ -134,9 +135,18 @@ class Watch:
         return any(isinstance(layout, JointLayout) for layout in self.layouts.values())
 
     @cached_property
+    def finding_layouts(self) -> Mapping[str, FindingLayout]:
+        """Whose findings are counted in panes, by signal: of all that per-event detectors watch."""
+        uses = {signal: self.detectors_for(signal) for signal in dict.fromkeys((*self.layouts, *self.vectors))}
+        return {signal: FindingLayout(detectors) for signal, detectors in uses.items() if detectors}
+
+    @cached_property
     def config_hash(self) -> str:
         """Changes when what an evaluation has learned under another configuration would no longer fit."""
-        return self._hash(self._watched().model_dump_json(exclude={"alerts": True, **_ONLY_STORED}))
+        # Charts of findings came later than the rule: what was learned without them does not fit.
+        judged = self.finding_layouts if self.model.spec.detect.rule == "change" else {}
+        findings = ",".join(layout.id for layout in judged.values())
+        return self._hash(self._watched().model_dump_json(exclude={"alerts": True, **_ONLY_STORED}) + findings)
 
     @cached_property
     def fold_hash(self) -> str:
@@ -194,11 +204,15 @@ class Watch:
     def is_charted(self, signal: str) -> bool:
         """Whether the charts of `detect.rule: change` decide about ``signal``; its distances are then for reading.
 
-        They do where a rule names a distance, a rate or ``volume``. Vectors have no contrasts: their distances decide
-        under either rule.
+        They do where a rule names a distance, a rate or ``volume``. The values of vectors have no contrasts: their
+        distances decide under either rule.
         """
         has_contrasts = signal == VOLUME or isinstance(self.layouts.get(signal), NumericLayout | CategoryLayout)
         return self.model.spec.detect.rule == "change" and has_contrasts and signal in watched_by_window(self.uses)
+
+    def has_normal_levels(self, signal: str) -> bool:
+        """Whether charts watch ``signal``, by its values or by how often per-event detectors fire on it."""
+        return self.is_charted(signal) or (self.model.spec.detect.rule == "change" and signal in self.finding_layouts)
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""

@@ -2,6 +2,7 @@
 
 from detectors.sketch.category import INVALID, CategoryFold, CategoryLayout, CategorySummary, sum_categories
 from detectors.sketch.coded import Coded
+from detectors.sketch.findings import FindingFold, FindingLayout
 from detectors.sketch.fourier import FourierLayout, fourier_layout
 from detectors.sketch.joint import JointFold, JointLayout
 from detectors.sketch.moments import MomentsLayout, moments_layout
@@ -23,6 +24,8 @@ __all__ = [
     "CategoryLayout",
     "CategorySummary",
     "Coded",
+    "FindingFold",
+    "FindingLayout",
     "FourierLayout",
     "JointFold",
     "JointLayout",

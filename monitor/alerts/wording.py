@@ -256,7 +256,8 @@ def _most(overall: Moved, segment: Moved | None) -> str:
 def _amount(change: Change, value: float) -> str:
     if change.what == "events":
         return _number(round(value, 1))
-    if change.what in ("missing", "invalid", "out of range") or change.what.startswith("share of"):
+    is_rate = change.what in ("missing", "invalid", "out of range") or change.what.endswith((" anomalies", " drifts"))
+    if is_rate or change.what.startswith("share of"):
         return f"{100 * value:.3g} %"
     return _number(value)
 

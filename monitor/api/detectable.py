@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from monitor.api.reading import Row
-from monitor.evaluate.contrasts import NumberContrasts
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day, smallest_in
 from monitor.resources.status import Judged, Unit
 from monitor.values import DAY_MS
@@ -87,7 +86,7 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
         }
 
     names = {contrast.name for contrast in day.contrasts}
-    if day.rows == len(NumberContrasts.kinds):
+    if day.is_number:
         for name, unit in OF_VALUES.items():
             if name not in names:
                 nothing = dict.fromkeys(["usual", *(f"{span}_{each}" for span in SPANS for each in ENDS)])

@@ -94,7 +94,7 @@ def _check_series(service: ApiService, watch: Watch, posted: PostedMark) -> None
     """Raise a problem that says what there is, unless there is such a series with a normal of its own."""
     if watch.model.spec.detect.rule != "change":
         raise bad_parameter("model", f"{watch.name} has no normal levels: they come with `detect.rule: change`")
-    signals = [signal for signal in ("volume", *watch.layouts) if watch.is_charted(signal)]
+    signals = [s for s in dict.fromkeys(("volume", *watch.layouts, *watch.vectors)) if watch.has_normal_levels(s)]
     if posted.signal not in signals:
         raise ProblemError("unknown-signal", f"{watch.name} has no signal {posted.signal!r}, but {', '.join(signals)}")
     segments = sorted(name for segmentation in watch.segmentations for name in segmentation.names.values())

@@ -158,8 +158,9 @@ def _decides(model: str, watch: Watch | None, newest: Iterable[Row]) -> Callable
 def _expected(watch: Watch) -> Iterator[tuple[str, str]]:
     """Yield the signals and the detectors that are to decide about them."""
     for signal in dict.fromkeys((*watch.layouts, *watch.uses)):
-        if watch.is_charted(signal):
+        if watch.has_normal_levels(signal):
             yield signal, CHANGE
+        if watch.is_charted(signal):
             continue
         for name in watch.uses.get(signal, {}):
             if name not in watch.detectors_for(signal):

@@ -26,8 +26,9 @@ from monitor.errors import InputError
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay
+from monitor.evaluate.finding_contrasts import rates_of_findings
 from monitor.evaluate.window_contrasts import Measured, contrasts_in, filters_after
-from monitor.panes.distributions import Part, by_window
+from monitor.panes.distributions import Part, by_window, findings_by_window
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
@@ -219,7 +220,7 @@ def _standing(row: Row) -> Row:
     return row | {"alarms_below": None, "alarms_above": None, "judged": "standing"}
 
 
-def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> list[Measured]:
+def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> Sequence[Measured]:
     """Return what the windows of the day up to this one have."""
     if window.signal == "volume":
         where = {name: getattr(window, name) for name in SERIES} | {"detector": CHANGE}
@@ -229,9 +230,17 @@ def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> 
         ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
         return [{"events": (float(counts[end_ms]), 1.0)} if end_ms in counts else {} for end_ms in ends_ms]
     part = Part(day.from_ms, window.end_ms, window.version, window.segment)
-    layout = watch.layouts[window.signal]
-    stored = by_window(store, watch, part, window.signal, day.window_ms)
-    return [{} if summary is None else contrasts_in(day, summary, layout) for summary in stored]
+    measured: list[dict[str, tuple[float, float]]] = [{} for _ in range(part.from_ms, part.to_ms, day.window_ms)]
+    if (layout := watch.layouts.get(window.signal)) is not None:
+        summaries = by_window(store, watch, part, window.signal, day.window_ms)
+        for contrasts, summary in zip(measured, summaries, strict=True):
+            contrasts.update({} if summary is None else contrasts_in(day, summary, layout))
+    if (findings := watch.finding_layouts.get(window.signal)) is not None:
+        counted = findings_by_window(store, watch, part, window.signal, day.window_ms)
+        sampling = {contrast.name: float(contrast.sampling[legend.BY_WINDOW]) for contrast in day.contrasts}
+        for contrasts, rates in zip(measured, rates_of_findings(findings, counted, sampling), strict=True):
+            contrasts.update(rates)
+    return measured
 
 
 def _sampling(contrast: ExpectedContrast, measured: Measured, expected: float) -> float:

@@ -32,6 +32,7 @@ __all__ = [
     "Params",
     "Windowed",
     "is_pattern",
+    "sharing_budget",
     "uses_for",
     "watched_by_window",
     "wrong_rules",
@@ -197,6 +198,19 @@ def watched_by_window(uses: Mapping[str, Mapping[str, object]]) -> list[str]:
     ['feature:x', 'volume']
     """
     return [signal for signal, named in uses.items() if any(name in WINDOWED for name in named)]
+
+
+def sharing_budget(uses: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return the signals that share the budget of `rule: change`: those for which rules name any detector.
+
+    Of those that only per-event detectors watch it is looked at how often these fire.
+
+    Examples
+    --------
+    >>> sharing_budget({"feature:x": {"adwin": {}}, "feature:y": {}, "volume": {"volume": {}}})
+    ['feature:x', 'volume']
+    """
+    return [signal for signal, named in uses.items() if named]
 
 
 def _traits(spec: FieldSpec) -> frozenset[str]:

@@ -19,6 +19,7 @@ from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import first_window_end
+from monitor.panes.codec import FINDINGS, signal_of_findings
 from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -202,8 +203,9 @@ def backtest(
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
     ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
     # Signals of the store that the configuration does not have are not even read.
-    configured = {*watch.layouts, "volume"}
-    signals = sorted(configured) if {kind.signal for kind in panes} - configured else None
+    configured = {*watch.layouts, *watch.finding_layouts, "volume"}
+    stored = {kind.signal.removeprefix(FINDINGS) for kind in panes}
+    signals = sorted(configured) if stored - configured else None
     series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), _Tally(span, keep), 0
     transitions: list[Transition] = []
     series.decide(marks_in_effect(store, watch.name))
@@ -284,9 +286,12 @@ def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> 
     for name in (name for segmentation in watch.segmentations for name in segmentation.names.values()):
         if name not in segments:
             reasons[f"[{name}]"] = "no panes of this segment are stored"
-    for signal in watch.uses:
-        for detector in watch.detectors_for(signal):
-            reasons[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
+    for signal, findings in watch.finding_layouts.items():
+        # What such a detector finds is known only of the configuration that ran; the rule `change` judges how often.
+        layouts = stored.get(signal_of_findings(signal), set())
+        if watch.model.spec.detect.rule != "change" or layouts != {findings.id}:
+            for detector in findings.detectors:
+                reasons[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
     return reasons
 
 

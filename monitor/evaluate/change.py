@@ -34,19 +34,12 @@ from detectors.chart.legend import (
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, NewNormal
-from monitor.config.references import watched_by_window
+from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.columns import Columns
-from monitor.evaluate.contrasts import (
-    DESCRIBED,
-    REFERENCE_EVENTS,
-    Contrasts,
-    ReferredContrasts,
-    SignalEvidence,
-    VolumeContrasts,
-    contrasts_of,
-)
+from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.expectations import Expectations
+from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.verdict_columns import Measured, Verdicts
@@ -107,19 +100,18 @@ class _Part:
         evidence = SignalEvidence.nothing(rows, windows)
         return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, skews)
 
-    @classmethod
-    def of(cls, evidence: SignalEvidence, events: Integers, occupied: Integers, windows: int) -> _Part:
-        """Return evidence of some windows among all of them."""
-        part = cls.nothing(len(evidence.values), windows)
-        part.evidence.values[:, occupied] = evidence.values
-        part.evidence.events[:, occupied] = evidence.events
-        part.evidence.units[:, occupied] = evidence.units
-        part.evidence.repeats[occupied] = evidence.repeats
-        part.evidence.learned[occupied] = evidence.learned
-        part.evidence.new_values = {int(occupied[t]): names for t, names in evidence.new_values.items()}
-        part.events[occupied] = events
-        part.present[occupied] = 1
-        return part
+    def put(self, evidence: SignalEvidence, events: Integers, occupied: Integers, first_row: int = 0) -> None:
+        """Take in evidence of some windows among all of them, of the contrasts from ``first_row`` on."""
+        rows = slice(first_row, first_row + len(evidence.values))
+        self.evidence.values[rows, occupied] = evidence.values
+        self.evidence.events[rows, occupied] = evidence.events
+        self.evidence.units[rows, occupied] = evidence.units
+        self.present[occupied] = 1
+        if not first_row:
+            self.evidence.repeats[occupied] = evidence.repeats
+            self.evidence.learned[occupied] = evidence.learned
+            self.evidence.new_values = {int(occupied[t]): names for t, names in evidence.new_values.items()}
+            self.events[occupied] = events
 
 
 class Changes:
@@ -185,28 +177,41 @@ class Changes:
 
     def _distributions(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts = {}
-        for key in panes.series():
-            if not self._watch.is_charted(key[2]):
+        for key in sorted({*panes.series(), *panes.judged()}):
+            contrasts = self._contrasts.get(key) or contrasts_of(self._watch, *key[1:])
+            if contrasts is None:
                 continue
-            inside = blocks.inside(panes.of(key))
-            contrasts = self._contrasts.get(key) or self._referred(key)
-            if contrasts is None or not inside:
-                continue
-            assert isinstance(contrasts, ReferredContrasts)
-            self._contrasts[key] = contrasts
-            columns = Columns(self._watch.layouts[key[2]])
-            if not columns.fixed:
-                columns = Columns(columns.layout, distinct_keys(inside, columns))
-            windows = blocks.windows(inside, columns)
-            events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
-            occupied = np.searchsorted(blocks.ends_ms, windows.ends_ms)
-            parts[key] = _Part.of(contrasts.evidence(windows, columns), events, occupied, len(blocks.ends_ms))
+            assert isinstance(contrasts, SignalContrasts)
+            part = _Part.nothing(len(contrasts.kinds), len(blocks.ends_ms))
+            self._put_values(part, key, contrasts, blocks, panes)
+            self._put_findings(part, key, contrasts, blocks, panes)
+            if part.present.any():
+                self._contrasts[key], parts[key] = contrasts, part
         return parts
 
-    def _referred(self, key: SeriesKey) -> Contrasts | None:
-        _, segment, signal = key
-        dataset = self._watch.reference.get((segment, signal))
-        return contrasts_of(self._watch.layouts[signal], dataset, self._charts.settings.learn_windows)
+    def _put_values(
+        self, part: _Part, key: SeriesKey, contrasts: SignalContrasts, blocks: Blocks, panes: PaneRows
+    ) -> None:
+        """Take in what windows say of the values of a signal."""
+        if contrasts.own is None or not (inside := blocks.inside(panes.of(key))):
+            return
+        columns = Columns(self._watch.layouts[key[2]])
+        if not columns.fixed:
+            columns = Columns(columns.layout, distinct_keys(inside, columns))
+        windows = blocks.windows(inside, columns)
+        events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
+        occupied = np.searchsorted(blocks.ends_ms, windows.ends_ms)
+        part.put(contrasts.own.evidence(windows, columns), events, occupied)
+
+    def _put_findings(
+        self, part: _Part, key: SeriesKey, contrasts: SignalContrasts, blocks: Blocks, panes: PaneRows
+    ) -> None:
+        """Take in what windows say of the findings on a signal."""
+        if contrasts.findings is None or not (inside := blocks.inside(panes.findings_of(key))):
+            return
+        occupied, counts = blocks.findings(inside, self._watch.finding_layouts[key[2]])
+        evidence = contrasts.findings.evidence(counts)
+        part.put(evidence, contrasts.findings.judged(counts), occupied, contrasts.first_finding)
 
     def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts: dict[SeriesKey, _Part] = {}
@@ -221,7 +226,8 @@ class Changes:
                 contrasts = self._contrasts.setdefault(key, VolumeContrasts())
                 assert isinstance(contrasts, VolumeContrasts)
                 occupied = np.arange(first, len(events))
-                parts[key] = _Part.of(contrasts.evidence(events[first:]), events[first:], occupied, len(events))
+                parts[key] = _Part.nothing(len(contrasts.kinds), len(events))
+                parts[key].put(contrasts.evidence(events[first:]), events[first:], occupied)
         return parts
 
     # -- charts ------------------------------------------------------------------------------------------------
@@ -430,11 +436,10 @@ class Changes:
         self._new_normals.restore(of_charts.get("new_normals"))
         for state in of_signals:
             version, segment, signal = state["key"]
-            key = (version, segment, signal)
-            contrasts = VolumeContrasts() if signal == "volume" else self._referred(key)
+            contrasts = VolumeContrasts() if signal == "volume" else contrasts_of(self._watch, segment, signal)
             if contrasts is not None:
                 contrasts.restore(state)
-                self._contrasts[key] = contrasts
+                self._contrasts[version, segment, signal] = contrasts
         for version, segment, signal in of_charts["begun"]:
             self._begin((version, segment, signal))
 
@@ -455,7 +460,7 @@ def settings_of(watch: Watch) -> Settings:
     share = 1 - SKEW_SHARE if watch.reference else 1.0
     return Settings(
         false_alarms=share * detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
-        signals=segments * len(watched_by_window(watch.uses)),
+        signals=segments * len(sharing_budget(watch.uses)),
         windows_per_day=max(1, DAY_MS // detect.defaults.step_ms),
         learn_windows=detect.defaults.learn_windows,
     )

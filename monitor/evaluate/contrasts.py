@@ -51,7 +51,7 @@ __all__ = [
     "NumberContrasts",
     "SignalEvidence",
     "VolumeContrasts",
-    "contrasts_of",
+    "referred_contrasts",
     "share_at",
     "share_of",
     "usual_share",
@@ -123,9 +123,12 @@ class Contrasts(ABC):
     ----------
     kinds : sequence of (int, int)
         The kind and the family of each contrast (`detectors.change.legend`).
+    is_number : bool
+        Whether a typical value and a spread are among them.
     """
 
     kinds: Kinds
+    is_number: bool = False
 
     def reference(self) -> Floats:
         """Return what the configured data set has, float64[K, 2]: expectation and variance, NaN without one."""
@@ -400,6 +403,7 @@ class Groups:
 class NumberContrasts(ReferredContrasts):
     """Location and spread of a number, repeats, and the rates of unusable values."""
 
+    is_number = True
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
@@ -529,8 +533,8 @@ def share_of(name: str) -> str:
     return f"share of {name[:LONGEST_NAME]!r}"
 
 
-def contrasts_of(layout: Layout, dataset: Summary | None, learn_windows: int) -> ReferredContrasts | None:
-    """Return the contrasts of a signal; None for one of vectors, which has none."""
+def referred_contrasts(layout: Layout, dataset: Summary | None, learn_windows: int) -> ReferredContrasts | None:
+    """Return the contrasts of a signal's values; None for vectors, which have none."""
     if isinstance(layout, JointLayout):
         return None
     made = CategoryContrasts if isinstance(layout, CategoryLayout) else NumberContrasts

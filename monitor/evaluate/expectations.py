@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
-from monitor.evaluate.contrasts import Contrasts, Groups, share_at, usual_share
+from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
 from sinks.store.batch import Rows, add_row, empty_rows
@@ -113,6 +113,7 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
     document = {
         "signal": signal,
         "rows": len(contrasts.kinds),
+        "is_number": contrasts.is_number,
         "groups": contrasts.groups() if 0 in expected_rows else None,
         "contrasts": _numbers(
             [contrasts.name(row) for row in expected_rows], morning, [first + row for row in expected_rows]
@@ -259,6 +260,8 @@ class ExpectedDay:
         Those of which something is known.
     rows : int
         How many contrasts the series has.
+    is_number : bool
+        Whether a typical value and a spread are among them.
     """
 
     from_ms: int
@@ -271,6 +274,7 @@ class ExpectedDay:
     day_threshold: float
     contrasts: Sequence[ExpectedContrast]
     rows: int
+    is_number: bool
 
     @property
     def windows_per_day(self) -> int:
@@ -335,9 +339,12 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     """Read a row of ``expectations``."""
     document = msgspec.json.decode(row["contrasts"])
     groups = None if document["groups"] is None else Groups.from_json(document["groups"])
-    plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name not in ("contrasts", "rows")}
+    plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
     contrasts = [_contrast(written, groups) for written in document["contrasts"]]
-    return ExpectedDay(**plain, contrasts=contrasts, rows=document.get("rows", len(contrasts)))
+    rows = document.get("rows", len(contrasts))
+    # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
+    is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
+    return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number)
 
 
 def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedContrast:

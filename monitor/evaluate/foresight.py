@@ -20,7 +20,7 @@ from detectors.change.residuals import to_expectation
 from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
 from monitor.config.model import Model
-from monitor.config.references import uses_for, watched_by_window
+from monitor.config.references import sharing_budget, uses_for
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.values import DAY_MS
 
@@ -65,7 +65,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     """
     detect = model.spec.detect
     segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
-    signals = segments * len(watched_by_window(uses_for(model)))
+    signals = segments * len(sharing_budget(uses_for(model)))
     step_ms = detect.defaults.step_ms
     events = None if events_per_hour is None else events_per_hour * step_ms / (DAY_MS / 24)
     a_day = detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.chart.baseline import cut_windows
 from detectors.chart.legend import SUMS
-from detectors.sketch import CategoryLayout
+from detectors.sketch import CategoryLayout, FindingLayout
 from detectors.sketch.stack import mark, slide, stack
 from monitor.evaluate.columns import Columns
 from monitor.panes.reading import Piece, Ragged, SeriesPanes
@@ -103,6 +103,12 @@ class Blocks:
             return Windows(self._ends_ms, counts, sums, extremes)
         occupied = np.flatnonzero(present)
         return Windows(self._ends_ms[occupied], counts[occupied], sums[occupied], extremes[occupied])
+
+    def findings(self, panes: SeriesPanes, layout: FindingLayout) -> tuple[Integers, Integers]:
+        """Return which windows have findings counted, and the counts, int64[T, names of the layout]."""
+        columns = Columns(CategoryLayout(layout.names, sample=len(layout.names)), layout.names)
+        windows = self.windows(panes, columns)
+        return np.searchsorted(self._ends_ms, windows.ends_ms), windows.counts
 
     def events(self, panes: SeriesPanes) -> tuple[Integers, int]:
         """How many events each window has, int64[T], and the first window with a row; T if there is none."""

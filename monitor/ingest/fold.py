@@ -130,6 +130,7 @@ class PartitionFold:
             "versions": list(self._versions.names),
             **self._panes.snapshot(),
             "banks": self._per_event.snapshot(),
+            "spells": self._per_event.spells(),
             "seen": self._seen.snapshot(),
         }
 
@@ -150,6 +151,7 @@ class PartitionFold:
         self._versions.names += state["versions"]
         self._panes.restore(state)
         self._per_event.restore(state["banks"])
+        self._per_event.restore_spells(state.get("spells", []))
         self._seen.restore(state["seen"])
         return True
 
@@ -186,8 +188,9 @@ class PartitionFold:
             out.rows |= self._keeper.rows(batch if erased is None else batch.take(np.flatnonzero(~erased)))
         self._note_late(batch, pane, late_at, out)
         version = self._versions.numbers(batch.versions, len(batch))
-        self._panes.add(batch, pane, late_at, version)
-        out.rows["findings"] = self._per_event.findings(batch, version, erased)
+        judged = self._per_event.judge(batch, version)
+        self._panes.add(batch, pane, late_at, version, judged)
+        out.rows["findings"] = self._per_event.findings(judged, batch, version, erased)
 
     def _drop_duplicates(
         self, batch: Events, pane: Integers, late_at: Integers, counts: NDArray[np.bool_], out: Folded

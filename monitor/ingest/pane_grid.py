@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.sketch import CategoryFold, CategoryLayout, JointFold, NumericFold, NumericLayout
+from detectors.sketch import CategoryFold, CategoryLayout, FindingFold, JointFold, NumericFold, NumericLayout
 from monitor.config.model import SourceSpec
 from monitor.events import Events, Partition
 from monitor.ingest.model_versions import ModelVersions
+from monitor.ingest.per_event import Judged
 from monitor.ingest.segments import SegmentColumns
-from monitor.panes.codec import category_columns, numeric_columns, pane_columns, vector_columns
+from monitor.panes.codec import (
+    category_columns,
+    finding_columns,
+    numeric_columns,
+    pane_columns,
+    signal_of_findings,
+    vector_columns,
+)
 from monitor.watch import Watch
 from sinks.store.batch import Rows, empty_rows
 
 __all__ = ["PaneGrid"]
 
 Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Key = tuple[int, int, int, str]  # pane start, late_at, number of the version, segment
 L = TypeVar("L", NumericLayout, CategoryLayout)
 
@@ -51,8 +60,14 @@ class PaneGrid:
         self._numbers = NumericFold(_layouts(watch, self._carried.numeric, NumericLayout))
         self._names = CategoryFold(_layouts(watch, self._carried.category, CategoryLayout))
         self._vectors = {signal: JointFold(layout) for signal, layout in self._carried.summed.items()}
+        judged = (*self._carried.numeric, *self._carried.fields, *self._carried.together)
+        self._findings = {
+            signal: FindingFold(watch.finding_layouts[signal]) for signal in judged if signal in watch.finding_layouts
+        }
 
-    def add(self, batch: Events, pane: Integers, late_at: Integers, version: Integers) -> None:
+    def add(
+        self, batch: Events, pane: Integers, late_at: Integers, version: Integers, judged: Sequence[Judged]
+    ) -> None:
         """Count events in their panes.
 
         Parameters
@@ -63,13 +78,21 @@ class PaneGrid:
         late_at : int64 array [n]
             The pane in which the watermark stood, of an event whose own was closed by then; else 0.
         version : int64 array [n]
+        judged : sequence of Judged
+            What per-event detectors say of each event.
         """
         rows, keys = self._rows_of(pane, late_at, version)
         self._fold(rows, batch)
+        findings = self._counted(judged)
+        for signal, counted in findings.items():
+            self._findings[signal].fold(rows, counted)
         for segments, codes in self._segments.codes(batch.category):
             inside = np.flatnonzero(codes >= 0)
             if len(inside):
-                self._fold(self._segment_rows(rows[inside], codes[inside], keys, segments), batch.take(inside))
+                of_segments = self._segment_rows(rows[inside], codes[inside], keys, segments)
+                self._fold(of_segments, batch.take(inside))
+                for signal, counted in findings.items():
+                    self._findings[signal].fold(of_segments, counted[:, inside])
 
     def close(self, before_ms: int) -> Rows:
         """Return the rows of panes that start before, and of additions made before, and forget them."""
@@ -90,6 +113,7 @@ class PaneGrid:
             "numbers": self._numbers.snapshot(rows),
             "names": self._names.snapshot(rows),
             "vectors": [fold.snapshot(rows) for fold in self._vectors.values()],
+            "findings": [fold.snapshot(rows) for fold in self._findings.values()],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -100,6 +124,9 @@ class PaneGrid:
         self._names.restore(rows, state["names"])
         for fold, saved in zip(self._vectors.values(), state.get("vectors", []), strict=True):
             fold.restore(rows, saved)
+        # Checkpoints from before findings were counted hold none.
+        for counted, counts in zip(self._findings.values(), state.get("findings", []), strict=False):
+            counted.restore(rows, counts)
 
     def _rows_of(self, pane: Integers, late_at: Integers, version: Integers) -> tuple[Integers, dict[int, Key]]:
         """A row for every event, looked up once per run of equal keys (events mostly come in the order of time)."""
@@ -131,6 +158,8 @@ class PaneGrid:
         self._names.ensure(rows)
         for fold in self._vectors.values():
             fold.ensure(rows)
+        for counted in self._findings.values():
+            counted.ensure(rows)
 
     def _fold(self, rows: Integers, batch: Events) -> None:
         self._counts += np.bincount(rows, minlength=len(self._counts))
@@ -139,6 +168,14 @@ class PaneGrid:
         fields = dict(zip(self._carried.fields, batch.vectors, strict=True))
         for signal, fold in self._vectors.items():
             fold.fold(rows, fields[signal] if signal in fields else batch.numeric[self._carried.together[signal]].T)
+
+    def _counted(self, judged: Sequence[Judged]) -> dict[str, Bools]:
+        """By signal, which events count under each name of its layout."""
+        by_use = {(each.signal, each.detector): (each.fired, each.judged, each.begins) for each in judged}
+        return {
+            signal: np.concatenate([by_use[signal, detector] for detector in fold.layout.detectors])
+            for signal, fold in self._findings.items()
+        }
 
     def _take(self, key: Key, row: int, panes: Rows) -> None:
         start_ms, late_at_ms, version, segment = key
@@ -153,15 +190,18 @@ class PaneGrid:
             "pane_ms": self._watch.model.spec.detect.pane,
         }
         layouts = self._watch.layouts
+        events, self._counts[row] = int(self._counts[row]), 0
         if self._carried.volume:
-            pane_columns(panes, shared, "volume", "", {"n": int(self._counts[row])})
-        self._counts[row] = 0
+            pane_columns(panes, shared, "volume", "", {"n": events})
         for signal, numbers in zip(self._carried.numeric, self._numbers.take(row), strict=True):
             pane_columns(panes, shared, signal, layouts[signal].id, numeric_columns(numbers))
         for signal, names in zip(self._carried.category, self._names.take(row), strict=True):
             pane_columns(panes, shared, signal, layouts[signal].id, category_columns(names))
         for signal, fold in self._vectors.items():
             pane_columns(panes, shared, signal, layouts[signal].id, vector_columns(fold.take(row)))
+        for signal, findings in self._findings.items():
+            columns = {"n": events, **finding_columns(findings.layout, findings.take(row))}
+            pane_columns(panes, shared, signal_of_findings(signal), findings.layout.id, columns)
 
 
 def _layouts(watch: Watch, signals: list[str], kind: type[L]) -> list[L]:

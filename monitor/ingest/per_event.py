@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.anomaly import AnomalyBank
-from detectors.river_banks import bank_of
+from detectors.bank import Bank
+from detectors.contract import DRIFT as FIRED
+from detectors.kernel import MAX_ABS
+from detectors.river_banks import RiverBank, bank_of
+from detectors.sketch.findings import SPELL
 from monitor.config.model import SourceSpec
 from monitor.events import Events, Partition
 from monitor.ingest.model_versions import ModelVersions
 from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, empty_rows
 
-__all__ = ["ANOMALY", "DRIFT", "PerEvent"]
+__all__ = ["ANOMALY", "DRIFT", "Judged", "PerEvent"]
 
 DRIFT, ANOMALY = "drift", "anomaly"
 """The status of a finding: from here on things are different, or this one observation is."""
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one detector says of the observations of a batch.
+
+    Attributes
+    ----------
+    signal, detector, status : str
+    fired, judged : bool arrays [n]
+        Of which there is a finding, and of which there could have been one: a scorer that is not ready has none.
+    begins : bool array [n]
+        With which a spell of findings begins.
+    score : float64 array [n]
+    level, observed : float64 array [n] or None
+        None where a finding has none of its own.
+    """
+
+    signal: str
+    detector: str
+    status: str
+    fired: Bools
+    judged: Bools
+    begins: Bools
+    score: Floats
+    level: Floats | None
+    observed: Floats | None
 
 
 class PerEvent:
@@ -50,47 +83,90 @@ class PerEvent:
             for signal, dimension in dimensions.items()
             for name, params in watch.detectors_for(signal).items()
         }
+        # How many observations each series has judged since its last finding, at most as many as end a spell.
+        self._quiet_for = {use: np.zeros(0, dtype=np.int64) for use in self._banks}
         self._series = 0
 
-    def findings(self, batch: Events, version: NDArray[np.int64], erased: NDArray[np.bool_] | None) -> Rows:
-        """Show a batch to all detectors; return a row for each event at which one of them fired.
+    def judge(self, batch: Events, version: NDArray[np.int64]) -> list[Judged]:
+        """Show a batch to all detectors, and return what each says.
 
         Parameters
         ----------
         batch : Events [n]
         version : int64 array [n]
-        erased : bool array [n], or None
-            Events that detectors see, and of which no row may be made.
         """
         self._make_room(len(self._versions.names))
+        return [self._judged(use, bank, batch, version) for use, bank in self._banks.items()]
+
+    def _judged(
+        self,
+        use: tuple[str, str],
+        bank: Bank | RiverBank | AnomalyBank,
+        batch: Events,
+        version: NDArray[np.int64],
+    ) -> Judged:
+        values, observed = self._observed(use[0], batch)
+        if isinstance(bank, AnomalyBank):
+            scores = bank.update(version, values)
+            fired, judged = scores.flag, ~np.isnan(scores.level)
+            begins = self._begins(use, fired, judged, version)
+            return Judged(*use, ANOMALY, fired, judged, begins, scores.score, scores.level, observed)
+        flags = bank.update_one(0, values) if self._series == 1 else bank.update(version, values)
+        fired, judged = flags.flag == FIRED, np.abs(values) <= MAX_ABS
+        begins = self._begins(use, fired, judged, version)
+        return Judged(*use, DRIFT, fired, judged, begins, flags.score, None, observed)
+
+    def _begins(self, use: tuple[str, str], fired: Bools, judged: Bools, version: NDArray[np.int64]) -> Bools:
+        """Return the findings with which a spell begins: none came shortly before in the same series."""
+        begins, quiet_for = np.zeros_like(fired), self._quiet_for[use]
+        for series in np.unique(version).tolist() if self._series > 1 else [0]:
+            of_series = np.flatnonzero(judged & (version == series) if self._series > 1 else judged)
+            findings = np.flatnonzero(fired[of_series])
+            since = int(quiet_for[series]) + len(of_series)
+            if len(findings):
+                gaps = np.diff(findings, prepend=-1 - quiet_for[series])
+                begins[of_series[findings[gaps > SPELL]]] = True
+                since = len(of_series) - 1 - int(findings[-1])
+            quiet_for[series] = min(since, SPELL)
+        return begins
+
+    def findings(
+        self, judged: Sequence[Judged], batch: Events, version: NDArray[np.int64], erased: Bools | None
+    ) -> Rows:
+        """Return a row for each event at which a detector fired.
+
+        Parameters
+        ----------
+        judged : sequence of Judged
+            What :meth:`judge` said of the batch.
+        batch : Events [n]
+        version : int64 array [n]
+        erased : bool array [n], or None
+            Events of which no row may be made.
+        """
         rows = empty_rows("findings")
-        for (signal, detector), bank in self._banks.items():
-            values, observed = self._observed(signal, batch)
-            if isinstance(bank, AnomalyBank):
-                scores = bank.update(version, values)
-                fired, status, score, level = scores.anomalies(), ANOMALY, scores.score, scores.level
-            else:
-                flags = bank.update_one(0, values) if self._series == 1 else bank.update(version, values)
-                fired, status, score, level = flags.drifts(), DRIFT, flags.score, None
-            for i in fired.tolist():
-                if erased is not None and erased[i]:
-                    continue
-                row = {
-                    "model": self._model,
-                    "signal": signal,
-                    "detector": detector,
-                    "topic": self._partition[0],
-                    "partition": self._partition[1],
-                    "status": status,
-                    "version": self._versions.names[int(version[i])],
-                    "offset": int(batch.offsets[i]),
-                    "event_ms": int(batch.event_ms[i]),
-                    "value": float("nan") if observed is None else float(observed[i]),
-                    "score": float(score[i]),
-                    "level": float("nan") if level is None else float(level[i]),
-                }
-                add_row(rows, row)
+        for of_detector in judged:
+            fired = of_detector.fired if erased is None else of_detector.fired & ~erased
+            for i in np.flatnonzero(fired).tolist():
+                add_row(rows, self._row(of_detector, i, batch, self._versions.names[int(version[i])]))
         return rows
+
+    def _row(self, judged: Judged, i: int, batch: Events, version: str) -> dict[str, Any]:
+        level, observed = judged.level, judged.observed
+        return {
+            "model": self._model,
+            "signal": judged.signal,
+            "detector": judged.detector,
+            "topic": self._partition[0],
+            "partition": self._partition[1],
+            "status": judged.status,
+            "version": version,
+            "offset": int(batch.offsets[i]),
+            "event_ms": int(batch.event_ms[i]),
+            "value": float("nan") if observed is None else float(observed[i]),
+            "score": float(judged.score[i]),
+            "level": float("nan") if level is None else float(level[i]),
+        }
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that findings to come depend on."""
@@ -102,12 +178,23 @@ class PerEvent:
         for (signal, name), bank in self._banks.items():
             bank.restore(state[f"{signal}|{name}"])
 
+    def spells(self) -> list[NDArray[np.int64]]:
+        """How long each bank's series have been quiet: what spells to come depend on."""
+        return list(self._quiet_for.values())
+
+    def restore_spells(self, quiet_for: Sequence[NDArray[np.int64]]) -> None:
+        """Go on from :meth:`spells`, of the same uses; checkpoints from before they were counted hold nothing."""
+        for use, of_bank in zip(self._quiet_for, quiet_for, strict=False):
+            self._quiet_for[use] = np.array(of_bank)
+
     def _make_room(self, series: int) -> None:
         """Give each version that is new a series that has seen nothing."""
         if series > self._series:
             self._series = series
-            for bank in self._banks.values():
+            for use, bank in self._banks.items():
                 bank.resize(series)
+                quiet_for = self._quiet_for[use]
+                self._quiet_for[use] = np.append(quiet_for, np.full(series - len(quiet_for), SPELL, dtype=np.int64))
 
     def _observed(self, signal: str, batch: Events) -> tuple[Floats, Floats | None]:
         """What a bank is shown, [n] or [n, d], and what a finding says was observed, [n]: None of a vector."""

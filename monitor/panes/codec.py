@@ -6,20 +6,34 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericSummary, VectorSummary
+from detectors.sketch import (
+    CategoryLayout,
+    CategorySummary,
+    FindingLayout,
+    JointLayout,
+    NumericSummary,
+    VectorSummary,
+)
 from monitor.watch import Layout, Summary
 from sinks.store.batch import Rows, add_row
 
 __all__ = [
+    "FINDINGS",
     "category_columns",
+    "finding_columns",
     "numeric_columns",
     "pack_summary",
     "pane_columns",
+    "signal_of_findings",
     "summary_of",
     "unpack_summary",
     "vector_columns",
 ]
+
+FINDINGS = "findings:"
+"""What the signals begin with whose panes count the findings on others."""
 
 _NO_CELLS = np.empty(0, dtype=np.int32)
 _NO_COUNTS = np.empty(0, dtype=np.int64)
@@ -81,6 +95,22 @@ def vector_columns(summary: VectorSummary) -> dict[str, Any]:
         "cells": np.arange(summary.sums.size, dtype=np.int32),
         "counts": summary.sums,
     }
+
+
+def signal_of_findings(signal: str) -> str:
+    """Return the signal whose panes count the findings on ``signal``.
+
+    Examples
+    --------
+    >>> signal_of_findings("feature:amount")
+    'findings:feature:amount'
+    """
+    return FINDINGS + signal
+
+
+def finding_columns(layout: FindingLayout, counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Columns of a pane that counts findings: by name, as those of a category."""
+    return {"names": layout.names, "counts": counts}
 
 
 def summary_of(rows: Mapping[str, Any], i: int, layout: Layout) -> Summary:

@@ -18,11 +18,11 @@ from detectors.sketch import (
     sum_vectors,
 )
 from detectors.sketch.category_summary import summarize
-from monitor.panes.codec import summary_of
+from monitor.panes.codec import signal_of_findings, summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
-__all__ = ["Part", "Summaries", "by_window", "empty_summary", "pieces_of", "summaries"]
+__all__ = ["Part", "Summaries", "by_window", "empty_summary", "findings_by_window", "pieces_of", "summaries"]
 
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
@@ -110,6 +110,23 @@ def by_window(store: Store, watch: Watch, part: Part, signal: str, window_ms: in
     signal : str
     window_ms : int
     """
+    layout = watch.layouts[signal]
+    windows = _rows_by_window(store, watch, part, (signal, layout.id), window_ms)
+    return [_sum(of_window, layout) if of_window else None for of_window in windows]
+
+
+def findings_by_window(store: Store, watch: Watch, part: Part, signal: str, window_ms: int) -> list[dict[str, int]]:
+    """Return how many findings on a signal there are in each window, by the names of the layout; as `by_window`."""
+    counted = signal_of_findings(signal), watch.finding_layouts[signal].id
+    windows = _rows_by_window(store, watch, part, counted, window_ms)
+    return [_by_name(of_window) for of_window in windows]
+
+
+def _rows_by_window(
+    store: Store, watch: Watch, part: Part, counted: tuple[str, str], window_ms: int
+) -> list[list[Row]]:
+    """Return the rows of panes of a signal and a layout, window by window."""
+    signal, layout = counted
     pane_ms = watch.model.spec.detect.pane
     tiers = [
         name for name, tier_ms in TIERS if not (window_ms % tier_ms or part.from_ms % tier_ms or tier_ms % pane_ms)
@@ -119,12 +136,11 @@ def by_window(store: Store, watch: Watch, part: Part, signal: str, window_ms: in
         where["version"] = part.version
     span = {"pane_start_ms": part.from_ms}, {"pane_start_ms": part.to_ms}
     rows = store.read(Query([*tiers, "panes"][0], where, *span, columns=("pane_start_ms", *COLUMNS)))
-    layout = watch.layouts[signal]
     windows: list[list[Row]] = [[] for _ in range((part.to_ms - part.from_ms) // window_ms)]
     for i, start_ms in enumerate(rows["pane_start_ms"].tolist()):
-        if rows["layout"][i] == layout.id:
+        if rows["layout"][i] == layout:
             windows[(start_ms - part.from_ms) // window_ms].append((rows, i))
-    return [_sum(of_window, layout) if of_window else None for of_window in windows]
+    return windows
 
 
 def pieces_of(span: tuple[int, int], pane_ms: int) -> list[tuple[str, tuple[int, int]]]:
@@ -185,13 +201,18 @@ def _sum(rows: Sequence[Row], layout: Layout) -> Summary:
     sums = {name: sum(map(int, numbers[name])) for name in SUMS}
     counts = np.concatenate([columns["counts"][i] for columns, i in rows])
     if isinstance(layout, CategoryLayout):
-        names = [name for columns, i in rows for name in columns["names"][i]]
-        of_names: dict[str, int] = {}
-        for name, count in zip(names, counts.tolist(), strict=True):
-            of_names[name] = of_names.get(name, 0) + count
-        return summarize(layout, of_names, sums["missing"], sums["invalid"], sums["other"])
+        return summarize(layout, _by_name(rows), sums["missing"], sums["invalid"], sums["other"])
     cells = np.concatenate([columns["cells"][i] for columns, i in rows]).astype(np.int32)
     del sums["other"]
     low, high = float(min(numbers["min"])), float(max(numbers["max"]))
     together = NumericSummary(cells=cells, counts=counts, min=low, max=high, **sums)
     return together if len(rows) == 1 else sum_summaries([together])
+
+
+def _by_name(rows: Sequence[Row]) -> dict[str, int]:
+    """Add up what is counted by name."""
+    totals: dict[str, int] = {}
+    for columns, i in rows:
+        for name, count in zip(columns["names"][i], columns["counts"][i].tolist(), strict=True):
+            totals[name] = totals.get(name, 0) + count
+    return totals

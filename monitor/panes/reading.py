@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.sketch.joint import VECTOR
 from monitor.events import SeriesKey
+from monitor.panes.codec import FINDINGS, signal_of_findings
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
@@ -70,6 +71,8 @@ class Piece:
     cells, counts, names : Ragged
         Of names the numbers in ``distinct_names``.
     distinct_names : sequence of str
+    findings : dict
+        As ``series``, the rows that count findings on a signal: of the configuration's detectors.
     """
 
     series: Mapping[SeriesKey, Integers]
@@ -82,6 +85,7 @@ class Piece:
     counts: Ragged
     names: Ragged
     distinct_names: Sequence[str]
+    findings: Mapping[SeriesKey, Integers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,14 @@ class PaneRows:
     def of(self, key: SeriesKey) -> SeriesPanes:
         """The panes of one series."""
         return [(piece, piece.series[key]) for piece in self.pieces if key in piece.series]
+
+    def judged(self) -> list[SeriesKey]:
+        """The series of which findings are counted."""
+        return sorted({key for piece in self.pieces for key in piece.findings})
+
+    def findings_of(self, key: SeriesKey) -> SeriesPanes:
+        """The panes that count the findings on a series."""
+        return [(piece, piece.findings[key]) for piece in self.pieces if key in piece.findings]
 
     def volume_of(self, segment: str) -> SeriesPanes:
         """The panes that count the events of a segment."""
@@ -132,13 +144,13 @@ def read_panes(
     watch : Watch
     low_ms, high_ms : int
     signals : sequence of str or None
-        Only these.
+        Only these, and the findings on them.
     table : str
         ``panes``, or a table of panes that are added up.
     """
     where: dict[str, Any] = {"model": watch.name, "late" if table in TIERS else "late_at_ms": 0}
     if signals is not None:
-        where["signal"] = list(signals)
+        where["signal"] = [*signals, *(signal_of_findings(s) for s in signals if s in watch.finding_layouts)]
     low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
     query = Query(table, where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
     flat = (
@@ -168,15 +180,18 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     order = np.argsort(code, kind="stable")
     present, begins = np.unique(code[order], return_index=True)
     series: dict[SeriesKey, Integers] = {}
+    findings: dict[SeriesKey, Integers] = {}
     volume: dict[str, list[Integers]] = {}
     for rows in np.split(order, begins[1:]) if len(present) else []:
         first = rows[0]
         name, segment_name = signals[signal[first]], segments[segment[first]]
-        expected = watch.layouts.get(name)
+        judged = name.removeprefix(FINDINGS)
+        expected = watch.layouts.get(name) if judged == name else watch.finding_layouts.get(judged)
         if name == "volume":
             volume.setdefault(segment_name, []).append(rows)
         elif expected is not None and expected.id == layouts[layout[first]]:
-            series[versions[version[first]], segment_name, name] = rows
+            of_kind = series if judged == name else findings
+            of_kind[versions[version[first]], segment_name, judged] = rows
     numbers = flat.numbers
     return Piece(
         series=series,
@@ -189,6 +204,7 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
         counts=flat.lists["counts"],
         names=flat.lists["names"],
         distinct_names=flat.distinct_names,
+        findings=findings,
     )
 
 
