@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,6 @@ import numpy.typing as npt
 __all__ = ["COUNTED", "SPELL", "FindingFold", "FindingLayout"]
 
 Integers = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 COUNTED = ("findings", "judged", "spells")
 """What is counted of each detector."""
@@ -77,7 +76,8 @@ class FindingFold:
     --------
     >>> fold = FindingFold(FindingLayout({"robust_z": {}}))
     >>> fold.ensure(1)
-    >>> fold.fold(np.array([0, 0, 0]), np.array([[False, False, True], [False, True, True], [False, False, True]]))
+    >>> rows, finding, unjudged = np.array([0, 0, 0]), np.array([2]), np.array([0])
+    >>> fold.fold(rows, np.array([3]), [(finding, unjudged, finding)])
     >>> fold.take(0)
     array([1, 2, 1])
     """
@@ -92,18 +92,26 @@ class FindingFold:
         if added > 0:
             self._counts = np.concatenate((self._counts, np.zeros((added, self._counts.shape[1]), dtype=np.int64)))
 
-    def fold(self, rows: Integers, counted: Bools) -> None:
+    def fold(self, rows: Integers, events: Integers, judged: Sequence[tuple[Integers, Integers, Integers]]) -> None:
         """Count a batch. It may be cut and ordered anyhow.
 
         Parameters
         ----------
         rows
-            int64[n]: the row that each event belongs to.
-        counted
-            bool[3 D, n]: which events count under each of the layout's names.
+            int64[n]: the row that each event belongs to; -1 for none.
+        events
+            int64[R]: how many events of the batch belong to each row.
+        judged
+            Of each detector of the layout the events with a finding, those that it did not judge, and those with which
+            a spell begins.
         """
-        for column, of_name in enumerate(counted):
-            self._counts[:, column] += np.bincount(rows[of_name], minlength=len(self._counts))
+        for detector, (findings, unjudged, begins) in enumerate(judged):
+            counts = self._counts[:, len(COUNTED) * detector :]
+            counts[: len(events), 1] += events
+            for column, chosen, sign in ((0, findings, 1), (1, unjudged, -1), (2, begins, 1)):
+                if len(chosen):
+                    of_chosen = rows[chosen]
+                    np.add.at(counts[:, column], of_chosen[of_chosen >= 0], sign)
 
     def take(self, row: int) -> Integers:
         """Return the counts of a row, in the order of the layout's names, and empty it."""

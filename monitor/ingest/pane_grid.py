@@ -28,7 +28,7 @@ from sinks.store.batch import Rows, empty_rows
 __all__ = ["PaneGrid"]
 
 Integers = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+OfDetector = tuple[Integers, Integers, Integers]  # with a finding, not judged, with which a spell begins
 Key = tuple[int, int, int, str]  # pane start, late_at, number of the version, segment
 L = TypeVar("L", NumericLayout, CategoryLayout)
 
@@ -82,17 +82,17 @@ class PaneGrid:
             What per-event detectors say of each event.
         """
         rows, keys = self._rows_of(pane, late_at, version)
-        self._fold(rows, batch)
-        findings = self._counted(judged)
-        for signal, counted in findings.items():
-            self._findings[signal].fold(rows, counted)
+        of_detectors = self._of_detectors(judged)
+        self._count_findings(rows, self._fold(rows, batch), of_detectors)
         for segments, codes in self._segments.codes(batch.category):
             inside = np.flatnonzero(codes >= 0)
             if len(inside):
                 of_segments = self._segment_rows(rows[inside], codes[inside], keys, segments)
-                self._fold(of_segments, batch.take(inside))
-                for signal, counted in findings.items():
-                    self._findings[signal].fold(of_segments, counted[:, inside])
+                events = self._fold(of_segments, batch.take(inside))
+                if of_detectors:
+                    of_all = np.full(len(batch), -1, dtype=np.int64)
+                    of_all[inside] = of_segments
+                    self._count_findings(of_all, events, of_detectors)
 
     def close(self, before_ms: int) -> Rows:
         """Return the rows of panes that start before, and of additions made before, and forget them."""
@@ -161,21 +161,30 @@ class PaneGrid:
         for counted in self._findings.values():
             counted.ensure(rows)
 
-    def _fold(self, rows: Integers, batch: Events) -> None:
-        self._counts += np.bincount(rows, minlength=len(self._counts))
+    def _fold(self, rows: Integers, batch: Events) -> Integers:
+        """Count events in their rows, and return how many each row has."""
+        events = np.bincount(rows, minlength=len(self._counts))
+        self._counts += events
         self._numbers.fold(rows, batch.numeric)
         self._names.fold(rows, batch.category)
         fields = dict(zip(self._carried.fields, batch.vectors, strict=True))
         for signal, fold in self._vectors.items():
             fold.fold(rows, fields[signal] if signal in fields else batch.numeric[self._carried.together[signal]].T)
+        return events
 
-    def _counted(self, judged: Sequence[Judged]) -> dict[str, Bools]:
-        """By signal, which events count under each name of its layout."""
-        by_use = {(each.signal, each.detector): (each.fired, each.judged, each.begins) for each in judged}
+    def _of_detectors(self, judged: Sequence[Judged]) -> dict[str, list[OfDetector]]:
+        """What is said of each signal, in the order of its layout's detectors."""
+        by_use = {(each.signal, each.detector): (each.fired, each.unjudged, each.begins) for each in judged}
         return {
-            signal: np.concatenate([by_use[signal, detector] for detector in fold.layout.detectors])
+            signal: [by_use[signal, detector] for detector in fold.layout.detectors]
             for signal, fold in self._findings.items()
         }
+
+    def _count_findings(
+        self, rows: Integers, events: Integers, of_detectors: Mapping[str, Sequence[OfDetector]]
+    ) -> None:
+        for signal, judged in of_detectors.items():
+            self._findings[signal].fold(rows, events, judged)
 
     def _take(self, key: Key, row: int, panes: Rows) -> None:
         start_ms, late_at_ms, version, segment = key

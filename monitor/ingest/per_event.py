@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from detectors.anomaly import AnomalyBank
 from detectors.bank import Bank
-from detectors.contract import DRIFT as FIRED
 from detectors.kernel import MAX_ABS
 from detectors.river_banks import RiverBank, bank_of
 from detectors.sketch.findings import SPELL
@@ -27,7 +26,10 @@ DRIFT, ANOMALY = "drift", "anomaly"
 """The status of a finding: from here on things are different, or this one observation is."""
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+NOTHING = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Judged:
     Attributes
     ----------
     signal, detector, status : str
-    fired, judged : bool arrays [n]
-        Of which there is a finding, and of which there could have been one: a scorer that is not ready has none.
-    begins : bool array [n]
+    fired, unjudged : int64 arrays
+        Of which there is a finding, and of which there could have been none: a scorer that is not ready has none.
+    begins : int64 array
         With which a spell of findings begins.
     score : float64 array [n]
     level, observed : float64 array [n] or None
@@ -49,9 +51,9 @@ class Judged:
     signal: str
     detector: str
     status: str
-    fired: Bools
-    judged: Bools
-    begins: Bools
+    fired: Integers
+    unjudged: Integers
+    begins: Integers
     score: Floats
     level: Floats | None
     observed: Floats | None
@@ -86,8 +88,9 @@ class PerEvent:
         # How many observations each series has judged since its last finding, at most as many as end a spell.
         self._quiet_for = {use: np.zeros(0, dtype=np.int64) for use in self._banks}
         self._series = 0
+        self._per_series = np.zeros(0, dtype=np.int64)
 
-    def judge(self, batch: Events, version: NDArray[np.int64]) -> list[Judged]:
+    def judge(self, batch: Events, version: Integers) -> list[Judged]:
         """Show a batch to all detectors, and return what each says.
 
         Parameters
@@ -96,6 +99,7 @@ class PerEvent:
         version : int64 array [n]
         """
         self._make_room(len(self._versions.names))
+        self._per_series = np.bincount(version, minlength=self._series)
         return [self._judged(use, bank, batch, version) for use, bank in self._banks.items()]
 
     def _judged(
@@ -103,36 +107,37 @@ class PerEvent:
         use: tuple[str, str],
         bank: Bank | RiverBank | AnomalyBank,
         batch: Events,
-        version: NDArray[np.int64],
+        version: Integers,
     ) -> Judged:
         values, observed = self._observed(use[0], batch)
         if isinstance(bank, AnomalyBank):
             scores = bank.update(version, values)
-            fired, judged = scores.flag, ~np.isnan(scores.level)
-            begins = self._begins(use, fired, judged, version)
-            return Judged(*use, ANOMALY, fired, judged, begins, scores.score, scores.level, observed)
+            fired, unjudged = scores.anomalies(), np.flatnonzero(np.isnan(scores.level))
+            begins = self._begins(use, fired, unjudged, version)
+            return Judged(*use, ANOMALY, fired, unjudged, begins, scores.score, scores.level, observed)
         flags = bank.update_one(0, values) if self._series == 1 else bank.update(version, values)
-        fired, judged = flags.flag == FIRED, np.abs(values) <= MAX_ABS
-        begins = self._begins(use, fired, judged, version)
-        return Judged(*use, DRIFT, fired, judged, begins, flags.score, None, observed)
+        fired, unjudged = flags.drifts(), np.flatnonzero(~(np.abs(values) <= MAX_ABS))
+        begins = self._begins(use, fired, unjudged, version)
+        return Judged(*use, DRIFT, fired, unjudged, begins, flags.score, None, observed)
 
-    def _begins(self, use: tuple[str, str], fired: Bools, judged: Bools, version: NDArray[np.int64]) -> Bools:
+    def _begins(self, use: tuple[str, str], fired: Integers, unjudged: Integers, version: Integers) -> Integers:
         """Return the findings with which a spell begins: none came shortly before in the same series."""
-        begins, quiet_for = np.zeros_like(fired), self._quiet_for[use]
-        for series in np.unique(version).tolist() if self._series > 1 else [0]:
-            of_series = np.flatnonzero(judged & (version == series) if self._series > 1 else judged)
-            findings = np.flatnonzero(fired[of_series])
-            since = int(quiet_for[series]) + len(of_series)
-            if len(findings):
-                gaps = np.diff(findings, prepend=-1 - quiet_for[series])
-                begins[of_series[findings[gaps > SPELL]]] = True
-                since = len(of_series) - 1 - int(findings[-1])
-            quiet_for[series] = min(since, SPELL)
-        return begins
+        quiet_for, begins, judged = self._quiet_for[use], [], self._per_series
+        if len(unjudged):
+            judged = judged - np.bincount(version[unjudged], minlength=self._series)
+        quiet_for += judged
+        for series in np.unique(version[fired]).tolist():
+            findings = fired[version[fired] == series]
+            # Where each finding is among the observations of the series that were judged.
+            of_series = np.flatnonzero(version == series)
+            places = np.searchsorted(np.setdiff1d(of_series, unjudged, assume_unique=True), findings)
+            gaps = np.diff(places, prepend=int(judged[series] - quiet_for[series]) - 1)
+            begins.append(findings[gaps > SPELL])
+            quiet_for[series] = judged[series] - 1 - places[-1]
+        np.minimum(quiet_for, SPELL, out=quiet_for)
+        return np.sort(np.concatenate(begins)) if begins else NOTHING
 
-    def findings(
-        self, judged: Sequence[Judged], batch: Events, version: NDArray[np.int64], erased: Bools | None
-    ) -> Rows:
+    def findings(self, judged: Sequence[Judged], batch: Events, version: Integers, erased: Bools | None) -> Rows:
         """Return a row for each event at which a detector fired.
 
         Parameters
@@ -146,8 +151,8 @@ class PerEvent:
         """
         rows = empty_rows("findings")
         for of_detector in judged:
-            fired = of_detector.fired if erased is None else of_detector.fired & ~erased
-            for i in np.flatnonzero(fired).tolist():
+            fired = of_detector.fired if erased is None else of_detector.fired[~erased[of_detector.fired]]
+            for i in fired.tolist():
                 add_row(rows, self._row(of_detector, i, batch, self._versions.names[int(version[i])]))
         return rows
 

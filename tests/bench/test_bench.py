@@ -180,6 +180,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "detector_table",
             "p_values",
             "anomaly_dependence",
+            "finding_rates",
             "real",
         },
         {
