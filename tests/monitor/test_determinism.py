@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from monitor.panes.codec import FINDINGS
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store
 from tests.monitor.streams import (
@@ -17,6 +16,7 @@ from tests.monitor.streams import (
     applications,
     as_lines,
     configured,
+    detecting,
     drifting,
     outcome,
     replayed,
@@ -90,9 +90,9 @@ def test_a_run_after_the_end_changes_nothing(
 
 
 def summed(store: Store) -> dict[str, dict[str, Any]]:
-    """Panes added over partitions, without those of per-event detectors, of which each partition has its own."""
+    """Panes added over partitions."""
     total: dict[str, dict[str, Any]] = {}
-    for row in (row for row in rows(store, "panes") if not row["signal"].startswith(FINDINGS)):
+    for row in rows(store, "panes"):
         key = json.dumps([row[name] for name in ("signal", "segment", "version", "pane_start_ms", "layout")])
         sums = total.setdefault(key, {"cells": Counter(), "min": float("inf"), "max": float("-inf")})
         for name in ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2"):
@@ -101,6 +101,10 @@ def summed(store: Store) -> dict[str, dict[str, Any]]:
         sums["cells"].update(dict(zip(labels, row["counts"], strict=True)))
         sums["min"], sums["max"] = min(sums["min"], row["min"]), max(sums["max"], row["max"])
     return total
+
+
+WINDOWED_ONLY = configured(detect=detecting(rules=[]))
+"""Per-event detectors are of one partition: how often they fire shows how many there are."""
 
 
 @pytest.mark.parametrize(("count", "batch"), [(2, 50_000), (8, 400)])
@@ -112,9 +116,9 @@ def test_how_the_log_is_partitioned_does_not_show(count: int, batch: int, tmp_pa
     for event in doubled:
         partitions[int(event["id"][1:]) * 7919 % count].append(json.dumps(event).encode())
     # when they are read from one partition and from several
-    one, _ = replayed_lines(tmp_path / "one", as_lines(doubled))
-    several, done = replayed(configured(), written(tmp_path / "several", partitions), batch=batch)
-    # then nothing but the findings of per-event detectors differs
+    one, _ = replayed_lines(tmp_path / "one", as_lines(doubled), WINDOWED_ONLY)
+    several, done = replayed(WINDOWED_ONLY, written(tmp_path / "several", partitions), batch=batch)
+    # then nothing differs
     assert done.counters.reasons["duplicate"] == len(doubled) - len(events)
     assert summed(several) == summed(one)
     for table in ("scores", "alerts"):
@@ -126,10 +130,10 @@ def test_a_partition_that_begins_later_or_holds_nothing_does_not_show(tmp_path: 
     events = applications(4, days=5)
     early = [event for event in events if event["ts"] < events[0]["ts"] + 2 * DAY_MS]
     late = [event for event in events if event["ts"] >= events[0]["ts"] + 2 * DAY_MS]
-    one, _ = replayed_lines(tmp_path / "one", as_lines(events))
+    one, _ = replayed_lines(tmp_path / "one", as_lines(events), WINDOWED_ONLY)
     parts = [as_lines(late), [], as_lines(early[2:]), as_lines(early[:2])]
     for batch in (3, 50_000):
-        several, _ = replayed(configured(), written(tmp_path / "several", parts), batch=batch)
+        several, _ = replayed(WINDOWED_ONLY, written(tmp_path / "several", parts), batch=batch)
         assert summed(several) == summed(one)
         assert outcome(several)["scores"] == outcome(one)["scores"]
 
