@@ -143,7 +143,7 @@ def _show_change(shown: dict[str, Any]) -> None:
 
     foreseen = shown["change"]
     if not foreseen["signals"]:
-        click.echo("nothing can ever alarm: no rule names a distance, a rate or `volume` for any signal\n")
+        click.echo("nothing can ever alarm: no rule names a detector for any signal\n")
         return
     click.echo(
         f"windows of {format_duration(shown['window_ms'])} every {format_duration(shown['every_ms'])}; "
