@@ -21,6 +21,7 @@ import numpy.typing as npt
 from detectors.change.legend import (
     BEYOND,
     BY_DAY,
+    BY_WINDOW,
     CALIBRATION,
     CARRY,
     CARRY_TODAY,
@@ -56,6 +57,9 @@ INDEPENDENT_LEVELS = 4.0
 FORGET, FORGET_CALIBRATION = np.array([0.97, 0.985]), np.array([0.9, 0.97])
 """What is left of a sum after a day, by scale."""
 
+HIDDEN = 0.5
+"""By how much the variance of days must exceed what windows explain to show a level that is too small for them."""
+
 POOLED_DAYS = 60.0
 """Days that what a family knows of dependence from day to day counts for."""
 
@@ -65,7 +69,10 @@ TAIL_STARTS, TAIL_RATIO = 3.0, 1.5
 NORMAL_TAIL, ALLOWED_TAIL, TAIL_PRIOR = 0.003, 0.005, 150.0
 """Share of residuals beyond the first distance that is expected and allowed, and residuals that this counts for."""
 
-OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, POOL = range(6)
+BORROWED = 3.0
+"""Days that the variance of a family counts for."""
+
+OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, SHOWN, POOL = range(7)
 
 
 @kernel
@@ -109,6 +116,7 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         error = (of[OF_SQUARES] + variance / max(rows, 1)) / np.sqrt(max(seen, 4.0))
         of[SIGNIFICANT] = sums[1] / max(seen, 1e-9) > error
         of[OF_STEPS] = steps / steps_seen
+        of[SHOWN] = of[OF_SQUARES]
         # The prior of the excess of days: that of the family, and of a wide one worth three days.
         prior = 0.3 * DAY_SPREAD * DAY_SPREAD
         of[OF_SQUARES] = (of[OF_SQUARES] * seen + 3 * prior) / (seen + 3)
@@ -134,7 +142,7 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     excess, first, second, third, long_lag = _mean_products(moments)
     by_day = scale == BY_DAY
     if by_day:
-        excess = (excess * seen + 3 * pools[OF_SQUARES]) / (seen + 3)
+        excess = (excess * seen + BORROWED * pools[OF_SQUARES]) / (seen + BORROWED)
     excess = max(excess, 0.0)
     error = (excess + sampling) / np.sqrt(max(seen, 4.0))
     if by_day and pools[SIGNIFICANT]:
@@ -187,6 +195,36 @@ def _stretch(moments: Floats) -> float:
             stretch = max(stretch, min(1 + 0.5 * math.log(share / ALLOWED_TAIL), longest))
         longest *= TAIL_RATIO
     return stretch
+
+
+@inlined
+def keep_level(
+    filters: Floats, sampling: Floats, of_days: Floats, pools: Floats, uncertainty: float, usual_windows: float
+) -> None:
+    """Let a level last for its day if days differ by more than windows explain: a small one shows by days only.
+
+    Parameters
+    ----------
+    filters, sampling
+        float64[SCALES, FILTER], float64[SCALES]: of a row whose components were estimated.
+    of_days, pools
+        float64[MOMENTS], float64[POOL]: at the scale of days.
+    uncertainty, usual_windows
+        The variance of what is expected, and how many windows with a value a day has.
+    """
+    window, days = filters[BY_WINDOW], of_days[COUNTS] + BORROWED
+    # Less what one day has in common with the next: a shift that lasts must not look like levels that come and go.
+    own = of_days[0] / max(of_days[COUNTS], 1e-9) - max(of_days[1] / max(of_days[COUNTS + 1], 1e-9), 0.0)
+    of_family = pools[SHOWN] * (1 - pools[OF_NEXT])
+    between = max(of_days[COUNTS] * own + BORROWED * of_family, 0.0) / days
+    carry = min(window[CARRY], 0.9)
+    of_levels = window[LEVEL_VARIANCE] * min((1 + carry) / (1 - carry) / usual_windows, 1.0)
+    explained = sampling[BY_DAY] + of_levels + window[NOISE] / usual_windows + uncertainty
+    # Three standard errors of a variance at least.
+    if sampling[BY_DAY] + between > (1 + max(HIDDEN, 3 * np.sqrt(2 / days))) * explained:
+        window[CARRY], window[CARRY_TODAY] = 1.0, 1.0
+        window[LEVEL_VARIANCE] = max(window[LEVEL_VARIANCE], between)
+        window[STEP] = max(window[STEP], 1e-3 * sampling[BY_WINDOW])
 
 
 @kernel

@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import combine, step_level, take_in
-from detectors.change.components import FORGET, estimate, note_tail, pool, remember
+from detectors.change.components import FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
     ALARMS,
-    BEGAN,
     BEYOND,
     BY_DAY,
     BY_WINDOW,
@@ -31,7 +30,6 @@ from detectors.change.legend import (
     DAYS,
     DAYS_SEEN,
     EVIDENCE,
-    EXCEEDS,
     EXPECTED,
     FAMILIES,
     FAMILY,
@@ -76,7 +74,17 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_expectation
-from detectors.change.windows import MOST_SQUARE, OUTLIER, hold, is_held, name_foremost, point_out, say_nothing, stand
+from detectors.change.windows import (
+    MOST_SQUARE,
+    OUTLIER,
+    age_of,
+    alarm_by_day,
+    hold,
+    is_held,
+    name_foremost,
+    say_nothing,
+    stand,
+)
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -135,13 +143,13 @@ def begin_day(
     families = np.empty(rows.shape[0], dtype=np.int64)
     for r in range(rows.shape[0]):
         families[r] = int(rows[r, FAMILY])
-    pools = np.zeros((SCALES, FAMILIES, 6))
+    pools = np.zeros((SCALES, FAMILIES, POOL))
     for scale in range(SCALES):
         pool(moments, families, sampling, scale, pools[scale])
     for s in range(first_series, series.shape[0]):
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
-            age = _age_of(row, day - int(series[s, FIRST_DAY]))
+            age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = _days_alike(weekend, day - age, day)
             # With no day left to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
             if age > 0 and (age == 1 or _teaching(weights[s], day - age, day, lag_of(age))):
@@ -157,6 +165,10 @@ def begin_day(
                 filters[r, scale, ZONE] = zones[families[r], scale]
                 if row[FAMILY] in (RATES, VOLUMES):
                     _skew(filters[r, scale], sampling[r, scale])
+            if windows_per_day > 1:
+                of_family = pools[BY_DAY, families[r]]
+                usual_windows = _usual_windows(moments[r, BY_WINDOW], windows_per_day)
+                keep_level(filters[r], sampling[r], moments[r, BY_DAY], of_family, row[UNCERTAINTY], usual_windows)
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
             if age < CALIBRATED_FROM or alike < 2 or np.isnan(mean_of_hours(expected[r])):
@@ -171,12 +183,6 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
-
-
-@inlined
-def _age_of(row: Floats, age: int) -> int:
-    """Return the days since a row had its first value, from those since its series began; 0 before it has one."""
-    return age + 1 - int(row[BEGAN]) if row[BEGAN] > 0 else 0
 
 
 @inlined
@@ -272,22 +278,17 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
                 filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
                 _usual_windows(moments[r, BY_WINDOW], windows_per_day),
             )  # fmt: skip
-            if _age_of(rows[r], age) < enough[s]:
+            if age_of(rows[r], age) < enough[s]:
                 charts[r, BY_DAY] = 0.0
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
         elif seen:
             score = combine(charts[:, BY_DAY], first, count, 0.0)
-            series[s, HIGHEST_BY_DAY] = score
+            series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
             verdicts[s, EVIDENCE] = score
             verdicts[s, THRESHOLD] = thresholds[s]
             if score > thresholds[s]:
-                verdicts[s, STATUS] = EXCEEDS
-                series[s, ALARMED] = 1
-                series[s, DAY_ALARMS] += 1
-                point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
-                charts[first : first + count, BY_DAY] = 0.0
-                _stand_by_window(rows, filters, first, count)
+                alarm_by_day(rows, filters, charts, series, s, verdicts[s])
         if verdicts[s, STATUS] == QUIET and is_held(series[s], windows_per_day):
             stand(rows, series, s, verdicts[s])
             if not seen:
@@ -306,7 +307,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             for column in range(totals.shape[2]):
                 totals[r, day % DAYS, column] = np.float32(hours[r, :, column].sum() if rows[r, KIND] == RATE else 0.0)
             hours[r] = 0.0
-            age_of_row = _age_of(rows[r], age)
+            age_of_row = age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):
                 sums[r] = 0.0
         _learn(day, weekend, rows, series[s], first, count, age, moments, sums, waiting)
@@ -357,15 +358,6 @@ def _usual_windows(moments: Floats, windows_per_day: int) -> float:
 
 
 @inlined
-def _stand_by_window(rows: Floats, filters: Floats, first: int, count: int) -> None:
-    """Let windows be compared with the level that the scale of days has found."""
-    for r in range(first, first + count):
-        if rows[r, STANDING] != 0:
-            filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
-            filters[r, BY_WINDOW, CARRY] = 1.0
-
-
-@inlined
 def _weight(weights: Floats, weekend: Integers, day: int, age: int, quiet: bool) -> float:
     """Return what a day counts for in expectations."""
     if quiet or age < CALIBRATED_FROM:
@@ -406,7 +398,7 @@ def _learn(
     """Let a day wait its time, and learn from those that have waited."""
     waiting_days = int(series[WAITING])
     for r in range(first, first + count):
-        age_of_row = _age_of(rows[r], age)
+        age_of_row = age_of(rows[r], age)
         # Where nothing was expected yet, a residual is no residual: but what varies a lot is expected, if not surely.
         was_expected = age_of_row > 0 and rows[r, ACCEPTED_VARIANCE] < UNSEEN * UNSEEN
         if rows[r, UNCERTAINTY] >= UNSEEN * UNSEEN:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
-from detectors.change.days import begin_day, close_day
+from detectors.change.days import begin_day, close_day, lag_of
 from detectors.change.legend import (
     BY_DAY,
     BY_WINDOW,
@@ -20,6 +20,7 @@ from detectors.change.legend import (
     FIRST_ROW,
     HIGHEST,
     HIGHEST_BY_DAY,
+    LAG_DAYS,
     LOCATION,
     RATES,
     ROWS,
@@ -30,8 +31,8 @@ from detectors.change.legend import (
     VOLUMES,
 )
 from detectors.change.state import Kinds, State
-from detectors.change.threshold import HIGHEST_DAYS, threshold
-from detectors.change.windows import watch_windows
+from detectors.change.threshold import HIGHEST_DAYS, bound, threshold
+from detectors.change.windows import CHARTED_DAYS, watch_windows
 
 __all__ = ["Evidence", "ModelCharts", "Settings"]
 
@@ -40,9 +41,6 @@ Integers = npt.NDArray[np.int64]
 
 BY_WINDOWS_SHARE = 0.7
 """Share of the budget that the scale of windows has; days have the rest, or all where a day has one window."""
-
-CHARTED_DAYS = 7
-"""Days before the scale of days may alarm."""
 
 ZONES = np.zeros((FAMILIES, SCALES))
 """Zones of indifference by family and scale, in the units of residuals."""
@@ -233,7 +231,8 @@ class ModelCharts:
             evidence.values, evidence.events, evidence.units, evidence.repeats, evidence.places, evidence.present,
             state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
             state.hours, state.day_sums, state.series, self._ages(),
-            self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW), single, verdicts,
+            self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW),
+            self._thresholds_of(BY_DAY), single, verdicts,
         )  # fmt: skip
         return verdicts
 
@@ -274,7 +273,15 @@ class ModelCharts:
             rate = share * settings.false_alarms / signals
             highest = self.state.highest[:, scale].ravel()
             per_day = windows if scale == BY_WINDOW else 1
-            self.thresholds[scale] = threshold(highest[np.isfinite(highest)], rate, per_day)
+            shown = threshold(highest[np.isfinite(highest)], rate, per_day)
+            if scale == BY_DAY:
+                # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
+                shown += (1 - self._lagging()) * max(bound(rate, per_day) - shown, 0.0)
+            self.thresholds[scale] = shown
+
+    def _lagging(self) -> float:
+        """Return how far expectations lag, of how far they will."""
+        return lag_of(int(self._ages().max())) / LAG_DAYS if self.day is not None and len(self.state.series) else 0.0
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""

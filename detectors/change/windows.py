@@ -14,12 +14,14 @@ from detectors.change.legend import (
     ALARMED,
     ALARMS,
     BEGAN,
+    BY_DAY,
     BY_WINDOW,
     CALIBRATION,
     CARRY,
     CARRY_TODAY,
     COMPARED,
     COUNTS,
+    DAY_ALARMS,
     DAY_SAMPLED,
     DAY_SAMPLING,
     DAY_STEP,
@@ -37,6 +39,7 @@ from detectors.change.legend import (
     FIRST_ROW,
     FRESH,
     HIGHEST,
+    HIGHEST_BY_DAY,
     IN_HOUR,
     KIND,
     LATER,
@@ -90,6 +93,12 @@ Integers = npt.NDArray[np.int64]
 ALIKE, TOO_OFTEN = -12.0, 0.01
 """Log probability from which on a window repeats the one before it, and the share of repeats that is a signal's way."""
 
+CHARTED_DAYS = 7
+"""Days of a contrast before the scale of days may alarm about it."""
+
+LOOKS = 4
+"""How often a day is judged: after each quarter of it."""
+
 RECOVERED = 4.0
 """Evidence, in nats, that a shift is over."""
 
@@ -118,7 +127,7 @@ def watch_windows(
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
     hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers, thresholds: Floats,
-    single: bool, verdicts: Floats,
+    day_thresholds: Floats, single: bool, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Watch windows of one day.
 
@@ -135,8 +144,8 @@ def watch_windows(
         [R, lags], int64[R], float64[R, H], [R, H, 3], [R, DAY_SUMS].
     series, ages
         float64[S, SERIES]; int64[S], days since each began.
-    enough, thresholds
-        int64[S]: windows after which a series may alarm; float64[S].
+    enough, thresholds, day_thresholds
+        int64[S]: windows after which a series may alarm; float64[S], by windows and by days.
     single
         Whether a day has one window only.
     verdicts
@@ -181,12 +190,90 @@ def watch_windows(
                 series[s, ALARMED] = 1
                 point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
                 charts[first : first + count, BY_WINDOW] = 0.0
+                _leave_out(rows, day_sums, first, count)
             else:
                 verdicts[s, t, STATUS] = QUIET
                 stand(rows, series, s, verdicts[s, t])
+                if verdicts[s, t, STATUS] == QUIET and _is_looked_at(in_day[first], windows_per_day):
+                    _look_at_day(
+                        rows, filters, charts, day_sums, series, s, ages[s], windows_per_day, day_thresholds[s],
+                        verdicts[s, t],
+                    )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
             _expect(expected, places[t], verdicts[s, t])
+
+
+@inlined
+def _leave_out(rows: Floats, day_sums: Floats, first: int, count: int) -> None:
+    """Leave what there was today out of the day of rows that alarm: a day of two levels is a day of neither."""
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0:
+            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
+
+
+@inlined
+def _is_looked_at(windows_today: int, windows_per_day: float) -> bool:
+    """Whether a day is judged before its end: after each quarter of it."""
+    quarter = int(windows_per_day) // LOOKS
+    return quarter > 1 and windows_today % quarter == 0 and windows_today < windows_per_day
+
+
+@inlined
+def _look_at_day(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, age: int,
+    windows_per_day: float, threshold: float, verdict: Floats,
+) -> None:  # fmt: skip
+    """Judge what there is of a day as if it had ended, and leave no trace unless it alarms."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    looked_at = charts[first : first + count, BY_DAY].copy()
+    ahead = filters[first : first + count, BY_DAY].copy()
+    for i in range(count):
+        sums = day_sums[first + i]
+        step_level(ahead[i], False)
+        is_charted = age_of(rows[first + i], age) >= CHARTED_DAYS
+        if is_charted and 2 * LOOKS * sums[DAY_WINDOWS] >= windows_per_day:
+            window = filters[first + i, BY_WINDOW]
+            # The part that has passed differs more from day to day than the whole: where levels wander within a day.
+            of_part = window[LEVEL_VARIANCE] + window[NOISE] - ahead[i, LEVEL_VARIANCE] - ahead[i, NOISE]
+            variance = sums[DAY_VARIANCE] / (sums[DAY_WEIGHT] * sums[DAY_WEIGHT])
+            variance += max(of_part, 0.0) * max(1 - sums[DAY_WINDOWS] / windows_per_day, 0.0)
+            take_in(ahead[i], looked_at[i], sums[DAY_SUM] / sums[DAY_WEIGHT], variance, False)
+    score = combine(looked_at, 0, count, 0.0)
+    series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
+    if score > threshold:
+        yesterday = filters[first : first + count, BY_DAY].copy()
+        filters[first : first + count, BY_DAY] = ahead
+        charts[first : first + count, BY_DAY] = looked_at
+        alarm_by_day(rows, filters, charts, series, s, verdict)
+        for i in range(count):
+            if rows[first + i, STANDING] == 0:
+                filters[first + i, BY_DAY] = yesterday[i]
+        verdict[EVIDENCE] = score
+        verdict[THRESHOLD] = threshold
+        verdict[SCALE] = BY_DAY
+
+
+@inlined
+def alarm_by_day(rows: Floats, filters: Floats, charts: Floats, series: Floats, s: int, verdict: Floats) -> None:
+    """Let an alarm of series ``s`` stand that days have raised, for windows too."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    verdict[STATUS] = EXCEEDS
+    series[s, ALARMED] = 1
+    series[s, DAY_ALARMS] += 1
+    point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
+    charts[first : first + count, BY_DAY] = 0.0
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0:
+            # Windows are compared with the level that days have found.
+            filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
+            filters[r, BY_WINDOW, CARRY] = 1.0
+
+
+@inlined
+def age_of(row: Floats, age: int) -> int:
+    """Return the days since a row had its first value, from those since its series began; 0 before it has one."""
+    return age + 1 - int(row[BEGAN]) if row[BEGAN] > 0 else 0
 
 
 @inlined

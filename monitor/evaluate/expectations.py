@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
-from detectors.change.model import CHARTED_DAYS, ModelCharts, Settings
+from detectors.change.model import ModelCharts, Settings
+from detectors.change.windows import CHARTED_DAYS
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS

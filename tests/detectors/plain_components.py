@@ -79,6 +79,28 @@ def longer_tails(own: Moments) -> float:
     return max(1.0, *stretches)
 
 
+def with_lasting_level(
+    window: Components, own: Moments, family: list[Moments], of_windows: Moments, uncertainty: float
+) -> Components:
+    """Of windows, whose level lasts for its day if days differ by half more than windows explain."""
+    weights = np.array([m.counts[0] for m in family])
+    all_days = max(float(weights.sum()), 1e-9)
+    shown, following = (float(np.sum(weights * [m.means[lag] for m in family])) / all_days for lag in (0, 1))
+    shown = max(shown, 0.0)
+    ratio = min(max(following / max(shown, 1e-9), 0.0), 1.0)
+    borrowed = 3
+    days = own.counts[0] + borrowed
+    differences = own.counts[0] * (own.means[0] - max(own.means[1], 0.0))
+    between = max(differences + borrowed * shown * (1 - ratio), 0.0) / days
+    carry = min(window.carry, 0.9)
+    explained = own.sampling + window.levels * min((1 + carry) / (1 - carry) / 24, 1) + window.noise / 24
+    explained += uncertainty
+    if own.sampling + between <= (1 + max(0.5, 3 * math.sqrt(2 / days))) * explained:
+        return window
+    levels, step = max(window.levels, between), max(window.step, 1e-3 * of_windows.sampling)
+    return replace(window, carry=1.0, levels=levels, step=step)
+
+
 def by_windows(own: Moments, windows_per_day: int) -> Components:
     """Return the components at the scale of windows."""
     excess, first, second, third, long_product = own.means

@@ -45,7 +45,14 @@ from tests.detectors.change_streams import (
     is_weekend,
     times_of,
 )
-from tests.detectors.plain_components import Moments, by_days, by_windows, products_of_day, step_between_days
+from tests.detectors.plain_components import (
+    Moments,
+    by_days,
+    by_windows,
+    products_of_day,
+    step_between_days,
+    with_lasting_level,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,12 +155,14 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
             of_windows, window = by_windows(known[BY_WINDOW][row], 24), charts.state.filters[row, BY_WINDOW]
             if row % 3 == 2:
                 of_windows = of_windows.with_longer_tails(known[BY_WINDOW][row].sampling)
+            days = [known[BY_DAY][r] for r in range(row % 3, 9, 3)]
+            uncertainty = charts.state.rows[row, UNCERTAINTY]
+            of_windows = with_lasting_level(of_windows, known[BY_DAY][row], days, known[BY_WINDOW][row], uncertainty)
             columns = [CARRY, LEVEL_VARIANCE, NOISE, STEP, CALIBRATION, FREEDOM]
             np.testing.assert_allclose(window[columns], list(vars(of_windows).values()), rtol=1e-9, atol=1e-12)
-            uncertainty = charts.state.rows[row, UNCERTAINTY]
             expected = step_between_days(known[BY_WINDOW][row], family) + uncertainty
             assert window[DAY_STEP] == pytest.approx(expected, rel=1e-9)
-            of_days = by_days(known[BY_DAY][row], [known[BY_DAY][r] for r in range(row % 3, 9, 3)])
+            of_days = by_days(known[BY_DAY][row], days)
             if row % 3 == 2:
                 of_days = of_days.with_longer_tails(known[BY_DAY][row].sampling)
             # A wrong expectation is so for days: its variance is noise in the first ones.
