@@ -44,7 +44,12 @@ def test_a_distance_added_by_the_recipe_works_from_configuration_to_alert(packag
         {"on": "feature:country", "use": ["triangular"]},
     ]
     config = shop.configured(
-        packages, shop.model("shop", {"kafka": "events"}, detect=shop.DETECT | {"default_rules": False, "rules": rules})
+        packages,
+        shop.model(
+            "shop",
+            {"kafka": "events"},
+            detect=shop.DETECT | {"rule": "variation", "default_rules": False, "rules": rules},
+        ),
     )
     events = packages / "events.jsonl"
     events.write_bytes(b"\n".join(shop.traffic(6, windows=40, per_window=60, partitions=1)[0][0]))

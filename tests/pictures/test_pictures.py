@@ -27,6 +27,9 @@ from tests.service import shop
 from tests.sinks.receivers.notifications import notification
 from tests.sinks.receivers.test_mail import send, smtp
 
+DISTANCES = shop.DETECT | {"rule": "variation"}
+"""Of distances alone there is a baseline to show."""
+
 
 def pixels(png: bytes) -> NDArray[np.uint8]:
     """Decode a PNG without filters, checking its sums."""
@@ -68,7 +71,7 @@ def drifted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Configuration, Me
     """A shop whose amounts rise and whose customers come from elsewhere for a while."""
     folder = tmp_path_factory.mktemp("shop")
     logs, _ = shop.traffic(9, windows=60, per_window=100, partitions=1)
-    configuration = load(shop.configured(folder, shop.model("shop", {"file": "events-*.jsonl"})))
+    configuration = load(shop.configured(folder, shop.model("shop", {"file": "events-*.jsonl"}, detect=DISTANCES)))
     store = shop.replayed(folder, configuration, {"events-*.jsonl": logs})
     assert isinstance(store, MemoryStore)
     return configuration, store
@@ -147,7 +150,7 @@ def test_a_service_sends_pictures_unless_it_is_told_not_to(
         mail = {"kind": "email", "name": "m", "host": "127.0.0.1", "port": port, "sender": "a@b.c", "to": ["d@e.f"]}
         path = shop.configured(
             tmp_path,
-            shop.model("shop", {"file": "events-*.jsonl"}),
+            shop.model("shop", {"file": "events-*.jsonl"}, detect=DISTANCES),
             receivers=[{**mail, "security": "none", **given}],
             store={"kind": "memory"},
         )
