@@ -152,11 +152,12 @@ def _show_change(shown: dict[str, Any]) -> None:
         f"{_long(foreseen['each_ms'])}"
     )
     values = f" and {foreseen['learn_values']} of its values" if foreseen["learn_values"] else ""
-    by_day = foreseen["learn_days"] is None
-    days = f", at gross changes until the third day, and by whole days from day {(foreseen['learn_days'] or 0) + 1} on"
+    days = ""
+    if foreseen["learn_days"] is not None:
+        days = f", at gross changes until the third day, and by whole days from day {foreseen['learn_days'] + 1} on"
     click.echo(
         f"each series may alarm when {format_duration(foreseen['learn_ms'])}{values} were seen"
-        f"{'' if by_day else days}; variances and thresholds are known after three weeks"
+        f"{days}; variances and thresholds are known after three weeks"
     )
     for warning in _blind(shown):
         click.echo(warning)

@@ -509,17 +509,18 @@ class CategoryContrasts(ReferredContrasts):
         else:
             unseen = np.flatnonzero(group_of == self.NEW)
             evidence.new_values = {
-                first + int(t): _most(windows.counts[first + t, unseen], [columns.names[i] for i in unseen])
+                first + int(t): _most(windows.counts[first + t], unseen, columns.names)
                 for t in np.flatnonzero(grouped[:, self.NEW])
             }
         evidence.values[: CATEGORIES + 2, first:] = values
         evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
 
 
-def _most(counts: Integers, names: Sequence[str]) -> NewValues:
-    """Return the names that occur, those with the largest counts."""
-    ranked = sorted((-int(count), name) for count, name in zip(counts, names, strict=True) if count)
-    return tuple((name, -count) for count, name in ranked[:NAMED])
+def _most(counts: Integers, among: Integers, names: Sequence[str]) -> NewValues:
+    """Return the names with the largest counts among some columns; of equal ones the first, since names ascend."""
+    occurring = among[counts[among] > 0]
+    ranked = occurring[np.argsort(-counts[occurring], kind="stable")[:NAMED]]
+    return tuple((names[i], int(counts[i])) for i in ranked)
 
 
 def usual_share(share: float, events: float) -> float:
