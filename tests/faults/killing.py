@@ -1,9 +1,10 @@
 """Replays that kill themselves: ``python -m tests.faults.killing FOLDER``.
 
-Everything is imported and compiled once; each run is a fork of that, which opens a store of its own. (A process that
-has opened the embedded store cannot be forked, so this one never does.) For every append of an unbroken run there is
-a run that dies by SIGKILL right before it; the state it leaves is also that of a death right after the append before.
-What stands in the stores after a second, undisturbed run goes to ``FOLDER/outcomes.json``.
+Everything is imported and compiled once; each run is a fork of that, which opens a store of its own: a copy of one that
+has all tables and no row, since making tables takes as long as the run. (A process that has opened the embedded store
+cannot be forked, so this one never does.) For every append of an unbroken run there is a run that dies by SIGKILL right
+before it; the state it leaves is also that of a death right after the append before. What stands in the stores after a
+second, undisturbed run goes to ``FOLDER/outcomes.json``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import traceback
@@ -101,9 +103,17 @@ def forked(work: Callable[[], Any], result: Path) -> int:
         os._exit(1)
 
 
-def broken(paths: list[Path], folder: Path, deaths: Sequence[int]) -> dict[str, Any]:
+def make_tables(folder: Path) -> None:
+    """Leave a store without rows in ``folder``."""
+    store = ChdbStore(folder)
+    store.migrate()
+    store.close()
+
+
+def broken(paths: list[Path], empty: Path, folder: Path, deaths: Sequence[int]) -> dict[str, Any]:
     """Die at each of ``deaths`` in turn, over one store, then run to the end."""
     folder.mkdir(parents=True)
+    shutil.copytree(empty, folder / "store", symlinks=True)
     result = folder / "result.json"
     ends = [forked(partial(run, paths, folder / "store", death), result) for death in deaths]
     last = forked(lambda: run(paths, folder / "store"), result)
@@ -116,6 +126,8 @@ def main(folder: Path) -> None:
     paths = stream(folder / "events")
     replayed(configured(**SPEC), paths, MemoryStore(), batch=BATCH, checkpoint_every=CHECKPOINT_EVERY)
     assert forked(lambda: run(paths, folder / "unbroken"), folder / "unbroken.json") == 0
+    empty = folder / "empty"
+    assert forked(lambda: make_tables(empty), folder / "made.json") == 0
     appends = json.loads((folder / "unbroken.json").read_text())["appends"]
     rng = random.Random(1)
     deaths = [[k] for k in range(appends)]
@@ -125,7 +137,7 @@ def main(folder: Path) -> None:
     for worker in range(WORKERS):
         if os.fork() == 0:
             mine = deaths[worker::WORKERS]
-            work = [broken(paths, folder / f"{worker}-{i}", death) for i, death in enumerate(mine)]
+            work = [broken(paths, empty, folder / f"{worker}-{i}", death) for i, death in enumerate(mine)]
             (folder / f"outcomes-{worker}.json").write_text(json.dumps(work))
             os._exit(0)
     for _ in range(WORKERS):
