@@ -48,15 +48,21 @@ class Caution:
     instead: str
 
 
-def load(path: str | os.PathLike[str]) -> Configuration:
+def load(path: str | os.PathLike[str], *, data_sets: bool = False) -> Configuration:
     """Load a configuration as :func:`monitor.config.load` does, and see whether decoders can use the files it names.
+
+    Parameters
+    ----------
+    path : path-like
+    data_sets : bool
+        Whether to read those too, and see whether they hold what they are named for.
 
     Raises
     ------
     ConfigError
         With every mistake, not only the first.
     """
-    return config.load(path, checks=[_unusable_files])
+    return config.load(path, checks=[_unusable_files, _unusable_data_set] if data_sets else [_unusable_files])
 
 
 def cautions(configuration: Configuration, name: str) -> list[Caution]:
@@ -94,6 +100,19 @@ def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]
                 yield path, f"no such file: {folder / name}"
             elif message := _refusal(model, source, folder):
                 yield path, message
+
+
+def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
+    """Yield path and message of a data set that lacks what is needed of it."""
+    # Only here: layouts bring the compiler along.
+    from monitor.watch import watch_of
+
+    path = folder / model.spec.baseline.uri if model.spec.baseline.uri else None
+    if path is not None and path.is_file():
+        try:
+            watch_of(model, path.resolve())
+        except InputError as error:
+            yield ("spec", "baseline", "uri"), str(error)
 
 
 def _refusal(model: Model, source: SourceSpec, folder: Path) -> str:

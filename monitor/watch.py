@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -239,8 +240,13 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
         If the data set cannot be read or lacks what is needed.
     """
     model = configuration.models[name]
-    baseline = model.spec.baseline
-    dataset = read_dataset(configuration.resolve(name, baseline.uri)) if baseline.uri else None
+    uri = model.spec.baseline.uri
+    return watch_of(model, configuration.resolve(name, uri) if uri else None)
+
+
+def watch_of(model: Model, path: Path | None) -> Watch:
+    """Do what :func:`compile_watch` does for a model whose data set is at ``path``, if it has one."""
+    dataset = read_dataset(path) if path else None
     fields = model.spec.schema_.signals()
     uses = uses_for(model)
     layouts = {signal: _layout(signal, field, dataset, uses[signal]) for signal, field in fields.items()}
@@ -251,7 +257,7 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
             layouts[signal] = _vector_layout(windowed, [(_field(part), fields[part]) for part in parts], dataset)
     segmentations = tuple(_segmentation(spec, dataset) for spec in model.spec.segments)
     reference = {}
-    if baseline.kind == "dataset" and dataset is not None:
+    if model.spec.baseline.kind == "dataset" and dataset is not None:
         reference = _reference(layouts, vectors, segmentations, dataset)
     return Watch(model, layouts, segmentations, reference, uses)
 

@@ -36,6 +36,7 @@ from detectors.change.legend import (
     CARRY,
     DAY_STEP,
     DIRECTIONS,
+    ELAPSED,
     EVIDENCE_SUM,
     FREEDOM,
     FREEDOM_FRESH,
@@ -115,10 +116,12 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
                 chart[ABSORBED] = 0.0
                 chart[RESIDUALS] = 0.0
                 chart[RESIDUALS_SEEN] = 0.0
+                chart[ELAPSED] = 0.0
             chart[EVIDENCE_SUM] = max(evidence, anew, 0.0)
             chart[ABSORBED] = row[CARRY] * (chart[ABSORBED] + gain * (1 - chart[ABSORBED]))
             chart[RESIDUALS] += residual
             chart[RESIDUALS_SEEN] += 1
+            chart[ELAPSED] += 1
         size *= 2
     return float(z)
 

@@ -29,6 +29,7 @@ from detectors.change.legend import (
     DAY_WINDOWS,
     DAYS,
     DAYS_SEEN,
+    ELAPSED,
     EVIDENCE,
     EXPECTED,
     FAMILIES,
@@ -345,6 +346,7 @@ def _watch_day(
         recent[0] = limited
     else:
         recent[:] = np.nan
+        charts[:, :, ELAPSED] += 1
     day_sums[:] = 0.0
     return bool(seen)
 

@@ -17,8 +17,9 @@ MAGNITUDES = 5
 
 DIRECTIONS = 2
 
-# A chart: its evidence S, the part h of a shift that the level has absorbed; residuals since its onset, their number.
-EVIDENCE_SUM, ABSORBED, RESIDUALS, RESIDUALS_SEEN, CHART = range(5)
+# A chart: its evidence S, the part h of a shift that the level has absorbed; residuals since its onset, their number,
+# and that of windows or days.
+EVIDENCE_SUM, ABSORBED, RESIDUALS, RESIDUALS_SEEN, ELAPSED, CHART = range(6)
 
 # Kinds of contrasts: a mean of scores, a share of a number of events, a number of events.
 SCORE, RATE, VOLUME = range(3)
@@ -67,8 +68,8 @@ FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAIT
 REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, SERIES = range(8, 13)
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
-# far it is from that; the scale; windows that the signal has had.
-STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SCALE, WINDOWS, VERDICT = range(9)
+# far it is from that, and for how many windows or days; the scale; windows that the signal has had.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, VERDICT = range(10)
 
 # Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
 ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

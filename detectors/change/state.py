@@ -166,4 +166,7 @@ class State:
         long["rows"] = np.zeros((len(stored_rows), ROW))
         long["rows"][:, BEGAN] = 1.0
         long["rows"][:, : stored_rows.shape[1]] = stored_rows
+        stored_charts = np.asarray(snapshot["charts"])
+        long["charts"] = np.zeros((*stored_charts.shape[:-1], CHART))
+        long["charts"][..., : stored_charts.shape[-1]] = stored_charts
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

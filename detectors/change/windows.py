@@ -31,6 +31,7 @@ from detectors.change.legend import (
     DAY_WINDOWS,
     DEVIATION,
     DIRECTIONS,
+    ELAPSED,
     EVIDENCE,
     EVIDENCE_SUM,
     EXCEEDS,
@@ -62,6 +63,7 @@ from detectors.change.legend import (
     SCALES,
     SCORE,
     SHIFT,
+    SPAN,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -160,7 +162,7 @@ def watch_windows(
             for r in range(first, first + count):
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
-                    hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single,
+                    hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single, stood,
                 )  # fmt: skip
             if stood and not _stands(rows, first, count):
                 for r in range(first, first + count):
@@ -239,6 +241,8 @@ def _look_at_day(
             variance = sums[DAY_VARIANCE] / (sums[DAY_WEIGHT] * sums[DAY_WEIGHT])
             variance += max(of_part, 0.0) * max(1 - sums[DAY_WINDOWS] / windows_per_day, 0.0)
             take_in(ahead[i], looked_at[i], sums[DAY_SUM] / sums[DAY_WEIGHT], variance, False)
+        else:
+            looked_at[i, :, :, ELAPSED] += 1
     score = combine(looked_at, 0, count, 0.0)
     series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
     if score > threshold:
@@ -304,7 +308,7 @@ def _expect(expected: Floats, time_of_day: float, verdict: Floats) -> None:
 def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bottom
     row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
     hours: Floats, day_sums: Floats, value: float, events: float, unit: float, time_of_day: float, age: int,
-    single: bool,
+    single: bool, stood: bool,
 ) -> None:  # fmt: skip
     """Take in one window of one contrast."""
     window = filters[BY_WINDOW]
@@ -319,6 +323,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     in_day[0] += 1
     # A share of no events is nothing, whatever the count says.
     if np.isnan(value) or (events <= 0 and row[KIND] != VOLUME):
+        charts[BY_WINDOW, :, :, ELAPSED] += 1
         return
     if row[BEGAN] == 0:
         row[BEGAN] = age + 1
@@ -341,6 +346,9 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     fresh = row[FRESH] == FIRST_RESIDUAL
     row[FRESH] = LATER
     residual, sampling = to_residual(row, value, events, middle)
+    if stood and row[KIND] == SCORE:
+        # What has begun to vary more is less certain in all else.
+        sampling = max(sampling, unit / events)
     # A residual of a small share, or of a number of events, is far from that.
     row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle
     level = window[LEVEL]
@@ -478,7 +486,7 @@ def name_foremost(filters: Floats, charts: Floats, first: int, count: int, verdi
         if evidence > most:
             most = evidence
             verdict[LEADING_ROW] = r
-            verdict[SHIFT] = _shift(filters[r], charts[r])
+            verdict[SHIFT], verdict[SPAN] = _shift(filters[r], charts[r])
 
 
 @inlined
@@ -495,10 +503,11 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
         if evidence <= 0 or evidence < most - 3:
             continue
         window = filters[r]
-        shift = _shift(window, charts[r])
+        shift, span = _shift(window, charts[r])
         if evidence == most:
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
+            verdict[SPAN] = span
         rows[r, STANDING] = shift
         rows[r, ALARMS] += 1
         rows[r, RECOVERY] = 0.0
@@ -512,10 +521,14 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
 
 
 @inlined
-def _shift(window: Floats, charts: Floats) -> float:
-    """Return how far from its expectation a row is: on average since its strongest chart began, or beyond doubt now."""
+def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
+    """Return how far from its expectation a row is, and for how many windows.
+
+    On average since its strongest chart began, as the shift most likely did (Page 1954); or beyond doubt now.
+    """
     most = 0.0
-    shift = window[RESIDUAL]
+    shift = float(window[RESIDUAL])
+    span = 1.0
     unit = np.sqrt(window[TOTAL] * window[CALIBRATION])
     beyond_doubt = abs(window[RESIDUAL] - window[LEVEL]) > DOUBTLESS * unit
     for magnitude in range(MAGNITUDES):
@@ -523,5 +536,6 @@ def _shift(window: Floats, charts: Floats) -> float:
             chart = charts[magnitude, direction]
             if chart[EVIDENCE_SUM] > most and not beyond_doubt:
                 most = chart[EVIDENCE_SUM]
-                shift = chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0)
-    return float(shift)
+                shift = float(chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0))
+                span = float(chart[ELAPSED])
+    return shift, span

@@ -19,13 +19,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import NewNormal, Verdict
 from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
-from monitor.values import DAY_MS
 
 __all__ = ["ALERT_NAME", "POSTED", "Lifecycle", "Transition", "to_columns"]
 
@@ -34,7 +33,7 @@ POSTED = "_posted"
 """What stands in the place of a model for alerts that others post, a name that no model can have."""
 
 WORSE = 1.5
-"""How many times larger the same move of a signal must be to be told within a day."""
+"""How many times larger the same move of a signal must be to be told again."""
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
 Group = tuple[str, ...]
@@ -90,6 +89,13 @@ def to_columns(transitions: Sequence[Transition]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
+class Told(NamedTuple):
+    """A move of a contrast that people know of: which way, and how far."""
+
+    is_up: bool
+    effect: float
+
+
 @dataclass
 class Member:
     """A series of an alert. Once a member, it stays one until the alert ends."""
@@ -100,22 +106,27 @@ class Member:
     peak: Verdict
     status: str = "drift"
     new_normal: NewNormal | None = None
-    told_ms: int = 0
-    told_move: str = ""
-    told_effect: float = 0.0
+    moved_ms: int = 0
+    moves_told: dict[str, Told] = field(default_factory=dict)
 
     def tell(self, verdict: Verdict) -> bool:
-        """Return whether a move is news, and remember it if so: the same move, within a day, is not.
+        """Return whether a move is news, and remember it if so.
 
-        A constant passes its threshold again and again where the season leads away from it.
+        The same move is none, however often, unless it is larger by `WORSE`: a constant passes its threshold again and
+        again where the season leads away from it.
         """
         change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
-        move = "" if change is None else f"{change.what} {'up' if change.after > change.before else 'down'}"
-        is_new = move != self.told_move or verdict.at_ms - self.told_ms >= DAY_MS
-        if is_new or effect >= WORSE * self.told_effect:
-            self.told_ms, self.told_move, self.told_effect = verdict.at_ms, move, effect
+        contrast, is_up = ("", False) if change is None else (change.what, change.after > change.before)
+        newest = self.moves_told.get(contrast)
+        if newest is None or newest.is_up != is_up or effect >= WORSE * newest.effect:
+            self.moves_told[contrast] = Told(is_up, effect)
             return True
         return False
+
+    @property
+    def onset_ms(self) -> int:
+        """When it most likely moved, if that can be said: else the start of its first alarmed window."""
+        return min(self.since_ms, self.moved_ms or self.since_ms)
 
     def alarm(self, verdict: Verdict) -> None:
         """Take in the strongest verdict of another alarmed window."""
@@ -133,6 +144,7 @@ class Member:
             "signal": verdict.signal,
             "detector": verdict.detector,
             "since_ms": self.since_ms,
+            "onset_ms": self.onset_ms,
             "last_ms": self.last_ms,
             "statistic": _finite(verdict.statistic),
             "effect": _finite(verdict.effect),
@@ -159,7 +171,10 @@ class Member:
     def from_json(cls, written: Mapping[str, Any]) -> Member:
         verdicts = {key: Verdict.from_json(written[key]) for key in ("evidence", "peak")}
         normal = written.get("new_normal")
-        return cls(**{**written, **verdicts, "new_normal": None if normal is None else NewNormal(*normal)})
+        moves_told = {contrast: Told(*move) for contrast, move in written.get("moves_told", {}).items()}
+        composed = {**verdicts, "new_normal": None if normal is None else NewNormal(*normal), "moves_told": moves_told}
+        # Earlier versions remembered the last move alone: it is told once more.
+        return cls(**{key: written[key] for key in written.keys() - {"told_ms", "told_move", "told_effect"}} | composed)
 
 
 @dataclass
@@ -181,7 +196,9 @@ class Live:
 
     def take(self, series: SeriesKey, verdict: Verdict) -> None:
         """Let a series become a member with its first alarmed window."""
-        self.members[series] = Member(verdict.window_start_ms, verdict.at_ms, verdict, verdict)
+        change = verdict.facts.change
+        moved_ms = 0 if change is None else change.since_ms
+        self.members[series] = Member(verdict.window_start_ms, verdict.at_ms, verdict, verdict, moved_ms=moved_ms)
         self.members[series].tell(verdict)
 
     def has_relative(self, series: SeriesKey) -> bool:

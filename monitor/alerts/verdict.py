@@ -60,6 +60,8 @@ class Change(NamedTuple):
         Whether only a whole day shows it.
     against_reference : bool
         Whether ``before`` is what the reference has that the model was built on.
+    since_ms : int
+        When it most likely began; 0 if nothing is known of that.
     """
 
     what: str
@@ -67,6 +69,7 @@ class Change(NamedTuple):
     after: float
     by_day: bool
     against_reference: bool = False
+    since_ms: int = 0
 
 
 class NewNormal(NamedTuple):

@@ -28,6 +28,12 @@ KINDS = {
 NEARLY_CONSTANT = 0.1
 """Of the usual spread: below that, a reader had better think of one value."""
 
+NEAR = 0.1
+"""Of a number: one that differs by less needs more digits to be told apart."""
+
+MILD = 3.0
+"""Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
+
 FURTHER = 1.5
 """How many times as far as the whole a segment must have moved to be named: else all of them moved alike."""
 
@@ -55,6 +61,11 @@ class Moved(Protocol):
     @property
     def since_ms(self) -> int:
         """Start of its first alarmed window."""
+        ...
+
+    @property
+    def onset_ms(self) -> int:
+        """When it most likely moved, at the latest ``since_ms``."""
         ...
 
     @property
@@ -194,10 +205,14 @@ def detail(verdict: Said) -> str:
 
 def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     verdict = moved.evidence
+    since = f"since about {utc(moved.onset_ms)}" if moved.onset_ms < moved.since_ms else f"since {utc(moved.since_ms)}"
     parts = [
-        f"{_name(verdict)}: {_beside(change)}, since {utc(moved.since_ms)}{_most(moved, most)}",
+        f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}",
         _new_values(verdict),
-        f"{verdict.n:,} events up to {utc(verdict.at_ms)}, compared with "
+        f"about {verdict.effect:.2g} standard deviations"
+        if change.what == "typical value" and verdict.effect < MILD
+        else "",
+        f"{verdict.n:,} events in the window up to {utc(verdict.at_ms)}, compared with "
         + ("the reference" if change.against_reference else "the same hours of earlier days"),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
@@ -211,14 +226,12 @@ def _beside(change: Change) -> str:
     """Say what moved, from what to what."""
     if change.what == "repeats":
         return "repeats the window before it, value for value"
+    usual, current = _amounts(change)
     if change.against_reference and change.what != "spread":
-        return f"{change.what} {_amount(change, change.before)} in the reference, {_amount(change, change.after)} now"
+        return f"{change.what} {usual} in the reference, {current} now"
     span = " over the day" if change.by_day else ""
     if change.what == "spread":
         return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
-    usual, current = _amount(change, change.before), _amount(change, change.after)
-    if usual == current:
-        return f"{change.what} a little {'above' if change.after > change.before else 'below'} {usual}{span}"
     return f"{change.what} {usual} → {current}{span}"
 
 
@@ -253,13 +266,24 @@ def _most(overall: Moved, segment: Moved | None) -> str:
     return f"; most in {segment.evidence.segment}: {measure}"
 
 
-def _amount(change: Change, value: float) -> str:
+def _amounts(change: Change) -> tuple[str, str]:
+    """Say what there was and what there is, so that they can be told apart."""
     if change.what == "events":
-        return _number(round(value, 1))
+        return _apart(round(change.before, 1), round(change.after, 1))
     is_rate = change.what in ("missing", "invalid", "out of range") or change.what.endswith((" anomalies", " drifts"))
     if is_rate or change.what.startswith("share of"):
-        return f"{100 * value:.3g} %"
-    return _number(value)
+        usual, current = _apart(100 * change.before, 100 * change.after)
+        return f"{usual} %", f"{current} %"
+    return _apart(change.before, change.after)
+
+
+def _apart(usual: float, current: float) -> tuple[str, str]:
+    """Write two numbers with three digits each, or with two of their difference where that is small."""
+    gap = abs(current - usual)
+    if not 0 < gap < NEAR * max(abs(usual), abs(current)):
+        return _number(usual), _number(current)
+    digits = max(1 - math.floor(math.log10(gap)), 0)
+    return f"{usual:,.{digits}f}", f"{current:,.{digits}f}"
 
 
 def _beside_shares(verdict: Said) -> list[str]:

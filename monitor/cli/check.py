@@ -53,7 +53,7 @@ def command(
     from monitor.config import ConfigError
 
     try:
-        configuration = load(config)
+        configuration = load(config, data_sets=True)
     except ConfigError as error:
         _say_mistakes(error, json_=json_)
         ctx.exit(2)

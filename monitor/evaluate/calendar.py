@@ -63,6 +63,14 @@ class Calendar:
         weekend = today.weekday() >= 5 or today in self._holidays
         return Moment(today.toordinal() - _EPOCH, since_midnight / timedelta(days=1), weekend)
 
+    def day_start(self, end_ms: int) -> int:
+        """When the day began in which a window lies that ends at ``end_ms``."""
+        if self._step_ms > 86_400_000:
+            return end_ms - self._step_ms
+        local = datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return round(midnight.timestamp() * 1000)
+
     def first_end(self, at_ms: int) -> int:
         """Return the end of the first window that begins at a time or later."""
         return -(-(at_ms - self._offset_ms) // self._step_ms) * self._step_ms + self._offset_ms + self._step_ms

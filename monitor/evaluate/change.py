@@ -334,8 +334,8 @@ class Changes:
                 if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
 
-    def _facts(self, key: SeriesKey, verdict: Floats, evidence: SignalEvidence, t: int) -> Facts:
-        """What a verdict on window ``t`` is about, in the units of the data."""
+    def _facts(self, key: SeriesKey, verdict: Floats, evidence: SignalEvidence, t: int, end_ms: int) -> Facts:
+        """What a verdict on window ``t``, which ends at ``end_ms``, is about, in the units of the data."""
         events = evidence.events[:, t]
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
@@ -351,7 +351,16 @@ class Changes:
         shift = float(verdict[legend.SHIFT])
         current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
         new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
-        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=by_day), new_values=new_values)
+        since_ms = self._since_ms(verdict, end_ms) if status == legend.EXCEEDS else 0
+        change = Change(contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms)
+        return Facts(change=change, new_values=new_values)
+
+    def _since_ms(self, verdict: Floats, end_ms: int) -> int:
+        """When what a verdict on a window is about most likely began."""
+        span, step_ms = int(verdict[legend.SPAN]), self._watch.model.spec.detect.defaults.step_ms
+        if verdict[legend.SCALE] == legend.BY_DAY and self._charts.settings.windows_per_day > 1:
+            return self._calendar.day_start(end_ms) - (span - 1) * DAY_MS
+        return end_ms - span * step_ms
 
     def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
@@ -393,7 +402,8 @@ class Changes:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             if d:
                 return self._skew_facts(key, skews[window])
-            of_window = self._facts(key, changes[window], part.evidence, int(occupied[window]))
+            end_ms = int(of_series.ends_ms[t])
+            of_window = self._facts(key, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.why == "too_early" and of_window.seen > of_window.needed:
                 of_window = Facts("too_early", min(int(learned[window]), REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
             return of_window._replace(new_normal=new_normals.get(window))

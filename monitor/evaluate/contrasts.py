@@ -378,7 +378,12 @@ class Groups:
         # A cell that the reference lacks belongs to the group below it.
         inside = np.maximum(np.searchsorted(self.starts, columns.cells, side="right") - 1, 0)
         low, high = self.ends
-        above, below = (columns.positions - high) / self.spread, (low - columns.positions) / self.spread
+        assert isinstance(columns.layout, NumericLayout)
+        lowest_cell, highest_cell = columns.layout.ids([low, high])
+        # The middle of a cell may lie beyond the reference's end although the cell does not.
+        is_inside = (columns.cells >= lowest_cell) & (columns.cells <= highest_cell)
+        positions = np.where(is_inside, columns.positions.clip(low, high), columns.positions)
+        above, below = (positions - high) / self.spread, (low - positions) / self.spread
         numbers = OUTER + self.inner[inside]
         outer = np.searchsorted(OUTER_DISTANCES, np.maximum(above, below), side="right") - 1
         numbers = np.where(above > 0, OUTER + INNER + outer, np.where(below > 0, OUTER - 1 - outer, numbers))

@@ -52,6 +52,7 @@ class Moved(Row):
     signal: str
     detector: str
     since_ms: TimeMs
+    onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
     last_ms: TimeMs
     statistic: float
     effect: float

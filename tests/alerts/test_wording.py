@@ -19,6 +19,7 @@ FEB_9 = 1_360_386_000_000  # 2013-02-09 05:00 UTC
 class Moved:
     evidence: Verdict
     since_ms: int = FEB_9 - DAY_MS
+    onset_ms: int = FEB_9 - DAY_MS
     last_ms: int = FEB_9
     status: str = "drift"
     new_normal: NewNormal | None = None
@@ -88,6 +89,36 @@ def test_a_title_names_the_segment_in_which_a_whole_signal_moved_most() -> None:
     assert title("fraud", [most, whole, moved("feature:y")]).endswith(
         "moved together (strongest: feature:x typical value 12.3 → 13.6; most in country=DE: 12.1 → 25)"
     )
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "after", "expected"),
+    [
+        ("typical value", 172.4, 1.724, "172 → 1.72"),
+        ("typical value", 9.9612, 9.9308, "9.961 → 9.931"),
+        ("typical value", 10_000.0, 10_120.0, "10,000 → 10,120"),
+        ("typical value", -0.00123, -0.001219, "-0.001230 → -0.001219"),
+        ("typical value", 0.0, 0.0, "0 → 0"),
+        ("missing", 0.0081, 0.64, "0.81 % → 64 %"),
+        ("missing", 0.9912, 0.9987, "99.12 % → 99.87 %"),
+        ("events", 892.3, 461.0, "892 → 461"),
+        ("events", 1_204.2, 1_260.0, "1,204 → 1,260"),
+    ],
+)
+def test_what_changed_is_written_so_that_both_can_be_told_apart(
+    what: str, before: float, after: float, expected: str
+) -> None:
+    assert title("fraud", [shifted("", before, after, 0.3, what)]) == f"fraud: feature:x moved ({what} {expected})"
+
+
+def test_a_reason_says_when_a_signal_most_likely_moved_and_how_far_for_its_spread() -> None:
+    series = replace(shifted("", 10.0, 10.2, 0.204), onset_ms=FEB_9 - 3 * DAY_MS)
+    assert reason(series) == (
+        "feature:x: typical value 10.00 → 10.20, since about 2013-02-06 05:00 UTC; about 0.2 standard deviations; "
+        "24,311 events in the window up to 2013-02-09 05:00 UTC, compared with the same hours of earlier days"
+    )
+    assert "standard deviations" not in reason(shifted("", 0.0, 1.0, 0.204, "missing"))
+    assert "standard deviations" not in reason(shifted("", 0.0, 1e6, 9.0))
 
 
 def test_no_segment_is_named_where_all_moved_alike() -> None:

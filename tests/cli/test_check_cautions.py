@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from scipy.signal import lfilter
 
 from tests.cli.console import Console, with_rules
@@ -50,6 +51,23 @@ def test_rare_errors_are_said_of_the_data_set(tmp_path: Path, leeway: Console) -
     (caution,) = document["models"][0]["cautions"]
     assert (caution["detector"], caution["kind"], caution["instead"]) == ("hddm_w", "few errors", "ddm")
     assert caution["seen"] == "0.5 % are 1"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "message"),
+    [([], "column 'amount' holds no number"), (["ten", "eleven"], "column 'amount' is not numeric")],
+    ids=["empty", "text"],
+)
+def test_a_data_set_that_cannot_be_used_is_a_mistake(
+    tmp_path: Path, leeway: Console, amounts: list[Any], message: str
+) -> None:
+    file = with_data_set(tmp_path, pa.array(amounts, pa.string() if amounts else pa.float64()), RULE)
+    said = leeway("check", file)
+    assert said.code == 2
+    assert f"{file.name}:" in said.err
+    assert "spec.baseline.uri: " in said.err
+    assert message in said.err
+    assert said.err.endswith("1 mistake\n")
 
 
 def test_without_a_data_set_every_kind_is_named_once(tmp_path: Path, leeway: Console) -> None:

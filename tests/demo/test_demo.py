@@ -111,7 +111,7 @@ def test_the_readme_shows_the_figures_of_the_blizzard(year: dict[str, Any], fold
     day = json.loads(said.stdout)
     readme = (ROOT / "README.md").read_text()
     assert f"· volume: {day['detail']}, since 2013-02-08" in readme
-    assert f"{day['n']} events up to 2013-02-09 05:00 UTC" in readme
+    assert f"{day['n']} events in the window up to 2013-02-09 05:00 UTC" in readme
     assert f"evidence {day['statistic']:.3g} against a threshold of {day['surprise_limit']:.3g}" in readme
 
 

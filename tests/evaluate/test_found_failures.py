@@ -135,6 +135,29 @@ def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
     assert onsets(tmp_path, watched(), lines(2, moved(0.0))) == []
 
 
+def told(folder: Path, stream: list[bytes]) -> list[tuple[str, str, dict[str, Any]]]:
+    """State, title and the first signal's entry of every transition of an alert, in order."""
+    store, _ = replayed_lines(folder, stream, watched())
+    alerts = sorted(rows(store, "alerts"), key=lambda alert: (alert["at_ms"], alert["sequence"]))
+    return [(alert["state"], alert["title"], json.loads(alert["signals"])[0]) for alert in alerts]
+
+
+@pytest.mark.parametrize("shift", [0.15, 0.25])
+def test_an_alert_says_since_when_and_not_only_when_it_was_sure(tmp_path: Path, shift: float) -> None:
+    _, _, entry = told(tmp_path, lines(1, moved(shift)))[0]
+    assert entry["since_ms"] > CHANGE_MS + 2 * HOUR_MS
+    assert abs(entry["onset_ms"] - CHANGE_MS) <= 3 * HOUR_MS
+
+
+def test_a_constant_that_begins_to_vary_is_told_once(tmp_path: Path) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return rng.normal(5, 1, PER_HOUR).tolist() if at(hour) >= CHANGE_MS else [5.0] * PER_HOUR
+
+    transitions = told(tmp_path, lines(1, hourly, days=CHANGE_DAY + 4))
+    assert [state for state, _, _ in transitions] == ["firing"]
+    assert "spread" in transitions[0][1]
+
+
 def test_a_constant_is_found_in_its_first_window(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         values = rng.normal(size=PER_HOUR) + season(hour)
