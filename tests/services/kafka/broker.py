@@ -24,6 +24,8 @@ __all__ = ["Broker"]
 CLUSTER_ID = "bGVld2F5LXRlc3RzLWthZg"  # any 16 bytes in base64; a fixed one keeps two runs alike
 START_S = 60.0
 STOP_S = 30.0
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A program that soon ends, or has little to do, takes half the processor time when little of it is compiled."""
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -72,8 +74,7 @@ class Broker(Cluster):
         self.node = 1
         self.controllers = {1: free_port()}
         super().__init__(f"127.0.0.1:{self.port}")
-        quick = [] if for_load else ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        self._java_options = [f"-Xmx{heap}", *quick]
+        self._java_options = [f"-Xmx{heap}", *([] if for_load else QUICK)]
         self._owns_data = data is None
         self.data = Path(tempfile.mkdtemp(prefix="leeway-kafka-")) if data is None else data.resolve()
         self.log = self.data / "broker.log"
@@ -186,7 +187,7 @@ class Broker(Cluster):
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings().items()))
         if not (self.data / "segments" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, *self.format_arguments()]
-            run(java(jars, *tool, "--config", str(self._properties)))
+            run(java(jars, *QUICK, *tool, "--config", str(self._properties)))
 
     def _wait_until_it_answers(self) -> None:
         deadline_s = time.monotonic() + START_S
