@@ -13,7 +13,8 @@ export LEEWAY_CACHE
 SOURCE ?= file
 SERVE ?= 1
 SOAK_MINUTES ?= 10
-TESTERS ?= 2
+# One more than the cores of a small machine: tests wait for brokers and services a third of the time.
+TESTERS ?= 3
 ARGS ?=
 
 help: ## list the targets
@@ -25,12 +26,12 @@ ifeq ($(SOURCE),kafka)
 endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
-test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=2 processes
+test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=3 processes
 	@.ci/packages docker-compose clickhouse-server openssl go
-	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
+	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(installed) kafka peers ## run every test and print which lines none of them ran: ARGS="tests/routing"
-	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --cov --cov-report term $(ARGS)
+	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
 
 lint: $(installed) ## check format, style and types
 	@$(python) -m ruff format --check .

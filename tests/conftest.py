@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 import structlog
@@ -13,6 +14,8 @@ from tests.services.cache import UnavailableError
 from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
 from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
 from tests.services.peers import Frouros, Moa, Peer
+
+MANY_TESTS = 25
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +138,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=breaking)
         items[:] = [item for item in items if item not in breaking]
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn_of(items))
+
+
+def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], int]:
+    """When an item's file has its turn, where processes share the files: those that take long are not the last.
+
+    Files of many tests come first, as of pytest-xdist itself; what they compile is there when those with slow tests
+    follow, and small files fill up the rest.
+    """
+    sizes = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    return lambda item: -max(sizes[item.path], MANY_TESTS * (item.path in slow))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -92,6 +92,7 @@ def test_a_file_is_said_to_be_a_topic_that_a_pattern_stands_for(leeway: Console,
         assert complaint in said.err
 
 
+@pytest.mark.slow
 def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     replayed = in_a_process("replay", config, "-e", events, "--store", kept, "--json")

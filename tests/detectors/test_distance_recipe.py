@@ -38,6 +38,7 @@ def leeway(packages: Path, *arguments: object) -> str:
     return process.stdout
 
 
+@pytest.mark.slow
 def test_a_distance_added_by_the_recipe_works_from_configuration_to_alert(packages: Path) -> None:
     rules = [
         {"on": "feature:amount", "use": [{"triangular": {"min_effect": 0.1}}]},

@@ -91,6 +91,7 @@ def test_a_topic_has_the_partitions_and_settings_that_were_asked_for(kafka: Clus
     assert all(partition["leader_id"] >= 0 for partition in described["partitions"])
 
 
+@pytest.mark.slow
 def test_messages_outlive_a_crash_and_the_broker_that_took_them(tmp_path: Path) -> None:
     with Broker(tmp_path) as first:
         address = first.bootstrap

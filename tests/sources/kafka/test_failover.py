@@ -18,6 +18,7 @@ pytestmark = pytest.mark.kafka
 
 # Connections to the broker that is gone are forgotten by the client, and collected here.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [Broker.stop, Broker.kill], ids=["stopped", "killed"])
 def test_reading_goes_on_when_a_leader_is_gone_and_when_it_is_back(
     three_brokers: ThreeBrokers, topic_name: str, end: Callable[[Broker], None]

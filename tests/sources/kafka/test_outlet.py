@@ -91,6 +91,7 @@ def test_a_topic_that_is_missing_is_named_at_once(
 
 
 # The client forgets a socket at each refused connection; they are collected here, not in some later test.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_broker_that_is_gone_is_trouble_until_the_outlet_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kafka_outlet._OURS, "delivery_timeout_ms", 2_000)

@@ -132,6 +132,7 @@ def test_who_wants_to_stop_is_told_why(kafka: Cluster, topic: str, bounded: bool
     assert not caught.value.retryable
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_log_that_an_unclean_leader_cut_is_read_on_from_where_it_differs(
     three_brokers: ThreeBrokers, topic_name: str

@@ -142,6 +142,7 @@ def test_interleaved_transactions_give_what_was_committed(kafka: Cluster, topic:
         assert both(kafka, topic, offset) == [row for row in rows if row[0] >= offset]
 
 
+@pytest.mark.slow
 def test_holes_of_a_compacted_topic_are_passed(kafka: Cluster, topic_name: str) -> None:
     configs = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"}
     kafka.create_topic(topic_name, configs={**configs, "delete.retention.ms": "0"})
