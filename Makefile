@@ -13,7 +13,7 @@ export LEEWAY_CACHE
 SOURCE ?= file
 SERVE ?= 1
 SOAK_MINUTES ?= 10
-# One more than the cores of a small machine: tests wait for brokers and services a third of the time.
+# One more than the cores of a small machine: tests also wait for brokers and services.
 TESTERS ?= 3
 ARGS ?=
 
