@@ -34,7 +34,7 @@ class AcceptedSkews:
     Attributes
     ----------
     since : float64 array [S]
-        0 where nothing was accepted.
+        0 where nothing was accepted, and the series is compared from its first day on.
     awaited : bool array [S]
     stood : int64 array [S]
         Days for which each series has been skewed.

@@ -143,14 +143,25 @@ class ModelCharts:
         """Whether a day, modulo `DAYS`, was a weekend or a holiday, int64[DAYS]."""
         return self._weekend
 
-    def add(self, signals: Sequence[Kinds], day: int) -> None:
-        """Add series behind those that there are, each with the kinds and families of its contrasts.
+    def add(self, signals: Sequence[Kinds], day: int, formers: Sequence[int | None] = ()) -> None:
+        """Add series behind those that there are.
 
         On a day that has begun, they begin with the next window, and have their part of the budget from there on.
+
+        Parameters
+        ----------
+        signals : sequence of sequence of (int, int)
+            The kind and the family of each contrast of each series.
+        day : int
+        formers : sequence of int or None
+            For each of them a series with the same contrasts of which it inherits what was learned, or None.
         """
         settings, first_added = self.settings, len(self.state.series)
         # All at once, since the whole state is copied.
         self.state = self.state.joined(State.fresh(signals, day, settings.hours, settings.lags))
+        for s, former in enumerate(formers, start=first_added):
+            if former is not None:
+                self.state.inherit(s, former)
         if self.day == day:
             self._begin(first_added)
             self._set_thresholds()

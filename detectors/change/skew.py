@@ -130,6 +130,10 @@ class Skews:
         self.references, self.skewed = self.references[np.repeat(~gone, rows)], self.skewed[~gone]
         self.accepted.forget(gone)
 
+    def begin(self, s: int, day: int) -> None:
+        """Compare days of a series from ``day`` on: those before were another version's."""
+        self.accepted.since[s] = day
+
     def accept(self, s: int, day: int) -> None:
         """Refer to the level that a series has from a day on."""
         self.skewed[s] = 0.0

@@ -14,6 +14,7 @@ from detectors.change.legend import (
     BEGAN,
     BY_DAY,
     CHART,
+    COMPARED,
     DAY_SUMS,
     DAYS,
     DIRECTIONS,
@@ -26,13 +27,21 @@ from detectors.change.legend import (
     HIGHEST_BY_DAY,
     KIND,
     LAG_DAYS,
+    LEVEL,
+    LEVEL_VARIANCE,
     MAGNITUDES,
     MOMENTS,
     NEW_DAY,
+    REPEATED,
     ROW,
     ROWS,
     SCALES,
     SERIES,
+    STANDING,
+    STOOD_SEEN,
+    VARIANCE,
+    WAITING,
+    WINDOWS_SEEN,
 )
 from detectors.change.threshold import HIGHEST_DAYS
 
@@ -43,6 +52,13 @@ Integers = npt.NDArray[np.int64]
 
 Kinds = Sequence[tuple[int, int]]
 """The kind and the family of each contrast of a series."""
+
+LEARNED = (
+    "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals",
+)  # fmt: skip
+"""What is known of contrasts, but for what was today."""
+
+LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED]
 
 SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
@@ -136,6 +152,27 @@ class State:
         both = State(*(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)))
         both._set_first_rows()
         return both
+
+    def inherit(self, s: int, former: int) -> None:
+        """Let series ``s``, which has just begun, know what series ``former``, with the same contrasts, has learned.
+
+        How it has been today is its own: evidence, alarms that stand, and what there was in the hours so far.
+        """
+        rows, of_former = self._rows_of(s), self._rows_of(former)
+        for name in LEARNED:
+            getattr(self, name)[rows] = getattr(self, name)[of_former]
+        self.series[s, LEARNED_OF_SERIES] = self.series[former, LEARNED_OF_SERIES]
+        self.weights[s] = self.weights[former]
+        stands = self.rows[rows, STANDING] != 0
+        filters = self.filters[rows]
+        filters[stands, :, LEVEL] = 0.0
+        filters[stands, :, VARIANCE] = filters[stands, :, LEVEL_VARIANCE]
+        self.filters[rows] = filters
+        self.rows[rows, STANDING : STOOD_SEEN + 1] = 0.0
+
+    def _rows_of(self, s: int) -> slice:
+        first = int(self.series[s, FIRST_ROW])
+        return slice(first, first + int(self.series[s, ROWS]))
 
     def without(self, gone: npt.NDArray[np.bool_]) -> State:
         """Return the state without some series, bool[S]."""

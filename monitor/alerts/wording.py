@@ -197,7 +197,10 @@ def detail(verdict: Said) -> str:
         return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
         beside = _joined([_beside(verdict.facts.change), _new_values(verdict)])
-        quiet = f"evidence {verdict.surprise:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
+        # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
+        quiet = (
+            f"evidence {round(verdict.surprise, 1) + 0.0:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
+        )
         return quiet if verdict.status == "ok" else beside
     shares = verdict.facts.shares if verdict.status == "drift" else None
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
@@ -209,10 +212,10 @@ def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     parts = [
         f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}",
         _new_values(verdict),
-        f"about {verdict.effect:.2g} standard deviations"
+        f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD
         else "",
-        f"{verdict.n:,} events in the window up to {utc(verdict.at_ms)}, compared with "
+        f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with "
         + ("the reference" if change.against_reference else "the same hours of earlier days"),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
@@ -233,6 +236,10 @@ def _beside(change: Change) -> str:
     if change.what == "spread":
         return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
     return f"{change.what} {usual} → {current}{span}"
+
+
+def _events(count: int) -> str:
+    return f"{count:,} {'event' if count == 1 else 'events'}" if count else "no event"
 
 
 def _spread(factor: float) -> str:

@@ -128,8 +128,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
         else:
             click.echo(
                 f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
-                f"{each['min_samples']} events; {each['false_alarms']:g} false alarms per "
-                f"{format_duration(each['budget_period_ms'])} accepted, shared by up to "
+                f"{each['min_samples']} events; {_budget(each)} accepted, shared by up to "
                 f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
             )
         _say_cautions(each["cautions"])
@@ -147,9 +146,8 @@ def _show_change(shown: dict[str, Any]) -> None:
         return
     click.echo(
         f"windows of {format_duration(shown['window_ms'])} every {format_duration(shown['every_ms'])}; "
-        f"{shown['false_alarms']:g} false alarms per {format_duration(shown['budget_period_ms'])} accepted for the "
-        f"whole model, shared by {foreseen['signals']:,} signals: each alarms falsely once in "
-        f"{_long(foreseen['each_ms'])}"
+        f"{_budget(shown)} accepted for the whole model, shared by {foreseen['signals']:,} signals: "
+        f"each alarms falsely once in {_long(foreseen['each_ms'])}"
     )
     values = f" and {foreseen['learn_values']} of its values" if foreseen["learn_values"] else ""
     days = ""
@@ -177,8 +175,20 @@ def _blind(shown: dict[str, Any]) -> Iterator[str]:
     events = shown["change"]["events_per_window"]
     for sight, fewest in unseen(math.inf if events is None else events):
         yield f"windows of {events:,.3g} events do not show {sight}: {fewest} are needed; longer windows help"
+    with_limits = [
+        signal for signal, uses in shown["signals"].items() if any("min_effect" in use for use in uses.values())
+    ]
+    if with_limits:
+        yield f"`min_effect` of {', '.join(with_limits)} has no say in alarms: it only ranks distances"
     if shown["baseline"] != "dataset":
         yield "nothing is compared with what the model was built on: only a `dataset` baseline has skew"
+
+
+def _budget(shown: dict[str, Any]) -> str:
+    from monitor.values import format_duration
+
+    count = shown["false_alarms"]
+    return f"{count:g} false {'alarm' if count == 1 else 'alarms'} per {format_duration(shown['budget_period_ms'])}"
 
 
 def _long(length_ms: int) -> str:

@@ -40,6 +40,7 @@ from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
+from monitor.evaluate.former_versions import former_version, in_order
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.verdict_columns import Measured, Verdicts
@@ -138,6 +139,8 @@ class Changes:
         self._begun: list[SeriesKey] = []
         self._first_rows: dict[SeriesKey, int] = {}
         self._expectations = Expectations()
+        # Of series that begin in a batch: of which they inherit what was learned.
+        self._formers: dict[SeriesKey, SeriesKey] = {}
         self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
 
     def decide(self, marks: Sequence[Mark]) -> None:
@@ -177,17 +180,31 @@ class Changes:
 
     def _distributions(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
         parts = {}
-        for key in sorted({*panes.series(), *panes.judged()}):
-            contrasts = self._contrasts.get(key) or contrasts_of(self._watch, *key[1:])
+        self._formers = {}
+        keys = {*panes.series(), *panes.judged()}
+        for key in sorted(keys & self._contrasts.keys()):
+            parts[key] = self._part_of(key, self._contrasts[key], blocks, panes)
+        # Those that begin earlier first: a version inherits from one that may begin in the same batch.
+        for begins_ms, key in in_order(keys - self._contrasts.keys(), panes, blocks):
+            contrasts = contrasts_of(self._watch, *key[1:])
             if contrasts is None:
                 continue
-            assert isinstance(contrasts, SignalContrasts)
-            part = _Part.nothing(len(contrasts.kinds), len(blocks.ends_ms))
-            self._put_values(part, key, contrasts, blocks, panes)
-            self._put_findings(part, key, contrasts, blocks, panes)
+            former = former_version(key, begins_ms, self._contrasts)
+            if former is not None:
+                contrasts.inherit(self._contrasts[former])
+                self._formers[key] = former
+            part = self._part_of(key, contrasts, blocks, panes)
             if part.present.any():
+                contrasts.began_ms = begins_ms
                 self._contrasts[key], parts[key] = contrasts, part
         return parts
+
+    def _part_of(self, key: SeriesKey, contrasts: Contrasts, blocks: Blocks, panes: PaneRows) -> _Part:
+        assert isinstance(contrasts, SignalContrasts)
+        part = _Part.nothing(len(contrasts.kinds), len(blocks.ends_ms))
+        self._put_values(part, key, contrasts, blocks, panes)
+        self._put_findings(part, key, contrasts, blocks, panes)
+        return part
 
     def _put_values(
         self, part: _Part, key: SeriesKey, contrasts: SignalContrasts, blocks: Blocks, panes: PaneRows
@@ -284,11 +301,19 @@ class Changes:
         """Let series begin with the window that ends at ``end_ms``."""
         if not keys:
             return
-        self._charts.add([self._contrasts[key].kinds for key in keys], day)
-        for key in keys:
+        numbers = {key: s for s, key in enumerate(self._begun)}
+        formers = [numbers.get(self._formers[key]) if key in self._formers else None for key in keys]
+        self._charts.add([self._contrasts[key].kinds for key in keys], day, formers)
+        for key, former in zip(keys, formers, strict=True):
             self._skews.add(self._contrasts[key].reference())
             self._begin(key)
+            if former is not None:
+                self._skews.begin(len(self._begun) - 1, day)
             self._new_normals.begin(key, len(self._begun) - 1, end_ms)
+        heirs = [key for key, former in zip(keys, formers, strict=True) if former is not None]
+        if heirs:
+            from_ms = end_ms - self._watch.model.spec.detect.defaults.step_ms
+            self._expectations.note_also(self._charts, self._begun, heirs, from_ms)
         self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
 
     def _begin(self, key: SeriesKey) -> None:
@@ -422,7 +447,10 @@ class Changes:
         """State for a checkpoint."""
         if not self._contrasts:
             return []
-        contrasts = [{"key": list(key), **self._contrasts[key].snapshot()} for key in sorted(self._contrasts)]
+        contrasts = [
+            {"key": list(key), "began_ms": self._contrasts[key].began_ms, **self._contrasts[key].snapshot()}
+            for key in sorted(self._contrasts)
+        ]
         state = {
             "charts": self._charts.snapshot(),
             "skews": self._skews.snapshot(),
@@ -449,6 +477,7 @@ class Changes:
             contrasts = VolumeContrasts() if signal == "volume" else contrasts_of(self._watch, segment, signal)
             if contrasts is not None:
                 contrasts.restore(state)
+                contrasts.began_ms = state.get("began_ms", 0)
                 self._contrasts[version, segment, signal] = contrasts
         for version, segment, signal in of_charts["begun"]:
             self._begin((version, segment, signal))

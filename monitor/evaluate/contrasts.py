@@ -125,10 +125,16 @@ class Contrasts(ABC):
         The kind and the family of each contrast (`detectors.change.legend`).
     is_number : bool
         Whether a typical value and a spread are among them.
+    began_ms : int
+        End of the first window that had any.
+    ready_ms : int or None
+        End of the window with which they had all coordinates, 0 if from the beginning; None before that.
     """
 
     kinds: Kinds
     is_number: bool = False
+    began_ms: int = 0
+    ready_ms: int | None = 0
 
     def reference(self) -> Floats:
         """Return what the configured data set has, float64[K, 2]: expectation and variance, NaN without one."""
@@ -180,6 +186,10 @@ class Contrasts(ABC):
         """Return the groups of a number's values, as JSON has them; None of anything else."""
         return None
 
+    def inherit(self, former: Contrasts) -> None:
+        """Take over the coordinates of the same signal in another version."""
+        self.restore(former.snapshot())
+
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
         return {}
@@ -222,7 +232,8 @@ class ReferredContrasts(Contrasts):
         self._layout, self._learn_windows = layout, learn_windows
         self._windows = 0
         self._reference = dataset
-        self._of_dataset = self._ready = dataset is not None
+        self._of_dataset = dataset is not None
+        self.ready_ms = 0 if self._of_dataset else None
         if dataset is not None:
             self._refer(dataset)
 
@@ -250,7 +261,7 @@ class ReferredContrasts(Contrasts):
         for row, column in enumerate(RATE_COLUMNS.values(), start=len(self.kinds) - len(RATE_COLUMNS)):
             evidence.values[row, occupied] = windows.sums[occupied, column]
             evidence.events[row, occupied] = total[occupied]
-        first = 0 if self._ready else self._learn(windows, columns, evidence)
+        first = 0 if self.ready_ms is not None else self._learn(windows, columns, evidence)
         if first < len(windows.ends_ms):
             self._describe(windows, columns, first, evidence)
         return evidence
@@ -270,7 +281,7 @@ class ReferredContrasts(Contrasts):
         self._windows += count
         if len(enough):
             self._refer(self._reference)
-            self._ready = True
+            self.ready_ms = int(windows.ends_ms[count - 1])
         return count
 
     @abstractmethod
@@ -283,13 +294,15 @@ class ReferredContrasts(Contrasts):
 
     def snapshot(self) -> dict[str, Any]:
         reference = None if self._reference is None else pack_summary(self._reference)
-        return {"windows": self._windows, "ready": self._ready, "reference": reference}
+        return {"windows": self._windows, "ready_ms": self.ready_ms, "reference": reference}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._windows, self._ready = state["windows"], state["ready"]
+        self._windows = state["windows"]
+        # Earlier checkpoints say whether there are coordinates, and not since when.
+        self.ready_ms = state["ready_ms"] if "ready_ms" in state else 0 if state["ready"] else None
         if state["reference"] is not None:
             self._reference = unpack_summary(state["reference"], self._layout)
-            if self._ready:
+            if self.ready_ms is not None:
                 self._refer(self._reference)
 
     def _rate_name(self, row: int) -> str:
@@ -425,7 +438,7 @@ class NumberContrasts(ReferredContrasts):
         return math.exp(value) if row == 1 else share_at(value)
 
     def groups(self) -> dict[str, Any] | None:
-        return self._groups.to_json() if self._ready else None
+        return self._groups.to_json() if self.ready_ms is not None else None
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, NumericSummary)
@@ -450,6 +463,11 @@ class NumberContrasts(ReferredContrasts):
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._previous = np.array(state["previous"])
+
+    def inherit(self, former: Contrasts) -> None:
+        super().inherit(former)
+        # Its first window is before no other.
+        self._previous[:] = 0
 
 
 class CategoryContrasts(ReferredContrasts):

@@ -67,6 +67,7 @@ class _Morning:
     day: int
     settings: Settings
     begun: list[SeriesKey]
+    of_whom: frozenset[SeriesKey]
     thresholds: Floats
     rows: Floats
     filters: Floats
@@ -88,18 +89,26 @@ class Expectations:
 
     def note(self, charts: ModelCharts, begun: Sequence[SeriesKey], from_ms: int) -> None:
         """Note what charts expect of a day that has just begun, or from now on, with a window from ``from_ms`` on."""
+        self.mornings = [morning for morning in self.mornings if morning.from_ms != from_ms]
+        self.note_also(charts, begun, begun, from_ms)
+
+    def note_also(
+        self, charts: ModelCharts, begun: Sequence[SeriesKey], beginning: Sequence[SeriesKey], from_ms: int
+    ) -> None:
+        """Note what charts expect of some series, ``beginning``, that begin within a day with something to expect."""
         state, day = charts.state, charts.day
         assert day is not None
         arrays = (state.rows, state.filters, state.sampling, state.expected, state.series)
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
-        self.mornings = [morning for morning in self.mornings if morning.from_ms != from_ms]
-        self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), *copies))
+        self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), frozenset(beginning), *copies))
 
     def rows(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> Rows:
         """Return rows of ``expectations``."""
         rows = empty_rows("expectations")
         for morning in self.mornings:
             for series, key in sorted(enumerate(morning.begun), key=lambda item: item[1]):
+                if key not in morning.of_whom:
+                    continue
                 add_row(rows, _row(model, window_ms, morning, series, contrasts[key]))
         return rows
 

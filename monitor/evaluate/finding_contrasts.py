@@ -95,6 +95,10 @@ class FindingContrasts(Contrasts):
         sizes[first:] = sums[0] / sums[1]
         return sizes
 
+    def inherit(self, former: Contrasts) -> None:
+        super().inherit(former)
+        self._begun[:] = False
+
     def snapshot(self) -> dict[str, Any]:
         return {"begun": self._begun.tolist(), "spells": self._spells.copy()}
 
@@ -125,6 +129,11 @@ class SignalContrasts(Contrasts):
         self.first_finding = 0 if own is None else len(own.kinds)
         self.is_number = own is not None and own.is_number
 
+    @property
+    def ready_ms(self) -> int | None:  # type: ignore[override]
+        """Those of its values."""
+        return 0 if self.own is None else self.own.ready_ms
+
     def reference(self) -> Floats:
         return np.vstack([part.reference() for part in self._parts])
 
@@ -147,6 +156,11 @@ class SignalContrasts(Contrasts):
         if row < self.first_finding:
             return self._parts[0], row
         return self._parts[-1], row - self.first_finding
+
+    def inherit(self, former: Contrasts) -> None:
+        assert isinstance(former, SignalContrasts)
+        for part, of_former in zip(self._parts, former._parts, strict=True):
+            part.inherit(of_former)
 
     def snapshot(self) -> dict[str, Any]:
         of_findings = {} if self.findings is None else {"findings": self.findings.snapshot()}

@@ -114,7 +114,7 @@ def test_what_changed_is_written_so_that_both_can_be_told_apart(
 def test_a_reason_says_when_a_signal_most_likely_moved_and_how_far_for_its_spread() -> None:
     series = replace(shifted("", 10.0, 10.2, 0.204), onset_ms=FEB_9 - 3 * DAY_MS)
     assert reason(series) == (
-        "feature:x: typical value 10.00 → 10.20, since about 2013-02-06 05:00 UTC; about 0.2 standard deviations; "
+        "feature:x: typical value 10.00 → 10.20, since about 2013-02-06 05:00 UTC; about 0.20 standard deviations; "
         "24,311 events in the window up to 2013-02-09 05:00 UTC, compared with the same hours of earlier days"
     )
     assert "standard deviations" not in reason(shifted("", 0.0, 1.0, 0.204, "missing"))

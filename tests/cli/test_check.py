@@ -203,7 +203,7 @@ def test_a_fine_configuration_says_what_will_be_watched(tmp_path: Path, leeway: 
     said = leeway("check", with_rules(tmp_path, '{on: "prediction:*", use: [page_hinkley: {threshold: 9}]}'))
     assert said.code == 0
     assert "page_hinkley(threshold=9)" in said.out
-    assert "1 false alarms per 30d accepted" in said.out
+    assert "1 false alarm per 30d accepted" in said.out
     assert said.out.endswith("fine: 1 model\n")
 
 
@@ -244,6 +244,12 @@ def test_what_the_rule_change_will_find_is_said_before_there_is_an_event(tmp_pat
     sizes = [float(size) for size in re.findall(r"\((\S+) sd\)", line)]
     assert 0.6 > sizes[0] > 4 * sizes[1] > 6 * sizes[2] > 0
     assert "leeway status" in out
+
+
+def test_a_min_effect_that_has_no_say_is_named(tmp_path: Path, leeway: Console) -> None:
+    file = with_rules(tmp_path, '{on: "feature:amount", use: [{psi: {min_effect: 0.2}}]}')
+    assert "`min_effect` of feature:amount has no say in alarms" in leeway("check", file).out
+    assert "min_effect" not in leeway("check", changing(tmp_path)).out
 
 
 def test_more_events_find_smaller_shifts_and_too_few_no_spread(tmp_path: Path, leeway: Console) -> None:

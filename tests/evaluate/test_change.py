@@ -14,7 +14,7 @@ import pytest
 from detectors.change.skew import VERDICT
 from detectors.change.threshold import bound
 from monitor.config import Configuration
-from monitor.evaluate.kinds import KINDS
+from monitor.evaluate.change import Changes
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
@@ -75,16 +75,17 @@ def test_series_share_the_budget_from_their_first_window_on(many_versions: tuple
 
 
 def evaluated(stored: tuple[Store, Watch], at_once: int) -> list[str]:
-    """Rows of scores, so many windows at a time, with a restart after each time."""
+    """Rows of scores and expectations, so many windows at a time, with a restart after each time."""
     store, watch = stored
     ends = range(first_window_end(watch, START_MS), START_MS + 2 * DAY_MS, HOUR_MS)
-    kind, rows = KINDS["changes"](watch, None), []
+    kind, rows = Changes(watch, None), list[str]()
     for start in range(0, len(ends), at_once):
         batch, state = ends[start : start + at_once], kind.snapshot()
-        kind = KINDS["changes"](watch, None)
+        kind = Changes(watch, None)
         kind.restore(state)
         for verdicts in kind.advance(read_panes(store, watch, batch[0] - HOUR_MS, batch[-1]), batch):
             rows += [repr(row) for row in zip(*verdicts.rows("loans", "").values(), strict=True)]
+        rows += [repr(row) for row in zip(*kind.expectations().values(), strict=True)]
     return sorted(rows)
 
 
@@ -125,11 +126,11 @@ def test_a_skew_learns_for_days_and_says_so(skewed: tuple[Store, Watch]) -> None
 
 def test_a_checkpoint_without_days_seen_goes_on(skewed: tuple[Store, Watch]) -> None:
     store, watch = skewed
-    kind = KINDS["changes"](watch, None)
+    kind = Changes(watch, None)
     ends = range(first_window_end(watch, START_MS), START_MS + 30 * HOUR_MS, HOUR_MS)
     list(kind.advance(read_panes(store, watch, START_MS, ends[-1]), ends))
     state, *contrasts = kind.snapshot()
-    older = KINDS["changes"](watch, None)
+    older = Changes(watch, None)
     older.restore([{**state, "newest_skews": state["newest_skews"][:, : VERDICT - 1]}, *contrasts])
     later = range(ends[-1] + HOUR_MS, START_MS + 4 * DAY_MS, HOUR_MS)
     panes = read_panes(store, watch, ends[-1], later[-1])

@@ -1,0 +1,49 @@
+"""Which version a new one is compared with until it has days of its own: the one that began last before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from monitor.evaluate.contrasts import Contrasts
+from monitor.evaluate.windows import Blocks
+from monitor.events import SeriesKey
+from monitor.panes.reading import PaneRows
+
+__all__ = ["former_version", "in_order"]
+
+
+def in_order(keys: Iterable[SeriesKey], panes: PaneRows, blocks: Blocks) -> list[tuple[int, SeriesKey]]:
+    """Return series in the order in which their panes begin, with the end of the window in which they do."""
+    beginnings = []
+    for key in keys:
+        inside = [*blocks.inside(panes.of(key)), *blocks.inside(panes.findings_of(key))]
+        if inside:
+            start_ms = min(int(piece.starts_ms[rows].min()) for piece, rows in inside)
+            t = int(np.searchsorted(blocks.ends_ms, start_ms, side="right"))
+            beginnings.append((int(blocks.ends_ms[t]), key))
+    return sorted(beginnings)
+
+
+def former_version(key: SeriesKey, begins_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> SeriesKey | None:
+    """Return the same signal of the version that began last before ``begins_ms``, if it had its coordinates by then.
+
+    Parameters
+    ----------
+    key : SeriesKey
+        A series whose first window ends at ``begins_ms``.
+    begins_ms : int
+    contrasts : mapping of SeriesKey to Contrasts
+        Of all series that have begun, some of them perhaps later.
+    """
+    earlier = [
+        (of_other.began_ms, other)
+        for other, of_other in contrasts.items()
+        if other[0] != key[0]
+        and other[1:] == key[1:]
+        and of_other.began_ms < begins_ms
+        and of_other.ready_ms is not None
+        and of_other.ready_ms < begins_ms
+    ]
+    return max(earlier)[1] if earlier else None
