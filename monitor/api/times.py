@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.errors import InputError
 from monitor.values import parse_duration
+from sinks.receivers.times import EPOCH, OUTSIDE, lies_within, moment
 
 __all__ = ["ms_of", "parse_range", "parse_time", "rfc3339"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LARGEST_MS = 2**61
 # A `+` in a query string that was not quoted arrives as a space.
 _UNQUOTED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
 ALLOWED = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as -1h"
@@ -30,14 +29,20 @@ def parse_time(text: str, now_ms: int) -> int:
     Raises
     ------
     InputError
-        If it is none of these.
+        If it is none of these, or outside the years 1 to 9999.
 
     Examples
     --------
     >>> parse_time("2024-01-01", 0), parse_time("2024-01-01T01:00:00+01:00", 0), parse_time("-1m30s", 100_000)
     (1704067200000, 1704067200000, 10000)
     """
-    text = text.strip()
+    at_ms = _read(text.strip(), now_ms)
+    if not lies_within(at_ms):
+        raise InputError(f"{text.strip()!r} is too far away: {OUTSIDE}")
+    return at_ms
+
+
+def _read(text: str, now_ms: int) -> int:
     if re.fullmatch(r"\d{1,18}", text):
         return int(text)
     if text == "now":
@@ -71,8 +76,6 @@ def _shift_ms(text: str) -> int:
         shift_ms = parse_duration(text[1:])
     except (ValueError, OverflowError) as error:
         raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
-    if shift_ms > LARGEST_MS:
-        raise InputError(f"{text!r} is too far away")
     return shift_ms if text[0] == "+" else -shift_ms
 
 
@@ -89,5 +92,4 @@ def rfc3339(at_ms: int) -> str:
     >>> rfc3339(1_700_000_000_500)
     '2023-11-14T22:13:20.500Z'
     """
-    at = EPOCH + timedelta(milliseconds=at_ms)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    return f"{moment(at_ms).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

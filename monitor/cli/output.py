@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from monitor.resources.contract import LengthMs, Row, TimeMs, hints
+from sinks.receivers.times import moment
 
 __all__ = ["as_json", "as_rows", "as_table", "duration", "json_line", "number", "sparkline", "when"]
 
@@ -118,8 +118,7 @@ def when(time_ms: int | None) -> str:
     """
     if time_ms in (None, 0, -1):
         return ""
-    time = datetime.fromtimestamp(time_ms / 1000, UTC)
-    text = time.isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
+    text = moment(time_ms).isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
     return text.replace("+00:00", "Z")
 
 

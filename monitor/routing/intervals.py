@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from sinks.receivers.times import FIRST_MS, LAST_MS
+
 __all__ = ["Interval", "Range", "any_holds", "span_around"]
 
 QUARTER_MIN = 15
 """Time zones differ from UTC by multiples of this."""
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+LOOKS_AROUND_MS = 400 * DAY_MS
 
 Range = tuple[int, int]
 """First and last, both included."""
@@ -58,7 +62,9 @@ class Interval:
 
     def holds(self, at_ms: int) -> bool:
         """Whether a time lies in the interval."""
-        at = datetime.fromtimestamp(at_ms // 1000, self.zone or UTC)
+        # No zone is a day away from UTC: within these bounds every time has a date in each of them.
+        at_s = min(max(at_ms, FIRST_MS + DAY_MS), LAST_MS - DAY_MS) // 1000
+        at = datetime.fromtimestamp(at_s, self.zone or UTC)
         last_day = calendar.monthrange(at.year, at.month)[1]
         days = None if self.days_of_month is None else [_in_month(span, last_day) for span in self.days_of_month]
         minute = at.hour * 60 + at.minute
@@ -88,6 +94,9 @@ def any_holds(names: Iterable[str], intervals: Mapping[str, Sequence[Interval]],
 def span_around(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int) -> Range:
     """Return the beginning and the end of the time around ``at_ms`` in which one of the intervals holds all along.
 
+    What holds for more than 400 days on end is taken to hold as far as anything is looked at: a calendar that always
+    holds would be gone through for thousands of years.
+
     Parameters
     ----------
     intervals : sequence of Interval
@@ -107,11 +116,13 @@ def span_around(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms:
     step_ms = math.gcd(QUARTER_MIN, *marks) * MINUTE_MS
     first_ms = at_ms - at_ms % step_ms
     last_ms = first_ms + step_ms
-    while first_ms > low_ms and _holds(intervals, first_ms - step_ms):
+    first_looked_ms, last_looked_ms = max(low_ms, at_ms - LOOKS_AROUND_MS), min(high_ms, at_ms + LOOKS_AROUND_MS)
+    while first_ms > first_looked_ms and _holds(intervals, first_ms - step_ms):
         first_ms -= step_ms
-    while last_ms < high_ms and _holds(intervals, last_ms):
+    while last_ms < last_looked_ms and _holds(intervals, last_ms):
         last_ms += step_ms
-    return max(first_ms, low_ms), min(last_ms, high_ms)
+    begins_ms = low_ms if first_ms <= first_looked_ms else first_ms
+    return begins_ms, high_ms if last_ms >= last_looked_ms else last_ms
 
 
 def _holds(intervals: Sequence[Interval], at_ms: int) -> bool:

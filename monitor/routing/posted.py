@@ -17,6 +17,7 @@ from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
+from sinks.receivers.times import OUTSIDE, lies_within
 
 __all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
@@ -135,6 +136,7 @@ def why_refused(alert: Posted) -> str:
     """
     name = alert.labels.get("alertname", "")
     for is_wrong, why in (
+        (not (lies_within(alert.starts_ms) and lies_within(alert.ends_ms)), OUTSIDE),
         (alert.ends_ms < alert.starts_ms, "start time must be before end time"),
         (not alert.labels, "at least one label pair required"),
         ("" in alert.labels, 'invalid label set: invalid name ""'),

@@ -11,6 +11,7 @@ from monitor.clock import Clock
 from monitor.routing.interval_spec import parse_intervals, written
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.silences import Silence, SilenceError
+from sinks.receivers.times import OUTSIDE, lies_within
 from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Store
 
@@ -85,9 +86,11 @@ class SilenceLog:
         Raises
         ------
         SilenceError
-            There is none with this id.
+            There is none with this id, or its times lie outside the years 1 to 9999.
         StoreError
         """
+        if not (lies_within(silence.starts_ms) and lies_within(silence.ends_ms)):
+            raise SilenceError(OUTSIDE)
         now_ms = self._clock.now_ms()
         stored = self.get(silence.id) if silence.id else None
         if stored is not None and stored.can_become(silence, now_ms):

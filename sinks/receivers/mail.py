@@ -7,7 +7,6 @@ import html
 import smtplib
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -19,7 +18,7 @@ from pydantic import Field, SecretStr, model_validator
 from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Picture, Refused, Retry
 from sinks.receivers.text import Worded
-from sinks.receivers.times import EPOCH
+from sinks.receivers.times import moment
 
 __all__ = ["EmailParameters", "Mail", "message"]
 
@@ -75,7 +74,7 @@ def message(
     mail["Auto-Submitted"] = "auto-generated"
     times_ms = (max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
     newest_ms = notification.at_ms or max(times_ms)
-    mail["Date"] = format_datetime(EPOCH + timedelta(milliseconds=newest_ms))
+    mail["Date"] = format_datetime(moment(newest_ms))
     mail.set_content(text + "\n")
     ids = [f"{mail_id}.{number}@{domain}" for number in range(len(pictures))]
     shown = [(name, picture.caption) for name, picture in zip(ids, pictures, strict=True)]

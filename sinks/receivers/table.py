@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 from clickhouse_driver import Client
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
 from sinks.receivers.parameters import Parameters
-from sinks.receivers.times import EPOCH
+from sinks.receivers.times import moment
 from sinks.store.failures import RETRYABLE
 
 __all__ = ["Table", "TableParameters"]
@@ -120,4 +120,4 @@ class Table:
 
 
 def _time(at_ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=at_ms)
+    return moment(at_ms)
