@@ -109,6 +109,9 @@ ALARMED_WEIGHT = 0.3
 MANY_ALARMS = 2.5
 """Alarms by days, of some weeks, after which what is expected is taken for wrong: days that alarm teach again."""
 
+PARTS_GAIN = 1 / 7
+"""How much one day says of which part of a day's events an hour has."""
+
 KINDS_KNOWN = 2.0
 """Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
 
@@ -123,7 +126,8 @@ def lag_of(age: int) -> int:
 def begin_day(
     day: int, first_series: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
-    weights: Floats, expected: Floats, in_day: Integers, series: Floats,
+    weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
+    series: Floats,
 ) -> None:  # fmt: skip
     """Set what is expected of a day.
 
@@ -157,6 +161,8 @@ def begin_day(
                 row[UNCERTAINTY] = learn_expectation(
                     hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
                 )
+                if row[KIND] == RATE:
+                    _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
@@ -184,6 +190,32 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+
+
+@inlined
+def _note_events(
+    totals: Floats, weights: Floats, first: int, day: int, lag: int, parts: Floats, learned_events: Floats
+) -> None:
+    """Note of how many events an hour what is expected of a share was learned: of few, what they add weighs most."""
+    days, roots = 0.0, 0.0
+    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
+        events = totals[d % DAYS, 1]
+        if events > 0:
+            days += weights[d % DAYS] + 1e-9
+            roots += (weights[d % DAYS] + 1e-9) / np.sqrt(events)
+    learned_events[:] = np.nan
+    if days > 0:
+        learned_events[:] = parts * (days / roots) ** 2
+
+
+@inlined
+def _note_parts(hours: Floats, parts: Floats) -> None:
+    """Learn from a day which part of its events each hour has."""
+    total = hours[:, 1].sum()
+    for hour in range(parts.size):
+        if total > 0 and hours[hour, 2] > 0:
+            part = hours[hour, 1] / total
+            parts[hour] = part if np.isnan(parts[hour]) else parts[hour] + PARTS_GAIN * (part - parts[hour])
 
 
 @inlined
@@ -252,7 +284,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
-    day_sums: Floats, series: Floats, verdicts: Floats,
+    day_sums: Floats, series: Floats, parts: Floats, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Judge a day as a whole, and learn from it.
 
@@ -305,6 +337,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
+            if rows[r, KIND] == RATE:
+                _note_parts(hours[r], parts[r])
             for column in range(totals.shape[2]):
                 totals[r, day % DAYS, column] = np.float32(hours[r, :, column].sum() if rows[r, KIND] == RATE else 0.0)
             hours[r] = 0.0

@@ -228,8 +228,8 @@ class ModelCharts:
         early = EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day
         begin_day(
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
-            state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected, state.in_day,
-            state.series,
+            state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
+            state.totals, state.parts, state.learned_events, state.in_day, state.series,
         )  # fmt: skip
 
     def watch(self, evidence: Evidence) -> Floats:
@@ -241,7 +241,7 @@ class ModelCharts:
         watch_windows(
             evidence.values, evidence.events, evidence.units, evidence.repeats, evidence.places, evidence.present,
             state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
-            state.hours, state.day_sums, state.series, self._ages(),
+            state.learned_events, state.hours, state.day_sums, state.series, self._ages(),
             self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW),
             self._thresholds_of(BY_DAY), single, verdicts,
         )  # fmt: skip
@@ -257,7 +257,7 @@ class ModelCharts:
             self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
             state.rows, state.filters, state.charts, state.moments, state.sums, state.waiting, state.sampling,
             state.recent_days, state.expected, state.hours, state.hours_known, state.totals, state.weights,
-            state.day_sums, state.series, verdicts,
+            state.day_sums, state.series, state.parts, verdicts,
         )  # fmt: skip
         charted = self._ages() >= CHARTED_DAYS
         for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):

@@ -26,6 +26,9 @@ SMALLEST_SHARE = 1e-4
 FEWEST_COUNTED = 0.25
 """Least number that is expected of what is counted: below, the normal score of none at all is not a small one."""
 
+LIKE = 0.8
+"""Ratio of numbers of events from which on they are alike: what is expected of few needs no correction then."""
+
 FEWEST_EVENTS = 0.5
 """Least number of events that is expected of a window."""
 
@@ -90,6 +93,41 @@ def _between_counts(mean: float, events: float, least: float) -> float:
 def _count_of(raised: float) -> float:
     """Return the mean μ of a Poisson count x of which the mean of √(x + 3/8), squared, is ``raised``."""
     return max(raised - 0.124 - 0.251 * math.exp(-1.55 * max(raised - 0.375, 0.0)), 0.0)
+
+
+@inlined
+def for_events(expected: float, learned: float, events: float) -> float:
+    """Return what is expected of a share among ``events`` an hour, if it was learned from hours of ``learned`` events.
+
+    An expectation is made with 3/8 of an event, and the mean of few arc sines is not that of many: what never happened
+    in hours of twelve events is expected as a share of 3 %, in those of a hundred as one of 0.4 %.
+
+    Parameters
+    ----------
+    expected
+        In the units of expectations.
+    learned, events
+        NaN, or 0, where that is not known: then they are taken for alike.
+    """
+    if not learned > 0 or not events > 0 or LIKE < events / learned < 1 / LIKE:
+        return expected
+    sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
+    share = sine * sine
+    is_rare = share <= 0.5
+    if not is_rare:
+        share = 1 - share
+    mean = min(_count_of(share * (learned + 0.25)) / learned, 0.5) * events
+    rare = 2 * math.asin(math.sqrt(min(_raised_of(mean) / (events + 0.25), 0.5)))
+    return rare if is_rare else math.pi - rare
+
+
+@inlined
+def _raised_of(mean: float) -> float:
+    """Return what `_count_of` makes ``mean`` of."""
+    raised = mean + 0.375
+    for _ in range(8):
+        raised = mean + 0.124 + 0.251 * math.exp(-1.55 * max(raised - 0.375, 0.0))
+    return raised
 
 
 @inlined

@@ -54,7 +54,8 @@ Kinds = Sequence[tuple[int, int]]
 """The kind and the family of each contrast of a series."""
 
 LEARNED = (
-    "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals",
+    "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals", "parts",
+    "learned_events",
 )  # fmt: skip
 """What is known of contrasts, but for what was today."""
 
@@ -81,6 +82,9 @@ class State:
     expected, hours, hours_known : float64 arrays [R, H], [R, H, 3], [R, DAYS, H]
     totals : float64 array [R, DAYS, 2]
         Of shares: what was counted on each day, out of how many events.
+    parts, learned_events : float64 arrays [R, H]
+        Of shares: which part of a day's events an hour has, and of how many what is expected of it was learned; NaN
+        where that is not known.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
     """
@@ -99,6 +103,8 @@ class State:
     hours: Floats
     hours_known: Floats
     totals: Floats
+    parts: Floats
+    learned_events: Floats
     day_sums: Floats
     series: Floats
     weights: Floats
@@ -133,6 +139,8 @@ class State:
             hours=np.zeros((count, hours, 3)),
             hours_known=np.full((count, DAYS, hours), np.nan),
             totals=np.zeros((count, DAYS, 2)),
+            parts=np.full((count, hours), np.nan),
+            learned_events=np.full((count, hours), np.nan),
             day_sums=np.zeros((count, DAY_SUMS)),
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
@@ -195,8 +203,10 @@ class State:
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> State:
         """Return the state of which a snapshot was taken."""
-        # Earlier checkpoints have no totals.
-        snapshot = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), **snapshot}
+        # Earlier checkpoints have no totals, and do not know of how many events anything was learned.
+        unknown = np.full(snapshot["expected"].shape, np.nan)
+        added = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), "parts": unknown, "learned_events": unknown}
+        snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.
         stored_rows = np.asarray(snapshot["rows"])

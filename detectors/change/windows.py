@@ -53,6 +53,7 @@ from detectors.change.legend import (
     NOISE,
     PRODUCTS,
     QUIET,
+    RATE,
     RECOVERY,
     REPEATED,
     RESIDUAL,
@@ -86,7 +87,7 @@ from detectors.change.legend import (
     WINDOWS,
     WINDOWS_SEEN,
 )
-from detectors.change.residuals import to_expectation, to_residual
+from detectors.change.residuals import for_events, to_expectation, to_residual
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -128,8 +129,8 @@ UNITS_DAYS = 3
 def watch_windows(
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers, thresholds: Floats,
-    day_thresholds: Floats, single: bool, verdicts: Floats,
+    learned_events: Floats, hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers,
+    thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Watch windows of one day.
 
@@ -141,9 +142,9 @@ def watch_windows(
     repeats, places, present
         float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
         whether the series has events in them.
-    rows, filters, charts, sums, recent, in_day, expected, hours, day_sums
+    rows, filters, charts, sums, recent, in_day, expected, learned_events, hours, day_sums
         float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, CHART], [R, SCALES, MOMENTS],
-        [R, lags], int64[R], float64[R, H], [R, H, 3], [R, DAY_SUMS].
+        [R, lags], int64[R], float64[R, H] twice, [R, H, 3], [R, DAY_SUMS].
     series, ages
         float64[S, SERIES]; int64[S], days since each began.
     enough, thresholds, day_thresholds
@@ -162,7 +163,8 @@ def watch_windows(
             for r in range(first, first + count):
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
-                    hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t], ages[s], single, stood,
+                    learned_events[r], hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t],
+                    ages[s], single, stood,
                 )  # fmt: skip
             if stood and not _stands(rows, first, count):
                 for r in range(first, first + count):
@@ -172,7 +174,7 @@ def watch_windows(
                 if is_held(series[s], windows_per_day):
                     stand(rows, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
-                    _expect(expected, places[t], verdicts[s, t])
+                    _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
                 continue
             series[s, ABSENT_FOR] = 0
             series[s, WINDOWS_SEEN] += 1
@@ -203,7 +205,7 @@ def watch_windows(
                     )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
-            _expect(expected, places[t], verdicts[s, t])
+            _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
 
 
 @inlined
@@ -295,20 +297,25 @@ def hold(verdict: Floats, threshold: float) -> None:
 
 
 @inlined
-def _expect(expected: Floats, time_of_day: float, verdict: Floats) -> None:
+def _expect(
+    rows: Floats, expected: Floats, learned_events: Floats, time_of_day: float, events: Floats, verdict: Floats
+) -> None:
     """Write what is expected of the row that a verdict names."""
     if verdict[LEADING_ROW] >= 0:
-        hours = expected[int(verdict[LEADING_ROW])]
-        verdict[EXPECTED] = expected_at(hours, time_of_day)
+        r = int(verdict[LEADING_ROW])
+        verdict[EXPECTED] = expected_at(expected[r], time_of_day)
         if np.isnan(verdict[EXPECTED]):
-            verdict[EXPECTED] = mean_of_hours(hours)
+            verdict[EXPECTED] = mean_of_hours(expected[r])
+        if rows[r, KIND] == RATE:
+            hour = min(int(time_of_day * expected.shape[1]), expected.shape[1] - 1)
+            verdict[EXPECTED] = for_events(verdict[EXPECTED], learned_events[r, hour], events[r] * rows[r, IN_HOUR])
 
 
 @inlined
 def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bottom
     row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    hours: Floats, day_sums: Floats, value: float, events: float, unit: float, time_of_day: float, age: int,
-    single: bool, stood: bool,
+    learned_events: Floats, hours: Floats, day_sums: Floats, value: float, events: float, unit: float,
+    time_of_day: float, age: int, single: bool, stood: bool,
 ) -> None:  # fmt: skip
     """Take in one window of one contrast."""
     window = filters[BY_WINDOW]
@@ -343,6 +350,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     hours[hour, 2] += 1
     if np.isnan(middle):
         return
+    if row[KIND] == RATE:
+        middle = for_events(middle, learned_events[hour], events * row[IN_HOUR])
     fresh = row[FRESH] == FIRST_RESIDUAL
     row[FRESH] = LATER
     residual, sampling = to_residual(row, value, events, middle)

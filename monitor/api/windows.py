@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from detectors.change import legend
-from detectors.change.expectation import expected_at
 from detectors.change.residuals import to_residual
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, judged_by, newest_days, unit_of
@@ -199,7 +198,7 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
     *earlier_windows, measured = _measured(service.store, watch, window, day)
     begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
     filters = filters_after(day, earlier_windows, times[:-1], begins_day=begins_day)
-    expected = [float(expected_at(each.expected, times[-1])) for each in day.contrasts]
+    expected = [each.expected_of(times[-1], measured.get(each.name, (0.0, 0.0))[1]) for each in day.contrasts]
     sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]
     alarming = day.alarming(filters, sampling, first=begins_day and not earlier_windows)
     levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]

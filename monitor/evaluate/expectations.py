@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
+from detectors.change.expectation import expected_at
 from detectors.change.model import ModelCharts, Settings
+from detectors.change.residuals import for_events
 from detectors.change.windows import CHARTED_DAYS
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey
@@ -73,6 +75,7 @@ class _Morning:
     filters: Floats
     sampling: Floats
     expected: Floats
+    learned_events: Floats
     series: Floats
 
 
@@ -98,7 +101,7 @@ class Expectations:
         """Note what charts expect of some series, ``beginning``, that begin within a day with something to expect."""
         state, day = charts.state, charts.day
         assert day is not None
-        arrays = (state.rows, state.filters, state.sampling, state.expected, state.series)
+        arrays = (state.rows, state.filters, state.sampling, state.expected, state.learned_events, state.series)
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
         self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), frozenset(beginning), *copies))
 
@@ -154,6 +157,7 @@ def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: list[int]) -
         _short(morning.sampling[of_contrasts]),
         _short(morning.filters[of_contrasts][:, :, list(FILTERS.values())]),
         _short(morning.expected[of_contrasts]),
+        _short(morning.learned_events[of_contrasts]),
         strict=True,
     )
     return [
@@ -166,8 +170,9 @@ def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: list[int]) -
                 for scale, of_scale in zip(SCALES, filters, strict=True)
             },
             "expected": expected,
+            "learned_events": learned_events,
         }
-        for name, row, sampling, filters, expected in columns
+        for name, row, sampling, filters, expected, learned_events in columns
     ]
 
 
@@ -197,6 +202,8 @@ class ExpectedContrast:
         By hours of the day, in the units of expectations; NaN where nothing is known.
     groups : Groups or None
         Of a number's values.
+    learned_events : float64 array [H]
+        Of a share: of how many events an hour it was learned; NaN where that is not known.
     """
 
     name: str
@@ -205,6 +212,7 @@ class ExpectedContrast:
     sampling: Floats
     expected: Floats
     groups: Groups | None
+    learned_events: Floats
 
     @property
     def kind(self) -> int:
@@ -220,6 +228,14 @@ class ExpectedContrast:
     def usual(self) -> float:
         """What is expected on average over the day, in the units of expectations."""
         return float(np.nanmean(self.expected))
+
+    def expected_of(self, time_of_day: float, events: float) -> float:
+        """Return what is expected of a window with so many events, at a time of the day; NaN if nothing is."""
+        expected = float(expected_at(self.expected, time_of_day))
+        if self.kind != legend.RATE:
+            return expected
+        hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
+        return float(for_events(expected, self.learned_events[hour], events * self.row[legend.IN_HOUR]))
 
     def usual_in_units(self, expected: float, events: float) -> float:
         """Return what an expectation says, in the units of the data, of so many events.
@@ -365,6 +381,7 @@ def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedCont
         for key, column in FILTERS.items():
             filters[scale, column] = written[name].get(key, 0.0)
     sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
-    return ExpectedContrast(
-        written["name"], row, filters, sampling, np.array(written["expected"], dtype=np.float64), groups
-    )
+    expected = np.array(written["expected"], dtype=np.float64)
+    # Rows of earlier versions do not say it.
+    learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)
+    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.charts import step_level, take_in
 from detectors.change.contrasts import number_contrasts
-from detectors.change.expectation import expected_at
 from detectors.change.residuals import to_residual
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
@@ -47,8 +46,10 @@ def filters_after(
         fresh, unused = begins_day, np.zeros((legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
         for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
             step_level(row, begins_day and number == 0)
-            expected = expected_at(contrast.expected, time_of_day)
-            if contrast.name in measured and not np.isnan(expected):
+            if contrast.name not in measured:
+                continue
+            expected = contrast.expected_of(time_of_day, measured[contrast.name][1])
+            if not np.isnan(expected):
                 take_in(row, unused, *to_residual(contrast.row, *measured[contrast.name], expected), fresh)
                 fresh = False
     return filters

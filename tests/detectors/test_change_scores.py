@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from detectors.change.contrasts import _log_lower_gamma, normal_quantiles
 from detectors.change.legend import IN_HOUR, KIND, RATE, ROW, SCORE, UNIT_SEEN, UNIT_SUM, VOLUME
-from detectors.change.residuals import SMALLEST_UNIT, to_expectation, to_residual
+from detectors.change.residuals import SMALLEST_UNIT, for_events, to_expectation, to_residual
 
 
 def row_of(kind: int, unit: float = 0.0) -> np.ndarray:
@@ -142,3 +142,13 @@ def test_the_lower_tail_of_repeats_is_that_of_scipy(a: float) -> None:
     # Two windows that are the same in all groups.
     assert math.isfinite(_log_lower_gamma(a, 0.0))
     assert _log_lower_gamma(a, 0.0) < -1000
+
+
+@pytest.mark.parametrize(("learned", "events"), [(12, 36), (12, 120), (60, 6), (500, 20)])
+@pytest.mark.parametrize("share", [0.0, 0.002, 0.01, 0.3, 0.5, 0.995, 1.0])
+def test_a_share_is_expected_of_other_traffic_as_that_would_have_taught_it(
+    learned: int, events: int, share: float
+) -> None:
+    # In standard deviations of a window with so many events.
+    error = for_events(expectation_of(learned, share), float(learned), float(events)) - expectation_of(events, share)
+    assert abs(error) * math.sqrt(events) < (0.1 if share in (0.0, 1.0) else 0.25)

@@ -149,6 +149,19 @@ def test_an_alert_says_since_when_and_not_only_when_it_was_sure(tmp_path: Path, 
     assert abs(entry["onset_ms"] - CHANGE_MS) <= 3 * HOUR_MS
 
 
+@pytest.mark.parametrize("factor", [3, 10])
+def test_traffic_that_grows_moves_no_share_that_stays_what_it_was(tmp_path: Path, factor: int) -> None:
+    rng = np.random.default_rng(1)
+
+    def hourly(_: np.random.Generator, hour: int) -> Any:
+        return rng.normal(10, 1, rng.poisson(12 * (factor if at(hour) >= CHANGE_MS else 1))).tolist()
+
+    stream = lines(1, hourly, days=CHANGE_DAY + 3, countries=("DE",))
+    store, _ = replayed_lines(tmp_path, stream, watched())
+    alerts = [alert for alert in rows(store, "alerts") if alert["state"] in ("firing", "updated")]
+    assert {entry["signal"] for alert in alerts for entry in json.loads(alert["signals"])} == {"volume"}
+
+
 def test_a_constant_that_begins_to_vary_is_told_once(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         return rng.normal(5, 1, PER_HOUR).tolist() if at(hour) >= CHANGE_MS else [5.0] * PER_HOUR
