@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from dataclasses import dataclass
 from typing import Literal
+
+import structlog
 
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
+from sinks.receivers.contract import Outcome as Answer
 
 __all__ = ["Attempts", "Delivery", "Outcome", "Pause"]
+
+log = structlog.get_logger("leeway.notify")
 
 Outcome = Literal["delivered", "refused", "gave_up"]
 
@@ -89,7 +95,7 @@ class Attempts:
         if self._until_s is None:
             self._until_s = self._clock.monotonic_s() + self._for_s
         self._count += 1
-        answer = self._receiver.send(self._notification)
+        answer = self._answer()
         if isinstance(answer, Delivered):
             return Delivery("delivered", "", self._count)
         self._reason = answer.reason
@@ -99,6 +105,16 @@ class Attempts:
         held_s = answer.after_s or 0.0
         pause_s = max(self._patience.pause_s(self._count), held_s)
         return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s, held_s)
+
+    def _answer(self) -> Answer:
+        try:
+            return self._receiver.send(self._notification)
+        except Exception as error:  # noqa: BLE001 -- a receiver that fails stops neither the others nor the stage
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            # The message may hold what must not be written down: a secret of the receiver's, or names in an alert.
+            reason = f"the receiver fails: {type(error).__name__} at {frame.name}, line {frame.lineno}"
+            log.error("a receiver fails", receiver=self._receiver.name, reason=reason)
+            return Refused(reason)
 
     def given_up(self) -> Delivery:
         """What became of it if it is not tried again."""

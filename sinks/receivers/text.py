@@ -1,7 +1,8 @@
 """What a notification says to people: a title and a text, from templates.
 
-Templates are Jinja2, in its sandbox: they see the notification and nothing else. One that fails while a page is due
-must not swallow it: the default text is sent then, and says what is wrong with the template.
+Templates are Jinja2, in its sandbox and a process of their own: they see the notification and nothing else, and have
+limits of time and memory. One that fails while a page is due must not swallow it: the default text is sent then, and
+says what is wrong with the template.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+import structlog
+from jinja2 import TemplateError
 from pydantic import AfterValidator, Field
 
 from sinks.receivers.contract import Alert, Notification, common
 from sinks.receivers.parameters import Parameters
+from sinks.receivers.rendering import Renderer, TemplateFailsError
+from sinks.receivers.template import ENVIRONMENT, render
 from sinks.receivers.times import utc
+
+logger = structlog.get_logger("leeway.notify")
 
 __all__ = ["DEFAULT_TEXT", "DEFAULT_TITLE", "Text", "Worded", "context"]
 
@@ -42,22 +47,6 @@ since {{ alert.starts_at }}{% if alert.status == "resolved" %}, until {{ alert.e
 {% endif %}\
 {% endfor %}"""
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined,
-    # A label that an alert does not have is nothing, not an error: labels differ from alert to alert.
-    finalize=lambda value: "" if value is None else value,
-    keep_trailing_newline=False,
-    # The text goes to channels that each have their own way to escape it.
-    autoescape=False,
-)
-
-
-class _Labels(dict[str, str]):
-    """Labels or annotations; one that is not there is None."""
-
-    def __missing__(self, name: str) -> None:
-        return None
-
 
 class Text:
     r"""The templates of a receiver.
@@ -74,12 +63,13 @@ class Text:
     >>> print(*Text().of(notification), sep="\n")
     CRITICAL: flights: hour moved
     since 2013-02-09 05:30 UTC
-    >>> Text(title="{{ common_labels.severity }} {{ nothing.here }}").of(notification)[0]
-    "CRITICAL: flights: hour moved (the template of the title fails: 'nothing' is undefined)"
+    >>> Text(title="{{ common_labels.severity }} for {{ common_labels.model or 'all' }}").of(notification)[0]
+    'critical for all'
     """
 
     def __init__(self, title: str = "", text: str = "") -> None:
-        self._templates = {"title": title or DEFAULT_TITLE, "text": text or DEFAULT_TEXT}
+        self._templates = {"title": title, "text": text}
+        self._renderer = Renderer()
 
     def of(self, notification: Notification) -> tuple[str, str]:
         """Return the title, in one line, and the text."""
@@ -90,16 +80,20 @@ class Text:
         return title, self._render("text", DEFAULT_TEXT, names).strip()
 
     def _render(self, name: str, default: str, names: Mapping[str, Any]) -> str:
+        if not self._templates[name]:
+            return render(default, names)
         try:
-            return _ENVIRONMENT.from_string(self._templates[name]).render(names)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            text = _ENVIRONMENT.from_string(default).render(names)
-            return f"{text.rstrip()} (the template of the {name} fails: {error})"
+            return self._renderer.render(self._templates[name], names)
+        except TemplateFailsError as error:
+            logger.warning("a template fails", receiver=names["receiver"], template=name, reason=str(error))
+            return f"{render(default, names).rstrip()} (the template of the {name} fails: {error})"
 
 
 def _is_template(text: str) -> str:
     try:
-        _ENVIRONMENT.parse(text)
+        ENVIRONMENT.parse(text)
+    except RecursionError as error:
+        raise ValueError("the template is nested too deeply") from error
     except TemplateError as error:
         raise ValueError(f"the template is no Jinja2: line {getattr(error, 'lineno', 1)}: {error}") from error
     return text
@@ -134,9 +128,9 @@ def context(notification: Notification) -> dict[str, Any]:
         "status": notification.status,
         "receiver": notification.receiver,
         "group_key": notification.group_key,
-        "group_labels": _Labels(notification.group_labels),
-        "common_labels": _Labels(common(tuple(alert.labels for alert in notification.alerts))),
-        "common_annotations": _Labels(common(tuple(alert.annotations for alert in notification.alerts))),
+        "group_labels": dict(notification.group_labels),
+        "common_labels": common(tuple(alert.labels for alert in notification.alerts)),
+        "common_annotations": common(tuple(alert.annotations for alert in notification.alerts)),
         "external_url": notification.external_url,
         "unchanged": notification.unchanged,
         "alerts": [_alert(alert) for alert in notification.alerts],
@@ -147,8 +141,8 @@ def _alert(alert: Alert) -> dict[str, Any]:
     resolved = alert.status == "resolved"
     return {
         "status": alert.status,
-        "labels": _Labels(alert.labels),
-        "annotations": _Labels(alert.annotations),
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
         "starts_at": utc(alert.starts_at_ms),
         "ends_at": utc(alert.ends_at_ms) if resolved else "",
         "starts_at_ms": alert.starts_at_ms,

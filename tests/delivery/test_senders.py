@@ -84,3 +84,17 @@ def test_without_threads_it_is_done_when_send_returns() -> None:
     busy = Memory("busy", answers=[Retry("busy")] * 3)
     senders = Senders({BUSY: busy}, ManualClock(), Patience())
     assert senders.send(BUSY, notification("a"), 60).result(0) == Delivery("delivered", "", 4)
+
+
+def test_a_receiver_that_raises_refuses_and_repeats_no_secret() -> None:
+    class Broken(Memory):
+        def send(self, notification: Notification) -> Outcome:
+            raise KeyError("token-1234")
+
+    senders = Senders({BUSY: Broken("busy"), OTHER: Memory("other")}, SystemClock(), Patience())
+    senders.start()
+    broken, other = senders.send(BUSY, notification("a"), 60), senders.send(OTHER, notification("a"), 60)
+    assert broken.result(10).outcome == "refused"
+    assert broken.result().reason.startswith("the receiver fails: KeyError at send, line ")
+    assert other.result(10).outcome == "delivered"
+    senders.stop()

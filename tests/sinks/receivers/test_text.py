@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from sinks.receivers.contract import Alert
@@ -67,12 +70,48 @@ def test_a_title_is_one_line() -> None:
         "{{ alerts | map(attribute='x') | sum }}",
         "{% include 'other' %}",
         "{{ range(10 ** 9) | list }}",
+        "{{ alerts | dictsort }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% for _ in range(99999) %}{% for _ in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{{ 'x' * 10 ** 10 }}",
+        "{{ 'x' * 10 ** 7 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{% set n = namespace(x='xx') %}{% for _ in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
     ],
 )
 def test_a_template_that_fails_does_not_swallow_the_page(broken: str) -> None:
     title, text = Text(title=broken).of(group((FIRING,)))
     assert title.startswith("CRITICAL: flights: feature:hour moved (the template of the title fails: ")
     assert "feature:day moved too" in text
+
+
+def test_a_template_works_again_after_one_that_was_ended() -> None:
+    once = Text(
+        title="{% if status == 'firing' %}{{ 9 ** (9 ** (status | length + 3)) }}{% endif %}over", text="all is well"
+    )
+    title, text = once.of(group((FIRING,)))
+    assert title.endswith("(the template of the title fails: it takes more than 2 s)")
+    assert text == "all is well"
+    assert once.of(group((ENDED,))) == ("over", "all is well")
+
+
+def test_the_process_that_renders_may_end_when_it_has_nothing_to_do() -> None:
+    own = Text(title="{{ status }}")
+    assert own.of(group((FIRING,)))[0] == "firing"
+    process = own._renderer._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+    with Path(os.devnull).open("w") as gone:
+        process.stdin = gone
+        assert own.of(group((ENDED,)))[0] == "resolved"
+
+
+def test_a_template_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Worded(kind="k", name="n", text="{{ " + "(" * 10_000 + "1" + ")" * 10_000 + " }}")
 
 
 def test_a_template_that_is_none_is_refused_with_its_line() -> None:
