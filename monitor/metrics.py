@@ -13,9 +13,10 @@ from monitor.evaluate.realised import RealisedAlerts
 from monitor.events import ENDED
 from monitor.ingest.intake import Intake
 from monitor.ingest.watermark import NEVER
+from monitor.threads import Threads
 from sinks.store.contract import Query, Store
 
-__all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "score_latency"]
+__all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "StageMetrics", "score_latency"]
 
 SCORE_BUCKETS_S = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
@@ -180,6 +181,26 @@ class ServiceMetrics(Collector):
         rows = self._store.read(Query("progress"))
         keys = zip(rows["model"], rows["topic"], rows["partition"].tolist(), strict=True)
         return dict(zip(keys, rows["closed_ms"].tolist(), strict=True))
+
+
+class StageMetrics(Collector):
+    """How the stages of a process fare.
+
+    Parameters
+    ----------
+    threads : Threads
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    def collect(self) -> Iterable[Metric]:
+        """Every figure; names and meanings are in ``docs/metrics.md``."""
+        failing = GaugeMetricFamily("leeway_stage_failing", "1 while a stage fails, else 0.", labels=["stage"])
+        for name in self._threads.names:
+            failing.add_metric([name], name in self._threads.failing)
+        yield failing
+        yield _by("leeway_stage_failures", "How often a stage failed.", "stage", self._threads.failures)
 
 
 def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:

@@ -2,7 +2,8 @@
 
 A thread per source reads, folds and writes checkpoints; one thread evaluates; one notifies; the API runs in the
 caller's thread. The stages talk through the store alone: each may end anywhere and continue later, and they may run in
-one process or in several, by the roles of each.
+one process or in several, by the roles of each. One that fails goes on from what is stored, after a pause; the others
+do not notice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
+from monitor.alerts.own import StageAlerts
 from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -29,14 +31,16 @@ from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
-from monitor.metrics import ServiceMetrics, score_latency
+from monitor.metrics import ServiceMetrics, StageMetrics, score_latency
 from monitor.retries import Retried
-from monitor.threads import Threads
+from monitor.routing.router import Router
+from monitor.threads import Threads, in_words
 from monitor.watch import compile_watch
-from sinks.store.contract import Store
+from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
+WATCH_EVERY_S = 1.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -70,7 +74,7 @@ class Service:
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store)
         self.metrics = CollectorRegistry()
-        self._threads, self._erasing = Threads(), threading.Lock()
+        self._threads, self._erasing = Threads(clock), threading.Lock()
         self._jobs: BackgroundScheduler | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
@@ -81,10 +85,11 @@ class Service:
             lambda model, seconds: latency.labels(model).observe(seconds),
         )
         alerting = "alert" in self.roles
-        self._router = build_router(configuration, self.watches, self.store, clock) if alerting else None
+        self._router = self._built_router() if alerting else None
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         realised = RealisedAlerts(self.store, self.watches)
+        self.metrics.register(StageMetrics(self._threads))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog, realised))
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -95,12 +100,13 @@ class Service:
         collect_rarely()
         if self._router is not None:
             self._router.open()
-        for worker in self.intake.workers:
-            self._threads.run(f"ingest-{worker.name}", partial(_ingest, worker))
+        for number, worker in enumerate(self.intake.workers):
+            self._threads.run(f"ingest-{worker.name}-{number}", partial(_ingest, worker), worker.mend)
         if "evaluate" in self.roles:
             self._threads.run("evaluate", partial(self.loop.run, self.stopping))
         if self._router is not None:
-            self._threads.run("alert", partial(self._router.run, self.stopping))
+            self._threads.run("alert", self._notify, self._renew_router)
+        self._threads.run("watch", partial(self._watch, StageAlerts(self.store, self.clock, self._threads.names)))
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store),
@@ -116,9 +122,8 @@ class Service:
         if self._jobs is not None:
             self._jobs.shutdown(wait=True)
         try:
-            # After a failure memory may be ahead of the store: the next process continues from the last checkpoint.
-            if self._threads.failure is None:
-                self.loop.save()
+            # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
+            self.loop.save()
         finally:
             if self._router is not None:
                 self._router.close()
@@ -127,7 +132,7 @@ class Service:
         log.info("stopped")
 
     def raise_failure(self) -> None:
-        """Raise what a stage failed with, if one did."""
+        """Raise what a stage fails with, if one does."""
         self._threads.raise_failure()
 
     @property
@@ -140,6 +145,8 @@ class Service:
     def ready(self) -> list[str]:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
+        for stage, error in self._threads.failing.items():
+            reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():
             failure = self._threads.failure
             reasons.append(f"the service has stopped: {failure}" if failure else "the service is stopping")
@@ -187,6 +194,28 @@ class Service:
         """
         retries = build_retries(self.configuration, self.store, self.clock, self.intake)
         return retries.retry(places, dry_run=dry_run)
+
+    def _built_router(self) -> Router:
+        return build_router(self.configuration, self.watches, self.store, self.clock)
+
+    def _notify(self) -> None:
+        assert self._router is not None
+        self._router.run(self.stopping)
+
+    def _renew_router(self) -> None:
+        """Have a router that failed followed by one that goes on from what is stored."""
+        assert self._router is not None
+        self._router.close()
+        self._router = self._built_router()
+        self._router.open()
+
+    def _watch(self, alerts: StageAlerts) -> None:
+        """Alert about stages that fail."""
+        while not self.clock.wait(self.stopping, WATCH_EVERY_S):
+            try:
+                alerts.step(self._threads.failing)
+            except StoreError as error:
+                log.warning("an alert about stages waits for the store", error=str(error))
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:

@@ -1,63 +1,161 @@
-"""Threads that stand and fall together: if one of them fails, all are asked to stop, and its error is kept."""
+"""Threads that run stages, each by itself: one that fails is started again, after growing pauses, and no other stops.
+
+What failed is shown by :attr:`Threads.failing` until the stage has run for a while again. Only an error of which a
+stage says itself that trying again is no use (:class:`~monitor.errors.LeewayError`: a right that is missing, say) ends
+everything: a person has to mend it.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
 
-__all__ = ["Threads"]
+from monitor.clock import Clock
+from monitor.errors import LeewayError
 
+__all__ = ["Threads", "in_words"]
+
+FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
+STEADY_S = 10.0
+"""A stage that has run for so long is sound."""
+
+REASON_CHARACTERS = 300
 log = structlog.get_logger("leeway.service")
+
+
+def in_words(error: Exception) -> str:
+    """Return what went wrong, in a line.
+
+    Examples
+    --------
+    >>> in_words(KeyError("x"))
+    "KeyError: 'x'"
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
 
 
 class Threads:
     """The threads of one process, each running one stage.
 
+    Parameters
+    ----------
+    clock : Clock
+
     Attributes
     ----------
     stop : threading.Event
-        Set once everything is to end: by :meth:`join`, or by a stage that failed.
+        Set once everything is to end: by :meth:`join`, or by a stage that cannot go on.
     failure : Exception or None
-        The first error of a stage.
+        Why a stage cannot go on.
+    failures : Counter of str
+        How often each stage has failed.
 
     Examples
     --------
-    >>> threads = Threads()
+    >>> from monitor.clock import SystemClock
+    >>> threads = Threads(SystemClock())
     >>> threads.run("idle", threads.stop.wait)
     >>> threads.join()
-    >>> threads.failure is None
-    True
+    >>> threads.failing
+    {}
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.stop = threading.Event()
         self.failure: Exception | None = None
-        self._threads: list[threading.Thread] = []
+        self.failures: Counter[str] = Counter()
+        self._clock = clock
+        self._stages: list[_Stage] = []
 
-    def run(self, name: str, stage: Callable[[], object]) -> None:
-        """Run a stage in a thread of its own."""
+    def run(self, name: str, stage: Callable[[], object], mend: Callable[[], object] = lambda: None) -> None:
+        """Run a stage in a thread of its own.
 
-        def guarded() -> None:
-            try:
-                stage()
-            except Exception as error:  # noqa: BLE001 -- a stage that fails stops the service, which raises the error
-                log.error("a stage failed", stage=name, error=str(error))
-                self.failure = self.failure or error
-                self.stop.set()
+        Parameters
+        ----------
+        name : str
+        stage : callable
+        mend : callable
+            Called before a stage that failed runs again: has it go on from what is stored.
+        """
+        made = _Stage(name, self._clock, stage, mend)
+        self.failures[name] = 0
+        made.thread = threading.Thread(target=self._keep_running, args=(made,), name=name, daemon=True)
+        self._stages.append(made)
+        made.thread.start()
 
-        thread = threading.Thread(target=guarded, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    @property
+    def failing(self) -> dict[str, Exception]:
+        """By stage, what it failed with, until it has run for a while again."""
+        return {stage.name: error for stage in self._stages if (error := stage.unsettled_error) is not None}
+
+    @property
+    def names(self) -> list[str]:
+        """All stages."""
+        return [stage.name for stage in self._stages]
 
     def join(self) -> None:
         """Ask every stage to stop and wait until all have."""
         self.stop.set()
-        for thread in self._threads:
-            thread.join()
+        for stage in self._stages:
+            stage.thread.join()
 
     def raise_failure(self) -> None:
-        """Raise the error of a stage, if one failed."""
-        if self.failure is not None:
-            raise self.failure
+        """Raise the error of a stage that cannot go on, or that fails now."""
+        for error in (self.failure, *self.failing.values()):
+            if error is not None:
+                raise error
+
+    def _keep_running(self, stage: _Stage) -> None:
+        while not self.stop.is_set():
+            try:
+                stage.run()
+            except Exception as error:  # noqa: BLE001 -- a stage may fail in any way, and the others go on
+                if isinstance(error, LeewayError):
+                    log.error("a stage cannot go on", stage=stage.name, error=str(error))
+                    self.failure = self.failure or error
+                    self.stop.set()
+                    return
+                stage.note(error)
+                self.failures[stage.name] += 1
+                log.error("a stage failed", stage=stage.name, reason=in_words(error), wait_s=stage.pause_s)
+                self._clock.wait(self.stop, stage.pause_s)
+            else:
+                return
+
+
+class _Stage:
+    """What a thread runs, and how it fares."""
+
+    thread: threading.Thread
+
+    def __init__(self, name: str, clock: Clock, stage: Callable[[], object], mend: Callable[[], object]) -> None:
+        self.name, self._clock, self._stage, self._mend = name, clock, stage, mend
+        self._error: Exception | None = None
+        self._begun_s: float | None = None
+        self.pause_s = FIRST_PAUSE_S
+
+    @property
+    def unsettled_error(self) -> Exception | None:
+        """What it failed with last, unless it has run for a while since."""
+        return None if self._is_steady else self._error
+
+    def run(self) -> None:
+        """Run it, mended if it failed before."""
+        if self._error is not None:
+            self._mend()
+        self._begun_s = self._clock.monotonic_s()
+        self._stage()
+        self._error = None
+
+    def note(self, error: Exception) -> None:
+        """It has failed: the pause before it runs again grows with each failure that comes soon."""
+        soon = self._error is not None and not self._is_steady
+        self.pause_s = min(2 * self.pause_s, LAST_PAUSE_S) if soon else FIRST_PAUSE_S
+        self._error, self._begun_s = error, None
+
+    @property
+    def _is_steady(self) -> bool:
+        return self._begun_s is not None and self._clock.monotonic_s() - self._begun_s >= STEADY_S

@@ -6,7 +6,10 @@ their own. Writing one again changes only its time, and nobody is notified twice
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
 
 import xxhash
 
@@ -15,11 +18,13 @@ from monitor.clock import Clock
 from monitor.events import Gap, Partition
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
 from sinks.store.batch import append
-from sinks.store.contract import Store
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
-__all__ = ["MODEL", "OwnAlerts"]
+__all__ = ["MODEL", "STAGE_FAILED", "OwnAlerts", "StageAlerts"]
 
 MODEL = "_leeway"
+STAGE_FAILED = "stage_failed"
 
 
 class OwnAlerts:
@@ -88,6 +93,101 @@ class OwnAlerts:
             signals=[],
         )
         append(self._store, "alerts", to_columns([transition]))
+
+
+class StageAlerts:
+    """Alerts about stages of this process that fail.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    stages : collection of str
+        Of this process: an alert about one of them that an earlier process left is resolved once the stage runs.
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> from sinks.store.memory import MemoryStore
+    >>> store, clock = MemoryStore(), ManualClock(now_ms=1_000)
+    >>> alerts = StageAlerts(store, clock, ["ingest", "alert"])
+    >>> alerts.step({"alert": KeyError("x")})
+    >>> alerts.step({"alert": KeyError("x")})
+    >>> clock.advance(60)
+    >>> StageAlerts(store, clock, ["alert"]).step({})
+    >>> [(row["state"], row["title"]) for row in rows_of(store.read(Query("alerts")))]
+    [('firing', 'the stage alert fails (KeyError), and is started again'), ('resolved', 'the stage alert runs')]
+    """
+
+    def __init__(self, store: Store, clock: Clock, stages: Collection[str]) -> None:
+        self._store, self._clock, self._stages = store, clock, frozenset(stages)
+        self._standing: dict[str, Transition] | None = None
+
+    def step(self, failing: Mapping[str, Exception]) -> None:
+        """Write what has changed.
+
+        Parameters
+        ----------
+        failing : mapping of str to Exception
+            By stage, what it failed with.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._standing is None:
+            self._standing = self._stored()
+        now_ms = self._clock.now_ms()
+        firing = [_stage_fails(stage, failing[stage], now_ms) for stage in sorted(failing.keys() - self._standing)]
+        resolved = [
+            replace(
+                alert,
+                sequence=alert.sequence + 1,
+                state="resolved",
+                at_ms=now_ms,
+                ends_ms=now_ms,
+                title=f"the stage {stage} runs",
+            )
+            for stage, alert in sorted(self._standing.items())
+            if stage not in failing
+        ]
+        if firing or resolved:
+            append(self._store, "alerts", to_columns([*firing, *resolved]))
+        standing = {**self._standing, **{alert.labels["stage"]: alert for alert in firing}}
+        self._standing = {stage: alert for stage, alert in standing.items() if stage in failing}
+
+    def _stored(self) -> dict[str, Transition]:
+        """The alerts about stages of this process that fire, as they are stored."""
+        rows = rows_of(self._store.read(Query("alerts", where={"model": MODEL})))
+        newest = {row["alert_id"]: _read(row) for row in rows}
+        return {
+            alert.labels["stage"]: alert
+            for alert in newest.values()
+            if alert.state == "firing" and alert.labels.get("stage") in self._stages
+        }
+
+
+def _read(row: Mapping[str, Any]) -> Transition:
+    return Transition(**{**row, "labels": json.loads(row["labels"]), "signals": json.loads(row["signals"])})
+
+
+def _stage_fails(stage: str, error: Exception, now_ms: int) -> Transition:
+    return Transition(
+        model=MODEL,
+        alert_id=xxhash.xxh3_64_hexdigest(f"{STAGE_FAILED}|{stage}|{now_ms}".encode()),
+        sequence=0,
+        state="firing",
+        at_ms=now_ms,
+        starts_ms=now_ms,
+        ends_ms=0,
+        version="",
+        segment="",
+        severity="critical",
+        # The message of an error may hold what must not be kept: the log and `/readyz` have it.
+        title=f"the stage {stage} fails ({type(error).__name__}), and is started again",
+        labels={"alertname": STAGE_FAILED, "severity": "critical", "stage": stage},
+        signals=[],
+    )
 
 
 def _title(gap: Gap) -> str:

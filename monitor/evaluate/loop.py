@@ -72,12 +72,15 @@ class EvaluateLoop:
                         last_saved_s = self._clock.monotonic_s()
                         self.save()
             except StoreError as error:
-                if not error.retryable:
-                    raise
                 # Memory may be ahead of the store: the windows since the checkpoint are evaluated again.
                 self._evaluations = {}
+                if not error.retryable:
+                    raise
                 log.warning("the store does not answer; trying again", error=str(error))
                 self._clock.wait(stop, RETRY_S)
+            except Exception:
+                self._evaluations = {}
+                raise
 
     def evaluate_now(self) -> None:
         """Evaluate every window that is complete by now, of the models all of whose topics have been seen."""

@@ -125,6 +125,11 @@ class Worker:
         if self._source_open:
             self._ingest.source.close()
 
+    def mend(self) -> None:
+        """Have the next :meth:`run` go on from the checkpoints, after it failed."""
+        with self._turn:
+            self._go_back()
+
     def look_on(self) -> None:
         """Behind the end of a bounded source: partitions fall idle when their time has come."""
         while not self._clock.wait(self._stop, REPORT_EVERY_S):

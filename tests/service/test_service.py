@@ -91,15 +91,21 @@ def test_a_store_that_does_not_answer_for_a_while_costs_nothing(
     assert shop.results(store, end_ms) == expected
 
 
-def test_a_store_that_is_broken_stops_the_service_which_says_why(tmp_path: Path, file: Path) -> None:
-    store = Stumbling(retryable=False)
-    service = Service(on_a_file(tmp_path), SystemClock(), store)
-    service.start()
-    assert service.stopping.wait(shop.PATIENCE_S)
-    assert "the service has stopped: no answer" in service.ready()
-    service.stop()
-    with pytest.raises(StoreError, match="no answer"):
-        service.raise_failure()
+def test_a_store_that_is_broken_is_said_and_costs_nothing_once_it_is_mended(
+    tmp_path: Path, file: Path, log: tuple[Log, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.threads.FIRST_PAUSE_S", 0.3)
+    monkeypatch.setattr("monitor.threads.STEADY_S", 0.5)
+    lines, end_ms = log
+    configuration, store = on_a_file(tmp_path), Stumbling(retryable=False)
+    with shop.serving(configuration, store) as service:
+        why = "the stage evaluate failed, and is started again: StoreError: no answer"
+        shop.wait_until(lambda: why in service.ready(), "the service says why")
+        judged = Query("scores", {"signal": "volume"}, low={"window_end_ms": end_ms})
+        shop.wait_until(lambda: len(store.read(judged)["model"]) > 0, "the last window is judged")
+        shop.wait_until(lambda: not service.ready(), "it is ready again")
+    expected = shop.results(shop.replayed(tmp_path, configuration, {"events.jsonl": [lines]}), end_ms)
+    assert shop.results(store, end_ms) == expected
 
 
 def test_a_source_that_was_taken_out_of_the_configuration_holds_nothing_back(

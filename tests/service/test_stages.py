@@ -1,0 +1,69 @@
+"""A stage that fails takes no other with it, is started again, and is alerted about."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from monitor.alerts.own import MODEL, STAGE_FAILED
+from monitor.config import load
+from sinks.store.contract import Columns, Query
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+from tests.service.test_routes import configured
+from tests.sinks.receivers.listener import Listener
+
+
+class Poisoned(MemoryStore):
+    """One stage cannot use what it reads, as if a row were of no form that is known."""
+
+    stage = ""
+
+    def read(self, query: Query) -> Columns:
+        if threading.current_thread().name == self.stage:
+            raise KeyError("matchers")
+        return super().read(query)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.threads.FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("monitor.threads.LAST_PAUSE_S", 0.5)
+    monkeypatch.setattr("monitor.threads.STEADY_S", 3.0)
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.1)
+
+
+def event(number: int) -> bytes:
+    return json.dumps({"id": f"e{number}", "ts": shop.START_MS + number, "amount": 1.0}).encode()
+
+
+def states(store: MemoryStore) -> list[str]:
+    return list(store.read(Query("alerts", {"model": MODEL}))["state"])
+
+
+@pytest.mark.parametrize("stage", ["alert", "evaluate", "ingest-http-0"])
+def test_the_others_go_on_it_is_started_again_and_people_are_alerted(tmp_path: Path, stage: str) -> None:
+    with Listener() as listener:
+        store = Poisoned()
+        store.stage = stage
+        with shop.serving(load(configured(tmp_path, listener)), store) as service:
+            why = f"the stage {stage} failed, and is started again: KeyError: 'matchers'"
+            shop.wait_until(lambda: why in service.ready(), "it is said")
+            metrics = generate_latest(service.metrics).decode()
+            assert f'leeway_stage_failing{{stage="{stage}"}} 1.0' in metrics
+            assert f'leeway_stage_failures_total{{stage="{stage}"}} 0.0' not in metrics
+            service.accept("shop", [event(number) for number in range(100)])
+            if stage != "ingest-http-0":
+                shop.wait_until(lambda: service.counters.events == 100, "events are read all the same")
+            store.stage = ""
+            shop.wait_until(lambda: service.counters.events == 100, "events are read")
+            shop.wait_until(lambda: listener.requests, "its failure is notified")
+            shop.wait_until(lambda: not service.ready(), "it runs again")
+            shop.wait_until(lambda: states(store) == ["firing", "resolved"], "the alert is over")
+        alert = listener.requests[0].body["alerts"][0]
+        assert (alert["labels"]["alertname"], alert["labels"]["stage"]) == (STAGE_FAILED, stage)
+        assert alert["annotations"]["summary"] == f"the stage {stage} fails (KeyError), and is started again"
