@@ -11,7 +11,7 @@ from detectors.contract import SIGNALS, Detector, Unsuited
 from detectors.signals import kinds_of
 from monitor import config
 from monitor.config import Configuration, Model
-from monitor.config.document import KeyPath
+from monitor.config.document import KeyPath, is_file
 from monitor.config.model import SourceSpec
 from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
@@ -96,7 +96,7 @@ def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]
     for index, source in enumerate(model.spec.sources):
         for key, name in source.format.files.items():
             path = ("spec", "sources", index, "format", key)
-            if not (folder / name).is_file():
+            if not is_file(folder / name):
                 yield path, f"no such file: {folder / name}"
             elif message := _refusal(model, source, folder):
                 yield path, message
@@ -108,7 +108,7 @@ def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, st
     from monitor.watch import watch_of
 
     path = folder / model.spec.baseline.uri if model.spec.baseline.uri else None
-    if path is not None and path.is_file():
+    if path is not None and is_file(path):
         try:
             watch_of(model, path.resolve())
         except InputError as error:

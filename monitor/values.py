@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 # Receivers state their parameters in the same words, and know nothing of this package.
-from sinks.parameters import DAY_MS, DurationMs, Name, Strict, format_duration, parse_duration
+from sinks.parameters import DAY_MS, LONGEST_MS, DurationMs, Name, Strict, format_duration, parse_duration
 
 __all__ = [
     "DAY_MS",
+    "LONGEST_MS",
     "DurationMs",
     "Lifetime",
     "Name",
@@ -40,6 +41,8 @@ def parse_lifetime(value: object) -> int | None:
     if value is None or value == "forever":
         return None
     years = re.fullmatch(r"\s*(\d+)y\s*", value) if isinstance(value, str) else None
+    if years and float(years[1]) * 365 * DAY_MS > LONGEST_MS:
+        raise ValueError("rows are kept for at most a hundred years, or `forever`")
     duration_ms = int(years[1]) * 365 * DAY_MS if years else value
     duration_ms = duration_ms if type(duration_ms) is int else parse_duration(duration_ms)
     if duration_ms < 1_000 or duration_ms % 1_000:

@@ -10,8 +10,9 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from monitor.routing.interval_spec import zone_of
 from monitor.values import DAY_MS, DurationMs, Strict, parse_duration
 
 __all__ = ["Budget", "Defaults", "Detect", "Rule", "Use"]
@@ -114,6 +115,10 @@ DEFAULT_RULES = (
 )
 
 
+def _name_of_zone(value: str) -> str:
+    return str(zone_of(value))
+
+
 class Detect(Strict):
     """When a window alarms."""
 
@@ -131,7 +136,9 @@ class Detect(Strict):
         description="`change`: a signal alarms that no longer does what it does at this hour of the week, and "
         "distances are for reading; `variation`: a distance beyond its usual variation alarms",
     )
-    time_zone: str = Field(default="UTC", description="whose hours and weekends `rule: change` goes by")
+    time_zone: Annotated[str, AfterValidator(_name_of_zone)] = Field(
+        default="UTC", description="whose hours and weekends `rule: change` goes by"
+    )
     holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")
     adopt_after: DurationMs | None = Field(
         default=None,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import Node
 
+from monitor.config.nodes import MAX_FILE_BYTES, KeyPath, Values, YamlError, compose
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "read_documents"]
+__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "is_file", "read_documents"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, order=True)
@@ -53,11 +53,22 @@ class ConfigError(LeewayError):
 
 @dataclass
 class Document:
-    """A YAML document with the line of every path in it."""
+    """A YAML document.
+
+    Attributes
+    ----------
+    file : Path
+    value : object
+    lines : dict of path to int
+        Of every path in it.
+    referenced : set of path
+        Where an environment variable was named.
+    """
 
     file: Path
     value: Any
     lines: dict[KeyPath, int]
+    referenced: set[KeyPath] = field(default_factory=set)
 
     def line(self, path: KeyPath) -> int:
         """The line of ``path``, or of its nearest ancestor that stands in the file."""
@@ -67,7 +78,12 @@ class Document:
         return 0
 
     def mistake(self, path: KeyPath, message: str) -> Mistake:
-        return Mistake(str(self.file), self.line(path), ".".join(str(part) for part in path), message)
+        return Mistake(str(self.file), self.line(path), _dotted(path), message)
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is such a file; there is none of a name that is too long, or holds a zero."""
+    return os.path.isfile(path)
 
 
 def read_documents(file: Path) -> Iterator[Document]:
@@ -76,55 +92,50 @@ def read_documents(file: Path) -> Iterator[Document]:
     Raises
     ------
     ConfigError
-        If the file is no YAML, or cannot be read.
+        If the file is no YAML, has more of it than a configuration may have, or cannot be read.
     """
+    text = _read_text(file)
     try:
-        text = file.read_text(encoding="utf-8")
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        for node in compose(text):
+            yield _document(file, node)
+    except YamlError as error:
+        raise ConfigError([Mistake(str(file), error.line, _dotted(error.path), str(error))]) from error
+
+
+def _read_text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            # No more than that: it may be a device, or a log that somebody's pattern matches.
+            written = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError([Mistake(str(file), 0, "", error.strerror or str(error))]) from error
+    if len(written) > MAX_FILE_BYTES:
+        message = f"the file is larger than {MAX_FILE_BYTES // 1024} KiB, which no configuration is"
+        raise ConfigError([Mistake(str(file), written.count(b"\n") + 1, "", message)])
+    try:
+        return written.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError([Mistake(str(file), 0, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigError([Mistake(str(file), line, "", f"not YAML: {error.problem}")]) from error
-    for node in nodes:
-        document = Document(file, None, {})
-        document.value = _build(node, (), document)
-        yield document
+        line = written.count(b"\n", 0, error.start) + 1
+        message = f"not UTF-8: {error.reason} at byte {error.start}"
+        raise ConfigError([Mistake(str(file), line, "", message)]) from error
 
 
-def _build(node: yaml.Node, path: KeyPath, document: Document) -> Any:
-    document.lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        return _build_mapping(node, path, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, index), document) for index, item in enumerate(node.value)]
-    value = yaml.SafeLoader("").construct_object(node)
-    # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
-    return _with_environment(value, path, document) if isinstance(value, str) else value
+def _document(file: Path, node: Node) -> Document:
+    referenced: set[KeyPath] = set()
+
+    def read_text(text: str, path: KeyPath) -> str:
+        # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
+        def substitute(match: re.Match[str]) -> str:
+            referenced.add(path)
+            if match[1] not in os.environ:
+                raise YamlError(f"environment variable {match[1]} is not set", values.lines[path], path)
+            return os.environ[match[1]]
+
+        return _ENV.sub(substitute, text)
+
+    values = Values(read_text)
+    return Document(file, values.of(node), values.lines, referenced)
 
 
-def _build_mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[Any, Any]:
-    built: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = yaml.SafeLoader("").construct_object(key_node)
-        if key is True:
-            key = "on"  # YAML 1.1 reads the key `on` as a boolean
-        key_path = (*path, key)
-        if key in built:
-            line = key_node.start_mark.line + 1
-            dotted = ".".join(str(part) for part in key_path)
-            raise ConfigError([Mistake(str(document.file), line, dotted, "the key is there twice")])
-        document.lines[key_path] = key_node.start_mark.line + 1
-        built[key] = _build(value_node, key_path, document)
-    return built
-
-
-def _with_environment(value: str, path: KeyPath, document: Document) -> str:
-    def substitute(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise ConfigError([document.mistake(path, f"environment variable {match[1]} is not set")])
-        return os.environ[match[1]]
-
-    return _ENV.sub(substitute, value)
+def _dotted(path: KeyPath) -> str:
+    return ".".join(str(part) for part in path)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from monitor.values import Strict
 
 __all__ = [
     "FORMAT_KINDS",
@@ -22,10 +24,8 @@ __all__ = [
 Character = Annotated[str, Field(pattern=r"^[\x09\x20-\x7e]$")]
 
 
-class _Format(BaseModel):
-    """An unknown key is an error, and a loaded configuration does not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+class _Format(Strict):
+    """What the service asks of every format."""
 
     @property
     def needs_registry(self) -> bool:

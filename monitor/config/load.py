@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from monitor.config.alerting import Alerting, is_alertmanagers
-from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_documents
+from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_file, read_documents
 from monitor.config.model import Model
+from monitor.config.plain_secrets import plain_secrets
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_formats
@@ -23,6 +24,8 @@ __all__ = ["Check", "Configuration", "load", "load_alerting"]
 T = TypeVar("T", Model, Service)
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
+
+_NO_MODEL = "no model is defined"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
         With every mistake found, not only the first.
     """
     start = Path(path)
-    if not start.exists():
+    if not os.path.exists(start):
         raise ConfigError([Mistake(str(start), 0, "", "no such file or folder")])
     if start.is_dir():
         files = sorted(p for p in start.iterdir() if p.suffix in {".yaml", ".yml"})
@@ -82,6 +85,8 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     else:
         files = [start]
     documents = [document for file in files for document in read_documents(file)]
+    if not documents:
+        raise ConfigError([Mistake(str(start), 1, "", _NO_MODEL)])
     return _assemble(documents, start if start.is_dir() else start.parent, [_wrong_references, *checks])
 
 
@@ -93,7 +98,7 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     ConfigError
         With every mistake found, and everything that is not supported.
     """
-    if not Path(path).is_file():
+    if not is_file(path):
         raise ConfigError([Mistake(str(path), 0, "", "no such file")])
     documents = list(read_documents(Path(path)))
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
@@ -113,11 +118,11 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
 
 def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) -> Configuration:
     mistakes: list[Mistake] = []
-    services = [d for d in documents if isinstance(d.value, dict) and d.value.get("kind") == "Service"]
+    services = [d for d in documents if _is_service(d)]
     for second in services[1:]:
         mistakes.append(second.mistake(("kind",), f"a second Service; the first is in {services[0].file}"))
     service = _validate(Service, services[0], mistakes) if services else Service()
-    models = [d for d in documents if d not in services]
+    models = [d for d in documents if not _is_service(d)]
     if service is not None and services:
         read = {d.file.resolve() for d in documents}
         models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
@@ -138,16 +143,20 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
     # A file that could not be read as a model is a mistake already.
     if not loaded and not mistakes:
-        mistakes.append(Mistake(str(root), 0, "", "no model is defined"))
+        mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
     return Configuration(service, loaded, root, {name: document.file for name, document in documents_of.items()})
 
 
+def _is_service(document: Document) -> bool:
+    return isinstance(document.value, dict) and document.value.get("kind") == "Service"
+
+
 def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> Iterator[Document]:
     for index, pattern in enumerate(service.spec.models):
-        files = sorted(glob.glob(str(document.file.parent / pattern)))
+        files = sorted(file for file in glob.glob(str(document.file.parent / pattern)) if is_file(file))
         if not files:
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
         for file in files:
@@ -158,14 +167,24 @@ def _validate(kind: type[T], document: Document, mistakes: list[Mistake]) -> T |
     if not isinstance(document.value, dict):
         mistakes.append(document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec"))
         return None
-    if document.value.get("kind") not in {"Model", "Service"}:
+    if document.value.get("kind") not in ("Model", "Service"):
         mistakes.append(document.mistake(("kind",), "kind must be Model or Service"))
         return None
     try:
-        return kind.model_validate(document.value)
+        validated = kind.model_validate(document.value)
     except ValidationError as error:
         mistakes += [_located(document, item) for item in error.errors()]
         return None
+    mistakes += _written_secrets(document, validated)
+    return validated
+
+
+def _written_secrets(document: Document, validated: BaseModel) -> Iterator[Mistake]:
+    """Secrets that a file holds itself."""
+    message = "a secret is not written down: name the environment variable that holds it, such as ${PASSWORD}"
+    for path in plain_secrets(validated):
+        if path in document.lines and path not in document.referenced:
+            yield document.mistake(path, message)
 
 
 def _located(document: Document, item: Any) -> Mistake:
@@ -197,7 +216,7 @@ def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str
     from monitor.config.references import wrong_rules
 
     uri = model.spec.baseline.uri
-    if uri is not None and not (folder / uri).is_file():
+    if uri is not None and not is_file(folder / uri):
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
     yield from wrong_rules(model)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from monitor.routing.matchers import Matcher, parse_matchers
-from monitor.values import format_duration
+from monitor.values import LONGEST_MS, format_duration
 
 __all__ = ["Label", "Matchers", "PrometheusDuration", "Values", "matchers", "old_style", "parse_prometheus_duration"]
 
@@ -33,7 +33,10 @@ def parse_prometheus_duration(value: object) -> int:
         return 0
     if not isinstance(value, str) or not text or match is None:
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
-    return sum(int(part) * ms for part, ms in zip(match.groups(), _PARTS_MS, strict=True) if part)
+    parts = [(part, ms) for part, ms in zip(match.groups(), _PARTS_MS, strict=True) if part]
+    if sum(float(part) * ms for part, ms in parts) > LONGEST_MS:
+        raise ValueError("a duration is at most a hundred years, 100y")
+    return sum(int(part) * ms for part, ms in parts)
 
 
 def _text(value: object) -> object:

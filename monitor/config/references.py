@@ -257,7 +257,8 @@ def _unfit_vector(name: str, signal: str, model: Model) -> str:
     """What keeps a distance from being taken of a vector; nothing if it can be."""
     fields = model.spec.schema_.signals()
     parts = model.spec.detect.vector_signals().get(signal, [])
-    without = [part for part in parts if fields[part].range is None]
+    # A part that is no signal is a mistake of its own.
+    without = [part for part in parts if part in fields and fields[part].range is None]
     if without and model.spec.baseline.uri is None:
         return (
             f"{name} has to know how far the numbers of {signal!r} spread: name a data set in the baseline's `uri`, "

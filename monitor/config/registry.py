@@ -5,20 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from monitor.values import DurationMs
+from monitor.values import DurationMs, Strict
 
 __all__ = ["RegistryTls", "SchemaRegistry", "several"]
 
 
-class _Strict(BaseModel):
-    """An unknown key is an error, and a loaded configuration does not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RegistryTls(_Strict):
+class RegistryTls(Strict):
     """How servers at `https://` are trusted; needed only where their certificate is not a public one."""
 
     ca: str = Field(default="", description="file of the certificates to trust; the public ones if empty")
@@ -32,7 +26,7 @@ def several(value: object) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class SchemaRegistry(_Strict):
+class SchemaRegistry(Strict):
     """A schema registry that speaks Confluent's REST interface."""
 
     url: Annotated[list[Annotated[str, Field(pattern=r"^https?://[^/\s]+")]], BeforeValidator(several)] = Field(

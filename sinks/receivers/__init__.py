@@ -76,7 +76,7 @@ def build(parameters: Parameters, **lent: Any) -> Receiver:
 
 
 def _receiver_class(kind: str) -> Any:
-    if kind not in RECEIVERS:
+    if not isinstance(kind, str) or kind not in RECEIVERS:
         raise ValueError(f"unknown receiver {kind!r}; there are {', '.join(sorted(RECEIVERS))}")
     module, _, name = RECEIVERS[kind].partition(":")
     return getattr(import_module(module), name)

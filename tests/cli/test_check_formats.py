@@ -135,13 +135,15 @@ def test_a_wrong_registry_is_named_with_its_place(
     assert "secret" not in said.err.replace("secrets", "")
 
 
-def test_formats_load_by_name_or_with_their_keys(tmp_path: Path) -> None:
+def test_formats_load_by_name_or_with_their_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_PASSWORD", "x")
     (tmp_path / "event.avsc").write_text(json.dumps(AVSC))
     (tmp_path / "shop.desc").write_bytes(descriptors())
     bare = ("{kind: avro, schema: event.avsc}", "{kind: protobuf, descriptors: shop.desc, message: shop.Order}")
     for form in (*bare, "cloudevents", "{kind: csv, columns: [amount], quote: null}", "{kind: json}"):
         load(model(tmp_path, form))
-    registry = service(tmp_path, "{url: [http://a:8081, http://b:8081/path], user: me, password: x, timeout: 2s}")
+    address = "url: [http://a:8081, http://b:8081/path]"
+    registry = service(tmp_path, f"{{{address}, user: me, password: '${{REGISTRY_PASSWORD}}', timeout: 2s}}")
     for form in ("avro", "protobuf", "json_schema"):
         model(tmp_path, form)
         assert load(registry).models["fraud"].spec.sources[0].format.kind == form

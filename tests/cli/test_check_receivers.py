@@ -15,15 +15,15 @@ from tests.sinks.receivers.notifications import notification
 
 SECRET = "s3cret"
 EVERY_KIND = {
-    "webhook": "url: 'https://10.0.0.7/s3cret', headers: {X-Key: s3cret}, secret: s3cret",
-    "alertmanager": "url: 'https://10.0.0.7/s3cret', headers: {X-Key: s3cret}",
-    "slack": "url: 'https://10.0.0.7/', token: s3cret, channel: '#ml'",
-    "teams": "url: 'https://10.0.0.7/s3cret'",
-    "pagerduty": "url: 'https://10.0.0.7/', routing_key: s3cret",
-    "opsgenie": "url: 'https://10.0.0.7/', api_key: s3cret, teams: [ml]",
-    "email": "host: 127.0.0.1, port: 1, sender: a@b.c, to: [d@e.f], username: me, password: s3cret",
-    "apprise": "url: 'json://me:s3cret@127.0.0.1:1/'",
-    "clickhouse": "url: 'clickhouse://me:s3cret@127.0.0.1:1/d'",
+    "webhook": "url: 'https://10.0.0.7/${SECRET}', headers: {X-Key: '${SECRET}'}, secret: '${SECRET}'",
+    "alertmanager": "url: 'https://10.0.0.7/${SECRET}', headers: {X-Key: '${SECRET}'}",
+    "slack": "url: 'https://10.0.0.7/', token: '${SECRET}', channel: '#ml'",
+    "teams": "url: 'https://10.0.0.7/${SECRET}'",
+    "pagerduty": "url: 'https://10.0.0.7/', routing_key: '${SECRET}'",
+    "opsgenie": "url: 'https://10.0.0.7/', api_key: '${SECRET}', teams: [ml]",
+    "email": "host: 127.0.0.1, port: 1, sender: a@b.c, to: [d@e.f], username: me, password: '${SECRET}'",
+    "apprise": "url: 'json://me:${SECRET}@127.0.0.1:1/'",
+    "clickhouse": "url: 'clickhouse://me:${SECRET}@127.0.0.1:1/d'",
     "kafka": "topic: alerts",
     "log": "send_resolved: true",
 }
@@ -79,7 +79,10 @@ def test_every_kind_is_tried() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(EVERY_KIND) - {"log"}))
-def test_a_receiver_tells_nobody_its_secrets(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_tells_nobody_its_secrets(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", SECRET)
     spec = service_of(tmp_path, f"{{kind: {kind}, name: p, {EVERY_KIND[kind]}}}")
     (configured,) = spec.receivers
     receiver: Receiver = build(configured, **({"connect": _nobody} if kind == "kafka" else {}))

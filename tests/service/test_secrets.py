@@ -70,6 +70,19 @@ def forms(secret: str) -> set[str]:
     return quoted | encoded
 
 
+def by_reference(value: Any, secret: Secrets, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is written in a file: names of variables in place of texts with secrets."""
+    if isinstance(value, dict):
+        return {key: by_reference(part, secret, monkeypatch) for key, part in value.items()}
+    if isinstance(value, list):
+        return [by_reference(part, secret, monkeypatch) for part in value]
+    if not isinstance(value, str) or not secret.found_in(value):
+        return value
+    name = f"HUSH_{base64.b16encode(value.encode()).decode()}"
+    monkeypatch.setenv(name, value)
+    return f"${{{name}}}"
+
+
 class Parrot:
     """A server that refuses everything, and says what it was sent: by its path, its headers and its body."""
 
@@ -175,7 +188,7 @@ def receivers(secret: Secrets, address: str) -> list[dict[str, Any]]:
     ]
 
 
-def configured(folder: Path, secret: Secrets, address: str, *, routed: bool) -> Path:
+def configured(folder: Path, monkeypatch: pytest.MonkeyPatch, secret: Secrets, address: str, *, routed: bool) -> Path:
     spec: dict[str, Any] = {
         "store": {"kind": "memory"},
         "kafka": {
@@ -198,7 +211,8 @@ def configured(folder: Path, secret: Secrets, address: str, *, routed: bool) -> 
             },
             "receivers": [{"name": "hook", "webhook_configs": [hook]}],
         }
-    return shop.configured(folder, shop.model("shop", {"http": "shop"}, {"kafka": "orders"}, **SPEC), **spec)
+    written = by_reference(spec, secret, monkeypatch)
+    return shop.configured(folder, shop.model("shop", {"http": "shop"}, {"kafka": "orders"}, **SPEC), **written)
 
 
 def everything_of(api: TestClient, alert_id: str) -> str:
@@ -237,10 +251,15 @@ def notified(store: MemoryStore, table: str) -> set[str]:
 
 @pytest.mark.parametrize("routed", [True, False], ids=["routed", "unrouted"])
 def test_no_log_answer_row_or_error_holds_a_secret(
-    routed: bool, parrot: Parrot, logged: io.StringIO, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    routed: bool,
+    parrot: Parrot,
+    logged: io.StringIO,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     secret, store = Secrets(), StillOpen()
-    path = configured(tmp_path, secret, parrot.address, routed=routed)
+    path = configured(tmp_path, monkeypatch, secret, parrot.address, routed=routed)
     configuration = load(path)
     names = {receiver.name for receiver in configuration.service.spec.receivers} - {"log"}
     # What is tried again is noted when the group's time is over, or when the service stops.

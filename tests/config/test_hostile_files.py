@@ -1,0 +1,264 @@
+"""Whatever stands in a configuration: `leeway check` ends soon, and says in which line of which file a mistake is."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.console import Console
+
+ROOT = Path(__file__).parents[2]
+
+MODEL = """\
+apiVersion: leeway/v1
+kind: Model
+metadata: {name: fraud}
+spec:
+  sources: [{http: fraud}]
+  schema:
+    features: {amount: {type: numeric, range: [0, 100]}, country: {type: category}}
+    prediction: {score: {type: numeric}}
+"""
+SERVICE = "apiVersion: leeway/v1\nkind: Service\nspec:\n  models: [model.yaml]\n"
+
+LAUGHS = "".join(f"    laugh{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
+EXPANDING = MODEL + "  segments:\n    laugh0: &l0 [x, x, x, x, x, x, x, x, x, x]\n" + LAUGHS
+
+
+@pytest.fixture
+def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
+    return Console(capsys)
+
+
+def ranged(high: str) -> str:
+    return MODEL.replace("[0, 100]", f"[0, {high}]")
+
+
+def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
+    """What `leeway check` says of a file, each without the file's name."""
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    said = leeway("check", file)
+    assert (said.code, said.out) == (2, ""), (text, said)
+    *mistakes, _ = said.err.splitlines()
+    return [mistake.removeprefix(f"{file}:") for mistake in mistakes]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (MODEL + "  <<: 5\n", "9: spec.<<: `<<` takes a mapping, or a list of them"),
+        (MODEL + "  segments: &a [*a]\n", "9: spec.segments.0: an alias stands inside of what it names"),
+        (MODEL + "  alerts: &a {<<: *a}\n", "9: spec.alerts.<<: an alias stands inside of what it names"),
+        ("&a\nb: *a\n", "1: b: an alias stands inside of what it names"),
+        (MODEL + f"  segments: {'[' * 9_000}{']' * 9_000}\n", "9: nested more than 64 deep"),
+        (MODEL + "  segments:\n" + "".join(" " * n + "-\n" for n in range(4, 999)), "73: nested more than 64 deep"),
+        (EXPANDING, "more than 100000 values where aliases are written out"),
+        (MODEL + "  segments: [{by: [country], values: [DE]}]\n" + "#" * 2**20, "10: the file is larger than 1024 KiB"),
+        (ranged("9" * 5_000), "7: spec.schema.features.amount.range.1: a number of more than 100 characters"),
+        (ranged("1" + ":59" * 99_999), "7: spec.schema.features.amount.range.1: a number of more than 100 char"),
+        (MODEL + "  segments: !foo []\n", "9: spec.segments: unknown tag !foo"),
+        (MODEL + "  segments: !foo bar\n", "9: spec.segments: unknown tag !foo"),
+        (MODEL + "  segments: !!python/name:os.system []\n", "9: spec.segments: unknown tag !!python/name:os.system"),
+        (MODEL + "  segments: !!int bar\n", "9: spec.segments: this is not !!int, as its tag says"),
+        (MODEL + "  segments: !!bool bar\n", "9: spec.segments: this is not !!bool, as its tag says"),
+        (MODEL + "  segments: =\n", "9: spec.segments: Input should be a valid list"),
+        (MODEL.replace("fraud}", "fra\0ud}"), "3: not YAML: the character U+0000 may only stand in quotes"),
+        (MODEL + '  segments: "\\U00110000"\n', "9: not YAML: chr() arg not in range"),
+        (f"%YAML {'9' * 5_000}.1\n---\n{MODEL}", "1: not YAML: "),
+        (MODEL.encode() + b"  owner: caf\xe9\n", "9: not UTF-8: "),
+        (MODEL + "  segments: {{a: 1}: 2}\n", "9: spec.segments: a key is text, and not a list or a mapping"),
+        (MODEL + "  ? [a]\n  : 2\n", "9: spec: a key is text, and not a list or a mapping"),
+        (MODEL.replace("Model", "[null]"), "2: kind: kind must be Model or Service"),
+        (MODEL.replace("Model", "{a: b}"), "2: kind: kind must be Model or Service"),
+        (f"{MODEL}  baseline: {{kind: dataset, uri: {'a' * 5_000}}}\n", "9: spec.baseline.uri: no such file: "),
+        (MODEL + '  baseline: {kind: dataset, uri: "a\\0b"}\n', "9: spec.baseline.uri: no such file: "),
+        (f"{MODEL}  alerts: {{for: {'9' * 400}d}}\n", "9: spec.alerts.for: a duration is at most a hundred years"),
+        (f"{SERVICE}  store: {{keep: {{panes: {'9' * 5_000}y}}}}\n", "5: spec.store.keep.panes: rows are kept for"),
+        (MODEL + "  detect: {time_zone: Europe/Berln}\n", "9: spec.detect.time_zone: no such time zone"),
+        (MODEL + "  detect: {defaults: {min_samples: 99999999999999999999}}\n", "9: spec.detect.defaults.min_samples:"),
+        ("", "1: no model is defined"),
+        ("null\n", "1: expected a mapping with apiVersion"),
+    ],
+)  # fmt: skip
+def test_what_is_no_configuration_is_named_with_its_line(
+    text: str | bytes, mistake: str, tmp_path: Path, leeway: Console
+) -> None:
+    began = process_time()
+    (tmp_path / "model.yaml").write_text(MODEL)
+    assert mistakes_of(leeway, tmp_path / "fraud.yaml", text)[0].find(mistake) >= 0
+    assert process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (SERVICE + "  api: {port: false}\n", "5: spec.api.port: expected a number, not true or false"),
+        (SERVICE + "  store: {kind: clickhouse, tls: {verify: 0}}\n", "5: spec.store.tls.verify: expected true or"),
+        (SERVICE + "  receivers: [{kind: log, send_resolved: 0.0}]\n", "5: spec.receivers.0.send_resolved: expect"),
+        (ranged("true"), "7: spec.schema.features.amount.range.1: expected a number, not true or false"),
+        (ranged(".inf"), "7: spec.schema.features.amount.range.1: Input should be a finite number"),
+        (MODEL + "  detect: {false_alarms: {count: .inf, per_ms: 1}}\n", "9: spec.detect.false_alarms.count: Input sh"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_not_taken_for_a_value(text: str, mistake: str, tmp_path: Path, leeway: Console) -> None:
+    (tmp_path / "model.yaml").write_text(MODEL)
+    (only,) = mistakes_of(leeway, tmp_path / "fraud.yaml", text)
+    assert only.startswith(mistake)
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("kafka: {sasl: {mechanism: PLAIN, user: a, password: hunter2}}", "kafka.sasl.password"),
+        ("kafka: {options: {sasl_plain_password: hunter2}}", "kafka.options.sasl_plain_password"),
+        ("store: {kind: clickhouse, password: hunter2}", "store.password"),
+        ("schema_registry: {url: 'http://a', token: hunter2}", "schema_registry.token"),
+        ("receivers: [{kind: pagerduty, name: p, routing_key: hunter2}]", "receivers.0.routing_key"),
+        ("receivers: [{kind: webhook, name: p, url: 'http://me:hunter2@a'}]", "receivers.0.url"),
+    ],
+)
+def test_a_secret_is_not_written_down(
+    written: str, path: str, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.yaml").write_text(MODEL)
+    (only,) = mistakes_of(leeway, tmp_path / "leeway.yaml", f"{SERVICE}  {written}\n")
+    assert only.startswith(f"5: spec.{path}: a secret is not written down: name the environment variable")
+    assert "hunter2" not in only
+    monkeypatch.setenv("SECRET", "hunter2")
+    by_reference = re.sub(r"'(http.*)'|hunter2", lambda found: f"'{(found[1] or found[0])}'", written)
+    (tmp_path / "leeway.yaml").write_text(f"{SERVICE}  {by_reference.replace('hunter2', '${SECRET}')}\n")
+    assert leeway("check", tmp_path / "leeway.yaml").code == 0
+
+
+def test_an_address_or_a_header_that_may_be_a_secret_may_be_written_down(tmp_path: Path, leeway: Console) -> None:
+    (tmp_path / "model.yaml").write_text(MODEL)
+    hook = "{kind: webhook, name: p, url: 'http://a/hooks/1', headers: {X-Team: ml}}"
+    (tmp_path / "leeway.yaml").write_text(f"{SERVICE}  receivers: [{hook}]\n")
+    assert leeway("check", tmp_path / "leeway.yaml").code == 0
+
+
+def test_keys_are_merged_and_dates_are_text(tmp_path: Path, leeway: Console) -> None:
+    text = MODEL.replace("{score: {type: numeric}}", "{score: &n {type: numeric, range: [0, 1]}, b: {<<: *n, path: c}}")
+    text = text.replace("{name: fraud}", "{name: fraud, owner: 2026-99-99, labels: {2026-01-01: 2026-01-02, 1: b}}")
+    file = tmp_path / "fraud.yaml"
+    file.write_text(text + "  segments: [{by: [country], values: [2026-01-01]}]\n")
+    (document,) = leeway("check", file, "--json").lines
+    assert "out_of_range_rate" in document["models"][0]["signals"]["prediction:b"]
+
+
+def examples() -> list[str]:
+    """The files of `configs/`, and what the documentation shows, in a file of its own."""
+    files = [path.read_text() for path in sorted((ROOT / "configs").rglob("*.yaml"))]
+    pages = [path.read_text() for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]]
+    blocks = [block for page in pages for block in re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)]
+    texts = [re.sub(r"\$\{\w+\}", "${ADDRESS}", text) for text in files + blocks]
+    documents = [document for text in texts for document in yaml.safe_load_all(text)]
+    return [yaml.safe_dump(_whole(document)) for document in documents if isinstance(document, dict)]
+
+
+def _whole(document: dict[str, Any]) -> dict[str, Any]:
+    """A part of a file, with what it needs around it."""
+    if document.get("kind") == "Model":
+        return document
+    spec: dict[str, Any] = document.get("spec", document)
+    is_models = spec.keys() <= {"sources", "schema", "segments", "baseline", "detect", "alerts", "keep"}
+    base: dict[str, Any] = yaml.safe_load(MODEL if is_models else SERVICE)
+    return {**base, "spec": {**base["spec"], **spec} | ({} if is_models else {"models": ["model.yaml"]})}
+
+
+HOSTILE = [
+    "null", "true", "[null]", "{}", "[]", "{a: {b: [1]}}", "-1", "1.5", "1e999", ".nan", "-.inf", "9" * 30, "9" * 999,
+    "2026-01-01", "2026-99-99", "12:30:45", "!!binary aGk=", "!x y", "&a [*a]", "*b", "<<", "=", "''", '"\\0"',
+    '"\\uD800"', "/(/", "'feature:*'", "'*'", "${NOT_SET}", "{? [a] : b}", "é" * 50, "x" * 9_999, "0s", "99999w",
+    "[" * 99 + "]" * 99, "river.drift.KSWIN", "{psi: {min_effect: []}}", "[adwin: 3]",
+    "0x" + "f" * 40, "{1: 2, true: 3}",
+]  # fmt: skip
+"""Values that stand where others are expected."""
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    """The text with a few changes: lines that go or come twice, values and characters that are others."""
+    for _ in range(chance.randint(1, 3)):
+        lines = text.splitlines(keepends=True) or ["\n"]
+        at = chance.randrange(len(lines))
+        match chance.randrange(7):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(chance.randrange(len(lines)), lines[at])
+            case 2:
+                lines[at] = re.sub(r"^ *", lambda indent: indent[0] + " " * chance.randint(1, 4), lines[at])
+            case 3 | 4:
+                values = list(re.finditer(r"(?<=[:\[,] )[^\s,\]}{\[]+|(?<=\[)[^\s,\]}{\[]+", lines[at]))
+                if values:
+                    value = chance.choice(values)
+                    lines[at] = lines[at][: value.start()] + chance.choice(HOSTILE) + lines[at][value.end() :]
+            case 5:
+                column = chance.randrange(len(lines[at]))
+                lines[at] = lines[at][:column] + chance.choice("{}[],:&*!|>'\"%@`#-?\t\0\x85 0a") + lines[at][column:]
+            case _:
+                column = chance.randrange(len(lines[at]))
+                lines[at] = lines[at][:column] + lines[at][column + 1 :]
+        text = "".join(lines)
+    return text
+
+
+def replaced(text: str, chance: random.Random) -> str:
+    """The text with a value, or the key of one, that is another: the YAML stays whole."""
+    document = yaml.safe_load(text)
+    holders = list(_holders(document))
+    holder = chance.choice(holders)
+    key = chance.choice(list(holder) if isinstance(holder, dict) else list(range(len(holder))))
+    if isinstance(holder, dict) and chance.random() < 0.2:
+        holder[chance.choice([*ODD, "x"])] = holder.pop(key)
+    else:
+        holder[key] = chance.choice(
+            [*ODD, [], {}, [chance.choice(ODD)], {"a": chance.choice(ODD)}, [[]], [holder[key]]]
+        )
+    return yaml.safe_dump(document, allow_unicode=True)
+
+
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1.5, 10**25, float("inf"), float("nan"), "", "a b", "\0", "*", "5m", "0s", "99y",
+    "forever", "é", "/[a-/", "feature:amount", "volume", "psi", "adwin", "river.anomaly.HalfSpaceTrees", "1 per 30d",
+    "999 per 1ms",
+]  # fmt: skip
+
+
+def _holders(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list) and value:
+        yield value
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _holders(part)
+
+
+def assert_ends_well(leeway: Console, file: Path, text: str) -> None:
+    """Whatever `leeway check` says of a file, it says it soon, and with a line."""
+    file.write_text(text)
+    began = process_time()
+    said = leeway("check", file)
+    assert said.code in {0, 2}, f"{said.err}\n{text}"
+    assert process_time() - began < 20, text
+    if said.code == 2:
+        *mistakes, count = said.err.splitlines()
+        assert mistakes, text
+        assert re.fullmatch(r"\d+ mistakes?", count), text
+        assert [line for line in mistakes if not re.match(rf"{re.escape(str(file.parent))}/\S+:[1-9]\d*: ", line)] == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_file_is_an_internal_error(
+    seed: int, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADDRESS", "http://localhost/hook")
+    chance = random.Random(seed)
+    (tmp_path / "model.yaml").write_text(MODEL)
+    text = chance.choice(examples())
+    assert_ends_well(leeway, tmp_path / "file.yaml", (mutated if chance.random() < 0.5 else replaced)(text, chance))
