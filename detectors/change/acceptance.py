@@ -52,6 +52,7 @@ from detectors.change.legend import (
     TOTAL,
     UNCERTAINTY,
     VARIANCE,
+    WEEKDAYS,
 )
 from detectors.change.state import State
 
@@ -200,7 +201,9 @@ def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
     teaching = np.arange(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first)) % DAYS
     if state.weights[s, teaching].any():
         weights = state.weights[s]
-        row[UNCERTAINTY] = learn_expectation(state.hours_known[r], weights, weekend, first, day, lag, state.expected[r])
+        row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
+            state.hours_known[r], weights, weekend, first, day, lag, state.expected[r]
+        )
     row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
 
 

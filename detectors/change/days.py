@@ -12,7 +12,10 @@ from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
     ALARMS,
+    BEGUN_ANEW,
     BEYOND,
+    BEYOND_DOUBT,
+    BUSIEST,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
@@ -66,10 +69,12 @@ from detectors.change.legend import (
     TAILS_SEEN,
     THRESHOLD,
     UNCERTAINTY,
+    UNKNOWN,
     UNSURE,
     VARIANCE,
     VOLUMES,
     WAITING,
+    WEEKDAYS,
     WINDOWS,
     WINDOWS_SEEN,
     ZONE,
@@ -112,6 +117,9 @@ MANY_ALARMS = 2.5
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
 
+FORGOTTEN = 0.05
+"""What the busiest hour is lowered by from day to day, if there is no busier one."""
+
 KINDS_KNOWN = 2.0
 """Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
 
@@ -127,7 +135,7 @@ def begin_day(
     day: int, first_series: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
-    series: Floats,
+    series: Floats, waiting: Floats,
 ) -> None:  # fmt: skip
     """Set what is expected of a day.
 
@@ -158,14 +166,19 @@ def begin_day(
             alike = _days_alike(weekend, day - age, day)
             # With no day left to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
             if age > 0 and (age == 1 or _teaching(weights[s], day - age, day, lag_of(age))):
-                row[UNCERTAINTY] = learn_expectation(
+                row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
                     hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
                 )
                 if row[KIND] == RATE:
                     _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
+                if row[WEEKDAYS] == BEYOND_DOUBT and not row[BEGUN_ANEW]:
+                    row[BEGUN_ANEW] = 1.0
+                    moments[r] = 0.0
+                    waiting[r] = np.nan
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
+            row[BUSIEST] = _busiest(row[BUSIEST], expected[r])
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
                 estimate(moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale])
@@ -178,7 +191,8 @@ def begin_day(
                 keep_level(filters[r], sampling[r], moments[r, BY_DAY], of_family, row[UNCERTAINTY], usual_windows)
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
-            if age < CALIBRATED_FROM or alike < 2 or np.isnan(mean_of_hours(expected[r])):
+            is_new = alike < 2 or row[WEEKDAYS] == UNKNOWN
+            if age < CALIBRATED_FROM or is_new or np.isnan(mean_of_hours(expected[r])):
                 _widen(filters[r, BY_WINDOW], early[families[r]])
             if row[STANDING] != 0:
                 # The level of what has shifted is the shifted one, until it recovers.
@@ -216,6 +230,15 @@ def _note_parts(hours: Floats, parts: Floats) -> None:
         if total > 0 and hours[hour, 2] > 0:
             part = hours[hour, 1] / total
             parts[hour] = part if np.isnan(parts[hour]) else parts[hour] + PARTS_GAIN * (part - parts[hour])
+
+
+@inlined
+def _busiest(before: float, expected: Floats) -> float:
+    """Return the most that was expected of an hour of late, which is forgotten little by little."""
+    most = before - FORGOTTEN
+    for hour in range(expected.size):
+        most = max(most, expected[hour])
+    return float(most)
 
 
 @inlined
@@ -330,7 +353,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
             verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
-        quiet = series[s, ALARMED] == 0
+        quiet = series[s, ALARMED] == 0 or rows[first, WEEKDAYS] == UNKNOWN
         weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
         if series[s, DAY_ALARMS] > MANY_ALARMS:
             weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
@@ -439,6 +462,7 @@ def _learn(
         was_expected = age_of_row > 0 and rows[r, ACCEPTED_VARIANCE] < UNSEEN * UNSEEN
         if rows[r, UNCERTAINTY] >= UNSEEN * UNSEEN:
             was_expected &= _days_alike(weekend, day - age_of_row, day) > 0
+        was_expected &= rows[r, WEEKDAYS] != UNKNOWN
         for scale in range(SCALES):
             learned = was_expected and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0

@@ -1,9 +1,10 @@
 """What a contrast should be at this hour of the week, learned from whole days.
 
 The model is additive: a mean, an offset for weekends and holidays, a profile over the hours of the day, and one more
-profile for this kind of day. Each part is shrunk towards none by how well it is known, with the factor of James and
-Stein (1961) in its positive part: 1 − (degrees of freedom) · (variance of each) / (sum of squares). Of the profile, two
-harmonics are shrunk apart from the rest, since most seasons are smooth: they are known long before 24 single hours are.
+profile for this kind of day; where days of the week differ beyond doubt, `weekdays` has more. Each part is shrunk
+towards none by how well it is known, with the factor of James and Stein (1961) in its positive part: 1 − (degrees of
+freedom) · (variance of each) / (sum of squares). Of the profile, two harmonics are shrunk apart from the rest, since
+most seasons are smooth: they are known long before 24 single hours are.
 
 Days, not windows, are what is independent (Künsch 1989): all variances here are those between days.
 """
@@ -15,7 +16,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import DAYS, REFERENCE_DAYS
+from detectors.change.legend import ALIKE, DAYS, REFERENCE_DAYS
+from detectors.change.weekdays import learn_weekday
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -24,11 +26,18 @@ Integers = npt.NDArray[np.int64]
 UNSEEN = 0.3
 """Standard deviation of a kind of day's level of which nothing is known."""
 
+UPPER_QUARTER, OF_JUMPS = 1.15, 0.1
+"""Three quarters of normal values lie within it; and how much of the mean square of steps counts as chance at least."""
+
 HARMONICS = 4
 """Coefficients of the smooth part of a profile: two harmonics, a sine and a cosine each."""
 
 ENOUGH_DAYS, RARE_HOUR = 3, 0.1
 """Days after which an hour that fewer than a tenth of them had is unknown: at night there may be nothing to measure."""
+
+JUMP = 0.5
+"""Difference between two hours that may be a jump, as of traffic at nine o'clock: no line is drawn there, unless the
+hour on the other side differs by a quarter of it too."""
 
 FEWEST_HOURS = 0.8
 """Share of the hours of the fullest day that a day must have to be learned from: a part of a day has another mean."""
@@ -37,8 +46,8 @@ FEWEST_HOURS = 0.8
 @kernel
 def learn_expectation(
     hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, expected: Floats
-) -> float:
-    """Write what to expect of each hour of a day, and return the variance of that; NaN of which nothing is known.
+) -> tuple[float, int]:
+    """Write what to expect of each hour of a day; return the variance of that, and what is known of days of the week.
 
     Parameters
     ----------
@@ -51,7 +60,7 @@ def learn_expectation(
     first, day, lag
         The first day there is, the day to expect something of, and how many days before it are not seen yet.
     expected
-        float64[H].
+        float64[H]; NaN of which nothing is known.
     """
     size = hours.shape[1]
     start = max(first, day - lag - REFERENCE_DAYS)
@@ -62,7 +71,7 @@ def learn_expectation(
         fullest = max(fullest, hours_seen(hours[d % DAYS]))
     if fullest == 0:
         expected[:] = np.nan
-        return UNSEEN * UNSEEN
+        return UNSEEN * UNSEEN, ALIKE
     for d in range(start, stop):
         if hours_seen(hours[d % DAYS]) >= FEWEST_HOURS * fullest:
             means[d % DAYS] = mean_of_hours(hours[d % DAYS])
@@ -73,9 +82,10 @@ def learn_expectation(
         uncertainty += _profile(hours, means, weights, weekend, start, stop, today, expected)
     for hour in range(size):
         expected[hour] += level
+    uncertainty, weekdays = learn_weekday(hours, means, weights, weekend, start, stop, day, uncertainty, expected)
     if off_days < 0.5:
         uncertainty += UNSEEN * UNSEEN
-    return uncertainty
+    return uncertainty, weekdays
 
 
 @inlined
@@ -85,9 +95,11 @@ def expected_at(expected: Floats, time_of_day: float) -> float:
     own = int(time_of_day * size) % size
     distance = time_of_day * size - 0.5 - own
     other = (own + (1 if distance > 0 else -1)) % size
-    if np.isnan(expected[other]):
+    step = expected[other] - expected[own]
+    back = expected[own] - expected[(2 * own - other) % size]
+    if np.isnan(step) or (abs(step) > JUMP and back * step < 0.25 * step * step):
         return float(expected[own])
-    return float(expected[own] + abs(distance) * (expected[other] - expected[own]))
+    return float(expected[own] + abs(distance) * step)
 
 
 @inlined
@@ -153,7 +165,7 @@ def _level(
 
 
 @inlined
-def _profile(  # noqa: PLR0912 -- one pass over the days after the other
+def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the other
     hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, today: int,
     expected: Floats,
 ) -> float:  # fmt: skip
@@ -179,13 +191,19 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
                     of_kind[hour] += deviation
                     kind_counts[hour] += weight
     weight_of_all = 0.0
+    of_other = np.zeros(size)
     for hour in range(size):
+        other_count = counts[hour] - kind_counts[hour]
+        of_other[hour] = (profile[hour] - of_kind[hour]) / max(other_count, 1e-9)
         profile[hour] /= max(counts[hour], 1e-9)
+        of_other[hour] -= profile[hour]
         of_kind[hour] = of_kind[hour] / max(kind_counts[hour], 1e-9) - profile[hour]
         weight_of_all += counts[hour]
     if days == 0:
         return 0.0
     squares = 0.0
+    # Of kinds of days, one of which at least is known well enough to say how days vary.
+    differ = days >= 3 and 0 < days_of_kind < days
     if days >= 2:
         for d in range(start, stop):
             i = d % DAYS
@@ -193,17 +211,15 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
                 for hour in range(size):
                     if not np.isnan(hours[i, hour]):
                         deviation = hours[i, hour] - means[i] - profile[hour]
+                        if differ:
+                            deviation -= of_kind[hour] if weekend[i] == today else of_other[hour]
                         squares += (weights[i] + 1e-9) * deviation * deviation
-        variance = squares / max(weight_of_all - size, 1.0)
+        variance = squares / max(weight_of_all - (2 if differ else 1) * size, 1.0)
     else:
-        # Of one day: neighbouring hours differ by chance more than by season.
-        for hour in range(1, size):
-            step = profile[hour] - profile[hour - 1]
-            squares += step * step
-        variance = squares / (2 * (size - 1))
+        variance = _variance_of_steps(profile)
     of_hour = variance / max(weight_of_all / size, 0.5)
     uncertainty = _shrink(profile, of_hour, expected)
-    if days_of_kind >= 2:
+    if days_of_kind >= 2 or differ:
         weight_of_kind = 0.0
         squares = 0.0
         for hour in range(size):
@@ -212,13 +228,25 @@ def _profile(  # noqa: PLR0912 -- one pass over the days after the other
         of_kind_hour = variance / max(weight_of_kind / size, 0.5)
         factor = 1 - (size - 1) * of_kind_hour / max(squares, 1e-12)
         # What is hardly there is left out: it would bring more noise than season.
-        if factor > 0.3:
+        if factor > (0.3 if days_of_kind >= 2 else 0.7):
             for hour in range(size):
                 expected[hour] += factor * of_kind[hour]
             uncertainty += factor * of_kind_hour
     if days >= ENOUGH_DAYS:
         _leave_out(counts, expected)
     return uncertainty
+
+
+@inlined
+def _variance_of_steps(profile: Floats) -> float:
+    """Return the variance of an hour of which one day is known: neighbours differ by chance more than by season.
+
+    But for a few jumps, as of traffic that comes from nine o'clock on.
+    """
+    steps = np.sort(np.abs(profile[1:] - profile[:-1]))
+    square = np.mean(steps * steps)
+    usual = steps[(3 * steps.size) // 4] / UPPER_QUARTER
+    return float(min(max(usual * usual, OF_JUMPS * square), square) / 2)
 
 
 @inlined

@@ -229,7 +229,7 @@ class ModelCharts:
         begin_day(
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
-            state.totals, state.parts, state.learned_events, state.in_day, state.series,
+            state.totals, state.parts, state.learned_events, state.in_day, state.series, state.waiting,
         )  # fmt: skip
 
     def watch(self, evidence: Evidence) -> Floats:

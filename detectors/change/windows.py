@@ -14,6 +14,7 @@ from detectors.change.legend import (
     ALARMED,
     ALARMS,
     BEGAN,
+    BUSIEST,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
@@ -116,6 +117,9 @@ MOST_SQUARE = 9.0
 
 LEARNING_DAYS = 14
 """Days, but for the first `UNITS_DAYS`, in which windows of an alarm that stands teach too."""
+
+HARDLY_ANY = -0.6
+"""Logarithm of a number of events, and a half, below which that is as good as none."""
 
 OFTEN = 3.0
 """Alarms of a row, of some weeks, after which windows of one that stands teach: else what is learned of calm ones only
@@ -361,12 +365,19 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     # A residual of a small share, or of a number of events, is far from that.
     row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle
     level = window[LEVEL]
+    silent = _is_silent(row, middle)
+    below = charts[BY_WINDOW, :, 1].copy()
     z = take_in(window, charts[BY_WINDOW], residual, sampling, fresh)
+    if silent and value == 0 and row[STANDING] <= 0:
+        # No traffic at an hour that never has any is no sign that there is enough at others.
+        charts[BY_WINDOW, :, 1] = below
+        return
     if is_first:
         # It lies where it does by chance, and so does all that is expected by it.
         window[VARIANCE] += sampling
-    day_sums[DAY_SAMPLING] += sampling
-    day_sums[DAY_SAMPLED] += 1
+    if not silent:
+        day_sums[DAY_SAMPLING] += sampling
+        day_sums[DAY_SAMPLED] += 1
     if row[STANDING] != 0:
         _only_away(row[STANDING], charts)
         limit = OUTLIER * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
@@ -377,6 +388,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         # A signal that leaves its level again and again has to teach that it does, above all in its first weeks.
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS and row[ALARMS] < OFTEN:
             return
+    if silent:
+        return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
     _add_to_day(day_sums, residual, sampling, spread, row[STANDING] != 0 and not single)
     limit = OUTLIER * np.sqrt(spread)
@@ -398,6 +411,12 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
+
+
+@inlined
+def _is_silent(row: Floats, expected: float) -> bool:
+    """Whether no events are expected of a window, though of others they are."""
+    return bool(row[KIND] == VOLUME and expected < HARDLY_ANY and row[BUSIEST] > expected + 1.0)
 
 
 @inlined

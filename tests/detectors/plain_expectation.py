@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import ENOUGH_DAYS, FEWEST_HOURS, RARE_HOUR, UNSEEN
+from detectors.change.expectation import ENOUGH_DAYS, FEWEST_HOURS, OF_JUMPS, RARE_HOUR, UNSEEN, UPPER_QUARTER
+from detectors.change.weekdays import FEWEST_ALIKE, FEWEST_REPEATED, SMALLEST_VARIANCE, TELLING, UNSEEN_WEEKDAY, WEEK
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -23,27 +24,88 @@ def weighted_mean(values: Floats, weights: Floats) -> Floats:
 
 
 def plain_expectation(
-    hours: Floats, day_weights: Floats, weekend: Booleans, today_is_weekend: bool
+    hours: Floats, day_weights: Floats, weekend: Booleans, today_is_weekend: bool, first: int, today: int
 ) -> tuple[Floats, float]:
-    """Return what to expect of each hour, and the variance of that.
+    """Return what to expect of each hour of day ``today``, and the variance of that.
 
     Parameters
     ----------
     hours
-        [D, H], the days to learn from.
+        [D, H], the days to learn from, of which the first is day ``first``.
     day_weights, weekend
         [D]
     """
     seen = np.isfinite(hours).sum(axis=1)
     usable = (seen > 0) & (seen >= FEWEST_HOURS * seen.max(initial=0))
-    hours, weekend = hours[usable], weekend[usable]
-    weights = day_weights[usable] + 1e-9
+    numbers = first + np.flatnonzero(usable)
+    hours, weekend, day_weights = hours[usable], weekend[usable], day_weights[usable]
+    expected, uncertainty = by_kind(hours, day_weights, weekend, today_is_weekend)
+    if len(usable) > WEEK:
+        group = weekend * WEEK + numbers % WEEK
+        expected, uncertainty = by_weekday(
+            hours, day_weights, group, today_is_weekend * WEEK + today % WEEK, expected, uncertainty
+        )
+    if (day_weights + 1e-9)[weekend == today_is_weekend].sum() < 0.5:
+        uncertainty += UNSEEN**2
+    return expected, uncertainty
+
+
+def by_weekday(
+    hours: Floats, weights: Floats, group: Floats, own: int, expected: Floats, uncertainty: float
+) -> tuple[Floats, float]:
+    """Draw expectations to the mean of a day of the week, if such days differ: of this kind of day, or of the other."""
+    hours, group, weights = hours[weights > 0], group[weights > 0], weights[weights > 0]
+    members = {int(g): group == g for g in np.unique(group)}
+    days = {g: weights[of].sum() ** 2 / (weights[of] ** 2).sum() for g, of in members.items()}
+    means = {g: column_means(hours[of], weights[of]) for g, of in members.items()}
+    squares, freedom = 0.0, 0.0
+    for g, of in members.items():
+        shares = np.isfinite(hours[of]) * weights[of, None]
+        shares = shares / np.maximum(shares.sum(axis=0), 1e-12)
+        squares += days[g] * float(np.nansum(shares * (hours[of] - means[g]) ** 2))
+        freedom += (days[g] - 1) * float(shares.sum())
+    if freedom <= FEWEST_REPEATED * hours.shape[1]:
+        return expected, uncertainty
+    variance = squares / freedom + SMALLEST_VARIANCE
+
+    def ratio(of_weekend: int) -> float:
+        of_kind = [g for g in members if g // WEEK == of_weekend]
+        squares, freedom = 0.0, 0
+        for hour in range(hours.shape[1]):
+            seen = [g for g in of_kind if np.isfinite(means[g][hour])]
+            if seen:
+                middle = sum(days[g] * means[g][hour] for g in seen) / sum(days[g] for g in seen)
+                squares += sum(days[g] * (means[g][hour] - middle) ** 2 for g in seen)
+                freedom += len(seen) - 1
+        return squares / freedom / variance if freedom else 0.0
+
+    kind, telling, known = own // WEEK, ratio(own // WEEK), days.get(own, 0.0)
+    mean = means.get(own, np.full(hours.shape[1], np.nan))
+    if telling < TELLING:
+        of_kind = group // WEEK == kind
+        telling, mean = ratio(1 - kind), column_means(hours[of_kind], weights[of_kind])
+        known = sum(days[g] for g in members if g // WEEK == kind)
+    if telling < TELLING:
+        return expected, uncertainty
+    if known < FEWEST_ALIKE:
+        return expected, uncertainty + UNSEEN_WEEKDAY**2
+    drawn = expected + (1 - 1 / telling) * (mean - expected)
+    return np.where(np.isfinite(mean), drawn, expected), variance / known + uncertainty / telling
+
+
+def column_means(hours: Floats, weights: Floats) -> Floats:
+    there = np.isfinite(hours) * weights[:, None]
+    seen = there.sum(axis=0)
+    sums = np.nansum(there * np.nan_to_num(hours), axis=0)
+    return np.asarray(np.where(seen > 0, sums / np.where(seen > 0, seen, 1.0), np.nan))
+
+
+def by_kind(hours: Floats, day_weights: Floats, weekend: Booleans, today_is_weekend: bool) -> tuple[Floats, float]:
+    """Return what to expect of a day by whether it is one of a weekend."""
+    weights = day_weights + 1e-9
     alike = weekend == today_is_weekend
     means = np.array([np.nanmean(day) for day in hours])
-
     level, uncertainty = level_of(means, weights, weekend, today_is_weekend)
-    if weights[alike].sum() < 0.5:
-        uncertainty += UNSEEN**2
     size = hours.shape[1]
     if size == 1:
         return np.array([level]), uncertainty
@@ -51,8 +113,18 @@ def plain_expectation(
     deviations = hours - means[:, None]
     profile = weighted_mean(deviations, weights)
     there = np.isfinite(deviations) * weights[:, None]
+    differ = len(hours) >= 3 and alike.any() and not alike.all()
     if len(hours) == 1:
-        variance = float(np.mean(np.diff(profile) ** 2)) / 2
+        steps = np.sort(np.abs(np.diff(profile)))
+        upper = steps[3 * len(steps) // 4] / UPPER_QUARTER
+        square = float(np.mean(steps**2))
+        variance = min(max(upper**2, OF_JUMPS * square), square) / 2
+    elif differ:
+        squares = sum(
+            float(np.nansum(there[of] * (deviations[of] - weighted_mean(deviations[of], weights[of])) ** 2))
+            for of in (alike, ~alike)
+        )
+        variance = squares / max(there.sum() - 2 * size, 1.0)
     else:
         variance = float(np.nansum(there * (deviations - profile) ** 2)) / max(there.sum() - size, 1.0)
     of_mean = variance / max(there.sum() / size, 0.5)
@@ -72,11 +144,11 @@ def plain_expectation(
     expected += kept * rest
     uncertainty += kept * free * of_mean / size
 
-    if alike.sum() >= 2:
+    if alike.sum() >= 2 or differ:
         of_kind = weighted_mean(deviations[alike], weights[alike]) - profile
         variance_of_kind = variance / max(there[alike].sum() / size, 0.5)
         kept = left_by_james_and_stein(float(np.sum(of_kind**2)), size - 1, variance_of_kind)
-        if kept > 0.3:
+        if kept > (0.3 if alike.sum() >= 2 else 0.7):
             expected += kept * of_kind
             uncertainty += kept * variance_of_kind
     if len(hours) >= ENOUGH_DAYS:

@@ -69,7 +69,7 @@ def spread_out(number: Number, levels: Floats) -> Evidence:
 
 
 CHANGES: dict[str, tuple[Change, int]] = {
-    "+0.25 sd": (lambda number, levels: number.day(levels + 0.25), 2),
+    "+0.25 sd": (lambda number, levels: number.day(levels + 0.25), 3),
     "-0.5 sd": (lambda number, levels: number.day(levels - 0.5), 1),
     "+1 sd": (lambda number, levels: number.day(levels + 1), 1),
     "spread doubled": (spread_out, 1),

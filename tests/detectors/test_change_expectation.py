@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from detectors.change.expectation import UNSEEN, expected_at, learn_expectation
-from detectors.change.legend import DAYS, REFERENCE_DAYS
+from detectors.change.legend import ALIKE, BEYOND_DOUBT, DAYS, REFERENCE_DAYS, UNKNOWN
 from tests.detectors.change_streams import daily_season, is_weekend, times_of
 from tests.detectors.plain_expectation import plain_expectation
 
@@ -40,7 +40,7 @@ class Learned:
         for d in (*days, day):
             weekends[d % DAYS] = is_weekend(int(d))
         self.expected = np.full(hours.shape[1], np.nan)
-        self.variance = learn_expectation(around, of_days, weekends, first, day, lag, self.expected)
+        self.variance, self.weekdays = learn_expectation(around, of_days, weekends, first, day, lag, self.expected)
 
 
 def noise(seed: int, days: int = 2 * DAYS, hours: int = 24) -> Floats:
@@ -150,6 +150,8 @@ def test_a_day_without_weight_teaches_nothing() -> None:
 def test_it_equals_the_slow_obvious_way(hours_of_day: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     hours = seasonal(seed)[:, :hours_of_day].copy()
+    if seed % 2:
+        hours[np.arange(len(hours)) % 7 == 2] -= 1.0
     hours[rng.random(hours.shape) < (0, 0.02, 0.3)[seed % 3]] = np.nan
     hours[rng.random(len(hours)) < 0.1] = np.nan
     weights = rng.choice([0.0, 0.3, 1.0], len(hours), p=[0.2, 0.2, 0.6])
@@ -161,17 +163,63 @@ def test_it_equals_the_slow_obvious_way(hours_of_day: int, seed: int) -> None:
         if not np.isfinite(hours[days]).any():
             continue
         learned = Learned(hours, weights, day=day, first=first, lag=lag)
-        expected, variance = plain_expectation(hours[days], weights[days], weekends[days], is_weekend(day))
+        expected, variance = plain_expectation(
+            hours[days], weights[days], weekends[days], is_weekend(day), days.start, day
+        )
         np.testing.assert_allclose(learned.expected, expected, atol=1e-9)
         assert learned.variance == pytest.approx(variance, abs=1e-9)
 
 
 def test_between_the_middles_of_hours_it_is_a_line() -> None:
-    expected = np.random.default_rng(1).normal(size=24)
+    expected = np.random.default_rng(1).normal(0.0, 0.1, size=24)
     around = np.concatenate((expected[-1:], expected, expected[:1]))
     for time in np.linspace(0, 1, 289)[:-1]:
         assert expected_at(expected, time) == pytest.approx(np.interp(24 * time, np.arange(-1, 25) + 0.5, around))
     assert expected_at(np.array([7.0]), 0.3) == 7.0
+
+
+def test_at_a_jump_between_hours_there_is_no_line() -> None:
+    """Traffic from nine o'clock on: nothing of it is expected before, and all of it at once."""
+    expected = np.where(np.arange(24) < 9, -0.7, 4.0)
+    assert expected_at(expected, 8.9 / 24) == -0.7
+    assert expected_at(expected, 9.1 / 24) == 4.0
+    ramp = np.clip(np.arange(24) - 6.0, 0.0, 4.0)
+    assert expected_at(ramp, 9.0 / 24) == pytest.approx(2.5)
+
+
+WORKING_HOURS = np.where((np.arange(24) >= 9) & (np.arange(24) < 17), 5.0, -0.7)
+
+
+@pytest.mark.parametrize("day", [6, 7, 12, 14])
+def test_a_flat_weekend_leaves_the_profile_of_weekdays_as_it_is(day: int) -> None:
+    hours = np.array([np.full(24, -0.7) if is_weekend(d) else WORKING_HOURS for d in range(20)])
+    hours += np.random.default_rng(10).normal(0.0, 0.05, hours.shape)
+    np.testing.assert_allclose(Learned(hours, day=day).expected, hours[5 if is_weekend(day) else 0], atol=0.25)
+
+
+def test_days_of_the_week_are_told_apart_where_they_differ_beyond_doubt() -> None:
+    open_days = (0, 2, 4)
+    hours = np.array([WORKING_HOURS if d % 7 in open_days else np.full(24, -0.7) for d in range(20)])
+    hours += np.random.default_rng(11).normal(0.0, 0.05, hours.shape)
+    for day in range(14, 19):
+        learned = Learned(hours, day=day)
+        assert learned.weekdays == BEYOND_DOUBT
+        np.testing.assert_allclose(learned.expected, hours[day], atol=0.25)
+
+
+def test_days_of_the_week_that_differ_by_chance_are_not_told_apart() -> None:
+    rng = np.random.default_rng(12)
+    of_days = [rng.normal(0.0, 0.3, (2 * DAYS, 1)) for _ in range(40)]
+    codes = [Learned(noise(20 + i) + of_days[i], day=day).weekdays for i in range(40) for day in (14, 28, 42)]
+    assert np.mean(np.array(codes) != ALIKE) < 0.03
+
+
+def test_of_a_day_of_the_week_that_was_seen_once_it_says_so() -> None:
+    hours = np.array([WORKING_HOURS if d % 7 == 0 else np.full(24, -0.7) for d in range(20)])
+    # The first day was a part of one.
+    hours[0, :12] = np.nan
+    learned = Learned(hours, day=14)
+    assert (learned.weekdays, learned.variance > UNSEEN**2) == (UNKNOWN, True)
 
 
 def test_of_an_hour_that_few_days_had_nothing_is_expected() -> None:

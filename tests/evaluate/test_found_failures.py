@@ -195,6 +195,21 @@ def test_every_recurrence_of_an_outage_alarms(tmp_path: Path) -> None:
     assert len(fired) == len(outages)
 
 
+def test_traffic_in_working_hours_alone_alarms_when_it_fails_and_not_when_it_begins(tmp_path: Path) -> None:
+    """From nine to five on weekdays, and nothing else: once an alert on most mornings of six weeks."""
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        is_open = hour // 24 % 7 < 5 and 9 <= hour % 24 < 17
+        fails = hour // 24 == 22
+        return rng.normal(size=rng.poisson(60 * (is_open and not fails))).tolist()
+
+    schema = {"id": "id", "features": {"x": {"type": "numeric"}}}
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+    configuration = configured(detect=detect, schema=schema, segments=[])
+    fired = onsets(tmp_path, configuration, lines(16, hourly), signal="volume")
+    assert [at(22 * 24 + 10) <= at_ms <= at(22 * 24 + 12) for at_ms in fired] == [True]
+
+
 def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         if at(hour) >= CHANGE_MS:

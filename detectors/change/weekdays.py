@@ -1,0 +1,146 @@
+"""What a contrast should be on this day of the week, where days of the week differ beyond doubt.
+
+Most signals have weekdays and weekends, which `expectation` knows. Some have Mondays: a batch a week, shops that are
+shut on two days. What is expected of all weekdays alike is wrong there on most of them. Days of the week are told apart
+by an analysis of variance (Fisher 1925): F is the variance between them over that within them, and with F the mean of a
+day of the week counts for 1 − 1/F (James and Stein 1961). Below `TELLING` it counts for nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.legend import ALIKE, BEYOND_DOUBT, DAYS, TOLD_APART, UNKNOWN
+from detectors.kernel import inlined
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+WEEK = 7
+
+TELLING, DOUBTLESS = 10.0, 100.0
+"""F from which days of the week are told apart, and from which what was learned before is about their difference."""
+
+FEWEST_ALIKE = 1.5
+"""Days that a day of the week must have had to be known: two, if neither alarmed, or both."""
+
+FEWEST_REPEATED = 0.5
+"""Days beyond the first of each day of the week that there must be."""
+
+SMALLEST_VARIANCE = 2e-4
+"""Added to the variance within days of the week: no contrast repeats itself exactly."""
+
+UNSEEN_WEEKDAY = 0.3
+"""Standard deviation of the level of a day of the week that has not been seen, where they differ."""
+
+
+@inlined
+def learn_weekday(
+    hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, day: int,
+    uncertainty: float, expected: Floats,
+) -> tuple[float, int]:  # fmt: skip
+    """Draw expectations to those of this day of the week; return their variance, and what is known of days of the week.
+
+    Parameters
+    ----------
+    hours, weights, weekend
+        As `learn_expectation` takes them.
+    means
+        float64[DAYS]: of the days, NaN for those not to learn from.
+    start, stop, day
+        The days to learn from, and the one to expect something of.
+    uncertainty, expected
+        Of what is expected by its kind of day.
+    """
+    if stop - start <= WEEK:
+        return uncertainty, ALIKE
+    size = hours.shape[1]
+    # By kind of day, day of the week and hour: a sum and its weight; and of how many days they are.
+    sums, counts, days = np.zeros((2, WEEK, size)), np.zeros((2, WEEK, size)), np.zeros((2, WEEK))
+    _add_up(hours, means, weights, weekend, start, stop, sums, counts, days)
+    variance = _within(hours, means, weights, weekend, start, stop, sums, counts, days)
+    if np.isnan(variance):
+        return uncertainty, ALIKE
+    today, weekday = weekend[day % DAYS], day % WEEK
+    ratio = _between(sums[today], counts[today], days[today]) / variance
+    if ratio < TELLING:
+        # Of a kind the days of which are alike, where those of the other are not, a mean is that of all of them.
+        ratio = _between(sums[1 - today], counts[1 - today], days[1 - today]) / variance
+        for j in range(1, WEEK):
+            sums[today, 0] += sums[today, j]
+            counts[today, 0] += counts[today, j]
+            days[today, 0] += days[today, j]
+        weekday = 0
+    if ratio < TELLING:
+        return uncertainty, ALIKE
+    if days[today, weekday] < FEWEST_ALIKE:
+        return uncertainty + UNSEEN_WEEKDAY * UNSEEN_WEEKDAY, UNKNOWN
+    for hour in range(size):
+        if counts[today, weekday, hour] > 0 and not np.isnan(expected[hour]):
+            own = sums[today, weekday, hour] / counts[today, weekday, hour]
+            expected[hour] += (1 - 1 / ratio) * (own - expected[hour])
+    code = BEYOND_DOUBT if ratio > DOUBTLESS else TOLD_APART
+    return variance / days[today, weekday] + uncertainty / ratio, code
+
+
+@inlined
+def _add_up(
+    hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, sums: Floats,
+    counts: Floats, days: Floats,
+) -> None:  # fmt: skip
+    squares = np.zeros((2, WEEK))
+    for d in range(start, stop):
+        i, weight = d % DAYS, weights[d % DAYS]
+        if not np.isnan(means[i]) and weight > 0:
+            days[weekend[i], d % WEEK] += weight
+            squares[weekend[i], d % WEEK] += weight * weight
+            for hour in range(hours.shape[1]):
+                if not np.isnan(hours[i, hour]):
+                    sums[weekend[i], d % WEEK, hour] += weight * hours[i, hour]
+                    counts[weekend[i], d % WEEK, hour] += weight
+    for kind in range(2):
+        for j in range(WEEK):
+            if days[kind, j] > 0:
+                # As many days of one weight as know as much.
+                days[kind, j] *= days[kind, j] / squares[kind, j]
+
+
+@inlined
+def _within(
+    hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, sums: Floats,
+    counts: Floats, days: Floats,
+) -> float:  # fmt: skip
+    """Return the variance of an hour between days that are the same of the week; NaN if there are hardly any."""
+    squares, freedom = 0.0, 0.0
+    for d in range(start, stop):
+        i, weight = d % DAYS, weights[d % DAYS]
+        if not np.isnan(means[i]) and weight > 0:
+            alike = days[weekend[i], d % WEEK]
+            for hour in range(hours.shape[1]):
+                if not np.isnan(hours[i, hour]):
+                    count = counts[weekend[i], d % WEEK, hour]
+                    deviation = hours[i, hour] - sums[weekend[i], d % WEEK, hour] / count
+                    squares += alike * weight / count * deviation * deviation
+                    freedom += (alike - 1) * weight / count
+    return squares / freedom + SMALLEST_VARIANCE if freedom > FEWEST_REPEATED * hours.shape[1] else np.nan
+
+
+@inlined
+def _between(sums: Floats, counts: Floats, days: Floats) -> float:
+    """Return the variance of an hour between days of the week, times how many days each mean is of."""
+    squares, freedom = 0.0, 0.0
+    for hour in range(sums.shape[1]):
+        total, seen = 0.0, 0.0
+        for j in range(WEEK):
+            if counts[j, hour] > 0:
+                total += days[j] * sums[j, hour] / counts[j, hour]
+                seen += days[j]
+                freedom += 1
+        if seen > 0:
+            freedom -= 1
+        for j in range(WEEK):
+            if counts[j, hour] > 0:
+                deviation = sums[j, hour] / counts[j, hour] - total / seen
+                squares += days[j] * deviation * deviation
+    return squares / freedom if freedom > 0 else 0.0
