@@ -56,6 +56,9 @@ from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
 
+NO_REPEAT = -2.3
+"""Evidence of a window that is not like the one before it at all."""
+
 CLIP = 3.0
 """Standard deviations beyond which a residual moves its level no further."""
 
@@ -127,6 +130,12 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
 
 
 @inlined
+def bet(log_probability: float) -> float:
+    """Return the logarithm of ε p^(ε − 1), which has mean 1 under a uniform p (Shafer 2021), here with ε = 0.1."""
+    return -0.9 * log_probability - 2.3
+
+
+@inlined
 def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
     """Return the logarithm of the mean of exp(S) over all charts of a signal, and one for repeated values.
 
@@ -137,16 +146,14 @@ def combine(charts: Floats, first: int, rows: int, repeats: float) -> float:
     first, rows
         Which of them are the signal's.
     repeats
-        Logarithm of the probability that a window resembles the one before it as much as it does.
+        Evidence that windows repeat themselves (`bet`).
     """
-    # As a bet: ε p^(ε - 1) has mean 1 under a uniform p (Shafer 2021), here with ε = 0.1.
-    alike = -0.9 * repeats - 2.3
-    largest = max(alike, 0.0)
+    largest = max(repeats, 0.0)
     for r in range(first, first + rows):
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):
                 largest = max(largest, charts[r, magnitude, direction, EVIDENCE_SUM])
-    total = math.exp(alike - largest)
+    total = math.exp(repeats - largest)
     for r in range(first, first + rows):
         for magnitude in range(MAGNITUDES):
             for direction in range(DIRECTIONS):

@@ -9,8 +9,9 @@ the reference.
 - spread: half the logarithm of the variance of the scores, minus what the reference would have if its location were
   that one. Groups end somewhere, so that a shift alone narrows what is left; without this every change of location
   would be one of spread.
-- repeats: how alike a window and the one before it are, as the lower tail of the chi-squared statistic of the two.
-  Windows of an upstream that has stopped repeat themselves; independent ones cannot be so alike.
+- repeats: how alike a window and the one before it are, as the lower tail of the chi-squared statistic of the two; of
+  equal ones, as the probability that what both hold falls into two equal halves. Windows of an upstream that has
+  stopped repeat themselves; independent ones cannot be so alike.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ OF_REFERENCE = np.array([5.0, 60.0])
 of a spread: moments of few values are too small."""
 
 FEWEST_GROUPS = 20
-"""Groups in use below which equal counts are ordinary, and say nothing about repeats."""
+"""Groups in use below which counts that are alike, but not equal, are ordinary, and say nothing about repeats."""
 
 
 def normal_quantiles(shares: npt.ArrayLike) -> Floats:
@@ -257,16 +258,39 @@ def _resemblance(counts: Integers, previous: Integers, n: int) -> float:
         return 0.0
     statistic = 0.0
     used = 0
+    equal = True
     up, down = np.sqrt(earlier / n), np.sqrt(n / earlier)
     for g in range(GROUPS):
         both = counts[g] + previous[g]
+        equal &= counts[g] == previous[g]
         if both > 0:
             used += 1
             difference = counts[g] * up - previous[g] * down
             statistic += difference * difference / both
+    if equal:
+        return _halves(counts, n)
     if used <= FEWEST_GROUPS:
         return 0.0
     return _log_lower_gamma(0.5 * (used - 1), 0.5 * statistic)
+
+
+@inlined
+def _halves(counts: Integers, n: int) -> float:
+    """Return the log probability that two windows are equal, given what both hold: Π C(2c, c) / C(2n, n).
+
+    It is that of the multivariate hypergeometric distribution, and holds whatever the distribution of values is.
+    """
+    total = -_log_middle(n)
+    for g in range(GROUPS):
+        if counts[g] > 0:
+            total += _log_middle(counts[g])
+    return min(total, 0.0)
+
+
+@inlined
+def _log_middle(count: int) -> float:
+    """Return ln C(2c, c) − 2c ln 2 by Stirling's series, to 0.001."""
+    return -0.5 * math.log(math.pi * count) - 1 / (8 * count) + 1 / (192 * count**3)
 
 
 @inlined

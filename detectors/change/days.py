@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import combine, step_level, take_in
+from detectors.change.charts import NO_REPEAT, combine, step_level, take_in
 from detectors.change.components import FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
@@ -339,7 +339,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
         elif seen:
-            score = combine(charts[:, BY_DAY], first, count, 0.0)
+            score = combine(charts[:, BY_DAY], first, count, NO_REPEAT)
             series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
             verdicts[s, EVIDENCE] = score
             verdicts[s, THRESHOLD] = thresholds[s]

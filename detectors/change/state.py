@@ -216,4 +216,7 @@ class State:
         stored_charts = np.asarray(snapshot["charts"])
         long["charts"] = np.zeros((*stored_charts.shape[:-1], CHART))
         long["charts"][..., : stored_charts.shape[-1]] = stored_charts
+        stored_series = np.asarray(snapshot["series"])
+        long["series"] = np.zeros((len(stored_series), SERIES))
+        long["series"][:, : stored_series.shape[1]] = stored_series
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

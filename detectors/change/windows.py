@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import combine, leading, step_level, take_in
+from detectors.change.charts import NO_REPEAT, bet, combine, leading, step_level, take_in
 from detectors.change.components import note_tail
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
@@ -57,6 +57,7 @@ from detectors.change.legend import (
     RATE,
     RECOVERY,
     REPEATED,
+    REPEATS,
     RESIDUAL,
     RESIDUALS,
     RESIDUALS_SEEN,
@@ -78,6 +79,7 @@ from detectors.change.legend import (
     STOOD_SEEN,
     STOOD_SUM,
     STRETCH,
+    STUCK,
     THRESHOLD,
     TOTAL,
     UNCERTAINTY,
@@ -94,7 +96,7 @@ from detectors.kernel import inlined, kernel
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-ALIKE, TOO_OFTEN = -12.0, 0.01
+ALIKE, TOO_OFTEN = -6.0, 0.01
 """Log probability from which on a window repeats the one before it, and the share of repeats that is a signal's way."""
 
 CHARTED_DAYS = 7
@@ -130,7 +132,7 @@ UNITS_DAYS = 3
 
 
 @kernel
-def watch_windows(
+def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
     learned_events: Floats, hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers,
@@ -183,6 +185,8 @@ def watch_windows(
             series[s, ABSENT_FOR] = 0
             series[s, WINDOWS_SEEN] += 1
             verdicts[s, t, WINDOWS] = series[s, WINDOWS_SEEN]
+            if series[s, STUCK] != 0:
+                _leave_out_stuck(rows, filters, charts, day_sums, series[s])
             alike = _repeats(series[s], repeats[s, t])
             if series[s, WINDOWS_SEEN] <= enough[s]:
                 # Charts that ran through it would bring the errors of first guesses along.
@@ -194,11 +198,7 @@ def watch_windows(
             verdicts[s, t, EVIDENCE] = score
             verdicts[s, t, THRESHOLD] = thresholds[s]
             if score > thresholds[s]:
-                verdicts[s, t, STATUS] = EXCEEDS
-                series[s, ALARMED] = 1
-                point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
-                charts[first : first + count, BY_WINDOW] = 0.0
-                _leave_out(rows, day_sums, first, count)
+                _alarm(rows, filters, charts, day_sums, series, s, alike, verdicts[s, t])
             else:
                 verdicts[s, t, STATUS] = QUIET
                 stand(rows, series, s, verdicts[s, t])
@@ -210,6 +210,27 @@ def watch_windows(
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
             _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
+
+
+@inlined
+def _alarm(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
+    verdict: Floats,
+) -> None:  # fmt: skip
+    """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    verdict[STATUS] = EXCEEDS
+    series[s, ALARMED] = 1
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r, BY_WINDOW]))
+    if alike > most:
+        series[s, STUCK] = 1
+        _leave_out_stuck(rows, filters, charts, day_sums, series[s])
+    else:
+        point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
+        _leave_out(rows, day_sums, first, count)
+    charts[first : first + count, BY_WINDOW] = 0.0
 
 
 @inlined
@@ -249,7 +270,7 @@ def _look_at_day(
             take_in(ahead[i], looked_at[i], sums[DAY_SUM] / sums[DAY_WEIGHT], variance, False)
         else:
             looked_at[i, :, :, ELAPSED] += 1
-    score = combine(looked_at, 0, count, 0.0)
+    score = combine(looked_at, 0, count, NO_REPEAT)
     series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
     if score > threshold:
         yesterday = filters[first : first + count, BY_DAY].copy()
@@ -441,15 +462,38 @@ def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
             verdict[STATUS] = STANDS
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
+    if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
+        series[s, ALARMED] = 1
+        verdict[STATUS] = STANDS
 
 
 @inlined
 def _repeats(series: Floats, alike: float) -> float:
-    """Return how alike a window and the one before it are, or 0 where the signal repeats itself all the time."""
+    """Return the evidence that windows repeat themselves: of all in a row that are like the one before them.
+
+    There is none where the signal repeats itself all the time. While an alarm about it stands it is no news.
+    """
     series[COMPARED] += 1
+    if alike >= ALIKE:
+        series[STUCK] = 0.0
+        series[REPEATS] = 0.0
+        return bet(alike)
+    if series[STUCK] != 0:
+        return NO_REPEAT
     usual = series[REPEATED] > 1 + TOO_OFTEN * series[COMPARED]
-    series[REPEATED] += alike < ALIKE
-    return 0.0 if usual else alike
+    series[REPEATED] += 1
+    series[REPEATS] += bet(alike)
+    return NO_REPEAT if usual else series[REPEATS]
+
+
+@inlined
+def _leave_out_stuck(rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats) -> None:
+    """Take nothing from values that an upstream repeats: they are off as it would be at another hour."""
+    first, count = int(series[FIRST_ROW]), int(series[ROWS])
+    for r in range(first, first + count):
+        if rows[r, KIND] == SCORE:
+            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
+            _begin_anew(filters[r], charts[r])
 
 
 @inlined

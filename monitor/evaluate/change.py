@@ -368,7 +368,7 @@ class Changes:
         row, by_day = int(verdict[legend.LEADING_ROW]), bool(verdict[legend.SCALE] == legend.BY_DAY)
         if row < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
-            return Facts(change=repeats if status == legend.EXCEEDS else None)
+            return Facts(change=repeats if status in (legend.EXCEEDS, legend.STANDS) else None)
         contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
         contrast = row - self._first_rows[key]
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours

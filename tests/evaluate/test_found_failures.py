@@ -219,6 +219,30 @@ def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) 
     assert onsets(tmp_path, watched(), lines(5, hourly))[0] <= CHANGE_MS + 2 * HOUR_MS
 
 
+def test_a_stuck_upstream_of_few_values_is_one_alert_that_says_so_and_ends_when_it_goes_on(tmp_path: Path) -> None:
+    """Forty values an hour without a range: too few for its cells to tell, once twelve alerts about its season."""
+    first, last = 22 * 24, 25 * 24
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        stuck = first <= hour < last
+        values = (
+            np.random.default_rng(99).normal(5, 1, 40) if stuck else rng.normal(5, 1, 40) + np.sin(hour / 24 * 6.283)
+        )
+        return values.tolist()
+
+    schema = {"id": "id", "features": {"x": {"type": "numeric"}}}
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+    store, _ = replayed_lines(
+        tmp_path, lines(17, hourly, days=27), configured(detect=detect, schema=schema, segments=[])
+    )
+    alerts = sorted(rows(store, "alerts"), key=lambda alert: alert["sequence"])
+    assert [alert["state"] for alert in alerts] == ["firing", "resolved"]
+    assert at(first) < alerts[0]["at_ms"] <= at(first + 4)
+    # After the six hours without drift that alerts of these tests wait for.
+    assert alerts[1]["at_ms"] == at(last + 6)
+    assert "repeats the window before it, value for value" in alerts[0]["title"]
+
+
 def test_a_second_change_while_a_first_one_lasts_is_told_as_an_update(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         values = rng.normal(size=PER_HOUR) + 1.0 * (hour >= 16 * 24)
