@@ -233,9 +233,9 @@ def _note_parts(hours: Floats, parts: Floats) -> None:
 
 
 @inlined
-def _busiest(before: float, expected: Floats) -> float:
+def _busiest(busiest: float, expected: Floats) -> float:
     """Return the most that was expected of an hour of late, which is forgotten little by little."""
-    most = before - FORGOTTEN
+    most = busiest - FORGOTTEN
     for hour in range(expected.size):
         most = max(most, expected[hour])
     return float(most)

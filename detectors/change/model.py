@@ -16,10 +16,12 @@ from detectors.change.legend import (
     BY_WINDOW,
     DAYS,
     FAMILIES,
+    FAMILY,
     FIRST_DAY,
     FIRST_ROW,
     HIGHEST,
     HIGHEST_BY_DAY,
+    KIND,
     LAG_DAYS,
     LOCATION,
     RATES,
@@ -166,6 +168,15 @@ class ModelCharts:
             self._begin(first_added)
             self._set_thresholds()
 
+    def begin_again(self, s: int) -> None:
+        """Let series ``s`` forget everything, and begin with the next window: what it was before is no usual state."""
+        settings, day = self.settings, self.day
+        assert day is not None
+        first, count = self.state.series[s, [FIRST_ROW, ROWS]].astype(np.int64)
+        kinds = [(int(row[KIND]), int(row[FAMILY])) for row in self.state.rows[first : first + count]]
+        self.state.replace(s, State.fresh([kinds], day, settings.hours, settings.lags))
+        self._begin(s, s + 1)
+
     def forget(self, gone: npt.NDArray[np.bool_]) -> None:
         """Go on without some series, bool[S], between two days."""
         self.state = self.state.without(gone)
@@ -222,14 +233,14 @@ class ModelCharts:
         self.watch(Evidence(nothing, nothing, nothing, absent, absent, times))
         self.close()
 
-    def _begin(self, first_series: int) -> None:
+    def _begin(self, first_series: int, stop: int | None = None) -> None:
         state, settings, day = self.state, self.settings, self.day
         assert day is not None
         early = EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day
         begin_day(
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
-            state.totals, state.parts, state.learned_events, state.in_day, state.series, state.waiting,
+            state.totals, state.parts, state.learned_events, state.in_day, state.series[:stop], state.waiting,
         )  # fmt: skip
 
     def watch(self, evidence: Evidence) -> Floats:

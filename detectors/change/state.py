@@ -64,6 +64,9 @@ LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED]
 SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
 
+OF_SERIES = ("series", "weights", "highest")
+"""What has a row for each series."""
+
 
 @dataclass
 class State:
@@ -185,10 +188,17 @@ class State:
     def without(self, gone: npt.NDArray[np.bool_]) -> State:
         """Return the state without some series, bool[S]."""
         rows = np.repeat(~gone, self.series[:, ROWS].astype(np.int64))
-        of_series = {"series", "weights", "highest"}
-        rest = State(*(getattr(self, f.name)[~gone if f.name in of_series else rows] for f in fields(self)))
+        rest = State(*(getattr(self, f.name)[~gone if f.name in OF_SERIES else rows] for f in fields(self)))
         rest._set_first_rows()
         return rest
+
+    def replace(self, s: int, other: State) -> None:
+        """Put the one series of ``other`` in the place of series ``s``."""
+        first_row = self.series[s, FIRST_ROW]
+        rows = slice(int(first_row), int(first_row + self.series[s, ROWS]))
+        for f in fields(self):
+            getattr(self, f.name)[slice(s, s + 1) if f.name in OF_SERIES else rows] = getattr(other, f.name)
+        self.series[s, FIRST_ROW] = first_row
 
     def _set_first_rows(self) -> None:
         """Say which is the first row of each series."""

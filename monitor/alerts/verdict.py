@@ -17,6 +17,8 @@ Why = Literal[
     "no_baseline",
     "nothing",
     "too_early",
+    "no_value",
+    "values_come",
     "not_material",
     "not_surprising",
     "not_unusual",

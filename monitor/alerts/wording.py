@@ -43,6 +43,8 @@ _WHY: Mapping[Why, str] = {
     "no_baseline": "",
     "nothing": "nothing to compare",
     "too_early": "learning: {seen} of {needed} {unit} seen",
+    "no_value": "never had a value; learning: {seen} of {needed} {unit} seen",
+    "values_come": "values come, which it never had; learning: {seen} of {needed} {unit} seen",
     "not_material": "not material: effect {effect:.3g} is below {min_effect:.3g}",
     "not_surprising": "not surprising: {surprise:.1f} of {surprise_limit:.1f} of its usual variation",
     "not_unusual": "not unusual: reached {reached} times in {seen} windows",

@@ -111,6 +111,8 @@ class _Part:
         if not first_row:
             self.evidence.repeats[occupied] = evidence.repeats
             self.evidence.learned[occupied] = evidence.learned
+            if evidence.first_values is not None:
+                self.evidence.first_values = int(occupied[evidence.first_values])
             self.evidence.new_values = {int(occupied[t]): names for t, names in evidence.new_values.items()}
             self.events[occupied] = events
 
@@ -260,11 +262,15 @@ class Changes:
             self._accept(self._new_normals.adopt(ends_ms[windows.start] - ends_ms.step), windows.start, parts)
             self._expectations.note(self._charts, self._begun, ends_ms[windows.start] - ends_ms.step)
         beginning, decided = self._beginning(windows, parts), self._new_normals.due(windows, ends_ms)
-        # A series begins with its first window, whatever else is in the batch, and a mark has effect from its own: the
-        # day is cut there.
-        cuts = sorted({windows.start, *(t for t, _ in beginning), *(t for t, _ in decided), windows.stop})
+        coming = [t for part in parts.values() if (t := part.evidence.first_values) is not None and t in windows]
+        # A series begins with its first window, or that of its first values, whatever else is in the batch, and a mark
+        # has effect from its own: the day is cut there.
+        cuts = sorted({windows.start, *(t for t, _ in beginning), *(t for t, _ in decided), *coming, windows.stop})
         for start, stop in pairwise(cuts):
             self._add([key for t, key in beginning if t == start], moment.day, ends_ms[start])
+            for s, key in enumerate(self._begun):
+                if parts[key].evidence.first_values == start:
+                    self._charts.begin_again(s)
             self._take_effect([mark for t, mark in decided if t == start], start, parts, ends_ms[start])
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
@@ -423,14 +429,16 @@ class Changes:
 
         new_normals = self._new_normals.by_window(key, part.new_normals, occupied)
 
+        first_values = part.evidence.first_values
+
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             if d:
                 return self._skew_facts(key, skews[window])
             end_ms = int(of_series.ends_ms[t])
             of_window = self._facts(key, changes[window], part.evidence, int(occupied[window]), end_ms)
-            if of_window.why == "too_early" and of_window.seen > of_window.needed:
-                of_window = Facts("too_early", min(int(learned[window]), REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
+            if of_window.why == "too_early":
+                of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             return of_window._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
@@ -481,6 +489,17 @@ class Changes:
                 self._contrasts[version, segment, signal] = contrasts
         for version, segment, signal in of_charts["begun"]:
             self._begin((version, segment, signal))
+
+
+def _learning(facts: Facts, values: int, come_now: bool) -> Facts:
+    """Say of how much a signal has learned that which it waits for, and whether it has ever had a value."""
+    if come_now:
+        return facts._replace(why="values_come")
+    if values == 0:
+        return Facts("no_value", 0, REFERENCE_EVENTS, "values")
+    if facts.seen > facts.needed:
+        return Facts("too_early", min(values, REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
+    return facts
 
 
 def _write(measured: Measured, d: int, evidence: Floats, thresholds: Floats, effects: Floats, statuses: Any) -> None:

@@ -71,6 +71,9 @@ LONGEST_NAME = 40
 REFERENCE_EVENTS = 200
 """Values from which coordinates are chosen, unless the configuration names a data set."""
 
+COMES, STRAY = 0.1, 0.01
+"""Share of a window's events that have a value once values come, and share of all events that may have one before."""
+
 DESCRIBED = -1
 """In place of a number of values that were seen: there are coordinates."""
 
@@ -99,6 +102,8 @@ class SignalEvidence:
         of its values cannot be used; ``DESCRIBED`` once it says more.
     new_values : dict of int to tuples of (str, int)
         The most frequent names that the reference lacks, with their counts, by the number of a window that has any.
+    first_values : int or None
+        The window in which values come of which there were none before, although there were events.
     """
 
     values: Floats
@@ -107,6 +112,7 @@ class SignalEvidence:
     repeats: Floats
     learned: Integers
     new_values: dict[int, NewValues] = field(default_factory=dict)
+    first_values: int | None = None
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:
@@ -234,6 +240,8 @@ class ReferredContrasts(Contrasts):
         self._reference = dataset
         self._of_dataset = dataset is not None
         self.ready_ms = 0 if self._of_dataset else None
+        # Values and events so far, until values come.
+        self._absent: list[int] | None = [0, 0]
         if dataset is not None:
             self._refer(dataset)
 
@@ -261,10 +269,22 @@ class ReferredContrasts(Contrasts):
         for row, column in enumerate(RATE_COLUMNS.values(), start=len(self.kinds) - len(RATE_COLUMNS)):
             evidence.values[row, occupied] = windows.sums[occupied, column]
             evidence.events[row, occupied] = total[occupied]
+        evidence.first_values = self._first_values(windows.sums[:, N], total)
         first = 0 if self.ready_ms is not None else self._learn(windows, columns, evidence)
         if first < len(windows.ends_ms):
             self._describe(windows, columns, first, evidence)
         return evidence
+
+    def _first_values(self, values: Integers, events: Integers) -> int | None:
+        """Return the window in which values come that were missing from the first one on, if there is one."""
+        if self._absent is None:
+            return None
+        come = np.flatnonzero((values > 0) & (values >= COMES * events))
+        first = int(come[0]) if len(come) else len(values)
+        stray, in_all = self._absent[0] + int(values[:first].sum()), self._absent[1] + int(events[:first].sum())
+        self._absent = None if len(come) else [stray, in_all]
+        was_absent = in_all >= REFERENCE_EVENTS and stray <= STRAY * in_all
+        return first if len(come) and was_absent else None
 
     def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:
         """Take windows into the reference until it is large enough; return how many it took."""
@@ -294,12 +314,19 @@ class ReferredContrasts(Contrasts):
 
     def snapshot(self) -> dict[str, Any]:
         reference = None if self._reference is None else pack_summary(self._reference)
-        return {"windows": self._windows, "ready_ms": self.ready_ms, "reference": reference}
+        return {
+            "windows": self._windows,
+            "ready_ms": self.ready_ms,
+            "reference": reference,
+            "absent": self._absent,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._windows = state["windows"]
         # Earlier checkpoints say whether there are coordinates, and not since when.
         self.ready_ms = state["ready_ms"] if "ready_ms" in state else 0 if state["ready"] else None
+        # Earlier checkpoints do not say whether values have come.
+        self._absent = state.get("absent")
         if state["reference"] is not None:
             self._reference = unpack_summary(state["reference"], self._layout)
             if self.ready_ms is not None:

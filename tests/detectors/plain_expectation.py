@@ -51,7 +51,7 @@ def plain_expectation(
 
 
 def by_weekday(
-    hours: Floats, weights: Floats, group: Floats, own: int, expected: Floats, uncertainty: float
+    hours: Floats, weights: Floats, group: npt.NDArray[np.int64], own: int, expected: Floats, uncertainty: float
 ) -> tuple[Floats, float]:
     """Draw expectations to the mean of a day of the week, if such days differ: of this kind of day, or of the other."""
     hours, group, weights = hours[weights > 0], group[weights > 0], weights[weights > 0]

@@ -122,8 +122,8 @@ def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
             assert units[t, 1] == pytest.approx(shrunk, abs=1e-7)
         if t:
             is_equal = bool((counts == windows[t - 1]).all())
-            error = {"abs": 1e-3 * GROUPS} if is_equal else {"rel": 1e-9, "abs": 1e-12}
-            assert repeats[t] == pytest.approx(likeness(counts, windows[t - 1]), **error)
+            relative, absolute = (0.0, 1e-3 * GROUPS) if is_equal else (1e-9, 1e-12)
+            assert repeats[t] == pytest.approx(likeness(counts, windows[t - 1]), rel=relative, abs=absolute)
 
 
 @pytest.mark.parametrize("n", [1, 3, 6, 10, 20, 60])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from typing import Any
@@ -74,10 +75,10 @@ def test_series_share_the_budget_from_their_first_window_on(many_versions: tuple
     assert min(thresholds) < VERSIONS
 
 
-def evaluated(stored: tuple[Store, Watch], at_once: int) -> list[str]:
+def evaluated(stored: tuple[Store, Watch], at_once: int, days: int = 2) -> list[str]:
     """Rows of scores and expectations, so many windows at a time, with a restart after each time."""
     store, watch = stored
-    ends = range(first_window_end(watch, START_MS), START_MS + 2 * DAY_MS, HOUR_MS)
+    ends = range(first_window_end(watch, START_MS), START_MS + days * DAY_MS, HOUR_MS)
     kind, rows = Changes(watch, None), list[str]()
     for start in range(0, len(ends), at_once):
         batch, state = ends[start : start + at_once], kind.snapshot()
@@ -94,6 +95,23 @@ def test_thresholds_of_the_first_day_depend_on_no_batch_or_restart(
     at_once: int, many_versions: tuple[Store, Watch]
 ) -> None:
     assert evaluated(many_versions, at_once) == evaluated(many_versions, 48)
+
+
+@pytest.fixture(scope="module")
+def coming(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
+    """Two versions, the values of which come after thirty hours."""
+    events = [json.loads(line) for line in lines(3, 2)]
+    for event in events:
+        event["x"] = event["x"] if event["ts"] >= START_MS + 30 * HOUR_MS else None
+    store, _ = replayed_lines(tmp_path_factory.mktemp("coming"), as_lines(events), watched())
+    return store, compile_watch(watched(), "loans")
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_where_values_come_depends_on_no_batch_or_restart(at_once: int, coming: tuple[Store, Watch]) -> None:
+    at_a_time = evaluated(coming, at_once, days=3)
+    assert at_a_time == evaluated(coming, 72, days=3)
+    assert sum("values come, which it never had" in row for row in at_a_time) == 2
 
 
 @pytest.fixture(scope="module")

@@ -243,6 +243,33 @@ def test_a_stuck_upstream_of_few_values_is_one_alert_that_says_so_and_ends_when_
     assert "repeats the window before it, value for value" in alerts[0]["title"]
 
 
+def test_values_that_never_came_are_said_their_coming_is_no_alarm_and_their_next_outage_is(tmp_path: Path) -> None:
+    """Missing for the first ten days: once an alarm when they came, which ended when they were missing again."""
+    come, gone = 10 * 24, 20 * 24 + 10
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return rng.normal(5, 1, 40).tolist() if come <= hour < gone else [None] * 40
+
+    store, _ = replayed_lines(tmp_path, lines(18, hourly, days=22), watched())
+    fired = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert [alert["at_ms"] for alert in fired] == [at(gone + 1)]
+    assert "missing 0 % → 100 %" in fired[0]["title"]
+    assert [alert["state"] for alert in rows(store, "alerts")] == ["firing"]
+    scores = rows(store, "scores", signal="feature:x", detector="change")
+    details = {score["window_end_ms"]: (score["status"], score["detail"]) for score in scores}
+    assert details[at(come)] == ("learning", "never had a value; learning: 0 of 200 values seen")
+    assert details[at(come + 1)] == ("learning", "values come, which it never had; learning: 1 of 10 windows seen")
+    assert details[at(come + 24)][0] == "ok"
+
+
+@pytest.mark.parametrize("share", [0.03, 0.002])
+def test_a_field_that_is_missing_by_design_does_not_alarm(tmp_path: Path, share: float) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return [float(value) if rng.random() < share else None for value in rng.normal(5, 1, 40)]
+
+    assert onsets(tmp_path, watched(), lines(19, hourly, days=22)) == []
+
+
 def test_a_second_change_while_a_first_one_lasts_is_told_as_an_update(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         values = rng.normal(size=PER_HOUR) + 1.0 * (hour >= 16 * 24)
