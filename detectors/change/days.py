@@ -14,7 +14,6 @@ from detectors.change.legend import (
     ALARMS,
     BEGUN_ANEW,
     BEYOND,
-    BEYOND_DOUBT,
     BUSIEST,
     BY_DAY,
     BY_WINDOW,
@@ -68,6 +67,7 @@ from detectors.change.legend import (
     STRETCH,
     TAILS_SEEN,
     THRESHOLD,
+    TOLD_APART,
     UNCERTAINTY,
     UNKNOWN,
     UNSURE,
@@ -171,10 +171,7 @@ def begin_day(
                 )
                 if row[KIND] == RATE:
                     _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
-                if row[WEEKDAYS] == BEYOND_DOUBT and not row[BEGUN_ANEW]:
-                    row[BEGUN_ANEW] = 1.0
-                    moments[r] = 0.0
-                    waiting[r] = np.nan
+                _tell_apart(row, moments[r], waiting[r])
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
@@ -204,6 +201,15 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+
+
+@inlined
+def _tell_apart(row: Floats, moments: Floats, waiting: Floats) -> None:
+    """Forget residuals once days of the week are told apart: they were about what these differ by."""
+    if row[WEEKDAYS] == TOLD_APART and not row[BEGUN_ANEW]:
+        row[BEGUN_ANEW] = 1.0
+        moments[:] = 0.0
+        waiting[:] = np.nan
 
 
 @inlined

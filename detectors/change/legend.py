@@ -43,8 +43,8 @@ KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVER
 DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS = range(9, 18)
 BUSIEST, WEEKDAYS, BEGUN_ANEW, ROW = range(18, 22)
 
-# Days of the week: they do not differ; they do; they do beyond doubt; they do, and this one is not known yet.
-ALIKE, TOLD_APART, BEYOND_DOUBT, UNKNOWN = range(4)
+# Days of the week: they do not differ; they do; they do, and this one is not known yet.
+ALIKE, TOLD_APART, UNKNOWN = range(3)
 
 # Where a row is in its day: a new day whose step is to come, one whose first residual is to come, or later.
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)

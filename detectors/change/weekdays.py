@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import ALIKE, BEYOND_DOUBT, DAYS, TOLD_APART, UNKNOWN
+from detectors.change.legend import ALIKE, DAYS, TOLD_APART, UNKNOWN
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -19,8 +19,9 @@ Integers = npt.NDArray[np.int64]
 
 WEEK = 7
 
-TELLING, DOUBTLESS = 10.0, 100.0
-"""F from which days of the week are told apart, and from which what was learned before is about their difference."""
+TELLING = 100.0
+"""F from which days of the week are told apart: then what was learned before is about their difference. Of a signal
+whose days of the week differ by less, weekdays are one kind of day: single days that are off would stand out more."""
 
 FEWEST_ALIKE = 1.5
 """Days that a day of the week must have had to be known: two, if neither alarmed, or both."""
@@ -80,8 +81,7 @@ def learn_weekday(
         if counts[today, weekday, hour] > 0 and not np.isnan(expected[hour]):
             own = sums[today, weekday, hour] / counts[today, weekday, hour]
             expected[hour] += (1 - 1 / ratio) * (own - expected[hour])
-    code = BEYOND_DOUBT if ratio > DOUBTLESS else TOLD_APART
-    return variance / days[today, weekday] + uncertainty / ratio, code
+    return variance / days[today, weekday] + uncertainty / ratio, TOLD_APART
 
 
 @inlined

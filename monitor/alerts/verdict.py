@@ -17,15 +17,15 @@ Why = Literal[
     "no_baseline",
     "nothing",
     "too_early",
-    "no_value",
-    "values_come",
     "not_material",
     "not_surprising",
     "not_unusual",
     "chance",
+    "no_value",
+    "values_come",
 ]
 """Why a test does not say drift: too few events, no baseline yet, nothing to compare, too few windows seen, and what
-:mod:`monitor.evaluate.alarm_rule` weighs. Empty for a drift."""
+:mod:`monitor.evaluate.alarm_rule` weighs; never a value so far, or the first ones. Empty for a drift."""
 
 STATUSES = frozenset(get_args(Status))
 FLOATS = ("statistic", "effect", "min_effect", "surprise", "surprise_limit", "p_value")

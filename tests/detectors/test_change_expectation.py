@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from detectors.change.expectation import UNSEEN, expected_at, learn_expectation
-from detectors.change.legend import ALIKE, BEYOND_DOUBT, DAYS, REFERENCE_DAYS, UNKNOWN
+from detectors.change.legend import ALIKE, DAYS, REFERENCE_DAYS, TOLD_APART, UNKNOWN
 from tests.detectors.change_streams import daily_season, is_weekend, times_of
 from tests.detectors.plain_expectation import plain_expectation
 
@@ -203,7 +203,7 @@ def test_days_of_the_week_are_told_apart_where_they_differ_beyond_doubt() -> Non
     hours += np.random.default_rng(11).normal(0.0, 0.05, hours.shape)
     for day in range(14, 19):
         learned = Learned(hours, day=day)
-        assert learned.weekdays == BEYOND_DOUBT
+        assert learned.weekdays == TOLD_APART
         np.testing.assert_allclose(learned.expected, hours[day], atol=0.25)
 
 

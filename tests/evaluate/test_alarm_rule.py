@@ -99,4 +99,5 @@ def test_the_reasons_stand_in_the_order_of_the_kernels_codes() -> None:
         legend.NOT_UNUSUAL: "not_unusual",
         legend.CHANCE: "chance",
     }
-    assert dict(enumerate(WHYS)) == codes
+    # Reasons of the rule `change` follow, of which the kernel knows nothing.
+    assert dict(list(enumerate(WHYS))[: len(codes)]) == codes
