@@ -189,10 +189,12 @@ class StageMetrics(Collector):
     Parameters
     ----------
     threads : Threads
+    unusable : mapping of str to int
+        Stored rows that were passed over, by table.
     """
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+    def __init__(self, threads: Threads, unusable: Mapping[str, int]) -> None:
+        self._threads, self._unusable = threads, unusable
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -201,6 +203,7 @@ class StageMetrics(Collector):
             failing.add_metric([name], name in self._threads.failing)
         yield failing
         yield _by("leeway_stage_failures", "How often a stage failed.", "stage", self._threads.failures)
+        yield _by("leeway_unusable_rows", "Stored rows that were passed over.", "table", dict(self._unusable))
 
 
 def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:

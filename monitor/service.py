@@ -9,7 +9,7 @@ do not notice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.own import StageAlerts
+from monitor.alerts.own import STAGE_FAILED, UNUSABLE_ROWS, StandingAlerts
 from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -33,14 +33,15 @@ from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, score_latency
 from monitor.retries import Retried
+from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.threads import Threads, in_words
 from monitor.watch import compile_watch
-from sinks.store.contract import Store, StoreError
+from sinks.store.contract import TABLES, Store, StoreError
 
 __all__ = ["Service"]
 
-WATCH_EVERY_S = 1.0
+WATCH_EVERY_S, ROWS_MET_WITHIN_S = 1.0, 300.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -89,7 +90,7 @@ class Service:
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         realised = RealisedAlerts(self.store, self.watches)
-        self.metrics.register(StageMetrics(self._threads))
+        self.metrics.register(StageMetrics(self._threads, Quarantine.of(self.store).counts))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog, realised))
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class Service:
             self._threads.run("evaluate", partial(self.loop.run, self.stopping))
         if self._router is not None:
             self._threads.run("alert", self._notify, self._renew_router)
-        self._threads.run("watch", partial(self._watch, StageAlerts(self.store, self.clock, self._threads.names)))
+        self._threads.run("watch", self._watch)
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store),
@@ -209,13 +210,19 @@ class Service:
         self._router = self._built_router()
         self._router.open()
 
-    def _watch(self, alerts: StageAlerts) -> None:
-        """Alert about stages that fail."""
+    def _watch(self) -> None:
+        """Alert about stages that fail, and, where people are notified, about stored rows that cannot be used."""
+        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
+        rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
+        # Sooner nobody knows whether a row that the process before this one met is met again.
+        settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             try:
-                alerts.step(self._threads.failing)
+                stages.step(_fail(self._threads.failing), self._threads.names)
+                if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):
+                    rows.step(_unusable(counts), TABLES)
             except StoreError as error:
-                log.warning("an alert about stages waits for the store", error=str(error))
+                log.warning("an alert of Leeway's own waits for the store", error=str(error))
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:
@@ -231,6 +238,18 @@ class Service:
     def backlog(self) -> dict[str, int]:
         """Notifications that are on their way, by receiver."""
         return {} if self._router is None else self._router.backlog
+
+
+def _fail(failing: Mapping[str, Exception]) -> dict[str, str]:
+    # The message of an error may hold what must not be kept: the log and `/readyz` have it.
+    return {
+        stage: f"the stage {stage} fails ({type(error).__name__}), and is started again"
+        for stage, error in failing.items()
+    }
+
+
+def _unusable(counts: Mapping[str, int]) -> dict[str, str]:
+    return {table: f"rows of {table} are passed over: nothing can be made of them" for table in counts}
 
 
 def _ingest(worker: Worker) -> None:

@@ -21,10 +21,10 @@ from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["MODEL", "STAGE_FAILED", "OwnAlerts", "StageAlerts"]
+__all__ = ["MODEL", "STAGE_FAILED", "UNUSABLE_ROWS", "OwnAlerts", "StandingAlerts"]
 
 MODEL = "_leeway"
-STAGE_FAILED = "stage_failed"
+STAGE_FAILED, UNUSABLE_ROWS = "stage_failed", "unusable_rows"
 
 
 class OwnAlerts:
@@ -95,99 +95,93 @@ class OwnAlerts:
         append(self._store, "alerts", to_columns([transition]))
 
 
-class StageAlerts:
-    """Alerts about stages of this process that fail.
+class StandingAlerts:
+    """Alerts about what holds of this process, or of its store, for a time.
 
     Parameters
     ----------
     store : Store
     clock : Clock
-    stages : collection of str
-        Of this process: an alert about one of them that an earlier process left is resolved once the stage runs.
+    alertname : str
+    label : str
+        The label that says of what it holds.
 
     Examples
     --------
     >>> from monitor.clock import ManualClock
     >>> from sinks.store.memory import MemoryStore
     >>> store, clock = MemoryStore(), ManualClock(now_ms=1_000)
-    >>> alerts = StageAlerts(store, clock, ["ingest", "alert"])
-    >>> alerts.step({"alert": KeyError("x")})
-    >>> alerts.step({"alert": KeyError("x")})
+    >>> alerts = StandingAlerts(store, clock, STAGE_FAILED, "stage")
+    >>> alerts.step({"alert": "the stage alert fails"})
+    >>> alerts.step({"alert": "the stage alert fails"})
     >>> clock.advance(60)
-    >>> StageAlerts(store, clock, ["alert"]).step({})
+    >>> StandingAlerts(store, clock, STAGE_FAILED, "stage").step({}, ["alert"])
     >>> [(row["state"], row["title"]) for row in rows_of(store.read(Query("alerts")))]
-    [('firing', 'the stage alert fails (KeyError), and is started again'), ('resolved', 'the stage alert runs')]
+    [('firing', 'the stage alert fails'), ('resolved', 'over: the stage alert fails')]
     """
 
-    def __init__(self, store: Store, clock: Clock, stages: Collection[str]) -> None:
-        self._store, self._clock, self._stages = store, clock, frozenset(stages)
+    def __init__(self, store: Store, clock: Clock, alertname: str, label: str) -> None:
+        self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
         self._standing: dict[str, Transition] | None = None
 
-    def step(self, failing: Mapping[str, Exception]) -> None:
+    def step(self, holding: Mapping[str, str], earlier: Collection[str] = ()) -> None:
         """Write what has changed.
 
         Parameters
         ----------
-        failing : mapping of str to Exception
-            By stage, what it failed with.
+        holding : mapping of str to str
+            Of what it holds, and the alert's title.
+        earlier : collection of str
+            Of which an earlier process may have left an alert, which is resolved if it does not hold any more.
 
         Raises
         ------
         StoreError
         """
         if self._standing is None:
-            self._standing = self._stored()
+            self._standing = {value: alert for value, alert in self._stored().items() if value in {*earlier, *holding}}
         now_ms = self._clock.now_ms()
-        firing = [_stage_fails(stage, failing[stage], now_ms) for stage in sorted(failing.keys() - self._standing)]
-        resolved = [
-            replace(
-                alert,
-                sequence=alert.sequence + 1,
-                state="resolved",
-                at_ms=now_ms,
-                ends_ms=now_ms,
-                title=f"the stage {stage} runs",
-            )
-            for stage, alert in sorted(self._standing.items())
-            if stage not in failing
-        ]
-        if firing or resolved:
-            append(self._store, "alerts", to_columns([*firing, *resolved]))
-        standing = {**self._standing, **{alert.labels["stage"]: alert for alert in firing}}
-        self._standing = {stage: alert for stage, alert in standing.items() if stage in failing}
+        firing = {
+            value: self._fires(value, holding[value], now_ms) for value in sorted(holding.keys() - self._standing)
+        }
+        over = [_resolved(alert, now_ms) for value, alert in sorted(self._standing.items()) if value not in holding]
+        if firing or over:
+            append(self._store, "alerts", to_columns([*firing.values(), *over]))
+        self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
 
     def _stored(self) -> dict[str, Transition]:
-        """The alerts about stages of this process that fire, as they are stored."""
+        """Those that fire, as they are stored."""
         rows = rows_of(self._store.read(Query("alerts", where={"model": MODEL})))
         newest = {row["alert_id"]: _read(row) for row in rows}
-        return {
-            alert.labels["stage"]: alert
-            for alert in newest.values()
-            if alert.state == "firing" and alert.labels.get("stage") in self._stages
-        }
+        alerts = [alert for alert in newest.values() if alert.labels["alertname"] == self._alertname]
+        return {alert.labels[self._label]: alert for alert in alerts if alert.state == "firing"}
+
+    def _fires(self, value: str, title: str, now_ms: int) -> Transition:
+        return Transition(
+            model=MODEL,
+            alert_id=xxhash.xxh3_64_hexdigest(f"{self._alertname}|{value}|{now_ms}".encode()),
+            sequence=0,
+            state="firing",
+            at_ms=now_ms,
+            starts_ms=now_ms,
+            ends_ms=0,
+            version="",
+            segment="",
+            severity="critical",
+            title=title,
+            labels={"alertname": self._alertname, "severity": "critical", self._label: value},
+            signals=[],
+        )
+
+
+def _resolved(alert: Transition, now_ms: int) -> Transition:
+    title = f"over: {alert.title}"
+    sequence = alert.sequence + 1
+    return replace(alert, sequence=sequence, state="resolved", at_ms=now_ms, ends_ms=now_ms, title=title)
 
 
 def _read(row: Mapping[str, Any]) -> Transition:
     return Transition(**{**row, "labels": json.loads(row["labels"]), "signals": json.loads(row["signals"])})
-
-
-def _stage_fails(stage: str, error: Exception, now_ms: int) -> Transition:
-    return Transition(
-        model=MODEL,
-        alert_id=xxhash.xxh3_64_hexdigest(f"{STAGE_FAILED}|{stage}|{now_ms}".encode()),
-        sequence=0,
-        state="firing",
-        at_ms=now_ms,
-        starts_ms=now_ms,
-        ends_ms=0,
-        version="",
-        segment="",
-        severity="critical",
-        # The message of an error may hold what must not be kept: the log and `/readyz` have it.
-        title=f"the stage {stage} fails ({type(error).__name__}), and is started again",
-        labels={"alertname": STAGE_FAILED, "severity": "critical", "stage": stage},
-        signals=[],
-    )
 
 
 def _title(gap: Gap) -> str:

@@ -22,6 +22,7 @@ from monitor.routing.former_notifications import SINGLE_ALERTS, FormerNotificati
 from monitor.routing.message import annotations_of
 from monitor.routing.plan import Plan
 from monitor.routing.posted_log import Posting
+from monitor.routing.quarantine import Quarantine
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
 from monitor.routing.stages import Acknowledged
@@ -199,13 +200,21 @@ class KnownAlerts:
 
     def _new_rows(self) -> list[Row]:
         """Transitions that were not taken up before, with the label of their incident where there is one."""
-        rows = self._unlabelled or self._transitions.new()
+        rows = self._unlabelled or Quarantine.of(self._store).usable(
+            "alerts", "alert_id", self._transitions.new(), self._checked
+        )
         if self._plan.incidents is not None:
             # The reader does not give them again, should the store fail now.
             self._unlabelled = rows
             rows = self._plan.incidents.labelled(rows)
             self._unlabelled = []
         return rows
+
+    def _checked(self, row: Row) -> Row:
+        """Return a row from which an alert can be made; an error if none can."""
+        json.loads(row["signals"])
+        self._routed(row, row["at_ms"])
+        return row
 
     def _notified_in_order(self, latest: Mapping[str, Row]) -> set[str]:
         """Alerts of which every transition is taken up: they fire, or ended before any process looked at them."""

@@ -22,7 +22,7 @@ from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import Notification
 from sinks.receivers.times import utc
-from sinks.store.contract import Store
+from sinks.store.contract import Store, StoreError
 
 __all__ = ["Job", "Outbox"]
 
@@ -86,7 +86,7 @@ class Outbox:
         """Begin to send what is not begun."""
         for job in self._jobs:
             if job.future is None:
-                job.future = self._begun(job, recipients)
+                job.future = self._begun_or_refused(job, recipients)
 
     def settled(self) -> Iterator[tuple[Job, Delivery]]:
         """Yield, once each, the notifications whose receivers have answered, and what became of them."""
@@ -127,6 +127,16 @@ class Outbox:
             self._store.append("notifications", *self._unwritten[0])
             # Only now: rows that the store did not take are written by the next step, with the same token.
             self._unwritten.pop(0)
+
+    def _begun_or_refused(self, job: Job, recipients: Recipients) -> Future[Delivery]:
+        try:
+            return self._begun(job, recipients)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one notification that cannot be composed delays no other
+            refused: Future[Delivery] = Future()
+            refused.set_result(Delivery("refused", f"it cannot be composed: {type(error).__name__}", 0))
+            return refused
 
     def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:
         if job.alerts and job.target not in self._digests:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
 from monitor.routing.posted import Posted
+from monitor.routing.quarantine import Quarantine
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
 from sinks.store.change_log import ChangeLog, Row
@@ -43,7 +44,7 @@ class PostedLog:
     """
 
     def __init__(self, store: Store) -> None:
-        self._log = ChangeLog(store, "posted")
+        self._log, self._quarantine = ChangeLog(store, "posted"), Quarantine.of(store)
 
     def since(self, position: int) -> dict[str, Row]:
         """Return the rows of alerts that were posted since, by fingerprint, unread; :func:`read` reads one.
@@ -61,7 +62,8 @@ class PostedLog:
         ------
         StoreError
         """
-        return [read(row) for row in self._log.rows(low={"ends_ms": now_ms + 1})]
+        rows = self._log.rows(low={"ends_ms": now_ms + 1})
+        return self._quarantine.usable("posted", "fingerprint", rows, read)
 
     def all(self, names: Iterable[str], now_ms: int) -> dict[str, Row]:
         """Return the rows of alerts that are not over, and of some that may be, by fingerprint.
@@ -84,7 +86,8 @@ class PostedLog:
         if not posts:
             return
         stored = self._log.named(alert.fingerprint for alert in posts)
-        merged = {name: read(row) for name, row in stored.items()}
+        former = self._quarantine.usable("posted", "fingerprint", stored.values(), read)
+        merged = {alert.fingerprint: alert for alert in former}
         for alert in posts:
             merged[alert.fingerprint] = alert.after(merged.get(alert.fingerprint))
         self._log.put(map(_row, merged.values()), replaced=stored)
@@ -114,6 +117,7 @@ class Posting:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock, self._log = store, clock, PostedLog(store)
+        self._quarantine = Quarantine.of(store)
         self._latest: dict[str, Row] | None = None
         self._posts: dict[str, Posted] = {}
         self._positions: dict[str, int] = {}
@@ -149,10 +153,10 @@ class Posting:
     def _read_posts(self, latest: Mapping[str, Row], now_ms: int) -> None:
         """Take up what was posted since the last step."""
         rows = self._log.since(self._read_to - SKEW_MS) if self._read_to else self._log.all(latest, now_ms)
-        for name, row in rows.items():
-            if self._positions.get(name) != row["position"]:
-                self._posts[name] = read(row)
-                self._fresh.add(name)
+        fresh = [row for name, row in rows.items() if self._positions.get(name) != row["position"]]
+        for alert in self._quarantine.usable("posted", "fingerprint", fresh, read):
+            self._posts[alert.fingerprint] = alert
+            self._fresh.add(alert.fingerprint)
         # What was posted longer ago is not given again.
         self._read_to = max([self._read_to, *(row["position"] for row in rows.values())])
         self._positions = {name: row["position"] for name, row in rows.items()}
@@ -164,8 +168,13 @@ class Posting:
             newest = {row["alert_id"]: row for row in rows}
             live = [row for row in newest.values() if row["state"] != "resolved"]
             self._at_ms = max((row["at_ms"] for row in rows), default=0)
-            self._latest = {fingerprint(json.loads(row["labels"])): row for row in live}
+            self._latest = dict(self._quarantine.usable("alerts", "alert_id", live, _by_labels))
         return self._latest
+
+
+def _by_labels(row: Row) -> tuple[str, Row]:
+    json.loads(row["signals"])  # its end is written with them
+    return fingerprint(json.loads(row["labels"])), row
 
 
 def _begins(alert: Posted, name: str, now_ms: int) -> Transition:

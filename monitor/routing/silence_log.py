@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from monitor.clock import Clock
 from monitor.routing.interval_spec import parse_intervals, written
 from monitor.routing.matchers import parse_matchers
+from monitor.routing.quarantine import Quarantine
 from monitor.routing.silences import Silence, SilenceError
 from sinks.receivers.times import OUTSIDE, lies_within
 from sinks.store.change_log import ChangeLog, Row
@@ -44,6 +45,7 @@ class SilenceLog:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._log, self._clock = ChangeLog(store, "silences"), clock
+        self._quarantine = Quarantine.of(store)
 
     def all(self) -> list[Silence]:
         """Return the silences that are not long over.
@@ -52,7 +54,7 @@ class SilenceLog:
         ------
         StoreError
         """
-        return [_read(row) for row in self._log.rows(low={"ends_ms": self._clock.now_ms() - KEPT_MS})]
+        return self._usable(self._log.rows(low={"ends_ms": self._clock.now_ms() - KEPT_MS}))
 
     def named(self, names: Collection[str]) -> list[Silence]:
         """Return those with these ids, however long they are over.
@@ -61,7 +63,7 @@ class SilenceLog:
         ------
         StoreError
         """
-        return [_read(row) for row in self._log.named(names).values()] if names else []
+        return self._usable(self._log.named(names).values()) if names else []
 
     def get(self, name: str) -> Silence:
         """Return one.
@@ -114,6 +116,9 @@ class SilenceLog:
         silence, now_ms = self.get(name), self._clock.now_ms()
         if silence.state(now_ms) != "expired":
             self._write(silence.expired(now_ms), now_ms)
+
+    def _usable(self, rows: Iterable[Row]) -> list[Silence]:
+        return self._quarantine.usable("silences", "id", rows, _read)
 
     def _write(self, silence: Silence, now_ms: int) -> None:
         row = {

@@ -6,6 +6,7 @@ import json
 
 from monitor.clock import Clock
 from monitor.routing.matchers import parse_matchers
+from monitor.routing.quarantine import Quarantine
 from monitor.routing.routes import RouteOptions
 from monitor.routing.subscriptions import Subscription
 from sinks.store.change_log import ChangeLog, Row
@@ -38,6 +39,7 @@ class SubscriptionLog:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._log, self._clock = ChangeLog(store, "subscriptions"), clock
+        self._quarantine = Quarantine.of(store)
         self._parsed: dict[tuple[str, int], Subscription] = {}
 
     def all(self) -> dict[str, Subscription]:
@@ -50,9 +52,12 @@ class SubscriptionLog:
         rows = [row for row in self._log.rows() if not row["ended"]]
         rows.sort(key=lambda row: (row["created_ms"], row["id"]))
         # Matchers are parsed once: the router asks every second.
-        keys = [(row["id"], row["updated_ms"]) for row in rows]
-        self._parsed = {key: self._parsed.get(key) or _read(row) for key, row in zip(keys, rows, strict=True)}
+        self._parsed = dict(self._quarantine.usable("subscriptions", "id", rows, self._parse))
         return {name: subscription for (name, _), subscription in self._parsed.items()}
+
+    def _parse(self, row: Row) -> tuple[tuple[str, int], Subscription]:
+        key = row["id"], row["updated_ms"]
+        return key, self._parsed.get(key) or _read(row)
 
     def add(self, subscription: Subscription) -> Subscription:
         """Add a subscription, unless there is one to the same alerts by the same receiver; return the one that stands.

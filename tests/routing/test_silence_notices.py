@@ -35,7 +35,7 @@ def silenced(world: World, minutes: int = 30, **changes: Any) -> str:
     return SilenceLog(world.store, world.clock).set(made)
 
 
-class DeadError(Exception):
+class DeadError(BaseException):
     """The process is gone."""
 
 

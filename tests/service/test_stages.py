@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from monitor.alerts.own import MODEL, STAGE_FAILED
+from monitor.alerts.own import MODEL, STAGE_FAILED, UNUSABLE_ROWS
 from monitor.config import load
 from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
+from tests.routing.test_quarantine import stored
 from tests.service import shop
 from tests.service.test_routes import configured
 from tests.sinks.receivers.listener import Listener
@@ -67,3 +68,15 @@ def test_the_others_go_on_it_is_started_again_and_people_are_alerted(tmp_path: P
         alert = listener.requests[0].body["alerts"][0]
         assert (alert["labels"]["alertname"], alert["labels"]["stage"]) == (STAGE_FAILED, stage)
         assert alert["annotations"]["summary"] == f"the stage {stage} fails (KeyError), and is started again"
+
+
+def test_a_stored_row_that_cannot_be_used_is_alerted_about_and_stops_nothing(tmp_path: Path) -> None:
+    with Listener() as listener:
+        store = MemoryStore()
+        stored(store, "subscriptions", id="s1", matchers="=~", receiver="nobody", group_by="null")
+        with shop.serving(load(configured(tmp_path, listener)), store, roles=["evaluate", "alert"]) as service:
+            shop.wait_until(lambda: listener.requests, "it is notified")
+            assert not service.ready()
+            assert 'leeway_unusable_rows_total{table="subscriptions"} 1.0' in generate_latest(service.metrics).decode()
+        labels = listener.requests[0].body["alerts"][0]["labels"]
+        assert (labels["alertname"], labels["table"]) == (UNUSABLE_ROWS, "subscriptions")
