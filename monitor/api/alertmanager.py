@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.contract import ApiService
@@ -60,14 +60,22 @@ class Spoken(BaseModel):
     uptime: str
 
 
+def _well_formed(value: object) -> object:
+    """Read half a surrogate pair as Go does, so that one bad alert keeps no other back."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_well_formed)]
+
+
 class PostedAlert(BaseModel):
     """An alert from elsewhere; the zero of Go's time, which some write, counts as none."""
 
-    labels: dict[str, str]
-    annotations: dict[str, str] | None = None
+    labels: dict[Text, Text]
+    annotations: dict[Text, Text] | None = None
     startsAt: AwareDatetime | None = None  # noqa: N815
     endsAt: AwareDatetime | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
-    generatorURL: str = Field(default="", description="where more is said")  # noqa: N815
+    generatorURL: Text = Field(default="", description="where more is said")  # noqa: N815
 
     def given(self) -> Post:
         """Return it with times in ms."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from monitor import resources
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
+from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
 
@@ -62,6 +63,7 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     app.state.stopping = threading.Event()
     app.state.alert_poll_s = alert_poll_s
     problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     for router in routers:
         app.include_router(router)

@@ -1,73 +1,81 @@
-"""Bodies of posted events: read within a limit, unpacked, cut into messages."""
+"""Bodies of posted events: unpacked within a limit, cut into messages."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncIterator
 
 import msgspec
 
+from monitor.api.body_limit import too_large
 from monitor.api.problems import ProblemError
 
-__all__ = ["ARRAY_TYPES", "LINE_TYPES", "read_body", "split_messages"]
+__all__ = ["ARRAY_TYPES", "LINE_TYPES", "split_messages", "unpack"]
 
 ARRAY_TYPES = ("application/json",)
 LINE_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 ENCODINGS = ("identity", "gzip", "x-gzip")
 
 _GZIP = 16 + zlib.MAX_WBITS
+_FIRST_PIECE = 64
 
 
-async def read_body(chunks: AsyncIterator[bytes], encoding: str, max_bytes: int) -> bytes:
-    """Return a body, unpacked; at no time is more than ``max_bytes`` of it held.
+def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return what a body holds. It takes time, and is not for the event loop.
 
     Parameters
     ----------
-    chunks : async iterator of bytes
+    body : bytes
     encoding : str
         The header Content-Encoding; empty is ``identity``.
     max_bytes : int
-        Of the body as it came, and of what it unpacks to.
+        Of what the body unpacks to; at no time is more of it held.
 
     Raises
     ------
     ProblemError
         ``body-too-large``, ``unsupported-media-type``, or ``bad-body`` for a gzip stream that is damaged or ends early.
+
+    Examples
+    --------
+    >>> unpack(zlib.compress(b"[1]", wbits=31), "gzip", 100)
+    b'[1]'
     """
     encoding = encoding.strip().lower() or "identity"
     if encoding not in ENCODINGS:
         raise ProblemError(
             "unsupported-media-type", f"Content-Encoding {encoding!r}; supported are {', '.join(ENCODINGS)}"
         )
-    body = bytearray()
-    async for chunk in chunks:
-        if len(body) + len(chunk) > max_bytes:
-            raise _too_large(max_bytes)
-        body += chunk
-    return bytes(body) if encoding == "identity" else _gunzip(bytes(body), max_bytes)
+    return body if encoding == "identity" else _gunzip(body, max_bytes)
 
 
 def _gunzip(packed: bytes, max_bytes: int) -> bytes:
     """Unpack one gzip member after another (RFC 1952: a stream is a series of them)."""
     unpacked = bytearray()
-    rest = packed
-    while rest or not unpacked:
-        member = zlib.decompressobj(_GZIP)
+    start = 0
+    while start < len(packed) or not start:
+        start = _unpack_member(packed, start, unpacked, max_bytes)
+    return bytes(unpacked)
+
+
+def _unpack_member(packed: bytes, start: int, unpacked: bytearray, max_bytes: int) -> int:
+    """Add what the member holds that starts there, and return where it ends."""
+    member = zlib.decompressobj(_GZIP)
+    at, length = start, _FIRST_PIECE
+    while not member.eof:
+        if at >= len(packed):
+            raise _bad(f"the gzip body ends early, after {len(packed)} bytes", len(packed))
         try:
             # One byte more than allowed shows that a body does not fit.
-            unpacked += member.decompress(rest, max_bytes - len(unpacked) + 1)
+            unpacked += member.decompress(packed[at : at + length], max_bytes - len(unpacked) + 1)
         except zlib.error as error:
-            start = len(packed) - len(rest)
             raise _bad(f"the gzip member that starts at byte {start} is damaged: {error}", start) from error
         if len(unpacked) > max_bytes:
-            raise _too_large(max_bytes)
-        if not member.eof:
-            raise _bad(f"the gzip body ends early, after {len(packed)} bytes", len(packed))
-        rest = member.unused_data
-        if not rest:
-            break
-    return bytes(unpacked)
+            raise too_large(max_bytes)
+        at = min(at + length, len(packed))
+        # What stands behind the member is copied: pieces as long as what came before cost no more than that did.
+        length = at - start
+    return at - len(member.unused_data)
 
 
 def split_messages(body: bytes, content_type: str) -> list[bytes]:
@@ -110,6 +118,8 @@ def _json_messages(body: bytes) -> list[bytes]:
         msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _bad(f"the body is not JSON: {error}", _position(error, body)) from error
+    except RecursionError as error:
+        raise ProblemError("bad-body", "the body is nested too deep") from error
     return [body.strip()]
 
 
@@ -123,7 +133,3 @@ def _position(error: Exception, body: bytes) -> int:
 
 def _bad(detail: str, position: int) -> ProblemError:
     return ProblemError("bad-body", detail, position=position)
-
-
-def _too_large(max_bytes: int) -> ProblemError:
-    return ProblemError("body-too-large", f"the body is larger than {max_bytes} bytes", max_body_bytes=max_bytes)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from monitor.api.bodies import ARRAY_TYPES, LINE_TYPES, read_body, split_messages
+from monitor.api.bodies import ARRAY_TYPES, LINE_TYPES, split_messages, unpack
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
@@ -65,11 +65,14 @@ async def post_events_to(
 async def _append(stream: str, request: Request, service: ApiService) -> Response:
     _check_stream(stream, service)
     max_bytes = service.configuration.service.spec.api.max_body_bytes
-    body = await read_body(request.stream(), request.headers.get("content-encoding", ""), max_bytes)
-    content_type = request.headers.get("content-type", "")
-    first_offset, last_offset = await run_in_threadpool(
-        lambda: service.accept(stream, split_messages(body, content_type)),
-    )
+    body = await request.body()
+    headers = request.headers
+
+    def accept() -> tuple[int, int]:
+        unpacked = unpack(body, headers.get("content-encoding", ""), max_bytes)
+        return service.accept(stream, split_messages(unpacked, headers.get("content-type", "")))
+
+    first_offset, last_offset = await run_in_threadpool(accept)
     count = last_offset - first_offset + 1
     return answer({"accepted": count, "first_offset": first_offset, "last_offset": last_offset}, 202)
 

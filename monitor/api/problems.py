@@ -95,8 +95,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """How every route may fail, for the OpenAPI document."""
 
 
-class ProblemError(Exception):
+class ProblemError(HTTPException):
     """A request that cannot be answered as it stands.
+
+    It is one of Starlette's errors: what others are raised while a body is read, FastAPI takes for damage to the body.
 
     Parameters
     ----------
@@ -113,9 +115,8 @@ class ProblemError(Exception):
     def __init__(
         self, kind: str, detail: str, *, errors: list[dict[str, str]] | None = None, **members: object
     ) -> None:
-        super().__init__(detail)
+        super().__init__(PROBLEMS[kind].status, detail)
         self.kind = kind
-        self.detail = detail
         self.errors = errors or []
         self.members = members
 
@@ -189,6 +190,10 @@ def _http(request: Request, error: Exception) -> Response:
         return answer
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem(request, ProblemError("not-found", f"{request.url.path} is no route of this API"))
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # Of a body that is no UTF-8, is nested too deep, or has a number of thousands of digits.
+        detail = f"the body is not JSON that can be read: {error.__cause__ or error.detail}"
+        return problem(request, ProblemError("bad-body", detail))
     return problem(request, ProblemError("internal-error", HTTPStatus(error.status_code).phrase))
 
 

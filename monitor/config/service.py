@@ -153,7 +153,9 @@ class Api(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free port")
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    max_body_bytes: int = Field(
+        default=16 * 1024 * 1024, gt=0, description="of any request, as it comes and as it unpacks"
+    )
 
 
 class ServiceSpec(Strict):

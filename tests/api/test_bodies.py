@@ -1,0 +1,127 @@
+"""Bodies of requests: whatever they hold, they are answered, and none is read beyond the limit."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from monitor.config import Configuration, Service
+from monitor.config.service import Api, ServiceSpec
+from tests.api.world import Client, World, model
+
+JSON = "application/json"
+NAMES = dict.fromkeys(("incident_id", "subscription", "alert_id", "name"), "x")
+ROUTES = [
+    (method.upper(), "/v1/events?stream=fraud" if path == "/v1/events" else path.format(stream="fraud", **NAMES))
+    for path, operations in Client(World()).get("/openapi.json").json()["paths"].items()
+    for method in operations
+    if method in {"post", "put", "patch"}
+]
+HALF = rb'"\ud800"'
+HOSTILE = {
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "cut off": b"[" * 100_000,
+    "nested": b'[{"labels":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}]",
+    "not UTF-8": b'{"a": "\xe9"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "long number": b"9" * 5_000,
+    "halves": b'{"subject":' + HALF + b',"labels":{' + HALF + b":" + HALF + b'},"comment":' + HALF + b"}",
+    "half a key": b"{" + HALF + b": 1}",
+    "alerts of halves": b'[{"labels":{' + HALF + b":" + HALF + b'},"annotations":{' + HALF + b":" + HALF + b"}}]",
+    "null": b"null",
+    "nothing": b"",
+    "zero": rb'"\u0000"',
+}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_body_is_an_internal_error(method: str, path: str, kind: str) -> None:
+    client = Client(World())
+    for content_type in (JSON, "application/x-ndjson"):
+        answer = client.request(method, path, content=HOSTILE[kind], headers={"content-type": content_type})
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("kind", ["deep", "not UTF-8", "long number"])
+def test_what_is_no_json_is_said_to_be_none(kind: str) -> None:
+    answer = Client(World()).post("/v1/marks", HOSTILE[kind], content_type=JSON)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/v1/problems#bad-body")
+    assert "not JSON" in answer.json()["detail"]
+
+
+def small_world() -> World:
+    service = Service(spec=ServiceSpec(api=Api(max_body_bytes=1_000)))
+    return World(configuration=Configuration(service, {"fraud": model("fraud")}, root=None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("content_type", [JSON, "text/plain"])
+def test_no_route_reads_a_body_beyond_the_limit(method: str, path: str, content_type: str) -> None:
+    sent_bytes = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent_bytes
+        for _ in range(1_000):
+            sent_bytes += 100
+            yield b"x" * 100
+
+    client = Client(small_world())
+    for content in (chunks(), b"x" * 1_001):
+        answer = client.request(method, path, content=content, headers={"content-type": content_type})
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (413, "/v1/problems#body-too-large"), answer.text
+        assert problem["max_body_bytes"] == 1_000
+        assert sent_bytes <= 1_100
+
+
+def test_a_body_that_says_its_length_is_refused_before_it_is_read() -> None:
+    chunks_read = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        chunks_read.append(1)
+        yield b"{}"
+
+    answer = Client(small_world()).request(
+        "POST", "/v1/erasures", content=chunks(), headers={"content-length": "600000000", "content-type": JSON}
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "members", [[b'{"a":1}\n'], [b'{"a":1}\n', b"", b'{"b":2}\n' * 300], [b"x" * 70_000 + b"\n"] * 3]
+)
+def test_members_are_unpacked_wherever_they_end(members: list[bytes]) -> None:
+    world = World()
+    body = b"".join(gzip.compress(member, 1, mtime=0) for member in members)
+    headers: dict[str, Any] = {"content_type": "application/x-ndjson", "content_encoding": "gzip"}
+    assert Client(world).post("/v1/events/fraud", body, **headers).status_code == 202
+    assert world.accepted["fraud"] == b"".join(members).splitlines()
+
+
+def test_many_members_take_time_in_proportion() -> None:
+    world = World()
+    body = gzip.compress(b"{}\n", mtime=0) * 100_000
+    began_s = time.process_time()
+    answer = Client(world).post("/v1/events/fraud", body, content_type="application/x-ndjson", content_encoding="gzip")
+    assert answer.status_code == 202
+    assert len(world.accepted["fraud"]) == 100_000
+    assert time.process_time() - began_s < 20
+
+
+def test_half_a_surrogate_pair_keeps_no_alert_back() -> None:
+    world = World()
+    client = Client(world)
+    alerts = [{"labels": {"alertname": "odd \ud800"}}, {"labels": {"alertname": "fine"}}]
+    answer = client.post("/api/v2/alerts", json.dumps(alerts).encode(), content_type=JSON)
+    assert answer.status_code == 200, answer.text
+    names = {alert["labels"]["alertname"] for alert in client.get("/api/v2/alerts").json()}
+    assert names == {"odd \ufffd", "fine"}
