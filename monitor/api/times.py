@@ -75,7 +75,7 @@ def _shift_ms(text: str) -> int:
     try:
         shift_ms = parse_duration(text[1:])
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{text!r} is not a time; allowed is {ALLOWED}") from error
+        raise InputError(f"{text!r} is not a time: {error}; allowed is {ALLOWED}") from error
     return shift_ms if text[0] == "+" else -shift_ms
 
 
