@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import NO_REPEAT, combine, step_level, take_in
-from detectors.change.components import FORGET, POOL, estimate, keep_level, note_tail, pool, remember
+from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_VARIANCE,
@@ -72,6 +72,7 @@ from detectors.change.legend import (
     UNKNOWN,
     UNSURE,
     VARIANCE,
+    VOLUME,
     VOLUMES,
     WAITING,
     WEEKDAYS,
@@ -108,8 +109,12 @@ EARLY_FREEDOM = 16.0
 SKEWED_FREEDOM = 8.0
 """Degrees of freedom that rates and volumes have at most, if they vary more than sampling makes them."""
 
-ALARMED_WEIGHT = 0.3
-"""What a day that alarmed counts for while days are few."""
+ALARMED_WEIGHT, CLEAR_SHIFT = 0.3, 0.3
+"""What a day that alarmed counts for while days are few, and the shift from which on it counts for nothing: it is more
+than few days can be wrong by."""
+
+DOUBT = 0.5
+"""Part of the evidence that an alarm needs with which a day is in doubt."""
 
 MANY_ALARMS = 2.5
 """Alarms by days, of some weeks, after which what is expected is taken for wrong: days that alarm teach again."""
@@ -121,7 +126,8 @@ FORGOTTEN = 0.05
 """What the busiest hour is lowered by from day to day, if there is no busier one."""
 
 KINDS_KNOWN = 2.0
-"""Days of a kind that teach even if they alarmed: the first weekend differs, and must not be strange for ever."""
+"""Days of a kind that teach even if they alarmed, unless the day before did so too: the first weekend differs, and must
+not be strange for ever."""
 
 
 @inlined
@@ -310,7 +316,7 @@ def _widen(window: Floats, early: float) -> None:
 
 @kernel
 def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
-    day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats,
+    day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats, window_thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
     day_sums: Floats, series: Floats, parts: Floats, verdicts: Floats,
@@ -320,8 +326,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
     Parameters
     ----------
     day, windows_per_day, weekend
-    enough, thresholds
-        int64[S]: days after which a series may alarm by days; float64[S].
+    enough, thresholds, window_thresholds
+        int64[S]: days after which a series may alarm by days; float64[S], by days and by windows.
     rows … series
         The state, as in `watch_windows`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds the sums of days
         that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days, ``totals``
@@ -359,10 +365,21 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
             verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
-        quiet = series[s, ALARMED] == 0 or rows[first, WEEKDAYS] == UNKNOWN
-        weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, quiet)
+        is_unseen = rows[first, WEEKDAYS] == UNKNOWN
+        # Traffic may keep a timetable, which only days teach that alarm for not being at an hour of traffic.
+        has_timetable = rows[first, KIND] == VOLUME
+        shift = 0.0 if is_unseen else series[s, ALARMED]
+        weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, shift, has_timetable)
+        in_doubt = CALIBRATED_FROM <= age < SETTLED and series[s, ALARMED] == 0 and not has_timetable
+        if in_doubt and _is_in_doubt(series[s], thresholds[s], window_thresholds[s]):
+            weights[s, day % DAYS] = ALARMED_WEIGHT
         if series[s, DAY_ALARMS] > MANY_ALARMS:
             weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
+        if series[s, ALARMED] != 0 and not has_timetable:
+            _take_back(
+                rows[first : first + count], expected[first : first + count], hours_known[first : first + count],
+                weights[s], weekend, day, age,
+            )  # fmt: skip
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
@@ -423,17 +440,59 @@ def _usual_windows(moments: Floats, windows_per_day: int) -> float:
 
 
 @inlined
-def _weight(weights: Floats, weekend: Integers, day: int, age: int, quiet: bool) -> float:
-    """Return what a day counts for in expectations."""
-    if quiet or age < CALIBRATED_FROM:
+def _weight(weights: Floats, weekend: Integers, day: int, age: int, shift: float, has_timetable: bool) -> float:
+    """Return what a day that alarmed about a shift, 0 without one, counts for in expectations."""
+    if shift == 0 or age < CALIBRATED_FROM:
         return 1.0
-    if age >= SETTLED:
+    if age >= SETTLED or (weights[(day - 1) % DAYS] == 0 and not has_timetable):
         return 0.0
-    hours_known = 0.0
+    days_known = 0.0
     for d in range(max(day - SETTLED, day - age), day):
         if weekend[d % DAYS] == weekend[day % DAYS]:
-            hours_known += weights[d % DAYS]
-    return 1.0 if hours_known < KINDS_KNOWN else ALARMED_WEIGHT
+            days_known += weights[d % DAYS]
+    if days_known < KINDS_KNOWN:
+        return 1.0
+    return ALARMED_WEIGHT if shift < CLEAR_SHIFT or has_timetable else 0.0
+
+
+@inlined
+def _is_in_doubt(series: Floats, by_day: float, by_window: float) -> bool:
+    """Whether there was half of the evidence that an alarm needs: what may be a change is not taken for usual."""
+    return bool(series[HIGHEST] > DOUBT * by_window or series[HIGHEST_BY_DAY] > DOUBT * by_day)
+
+
+@inlined
+def _take_back(
+    rows: Floats, expected: Floats, hours_known: Floats, weights: Floats, weekend: Integers, day: int, age: int
+) -> None:
+    """Learn nothing from the days before an alarm that were at its level already: the change began with them.
+
+    So a change that begins on a first weekend is not taken for what weekends are like.
+    """
+    for r in range(rows.shape[0]):
+        shift = rows[r, STANDING]
+        if abs(shift) < CLEAR_SHIFT:
+            continue
+        usual = mean_of_hours(expected[r])
+        d = day - 1
+        while d > max(day - age, day - DAYS + 1):
+            mean = mean_of_hours(hours_known[r, d % DAYS])
+            if not (mean - usual) * shift > 0.5 * shift * shift:
+                break
+            if weekend[d % DAYS] != weekend[day % DAYS] and _kind_before(weights, weekend, d, day - age):
+                break
+            weights[d % DAYS] = 0.0
+            d -= 1
+
+
+@inlined
+def _kind_before(weights: Floats, weekend: Integers, day: int, first: int) -> bool:
+    """Whether days of the kind of ``day`` were known before it, but for the day next to it."""
+    total = 0.0
+    for d in range(max(first, day - DAYS + 2), day - 1):
+        if weekend[d % DAYS] == weekend[day % DAYS]:
+            total += weights[d % DAYS]
+    return total > 0.0
 
 
 @inlined
@@ -469,6 +528,10 @@ def _learn(
         if rows[r, UNCERTAINTY] >= UNSEEN * UNSEEN:
             was_expected &= _days_alike(weekend, day - age_of_row, day) > 0
         was_expected &= rows[r, WEEKDAYS] != UNKNOWN
+        # A level that is learned within the day is not judged: what may be a change must not pass for variance.
+        window_sums = sums[r, BY_WINDOW]
+        if age_of_row >= CALIBRATED_FROM and window_sums[0] > DAY_SPREAD * DAY_SPREAD * window_sums[COUNTS]:
+            was_expected &= _days_alike(weekend, day - age_of_row, day) > 1
         for scale in range(SCALES):
             learned = was_expected and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0

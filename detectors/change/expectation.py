@@ -142,15 +142,19 @@ def _level(
         level_of[1] = level_of[0]
     elif counts[0] <= 0.5 and counts[1] > 0.5:
         level_of[0] = level_of[1]
-    squares = 0.0
+    squares = np.zeros(2)
     for d in range(start, stop):
         i = d % DAYS
         if not np.isnan(means[i]):
             deviation = means[i] - level_of[weekend[i]]
-            squares += (weights[i] + 1e-9) * deviation * deviation
+            squares[weekend[i]] += (weights[i] + 1e-9) * deviation * deviation
     days = counts[0] + counts[1]
     # Two days of a hundredth of a standard deviation: no contrast repeats itself exactly from day to day.
-    variance = (squares + 2e-4) / (max(days - 2, 0.0) + 2)
+    variance = (squares[0] + squares[1] + 2e-4) / (max(days - 2, 0.0) + 2)
+    own_variance = variance
+    if counts[today] >= counts[1 - today]:
+        # Few days of the other kind that disagree say nothing of this one.
+        own_variance = min(variance, (squares[today] + 2e-4) / (max(counts[today] - 1, 0.0) + 2))
     of_difference = variance * (1 / max(counts[0], 0.5) + 1 / max(counts[1], 0.5))
     difference = level_of[1] - level_of[0] if both else 0.0
     shrunk = min(max(1 - of_difference / max(difference * difference, 1e-12), 0.0), 1.0)
@@ -158,7 +162,7 @@ def _level(
     base = (sums[0] + sums[1] - counts[1] * offset) / days
     if counts[1] <= 0.5 or counts[0] <= 0.5:
         base = (sums[0] + sums[1]) / days
-    uncertainty = variance / max(days, 1.0)
+    uncertainty = own_variance / max(days, 1.0)
     if today:
         return base + offset, uncertainty + shrunk * of_difference, counts[1]
     return base, uncertainty, counts[0]

@@ -29,6 +29,8 @@ from detectors.change.legend import (
     SCALES,
     SHARES,
     SPREAD,
+    STANDING,
+    STOOD,
     VERDICT,
     VOLUMES,
 )
@@ -266,15 +268,23 @@ class ModelCharts:
         enough = settings.learn_windows if settings.windows_per_day == 1 else CHARTED_DAYS
         close_day(
             self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
-            state.rows, state.filters, state.charts, state.moments, state.sums, state.waiting, state.sampling,
-            state.recent_days, state.expected, state.hours, state.hours_known, state.totals, state.weights,
-            state.day_sums, state.series, state.parts, verdicts,
+            self._thresholds_of(BY_WINDOW), state.rows, state.filters, state.charts, state.moments, state.sums,
+            state.waiting, state.sampling, state.recent_days, state.expected, state.hours, state.hours_known,
+            state.totals, state.weights, state.day_sums, state.series, state.parts, verdicts,
         )  # fmt: skip
-        charted = self._ages() >= CHARTED_DAYS
+        # What a signal does while an alarm lasts says nothing of how far others go by themselves.
+        charted = (self._ages() >= CHARTED_DAYS) & ~self._alarm_lasts()
         for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):
             highest = np.where(charted & np.isfinite(state.series[:, column]), state.series[:, column], np.nan)
             state.highest[:, scale, self.day % HIGHEST_DAYS] = highest
         return verdicts
+
+    def _alarm_lasts(self) -> npt.NDArray[np.bool_]:
+        """Return which series have an alarm that has stood for a day, bool[S]."""
+        rows = self.state.rows
+        lasts = (rows[:, STANDING] != 0) & (rows[:, STOOD] >= self.settings.windows_per_day)
+        series = np.repeat(np.arange(len(self.state.series)), self.state.series[:, ROWS].astype(np.int64))
+        return np.bincount(series[lasts], minlength=len(self.state.series)) > 0
 
     def _ages(self) -> Integers:
         assert self.day is not None

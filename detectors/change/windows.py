@@ -220,7 +220,6 @@ def _alarm(
     """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    series[s, ALARMED] = 1
     most = 0.0
     for r in range(first, first + count):
         most = max(most, leading(charts[r, BY_WINDOW]))
@@ -230,6 +229,7 @@ def _alarm(
     else:
         point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
         _leave_out(rows, day_sums, first, count)
+    _note_alarm(series[s], verdict)
     charts[first : first + count, BY_WINDOW] = 0.0
 
 
@@ -290,9 +290,9 @@ def alarm_by_day(rows: Floats, filters: Floats, charts: Floats, series: Floats, 
     """Let an alarm of series ``s`` stand that days have raised, for windows too."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    series[s, ALARMED] = 1
     series[s, DAY_ALARMS] += 1
     point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
+    _note_alarm(series[s], verdict)
     charts[first : first + count, BY_DAY] = 0.0
     for r in range(first, first + count):
         if rows[r, STANDING] != 0:
@@ -458,13 +458,19 @@ def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
     for r in range(first, first + count):
         shift = rows[r, STANDING]
         if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
-            series[s, ALARMED] = 1
             verdict[STATUS] = STANDS
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
+            _note_alarm(series[s], verdict)
     if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
-        series[s, ALARMED] = 1
         verdict[STATUS] = STANDS
+        _note_alarm(series[s], verdict)
+
+
+@inlined
+def _note_alarm(series: Floats, verdict: Floats) -> None:
+    """Note that a series has alarmed today, and by how much; a repetition is no shift, and beyond all doubt."""
+    series[ALARMED] = max(series[ALARMED], 1.0 if np.isnan(verdict[SHIFT]) else abs(verdict[SHIFT]))
 
 
 @inlined

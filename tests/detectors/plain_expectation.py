@@ -164,14 +164,17 @@ def level_of(means: Floats, weights: Floats, weekend: Booleans, today_is_weekend
     if known[0] != known[1]:
         levels = [levels[known.index(True)]] * 2
     days = float(weights.sum())
-    squares = float(np.sum(weights * (means - np.where(weekend, levels[1], levels[0])) ** 2))
-    variance = (squares + 2 * 0.01**2) / (max(days - 2, 0) + 2)
+    squares = weights * (means - np.where(weekend, levels[1], levels[0])) ** 2
+    variance = (float(np.sum(squares)) + 2 * 0.01**2) / (max(days - 2, 0) + 2)
+    own, other = sides[int(today_is_weekend)][0], sides[int(not today_is_weekend)][0]
+    of_kind = (float(np.sum(squares[weekend == today_is_weekend])) + 2 * 0.01**2) / (max(own - 1, 0) + 2)
+    of_level = (min(variance, of_kind) if own >= other else variance) / max(days, 1.0)
     if not all(known):
-        return float(np.sum(weights * means)) / days, variance / max(days, 1.0)
+        return float(np.sum(weights * means)) / days, of_level
     offset = levels[1] - levels[0]
     of_offset = variance * (1 / sides[0][0] + 1 / sides[1][0])
     kept = left_by_james_and_stein(offset**2, 1, of_offset)
     base = float(np.sum(weights * (means - kept * offset * weekend))) / days
     if today_is_weekend:
-        return base + kept * offset, variance / max(days, 1.0) + kept * of_offset
-    return base, variance / max(days, 1.0)
+        return base + kept * offset, of_level + kept * of_offset
+    return base, of_level

@@ -1,0 +1,89 @@
+"""A change that lasts is found and does not become usual, also while few days are known; one that is over ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from detectors.change.legend import STANDS
+from tests.detectors.change_streams import (
+    NUMBER,
+    Course,
+    Number,
+    beside,
+    charts_of,
+    follow,
+    is_weekend,
+)
+
+Floats = npt.NDArray[np.float64]
+Levels = Callable[[int], Floats]
+"""Returns the levels of a day's hours."""
+
+SIGNALS = 10
+PER_HOUR = 60
+SATURDAY = 5
+
+
+def moved(size: float, begins: float, ends: float = np.inf) -> Levels:
+    """A level that is moved from one time on, and back at another, both in days."""
+
+    def levels(day: int) -> Floats:
+        times = day + np.arange(24) / 24
+        return np.where((times >= begins) & (times < ends), size, 0.0)
+
+    return levels
+
+
+def course_of(levels: Levels, seed: int, days: int, *, per_hour: int = PER_HOUR) -> Course:
+    """Follow ten independent numbers with these levels."""
+    rng = np.random.default_rng(seed)
+    numbers = [Number(rng, events=per_hour) for _ in range(SIGNALS)]
+    charts = charts_of(*[NUMBER] * SIGNALS, signals_in_all=SIGNALS)
+    return follow(charts, range(days), lambda day: beside(*(number.day(levels(day)) for number in numbers)))
+
+
+def lasting(course: Course) -> int:
+    """Count the signals that have alarmed and not ceased to."""
+    ends = 0
+    for status in course.status:
+        alarmed = status >= STANDS
+        ends += bool(alarmed.any()) and bool(alarmed[int(np.argmax(alarmed)) :].all())
+    return ends
+
+
+def ever(course: Course) -> int:
+    """Count the signals that have alarmed."""
+    return int(np.count_nonzero((course.status >= STANDS).any(axis=1)))
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0, -2.0])
+@pytest.mark.parametrize("begins", [SATURDAY, SATURDAY + 10 / 24, SATURDAY + 1])
+def test_a_change_on_the_first_weekend_is_found_on_monday(size: float, begins: float) -> None:
+    course = course_of(moved(size, begins), 1, days=SATURDAY + 3)
+    by_noon = 24 * (SATURDAY + 2) + 12
+    assert np.count_nonzero((course.status[:, :by_noon] >= STANDS).any(axis=1)) >= SIGNALS - 2
+
+
+@pytest.mark.parametrize("offset", [0.3, 1.0])
+def test_what_weekends_are_like_is_no_change(offset: float) -> None:
+    alarms = [ever(course_of(lambda day: np.full(24, offset * is_weekend(day)), seed, days=24)) for seed in range(3)]
+    assert sum(alarms) <= 1
+
+
+@pytest.mark.parametrize("begins", [4, 9, 12])
+def test_a_change_in_the_first_two_weeks_does_not_become_usual(begins: int) -> None:
+    course = course_of(moved(1.0, begins + 10 / 24), 2, days=35)
+    assert ever(course) == SIGNALS
+    assert lasting(course) == SIGNALS
+
+
+@pytest.mark.parametrize(("size", "begins", "lasts"), [(0.5, 21.4, 2), (1.0, 21.4, 2), (1.0, 9.4, 2 / 24)])
+def test_what_is_back_for_some_hours_is_over(size: float, begins: float, lasts: float) -> None:
+    course = course_of(moved(size, begins, begins + lasts), 4, days=int(begins) + 4)
+    assert ever(course) >= SIGNALS - 1
+    over = int(24 * (begins + lasts)) + 6
+    assert (course.status[:, over:] < STANDS).mean() > 0.99
