@@ -132,7 +132,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
 @inlined
 def bet(log_probability: float) -> float:
     """Return the logarithm of ε p^(ε − 1), which has mean 1 under a uniform p (Shafer 2021), here with ε = 0.1."""
-    return -0.9 * log_probability - 2.3
+    return -0.9 * log_probability + NO_REPEAT
 
 
 @inlined

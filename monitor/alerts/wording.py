@@ -210,7 +210,7 @@ def detail(verdict: Said) -> str:
 
 def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     verdict = moved.evidence
-    since = f"since about {utc(moved.onset_ms)}" if moved.onset_ms < moved.since_ms else f"since {utc(moved.since_ms)}"
+    since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
     parts = [
         f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}",
         _new_values(verdict),

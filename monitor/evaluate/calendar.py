@@ -57,7 +57,7 @@ class Calendar:
         """Where a window lies that ends at ``end_ms``: its middle counts."""
         if self._step_ms > 86_400_000:
             return Moment(end_ms // self._step_ms, 0.5, weekend=False)
-        local = datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
+        local = self._middle(end_ms)
         today = local.date()
         since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
         weekend = today.weekday() >= 5 or today in self._holidays
@@ -67,9 +67,12 @@ class Calendar:
         """When the day began in which a window lies that ends at ``end_ms``."""
         if self._step_ms > 86_400_000:
             return end_ms - self._step_ms
-        local = datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = self._middle(end_ms).replace(hour=0, minute=0, second=0, microsecond=0)
         return round(midnight.timestamp() * 1000)
+
+    def _middle(self, end_ms: int) -> datetime:
+        """The middle of a window, in local time."""
+        return datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
 
     def first_end(self, at_ms: int) -> int:
         """Return the end of the first window that begins at a time or later."""

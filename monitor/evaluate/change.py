@@ -7,6 +7,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -187,18 +188,24 @@ class Changes:
         for key in sorted(keys & self._contrasts.keys()):
             parts[key] = self._part_of(key, self._contrasts[key], blocks, panes)
         # Those that begin earlier first: a version inherits from one that may begin in the same batch.
-        for begins_ms, key in in_order(keys - self._contrasts.keys(), panes, blocks):
+        beginnings = in_order(keys - self._contrasts.keys(), panes, blocks)
+        # Of each signal in a segment its versions: looked for one by one, all series would be gone through for each.
+        versions: defaultdict[tuple[str, ...], dict[SeriesKey, Contrasts]] = defaultdict(dict)
+        for key in self._contrasts if beginnings else ():
+            versions[key[1:]][key] = self._contrasts[key]
+        for begins_ms, key in beginnings:
             contrasts = contrasts_of(self._watch, *key[1:])
             if contrasts is None:
                 continue
-            former = former_version(key, begins_ms, self._contrasts)
+            former = former_version(key, begins_ms, versions[key[1:]])
             if former is not None:
                 contrasts.inherit(self._contrasts[former])
                 self._formers[key] = former
             part = self._part_of(key, contrasts, blocks, panes)
             if part.present.any():
                 contrasts.began_ms = begins_ms
-                self._contrasts[key], parts[key] = contrasts, part
+                self._contrasts[key] = versions[key[1:]][key] = contrasts
+                parts[key] = part
         return parts
 
     def _part_of(self, key: SeriesKey, contrasts: Contrasts, blocks: Blocks, panes: PaneRows) -> _Part:

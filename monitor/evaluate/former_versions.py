@@ -35,13 +35,12 @@ def former_version(key: SeriesKey, begins_ms: int, contrasts: Mapping[SeriesKey,
         A series whose first window ends at ``begins_ms``.
     begins_ms : int
     contrasts : mapping of SeriesKey to Contrasts
-        Of all series that have begun, some of them perhaps later.
+        Of the same signal in the versions that have begun, some of them perhaps later.
     """
     earlier = [
         (of_other.began_ms, other)
         for other, of_other in contrasts.items()
-        if other[0] != key[0]
-        and other[1:] == key[1:]
+        if other != key
         and of_other.began_ms < begins_ms
         and of_other.ready_ms is not None
         and of_other.ready_ms < begins_ms
