@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from monitor.values import DAY_MS
 from sinks.receivers.times import FIRST_MS, LAST_MS
 
 __all__ = ["Interval", "Range", "any_holds", "span_around"]
@@ -22,7 +23,6 @@ QUARTER_MIN = 15
 """Time zones differ from UTC by multiples of this."""
 
 MINUTE_MS = 60_000
-DAY_MS = 86_400_000
 LOOKS_AROUND_MS = 400 * DAY_MS
 
 Range = tuple[int, int]

@@ -14,6 +14,7 @@ import xxhash
 
 from monitor.checkpoint import decode_state, encode_state
 from monitor.routing.sent import Sent, perhaps
+from monitor.values import DAY_MS
 from sinks.store.change_log import after
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -21,7 +22,6 @@ from sinks.store.rows import rows_of
 __all__ = ["OLD_DAYS", "TOLD", "SentLog"]
 
 TOLD = "told"
-DAY_MS = 86_400_000
 KEPT_MS = 5 * DAY_MS
 """Alertmanager's retention."""
 

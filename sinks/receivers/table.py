@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated, Literal
 
 from clickhouse_driver import Client
@@ -92,8 +91,8 @@ class Table:
                 "fingerprint": alert.fingerprint,
                 "labels": dict(alert.labels),
                 "annotations": dict(alert.annotations),
-                "starts_at": _time(alert.starts_at_ms),
-                "ends_at": _time(alert.ends_at_ms if alert.status == "resolved" else 0),
+                "starts_at": moment(alert.starts_at_ms),
+                "ends_at": moment(alert.ends_at_ms if alert.status == "resolved" else 0),
                 "generator_url": alert.generator_url,
             }
             for alert in notification.alerts
@@ -117,7 +116,3 @@ class Table:
     def close(self) -> None:
         """Close the connection; a notification whose ``send`` did not return may or may not be there."""
         self._client.disconnect()
-
-
-def _time(at_ms: int) -> datetime:
-    return moment(at_ms)

@@ -12,20 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cli import console
 from tests.cli.console import Console
 
 ROOT = Path(__file__).parents[2]
 
-MODEL = """\
-apiVersion: leeway/v1
-kind: Model
-metadata: {name: fraud}
-spec:
-  sources: [{http: fraud}]
-  schema:
-    features: {amount: {type: numeric, range: [0, 100]}, country: {type: category}}
-    prediction: {score: {type: numeric}}
-"""
+MODEL = console.MODEL.partition("  detect:")[0]
 SERVICE = "apiVersion: leeway/v1\nkind: Service\nspec:\n  models: [model.yaml]\n"
 
 LAUGHS = "".join(f"    laugh{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
