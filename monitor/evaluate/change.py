@@ -7,9 +7,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -22,30 +20,24 @@ from detectors.change.model import Evidence, ModelCharts, Settings
 from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
     DRIFT,
-    INVALID,
     LEARNING,
-    MISSING,
     NO_DATA,
     OK,
     P_KIND,
     STATUS,
     SURPRISE,
     THRESHOLD,
-    N,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, NewNormal
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
-from monitor.evaluate.columns import Columns
-from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence, VolumeContrasts
+from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
-from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
-from monitor.evaluate.former_versions import former_version, in_order
 from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.verdict_columns import Measured, Verdicts
-from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS
@@ -70,54 +62,6 @@ SMALLEST_EFFECT = 0.05
 """Standard deviations of the reference, or differences of 2 asin √share, below which a change does not matter."""
 
 
-@dataclass
-class _Part:
-    """What one series has in the windows of a batch, T of them.
-
-    Attributes
-    ----------
-    evidence : SignalEvidence
-    present : float64 array [T]
-        1 where the series has events, or is known to have none.
-    events : int64 array [T]
-    verdicts, skews : float64 arrays [T, VERDICT] (of `detectors.change.legend`, and of `detectors.change.skew`)
-        What the charts say, and the newest day on skew.
-    new_normals : dict of int to NewNormal
-        By the number of a window: that the level is one from then on.
-    """
-
-    evidence: SignalEvidence
-    present: Floats
-    events: Integers
-    verdicts: Floats
-    skews: Floats
-    new_normals: dict[int, NewNormal] = field(default_factory=dict)
-
-    @classmethod
-    def nothing(cls, rows: int, windows: int) -> _Part:
-        """Return a part in which the series is not there."""
-        verdicts = np.full((windows, legend.VERDICT), np.nan)
-        verdicts[:, legend.STATUS] = legend.ABSENT
-        skews = np.full((windows, skew.VERDICT), np.nan)
-        evidence = SignalEvidence.nothing(rows, windows)
-        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, skews)
-
-    def put(self, evidence: SignalEvidence, events: Integers, occupied: Integers, first_row: int = 0) -> None:
-        """Take in evidence of some windows among all of them, of the contrasts from ``first_row`` on."""
-        rows = slice(first_row, first_row + len(evidence.values))
-        self.evidence.values[rows, occupied] = evidence.values
-        self.evidence.events[rows, occupied] = evidence.events
-        self.evidence.units[rows, occupied] = evidence.units
-        self.present[occupied] = 1
-        if not first_row:
-            self.evidence.repeats[occupied] = evidence.repeats
-            self.evidence.learned[occupied] = evidence.learned
-            if evidence.first_values is not None:
-                self.evidence.first_values = int(occupied[evidence.first_values])
-            self.evidence.new_values = {int(occupied[t]): names for t, names in evidence.new_values.items()}
-            self.events[occupied] = events
-
-
 class Changes:
     """The changes of a model's signals; a :class:`~monitor.evaluate.kinds.SeriesKind`.
 
@@ -137,13 +81,14 @@ class Changes:
         self._charts = ModelCharts(settings)
         self._skews = Skews(settings.false_alarms * SKEW_SHARE / (1 - SKEW_SHARE), settings.signals)
         self._newest_skews = np.empty((0, skew.VERDICT))
-        self._contrasts: dict[SeriesKey, Contrasts] = {}
+        self._evidence = ModelEvidence(watch)
         # In the order in which they began, which is that of the charts.
         self._begun: list[SeriesKey] = []
-        self._first_rows: dict[SeriesKey, int] = {}
+        # Those that the charts let go of within a batch: what was said of them before that is said all the same.
+        self._gone: set[SeriesKey] = set()
+        # Those with a reference.
+        self._referred: set[SeriesKey] = set()
         self._expectations = Expectations()
-        # Of series that begin in a batch: of which they inherit what was learned.
-        self._formers: dict[SeriesKey, SeriesKey] = {}
         self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
 
     def decide(self, marks: Sequence[Mark]) -> None:
@@ -154,11 +99,10 @@ class Changes:
         """Yield the verdicts on windows."""
         if not self._is_on:
             return
-        self._expectations = Expectations()
-        blocks = Blocks(self._watch, ends_ms, parts=1)
-        parts = self._distributions(blocks, panes) | self._volumes(blocks, panes)
+        self._expectations, self._gone = Expectations(), set()
+        parts = self._evidence.parts(panes, ends_ms)
         for key in self._begun:
-            parts.setdefault(key, _Part.nothing(len(self._contrasts[key].kinds), len(ends_ms)))
+            parts.setdefault(key, Part.nothing(len(self._contrasts[key].kinds), len(ends_ms)))
         for key, new_normal in self._new_normals.unsaid.items():
             parts[key].new_normals[0] = new_normal
         self._new_normals.unsaid = {}
@@ -168,8 +112,8 @@ class Changes:
         for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
             windows = list(of_day)
             self._watch_day(range(windows[0], windows[-1] + 1), moments, parts, ends_ms)
-        for key in sorted(self._begun):
-            verdicts = self._verdicts(key, parts[key], blocks.ends_ms)
+        for key in sorted({*self._begun, *self._gone}):
+            verdicts = self._verdicts(key, parts[key], np.array(ends_ms, dtype=np.int64))
             if len(verdicts.ends_ms):
                 yield verdicts
 
@@ -179,92 +123,15 @@ class Changes:
             self._watch.name, self._watch.model.spec.detect.defaults.step_ms, self._contrasts
         )
 
-    # -- evidence ----------------------------------------------------------------------------------------------
-
-    def _distributions(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
-        parts = {}
-        self._formers = {}
-        keys = {*panes.series(), *panes.judged()}
-        for key in sorted(keys & self._contrasts.keys()):
-            parts[key] = self._part_of(key, self._contrasts[key], blocks, panes)
-        # Those that begin earlier first: a version inherits from one that may begin in the same batch.
-        beginnings = in_order(keys - self._contrasts.keys(), panes, blocks)
-        # Of each signal in a segment its versions: looked for one by one, all series would be gone through for each.
-        versions: defaultdict[tuple[str, ...], dict[SeriesKey, Contrasts]] = defaultdict(dict)
-        for key in self._contrasts if beginnings else ():
-            versions[key[1:]][key] = self._contrasts[key]
-        for begins_ms, key in beginnings:
-            contrasts = contrasts_of(self._watch, *key[1:])
-            if contrasts is None:
-                continue
-            former = former_version(key, begins_ms, versions[key[1:]])
-            if former is not None:
-                contrasts.inherit(self._contrasts[former])
-                self._formers[key] = former
-            part = self._part_of(key, contrasts, blocks, panes)
-            if part.present.any():
-                contrasts.began_ms = begins_ms
-                self._contrasts[key] = versions[key[1:]][key] = contrasts
-                parts[key] = part
-        return parts
-
-    def _part_of(self, key: SeriesKey, contrasts: Contrasts, blocks: Blocks, panes: PaneRows) -> _Part:
-        assert isinstance(contrasts, SignalContrasts)
-        part = _Part.nothing(len(contrasts.kinds), len(blocks.ends_ms))
-        self._put_values(part, key, contrasts, blocks, panes)
-        self._put_findings(part, key, contrasts, blocks, panes)
-        return part
-
-    def _put_values(
-        self, part: _Part, key: SeriesKey, contrasts: SignalContrasts, blocks: Blocks, panes: PaneRows
-    ) -> None:
-        """Take in what windows say of the values of a signal."""
-        if contrasts.own is None or not (inside := blocks.inside(panes.of(key))):
-            return
-        columns = Columns(self._watch.layouts[key[2]])
-        if not columns.fixed:
-            columns = Columns(columns.layout, distinct_keys(inside, columns))
-        windows = blocks.windows(inside, columns)
-        events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
-        occupied = np.searchsorted(blocks.ends_ms, windows.ends_ms)
-        part.put(contrasts.own.evidence(windows, columns), events, occupied)
-
-    def _put_findings(
-        self, part: _Part, key: SeriesKey, contrasts: SignalContrasts, blocks: Blocks, panes: PaneRows
-    ) -> None:
-        """Take in what windows say of the findings on a signal."""
-        if contrasts.findings is None or not (inside := blocks.inside(panes.findings_of(key))):
-            return
-        occupied, counts = blocks.findings(inside, self._watch.finding_layouts[key[2]])
-        evidence = contrasts.findings.evidence(counts)
-        part.put(evidence, contrasts.findings.judged(counts), occupied, contrasts.first_finding)
-
-    def _volumes(self, blocks: Blocks, panes: PaneRows) -> dict[SeriesKey, _Part]:
-        parts: dict[SeriesKey, _Part] = {}
-        if not self._watch.is_charted("volume"):
-            return parts
-        segments = {segment for _, segment, signal in self._contrasts if signal == "volume"}
-        for segment in sorted(segments | panes.segments()):
-            key = ("", segment, "volume")
-            events, first = blocks.events(panes.volume_of(segment))
-            first = 0 if key in self._contrasts else first
-            if first < len(events):
-                contrasts = self._contrasts.setdefault(key, VolumeContrasts())
-                assert isinstance(contrasts, VolumeContrasts)
-                occupied = np.arange(first, len(events))
-                parts[key] = _Part.nothing(len(contrasts.kinds), len(events))
-                parts[key].put(contrasts.evidence(events[first:]), events[first:], occupied)
-        return parts
-
     # -- charts ------------------------------------------------------------------------------------------------
 
     def _watch_day(
-        self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part], ends_ms: range
+        self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, Part], ends_ms: range
     ) -> None:
         """Lead all charts through windows of one day."""
         moment = moments[windows[0]]
         if self._charts.day != moment.day:
-            self._forget_idle()
+            self._forget_idle(parts)
             self._charts.begin(moment.day, weekend=moment.weekend)
             self._accept(self._new_normals.adopt(ends_ms[windows.start] - ends_ms.step), windows.start, parts)
             self._expectations.note(self._charts, self._begun, ends_ms[windows.start] - ends_ms.step)
@@ -283,44 +150,46 @@ class Changes:
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
+            self._newest_skews[:, skew.ROW] -= self._first_rows()
             self._note_skews(windows[-1:], parts)
 
-    def _take_effect(self, marks: Sequence[Mark], t: int, parts: Mapping[SeriesKey, _Part], end_ms: int) -> None:
+    def _take_effect(self, marks: Sequence[Mark], t: int, parts: Mapping[SeriesKey, Part], end_ms: int) -> None:
         """Do what people said, before window ``t``, which ends at ``end_ms``."""
         for mark in marks:
             self._accept(self._new_normals.take_effect(mark, self._begun), t, parts)
         if marks:
             self._expectations.note(self._charts, self._begun, end_ms - self._watch.model.spec.detect.defaults.step_ms)
 
-    def _accept(self, new_normals: Mapping[int, NewNormal], t: int, parts: Mapping[SeriesKey, _Part]) -> None:
+    def _accept(self, new_normals: Mapping[int, NewNormal], t: int, parts: Mapping[SeriesKey, Part]) -> None:
         """Note that the levels of some series are new normals from window ``t`` on."""
         for s, new_normal in new_normals.items():
             parts[self._begun[s]].new_normals[t] = new_normal
             self._newest_skews[s, [skew.SKEWED, skew.EVIDENCE]] = 0.0
 
-    def _forget_idle(self) -> None:
+    def _forget_idle(self, parts: Mapping[SeriesKey, Part]) -> None:
         """Let go of series that have had nothing for weeks, such as versions that no longer serve."""
         if not self._begun or not (idle := self._charts.idle()).any():
             return
         self._skews.forget(idle, self._charts.state.series[:, legend.ROWS].astype(np.int64))
         self._newest_skews = self._newest_skews[~idle]
         self._charts.forget(idle)
-        staying = [key for key, gone in zip(self._begun, idle, strict=True) if not gone]
-        self._begun, self._first_rows = [], {}
-        for key in staying:
-            self._begin(key)
+        gone = [key for key, is_idle in zip(self._begun, idle, strict=True) if is_idle]
+        for key in gone:
+            parts[key].new_normals.clear()
+        self._gone.update(gone)
+        self._begun = [key for key, is_idle in zip(self._begun, idle, strict=True) if not is_idle]
 
     def _add(self, keys: Sequence[SeriesKey], day: int, end_ms: int) -> None:
         """Let series begin with the window that ends at ``end_ms``."""
         if not keys:
             return
         numbers = {key: s for s, key in enumerate(self._begun)}
-        formers = [numbers.get(self._formers[key]) if key in self._formers else None for key in keys]
+        formers = [numbers.get(former) if (former := self._evidence.formers.get(key)) else None for key in keys]
         self._charts.add([self._contrasts[key].kinds for key in keys], day, formers)
-        for key, former in zip(keys, formers, strict=True):
+        for key, inherited in zip(keys, formers, strict=True):
             self._skews.add(self._contrasts[key].reference())
             self._begin(key)
-            if former is not None:
+            if inherited is not None:
                 self._skews.begin(len(self._begun) - 1, day)
             self._new_normals.begin(key, len(self._begun) - 1, end_ms)
         heirs = [key for key, former in zip(keys, formers, strict=True) if former is not None]
@@ -330,10 +199,20 @@ class Changes:
         self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
 
     def _begin(self, key: SeriesKey) -> None:
-        self._first_rows[key] = int(self._charts.state.series[len(self._begun), legend.FIRST_ROW])
+        first_row = int(self._first_rows()[len(self._begun)])
+        if np.isfinite(self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]).any():
+            self._referred.add(key)
         self._begun.append(key)
 
-    def _beginning(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> list[tuple[int, SeriesKey]]:
+    def _first_rows(self) -> Floats:
+        """Return the first row of each series, float64[S]; it changes whenever the charts let go of a series."""
+        return self._charts.state.series[:, legend.FIRST_ROW]
+
+    @property
+    def _contrasts(self) -> dict[SeriesKey, Contrasts]:
+        return self._evidence.contrasts
+
+    def _beginning(self, windows: range, parts: Mapping[SeriesKey, Part]) -> list[tuple[int, SeriesKey]]:
         """Which series begin in some windows, and in which."""
         first = []
         for key in parts.keys() - set(self._begun):
@@ -342,7 +221,7 @@ class Changes:
                 first.append((windows.start + int(occupied[0]), key))
         return sorted(first)
 
-    def _watch_windows(self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, _Part]) -> None:
+    def _watch_windows(self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, Part]) -> None:
         if not self._begun:
             return
         span = slice(windows.start, windows.stop)
@@ -358,13 +237,15 @@ class Changes:
         self._take(windows, self._charts.watch(evidence), parts)
         self._note_skews(windows, parts)
 
-    def _note_skews(self, windows: range, parts: Mapping[SeriesKey, _Part]) -> None:
+    def _note_skews(self, windows: range, parts: Mapping[SeriesKey, Part]) -> None:
         for key, verdict in zip(self._begun, self._newest_skews, strict=True):
             parts[key].skews[windows.start : windows.stop] = verdict
 
-    def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, _Part]) -> None:
+    def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, Part]) -> None:
         """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
         by_day_only = self._charts.settings.windows_per_day == 1
+        leading = verdicts[:, :, legend.LEADING_ROW]
+        leading[:] = np.where(leading < 0, leading, leading - self._first_rows()[:, None])
         for key, of_series in zip(self._begun, verdicts, strict=True):
             for t, verdict in zip(windows, of_series, strict=True):
                 # What a day says as a whole is said of its last window, if it says more or is all that there is.
@@ -378,12 +259,11 @@ class Changes:
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
             return Facts("too_early", int(verdict[legend.WINDOWS]), self._charts.settings.learn_windows, "windows")
-        row, by_day = int(verdict[legend.LEADING_ROW]), bool(verdict[legend.SCALE] == legend.BY_DAY)
-        if row < 0:
+        contrast, by_day = int(verdict[legend.LEADING_ROW]), bool(verdict[legend.SCALE] == legend.BY_DAY)
+        if contrast < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
             return Facts(change=repeats if status in (legend.EXCEEDS, legend.STANDS) else None)
         contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
-        contrast = row - self._first_rows[key]
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
         usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
         shift = float(verdict[legend.SHIFT])
@@ -404,11 +284,11 @@ class Changes:
         if np.isnan(verdict[skew.ROW]):
             days = verdict[skew.DAYS_SEEN]
             return Facts("too_early", 0 if np.isnan(days) else int(days), FEWEST_DAYS, "days")
-        contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW]) - self._first_rows[key]
+        contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW])
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
 
-    def _verdicts(self, key: SeriesKey, part: _Part, ends_ms: Integers) -> Verdicts:
+    def _verdicts(self, key: SeriesKey, part: Part, ends_ms: Integers) -> Verdicts:
         statuses = part.verdicts[:, legend.STATUS]
         # An alarm that stands is said of windows without events too: a night does not end it.
         is_said = (part.present > 0) | (statuses == legend.STANDS)
@@ -417,9 +297,7 @@ class Changes:
         learned = part.evidence.learned[occupied]
         # What has no coordinates yet may have moved in every way but one: that its values cannot be used.
         changes[(learned != DESCRIBED) & (changes[:, legend.STATUS] == legend.QUIET), legend.STATUS] = legend.LEARNING
-        first_row = self._first_rows[key]
-        references = self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]
-        detectors = DETECTORS if np.isfinite(references).any() else DETECTORS[:1]
+        detectors = DETECTORS if key in self._referred else DETECTORS[:1]
         measured = Measured.unwritten(len(occupied), len(detectors))
         measured.numbers[:] = np.nan
         measured.codes[:] = 0
@@ -462,18 +340,14 @@ class Changes:
         """State for a checkpoint."""
         if not self._contrasts:
             return []
-        contrasts = [
-            {"key": list(key), "began_ms": self._contrasts[key].began_ms, **self._contrasts[key].snapshot()}
-            for key in sorted(self._contrasts)
-        ]
         state = {
             "charts": self._charts.snapshot(),
             "skews": self._skews.snapshot(),
-            "newest_skews": self._newest_skews,
+            "skews_of_series": self._newest_skews,
             "begun": [list(key) for key in self._begun],
             "new_normals": self._new_normals.snapshot(),
         }
-        return [state, *contrasts]
+        return [state, *self._evidence.snapshot()]
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
         """Continue from a snapshot."""
@@ -482,20 +356,21 @@ class Changes:
         of_charts, *of_signals = states
         self._charts.restore(of_charts["charts"])
         self._skews.restore(of_charts["skews"])
-        stored_skews = np.asarray(of_charts["newest_skews"])
-        self._newest_skews = np.full((len(stored_skews), skew.VERDICT), np.nan)
-        # Checkpoints from before days were counted lack the last column.
-        self._newest_skews[:, : stored_skews.shape[1]] = stored_skews
+        self._restore_skews(of_charts)
         self._new_normals.restore(of_charts.get("new_normals"))
-        for state in of_signals:
-            version, segment, signal = state["key"]
-            contrasts = VolumeContrasts() if signal == "volume" else contrasts_of(self._watch, segment, signal)
-            if contrasts is not None:
-                contrasts.restore(state)
-                contrasts.began_ms = state.get("began_ms", 0)
-                self._contrasts[version, segment, signal] = contrasts
+        self._evidence.restore(of_signals)
         for version, segment, signal in of_charts["begun"]:
             self._begin((version, segment, signal))
+
+    def _restore_skews(self, of_charts: Mapping[str, Any]) -> None:
+        earlier = "skews_of_series" not in of_charts
+        stored = np.asarray(of_charts["newest_skews" if earlier else "skews_of_series"])
+        self._newest_skews = np.full((len(stored), skew.VERDICT), np.nan)
+        # Checkpoints from before days were counted lack the last column.
+        self._newest_skews[:, : stored.shape[1]] = stored
+        if earlier:
+            # They number the contrasts of all series.
+            self._newest_skews[:, skew.ROW] -= self._first_rows()
 
 
 def _learning(facts: Facts, values: int, come_now: bool) -> Facts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from monitor.evaluate.contrasts import Contrasts
+from monitor.evaluate.finding_contrasts import SignalContrasts
 from monitor.evaluate.windows import Blocks
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -14,11 +15,15 @@ from monitor.panes.reading import PaneRows
 __all__ = ["former_version", "in_order"]
 
 
-def in_order(keys: Iterable[SeriesKey], panes: PaneRows, blocks: Blocks) -> list[tuple[int, SeriesKey]]:
-    """Return series in the order in which their panes begin, with the end of the window in which they do."""
+def in_order(
+    contrasts: Mapping[SeriesKey, SignalContrasts], panes: PaneRows, blocks: Blocks
+) -> list[tuple[int, SeriesKey]]:
+    """Return series in the order in which they have anything to say, with the end of the window in which they do."""
     beginnings = []
-    for key in keys:
-        inside = [*blocks.inside(panes.of(key)), *blocks.inside(panes.findings_of(key))]
+    for key, of_series in contrasts.items():
+        values = panes.of(key) if of_series.own is not None else []
+        findings = panes.findings_of(key) if of_series.findings is not None else []
+        inside = [*blocks.inside(values), *blocks.inside(findings)]
         if inside:
             start_ms = min(int(piece.starts_ms[rows].min()) for piece, rows in inside)
             t = int(np.searchsorted(blocks.ends_ms, start_ms, side="right"))

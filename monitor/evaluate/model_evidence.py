@@ -1,0 +1,210 @@
+"""What the windows of a batch say of every series of a model, before any chart is asked.
+
+A version that begins inherits what the one before it had learned until then (`former_versions`). A batch is therefore
+taken in pieces, cut where a version begins that others may hand something on to: whether the windows after that come in
+the same batch makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change import legend, skew
+from detectors.chart.legend import INVALID, MISSING, N
+from monitor.alerts.verdict import NewNormal
+from monitor.evaluate.columns import Columns
+from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
+from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
+from monitor.evaluate.former_versions import former_version, in_order
+from monitor.evaluate.windows import Blocks, distinct_keys
+from monitor.events import SeriesKey
+from monitor.panes.reading import PaneRows
+from monitor.watch import Watch
+
+__all__ = ["ModelEvidence", "Part"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass
+class Part:
+    """What one series has in the windows of a batch, T of them.
+
+    Attributes
+    ----------
+    evidence : SignalEvidence
+    present : float64 array [T]
+        1 where the series has events, or is known to have none.
+    events : int64 array [T]
+    verdicts, skews : float64 arrays [T, VERDICT] (of `detectors.change.legend`, and of `detectors.change.skew`)
+        What the charts say, and the newest day on skew; rows are numbered within the series.
+    new_normals : dict of int to NewNormal
+        By the number of a window: that the level is one from then on.
+    """
+
+    evidence: SignalEvidence
+    present: Floats
+    events: Integers
+    verdicts: Floats
+    skews: Floats
+    new_normals: dict[int, NewNormal] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, rows: int, windows: int) -> Part:
+        """Return a part in which the series is not there."""
+        verdicts = np.full((windows, legend.VERDICT), np.nan)
+        verdicts[:, legend.STATUS] = legend.ABSENT
+        skews = np.full((windows, skew.VERDICT), np.nan)
+        evidence = SignalEvidence.nothing(rows, windows)
+        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, skews)
+
+    def put(self, evidence: SignalEvidence, events: Integers, occupied: Integers, first_row: int = 0) -> None:
+        """Take in evidence of some windows among all of them, of the contrasts from ``first_row`` on."""
+        rows = slice(first_row, first_row + len(evidence.values))
+        self.evidence.values[rows, occupied] = evidence.values
+        self.evidence.events[rows, occupied] = evidence.events
+        self.evidence.units[rows, occupied] = evidence.units
+        self.present[occupied] = 1
+        if not first_row:
+            self.evidence.repeats[occupied] = evidence.repeats
+            self.evidence.learned[occupied] = evidence.learned
+            if evidence.first_values is not None:
+                self.evidence.first_values = int(occupied[evidence.first_values])
+            self.evidence.new_values |= {int(occupied[t]): names for t, names in evidence.new_values.items()}
+            self.events[occupied] = events
+
+
+@dataclass
+class _Piece:
+    """Consecutive windows of a batch: their panes, and the number of the first one."""
+
+    panes: PaneRows
+    blocks: Blocks
+    first: int
+
+
+class ModelEvidence:
+    """The contrasts of all series of a model, and what batches of windows say of them.
+
+    Parameters
+    ----------
+    watch : Watch
+
+    Attributes
+    ----------
+    contrasts : dict of SeriesKey to Contrasts
+    formers : dict of SeriesKey to SeriesKey
+        Of series that began in the last batch: of which they inherit what was learned.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.contrasts: dict[SeriesKey, Contrasts] = {}
+        self.formers: dict[SeriesKey, SeriesKey] = {}
+
+    def parts(self, panes: PaneRows, ends_ms: range) -> dict[SeriesKey, Part]:
+        """Return what the windows of a batch say, by series; those without any panes are left out."""
+        self.formers = {}
+        parts: dict[SeriesKey, Part] = {}
+        keys = {*panes.series(), *panes.judged()}
+        new = {key: made for key in keys - self.contrasts.keys() if (made := contrasts_of(self._watch, *key[1:]))}
+        # Those that begin earlier first: a version inherits from one that may begin in the same batch.
+        beginnings = in_order(new, panes, Blocks(self._watch, ends_ms, parts=1))
+        for first, stop in pairwise([0, *self._cuts(beginnings, ends_ms), len(ends_ms)]):
+            piece = _Piece(panes, Blocks(self._watch, ends_ms[first:stop], parts=1), first)
+            self._begin({key: begins_ms for begins_ms, key in beginnings if begins_ms in ends_ms[first:stop]}, new)
+            for key in sorted(keys & self.contrasts.keys()):
+                part = parts.setdefault(key, Part.nothing(len(self.contrasts[key].kinds), len(ends_ms)))
+                self._put(part, key, self.contrasts[key], piece)
+        return parts | self._volumes(panes, ends_ms)
+
+    def _cuts(self, beginnings: Sequence[tuple[int, SeriesKey]], ends_ms: range) -> list[int]:
+        """Return the windows, but for the first, in which a series begins that another version came before."""
+        signals = {key[1:] for key in self.contrasts}
+        cuts = set()
+        for begins_ms, key in beginnings:
+            if key[1:] in signals:
+                cuts.add(ends_ms.index(begins_ms))
+            signals.add(key[1:])
+        return sorted(cuts - {0})
+
+    def _begin(self, beginnings: Mapping[SeriesKey, int], contrasts: Mapping[SeriesKey, Contrasts]) -> None:
+        """Let series begin with what they inherit; those of one signal in the same window, or only one of them."""
+        # Of each signal in a segment its versions: looked for one by one, all series would be gone through for each.
+        versions: defaultdict[tuple[str, ...], dict[SeriesKey, Contrasts]] = defaultdict(dict)
+        for key in self.contrasts if beginnings else ():
+            versions[key[1:]][key] = self.contrasts[key]
+        for key, begins_ms in beginnings.items():
+            former = former_version(key, begins_ms, versions[key[1:]])
+            if former is not None:
+                contrasts[key].inherit(self.contrasts[former])
+                self.formers[key] = former
+            contrasts[key].began_ms = begins_ms
+            self.contrasts[key] = contrasts[key]
+
+    def _put(self, part: Part, key: SeriesKey, contrasts: Contrasts, piece: _Piece) -> None:
+        assert isinstance(contrasts, SignalContrasts)
+        self._put_values(part, key, contrasts, piece)
+        self._put_findings(part, key, contrasts, piece)
+
+    def _put_values(self, part: Part, key: SeriesKey, contrasts: SignalContrasts, piece: _Piece) -> None:
+        """Take in what windows say of the values of a signal."""
+        if contrasts.own is None or not (inside := piece.blocks.inside(piece.panes.of(key))):
+            return
+        columns = Columns(self._watch.layouts[key[2]])
+        if not columns.fixed:
+            columns = Columns(columns.layout, distinct_keys(inside, columns))
+        windows = piece.blocks.windows(inside, columns)
+        events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
+        occupied = piece.first + np.searchsorted(piece.blocks.ends_ms, windows.ends_ms)
+        part.put(contrasts.own.evidence(windows, columns), events, occupied)
+
+    def _put_findings(self, part: Part, key: SeriesKey, contrasts: SignalContrasts, piece: _Piece) -> None:
+        """Take in what windows say of the findings on a signal."""
+        if contrasts.findings is None or not (inside := piece.blocks.inside(piece.panes.findings_of(key))):
+            return
+        occupied, counts = piece.blocks.findings(inside, self._watch.finding_layouts[key[2]])
+        evidence = contrasts.findings.evidence(counts)
+        part.put(evidence, contrasts.findings.judged(counts), piece.first + occupied, contrasts.first_finding)
+
+    def _volumes(self, panes: PaneRows, ends_ms: range) -> dict[SeriesKey, Part]:
+        parts: dict[SeriesKey, Part] = {}
+        if not self._watch.is_charted("volume"):
+            return parts
+        blocks = Blocks(self._watch, ends_ms, parts=1)
+        segments = {segment for _, segment, signal in self.contrasts if signal == "volume"}
+        for segment in sorted(segments | panes.segments()):
+            key = ("", segment, "volume")
+            events, first = blocks.events(panes.volume_of(segment))
+            first = 0 if key in self.contrasts else first
+            if first < len(events):
+                contrasts = self.contrasts.setdefault(key, VolumeContrasts())
+                assert isinstance(contrasts, VolumeContrasts)
+                parts[key] = Part.nothing(len(contrasts.kinds), len(events))
+                parts[key].put(contrasts.evidence(events[first:]), events[first:], np.arange(first, len(events)))
+        return parts
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        return [
+            {"key": list(key), "began_ms": of_series.began_ms, **of_series.snapshot()}
+            for key, of_series in sorted(self.contrasts.items())
+        ]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Continue from a snapshot."""
+        for state in states:
+            version, segment, signal = state["key"]
+            contrasts = VolumeContrasts() if signal == "volume" else contrasts_of(self._watch, segment, signal)
+            if contrasts is not None:
+                contrasts.restore(state)
+                contrasts.began_ms = state.get("began_ms", 0)
+                self.contrasts[version, segment, signal] = contrasts
