@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import structlog
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from monitor.clock import Clock
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.events import ENDED
 from monitor.ingest.intake import Intake
 from monitor.ingest.watermark import NEVER
 from monitor.threads import Threads
-from sinks.store.contract import Query, Store
+from sinks.store.contract import Query, Store, StoreError
 
-__all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "StageMetrics", "score_latency"]
+__all__ = ["SCORE_BUCKETS_S", "ServiceMetrics", "StageMetrics", "StoreFigures", "score_latency"]
 
 SCORE_BUCKETS_S = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+STORE_WAIT_S = 1.0
+log = structlog.get_logger("leeway.metrics")
 
 
 def score_latency(registry: CollectorRegistry) -> Histogram:
@@ -38,25 +43,23 @@ class ServiceMetrics(Collector):
     ----------
     intake : Intake
     loop : EvaluateLoop
-    store : Store
+    figures : StoreFigures
     unready : callable
         Returns why the service is not ready; nothing when it is.
     backlog : callable
         Returns how many notifications wait, by receiver.
-    realised : RealisedAlerts
     """
 
     def __init__(
         self,
         intake: Intake,
         loop: EvaluateLoop,
-        store: Store,
+        figures: StoreFigures,
         unready: Callable[[], list[str]],
         backlog: Callable[[], Mapping[str, int]],
-        realised: RealisedAlerts,
     ) -> None:
-        self._intake, self._loop, self._store = intake, loop, store
-        self._unready, self._backlog, self._realised = unready, backlog, realised
+        self._intake, self._loop, self._figures = intake, loop, figures
+        self._unready, self._backlog = unready, backlog
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -66,7 +69,7 @@ class ServiceMetrics(Collector):
         yield from self._positions()
         yield from self._sent()
         yield from self._evaluate()
-        yield from self._against_stated()
+        yield from self._figures.collect()
 
     def _health(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("leeway_ready", "1 if /readyz says so, else 0.", value=not self._unready())
@@ -113,7 +116,7 @@ class ServiceMetrics(Collector):
         for source, count in sorted(assigned.items()):
             held.add_metric([source], count)
         yield held
-        retries = getattr(self._store, "retries", 0)  # only a store behind a wire has any
+        retries = self._figures.retries
         yield CounterMetricFamily("leeway_store_retries", "Calls of the store that were tried again.", value=retries)
         yield CounterMetricFamily(
             "leeway_schema_registry_failures",
@@ -154,13 +157,63 @@ class ServiceMetrics(Collector):
             alerts.add_metric([model, state], count)
         yield windows
         yield alerts
+
+
+class StoreFigures:
+    """What comes from the store, as it was when the store last answered.
+
+    Somebody who asks has it read anew, in a thread of its own, and waits no longer than :data:`STORE_WAIT_S`: a scrape
+    tells most when the store is slow.
+
+    Parameters
+    ----------
+    store : Store
+    realised : RealisedAlerts
+    clock : Clock
+    """
+
+    def __init__(self, store: Store, realised: RealisedAlerts, clock: Clock) -> None:
+        self._store, self._realised, self._clock = store, realised, clock
+        self._turn = threading.Lock()
+        self._reading: threading.Thread | None = None
+        self._newest: tuple[Metric, ...] = ()
+        self._read_s: float | None = None
+
+    @property
+    def retries(self) -> int:
+        """Calls of the store that were tried again; only a store behind a wire has any."""
+        return int(getattr(self._store, "retries", 0))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures, and how old they are; nothing before the store has answered once."""
+        with self._turn:
+            if self._reading is None or not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read, name="store-figures", daemon=True)
+                self._reading.start()
+            reading = self._reading
+        reading.join(STORE_WAIT_S)
+        yield from self._newest
+        if self._read_s is not None:
+            age_s = self._clock.monotonic_s() - self._read_s
+            yield GaugeMetricFamily("leeway_store_figures_age_seconds", "Age of what the store told.", value=age_s)
+
+    def _read(self) -> None:
+        began_s = self._clock.monotonic_s()
+        try:
+            self._newest = (self._closed(), *self._against_stated())
+        except StoreError as error:
+            log.warning("figures from the store are not renewed", error=str(error))
+            return
+        self._read_s = began_s
+
+    def _closed(self) -> Metric:
         closed = GaugeMetricFamily(
             "leeway_closed_seconds", "Event time up to which panes are closed.", labels=["model", "topic", "partition"]
         )
         for (model, topic, partition), closed_ms in sorted(self._closed_ms().items()):
             if NEVER < closed_ms < ENDED:
                 closed.add_metric([model, topic, str(partition)], closed_ms / 1000)
-        yield closed
+        return closed
 
     def _against_stated(self) -> Iterator[Metric]:
         since = GaugeMetricFamily(

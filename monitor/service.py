@@ -31,7 +31,7 @@ from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
-from monitor.metrics import ServiceMetrics, StageMetrics, score_latency
+from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
 from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
@@ -89,9 +89,9 @@ class Service:
         self._router = self._built_router() if alerting else None
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
-        realised = RealisedAlerts(self.store, self.watches)
+        figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
         self.metrics.register(StageMetrics(self._threads, Quarantine.of(self.store).counts))
-        self.metrics.register(ServiceMetrics(self.intake, self.loop, self.store, self.ready, self.backlog, realised))
+        self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
 
     # -- life --------------------------------------------------------------------------------------------------
 

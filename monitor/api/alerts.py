@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, get_args
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 from sse_starlette.event import ServerSentEvent
@@ -11,7 +13,6 @@ from sse_starlette.sse import EventSourceResponse
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.acknowledge import acknowledged
-from monitor.api.feed import Feed
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.parameters import (
     TheService,
@@ -34,6 +35,7 @@ from monitor.api.standing_alerts import (
     started,
     transitions,
 )
+from monitor.api.streams import Streams
 from monitor.api.tables import schema
 from monitor.resources.alerts import (
     STANDING,
@@ -51,7 +53,8 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
 HEARTBEAT_S = 15
-RETRY_MS = 2_000
+SEND_S = 60.0
+"""A client that takes nothing for so long is gone."""
 
 
 @lists(router, Alerts, Transition)
@@ -96,14 +99,21 @@ def alert_summary(
     return listed_whole(form, by_day(standing, span), AlertDay, head)
 
 
+async def place_of(request: Request) -> AsyncIterator[Streams]:
+    """Take a place among the streams until the answer has ended."""
+    streams: Streams = request.app.state.streams
+    async with streams.place():
+        yield streams
+
+
 @router.get(
     "/alerts/stream",
     summary="Server-sent events: every transition as it is stored",
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-def alert_stream(
-    request: Request,
+async def alert_stream(
+    streams: Annotated[Streams, Depends(place_of)],
     service: TheService,
     model: Annotated[str | None, Query(description="only this model's")] = None,
     matcher: Annotated[
@@ -112,14 +122,16 @@ def alert_stream(
     ] = None,
     last_event_id: Annotated[str | None, Header(description="resume behind this event")] = None,
 ) -> EventSourceResponse:
-    check_model(service, model)
+    matchers = read_matchers("matcher", matcher)
+    await run_sync(check_model, service, model, limiter=streams.threads)
     names = [model] if model is not None else [*service.configuration.models, POSTED]
-    feed = Feed(service.store, names, last_event_id, read_matchers("matcher", matcher))
+    stream = await streams.stream(names, last_event_id, matchers)
     return EventSourceResponse(
-        feed.events(request.app.state.alert_poll_s, request.app.state.stopping, RETRY_MS),
+        stream.events(),
         ping=HEARTBEAT_S,
         ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
         sep="\n",
+        send_timeout=SEND_S,
     )
 
 

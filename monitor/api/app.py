@@ -8,12 +8,16 @@ from importlib import import_module
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from prometheus_client import Gauge
 
 from monitor import resources
+from monitor.alerts.lifecycle import POSTED
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
 from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
 from monitor.api.observe import Observe
+from monitor.api.reading import stored_models
+from monitor.api.streams import Streams
 
 __all__ = ["HEALTH", "ROUTERS", "create_app"]
 
@@ -61,10 +65,21 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     )
     app.state.service = service
     app.state.stopping = threading.Event()
-    app.state.alert_poll_s = alert_poll_s
+    app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     for router in routers:
         app.include_router(router)
     return app
+
+
+def _streams(app: FastAPI, service: ApiService, poll_s: float) -> Streams:
+    def models() -> list[str]:
+        return [*(service.configuration.models or stored_models(service.store)), POSTED]
+
+    spec = service.configuration.service.spec.api
+    streams = Streams(service.store, models, spec.max_streams, poll_s, app.state.stopping)
+    gauge = Gauge("leeway_http_streams", "Streams of alerts that are open.", registry=service.metrics)
+    gauge.set_function(lambda: streams.open)
+    return streams

@@ -7,25 +7,52 @@ between models there is no order that a single number could stand for, since eac
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
-
-import anyio
-import anyio.to_thread
-from sse_starlette.event import ServerSentEvent
 
 from monitor.api.buckets import EARLIEST_MS
 from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
-from monitor.api.reading import read_all as read_rows
 from monitor.api.standing_alerts import is_matched, transition
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Happened", "ends_of", "positions_of"]
 
 KIND = "feed"
+PAGE = 1_000
 Position = tuple[int, str, str, int]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A transition that was stored, read once for all who follow.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table ``alerts``.
+    """
+
+    row: Row
+
+    @cached_property
+    def position(self) -> Position:
+        """The values of the order of time, and of the rest of the natural key."""
+        row = self.row
+        return int(row["at_ms"]), row["model"], row["alert_id"], int(row["sequence"])
+
+    @cached_property
+    def shown(self) -> Row:
+        """The transition, with its JSON read."""
+        return transition(self.row)
+
+    @cached_property
+    def text(self) -> str:
+        """The transition as JSON."""
+        return json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))
 
 
 class Feed:
@@ -33,86 +60,86 @@ class Feed:
 
     Parameters
     ----------
-    store : Store
     models : sequence of str
-    last_event_id : str or None
-        The position to continue from, as an earlier feed returned it; without one, the feed starts now.
+    positions : mapping of str to (int, str, str, int)
+        The last transition seen of each model; of others, none was.
     matchers : sequence of Matcher
         Only alerts whose labels all of them match.
-
-    Raises
-    ------
-    CursorError
-        If ``last_event_id`` is not such a position.
     """
 
     def __init__(
-        self,
-        store: Store,
-        models: Sequence[str],
-        last_event_id: str | None = None,
-        matchers: Sequence[Matcher] = (),
+        self, models: Sequence[str], positions: Mapping[str, Position], matchers: Sequence[Matcher] = ()
     ) -> None:
-        self._store, self._matchers = store, matchers
-        self._models = list(models)
-        self._positions = _decode(last_event_id) if last_event_id else self._end()
+        self._models, self._matchers = frozenset(models), matchers
+        self.positions = dict(positions)
 
     @property
     def position(self) -> str:
         """The position now: the ``id`` of the last event."""
-        positions = {model: list(position) for model, position in sorted(self._positions.items())}
+        positions = {model: list(position) for model, position in sorted(self.positions.items())}
         return encode_cursor(KIND, [json.dumps(positions, separators=(",", ":"))])
 
-    def read(self) -> list[tuple[str, Row]]:
-        """Return what was stored since the last call: the position behind each transition, and the transition."""
-        floors = {
-            model: self._positions[model][0] if model in self._positions else EARLIEST_MS for model in self._models
-        }
-        rows = read_rows(self._store, Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))
-        happened = []
-        for row in sorted((row for row in rows if self._is_behind(row)), key=_position):
-            self._positions[row["model"]] = _position(row)
-            shown = transition(row)
-            if is_matched(shown, self._matchers):
-                happened.append((self.position, shown))
-        return happened
+    def unseen(self, rows: Iterable[Happened]) -> Iterator[Happened]:
+        """Yield the transitions that were not seen, in the order of event time, each when the position is at it."""
+        for happened in sorted(filter(self._is_behind, rows), key=lambda each: each.position):
+            self.positions[happened.row["model"]] = happened.position
+            yield happened
 
-    async def events(self, poll_s: float, stopping: threading.Event, retry_ms: int) -> AsyncIterator[ServerSentEvent]:
-        """Yield server-sent events until the client leaves or ``stopping`` is set.
+    def take(self, rows: Iterable[Happened]) -> Iterator[tuple[str, Happened]]:
+        """Yield those of the unseen that are matched, each with the position behind it."""
+        for happened in self.unseen(rows):
+            if is_matched(happened.shown, self._matchers):
+                yield self.position, happened
 
-        The first holds nothing but the position, so that a client that is cut off before anything happens can resume.
+    def pages(self, store: Store) -> Iterator[list[Happened]]:
+        """Yield what lies behind the position now, some of it at a time.
+
+        Raises
+        ------
+        StoreError
         """
-        yield ServerSentEvent(id=self.position, retry=retry_ms, sep="\n")
-        while not stopping.is_set():
-            for position, row in await anyio.to_thread.run_sync(self.read):
-                data = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-                yield ServerSentEvent(data, event=row["state"], id=position, sep="\n")
-            await anyio.sleep(poll_s)
+        floors = {model: self.positions[model][0] if model in self.positions else EARLIEST_MS for model in self._models}
+        query = Query("alerts", floors={"at_ms": floors}, order=("at_ms",), limit=PAGE)
+        while True:
+            columns = store.read(query)
+            rows = rows_of(columns)
+            yield list(map(Happened, rows))
+            if len(rows) < PAGE:
+                return
+            query = replace(query, after=query.cursor(columns))
 
-    def _is_behind(self, row: Row) -> bool:
-        return row["model"] not in self._positions or _position(row) > self._positions[row["model"]]
-
-    def _end(self) -> dict[str, Position]:
-        """The newest transition of each model."""
-        ends = {}
-        for model in self._models:
-            newest = query_for("alerts", {"model": model}, descending=True, limit=1)
-            columns: dict[str, Any] = self._store.read(newest)
-            if len(columns["at_ms"]):
-                ends[model] = _position({name: values[0] for name, values in columns.items()})
-        return ends
+    def _is_behind(self, happened: Happened) -> bool:
+        model = happened.row["model"]
+        return model in self._models and (model not in self.positions or happened.position > self.positions[model])
 
 
-def _position(row: Row) -> Position:
-    """The values of the order of time, and of the rest of the natural key."""
-    return int(row["at_ms"]), row["model"], row["alert_id"], int(row["sequence"])
+def ends_of(store: Store, models: Iterable[str]) -> dict[str, Position]:
+    """Return the newest transition of each model.
+
+    Raises
+    ------
+    StoreError
+    """
+    ends = {}
+    for model in models:
+        rows = rows_of(store.read(query_for("alerts", {"model": model}, descending=True, limit=1)))
+        if rows:
+            ends[model] = Happened(rows[0]).position
+    return ends
 
 
-def _decode(last_event_id: str) -> dict[str, Position]:
-    wrong = CursorError(f"{last_event_id!r} is not an event's id")
+def positions_of(event_id: str) -> dict[str, Position]:
+    """Return the positions that the ``id`` of an event stands for.
+
+    Raises
+    ------
+    CursorError
+        If it is none.
+    """
+    wrong = CursorError(f"{event_id!r} is not an event's id")
     try:
-        (text,) = decode_cursor(KIND, last_event_id, (str,))
-        positions = json.loads(text)
+        (text,) = decode_cursor(KIND, event_id, (str,))
+        positions: dict[str, Any] = json.loads(text)
         decoded = {model: (at_ms, name, alert_id, seq) for model, (at_ms, name, alert_id, seq) in positions.items()}
     except (CursorError, ValueError, AttributeError, TypeError) as error:
         raise wrong from error

@@ -58,6 +58,7 @@ PROBLEMS: dict[str, Kind] = {
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),
     "unavailable": Kind(503, "Temporarily unavailable"),
+    "busy": Kind(503, "As much is asked for as may be at once"),
     "not-ready": Kind(503, "Not ready"),
 }
 """Every kind of problem, by the fragment of its ``type``."""

@@ -156,6 +156,7 @@ class Api(Strict):
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024, gt=0, description="of any request, as it comes and as it unpacks"
     )
+    max_streams: int = Field(default=500, gt=0, description="of alerts, open at once; more are refused with 503")
 
 
 class ServiceSpec(Strict):

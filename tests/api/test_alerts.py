@@ -167,7 +167,9 @@ def test_a_stream_shows_what_happens_and_resumes_where_it_was_cut_off() -> None:
             arriving = events(answer)
             next(arriving)
             world.add("alerts", [step("x", 0, "firing", 10_000), step("y", 0, "firing", 600, model="churn")])
-            assert json.loads(next(arriving)["data"])["alert_id"] == "y"
+            names = (json.loads(event["data"])["alert_id"] for event in arriving)
+            # The reader of all streams may not have come to what was stored right before this one began.
+            assert next(name for name in names if name != "other") == "y"
 
 
 def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:

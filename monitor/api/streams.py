@@ -1,0 +1,226 @@
+"""Streams of what happens to alerts: one reader follows the log for all of them.
+
+What it reads goes round in a ring, from which each stream takes what is its own. A stream that resumes, or whose
+client reads so slowly that the ring has gone on without it, reads the store itself until it has caught up. An idle
+stream costs nothing but its connection, and no stream takes a thread that questions wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+
+import structlog
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from sse_starlette.event import ServerSentEvent
+
+from monitor.api.feed import Feed, Happened, ends_of, positions_of
+from monitor.api.problems import ProblemError
+from monitor.routing.matchers import Matcher
+from sinks.store.contract import Store, StoreError
+
+__all__ = ["Ring", "Stream", "Streams"]
+
+RING = 2_000
+THREADS = 4
+RETRY_MS = 2_000
+
+log = structlog.get_logger("leeway.api")
+
+
+class Ring:
+    """The newest transitions, numbered in the order in which they were read.
+
+    Attributes
+    ----------
+    end : int
+        How many there have been.
+    changed : asyncio.Event
+        Set once there is more, or will not be; a new one takes its place then.
+    """
+
+    def __init__(self) -> None:
+        self._newest: deque[Happened] = deque(maxlen=RING)
+        self.end = 0
+        self.changed = asyncio.Event()
+
+    def put(self, rows: Sequence[Happened]) -> None:
+        """Add transitions."""
+        self._newest.extend(rows)
+        self.end += len(rows)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have everybody look."""
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+    def since(self, number: int) -> list[Happened] | None:
+        """Return what came after the first ``number`` transitions; None if some of it is here no more."""
+        oldest = self.end - len(self._newest)
+        return None if number < oldest else list(islice(self._newest, number - oldest, None))
+
+
+class Streams:
+    """The streams that are open.
+
+    Parameters
+    ----------
+    store : Store
+    models : callable
+        Gives the names of all models whose alerts there may be; it may read the store.
+    most : int
+        How many may be open.
+    poll_s : float
+        How often the log is looked at.
+    stopping : threading.Event
+        Streams end when it is set.
+    """
+
+    def __init__(
+        self, store: Store, models: Callable[[], Sequence[str]], most: int, poll_s: float, stopping: threading.Event
+    ) -> None:
+        self.store, self._models, self._most = store, models, most
+        self._poll_s, self._stopping = poll_s, stopping
+        self.threads = CapacityLimiter(THREADS)
+        self._opening = asyncio.Lock()
+        self.ring = Ring()
+        self._feed: Feed | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self.open = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Count as one of the streams meanwhile.
+
+        Raises
+        ------
+        ProblemError
+            If there are as many as there may be.
+        """
+        if self.open >= self._most:
+            detail = f"{self._most} streams of alerts are open, as many as `spec.api.max_streams` allows"
+            raise ProblemError("busy", detail, max_streams=self._most)
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+            if not self.open:
+                self._leave()
+
+    async def stream(self, models: Sequence[str], last_event_id: str | None, matchers: Sequence[Matcher]) -> Stream:
+        """Return a stream of some models' alerts from a position on, or from now on; call it in a :meth:`place`.
+
+        Raises
+        ------
+        CursorError, StoreError
+        """
+        resumed = positions_of(last_event_id) if last_event_id else None
+        async with self._opening:
+            if self._feed is None:
+                self._feed = await run_sync(self._begin, limiter=self.threads)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll(self._feed))
+        positions = self._feed.positions if resumed is None else resumed
+        return Stream(self, Feed(models, positions, matchers), self.ring.end, is_behind=resumed is not None)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether more may come."""
+        return self._polling is not None
+
+    def _begin(self) -> Feed:
+        models = self._models()
+        return Feed(models, ends_of(self.store, models))
+
+    async def _poll(self, feed: Feed) -> None:
+        try:
+            while not self._stopping.is_set():
+                await self._read(feed.pages(self.store), feed)
+                await asyncio.sleep(self._poll_s)
+        except StoreError as error:
+            # Clients connect again, and are answered by the store's error for as long as it lasts.
+            log.warning("streams of alerts end, since the store did not answer", error=str(error), streams=self.open)
+        finally:
+            self._polling = None
+            self.ring.wake()
+
+    async def _read(self, pages: Iterator[list[Happened]], feed: Feed) -> None:
+        """Put new transitions into the ring; a store that does not answer keeps no stream from ending."""
+        page: list[Happened] | None = []
+        while page is not None and not self._stopping.is_set():
+            reading = asyncio.ensure_future(run_sync(next, pages, None, limiter=self.threads, abandon_on_cancel=True))
+            while not (await asyncio.wait([reading], timeout=self._poll_s))[0]:
+                if self._stopping.is_set():
+                    reading.cancel()
+                    return
+            page = reading.result()
+            if fresh := list(feed.unseen(page or ())):
+                self.ring.put(fresh)
+
+    def _leave(self) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+        self._feed = self._polling = None
+
+
+class Stream:
+    """What one client is shown.
+
+    Parameters
+    ----------
+    streams : Streams
+    feed : Feed
+    number : int
+        How many transitions had gone into the ring where it begins.
+    is_behind : bool
+        Whether the store is read before the ring is.
+    """
+
+    def __init__(self, streams: Streams, feed: Feed, number: int, *, is_behind: bool) -> None:
+        self._streams, self._feed = streams, feed
+        self._number, self._is_behind = number, is_behind
+
+    async def events(self) -> AsyncIterator[ServerSentEvent]:
+        """Yield server-sent events until the client leaves, the service stops, or the store fails.
+
+        The first holds nothing but the position, so that a client that is cut off before anything happens can resume.
+
+        Raises
+        ------
+        StoreError
+        """
+        yield ServerSentEvent(id=self._feed.position, retry=RETRY_MS, sep="\n")
+        while True:
+            changed = self._streams.ring.changed
+            if self._is_behind:
+                self._number, self._is_behind = self._streams.ring.end, False
+                async for page in self._pages():
+                    for event in self._shown(page):
+                        yield event
+            rows = self._streams.ring.since(self._number)
+            if rows is None:
+                self._is_behind = True
+                continue
+            self._number += len(rows)
+            for event in self._shown(rows):
+                yield event
+            if not rows:
+                if not self._streams.is_followed:
+                    return
+                await changed.wait()
+
+    async def _pages(self) -> AsyncIterator[list[Happened]]:
+        pages = self._feed.pages(self._streams.store)
+        while (page := await run_sync(next, pages, None, limiter=self._streams.threads)) is not None:
+            yield page
+
+    def _shown(self, rows: Sequence[Happened]) -> Iterator[ServerSentEvent]:
+        for position, happened in self._feed.take(rows):
+            yield ServerSentEvent(happened.text, event=happened.row["state"], id=position, sep="\n")

@@ -1,0 +1,162 @@
+"""Many streams of alerts: one reader for all, a bound on how many, and none that misses anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from monitor.api import feed, streams
+from monitor.api.streams import Stream, Streams
+from monitor.config import Configuration, Service
+from monitor.config.service import Api, ServiceSpec
+from sinks.store.contract import Columns, StoreError
+from sinks.store.memory import MemoryStore
+from tests.api.world import Client, World, model, step
+
+POLL_S = 0.002
+
+
+class Counted(MemoryStore):
+    """A store that counts what it is asked, and can be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.away = False
+
+    def read(self, query: Any) -> Columns:
+        self.reads += 1
+        if self.away:
+            raise StoreError("away", retryable=True)
+        return super().read(query)
+
+
+class Following:
+    """Streams over a world."""
+
+    def __init__(self) -> None:
+        self.store = Counted()
+        self.world = World(store=self.store)
+        self.app = Client(self.world, alert_poll_s=POLL_S).app
+        self.streams: Streams = self.app.state.streams
+        self.stack = AsyncExitStack()
+
+    def happens(self, name: str, at_ms: int, sequence: int = 0, **more: Any) -> None:
+        self.world.add("alerts", [step(name, sequence, "firing", at_ms, **more)])
+
+    async def open(self, last_event_id: str | None = None) -> Shown:
+        await self.stack.enter_async_context(self.streams.place())
+        return Shown(await self.streams.stream(["fraud"], last_event_id, ()))
+
+
+class Shown:
+    """What one stream shows."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._events = stream.events()
+        self.id = ""
+
+    async def next(self) -> str:
+        """The id of the next alert; empty for the event that only says where the stream is."""
+        event = await asyncio.wait_for(anext(self._events), 20)
+        self.id = str(event.id)
+        return str(json.loads(event.data)["alert_id"]) if event.data else ""
+
+
+def run(scenario: Callable[[Following], Any]) -> None:
+    following = Following()
+
+    async def scene() -> None:
+        async with following.stack:
+            await scenario(following)
+
+    asyncio.run(scene())
+    assert following.streams.open == 0
+
+
+def test_idle_streams_ask_the_store_no_more_than_one_does() -> None:
+    async def scenario(following: Following) -> None:
+        first = await following.open()
+        await first.next()
+        asked = following.store.reads
+        others = [await following.open() for _ in range(100)]
+        for stream in others:
+            await stream.next()
+        assert following.store.reads - asked < 50, "one reader goes on; a stream more asks nothing"
+        following.happens("a", 2_000)
+        assert {await stream.next() for stream in (first, *others)} == {"a"}
+
+    run(scenario)
+
+
+def test_a_stream_that_reads_slowly_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "RING", 3)
+    monkeypatch.setattr(feed, "PAGE", 2)
+
+    async def scenario(following: Following) -> None:
+        slow, quick = await following.open(), await following.open()
+        await slow.next(), await quick.next()
+        for number in range(9):
+            following.happens(f"a{number}", 2_000 + number)
+            assert await quick.next() == f"a{number}"
+        assert [await slow.next() for _ in range(9)] == [f"a{number}" for number in range(9)]
+        following.happens("b", 3_000)
+        assert (await slow.next(), await quick.next()) == ("b", "b")
+
+    run(scenario)
+
+
+def test_a_stream_resumes_behind_what_it_showed_and_goes_on_with_the_others() -> None:
+    async def scenario(following: Following) -> None:
+        first = await following.open()
+        await first.next()
+        for number in range(3):
+            following.happens(f"a{number}", 2_000 + number)
+        assert await first.next() == "a0"
+        resumed = await following.open(first.id)
+        assert [await resumed.next() for _ in range(3)] == ["", "a1", "a2"]
+        following.happens("b", 3_000)
+        following.happens("c", 4_000, model="churn")
+        following.happens("d", 5_000)
+        assert [await resumed.next() for _ in range(2)] == ["b", "d"], "of its own models only, and once"
+
+    run(scenario)
+
+
+def test_streams_end_while_the_store_is_away_and_begin_again_with_it() -> None:
+    async def scenario(following: Following) -> None:
+        stream = await following.open()
+        await stream.next()
+        following.store.away = True
+        with pytest.raises(StopAsyncIteration):
+            await stream.next()
+        following.happens("a", 2_000)
+        following.store.away = False
+        resumed = await following.open(stream.id)
+        assert [await resumed.next(), await resumed.next()] == ["", "a"]
+
+    run(scenario)
+
+
+def test_one_stream_too_many_is_refused_with_the_reason_until_another_ends() -> None:
+    service = Service(spec=ServiceSpec(api=Api(max_streams=1)))
+    configuration = Configuration(service, {"fraud": model("fraud")}, root=None)  # type: ignore[arg-type]
+    client = Client(World(configuration=configuration))
+    places: Streams = client.app.state.streams
+
+    async def beside_another() -> Any:
+        async with places.place():
+            return await client._request("GET", "/v1/alerts/stream")
+
+    refused = asyncio.run(beside_another())
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"]
+    assert refused.json()["type"] == "/v1/problems#busy"
+    assert "max_streams" in refused.json()["detail"]
+    client.app.state.stopping.set()
+    assert [client.get("/v1/alerts/stream").status_code for _ in range(3)] == [200] * 3, "each gives its place back"
