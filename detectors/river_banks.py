@@ -258,6 +258,14 @@ class RiverAnomalyBank(AnomalyBank):
         super().__init__(scorer, {key: value for key, value in self.settings.items() if key in levels})
         self.resize(series)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say what a copy or a pickle needs: the objects are made anew, and go on from the snapshot."""
+        return RiverAnomalyBank, (self.name, self.settings), self.snapshot()
+
+    def __setstate__(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`__reduce__` returned."""
+        self.restore(snapshot)
+
     def resize(self, series: int) -> None:
         """Make room for `series` series; the new ones have seen nothing."""
         super().resize(series)

@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.contract import Described, FloatArray, Value
 
-__all__ = ["SnapshotError", "States", "as_float64", "as_int64"]
+__all__ = ["AllRows", "SnapshotError", "States", "as_float64", "as_int64"]
+
+AllRows = tuple[NDArray[np.void], FloatArray]
+"""State and memory of all series."""
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
@@ -131,6 +134,16 @@ class States:
         self.all_memory = np.zeros((len(state), self.all_memory.shape[1]))
         self.all_memory[:, : memory.shape[1]] = memory
 
+    def copied(self) -> AllRows:
+        """Return a copy of all rows, for :meth:`exchange`."""
+        return self.all_state.copy(), self.all_memory.copy()
+
+    def exchange(self, rows: AllRows) -> AllRows:
+        """Put rows of before or after in the place of those that there are, and return these."""
+        mine = self.all_state, self.all_memory
+        self.all_state, self.all_memory = rows
+        return mine
+
     def check(self, rows: NDArray[np.int64], observations: int) -> None:
         """Raise ValueError or IndexError unless `rows` [n] names a series for each of n observations."""
         if len(rows) != observations:
@@ -152,6 +165,8 @@ def as_int64(name: str, values: ArrayLike) -> NDArray[np.int64]:
     """Return `values` as kernels want it; raise TypeError or ValueError if it cannot be."""
     if _is_as_kernels_want(values, _INT64):
         return cast(NDArray[np.int64], values)
+    if np.ma.is_masked(values):
+        raise TypeError(f"{name} has masked entries; leave those observations out")
     array = np.atleast_1d(np.asarray(values))
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} is an array of integers, not of {array.dtype}")
@@ -162,10 +177,17 @@ def as_float64(name: str, values: ArrayLike, ndim: int = 1) -> FloatArray:
     """Return `values` as kernels want it; raise TypeError or ValueError if it cannot be."""
     if _is_as_kernels_want(values, _FLOAT64, ndim):
         return cast(FloatArray, values)
-    array = np.atleast_1d(np.asarray(values))
+    array = np.atleast_1d(_without_mask(values))
     if array.size and array.dtype.kind not in "biuf":
         raise TypeError(f"{name} is an array of numbers, not of {array.dtype}")
     return _as_kernels_want(name, array, np.float64, ndim)
+
+
+def _without_mask(values: ArrayLike) -> NDArray[Any]:
+    """Return `values` as an array in which what is masked is NaN, as every other value that is missing."""
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return np.asarray(values)
 
 
 def _is_as_kernels_want(values: ArrayLike, dtype: np.dtype[Any], ndim: int = 1) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from monitor.errors import InputError
 
 __all__ = ["Dataset", "read_dataset"]
+
+JSON_LINES = (".jsonl", ".json", ".ndjson")
 
 
 class Dataset:
@@ -103,6 +106,8 @@ def _as_text(value: object) -> str:
 def read_dataset(path: Path) -> Dataset:
     """Read a data set; its suffix says how.
 
+    A column of JSON lines that holds values of several kinds is one of text.
+
     Raises
     ------
     InputError
@@ -116,9 +121,7 @@ def read_dataset(path: Path) -> Dataset:
     readers: dict[str, Callable[[str], object]] = {
         ".csv": pyarrow.csv.read_csv,
         ".parquet": pyarrow.parquet.read_table,
-        ".jsonl": pyarrow.json.read_json,
-        ".json": pyarrow.json.read_json,
-        ".ndjson": pyarrow.json.read_json,
+        **dict.fromkeys(JSON_LINES, pyarrow.json.read_json),
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -128,4 +131,39 @@ def read_dataset(path: Path) -> Dataset:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except pa.ArrowInvalid as error:
+        if path.suffix.lower() in JSON_LINES:
+            return _of_mixed_lines(path)
         raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from error
+
+
+def _of_mixed_lines(path: Path) -> Dataset:
+    """Read JSON lines of which Arrow does not know what type a column has."""
+    import msgspec
+    import pyarrow as pa
+
+    columns: dict[str, list[object]] = {}
+    rows = 0
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line, type=dict[str, Any])
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError(f"{path}:{number}: not a JSON object: {error}") from error
+            for name in row:
+                columns.setdefault(name, [None] * rows)
+            for name, values in columns.items():
+                values.append(row.get(name))
+            rows += 1
+    return Dataset(path, pa.table({name: _array(values) for name, values in columns.items()}))
+
+
+def _array(values: list[object]) -> object:
+    """Return values as an Arrow array: as text if they are of several kinds."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else _as_text(value) for value in values])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 import difflib
+from typing import Any
 
 from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
 from detectors.anomaly.ewma_residual import EWMA_RESIDUAL
@@ -61,3 +63,13 @@ def find(name: str) -> Scorer:
         return SCORERS[name]
     except KeyError:
         raise UnknownScorerError(name) from None
+
+
+def _by_name(scorer: Scorer) -> str | tuple[Any, ...]:
+    """Say what a pickle needs of a scorer of ours: its name, since compiled kernels cannot be kept."""
+    if SCORERS.get(scorer.name) is scorer:
+        return find, (scorer.name,)
+    return object.__reduce_ex__(scorer, 2)
+
+
+copyreg.pickle(Scorer, _by_name)

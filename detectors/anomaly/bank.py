@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.anomaly.levels import LEVEL_FIELDS, LEVEL_PARAMETERS, LEVEL_WIDTH, calibrate
 from detectors.contract import FloatArray, Scorer, Value
-from detectors.states import SnapshotError, States, as_float64, as_int64
+from detectors.states import AllRows, SnapshotError, States, as_float64, as_int64
 
 __all__ = ["AnomalyBank", "Scores", "with_levels"]
 
@@ -164,6 +164,15 @@ class AnomalyBank:
         rows, values = as_int64("series", series), self._observations(x)
         self._states.check(rows, len(values))
         return self._run(rows, values)
+
+    def copied(self) -> tuple[AllRows, AllRows]:
+        """Return a copy of what the series have seen, for :meth:`exchange`: cheaper than a snapshot."""
+        return self._states.copied(), self._levels.copied()
+
+    def exchange(self, rows: tuple[AllRows, AllRows]) -> tuple[AllRows, AllRows]:
+        """Let the series have seen what they had, or will have, seen at another time, and return what they have now."""
+        states, levels = rows
+        return self._states.exchange(states), self._levels.exchange(levels)
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of all there is to know, to be kept by a checkpoint.

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from detectors.anomaly import find
-from detectors.anomaly.bank import AnomalyBank, Scores, with_levels
-from detectors.contract import Value
+from detectors.anomaly.bank import AnomalyBank, with_levels
+from detectors.contract import FloatArray, Value
+from detectors.states import AllRows
 
 __all__ = ["OnlineScorer"]
+
+_ONLY = np.zeros(1, dtype=np.int64)
 
 
 class OnlineScorer:
@@ -47,6 +50,8 @@ class OnlineScorer:
         with_levels(self._scorer).values(params)
         self._names: list[Hashable] = []
         self._bank: AnomalyBank | None = None
+        # The row that was scored last, and what the bank is once it has learned from it: the next call mostly says so.
+        self._scored: tuple[FloatArray, tuple[AllRows, AllRows]] | None = None
 
     def score_one(self, x: Mapping[Hashable, float]) -> float:
         """Return how unusual a row is, without learning from it: the raw score; 0 while not ready, or if it is skipped.
@@ -61,15 +66,20 @@ class OnlineScorer:
         ValueError
             When there are several numbers and the scorer takes one.
         """
-        bank = self._bank_for(x)
-        snapshot = bank.snapshot()
-        score = float(self._update(bank, x).score[0])
-        bank.restore(snapshot)
+        bank, row = self._bank_for(x), self._row(x)
+        unlearned = bank.copied()
+        score = float(bank.update(_ONLY, row).score[0])
+        self._scored = row, bank.exchange(unlearned)
         return 0.0 if math.isnan(score) else score
 
     def learn_one(self, x: Mapping[Hashable, float]) -> None:
         """Learn from a row."""
-        self._update(self._bank_for(x), x)
+        bank, row = self._bank_for(x), self._row(x)
+        if self._scored is not None and np.array_equal(row, self._scored[0]):
+            bank.exchange(self._scored[1])
+        else:
+            bank.update(_ONLY, row)
+        self._scored = None
 
     @property
     def ready(self) -> bool:
@@ -101,9 +111,8 @@ class OnlineScorer:
             self._bank = AnomalyBank(self._scorer, self.params, series=1, dimension=len(self._names))
         return self._bank
 
-    def _update(self, bank: AnomalyBank, x: Mapping[Hashable, float]) -> Scores:
-        row = np.array([[x.get(name, math.nan) for name in self._names]], dtype=np.float64)
-        return bank.update(np.zeros(1, dtype=np.int64), row)
+    def _row(self, x: Mapping[Hashable, float]) -> FloatArray:
+        return np.array([[x.get(name, math.nan) for name in self._names]], dtype=np.float64)
 
     def __repr__(self) -> str:
         """Show the call that makes such a scorer."""

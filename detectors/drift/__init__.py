@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Collection
+from typing import Any
 
 from detectors.contract import Detector
 from detectors.drift.adwin import ADWIN
@@ -88,3 +90,13 @@ adwin, ...
         return DETECTORS[name]
     except KeyError:
         raise UnknownDetectorError(name) from None
+
+
+def _by_name(detector: Detector) -> str | tuple[Any, ...]:
+    """Say what a pickle needs of a detector of ours: its name, since compiled kernels cannot be kept."""
+    if DETECTORS.get(detector.name) is detector:
+        return find, (detector.name,)
+    return object.__reduce_ex__(detector, 2)
+
+
+copyreg.pickle(Detector, _by_name)

@@ -170,3 +170,17 @@ def test_one_detector_is_shown_by_name_or_alias(leeway: Console) -> None:
     assert shown["name"] == "jensen_shannon"
     said = leeway("detectors", "wassertein")
     assert (said.code, "did you mean 'wasserstein'?" in said.err) == (2, True)
+
+
+def test_columns_of_mixed_types_beside_the_one_in_question_do_no_harm(tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / "values.jsonl"
+    mixed: list[object] = [1, "one", None, [1], {"a": 1}, 2.5, True]
+    rows = [{"x": value, "odd": mixed[i % len(mixed)]} for i, value in enumerate(VALUES)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + '\n{"x": "n/a", "late": 3}\n')
+    files = file, write(tmp_path, "csv", VALUES)
+    said, plain = (leeway("detect", each, "--column", "x", "--detector", "adwin") for each in files)
+    assert said.lines == plain.lines != []
+    assert said.err.startswith("600 values, 1 skipped")
+    file.write_text('{"x": 1}\n{"x": "a"}\n{"x": 2\n')
+    broken = leeway("detect", file, "--column", "x", "--detector", "adwin")
+    assert (broken.code, "values.jsonl:3: not a JSON object" in broken.err) == (2, True)

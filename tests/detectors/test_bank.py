@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
+import detectors
 from detectors.bank import Bank, SnapshotError
 from detectors.contract import DRIFT, OK, WARNING
 from detectors.drift import find
+from detectors.river_banks import bank_of
 from tests.detectors import streams
 
 ROOT = Path(__file__).parents[2]
@@ -225,3 +229,35 @@ def test_compiled_code_is_kept_on_disk_with_all_that_it_calls(tmp_path: Path) ->
         for _ in range(2)
     ]
     assert printed == [["0", "1"], ["1", "0"]]
+
+
+def test_what_is_masked_is_missing(bank: Bank) -> None:
+    masked = np.ma.masked_array([0.1, 1e6, 0.2, 1e6], mask=[False, True, False, True])
+    plain = Bank(bank.detector, bank.params, series=3)
+    assert_array_equal(bank.update_one(0, masked).score, plain.update_one(0, [0.1, np.nan, 0.2, np.nan]).score)
+    assert bank.skipped.tolist() == [2, 0, 0]
+    with pytest.raises(TypeError, match="series has masked entries"):
+        bank.update(np.ma.masked_array([0, 1], mask=[False, True]), [0.1, 0.2])
+
+
+@pytest.mark.parametrize("name", ["cusum", "robust_z", "river.drift.ADWIN", "river.anomaly.GaussianScorer"])
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda bank: pickle.loads(pickle.dumps(bank))])
+def test_a_copy_or_a_pickle_goes_on_by_itself(name: str, again: Callable[[Any], Any]) -> None:
+    series, x = np.arange(200) % 2, streams.step(3, 4.0)[:200]
+    original = bank_of(name, {})
+    original.resize(2)
+    original.update(series, x)
+    other = again(original)
+    expected, actual = original.update(series, x), other.update(series, x)
+    for of_original, of_other in zip(expected, actual, strict=True):
+        assert_array_equal(of_original, of_other)
+    other.update(series, x)
+    assert_array_equal(original.skipped, other.skipped)
+
+
+def test_what_people_start_with_is_imported_from_the_package() -> None:
+    assert detectors.Bank is Bank
+    assert {"AnomalyBank", "Online"} <= set(dir(detectors))
+    with pytest.raises(ImportError, match="cannot import name 'Bnak'"):
+        exec("from detectors import Bnak")
+    assert all((ROOT / package / "py.typed").exists() for package in ("detectors", "monitor", "sinks"))
