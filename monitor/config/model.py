@@ -98,11 +98,15 @@ class SourceSpec(Strict):
     event_time: Annotated[EventTime | None, BeforeValidator(_event_time)] = Field(
         default=None, description="a path or {path, unit}; without it the record's own timestamp counts"
     )
-    allowed_lateness: DurationMs = Field(default=30_000, ge=0, description="how long a pane waits for stragglers")
+    allowed_lateness: DurationMs = Field(
+        default=30_000,
+        ge=0,
+        description="how long a pane waits for stragglers, and how far one event may move the clock",
+    )
     max_ahead: DurationMs = Field(
         default=1_800_000,
         gt=0,
-        description="an event this far ahead of all others needs two more of its kind to be believed",
+        description="an event further ahead of all others, on which those behind it do not agree, is not counted",
     )
     dead_letters: DeadLetterTopicOrName = Field(
         default=None,

@@ -126,6 +126,7 @@ class PartitionFold:
             "next_offset": self.next_offset,
             "newest_ms": self.clock.newest_ms,
             "closed_ms": self.clock.closed_ms,
+            "clock": self.clock.snapshot(),
             "late_reported": list(self._late_reported),
             "versions": list(self._versions.names),
             **self._panes.snapshot(),
@@ -144,9 +145,12 @@ class PartitionFold:
             and series learn from scratch.
         """
         self.next_offset = int(state["next_offset"])
-        self.clock.newest_ms, self.clock.closed_ms = int(state["newest_ms"]), int(state["closed_ms"])
+        self.clock.start(int(state["newest_ms"]), int(state["closed_ms"]))
         if state["config"] != self._config:
             return False
+        # Checkpoints from before clocks knew what is usual hold none.
+        if "clock" in state:
+            self.clock.restore(state["clock"])
         self._late_reported = (int(state["late_reported"][0]), int(state["late_reported"][1]))
         self._versions.names += state["versions"]
         self._panes.restore(state)
@@ -163,7 +167,7 @@ class PartitionFold:
         return events if held is None else Events.joined(held, events)
 
     def _settle(self, batch: Events, out: Folded, *, end: bool = False) -> None:
-        settled, status, closed = self.clock.advance(batch.event_ms, end=end)
+        settled, status, closed = self.clock.advance(batch.event_ms, batch.record_ms, end=end)
         self._held = batch.slice(settled, len(batch)) if settled < len(batch) else None
         if settled:
             self._fold(batch.slice(0, settled), status, closed, out)

@@ -267,7 +267,7 @@ def test_a_pane_is_written_once_the_watermark_has_passed_its_end() -> None:
 
 
 def test_late_events_are_rows_of_their_own_keyed_by_where_the_watermark_stood() -> None:
-    panes, _, _ = joined(folded(fold_of(), at_minutes(0, 10, 130, 5, 6, 200, 7, 300)))
+    panes, _, _ = joined(folded(fold_of(), at_minutes(0, 10, 70, 130, 5, 6, 190, 200, 7, 250, 300)))
     rows = [row for row in dicts(panes) if row["signal"] == "volume" and row["pane_start_ms"] == START_MS]
     rows = [row for row in rows if row["segment"] == ""]
     found: Counter[int] = Counter()
@@ -278,16 +278,16 @@ def test_late_events_are_rows_of_their_own_keyed_by_where_the_watermark_stood() 
 
 def test_each_position_of_the_watermark_reports_its_first_late_events_with_their_places() -> None:
     fold = fold_of()
-    fold.process(at_minutes(0, 300))
+    fold.process(at_minutes(0, 60, 120, 180, 240, 300))
     problems = fold.process(events_at([START_MS + m * MINUTE_MS for m in range(30)], first=100)).problems
     assert {(problem.action, problem.reason) for problem in problems} == {("kept", "late")}
     assert [problem.offset for problem in problems] == list(range(100, 120, 2))
-    again = fold.process(events_at([START_MS + 400 * MINUTE_MS, START_MS], first=300, ids=["x", "y"])).problems
+    again = fold.process(events_at([START_MS + 360 * MINUTE_MS, START_MS], first=300, ids=["x", "y"])).problems
     assert [problem.offset for problem in again] == [302]
 
 
 def test_the_late_row_of_each_signal_holds_what_the_events_hold() -> None:
-    events = at_minutes(0, 10, 130, 5, 6, 300)
+    events = at_minutes(0, 60, 120, 5, 6, 180, 240, 300)
     panes, _, _ = joined(folded(fold_of(), events))
     late = [row for row in dicts(panes) if row["late_at_ms"] and row["segment"] == ""]
     assert {row["signal"] for row in late} >= {"feature:amount", "feature:country", "prediction:score", "volume"}
@@ -317,12 +317,26 @@ def test_future_events_are_believed_when_two_more_of_their_kind_follow() -> None
     assert volume(panes) == {(START_MS, False): 3, (START_MS + 24 * HOUR_MS, False): 3}
 
 
+def test_a_batch_of_a_wrong_clock_makes_no_other_event_late_and_is_counted_in_its_own_panes() -> None:
+    watch = compile_watch(configured(sources=[{"kafka": "loans", "event_time": "ts"}], detect=detecting()), "loans")
+    usual = [START_MS + 250 * k for k in range(400)]
+    going_on = [usual[-1] + 250 * k for k in range(6_000)]
+    for ahead_ms, problem in ((25 * MINUTE_MS, []), (50 * MINUTE_MS, ["future"] * 3)):
+        batch = [usual[-1] + ahead_ms + k for k in range(3)]
+        pieces = folded(fold_of(watch), events_at(usual + batch + going_on), [401, 402, 3_000])
+        assert sum(piece.late for piece in pieces) == 0
+        panes, _, problems = joined(pieces)
+        assert [reason for _, reason in problems] == problem
+        assert sum(volume(panes).values()) == 6_403 - len(problem)
+
+
 def test_a_second_event_of_one_identity_is_a_duplicate_while_its_pane_is_open() -> None:
-    ids: list[str | None] = ["a", "b", "a", None, None, "c", "a"]
-    panes, _, problems = joined(folded(fold_of(), at_minutes(0, 1, 2, 3, 4, 300, 5, ids=ids)))
+    ids: list[str | None] = ["a", "b", "a", None, None, "c", "d", "a"]
+    panes, _, problems = joined(folded(fold_of(), at_minutes(0, 1, 2, 3, 4, 60, 120, 5, ids=ids)))
     # The last "a" comes when its pane is closed and its identity forgotten: it is late, and counts there.
-    assert problems == [(4, "duplicate"), (12, "late")]
-    assert volume(panes) == {(START_MS, False): 4, (START_MS + 5 * HOUR_MS, False): 1, (START_MS, True): 1}
+    assert problems == [(4, "duplicate"), (14, "late")]
+    hours = {(START_MS + hour * HOUR_MS, False): 1 for hour in (1, 2)}
+    assert volume(panes) == {(START_MS, False): 4, (START_MS, True): 1} | hours
 
 
 @pytest.mark.parametrize("values", [["DE", "FR", "PL", "IT"], ["DE", "FR"]])
@@ -365,7 +379,7 @@ def test_state_of_another_configuration_gives_only_the_offset_and_the_clock() ->
 
 
 def test_panes_that_are_open_outlive_a_change_of_what_they_are_compared_with() -> None:
-    events = at_minutes(0, 1, 2, 200, 201, 300)
+    events = at_minutes(0, 1, 2, 55, 100, 150)
     whole = joined(folded(fold_of(), events))
     first = fold_of()
     before = [first.process(events.slice(0, 5))]
