@@ -140,6 +140,14 @@ class ServiceMetrics(Collector):
             for (topic, partition), age_s in sorted(worker.checkpoint_ages_s().items()):
                 ages.add_metric([topic, str(partition)], age_s)
         yield from (records, seconds, ages)
+        late = GaugeMetricFamily(
+            "leeway_late_share",
+            "Late events by all events of the last ten minutes.",
+            labels=["model", "topic", "partition"],
+        )
+        for share in self._intake.late_shares():
+            late.add_metric([share.model, share.partition[0], str(share.partition[1])], share.share)
+        yield late
 
     def _sent(self) -> Iterator[Metric]:
         sent = self._intake.dead_letters_sent()

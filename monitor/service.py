@@ -18,7 +18,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.own import STAGE_FAILED, UNUSABLE_ROWS, StandingAlerts
+from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, UNUSABLE_ROWS, StandingAlerts
 from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -27,6 +27,7 @@ from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.ingest.counters import Counters
+from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
 from monitor.memory import collect_rarely, keep_freed
@@ -211,7 +212,8 @@ class Service:
         self._router.open()
 
     def _watch(self) -> None:
-        """Alert about stages that fail, and, where people are notified, about stored rows that cannot be used."""
+        """Alert about stages that fail, late events and, where people are notified, rows that cannot be used."""
+        late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         # Sooner nobody knows whether a row that the process before this one met is met again.
@@ -219,10 +221,20 @@ class Service:
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             try:
                 stages.step(_fail(self._threads.failing), self._threads.names)
+                shares = self.intake.late_shares()
+                late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
                 if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):
                     rows.step(_unusable(counts), TABLES)
             except StoreError as error:
                 log.warning("an alert of Leeway's own waits for the store", error=str(error))
+
+    def _come_late(self, shares: Sequence[LateShare]) -> dict[str, str]:
+        now_ms = self.clock.now_ms()
+        return {share.name: share.sentence(self._allowed_ms(share), now_ms) for share in shares if share.is_alarming}
+
+    def _allowed_ms(self, share: LateShare) -> int:
+        source = self.watches[share.model].model.spec.source_of(share.partition[0])
+        return 0 if source is None else source.allowed_lateness
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:

@@ -21,10 +21,10 @@ from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["MODEL", "STAGE_FAILED", "UNUSABLE_ROWS", "OwnAlerts", "StandingAlerts"]
+__all__ = ["LATE_EVENTS", "MODEL", "STAGE_FAILED", "UNUSABLE_ROWS", "OwnAlerts", "StandingAlerts"]
 
 MODEL = "_leeway"
-STAGE_FAILED, UNUSABLE_ROWS = "stage_failed", "unusable_rows"
+STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 
 
 class OwnAlerts:
@@ -122,7 +122,8 @@ class StandingAlerts:
 
     def __init__(self, store: Store, clock: Clock, alertname: str, label: str) -> None:
         self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
-        self._standing: dict[str, Transition] | None = None
+        self._standing: dict[str, Transition] = {}
+        self._earlier: dict[str, Transition] | None = None
 
     def step(self, holding: Mapping[str, str], earlier: Collection[str] = ()) -> None:
         """Write what has changed.
@@ -132,14 +133,17 @@ class StandingAlerts:
         holding : mapping of str to str
             Of what it holds, and the alert's title.
         earlier : collection of str
-            Of which an earlier process may have left an alert, which is resolved if it does not hold any more.
+            Of which an earlier process may have left an alert, which is resolved if it does not hold any more. What is
+            in none of the two stays as it is.
 
         Raises
         ------
         StoreError
         """
-        if self._standing is None:
-            self._standing = {value: alert for value, alert in self._stored().items() if value in {*earlier, *holding}}
+        if self._earlier is None:
+            self._earlier = self._stored()
+        for value in self._earlier.keys() & {*earlier, *holding}:
+            self._standing[value] = self._earlier.pop(value)
         now_ms = self._clock.now_ms()
         firing = {
             value: self._fires(value, holding[value], now_ms) for value in sorted(holding.keys() - self._standing)

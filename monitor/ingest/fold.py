@@ -44,13 +44,17 @@ class Folded:
         By table: closed panes, findings, single events.
     problems : list of Problem
         Of events that count nowhere, and of the first that are late.
-    late : int
-        How many events were late.
+    events, late : int
+        How many events count, and how many of them were late.
+    newest_late_ms : int
+        The time of the last of these; 0 without one.
     """
 
     rows: dict[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    events: int = 0
     late: int = 0
+    newest_late_ms: int = 0
 
 
 class PartitionFold:
@@ -185,6 +189,7 @@ class PartitionFold:
             batch, pane, late_at = batch.take(index), pane[index], late_at[index]
         if not len(batch):
             return
+        out.events += len(batch)
         erased = self._erased.gone(batch) if self._erased.any else None
         if erased is not None:
             batch = self._erased.without_names(batch)
@@ -212,6 +217,8 @@ class PartitionFold:
         """Count late events; of each position of the watermark the first few are reported with their log position."""
         late = np.flatnonzero(late_at)
         out.late += len(late)
+        if len(late):
+            out.newest_late_ms = int(batch.event_ms[late[-1]])
         for i in late.tolist():
             at_ms = int(late_at[i])
             reported = self._late_reported[1] if self._late_reported[0] == at_ms else 0

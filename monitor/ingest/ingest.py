@@ -232,6 +232,11 @@ class Ingest:
         for name, out in folded.items():
             self._report(lane, ((name, problem) for problem in out.problems), records)
             self.counters.late += out.late
+            if out.events:
+                clock_ms = lane.newest_ms(name)
+                self.positions.late_events.note(
+                    name, lane.partition, out.events, out.late, clock_ms, out.newest_late_ms
+                )
             self.counters.findings += len(out.rows.get("findings", {"model": ()})["model"])
             for table, rows in out.rows.items():
                 self._unwritten.add(table, rows)

@@ -11,6 +11,7 @@ from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
+from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
 from monitor.messages import LogPosition, Message
 from sinks.store.contract import Query, Store
@@ -134,6 +135,10 @@ class Intake:
                 counted, counted_bytes = total.get(topic, (0, 0))
                 total[topic] = counted + count, counted_bytes + size_bytes
         return total
+
+    def late_shares(self) -> list[LateShare]:
+        """Return how many events came late in the last minutes, by model and partition."""
+        return [share for worker in self.workers for share in worker.late_shares()]
 
     def checkpoint_age_s(self) -> float:
         """Return the seconds since the oldest of the workers' last checkpoints."""

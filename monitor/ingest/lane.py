@@ -68,6 +68,10 @@ class Lane:
         """Whether what a model reads here are labels, and no events."""
         return model not in self._pane_folds
 
+    def newest_ms(self, model: str) -> int:
+        """A model's clock."""
+        return self._pane_folds[model].clock.newest_ms
+
     def fold(self, events: Mapping[str, Events], records: Records) -> dict[str, Folded]:
         """Fold what was decoded of ``records``, by model."""
         folded = {name: self._folds[name].process(batch) for name, batch in events.items()}

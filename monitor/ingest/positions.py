@@ -8,6 +8,7 @@ from dataclasses import replace
 from monitor.clock import Clock
 from monitor.events import Partition
 from monitor.ingest.lag import Lag, Reached, lags
+from monitor.ingest.late_events import LateEvents
 
 __all__ = ["Positions"]
 
@@ -23,10 +24,12 @@ class Positions:
     ----------
     begun : dict of Partition to int
         Where each partition stands that was begun: the offset behind what is read, also if in part.
+    late_events : LateEvents
     """
 
     def __init__(self, clock: Clock) -> None:
         self.begun: dict[Partition, int] = {}
+        self.late_events = LateEvents(clock)
         self._clock = clock
         self._reached: dict[Partition, Reached] = {}
 
@@ -58,6 +61,7 @@ class Positions:
         """Drop partitions (all of them if None) that others read from now on, or that are read again."""
         for partition in list(self._reached) if partitions is None else partitions:
             self._reached.pop(partition, None)
+        self.late_events.forget(partitions)
 
     def lags(self, ends: Mapping[Partition, int]) -> list[Lag]:
         """What lies between the positions and the partitions' ends."""

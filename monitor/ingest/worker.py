@@ -17,6 +17,7 @@ from monitor.ingest.activity import Activity
 from monitor.ingest.counters import Counters, add
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.lag import Lag
+from monitor.ingest.late_events import LateShare
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.stopwatch import Timer
 from monitor.messages import is_cut
@@ -187,6 +188,10 @@ class Worker:
     def lags(self) -> list[Lag]:
         """What lies between the partitions' positions and their ends, as of a moment ago."""
         return self._ingest.positions.lags(self.status.ends)
+
+    def late_shares(self) -> list[LateShare]:
+        """How many events came late in the last minutes."""
+        return self._ingest.positions.late_events.shares()
 
     def checkpoint_ages_s(self) -> dict[Partition, float]:
         """Seconds since the checkpoint of each partition that is read was last found to be current."""

@@ -173,13 +173,18 @@ def wait_until(condition: Callable[[], T | None], what: str, patience_s: float =
 @contextmanager
 def serving(configuration: Configuration, store: Store, roles: Collection[str] = tuple(ROLES)) -> Iterator[Service]:
     """Run a service on a store that stays open for the test: a service closes its store."""
-    service = Service(configuration, SystemClock(), _Kept(store), roles)
+    service = Service(configuration, SystemClock(), kept(store), roles)
     service.start()
     try:
         yield service
     finally:
         service.stop()
     service.raise_failure()
+
+
+def kept(store: Store) -> Store:
+    """A store that stays open for the test."""
+    return _Kept(store)
 
 
 class _Kept:

@@ -1,0 +1,99 @@
+"""Events that come late are alerted about, with how many they are, and why probably."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from monitor.alerts.own import LATE_EVENTS, MODEL
+from monitor.clock import ManualClock, SystemClock
+from monitor.config import load
+from monitor.ingest.late_events import LateEvents, LateShare
+from monitor.service import Service
+from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
+from tests.service import shop
+
+DAY_MS = 86_400_000
+
+
+class TurnedClock(SystemClock):
+    """The machine's clock, which somebody has turned."""
+
+    ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.1)
+
+
+@contextmanager
+def served(folder: Path, store: MemoryStore, clock: TurnedClock) -> Iterator[Service]:
+    """A service that reads a stream of HTTP events."""
+    service = Service(load(shop.configured(folder, shop.model("shop", {"http": "shop"}))), clock, shop.kept(store))
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+    service.raise_failure()
+
+
+def post(service: Service, clock: TurnedClock, first: int, count: int) -> None:
+    """Post events that happen now, and wait until they are read."""
+    events = [{"id": f"e{number}", "ts": clock.now_ms(), "amount": 1.0} for number in range(first, first + count)]
+    service.accept("shop", [json.dumps(event).encode() for event in events])
+    shop.wait_until(lambda: service.counters.events == first + count, "they are read")
+
+
+def test_when_the_machines_clock_has_run_a_day_ahead_people_learn_that_events_of_now_are_late(tmp_path: Path) -> None:
+    store, clock = MemoryStore(), TurnedClock()
+    with served(tmp_path, store, clock) as service:
+        clock.ahead_ms = DAY_MS
+        post(service, clock, 0, 400)
+        clock.ahead_ms = 0
+        post(service, clock, 400, 400)
+
+        shop.wait_until(lambda: len(store.read(Query("alerts", {"model": MODEL}))["state"]), "it is alerted about")
+        [alert] = rows_of(store.read(Query("alerts", {"model": MODEL})))
+        metrics = generate_latest(service.metrics).decode()
+    assert json.loads(alert["labels"]) == {"alertname": LATE_EVENTS, "severity": "critical", "stream": "shop shop/0"}
+    assert alert["title"].startswith("400 of 800 events of shop from shop/0 came late in 10m, and count in no window")
+    assert alert["title"].endswith("ahead of the last of them. That time has not come yet: a clock was wrong.")
+    assert 'leeway_late_share{model="shop",partition="0",topic="shop"} 0.5' in metrics
+
+
+def test_events_that_are_later_than_allowed_are_told_from_a_wrong_clock() -> None:
+    share = LateShare("shop", ("orders", 3), 1_000, 150, clock_ms=600_000, newest_late_ms=420_000)
+    assert share.sentence(30_000, now_ms=601_000) == (
+        "150 of 1,000 events of shop from orders/3 came late in 10m, and count in no window: its clock stands at "
+        "1970-01-01 00:10 UTC, 3m ahead of the last of them. They come later than `allowed_lateness` (30s)"
+    )
+
+
+def test_a_few_late_events_alarm_nobody_and_many_are_forgotten_after_ten_minutes() -> None:
+    clock = ManualClock()
+    late_events, partition = LateEvents(clock), ("orders", 0)
+    late_events.note("shop", partition, 19, 19)
+    assert not late_events.shares()[0].is_alarming
+    late_events.note("shop", partition, 200, 2)
+    assert not late_events.shares()[0].is_alarming
+    late_events.note("shop", partition, 0, 2)
+    assert late_events.shares()[0].is_alarming
+    clock.advance(590)
+    late_events.note("shop", partition, 30, 0)
+    assert late_events.shares() == [LateShare("shop", partition, 249, 23)]
+    clock.advance(30)
+    assert late_events.shares() == [LateShare("shop", partition, 30, 0)]
+    late_events.forget([partition])
+    assert late_events.shares() == []
