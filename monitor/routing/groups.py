@@ -130,6 +130,8 @@ class Flush:
     over : tuple of RoutedAlert
     targets : dict of Target to tuple of RoutedAlert
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
+    former_ms : dict of Target to int
+        When each of them took a notification last; those that never did are left out.
     content : Content
         What is noted as notified.
     flapping : frozenset of str
@@ -150,6 +152,7 @@ class Flush:
     alerts: frozenset[str]
     over: tuple[RoutedAlert, ...]
     targets: dict[Target, tuple[RoutedAlert, ...]] = field(default_factory=dict)
+    former_ms: dict[Target, int] = field(default_factory=dict)
     content: Content = _NOTHING
     flapping: frozenset[str] = frozenset()
     stand_at: frozenset[tuple[str, int]] = frozenset()

@@ -37,7 +37,7 @@ def notification_of(
     """
     routed = list(flush.targets[target])
     if flush.group.route.options.every_change:
-        # Titles speak of the first alert: the one that fires, not the one that its higher severity replaces.
+        # First the one that fires, then the one that its higher severity replaces.
         routed.sort(key=lambda alert: alert.is_over(flush.at_ms))
     names = {alert.labels.get(INCIDENT, "") for alert in routed}
     causes = {name: "" if likely_cause is None else likely_cause(name) for name in names}
@@ -54,6 +54,8 @@ def notification_of(
         tuple(alerts),
         external_url,
         flush.unchanged(target),
+        at_ms=flush.at_ms,
+        after_ms=flush.former_ms.get(target, 0),
     )
 
 

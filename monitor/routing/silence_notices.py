@@ -210,7 +210,10 @@ class Notices:
             starts_at_ms=news.since_ms,
             ends_at_ms=until_ms if is_over else 0,
         )
-        return Notification(target.receiver, f"{{}}:{labels_text(about)}", about, (alert,), self._external_url)
+        return Notification(
+            target.receiver, f"{{}}:{labels_text(about)}", about, (alert,), self._external_url,
+            at_ms=until_ms if is_over else news.since_ms,
+        )  # fmt: skip
 
     def _settled(self, job: _Job) -> Made:
         delivery = job.future.result()

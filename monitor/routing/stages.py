@@ -204,6 +204,8 @@ class Decide:
                 flush.reasons.append(reason)
                 if reason.notify:
                     flush.targets[target] = self._news(flush, target, alerts)
+                    if (sent := self._recipients.last(flush.group, target)) is not None:
+                        flush.former_ms[target] = sent.at_ms
                     flush.waiting.add(target)
         return alerts
 

@@ -27,6 +27,8 @@ __all__ = [
 
 Status = Literal["firing", "resolved"]
 
+GRAVITIES = {"info": 0, "warning": 1, "error": 2, "critical": 3}
+
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 
@@ -82,6 +84,11 @@ class Alert:
         return fingerprint(self.labels)
 
 
+def _gravity(alert: Alert) -> int:
+    """Return how grave an alert is; one of a severity that is not ours counts as a warning."""
+    return GRAVITIES.get(alert.labels.get("severity", ""), GRAVITIES["warning"])
+
+
 @dataclass(frozen=True)
 class Notification:
     """What a receiver passes on.
@@ -102,7 +109,10 @@ class Notification:
     title, text : str
         Of a summary: what people read, in place of the receiver's own words.
     at_ms : int
-        The time that a summary is of.
+        When it was decided to notify; of a summary the time that it is of.
+    after_ms : int
+        When the receiver took the last one about the group; 0 if it took none. It is the same at all tries, and another
+        one at the next notification.
     """
 
     receiver: str
@@ -114,6 +124,12 @@ class Notification:
     title: str = ""
     text: str = ""
     at_ms: int = 0
+    after_ms: int = 0
+
+    @property
+    def by_gravity(self) -> list[Alert]:
+        """The alerts, those that fire first, and of these the gravest: titles and links are about the first one."""
+        return sorted(self.alerts, key=lambda alert: (alert.status != "firing", -_gravity(alert)))
 
     @property
     def status(self) -> Status:

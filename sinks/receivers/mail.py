@@ -56,15 +56,16 @@ def message(
 ) -> EmailMessage:
     """Return the mail, plain and as HTML; the latter shows pictures, which come with it.
 
-    All mails about one group refer to one id, so that mail programs show them as one conversation. Sent again, a mail
-    has the id that it had: most mail servers and programs show it once.
+    All mails about one group refer to one id, so that mail programs show them as one conversation. Tried again, a mail
+    has the id that it had: most mail servers and programs show it once. A repetition has an id of its own.
     """
     title, text = words
     # An id has to be unique in the world: its right side is the sender's own domain (RFC 5322, 3.6.4).
     domain = parameters.sender.rpartition("@")[2].strip("> ") or "leeway"
     group = hashlib.sha256(notification.group_key.encode()).hexdigest()[:32]
-    # A summary has its key from its time; of other notifications of a group it takes the words to tell them apart.
-    suffix = f"{notification.at_ms}" if notification.at_ms else f"{title}\n{text}"
+    # A summary has its key from its time. Decided upon anew after a crash, another mail has another time, and still
+    # follows the same one that was taken.
+    suffix = f"{notification.at_ms}" if notification.title else f"{notification.after_ms}\n{title}\n{text}"
     mail_id = hashlib.sha256(f"{group}\n{notification.receiver}\n{suffix}".encode()).hexdigest()[:32]
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = parameters.sender, ", ".join(parameters.to), title
@@ -72,9 +73,7 @@ def message(
     mail["References"] = mail["In-Reply-To"] = f"<{group}@{domain}>"
     # Keeps replies of absent people away (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
-    times_ms = (max(alert.starts_at_ms, alert.ends_at_ms) for alert in notification.alerts)
-    newest_ms = notification.at_ms or max(times_ms)
-    mail["Date"] = format_datetime(moment(newest_ms))
+    mail["Date"] = format_datetime(moment(notification.at_ms))
     mail.set_content(text + "\n")
     ids = [f"{mail_id}.{number}@{domain}" for number in range(len(pictures))]
     shown = [(name, picture.caption) for name, picture in zip(ids, pictures, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Notification, Outcome
+from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
 from sinks.receivers.text import Worded
@@ -72,9 +73,9 @@ class Opsgenie:
         # P1 is the gravest, and sorts first.
         priority = min(PRIORITIES.get(alert.labels.get("severity", ""), "P3") for alert in firing)
         return {
-            "message": title[:LONGEST_MESSAGE],
+            "message": fitted(title, LONGEST_MESSAGE),
             "alias": alias,
-            "description": text[:LONGEST_DESCRIPTION],
+            "description": fitted(text, LONGEST_DESCRIPTION),
             "responders": [{"name": team, "type": "team"} for team in self._teams],
             "tags": self._tags,
             "details": dict(firing[0].labels),

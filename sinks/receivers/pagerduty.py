@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, SecretStr
 
 from sinks.receivers.contract import Notification, Outcome
+from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
 from sinks.receivers.text import Worded
@@ -18,8 +19,8 @@ from sinks.receivers.times import rfc3339
 __all__ = ["PagerDuty", "PagerDutyParameters", "event"]
 
 SEVERITIES = {"critical": "critical", "error": "error", "warning": "warning", "info": "info"}
-# PagerDuty refuses longer ones.
-LONGEST_SUMMARY = 1024
+# PagerDuty refuses longer ones; events may have 512 KB, of which names of labels and links take the rest.
+LONGEST_SUMMARY, LONGEST_TEXT_BYTES = 1024, 256_000
 
 
 def event(notification: Notification, routing_key: str, title: str, text: str) -> dict[str, Any]:
@@ -46,14 +47,17 @@ def event(notification: Notification, routing_key: str, title: str, text: str) -
         return about
     strongest = min(firing, key=lambda alert: list(SEVERITIES).index(_severity(alert.labels)))
     about["payload"] = {
-        "summary": title[:LONGEST_SUMMARY],
+        "summary": fitted(title, LONGEST_SUMMARY),
         "source": strongest.labels.get("model", "leeway"),
         "severity": _severity(strongest.labels),
         "timestamp": rfc3339(min(alert.starts_at_ms for alert in firing)),
         "component": strongest.labels.get("cause", ""),
         "group": strongest.labels.get("namespace", ""),
         "class": strongest.labels.get("alertname", ""),
-        "custom_details": {"text": text, "labels": dict(strongest.labels)},
+        "custom_details": {
+            "text": fitted(text, LONGEST_TEXT_BYTES, lambda part: len(json.dumps(part))),
+            "labels": dict(strongest.labels),
+        },
     }
     about["client"] = "Leeway"
     if notification.external_url:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
 from sinks.receivers.text import Worded
@@ -16,8 +17,8 @@ __all__ = ["Slack", "SlackParameters", "message"]
 
 COLOURS = {"critical": "#d00000", "warning": "#e8a317", "info": "#3b82c4"}
 RESOLVED = "#2e8b57"
-# Slack cuts longer ones itself, at a place that it does not state for attachments.
-LONGEST_TEXT = 3000
+# Slack cuts longer ones itself, at a place that it does not state for attachments, and counts them escaped.
+LONGEST_TITLE, LONGEST_TEXT = 1000, 3000
 PASSING = {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 """Errors of Slack's API that another try may not meet."""
 
@@ -34,17 +35,18 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
     """
     severity = {alert.labels.get("severity", "") for alert in notification.alerts if alert.status == "firing"}
     worst = next((level for level in COLOURS if level in severity), "warning")
-    link = next((alert.generator_url for alert in notification.alerts if alert.generator_url), "")
+    link = next((alert.generator_url for alert in notification.by_gravity if alert.generator_url), "")
+    title = _escaped(fitted(title, LONGEST_TITLE, _escaped_length))
     attachment = {
         "color": RESOLVED if notification.status == "resolved" else COLOURS[worst],
-        "fallback": _escaped(title),
-        "title": _escaped(title),
-        "text": _escaped(text[:LONGEST_TEXT]),
-        "ts": (notification.at_ms or min(alert.starts_at_ms for alert in notification.alerts)) // 1000,
+        "fallback": title,
+        "title": title,
+        "text": _escaped(fitted(text, LONGEST_TEXT, _escaped_length)),
+        "ts": (notification.at_ms if notification.title else _starts_ms(notification)) // 1000,
     }
     if link:
         attachment["title_link"] = link
-    return {"text": _escaped(title), "attachments": [attachment]}
+    return {"text": title, "attachments": [attachment]}
 
 
 class SlackParameters(Posted, Worded):
@@ -114,6 +116,14 @@ def _outcome(answer: bytes) -> Outcome:
     if not error:
         return Delivered()
     return Retry(f"slack.com: {error}") if error in PASSING else Refused(f"slack.com: {error}")
+
+
+def _starts_ms(notification: Notification) -> int:
+    return min(alert.starts_at_ms for alert in notification.alerts)
+
+
+def _escaped_length(text: str) -> int:
+    return len(_escaped(text))
 
 
 def _escaped(text: str) -> str:

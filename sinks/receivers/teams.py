@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sinks.receivers.contract import Notification, Outcome
+from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
 from sinks.receivers.text import Worded
@@ -15,8 +16,8 @@ from sinks.receivers.text import Worded
 __all__ = ["Teams", "TeamsParameters", "message"]
 
 STYLES = {"critical": "attention", "warning": "warning", "info": "accent"}
-# Teams refuses messages of more than 28 KB.
-LONGEST_TEXT = 8000
+# Teams refuses messages of more than 28 KB; the card around title and text takes the rest.
+LONGEST_TITLE_BYTES, LONGEST_TEXT_BYTES = 2_000, 22_000
 
 
 def message(notification: Notification, title: str, text: str) -> dict[str, Any]:
@@ -24,10 +25,10 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
     severities = {alert.labels.get("severity", "") for alert in notification.alerts}
     worst = next((level for level in STYLES if level in severities), "warning")
     style = "good" if notification.status == "resolved" else STYLES[worst]
-    # Teams reads line feeds in a text block as Markdown does: a single one is a blank.
-    lines = [_block(line) for line in text[:LONGEST_TEXT].split("\n") if line]
-    link = next((alert.generator_url for alert in notification.alerts if alert.generator_url), "")
-    head = {"type": "Container", "style": style, "bleed": True, "items": [_block(title, weight="Bolder")]}
+    lines = _lines(fitted(text, LONGEST_TEXT_BYTES, lambda part: len(json.dumps(_lines(part)))))
+    link = next((alert.generator_url for alert in notification.by_gravity if alert.generator_url), "")
+    headline = fitted(title, LONGEST_TITLE_BYTES, lambda part: len(json.dumps(part)))
+    head = {"type": "Container", "style": style, "bleed": True, "items": [_block(headline, weight="Bolder")]}
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -72,6 +73,11 @@ class Teams:
     def close(self) -> None:
         """Close connections."""
         self._post.close()
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    """Return a block for each line: Teams reads line feeds in one as Markdown does, a single one is a blank."""
+    return [_block(line) for line in text.split("\n") if line]
 
 
 def _block(text: str, **style: str) -> dict[str, Any]:

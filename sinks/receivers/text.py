@@ -26,7 +26,7 @@ __all__ = ["DEFAULT_TEXT", "DEFAULT_TITLE", "Text", "Worded", "context"]
 
 DEFAULT_TITLE = """\
 {% set firing = alerts | selectattr("status", "equalto", "firing") | list %}\
-{{ (common_labels.severity or "alert") | upper if firing else "RESOLVED" }}: \
+{{ (alerts[0].labels.severity or "alert") | upper if firing else "RESOLVED" }}: \
 {{ alerts[0].annotations.summary or alerts[0].labels.alertname }}\
 {{ " and %d more" % (alerts | length - 1) if alerts | length > 1 }}\
 {{ " (%d others fire as before)" % unchanged if unchanged }}"""
@@ -120,9 +120,9 @@ def context(notification: Notification) -> dict[str, Any]:
     -------
     dict
         ``status``, ``receiver``, ``group_key``, ``group_labels``, ``common_labels``, ``common_annotations``,
-        ``external_url``, ``unchanged``, and ``alerts``, each with ``status``, ``labels``, ``annotations``,
-        ``starts_at``, ``ends_at`` (texts in UTC), ``starts_at_ms``, ``ends_at_ms``, ``generator_url`` and
-        ``fingerprint``.
+        ``external_url``, ``unchanged``, and ``alerts``, the gravest of those that fire first, each with ``status``,
+        ``labels``, ``annotations``, ``starts_at``, ``ends_at`` (texts in UTC), ``starts_at_ms``, ``ends_at_ms``,
+        ``generator_url`` and ``fingerprint``.
     """
     return {
         "status": notification.status,
@@ -133,7 +133,7 @@ def context(notification: Notification) -> dict[str, Any]:
         "common_annotations": common(tuple(alert.annotations for alert in notification.alerts)),
         "external_url": notification.external_url,
         "unchanged": notification.unchanged,
-        "alerts": [_alert(alert) for alert in notification.alerts],
+        "alerts": [_alert(alert) for alert in notification.by_gravity],
     }
 
 

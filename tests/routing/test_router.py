@@ -285,6 +285,19 @@ def known_about(world: World) -> dict[str, int]:
     return dict(zip(rows["name"], rows["position"].tolist(), strict=True))
 
 
+def test_a_repetition_says_after_which_notification_it_comes_and_another_try_says_the_same() -> None:
+    world = World(open_at_once=False)
+    world.mail = Memory("mail", answers=[Delivered(), Retry("busy"), Retry("busy")])
+    world.router = world.started()
+    world.happens("a")
+    world.passes(5 * 3_600, each=30)
+    first, *tries = world.mail.received
+    assert first.after_ms == 0
+    assert len(tries) == 3
+    assert {notification.after_ms for notification in tries} == {first.at_ms}
+    assert all(notification.at_ms - first.at_ms > 4 * 60 * MINUTE_MS for notification in tries)
+
+
 DAY_S = 86_400
 
 

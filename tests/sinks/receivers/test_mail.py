@@ -104,14 +104,19 @@ def test_a_mail_is_plain_and_html_and_says_the_same() -> None:
     assert '<a href="http://l.example/1">' in html.get_content()
 
 
-def test_mails_about_one_group_are_one_conversation_and_a_repetition_has_its_id() -> None:
+def test_mails_about_one_group_are_one_conversation_and_a_repetition_has_an_id_and_a_date_of_its_own() -> None:
+    first_ms, four_hours_ms = 1_795_537_700_000, 14_400_000
+    fires = replace(notification(), at_ms=first_ms)
+    tried_again = replace(fires, at_ms=first_ms + 1)
+    repeated = replace(fires, at_ms=first_ms + four_hours_ms, after_ms=first_ms)
     with smtp() as (box, port):
-        send(port, notification(), notification(), notification("resolved"))
-    first, again, ended = box.mails
-    assert first["References"] == again["References"] == ended["References"] == ended["In-Reply-To"]
+        send(port, fires, tried_again, repeated, replace(notification("resolved"), after_ms=repeated.at_ms))
+    first, again, repetition, ended = box.mails
+    assert len({mail["References"] for mail in box.mails} | {mail["In-Reply-To"] for mail in box.mails}) == 1
     assert first["Message-ID"] == again["Message-ID"]
-    assert len({first["Message-ID"], ended["Message-ID"], first["References"]}) == 3
-    assert all(mail["Date"] and mail["Auto-Submitted"] == "auto-generated" for mail in box.mails)
+    assert len({first["Message-ID"], repetition["Message-ID"], ended["Message-ID"], first["References"]}) == 4
+    assert repetition["Date"].datetime.timestamp() - first["Date"].datetime.timestamp() == four_hours_ms / 1000
+    assert all(mail["Auto-Submitted"] == "auto-generated" for mail in box.mails)
 
 
 def test_a_summary_has_its_time_and_an_id_of_its_own_whatever_came_meanwhile() -> None:

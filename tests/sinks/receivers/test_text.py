@@ -45,6 +45,19 @@ def test_several_alerts_are_told_apart() -> None:
     assert "flights: feature:hour moved (resolved)" in text
 
 
+def test_a_title_is_about_the_gravest_of_those_that_fire() -> None:
+    disk = Alert("firing", {"severity": "info"}, {"summary": "disk at 75 percent"}, 0)
+    over = Alert("resolved", {"severity": "critical"}, {"summary": "login is slow"}, 0, 1)
+    payments = Alert("firing", {"severity": "critical"}, {"summary": "payments are down"}, 0)
+    title, text = Text().of(group((disk, over, payments)))
+    assert title == "CRITICAL: payments are down and 2 more"
+    assert [line for line in text.splitlines() if line.endswith(")")] == [
+        "payments are down (firing)",
+        "disk at 75 percent (firing)",
+        "login is slow (resolved)",
+    ]
+
+
 def test_an_alert_without_annotations_is_told_by_its_name() -> None:
     title, _ = Text().of(group((Alert("firing", {"alertname": "Up"}, {}, 0),)))
     assert title == "ALERT: Up"

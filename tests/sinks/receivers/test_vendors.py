@@ -219,3 +219,37 @@ def test_slack_is_written_to_as_an_app_with_a_token() -> None:
 def test_slack_is_not_fooled_by_what_looks_like_its_marks(server: Listener) -> None:
     send("slack", server, group((Alert("firing", {}, {"summary": "a <!channel> & b"}, 0),)))
     assert server.requests[0].body["text"] == "ALERT: a &lt;!channel&gt; &amp; b"
+
+
+def strings(document: Any) -> list[str]:
+    """All texts of a document."""
+    if isinstance(document, dict | list):
+        return [
+            text for value in (document.values() if isinstance(document, dict) else document) for text in strings(value)
+        ]
+    return [document] if isinstance(document, str) else []
+
+
+@every_vendor
+def test_what_is_too_long_is_cut_between_words_and_says_so(kind: str, server: Listener) -> None:
+    """As the vendor counts it: `&` has five characters to Slack, and `ü` six bytes in JSON."""
+    words = "größer & größer "
+    description = "\n".join([words * 20] * 2_000)
+    long = Alert("firing", {"severity": "critical"}, {"summary": words * 200, "description": description}, 0)
+    assert send(kind, server, group((long,))) == [Delivered()]
+    body = server.requests[0].body
+    most = {"teams": 28_000, "pagerduty": 512_000, "slack": 3_000, "opsgenie": 15_000}[kind]
+    in_bytes = kind in ("teams", "pagerduty")
+    assert most / 2 < (len(json.dumps(body)) if in_bytes else max(map(len, strings(body)))) <= most
+    cut = [text for text in strings(body) if text.endswith(" …")]
+    assert len(cut) >= 2
+    assert {text.split()[-2] for text in cut} <= {"größer", "&", "&amp;"}
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_the_link_is_of_the_alert_that_the_title_is_about(kind: str, server: Listener) -> None:
+    mild = Alert("firing", {"severity": "info"}, {}, 0, generator_url="http://leeway.example/alerts/mild")
+    grave = Alert("firing", {"severity": "critical"}, {}, 0, generator_url="http://leeway.example/alerts/grave")
+    send(kind, server, group((mild, grave)))
+    links = [text for text in strings(server.requests[0].body) if text.startswith("http://leeway.example/alerts/")]
+    assert links[-1] == "http://leeway.example/alerts/grave"
