@@ -33,6 +33,7 @@ BENCHES = (
     "kafka",
     "latency",
     "routing",
+    "versions",
     "web",
 )
 

@@ -101,6 +101,10 @@ class Bank:
         """
         self._states.resize(series)
 
+    def keep(self, series: ArrayLike) -> None:
+        """Let go of all series but these, which are numbered anew in the order given."""
+        self._states.keep(as_int64("series", series))
+
     def compile(self) -> None:
         """Compile the kernel, or load it from the disk cache, before the first event needs it."""
         self._run(np.zeros(0, dtype=np.int64), np.zeros(0))

@@ -145,6 +145,13 @@ class RiverBank:
             self._seen.append(0)
             self._skipped.append(0)
 
+    def keep(self, series: ArrayLike) -> None:
+        """Let go of all series but these, which are numbered anew in the order given."""
+        rows = as_int64("series", series).tolist()
+        self._detectors = [self._detectors[row] for row in rows]
+        self._seen = [self._seen[row] for row in rows]
+        self._skipped = [self._skipped[row] for row in rows]
+
     def compile(self) -> None:
         """Do nothing: river is compiled, or is not."""
 
@@ -271,6 +278,11 @@ class RiverAnomalyBank(AnomalyBank):
         super().resize(series)
         while len(self._objects) < series:
             self._objects.append(make(self.name, self.settings))
+
+    def keep(self, series: ArrayLike) -> None:
+        """Let go of all series but these, which are numbered anew in the order given."""
+        super().keep(series)
+        self._objects = [self._objects[row] for row in as_int64("series", series).tolist()]
 
     def _score(
         self,

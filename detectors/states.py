@@ -84,6 +84,11 @@ class States:
             self.all_memory = _with_rows(self.all_memory, rows)
         self._series = series
 
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Let go of all series but those of ``rows``, which are numbered anew in that order."""
+        self.all_state, self.all_memory = self.all_state[rows], self.all_memory[rows]
+        self._series = len(rows)
+
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of all there is to know, to be kept by a checkpoint.
 

@@ -16,6 +16,8 @@ from monitor.packed import Packed, Texts
 __all__ = [
     "ENDED",
     "KEPT",
+    "NEED_NO_PLACE",
+    "OTHER_VERSION",
     "REJECTED",
     "Change",
     "Events",
@@ -40,6 +42,12 @@ Partition = tuple[str, int]
 
 SeriesKey = tuple[str, str, str]
 """Version, segment and signal: what a model's panes, verdicts and alerts are about."""
+
+OTHER_VERSION = "other"
+"""Under which versions count that are too many to be told apart."""
+
+NEED_NO_PLACE = frozenset({"", OTHER_VERSION})
+"""Versions that do not count towards how many there may be."""
 
 Change = tuple[Literal["assigned", "revoked", "lost"], frozenset[Partition]]
 """Partitions that changed hands; those that are lost may have been somebody else's for a while."""

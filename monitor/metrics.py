@@ -165,6 +165,8 @@ class ServiceMetrics(Collector):
             alerts.add_metric([model, state], count)
         yield windows
         yield alerts
+        text = "Events of versions that are too many to be told apart."
+        yield _by("leeway_other_version_events", text, "model", self._loop.crowding.other.copy())
 
 
 class StoreFigures:

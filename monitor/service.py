@@ -18,7 +18,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, UNUSABLE_ROWS, StandingAlerts
+from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, StandingAlerts
 from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -212,8 +212,9 @@ class Service:
         self._router.open()
 
     def _watch(self) -> None:
-        """Alert about stages that fail, late events and, where people are notified, rows that cannot be used."""
+        """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
         late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
+        versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         # Sooner nobody knows whether a row that the process before this one met is met again.
@@ -223,6 +224,8 @@ class Service:
                 stages.step(_fail(self._threads.failing), self._threads.names)
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
+                if "evaluate" in self.roles:
+                    versions.step(self.loop.crowding.titles(self.watches), self.watches)
                 if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):
                     rows.step(_unusable(counts), TABLES)
             except StoreError as error:

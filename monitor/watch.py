@@ -36,7 +36,7 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.config import Configuration, Model
-from monitor.config.model import FieldSpec, ModelSpec, SegmentSpec, SourceSpec
+from monitor.config.model import MAX_VERSIONS, FieldSpec, ModelSpec, SegmentSpec, SourceSpec
 from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
@@ -54,8 +54,8 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 }
 """What the signals begin with that a source carries, by its kind."""
 
-_ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True}}
-"""What decides which events are stored, and nothing else."""
+_ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True, "max_versions": True}}
+"""What decides which events are stored, and nothing else; `max_versions` came later than hashes (`Watch._hash`)."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,9 @@ class Watch:
 
     def _hash(self, text: str) -> str:
         layouts = ",".join(layout.id for layout in self.layouts.values())
+        most = self.model.spec.schema_.max_versions
+        # Stores from before versions were bounded go on with what they have learned.
+        text += "" if most == MAX_VERSIONS else f"|{most}"
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
     def carried_by(self, source: SourceSpec) -> Carried:

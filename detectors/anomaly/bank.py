@@ -135,6 +135,12 @@ class AnomalyBank:
         self._states.resize(series)
         self._levels.resize(series)
 
+    def keep(self, series: ArrayLike) -> None:
+        """Let go of all series but these, which are numbered anew in the order given."""
+        rows = as_int64("series", series)
+        self._states.keep(rows)
+        self._levels.keep(rows)
+
     def compile(self) -> None:
         """Compile the kernels, or load them from the disk cache, before the first event needs them."""
         self._run(np.zeros(0, dtype=np.int64), np.zeros((0, self.dimension)))

@@ -21,10 +21,19 @@ from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["LATE_EVENTS", "MODEL", "STAGE_FAILED", "UNUSABLE_ROWS", "OwnAlerts", "StandingAlerts"]
+__all__ = [
+    "LATE_EVENTS",
+    "MODEL",
+    "STAGE_FAILED",
+    "TOO_MANY_VERSIONS",
+    "UNUSABLE_ROWS",
+    "OwnAlerts",
+    "StandingAlerts",
+]
 
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
+TOO_MANY_VERSIONS = "too_many_versions"
 
 
 class OwnAlerts:
@@ -105,6 +114,7 @@ class StandingAlerts:
     alertname : str
     label : str
         The label that says of what it holds.
+    severity : str
 
     Examples
     --------
@@ -120,8 +130,9 @@ class StandingAlerts:
     [('firing', 'the stage alert fails'), ('resolved', 'over: the stage alert fails')]
     """
 
-    def __init__(self, store: Store, clock: Clock, alertname: str, label: str) -> None:
+    def __init__(self, store: Store, clock: Clock, alertname: str, label: str, severity: str = "critical") -> None:
         self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
+        self._severity = severity
         self._standing: dict[str, Transition] = {}
         self._earlier: dict[str, Transition] | None = None
 
@@ -171,9 +182,9 @@ class StandingAlerts:
             ends_ms=0,
             version="",
             segment="",
-            severity="critical",
+            severity=self._severity,
             title=title,
-            labels={"alertname": self._alertname, "severity": "critical", self._label: value},
+            labels={"alertname": self._alertname, "severity": self._severity, self._label: value},
             signals=[],
         )
 

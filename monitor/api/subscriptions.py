@@ -61,7 +61,9 @@ def subscribe(posted: PostedSubscription, service: TheService) -> Response:
         raise bad_parameter(subscription.receiver if subscription.address else "receiver", problem)
     log = SubscriptionLog(service.store, service.clock)
     if len(log.all()) >= MOST_SUBSCRIPTIONS:
-        raise ProblemError("bad-parameter", f"there are {MOST_SUBSCRIPTIONS:,} subscriptions already")
+        raise ProblemError(
+            "bad-parameter", f"there are {MOST_SUBSCRIPTIONS:,} subscriptions already: end those that nobody needs"
+        )
     return answer(_shown(service, log.add(subscription)))
 
 

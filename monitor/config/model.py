@@ -19,6 +19,7 @@ from monitor.config.streams import Topics, is_pattern, reader_of
 from monitor.values import DurationMs, Name, Strict
 
 __all__ = [
+    "MAX_VERSIONS",
     "Alerts",
     "DeadLetterTopic",
     "DeadLetterTopicOrName",
@@ -31,6 +32,12 @@ __all__ = [
     "SegmentSpec",
     "SourceSpec",
 ]
+
+
+MAX_VERSIONS = 50
+MAX_SEGMENTS = 1_000
+MAX_SERIES = 100_000
+"""Segments times signals of a model; each of its versions has as many series."""
 
 
 class Metadata(Strict):
@@ -197,6 +204,12 @@ class Schema(Strict):
         description="path of the event's identity; with it, duplicates within the lateness are dropped",
     )
     version: str | None = Field(default=None, description="path of the model's version")
+    max_versions: int = Field(
+        default=MAX_VERSIONS,
+        ge=1,
+        le=1_000,
+        description="versions that are told apart at one time; events of others count as the version `other`",
+    )
     features: dict[str, FieldSpec] = Field(default_factory=dict)
     prediction: dict[str, FieldSpec] = Field(default_factory=dict)
     labels: dict[str, FieldSpec] = Field(
@@ -236,12 +249,13 @@ class Schema(Strict):
 class SegmentSpec(Strict):
     """A segment of the traffic that is watched on its own."""
 
-    by: list[str] = Field(min_length=1, description="category features; several are combined")
+    by: list[str] = Field(min_length=1, max_length=6, description="category features; several are combined")
     values: list[list[str] | str] | None = Field(
         default=None,
+        max_length=MAX_SEGMENTS,
         description="the segments to watch; without it the most frequent of the baseline's data set",
     )
-    top: int = Field(default=20, ge=1, le=1000)
+    top: int = Field(default=20, ge=1, le=MAX_SEGMENTS)
 
     @model_validator(mode="after")
     def _values_fit(self) -> SegmentSpec:
@@ -343,6 +357,17 @@ class ModelSpec(Strict):
                     raise ValueError(f"segments: {name!r} is not a category feature of the schema")
             if segment.values is None and self.baseline.uri is None:
                 raise ValueError("segments: name `values`, or a baseline data set from which the top can be taken")
+        return self
+
+    @model_validator(mode="after")
+    def _series_can_be_held(self) -> ModelSpec:
+        of_specs = [spec.top if spec.values is None else len(spec.values) for spec in self.segments]
+        segments, signals = 1 + sum(of_specs), len(self.schema_.signals())
+        if segments * signals > MAX_SERIES:
+            raise ValueError(
+                f"segments: {segments:,} segments of {signals:,} signals are {segments * signals:,} series for each"
+                f" version, and at most {MAX_SERIES:,} are watched: name fewer values, or a smaller `top`"
+            )
         return self
 
 

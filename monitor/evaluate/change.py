@@ -7,7 +7,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -123,6 +123,19 @@ class Changes:
             self._watch.name, self._watch.model.spec.detect.defaults.step_ms, self._contrasts
         )
 
+    def forget(self, versions: Collection[str]) -> None:
+        """Let go of the series of versions, between two batches."""
+        if any(gone := [key[0] in versions for key in self._begun]):
+            self._let_go(np.array(gone))
+        for key in [key for key in self._contrasts if key[0] in versions]:
+            del self._contrasts[key]
+            self._referred.discard(key)
+            self._new_normals.unsaid.pop(key, None)
+
+    def versions(self) -> Collection[str]:
+        """The versions that have series."""
+        return {version for version, _, _ in self._contrasts}
+
     # -- charts ------------------------------------------------------------------------------------------------
 
     def _watch_day(
@@ -170,14 +183,18 @@ class Changes:
         """Let go of series that have had nothing for weeks, such as versions that no longer serve."""
         if not self._begun or not (idle := self._charts.idle()).any():
             return
-        self._skews.forget(idle, self._charts.state.series[:, legend.ROWS].astype(np.int64))
-        self._newest_skews = self._newest_skews[~idle]
-        self._charts.forget(idle)
         gone = [key for key, is_idle in zip(self._begun, idle, strict=True) if is_idle]
         for key in gone:
             parts[key].new_normals.clear()
         self._gone.update(gone)
-        self._begun = [key for key, is_idle in zip(self._begun, idle, strict=True) if not is_idle]
+        self._let_go(idle)
+
+    def _let_go(self, gone: NDArray[np.bool_]) -> None:
+        """Let go of the charts of some series, bool[S]."""
+        self._skews.forget(gone, self._charts.state.series[:, legend.ROWS].astype(np.int64))
+        self._newest_skews = self._newest_skews[~gone]
+        self._charts.forget(gone)
+        self._begun = [key for key, is_gone in zip(self._begun, gone.tolist(), strict=True) if not is_gone]
 
     def _add(self, keys: Sequence[SeriesKey], day: int, end_ms: int) -> None:
         """Let series begin with the window that ends at ``end_ms``."""
@@ -253,7 +270,7 @@ class Changes:
                 if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
 
-    def _facts(self, key: SeriesKey, verdict: Floats, evidence: SignalEvidence, t: int, end_ms: int) -> Facts:
+    def _facts(self, contrasts: Contrasts, verdict: Floats, evidence: SignalEvidence, t: int, end_ms: int) -> Facts:
         """What a verdict on window ``t``, which ends at ``end_ms``, is about, in the units of the data."""
         events = evidence.events[:, t]
         status = verdict[legend.STATUS]
@@ -263,7 +280,7 @@ class Changes:
         if contrast < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
             return Facts(change=repeats if status in (legend.EXCEEDS, legend.STANDS) else None)
-        contrasts, expected = self._contrasts[key], float(verdict[legend.EXPECTED])
+        expected = float(verdict[legend.EXPECTED])
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
         usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
         shift = float(verdict[legend.SHIFT])
@@ -280,11 +297,11 @@ class Changes:
             return self._calendar.day_start(end_ms) - (span - 1) * DAY_MS
         return end_ms - span * step_ms
 
-    def _skew_facts(self, key: SeriesKey, verdict: Floats) -> Facts:
+    def _skew_facts(self, contrasts: Contrasts, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
             days = verdict[skew.DAYS_SEEN]
             return Facts("too_early", 0 if np.isnan(days) else int(days), FEWEST_DAYS, "days")
-        contrasts, contrast = self._contrasts[key], int(verdict[skew.ROW])
+        contrast = int(verdict[skew.ROW])
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
 
@@ -314,14 +331,15 @@ class Changes:
 
         new_normals = self._new_normals.by_window(key, part.new_normals, occupied)
 
-        first_values = part.evidence.first_values
+        # Facts are asked for when the series may be gone.
+        contrasts, first_values = self._contrasts[key], part.evidence.first_values
 
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             if d:
-                return self._skew_facts(key, skews[window])
+                return self._skew_facts(contrasts, skews[window])
             end_ms = int(of_series.ends_ms[t])
-            of_window = self._facts(key, changes[window], part.evidence, int(occupied[window]), end_ms)
+            of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             return of_window._replace(new_normal=new_normals.get(window))

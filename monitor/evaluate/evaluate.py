@@ -51,6 +51,8 @@ class Evaluated:
     windows: int = 0
     ends: list[range] = field(default_factory=list)
     scores: int = 0
+    events: int = 0
+    other_events: int = 0
     transitions: list[Transition] = field(default_factory=list)
     new_normals: list[Mark] = field(default_factory=list)
 
@@ -116,11 +118,11 @@ class Evaluation:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
-        # A crash between these appends repeats the windows, and their rows replace themselves.
-        append(self._store, "versions", self._versions.new(panes))
         if self._watch.model.spec.detect.rule == "change":
             self._series.decide(take_up(self._store, self._watch.name, ends[0], self._step_ms))
         verdicts = self._series.advance(panes, ends)
+        # A crash between these appends repeats the windows, and their rows replace themselves.
+        append(self._store, "versions", self._versions.new(self._series.versions.begun_ms))
         transitions = follow(self._lifecycle, verdicts, ends)
         scores = empty_rows("scores")
         for of_series in verdicts:
@@ -136,6 +138,8 @@ class Evaluation:
         done.windows += len(ends)
         done.ends.append(ends)
         done.transitions += transitions
+        done.events += self._series.versions.events
+        done.other_events += self._series.versions.other_events
 
     def _note_new_normals(self, verdicts: Sequence[Verdicts]) -> list[Mark]:
         """Write down what Leeway has adopted by itself, and return every level that became a new normal."""

@@ -9,7 +9,7 @@ import numpy as np
 from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.finding_contrasts import SignalContrasts
 from monitor.evaluate.windows import Blocks
-from monitor.events import SeriesKey
+from monitor.events import OTHER_VERSION, SeriesKey
 from monitor.panes.reading import PaneRows
 
 __all__ = ["former_version", "in_order"]
@@ -46,6 +46,7 @@ def former_version(key: SeriesKey, begins_ms: int, contrasts: Mapping[SeriesKey,
         (of_other.began_ms, other)
         for other, of_other in contrasts.items()
         if other != key
+        and other[0] != OTHER_VERSION
         and of_other.began_ms < begins_ms
         and of_other.ready_ms is not None
         and of_other.ready_ms < begins_ms

@@ -7,7 +7,7 @@ configuration, backtested, and its verdicts become scores and alerts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from monitor.evaluate.change import Changes
@@ -44,6 +44,14 @@ class SeriesKind(Protocol):
         ends_ms : range
             Later than at every call before.
         """
+        ...
+
+    def forget(self, versions: Collection[str]) -> None:
+        """Let go of the series of versions that have made room for others."""
+        ...
+
+    def versions(self) -> Collection[str]:
+        """Return the versions that have series."""
         ...
 
     def snapshot(self) -> list[dict[str, Any]]:

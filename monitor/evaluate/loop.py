@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import structlog
 
 from monitor.clock import Clock
+from monitor.evaluate.crowding import Crowding
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import horizon, read_closed, standing
 from monitor.watch import Watch
@@ -42,6 +43,7 @@ class EvaluateLoop:
         Windows evaluated, by model.
     transitions : Counter of (str, str)
         Transitions of alerts, by model and state.
+    crowding : Crowding
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class EvaluateLoop:
         self._checkpoint_every_s, self._on_latency = checkpoint_every_s, on_latency
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
+        self.crowding = Crowding(clock)
         self._turn = threading.Lock()
         self._evaluations = self._load()
 
@@ -91,6 +94,8 @@ class EvaluateLoop:
         for name, waited_for in seen_horizons.items():
             evaluated = self._evaluations[name].advance(waited_for, closed[name])
             self.windows[name] += evaluated.windows
+            if evaluated.windows:
+                self.crowding.note(name, evaluated.events, evaluated.other_events)
             self._note_latency(name, evaluated.ends)
             for mark in evaluated.new_normals:
                 log.info(

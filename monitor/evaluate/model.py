@@ -9,6 +9,7 @@ from monitor.alerts.conditions import meet
 from monitor.alerts.lifecycle import Lifecycle, Transition
 from monitor.alerts.policy import AlertPolicy
 from monitor.config.model import Alerts
+from monitor.evaluate.admitted_versions import AdmittedVersions
 from monitor.evaluate.change import Changes
 from monitor.evaluate.kinds import KINDS
 from monitor.evaluate.mark_log import Mark
@@ -16,7 +17,7 @@ from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
-from sinks.store.batch import Rows
+from sinks.store.batch import Rows, joined
 
 __all__ = ["ModelSeries", "follow", "lifecycle_of", "policy_of"]
 
@@ -29,10 +30,16 @@ class ModelSeries:
     watch : Watch
     shown : sequence of str or None
         Signals whose scores somebody will look at, rather than only at what alarms; all if None.
+
+    Attributes
+    ----------
+    versions : AdmittedVersions
     """
 
     def __init__(self, watch: Watch, shown: Sequence[str] | None = None) -> None:
         self._kinds = {name: kind(watch, shown) for name, kind in KINDS.items()}
+        self.versions = AdmittedVersions(watch)
+        self._expectations: list[Rows] = []
 
     def decide(self, marks: Sequence[Mark]) -> None:
         """Take in what people said, before the windows in which it takes effect; each time all of it."""
@@ -52,24 +59,36 @@ class ModelSeries:
         Returns
         -------
         list of Verdicts
-            Kind after kind, series in the order of their keys.
+                Kind after kind, series in the order of their keys; those before versions made room come first.
         """
-        return [verdicts for kind in self._kinds.values() for verdicts in kind.advance(panes, ends_ms)]
+        changes = self._kinds["changes"]
+        assert isinstance(changes, Changes)
+        verdicts: list[Verdicts] = []
+        self._expectations = []
+        for stint in self.versions.stints(panes, ends_ms):
+            for kind in self._kinds.values():
+                kind.forget(stint.gone)
+                verdicts += kind.advance(stint.panes, stint.ends_ms)
+            self._expectations.append(changes.expectations())
+        return verdicts
 
     def expectations(self) -> Rows:
         """Return what was expected of the days that began in the windows of the last call: rows of ``expectations``."""
-        changes = self._kinds["changes"]
-        assert isinstance(changes, Changes)
-        return changes.expectations()
+        return joined(self._expectations)
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {name: kind.snapshot() for name, kind in self._kinds.items()}
+        of_kinds = {name: kind.snapshot() for name, kind in self._kinds.items()}
+        return {"versions": self.versions.snapshot(), **of_kinds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot; a kind that it lacks begins with its first pane."""
         for name, kind in self._kinds.items():
             kind.restore(state.get(name, ()))
+        if "versions" in state:
+            self.versions.restore(state["versions"])
+        else:
+            self.versions.adopt(version for kind in self._kinds.values() for version in kind.versions())
 
 
 def policy_of(alerts: Alerts, window_ms: int) -> AlertPolicy:

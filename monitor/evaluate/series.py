@@ -13,7 +13,7 @@ A window with fewer than ``min_samples`` events has no say: it is neither quiet 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,15 @@ class Distributions:
     def _new(self, key: SeriesKey) -> DistributionSeries:
         shown = self._shown is None or key[2] in self._shown
         return DistributionSeries(self._watch, key, self._budget, shown=shown)
+
+    def forget(self, versions: Collection[str]) -> None:
+        """Let go of the series of versions."""
+        if versions:
+            self._series = {key: series for key, series in self._series.items() if key[0] not in versions}
+
+    def versions(self) -> Collection[str]:
+        """The versions that have series."""
+        return {version for version, _, _ in self._series}
 
     def snapshot(self) -> list[dict[str, Any]]:
         """State for a checkpoint."""

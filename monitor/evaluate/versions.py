@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.panes.reading import PaneRows
+from collections.abc import Mapping
+
 from sinks.store.batch import Rows
 from sinks.store.contract import Query, Store
 
@@ -26,21 +27,19 @@ class SeenVersions:
         self._model = model
         self._known = set(store.read(Query("versions", {"model": model}, columns=("version",)))["version"])
 
-    def new(self, panes: PaneRows) -> Rows:
-        """Return rows of ``versions`` for those that were not there before ``panes``, from the start of their first.
+    def new(self, begun_ms: Mapping[str, int]) -> Rows:
+        """Return rows of ``versions`` for those that were never there before, of versions that have just got a place.
 
-        Panes have to be given in the order of time; in however many parts, the rows are the same.
+        Parameters
+        ----------
+        begun_ms : mapping of str to int
+            Where the first pane of each starts. They have to be given in the order of time; in however many parts, the
+            rows are the same.
         """
-        first_ms: dict[str, int] = {}
-        for version, segment, signal in panes.series():
-            if version and version not in self._known:
-                for piece, numbers in panes.of((version, segment, signal)):
-                    start_ms = int(piece.starts_ms[numbers].min())
-                    first_ms[version] = min(start_ms, first_ms.get(version, start_ms))
-        self._known |= first_ms.keys()
-        names = sorted(first_ms)
+        names = sorted(begun_ms.keys() - self._known)
+        self._known |= set(names)
         return {
             "model": [self._model] * len(names),
             "version": list(names),
-            "first_ms": [first_ms[name] for name in names],
+            "first_ms": [begun_ms[name] for name in names],
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,13 @@ class Volumes:
                 self._series[segment] = VolumeSeries(self._watch, segment, self._budget)
             if first < len(events):
                 yield self._series[segment].verdicts(blocks.ends_ms[first:], events[first:])
+
+    def forget(self, versions: Collection[str]) -> None:
+        """Nothing: a volume is that of all versions together."""
+
+    def versions(self) -> Collection[str]:
+        """None: a volume is that of all versions together."""
+        return ()
 
     def snapshot(self) -> list[dict[str, Any]]:
         """State for a checkpoint."""

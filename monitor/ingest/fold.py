@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,9 @@ from monitor.ingest.model_versions import ModelVersions
 from monitor.ingest.pane_grid import PaneGrid
 from monitor.ingest.per_event import PerEvent
 from monitor.ingest.watermark import FUTURE, EventClock
+from monitor.values import DAY_MS
 from monitor.watch import Watch
+from sinks.store.batch import joined
 
 __all__ = ["Folded", "PartitionFold"]
 
@@ -56,6 +59,10 @@ class Folded:
     late: int = 0
     newest_late_ms: int = 0
 
+    def add(self, table: str, rows: Mapping[str, Sequence[Any]]) -> None:
+        """Put rows behind those of a table that are there."""
+        self.rows[table] = joined([self.rows[table], rows]) if table in self.rows else rows
+
 
 class PartitionFold:
     """The state of one model on one partition.
@@ -84,7 +91,7 @@ class PartitionFold:
         self._config = watch.fold_hash
         self._keeper = Keeper(watch, source, partition)
         self._erased = ErasedEvents(erasures, watch.name, watch.carried_by(source).category)
-        self._versions = ModelVersions()
+        self._versions = ModelVersions(watch.model.spec.schema_.max_versions)
         self._panes = PaneGrid(watch, source, partition, self._versions)
         self._per_event = PerEvent(watch, source, partition, self._versions)
         self._seen = SeenIds()
@@ -132,7 +139,7 @@ class PartitionFold:
             "closed_ms": self.clock.closed_ms,
             "clock": self.clock.snapshot(),
             "late_reported": list(self._late_reported),
-            "versions": list(self._versions.names),
+            **self._versions.snapshot(),
             **self._panes.snapshot(),
             "banks": self._per_event.snapshot(),
             "spells": self._per_event.spells(),
@@ -156,7 +163,7 @@ class PartitionFold:
         if "clock" in state:
             self.clock.restore(state["clock"])
         self._late_reported = (int(state["late_reported"][0]), int(state["late_reported"][1]))
-        self._versions.names += state["versions"]
+        self._versions.restore(state)
         self._panes.restore(state)
         self._per_event.restore(state["banks"])
         self._per_event.restore_spells(state.get("spells", []))
@@ -171,11 +178,32 @@ class PartitionFold:
         return events if held is None else Events.joined(held, events)
 
     def _settle(self, batch: Events, out: Folded, *, end: bool = False) -> None:
+        before_ms = self.clock.closed_ms
         settled, status, closed = self.clock.advance(batch.event_ms, batch.record_ms, end=end)
         self._held = batch.slice(settled, len(batch)) if settled < len(batch) else None
         if settled:
-            self._fold(batch.slice(0, settled), status, closed, out)
+            events = batch.slice(0, settled)
+            days = self._days(events, closed, before_ms)
+            for first, stop in pairwise(sorted({0, *days, settled})):
+                if first in days:
+                    self._make_room(int(closed[first]), out)
+                self._fold(events.slice(first, stop), status[first:stop], closed[first:stop], out)
             self.next_offset = int(batch.offsets[settled - 1]) + 1
+
+    def _days(self, events: Events, closed: Integers, before_ms: int) -> list[int]:
+        """The events with which a day begins by the watermark; none if there are places for all versions."""
+        if not self._versions.fill_up(events.versions):
+            return []
+        days: list[int] = np.flatnonzero(np.diff(closed // DAY_MS, prepend=before_ms // DAY_MS)).tolist()
+        return days
+
+    def _make_room(self, closed_ms: int, out: Folded) -> None:
+        """Let versions go that come no more, once their panes are written."""
+        staying = self._versions.staying(closed_ms // DAY_MS * DAY_MS)
+        if len(staying) < len(self._versions.names):
+            out.add("panes", self._panes.close(closed_ms))
+            for part in (self._panes, self._per_event, self._versions):
+                part.keep(staying)
 
     def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, out: Folded) -> None:
         pane = batch.event_ms // self.clock.pane_ms * self.clock.pane_ms
@@ -194,12 +222,14 @@ class PartitionFold:
         if erased is not None:
             batch = self._erased.without_names(batch)
         if self._keeper.keeps:
-            out.rows |= self._keeper.rows(batch if erased is None else batch.take(np.flatnonzero(~erased)))
+            kept_rows = self._keeper.rows(batch if erased is None else batch.take(np.flatnonzero(~erased)))
+            for table, rows in kept_rows.items():
+                out.add(table, rows)
         self._note_late(batch, pane, late_at, out)
-        version = self._versions.numbers(batch.versions, len(batch))
+        version = self._versions.numbers(batch.versions, np.maximum(pane, late_at))
         judged = self._per_event.judge(batch, version)
         self._panes.add(batch, pane, late_at, version, judged)
-        out.rows["findings"] = self._per_event.findings(judged, batch, version, erased)
+        out.add("findings", self._per_event.findings(judged, batch, version, erased))
 
     def _drop_duplicates(
         self, batch: Events, pane: Integers, late_at: Integers, counts: NDArray[np.bool_], out: Folded
@@ -229,7 +259,7 @@ class PartitionFold:
 
     def _close(self, out: Folded) -> None:
         """Panes that the watermark has passed; additions to closed panes once it has left the pane it stood in."""
-        out.rows["panes"] = self._panes.close(self.clock.closed_ms)
+        out.add("panes", self._panes.close(self.clock.closed_ms))
         self._seen.forget_before(self.clock.closed_ms)
 
 

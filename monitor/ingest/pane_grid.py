@@ -104,6 +104,11 @@ class PaneGrid:
             self._free_rows.append(row)
         return panes
 
+    def keep(self, versions: Integers) -> None:
+        """Number versions anew in the order given; panes of others are closed."""
+        numbers = {former: number for number, former in enumerate(versions.tolist())}
+        self._rows = {(at, late, numbers[v], segment): row for (at, late, v, segment), row in self._rows.items()}
+
     def snapshot(self) -> dict[str, Any]:
         """The sums of every row."""
         keys, rows = list(self._rows), list(self._rows.values())

@@ -192,6 +192,13 @@ class PerEvent:
         for use, of_bank in zip(self._quiet_for, quiet_for, strict=False):
             self._quiet_for[use] = np.array(of_bank)
 
+    def keep(self, versions: Integers) -> None:
+        """Let go of all versions but these, which are numbered anew in that order."""
+        for use, bank in self._banks.items():
+            bank.keep(versions)
+            self._quiet_for[use] = self._quiet_for[use][versions]
+        self._series = len(versions)
+
     def _make_room(self, series: int) -> None:
         """Give each version that is new a series that has seen nothing."""
         if series > self._series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -50,6 +49,8 @@ class SegmentColumns:
 def _codes(segmentation: Segmentation, columns: list[Coded[Name]]) -> Integers:
     """Go by distinct values, of which there are few: each combination of them is a number in a mixed radix."""
     numbers = np.zeros(len(columns[0]), dtype=np.int64)
+    if not segmentation.names:
+        return numbers - 1
     digits: list[dict[Name, int]] = []
     for position, column in enumerate(columns):
         values = dict.fromkeys(of_names[position] for of_names in segmentation.names)
@@ -57,10 +58,11 @@ def _codes(segmentation: Segmentation, columns: list[Coded[Name]]) -> Integers:
         # One digit more, for every value that no segment has.
         of_column = np.array([digits[-1].get(name, len(values)) for name in column.names], dtype=np.int64)
         numbers = numbers * (len(values) + 1) + of_column[column.codes]
-    segment_of = np.full(math.prod(len(digit_of) + 1 for digit_of in digits), -1, dtype=np.int64)
+    of_segments = np.zeros(len(segmentation.names), dtype=np.int64)
     for segment, of_names in enumerate(segmentation.names):
-        number = 0
         for digit_of, name in zip(digits, of_names, strict=True):
-            number = number * (len(digit_of) + 1) + digit_of[name]
-        segment_of[number] = segment
-    return segment_of[numbers]
+            of_segments[segment] = of_segments[segment] * (len(digit_of) + 1) + digit_of[name]
+    # Searched for: a table of all combinations of a thousand values of three features would have a billion entries.
+    order = np.argsort(of_segments)
+    nearest = order[np.minimum(np.searchsorted(of_segments[order], numbers), len(order) - 1)]
+    return np.where(of_segments[nearest] == numbers, nearest, -1)

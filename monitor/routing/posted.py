@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from monitor.alerts.lifecycle import ALERT_NAME
-from monitor.alerts.own import STAGE_FAILED, UNUSABLE_ROWS
+from monitor.alerts.own import STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
@@ -22,7 +22,9 @@ from sinks.receivers.times import OUTSIDE, lies_within
 
 __all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
-OWN_NAMES = frozenset({ALERT_NAME, LOG_TRUNCATED, OFFSETS_LOST, STAGE_FAILED, UNUSABLE_ROWS, "LeewaySilence"})
+OWN_NAMES = frozenset(
+    {ALERT_NAME, LOG_TRUNCATED, OFFSETS_LOST, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, "LeewaySilence"}
+)
 """Values of `alertname` that only Leeway's own alerts have."""
 
 FORGET_MS = 1_800_000

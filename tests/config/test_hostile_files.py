@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -254,3 +255,18 @@ def test_no_file_is_an_internal_error(
     (tmp_path / "model.yaml").write_text(MODEL)
     text = chance.choice(examples())
     assert_ends_well(leeway, tmp_path / "file.yaml", (mutated if chance.random() < 0.5 else replaced)(text, chance))
+
+
+def test_more_series_than_can_be_held_are_refused(tmp_path: Path, leeway: Console) -> None:
+    features = {f"f{number}": {"type": "numeric"} for number in range(100)} | {"country": {"type": "category"}}
+    spec = {
+        "sources": [{"kafka": "payments"}],
+        "schema": {"features": features},
+        "segments": [{"by": ["country"], "values": [f"c{number}" for number in range(1_000)]}],
+    }
+    document = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "fraud"}, "spec": spec}
+    (only,) = mistakes_of(leeway, tmp_path / "fraud.yaml", json.dumps(document, indent=0))
+    assert only.endswith(
+        "segments: 1,001 segments of 101 signals are 101,101 series for each version, and at most 100,000 are watched:"
+        " name fewer values, or a smaller `top`"
+    )

@@ -19,8 +19,9 @@ from detectors.sketch import Coded
 from monitor.checkpoint import decode_state, encode_state
 from monitor.events import ENDED, Events, Name
 from monitor.ingest.fold import Folded, PartitionFold
+from monitor.ingest.segments import SegmentColumns
 from monitor.packed import Texts
-from monitor.watch import Watch, compile_watch
+from monitor.watch import Segmentation, Watch, compile_watch
 from sinks.store.batch import Rows, empty_rows, extend
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
@@ -352,6 +353,16 @@ def test_segments_add_up_to_no_more_than_the_whole(values: list[str]) -> None:
         inside = sum(volume(panes, segment=f"country={value}").get(pane, 0) for value in values)
         assert inside <= n
     assert sum(whole.values()) == len(events)
+
+
+def test_many_values_of_several_features_together_take_no_memory_for_their_combinations() -> None:
+    names = [f"n{number}" for number in range(1_000)]
+    by = ("feature:a", "feature:b", "feature:c", "feature:d")
+    combined: dict[tuple[str, ...], str] = {(name, name, name, name): name for name in names}
+    columns: list[Coded[Name]] = [Coded.of(["n7", "n999", "n7", "x", None]), Coded.of(["n7", "n999", "n8", "x", "n7"])]
+    segments = SegmentColumns([Segmentation(by, combined)], list(by))
+    [(_, codes)] = segments.codes([*columns, *columns])
+    assert codes.tolist() == [7, 999, -1, -1, -1]
 
 
 def test_versions_are_kept_apart() -> None:
