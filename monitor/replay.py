@@ -62,13 +62,20 @@ class Replay:
     store : Store
     source : Source
         Its topics are those of the configuration.
+
+    Attributes
+    ----------
+    sightings : Sightings
+        What the messages have shown so far.
     """
 
     def __init__(self, configuration: Configuration, store: Store, source: Source) -> None:
         self._store, self._source = store, source
         watches = [compile_watch(configuration, name) for name in configuration.models]
         self._schemas = Schemas.of(configuration)
-        self._ingest = Ingest(Readers(watches, self._schemas), store, source)
+        readers = Readers(watches, self._schemas)
+        self.sightings = readers.sightings
+        self._ingest = Ingest(readers, store, source)
         self._evaluations = [Evaluation(watch, store) for watch in watches]
         self._watches = watches
 

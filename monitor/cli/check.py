@@ -33,16 +33,32 @@ class _Foreseen(SmallestShift):
     type=click.FloatRange(min=0, min_open=True),
     help="The traffic that is expected: what can be found at it is shown, of models whose rule is `change`.",
 )
+@click.option(
+    "--events",
+    "-e",
+    multiple=True,
+    metavar="[TOPIC=]FILE",
+    help="Recorded messages, as of `leeway replay`: what becomes of the first 20,000 is shown.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, and check nothing.")
 @click.pass_context
 def command(
-    ctx: click.Context, config: str | None, *, json_: bool, events_per_hour: float | None, schema: bool
+    ctx: click.Context,
+    config: str | None,
+    *,
+    json_: bool,
+    events_per_hour: float | None,
+    events: tuple[str, ...],
+    schema: bool,
 ) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
 
     Where there is none, show what will be watched, how often it will be tested, and which detectors are not for the
     signals that they are given; of a model whose rule is `change`, also how often each signal may alarm falsely, from
     when on it can alarm, and what it can find.
+
+    With --events it also reads messages as the service would, and says which fields none of them has, what they have
+    instead, and why messages are rejected. Where a model gets no event at all, the exit code is 2.
     """
     if schema:
         as_json(_schema())
@@ -61,10 +77,25 @@ def command(
         plan(model, events_per_hour) | {"cautions": cautions(configuration, name)}
         for name, model in configuration.models.items()
     ]
+    tried = _tried(configuration, events, json_=json_)
+    fits = tried is None or all(misfit["signal"] for misfit in tried["misfits"])
     if json_:
-        as_json({"ok": True, "models": [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]})
+        models = [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]
+        as_json({"ok": fits, "models": models} | ({} if tried is None else {"events": tried}))
     else:
-        _show(configuration, plans)
+        _show(configuration, plans, tried)
+    if not fits:
+        ctx.exit(2)
+
+
+def _tried(configuration: Configuration, events: tuple[str, ...], *, json_: bool) -> dict[str, Any] | None:
+    if not events:
+        return None
+    from monitor.cli.trial import trial
+    from monitor.logs import log_to_stderr
+
+    log_to_stderr(as_json=json_, quiet=True)
+    return trial(configuration, events)
 
 
 def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
@@ -116,7 +147,8 @@ def _say_mistakes(error: Any, *, json_: bool) -> None:
     click.echo(f"{count} {'mistake' if count == 1 else 'mistakes'}", err=True)
 
 
-def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
+def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict[str, Any] | None) -> None:
+    from monitor.cli.trial import say_trial
     from monitor.values import format_duration
 
     for each in plans:
@@ -132,6 +164,10 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]]) -> None:
                 f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
             )
         _say_cautions(each["cautions"])
+    if tried is not None:
+        say_trial(tried)
+        if tried["misfits"]:
+            return
     count = len(configuration.models)
     click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
 

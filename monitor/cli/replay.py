@@ -40,10 +40,13 @@ def command(
 ) -> None:
     """Run CONFIG over recorded events, as fast as they can be read.
 
-    The same events give the same answer, byte for byte, however often and in whatever portions they are read.
+    The same events give the same answer, byte for byte, however often and in whatever portions they are read. Fields
+    without any value, and models of which no message is an event, are told at the end; the latter is an error.
     """
     from monitor.check import load
+    from monitor.cli.misfits import MOST_SAMPLES, misfits
     from monitor.cli.progress import Progress
+    from monitor.ingest.sightings import FEWEST
     from monitor.logs import log_to_stderr
     from monitor.replay import BATCH, Replay, assign_files, results
     from monitor.sources import source_class
@@ -59,6 +62,7 @@ def command(
         store.migrate()
         _check_unfinished(store, store_dir)
         replay = Replay(configuration, store, source)
+        replay.sightings.most_samples = MOST_SAMPLES
         with Progress("replaying", lambda: source.total_bytes) as progress:
             done = replay.run(
                 batch or BATCH,
@@ -75,7 +79,11 @@ def command(
         store.close()
     for failure in source.failures:
         click.echo(f"warning: {failure}", err=True)
-    click.get_current_context().exit(1 if fail_on_alert and done.fired else 0)
+    unseen = misfits(replay.sightings, FEWEST)
+    for each, sentence in unseen:
+        click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
+    blind = any(not each.signal for each, _ in unseen)
+    click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
 
 
 def _check_unfinished(store: Store, store_dir: str | None) -> None:

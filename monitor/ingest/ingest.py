@@ -214,6 +214,7 @@ class Ingest:
         self.counters.records += len(records)
         self.counters.bytes += records.payload_bytes
         self.counters.unmatched += decoded.unmatched
+        self._readers.sightings.note(records, self._readers.plans, decoded)
         self._report(lane, decoded.problems, records)
         for name, events in decoded.events.items():
             if lane.carries_labels(name):

@@ -8,6 +8,7 @@ from monitor.config.model import SourceSpec
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.errors import InputError
+from monitor.ingest.sightings import Sightings
 from monitor.watch import Watch
 
 __all__ = ["Readers"]
@@ -21,6 +22,11 @@ class Readers:
     watches : iterable of Watch
     schemas : Schemas
         For decoders.
+
+    Attributes
+    ----------
+    sightings : Sightings
+        What the messages have shown so far.
     """
 
     def __init__(self, watches: Iterable[Watch], schemas: Schemas = NO_SCHEMAS) -> None:
@@ -28,6 +34,7 @@ class Readers:
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
         self._decoders: dict[str, Decoder] = {}
+        self.sightings = Sightings()
 
     def __getitem__(self, topic: str) -> list[tuple[Watch, SourceSpec]]:
         """Every model that reads the topic, in the order of their configuration, with the source that does.
@@ -58,14 +65,18 @@ class Readers:
             No model reads the topic, or its format names something that cannot be used.
         """
         if topic not in self._decoders:
-            plans = [
-                TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject)
-                for watch, source in self[topic]
-            ]
+            plans = self.plans(topic)
             if not plans:
                 raise InputError(f"no model reads {topic!r}")
             self._decoders[topic] = decoder_for(plans, self._schemas)
         return self._decoders[topic]
+
+    def plans(self, topic: str) -> list[TopicPlan]:
+        """Return what each model that reads the topic wants from it."""
+        return [
+            TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject)
+            for watch, source in self[topic]
+        ]
 
     def subject_path(self, model: str) -> str | None:
         """Where a model's messages say whom they are about; None if they do not, or no model has that name."""

@@ -1,0 +1,80 @@
+"""A configuration that does not fit its messages says so, before and while it watches nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.console import Console
+from tests.service import shop
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [log], _ = shop.traffic(6, windows=5, per_window=60, partitions=1)
+    path = tmp_path_factory.mktemp("events") / "events.jsonl"
+    path.write_bytes(b"\n".join(log))
+    return path
+
+
+def configured(folder: Path, source: dict[str, Any] | None = None, path: str = "amount") -> Path:
+    schema = copy.deepcopy(shop.SCHEMA)
+    schema["features"]["amount"]["path"] = path
+    return shop.configured(folder, shop.model("shop", {"kafka": "events", **(source or {})}, schema=schema))
+
+
+MISPLACED = (
+    "shop: none of 301 events of events has a value of feature:amount, which is looked for at `amuont`. "
+    "Did you mean `amount`?"
+)
+UNMATCHED = "shop: none of 301 messages of events became an event; `where` asks for country=XX. `country` is "
+REJECTED = "shop: none of 301 messages of events became an event; most were rejected: no_event_time."
+
+
+@pytest.mark.parametrize("command", ["replay", "check"])
+def test_a_field_that_no_message_has_is_told_with_the_nearest_that_there_is(
+    command: str, leeway: Console, events: Path, tmp_path: Path
+) -> None:
+    said = leeway(command, configured(tmp_path, path="amuont"), "--events", events)
+    assert said.code == 0
+    assert f"warning: {MISPLACED}" in said.err
+
+
+@pytest.mark.parametrize("command", ["replay", "check"])
+@pytest.mark.parametrize(
+    ("source", "sentence"), [({"where": {"country": "XX"}}, UNMATCHED), ({"event_time": "tss"}, REJECTED)]
+)
+def test_a_model_without_any_event_is_an_error(
+    command: str, source: dict[str, Any], sentence: str, leeway: Console, events: Path, tmp_path: Path
+) -> None:
+    said = leeway(command, configured(tmp_path, source), "--events", events)
+    assert said.code == 2
+    assert f"error: {sentence}" in said.err
+    assert ('`country` is "DE"' in said.err) == ("where" in source)
+
+
+def test_a_check_says_what_becomes_of_messages(leeway: Console, events: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.jsonl"
+    odd.write_bytes(events.read_bytes() + b'\n{broken\n{"id": "x", "ts": "never"}')
+    said = leeway("check", configured(tmp_path), "--events", odd)
+    assert said.code == 0, said.err
+    assert "not_json: 1, first at events/0/301" in said.out
+    assert "event_time_unreadable: 1, first at events/0/302: never" in said.out.replace('"', "")
+    assert said.out.endswith("fine: 1 model\n")
+    document = json.loads(leeway("check", configured(tmp_path, path="amuont"), "-e", odd, "--json").out)
+    assert document["ok"]
+    assert (document["events"]["messages"], document["events"]["events"]) == (303, 301)
+    assert [misfit["says"] for misfit in document["events"]["misfits"]] == [MISPLACED]
+
+
+def test_a_field_that_comes_late_is_none_that_never_comes(leeway: Console, events: Path, tmp_path: Path) -> None:
+    lines = events.read_bytes().splitlines()
+    for number, line in enumerate(lines[:-1]):
+        lines[number] = line.replace(b'"amount"', b'"amuont"')
+    late = tmp_path / "late.jsonl"
+    late.write_bytes(b"\n".join(lines))
+    assert "none of" not in leeway("replay", configured(tmp_path), "--events", late).err
