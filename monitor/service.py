@@ -26,6 +26,7 @@ from monitor.config.roles import ROLES
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
+from monitor.freshness.freshness import Freshness
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
@@ -108,6 +109,7 @@ class Service:
             self._threads.run("evaluate", partial(self.loop.run, self.stopping))
         if self._router is not None:
             self._threads.run("alert", self._notify, self._renew_router)
+            self._threads.run("freshness", self._wait_for_events)
         self._threads.run("watch", self._watch)
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
@@ -203,6 +205,9 @@ class Service:
     def _notify(self) -> None:
         assert self._router is not None
         self._router.run(self.stopping)
+
+    def _wait_for_events(self) -> None:
+        Freshness(self.store, self.clock, self.configuration.models).run(self.stopping)
 
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""

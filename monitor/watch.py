@@ -147,7 +147,9 @@ class Watch:
         # Charts of findings came later than the rule: what was learned without them does not fit.
         judged = self.finding_layouts if self.model.spec.detect.rule == "change" else {}
         findings = ",".join(layout.id for layout in judged.values())
-        return self._hash(self._watched().model_dump_json(exclude={"alerts": True, **_ONLY_STORED}) + findings)
+        return self._hash(
+            self._watched().model_dump_json(exclude={"alerts": True, "freshness": True, **_ONLY_STORED}) + findings
+        )
 
     @cached_property
     def fold_hash(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from monitor.alerts.alert_log import table_of
 from monitor.api.acknowledge import acknowledged
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
@@ -20,7 +21,7 @@ from monitor.resources.alerts import Acknowledged, Alert, Decision, ReceiverDeci
 from monitor.routing.decision_log import WHYS
 from monitor.routing.decision_log import Why as Decided
 from monitor.routing.incident_labels import with_incidents
-from monitor.routing.known_alerts import ROUTE
+from monitor.routing.known_alerts import ROUTES
 from monitor.routing.message import annotations_of
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
@@ -145,7 +146,7 @@ def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
         return f"nobody is notified of {alert['transition']} alerts"
     if "/" not in receiver:
         return "the receiver has no entry: it notifies nobody"
-    where = {"stage": ROUTE, "name": alert["model"]}
+    where = {"stage": ROUTES[table_of(alert["labels"])], "name": alert["model"]}
     noted = service.store.read(Query("checkpoints", where=where, columns=("position",)))
     if not len(noted["position"]):
         return "nobody has been notified about this model yet: no process with the role `alert` has run"

@@ -1,7 +1,8 @@
 """What happens to alerts, as it happens: the log of transitions followed from a position in it.
 
-A position is the last transition seen of each model. Transitions of one model are stored in the order of event time;
-between models there is no order that a single number could stand for, since each is read at its own pace.
+A position is the last transition seen of each model, and the last about its silence. Transitions of one model are
+stored in the order of event time, those about its silence in that of the clock; between models there is no order that a
+single number could stand for, since each is read at its own pace.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, table_of
 from monitor.api.buckets import EARLIEST_MS
-from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, query_for
+from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor
 from monitor.api.standing_alerts import is_matched, transition
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
@@ -33,10 +35,15 @@ class Happened:
     Parameters
     ----------
     row : dict
-        Of the table ``alerts``.
+        Of one of :data:`~monitor.alerts.alert_log.ALERT_TABLES`.
     """
 
     row: Row
+
+    @cached_property
+    def log(self) -> str:
+        """What a position in the log that it stands in is known by."""
+        return _log(table_of(self.shown["labels"]), self.row["model"])
 
     @cached_property
     def position(self) -> Position:
@@ -62,7 +69,7 @@ class Feed:
     ----------
     models : sequence of str
     positions : mapping of str to (int, str, str, int)
-        The last transition seen of each model; of others, none was.
+        The last transition seen of each log; of others, none was.
     matchers : sequence of Matcher
         Only alerts whose labels all of them match.
     """
@@ -80,9 +87,9 @@ class Feed:
         return encode_cursor(KIND, [json.dumps(positions, separators=(",", ":"))])
 
     def unseen(self, rows: Iterable[Happened]) -> Iterator[Happened]:
-        """Yield the transitions that were not seen, in the order of event time, each when the position is at it."""
+        """Yield the transitions that were not seen, in the order of their times, each when the position is at it."""
         for happened in sorted(filter(self._is_behind, rows), key=lambda each: each.position):
-            self.positions[happened.row["model"]] = happened.position
+            self.positions[happened.log] = happened.position
             yield happened
 
     def take(self, rows: Iterable[Happened]) -> Iterator[tuple[str, Happened]]:
@@ -98,8 +105,13 @@ class Feed:
         ------
         StoreError
         """
-        floors = {model: self.positions[model][0] if model in self.positions else EARLIEST_MS for model in self._models}
-        query = Query("alerts", floors={"at_ms": floors}, order=("at_ms",), limit=PAGE)
+        for table in ALERT_TABLES:
+            yield from self._pages(store, table)
+
+    def _pages(self, store: Store, table: str) -> Iterator[list[Happened]]:
+        logs = {model: _log(table, model) for model in self._models}
+        floors = {model: self.positions.get(log, (EARLIEST_MS,))[0] for model, log in logs.items()}
+        query = Query(table, floors={"at_ms": floors}, order=("at_ms",), limit=PAGE)
         while True:
             columns = store.read(query)
             rows = rows_of(columns)
@@ -109,23 +121,27 @@ class Feed:
             query = replace(query, after=query.cursor(columns))
 
     def _is_behind(self, happened: Happened) -> bool:
-        model = happened.row["model"]
-        return model in self._models and (model not in self.positions or happened.position > self.positions[model])
+        is_new = happened.log not in self.positions or happened.position > self.positions[happened.log]
+        return is_new and happened.row["model"] in self._models
 
 
 def ends_of(store: Store, models: Iterable[str]) -> dict[str, Position]:
-    """Return the newest transition of each model.
+    """Return the newest transition of each model, and the newest about its silence.
 
     Raises
     ------
     StoreError
     """
-    ends = {}
-    for model in models:
-        rows = rows_of(store.read(query_for("alerts", {"model": model}, descending=True, limit=1)))
-        if rows:
-            ends[model] = Happened(rows[0]).position
+    ends: dict[str, Position] = {}
+    for table in ALERT_TABLES:
+        for model in models:
+            query = Query(table, {"model": model}, order=("at_ms",), descending=True, limit=1)
+            ends |= {_log(table, model): Happened(row).position for row in rows_of(store.read(query))}
     return ends
+
+
+def _log(table: str, model: str) -> str:
+    return model if table == ALERTS else f"{table}/{model}"
 
 
 def positions_of(event_id: str) -> dict[str, Position]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitor.alerts.alert_log import ALERTS
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of, watched
@@ -118,7 +119,7 @@ def _at_ms(service: ApiService, posted: PostedMark) -> int | None:
 
 def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row | None:
     """Return the alert that a signal had at a time, the newest without one: how long that signal was alarmed in it."""
-    for alert in standing_alerts(service.store, [posted.model]):
+    for alert in standing_alerts(service.store, [posted.model], tables=[ALERTS]):
         ends_ms = alert["ends_ms"]
         if at_ms is None and ends_ms is not None and posted.says == "accepted":
             continue

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from monitor.alerts.alert_log import ALERTS, read_alert_log
 from monitor.errors import InputError
 from sinks.store.contract import TABLES, Columns, Query, Store
 from sinks.store.rows import rows_of
@@ -117,7 +118,7 @@ def read_page(store: Store, query: Query, cursor: str | None = None) -> Page:
     assert query.limit is not None
     after = _place(query, cursor) if cursor else ()
     # One row more shows whether there is another page.
-    columns = store.read(replace(query, after=after, limit=query.limit + 1))
+    columns = _read(store, replace(query, after=after, limit=query.limit + 1))
     if len(next(iter(columns.values()))) <= query.limit:
         return Page(columns, None)
     page = {name: values[: query.limit] for name, values in columns.items()}
@@ -174,11 +175,16 @@ def read_all(store: Store, query: Query) -> Iterator[Row]:
     """Yield every row that ``query`` asks for, holding one page of them at a time; its limit does not count."""
     after = query.after
     while True:
-        rows = rows_of(store.read(replace(query, after=after, limit=MAX_LIMIT)))
+        rows = rows_of(_read(store, replace(query, after=after, limit=MAX_LIMIT)))
         yield from rows
         if len(rows) < MAX_LIMIT:
             return
         after = tuple(rows[-1][name] for name in query.sort_columns())
+
+
+def _read(store: Store, query: Query) -> Columns:
+    """Read a table; with the alerts of models, those about their silence."""
+    return read_alert_log(store, query) if query.table == ALERTS else store.read(query)
 
 
 def stored_models(store: Store) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from monitor.alerts.alert_log import ALERT_TABLES, read_alert_log
 from monitor.api.problems import ProblemError
 from monitor.api.reading import MAX_LIMIT, Order, Page, Row, query_for, read_all
 from monitor.api.tables import schema
@@ -52,7 +53,11 @@ def transitions(log: Page) -> Page:
 
 
 def standing_alerts(
-    store: Store, models: Sequence[str] | None = None, span: Span = (None, None), state: str | None = None
+    store: Store,
+    models: Sequence[str] | None = None,
+    span: Span = (None, None),
+    state: str | None = None,
+    tables: Sequence[str] = ALERT_TABLES,
 ) -> list[Row]:
     """Return alerts as they stand, the latest changed first.
 
@@ -67,21 +72,24 @@ def standing_alerts(
         Alerts whose condition held at some time in ``[from_ms, to_ms)``.
     state : str or None
         One of :data:`~monitor.resources.alerts.STANDING`.
+    tables : sequence of str
+        Of :data:`~monitor.alerts.alert_log.ALERT_TABLES`.
 
     Raises
     ------
     StoreError
     """
     query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
-    standing = [row for row in _newest(store, query) if _overlaps(row, span) and state in (None, _standing(row))]
+    newest = _newest(store, query, tables)
+    standing = [row for row in newest if _overlaps(row, span) and state in (None, _standing(row))]
     return [_view(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
 
 
-def _newest(store: Store, query: Query) -> Iterator[Row]:
+def _newest(store: Store, query: Query, tables: Sequence[str]) -> Iterator[Row]:
     """Yield the last transition of each alert: rows come by alert, and then by sequence."""
     carried: Row | None = None
     while True:
-        columns = store.read(query)
+        columns = read_alert_log(store, query, tables)
         names = list(zip(columns["model"], columns["alert_id"], strict=True))
         # The last alert of a page may continue at the top of the next one.
         if carried is not None and names[:1] != [(carried["model"], carried["alert_id"])]:

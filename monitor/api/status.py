@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
+from monitor.alerts.alert_log import ALERTS
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
@@ -72,7 +73,7 @@ def protection_summary(
 ) -> Response:
     models = _models(service, question)
     rows, alerts = side_by_side(
-        lambda: read_protection(service, models), lambda: standing_alerts(service.store, models)
+        lambda: read_protection(service, models), lambda: standing_alerts(service.store, models, tables=[ALERTS])
     )
     of_models: dict[str, list[Row]] = {name: [] for name in models}
     for row in rows:

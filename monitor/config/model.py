@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from monitor.config.baseline import Baseline, RollingBaseline
 from monitor.config.detect import Detect
 from monitor.config.formats import Format, JsonFormat
+from monitor.config.freshness import Freshness, FreshnessOrOff
 from monitor.config.keep import Keep
 from monitor.config.streams import Topics, is_pattern, reader_of
 from monitor.values import DurationMs, Name, Strict
@@ -298,6 +299,9 @@ class ModelSpec(Strict):
     detect: Detect = Field(default_factory=Detect)
     alerts: Alerts = Field(default_factory=Alerts)
     keep: Keep = Field(default_factory=Keep)
+    freshness: FreshnessOrOff = Field(
+        default_factory=Freshness, description="when nobody hears of the model for too long; `off` never alerts"
+    )
 
     @property
     def watched_sources(self) -> list[SourceSpec]:

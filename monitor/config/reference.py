@@ -16,6 +16,7 @@ from monitor.config import (
     baseline,
     detect,
     formats,
+    freshness,
     incidents,
     kafka,
     keep,
@@ -54,6 +55,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.alerts", model.Alerts),
     ("spec.keep", keep.Keep),
     ("spec.keep.for", keep.KeepFor),
+    ("spec.freshness", freshness.Freshness),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from monitor.clock import Clock, SystemClock
 from monitor.erasure.erased import ErasureList
 from monitor.events import REJECTED, Change, Gap, Partition, Problem, Records
+from monitor.ingest.arrivals import Flow
 from monitor.ingest.checkpoints import Checkpoints
 from monitor.ingest.counters import Counters, add
 from monitor.ingest.dead_letters import DeadLetters
@@ -83,6 +84,12 @@ class Ingest:
     def unwritten(self) -> int:
         """How many rows wait to be written."""
         return len(self._unwritten)
+
+    def flows(self) -> dict[Flow, int]:
+        """How many events were read of each model, from every partition that is read here now."""
+        assigned = sorted(self.source.assigned())
+        flows = [Flow(watch.name, *partition) for partition in assigned for watch, _ in self._readers[partition[0]]]
+        return {flow: self.positions.events.get(flow, 0) for flow in flows}
 
     @property
     def decoded(self) -> dict[str, int]:
@@ -217,6 +224,7 @@ class Ingest:
         self._readers.sightings.note(records, self._readers.plans, decoded)
         self._report(lane, decoded.problems, records)
         for name, events in decoded.events.items():
+            self.positions.count(Flow(name, *partition), len(events))
             if lane.carries_labels(name):
                 self.counters.labels += len(events)
             else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from monitor.clock import Clock
 from monitor.events import Partition
+from monitor.ingest.arrivals import Flow
 from monitor.ingest.lag import Lag, Reached, lags
 from monitor.ingest.late_events import LateEvents
 
@@ -25,11 +26,14 @@ class Positions:
     begun : dict of Partition to int
         Where each partition stands that was begun: the offset behind what is read, also if in part.
     late_events : LateEvents
+    events : dict of Flow to int
+        How many events were read of each model since its partition was begun.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.begun: dict[Partition, int] = {}
         self.late_events = LateEvents(clock)
+        self.events: dict[Flow, int] = {}
         self._clock = clock
         self._reached: dict[Partition, Reached] = {}
 
@@ -46,6 +50,10 @@ class Positions:
         read_ms = at.read_ms if record_ms is None else record_ms
         self._reached[partition] = replace(at, read=next_offset, read_ms=read_ms)
 
+    def count(self, flow: Flow, events: int) -> None:
+        """Events have been read."""
+        self.events[flow] = self.events.get(flow, 0) + events
+
     def saved(self, partition: Partition, offset: int) -> None:
         """A checkpoint says to go on at ``offset``."""
         at = self._at(partition)
@@ -59,13 +67,19 @@ class Positions:
 
     def forget(self, partitions: Iterable[Partition] | None) -> None:
         """Drop partitions (all of them if None) that others read from now on, or that are read again."""
-        for partition in list(self._reached) if partitions is None else partitions:
+        forgotten = set(self._reached if partitions is None else partitions)
+        for partition in forgotten:
             self._reached.pop(partition, None)
         self.late_events.forget(partitions)
+        self.events = {flow: n for flow, n in self.events.items() if (flow.topic, flow.partition) not in forgotten}
 
     def lags(self, ends: Mapping[Partition, int]) -> list[Lag]:
         """What lies between the positions and the partitions' ends."""
         return list(lags(self._reached.copy(), ends, self._clock.now_ms()))
+
+    def record_ms(self) -> dict[Partition, int]:
+        """The own time of the last record that was read of each partition; -1 if there is none."""
+        return {partition: at.read_ms for partition, at in self._reached.copy().items()}
 
     def checkpoint_ages_s(self) -> dict[Partition, float]:
         """Seconds since the checkpoint of each partition that is read was last found to be current."""

@@ -14,6 +14,7 @@ from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Change, Partition, Records
 from monitor.ingest.activity import Activity
+from monitor.ingest.arrivals import Arrivals
 from monitor.ingest.counters import Counters, add
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.lag import Lag
@@ -54,6 +55,15 @@ class Status:
     ends: Mapping[Partition, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Stated:
+    """What others learn of what is read here, through the store."""
+
+    partitions: Partitions
+    arrivals: Arrivals
+    alerts: OwnAlerts
+
+
 class Worker:
     """Drives an :class:`~monitor.ingest.ingest.Ingest`.
 
@@ -89,7 +99,7 @@ class Worker:
     ) -> None:
         self.status = Status()
         self._ingest, self._clock, self._stop = ingest, clock, stop
-        self._partitions, self._alerts = Partitions(store), OwnAlerts(store, clock)
+        self._stated = _Stated(Partitions(store), Arrivals(store, clock), OwnAlerts(store, clock))
         self._activity = Activity(clock, idle_after_s)
         self._checkpoints = Timer(clock, checkpoint_every_s)
         self._reports = Timer(clock, REPORT_EVERY_S, due=True)
@@ -162,7 +172,7 @@ class Worker:
         """
         self._ingest.write()
         # Before the checkpoint: whoever goes on from before the gap finds it again, and resolves the alert again.
-        self._alerts.pass_gaps(self._ingest.positions.begun)
+        self._stated.alerts.pass_gaps(self._ingest.positions.begun)
         positions = self._ingest.save()
         self._checkpoints.restart()
         if positions:
@@ -209,9 +219,9 @@ class Worker:
         with self._turn:
             self._goes_back = False
             if not self._source_open:
-                self._ingest.open(self._partitions.begin)
+                self._ingest.open(self._stated.partitions.begin)
                 self._source_open = True
-                self._partitions.know(source.partitions(), source.is_gone)
+                self._stated.partitions.know(source.partitions(), source.is_gone)
                 self._note_opened()
         try:
             while not self._stop.is_set():
@@ -226,7 +236,7 @@ class Worker:
             with self._turn:
                 if not self._goes_back:
                     self.save()
-                    self._partitions.leave(self._positions())
+                    self._stated.partitions.leave(self._positions())
         finally:
             if self._stop.is_set() or source.bounded:
                 source.close()
@@ -256,7 +266,7 @@ class Worker:
         while self._ingest.lost:
             gap = self._ingest.lost.pop(0)
             log.error("messages are lost", topic=gap[0], partition=gap[1], first_offset=gap[2], next_offset=gap[3])
-            self._alerts.lost(gap)
+            self._stated.alerts.lost(gap)
         return next_life
 
     def _go_back(self, *, stay_open: bool = False) -> None:
@@ -266,8 +276,9 @@ class Worker:
             self._ingest.source.close()
             self._source_open = False
         self._ingest.forget()
-        self._alerts.forget()
-        self._partitions.forget(self._ingest.positions.begun)
+        self._stated.alerts.forget()
+        self._stated.partitions.forget(self._ingest.positions.begun)
+        self._stated.arrivals.forget()
 
     def _note_opened(self) -> None:
         self.status.opened, self.status.trouble = True, ""
@@ -275,21 +286,25 @@ class Worker:
     def _note(self, records: Records) -> None:
         partition = (records.topic, records.partition)
         self._activity.note(partition)
-        self._partitions.wake(partition, int(records.offsets[-1]) + 1)
+        self._stated.partitions.wake(partition, int(records.offsets[-1]) + 1)
 
     def _note_change(self, change: Change) -> None:
         kind, changed = change
         log.info(f"partitions {kind}", partitions=[f"{topic}/{partition}" for topic, partition in sorted(changed)])
-        self._partitions.forget(changed)
+        self._stated.partitions.forget(changed)
         self._activity.forget(changed)
+        self._stated.arrivals.forget(changed)
 
     def _report(self) -> None:
         """Tell others which partitions there are, where they stand and which are idle, as far as that is news."""
         source = self._ingest.source
         self._reports.restart()
-        self._partitions.know(source.partitions(), source.is_gone)
-        self._partitions.say(self._positions(), self._activity.idle(source.at_end()))
+        self._stated.partitions.know(source.partitions(), source.is_gone)
+        self._stated.partitions.say(self._positions(), self._activity.idle(source.at_end()))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
+        if not source.bounded:  # of what ends nothing more is waited for
+            self._stated.arrivals.look(self._ingest.flows(), self._ingest.positions.record_ms(), source.at_end())
+            self._stated.arrivals.retire(source.partitions(), source.is_gone)
 
     def _positions(self) -> dict[Partition, int]:
         begun = self._ingest.positions.begun

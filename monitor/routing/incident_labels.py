@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from monitor.alerts.alert_log import read_alert_log
 from monitor.incidents.causes import causes
 from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, incidents
 from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
@@ -154,7 +155,9 @@ class IncidentNames:
 
     def _fired(self, where: Mapping[str, Any], low_ms: int = 0) -> list[Row]:
         low = {"at_ms": low_ms} if low_ms else {}
-        return rows_of(self._store.read(Query("alerts", {"state": "firing", **where}, low, columns=FIRING_COLUMNS)))
+        return rows_of(
+            read_alert_log(self._store, Query("alerts", {"state": "firing", **where}, low, columns=FIRING_COLUMNS))
+        )
 
     def _read_changes(self) -> list[Change]:
         oldest_ms = min(firing.starts_ms for firing in self._firings.values())

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.alerts.alert_log import ALERTS, FRESHNESS_ALERTS, table_of
 from monitor.alerts.lifecycle import POSTED
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
@@ -31,13 +32,13 @@ from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["FLAPPING", "ROUTE", "KnownAlerts"]
+__all__ = ["FLAPPING", "ROUTES", "KnownAlerts"]
 
 FLAPPING = "flapping"
 """The stage of ``checkpoints`` that holds how often alerts changed that may be held for flapping."""
 
-ROUTE = "route"
-"""The stage of ``checkpoints`` that holds the transition from which each model is read."""
+ROUTES = {ALERTS: "route", FRESHNESS_ALERTS: "route_freshness"}
+"""By log of alerts, the stage of ``checkpoints`` that holds the transition from which each model is read."""
 
 Row = dict[str, Any]
 Change = list[RoutedAlert]
@@ -72,7 +73,7 @@ class KnownAlerts:
     ) -> None:
         self._store, self._clock, self._plan, self._external_url = store, clock, plan, external_url
         self._flapping = flapping
-        self._transitions = TransitionReader(store, clock, models, ROUTE)
+        self._logs = [TransitionReader(store, clock, models, stage, table) for table, stage in ROUTES.items()]
         self._posting = Posting(store, clock) if POSTED in models else None
         self._former = FormerNotifications(store, list(_of_single_alerts(plan)), models)
         self._fingerprints: dict[str, str] = {}
@@ -97,7 +98,8 @@ class KnownAlerts:
         for row in rows_of(self._store.read(Query("checkpoints", where={"stage": FLAPPING}))):
             self._flapping.read(row["name"], decode_state(row["state"]))
         self._former.open()
-        self._transitions.open(self._former.starts_ms)
+        for transitions in self._logs:
+            transitions.open(self._former.starts_ms if transitions.table == ALERTS else {})
         # Kept until everything is read: the reader does not give rows twice, should the store fail below.
         rows = self._unlabelled = self._new_rows()
         former_sent, pending = self._former.read(rows)
@@ -172,11 +174,12 @@ class KnownAlerts:
         needed = {*grouped, *(name for name, record in self._known.items() if not record.ends_ms)}
         self._known = {name: record for name, record in self._known.items() if name in needed}
         self._fingerprints = {alert_id: name for alert_id, name in self._fingerprints.items() if name in self._known}
-        oldest_ms: dict[str, int] = {}
+        oldest_ms: dict[str, dict[str, int]] = {table: {} for table in ROUTES}
         for record in self._known.values():
-            model = record.alert.transition["model"]
-            oldest_ms[model] = min(record.first_ms, oldest_ms.get(model, record.first_ms))
-        if self._transitions.keep(oldest_ms):
+            model, of_table = record.alert.transition["model"], oldest_ms[table_of(record.alert.labels)]
+            of_table[model] = min(record.first_ms, of_table.get(model, record.first_ms))
+        are_noted = [transitions.keep(oldest_ms[transitions.table]) for transitions in self._logs]
+        if all(are_noted):
             # Nothing from before the first start with routes is needed any more.
             self._former.close()
         self._flapping.forget(now_ms)
@@ -200,15 +203,16 @@ class KnownAlerts:
 
     def _new_rows(self) -> list[Row]:
         """Transitions that were not taken up before, with the label of their incident where there is one."""
-        rows = self._unlabelled or Quarantine.of(self._store).usable(
-            "alerts", "alert_id", self._transitions.new(), self._checked
-        )
+        rows = self._unlabelled or [row for transitions in self._logs for row in self._usable(transitions)]
         if self._plan.incidents is not None:
             # The reader does not give them again, should the store fail now.
             self._unlabelled = rows
             rows = self._plan.incidents.labelled(rows)
             self._unlabelled = []
         return rows
+
+    def _usable(self, transitions: TransitionReader) -> list[Row]:
+        return Quarantine.of(self._store).usable(transitions.table, "alert_id", transitions.new(), self._checked)
 
     def _checked(self, row: Row) -> Row:
         """Return a row from which an alert can be made; an error if none can."""

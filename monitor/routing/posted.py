@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from monitor.alerts.alert_log import FRESHNESS
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.alerts.own import STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
@@ -23,7 +24,16 @@ from sinks.receivers.times import OUTSIDE, lies_within
 __all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
 OWN_NAMES = frozenset(
-    {ALERT_NAME, LOG_TRUNCATED, OFFSETS_LOST, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, "LeewaySilence"}
+    {
+        ALERT_NAME,
+        FRESHNESS,
+        LOG_TRUNCATED,
+        OFFSETS_LOST,
+        STAGE_FAILED,
+        TOO_MANY_VERSIONS,
+        UNUSABLE_ROWS,
+        "LeewaySilence",
+    }
 )
 """Values of `alertname` that only Leeway's own alerts have."""
 

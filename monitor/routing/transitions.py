@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 class TransitionReader:
-    """Reads the table ``alerts`` forward.
+    """Reads a log of alerts forward.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class TransitionReader:
     models : iterable of str
     stage : str
         Under which name the notes are kept.
+    table : str
+        Which of :data:`~monitor.alerts.alert_log.ALERT_TABLES` is read.
 
     Attributes
     ----------
@@ -39,8 +41,8 @@ class TransitionReader:
         Where each model begins.
     """
 
-    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str) -> None:
-        self._store, self._clock, self._stage = store, clock, stage
+    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str, table: str) -> None:
+        self._store, self._clock, self._stage, self.table = store, clock, stage, table
         self._models = sorted(models)
         self.starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
@@ -79,7 +81,7 @@ class TransitionReader:
         """
         floors = self.starts_ms | self._read_to_ms
         by_model: dict[str, list[Row]] = {}
-        for row in rows_of(self._store.read(Query("alerts", floors={"at_ms": floors}, order=("at_ms",)))):
+        for row in rows_of(self._store.read(Query(self.table, floors={"at_ms": floors}, order=("at_ms",)))):
             by_model.setdefault(row["model"], []).append(row)
         return [row for model, rows in by_model.items() for row in self._unread(model, rows)]
 

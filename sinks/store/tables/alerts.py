@@ -17,6 +17,16 @@ DECLARED = (
         time="at_ms",
     ),
     table(
+        "freshness_alerts",
+        "model:name alert_id:str sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name segment:name "
+        "severity:name title:text labels:text signals:text",
+        "model alert_id sequence",
+        row="a transition of an alert about a silence: as in `alerts`, but by the clock, and not of a replay",
+        time="at_ms",
+        keep="alerts",
+        impersonal="names of models, topics and signals, and times",
+    ),
+    table(
         "notifications",
         "alert_id:str sequence:int receiver:name outcome:name reason:text attempts:int at_ms:int",
         "alert_id sequence receiver",

@@ -60,6 +60,26 @@ DECLARED = (
         impersonal="offsets and times",
     ),
     table(
+        "arrivals",
+        "model:name signal:name topic:name partition:int since_ms:int events:int last_ms:int standing:int number:int",
+        "model signal topic partition",
+        newest_by="number",
+        row="how many events of a model have come from a partition since its reader began, by the clock, and when the "
+        "last came; `standing` is 0 if there is more than was read, 1 if all was, 2 if there is no such partition now",
+        impersonal="topics, counts and times",
+    ),
+    table(
+        "freshness",
+        "model:name kind:name topic:name partition:int signal:name last_ms:int silent_ms:int allowed_ms:int "
+        "standing:name number:int state:bytes",
+        "model kind topic partition signal",
+        newest_by="number",
+        row="how long a stream (a model, its labels, a source, a partition, a signal) has been silent by the clock, "
+        "how long it may be, and what was learned of its gaps",
+        impersonal="topics, counts and times",
+        page_rows=20,
+    ),
+    table(
         "schema_migrations",
         "version:int name:str",
         "version",

@@ -1,0 +1,70 @@
+"""The log of what becomes of alerts: two tables of the same columns, by event time and by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sinks.store.batch import joined
+from sinks.store.contract import Columns, Query, Store
+from sinks.store.rows import row_count
+
+__all__ = ["ALERTS", "ALERT_TABLES", "FRESHNESS", "FRESHNESS_ALERTS", "read_alert_log", "table_of"]
+
+ALERTS, FRESHNESS_ALERTS = "alerts", "freshness_alerts"
+ALERT_TABLES = (ALERTS, FRESHNESS_ALERTS)
+"""What stands in the first is of event time, and a replay writes it; what stands in the second is of the clock."""
+
+FRESHNESS = "LeewayFreshness"
+"""The `alertname` of alerts about silences, which stand in the second."""
+
+
+def table_of(labels: Mapping[str, str]) -> str:
+    """Return in which table an alert with these labels stands.
+
+    Examples
+    --------
+    >>> table_of({"alertname": "LeewayFreshness"}), table_of({})
+    ('freshness_alerts', 'alerts')
+    """
+    return FRESHNESS_ALERTS if labels.get("alertname") == FRESHNESS else ALERTS
+
+
+def read_alert_log(store: Store, query: Query, tables: Sequence[str] = ALERT_TABLES) -> Columns:
+    """Return the rows of tables that a query of one of them asks for, in its order.
+
+    Raises
+    ------
+    StoreError
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> list(read_alert_log(MemoryStore(), Query("alerts", columns=("model", "at_ms"))))
+    ['model', 'at_ms']
+    """
+    # What settles the order must be there to merge by.
+    order = query.sort_columns()
+    complete = replace(query, columns=tuple(dict.fromkeys((*query.columns, *order))) if query.columns else ())
+    parts = [store.read(replace(complete, table=table)) for table in tables]
+    filled = [part for part in parts if row_count(part)]
+    merged = _sorted(joined(filled), order, query) if len(filled) > 1 else [*filled, *parts][0]
+    return {name: merged[name] for name in query.columns or merged}
+
+
+def _sorted(columns: Columns, order: tuple[str, ...], query: Query) -> Columns:
+    keys = list(zip(*(_plain(columns[name]) for name in order), strict=True))
+    ranks = sorted(range(len(keys)), key=keys.__getitem__, reverse=query.descending)[: query.limit]
+    return {name: _at(values, ranks) for name, values in columns.items()}
+
+
+def _plain(values: Any) -> list[Any]:
+    plain: list[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    return plain
+
+
+def _at(values: Any, indices: list[int]) -> Any:
+    return values[indices] if isinstance(values, np.ndarray) else [values[i] for i in indices]

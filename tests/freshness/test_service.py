@@ -1,0 +1,59 @@
+"""A running service notices that nothing comes any more, and notifies whom routes name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from monitor.alerts.alert_log import FRESHNESS_ALERTS
+from monitor.api.app import create_app
+from monitor.client.inprocess import InProcess
+from monitor.config import load
+from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+from tests.sinks.receivers.listener import Listener
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.ingest.arrivals.EVERY_S", 0.1)
+    monkeypatch.setattr("monitor.freshness.freshness.LOOK_EVERY_S", 0.1)
+
+
+def event(number: int) -> bytes:
+    return json.dumps({"id": f"e{number}", "ts": shop.START_MS + number, "amount": 1.0, "score": 0.5}).encode()
+
+
+def test_a_model_that_stops_is_notified_and_listed_and_a_replay_knows_nothing_of_it(tmp_path: Path) -> None:
+    with Listener() as listener:
+        hook: dict[str, Any] = {"kind": "webhook", "name": "hook", "url": listener.url(), "allow_private": True}
+        document = shop.model("shop", {"http": "shop"}, freshness={"expect": "1s"})
+        configuration, store = load(shop.configured(tmp_path, document, receivers=[hook])), MemoryStore()
+        with shop.serving(configuration, store) as service:
+            service.accept("shop", [event(number) for number in range(10)])
+
+            def bodies() -> list[dict[str, Any]]:
+                """Notifications of silences that events came before."""
+                titles = ((request.body, request.body["alerts"][0]["annotations"]) for request in listener.requests)
+                return [body for body, annotations in titles if "last" in annotations["summary"]]
+
+            shop.wait_until(bodies, "it is notified")
+            shop.wait_until(lambda: service.backlog() == {"hook": 0}, "and noted")
+            with httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as api:
+                [alert] = api.get("/v1/alerts", params={"model": "shop", "state": "firing"}).json()["items"]
+                shown = api.get(f"/v1/alerts/{alert['alert_id']}/explain").json()
+            assert alert["title"].startswith("shop: no events for ")
+            assert shown["receivers"][0]["why"] == "delivered"
+            service.accept("shop", [event(number) for number in range(10, 20)])
+            shop.wait_until(lambda: len(bodies()) == 2, "and that events come again")
+        assert [body["status"] for body in bodies()] == ["firing", "resolved"]
+        assert bodies()[0]["alerts"][0]["labels"]["alertname"] == "LeewayFreshness"
+    replayed = shop.replayed(tmp_path, configuration, {"shop": [[event(number) for number in range(20)]]})
+    for table in ("arrivals", "freshness", FRESHNESS_ALERTS):
+        assert len(store.read(Query(table))["model"])
+        assert not len(replayed.read(Query(table))["model"])
