@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field, StrictBool
 
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
@@ -13,18 +13,19 @@ from monitor.api.problems import ProblemError
 from monitor.api.standing_alerts import read_alert
 from monitor.resources.alerts import AcknowledgedAlert
 from monitor.routing.acknowledgement_log import AcknowledgementLog
+from monitor.values import Strict
 
 __all__ = ["PostedAcknowledgement", "acknowledged", "router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
 
-class PostedAcknowledgement(BaseModel):
+class PostedAcknowledgement(Strict):
     """Who takes an alert on, or gives it back."""
 
     created_by: str = Field(min_length=1)
     comment: str = ""
-    undo: bool = Field(default=False, description="take the acknowledgement back")
+    undo: StrictBool = Field(default=False, description="take the acknowledgement back")
 
 
 def acknowledged(service: ApiService, alert: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from monitor.api.alertmanager import Filters, alerting_of
 from monitor.api.contract import ApiService
@@ -34,8 +34,8 @@ class PostedMatcher(BaseModel):
 
     name: str = Field(min_length=1)
     value: str
-    isRegex: bool = False  # noqa: N815 -- Alertmanager's name
-    isEqual: bool = True  # noqa: N815
+    isRegex: StrictBool = False  # noqa: N815 -- Alertmanager's name
+    isEqual: StrictBool = True  # noqa: N815
 
 
 class SilenceOptions(BaseModel, extra="forbid"):

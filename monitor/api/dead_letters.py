@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, question_of, span_of
 from monitor.api.reading import Page, query_for, read_page, readable
 from monitor.api.tables import schema
 from monitor.resources.dead_letters import DeadLetter, DeadLetters, Retried
+from monitor.values import Strict
 from sinks.store.contract import TABLES, Query, Store
 from sinks.store.rows import as_list
 
@@ -26,23 +27,19 @@ POSITION = ("topic", "partition", "offset")
 MOST_RETRIED = 1_000
 
 
-class Place(BaseModel):
+class Place(Strict):
     """Where a message stands in its log."""
-
-    model_config = ConfigDict(extra="forbid")
 
     topic: str
     partition: int = Field(ge=0, lt=2**63)
     offset: int = Field(ge=0, lt=2**63)
 
 
-class PostedRetries(BaseModel):
+class PostedRetries(Strict):
     """Which messages are to be put back."""
 
-    model_config = ConfigDict(extra="forbid")
-
     places: list[Place] = Field(min_length=1, max_length=MOST_RETRIED)
-    dry_run: bool = Field(default=False, description="only look")
+    dry_run: StrictBool = Field(default=False, description="only look")
 
 
 class Retries(BaseModel):

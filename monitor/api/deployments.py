@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of
@@ -18,6 +18,7 @@ from monitor.api.times import parse_time
 from monitor.errors import InputError
 from monitor.incidents.deployments import Deployment, announce, read_deployments
 from monitor.resources.deployments import Deployments, KnownDeployment
+from monitor.values import Strict
 
 __all__ = ["router"]
 
@@ -26,10 +27,8 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 LATEST_FIRST = Order("deployments", (int, str), lambda deployment: (deployment.at_ms, deployment.id))
 
 
-class PostedDeployment(BaseModel):
+class PostedDeployment(Strict):
     """What was changed: of some models, of what reads some topics, or of what has some labels."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str = Field(default="", description="posting it again changes this one; made of the content if empty")
     name: str = Field(min_length=1, description="what people call it")

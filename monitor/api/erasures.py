@@ -5,29 +5,28 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from monitor.api.parameters import TheService, answer
 from monitor.erasure.erase import Request
 from monitor.erasure.erased import ErasureList
 from monitor.resources.erasures import Erasure, Proof
+from monitor.values import Strict
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["erasures"])
 
 
-class PostedErasure(BaseModel):
+class PostedErasure(Strict):
     """Whom to erase. In the body, since addresses end up in logs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     subject: str = Field(min_length=1, description="as it stands at the model's `keep.subject`")
     model: str = Field(default="", description="all models if empty")
     fields: list[str] = Field(
         default_factory=list, description="category signals, beside the subject's own, in which its name is replaced"
     )
-    dry_run: bool = Field(default=False, description="only look")
+    dry_run: StrictBool = Field(default=False, description="only look")
 
 
 class Erasures(BaseModel):

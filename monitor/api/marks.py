@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from monitor.alerts.alert_log import ALERTS
 from monitor.api.contract import ApiService
@@ -19,6 +19,7 @@ from monitor.api.times import parse_time
 from monitor.errors import InputError
 from monitor.evaluate.mark_log import Mark, log_mark, read_marks
 from monitor.resources.marks import KnownMark, Marks
+from monitor.values import Strict
 from monitor.watch import Watch
 from sinks.store.contract import Query
 
@@ -29,10 +30,8 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 LATEST_FIRST = Order("marks", (int, str), lambda mark: (mark.updated_ms, mark.id))
 
 
-class PostedMark(BaseModel):
+class PostedMark(Strict):
     """What somebody says of a signal."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     signal: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
@@ -18,6 +18,7 @@ from monitor.routing.routes import RouteOptions
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from monitor.subscribers import reached
+from monitor.values import Strict
 
 __all__ = ["router"]
 
@@ -27,10 +28,8 @@ ALL = "..."
 MOST_SUBSCRIPTIONS = 10_000
 
 
-class PostedSubscription(BaseModel):
+class PostedSubscription(Strict):
     """Whom to notify of what; `receiver`, `email` or `webhook` says whom, and only one of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     matchers: list[str] = Field(
         default_factory=list, max_length=100, description='such as `model="fraud"`; all have to match, none match all'

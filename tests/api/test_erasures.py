@@ -70,6 +70,42 @@ def test_requests_that_cannot_be_met_are_refused(body: dict[str, Any], status: i
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("dry_run", [0, 1, 0.0, "false", "true", "no", "off", None])
+def test_what_is_no_boolean_is_not_taken_for_one(dry_run: object, world: World) -> None:
+    """`"dry_run": 0` meant to look, or not to: nobody knows, so nothing is erased or put back."""
+    before = subjects(world)
+    answer = asked(world, subject="carl", dry_run=dry_run)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "dry_run")
+    assert subjects(world) == before
+    places = [{"topic": "fraud", "partition": 0, "offset": 1}]
+    retries = json.dumps({"places": places, "dry_run": dry_run}).encode()
+    answer = Client(world).post("/v1/dead-letters/retries", retries, content_type="application/json")
+    assert answer.status_code == 422
+    assert world.retried == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/alerts/a1/ack", {"created_by": "ann", "undo": 0}),
+        ("/v1/alerts/a1/ack", {"created_by": "ann", "undoo": True}),
+        (
+            "/api/v2/silences",
+            {
+                "matchers": [{"name": "model", "value": "fraud", "isEqual": 0}],
+                "startsAt": "2024-01-01T00:00:00Z",
+                "endsAt": "2034-01-01T00:00:00Z",
+                "createdBy": "ann",
+                "comment": "",
+            },
+        ),
+    ],
+)
+def test_nor_elsewhere(path: str, body: dict[str, Any], world: World) -> None:
+    answer = Client(world).post(path, json.dumps(body).encode(), content_type="application/json")
+    assert answer.status_code in (400, 422)
+
+
 def test_a_store_in_memory_says_that_it_erases_nothing() -> None:
     answer = asked(World(configuration=configured(model("fraud", keep=KEEP))), subject="x")
     assert answer.status_code == 500
