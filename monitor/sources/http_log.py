@@ -6,12 +6,15 @@ whose receipt was confirmed outlives the process.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -53,14 +56,15 @@ class HttpLog:
     Parameters
     ----------
     path : Path
-        Made if it is not there, with its folder. ``path-wal`` and ``path-shm`` beside it belong to it.
+        Made if it is not there, with its folder. ``path-wal``, ``path-shm`` and ``path-lock`` beside it belong to it.
     clock : Clock
         Gives the time of receipt.
 
     Raises
     ------
     SourceError
-        The file cannot be opened or is no log.
+        The file cannot be opened, is no log, or another process has it open: each would drop what the other has not
+        read yet.
 
     Examples
     --------
@@ -89,8 +93,13 @@ class HttpLog:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
-            self._writer = self._connect()
-            self._reader = self._connect()
+            self._lock = _locked(path)
+            try:
+                self._writer = self._connect()
+                self._reader = self._connect()
+            except sqlite3.Error:
+                self._lock.close()
+                raise
 
     def append(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
         """Add messages, in order; return once they are on disk.
@@ -236,6 +245,7 @@ class HttpLog:
         with self._write_lock, self._read_lock:
             self._writer.close()
             self._reader.close()
+            self._lock.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
@@ -386,6 +396,30 @@ class HttpSource(Source):
                 batches.append(records)
                 max_records -= len(records)
         return batches
+
+
+def _locked(path: Path) -> IO[str]:
+    """Take the log for this process, until the file that is returned is closed or the process ends."""
+    try:
+        # A file of its own: SQLite's locks on the log would be lost with the first descriptor of it that is closed.
+        lock = path.with_name(f"{path.name}-lock").open("a+")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        owner = lock.read().strip()
+        lock.close()
+        raise SourceError(
+            f"{path} is in use by {f'process {owner}' if owner else 'another process'}: stop it, or give each service a"
+            " spec.ingest_log of its own",
+            retryable=False,
+        ) from error
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
 
 
 def _not_written(path: Path, error: BaseException) -> SourceError:

@@ -47,6 +47,20 @@ def test_a_reopened_log_goes_on_where_it_was_even_if_all_was_trimmed(tmp_path: P
     again.close()
 
 
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    """Two services with stores of their own would each drop what the other has not read."""
+    path = tmp_path / "ingest.log"
+    process = subprocess.Popen([sys.executable, "-c", APPENDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    with pytest.raises(SourceError, match=rf"ingest\.log is in use by process {process.pid}: stop it") as caught:
+        HttpLog(path, ManualClock())
+    assert not caught.value.retryable
+    process.kill()
+    process.communicate()
+    HttpLog(path, ManualClock()).close()
+
+
 def test_many_threads_append_without_loss_or_mixing(log: HttpLog) -> None:
     given: dict[int, tuple[int, int]] = {}
 
