@@ -15,6 +15,7 @@ from fastavro import parse_schema, schemaless_reader
 
 # The same reader before it is compiled: only it stops at a depth that the stack cannot take.
 from fastavro._read_py import schemaless_reader as slow_reader
+from fastavro.schema import SchemaParseException
 
 from monitor.decoders.avro_values import Conversions, without_logical_types
 from monitor.decoders.contract import TopicPlan
@@ -84,6 +85,8 @@ def avro_reader(schema: str, references: Mapping[str, Registered]) -> Read:
         convert = conversions.of(_parsed(schema, references, meant, logical=True))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+    except SchemaParseException as error:
+        raise ValueError(f"no Avro schema: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no Avro schema: {error!r}") from error
     recursive = conversions.recursive

@@ -6,6 +6,7 @@ timestamp, date or time is an ISO 8601 text, a decimal is a number, a UUID its u
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,9 @@ _LONGS: dict[str, Convert] = {
 }
 _INTS: dict[str, Convert] = {"date": day_text, "time-millis": lambda value: time_text(value, 1_000)}
 _UUID_BYTES = 16
+MAX_SCALE = 1_000
+_DECIMAL_BYTES = 128
+"""What has more is beyond the largest number of eight bytes, or is written so as to keep us busy."""
 
 
 class Conversions:
@@ -56,7 +60,7 @@ class Conversions:
         Raises
         ------
         ValueError
-            A few bytes of the type could stand for any number of values.
+            A few bytes of the type could stand for any number of values, or a decimal has a scale beyond all reason.
         """
         if isinstance(schema, list):
             return self._of_union(schema)
@@ -173,7 +177,10 @@ def _of_simple(kind: str, schema: Mapping[str, Any]) -> Convert | None:
     logical = schema.get("logicalType")
     if kind in {"bytes", "fixed"}:
         if logical == "decimal":
-            divisor = 10 ** int(schema.get("scale", 0))
+            scale = int(schema.get("scale", 0))
+            if not 0 <= scale <= MAX_SCALE:
+                raise ValueError(f"a decimal of the scale {scale}, which is from 0 to {MAX_SCALE}")
+            divisor = 10**scale
             return lambda value: _decimal(value, divisor)
         if logical == "uuid" and schema.get("size") == _UUID_BYTES:
             return lambda value: str(UUID(bytes=value))
@@ -183,8 +190,13 @@ def _of_simple(kind: str, schema: Mapping[str, Any]) -> Convert | None:
 
 
 def _decimal(value: bytes, divisor: int) -> int | float:
+    if len(value) > _DECIMAL_BYTES:
+        return math.inf
     unscaled = int.from_bytes(value, "big", signed=True)
-    return unscaled if divisor == 1 else unscaled / divisor
+    try:
+        return unscaled if divisor == 1 else unscaled / divisor
+    except OverflowError:
+        return math.inf
 
 
 def _fields_converted(value: dict[str, Any], fields: Mapping[str, Convert]) -> dict[str, Any]:

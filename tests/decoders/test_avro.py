@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -120,6 +121,35 @@ def test_a_type_may_hold_one_of_its_own_kind_but_not_without_end() -> None:
     for depth in (MAX_NESTING, 999, 1_001, 100_000, 1_000_000):
         with pytest.raises(Refused, match=f"nested more than {MAX_NESTING} deep"):
             read_node(b"\x02" * depth + b"\x00", 0)
+
+
+@pytest.mark.parametrize("scale", [999_999_999, 1_001])
+def test_a_decimal_whose_scale_would_take_minutes_is_no_schema(scale: int) -> None:
+    schema = record("string", {"type": "bytes", "logicalType": "decimal", "precision": 10**9, "scale": scale})
+    with pytest.raises(ValueError, match="scale"):
+        avro_reader(json.dumps(schema), {})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "enum", "name": "E", "symbols": ["1 2"]},
+        record("string", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": -1}),
+        {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "default": "x"}]},
+        {"type": "record", "name": "R", "fields": {"a": 1}},
+    ],
+)
+def test_what_is_no_schema_is_refused_whoever_finds_out(schema: Any) -> None:
+    with pytest.raises(ValueError, match="no Avro schema"):
+        avro_reader(json.dumps(schema), {})
+
+
+@pytest.mark.parametrize("scale", [0, 2, 900])
+def test_a_decimal_beyond_all_numbers_is_none_that_can_be_used(scale: int) -> None:
+    kind = {"type": "bytes", "logicalType": "decimal", "precision": 10**9, "scale": scale}
+    read_record = avro_reader(json.dumps(record("string", kind)), {})
+    # Lengths are written as twice themselves, seven bits a byte.
+    assert read_record(b"\x02a" + b"\x80\x80\x80\x02" + b"\x7f" * 2**21, 0)["b"] == math.inf
 
 
 @pytest.mark.parametrize(
