@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import Gauge
 
 from monitor import resources
@@ -15,6 +15,7 @@ from monitor.alerts.lifecycle import POSTED
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
 from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
+from monitor.api.known_parameters import refuse_unknown
 from monitor.api.observe import Observe
 from monitor.api.reading import stored_models
 from monitor.api.streams import Streams
@@ -24,13 +25,14 @@ __all__ = ["HEALTH", "ROUTERS", "create_app"]
 HEALTH: tuple[APIRouter, ...] = (health.router,)
 """What a process serves that has another role."""
 
+ALERTMANAGER: tuple[APIRouter, ...] = (alertmanager.router, alertmanager_silences.router)
+
 ROUTERS: tuple[APIRouter, ...] = (
     *HEALTH,
     *(import_module(f"monitor.api.{name}").router for name in resources.names()),
     explain.router,
     acknowledge.router,
-    alertmanager.router,
-    alertmanager_silences.router,
+    *ALERTMANAGER,
     events.router,
 )
 """Every group of routes: one for each resource, in the file of its name, and those that show none."""
@@ -70,7 +72,8 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     for router in routers:
-        app.include_router(router)
+        # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
+        app.include_router(router, dependencies=[] if router in ALERTMANAGER else [Depends(refuse_unknown)])
     return app
 
 

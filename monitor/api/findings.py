@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.history import Direction
-from monitor.api.parameters import TheService, check_model, question_of, span_of
+from monitor.api.parameters import TheService, check_model, check_seen_signal, question_of, span_of
 from monitor.api.reading import pages_of
 from monitor.api.tables import schema
 from monitor.resources.findings import Finding, Findings
@@ -26,6 +26,7 @@ def findings(
     order: Direction = "asc",
 ) -> Response:
     check_model(service, question.model)
+    check_seen_signal(service, "findings", question.model, question.signal)
     span = span_of(service, question)
     where = {name: getattr(question, name) for name in ("model", "signal", "version", "detector")}
     read = pages_of(service.store, "findings", where, span, descending=order == "desc")

@@ -10,7 +10,7 @@ from pydantic import Field
 from monitor.api.buckets import LADDER_MS, bucket_rows, chosen_step_ms, cursor_step_ms, read_buckets, span_of_scores
 from monitor.api.contract import ApiService
 from monitor.api.forms import Form, InPages, listed, lists
-from monitor.api.parameters import Span, TheService, check_model, duration_ms, question_of, span_of
+from monitor.api.parameters import Span, TheService, check_model, check_seen_signal, duration_ms, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Page, pages_of
 from monitor.api.tables import schema
@@ -32,6 +32,7 @@ def history(
     order: Direction = "asc",
 ) -> Response:
     check_model(service, question.model)
+    check_seen_signal(service, "scores", question.model, question.signal)
     span = span_of(service, question)
     head = {**span._asdict(), "step_ms": None}
     where = {name: getattr(question, name) for name in ("model", *SERIES)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import MISSING, Field
+from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
@@ -20,12 +21,14 @@ from monitor.resources.contract import Moment, Question, hints, parameters, wire
 from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
 from monitor.values import DAY_MS, parse_duration
 from monitor.watch import Watch
+from sinks.store.contract import Query as StoreQuery
 
 __all__ = [
     "Span",
     "TheService",
     "answer",
     "check_model",
+    "check_seen_signal",
     "check_signal",
     "closed",
     "duration_ms",
@@ -170,6 +173,21 @@ def check_signal(watch: Watch, signal: str) -> None:
     if signal not in watch.layouts:
         signals = ", ".join(watch.layouts)
         raise ProblemError("unknown-signal", f"{watch.name} keeps no distribution of {signal!r}, but of {signals}")
+
+
+def check_seen_signal(service: ApiService, table: str, model: str, signal: str | None) -> None:
+    """Raise a problem with the nearest names unless the model has the signal, or has rows of it in a table."""
+    watch = service.watches.get(model)
+    configured = [] if watch is None else ["volume", *watch.layouts, *watch.vectors]
+    if signal is None or signal in configured:
+        return
+    where = {"model": model, "signal": signal}
+    if len(service.store.read(StoreQuery(table, where, columns=("signal",), limit=1))["signal"]):
+        return
+    close = get_close_matches(signal, configured, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    choices = f"known are {', '.join(configured)}" if configured else "nothing is stored of it"
+    raise ProblemError("unknown-signal", f"{model} has no signal {signal!r}; {hint}{choices}")
 
 
 def models_in(service: ApiService, model: str | None, namespace: str | None) -> list[str] | None:

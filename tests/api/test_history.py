@@ -151,7 +151,7 @@ def test_the_chosen_step_gives_no_more_points_than_asked_for_and_no_fewer_than_n
         ({"points": 10}, 15),
         ({"points": 2}, 60),
         ({"from_": 0, "to": 30 * 24 * 60 * MINUTE_MS}, 6 * 60),
-        ({"signal": "feature:nothing"}, 5),
+        ({"signal": "feature:country"}, 5),
     ],
 )
 def test_auto_chooses_the_step_for_the_span(asked: dict[str, Any], step_min: int) -> None:

@@ -180,7 +180,7 @@ def test_a_line_of_bars_shows_each_series_over_time(url: str, leeway: Console) -
     psi = next(line for line in said.out.splitlines() if "psi" in line)
     assert "▄▇█" in psi
     assert "1.2" in psi
-    assert leeway("history", "--model", "fraud", "--line", "--signal", "x", "--url", url).code == 0
+    assert leeway("history", "--model", "fraud", "--line", "--signal", "feature:country", "--url", url).code == 0
 
 
 def test_binary_forms_are_not_for_a_terminal(url: str, leeway: Console, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_the_manual_lists_commands_and_exit_codes() -> None:
 def test_a_wrong_command_is_a_usage_error(leeway: Console) -> None:
     said = leeway("chekc")
     assert (said.code, said.out) == (2, "")
-    assert "No such command 'chekc'" in said.err
+    assert "No such command 'chekc'. Did you mean 'check'?" in said.err
 
 
 @pytest.mark.parametrize(
