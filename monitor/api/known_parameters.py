@@ -17,8 +17,8 @@ async def refuse_unknown(request: Request) -> None:
     """Raise a problem that names each parameter that the route does not have, and the nearest that it has."""
     if not request.query_params:
         return
-    known = sorted(set(_names(request.scope["route"].dependant)))
-    errors = [{"field": name, "message": _hint(name, known)} for name in request.query_params if name not in known]
+    names = sorted(set(_names(request.scope["route"].dependant)))
+    errors = [{"field": name, "message": _hint(name, names)} for name in request.query_params if name not in names]
     if errors:
         unknown = ", ".join(error["field"] for error in errors)
         raise ProblemError("bad-parameter", f"unknown here: {unknown}; {errors[0]['message']}", errors=errors)
@@ -30,8 +30,8 @@ def _names(dependant: Dependant) -> Iterator[str]:
         yield from _names(needed)
 
 
-def _hint(name: str, known: list[str]) -> str:
-    if not known:
+def _hint(name: str, names: list[str]) -> str:
+    if not names:
         return "there are no parameters"
-    close = get_close_matches(name, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    close = get_close_matches(name, names, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
