@@ -159,7 +159,9 @@ class Dispatcher:
         group = self._groups.get((route.id, key))
         if group is None:
             labels = route.options.group_of(alert.labels)
-            group = Group(route, labels, key, now_ms + route.options.group_wait_ms)
+            # It waits from when the alert was heard of, which may be before somebody looks.
+            heard_ms = min(alert.updated_ms or now_ms, now_ms)
+            group = Group(route, labels, key, heard_ms + route.options.group_wait_ms)
             self._groups[route.id, key] = group
         return group
 

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
 from monitor.delivery.target import Target
-from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.routed_alert import RoutedAlert, place
 from monitor.routing.routes import Route
 from monitor.routing.sent import Content, digest
 
@@ -19,7 +18,6 @@ __all__ = ["Flush", "Group", "Reason"]
 PATIENCE_MS = 10_000
 """A flush takes at least this long before it counts as failed, else `group_interval`."""
 
-_OLDEST_FIRST = attrgetter("starts_ms", "fingerprint")
 _NOTHING = Content(frozenset(), frozenset())
 
 
@@ -88,8 +86,8 @@ class Group:
 
     @property
     def ordered(self) -> list[RoutedAlert]:
-        """Its alerts, the oldest first."""
-        return sorted(self.alerts.values(), key=_OLDEST_FIRST)
+        """Its alerts, in Alertmanager's order: by job, instance, and then all labels."""
+        return sorted(self.alerts.values(), key=lambda alert: place(alert.labels))
 
     def put(self, change: Sequence[RoutedAlert], now_ms: int) -> None:
         """Take up what has become of an alert; one that began long ago does not wait for others."""

@@ -22,7 +22,8 @@ from monitor.routing.flapping import Flapping
 from monitor.routing.former_notifications import SINGLE_ALERTS, FormerNotifications
 from monitor.routing.message import annotations_of
 from monitor.routing.plan import Plan
-from monitor.routing.posted_log import Posting
+from monitor.routing.posted import Posted
+from monitor.routing.posted_log import Posting, as_posted
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
@@ -132,7 +133,7 @@ class KnownAlerts:
         """
         if self._posting is not None:
             self._posting.step()
-            yield from self._posted_again(self._posting.said)
+            yield from self._posted_again(self._posting.news, now_ms)
         for row in self._new_rows():
             self._note_flapping(row)
             yield self._take(row, now_ms)
@@ -230,7 +231,7 @@ class KnownAlerts:
     def _take(self, row: Row, now_ms: int) -> Change:
         if row["state"] not in NOTIFIED_STATES:
             return []
-        alert, change = self._routed(row, now_ms), list[RoutedAlert]()
+        alert, change = self._routed(row, self._heard_ms(row, now_ms)), list[RoutedAlert]()
         former = self._known.get(self._fingerprints.get(row["alert_id"], ""))
         if former is not None and former.alert.fingerprint != alert.fingerprint:
             # Other systems know an alert by its labels, and would wait for ever for the end of the former ones.
@@ -239,18 +240,29 @@ class KnownAlerts:
             change.append(self._routed(former_row, now_ms).resolved(now_ms))
         self._fingerprints[row["alert_id"]] = alert.fingerprint
         if row["state"] == "resolved":
-            alert = alert.resolved(now_ms)
+            alert = alert.resolved(min(row["ends_ms"], now_ms) if row["model"] == POSTED else now_ms)
         first_ms = row["at_ms"] if former is None else former.first_ms
         self._known[alert.fingerprint] = _Known(alert, first_ms, row["ends_ms"])
         return [*change, alert]
 
-    def _posted_again(self, signals: Mapping[str, str]) -> Iterator[Change]:
-        """What was said when alerts that fire were posted again."""
-        for alert_id, text in signals.items():
+    def _posted_again(self, posts: Mapping[str, Posted], now_ms: int) -> Iterator[Change]:
+        """What has changed of alerts that were posted again: what is said of them, their starts and their ends."""
+        for alert_id, post in posts.items():
             record = self._known.get(self._fingerprints.get(alert_id, ""))
-            if record is not None and record.alert.key[0] == alert_id and record.alert.transition["signals"] != text:
-                record.alert = self._routed({**record.alert.transition, "signals": text}, record.alert.starts_ms)
+            if record is None or record.alert.key[0] != alert_id:
+                continue
+            former = record.alert.transition
+            row = {**former, **as_posted(post, now_ms, is_over=bool(record.ends_ms))}
+            if row != former:
+                alert = self._routed(row, now_ms)
+                record.alert = alert.resolved(row["ends_ms"]) if record.ends_ms else alert
+                record.ends_ms = row["ends_ms"]
                 yield [record.alert]
+
+    @staticmethod
+    def _heard_ms(row: Row, now_ms: int) -> int:
+        """When the router heard of a transition: of one of an alert from elsewhere, which it wrote itself, then."""
+        return int(row["at_ms"]) if row["model"] == POSTED else now_ms
 
     def _note_flapping(self, row: Row) -> None:
         """Count how often an alert begins and ends, where a route holds what flaps."""
@@ -262,10 +274,10 @@ class KnownAlerts:
         self._flapping.note(alert.condition, row["alert_id"], row["at_ms"], holds)
 
     def _routed(self, row: Row, now_ms: int) -> RoutedAlert:
-        """The alert as a transition has it, beginning now."""
+        """The alert as a transition has it: one of Leeway's own begins now, one from elsewhere when its post says."""
         return RoutedAlert(
             json.loads(row["labels"]),
-            now_ms,
+            row["starts_ms"] if row["model"] == POSTED else now_ms,
             annotations=annotations_of(row, self._external_url),
             updated_ms=now_ms,
             sequence=row["sequence"],

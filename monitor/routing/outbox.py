@@ -13,6 +13,7 @@ import xxhash
 from monitor.delivery.attempts import Delivery
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
+from monitor.routing.bell import bell_of
 from monitor.routing.decision_log import Made, Why
 from monitor.routing.digests import Collected, Digests
 from monitor.routing.groups import Flush
@@ -61,6 +62,7 @@ class Outbox:
         self, store: Store, senders: Senders, digests: Digests, incidents: IncidentNames | None, external_url: str
     ) -> None:
         self._store, self._senders, self._digests = store, senders, digests
+        self._bell = bell_of(store)
         self._incidents, self._external_url = incidents, external_url
         self._jobs: list[Job] = []
         self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
@@ -87,6 +89,7 @@ class Outbox:
         for job in self._jobs:
             if job.future is None:
                 job.future = self._begun_or_refused(job, recipients)
+                job.future.add_done_callback(lambda _: self._bell.set())
 
     def settled(self) -> Iterator[tuple[Job, Delivery]]:
         """Yield, once each, the notifications whose receivers have answered, and what became of them."""

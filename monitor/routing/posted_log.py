@@ -8,12 +8,15 @@ one with the same labels.
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
-from monitor.routing.posted import Posted
+from monitor.routing.bell import bell_of
+from monitor.routing.posted import FORGET_MS, Posted
 from monitor.routing.quarantine import Quarantine
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
@@ -21,10 +24,13 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["PostedLog", "Posting", "read"]
+__all__ = ["PostedLog", "Posting", "as_posted", "read"]
 
 SKEW_MS = 30_000
 """The clocks of processes that take posts may differ by so much."""
+
+LEAST_ENDS = 1_000
+"""So many ends that do not count any more are kept in any case."""
 
 
 class PostedLog:
@@ -44,16 +50,28 @@ class PostedLog:
     """
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._log, self._quarantine = ChangeLog(store, "posted"), Quarantine.of(store)
 
-    def since(self, position: int) -> dict[str, Row]:
-        """Return the rows of alerts that were posted since, by fingerprint, unread; :func:`read` reads one.
+    def since(self, position: int) -> dict[str, int]:
+        """Return the positions of alerts that were posted since, by fingerprint; :meth:`named` reads them.
 
         Raises
         ------
         StoreError
         """
-        return {row["fingerprint"]: row for row in self._log.rows(low={"position": position})}
+        query = Query("posted", low={"position": position}, columns=("fingerprint", "position"))
+        columns = self._store.read(query)
+        return dict(zip(columns["fingerprint"], map(int, columns["position"]), strict=True))
+
+    def named(self, names: Iterable[str]) -> dict[str, Row]:
+        """Return the rows of alerts, by fingerprint, unread; :func:`read` reads one.
+
+        Raises
+        ------
+        StoreError
+        """
+        return self._log.named(names)
 
     def firing(self, now_ms: int) -> list[Posted]:
         """Return what is not over.
@@ -91,6 +109,7 @@ class PostedLog:
         for alert in posts:
             merged[alert.fingerprint] = alert.after(merged.get(alert.fingerprint))
         self._log.put(map(_row, merged.values()), replaced=stored)
+        bell_of(self._store).set()
 
 
 class Posting:
@@ -120,11 +139,14 @@ class Posting:
         self._quarantine = Quarantine.of(store)
         self._latest: dict[str, Row] | None = None
         self._posts: dict[str, Posted] = {}
+        self._ends: list[tuple[int, str]] = []
+        self._ended: dict[str, tuple[int, str]] = {}
         self._positions: dict[str, int] = {}
         self._fresh: set[str] = set()
+        self._due: set[str] = set()
         self._at_ms = self._read_to = 0
-        self.said: dict[str, str] = {}
-        """By their ids, the ``signals`` of the transitions of alerts that fire and were posted since the last step."""
+        self.news: dict[str, Posted] = {}
+        """By their ids, alerts that were posted since the last step: such as fire, or were over by then."""
 
     def step(self) -> None:
         """Write what has become of alerts since the last step.
@@ -137,29 +159,60 @@ class Posting:
         # Transitions are read by their time: it never goes back.
         now_ms = self._at_ms = max(self._clock.now_ms(), self._at_ms)
         self._read_posts(latest, now_ms)
-        firing = {name for name, alert in self._posts.items() if alert.fires(now_ms)}
+        while self._ends and self._ends[0][0] <= now_ms:
+            self._due.add(heapq.heappop(self._ends)[1])
+        changed = self._fresh | self._due
+        firing = {name for name in changed if name in self._posts and self._posts[name].fires(now_ms)}
         begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing - latest.keys())}
-        over = {name: _ends(latest[name], self._posts.get(name), now_ms) for name in sorted(latest.keys() - firing)}
+        over = {
+            name: _ends(latest[name], self._posts.get(name), now_ms)
+            for name in sorted(changed - firing & latest.keys())
+        }
         if begun or over:
             append(self._store, "alerts", to_columns([*begun.values(), *over.values()]))
+        self._note(latest, begun, over, now_ms)
+        for name in changed - firing:
+            self._posts.pop(name, None)
+        self._fresh.clear()
+        self._due.clear()
+
+    def _note(
+        self, latest: dict[str, Row], begun: Mapping[str, Transition], over: Mapping[str, Transition], now_ms: int
+    ) -> None:
+        """Note what was written, and which posts say more of what was written before."""
         for name, transition in begun.items():
             latest[name] = transition.to_row()
-        for name in over:
+            self._ended.pop(name, None)
+        standing = {name: latest[name]["alert_id"] for name in self._fresh & latest.keys() - over.keys()}
+        ended = {name: self._ended[name][1] for name in self._fresh & self._ended.keys()}
+        self.news = {alert_id: self._posts[name] for name, alert_id in (standing | ended).items()}
+        for name, transition in over.items():
+            self._ended[name] = now_ms, transition.alert_id
             del latest[name]
-        self._posts = {name: alert for name, alert in self._posts.items() if name in firing}
-        self.said = {latest[name]["alert_id"]: _as_signals(self._posts[name]) for name in self._fresh if name in latest}
-        self._fresh.clear()
+        # In the order in which they ended.
+        while self._ended and next(iter(self._ended.values()))[0] + FORGET_MS <= now_ms:
+            del self._ended[next(iter(self._ended))]
 
     def _read_posts(self, latest: Mapping[str, Row], now_ms: int) -> None:
         """Take up what was posted since the last step."""
-        rows = self._log.since(self._read_to - SKEW_MS) if self._read_to else self._log.all(latest, now_ms)
-        fresh = [row for name, row in rows.items() if self._positions.get(name) != row["position"]]
-        for alert in self._quarantine.usable("posted", "fingerprint", fresh, read):
+        if self._read_to:
+            positions = self._log.since(self._read_to - SKEW_MS)
+            fresh = [name for name, position in positions.items() if self._positions.get(name) != position]
+            rows = self._log.named(fresh) if fresh else {}
+        else:
+            rows = self._log.all(latest, now_ms)
+            positions = {name: row["position"] for name, row in rows.items()}
+            self._due.update(latest.keys() - rows.keys())
+        for alert in self._quarantine.usable("posted", "fingerprint", rows.values(), read):
             self._posts[alert.fingerprint] = alert
             self._fresh.add(alert.fingerprint)
+            heapq.heappush(self._ends, (alert.ends_ms, alert.fingerprint))
+        if len(self._ends) > 4 * len(self._posts) + LEAST_ENDS:
+            # Ends that later posts have moved.
+            self._ends = sorted((alert.ends_ms, name) for name, alert in self._posts.items())
         # What was posted longer ago is not given again.
-        self._read_to = max([self._read_to, *(row["position"] for row in rows.values())])
-        self._positions = {name: row["position"] for name, row in rows.items()}
+        self._read_to = max([self._read_to, *positions.values()])
+        self._positions = positions
 
     def _live(self) -> dict[str, Row]:
         """The last transition of each alert that is not over, by fingerprint."""
@@ -197,18 +250,23 @@ def _begins(alert: Posted, name: str, now_ms: int) -> Transition:
 
 
 def _ends(row: Row, alert: Posted | None, now_ms: int) -> Transition:
-    unchanged = {
-        name: row[name] for name in ("model", "alert_id", "starts_ms", "version", "segment", "severity", "title")
-    }
+    unchanged = {name: row[name] for name in ("model", "alert_id", "version", "segment", "severity", "title")}
     return Transition(
         **unchanged,
         sequence=row["sequence"] + 1,
         state="resolved",
         at_ms=now_ms,
+        starts_ms=row["starts_ms"] if alert is None else alert.starts_ms,
         ends_ms=now_ms if alert is None else min(alert.ends_ms, now_ms),
         labels=json.loads(row["labels"]),
         signals=json.loads(row["signals"] if alert is None else _as_signals(alert)),
     )
+
+
+def as_posted(alert: Posted, now_ms: int, *, is_over: bool) -> Row:
+    """Return what a post says of an alert, as its transition has it."""
+    said: dict[str, Any] = {"starts_ms": alert.starts_ms, "signals": _as_signals(alert)}
+    return said | ({"ends_ms": min(alert.ends_ms, now_ms)} if is_over else {})
 
 
 def _as_signals(alert: Posted) -> str:

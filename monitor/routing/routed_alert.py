@@ -10,7 +10,7 @@ from typing import Any
 from monitor.routing.matchers import ANNOTATION
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["INCIDENT", "NO_END", "RoutedAlert"]
+__all__ = ["INCIDENT", "NO_END", "RoutedAlert", "place", "place_of_group"]
 
 NO_END = 1 << 62
 """The end of an alert that is not over."""
@@ -18,8 +18,40 @@ NO_END = 1 << 62
 INCIDENT = "incident"
 """The label of alerts whose incidents are named."""
 
+LEADING = ("job", "instance")
+"""Labels that alerts of a group are ordered by before all others; who has none comes last."""
+
 OF_THE_ALERT = ("alert_id", INCIDENT, "severity")
 """Labels in which alerts of one condition may differ."""
+
+
+class _Name(str):
+    """The name of a label, of which the greater comes first."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+def place(labels: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what alerts of a group are ordered by, as in Alertmanager: job, instance, how many labels, and these.
+
+    Of two alerts that differ in a label's name the one without the first such name comes first.
+
+    Examples
+    --------
+    >>> alerts = [{"b": "1"}, {"a": "2"}, {"a": "1", "b": "1"}, {"job": "x", "z": "1"}]
+    >>> sorted(alerts, key=place)
+    [{'job': 'x', 'z': '1'}, {'b': '1'}, {'a': '2'}, {'a': '1', 'b': '1'}]
+    """
+    leading = [part for name in LEADING for part in (name not in labels, labels.get(name, ""))]
+    return *leading, *place_of_group(labels)
+
+
+def place_of_group(labels: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what groups are ordered by: how many labels they have, and these."""
+    return len(labels), *(part for name in sorted(labels) for part in (_Name(name), labels[name]))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from monitor.delivery.senders import Senders
+from monitor.routing.bell import bell_of
 from monitor.routing.decision_log import DecisionLog, kept_quiet
 from monitor.routing.digests import Digests
 from monitor.routing.dispatch import Dispatcher
@@ -33,6 +34,7 @@ from sinks.store.contract import Store, StoreError
 __all__ = ["Router"]
 
 MOST_WAIT_S = 1.0
+NOTICE_STOP_S = 0.25
 FORGET_EVERY_MS = 60_000
 log = structlog.get_logger("leeway.route")
 
@@ -61,7 +63,7 @@ class Router:
         models: Iterable[str],
         patience: Patience | None = None,
     ) -> None:
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._bell = store, clock, bell_of(store)
         self._senders = senders = Senders(plan.receivers, clock, patience or Patience())
         self.sent_log = SentLog(plan.longest_repeat_ms)
         self._dispatcher = Dispatcher(plan, Recipients(senders.targets, self.sent_log.sent), clock.now_ms())
@@ -73,6 +75,7 @@ class Router:
         self._outbox = Outbox(store, senders, self._digests, plan.incidents, external_url)
         self._forget_ms: int | None = None
         """None before it is open."""
+        self._is_retired = False
 
     @property
     def backlog(self) -> dict[str, int]:
@@ -125,7 +128,7 @@ class Router:
         """
         self._senders.start()
         try:
-            while not self._clock.wait(stop, self._wait_s(every_s)):
+            while not self._rest(stop, every_s):
                 self.step()
         finally:
             self._senders.stop()
@@ -134,6 +137,11 @@ class Router:
         for made in self._digests.settle():
             self._decisions.note(made)
         self._write()
+
+    def retire(self) -> None:
+        """Have :meth:`run` end soon: another router goes on."""
+        self._is_retired = True
+        self._bell.set()
 
     def close(self) -> None:
         """Close the receivers."""
@@ -157,6 +165,14 @@ class Router:
         self._write()
         self._forget(now_ms)
         return settled
+
+    def _rest(self, stop: threading.Event, every_s: float) -> bool:
+        """Wait until something is due, or news come; return whether to end."""
+        until_s = self._clock.monotonic_s() + self._wait_s(every_s)
+        while not (stop.is_set() or self._bell.is_set()) and (left_s := until_s - self._clock.monotonic_s()) > 0:
+            self._clock.wait(self._bell, min(left_s, NOTICE_STOP_S))
+        self._bell.clear()
+        return stop.is_set() or self._is_retired
 
     def _wait_s(self, every_s: float) -> float:
         """Until the next look at a group, if that comes sooner."""

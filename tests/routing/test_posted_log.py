@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
+from monitor.clock import SystemClock
 from monitor.delivery.target import Target
 from monitor.routing.plan import Plan
 from monitor.routing.posted import Post, posted
@@ -13,6 +15,7 @@ from monitor.routing.router import Router
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.routing.test_router import World
+from tests.service.shop import wait_until
 
 RESOLVE_MS = 300_000
 DISK = {"alertname": "Disk", "model": "fraud", "severity": "warning"}
@@ -27,9 +30,17 @@ class Posts(World):
         router.open()
         return router
 
-    def post(self, labels: dict[str, str] = DISK, *, ends_ms: int | None = None, **annotations: str) -> None:
+    def post(
+        self,
+        labels: dict[str, str] = DISK,
+        *,
+        starts_ms: int | None = None,
+        ends_ms: int | None = None,
+        **annotations: str,
+    ) -> None:
         now_ms = self.clock.now_ms()
-        given = Post(labels, annotations, now_ms - 1_000, ends_ms, "http://prometheus.example/graph")
+        starts_ms = now_ms - 1_000 if starts_ms is None else starts_ms
+        given = Post(labels, annotations, starts_ms, ends_ms, "http://prometheus.example/graph")
         PostedLog(self.store).put([posted(given, now_ms, RESOLVE_MS)])
 
     def told(self) -> list[list[tuple[str, str]]]:
@@ -93,6 +104,52 @@ def test_what_was_posted_last_is_what_is_said() -> None:
     world.passes(400, each=5)
     said = sorted(alert.annotations["summary"] for alert in world.mail.received[-1].alerts)
     assert said == ["90 %", "97 %"]
+
+
+def test_of_an_alert_that_is_said_to_be_over_twice_the_later_end_and_the_last_words_are_notified() -> None:
+    world = Posts()
+    start_ms = world.clock.now_ms()
+    world.post(starts_ms=start_ms, summary="full")
+    world.passes(40)
+    world.post(starts_ms=start_ms, ends_ms=start_ms + 35_000, summary="full")
+    world.passes(2)
+    world.post(starts_ms=start_ms, ends_ms=start_ms + 41_000, summary="it was a log file")
+    world.passes(400, each=5)
+    [ended] = world.mail.received[-1].alerts
+    assert (ended.status, ended.starts_at_ms, ended.ends_at_ms) == ("resolved", start_ms, start_ms + 41_000)
+    assert ended.annotations["summary"] == "it was a log file"
+    assert world.told() == [[("firing", "Disk")], [("resolved", "Disk")]]
+
+
+def test_of_two_starts_the_earlier_is_notified() -> None:
+    world = Posts()
+    start_ms = world.clock.now_ms()
+    world.post(starts_ms=start_ms)
+    world.passes(2)
+    world.post(starts_ms=start_ms - 7_000)
+    world.passes(40)
+    assert [alert.starts_at_ms for alert in world.mail.received[0].alerts] == [start_ms - 7_000]
+
+
+def test_an_alert_that_began_long_ago_does_not_wait_for_others() -> None:
+    world = Posts()
+    world.post(starts_ms=world.clock.now_ms() - 40_000)
+    world.passes(1)
+    assert world.told() == [[("firing", "Disk")]]
+
+
+def test_what_is_posted_wakes_the_router_of_its_process() -> None:
+    world = Posts(open_at_once=False)
+    world.clock = SystemClock()  # type: ignore[assignment]
+    world.router, stop = world.started(), threading.Event()
+    running = threading.Thread(target=world.router.run, args=(stop, 60.0))
+    running.start()
+    try:
+        world.post(starts_ms=world.clock.now_ms() - 40_000)
+        wait_until(lambda: world.told() == [[("firing", "Disk")]], "it is notified, long before the router looks")
+    finally:
+        stop.set()
+        running.join()
 
 
 def test_a_restart_forgets_no_alert_and_tells_of_ends_that_came_meanwhile() -> None:

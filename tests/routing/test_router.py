@@ -170,7 +170,7 @@ def test_a_severity_that_rises_ends_the_alert_under_its_former_labels() -> None:
     world.happens("a", "updated", severity="critical")
     world.passes(300)
     told = [[(alert.status, alert.labels["severity"]) for alert in said.alerts] for said in world.mail.received]
-    assert told == [[("firing", "warning")], [("resolved", "warning"), ("firing", "critical")]]
+    assert told == [[("firing", "warning")], [("firing", "critical"), ("resolved", "warning")]]
     assert len(world.pager.received) == 1
 
 

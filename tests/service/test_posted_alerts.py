@@ -22,7 +22,7 @@ ROLES = ["evaluate", "alert"]
 
 def test_what_is_posted_reaches_those_whom_routes_name_and_its_end_too_after_a_restart(tmp_path: Path) -> None:
     with Listener() as listener:
-        configuration, store = load(configured(tmp_path, listener)), MemoryStore()
+        configuration, store = load(configured(tmp_path, listener, group_interval="1s")), MemoryStore()
         disk: dict[str, Any] = {"labels": {"alertname": "offsets", "severity": "critical"}}
         with (
             shop.serving(configuration, store, roles=ROLES) as service,

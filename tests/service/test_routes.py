@@ -25,7 +25,7 @@ from tests.sinks.receivers.listener import Listener
 SPEC: dict[str, Any] = {"schema": {"features": {"amount": {"type": "numeric"}}}, "detect": {"rules": []}}
 
 
-def configured(folder: Path, listener: Listener) -> Path:
+def configured(folder: Path, listener: Listener, **root: str) -> Path:
     def hook(path: str) -> dict[str, Any]:
         return {"url": listener.url(path), "allow_private": True}
 
@@ -34,6 +34,7 @@ def configured(folder: Path, listener: Listener) -> Path:
             "receiver": "nobody",
             "group_by": ["alertname"],
             "group_wait": "1s",
+            **root,
             "routes": [
                 {"matchers": ["severity=critical"], "receiver": "pager", "continue": True},
                 {"matchers": ["topic=orders"], "receiver": "orders"},
