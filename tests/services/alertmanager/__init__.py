@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -21,11 +22,13 @@ import httpx
 from tests.services.cache import UnavailableError, default_cache, digest, once
 from tests.services.processes import free_port, watch_over
 
-__all__ = ["alertmanager", "amtool", "ask"]
+__all__ = ["VERSION", "alertmanager", "amtool", "ask", "module", "run_go"]
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "go.mod", HERE / "oracle_test.go"
-PROGRAMS = "github.com/prometheus/alertmanager/cmd"
+VERSION = "0.28.1"
+MODULE = "github.com/prometheus/alertmanager"
+PROGRAMS = f"{MODULE}/cmd"
 PREFIX = "answer "
 PATIENCE_S = 30.0
 
@@ -103,6 +106,18 @@ def _build_program(folder: Path, name: str) -> None:
     for source in SOURCES:
         shutil.copy(source, folder)
     _run(["go", "build", "-mod=mod", "-o", name, f"{PROGRAMS}/{name}"], folder)
+
+
+def module() -> Path:
+    """Return the folder with the sources of Alertmanager's module, which is not to be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_go(["mod", "download", "-json", f"{MODULE}@v{VERSION}"], Path(folder))
+    return Path(json.loads(done)["Dir"])
+
+
+def run_go(arguments: list[str], folder: Path) -> str:
+    """Run Go in a folder, with modules in the cache; return what it printed."""
+    return _run(["go", *arguments], folder)
 
 
 def _run(command: list[str], folder: Path | None = None) -> str:
