@@ -20,10 +20,13 @@ from prometheus_client import CollectorRegistry
 
 from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, StandingAlerts
 from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
+from monitor.check import load
 from monitor.clock import Clock
 from monitor.config import Configuration
+from monitor.config.reload import lasting_changes
 from monitor.config.roles import ROLES
 from monitor.erasure.erase import Erased, Eraser, Request, Running
+from monitor.errors import InputError
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
@@ -77,7 +80,7 @@ class Service:
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store)
         self.metrics = CollectorRegistry()
-        self._threads, self._erasing = Threads(clock), threading.Lock()
+        self._threads, self._erasing, self._reloading = Threads(clock), threading.Lock(), threading.Lock()
         self._jobs: BackgroundScheduler | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
@@ -89,6 +92,7 @@ class Service:
         )
         alerting = "alert" in self.roles
         self._router = self._built_router() if alerting else None
+        self._next_router: Router | None = None
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
@@ -129,8 +133,8 @@ class Service:
             # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
             self.loop.save()
         finally:
-            if self._router is not None:
-                self._router.close()
+            for router in filter(None, (self._router, self._next_router)):
+                router.close()
             self.intake.close()
             self.store.close()
         log.info("stopped")
@@ -175,6 +179,29 @@ class Service:
         """Append messages to an HTTP stream, durably."""
         return self.intake.accept(stream, payloads)
 
+    def reload(self) -> None:
+        """Take up who is notified, as the files of the configuration have it now.
+
+        Raises
+        ------
+        InputError, ConfigError
+            They are wrong, or something else in them has changed: everything stays as it is then.
+        """
+        with self._reloading:
+            if self.configuration.path is None:
+                raise InputError("the configuration is not from a file")
+            configuration = load(self.configuration.path)
+            if changes := lasting_changes(self.configuration, configuration):
+                raise InputError(f"changed, which only a restart takes up: {', '.join(changes)}")
+            if self._router is not None:
+                router = build_router(configuration, self.watches, self.store, self.clock)
+                self._next_router, unused = router, self._next_router
+                if unused is not None:
+                    unused.close()
+                self._router.retire()
+            self.configuration = configuration
+        log.info("reloaded who is notified")
+
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Erase a data subject, one at a time.
 
@@ -205,6 +232,19 @@ class Service:
     def _notify(self) -> None:
         assert self._router is not None
         self._router.run(self.stopping)
+        while not self.stopping.is_set() and self._take_next_router():
+            self._router.run(self.stopping)
+
+    def _take_next_router(self) -> bool:
+        """Go on with the routes that were reloaded; return whether there are such."""
+        assert self._router is not None
+        with self._reloading:
+            if self._next_router is None:
+                return False
+            self._router.close()
+            self._router, self._next_router = self._next_router, None
+        self._router.open()
+        return True
 
     def _wait_for_events(self) -> None:
         Freshness(self.store, self.clock, self.configuration.models).run(self.stopping)

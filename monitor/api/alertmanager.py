@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
-from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.problems import TEXT_RESPONSES, ProblemError, bad_parameter
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import ms_of, rfc3339
 from monitor.config.alerting import Alerting
@@ -28,14 +28,14 @@ from monitor.routing.message import annotations_of
 from monitor.routing.overview import Standing, overview
 from monitor.routing.posted import Post, posted, why_refused
 from monitor.routing.posted_log import PostedLog
-from monitor.routing.routed_alert import NO_END, RoutedAlert
+from monitor.routing.routed_alert import NO_END, RoutedAlert, place, place_of_group
 from monitor.routing.routes import Route
 from monitor.routing.silence_log import SilenceLog
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["Filters", "alerting_of", "router"]
 
-router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"], responses=TEXT_RESPONSES)
 
 VERSION = "0.28.1"
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
@@ -200,15 +200,8 @@ def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
     alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in body]
     # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
     PostedLog(service.store).put(alert for alert in alerts if not why_refused(alert))
-    if problems := [
-        {"field": f"{index}", "message": message}
-        for index, alert in enumerate(alerts)
-        if (message := why_refused(alert))
-    ]:
-        messages = "; ".join(dict.fromkeys(problem["message"] for problem in problems))
-        raise ProblemError(
-            "bad-alert", f"{len(problems)} of {len(alerts)} alerts were not taken: {messages}", errors=problems
-        )
+    if refused := [f"alert {index}: {why}" for index, alert in enumerate(alerts) if (why := why_refused(alert))]:
+        raise ProblemError("bad-alert", f"{len(refused)} of {len(alerts)} alerts were not taken: {'; '.join(refused)}")
     return Response(status_code=200)
 
 
@@ -219,7 +212,8 @@ def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
 )
 def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> Response:
     groups: dict[tuple[str, str], dict[str, Any]] = {}
-    for standing in filter(chosen.passes, _standing(service)):
+    shown = filter(chosen.passes, _standing(service))
+    for standing in sorted(shown, key=lambda standing: place(standing.alert.labels)):
         for route in filter(chosen.has_receiver, standing.routes):
             if muted or route.id not in standing.muted:
                 labels = route.options.group_of(standing.alert.labels)
@@ -227,7 +221,9 @@ def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> 
                 muting = [standing.muted[route.id]] if route.id in standing.muted else []
                 key = route.group_key(standing.alert.labels), route.id
                 groups.setdefault(key, empty)["alerts"].append(_row(standing, muting))
-    return answer([group for _, group in sorted(groups.items(), key=lambda item: item[0])])
+    return answer(
+        sorted(groups.values(), key=lambda group: (place_of_group(group["labels"]), group["receiver"]["name"]))
+    )
 
 
 def _standing(service: ApiService) -> list[Standing]:

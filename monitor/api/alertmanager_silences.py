@@ -8,6 +8,7 @@ what those clients show.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -16,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 from monitor.api.alertmanager import Filters, alerting_of
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
-from monitor.api.problems import ProblemError
+from monitor.api.problems import TEXT_RESPONSES, ProblemError
 from monitor.api.times import ms_of, rfc3339
 from monitor.routing.interval_spec import IntervalSpec, in_words, written
 from monitor.routing.intervals import Interval
@@ -26,7 +27,7 @@ from monitor.routing.silences import Silence, SilenceError
 
 __all__ = ["SilenceOptions", "router"]
 
-router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"], responses=TEXT_RESPONSES)
 
 
 class PostedMatcher(BaseModel):
@@ -92,8 +93,7 @@ def silences(service: TheService, filters: Filters = None) -> Response:
     log, now_ms = SilenceLog(service.store, service.clock), service.clock.now_ms()
     matchers = read_matchers("filter", filters)
     matching = [silence for silence in log.all() if _matches(silence, matchers)]
-    order = {"active": 0, "pending": 1, "expired": 2}
-    matching.sort(key=lambda silence: (order[silence.state(now_ms)], silence.ends_ms, silence.id))
+    matching.sort(key=partial(_order, now_ms=now_ms))
     return answer([_row(silence, now_ms) for silence in matching])
 
 
@@ -113,10 +113,7 @@ def silence(posted: PostedSilence, service: TheService) -> Response:
 
 @router.get("/silence/{name}", summary="One silence", response_model=KeptSilence)
 def one_silence(name: str, service: TheService) -> Response:
-    try:
-        return answer(_row(SilenceLog(service.store, service.clock).get(name), service.clock.now_ms()))
-    except SilenceError as error:
-        raise ProblemError("not-found", str(error)) from error
+    return answer(_row(_stored(SilenceLog(service.store, service.clock), name), service.clock.now_ms()))
 
 
 @router.delete("/silence/{name}", summary="End a silence")
@@ -128,8 +125,22 @@ def end_silence(name: str, service: TheService) -> Response:
     return Response(status_code=200)
 
 
+def _order(silence: Silence, now_ms: int) -> tuple[int, int, str]:
+    """What ends next comes first, then what begins next, then what ended last."""
+    state = silence.state(now_ms)
+    at_ms = {"active": silence.ends_ms, "pending": silence.starts_ms, "expired": -silence.ends_ms}
+    return list(at_ms).index(state), at_ms[state], silence.id
+
+
+def _stored(log: SilenceLog, name: str) -> Silence:
+    try:
+        return log.get(name)
+    except SilenceError as error:
+        raise ProblemError("not-found", str(error)) from error
+
+
 def _changed(log: SilenceLog, posted: PostedSilence) -> Silence:
-    previous = log.get(posted.id) if posted.id else None
+    previous = _stored(log, posted.id) if posted.id else None
     if posted.leeway is not None:
         intervals: Sequence[Interval] = [spec.build() for spec in posted.leeway.intervals]
         tells: Sequence[str] = posted.leeway.tells

@@ -17,6 +17,7 @@ from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
 from monitor.api.known_parameters import refuse_unknown
 from monitor.api.observe import Observe
+from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.streams import Streams
 
@@ -71,6 +72,8 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
+    if prefix := service.configuration.service.spec.api.prefix:
+        app.add_middleware(Prefix, path=prefix)
     for router in routers:
         # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
         app.include_router(router, dependencies=[] if router in ALERTMANAGER else [Depends(refuse_unknown)])

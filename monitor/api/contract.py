@@ -59,6 +59,16 @@ class ApiService(Protocol):
         """Return what the service is doing, for people: a JSON object."""
         ...
 
+    def reload(self) -> None:
+        """Take up who is notified, as the files of the configuration have it now.
+
+        Raises
+        ------
+        LeewayError
+            They are wrong, or something else in them has changed: everything stays as it is then.
+        """
+        ...
+
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Erase a data subject from everything that the service keeps.
 

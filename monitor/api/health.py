@@ -10,11 +10,13 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from monitor.api.parameters import TheService
 from monitor.api.problems import PROBLEMS, ProblemError
+from monitor.errors import LeewayError
 
 __all__ = ["router"]
 
@@ -22,6 +24,18 @@ router = APIRouter(tags=["health"])
 
 SCRAPES = 4
 _scrapes = CapacityLimiter(SCRAPES)
+INDEX = """\
+Leeway watches models, and notifies people.
+
+/readyz          whether it is ready, and what is wrong if not
+/v1/status       what it is doing
+/v1/alerts       alerts, the latest first
+/v1/incidents    alerts with one cause
+/api/v2/alerts   the same for Alertmanager's clients
+/metrics         figures for Prometheus
+/openapi.json    everything that can be asked
+"""
+"""Where people find their way who open the service's address."""
 
 
 class Health(BaseModel):
@@ -38,6 +52,11 @@ class ProblemKind(BaseModel):
     title: str
 
 
+@router.get("/", summary="What is here, as text", response_class=PlainTextResponse)
+async def index() -> PlainTextResponse:
+    return PlainTextResponse(INDEX)
+
+
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> Health:
     return Health(status="ok")
@@ -49,6 +68,33 @@ async def readyz(service: TheService) -> Health:
     if reasons:
         raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
     return Health(status="ready")
+
+
+@router.get("/-/healthy", summary="Is the process alive? As Alertmanager says it", response_class=PlainTextResponse)
+@router.head("/-/healthy", include_in_schema=False)
+async def healthy() -> PlainTextResponse:
+    return PlainTextResponse("OK")
+
+
+@router.get("/-/ready", summary="Is the service ready? As Alertmanager says it", response_class=PlainTextResponse)
+@router.head("/-/ready", include_in_schema=False)
+async def ready(service: TheService) -> PlainTextResponse:
+    reasons = service.ready()
+    return PlainTextResponse("; ".join(reasons), 503) if reasons else PlainTextResponse("OK")
+
+
+@router.post(
+    "/-/reload",
+    summary="Take up who is notified, as the configuration's files have it now",
+    response_class=PlainTextResponse,
+)
+@router.put("/-/reload", include_in_schema=False)
+def reload(service: TheService) -> PlainTextResponse:
+    try:
+        service.reload()
+    except LeewayError as error:
+        return PlainTextResponse(f"nothing was reloaded: {error}", 500)
+    return PlainTextResponse("")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

@@ -18,7 +18,17 @@ from monitor.api.reading import CursorError
 from monitor.errors import InputError, SourceError
 from sinks.store.contract import StoreError
 
-__all__ = ["PROBLEMS", "RESPONSES", "Kind", "Problem", "ProblemError", "bad_parameter", "install", "problem"]
+__all__ = [
+    "PROBLEMS",
+    "RESPONSES",
+    "TEXT_RESPONSES",
+    "Kind",
+    "Problem",
+    "ProblemError",
+    "bad_parameter",
+    "install",
+    "problem",
+]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
@@ -95,6 +105,18 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """How every route may fail, for the OpenAPI document."""
 
+ALERTMANAGERS = "/api/v2"
+"""Below it errors are JSON strings, as Alertmanager's clients read them."""
+
+TEXT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {"application/json": {"schema": {"type": "string"}}}}
+    for status, description in (
+        ("default", "What is wrong"),
+        (400, "What is wrong with the request"),
+    )
+}
+"""How the routes of Alertmanager's API may fail."""
+
 
 class ProblemError(HTTPException):
     """A request that cannot be answered as it stands.
@@ -130,6 +152,11 @@ def bad_parameter(field: str, message: str) -> ProblemError:
 def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
     kind = PROBLEMS[error.kind]
+    headers = {"Retry-After": RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(f"{ALERTMANAGERS}/"):
+        # Alertmanager knows no 422, and its clients show the text of a 400 only.
+        status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status
+        return Response(msgspec.json.encode(error.detail), status, headers, "application/json")
     document: dict[str, Any] = {
         "type": f"/v1/problems#{error.kind}",
         "title": kind.title,
@@ -140,7 +167,6 @@ def problem(request: Request, error: ProblemError) -> Response:
     }
     if error.errors:
         document["errors"] = error.errors
-    headers = {"Retry-After": RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return Response(msgspec.json.encode(document), kind.status, headers, MEDIA_TYPE)
 
 
@@ -163,6 +189,9 @@ def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     named = {**schema.pop("$defs"), "Problem": schema}
     document["components"]["schemas"].update(named)
+    for path in (path for path in document["paths"] if path.startswith(f"{ALERTMANAGERS}/")):
+        for operation in document["paths"][path].values():
+            operation["responses"].pop("422", None)
     return document
 
 

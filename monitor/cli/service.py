@@ -52,11 +52,13 @@ class RunningService:
             raise SourceError(f"{self.url} cannot be reached: {error}{hint}", retryable=True) from error
         except ValueError as error:
             raise SourceError(f"{self.url} is no Leeway service: it does not answer JSON", retryable=False) from error
+        if answer.is_success:
+            return document
+        # The routes of Alertmanager's API answer with a string.
+        detail = document.get("detail", answer.status_code) if isinstance(document, dict) else document
         if answer.status_code >= 500:
-            raise SourceError(f"{self.url}: {document.get('detail', answer.status_code)}", retryable=True)
-        if answer.status_code >= 400:
-            raise InputError(str(document.get("detail", answer.status_code)))
-        return document
+            raise SourceError(f"{self.url}: {detail}", retryable=True)
+        raise InputError(str(detail))
 
 
 service = record(

@@ -72,6 +72,10 @@ class Archive:
         """Refuse: nothing reads events here."""
         raise SourceError("no service runs: events cannot be taken", retryable=False)
 
+    def reload(self) -> None:
+        """Refuse: nobody is notified from here."""
+        raise SourceError("no service runs: there is nothing to reload", retryable=False)
+
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Refuse: an answer to a question must not change what is stored."""
         raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)

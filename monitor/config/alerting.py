@@ -202,6 +202,11 @@ class Alerting(Strict):
     def _may_be_empty(cls, value: object) -> object:
         return {} if value is None else value
 
+    @field_validator("inhibit_rules", mode="before")
+    @classmethod
+    def _rules_may_be_empty(cls, value: object) -> object:
+        return [{} if rule is None else rule for rule in value] if isinstance(value, list) else value
+
     @field_validator("route")
     @classmethod
     def _root_takes_all(cls, value: RouteSpec) -> RouteSpec:

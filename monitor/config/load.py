@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,12 +40,15 @@ class Configuration:
         The folder that relative paths in the service's file are relative to.
     files : dict of str to Path
         The file of each model, by the model's name; data sets are relative to its folder.
+    path : Path or None
+        What was loaded, a file or a folder.
     """
 
     service: Service
     models: dict[str, Model]
     root: Path
     files: dict[str, Path] = field(default_factory=dict)
+    path: Path | None = None
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:
@@ -87,7 +90,8 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     documents = [document for file in files for document in read_documents(file)]
     if not documents:
         raise ConfigError([Mistake(str(start), 1, "", _NO_MODEL)])
-    return _assemble(documents, start if start.is_dir() else start.parent, [_wrong_references, *checks])
+    root = start if start.is_dir() else start.parent
+    return replace(_assemble(documents, root, [_wrong_references, *checks]), path=start)
 
 
 def load_alerting(path: str | os.PathLike[str]) -> Alerting:
@@ -142,12 +146,17 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         mistakes += [services[0].mistake(*wrong) for wrong in _wrong_names(service)]
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
     # A file that could not be read as a model is a mistake already.
-    if not loaded and not mistakes:
+    if not loaded and not mistakes and not _notifies_only(service):
         mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
     return Configuration(service, loaded, root, {name: document.file for name, document in documents_of.items()})
+
+
+def _notifies_only(service: Service | None) -> bool:
+    """Whether a service watches no model on purpose, and takes the alerts of others."""
+    return service is not None and not service.spec.models and service.spec.alerting is not None
 
 
 def _is_service(document: Document) -> bool:

@@ -153,6 +153,11 @@ class Api(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free port")
+    prefix: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9_.~-]+)*$",
+        description="a path below which all routes are, such as `/leeway`, for a proxy that passes paths on",
+    )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024, gt=0, description="of any request, as it comes and as it unpacks"
     )

@@ -200,7 +200,7 @@ def test_what_a_silence_has_beyond_alertmanager_s_is_checked_and_taken_away_by_n
     assert "leeway" not in client.get(f"/api/v2/silence/{other}").json()
     wrong: Any
     for wrong in ({"interval": []}, {"intervals": [{"weekdays": ["funday"]}]}, {"tells": ["nobody"]}):
-        assert post(client, leeway=wrong).status_code == 422
+        assert post(client, leeway=wrong).status_code == 400
 
 
 def test_what_became_of_a_silence_is_shown() -> None:
@@ -223,19 +223,19 @@ def test_what_became_of_a_silence_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "status", "said"),
     [
-        ({"matchers": [{"name": "model", "value": ".*", "isRegex": True}]}, "this would silence everything"),
-        ({"matchers": [{"name": "model", "value": "(", "isRegex": True}]}, "no regular expression"),
-        ({"endsAt": "2023-11-14T22:00:00Z"}, "a silence ends after it starts"),
-        ({"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}, "a silence ends in the future"),
-        ({"id": "no-such-silence"}, "there is no silence no-such-silence"),
+        ({"matchers": [{"name": "model", "value": ".*", "isRegex": True}]}, 400, "this would silence everything"),
+        ({"matchers": [{"name": "model", "value": "(", "isRegex": True}]}, 400, "no regular expression"),
+        ({"endsAt": "2023-11-14T22:00:00Z"}, 400, "a silence ends after it starts"),
+        ({"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}, 400, "a silence ends in the future"),
+        ({"id": "no-such-silence"}, 404, "there is no silence no-such-silence"),
     ],
 )
-def test_a_silence_that_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
+def test_a_silence_that_makes_no_sense_is_refused(changes: dict[str, Any], status: int, said: str) -> None:
     answer = post(Client(world()), **changes)
-    assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    assert answer.status_code == status
+    assert said in answer.json()
 
 
 def test_a_service_without_alerting_takes_silences_and_says_which_receivers_it_notifies() -> None:
@@ -246,6 +246,6 @@ def test_a_service_without_alerting_takes_silences_and_says_which_receivers_it_n
 
 
 def test_filters_that_cannot_be_read_are_refused_and_an_unknown_silence_is_not_found() -> None:
-    assert Client(world()).get("/api/v2/alerts", filter_="a").status_code == 422
-    assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 422
+    assert Client(world()).get("/api/v2/alerts", filter_="a").status_code == 400
+    assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 400
     assert Client(world()).get("/api/v2/silence/x").status_code == 404

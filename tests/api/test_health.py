@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.api.world import Client, World
+from monitor.config import Service
+from tests.api.world import Client, World, configured, model
 
 
 def test_a_process_that_is_not_ready_is_still_alive() -> None:
@@ -43,3 +46,24 @@ def test_metrics_hold_the_services_and_the_apis_own() -> None:
     assert samples["leeway_http_requests_total", *labels] == 1
     unknown = (("method", "GET"), ("route", "other"), ("status", "404"))
     assert samples["leeway_http_requests_total", *unknown] == 1
+
+
+def test_alertmanagers_probes_are_answered() -> None:
+    ready, lame = Client(World()), Client(World(reasons=["no partition is assigned"]))
+    assert [ready.get(path).text for path in ("/-/healthy", "/-/ready")] == ["OK", "OK"]
+    assert [lame.request("HEAD", path).status_code for path in ("/-/healthy", "/-/ready")] == [200, 503]
+    assert "/v1/status" in ready.get("/").text
+
+
+def test_a_post_reloads_who_is_notified() -> None:
+    world = World()
+    assert Client(world).post("/-/reload", b"").status_code == 200
+    assert world.reloads == 1
+
+
+def test_all_routes_may_be_below_a_path() -> None:
+    service = Service.model_validate({"spec": {"api": {"prefix": "/leeway"}}})
+    client = Client(World(configuration=replace(configured(model("fraud")), service=service)))
+    assert client.get("/leeway/healthz").json() == {"status": "ok"}
+    assert client.get("/leeway/api/v2/silence/x").json() == "there is no silence x"
+    assert (client.get("/healthz").status_code, client.get("/healthz").text) == (404, "the API is at /leeway/")

@@ -141,9 +141,9 @@ def test_leeway_s_own_alerts_cannot_be_posted(labels: dict[str, str]) -> None:
     client = Client(world())
     body = json.dumps([{"labels": labels}, {"labels": {"alertname": "Disk"}}]).encode()
     answer = client.post("/api/v2/alerts", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["type"]) == (400, "/v1/problems#bad-alert")
-    assert "1 of 2 alerts were not taken" in answer.json()["detail"]
-    assert "Leeway's own" in answer.json()["errors"][0]["message"]
+    assert answer.status_code == 400
+    assert "1 of 2 alerts were not taken: alert 0: " in answer.json()
+    assert "Leeway's own" in answer.json()
     names = [alert["labels"].get("alertname", "own") for alert in client.get("/api/v2/alerts").json()]
     assert sorted(names) == ["Disk", "own", "own", "own"], "what can be taken is"
 

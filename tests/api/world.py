@@ -64,6 +64,7 @@ class World:
     retried: list[LogPosition] = field(default_factory=list)
     broken_source: SourceError | None = None
     shown: bool = False
+    reloads: int = 0
 
     @cached_property
     def watches(self) -> dict[str, Watch]:
@@ -74,6 +75,9 @@ class World:
 
     def status(self) -> dict[str, Any]:
         return {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
+
+    def reload(self) -> None:
+        self.reloads += 1
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         eraser = Eraser(self.store, self.configuration, self.clock)

@@ -37,6 +37,7 @@ TAKEN = {
     "numbers for labels": "route: {receiver: r, routes: [{match: {a: 1}, match_re: {b: 2}}]}\n" + RECEIVERS,
     "labels of any kind": "route: {receiver: r, group_by: ['größe', 'a b']}\n" + RECEIVERS,
     "a rule without anything": PLAIN + "inhibit_rules: [{}]\n",
+    "a rule that is not there": PLAIN + "inhibit_rules:\n-\n",
     "a rule": PLAIN + "inhibit_rules: [{source_match: {a: b}, target_matchers: ['c=d', 'e=~f'], equal: ['x y']}]\n",
     "an address in a file": told("{url_file: /etc/hook, max_alerts: 10}"),
     "times": within("{times: [{start_time: '00:00', end_time: '24:00'}]}"),

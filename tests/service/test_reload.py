@@ -1,0 +1,81 @@
+"""A running service takes up who is notified from files that have changed, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from monitor.api.app import create_app
+from monitor.client.inprocess import InProcess
+from monitor.config import load
+from monitor.service import Service
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+from tests.sinks.receivers.listener import Listener
+
+
+def written(folder: Path, listener: Listener, receiver: str, **spec: Any) -> Path:
+    """Write a service that watches nothing, and notifies one of two receivers of what others post."""
+    hooks = [
+        {"name": name, "webhook_configs": [{"url": listener.url(f"/{name}"), "allow_private": True}]}
+        for name in ("day", "night")
+    ]
+    route = {"receiver": receiver, "group_wait": "0s", "group_by": ["alertname"]}
+    alerting = {"route": route, "receivers": hooks}
+    return shop.configured(folder, models=[], receivers=[], alerting=alerting, **spec)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as listening:
+        yield listening
+
+
+@contextmanager
+def serving(path: Path, *roles: str) -> Iterator[tuple[Service, httpx.Client]]:
+    with (
+        shop.serving(load(path), MemoryStore(), roles=["evaluate", *roles]) as service,
+        httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
+    ):
+        yield service, client
+
+
+def test_routes_that_have_changed_are_taken_up_by_a_post(tmp_path: Path, listener: Listener) -> None:
+    path = written(tmp_path, listener, "day")
+    with serving(path, "alert") as (_, client):
+        assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "Disk"}}]).is_success
+        shop.wait_until(lambda: [request.path for request in listener.requests] == ["/day"], "the day is notified")
+        written(tmp_path, listener, "night")
+        assert client.post("/-/reload").is_success
+        shop.wait_until(lambda: [request.path for request in listener.requests][1:] == ["/night"], "then the night")
+
+
+def test_what_is_wrong_or_needs_a_restart_changes_nothing(tmp_path: Path, listener: Listener) -> None:
+    path = written(tmp_path, listener, "day")
+    with serving(path) as (service, client):
+        changes: list[tuple[str, dict[str, str], str]] = [
+            ("dawn", {}, "no receiver is named 'dawn'"),
+            ("night", {"idle_after": "5s"}, "only a restart takes up: spec.idle_after"),
+        ]
+        for receiver, spec, reason in changes:
+            written(tmp_path, listener, receiver, **spec)
+            refused = client.post("/-/reload")
+            assert refused.status_code == 500
+            assert reason in refused.text
+            assert service.configuration.service.spec.routing.route.receiver == "day"
+
+
+def test_only_a_service_that_notifies_of_the_alerts_of_others_may_watch_no_model(tmp_path: Path) -> None:
+    path = shop.configured(tmp_path, models=[])
+    with pytest.raises(Exception, match="no model is defined"):
+        load(path)
+    document = json.loads(path.read_text())
+    document["spec"]["alerting"] = {"route": {"receiver": "log"}}
+    path.write_text(json.dumps(document))
+    assert load(path).models == {}
