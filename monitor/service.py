@@ -40,6 +40,7 @@ from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_la
 from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
+from monitor.routing.routers import Routers
 from monitor.threads import Threads, in_words
 from monitor.watch import compile_watch
 from sinks.store.contract import TABLES, Store, StoreError
@@ -80,7 +81,7 @@ class Service:
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store)
         self.metrics = CollectorRegistry()
-        self._threads, self._erasing, self._reloading = Threads(clock), threading.Lock(), threading.Lock()
+        self._threads, self._alone = Threads(clock), threading.Lock()
         self._jobs: BackgroundScheduler | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
@@ -91,8 +92,7 @@ class Service:
             lambda model, seconds: latency.labels(model).observe(seconds),
         )
         alerting = "alert" in self.roles
-        self._router = self._built_router() if alerting else None
-        self._next_router: Router | None = None
+        self._routers = Routers(self._built_router()) if alerting else None
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
@@ -105,13 +105,13 @@ class Service:
         """Start every stage of the process's roles."""
         keep_freed()
         collect_rarely()
-        if self._router is not None:
-            self._router.open()
+        if self._routers is not None:
+            self._routers.open()
         for number, worker in enumerate(self.intake.workers):
             self._threads.run(f"ingest-{worker.name}-{number}", partial(_ingest, worker), worker.mend)
         if "evaluate" in self.roles:
             self._threads.run("evaluate", partial(self.loop.run, self.stopping))
-        if self._router is not None:
+        if self._routers is not None:
             self._threads.run("alert", self._notify, self._renew_router)
             self._threads.run("freshness", self._wait_for_events)
         self._threads.run("watch", self._watch)
@@ -133,8 +133,8 @@ class Service:
             # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
             self.loop.save()
         finally:
-            for router in filter(None, (self._router, self._next_router)):
-                router.close()
+            if self._routers is not None:
+                self._routers.close()
             self.intake.close()
             self.store.close()
         log.info("stopped")
@@ -187,18 +187,14 @@ class Service:
         InputError, ConfigError
             They are wrong, or something else in them has changed: everything stays as it is then.
         """
-        with self._reloading:
+        with self._alone:
             if self.configuration.path is None:
                 raise InputError("the configuration is not from a file")
             configuration = load(self.configuration.path)
             if changes := lasting_changes(self.configuration, configuration):
                 raise InputError(f"changed, which only a restart takes up: {', '.join(changes)}")
-            if self._router is not None:
-                router = build_router(configuration, self.watches, self.store, self.clock)
-                self._next_router, unused = router, self._next_router
-                if unused is not None:
-                    unused.close()
-                self._router.retire()
+            if self._routers is not None:
+                self._routers.follow(build_router(configuration, self.watches, self.store, self.clock))
             self.configuration = configuration
         log.info("reloaded who is notified")
 
@@ -209,7 +205,7 @@ class Service:
         ------
         InputError, StoreError, SourceError
         """
-        with self._erasing:
+        with self._alone:
             running = Running(self.intake.erasures, self.intake.http_log, self._standstill)
             eraser = Eraser(self.store, self.configuration, self.clock, running)
             return (
@@ -230,31 +226,16 @@ class Service:
         return build_router(self.configuration, self.watches, self.store, self.clock)
 
     def _notify(self) -> None:
-        assert self._router is not None
-        self._router.run(self.stopping)
-        while not self.stopping.is_set() and self._take_next_router():
-            self._router.run(self.stopping)
-
-    def _take_next_router(self) -> bool:
-        """Go on with the routes that were reloaded; return whether there are such."""
-        assert self._router is not None
-        with self._reloading:
-            if self._next_router is None:
-                return False
-            self._router.close()
-            self._router, self._next_router = self._next_router, None
-        self._router.open()
-        return True
+        assert self._routers is not None
+        self._routers.run(self.stopping)
 
     def _wait_for_events(self) -> None:
         Freshness(self.store, self.clock, self.configuration.models).run(self.stopping)
 
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""
-        assert self._router is not None
-        self._router.close()
-        self._router = self._built_router()
-        self._router.open()
+        assert self._routers is not None
+        self._routers.renew(self._built_router())
 
     def _watch(self) -> None:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
@@ -297,7 +278,7 @@ class Service:
 
     def backlog(self) -> dict[str, int]:
         """Notifications that are on their way, by receiver."""
-        return {} if self._router is None else self._router.backlog
+        return {} if self._routers is None else self._routers.backlog
 
 
 def _fail(failing: Mapping[str, Exception]) -> dict[str, str]:

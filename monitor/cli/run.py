@@ -26,8 +26,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     """Read, evaluate, alert and serve the API until interrupted.
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
-    SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints. SIGHUP takes up who is
-    notified, as the files have it now.
+    SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints.
 
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
@@ -81,7 +80,6 @@ def serve(service: Service, listener: socket.socket) -> None:
 
     Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
     """
-    import signal
     import threading
 
     import uvicorn
@@ -102,26 +100,10 @@ def serve(service: Service, listener: socket.socket) -> None:
         server.force_exit = server.should_exit
         server.should_exit = True
 
-    def on_hangup(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=_reload, args=(service,), name="reload", daemon=True).start()
-
     threading.Thread(target=leave, name="leave", daemon=True).start()
-    signal.signal(signal.SIGHUP, on_hangup)
     server.handle_exit = on_signal  # type: ignore[method-assign, assignment]
     with listener:
         listener.listen()
         host, port = listener.getsockname()[:2]
         click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
         server.run(sockets=[listener])
-
-
-def _reload(service: Service) -> None:
-    """Take up who is notified; what is wrong with the files is logged, and everything stays as it is."""
-    import structlog
-
-    from monitor.errors import LeewayError
-
-    try:
-        service.reload()
-    except LeewayError as error:
-        structlog.get_logger("leeway.service").error("nothing was reloaded", reason=str(error))

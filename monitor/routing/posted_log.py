@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
@@ -135,16 +134,16 @@ class Posting:
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock, self._log = store, clock, PostedLog(store)
+        self._store, self._clock = store, clock
         self._quarantine = Quarantine.of(store)
+        self._unread = _Unread(PostedLog(store))
         self._latest: dict[str, Row] | None = None
         self._posts: dict[str, Posted] = {}
         self._ends: list[tuple[int, str]] = []
         self._ended: dict[str, tuple[int, str]] = {}
-        self._positions: dict[str, int] = {}
         self._fresh: set[str] = set()
         self._due: set[str] = set()
-        self._at_ms = self._read_to = 0
+        self._at_ms = 0
         self.news: dict[str, Posted] = {}
         """By their ids, alerts that were posted since the last step: such as fire, or were over by then."""
 
@@ -163,11 +162,10 @@ class Posting:
             self._due.add(heapq.heappop(self._ends)[1])
         changed = self._fresh | self._due
         firing = {name for name in changed if name in self._posts and self._posts[name].fires(now_ms)}
-        begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing - latest.keys())}
-        over = {
-            name: _ends(latest[name], self._posts.get(name), now_ms)
-            for name in sorted(changed - firing & latest.keys())
-        }
+        # In time that depends on what has changed, not on what there is.
+        begun = {name: _begins(self._posts[name], name, now_ms) for name in sorted(firing) if name not in latest}
+        ended = (name for name in sorted(changed - firing) if name in latest)
+        over = {name: _ends(latest[name], self._posts.get(name), now_ms) for name in ended}
         if begun or over:
             append(self._store, "alerts", to_columns([*begun.values(), *over.values()]))
         self._note(latest, begun, over, now_ms)
@@ -183,8 +181,8 @@ class Posting:
         for name, transition in begun.items():
             latest[name] = transition.to_row()
             self._ended.pop(name, None)
-        standing = {name: latest[name]["alert_id"] for name in self._fresh & latest.keys() - over.keys()}
-        ended = {name: self._ended[name][1] for name in self._fresh & self._ended.keys()}
+        standing = {name: latest[name]["alert_id"] for name in self._fresh if name in latest and name not in over}
+        ended = {name: self._ended[name][1] for name in self._fresh if name in self._ended}
         self.news = {alert_id: self._posts[name] for name, alert_id in (standing | ended).items()}
         for name, transition in over.items():
             self._ended[name] = now_ms, transition.alert_id
@@ -195,14 +193,7 @@ class Posting:
 
     def _read_posts(self, latest: Mapping[str, Row], now_ms: int) -> None:
         """Take up what was posted since the last step."""
-        if self._read_to:
-            positions = self._log.since(self._read_to - SKEW_MS)
-            fresh = [name for name, position in positions.items() if self._positions.get(name) != position]
-            rows = self._log.named(fresh) if fresh else {}
-        else:
-            rows = self._log.all(latest, now_ms)
-            positions = {name: row["position"] for name, row in rows.items()}
-            self._due.update(latest.keys() - rows.keys())
+        rows = self._unread.rows(latest, now_ms)
         for alert in self._quarantine.usable("posted", "fingerprint", rows.values(), read):
             self._posts[alert.fingerprint] = alert
             self._fresh.add(alert.fingerprint)
@@ -210,9 +201,6 @@ class Posting:
         if len(self._ends) > 4 * len(self._posts) + LEAST_ENDS:
             # Ends that later posts have moved.
             self._ends = sorted((alert.ends_ms, name) for name, alert in self._posts.items())
-        # What was posted longer ago is not given again.
-        self._read_to = max([self._read_to, *positions.values()])
-        self._positions = positions
 
     def _live(self) -> dict[str, Row]:
         """The last transition of each alert that is not over, by fingerprint."""
@@ -222,7 +210,40 @@ class Posting:
             live = [row for row in newest.values() if row["state"] != "resolved"]
             self._at_ms = max((row["at_ms"] for row in rows), default=0)
             self._latest = dict(self._quarantine.usable("alerts", "alert_id", live, _by_labels))
+            # Those of which no post is left are over.
+            self._due.update(self._latest)
         return self._latest
+
+
+class _Unread:
+    """Reads the table ``posted`` forward.
+
+    Parameters
+    ----------
+    log : PostedLog
+    """
+
+    def __init__(self, log: PostedLog) -> None:
+        self._log, self._read_to = log, 0
+        self._positions: dict[str, int] = {}
+
+    def rows(self, latest: Iterable[str], now_ms: int) -> dict[str, Row]:
+        """Return what was not given before; the first time what is not over, and what there is of ``latest``.
+
+        Raises
+        ------
+        StoreError
+        """
+        if not self._read_to:
+            rows = self._log.all(latest, now_ms)
+            self._positions = {name: row["position"] for name, row in rows.items()}
+        else:
+            positions = self._log.since(self._read_to - SKEW_MS)
+            unread = [name for name, position in positions.items() if self._positions.get(name) != position]
+            rows, self._positions = self._log.named(unread) if unread else {}, positions
+        # What was posted longer ago is not given again.
+        self._read_to = max([self._read_to, *self._positions.values()])
+        return rows
 
 
 def _by_labels(row: Row) -> tuple[str, Row]:
@@ -265,8 +286,8 @@ def _ends(row: Row, alert: Posted | None, now_ms: int) -> Transition:
 
 def as_posted(alert: Posted, now_ms: int, *, is_over: bool) -> Row:
     """Return what a post says of an alert, as its transition has it."""
-    said: dict[str, Any] = {"starts_ms": alert.starts_ms, "signals": _as_signals(alert)}
-    return said | ({"ends_ms": min(alert.ends_ms, now_ms)} if is_over else {})
+    ends: Row = {"ends_ms": min(alert.ends_ms, now_ms)} if is_over else {}
+    return {"starts_ms": alert.starts_ms, "signals": _as_signals(alert), **ends}
 
 
 def _as_signals(alert: Posted) -> str:

@@ -10,7 +10,7 @@ over by then as an end. After a start, groups are formed again from the alerts t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -63,7 +63,7 @@ class Router:
         models: Iterable[str],
         patience: Patience | None = None,
     ) -> None:
-        self._store, self._clock, self._bell = store, clock, bell_of(store)
+        self._store, self._clock = store, clock
         self._senders = senders = Senders(plan.receivers, clock, patience or Patience())
         self.sent_log = SentLog(plan.longest_repeat_ms)
         self._dispatcher = Dispatcher(plan, Recipients(senders.targets, self.sent_log.sent), clock.now_ms())
@@ -75,7 +75,6 @@ class Router:
         self._outbox = Outbox(store, senders, self._digests, plan.incidents, external_url)
         self._forget_ms: int | None = None
         """None before it is open."""
-        self._is_retired = False
 
     @property
     def backlog(self) -> dict[str, int]:
@@ -117,10 +116,17 @@ class Router:
             log.warning("the store did not answer", error=str(error))
             return 0
 
-    def run(self, stop: threading.Event, every_s: float = MOST_WAIT_S) -> None:
-        """Step until ``stop`` is set; each receiver has a thread of its own, so that a sick one delays no other.
+    def run(
+        self,
+        stop: threading.Event,
+        every_s: float = MOST_WAIT_S,
+        *,
+        has_successor: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Step until ``stop`` is set, or another router is to go on.
 
-        What is not sent by then is sent after the next start.
+        Each receiver has a thread of its own, so that a sick one delays no other. What is not sent by then is sent
+        after the next start.
 
         Raises
         ------
@@ -128,7 +134,7 @@ class Router:
         """
         self._senders.start()
         try:
-            while not self._rest(stop, every_s):
+            while not (self._rest(stop, every_s) or has_successor()):
                 self.step()
         finally:
             self._senders.stop()
@@ -137,11 +143,6 @@ class Router:
         for made in self._digests.settle():
             self._decisions.note(made)
         self._write()
-
-    def retire(self) -> None:
-        """Have :meth:`run` end soon: another router goes on."""
-        self._is_retired = True
-        self._bell.set()
 
     def close(self) -> None:
         """Close the receivers."""
@@ -167,12 +168,12 @@ class Router:
         return settled
 
     def _rest(self, stop: threading.Event, every_s: float) -> bool:
-        """Wait until something is due, or news come; return whether to end."""
-        until_s = self._clock.monotonic_s() + self._wait_s(every_s)
-        while not (stop.is_set() or self._bell.is_set()) and (left_s := until_s - self._clock.monotonic_s()) > 0:
-            self._clock.wait(self._bell, min(left_s, NOTICE_STOP_S))
-        self._bell.clear()
-        return stop.is_set() or self._is_retired
+        """Wait until something is due, or news come; return whether to stop."""
+        bell, until_s = bell_of(self._store), self._clock.monotonic_s() + self._wait_s(every_s)
+        while not (stop.is_set() or bell.is_set()) and (left_s := until_s - self._clock.monotonic_s()) > 0:
+            self._clock.wait(bell, min(left_s, NOTICE_STOP_S))
+        bell.clear()
+        return stop.is_set()
 
     def _wait_s(self, every_s: float) -> float:
         """Until the next look at a group, if that comes sooner."""

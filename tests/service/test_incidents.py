@@ -64,8 +64,8 @@ class World:
 
     def __init__(self, configuration: Configuration, reading: Service, telling: Service, clock: ManualClock) -> None:
         self.reading, self._clock = reading, clock
-        assert telling._router is not None
-        self._router = telling._router
+        assert telling._routers is not None
+        self._router = telling._routers.current
         self._router.open()
         self.api = httpx.Client(transport=InProcess(create_app(reading)), base_url="http://leeway")
 
