@@ -85,8 +85,9 @@ def serve(service: Service, listener: socket.socket) -> None:
     import uvicorn
 
     from monitor.api.app import HEALTH, ROUTERS, create_app
+    from monitor.web import PAGES
 
-    app = create_app(service, ROUTERS if "api" in service.roles else HEALTH)
+    app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
 
     def leave() -> None:

@@ -1,0 +1,75 @@
+"""The page of an alert, and the list of those that stand: where the links in messages lead."""
+
+from __future__ import annotations
+
+from shlex import join
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.own import MODEL
+from monitor.api.acknowledge import acknowledged
+from monitor.api.contract import ApiService
+from monitor.api.incidents import Book
+from monitor.api.parameters import TheService
+from monitor.api.problems import ProblemError
+from monitor.api.standing_alerts import read_alert, standing_alerts
+from monitor.web.page import page
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+MOST_LISTED = 200
+
+
+@router.get("/alerts")
+def list_alerts(service: TheService) -> Response:
+    alerts = sorted(standing_alerts(service.store, None), key=lambda row: (row["state"] != "firing", -row["at_ms"]))
+    return page("alerts.html", alerts=alerts[:MOST_LISTED], omitted=max(0, len(alerts) - MOST_LISTED))
+
+
+@router.get("/alerts/{alert_id}")
+def show_alert(service: TheService, alert_id: str) -> Response:
+    try:
+        document = read_alert(service.store, alert_id)
+    except ProblemError as problem:
+        return page("missing.html", 404, detail=problem.detail)
+    alert = document["alert"]
+    return page(
+        "alert.html",
+        **document,
+        acknowledged=acknowledged(service, alert),
+        annotations=next((posted["annotations"] for posted in alert["signals"] if alert["model"] == POSTED), {}),
+        causes=_causes(service, alert_id),
+        commands=list(_commands(alert)),
+    )
+
+
+def _causes(service: ApiService, alert_id: str) -> list[dict[str, Any]]:
+    """Return what may be behind an alert; nothing of one that never fired."""
+    book = Book(service)
+    try:
+        return book.causes(book.incident(alert_id))
+    except ProblemError:
+        return []
+
+
+def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what to do, and the command for it."""
+    commands = [("take it on", join(["leeway", "ack", alert["alert_id"]]))]
+    commands += [("who was notified, and why", join(["leeway", "alerts", "explain", alert["alert_id"]]))]
+    if alert["model"] in (POSTED, MODEL):
+        return commands
+    for moved in alert["signals"][:1]:
+        model, signal = alert["model"], moved["signal"]
+        commands += [
+            ("why it alarmed", join(["leeway", "explain", model, signal, "--at", str(alert["at_ms"] - 1)])),
+            (
+                "how it went",
+                join(["leeway", "history", "--model", model, "--signal", signal, "--from", "-7d", "--line"]),
+            ),
+            ("if the new level is right", join(["leeway", "accept", model, signal, "--reason", "…"])),
+        ]
+    return commands

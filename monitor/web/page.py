@@ -1,0 +1,27 @@
+"""How a page is made of a template and what it shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sinks.receivers.times import utc
+
+__all__ = ["page"]
+
+# Nothing is fetched and nothing runs, whatever an alert's texts hold.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("monitor.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_TEMPLATES.filters["utc"] = utc
+
+
+def page(template: str, status: int = 200, **names: Any) -> Response:
+    """Return a page; every text in it is escaped."""
+    text = _TEMPLATES.get_template(template).render(**names)
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return Response(text, status, headers, media_type="text/html")

@@ -1,0 +1,74 @@
+"""The page that the links in messages lead to."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.api.app import ROUTERS
+from monitor.routing.message import annotations_of
+from monitor.web import PAGES
+from sinks.store.contract import Query
+from sinks.store.rows import rows_of
+from tests.api.world import Client, World, step
+
+HOSTILE = "<script>alert(1)</script> & 'x'"
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    moved = '[{"signal":"feature:amount","segment":"country=DE","since_ms":2000,"reason":"amount 3.3 → 5.0"}]'
+    world.add(
+        "alerts",
+        [
+            step("a", 0, "firing", 2_000, title=HOSTILE, signals=moved),
+            step("b", 0, "firing", 1_000),
+            step("b", 1, "resolved", 3_000),
+        ],
+    )
+    sent = {"alert_id": "a", "sequence": 0, "receiver": "mail/0", "outcome": "delivered", "at_ms": 2_500, "attempts": 1}
+    world.add("notifications", [sent])
+    return world
+
+
+def client(world: World) -> Client:
+    return Client(world, routers=(*ROUTERS, *PAGES))
+
+
+def test_the_link_of_a_message_leads_to_what_moved_and_what_to_do(world: World) -> None:
+    (row,) = rows_of(world.store.read(Query("alerts", {"alert_id": "a"})))
+    link = annotations_of(row, "http://leeway")["dashboard"]
+    answer = client(world).get(link.removeprefix("http://leeway"))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for text in ("amount 3.3 → 5.0", "country=DE", "since 1970-01-01 00:00", "leeway ack a", "mail/0", "delivered"):
+        assert text in answer.text
+    assert "leeway explain fraud feature:amount --at 1999" in answer.text
+
+
+def test_what_alerts_say_is_text_and_nothing_on_the_page_runs(world: World) -> None:
+    for path in ("/alerts", "/alerts/a"):
+        answer = client(world).get(path)
+        assert "<script" not in answer.text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_what_fires_is_listed_first(world: World) -> None:
+    text = client(world).get("/alerts").text
+    assert text.index('href="alerts/a"') < text.index('href="alerts/b"')
+    assert "There are none." in client(World()).get("/alerts").text
+
+
+def test_an_alert_that_is_not_there_is_a_page_too(world: World) -> None:
+    answer = client(world).get("/alerts/nope%22%3E")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "no alert has the id" in answer.text
+
+
+def test_an_alert_that_another_system_posted_shows_what_that_says() -> None:
+    world = World()
+    signals = '[{"annotations":{"summary":"payments are down","runbook":"http://x"},"link":"http://prom"}]'
+    world.add("alerts", [step("p", 0, "firing", 2_000, model="_posted", signals=signals)])
+    text = client(world).get("/alerts/p").text
+    assert "payments are down" in text
+    assert "leeway explain" not in text
