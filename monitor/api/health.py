@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from monitor.api.parameters import TheService
 from monitor.api.problems import PROBLEMS, ProblemError
 from monitor.errors import LeewayError
+from monitor.freshness.learned import unseen
 
 __all__ = ["router"]
 
@@ -105,7 +106,7 @@ async def metrics(service: TheService) -> Response:
 
 @router.get("/v1/status", summary="What the service is doing")
 def status(service: TheService) -> dict[str, Any]:
-    return service.status()
+    return service.status() | {"unseen": unseen(service.store)}
 
 
 @router.get("/v1/problems", summary="The kinds of problem that `type` may name")

@@ -9,17 +9,18 @@ from typing import Any
 
 import xxhash
 
-from monitor.alerts.alert_log import FRESHNESS, FRESHNESS_ALERTS
+from monitor.alerts.alert_log import ALERTS, FRESHNESS, FRESHNESS_ALERTS
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.config.model import Metadata
 from monitor.freshness.streams import Stream
-from monitor.freshness.wording import Silence, reasons, title, title_of_end
+from monitor.freshness.wording import Silence, reasons, title, title_of_end, unjudged
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = ["FreshnessAlerts"]
 
+UNJUDGED_AT_MOST = 5
 OF_THE_STREAM = ("kind", "topic", "partition", "signal")
 
 
@@ -111,8 +112,17 @@ class FreshnessAlerts:
             severity=severity,
             title=title(silence),
             labels={**metadata.labels, **{name: value for name, value in own.items() if value}},
-            signals=[_entry(silence, reason) for reason in reasons(silence)],
+            signals=[_entry(silence, reason) for reason in (*reasons(silence), *self._unjudged(stream))],
         )
+
+    def _unjudged(self, stream: Stream) -> list[str]:
+        """Sentences about the alerts that fire and that nothing can end while nothing comes."""
+        if stream.kind != "model":
+            return []
+        rows = rows_of(self._store.read(Query(ALERTS, {"model": stream.model})))
+        newest = {row["alert_id"]: row for row in rows}
+        firing = [row for row in newest.values() if row["state"] in ("firing", "updated")]
+        return [unjudged(row["title"], row["alert_id"]) for row in firing[:UNJUDGED_AT_MOST]]
 
 
 def _entry(silence: Silence, reason: str) -> dict[str, Any]:

@@ -17,7 +17,10 @@ from sinks.store.batch import Rows, add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Learned"]
+__all__ = ["UNSEEN", "Learned", "unseen"]
+
+UNSEEN = ("silent", "behind", "unread")
+"""How a stream stands of which nothing is seen."""
 
 
 class Learned:
@@ -123,3 +126,15 @@ class Learned:
 def _ms(seconds: float) -> int:
     """Return a length that may be infinite, in ms; 0 if it is."""
     return round(1000 * seconds) if math.isfinite(seconds) else 0
+
+
+def unseen(store: Store) -> list[dict[str, Any]]:
+    """Return the streams of which nothing is seen: what is silent, what waits to be read, and what nobody reads.
+
+    Raises
+    ------
+    StoreError
+    """
+    columns = ("model", "kind", "topic", "partition", "signal", "standing", "last_ms")
+    rows = rows_of(store.read(Query("freshness", {"standing": [*UNSEEN]}, columns=columns)))
+    return [row | {"last_ms": row["last_ms"] or None} for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from monitor.freshness.streams import Stream
 from sinks.receivers.times import utc
 
-__all__ = ["Silence", "expected", "lasting", "reasons", "subject", "title", "title_of_end"]
+__all__ = ["Silence", "expected", "lasting", "reasons", "subject", "title", "title_of_end", "unjudged"]
 
 _UNITS = (("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400))
 
@@ -125,6 +125,11 @@ def reasons(silence: Silence) -> list[str]:
     return [_expectation(silence), _watched(silence), _look_at(silence.stream)]
 
 
+def unjudged(alert: str, alert_id: str) -> str:
+    """Return what there is to say about an alert of a model that nothing comes of any more."""
+    return f"It fires, and cannot be judged until events return: {alert} ({alert_id})."
+
+
 def _expectation(silence: Silence) -> str:
     events = subject(silence.stream)
     if silence.expect_s is not None:
@@ -158,5 +163,5 @@ def _look_at(stream: Stream) -> str:
         case _:
             return (
                 "Look at: whether the model still serves, its last deployment, and the producer that writes its events."
-                " Until events return, nothing of it is judged, and alerts of it that fire stay as they are."
+                " Until events return, nothing of it is judged."
             )

@@ -26,7 +26,8 @@ def test_a_ready_service_says_so() -> None:
 
 
 def test_the_status_is_the_services_own() -> None:
-    assert Client(World()).get("/v1/status").json() == {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
+    status = {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}, "unseen": []}
+    assert Client(World()).get("/v1/status").json() == status
 
 
 def test_metrics_hold_the_services_and_the_apis_own() -> None:

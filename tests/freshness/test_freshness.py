@@ -9,6 +9,7 @@ import pytest
 from monitor.ingest.arrivals import GONE, Flow
 from sinks.store.contract import Query
 from tests.freshness.world import World
+from tests.service import shop
 
 MINUTE_S, HOUR_S = 60, 3_600
 
@@ -115,3 +116,56 @@ def test_a_partition_that_is_gone_holds_nothing_back(world: World) -> None:
     assert world.store.read(Query("arrivals", {"partition": 1}))["standing"].tolist() == [GONE]
     world.passes(HOUR_S)
     assert len(world.titles) == 1
+
+
+def test_a_partition_that_stops_is_alerted_about_while_the_others_go_on(world: World) -> None:
+    world.flows = [Flow("shop", "events", 0), Flow("shop", "events", 1)]
+    world.starts()
+    world.passes(HOUR_S, every_s=3)
+    world.passes(HOUR_S, every_s=3, flows=world.flows[:1])
+    assert world.titles == ["shop: no events from events/1 for 10 min, usually every 3 s; last at 2026-01-05 01:00 UTC"]
+    assert {"topic": "events", "partition": "1", "severity": "warning"}.items() <= world.transitions[0][
+        "labels"
+    ].items()
+
+
+def test_a_model_that_stops_is_one_alert_however_many_partitions_it_has(world: World) -> None:
+    world.flows = [Flow("shop", "events", partition) for partition in range(8)]
+    world.starts()
+    world.passes(HOUR_S, every_s=3)
+    world.passes(5 * HOUR_S)
+    assert [row["signals"][0]["kind"] for row in world.transitions] == ["model"]
+
+
+def test_one_source_of_several_and_labels_are_streams_of_their_own(tmp_path: Path) -> None:
+    sources = [{"kafka": "events"}, {"kafka": "late"}, {"kafka": "outcomes", "kind": "labels"}]
+    schema = shop.SCHEMA | {"labels": {"fraud": {"type": "numeric"}}}
+    world = World(tmp_path, *sources, schema=schema)
+    world.flows = [Flow("shop", topic, 0) for topic in ("events", "late", "outcomes")]
+    world.starts()
+    world.passes(HOUR_S, every_s=3)
+    world.passes(HOUR_S, every_s=3, flows=world.flows[:1])
+    titles = sorted(title.partition(" for ")[0] for title in world.titles)
+    assert titles == ["shop: no events from late", "shop: no labels"]
+
+
+def test_an_alert_that_nobody_can_judge_any_more_is_named(world: World) -> None:
+    world.passes(HOUR_S, every_s=3)
+    row = {
+        **{
+            "model": "shop",
+            "alert_id": "a1",
+            "sequence": 0,
+            "state": "firing",
+            "at_ms": 5,
+            "starts_ms": 1,
+            "ends_ms": 0,
+        },
+        **{"version": "", "segment": "", "severity": "warning", "title": "shop: feature:amount moved"},
+        **{"labels": "{}", "signals": "[]"},
+    }
+    world.store.append("alerts", {name: [value] for name, value in row.items()}, "a1")
+    world.passes(11 * MINUTE_S)
+    [alert] = world.transitions
+    reasons = [signal["reason"] for signal in alert["signals"]]
+    assert "It fires, and cannot be judged until events return: shop: feature:amount moved (a1)." in reasons
