@@ -25,6 +25,7 @@ from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
+from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.incidents.incidents import Reach
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
@@ -52,6 +53,7 @@ from sinks.store.retention import retain
 
 __all__ = [
     "bounded_source",
+    "build_heartbeat",
     "build_intake",
     "build_retries",
     "build_router",
@@ -271,6 +273,22 @@ def build_router(configuration: Configuration, watches: Mapping[str, Watch], sto
         names = IncidentNames(store, configuration.is_watched, reach)
         plan = replace(plan, incidents=names)
     return Router(store, plan, clock, spec.external_url, [OWN, *watches, POSTED])
+
+
+def build_heartbeat(configuration: Configuration, store: Store, clock: Clock) -> Heartbeat | None:
+    """Return what pings those who expect it; None if nobody does.
+
+    Raises
+    ------
+    InputError
+    """
+    spec = configuration.service.spec.heartbeat
+    if spec is None:
+        return None
+    try:
+        return Heartbeat(store, clock, [build(receiver) for receiver in spec.receivers], spec.every / 1000)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _receiver(

@@ -19,7 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, StandingAlerts
-from monitor.build import build_intake, build_retries, build_router, build_store, http_streams
+from monitor.build import build_heartbeat, build_intake, build_retries, build_router, build_store, http_streams
 from monitor.check import load
 from monitor.clock import Clock
 from monitor.config import Configuration
@@ -30,8 +30,10 @@ from monitor.errors import InputError
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
+from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
+from monitor.ingest.stopwatch import Timer
 from monitor.ingest.worker import Worker
 from monitor.jobs import refresh_roll_ups, start_jobs
 from monitor.memory import collect_rarely, keep_freed
@@ -108,12 +110,17 @@ class Service:
         if self._routers is not None:
             self._routers.open()
         for number, worker in enumerate(self.intake.workers):
-            self._threads.run(f"ingest-{worker.name}-{number}", partial(_ingest, worker), worker.mend)
+            name = f"ingest-{worker.name}-{number}"
+            worker.on_report = self._threads.counting(name)
+            self._threads.run(name, partial(_ingest, worker), worker.mend)
         if "evaluate" in self.roles:
-            self._threads.run("evaluate", partial(self.loop.run, self.stopping))
+            self._threads.run("evaluate", partial(self.loop.run, self.stopping, self._threads.counting("evaluate")))
         if self._routers is not None:
             self._threads.run("alert", self._notify, self._renew_router)
             self._threads.run("freshness", self._wait_for_events)
+            heartbeat = build_heartbeat(self.configuration, self.store, self.clock)
+            if heartbeat is not None:
+                self._threads.run("heartbeat", partial(heartbeat.run, self.stopping))
         self._threads.run("watch", self._watch)
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
@@ -227,10 +234,11 @@ class Service:
 
     def _notify(self) -> None:
         assert self._routers is not None
-        self._routers.run(self.stopping)
+        self._routers.run(self.stopping, self._threads.counting("alert"))
 
     def _wait_for_events(self) -> None:
-        Freshness(self.store, self.clock, self.configuration.models).run(self.stopping)
+        watcher = Freshness(self.store, self.clock, self.configuration.models)
+        watcher.run(self.stopping, self._threads.counting("freshness"))
 
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""
@@ -243,10 +251,14 @@ class Service:
         versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
+        pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             try:
+                if pulse.is_due:
+                    pulse.restart()
+                    pulses.state(self._threads.names, self._threads.rounds)
                 stages.step(_fail(self._threads.failing), self._threads.names)
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])

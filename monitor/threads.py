@@ -52,6 +52,8 @@ class Threads:
         Why a stage cannot go on.
     failures : Counter of str
         How often each stage has failed.
+    rounds : Counter of str
+        How many rounds of its work each stage has done.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Threads:
         self.stop = threading.Event()
         self.failure: Exception | None = None
         self.failures: Counter[str] = Counter()
+        self.rounds: Counter[str] = Counter()
         self._clock = clock
         self._stages: list[_Stage] = []
 
@@ -85,6 +88,14 @@ class Threads:
         made.thread = threading.Thread(target=self._keep_running, args=(made,), name=name, daemon=True)
         self._stages.append(made)
         made.thread.start()
+
+    def counting(self, name: str) -> Callable[[], None]:
+        """Return what a stage calls after each round of its work."""
+
+        def count() -> None:
+            self.rounds[name] += 1
+
+        return count
 
     @property
     def failing(self) -> dict[str, Exception]:

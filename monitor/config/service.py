@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 
 from monitor.config.alerting import Alerting
 from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident
+from monitor.config.heartbeat import Heartbeat
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.receivers import Receiver
@@ -188,6 +189,9 @@ class ServiceSpec(Strict):
     incidents: Incidents = Field(default_factory=Incidents)
     subscriptions: Subscriptions = Field(
         default_factory=Subscriptions, description="which addresses of their own people may subscribe; none by default"
+    )
+    heartbeat: Heartbeat | None = Field(
+        default=None, description="who is pinged while everything works, and notices when it does not"
     )
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)

@@ -62,8 +62,8 @@ class EvaluateLoop:
         self._turn = threading.Lock()
         self._evaluations = self._load()
 
-    def run(self, stop: threading.Event) -> None:
-        """Evaluate until ``stop`` is set."""
+    def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
+        """Evaluate until ``stop`` is set; ``on_round`` is called each time that everything is evaluated."""
         last_saved_s = self._clock.monotonic_s()
         while not self._clock.wait(stop, EVALUATE_EVERY_S):
             try:
@@ -74,6 +74,7 @@ class EvaluateLoop:
                     if self._clock.monotonic_s() - last_saved_s >= self._checkpoint_every_s:
                         last_saved_s = self._clock.monotonic_s()
                         self.save()
+                on_round()
             except StoreError as error:
                 # Memory may be ahead of the store: the windows since the checkpoint are evaluated again.
                 self._evaluations = {}

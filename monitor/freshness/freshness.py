@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
@@ -51,8 +51,8 @@ class Freshness:
         self._saves = Timer(clock, SAVE_EVERY_S)
         self._standing: dict[Stream, str] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Look every ten seconds until ``stop`` is set.
+    def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
+        """Look every ten seconds until ``stop`` is set; ``on_round`` is called after each look.
 
         Raises
         ------
@@ -62,6 +62,7 @@ class Freshness:
         while not self._clock.wait(stop, LOOK_EVERY_S):
             try:
                 self.step()
+                on_round()
             except StoreError as error:
                 if not error.retryable:
                     raise

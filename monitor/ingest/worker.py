@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,6 +85,8 @@ class Worker:
     Attributes
     ----------
     status : Status
+    on_report : callable
+        Called each time that it has said how it is, some times a second while it works.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Worker:
         idle_after_s: float,
     ) -> None:
         self.status = Status()
+        self.on_report: Callable[[], None] = lambda: None
         self._ingest, self._clock, self._stop = ingest, clock, stop
         self._stated = _Stated(Partitions(store), Arrivals(store, clock), OwnAlerts(store, clock))
         self._activity = Activity(clock, idle_after_s)
@@ -305,6 +308,7 @@ class Worker:
         if not source.bounded:  # of what ends nothing more is waited for
             self._stated.arrivals.look(self._ingest.flows(), self._ingest.positions.record_ms(), source.at_end())
             self._stated.arrivals.retire(source.partitions(), source.is_gone)
+        self.on_report()
 
     def _positions(self) -> dict[Partition, int]:
         begun = self._ingest.positions.begun

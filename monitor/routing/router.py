@@ -122,8 +122,9 @@ class Router:
         every_s: float = MOST_WAIT_S,
         *,
         has_successor: Callable[[], bool] = lambda: False,
+        on_round: Callable[[], None] = lambda: None,
     ) -> None:
-        """Step until ``stop`` is set, or another router is to go on.
+        """Step until ``stop`` is set, or another router is to go on; ``on_round`` is called after each step.
 
         Each receiver has a thread of its own, so that a sick one delays no other. What is not sent by then is sent
         after the next start.
@@ -136,6 +137,7 @@ class Router:
         try:
             while not (self._rest(stop, every_s) or has_successor()):
                 self.step()
+                on_round()
         finally:
             self._senders.stop()
         # The threads have ended, and every future is done.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from monitor.routing.router import Router
 
@@ -41,17 +42,17 @@ class Routers:
         """
         self.current.open()
 
-    def run(self, stop: threading.Event) -> None:
-        """Notify until ``stop`` is set, by the routes of the router that came last.
+    def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
+        """Notify until ``stop`` is set, by the routes of the router that came last; ``on_round`` is called in between.
 
         Raises
         ------
         StoreError
         """
-        self.current.run(stop, has_successor=self._has_next)
+        self.current.run(stop, has_successor=self._has_next, on_round=on_round)
         while not stop.is_set():
             self._take_next()
-            self.current.run(stop, has_successor=self._has_next)
+            self.current.run(stop, has_successor=self._has_next, on_round=on_round)
 
     def follow(self, router: Router) -> None:
         """Have a router go on soon."""

@@ -56,7 +56,8 @@ class Alertmanager:
 
 
 def _posted(alert: Alert) -> dict[str, Any]:
-    ends_ms = alert.ends_at_ms if alert.status == "resolved" else alert.starts_at_ms + TEN_YEARS_MS
+    lasts_to_ms = alert.expires_at_ms or alert.starts_at_ms + TEN_YEARS_MS
+    ends_ms = alert.ends_at_ms if alert.status == "resolved" else lasts_to_ms
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),

@@ -69,6 +69,8 @@ class Alert:
         Only meaningful once the alert is resolved.
     generator_url : str
         Where to read more.
+    expires_at_ms : int
+        When a firing alert is over that is not repeated; 0: it fires until it is resolved.
     """
 
     status: Status
@@ -77,6 +79,7 @@ class Alert:
     starts_at_ms: int
     ends_at_ms: int = 0
     generator_url: str = ""
+    expires_at_ms: int = 0
 
     @property
     def fingerprint(self) -> str:

@@ -80,6 +80,14 @@ DECLARED = (
         page_rows=20,
     ),
     table(
+        "pulses",
+        "stage:name number:int",
+        "stage",
+        newest_by="number",
+        row="that every stage of a kind has done a round of its work in some process; the number grows",
+        impersonal="numbers",
+    ),
+    table(
         "schema_migrations",
         "version:int name:str",
         "version",
