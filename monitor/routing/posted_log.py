@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
@@ -27,6 +28,15 @@ __all__ = ["PostedLog", "Posting", "as_posted", "read"]
 
 SKEW_MS = 30_000
 """The clocks of processes that take posts may differ by so much."""
+
+MOST_NAMED = 1_000
+"""Of more alerts all rows of a time are read, which is faster than to name them."""
+
+LOOK_BACK_EVERY_MS = 5_000
+"""How often it is looked for what clocks that are behind have dated."""
+
+MOST_AT_ONCE = 500
+"""Transitions that are dated with one millisecond: readers read their newest one again."""
 
 LEAST_ENDS = 1_000
 """So many ends that do not count any more are kept in any case."""
@@ -53,7 +63,7 @@ class PostedLog:
         self._log, self._quarantine = ChangeLog(store, "posted"), Quarantine.of(store)
 
     def since(self, position: int) -> dict[str, int]:
-        """Return the positions of alerts that were posted since, by fingerprint; :meth:`named` reads them.
+        """Return the positions of alerts that were posted since, by fingerprint; :meth:`at` reads them.
 
         Raises
         ------
@@ -63,14 +73,17 @@ class PostedLog:
         columns = self._store.read(query)
         return dict(zip(columns["fingerprint"], map(int, columns["position"]), strict=True))
 
-    def named(self, names: Iterable[str]) -> dict[str, Row]:
-        """Return the rows of alerts, by fingerprint, unread; :func:`read` reads one.
+    def at(self, positions: Mapping[str, int]) -> dict[str, Row]:
+        """Return the rows of alerts that stand at positions, by fingerprint, unread; :func:`read` reads one.
 
         Raises
         ------
         StoreError
         """
-        return self._log.named(names)
+        if len(positions) <= MOST_NAMED:
+            return self._log.named(positions) if positions else {}
+        rows = self._log.rows(low={"position": min(positions.values())})
+        return {row["fingerprint"]: row for row in rows if row["fingerprint"] in positions}
 
     def firing(self, now_ms: int) -> list[Posted]:
         """Return what is not over.
@@ -167,12 +180,17 @@ class Posting:
         ended = (name for name in sorted(changed - firing) if name in latest)
         over = {name: _ends(latest[name], self._posts.get(name), now_ms) for name in ended}
         if begun or over:
-            append(self._store, "alerts", to_columns([*begun.values(), *over.values()]))
+            append(self._store, "alerts", to_columns(self._dated([*begun.values(), *over.values()])))
         self._note(latest, begun, over, now_ms)
         for name in changed - firing:
             self._posts.pop(name, None)
         self._fresh.clear()
         self._due.clear()
+
+    def _dated(self, transitions: Sequence[Transition]) -> list[Transition]:
+        """Return transitions of now in their order, some of each millisecond; the next come behind them."""
+        start_ms, self._at_ms = self._at_ms, self._at_ms + (len(transitions) - 1) // MOST_AT_ONCE
+        return [replace(each, at_ms=start_ms + number // MOST_AT_ONCE) for number, each in enumerate(transitions)]
 
     def _note(
         self, latest: dict[str, Row], begun: Mapping[str, Transition], over: Mapping[str, Transition], now_ms: int
@@ -224,7 +242,7 @@ class _Unread:
     """
 
     def __init__(self, log: PostedLog) -> None:
-        self._log, self._read_to = log, 0
+        self._log, self._read_to, self._look_back_ms = log, 0, 0
         self._positions: dict[str, int] = {}
 
     def rows(self, latest: Iterable[str], now_ms: int) -> dict[str, Row]:
@@ -238,9 +256,12 @@ class _Unread:
             rows = self._log.all(latest, now_ms)
             self._positions = {name: row["position"] for name, row in rows.items()}
         else:
-            positions = self._log.since(self._read_to - SKEW_MS)
-            unread = [name for name, position in positions.items() if self._positions.get(name) != position]
-            rows, self._positions = self._log.named(unread) if unread else {}, positions
+            looks_back = now_ms >= self._look_back_ms
+            positions = self._log.since(self._read_to - SKEW_MS if looks_back else self._read_to)
+            unread = {name: at for name, at in positions.items() if self._positions.get(name) != at}
+            rows = self._log.at(unread)
+            self._positions = positions if looks_back else self._positions | positions
+            self._look_back_ms = now_ms + LOOK_BACK_EVERY_MS if looks_back else self._look_back_ms
         # What was posted longer ago is not given again.
         self._read_to = max([self._read_to, *self._positions.values()])
         return rows
