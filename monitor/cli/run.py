@@ -26,7 +26,8 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     """Read, evaluate, alert and serve the API until interrupted.
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
-    SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints.
+    SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints. SIGHUP takes up who is
+    notified, as the files have it now.
 
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
@@ -102,9 +103,31 @@ def serve(service: Service, listener: socket.socket) -> None:
         server.should_exit = True
 
     threading.Thread(target=leave, name="leave", daemon=True).start()
+    _reload_on_hangup(service)
     server.handle_exit = on_signal  # type: ignore[method-assign, assignment]
     with listener:
         listener.listen()
         host, port = listener.getsockname()[:2]
         click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
         server.run(sockets=[listener])
+
+
+def _reload_on_hangup(service: Service) -> None:
+    """Take up who is notified at each SIGHUP; what is wrong is logged, and everything stays as it is then."""
+    import signal
+    import threading
+
+    import structlog
+
+    from monitor.errors import LeewayError
+
+    def reload() -> None:
+        try:
+            service.reload()
+        except LeewayError as error:
+            structlog.get_logger("leeway.service").error("nothing was reloaded", reason=str(error))
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        threading.Thread(target=reload, name="reload", daemon=True).start()
+
+    signal.signal(signal.SIGHUP, on_signal)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
@@ -136,6 +138,19 @@ def test_an_alert_that_began_long_ago_does_not_wait_for_others() -> None:
     world.post(starts_ms=world.clock.now_ms() - 40_000)
     world.passes(1)
     assert world.told() == [[("firing", "Disk")]]
+
+
+def test_a_burst_is_dated_so_that_little_of_it_is_read_again() -> None:
+    world = Posts()
+    alerts = [posted(Post({"alertname": "Disk", "n": str(n)}), world.clock.now_ms(), RESOLVE_MS) for n in range(2_500)]
+    PostedLog(world.store).put(alerts)
+    world.passes(40)
+    counts = Counter(row["at_ms"] for row in world.kept())
+    assert (len(world.kept()), max(counts.values())) == (2_500, 500)
+    assert len(world.mail.received[0].alerts) == 2_500
+    PostedLog(world.store).put([replace(alert, annotations={"summary": "full"}) for alert in alerts])
+    world.passes(400, each=50)
+    assert {alert.annotations.get("summary") for alert in world.mail.received[-1].alerts} == {"full"}
 
 
 def test_what_is_posted_wakes_the_router_of_its_process() -> None:
