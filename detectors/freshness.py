@@ -175,10 +175,21 @@ class Gaps:
         week, hour = hour_of_week(at_ms)
         _observe(self.cells, self.lengths, self.numbers, week, hour, events, watched_s, alarmed)
 
-    def silences(self, at_ms: int, least_age_s: float = 0.0) -> Silences:
-        """Return what is to be said of the silences at a time; nothing of those that are younger than some age."""
+    def silences(self, at_ms: int, least_age_s: float = 0.0, sharers: Floats | None = None) -> Silences:
+        """Return what is to be said of the silences at a time.
+
+        Parameters
+        ----------
+        at_ms : int
+        least_age_s : float
+            Of younger silences nothing is said.
+        sharers : float64 array [n] or None
+            How many streams share the budget of each; none shares it with another if None.
+        """
         answers = np.zeros((len(self.numbers), ANSWERS))
-        _silences(self.cells, self.lengths, self.numbers, hour_of_week(at_ms)[1], least_age_s, answers)
+        budgets_s = BUDGET_S * (np.ones(len(self.numbers)) if sharers is None else sharers)
+        hour = hour_of_week(at_ms)[1]
+        _silences(self.cells, self.lengths, self.numbers, hour, least_age_s, budgets_s, answers)
         return Silences(
             answers[:, LATE] > 0,
             self.numbers[:, AGE_S].copy(),
@@ -251,14 +262,16 @@ def _end_silence(lengths: Floats, numbers: Floats, alarmed: bool) -> None:
 
 
 @kernel
-def _silences(cells: Floats, lengths: Floats, numbers: Floats, hour: int, least_age_s: float, answers: Floats) -> None:
+def _silences(
+    cells: Floats, lengths: Floats, numbers: Floats, hour: int, least_age_s: float, budgets_s: Floats, answers: Floats
+) -> None:
     rate = np.zeros(2)
     for i in range(numbers.shape[0]):
         age_s = numbers[i, AGE_S]
         if age_s < least_age_s:
             continue
-        longest_s = _longest(lengths[i, SECONDS], numbers[i, WEIGHED_S])
-        most_events = max(_longest(lengths[i, EVENTS], numbers[i, WEIGHED_S]), LEAST_EVENTS)
+        longest_s = _longest(lengths[i, SECONDS], numbers[i, WEIGHED_S], budgets_s[i])
+        most_events = max(_longest(lengths[i, EVENTS], numbers[i, WEIGHED_S], budgets_s[i]), LEAST_EVENTS)
         _rate(cells[i], hour, rate)
         if rate[1] <= 0:
             before_s = numbers[i, WATCHED_S] - age_s
@@ -281,7 +294,7 @@ def _silences(cells: Floats, lengths: Floats, numbers: Floats, hour: int, least_
 @kernel
 def _learn(counts: Floats, length: float, weighed_s: float, alarmed: bool) -> None:
     """Count a gap; one that was alarmed and far beyond what was known counts for little until it comes again."""
-    is_far = alarmed and length > FAR * _longest(counts, weighed_s)
+    is_far = alarmed and length > FAR * _longest(counts, weighed_s, BUDGET_S)
     counts[_bin(length)] += FAR_WEIGHT if is_far else 1.0
 
 
@@ -297,8 +310,8 @@ def _edge(index: int) -> float:
 
 
 @kernel
-def _longest(counts: Floats, weighed_s: float) -> float:
-    """How long a gap may be; infinity where too few are known."""
+def _longest(counts: Floats, weighed_s: float, budget_s: float) -> float:
+    """How long a gap may be, once in a budget; infinity where too few are known."""
     total = 0.0
     longest = lowest = 0
     for j in range(BINS - 1, -1, -1):
@@ -323,7 +336,7 @@ def _longest(counts: Floats, weighed_s: float) -> float:
     mean = excess / count
     shape = max(0.0, 0.5 * (1.0 - mean**2 / max(squares / count - mean**2, 1e-9))) if mean > 0 else 0.0
     predicted = shape + 1.0 / (count - 1.0)
-    expected = count * max(BUDGET_S / weighed_s, 1.0)
+    expected = count * max(budget_s / weighed_s, 1.0)
     threshold = start + mean * (1.0 - shape) / predicted * (expected**predicted - 1.0)
     margin = 1.0 + max(MARGIN, min(1.0, WEEK_S / weighed_s))
     return float(max(threshold, margin * _edge(longest + 1)))

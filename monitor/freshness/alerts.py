@@ -21,7 +21,7 @@ from sinks.store.rows import rows_of
 __all__ = ["FreshnessAlerts"]
 
 UNJUDGED_AT_MOST = 5
-OF_THE_STREAM = ("kind", "topic", "partition", "signal")
+OF_THE_STREAM = ("kind", "topic", "partition")
 
 
 class FreshnessAlerts:
@@ -96,7 +96,6 @@ class FreshnessAlerts:
             "model": stream.model,
             "namespace": metadata.namespace,
             "severity": severity,
-            "signal": stream.signal,
             **topic,
         }
         return Transition(

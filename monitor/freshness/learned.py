@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -72,8 +73,13 @@ class Learned:
                 self.last_ms[stream] = heard[stream].last_ms
 
     def silences(self, at_ms: int) -> Silences:
-        """Return what is to be said of the silence of each of :attr:`streams`."""
-        return self._gaps.silences(at_ms)
+        """Return what is to be said of the silence of each of :attr:`streams`.
+
+        A model has a budget of false alarms, and all of its parts share another one.
+        """
+        parts = Counter(stream.model for stream in self.streams if stream.kind != "model")
+        sharers = [1 if stream.kind == "model" else parts[stream.model] for stream in self.streams]
+        return self._gaps.silences(at_ms, sharers=np.array(sharers, dtype=np.float64))
 
     def save(self, at_ms: int, standing: Mapping[Stream, str]) -> None:
         """Keep what is known.
@@ -112,7 +118,7 @@ class Learned:
     def _read(self, stream: Stream) -> dict[str, Any] | None:
         if self._stored is None:
             rows = rows_of(self._store.read(Query("freshness")))
-            self._stored = {Stream(*(row[name] for name in stream.key)): row for row in rows}
+            self._stored = {Stream(*(row[name] for name in vars(stream))): row for row in rows}
         row = self._stored.get(stream, {"number": 0, "last_ms": 0, "state": b""})
         self._numbers[stream], self.last_ms[stream] = row["number"], row["last_ms"]
         try:
@@ -135,6 +141,6 @@ def unseen(store: Store) -> list[dict[str, Any]]:
     ------
     StoreError
     """
-    columns = ("model", "kind", "topic", "partition", "signal", "standing", "last_ms")
+    columns = ("model", "kind", "topic", "partition", "standing", "last_ms")
     rows = rows_of(store.read(Query("freshness", {"standing": [*UNSEEN]}, columns=columns)))
     return [row | {"last_ms": row["last_ms"] or None} for row in rows]

@@ -11,7 +11,7 @@ from monitor.ingest.arrivals import Flow
 
 __all__ = ["Stream", "streams_of"]
 
-Kind = Literal["model", "labels", "source", "partition", "signal"]
+Kind = Literal["model", "labels", "source", "partition"]
 
 
 @dataclass(frozen=True, order=True)
@@ -21,32 +21,29 @@ class Stream:
     Attributes
     ----------
     model : str
-    kind : {"model", "labels", "source", "partition", "signal"}
+    kind : {"model", "labels", "source", "partition"}
     topic : str
         Of a source or a partition.
     partition : int
         -1 where it is none.
-    signal : str
-        Of a signal.
     """
 
     model: str
     kind: Kind = "model"
     topic: str = ""
     partition: int = -1
-    signal: str = ""
 
     @property
     def key(self) -> dict[str, str | int]:
         """The key of its row."""
-        return dict(vars(self))
+        return vars(self) | {"signal": ""}
 
     @property
     def parents(self) -> tuple[Stream, ...]:
         """The streams of which it is a part, and whose silence explains its own."""
         if self.kind == "partition":
             return Stream(self.model, "source", self.topic), Stream(self.model)
-        return (Stream(self.model),) if self.kind in ("source", "signal") else ()
+        return (Stream(self.model),) if self.kind == "source" else ()
 
 
 def streams_of(spec: ModelSpec, model: str, flows: Iterable[Flow]) -> dict[Stream, list[Flow]]:
@@ -65,11 +62,8 @@ def streams_of(spec: ModelSpec, model: str, flows: Iterable[Flow]) -> dict[Strea
     """
     watched: dict[str, list[Flow]] = {}
     labels: list[Flow] = []
-    signals: dict[str, list[Flow]] = {}
     for flow in flows:
-        if flow.signal:
-            signals.setdefault(flow.signal, []).append(flow)
-        elif spec.is_watched(flow.topic):
+        if spec.is_watched(flow.topic):
             watched.setdefault(flow.topic, []).append(flow)
         elif spec.source_of(flow.topic) is not None:
             labels.append(flow)
@@ -83,5 +77,4 @@ def streams_of(spec: ModelSpec, model: str, flows: Iterable[Flow]) -> dict[Strea
             streams[Stream(model, "source", topic)] = of_topic
         if len(of_topic) > 1:
             streams |= {Stream(model, "partition", topic, flow.partition): [flow] for flow in of_topic}
-    streams |= {Stream(model, "signal", signal=name): of_signal for name, of_signal in sorted(signals.items())}
     return streams

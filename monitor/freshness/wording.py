@@ -80,8 +80,6 @@ def subject(stream: Stream) -> str:
             return f"events from {stream.topic}"
         case "partition":
             return f"events from {stream.topic}/{stream.partition}"
-        case "signal":
-            return f"values of {stream.signal}"
         case _:
             return "events"
 
@@ -158,8 +156,6 @@ def _look_at(stream: Stream) -> str:
                 f"Look at: who writes to {stream.topic}, and with which keys; the model's other events still come, and "
                 "windows go on without these."
             )
-        case "signal":
-            return "Look at: where the field is computed, and whether it was renamed; the model's events still come."
         case _:
             return (
                 "Look at: whether the model still serves, its last deployment, and the producer that writes its events."

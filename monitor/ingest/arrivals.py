@@ -34,7 +34,7 @@ class Flow:
     model, topic : str
     partition : int
     signal : str
-        Empty: every event counts. Else those in which the signal has a value.
+        Empty, since every event counts.
     """
 
     model: str

@@ -16,6 +16,7 @@ from monitor.config import load
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
+from tests.services.kafka import Cluster
 from tests.sinks.receivers.listener import Listener
 
 
@@ -57,3 +58,17 @@ def test_a_model_that_stops_is_notified_and_listed_and_a_replay_knows_nothing_of
     for table in ("arrivals", "freshness", FRESHNESS_ALERTS):
         assert len(store.read(Query(table))["model"])
         assert not len(replayed.read(Query(table))["model"])
+
+
+@pytest.mark.kafka
+def test_partitions_of_a_broker_are_read_to_their_ends_also_those_in_which_nothing_is(
+    kafka: Cluster, topic_name: str, tmp_path: Path
+) -> None:
+    kafka.create_topic(topic_name, partitions=3)
+    shop.produce(kafka, topic_name, [[event(number) for number in range(10)]])
+    document = shop.model("shop", {"kafka": topic_name}, freshness={"expect": "1s"})
+    configuration, store = shop.on_kafka(tmp_path, kafka, document), MemoryStore()
+    with shop.serving(configuration, store):
+        titles = Query(FRESHNESS_ALERTS, columns=("title",))
+        shop.wait_until(lambda: any("last at" in title for title in store.read(titles)["title"]), "it is found")
+    assert sorted(store.read(Query("arrivals"))["partition"].tolist()) == [0, 1, 2]
