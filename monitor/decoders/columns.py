@@ -62,6 +62,10 @@ class Rows:
         values = self.columns.numbers(paths)
         return values if self.chosen is None else np.ascontiguousarray(values[:, self.chosen])
 
+    def unusable(self, path: Path) -> list[tuple[int, object]]:
+        """What rows that were scanned have at ``path``, for numbers only, that is no number, with their index."""
+        return self.columns.unusable(path, self.chosen)
+
     def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], Integers]:
         """The lists of so many numbers at ``path``, float64 array [n, dimension], and which rows have to be read."""
         vectors, present = self.columns.vectors(path, dimension)
@@ -201,6 +205,7 @@ class _Build:
             signal, path = numeric[column]
             for index in self.rows.documents:
                 numbers[row, index] = self._read(index, self.rows.value(path, index), number, signal)
+            self._report_unusable(self.rows.unusable(path), signal)
         if len(plain) == len(numeric):
             return numbers
         columns = np.empty((len(numeric), len(self.rows)), dtype=np.float64)
@@ -210,6 +215,16 @@ class _Build:
             values = self._names(path, number, signal)
             columns[column] = np.array(values.names, dtype=np.float64)[values.codes]
         return columns
+
+    def _report_unusable(self, unusable: Sequence[tuple[int, object]], signal: str) -> None:
+        """Report values that are no numbers; as a rule there are few different ones."""
+        reasons: dict[tuple[type, str], tuple[str, str]] = {}
+        for index, value in unusable:
+            key = type(value), str(value)
+            if key not in reasons:
+                reasons[key] = number(value)[1], display(value)
+            problem = Problem(int(self.rows.offsets[index]), KEPT, reasons[key][0], signal, reasons[key][1])
+            self.problems.append((self.model.name, problem))
 
     def _vectors(self, signal: str, path: Path, dimension: int) -> NDArray[np.float64]:
         out, unread = self.rows.vectors(path, dimension)

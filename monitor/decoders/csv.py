@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable
 
@@ -89,11 +90,13 @@ class CsvDecoder(MessageDecoder):
 
 
 def _number(value: str) -> bytes:
-    """A number; what is none is a text, at which the scanner stops."""
+    """A number; what is none is a text, and at a list the scanner stops."""
     if _JSON_NUMBER(value):
         return value.encode()
     parsed = Cell(value).parsed()
-    return b'""' if isinstance(parsed, str) else json.dumps(parsed).encode()
+    if isinstance(parsed, float) and not math.isfinite(parsed):
+        return b"[]"
+    return json.dumps(parsed, ensure_ascii=False).encode()
 
 
 def _time(value: str) -> bytes:

@@ -82,9 +82,9 @@ class Scanned:
         Which messages were read; of the others nothing here counts.
     kinds : uint8 array [slots, n]
     values : float64 array [slots, n]
-        Numbers; NaN where there is none.
+        Numbers; NaN where there is none, infinite where something else than a finite number stands for one.
     starts, stops : int32 array [slots, n]
-        Where texts, BIG and HARD numbers and the integers of scalars lie in ``buffer``; undefined elsewhere.
+        Where texts, BIG, HARD and NONFINITE numbers and the integers of scalars lie in ``buffer``; undefined elsewhere.
     escaped : dict
         ESCAPED texts by slot and row.
     """

@@ -17,12 +17,14 @@ from monitor.decoders.tokens import (
     INTEGER,
     MINUS,
     MISSING,
+    NONFINITE,
     QUOTE,
     SPACE,
     TEXT,
     TRUE,
     ZERO,
     equal,
+    read_nonfinite,
     read_number,
     read_text,
     skip_space,
@@ -39,6 +41,7 @@ OBJECT, ARRAY = -1, -2
 
 MAX_DEPTH = 32
 _COMMA, _COLON, _OPEN, _CLOSE, _OPEN_ARRAY, _CLOSE_ARRAY = (ord(c) for c in ",:{}[]")
+_INFINITE = ord("I")
 _TRUE, _FALSE, _NULL = (np.frombuffer(word, dtype=np.uint8) for word in (b"true", b"false", b"null"))
 
 # Columns of an entry.
@@ -180,11 +183,11 @@ def _message(  # noqa: PLR0911, PLR0912, PLR0915  # one loop over bytes: in piec
             if byte == QUOTE:
                 begin = at + 1
                 at, value_kind = read_text(buffer, begin)
-                if at < 0 or kind == NUMBER:
+                if at < 0:
                     return -1
                 end = at
                 at += 1
-            elif byte == MINUS or (byte >= ZERO and byte < ZERO + 10):
+            elif (byte == MINUS and buffer[at + 1] != _INFINITE) or (byte >= ZERO and byte < ZERO + 10):
                 at, value_kind, value = read_number(buffer, at)
                 if at < 0:
                     return -1
@@ -199,12 +202,15 @@ def _message(  # noqa: PLR0911, PLR0912, PLR0915  # one loop over bytes: in piec
                 elif equal(buffer, at, _NULL, 0, 4):
                     at += 4
                 else:
-                    return -1
+                    at, value_kind = read_nonfinite(buffer, at), NONFINITE
+                    if at < 0:
+                        return -1
                 end = at
             if entry >= 0 and value_kind != MISSING:
                 kinds[slot, row] = value_kind
-                values[slot, row] = value
-                if value_kind in (TEXT, ESCAPED, BIG, HARD) or (value_kind == INTEGER and kind == SCALAR):
+                # A number that cannot be used is infinite.
+                values[slot, row] = np.inf if kind == NUMBER and value_kind in (TEXT, ESCAPED, NONFINITE) else value
+                if value_kind in (TEXT, ESCAPED, BIG, HARD, NONFINITE) or (value_kind == INTEGER and kind == SCALAR):
                     value_starts[slot, row] = begin
                     value_stops[slot, row] = end
         # Behind a value: the next one, or the end of one or more objects.

@@ -80,7 +80,7 @@ class Shape:
         self.keys = scan.Keys.of(nodes, len(leaves))
 
     def numbers_only(self, path: Path) -> bool:
-        """Whether the scanner lets nothing but numbers, booleans and null through at ``path``."""
+        """Whether only numbers are wanted at ``path``: anything else there is a number that cannot be used."""
         return path in self._numbers
 
 
@@ -127,7 +127,10 @@ class Columns:
         return self._coded[path]
 
     def numbers(self, paths: Sequence[Path]) -> NDArray[np.float64]:
-        """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n]; NaN in documents."""
+        """The numbers at ``paths``, each for numbers only, as a float64 array [paths, n].
+
+        NaN in documents, infinite where :meth:`unusable` says so.
+        """
         slots = [self._shape.slots[path] for path in paths]
         first = slots[0] if slots else 0
         adjacent = slots == list(range(first, first + len(slots)))
@@ -136,6 +139,19 @@ class Columns:
             # Each model completes them by itself, so they must be its own.
             values = np.where(self._found.ok, values, np.nan)
         return values
+
+    def unusable(self, path: Path, chosen: NDArray[np.int64] | None) -> list[tuple[int, object]]:
+        """What messages that were scanned have at ``path``, for numbers only, that is no number, with their index.
+
+        The index is that among the ``chosen``, ascending ones, or among all.
+        """
+        slot = self._shape.slots[path]
+        kinds = np.where(self._found.ok, self._found.kinds[slot], tokens.MISSING)
+        kinds = kinds if chosen is None else kinds[chosen]
+        rows = np.flatnonzero((kinds == tokens.TEXT) | (kinds == tokens.ESCAPED) | (kinds == tokens.NONFINITE))
+        messages = rows if chosen is None else chosen[rows]
+        each = zip(rows.tolist(), messages.tolist(), kinds[rows].tolist(), strict=True)
+        return [(row, self._scalar(slot, message, kind)) for row, message, kind in each]
 
     def vectors(self, path: Path, dimension: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The lists of so many numbers at ``path``, float64 array [n, dimension], and which messages have one."""
@@ -248,8 +264,9 @@ class Columns:
             return self._found.bytes_at(slot, index).decode()
         if kind == tokens.ESCAPED:
             return self._found.escaped[slot, index]
-        if kind == tokens.BIG:
-            return int(self._found.bytes_at(slot, index))
+        if kind in {tokens.BIG, tokens.NONFINITE}:
+            written = self._found.bytes_at(slot, index)
+            return int(written) if kind == tokens.BIG else float(written)
         value = float(self._found.values[slot, index])
         if kind == tokens.INTEGER:
             return int(value)

@@ -13,11 +13,11 @@ import numpy as np
 from detectors.kernel import inlined, kernel
 
 __all__ = ["BACKSLASH", "BIG", "ESCAPED", "FALSE", "FLOAT", "HARD", "HASH_BITS", "INTEGER", "KINDS", "MINUS", "MISSING"]
-__all__ += ["QUOTE", "SPACE", "TEXT", "TRUE", "ZERO", "check_utf8", "equal", "read_number", "read_text", "skip_space"]
-__all__ += ["wide"]
+__all__ += ["NONFINITE", "QUOTE", "SPACE", "TEXT", "TRUE", "ZERO", "check_utf8", "equal", "read_nonfinite"]
+__all__ += ["read_number", "read_text", "skip_space", "wide"]
 
-MISSING, TEXT, ESCAPED, INTEGER, BIG, FLOAT, HARD, TRUE, FALSE = range(9)
-KINDS = 9
+MISSING, TEXT, ESCAPED, INTEGER, BIG, FLOAT, HARD, TRUE, FALSE, NONFINITE = range(10)
+KINDS = 10
 """What a value is. ESCAPED texts hold escapes; BIG integers and HARD fractions need more than one operation to read."""
 
 MAX_DIGITS = 300
@@ -26,6 +26,7 @@ HASH_BITS = 0xFFFFFFFF
 wide: Any = np.int64
 QUOTE, BACKSLASH, MINUS, ZERO, SPACE = (ord(c) for c in '"\\-0 ')
 _PLUS, _POINT, _U = (ord(c) for c in "+.u")
+_NAN, _INFINITY = (np.frombuffer(word, dtype=np.uint8) for word in (b"NaN", b"Infinity"))
 _ESCAPES = np.frombuffer(b'"\\/bfnrt', dtype=np.uint8)
 _EXACT = 1 << 53
 _ROOM = 9 * 10**17
@@ -124,6 +125,15 @@ def _read_escape(buffer: Any, at: int) -> int:
         if buffer[at] == _ESCAPES[i]:
             return at
     return -1
+
+
+@inlined
+def read_nonfinite(buffer: Any, at: int) -> int:
+    """The end of what is no JSON, and yet what Python's writer makes of a number that is none; -1 if it is not that."""
+    if equal(buffer, at, _NAN, 0, 3):
+        return at + 3
+    start = at + 1 if buffer[at] == MINUS else at
+    return start + 8 if equal(buffer, start, _INFINITY, 0, 8) else -1
 
 
 @inlined

@@ -11,7 +11,7 @@ from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.readers import Readers
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.messages import MAX_PAYLOAD_BYTES, NO_MESSAGE, Message
-from sinks.store.batch import Rows, add_row, empty_rows
+from sinks.store.batch import Rows
 
 __all__ = ["Problems"]
 
@@ -67,27 +67,26 @@ class Problems:
         ------
         SourceError
         """
-        rows = empty_rows("dead_letters")
+        stored = []
         for model, problem, message in problems:
             self._counters.problem(problem, len(message.payload))
             self._send(partition, model, problem, message)
-            if self._erasures and self._is_erased(partition[0], model, message):
-                continue
-            row = {
-                "topic": partition[0],
-                "partition": partition[1],
-                "offset": problem.offset,
-                "model": model,
-                "field": problem.field,
-                "action": problem.action,
-                "reason": problem.reason,
-                "detail": problem.detail,
-                "record_ms": message.record_ms,
-                "payload": message.payload[:MAX_PAYLOAD_BYTES],
-                "payload_bytes": len(message.payload),
-            }
-            add_row(rows, row)
-        return rows
+            if not (self._erasures and self._is_erased(partition[0], model, message)):
+                stored.append((model, problem, message))
+        # Column by column: there may be one for every message.
+        return {
+            "topic": [partition[0]] * len(stored),
+            "partition": [partition[1]] * len(stored),
+            "offset": [problem.offset for _, problem, _ in stored],
+            "model": [model for model, _, _ in stored],
+            "field": [problem.field for _, problem, _ in stored],
+            "action": [problem.action for _, problem, _ in stored],
+            "reason": [problem.reason for _, problem, _ in stored],
+            "detail": [problem.detail for _, problem, _ in stored],
+            "record_ms": [message.record_ms for _, _, message in stored],
+            "payload": [message.payload[:MAX_PAYLOAD_BYTES] for _, _, message in stored],
+            "payload_bytes": [len(message.payload) for _, _, message in stored],
+        }
 
     def _send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
         if self._letters is None or message is NO_MESSAGE:

@@ -99,8 +99,9 @@ def test_what_needs_a_closer_look_is_left_to_the_parser() -> None:
     odd = [
         b'{"x": 1, "x": 2}',
         b'{"\\u0078": 1}',
-        b'{"x": "1"}',
-        b'{"x": NaN}',
+        b'{"x": Nan}',
+        b'{"x": -NaN}',
+        b'{"x": --Infinity}',
         b'{"x": 01}',
         b'{"x": 1e999}',
         b'{"x": ' + b"9" * 400 + b"}",
@@ -123,6 +124,15 @@ def test_what_needs_a_closer_look_is_left_to_the_parser() -> None:
         b'{"x": 1}\x00',
     ]
     assert not scanned(*odd).ok.any()
+
+
+def test_what_is_no_number_is_scanned_as_one_that_cannot_be_used() -> None:
+    found = scanned(
+        b'{"x": "1"}', b'{"x": NaN, "y": NaN}', b'{"x": -Infinity}', b'{"x": "\\n", "y": [Infinity]}', b'{"x": ""}'
+    )
+    assert found.ok.all()
+    assert set(found.values[0].tolist()) == {math.inf}
+    assert [found.bytes_at(0, row) for row in range(5)] == [b"1", b"NaN", b"-Infinity", b"\\n", b""]
 
 
 def test_a_message_that_is_not_scanned_leaves_its_neighbours_alone() -> None:
