@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,14 +85,36 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
 
 def _show(table: pyarrow.Table, form: str, output: Path | None) -> None:
     if form == "table":
-        as_table(table.column_names, (tuple(row.values()) for row in table.to_pylist()))
+        as_table(table.column_names, (tuple(row.values()) for row in _rows(table)))
     elif form == "json" and output is None:
-        for row in table.to_pylist():
+        for row in _rows(table):
             as_json(row)
     elif form == "json":
-        write_parts((f"{json_line(row)}\n".encode() for row in table.to_pylist()), form, output)
+        write_parts((f"{json_line(row)}\n".encode() for row in _rows(table)), form, output)
     else:
         write_parts(_parts(table, form), form, output)
+
+
+def _rows(table: pyarrow.Table) -> list[dict[str, Any]]:
+    """Return rows as Python's values; strings are bytes to ClickHouse, and what is no UTF-8 is shown escaped."""
+    import pyarrow
+
+    as_bytes = pyarrow.schema([field.with_type(_with_bytes(field.type)) for field in table.schema])
+    return [{name: _text(value) for name, value in row.items()} for row in table.cast(as_bytes).to_pylist()]
+
+
+def _with_bytes(kind: pyarrow.DataType) -> pyarrow.DataType:
+    import pyarrow
+
+    if pyarrow.types.is_list(kind):
+        return pyarrow.list_(_with_bytes(kind.value_type))
+    return pyarrow.binary() if pyarrow.types.is_string(kind) else kind
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _parts(table: pyarrow.Table, form: str) -> Iterator[bytes]:

@@ -216,6 +216,13 @@ def test_sql_reads_a_store(arguments: list[str], out: str, store: Path, leeway: 
     assert (said.code, said.out, said.err) == (0, out, "")
 
 
+def test_sql_shows_strings_that_are_no_text(store: Path, leeway: Console) -> None:
+    statement = "SELECT unhex('ff41') AS x, [unhex('ff'), 'ä'] AS l"
+    said = leeway("sql", statement, "--store", store, "--format", "json")
+    assert (said.code, said.lines) == (0, [{"x": "\\xffA", "l": ["\\xff", "ä"]}])
+    assert "\\xffA" in leeway("sql", statement, "--store", store).out
+
+
 def test_sql_comes_from_stdin_and_goes_to_files(
     store: Path, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
