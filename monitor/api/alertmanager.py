@@ -5,6 +5,7 @@ Others can post their alerts here, as Prometheus does; Leeway's own come from it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -21,7 +22,7 @@ from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import ms_of, rfc3339
 from monitor.config.alerting import Alerting
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
-from monitor.routing.incident_labels import with_incidents
+from monitor.routing.incident_labels import groups_by_incident, with_incidents
 from monitor.routing.inhibition import Rule
 from monitor.routing.matchers import Matcher, MatcherError
 from monitor.routing.message import annotations_of
@@ -187,7 +188,7 @@ TheChosen = Annotated[Chosen, Depends(chosen_by)]
 def firing_alerts(service: TheService, chosen: TheChosen) -> Response:
     rows = [
         _row(standing)
-        for standing in _standing(service)
+        for standing in _standing(service, chosen)
         if chosen.passes(standing) and any(map(chosen.has_receiver, standing.routes))
     ]
     return answer(sorted(rows, key=lambda row: str(row["fingerprint"])))
@@ -212,7 +213,7 @@ def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
 )
 def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> Response:
     groups: dict[tuple[str, str], dict[str, Any]] = {}
-    shown = filter(chosen.passes, _standing(service))
+    shown = filter(chosen.passes, _standing(service, chosen))
     for standing in sorted(shown, key=lambda standing: place(standing.alert.labels)):
         for route in filter(chosen.has_receiver, standing.routes):
             if muted or route.id not in standing.muted:
@@ -226,23 +227,30 @@ def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> 
     )
 
 
-def _standing(service: ApiService) -> list[Standing]:
+def _standing(service: ApiService, chosen: Chosen) -> list[Standing]:
+    """How alerts stand that may be shown; others of which nothing follows for these are left out."""
     alerting, _ = alerting_of(service)
     root = alerting.route.build()
+    rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
     return overview(
-        _firing(service, root),
+        _firing(service, root, [chosen.matchers, *(rule.source for rule in rules)]),
         root,
-        [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules],
+        rules,
         SilenceLog(service.store, service.clock).all(),
         alerting.intervals,
         service.clock.now_ms(),
     )
 
 
-def _firing(service: ApiService, root: Route) -> list[RoutedAlert]:
-    """What fires: Leeway's own, and what others have posted, which may not have become a transition yet."""
+def _firing(service: ApiService, root: Route, choices: Sequence[Sequence[Matcher]]) -> list[RoutedAlert]:
+    """What fires: Leeway's own, and what others have posted, which may not have become a transition yet.
+
+    Of what was posted, which may be very much, only what the matchers of a choice may match.
+    """
     taken, external_url = acknowledgements(service.store), service.configuration.service.spec.external_url
-    firing = standing_alerts(service.store, state="firing")
+    # The transitions of what was posted say who has taken it on, and of which incident it is.
+    besides = () if taken or groups_by_incident(root) else (POSTED,)
+    firing = standing_alerts(service.store, state="firing", besides=besides)
     alerts, of_posted = [], {}
     for row, labelled in zip(firing, with_incidents(service.store, root, firing), strict=True):
         labels, acknowledged = labelled["labels"], _acknowledged(row, taken.get(row["alert_id"]))
@@ -251,7 +259,7 @@ def _firing(service: ApiService, root: Route) -> list[RoutedAlert]:
         else:
             annotations = annotations_of(row, external_url) | acknowledged
             alerts.append(RoutedAlert(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
-    for alert in (each.routed for each in PostedLog(service.store).firing(service.clock.now_ms())):
+    for alert in (each.routed for each in PostedLog(service.store).firing(service.clock.now_ms(), choices)):
         labels, acknowledged = of_posted.get(alert.fingerprint, (alert.labels, {}))
         alerts.append(replace(alert, labels=labels, annotations={**alert.annotations, **acknowledged}))
     return alerts

@@ -58,6 +58,8 @@ def standing_alerts(
     span: Span = (None, None),
     state: str | None = None,
     tables: Sequence[str] = ALERT_TABLES,
+    *,
+    besides: Sequence[str] = (),
 ) -> list[Row]:
     """Return alerts as they stand, the latest changed first.
 
@@ -74,6 +76,8 @@ def standing_alerts(
         One of :data:`~monitor.resources.alerts.STANDING`.
     tables : sequence of str
         Of :data:`~monitor.alerts.alert_log.ALERT_TABLES`.
+    besides : sequence of str
+        Models whose alerts are left out.
 
     Raises
     ------
@@ -81,7 +85,11 @@ def standing_alerts(
     """
     query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
     newest = _newest(store, query, tables)
-    standing = [row for row in newest if _overlaps(row, span) and state in (None, _standing(row))]
+    standing = [
+        row
+        for row in newest
+        if row["model"] not in besides and _overlaps(row, span) and state in (None, _standing(row))
+    ]
     return [_view(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from monitor.config.prometheus import Label, Matchers, PrometheusDuration, Values, old_style
+from monitor.config.prometheus import Label, Matchers, Pasted, PrometheusDuration, Values, old_style
 from monitor.config.routes import RouteSpec
 from monitor.routing.interval_spec import Minute, NamedIntervals, Zone
 from monitor.routing.intervals import Interval
@@ -100,7 +100,7 @@ class AlertingOptions(Strict):
     )
 
 
-class InhibitRule(Strict):
+class InhibitRule(Pasted):
     """While an alert of the source fires, those of the target are not notified."""
 
     source_match: Values = Field(default_factory=dict, description="the old way to write `source_matchers`")
@@ -128,7 +128,7 @@ class InhibitRule(Strict):
         return [*old_style(self.target_match, self.target_match_re), *self.target_matchers]
 
 
-class WebhookConfig(Strict):
+class WebhookConfig(Pasted):
     """Posts Alertmanager's version-4 body."""
 
     url: SecretStr | None = Field(default=None, description="never shown; better by reference: `${HOOK_URL}`")
@@ -170,7 +170,7 @@ class WebhookConfig(Strict):
         return read_parameters({"kind": "webhook", "name": "webhook", **stated, **timeout}).named(name)
 
 
-class AlertReceiver(Strict):
+class AlertReceiver(Pasted):
     """A receiver as Alertmanager has them: every entry is notified. One without entries notifies nobody."""
 
     name: str = Field(min_length=1)
@@ -182,7 +182,7 @@ class AlertReceiver(Strict):
         return {"webhook_configs": hooks} if hooks else {}
 
 
-class Alerting(Strict):
+class Alerting(Pasted):
     """Alertmanager's configuration, pasted."""
 
     global_: AlertingGlobal = Field(default_factory=AlertingGlobal, alias="global")
@@ -196,11 +196,6 @@ class Alerting(Strict):
     leeway: AlertingOptions = Field(
         default_factory=AlertingOptions, exclude=True, description="what Alertmanager does not have"
     )
-
-    @field_validator("global_", mode="before")
-    @classmethod
-    def _may_be_empty(cls, value: object) -> object:
-        return {} if value is None else value
 
     @field_validator("inhibit_rules", mode="before")
     @classmethod

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from monitor.routing.matchers import Matcher, parse_matchers
-from monitor.values import LONGEST_MS, format_duration
+from monitor.values import LONGEST_MS, Strict, format_duration
 
-__all__ = ["Label", "Matchers", "PrometheusDuration", "Values", "matchers", "old_style", "parse_prometheus_duration"]
+__all__ = [
+    "Label",
+    "Matchers",
+    "Pasted",
+    "PrometheusDuration",
+    "Values",
+    "matchers",
+    "old_style",
+    "parse_prometheus_duration",
+]
+
+
+class Pasted(Strict):
+    """A part of Alertmanager's configuration: a key without a value counts as absent.
+
+    Examples
+    --------
+    >>> class Part(Pasted):
+    ...     routes: list[str] = []
+    >>> Part.model_validate({"routes": None}).routes
+    []
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, value: Any) -> Any:
+        return {key: part for key, part in value.items() if part is not None} if isinstance(value, dict) else value
+
 
 _UNITS = (("y", 365 * 86_400_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000))
 _DURATION = re.compile("".join(rf"(?:(\d+){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))

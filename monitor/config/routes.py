@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from monitor.config.prometheus import Label, Matchers, PrometheusDuration, Values, old_style
+from monitor.config.prometheus import Label, Matchers, Pasted, PrometheusDuration, Values, old_style
 from monitor.routing.flapping import Hold
 from monitor.routing.routes import Route, RouteOptions, Step
 from monitor.values import Strict
@@ -86,7 +86,7 @@ class LeewayOptions(Strict):
         return options
 
 
-class RouteSpec(Strict):
+class RouteSpec(Pasted):
     """A route, with its children."""
 
     receiver: str = Field(default="", description="of `receivers`, or of `spec.receivers`; the parent's if absent")

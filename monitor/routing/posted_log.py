@@ -16,8 +16,10 @@ from dataclasses import replace
 from monitor.alerts.lifecycle import POSTED, Transition, to_columns
 from monitor.clock import Clock
 from monitor.routing.bell import bell_of
+from monitor.routing.matchers import ANNOTATION, Matcher
 from monitor.routing.posted import FORGET_MS, Posted
 from monitor.routing.quarantine import Quarantine
+from monitor.routing.routed_alert import INCIDENT
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
 from sinks.store.change_log import ChangeLog, Row
@@ -85,14 +87,25 @@ class PostedLog:
         rows = self._log.rows(low={"position": min(positions.values())})
         return {row["fingerprint"]: row for row in rows if row["fingerprint"] in positions}
 
-    def firing(self, now_ms: int) -> list[Posted]:
+    def firing(self, now_ms: int, choices: Sequence[Sequence[Matcher]] = ((),)) -> list[Posted]:
         """Return what is not over.
+
+        Parameters
+        ----------
+        now_ms : int
+        choices : sequence of sequence of Matcher
+            Only what all matchers of one of them may match; whether they do, whoever asks finds out.
 
         Raises
         ------
         StoreError
         """
-        rows = self._log.rows(low={"ends_ms": now_ms + 1})
+        parts = [_parts(matchers) for matchers in choices]
+        rows = (
+            row
+            for row in self._log.rows(low={"ends_ms": now_ms + 1})
+            if any(all(part in row["labels"] for part in each) for each in parts)
+        )
         return self._quarantine.usable("posted", "fingerprint", rows, read)
 
     def all(self, names: Iterable[str], now_ms: int) -> dict[str, Row]:
@@ -267,6 +280,19 @@ class _Unread:
         return rows
 
 
+def _parts(matchers: Sequence[Matcher]) -> list[str]:
+    """What the labels of an alert hold, as they are stored, if it matches; to look for that is faster than to read."""
+    return [
+        _json({matcher.name: matcher.value})[1:-1]
+        for matcher in matchers
+        # An incident is no label that was posted.
+        if matcher.operator == "="
+        and matcher.value
+        and matcher.name != INCIDENT
+        and not matcher.name.startswith(ANNOTATION)
+    ]
+
+
 def _by_labels(row: Row) -> tuple[str, Row]:
     json.loads(row["signals"])  # its end is written with them
     return fingerprint(json.loads(row["labels"])), row
@@ -333,7 +359,7 @@ def _row(alert: Posted) -> Row:
 
 def read(row: Row) -> Posted:
     """Return the alert that a row of the table ``posted`` holds."""
-    return Posted(
+    alert = Posted(
         json.loads(row["labels"]),
         json.loads(row["annotations"]),
         row["starts_ms"],
@@ -342,6 +368,9 @@ def read(row: Row) -> Posted:
         bool(row["has_timeout"]),
         row["link"],
     )
+    # To work it out again takes longer than all the rest.
+    vars(alert)["fingerprint"] = row["fingerprint"]
+    return alert
 
 
 def _json(names: Mapping[str, str]) -> str:

@@ -168,6 +168,19 @@ def test_what_was_posted_is_listed_and_shown_like_leeway_s_own() -> None:
     assert shown["annotations"] == {"summary": "full", "acknowledged": "by ann at 2023-11-14T22:13:20.000Z"}
 
 
+def test_a_filter_shows_what_keeps_an_alert_quiet_that_it_leaves_out() -> None:
+    client = Client(world())
+    alerts = [
+        {"labels": {"alertname": name, "cause": name, "model": "prices"}} for name in ("volume", "amount", "rate")
+    ]
+    body = json.dumps(alerts).encode()
+    assert client.post("/api/v2/alerts", body, content_type="application/json").status_code == 200
+    [shown] = client.get("/api/v2/alerts", filter_='alertname="amount"').json()
+    [source] = client.get("/api/v2/alerts", filter_='alertname="volume",model="prices"').json()
+    assert shown["status"]["inhibitedBy"] == [source["fingerprint"]]
+    assert len(client.get("/api/v2/alerts", filter_='model=~"pri.*"').json()) == 3
+
+
 def test_a_service_without_alerting_takes_alerts_from_elsewhere() -> None:
     answer = Client(world(None)).post("/api/v2/alerts", b"[]", content_type="application/json")
     assert answer.status_code == 200

@@ -22,7 +22,7 @@ import httpx
 from tests.services.cache import UnavailableError, default_cache, digest, once
 from tests.services.processes import free_port, watch_over
 
-__all__ = ["VERSION", "alertmanager", "amtool", "ask", "module", "run_go"]
+__all__ = ["VERSION", "alertmanager", "amtool", "ask", "module", "program", "run_go"]
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "go.mod", HERE / "oracle_test.go"
@@ -48,18 +48,16 @@ def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def amtool(*arguments: str) -> str:
     """Run `amtool`; return what it printed."""
-    program = once(default_cache() / f"amtool-{digest(SOURCES[0])}", "alertmanager", _build_amtool) / "amtool"
-    return _run([str(program), *arguments])
+    return _run([str(program("amtool")), *arguments])
 
 
 @contextmanager
 def alertmanager(configuration: Path, data: Path) -> Iterator[str]:
     """Run a real Alertmanager meanwhile; yield its address, once it answers."""
-    program = once(default_cache() / f"alertmanager-{digest(SOURCES[0])}", "alertmanager", _build_alertmanager)
     address = f"127.0.0.1:{free_port()}"
     flags = [f"--config.file={configuration}", f"--storage.path={data}", f"--web.listen-address={address}"]
     running = subprocess.Popen(
-        [program / "alertmanager", *flags, "--cluster.listen-address="],
+        [program("alertmanager"), *flags, "--cluster.listen-address="],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -106,6 +104,12 @@ def _build_program(folder: Path, name: str) -> None:
     for source in SOURCES:
         shutil.copy(source, folder)
     _run(["go", "build", "-mod=mod", "-o", name, f"{PROGRAMS}/{name}"], folder)
+
+
+def program(name: str) -> Path:
+    """Return one of Alertmanager's programs: `alertmanager` or `amtool`."""
+    build = {"alertmanager": _build_alertmanager, "amtool": _build_amtool}[name]
+    return once(default_cache() / f"{name}-{digest(SOURCES[0])}", "alertmanager", build) / name
 
 
 def module() -> Path:
