@@ -15,6 +15,7 @@ from monitor.alerts.lifecycle import POSTED
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
 from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
+from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.known_parameters import refuse_unknown
 from monitor.api.observe import Observe
 from monitor.api.prefix import Prefix
@@ -71,6 +72,7 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
+    app.add_middleware(AllowedHosts, names=names_of(service.configuration.service.spec))
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:
         app.add_middleware(Prefix, path=prefix)

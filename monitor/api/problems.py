@@ -64,6 +64,7 @@ PROBLEMS: dict[str, Kind] = {
     "no-configuration": Kind(409, "The model's configuration is needed"),
     "body-too-large": Kind(413, "The body is too large"),
     "unsupported-media-type": Kind(415, "The kind of body is not supported"),
+    "misdirected": Kind(421, "The service does not answer by this name"),
     "bad-parameter": Kind(422, "A parameter is wrong"),
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),

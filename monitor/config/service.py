@@ -162,6 +162,11 @@ class Api(Strict):
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024, gt=0, description="of any request, as it comes and as it unpacks"
     )
+    hosts: list[str] = Field(
+        default_factory=list,
+        description="names by which it is asked, beside addresses, names without a dot and that of `external_url`; "
+        "`*` stands for any part of a name",
+    )
     max_streams: int = Field(default=500, gt=0, description="of alerts, open at once; more are refused with 503")
 
 
