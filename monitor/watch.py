@@ -40,6 +40,7 @@ from monitor.config.model import MAX_VERSIONS, FieldSpec, ModelSpec, SegmentSpec
 from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
+from monitor.values import format_duration
 
 __all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "compile_watch", "segment_name"]
 
@@ -131,6 +132,11 @@ class Watch:
         return self.model.spec.detect.vector_signals()
 
     @cached_property
+    def segment_names(self) -> frozenset[str]:
+        """The segments, the empty one of all traffic among them."""
+        return frozenset({"", *(name for segmentation in self.segmentations for name in segmentation.names.values())})
+
+    @cached_property
     def has_vectors(self) -> bool:
         """Whether vectors are summed up in panes."""
         return any(isinstance(layout, JointLayout) for layout in self.layouts.values())
@@ -182,6 +188,22 @@ class Watch:
         # Stores from before versions were bounded go on with what they have learned.
         text += "" if most == MAX_VERSIONS else f"|{most}"
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
+
+    def reads(self, source: SourceSpec) -> dict[str, str]:
+        """What decides which events of a source are read, and as what, for people to compare: by the path of a key."""
+        schema = self.model.spec.schema_
+        event_time = source.event_time
+        return {
+            "kind": source.kind,
+            "where": ", ".join(f"{key}={value}" for key, value in sorted(source.where.items())) or "no condition",
+            "event_time": f"{event_time.path} ({event_time.unit})" if event_time else "the record's time",
+            "allowed_lateness": format_duration(source.allowed_lateness),
+            "max_ahead": format_duration(source.max_ahead),
+            "schema.id": schema.id or "no identity",
+            "schema.version": schema.version or "no version",
+            "schema.max_versions": str(schema.max_versions),
+            **{f"{signal} path": spec.path or _field(signal) for signal, spec in schema.signals().items()},
+        }
 
     def carried_by(self, source: SourceSpec) -> Carried:
         """Which of the signals the events of ``source`` carry."""

@@ -42,7 +42,12 @@ class AllowedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = _name(Headers(scope=scope).get("host", "")) if scope["type"] == "http" else ""
-        if not host or scope["path"] in PROBES or _is_nobodys(host) or self._is_said(host):
+        if (
+            not host
+            or scope.get("path", "").removeprefix(scope.get("root_path", "")) in PROBES
+            or _is_nobodys(host)
+            or self._is_said(host)
+        ):
             await self._app(scope, receive, send)
             return
         detail = f"this service is not known as {host!r}: if it should be, add the name to spec.api.hosts"

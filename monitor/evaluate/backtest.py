@@ -14,6 +14,7 @@ from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
+from monitor.evaluate.former_sources import read_differently
 from monitor.evaluate.mark_log import marks_in_effect
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
@@ -201,6 +202,7 @@ def backtest(
     panes = _stored(store, watch.name, span)
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
+    not_judged |= read_differently(store, watch, span.learn_from_ms, span.to_ms)
     ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
     # Signals of the store that the configuration does not have are not even read.
     configured = {*watch.layouts, *watch.finding_layouts, "volume"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ class Checkpoints:
 
     def __init__(self, store: Store, readers: Readers) -> None:
         self._store, self._readers = store, readers
-        self._epochs = Epochs(store)
+        self._epochs = Epochs(store, self._reads)
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
 
     def resume(self, partition: Partition) -> tuple[int | None, Mark]:
@@ -61,6 +62,9 @@ class Checkpoints:
         """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
         position, state = self._states.pop(lane.partition, (0, {}))
         lane.restore(position, state)
+
+    def _reads(self, topic: str, model: str) -> str:
+        return "".join(json.dumps(watch.reads(source)) for watch, source in self._readers[topic] if watch.name == model)
 
     def save(self, lane: Lane, mark: Mark) -> int | None:
         """Write a checkpoint, if the partition has moved; return the offset to go on from.

@@ -11,7 +11,7 @@ under another configuration was begun by a process that was started with a newer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +69,12 @@ class Epochs:
     Parameters
     ----------
     store : Store
+    reads : callable
+        Returns what a model reads from a topic, and as what, as JSON; nothing if it does not.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, reads: Callable[[str, str], str]) -> None:
+        self._store, self._reads = store, reads
         self._began = self._newest()
 
     def settle(
@@ -173,6 +175,7 @@ class Epochs:
             "newest_ms": epoch.newest_ms,
             "closed_ms": epoch.closed_ms,
             "number": self._newest() + 1,
+            "reads": self._reads(partition[0], model),
         }
         rows = empty_rows("epochs")
         add_row(rows, row)

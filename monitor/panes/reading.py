@@ -62,7 +62,8 @@ class Piece:
     Attributes
     ----------
     series : dict
-        From version, segment, signal to the numbers of its rows: distributions whose layout is the configuration's.
+        From version, segment, signal to the numbers of its rows: distributions whose layout and segment are the
+        configuration's.
     volume : dict of str to int64 array
         The numbers of the rows that count events, by segment.
     starts_ms, n : int64 array [rows]
@@ -185,6 +186,9 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     for rows in np.split(order, begins[1:]) if len(present) else []:
         first = rows[0]
         name, segment_name = signals[signal[first]], segments[segment[first]]
+        # Another configuration may have had others: this one would never have seen them.
+        if segment_name not in watch.segment_names:
+            continue
         judged = name.removeprefix(FINDINGS)
         expected = watch.layouts.get(name) if judged == name else watch.finding_layouts.get(judged)
         if name == "volume":

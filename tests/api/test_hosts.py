@@ -36,8 +36,7 @@ def test_it_does_not_answer_by_a_name_of_a_stranger(host: str, client: Client) -
     for path in ("/v1/models", "/metrics", "/api/v2/alerts", "/nowhere"):
         answer = client.request("GET", path, headers={"host": host})
         assert answer.status_code == 421
-        assert answer.json()["type"] == "/v1/problems#misdirected"
-        assert "add the name to spec.api.hosts" in answer.json()["detail"]
+        assert "add the name to spec.api.hosts" in answer.text
     answer = client.post("/v1/erasures", b'{"subject": "anna"}', content_type="application/json", host=host)
     assert answer.status_code == 421
 

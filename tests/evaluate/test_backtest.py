@@ -189,6 +189,42 @@ def test_what_is_not_stored_is_named(stored: Store) -> None:
     }
 
 
+def test_segments_that_the_configuration_does_not_have_are_no_part_of_it(stored: Store, tmp_path: Path) -> None:
+    """As a replay would have it: they were judged all the same, and had a part of the budget."""
+    whole = configured(segments=[])
+    done, (alone, _) = again(stored, whole), replayed_lines(tmp_path, troubled(1, days=14), whole)
+    assert texts(scores(done)) == texts(rows(alone, "scores"))
+    assert done.not_judged == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "former"),
+    [
+        ({"where": {"country": "DE"}}, "where", "no condition"),
+        ({"allowed_lateness": "2h"}, "allowed_lateness", "1h"),
+        ({"event_time": "at"}, "event_time", "ts (ms)"),
+    ],
+)
+def test_what_was_read_otherwise_is_named(
+    changes: dict[str, Any], key: str, former: str, stored: Store, tmp_path: Path
+) -> None:
+    done = again(stored, configured(sources=[{**SPEC["sources"][0], **changes}]))
+    why = f"panes hold what was read with {former}: replay the events"
+    assert done.not_judged == {f"sources loans {key}": why}
+
+
+def test_what_was_read_otherwise_for_a_time_is_named_with_that_time(tmp_path: Path) -> None:
+    lines, renamed = troubled(1, days=4), {**SPEC["schema"], "version": "release"}
+    store, _ = replayed(configured(), written(tmp_path, [lines[:500]]), checkpoint_every=100)
+    replayed(configured(schema=renamed), written(tmp_path, [lines]), store)
+    assert again(store, configured(schema=renamed)).not_judged == {
+        "sources loans schema.version": "panes hold what was read with version: replay the events"
+    }
+    (since,) = again(store, configured()).not_judged.values()
+    assert since.startswith("panes from 2024-01-0")
+    assert since.endswith(" UTC on hold what was read with release: replay the events")
+
+
 def test_other_per_event_detectors_than_those_that_ran_are_named(stored: Store) -> None:
     rules = [{"on": "feature:amount", "use": ["adwin", {"robust_z": {"window": 99}}]}]
     done = again(stored, configured(detect=detecting(rules=rules)))

@@ -36,12 +36,13 @@ DECLARED = (
     ),
     table(
         "epochs",
-        "topic:name partition:int model:name from_offset:int config:str newest_ms:int closed_ms:int number:int",
+        "topic:name partition:int model:name from_offset:int config:str newest_ms:int closed_ms:int number:int "
+        "reads:text",
         "topic partition model from_offset",
         newest_by="number",
         row="that a model's configuration came into force at an offset of a partition, and how the partition's clock "
-        "stood there",
-        impersonal="offsets, times, and hashes of configurations",
+        "stood there; `reads` says what it read, and as what",
+        impersonal="offsets, times, and configurations",
     ),
     table(
         "versions",
