@@ -82,6 +82,7 @@ peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare
 soak: $(installed) kafka ## Alertmanager's own tests; kill workers on a real Kafka and those who tell people; replays under crashes: SOAK_MINUTES=10
 	@.ci/packages go
 	@$(python) -m bench.alertmanager_suite
+	@$(python) -m bench.api_requests
 	@$(python) -m bench.soak_kafka $(ARGS)
 	@$(python) -m bench.soak_alerts
 	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
-from monitor.api.problems import TEXT_RESPONSES, ProblemError, bad_parameter
+from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import ms_of, rfc3339
 from monitor.config.alerting import Alerting
@@ -36,7 +36,7 @@ from sinks.receivers.contract import fingerprint
 
 __all__ = ["Filters", "alerting_of", "router"]
 
-router = APIRouter(prefix="/api/v2", tags=["alertmanager"], responses=TEXT_RESPONSES)
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
 VERSION = "0.28.1"
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
@@ -194,7 +194,7 @@ def firing_alerts(service: TheService, chosen: TheChosen) -> Response:
     return answer(sorted(rows, key=lambda row: str(row["fingerprint"])))
 
 
-@router.post("/alerts", summary="Take alerts from elsewhere")
+@router.post("/alerts", summary="Take alerts from elsewhere", response_class=Response)
 def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
     alerting, _ = alerting_of(service)
     now_ms = service.clock.now_ms()

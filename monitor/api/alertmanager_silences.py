@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 from monitor.api.alertmanager import Filters, alerting_of
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
-from monitor.api.problems import TEXT_RESPONSES, ProblemError
+from monitor.api.problems import ProblemError
 from monitor.api.times import ms_of, rfc3339
 from monitor.routing.interval_spec import IntervalSpec, in_words, written
 from monitor.routing.intervals import Interval
@@ -27,7 +27,7 @@ from monitor.routing.silences import Silence, SilenceError
 
 __all__ = ["SilenceOptions", "router"]
 
-router = APIRouter(prefix="/api/v2", tags=["alertmanager"], responses=TEXT_RESPONSES)
+router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
 
 class PostedMatcher(BaseModel):
@@ -116,7 +116,7 @@ def one_silence(name: str, service: TheService) -> Response:
     return answer(_row(_stored(SilenceLog(service.store, service.clock), name), service.clock.now_ms()))
 
 
-@router.delete("/silence/{name}", summary="End a silence")
+@router.delete("/silence/{name}", summary="End a silence", response_class=Response)
 def end_silence(name: str, service: TheService) -> Response:
     try:
         SilenceLog(service.store, service.clock).expire(name)

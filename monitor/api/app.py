@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 
 from monitor import resources
 from monitor.alerts.lifecycle import POSTED
-from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, problems
+from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
 from monitor.api.body_limit import BodyLimit
 from monitor.api.contract import ApiService
 from monitor.api.hosts import AllowedHosts, names_of
@@ -71,6 +71,7 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     app.state.stopping = threading.Event()
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
     app.add_middleware(AllowedHosts, names=names_of(service.configuration.service.spec))
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)

@@ -39,6 +39,10 @@ Leeway watches models, and notifies people.
 """Where people find their way who open the service's address."""
 
 
+TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+"""A failure that is no problem document."""
+
+
 class Health(BaseModel):
     """The process answers."""
 
@@ -77,7 +81,12 @@ async def healthy() -> PlainTextResponse:
     return PlainTextResponse("OK")
 
 
-@router.get("/-/ready", summary="Is the service ready? As Alertmanager says it", response_class=PlainTextResponse)
+@router.get(
+    "/-/ready",
+    summary="Is the service ready? As Alertmanager says it",
+    response_class=PlainTextResponse,
+    responses={503: TEXT},
+)
 @router.head("/-/ready", include_in_schema=False)
 async def ready(service: TheService) -> PlainTextResponse:
     reasons = service.ready()
@@ -88,8 +97,15 @@ async def ready(service: TheService) -> PlainTextResponse:
     "/-/reload",
     summary="Take up who is notified, as the configuration's files have it now",
     response_class=PlainTextResponse,
+    responses={500: TEXT},
 )
-@router.put("/-/reload", include_in_schema=False)
+@router.put(
+    "/-/reload",
+    name="put_reload",
+    summary="The same by PUT, which Alertmanager takes too",
+    response_class=PlainTextResponse,
+    responses={500: TEXT},
+)
 def reload(service: TheService) -> PlainTextResponse:
     try:
         service.reload()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,15 +11,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from monitor.api.reading import CursorError
 from monitor.errors import InputError, SourceError
 from sinks.store.contract import StoreError
 
 __all__ = [
+    "ALERTMANAGERS",
+    "MEDIA_TYPE",
     "PROBLEMS",
     "RESPONSES",
-    "TEXT_RESPONSES",
     "Kind",
     "Problem",
     "ProblemError",
@@ -32,6 +32,7 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 @dataclass(frozen=True)
@@ -42,35 +43,41 @@ class Kind:
     ----------
     status : int
     title : str
+    of : tuple of str or None
+        Names of parameters and of members of bodies, ``body`` for any body, and paths: operations that have one of
+        them may fail in this way. None: every operation may.
     """
 
     status: int
     title: str
+    of: tuple[str, ...] | None = None
 
 
 PROBLEMS: dict[str, Kind] = {
-    "bad-cursor": Kind(400, "The cursor is not one that this query gave"),
-    "bad-body": Kind(400, "The body cannot be read"),
-    "bad-alert": Kind(400, "An alert cannot be taken"),
-    "not-found": Kind(404, "There is nothing at this address"),
-    "unknown-model": Kind(404, "No such model"),
-    "unknown-namespace": Kind(404, "No such namespace"),
-    "unknown-signal": Kind(404, "The model has no such signal"),
-    "unknown-window": Kind(404, "The signal has no such window"),
-    "unknown-alert": Kind(404, "No such alert"),
-    "unknown-stream": Kind(404, "No such stream"),
-    "method-not-allowed": Kind(405, "The method is not allowed here"),
-    "different-layouts": Kind(409, "The two windows cannot be compared"),
-    "no-configuration": Kind(409, "The model's configuration is needed"),
-    "body-too-large": Kind(413, "The body is too large"),
-    "unsupported-media-type": Kind(415, "The kind of body is not supported"),
+    "bad-cursor": Kind(400, "The cursor is not one that this query gave", ("cursor", "last-event-id")),
+    "bad-body": Kind(400, "The body cannot be read", ("body",)),
+    "bad-alert": Kind(400, "An alert cannot be taken", ("/api/v2/alerts",)),
+    "not-found": Kind(
+        404, "There is nothing at this address", ("subscription", "name", "silence_id", "/api/v2/silences")
+    ),
+    "unknown-model": Kind(404, "No such model", ("model", "models")),
+    "unknown-namespace": Kind(404, "No such namespace", ("namespace",)),
+    "unknown-signal": Kind(404, "The model has no such signal", ("signal",)),
+    "unknown-window": Kind(404, "The signal has no such window", ("at",)),
+    "unknown-alert": Kind(404, "No such alert", ("alert_id", "incident_id")),
+    "unknown-stream": Kind(404, "No such stream", ("stream",)),
+    "method-not-allowed": Kind(405, "The method is not allowed here", ()),
+    "different-layouts": Kind(409, "The two windows cannot be compared", ("against_from",)),
+    "no-configuration": Kind(409, "The model's configuration is needed", ("model", "namespace")),
+    "body-too-large": Kind(413, "The body is too large", ("body",)),
+    "unsupported-media-type": Kind(415, "The kind of body is not supported", ("body",)),
     "misdirected": Kind(421, "The service does not answer by this name"),
     "bad-parameter": Kind(422, "A parameter is wrong"),
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),
     "unavailable": Kind(503, "Temporarily unavailable"),
     "busy": Kind(503, "As much is asked for as may be at once"),
-    "not-ready": Kind(503, "Not ready"),
+    "not-ready": Kind(503, "Not ready", ("/readyz",)),
 }
 """Every kind of problem, by the fragment of its ``type``."""
 
@@ -93,30 +100,11 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem document",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    },
-    # FastAPI would document its own form of 422, which is never sent.
-    422: {
-        "description": "A parameter is wrong",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    },
-}
-"""How every route may fail, for the OpenAPI document."""
+RESPONSES: dict[int | str, dict[str, Any]] = {422: {"description": "A parameter is wrong"}}
+"""FastAPI would document its own form of 422, which is never sent; `monitor/api/openapi.py` has all others."""
 
 ALERTMANAGERS = "/api/v2"
 """Below it errors are JSON strings, as Alertmanager's clients read them."""
-
-TEXT_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": description, "content": {"application/json": {"schema": {"type": "string"}}}}
-    for status, description in (
-        ("default", "What is wrong"),
-        (400, "What is wrong with the request"),
-    )
-}
-"""How the routes of Alertmanager's API may fail."""
 
 
 class ProblemError(HTTPException):
@@ -172,8 +160,7 @@ def problem(request: Request, error: ProblemError) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem document, and describe those in its OpenAPI document."""
-    app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
+    """Answer every error of ``app`` with a problem document."""
     app.add_exception_handler(ProblemError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -182,18 +169,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CursorError, _cursor)
     app.add_exception_handler(InputError, _input)
     app.add_exception_handler(Exception, _unexpected)
-
-
-def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Add the problem document, which no route returns, to the schemas."""
-    document = generate()
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    named = {**schema.pop("$defs"), "Problem": schema}
-    document["components"]["schemas"].update(named)
-    for path in (path for path in document["paths"] if path.startswith(f"{ALERTMANAGERS}/")):
-        for operation in document["paths"][path].values():
-            operation["responses"].pop("422", None)
-    return document
 
 
 def _expected(request: Request, error: Exception) -> Response:
@@ -214,7 +189,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _allowed(request)
         detail = f"{request.method} is not allowed here; allowed is {allowed}"
         answer = problem(request, ProblemError("method-not-allowed", detail))
         answer.headers["Allow"] = allowed
@@ -226,6 +201,15 @@ def _http(request: Request, error: Exception) -> Response:
         detail = f"the body is not JSON that can be read: {error.__cause__ or error.detail}"
         return problem(request, ProblemError("bad-body", detail))
     return problem(request, ProblemError("internal-error", HTTPStatus(error.status_code).phrase))
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes at the address, of which Starlette names those of the first."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    return ", ".join(
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
 def _store(request: Request, error: Exception) -> Response:

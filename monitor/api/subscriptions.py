@@ -74,7 +74,7 @@ def one_subscription(subscription: str, service: TheService) -> Response:
     return answer(_shown(service, current[subscription]))
 
 
-@router.delete("/subscriptions/{subscription}", summary="End a subscription")
+@router.delete("/subscriptions/{subscription}", summary="End a subscription", response_class=Response)
 def unsubscribe(subscription: str, service: TheService) -> Response:
     if not SubscriptionLog(service.store, service.clock).end(subscription):
         raise _unknown(subscription)

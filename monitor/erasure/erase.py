@@ -146,7 +146,7 @@ class Eraser:
 
     Raises
     ------
-    StoreError
+    InputError
         The store cannot erase.
     """
 
@@ -158,7 +158,7 @@ class Eraser:
         running: Running = Running(),
     ) -> None:
         if not isinstance(store, SqlStore):
-            raise StoreError("a store in memory erases nothing: it forgets everything when its process ends")
+            raise InputError("a store in memory erases nothing: it forgets everything when its process ends")
         self._store, self._configuration, self._clock, self._running = store, configuration, clock, running
         self._erasures = ErasureList(store) if running.erasures is None else running.erasures
 

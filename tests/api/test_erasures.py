@@ -108,5 +108,5 @@ def test_nor_elsewhere(path: str, body: dict[str, Any], world: World) -> None:
 
 def test_a_store_in_memory_says_that_it_erases_nothing() -> None:
     answer = asked(World(configuration=configured(model("fraud", keep=KEEP))), subject="x")
-    assert answer.status_code == 500
+    assert answer.status_code == 422
     assert "forgets everything" in answer.json()["detail"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from monitor.api.problems import PROBLEMS
-from monitor.config import Service
-from monitor.routing.subscription_log import SubscriptionLog
-from monitor.routing.subscriptions import Subscription
-from tests.api.world import NOW_MS, Client, World, score, step
+from tests.api.full_world import SUBSCRIPTION, full_world
+from tests.api.generated import outcomes
+from tests.api.world import Client
 
 MANUAL = Path(__file__).parents[2] / "docs" / "api.md"
 
@@ -60,34 +58,10 @@ SAMPLES = [
     "/v1/silences/{silence_id}",
 ]
 
-SUBSCRIPTION = Subscription((), "log")
-
 
 @pytest.fixture(scope="module")
 def client() -> Client:
-    world = World()
-    SubscriptionLog(world.store, world.clock).add(SUBSCRIPTION)
-    routes = {"route": {"receiver": "log", "group_by": ["model"]}}
-    service = Service.model_validate({"spec": {"alerting": routes}})
-    world.configuration = replace(world.configuration, service=service)
-    nights = '[{"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}]'
-    quiet = {"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS, "intervals": nights, "tells": '["log"]'}
-    world.add("silences", [quiet])
-    world.add("alerts", [step("b", 0, "firing", 2_000)])
-    world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
-    world.add("alerts", [step("a", 0, "firing", 2_000), step("a", 1, "resolved", 3_000)])
-    world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
-    made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never notified"}
-    world.add("decisions", [made])
-    world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
-    world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
-    world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
-    world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
-    world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
-    for start_ms in (0, 10_000):
-        world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
-        world.names("feature:country", start_ms, {"DE": 3}, other=1, n=4)
-    return Client(world)
+    return Client(full_world())
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +90,44 @@ def test_answers_are_as_the_document_says(sample: str, client: Client, document:
 
 def test_problems_are_as_the_document_says(client: Client, document: dict[str, Any]) -> None:
     answer = client.get("/v1/history", limit="many")
-    failures = document["paths"]["/v1/history"]["get"]["responses"]
-    schema = failures["default"]["content"]["application/problem+json"]["schema"]
-    assert failures["422"]["content"]["application/problem+json"]["schema"] == schema
+    failure = document["paths"]["/v1/history"]["get"]["responses"][str(answer.status_code)]
+    schema = failure["content"]["application/problem+json"]["schema"]
     jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+
+
+@pytest.mark.parametrize(
+    ("operation", "statuses"),
+    [
+        ("get /v1/problems", "200 421 422 500 503"),
+        ("get /v1/history", "200 400 404 409 421 422 500 503"),
+        ("get /v1/alerts/{alert_id}", "200 404 421 422 500 503"),
+        ("delete /v1/subscriptions/{subscription}", "200 404 421 422 500 503"),
+        ("post /v1/events/{stream}", "202 400 404 413 415 421 422 500 503"),
+    ],
+)
+def test_each_operation_states_how_it_may_fail(operation: str, statuses: str, document: dict[str, Any]) -> None:
+    method, path = operation.split()
+    answers = document["paths"][path][method]["responses"]
+    assert " ".join(answers) == statuses
+    for status, failure in ((status, answer) for status, answer in answers.items() if status >= "4"):
+        kinds = re.findall(r"`([\w-]+)`: ", failure["description"])
+        assert kinds
+        assert {PROBLEMS[kind].status for kind in kinds} == {int(status)}
+
+
+def test_a_refused_method_is_answered_with_all_that_are_allowed(client: Client) -> None:
+    allowed = {"/v1/subscriptions/x": "DELETE, GET", "/v1/marks": "GET, POST", "/healthz": "GET"}
+    for path, methods in allowed.items():
+        answer = client.request("PUT", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+def test_generated_requests_are_answered_as_the_document_says() -> None:
+    app = Client(full_world()).app
+    app.state.stopping.set()
+    by_operation = outcomes(app, 3, phases=["coverage", "fuzzing"])
+    assert {operation: outcome.failures for operation, outcome in by_operation.items() if outcome.failures} == {}
+    assert all(outcome.requests for outcome in by_operation.values())
 
 
 def test_every_route_with_an_answer_in_json_is_sampled(document: dict[str, Any]) -> None:

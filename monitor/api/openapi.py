@@ -1,0 +1,86 @@
+"""What the OpenAPI document says beside what FastAPI reads from the routes: how each operation may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem
+
+__all__ = ["install"]
+
+SCHEMAS = "#/components/schemas/"
+UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
+RETRY_AFTER = {"description": "seconds after which it may be tried again", "schema": {"type": "integer"}}
+
+Respond = Callable[[int, list[str]], tuple[str, dict[str, Any]]]
+"""From a status and what it may mean to the status that is answered, and its response."""
+
+
+def install(app: FastAPI) -> None:
+    """Complete the OpenAPI document of ``app``."""
+    app.openapi = partial(_completed, app.openapi)  # type: ignore[method-assign]
+
+
+def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    document = generate()
+    # The problem document, which no route returns.
+    problem = Problem.model_json_schema(ref_template=SCHEMAS + "{model}")
+    schemas = document["components"]["schemas"]
+    schemas.update({**problem.pop("$defs"), "Problem": problem})
+    for path, operations in document["paths"].items():
+        response = _text if path.startswith(f"{ALERTMANAGERS}/") else _document
+        for operation in operations.values():
+            inputs = {path, *_inputs(operation, schemas)}
+            operation["responses"] = _responses(operation["responses"], _kinds(inputs), response)
+    return document
+
+
+def _inputs(operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of parameters, and of what is in a body, with ``body`` itself."""
+    yield from (parameter["name"] for parameter in operation.get("parameters", ()))
+    if "requestBody" in operation:
+        yield "body"
+        for media in operation["requestBody"]["content"].values():
+            name = media["schema"].get("$ref", "").removeprefix(SCHEMAS)
+            yield from schemas.get(name, {}).get("properties", ())
+
+
+def _kinds(inputs: set[str]) -> dict[int, list[str]]:
+    """Return the kinds of problem that an operation with such inputs may have, by status."""
+    kinds: dict[int, list[str]] = {}
+    for name, kind in sorted(PROBLEMS.items(), key=lambda item: item[1].status):
+        if kind.of is None or not inputs.isdisjoint(kind.of):
+            kinds.setdefault(kind.status, []).append(f"`{name}`: {kind.title}")
+    return kinds
+
+
+def _responses(declared: dict[str, Any], kinds: dict[int, list[str]], response: Respond) -> dict[str, Any]:
+    """Return what a route declares of its answers, and of its own failures, with the problems beside them."""
+    responses = {status: each for status, each in declared.items() if status < "4"}
+    for kind_status, titles in kinds.items():
+        status, described = response(kind_status, titles)
+        own, earlier = declared.get(str(kind_status), {}), responses.get(status, {})
+        described["content"] |= own.get("content", {})
+        if earlier:
+            described["description"] = f"{earlier['description']}; {described['description']}"
+        if status == str(UNAVAILABLE):
+            described["headers"] = {"Retry-After": RETRY_AFTER}
+        responses[status] = described
+    return responses
+
+
+def _document(status: int, titles: list[str]) -> tuple[str, dict[str, Any]]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
+    return str(status), {"description": "; ".join(titles), "content": content}
+
+
+def _text(status: int, titles: list[str]) -> tuple[str, dict[str, Any]]:
+    """Return a failure as Alertmanager's clients read it, who know no 422."""
+    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    content = {"application/json": {"schema": {"type": "string"}}}
+    return str(int(status)), {"description": "; ".join(titles), "content": content}

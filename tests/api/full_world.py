@@ -1,0 +1,46 @@
+"""A world in which every resource has something to show."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from monitor.config import Service
+from monitor.routing.subscription_log import SubscriptionLog
+from monitor.routing.subscriptions import Subscription
+from tests.api.world import NOW_MS, World, score, step
+
+__all__ = ["SUBSCRIPTION", "full_world"]
+
+SUBSCRIPTION = Subscription((), "log")
+
+
+def full_world() -> World:
+    """A model `fraud` with scores, panes, findings, alerts, and what people have said of them."""
+    world = World()
+    SubscriptionLog(world.store, world.clock).add(SUBSCRIPTION)
+    routes = {"route": {"receiver": "log", "group_by": ["model"]}}
+    service = Service.model_validate({"spec": {"alerting": routes}})
+    world.configuration = replace(world.configuration, service=service)
+    nights = '[{"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}]'
+    quiet = {"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS, "intervals": nights, "tells": '["log"]'}
+    world.add("silences", [quiet])
+    moved = {"signal": "feature:amount", "segment": "", "version": "v1", "since_ms": 1_000, "reason": "amount moved"}
+    signals = json.dumps([moved])
+    world.add("alerts", [step("b", 0, "firing", 2_000, signals=signals)])
+    world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
+    world.add(
+        "alerts", [step("a", n, state, 2_000 + n, signals=signals) for n, state in enumerate(("firing", "resolved"))]
+    )
+    world.add("notifications", [{"alert_id": "a", "receiver": "log", "outcome": "delivered"}])
+    made = {"alert_id": "a", "receiver": "log/0", "route": "{}", "why": "delivered", "detail": "it was never notified"}
+    world.add("decisions", [made])
+    world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
+    world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
+    world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
+    world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
+    world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
+    for start_ms in (0, 10_000):
+        world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
+        world.names("feature:country", start_ms, {"DE": 3}, other=1, n=4)
+    return world
