@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 
 import structlog
@@ -39,9 +40,9 @@ def start_jobs(jobs: Mapping[str, Callable[[], None]], roles: Collection[str]) -
     return scheduler
 
 
-def refresh_roll_ups(store: Store) -> None:
+def refresh_roll_ups(store: Store, stopping: threading.Event) -> None:
     """Add up what has settled; until it has worked, answers come from the rows and are only slower."""
     try:
-        store.refresh()
+        store.refresh(is_enough=stopping.is_set)
     except StoreError as error:
         log.warning("roll-ups were not refreshed", reason=str(error), retryable=error.retryable)

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from monitor.clock import Clock
+from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.events import ENDED
@@ -252,20 +253,25 @@ class StageMetrics(Collector):
     Parameters
     ----------
     threads : Threads
+    models : FailingModels
+        Whose evaluation counts as a stage of its own.
     unusable : mapping of str to int
         Stored rows that were passed over, by table.
     """
 
-    def __init__(self, threads: Threads, unusable: Mapping[str, int]) -> None:
-        self._threads, self._unusable = threads, unusable
+    def __init__(self, threads: Threads, models: FailingModels, unusable: Mapping[str, int]) -> None:
+        self._threads, self._models, self._unusable = threads, models, unusable
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
         failing = GaugeMetricFamily("leeway_stage_failing", "1 while a stage fails, else 0.", labels=["stage"])
-        for name in self._threads.names:
-            failing.add_metric([name], name in self._threads.failing)
+        fail = self._threads.failing | self._models.failing_stages
+        for name in (*self._threads.names, *self._models.stages):
+            failing.add_metric([name], name in fail)
         yield failing
-        yield _by("leeway_stage_failures", "How often a stage failed.", "stage", self._threads.failures)
+        failures = {self._models.stage_of(model): count for model, count in self._models.failures.items()}
+        failures |= self._threads.failures
+        yield _by("leeway_stage_failures", "How often a stage failed.", "stage", failures)
         yield _by("leeway_unusable_rows", "Stored rows that were passed over.", "table", dict(self._unusable))
 
 

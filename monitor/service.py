@@ -98,7 +98,7 @@ class Service:
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
-        self.metrics.register(StageMetrics(self._threads, Quarantine.of(self.store).counts))
+        self.metrics.register(StageMetrics(self._threads, self.loop.failing, Quarantine.of(self.store).counts))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Service:
         self._threads.run("watch", self._watch)
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
-            "refresh_roll_ups": partial(refresh_roll_ups, self.store),
+            "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
             "log_status": lambda: log.info("status", **self.status()),
         }
         self._jobs = start_jobs(jobs, self.roles)
@@ -160,7 +160,7 @@ class Service:
     def ready(self) -> list[str]:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
-        for stage, error in self._threads.failing.items():
+        for stage, error in self._failing.items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():
             failure = self._threads.failure
@@ -259,7 +259,7 @@ class Service:
                 if pulse.is_due:
                     pulse.restart()
                     pulses.state(self._threads.names, self._threads.rounds)
-                stages.step(_fail(self._threads.failing), self._threads.names)
+                stages.step(_fail(self._failing), [*self._threads.names, *self.loop.failing.stages])
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
                 if "evaluate" in self.roles:
@@ -268,6 +268,11 @@ class Service:
                     rows.step(_unusable(counts), TABLES)
             except StoreError as error:
                 log.warning("an alert of Leeway's own waits for the store", error=str(error))
+
+    @property
+    def _failing(self) -> dict[str, Exception]:
+        """What stages fail with, the evaluation of each model among them."""
+        return self._threads.failing | self.loop.failing.failing_stages
 
     def _come_late(self, shares: Sequence[LateShare]) -> dict[str, str]:
         now_ms = self.clock.now_ms()

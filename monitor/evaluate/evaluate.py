@@ -13,7 +13,7 @@ stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +81,12 @@ class Evaluation:
 
     # -- forward -----------------------------------------------------------------------------------------------
 
-    def advance(self, horizon: Horizon, closed: Mapping[Partition, Closed] | None = None) -> Evaluated:
+    def advance(
+        self,
+        horizon: Horizon,
+        closed: Mapping[Partition, Closed] | None = None,
+        is_enough: Callable[[], bool] = lambda: False,
+    ) -> Evaluated:
         """Evaluate every window that is complete by now, and write scores and transitions.
 
         Parameters
@@ -89,6 +94,9 @@ class Evaluation:
         horizon : Horizon
         closed : mapping of Partition to Closed, optional
             The model's part of :func:`read_closed`, read after ``horizon`` was made; read now if it is not given.
+        is_enough : callable
+            Asked after every few windows; once it says so, the rest is left to the next call. It makes no difference to
+            any row.
 
         Returns
         -------
@@ -112,6 +120,8 @@ class Evaluation:
         while self.next_end_ms <= complete_ms:
             last_ms = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
             self._evaluate_until(last_ms, idle, done)
+            if is_enough():
+                break
         return done
 
     def _evaluate_until(self, last_ms: int, idle: str, done: Evaluated) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
 from monitor.clock import Clock
+from monitor.errors import LeewayError
 from monitor.evaluate.crowding import Crowding
-from monitor.evaluate.evaluate import Evaluation
+from monitor.evaluate.evaluate import Evaluated, Evaluation
+from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.horizon import horizon, read_closed, standing
 from monitor.watch import Watch
 from sinks.store.contract import Store, StoreError
@@ -19,6 +23,9 @@ from sinks.store.contract import Store, StoreError
 __all__ = ["EvaluateLoop"]
 
 EVALUATE_EVERY_S = 0.5
+TURN_S = 5.0
+"""A model that has more to catch up lets the others have their turn after so long."""
+
 RETRY_S = 2.0
 log = structlog.get_logger("leeway.service")
 
@@ -44,6 +51,7 @@ class EvaluateLoop:
     transitions : Counter of (str, str)
         Transitions of alerts, by model and state.
     crowding : Crowding
+    failing : FailingModels
     """
 
     def __init__(
@@ -59,8 +67,10 @@ class EvaluateLoop:
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
         self.crowding = Crowding(clock)
+        self.failing = FailingModels(clock, watches)
         self._turn = threading.Lock()
-        self._evaluations = self._load()
+        self._evaluations: dict[str, Evaluation] = {}
+        self._load()
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Evaluate until ``stop`` is set; ``on_round`` is called each time that everything is evaluated."""
@@ -68,9 +78,7 @@ class EvaluateLoop:
         while not self._clock.wait(stop, EVALUATE_EVERY_S):
             try:
                 with self._turn:
-                    if not self._evaluations:
-                        self._evaluations = self._load()
-                    self.evaluate_now()
+                    self.evaluate_now(stop.is_set, TURN_S)
                     if self._clock.monotonic_s() - last_saved_s >= self._checkpoint_every_s:
                         last_saved_s = self._clock.monotonic_s()
                         self.save()
@@ -86,25 +94,55 @@ class EvaluateLoop:
                 self._evaluations = {}
                 raise
 
-    def evaluate_now(self) -> None:
-        """Evaluate every window that is complete by now, of the models all of whose topics have been seen."""
+    def evaluate_now(self, is_enough: Callable[[], bool] = lambda: False, turn_s: float = math.inf) -> None:
+        """Evaluate every window that is complete by now, of the models all of whose topics have been seen.
+
+        Parameters
+        ----------
+        is_enough : callable
+            Once it says so, the rest is left to the next call.
+        turn_s : float
+            So is what takes a model longer than this: others wait for it.
+        """
+        self._load()
         partitions = standing(self._store)
         horizons = {name: horizon(partitions, self._watches[name].model.spec) for name in self._evaluations}
         seen_horizons = {name: waited_for for name, waited_for in horizons.items() if waited_for is not None}
         closed = read_closed(self._store, seen_horizons)
         for name, waited_for in seen_horizons.items():
-            evaluated = self._evaluations[name].advance(waited_for, closed[name])
-            self.windows[name] += evaluated.windows
-            if evaluated.windows:
-                self.crowding.note(name, evaluated.events, evaluated.other_events)
-            self._note_latency(name, evaluated.ends)
-            for mark in evaluated.new_normals:
-                log.info(
-                    "a level is the new normal", model=name, signal=mark.signal, segment=mark.segment,
-                    version=mark.version, says=mark.says, by=mark.created_by, reason=mark.reason,
-                )  # fmt: skip
-            for transition in evaluated.transitions:
-                self.transitions[name, transition.state] += 1
+            turn_is_over = partial(self._turn_is_over, is_enough, self._clock.monotonic_s() + turn_s)
+            with self._alone(name):
+                self._note(name, self._evaluations[name].advance(waited_for, closed[name], turn_is_over))
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Let what fails of one model hold up no other, but for what fails of the store or cannot be mended here."""
+        try:
+            yield
+        except (StoreError, LeewayError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- a model may fail in any way, and the others go on
+            # Memory may be ahead of the store: it goes on from the checkpoint.
+            self._evaluations.pop(name, None)
+            self.failing.note(name, error)
+        else:
+            self.failing.settle(name)
+
+    def _note(self, name: str, evaluated: Evaluated) -> None:
+        self.windows[name] += evaluated.windows
+        if evaluated.windows:
+            self.crowding.note(name, evaluated.events, evaluated.other_events)
+        self._note_latency(name, evaluated.ends)
+        for mark in evaluated.new_normals:
+            log.info(
+                "a level is the new normal", model=name, signal=mark.signal, segment=mark.segment,
+                version=mark.version, says=mark.says, by=mark.created_by, reason=mark.reason,
+            )  # fmt: skip
+        for transition in evaluated.transitions:
+            self.transitions[name, transition.state] += 1
+
+    def _turn_is_over(self, is_enough: Callable[[], bool], ends_s: float) -> bool:
+        return is_enough() or self._clock.monotonic_s() >= ends_s
 
     def save(self) -> None:
         """Write a checkpoint of every model."""
@@ -119,8 +157,16 @@ class EvaluateLoop:
             self._evaluations = {}
             yield
 
-    def _load(self) -> dict[str, Evaluation]:
-        return {name: Evaluation(watch, self._store) for name, watch in self._watches.items()}
+    def _load(self) -> None:
+        """Have the evaluation of every model at hand, but for those that wait for another try."""
+        for name, watch in self._watches.items():
+            if name not in self._evaluations and not self.failing.waits(name):
+                try:
+                    self._evaluations[name] = Evaluation(watch, self._store)
+                except (StoreError, LeewayError):
+                    raise
+                except Exception as error:  # noqa: BLE001 -- as above: its checkpoint is of no form that is known
+                    self.failing.note(name, error)
 
     def _note_latency(self, name: str, windows: Iterable[range]) -> None:
         now_ms = self._clock.now_ms()

@@ -9,7 +9,7 @@ Guarantee: when ``append`` returns, the rows survive the end of the process, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -274,7 +274,7 @@ class Store(Protocol):
         """
         ...
 
-    def refresh(self, settle_ms: int = 600_000) -> int:
+    def refresh(self, settle_ms: int = 600_000, is_enough: Callable[[], bool] = lambda: False) -> int:
         """Bring roll-ups up to date with what was written; to be called now and then, by any number of processes.
 
         No answer depends on it: it makes them fast.
@@ -283,6 +283,8 @@ class Store(Protocol):
         ----------
         settle_ms : int
             Only hours of event time that have been left alone for this long; longer than an append may take.
+        is_enough : callable
+            Asked between steps, of which each takes seconds; once it says so, the rest is left to the next call.
 
         Returns
         -------

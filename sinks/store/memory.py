@@ -89,7 +89,7 @@ class MemoryStore:
         low, high = {"window_end_ms": drifting.from_ms}, {"window_end_ms": drifting.to_ms}
         return drifting_rows(drifting, self.read(Query("scores", drifting.where, low, high)))
 
-    def refresh(self, settle_ms: int = 0) -> int:
+    def refresh(self, settle_ms: int = 0, is_enough: Callable[[], bool] = lambda: False) -> int:
         """Do nothing: what follows from the rows is worked out when it is read."""
         return 0
 

@@ -8,7 +8,7 @@ hours from the rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -134,7 +134,7 @@ def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tup
     return [int(hour_ms) for hour_ms in changed["hour_ms"]]
 
 
-def refresh(store: Connection, settle_ms: int = SETTLE_MS) -> int:
+def refresh(store: Connection, settle_ms: int = SETTLE_MS, is_enough: Callable[[], bool] = lambda: False) -> int:
     """Bring roll-ups up to date with what was written until ``settle_ms`` ago.
 
     Parameters
@@ -142,6 +142,8 @@ def refresh(store: Connection, settle_ms: int = SETTLE_MS) -> int:
     store : Connection
     settle_ms : int
         0 only where no append is under way.
+    is_enough : callable
+        Asked between batches of hours; once it says so, the others stay marked.
 
     Returns
     -------
@@ -153,11 +155,13 @@ def refresh(store: Connection, settle_ms: int = SETTLE_MS) -> int:
     StoreError
         What was done until then is kept.
     """
-    return _refresh(store, "scores", settle_ms) + _refresh(store, "panes", settle_ms)
+    return sum(_refresh(store, source, settle_ms, is_enough) for source in ("scores", "panes"))
 
 
-def _refresh(store: Connection, source: str, settle_ms: int) -> int:
+def _refresh(store: Connection, source: str, settle_ms: int, is_enough: Callable[[], bool]) -> int:
     done = 0
+    if is_enough():
+        return done
     _leave_aged(store, source, _now_ms(store) - settle_ms)
     while True:
         now_ms = _now_ms(store)
@@ -172,6 +176,8 @@ def _refresh(store: Connection, source: str, settle_ms: int) -> int:
         pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
         store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
         done += len(marks["hour_ms"])
+        if is_enough():
+            return done
 
 
 def _now_ms(store: Connection) -> int:

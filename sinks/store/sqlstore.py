@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sinks.store.connection import Connection
@@ -78,9 +78,9 @@ class SqlStore(Connection):
         """Return the series that drifted, the worst first."""
         return read_drifting(self, checked_drifting(drifting))
 
-    def refresh(self, settle_ms: int = SETTLE_MS) -> int:
+    def refresh(self, settle_ms: int = SETTLE_MS, is_enough: Callable[[], bool] = lambda: False) -> int:
         """Bring roll-ups up to date; see :func:`sinks.store.rollups.refresh`."""
-        return refresh(self, settle_ms)
+        return refresh(self, settle_ms, is_enough)
 
 
 def token_digest(token: str) -> str:

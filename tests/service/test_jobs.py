@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,14 +16,14 @@ from sinks.store.memory import MemoryStore
 class FailingStore(MemoryStore):
     """A store that does not answer."""
 
-    def refresh(self, settle_ms: int = 0) -> int:
+    def refresh(self, settle_ms: int = 0, is_enough: Callable[[], bool] = lambda: False) -> int:
         raise StoreError("no answer", retryable=True)
 
 
 @pytest.mark.parametrize(("store", "lines"), [(MemoryStore(), 0), (FailingStore(), 1)])
 def test_roll_ups_are_refreshed_and_a_store_that_cannot_is_in_the_log(store: MemoryStore, lines: int) -> None:
     with capture_logs() as log:
-        refresh_roll_ups(store)
+        refresh_roll_ups(store, threading.Event())
     assert [line["log_level"] for line in log] == ["warning"] * lines
 
 
