@@ -182,6 +182,10 @@ class Service:
             "checkpoint_age_s": round(self.intake.checkpoint_age_s(), 3),
         }
 
+    def late_shares(self) -> list[LateShare]:
+        """How many events came late in the last minutes, of those that are read here."""
+        return self.intake.late_shares()
+
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         """Append messages to an HTTP stream, durably."""
         return self.intake.accept(stream, payloads)

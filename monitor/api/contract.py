@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.erasure.erase import Erased, Request
+from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
 from monitor.retries import Retried
 from monitor.watch import Watch
@@ -67,6 +68,10 @@ class ApiService(Protocol):
         LeewayError
             They are wrong, or something else in them has changed: everything stays as it is then.
         """
+        ...
+
+    def late_shares(self) -> list[LateShare]:
+        """Return how many events came late in the last minutes, as far as they are read in this process."""
         ...
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:

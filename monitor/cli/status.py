@@ -10,6 +10,7 @@ import click
 
 from monitor.cli.answers import Form, Target, asks
 from monitor.cli.output import as_rows
+from monitor.resources.clocks import Clocks, KnownClock
 from monitor.resources.status import ModelProtection, Protection, ProtectionSummary, SmallestShift
 
 __all__ = ["command"]
@@ -37,9 +38,17 @@ def command(
             return
         if form.name == "table" and signal is None:
             as_rows(ModelProtection, leeway.ask(of_models))
+            _show_late(list(leeway.ask(Clocks(model=model))))
         rows = form.show(leeway.ask(replace(question, model=model, signal=signal)))
         if form.name == "table" and signal is not None:
             _show_shifts(rows)
+
+
+def _show_late(clocks: Sequence[Mapping[str, Any]]) -> None:
+    """Show the clocks of partitions of which a tenth of the events, or more, comes late."""
+    late = [clock for clock in clocks if clock["late"] and 10 * clock["late"] >= clock["events"]]
+    if late:
+        as_rows(KnownClock, late, title="Many events come late, and count in no window:")
 
 
 def _show_shifts(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Service
 from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
+from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
 from monitor.retries import Retried
 from monitor.watch import Watch, compile_watch
@@ -67,6 +68,10 @@ class Archive:
     def status(self) -> dict[str, Any]:
         """Return what is shown."""
         return {"store": str(self.path)}
+
+    def late_shares(self) -> list[LateShare]:
+        """Nothing is read here."""
+        return []
 
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         """Refuse: nothing reads events here."""

@@ -15,6 +15,7 @@ from monitor.client.answer import Answer
 from monitor.client.connection import Connection
 from monitor.client.stream import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
+from monitor.resources.clocks import Clocks
 from monitor.resources.compare import Compare
 from monitor.resources.contract import Moment, Question, written
 from monitor.resources.dead_letters import DeadLetters
@@ -132,6 +133,7 @@ class Leeway:
     deployments = asks(Deployments)
     dead_letters = asks(DeadLetters)
     marks = asks(Marks)
+    clocks = asks(Clocks)
 
     def alert(self, alert_id: str) -> dict[str, Any]:
         """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
@@ -218,6 +220,24 @@ class Leeway:
     def accept(self, model: str, signal: str, **details: Any) -> dict[str, Any]:
         """Accept the level that a signal has as its new normal: :meth:`mark` with ``accepted``."""
         return self.mark(model, signal, "accepted", **details)
+
+    def set_clocks_back(self, model: str, **details: Any) -> dict[str, Any]:
+        """Set the clocks of partitions back that a wrong clock has carried away, and return which.
+
+        Parameters
+        ----------
+        model : str
+        **details
+            ``created_by``, who does; ``reason``; ``to``, a time, now if absent; ``topic`` and ``partition``, all whose
+            clocks are ahead if absent.
+
+        Raises
+        ------
+        QuestionError
+            No clock is ahead of that time.
+        """
+        to = {"to": written(details.pop("to"))} if details.get("to") is not None else {}
+        return self._connection.send("/v1/clocks", {"model": model, **details, **to})
 
     def retry_dead_letters(
         self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False

@@ -13,6 +13,7 @@ from monitor.ingest.epochs import Epochs
 from monitor.ingest.label_fold import LABELS
 from monitor.ingest.lane import Lane
 from monitor.ingest.readers import Readers
+from monitor.ingest.set_clocks import ASKED, read_set_clocks, take_up
 from monitor.sources.contract import Mark
 from sinks.store.contract import Store
 
@@ -61,7 +62,25 @@ class Checkpoints:
     def restore(self, lane: Lane) -> None:
         """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
         position, state = self._states.pop(lane.partition, (0, {}))
+        lane.know_set_clocks([each for each in read_set_clocks(self._store, lane.partition) if each.has_effect])
         lane.restore(position, state)
+
+    def set_clocks(self, lanes: Mapping[Partition, Lane]) -> None:
+        """Take up the clocks that people want to have set back, each from the next event on.
+
+        Raises
+        ------
+        StoreError
+        """
+        set_clocks = read_set_clocks(self._store)
+        for request in [each for each in set_clocks if each.from_offset == ASKED]:
+            lane = lanes.get((request.topic, request.partition))
+            stands = None if lane is None else lane.position(request.model)
+            if stands is not None:
+                set_clocks.append(take_up(self._store, request, *stands))
+        with_effect = [each for each in set_clocks if each.has_effect]
+        for partition, lane in lanes.items():
+            lane.know_set_clocks([each for each in with_effect if (each.topic, each.partition) == partition])
 
     def _reads(self, topic: str, model: str) -> str:
         return "".join(json.dumps(watch.reads(source)) for watch, source in self._readers[topic] if watch.name == model)

@@ -1,9 +1,10 @@
 """One partition's events into panes and findings.
 
-The fold of a partition is a pure function of its log: where batches end, when panes are asked for and where a
-crash falls change no bit of any row. What makes it so: panes are integer sums; the clock is sequential
-(:mod:`monitor.ingest.watermark`); an event for a closed pane goes to an addition of its own, keyed by the pane in which
-the watermark stood; detectors see every value in the order of the log.
+The fold of a partition is a pure function of its log, and of where people have set its clock back: where batches end,
+when panes are asked for and where a crash falls change no bit of any row. What makes it so: panes are integer sums; the
+clock is sequential (:mod:`monitor.ingest.watermark`), and set back at an offset that the store keeps
+(:mod:`monitor.ingest.set_clocks`); an event for a closed pane goes to an addition of its own, keyed by the pane that
+the watermark stood in; detectors see every value in the order of the log.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from monitor.ingest.kept_events import Keeper
 from monitor.ingest.model_versions import ModelVersions
 from monitor.ingest.pane_grid import PaneGrid
 from monitor.ingest.per_event import PerEvent
+from monitor.ingest.set_clocks import SetClock, SettingBack
 from monitor.ingest.watermark import FUTURE, EventClock
 from monitor.values import DAY_MS
 from monitor.watch import Watch
@@ -97,6 +99,7 @@ class PartitionFold:
         self._seen = SeenIds()
         self._late_reported = (0, 0)
         self._held: Events | None = None
+        self._set_back = SettingBack()
 
     @property
     def held_offsets(self) -> list[int]:
@@ -115,6 +118,10 @@ class PartitionFold:
         self._settle(self._with_held(events), out)
         self._close(out)
         return out
+
+    def know_set_clocks(self, set_clocks: Sequence[SetClock]) -> None:
+        """Take in which clocks of the partition were set back, in the order of their offsets; each time all of them."""
+        self._set_back.know(set_clocks)
 
     def finish(self) -> Folded:
         """No more events will come: settle those that wait, and close every pane."""
@@ -138,6 +145,7 @@ class PartitionFold:
             "newest_ms": self.clock.newest_ms,
             "closed_ms": self.clock.closed_ms,
             "clock": self.clock.snapshot(),
+            "clocks_set": self._set_back.done,
             "late_reported": list(self._late_reported),
             **self._versions.snapshot(),
             **self._panes.snapshot(),
@@ -157,6 +165,7 @@ class PartitionFold:
         """
         self.next_offset = int(state["next_offset"])
         self.clock.start(int(state["newest_ms"]), int(state["closed_ms"]))
+        self._set_back.restore(state.get("clocks_set"), self.next_offset)
         if state["config"] != self._config:
             return False
         # Checkpoints from before clocks knew what is usual hold none.
@@ -178,17 +187,28 @@ class PartitionFold:
         return events if held is None else Events.joined(held, events)
 
     def _settle(self, batch: Events, out: Folded, *, end: bool = False) -> None:
-        before_ms = self.clock.closed_ms
-        settled, status, closed = self.clock.advance(batch.event_ms, batch.record_ms, end=end)
-        self._held = batch.slice(settled, len(batch)) if settled < len(batch) else None
-        if settled:
-            events = batch.slice(0, settled)
-            days = self._days(events, closed, before_ms)
-            for first, stop in pairwise(sorted({0, *days, settled})):
-                if first in days:
-                    self._make_room(int(closed[first]), out)
-                self._fold(events.slice(first, stop), status[first:stop], closed[first:stop], out)
-            self.next_offset = int(batch.offsets[settled - 1]) + 1
+        while len(batch):
+            for to_ms in self._set_back.due(int(batch.offsets[0])):
+                self._close(out)
+                self.clock.set_back(to_ms)
+            count, before_ms = self._set_back.count_before_next(batch.offsets), self.clock.closed_ms
+            settled, status, closed = self.clock.advance(batch.event_ms, batch.record_ms, end=end, count=count)
+            if settled:
+                self._fold_by_day(batch.slice(0, settled), status, closed, before_ms, out)
+                self.next_offset = int(batch.offsets[settled - 1]) + 1
+                batch = batch.slice(settled, len(batch))
+            if settled < count:
+                break
+        self._held = batch if len(batch) else None
+
+    def _fold_by_day(
+        self, events: Events, status: NDArray[np.uint8], closed: Integers, before_ms: int, out: Folded
+    ) -> None:
+        days = self._days(events, closed, before_ms)
+        for first, stop in pairwise(sorted({0, *days, len(events)})):
+            if first in days:
+                self._make_room(int(closed[first]), out)
+            self._fold(events.slice(first, stop), status[first:stop], closed[first:stop], out)
 
     def _days(self, events: Events, closed: Integers, before_ms: int) -> list[int]:
         """The events with which a day begins by the watermark; none if there are places for all versions."""
@@ -207,7 +227,7 @@ class PartitionFold:
 
     def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, out: Folded) -> None:
         pane = batch.event_ms // self.clock.pane_ms * self.clock.pane_ms
-        late_at = np.where(pane < closed, closed, 0)
+        late_at = self._set_back.keys(pane, closed)
         counts = status != FUTURE
         out.problems += [_future(batch, i) for i in np.flatnonzero(~counts).tolist()]
         if batch.ids is not None:
@@ -236,7 +256,7 @@ class PartitionFold:
     ) -> None:
         """Drop events whose identity stands in the same open pane already."""
         assert batch.ids is not None
-        candidates = np.flatnonzero(counts & (late_at == 0) & batch.ids.present)
+        candidates = np.flatnonzero(counts & (late_at <= 0) & batch.ids.present)
         repeated = self._seen.repeated(pane[candidates], digests(batch.ids)[candidates])
         for i in candidates[repeated].tolist():
             counts[i] = False
@@ -245,7 +265,7 @@ class PartitionFold:
 
     def _note_late(self, batch: Events, pane: Integers, late_at: Integers, out: Folded) -> None:
         """Count late events; of each position of the watermark the first few are reported with their log position."""
-        late = np.flatnonzero(late_at)
+        late = np.flatnonzero(late_at > 0)
         out.late += len(late)
         if len(late):
             out.newest_late_ms = int(batch.event_ms[late[-1]])
@@ -253,7 +273,8 @@ class PartitionFold:
             at_ms = int(late_at[i])
             reported = self._late_reported[1] if self._late_reported[0] == at_ms else 0
             if reported < LATE_REPORTED:
-                detail = f"its pane starts at {int(pane[i])} ms, and panes before {at_ms} ms were closed"
+                closed_ms = at_ms // self.clock.pane_ms * self.clock.pane_ms
+                detail = f"its pane starts at {int(pane[i])} ms, and panes before {closed_ms} ms were closed"
                 out.problems.append(Problem(int(batch.offsets[i]), KEPT, "late", "", detail))
                 self._late_reported = (at_ms, reported + 1)
 

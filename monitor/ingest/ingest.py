@@ -173,6 +173,15 @@ class Ingest:
         with self._stopwatch.step("write"):
             return self._unwritten.write(self._store)
 
+    def set_clocks(self) -> None:
+        """Take up the clocks that people want to have set back.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._checkpoints.set_clocks(self._lanes)
+
     def holding(self) -> frozenset[Partition]:
         """Partitions of which events wait for those behind them."""
         return frozenset(partition for partition, lane in self._lanes.items() if lane.resume_offset < lane.next_offset)

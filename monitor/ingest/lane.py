@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor.config.model import SourceSpec
@@ -12,6 +12,7 @@ from monitor.events import ENDED, Events, Gap, Partition, Problem, Records
 from monitor.ingest.fold import Folded, PartitionFold
 from monitor.ingest.gaps import OpenGap
 from monitor.ingest.label_fold import LabelFold
+from monitor.ingest.set_clocks import SetClock
 from monitor.ingest.watermark import NEVER
 from monitor.messages import NO_MESSAGE, Message
 from monitor.watch import Watch
@@ -117,6 +118,18 @@ class Lane:
             }
             add_row(rows, row)
         return rows
+
+    # -- clocks ------------------------------------------------------------------------------------------------
+
+    def position(self, model: str) -> tuple[int, int] | None:
+        """The first offset of a model that is not settled, and its clock; None if it has none here."""
+        fold = self._pane_folds.get(model)
+        return None if fold is None else (fold.next_offset, fold.clock.newest_ms)
+
+    def know_set_clocks(self, set_clocks: Sequence[SetClock]) -> None:
+        """Take in which clocks of the partition were set back, and from where on."""
+        for name, fold in self._pane_folds.items():
+            fold.know_set_clocks([each for each in set_clocks if each.model == name])
 
     # -- messages that are gone --------------------------------------------------------------------------------
 

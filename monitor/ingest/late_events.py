@@ -82,7 +82,9 @@ class LateShare:
             f" {format_duration(by_ms)} ahead of the last of them."
         )
         if self.clock_ms > now_ms + allowed_ms:
-            return f"{fact} That time has not come yet: a clock was wrong."
+            return (
+                f"{fact} That time has not come yet: a clock was wrong. `leeway clocks back {self.model}` sets it back"
+            )
         return f"{fact} They come later than `allowed_lateness` ({format_duration(allowed_ms)})"
 
 

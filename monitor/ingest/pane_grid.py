@@ -76,7 +76,8 @@ class PaneGrid:
         pane : int64 array [n]
             Where each event's pane starts.
         late_at : int64 array [n]
-            The pane in which the watermark stood, of an event whose own was closed by then; else 0.
+            The pane in which the watermark stood, of an event whose own was closed by then; else 0, or less where an
+            addition has to be told from what may be written already.
         version : int64 array [n]
         judged : sequence of Judged
             What per-event detectors say of each event.
@@ -97,7 +98,7 @@ class PaneGrid:
     def close(self, before_ms: int) -> Rows:
         """Return the rows of panes that start before, and of additions made before, and forget them."""
         panes = empty_rows("panes")
-        closed = [key for key in self._rows if (key[1] or key[0]) < before_ms]
+        closed = [key for key in self._rows if (key[1] if key[1] > 0 else key[0]) < before_ms]
         for key in sorted(closed, key=lambda k: (k[0], k[1], self._versions.names[k[2]], k[3])):
             row = self._rows.pop(key)
             self._take(key, row, panes)

@@ -96,14 +96,22 @@ class EventClock:
         return int(self._state[NEWEST])
 
     def advance(
-        self, event_ms: Integers, record_ms: Integers, *, end: bool = False
+        self, event_ms: Integers, record_ms: Integers, *, end: bool = False, count: int | None = None
     ) -> tuple[int, NDArray[np.uint8], Integers]:
-        """Move over a batch; return how many of its events are settled, and of each its status and ``closed_ms``."""
+        """Move over a batch; return how many of its events are settled, and of each its status and ``closed_ms``.
+
+        With ``count`` no more than so many are settled; those behind them are only witnesses.
+        """
         source = (self.pane_ms, self.lateness_ms, self._ahead_ms)
-        settled, self._state, status, closed = advance(event_ms, record_ms, self._state, source, end=end)
+        settled, self._state, status, closed = advance(event_ms, record_ms, self._state, source, end=end, count=count)
         if settled:
             self.closed_ms = int(closed[-1])
         return settled, status, closed
+
+    def set_back(self, to_ms: int) -> None:
+        """Go on from an earlier time; of a clock that is not ahead of it nothing changes."""
+        if self.newest_ms > to_ms:
+            self.start(to_ms, (to_ms - self.lateness_ms) // self.pane_ms * self.pane_ms)
 
     def start(self, newest_ms: int, closed_ms: int) -> None:
         """Go on from where a clock stood of which nothing else is known."""
@@ -119,7 +127,13 @@ class EventClock:
 
 
 def advance(
-    event_ms: Integers, record_ms: Integers, state: Integers, source: tuple[int, int, int], *, end: bool
+    event_ms: Integers,
+    record_ms: Integers,
+    state: Integers,
+    source: tuple[int, int, int],
+    *,
+    end: bool,
+    count: int | None = None,
 ) -> tuple[int, Integers, NDArray[np.uint8], Integers]:
     """Move the clock over a batch.
 
@@ -133,6 +147,8 @@ def advance(
         Pane length, allowed lateness, ``max_ahead``; all in ms.
     end : bool
         No more events will come: what still waits for witnesses is believed.
+    count : int or None
+        Settle no more than so many.
 
     Returns
     -------
@@ -152,8 +168,9 @@ def advance(
     >>> settled, int(state[NEWEST]), status.tolist(), closed.tolist()
     (6, 12000, [0, 1, 0, 0, 0, 0], [-20000, -20000, -20000, -10000, -10000, -10000])
     """
-    status = np.zeros(len(event_ms), dtype=np.uint8)
-    closed = np.zeros(len(event_ms), dtype=np.int64)
+    count = len(event_ms) if count is None else count
+    status = np.zeros(count, dtype=np.uint8)
+    closed = np.zeros(count, dtype=np.int64)
     pane_ms, lateness_ms, ahead_ms = source
     state = state.copy()
     settled = int(_advance(event_ms, record_ms, state, pane_ms, lateness_ms, ahead_ms, end, status, closed))
@@ -174,7 +191,7 @@ def _advance(
 ) -> Any:
     cell_ms = max(pane_ms, lateness_ms)
     least_step_ms = min(cell_ms, ahead_ms)
-    for i in range(event_ms.shape[0]):
+    for i in range(status.shape[0]):
         newest = state[NEWEST]
         at_ms = _bounded(event_ms[i], record_ms[i], state[USUAL_AHEAD] + cell_ms)
         verdict = BELIEVED
@@ -193,7 +210,7 @@ def _advance(
         else:
             _count(state, event_ms[i], record_ms[i], cell_ms)
         closed[i] = (state[NEWEST] - lateness_ms) // pane_ms * pane_ms
-    return event_ms.shape[0]
+    return status.shape[0]
 
 
 @inlined

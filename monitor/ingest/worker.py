@@ -166,7 +166,7 @@ class Worker:
             yield
 
     def save(self) -> None:
-        """Write checkpoints, and show them to the source, for lag tools.
+        """Write checkpoints, show them to the source, for lag tools, and set clocks back as people have asked.
 
         Raises
         ------
@@ -180,6 +180,7 @@ class Worker:
         self._checkpoints.restart()
         if positions:
             self._ingest.source.commit(positions)
+        self._ingest.set_clocks()
 
     # -- figures -----------------------------------------------------------------------------------------------
 

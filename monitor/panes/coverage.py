@@ -14,15 +14,17 @@ from sinks.store.derived import TIERS
 from sinks.store.rows import as_list
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
+__all__ = ["ON_TIME", "Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
 
 LATEST_MS = 1 << 62
+ON_TIME = {"late_at_ms": 1}
+"""As an upper bound: panes of events that came in time, and additions to them after a clock was set back."""
 
 _SQL = """
 SELECT signal, segment, layout, pane_ms, min(pane_start_ms) AS first_ms, max(pane_start_ms) AS last_ms,
     toInt64(sum(length(counts))) AS cells
 FROM {table}
-PREWHERE model = {{model:String}} AND {late} = 0
+PREWHERE model = {{model:String}} AND {late} <= 0
     AND pane_start_ms >= {{low:Int64}} AND pane_start_ms < {{high:Int64}}
 GROUP BY signal, segment, layout, pane_ms
 ORDER BY signal, segment, first_ms, layout, pane_ms
@@ -63,7 +65,7 @@ def panes_of(store: Store, model: str, low_ms: int, high_ms: int, table: str = "
         rows = store.query(sql, {"model": model, "low": low_ms, "high": high_ms})
         return [Panes(*kind) for kind in zip(*map(as_list, rows.values()), strict=True)]
     columns = ("signal", "segment", "layout", "pane_ms", "pane_start_ms", "counts")
-    where, low, high = {"model": model, "late_at_ms": 0}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
+    where, low, high = {"model": model}, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms, **ON_TIME}
     read = store.read(Query("panes", where, low, high, columns=columns))
     panes: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
     for *kind, start, counts in zip(*(as_list(read[name]) for name in columns), strict=True):
@@ -74,8 +76,9 @@ def panes_of(store: Store, model: str, low_ms: int, high_ms: int, table: str = "
 
 def first_ms(store: Store, model: str) -> int | None:
     """Return where a model's first pane on time starts; None if there is none."""
-    where, column = {"model": model, "late_at_ms": 0}, ("pane_start_ms",)
-    starts = store.read(Query("panes", where, order=column, limit=1, columns=column))["pane_start_ms"]
+    column = ("pane_start_ms",)
+    query = Query("panes", {"model": model}, high=ON_TIME, order=column, limit=1, columns=column)
+    starts = store.read(query)["pane_start_ms"]
     return int(starts[0]) if len(starts) else None
 
 

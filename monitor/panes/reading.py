@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from detectors.sketch.joint import VECTOR
 from monitor.events import SeriesKey
 from monitor.panes.codec import FINDINGS, signal_of_findings
+from monitor.panes.coverage import ON_TIME
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
@@ -149,10 +150,10 @@ def read_panes(
     table : str
         ``panes``, or a table of panes that are added up.
     """
-    where: dict[str, Any] = {"model": watch.name, "late" if table in TIERS else "late_at_ms": 0}
+    where: dict[str, Any] = {"model": watch.name} | ({"late": 0} if table in TIERS else {})
     if signals is not None:
         where["signal"] = [*signals, *(signal_of_findings(s) for s in signals if s in watch.finding_layouts)]
-    low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}
+    low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms} | ({} if table in TIERS else ON_TIME)
     query = Query(table, where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
     flat = (
         _from_sql(store, query, vectors=watch.has_vectors)

@@ -145,7 +145,7 @@ def _tier(tier_ms: int, panes: Columns) -> Iterable[Row]:
         if row["pane_ms"] > 0 and tier_ms % row["pane_ms"] == 0:
             start_ms = row["pane_start_ms"] // tier_ms * tier_ms
             series = (row["model"], row["signal"], row["segment"], row["version"])
-            together.setdefault((*series, start_ms, int(row["late_at_ms"] != 0), row["layout"]), []).append(row)
+            together.setdefault((*series, start_ms, int(row["late_at_ms"] > 0), row["layout"]), []).append(row)
     return (_sum_of_panes(tier_ms, key, rows) for key, rows in together.items())
 
 

@@ -42,7 +42,7 @@ def sums_of_panes(tier_ms: int, condition: str) -> str:
         "by_cell.1 AS cells, if(notEmpty(by_name.1), by_name.2, by_cell.2) AS counts, by_name.1 AS `names`, "
         "total_other AS other, total_sum_q AS sum_q, total_sum_q2 AS sum_q2, least AS `min`, most AS `max` "
         f"FROM (SELECT {', '.join(KEY)}, pane_start_ms - positiveModulo(pane_start_ms, {tier_ms}) AS start_ms, "
-        f"toInt64(late_at_ms != 0) AS is_late, layout, {ADDED} FROM panes FINAL "
+        f"toInt64(late_at_ms > 0) AS is_late, layout, {ADDED} FROM panes FINAL "
         f"PREWHERE {condition} WHERE pane_ms > 0 AND {tier_ms} % if(pane_ms > 0, pane_ms, 1) = 0 GROUP BY {key})"
     )
 

@@ -24,6 +24,7 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Eraser, Request
 from monitor.errors import SourceError
+from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
 from monitor.panes.codec import category_columns, numeric_columns
 from monitor.retries import Retried
@@ -65,6 +66,7 @@ class World:
     broken_source: SourceError | None = None
     shown: bool = False
     reloads: int = 0
+    late: list[LateShare] = field(default_factory=list)
 
     @cached_property
     def watches(self) -> dict[str, Watch]:
@@ -87,6 +89,9 @@ class World:
         outcome = "planned" if dry_run else "retried"
         self.retried += [] if dry_run else places
         return [Retried(*place, outcome, taken_from="log", attempt=1) for place in places]
+
+    def late_shares(self) -> list[LateShare]:
+        return self.late
 
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         if self.broken_source is not None:

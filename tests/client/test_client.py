@@ -123,6 +123,8 @@ def test_every_question_is_asked() -> None:
         "accept",
         "mark",
         "marks",
+        "clocks",
+        "set_clocks_back",
         "follow",
         "incident",
         "incidents",

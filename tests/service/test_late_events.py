@@ -14,6 +14,7 @@ from monitor.alerts.own import LATE_EVENTS, MODEL
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.ingest.late_events import LateEvents, LateShare
+from monitor.ingest.set_clocks import ASKED, SetClock, ask_to_set, read_set_clocks
 from monitor.service import Service
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
@@ -56,7 +57,7 @@ def post(service: Service, clock: TurnedClock, first: int, count: int) -> None:
     shop.wait_until(lambda: service.counters.events == first + count, "they are read")
 
 
-def test_when_the_machines_clock_has_run_a_day_ahead_people_learn_that_events_of_now_are_late(tmp_path: Path) -> None:
+def test_events_of_now_are_late_behind_a_clock_that_ran_a_day_ahead_until_it_is_set_back(tmp_path: Path) -> None:
     store, clock = MemoryStore(), TurnedClock()
     with served(tmp_path, store, clock) as service:
         clock.ahead_ms = DAY_MS
@@ -67,9 +68,15 @@ def test_when_the_machines_clock_has_run_a_day_ahead_people_learn_that_events_of
         shop.wait_until(lambda: len(store.read(Query("alerts", {"model": MODEL}))["state"]), "it is alerted about")
         [alert] = rows_of(store.read(Query("alerts", {"model": MODEL})))
         metrics = generate_latest(service.metrics).decode()
+
+        asked = SetClock("shop", "shop", 0, clock.now_ms(), "ann", "NTP was off")
+        ask_to_set(store, clock, asked)
+        shop.wait_until(lambda: read_set_clocks(store)[0].from_offset != ASKED, "it is taken up")
+        post(service, clock, 800, 200)
+        assert service.counters.late == 400
     assert json.loads(alert["labels"]) == {"alertname": LATE_EVENTS, "severity": "critical", "stream": "shop shop/0"}
     assert alert["title"].startswith("400 of 800 events of shop from shop/0 came late in 10m, and count in no window")
-    assert alert["title"].endswith("ahead of the last of them. That time has not come yet: a clock was wrong.")
+    assert "ahead of the last of them. That time has not come yet: a clock was wrong. `leeway clocks" in alert["title"]
     assert 'leeway_late_share{model="shop",partition="0",topic="shop"} 0.5' in metrics
 
 

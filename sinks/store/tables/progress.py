@@ -45,6 +45,16 @@ DECLARED = (
         impersonal="offsets, times, and configurations",
     ),
     table(
+        "set_clocks",
+        "id:str updated_ms:int model:name topic:name partition:int to_ms:int created_by:str reason:str "
+        "from_offset:int newest_ms:int",
+        "id",
+        newest_by="updated_ms",
+        row="a partition's clock that somebody set back: from which offset on, and where it stood there; the row "
+        "changed last stays",
+        impersonal="what people wrote about clocks",
+    ),
+    table(
         "versions",
         "model:name version:str first_ms:int",
         "model version",

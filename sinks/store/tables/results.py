@@ -32,7 +32,8 @@ _SUM_KEY = "model signal segment version pane_start_ms late layout"
 
 DECLARED = (
     # late_at_ms is 0 for the events that came in time. Late events of a pane are additions to it, keyed by the pane in
-    # which the partition's watermark stood when they came.
+    # which the partition's watermark stood when they came. Where its clock was set back, events that come in time are
+    # additions to panes that were written before: keyed by -1, -2 …, and late ones by as many ms beyond.
     table(
         "panes",
         f"{_SERIES} pane_start_ms:even late_at_ms:even topic:name partition:count pane_ms:even layout:name {_COUNTED}",
