@@ -7,7 +7,8 @@ The rule is sequential, so it does not see where a batch ends:
 - A step is the allowed lateness: so far one event may move the clock, since nobody is late by it. In a partition in
   which the clock usually moves further at once, a step is twice as far, and never more than ``max_ahead``.
 - An event further ahead waits for those behind it, its *witnesses*: as many as usually come in :data:`SPAN_MS`. The
-  clock moves once more than half of them are no more than a step behind the event. Once more of them speak against the
+  clock moves once more than half of them are no more than a step behind the event, or some of them, and two are as
+  much as :data:`GOING_ON_MS` ahead of it. Once more of them speak against the
   event than for it, it does not move the clock: the event counts in its own pane all the same, unless it is more than
   ``max_ahead`` ahead.
 - So does an event that is further ahead of its record than an allowed lateness beyond what is usual. If its witnesses
@@ -46,6 +47,9 @@ FIRST_WITNESSES = 2
 FEWEST_WITNESSES, MOST_WITNESSES = 4, 1_000
 SPAN_MS = 120_000
 """Of event time: so long a span says how many events, and how far ahead of their records, are usual."""
+
+GOING_ON_MS = 300_000
+"""Of event time: witnesses so far beyond an event say that traffic goes on from there, however little it is."""
 
 NEVER = -(1 << 62)
 """``newest`` of a partition without events."""
@@ -273,15 +277,16 @@ def _verdict(
     """What the witnesses of an event say of its time, each of them at most so far ahead of its record."""
     witnesses = min(max(state[EVENTS], state[USUAL_EVENTS], FEWEST_WITNESSES), MOST_WITNESSES)
     stop = min(i + 1 + witnesses, event_ms.shape[0])
-    agreeing = opposed = 0
+    agreeing = opposed = going_on = 0
     for j in range(i + 1, stop):
-        if _bounded(event_ms[j], record_ms[j], bound_ms) >= at_ms - step_ms:
-            agreeing += 1
-        else:
-            opposed += 1
+        witness_ms = _bounded(event_ms[j], record_ms[j], bound_ms)
+        agreeing += witness_ms >= at_ms - step_ms
+        opposed += witness_ms < at_ms - step_ms
+        going_on += witness_ms >= at_ms + GOING_ON_MS
         if opposed > agreeing:
             return REFUTED
-        if 2 * agreeing > witnesses:
+        # Traffic that has fallen off would keep everything waiting for as many as there were.
+        if 2 * agreeing > witnesses or (2 * agreeing > FEWEST_WITNESSES and going_on > 1):
             return BELIEVED
     if stop == i + 1 + witnesses:
         return REFUTED

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monitor.ingest.watermark import (
     FEWEST_WITNESSES,
     FUTURE,
+    GOING_ON_MS,
     MOST_WITNESSES,
     NEVER,
     NEWEST,
@@ -90,9 +91,12 @@ class PlainClock:
         asked = min(max(self.of_span, self.usual_events, FEWEST_WITNESSES), MOST_WITNESSES)
         votes = [1 if time >= at - self.reach() else -1 for time in witnesses[:asked]]
         for count, balance in enumerate(itertools.accumulate(votes), start=1):
+            agreeing = (count + balance) // 2
             if balance < 0:
                 return False
-            if count + balance > asked:
+            if 2 * agreeing > asked:
+                return True
+            if 2 * agreeing > FEWEST_WITNESSES and sum(time >= at + GOING_ON_MS for time in witnesses[:count]) > 1:
                 return True
         return len(votes) < asked
 
@@ -207,6 +211,16 @@ def test_events_behind_a_silence_are_believed_once_as_many_as_usual_have_come() 
     events, records = columns(traffic(62, 1_000, since_ms))
     assert clock.advance(events, records)[0] == 62
     assert clock.newest_ms == events[-1]
+
+
+def test_a_few_events_that_go_on_where_many_ended_are_believed_after_some_minutes() -> None:
+    busy = traffic(2_000, 50)
+    few = traffic(20, 60 * SECOND_MS, busy[-1][0] + HOUR_MS)
+    clock = EventClock(PANE_MS, LATENESS_MS, AHEAD_MS)
+    clock.advance(*columns(busy))
+    assert clock.advance(*columns(few[:6]))[0] == 0
+    assert clock.advance(*columns(few))[0] > 10
+    assert clock.newest_ms >= few[-8][0]
 
 
 def test_stragglers_behind_a_silence_do_not_keep_the_clock_from_going_on() -> None:

@@ -86,7 +86,7 @@ def traffic(
     """Events by partition, each in the order of its log, and the end of the last whole window, in ms.
 
     From 60 % to 70 % of the time amounts are higher and most come from another country. Then one event per partition
-    follows a minute later, so that watermarks pass the end.
+    follows six seconds later, so that watermarks pass the end.
     """
     draw = random.Random(seed)
     end_ms = start_ms + windows * WINDOW_MS
@@ -101,7 +101,7 @@ def traffic(
     for _, event in sorted(kept, key=lambda pair: (pair[0], pair[1]["id"])):
         logs[zlib.crc32(event["user"].encode()) % partitions].append(json.dumps(event).encode())
     for partition, log in enumerate(logs):
-        log.append(json.dumps(_event(draw, count + partition, end_ms + 8_000, drifted=False)).encode())
+        log.append(json.dumps(_event(draw, count + partition, end_ms + 6_000, drifted=False)).encode())
     return logs, end_ms
 
 
