@@ -267,7 +267,7 @@ def build_router(configuration: Configuration, watches: Mapping[str, Watch], sto
     for digest in spec.routing.leeway.digests:
         entries = entries_of(spec, digest.name)
         named |= {target: connect(parameters) for target, parameters in entries.items()}
-    plan = _plan(spec.routing, named, subscribers)
+    plan = _plan(spec.routing, named, subscribers, connect)
     if groups_by_incident(plan.root):
         reach = Reach(spec.incidents.together, spec.incidents.shared)
         names = IncidentNames(store, configuration.is_watched, reach)
@@ -312,13 +312,16 @@ def _plan(
     alerting: Alerting,
     named: Mapping[Target, Receiver],
     reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]],
+    connect: Callable[[Parameters], Receiver],
 ) -> Plan:
     """Whom routes notify: the receivers that are configured beside them, and their own."""
     receivers = dict(named)
+    for key in alerting.passed_over():
+        log.warning("a key of Alertmanager's has no effect: Leeway words messages itself", key=key)
     for receiver in alerting.receivers:
-        for number, hook in enumerate(receiver.webhook_configs):
-            target = Target(receiver.name, number, hook.send_resolved)
-            receivers[target] = build(hook.parameters(target.name))
+        for number, entry in enumerate(receiver.parts):
+            target = Target(receiver.name, number, entry.send_resolved)
+            receivers[target] = connect(entry.parameters(target.name, alerting.global_))
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
     notices = alerting.leeway.silence_notices
     digests = {digest.name: digest.build() for digest in alerting.leeway.digests}

@@ -61,10 +61,11 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
             return dict(_summed_up(name, entries_of(spec, digest.receiver)))
     for other in spec.routing.receivers:
         if other.name == name:
-            hooks = [(Target(name, n, hook.send_resolved), hook) for n, hook in enumerate(other.webhook_configs)]
-            if not hooks:
+            entries = [(Target(name, n, entry.send_resolved), entry) for n, entry in enumerate(other.parts)]
+            if not entries:
                 raise InputError(f"the receiver {name!r} has no entry: it notifies nobody")
-            return {target: hook.parameters(target.name) for target, hook in hooks}
+            shared = spec.routing.global_
+            return {target: entry.parameters(target.name, shared) for target, entry in entries}
     others = [] if spec.alerting is None else spec.alerting.receivers
     names = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
     raise InputError(f"no receiver is named {name!r}; there are {names or 'none'}")

@@ -105,7 +105,7 @@ def _receivers(service: ApiService, alert: Row, root: Route) -> Iterator[tuple[s
     spec = service.configuration.service.spec
     entries = {receiver.name: [Target(receiver.name).name] for receiver in spec.receivers}
     for receiver in spec.routing.receivers:
-        numbers = range(len(receiver.webhook_configs))
+        numbers = range(len(receiver.parts))
         entries.setdefault(receiver.name, [Target(receiver.name, number).name for number in numbers])
     for digest in spec.routing.leeway.digests:
         numbers = range(len(entries[digest.receiver]))

@@ -10,17 +10,24 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from monitor.config.prometheus import Label, Matchers, Pasted, PrometheusDuration, Values, old_style
+from monitor.config.alertmanager_entries import (
+    AlertingGlobal,
+    EmailConfig,
+    Entry,
+    OpsgenieConfig,
+    PagerdutyConfig,
+    SlackConfig,
+    WebhookConfig,
+)
+from monitor.config.prometheus import Label, Matchers, Pasted, Values, old_style
 from monitor.config.routes import RouteSpec
 from monitor.routing.interval_spec import Minute, NamedIntervals, Zone
 from monitor.routing.intervals import Interval
 from monitor.routing.matchers import Matcher
 from monitor.routing.timetable import Digest, Timetable
-from monitor.values import Strict, format_duration
-from sinks.receivers import read_parameters
-from sinks.receivers.parameters import Parameters
+from monitor.values import Strict
 
 __all__ = [
     "AlertReceiver",
@@ -49,15 +56,6 @@ def is_alertmanagers(key: str) -> bool:
     (True, False)
     """
     return _ALERTMANAGERS.fullmatch(key) is not None
-
-
-class AlertingGlobal(Strict):
-    """What Alertmanager keeps for all receivers."""
-
-    resolve_timeout: PrometheusDuration = Field(
-        default=300_000,
-        description="when an alert that others post without an end is resolved, if it is not posted again",
-    )
 
 
 class DigestSpec(Strict):
@@ -128,58 +126,30 @@ class InhibitRule(Pasted):
         return [*old_style(self.target_match, self.target_match_re), *self.target_matchers]
 
 
-class WebhookConfig(Pasted):
-    """Posts Alertmanager's version-4 body."""
-
-    url: SecretStr | None = Field(default=None, description="never shown; better by reference: `${HOOK_URL}`")
-    url_file: str = Field(
-        default="",
-        pattern="^(/.*)?$",
-        description="instead, a file that holds it, by its whole path; read at each notification",
-    )
-    send_resolved: bool = True
-    max_alerts: int = Field(default=0, ge=0, description="so many alerts at most, and a count of the others; 0 is all")
-    timeout: PrometheusDuration = Field(default=0, description="the receiver's own 10s if 0")
-    allow_private: bool = Field(
-        default=False, description="Leeway's own: whether the address may be in a private network or on this machine"
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.match(r"https?://[^/\s]", value.get_secret_value()):
-            raise ValueError("expected an address that begins with http:// or https://")
-        return value
-
-    @model_validator(mode="after")
-    def _has_one_address(self) -> Self:
-        if (self.url is None) == (not self.url_file):
-            raise ValueError("give either url or url_file")
-        return self
-
-    def entry(self) -> dict[str, Any]:
-        """Return it as Alertmanager writes it, the address left out."""
-        address = {"url": "<secret>"} if self.url is not None else {"url_file": self.url_file}
-        limit = {"max_alerts": self.max_alerts} if self.max_alerts else {}
-        return {**address, "send_resolved": self.send_resolved, **limit}
-
-    def parameters(self, name: str) -> Parameters:
-        """Return the parameters of a webhook that is such an entry."""
-        stated = self.model_dump(exclude={"timeout"}, exclude_defaults=True)
-        timeout = {"timeout": format_duration(self.timeout)} if self.timeout else {}
-        return read_parameters({"kind": "webhook", "name": "webhook", **stated, **timeout}).named(name)
-
-
 class AlertReceiver(Pasted):
     """A receiver as Alertmanager has them: every entry is notified. One without entries notifies nobody."""
 
     name: str = Field(min_length=1)
     webhook_configs: list[WebhookConfig] = Field(default_factory=list)
+    email_configs: list[EmailConfig] = Field(default_factory=list)
+    pagerduty_configs: list[PagerdutyConfig] = Field(default_factory=list)
+    opsgenie_configs: list[OpsgenieConfig] = Field(default_factory=list)
+    slack_configs: list[SlackConfig] = Field(default_factory=list)
+
+    @property
+    def kinds(self) -> dict[str, Sequence[Entry]]:
+        """The entries of each kind that it has, by their keys, in the order in which they are numbered."""
+        keys = (key for key in type(self).model_fields if key.endswith("_configs"))
+        return {key: entries for key in keys if (entries := getattr(self, key))}
+
+    @property
+    def parts(self) -> list[Entry]:
+        """All entries, in the order in which they are numbered."""
+        return [entry for entries in self.kinds.values() for entry in entries]
 
     def entries(self) -> dict[str, Any]:
-        """Return the entries as Alertmanager writes them, addresses left out."""
-        hooks = [hook.entry() for hook in self.webhook_configs]
-        return {"webhook_configs": hooks} if hooks else {}
+        """Return the entries as Alertmanager writes them, secrets left out."""
+        return {key: [entry.entry() for entry in entries] for key, entries in self.kinds.items()}
 
 
 class Alerting(Pasted):
@@ -189,6 +159,7 @@ class Alerting(Pasted):
     route: RouteSpec = Field(description="the root, which matches every alert and so needs a receiver")
     receivers: list[AlertReceiver] = Field(default_factory=list, description="beside those of `spec.receivers`")
     inhibit_rules: list[InhibitRule] = Field(default_factory=list)
+    templates: list[str] = Field(default_factory=list, description="without effect: Go's templates are not read")
     mute_time_intervals: list[NamedIntervals] = Field(
         default_factory=list, description="the old way to write `time_intervals`"
     )
@@ -225,6 +196,28 @@ class Alerting(Pasted):
             if twice is not None:
                 raise ValueError(f"two {plural} are named {twice!r}")
         return self
+
+    @model_validator(mode="after")
+    def _nothing_is_missing(self) -> Self:
+        for receiver in self.receivers:
+            for key, entries in receiver.kinds.items():
+                for number, entry in enumerate(entries):
+                    if missing := entry.missing(self.global_):
+                        raise ValueError(f"{key}.{number} of the receiver {receiver.name!r}: {missing}")
+        return self
+
+    def passed_over(self) -> list[str]:
+        """Return the paths of keys that say how messages look: they have no effect, as Leeway words them itself."""
+        return [
+            *(["templates"] if self.templates else []),
+            *(
+                f"receivers.{index}.{key}.{number}.{name}"
+                for index, receiver in enumerate(self.receivers)
+                for key, entries in receiver.kinds.items()
+                for number, entry in enumerate(entries)
+                for name in entry.passed_over()
+            ),
+        ]
 
     @property
     def intervals(self) -> dict[str, list[Interval]]:

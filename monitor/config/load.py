@@ -215,6 +215,8 @@ def _located(document: Document, item: Any) -> Mistake:
         message = "unknown key"
         if is_alertmanagers(str(path[-1])):
             message = "Alertmanager knows this key, but Leeway does not support it"
+            if str(path[-1]).endswith("_configs"):
+                message += ": have routes name a receiver of spec.receivers, such as one of kind apprise or webhook"
     elif item["type"] == "missing":
         message = "required key is missing"
     return document.mistake(tuple(path), message)

@@ -28,6 +28,7 @@ from monitor.config import (
     service,
     subscriptions,
 )
+from monitor.config import alertmanager_entries as entries
 from monitor.routing import interval_spec as intervals
 from monitor.values import format_duration, parse_duration, parse_lifetime, parse_share
 from sinks.receivers import RECEIVERS, parameters_class
@@ -76,14 +77,19 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.incidents", incidents.Incidents),
     ("spec.alerting", alerting.Alerting),
     ("spec.alerting.leeway", alerting.AlertingOptions),
-    ("spec.alerting.global", alerting.AlertingGlobal),
+    ("spec.alerting.global", entries.AlertingGlobal),
     ("spec.alerting.route, and its routes[]", routes.RouteSpec),
     ("spec.alerting.route.leeway, and that of its routes[]", routes.LeewayOptions),
     ("spec.alerting.route.leeway.hold, and that of its routes[]", routes.HoldSpec),
     ("spec.alerting.route.leeway.escalate[], and that of its routes[]", routes.StepSpec),
     ("spec.alerting.leeway.digests[]", alerting.DigestSpec),
     ("spec.alerting.receivers[]", alerting.AlertReceiver),
-    ("spec.alerting.receivers[].webhook_configs[]", alerting.WebhookConfig),
+    ("spec.alerting.global.http_config, and that of entries", entries.HttpConfig),
+    ("spec.alerting.receivers[].webhook_configs[]", entries.WebhookConfig),
+    ("spec.alerting.receivers[].email_configs[]", entries.EmailConfig),
+    ("spec.alerting.receivers[].pagerduty_configs[]", entries.PagerdutyConfig),
+    ("spec.alerting.receivers[].opsgenie_configs[]", entries.OpsgenieConfig),
+    ("spec.alerting.receivers[].slack_configs[]", entries.SlackConfig),
     ("spec.alerting.inhibit_rules[]", alerting.InhibitRule),
     ("spec.alerting.time_intervals[], spec.alerting.mute_time_intervals[]", intervals.NamedIntervals),
     ("spec.alerting.time_intervals[].time_intervals[]", intervals.IntervalSpec),

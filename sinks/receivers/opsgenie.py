@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
+from sinks.parameters import Strict
 from sinks.receivers.contract import Notification, Outcome
 from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
@@ -21,6 +22,21 @@ PRIORITIES = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
 LONGEST_MESSAGE, LONGEST_DESCRIPTION = 130, 15_000
 
 
+class Responder(Strict):
+    """Whom Opsgenie notifies, by one of three names."""
+
+    type: Literal["team", "escalation", "schedule", "user"]
+    id: str = ""
+    name: str = ""
+    username: str = ""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if not (self.id or self.name or self.username):
+            raise ValueError("a responder has an id, a name or a username")
+        return self
+
+
 class OpsgenieParameters(Posted, Worded):
     """Opens and closes alerts in Opsgenie."""
 
@@ -32,6 +48,10 @@ class OpsgenieParameters(Posted, Worded):
         default=SecretStr("https://api.opsgenie.com"), description="in the EU https://api.eu.opsgenie.com"
     )
     teams: list[str] = Field(default_factory=list, description="names of the teams that are notified")
+    responders: list[Responder] = Field(
+        default_factory=list,
+        description="also escalations, schedules and users: `type`, and `name`, `id` or `username` of each",
+    )
     tags: list[str] = Field(default_factory=list)
 
 
@@ -47,7 +67,9 @@ class Opsgenie:
 
     def __init__(self, parameters: OpsgenieParameters) -> None:
         self.name, self.send_resolved = parameters.name, parameters.send_resolved
-        self._teams, self._tags = parameters.teams, parameters.tags
+        self._tags = parameters.tags
+        teams = [Responder(type="team", name=team) for team in parameters.teams]
+        self._responders = [each.model_dump(exclude_defaults=True) for each in (*teams, *parameters.responders)]
         self._text = parameters.words()
         url, api_key = parameters.url.get_secret_value().rstrip("/"), parameters.api_key.get_secret_value()
         headers = {"Authorization": f"GenieKey {api_key}"}
@@ -76,7 +98,7 @@ class Opsgenie:
             "message": fitted(title, LONGEST_MESSAGE),
             "alias": alias,
             "description": fitted(text, LONGEST_DESCRIPTION),
-            "responders": [{"name": team, "type": "team"} for team in self._teams],
+            "responders": self._responders,
             "tags": self._tags,
             "details": dict(firing[0].labels),
             "entity": firing[0].labels.get("model", ""),

@@ -50,6 +50,8 @@ class Post:
         Whether the address may lead into a private network, or to this machine. If it may not, the host's name is
         looked up here, and the request goes to the address that was looked at and to no other. Behind a proxy of
         the environment (``HTTPS_PROXY``) nothing is looked up: where requests may go is the proxy's to decide.
+    proxy : str
+        The address of one; empty: that of the environment, if there is one.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Post:
         headers: Mapping[str, str] | None = None,
         secrets: Iterable[str] = (),
         allow_private: bool = False,
+        proxy: str = "",
     ) -> None:
         address = httpx.URL(url)
         self._url = address.copy_with(userinfo=b"")
@@ -73,7 +76,9 @@ class Post:
             auth=credentials,
             timeout=timeout_ms / 1000,
             follow_redirects=False,
+            proxy=proxy or None,
         )
+        self._is_proxied = bool(proxy)
 
     def send(
         self,
@@ -97,7 +102,8 @@ class Post:
         """
         url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()) if path else self._url
         try:
-            target = url if self._allow_private or _has_proxy(url) else self._looked_up(url)
+            looks_up = not (self._allow_private or self._is_proxied or _has_proxy(url))
+            target = self._looked_up(url) if looks_up else url
             if isinstance(target, Refused):
                 return target
             # The name is still what the certificate has to be for, and what the other side is asked for.
@@ -168,9 +174,20 @@ class Posted(Parameters):
         default=False, description="whether the address may be in a private network or on this machine"
     )
 
+    proxy: str = Field(
+        default="", pattern=r"^(https?://.+)?$", description="the proxy to go through; empty: that of the environment"
+    )
+
     def post_to(self, url: str, *, headers: Mapping[str, str] | None = None, secrets: Iterable[str] = ()) -> Post:
         """Return what posts to an address."""
-        return Post(url, timeout_ms=self.timeout, headers=headers, secrets=secrets, allow_private=self.allow_private)
+        return Post(
+            url,
+            timeout_ms=self.timeout,
+            headers=headers,
+            secrets=secrets,
+            allow_private=self.allow_private,
+            proxy=self.proxy,
+        )
 
 
 def private(address: str) -> bool:

@@ -61,13 +61,17 @@ class SlackParameters(Posted, Worded):
         default=SecretStr(""),
         description="of a bot with the right `chat:write`, by reference; then `channel` says where",
     )
-    channel: str = Field(default="", description="its id, or its name with `#`")
+    channel: str = Field(
+        default="",
+        description="its id, or its name with `#`; with a webhook in place of the webhook's own, if it allows that",
+    )
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
-        if bool(self.token.get_secret_value()) != bool(self.channel):
+        has_token, has_url = bool(self.token.get_secret_value()), "url" in self.model_fields_set
+        if (has_token and not self.channel) or (self.channel and not (has_token or has_url)):
             raise ValueError("token and channel go together")
-        if not self.channel and "url" not in self.model_fields_set:
+        if not (has_token or has_url):
             raise ValueError("give the url of an incoming webhook, or token and channel")
         return self
 
