@@ -1,10 +1,10 @@
 """Replays under random crashes, for as long as you like: ``python -m bench.soak --minutes 10``.
 
 Each turn makes a new stream of rough events (late and repeated ones, wrong clocks, missing and odd values, new
-versions, lines that are no JSON), spreads it over some partitions, and replays it once without a break. Then the same
-files are replayed into another store in portions of random size, with checkpoints now and then, by processes that
-die at random writes, before or after the write, and are started again until the end is reached. Both stores must
-hold the same rows. A turn that differs is printed with its seed, and the exit code is 1.
+versions, more of them than are told apart, lines that are no JSON), spreads it over some partitions, and replays it
+once without a break. Then the same files are replayed into another store in portions of random size, with checkpoints
+now and then, by processes that die at random writes, before or after the write, and are started again until the end is
+reached. Both stores must hold the same rows. A turn that differs is printed with its seed, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = ["Crash", "CrashingStore", "rough_lines", "turn"]
 
 EVERY_MS = 1_000
 RULES = """\
+    max_versions: 2
   segments:
     - {by: [country], values: [DE, US]}
   baseline: {kind: rolling, span: 1d}
