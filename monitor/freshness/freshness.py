@@ -60,14 +60,9 @@ class Freshness:
             If the store fails in a way that waiting does not mend.
         """
         while not self._clock.wait(stop, LOOK_EVERY_S):
-            try:
-                self.step()
+            if self._is_done(self.step):
                 on_round()
-            except StoreError as error:
-                if not error.retryable:
-                    raise
-                log.warning("the store did not answer", error=str(error))
-        self._learned.save(self._clock.now_ms(), self._standing)
+        self._is_done(lambda: self._learned.save(self._clock.now_ms(), self._standing))
 
     def step(self) -> None:
         """Look what has come, and write what has become of alerts.
@@ -90,6 +85,17 @@ class Freshness:
         if changed or self._saves.is_due:
             self._saves.restart()
             self._learned.save(now_ms, self._standing)
+
+    def _is_done(self, work: Callable[[], None]) -> bool:
+        """Do something; return whether the store has answered."""
+        try:
+            work()
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            log.warning("the store did not answer", error=str(error))
+            return False
+        return True
 
     def _heard(self) -> Iterator[tuple[Stream, Heard]]:
         """Yield every stream, and what was heard of it since the last look."""

@@ -102,7 +102,12 @@ class Learned:
             number = self._numbers[stream] = max(self._numbers[stream] + 1, at_ms)
             state = encode_state(self._gaps.state(i))
             silence = {"silent_ms": round(1000 * silences.age_s[i]), "allowed_ms": _ms(silences.allowed_s[i])}
-            values = {"number": number, "last_ms": self.last_ms[stream], "standing": standing[stream], "state": state}
+            values = {
+                "number": number,
+                "last_ms": self.last_ms[stream],
+                "standing": standing.get(stream, ""),
+                "state": state,
+            }
             add_row(rows, stream.key | silence | values)
         append(self._store, "freshness", rows)
 

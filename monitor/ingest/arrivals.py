@@ -21,6 +21,9 @@ from sinks.store.rows import rows_of
 __all__ = ["BEHIND", "COMPLETE", "GONE", "Arrivals", "Flow"]
 
 EVERY_S = 10.0
+NEAR_MS = 30_000
+"""A partition whose last record that was read is no older is as good as read to its end."""
+
 BEHIND, COMPLETE, GONE = 0, 1, 2
 """How a partition stands: there is more than was read; all was read; there is no such partition any more."""
 
@@ -111,13 +114,18 @@ class Arrivals:
             partition = (flow.topic, flow.partition)
             came = count - arrived.counted
             arrived.counted = count
-            arrived.standing = COMPLETE if partition in at_end else BEHIND
+            # Where much comes, there is always a little more than was read.
+            is_near = 0 <= now_ms - record_ms.get(partition, 0) <= NEAR_MS
+            if partition in at_end or is_near:
+                arrived.standing = COMPLETE
             if came > 0:
                 self._note(arrived, came, now_ms, None if partition in self._complete else record_ms.get(partition))
         self._complete = frozenset(at_end)
         if self._due.is_due:
             self._due.restart()
             self._state({flow: self._arrived[flow] for flow in counts})
+            for arrived in self._arrived.values():
+                arrived.standing = BEHIND  # until it is at its end again, once before the next statement
 
     def retire(self, partitions: Collection[Partition], is_gone: Callable[[str], bool]) -> None:
         """State that nothing more is waited for of partitions that their topics do not have, or whose topics are gone.

@@ -169,3 +169,14 @@ def test_an_alert_that_nobody_can_judge_any_more_is_named(world: World) -> None:
     [alert] = world.transitions
     reasons = [signal["reason"] for signal in alert["signals"]]
     assert "It fires, and cannot be judged until events return: shop: feature:amount moved (a1)." in reasons
+
+
+def test_a_partition_of_which_a_little_more_always_waits_is_watched(world: World) -> None:
+    partition = ("events", 0)
+    for _ in range(360):
+        world.clock.advance(10)
+        world.counts = {flow: count + 50_000 for flow, count in world.counts.items()}
+        world.arrivals.look(world.counts, {partition: world.clock.now_ms() - 2_000}, at_end=set())
+        world.watcher.step()
+    world.passes(11 * MINUTE_S)
+    assert len(world.titles) == 1
