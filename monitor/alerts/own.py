@@ -24,6 +24,7 @@ from sinks.store.rows import rows_of
 __all__ = [
     "LATE_EVENTS",
     "MODEL",
+    "NAMES",
     "STAGE_FAILED",
     "TOO_MANY_VERSIONS",
     "UNUSABLE_ROWS",
@@ -34,6 +35,8 @@ __all__ = [
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS = "too_many_versions"
+NAMES = frozenset({STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS, TOO_MANY_VERSIONS, LOG_TRUNCATED, OFFSETS_LOST})
+"""Every value that `alertname` has in these alerts; nobody else may post one."""
 
 
 class OwnAlerts:
@@ -131,6 +134,7 @@ class StandingAlerts:
     """
 
     def __init__(self, store: Store, clock: Clock, alertname: str, label: str, severity: str = "critical") -> None:
+        assert alertname in NAMES
         self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
         self._severity = severity
         self._standing: dict[str, Transition] = {}

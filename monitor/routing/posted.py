@@ -13,28 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from monitor.alerts import own
 from monitor.alerts.alert_log import FRESHNESS
 from monitor.alerts.lifecycle import ALERT_NAME
-from monitor.alerts.own import STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS
-from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
 from sinks.receivers.times import OUTSIDE, lies_within
 
 __all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
-OWN_NAMES = frozenset(
-    {
-        ALERT_NAME,
-        FRESHNESS,
-        LOG_TRUNCATED,
-        OFFSETS_LOST,
-        STAGE_FAILED,
-        TOO_MANY_VERSIONS,
-        UNUSABLE_ROWS,
-        "LeewaySilence",
-    }
-)
+OWN_NAMES = own.NAMES | {ALERT_NAME, FRESHNESS, "LeewaySilence"}
 """Values of `alertname` that only Leeway's own alerts have."""
 
 FORGET_MS = 1_800_000

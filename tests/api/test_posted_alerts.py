@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -146,6 +147,11 @@ def test_leeway_s_own_alerts_cannot_be_posted(labels: dict[str, str]) -> None:
     assert "Leeway's own" in answer.json()
     names = [alert["labels"].get("alertname", "own") for alert in client.get("/api/v2/alerts").json()]
     assert sorted(names) == ["Disk", "own", "own", "own"], "what can be taken is"
+
+
+def test_the_page_about_alerts_names_all_of_them() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    assert [name for name in sorted(OWN_NAMES) if f"`{name}`" not in text] == []
 
 
 def test_what_was_posted_is_listed_and_shown_like_leeway_s_own() -> None:
