@@ -1,14 +1,16 @@
-"""What the OpenAPI document says beside what FastAPI reads from the routes: how each operation may fail."""
+"""What the OpenAPI document says beside what FastAPI reads from the routes: how operations fail, what names mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 
+from monitor.api.glossary import meaning
+from monitor.api.operations import OPERATIONS
 from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem
 
 __all__ = ["install"]
@@ -23,7 +25,7 @@ Respond = Callable[[int, list[str]], tuple[str, dict[str, Any]]]
 
 def install(app: FastAPI) -> None:
     """Complete the OpenAPI document of ``app``."""
-    app.openapi = partial(_completed, app.openapi)  # type: ignore[method-assign]
+    app.openapi = cache(partial(_completed, app.openapi))  # type: ignore[method-assign]
 
 
 def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -34,10 +36,21 @@ def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     schemas.update({**problem.pop("$defs"), "Problem": problem})
     for path, operations in document["paths"].items():
         response = _text if path.startswith(f"{ALERTMANAGERS}/") else _document
-        for operation in operations.values():
+        for method, operation in operations.items():
+            operation["description"] = OPERATIONS.get(f"{method.upper()} {path}", "")
+            _describe(path, {each["name"]: each for each in operation.get("parameters", ())})
             inputs = {path, *_inputs(operation, schemas)}
             operation["responses"] = _responses(operation["responses"], _kinds(inputs), response)
+    for name, schema in schemas.items():
+        _describe(name, schema.get("properties", {}))
     return document
+
+
+def _describe(owner: str, named: dict[str, dict[str, Any]]) -> None:
+    """Say what parameters or fields mean, where their declarations do not."""
+    for name, declared in named.items():
+        if not declared.get("description"):
+            declared["description"] = meaning(name, owner)
 
 
 def _inputs(operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:

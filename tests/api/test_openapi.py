@@ -10,6 +10,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from monitor.api.glossary import MEANINGS, OWN
+from monitor.api.operations import OPERATIONS
 from monitor.api.problems import PROBLEMS
 from tests.api.full_world import SUBSCRIPTION, full_world
 from tests.api.generated import outcomes
@@ -128,6 +130,41 @@ def test_generated_requests_are_answered_as_the_document_says() -> None:
     by_operation = outcomes(app, 3, phases=["coverage", "fuzzing"])
     assert {operation: outcome.failures for operation, outcome in by_operation.items() if outcome.failures} == {}
     assert all(outcome.requests for outcome in by_operation.values())
+
+
+def test_everything_in_the_document_is_described(document: dict[str, Any]) -> None:
+    named = {
+        f"{method} {path}": operation for path, each in document["paths"].items() for method, operation in each.items()
+    }
+    undescribed = [
+        name for name, operation in named.items() if not operation["summary"] or not operation["description"]
+    ]
+    for name, operation in named.items():
+        undescribed += [f"{name}: {p['name']}" for p in operation.get("parameters", ()) if not p.get("description")]
+    for name, schema in document["components"]["schemas"].items():
+        undescribed += [name] if not schema.get("description") else []
+        fields = schema.get("properties", {}).items()
+        undescribed += [f"{name}.{field}" for field, declared in fields if not declared.get("description")]
+    assert undescribed == []
+
+
+def test_descriptions_are_of_what_there_is(document: dict[str, Any]) -> None:
+    operations = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+    assert operations == set(OPERATIONS)
+    fields = {
+        (name, field)
+        for name, each in document["components"]["schemas"].items()
+        for field in each.get("properties", ())
+    }
+    parameters = {
+        (path, parameter["name"])
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+    }
+    owned = {tuple(name.rsplit(".", 1)) for name in OWN}
+    assert owned <= fields | parameters
+    assert set(MEANINGS) <= {name for _, name in fields | parameters}
 
 
 def test_every_route_with_an_answer_in_json_is_sampled(document: dict[str, Any]) -> None:
