@@ -39,8 +39,9 @@ MODEL, TOPIC = "bench", "events"
 INGEST, REST = "ingest", "evaluate,alert"
 SESSION_MS = 6_000
 """The shortest that a broker allows unless told otherwise."""
-TAIL_MS = 600_000
-"""So much later than the others are the last events of each partition, so that every window is judged."""
+TAIL_MS, TAIL_EVERY_MS = 600_000, 20_000
+"""So much later than the others are the last events of each partition, so that every window is judged; they get there
+in steps, since one event alone moves no clock so far."""
 STEP_MS = 120_000
 AWAY_S = 10.0
 END_WITHIN_S = 300.0
@@ -290,9 +291,13 @@ def stream(seed: int, count: int) -> list[tuple[int, bytes]]:
     """A careless stream over all partitions, which ends with events late enough for every window to be judged."""
     rng = random.Random(seed)
     log = [(rng.randrange(PARTITIONS), line) for line in rough_lines(rng, count)]
-    end_ms = START_MS + count * EVERY_MS + TAIL_MS
-    tail = [b'{"event_id": "end%d", "version": "v1", "ts": %d}' % (number, end_ms) for number in range(PARTITIONS)]
-    return log + list(enumerate(tail))
+    end_ms = START_MS + count * EVERY_MS
+    tail = [
+        (number, b'{"event_id": "end%d-%d", "version": "v1", "ts": %d}' % (number, at_ms, at_ms))
+        for at_ms in range(end_ms, end_ms + TAIL_MS + 1, TAIL_EVERY_MS)
+        for number in range(PARTITIONS)
+    ]
+    return log + tail
 
 
 def _flow(value: Any) -> str:
