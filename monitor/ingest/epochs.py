@@ -180,7 +180,7 @@ class Epochs:
         rows = empty_rows("epochs")
         add_row(rows, row)
         append(self._store, "epochs", rows)
-        log.info("a configuration comes into force", **row)
+        log.info("a configuration comes into force", **{name: row[name] for name in row if name != "reads"})
 
     def _of(self, partition: Partition) -> dict[str, Epoch]:
         """The newest epoch of each model on a partition."""

@@ -71,7 +71,7 @@ class World:
 
     def reads(self, windows: range) -> None:
         """Events come in, and all of their windows are judged."""
-        last = [json.dumps({"ts": shop.START_MS + windows.stop * shop.WINDOW_MS + 10_000}).encode()]
+        last = [json.dumps({"ts": shop.START_MS + windows.stop * shop.WINDOW_MS + 6_000}).encode()]
         self.reading.accept("payments", events(windows) + last)
         end_ms = shop.START_MS + windows.stop * shop.WINDOW_MS
         for name in MODELS:
