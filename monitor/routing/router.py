@@ -146,6 +146,10 @@ class Router:
             self._decisions.note(made)
         self._write()
 
+    def wake(self) -> None:
+        """Have :meth:`run` look at once whether another router is to go on."""
+        bell_of(self._store).set()
+
     def close(self) -> None:
         """Close the receivers."""
         self._senders.close()

@@ -58,6 +58,8 @@ class Routers:
         """Have a router go on soon."""
         with self._lock:
             unused, self._next = self._next, router
+        # Its groups wait from when it goes on.
+        self.current.wake()
         if unused is not None:
             unused.close()
 
