@@ -13,7 +13,10 @@ from monitor.api.glossary import meaning
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem
 
-__all__ = ["install"]
+__all__ = ["IS_REQUIRED", "install"]
+
+IS_REQUIRED = "x-required"
+"""Marks the schema of a parameter that FastAPI takes for optional, and its route does not."""
 
 SCHEMAS = "#/components/schemas/"
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
@@ -47,8 +50,10 @@ def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _describe(owner: str, named: dict[str, dict[str, Any]]) -> None:
-    """Say what parameters or fields mean, where their declarations do not."""
+    """Say what parameters or fields mean, where their declarations do not, and which their routes require."""
     for name, declared in named.items():
+        if declared.get("schema", {}).pop(IS_REQUIRED, False):
+            declared["required"] = True
         if not declared.get("description"):
             declared["description"] = meaning(name, owner)
 

@@ -56,6 +56,10 @@ OPERATIONS = {
     "GET /v1/deployments": "What was announced, by the time of the change; `model` selects those that name it.",
     "POST /v1/deployments": "Tells incidents what was changed, when, and whom it affects: models, topics or labels. "
     "Posting the same again changes nothing; with an `id`, posting again changes that deployment.",
+    "GET /v1/clocks": "The clock of each partition, for each model that reads it: how far it is ahead of the "
+    "machine's, in ms, how many events of the last ten minutes came late, and who set it back last.",
+    "POST /v1/clocks": "Sets the clocks of a model that are ahead of `to` (now if absent) back to it, of one topic and "
+    "partition or of all, and lists them. Windows that were evaluated are not evaluated again.",
     "GET /v1/marks": "What people said of signals and of their alerts; `from` and `to` mean the time from which it "
     "holds.",
     "POST /v1/marks": "Says that the level of a signal is its new normal (`accepted`, with a `reason`), or that its "

@@ -13,6 +13,7 @@ import numpy as np
 from fastapi import Depends, Query, Request, Response
 
 from monitor.api.contract import ApiService
+from monitor.api.openapi import IS_REQUIRED
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
@@ -73,13 +74,16 @@ def question_of(question: type[Q]) -> Callable[..., Awaitable[Q]]:
 def _parameter(declared: Field[Any], kind: Any) -> inspect.Parameter:
     """Return a parameter as FastAPI reads it; an end of time is text until the service's clock is at hand."""
     is_end = kind in (Moment, Moment | None)
-    default = None if is_end and declared.default is MISSING else declared.default
+    is_required = declared.default is MISSING
+    default = None if is_end and is_required else declared.default
     described = declared.metadata.get("description") or ENDS.get(declared.name)
     query = Query(
         alias=wire_name(declared),
         description=described,
         ge=declared.metadata.get("low"),
         le=declared.metadata.get("high"),
+        # Routes refuse an absent time themselves: they say what it is for.
+        json_schema_extra={IS_REQUIRED: True} if is_end and is_required else None,
     )
     return inspect.Parameter(
         declared.name,

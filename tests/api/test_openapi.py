@@ -48,6 +48,7 @@ SAMPLES = [
     "/v1/subscriptions",
     "/v1/subscriptions/{subscription}",
     "/v1/deployments",
+    "/v1/clocks",
     "/v1/marks",
     "/v1/dead-letters",
     "/v1/erasures",
@@ -115,6 +116,19 @@ def test_each_operation_states_how_it_may_fail(operation: str, statuses: str, do
         kinds = re.findall(r"`([\w-]+)`: ", failure["description"])
         assert kinds
         assert {PROBLEMS[kind].status for kind in kinds} == {int(status)}
+
+
+def test_times_that_routes_require_are_required(document: dict[str, Any]) -> None:
+    required = {
+        path: {each["name"] for each in methods["get"]["parameters"] if each["required"]}
+        for path, methods in document["paths"].items()
+        if path in ("/v1/explain", "/v1/compare", "/v1/history")
+    }
+    assert required == {
+        "/v1/explain": {"model", "signal", "at"},
+        "/v1/compare": {"model", "from", "to"},
+        "/v1/history": {"model"},
+    }
 
 
 def test_a_refused_method_is_answered_with_all_that_are_allowed(client: Client) -> None:
