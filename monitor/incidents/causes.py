@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 
 from monitor.incidents.incidents import WEIGHTS, Firing, Incident, Kind, Reach, length
 from sinks.receivers.times import utc
@@ -100,17 +102,54 @@ def _losses(incident: Incident) -> Iterator[Cause]:
 
 
 def _elsewhere(incident: Incident) -> Iterator[Cause]:
-    """Alerts that others posted, of what models of Leeway's alerts read or are, and before those."""
-    for posted in (firing for firing in incident.firings if firing.elsewhere):
-        later = [firing for firing in incident.firings if firing.fired_ms >= posted.fired_ms and not firing.elsewhere]
-        about = [
-            firing for firing in later if firing.model == posted.model or not firing.topics.isdisjoint(posted.topics)
-        ]
-        if about:
-            name = posted.labels.get("alertname", posted.alert_id)
-            lead = length(about[0].fired_ms - posted.fired_ms)
-            reason = f"{name} was posted {lead} before the first alert of what it is about"
-            yield _cause(incident, "alert", name, [posted, *about], reason)
+    """Alerts that others posted, of what models of Leeway's alerts read or are, and before those.
+
+    Very many may be posted at once: only those that explain most alerts become causes.
+    """
+    own = _OwnAlerts(incident.firings)
+    counted = ((own.count(posted), posted) for posted in incident.firings if posted.elsewhere)
+    best = nsmallest(CAUSES_AT_MOST, (each for each in counted if each[0]), key=lambda each: (-each[0], _name(each[1])))
+    for _, posted in best:
+        about = own.about(posted)
+        lead = length(about[0].fired_ms - posted.fired_ms)
+        reason = f"{_name(posted)} was posted {lead} before the first alert of what it is about"
+        yield _cause(incident, "alert", _name(posted), [posted, *about], reason)
+
+
+def _name(posted: Firing) -> str:
+    return posted.labels.get("alertname", posted.alert_id)
+
+
+class _OwnAlerts:
+    """Leeway's alerts of an incident, by what a posted one may be about."""
+
+    def __init__(self, firings: Iterable[Firing]) -> None:
+        self._firings = [firing for firing in firings if not firing.elsewhere]
+        self._by_model: dict[str, list[int]] = {}
+        self._by_topic: dict[str, list[int]] = {}
+        for index, firing in enumerate(self._firings):
+            self._by_model.setdefault(firing.model, []).append(index)
+            for topic in firing.topics:
+                self._by_topic.setdefault(topic, []).append(index)
+        self._by_subject: dict[tuple[str, frozenset[str]], list[Firing]] = {}
+
+    def about(self, posted: Firing) -> list[Firing]:
+        """Those of its model or its topics that fired with it or later."""
+        related = self._related(posted)
+        return related[bisect_left(related, posted.fired_ms, key=lambda firing: firing.fired_ms) :]
+
+    def count(self, posted: Firing) -> int:
+        """How many those are."""
+        related = self._related(posted)
+        return len(related) - bisect_left(related, posted.fired_ms, key=lambda firing: firing.fired_ms)
+
+    def _related(self, posted: Firing) -> list[Firing]:
+        subject = posted.model, posted.topics
+        if subject not in self._by_subject:
+            indices = set(self._by_model.get(posted.model, ()))
+            indices.update(*(self._by_topic.get(topic, ()) for topic in posted.topics))
+            self._by_subject[subject] = [self._firings[index] for index in sorted(indices)]
+        return self._by_subject[subject]
 
 
 def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:

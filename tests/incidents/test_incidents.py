@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -209,3 +212,38 @@ def test_what_fires_later_does_not_change_what_was_an_incident_before(
     then = {one.alert_id: incident.id for incident in incidents(alerts, changes, REACH) for one in incident.firings}
     for incident in incidents(first, changes, REACH):
         assert {then[one.alert_id] for one in incident.firings} == {incident.id}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_posted_alerts_explain_what_they_are_about_however_many_they_are(seed: int) -> None:
+    rng = random.Random(seed)
+    firings = [
+        Firing(
+            f"m{rng.randrange(4)}",
+            f"a{number}",
+            fired_ms=rng.randrange(60) * 1_000,
+            starts_ms=0,
+            labels={"alertname": f"n{rng.randrange(30)}"},
+            topics=frozenset(rng.sample(["clicks", "payments", "mails"], rng.randrange(3))),
+            elsewhere=rng.random() < 0.7,
+        )
+        for number in range(60)
+    ]
+    [incident] = incidents(firings)
+    # The slow, obvious way: each posted alert beside each of Leeway's own.
+    about = {
+        posted.alert_id: [
+            own
+            for own in incident.firings
+            if not own.elsewhere
+            and own.fired_ms >= posted.fired_ms
+            and (own.model == posted.model or own.topics & posted.topics)
+        ]
+        for posted in incident.firings
+        if posted.elsewhere
+    }
+    explained = [cause.alerts for cause in causes(incident, {}, Reach()) if cause.kind == "alert"]
+    most = sorted((len(own) for own in about.values() if own), reverse=True)
+    assert explained, "else this shows nothing"
+    assert all(alerts[1:] == tuple(own.alert_id for own in about[alerts[0]]) for alerts in explained)
+    assert [len(alerts) - 1 for alerts in explained] == most[: len(explained)]
