@@ -14,12 +14,15 @@ from monitor import resources
 from monitor.alerts.lifecycle import POSTED
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
 from monitor.api.body_limit import BodyLimit
+from monitor.api.comparisons import Comparisons
+from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
 from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.known_parameters import refuse_unknown
 from monitor.api.observe import Observe
 from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
+from monitor.api.request_limit import RequestLimit
 from monitor.api.streams import Streams
 
 __all__ = ["HEALTH", "ROUTERS", "create_app"]
@@ -72,7 +75,11 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(BodyLimit, max_bytes=service.configuration.service.spec.api.max_body_bytes)
+    spec = service.configuration.service.spec.api
+    app.state.comparisons = Comparisons(spec.max_comparisons)
+    app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
+    app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)
+    app.add_middleware(RequestLimit, most=spec.max_requests)
     app.add_middleware(AllowedHosts, names=names_of(service.configuration.service.spec))
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:

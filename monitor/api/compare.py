@@ -10,6 +10,7 @@ import pyarrow
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
+from monitor.api.comparisons import TheComparisons, check_size
 from monitor.api.contract import ApiService
 from monitor.api.distributions import distance_values, refuse_other_layouts
 from monitor.api.forms import Whole, listed, lists
@@ -48,14 +49,22 @@ NOT_COMPARABLE = Field(description="signals of which a side was counted in other
     baseline=(ComparedPart, ...),
     not_comparable=(list[str], NOT_COMPARABLE),
 )
-def compare(service: TheService, form: Whole, question: Annotated[Compare, Depends(question_of(Compare))]) -> Response:
+def compare(
+    service: TheService,
+    comparisons: TheComparisons,
+    form: Whole,
+    question: Annotated[Compare, Depends(question_of(Compare))],
+) -> Response:
     watch = watched(service, question.model)
     for name in question.signals or ():
         check_signal(watch, name)
     current, baseline = _parts(service, question)
-    stored_baseline, stored_current = side_by_side(
-        *(partial(summaries, service.store, watch, part, question.signals) for part in (baseline, current))
-    )
+    check_size(watch, current, question.signals)
+    check_size(watch, baseline, question.signals, "against_from")
+    with comparisons.turn():
+        stored_baseline, stored_current = side_by_side(
+            *(partial(summaries, service.store, watch, part, question.signals) for part in (baseline, current))
+        )
     refused = _not_comparable(stored_baseline, stored_current, question.signals)
     strongest = differences(watch, stored_baseline, stored_current)[: question.limit]
     rows = [_row(watch, difference, cells=question.cells) for difference in strongest]

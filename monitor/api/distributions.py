@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from detectors.sketch import NumericLayout, NumericSummary
+from monitor.api.comparisons import TheComparisons, check_size
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, check_signal, closed, question_of, read_span, span_of, watched
 from monitor.api.problems import ProblemError
@@ -23,18 +24,22 @@ router = APIRouter(prefix="/v1", tags=["distributions"])
 
 @router.get("/distributions", summary="A signal's distribution, against another span", response_model=Distribution)
 def distributions(
-    service: TheService, question: Annotated[Distributions, Depends(question_of(Distributions))]
+    service: TheService,
+    comparisons: TheComparisons,
+    question: Annotated[Distributions, Depends(question_of(Distributions))],
 ) -> Response:
     watch = watched(service, question.model)
     check_signal(watch, question.signal)
     series = {name: getattr(question, name) for name in ("model", "signal", "segment", "version")}
     part = _part(question, closed(span_of(service, question), "from", "to"))
-    current = _stored(service, watch, question.signal, part)
+    with comparisons.turn():
+        current = _stored(service, watch, question.signal, part)
     if question.against_from is None and question.against_to is None:
         return answer(series | _alone(watch.layouts[question.signal], part, current.summaries[question.signal]))
     span = read_span(service, question.against_from, question.against_to, "against_")
     other = _part(question, closed(span, "against_from", "against_to"))
-    baseline = _stored(service, watch, question.signal, other)
+    with comparisons.turn():
+        baseline = _stored(service, watch, question.signal, other)
     return answer(series | _beside(watch, question.signal, (other, baseline), (part, current)))
 
 
@@ -43,6 +48,7 @@ def _part(question: Distributions, ends: tuple[int, int]) -> Part:
 
 
 def _stored(service: ApiService, watch: Watch, signal: str, part: Part) -> Summaries:
+    check_size(watch, part, [signal])
     stored = summaries(service.store, watch, part, [signal])
     refuse_other_layouts(stored.other_layouts)
     stored.summaries.setdefault(signal, empty_summary(watch.layouts[signal]))

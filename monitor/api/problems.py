@@ -178,12 +178,21 @@ def _expected(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not _is_json(kind) and any(item["loc"][:1] == ("body",) for item in error.errors()):
+        return problem(
+            request, ProblemError("unsupported-media-type", f"Content-Type {kind!r}; it is application/json here")
+        )
     errors = [
         {"field": str(item["loc"][-1]), "message": str(item["msg"]).removeprefix("Value error, ")}
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem(request, ProblemError("bad-parameter", detail, errors=errors))
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -82,14 +82,17 @@ def serve(service: Service, listener: socket.socket) -> None:
     Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
     """
     import threading
+    from functools import partial
 
     import uvicorn
 
     from monitor.api.app import HEALTH, ROUTERS, create_app
+    from monitor.api.http_protocol import Connection
     from monitor.web import PAGES
 
     app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    http: Any = partial(Connection, app.state.connections)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=http))
 
     def leave() -> None:
         service.stopping.wait()

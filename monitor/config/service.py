@@ -168,6 +168,25 @@ class Api(Strict):
         "`*` stands for any part of a name",
     )
     max_streams: int = Field(default=500, gt=0, description="of alerts, open at once; more are refused with 503")
+    max_requests: int = Field(
+        default=100, gt=0, description="read or answered at once, beside streams; more are refused with 503"
+    )
+    max_comparisons: int = Field(
+        default=2, gt=0, description="of distributions, worked out at once; others wait five seconds, then get a 503"
+    )
+    max_connections: int = Field(
+        default=1_000, gt=0, description="open at once; one more takes the place of the one that is silent longest"
+    )
+    request_timeout: DurationMs = Field(
+        default=30_000,
+        description="how long the headers of a request, and then its body, may take to arrive, or an answer to be read",
+    )
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Self:
+        if self.max_streams + self.max_requests > self.max_connections:
+            raise ValueError("`max_connections` must leave room for `max_streams` and `max_requests` together")
+        return self
 
 
 class ServiceSpec(Strict):

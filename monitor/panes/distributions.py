@@ -22,12 +22,18 @@ from monitor.panes.codec import signal_of_findings, summary_of
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
 
-__all__ = ["Part", "Summaries", "by_window", "empty_summary", "findings_by_window", "pieces_of", "summaries"]
+__all__ = ["Part", "Summaries", "by_window", "empty_summary", "findings_by_window", "pieces_of", "size_of", "summaries"]
 
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
 
+ROWS_AT_ONCE = 2_000
+"""Rows of panes that are in memory at once: a few kB each."""
+
 SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
+Pieces = list[tuple[str, tuple[int, int]]]
+"""Spans, each with the table that its sums are read from."""
+
 COLUMNS = ("signal", "layout", "cells", "counts", "names", "min", "max", *SUMS)
 
 
@@ -68,7 +74,7 @@ class Summaries:
 
 
 def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] | None = None) -> Summaries:
-    """Add up the panes of a part, late events included: a few reads, however many signals and however long.
+    """Add up the panes of a part, late events included, some of them at a time.
 
     Parameters
     ----------
@@ -84,18 +90,45 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
         where["signal"] = chosen
     if part.version is not None:
         where["version"] = part.version
-    pieces = pieces_of((part.from_ms, part.to_ms), watch.model.spec.detect.pane)
-    reads = [
-        store.read(Query(table, where, {"pane_start_ms": from_ms}, {"pane_start_ms": to_ms}, columns=COLUMNS))
-        for table, (from_ms, to_ms) in pieces
-    ]
-    summed = Summaries()
-    for signal, layout, rows in _by_signal(watch, chosen, reads):
-        if {columns["layout"][i] for columns, i in rows} - {layout.id}:
-            summed.other_layouts.add(signal)
-        elif rows:
-            summed.summaries[signal] = _sum(rows, layout)
-    return summed
+    pane_ms = watch.model.spec.detect.pane
+    pieces = pieces_of((part.from_ms, part.to_ms), pane_ms)
+    sums: dict[str, Any] = {}
+    other_layouts: set[str] = set()
+    for rows_of_all in _some_at_a_time(store, where, pieces, pane_ms, max(1, len(chosen))):
+        for signal, layout, rows in _by_signal(watch, chosen, rows_of_all):
+            if {columns["layout"][i] for columns, i in rows} - {layout.id}:
+                other_layouts.add(signal)
+            elif rows:
+                newest = _sum(rows, layout)
+                sums[signal] = sums[signal] + newest if signal in sums else newest
+    return Summaries({name: sums[name] for name in chosen if name in sums and name not in other_layouts}, other_layouts)
+
+
+def _some_at_a_time(
+    store: Store, where: Mapping[str, Any], pieces: Pieces, pane_ms: int, signals: int
+) -> Iterator[Mapping[str, Any]]:
+    """Read pieces in steps of about :data:`ROWS_AT_ONCE` rows: a month of a hundred signals is gigabytes in memory."""
+    lengths = {**dict(TIERS), "panes": pane_ms}
+    for table, (start_ms, end_ms) in pieces:
+        low_ms, count = start_ms, max(1, ROWS_AT_ONCE // signals)
+        while low_ms < end_ms:
+            high_ms = min(end_ms, low_ms + count * lengths[table])
+            columns = store.read(
+                Query(table, where, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}, columns=COLUMNS)
+            )
+            yield columns
+            low_ms = high_ms
+            # How many series there are shows; where there is nothing, steps grow.
+            count = min(4 * count, max(1, count * ROWS_AT_ONCE // max(1, len(columns["signal"]))))
+
+
+def size_of(watch: Watch, part: Part, signals: Collection[str] | None = None) -> int:
+    """Return how many sums of panes of each version :func:`summaries` adds up at most."""
+    pane_ms = watch.model.spec.detect.pane
+    pieces = pieces_of((part.from_ms, part.to_ms), pane_ms)
+    lengths = {**dict(TIERS), "panes": pane_ms}
+    ticks = sum((to_ms - from_ms) // lengths[table] + 1 for table, (from_ms, to_ms) in pieces)
+    return ticks * len(watch.layouts if signals is None else signals)
 
 
 def by_window(store: Store, watch: Watch, part: Part, signal: str, window_ms: int) -> list[Summary | None]:
@@ -143,7 +176,7 @@ def _rows_by_window(
     return windows
 
 
-def pieces_of(span: tuple[int, int], pane_ms: int) -> list[tuple[str, tuple[int, int]]]:
+def pieces_of(span: tuple[int, int], pane_ms: int) -> Pieces:
     """Cut a span into shorter ones, each with the table of the longest sums of panes that fit into it.
 
     Parameters
@@ -176,13 +209,12 @@ Row = tuple[Mapping[str, Any], int]
 
 
 def _by_signal(
-    watch: Watch, signals: Sequence[str], reads: Sequence[Mapping[str, Any]]
+    watch: Watch, signals: Sequence[str], columns: Mapping[str, Any]
 ) -> Iterator[tuple[str, Layout, list[Row]]]:
     rows: dict[str, list[Row]] = {signal: [] for signal in signals}
-    for columns in reads:
-        for i, signal in enumerate(columns["signal"]):
-            if signal in rows:
-                rows[signal].append((columns, i))
+    for i, signal in enumerate(columns["signal"]):
+        if signal in rows:
+            rows[signal].append((columns, i))
     return ((signal, watch.layouts[signal], signal_rows) for signal, signal_rows in rows.items())
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
+from monitor.api.body_limit import AT_ONCE
 from monitor.config import Configuration, Service
 from monitor.config.service import Api, ServiceSpec
 from tests.api.world import Client, World, model
@@ -125,3 +128,45 @@ def test_half_a_surrogate_pair_keeps_no_alert_back() -> None:
     assert answer.status_code == 200, answer.text
     names = {alert["labels"]["alertname"] for alert in client.get("/api/v2/alerts").json()}
     assert names == {"odd \ufffd", "fine"}
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("path", ["/api/v2/alerts", "/api/v2/silences", "/v1/erasures", "/v1/alerts/a/ack"])
+def test_a_body_of_another_type_than_json_is_refused_as_such(path: str, content_type: str) -> None:
+    headers = {"content_type": content_type} if content_type else {}
+    answer = Client(World()).post(path, b"[]", **headers)
+    assert answer.status_code == 415
+    assert answer.json()["type"] == "/v1/problems#unsupported-media-type"
+    assert "application/json" in answer.json()["detail"]
+
+
+def test_bodies_that_are_read_at_once_are_bounded_together() -> None:
+    world = World(configuration=Configuration(Service(spec=ServiceSpec(api=Api(max_body_bytes=100))), {}, root=None))  # type: ignore[arg-type]
+    app = Client(world).app
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
+            begun, go_on = asyncio.Event(), asyncio.Event()
+
+            async def slow() -> AsyncIterator[bytes]:
+                yield b"[" + b" " * 90
+                begun.set()
+                await go_on.wait()
+                yield b"]"
+
+            async def post(content: Any) -> int:
+                headers = {"Content-Type": "application/json"}
+                return (await client.post("/api/v2/alerts", content=content, headers=headers)).status_code
+
+            held = []
+            for _ in range(AT_ONCE):
+                begun.clear()
+                held.append(asyncio.create_task(post(slow())))
+                await begun.wait()
+            await asyncio.sleep(0)
+            refused = await post(b"[" + b" " * 97 + b"]")
+            go_on.set()
+            return [refused, *await asyncio.gather(*held), await post(b"[" + b" " * 97 + b"]")]
+
+    assert asyncio.run(ask()) == [503, *[200] * AT_ONCE, 200]

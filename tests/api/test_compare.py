@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pytest
 
+from monitor.api import comparisons
 from tests.api.world import Client, World, configured, model
 
 AMOUNT, COUNTRY, SCORE = "feature:amount", "feature:country", "prediction:score"
@@ -111,3 +113,26 @@ def test_a_comparison_that_makes_no_sense_is_refused(asked: dict[str, Any], kind
     document = Client(World()).get("/v1/compare", model="fraud", **asked).json()
     assert document["type"] == f"/v1/problems#{kind}"
     assert detail in document["detail"]
+
+
+def test_a_comparison_over_too_many_panes_is_refused_with_what_would_be_less(world: World) -> None:
+    client = Client(world)
+    answer = client.get("/v1/compare", model="fraud", from_=1, to=10**14, against_from=0, against_to=1)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["from"]
+    assert "shorter span" in answer.json()["detail"]
+    answer = client.get("/v1/distributions", model="fraud", signal="feature:amount", from_=0, to=10**14)
+    assert answer.status_code == 422
+
+
+def test_more_comparisons_than_may_be_at_once_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparisons, "WAIT_S", 0.0)
+    client = Client(world)
+    question = {"model": "fraud", "from_": 1_000, "to": 100_000, "against_from": 0, "against_to": 1_000}
+    with ExitStack() as turns:
+        for _ in range(2):
+            turns.enter_context(client.app.state.comparisons.turn())
+        refused = client.get("/v1/compare", **question)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/v1/problems#busy")
+        assert refused.headers["retry-after"]
+    assert client.get("/v1/compare", **question).status_code == 200

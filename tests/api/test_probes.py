@@ -12,11 +12,13 @@ import httpx
 import pytest
 
 from monitor import metrics
+from monitor.config import Configuration, Service
+from monitor.config.service import Api, ServiceSpec
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.metrics import StoreFigures
 from sinks.store.contract import Columns
 from sinks.store.memory import MemoryStore
-from tests.api.world import Client, World
+from tests.api.world import Client, World, model
 
 
 @dataclass
@@ -56,6 +58,29 @@ def test_probes_answer_while_every_thread_waits_for_the_store(monkeypatch: pytes
     assert probed == {"/healthz": 200, "/readyz": 200, "/metrics": 200}
     assert set(answered) == {200}
     assert list(figures.collect()), "the figures are there once the store has answered"
+
+
+def test_more_requests_than_may_be_at_once_are_refused_and_probes_are_not() -> None:
+    store = Gated()
+    service = Service(spec=ServiceSpec(api=Api(max_requests=2)))
+    world = World(store=store, configuration=Configuration(service, {"fraud": model("fraud")}, root=None))  # type: ignore[arg-type]
+    app = Client(world).app
+
+    async def ask() -> tuple[httpx.Response, int, list[int]]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway", timeout=60) as client:
+            questions = [asyncio.create_task(client.get("/v1/alerts")) for _ in range(2)]
+            await asyncio.sleep(0)
+            refused, probed = await client.get("/v1/alerts"), await client.get("/healthz")
+            store.gate.set()
+            answers = [*await asyncio.gather(*questions), await client.get("/v1/alerts")]
+            return refused, probed.status_code, [answer.status_code for answer in answers]
+
+    refused, probed, answered = asyncio.run(ask())
+    assert (refused.status_code, refused.json()["type"]) == (503, "/v1/problems#busy")
+    assert refused.headers["retry-after"]
+    assert probed == 200
+    assert answered == [200, 200, 200]
 
 
 def test_figures_of_the_store_say_how_old_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.panes import distributions
 from monitor.panes.distributions import TIERS, Part, pieces_of, summaries
 from tests.api.world import World
 
@@ -39,9 +42,12 @@ def world() -> World:
     return world
 
 
-@settings(max_examples=50, deadline=None)
-@given(a=times, b=times)
-def test_sums_of_panes_give_what_the_panes_give(a: int, b: int, world: World) -> None:
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(a=times, b=times, rows=st.sampled_from([1, 7, 2_000]))
+def test_sums_of_panes_give_what_the_panes_give(
+    a: int, b: int, rows: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributions, "ROWS_AT_ONCE", rows)
     from_ms, to_ms = min(a, b), max(a, b) + PANE_MS
     watch = world.watches["fraud"]
     found = summaries(world.store, watch, Part(from_ms, to_ms)).summaries
@@ -55,3 +61,20 @@ def test_sums_of_panes_give_what_the_panes_give(a: int, b: int, world: World) ->
             assert found[signal] == total
         else:
             assert signal not in found
+
+
+def test_no_more_panes_are_in_memory_at_once_than_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributions, "ROWS_AT_ONCE", 20)
+    most = 0
+
+    class Measured:
+        """A store of which the longest answer is known."""
+
+        def read(self, query: Any) -> Any:
+            nonlocal most
+            columns = world.store.read(query)
+            most = max(most, len(columns["signal"]))
+            return columns
+
+    summaries(Measured(), world.watches["fraud"], Part(STARTS[0], STARTS[-1] + PANE_MS))  # type: ignore[arg-type]
+    assert 0 < most <= 20

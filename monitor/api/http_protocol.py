@@ -1,0 +1,125 @@
+"""One connection of the API's server: each of its phases has a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from monitor.api.connections import Connections
+
+__all__ = ["Connection"]
+
+Phase = Literal["headers", "body", "answer"]
+
+TIMED_OUT = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 43\r\n\r\n"
+    b"the request did not arrive within its time\n"
+)
+REFUSED = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 45\r\n\r\nas many connections are open as there may be\n"
+)
+
+
+class Connection(H11Protocol):
+    """One connection.
+
+    Parameters
+    ----------
+    limits : Connections
+    **server
+        What the server says of itself.
+    """
+
+    def __init__(self, limits: Connections, **server: Any) -> None:
+        super().__init__(**server)
+        self._limits = limits
+        self._phase: Phase | None = None
+        self._has_begun = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See :class:`asyncio.Protocol`."""
+        super().connection_made(transport)
+        if self._limits.opened(self):
+            self._look()
+        else:
+            self._end_with(REFUSED)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.Protocol`."""
+        self._limits.lost(self)
+        for timer in (self._deadline, self._unread):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        if self.transport.is_closing():
+            return
+        self._has_begun = True
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._look()
+
+    def pause_writing(self) -> None:
+        """The client does not read: it has some time to go on."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._limits.timeout_s, self.give_way, "unread")
+
+    def resume_writing(self) -> None:
+        """The client reads on."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def give_way(self, reason: str) -> None:
+        """End, with an answer if a request has begun and none has been answered yet."""
+        if self.transport.is_closing():
+            # Its last answer is not read.
+            self.transport.abort()
+            return
+        self._limits.cut_off(reason)
+        is_answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if is_answering:
+            self.transport.abort()
+        else:
+            self._end_with(TIMED_OUT if self._has_begun else b"")
+
+    def _end_with(self, text: bytes) -> None:
+        self.transport.write(text)
+        self.transport.close()
+        self._await(self.transport.abort)
+
+    def _await(self, expired: Callable[..., None], *arguments: str) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self._limits.timeout_s, expired, *arguments)
+
+    def _look(self) -> None:
+        """Give each phase its time when it begins."""
+        phase = self._phase_now()
+        if phase == self._phase or self.transport.is_closing():
+            return
+        self._phase = phase
+        if phase == "headers":
+            self._has_begun = False
+        self._limits.waits(self, waiting=phase != "answer")
+        if phase != "answer":
+            self._await(self.give_way, phase)
+        elif self._deadline is not None:
+            self._deadline.cancel()
+
+    def _phase_now(self) -> Phase:
+        if self.cycle is None or self.cycle.response_complete:
+            return "headers"
+        return "body" if self.cycle.more_body else "answer"
