@@ -22,6 +22,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = [
+    "ALERTS_REFUSED",
     "LATE_EVENTS",
     "MODEL",
     "NAMES",
@@ -34,8 +35,10 @@ __all__ = [
 
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
-TOO_MANY_VERSIONS = "too_many_versions"
-NAMES = frozenset({STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS, TOO_MANY_VERSIONS, LOG_TRUNCATED, OFFSETS_LOST})
+TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
+NAMES = frozenset(
+    {STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS, TOO_MANY_VERSIONS, ALERTS_REFUSED, LOG_TRUNCATED, OFFSETS_LOST}
+)
 """Every value that `alertname` has in these alerts; nobody else may post one."""
 
 

@@ -5,7 +5,7 @@ Others can post their alerts here, as Prometheus does; Leeway's own come from it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -28,6 +28,7 @@ from monitor.routing.matchers import Matcher, MatcherError
 from monitor.routing.message import annotations_of
 from monitor.routing.overview import Standing, overview
 from monitor.routing.posted import Post, posted, why_refused
+from monitor.routing.posted_bounds import PostedBounds, Room
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.routed_alert import NO_END, RoutedAlert, place, place_of_group
 from monitor.routing.routes import Route
@@ -38,6 +39,7 @@ __all__ = ["Filters", "alerting_of", "router"]
 
 router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
+REASONS = 10
 VERSION = "0.28.1"
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """The zero of Go's time."""
@@ -200,10 +202,24 @@ def post_alerts(body: list[PostedAlert], service: TheService) -> Response:
     now_ms = service.clock.now_ms()
     alerts = [posted(alert.given(), now_ms, alerting.global_.resolve_timeout) for alert in body]
     # What can be taken is, as in Alertmanager: one bad alert of Prometheus's must not keep the others back.
-    PostedLog(service.store).put(alert for alert in alerts if not why_refused(alert))
-    if refused := [f"alert {index}: {why}" for index, alert in enumerate(alerts) if (why := why_refused(alert))]:
-        raise ProblemError("bad-alert", f"{len(refused)} of {len(alerts)} alerts were not taken: {'; '.join(refused)}")
+    refused = {index: why for index, alert in enumerate(alerts) if (why := why_refused(alert))}
+    kind = "bad-alert" if refused else "too-many-alerts"
+    sound = [index for index in range(len(alerts)) if index not in refused]
+    spec, bounds = service.configuration.service.spec.api, PostedBounds.of(service.store)
+    room = Room(spec.max_posted_alerts, spec.max_posted_bytes)
+    too_many = bounds.refusals(service.store, [alerts[index] for index in sound], now_ms, room)
+    refused |= {sound[number]: why for number, why in too_many.items()}
+    PostedLog(service.store).put(alert for index, alert in enumerate(alerts) if index not in refused)
+    if refused:
+        raise ProblemError(kind, f"{len(refused)} of {len(alerts)} alerts were not taken: {_listed(refused)}")
     return Response(status_code=200)
+
+
+def _listed(refused: Mapping[int, str]) -> str:
+    """The first reasons: a post may hold very many alerts."""
+    reasons = [f"alert {index}: {why}" for index, why in sorted(refused.items())[:REASONS]]
+    unlisted = len(refused) - len(reasons)
+    return "; ".join([*reasons, *([f"and {unlisted} more"] if unlisted else [])])
 
 
 @router.get(

@@ -19,11 +19,12 @@ from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
 from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.known_parameters import refuse_unknown
-from monitor.api.observe import Observe
+from monitor.api.observe import Observe, PostedMetrics
 from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
 from monitor.api.streams import Streams
+from monitor.routing.posted_bounds import PostedBounds
 
 __all__ = ["HEALTH", "ROUTERS", "create_app"]
 
@@ -76,6 +77,7 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
     problems.install(app)
     openapi.install(app)
     spec = service.configuration.service.spec.api
+    service.metrics.register(PostedMetrics(PostedBounds.of(service.store)))
     app.state.comparisons = Comparisons(spec.max_comparisons)
     app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
     app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)

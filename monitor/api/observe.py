@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.clock import Clock
+from monitor.routing.posted_bounds import PostedBounds
 
-__all__ = ["Observe"]
+__all__ = ["Observe", "PostedMetrics"]
+
+
+class PostedMetrics(Collector):
+    """How many posted alerts fire, and how many were refused.
+
+    Parameters
+    ----------
+    bounds : PostedBounds
+    """
+
+    def __init__(self, bounds: PostedBounds) -> None:
+        self._bounds = bounds
+
+    def collect(self) -> Iterable[Metric]:
+        """Both figures, as far as this process knows."""
+        yield GaugeMetricFamily("leeway_posted_alerts", "Posted alerts that fire.", value=self._bounds.count)
+        text = "Posted alerts that were refused, since too many fire."
+        yield CounterMetricFamily("leeway_posted_alerts_refused", text, value=self._bounds.refused)
 
 
 class Observe:

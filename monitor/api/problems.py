@@ -73,6 +73,7 @@ PROBLEMS: dict[str, Kind] = {
     "unsupported-media-type": Kind(415, "The kind of body is not supported", ("body",)),
     "misdirected": Kind(421, "The service does not answer by this name"),
     "bad-parameter": Kind(422, "A parameter is wrong"),
+    "too-many-alerts": Kind(429, "More posted alerts fire than may", ("/api/v2/alerts",)),
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),
     "unavailable": Kind(503, "Temporarily unavailable"),

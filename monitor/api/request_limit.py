@@ -9,7 +9,7 @@ from monitor.api.problems import ProblemError, problem
 
 __all__ = ["FREE", "RequestLimit"]
 
-FREE = frozenset({"/healthz", "/readyz", "/metrics", "/v1/alerts/stream"})
+FREE = frozenset({"/healthz", "/readyz", "/metrics", "/-/healthy", "/-/ready", "/v1/alerts/stream"})
 """Probes are always answered, and streams have a limit of their own."""
 
 
@@ -27,7 +27,7 @@ class RequestLimit:
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in FREE:
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in FREE:
             await self._app(scope, receive, send)
             return
         if self._open >= self._most:

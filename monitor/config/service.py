@@ -171,6 +171,12 @@ class Api(Strict):
     max_requests: int = Field(
         default=100, gt=0, description="read or answered at once, beside streams; more are refused with 503"
     )
+    max_posted_alerts: int = Field(
+        default=50_000, gt=0, description="that fire at once; others are refused with 429, and an alert says so"
+    )
+    max_posted_bytes: int = Field(
+        default=128 * 1024 * 1024, gt=0, description="of the labels and annotations of those, together"
+    )
     max_comparisons: int = Field(
         default=2, gt=0, description="of distributions, worked out at once; others wait five seconds, then get a 503"
     )

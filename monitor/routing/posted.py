@@ -71,7 +71,9 @@ class Posted:
     @property
     def routed(self) -> RoutedAlert:
         """The alert as routes see it."""
-        return RoutedAlert(self.labels, self.starts_ms, self.ends_ms, self.annotations, self.updated_ms, self.link)
+        alert = RoutedAlert(self.labels, self.starts_ms, self.ends_ms, self.annotations, self.updated_ms, self.link)
+        vars(alert)["fingerprint"] = self.fingerprint
+        return alert
 
     def fires(self, now_ms: int) -> bool:
         """Whether it is not over."""
