@@ -18,7 +18,14 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.own import LATE_EVENTS, STAGE_FAILED, TOO_MANY_VERSIONS, UNUSABLE_ROWS, StandingAlerts
+from monitor.alerts.own import (
+    ALERTS_REFUSED,
+    LATE_EVENTS,
+    STAGE_FAILED,
+    TOO_MANY_VERSIONS,
+    UNUSABLE_ROWS,
+    StandingAlerts,
+)
 from monitor.build import build_heartbeat, build_intake, build_retries, build_router, build_store, http_streams
 from monitor.check import load
 from monitor.clock import Clock
@@ -40,6 +47,7 @@ from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
 from monitor.retries import Retried
+from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
@@ -253,6 +261,7 @@ class Service:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
         late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
         versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
+        refused, bounds = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted"), PostedBounds.of(self.store)
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
@@ -266,6 +275,8 @@ class Service:
                 stages.step(_fail(self._failing), [*self._threads.names, *self.loop.failing.stages])
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
+                if "api" in self.roles:
+                    refused.step(bounds.holding(self.clock.now_ms()), ["alerts"])
                 if "evaluate" in self.roles:
                     versions.step(self.loop.crowding.titles(self.watches), self.watches)
                 if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):

@@ -7,11 +7,13 @@ from typing import Any
 
 import httpx
 
-from monitor.alerts.own import OwnAlerts
+from monitor.alerts.own import ALERTS_REFUSED, OwnAlerts
 from monitor.api.app import create_app
 from monitor.client.inprocess import InProcess
 from monitor.clock import SystemClock
 from monitor.config import load
+from monitor.routing.posted_bounds import ALERT_BYTES
+from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_routes import configured
@@ -48,3 +50,18 @@ def test_what_is_posted_reaches_those_whom_routes_name_and_its_end_too_after_a_r
             shop.wait_until(lambda: len(listener.requests) == 3, "its end is told")
         [alert] = listener.requests[2].body["alerts"]
         assert (alert["status"], alert["labels"]["alertname"]) == ("resolved", "offsets")
+
+
+def test_posts_that_are_refused_are_an_alert_of_leeways_own(tmp_path: Path) -> None:
+    with Listener() as listener:
+        configuration, store = load(configured(tmp_path, listener)), MemoryStore()
+        with (
+            shop.serving(configuration, store, roles=["evaluate", "api"]) as service,
+            httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
+        ):
+            huge = {"labels": {"alertname": "disk"}, "annotations": {"summary": "x" * ALERT_BYTES}}
+            assert client.post("/api/v2/alerts", json=[huge]).status_code == 429
+            shop.wait_until(
+                lambda: any(ALERTS_REFUSED in labels for labels in store.read(Query("alerts"))["labels"]),
+                "an alert says that posts are refused",
+            )
