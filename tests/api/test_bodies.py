@@ -136,8 +136,7 @@ def test_a_body_of_another_type_than_json_is_refused_as_such(path: str, content_
     headers = {"content_type": content_type} if content_type else {}
     answer = Client(World()).post(path, b"[]", **headers)
     assert answer.status_code == 415
-    assert answer.json()["type"] == "/v1/problems#unsupported-media-type"
-    assert "application/json" in answer.json()["detail"]
+    assert "application/json here" in answer.text
 
 
 def test_bodies_that_are_read_at_once_are_bounded_together() -> None:
