@@ -51,7 +51,9 @@ def test_no_body_is_an_internal_error(method: str, path: str, kind: str) -> None
         answer = client.request(method, path, content=HOSTILE[kind], headers={"content-type": content_type})
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
-            assert answer.headers["content-type"] == "application/problem+json"
+            # Alertmanager's clients read errors as JSON strings.
+            media = "application/json" if path.startswith("/api/v2/") else "application/problem+json"
+            assert answer.headers["content-type"] == media
 
 
 @pytest.mark.parametrize("kind", ["deep", "not UTF-8", "long number"])
@@ -80,10 +82,11 @@ def test_no_route_reads_a_body_beyond_the_limit(method: str, path: str, content_
     client = Client(small_world())
     for content in (chunks(), b"x" * 1_001):
         answer = client.request(method, path, content=content, headers={"content-type": content_type})
-        problem = answer.json()
-        assert (answer.status_code, problem["type"]) == (413, "/v1/problems#body-too-large"), answer.text
-        assert problem["max_body_bytes"] == 1_000
         assert sent_bytes <= 1_100
+        if path == "/-/reload":  # it reads no body at all
+            continue
+        assert answer.status_code == 413, answer.text
+        assert "the body is larger than 1000 bytes" in answer.text
 
 
 def test_a_body_that_says_its_length_is_refused_before_it_is_read() -> None:
