@@ -79,7 +79,7 @@ def test_amtool_names_the_same_receivers(file: Path, leeway: Console, labels: tu
         ("namespace = risk", "namespace risk", 9, "route.routes.1.matchers: column 11: found 'risk' instead of ="),
         ("group_wait: 10s", "group_wait: 10", 7, "expected a duration such as 30s, 5m or 1h30m, got 10"),
         ("continue: true", "contine: true", 8, "unknown key"),
-        ("webhook_configs", "slack_configs", 15, "Alertmanager knows this key, but Leeway does not support it"),
+        ("webhook_configs", "victorops_configs", 15, "Alertmanager knows this key, but Leeway does not support it"),
         ('"06:00"', '"24:30"', 20, "expected a time from 00:00 to 24:00, got '24:30'"),
         ("Europe/Berlin", "Europe/Bärlin", 21, "no such time zone"),
         ("  group_by: [model]", "  matchers: [a=b]", 1, "the root matches every alert"),
