@@ -38,6 +38,7 @@ LISTS = [
     "/v1/subscriptions",
     "/v1/incidents",
     "/v1/dead-letters",
+    "/v1/clocks",
 ]
 MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
 
@@ -52,6 +53,9 @@ def client() -> Client:
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
+    world.add(
+        "progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "closed_ms": 10_000, "newest_ms": 12_000}]
+    )
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])

@@ -149,10 +149,13 @@ def test_a_route_of_a_service_that_leads_nowhere_is_named_with_its_place(tmp_pat
     assert answer.code == 2
     assert "spec.alerting.route.routes.1.receiver: no receiver is named 'order'" in answer.err
     document["spec"]["alerting"]["route"]["routes"][1]["receiver"] = "orders"
-    document["spec"]["alerting"]["receivers"].append({"name": "orders", "slack_configs": [{"api_url": "hunter2"}]})
+    unsupported = {"name": "orders", "victorops_configs": [{"api_key": "hunter2"}]}
+    wrong = {"name": "risk", "slack_configs": [{"api_url": "hunter2"}]}
+    document["spec"]["alerting"]["receivers"] += [unsupported, wrong]
     file.write_text(json.dumps(document, indent=1))
     answer = leeway("check", file)
-    assert "slack_configs: Alertmanager knows this key, but Leeway does not support it" in answer.err
+    assert "victorops_configs: Alertmanager knows this key, but Leeway does not support it" in answer.err
+    assert "slack_configs.0.api_url: expected an address that begins with http:// or https://" in answer.err
     assert "hunter2" not in answer.err
 
 

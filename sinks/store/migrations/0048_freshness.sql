@@ -1,5 +1,5 @@
--- What came of each model, by the clock, as those who read state it; what was learned of silences; and the alerts about
--- them. Numbers are those of statements, for clocks go back. The clock has no place in tables that a replay writes.
+-- What came of each model, by the clock, as those who read state it. Numbers are those of statements, for clocks go
+-- back. The clock has no place in tables that a replay writes.
 CREATE TABLE IF NOT EXISTS arrivals
 (
     model LowCardinality(String),
@@ -16,6 +16,7 @@ ENGINE = ReplacingMergeTree(number)
 ORDER BY (model, signal, topic, partition)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- How long each stream has been silent, and what was learned of its gaps.
 CREATE TABLE IF NOT EXISTS freshness
 (
     model LowCardinality(String),
@@ -34,6 +35,7 @@ ENGINE = ReplacingMergeTree(number)
 ORDER BY (model, kind, topic, partition, signal)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- The alerts about silences, which have the columns of those about windows, and a table of their own.
 CREATE TABLE IF NOT EXISTS freshness_alerts
 (
     model LowCardinality(String),
