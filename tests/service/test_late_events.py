@@ -41,7 +41,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def served(folder: Path, store: MemoryStore, clock: TurnedClock) -> Iterator[Service]:
     """A service that reads a stream of HTTP events."""
-    service = Service(load(shop.configured(folder, shop.model("shop", {"http": "shop"}))), clock, shop.kept(store))
+    file = shop.configured(folder, shop.model("shop", {"http": "shop"}), checkpoint_every="300ms")
+    service = Service(load(file), clock, shop.kept(store))
     service.start()
     try:
         yield service
