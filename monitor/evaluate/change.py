@@ -102,7 +102,8 @@ class Changes:
         self._expectations, self._gone = Expectations(), set()
         parts = self._evidence.parts(panes, ends_ms)
         for key in self._begun:
-            parts.setdefault(key, Part.nothing(len(self._contrasts[key].kinds), len(ends_ms)))
+            if key not in parts:
+                parts[key] = Part.nothing(len(self._contrasts[key].kinds), len(ends_ms))
         for key, new_normal in self._new_normals.unsaid.items():
             parts[key].new_normals[0] = new_normal
         self._new_normals.unsaid = {}

@@ -122,8 +122,9 @@ class ModelEvidence:
             piece = _Piece(panes, Blocks(self._watch, ends_ms[first:stop], parts=1), first)
             self._begin({key: begins_ms for begins_ms, key in beginnings if begins_ms in ends_ms[first:stop]}, new)
             for key in sorted(keys & self.contrasts.keys()):
-                part = parts.setdefault(key, Part.nothing(len(self.contrasts[key].kinds), len(ends_ms)))
-                self._put(part, key, self.contrasts[key], piece)
+                if key not in parts:
+                    parts[key] = Part.nothing(len(self.contrasts[key].kinds), len(ends_ms))
+                self._put(parts[key], key, self.contrasts[key], piece)
         return parts | self._volumes(panes, ends_ms)
 
     def _cuts(self, beginnings: Sequence[tuple[int, SeriesKey]], ends_ms: range) -> list[int]:
