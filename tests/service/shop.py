@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from monitor.clock import SystemClock
+from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, load
 from monitor.config.roles import ROLES
 from monitor.replay import Replay
@@ -171,9 +171,11 @@ def wait_until(condition: Callable[[], T | None], what: str, patience_s: float =
 
 
 @contextmanager
-def serving(configuration: Configuration, store: Store, roles: Collection[str] = tuple(ROLES)) -> Iterator[Service]:
+def serving(
+    configuration: Configuration, store: Store, roles: Collection[str] = tuple(ROLES), clock: Clock | None = None
+) -> Iterator[Service]:
     """Run a service on a store that stays open for the test: a service closes its store."""
-    service = Service(configuration, SystemClock(), kept(store), roles)
+    service = Service(configuration, clock or SystemClock(), kept(store), roles)
     service.start()
     try:
         yield service

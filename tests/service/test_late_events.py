@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,19 +36,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.1)
 
 
-@contextmanager
-def served(folder: Path, store: MemoryStore, clock: TurnedClock) -> Iterator[Service]:
-    """A service that reads a stream of HTTP events."""
-    file = shop.configured(folder, shop.model("shop", {"http": "shop"}), checkpoint_every="300ms")
-    service = Service(load(file), clock, shop.kept(store))
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
-    service.raise_failure()
-
-
 def post(service: Service, clock: TurnedClock, first: int, count: int) -> None:
     """Post events that happen now, and wait until they are read."""
     events = [{"id": f"e{number}", "ts": clock.now_ms(), "amount": 1.0} for number in range(first, first + count)]
@@ -60,7 +45,8 @@ def post(service: Service, clock: TurnedClock, first: int, count: int) -> None:
 
 def test_events_of_now_are_late_behind_a_clock_that_ran_a_day_ahead_until_it_is_set_back(tmp_path: Path) -> None:
     store, clock = MemoryStore(), TurnedClock()
-    with served(tmp_path, store, clock) as service:
+    file = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), checkpoint_every="300ms")
+    with shop.serving(load(file), store, clock=clock) as service:
         clock.ahead_ms = DAY_MS
         post(service, clock, 0, 400)
         clock.ahead_ms = 0
