@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -246,21 +246,21 @@ def soak(
     with _inboxes(manners, seed, assassin.meet) as inboxes:
         world = _World(server, folder, inboxes, routed=routed, timeout_ms=IMPATIENT_MS)
         ordeal = Ordeal(inboxes)
-        with world.fleet:
-            # Only from its first start on is anybody told.
-            world.fleet.wait(world.start())
-            for number, moment in enumerate(moments):
-                _happenings(world, number, rng)
-                _kill(world, server, assassin, moment, rng)
-                ordeal.kills[moment] += 1
-                world.start()
-            _end(world)
-        ordeal.lost, ordeal.due = world.missing(), set(world.due)
-        ordeal.many_keys = {
-            inbox.name: {alert_id for alert_id, keys in inbox.keys.items() if len(keys) > 1} for inbox in inboxes
-        }
-        ordeal.unnoted = _unnoted(world)
-        world.store.close()
+        with closing(world.store):
+            with world.fleet:
+                # Only from its first start on is anybody told.
+                world.fleet.wait(world.start())
+                for number, moment in enumerate(moments):
+                    _happenings(world, number, rng)
+                    _kill(world, server, assassin, moment, rng)
+                    ordeal.kills[moment] += 1
+                    world.start()
+                _end(world)
+            ordeal.lost, ordeal.due = world.missing(), set(world.due)
+            ordeal.many_keys = {
+                inbox.name: {alert_id for alert_id, keys in inbox.keys.items() if len(keys) > 1} for inbox in inboxes
+            }
+            ordeal.unnoted = _unnoted(world)
     ordeal.seconds = time.monotonic() - begun_s
     return ordeal
 
@@ -362,7 +362,7 @@ def delays(server: Endpoint, folder: Path, alerts: int, seed: int, *, routed: bo
     manners = {**{name: {"taken": 1} for name in healthy}, **(SICK if sick else {})}
     with _inboxes(manners, seed) as inboxes:
         world = _World(server, folder, inboxes, routed=routed, timeout_ms=10_000)
-        with world.fleet:
+        with closing(world.store), world.fleet:
             member = world.start()
             world.fleet.wait(member)
             for number in range(alerts):
@@ -372,7 +372,6 @@ def delays(server: Endpoint, folder: Path, alerts: int, seed: int, *, routed: bo
             while any(world.missing()[name] for name in healthy):
                 world.fleet.check()
                 patience.wait()
-        world.store.close()
         waited = sorted(at_ms - world.due[what] for inbox in inboxes[:2] for what, at_ms in _first_ms(inbox).items())
     median, late = np.quantile(waited, [0.5, 0.99]).tolist()
     return {"told": len(waited), "median": median, "p99": late, "most": waited[-1]}

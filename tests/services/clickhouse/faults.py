@@ -265,7 +265,9 @@ class Faults:
         """Return every injected fault: kind, statement, text (its first 200 characters) and deduplication token."""
         if not self._ledger.exists():
             return []
-        return [json.loads(line) for line in self._ledger.read_text().splitlines()]
+        # What follows the last line's end is being written.
+        whole, _, _ = self._ledger.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
