@@ -6,9 +6,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import LoadFileScheduling
 
 from tests.services.cache import UnavailableError
 from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
@@ -142,15 +146,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=_turn_of(items))
 
 
-def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], int]:
+def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, int]]:
     """When an item's file has its turn, where processes share the files: those that take long are not the last.
 
-    Files of many tests come first, as of pytest-xdist itself; what they compile is there when those with slow tests
-    follow, and small files fill up the rest.
+    What needs brokers comes first, since one process runs all of it; the services themselves before the rest, since
+    they need nothing that takes long to compile. Files of many tests follow, as of pytest-xdist itself; what they
+    compile is there when those with slow tests have their turn, and small files fill up the rest.
     """
     sizes = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    return lambda item: -max(sizes[item.path], MANY_TESTS * (item.path in slow))
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, int]:
+        of_services = item.path.parent.name == "services"
+        return not _needs_brokers(item.path), not of_services, -max(sizes[item.path], MANY_TESTS * (item.path in slow))
+
+    return turn
+
+
+@cache
+def _needs_brokers(file: Path) -> bool:
+    return (
+        re.search(r"[(,]\s*(?:kafka|topic|three_brokers|secure_kafka): ", file.read_text(encoding="utf-8")) is not None
+    )
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Hands out whole files, and all that need brokers to one process: every other one would start its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return "brokers" if _needs_brokers(self.config.rootpath / scope) else scope
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile | None:
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,6 @@ from bench import __main__ as bench
 from bench import (
     anomaly,
     backtest,
-    corrupt,
     detectors,
     distances,
     fetch,
@@ -29,7 +28,6 @@ from bench import store as stores
 from detectors.distance import DISTANCES
 from detectors.drift import find
 from monitor.decoders import DECODERS
-from tests.services.kafka import Cluster
 
 FIGURES = {"leeway", "command", "river", "ratio"}
 
@@ -119,29 +117,6 @@ def test_backtest_prints_seconds_and_where_they_go(capsys: pytest.CaptureFixture
     assert found["ratio"] == pytest.approx(found["windows_per_s"] / found["peer_windows_per_s"])
     assert sum(found["profile"].values()) > 0
     assert any(line.startswith("leeway: backtest") for line in lines)
-
-
-def test_of_many_messages_exactly_the_corrupt_ones_are_dead_letters(
-    kafka: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = corrupt.main(["--messages", "20000", "--kafka", kafka.bootstrap])
-
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (code, found["missing"], found["unexpected"]) == (0, 0, 0)
-    assert (found["dead_letters"], found["events"]) == (200, 19_800)
-    assert set(found["kinds"]) == set(corrupt.WAYS)
-    assert len(found["kinds"]) == 12
-
-
-def test_a_letter_that_differs_is_noticed(
-    kafka: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monitor.ingest.problems.MAX_PAYLOAD_BYTES", 10)
-    code = corrupt.main(["--messages", "1200", "--kafka", kafka.bootstrap])
-
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (code, found["dead_letters"]) == (1, 12)
-    assert found["missing"] == found["unexpected"] > 0
 
 
 def test_distances_prints_what_each_costs_beside_scipy(capsys: pytest.CaptureFixture[str]) -> None:

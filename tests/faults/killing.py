@@ -2,9 +2,9 @@
 
 Everything is imported and compiled once; each run is a fork of that, which opens a store of its own: a copy of one that
 has all tables and no row, since making tables takes as long as the run. (A process that has opened the embedded store
-cannot be forked, so this one never does.) For every append of an unbroken run there is a run that dies by SIGKILL right
-before it; the state it leaves is also that of a death right after the append before. What stands in the stores after a
-second, undisturbed run goes to ``FOLDER/outcomes.json``.
+cannot be forked, so this one never does.) For every two tables to which an unbroken run appends one after the other,
+there is a run that dies by SIGKILL in between. What stands in the stores after a second, undisturbed run goes to
+``FOLDER/outcomes.json``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,15 @@ class DyingStore:
         self._store, self._deadline = store, deadline
         self.is_current, self.refresh = store.is_current, store.refresh
         self.buckets, self.drifting = store.buckets, store.drifting
-        self.appends = 0
+        self.appended: list[str] = []
 
     def migrate(self) -> None:
         self._store.migrate()
 
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
-        if self.appends == self._deadline:
+        if len(self.appended) == self._deadline:
             os.kill(os.getpid(), signal.SIGKILL)
-        self.appends += 1
+        self.appended.append(table)
         self._store.append(table, columns, token)
 
     def read(self, query: Query) -> Columns:
@@ -82,12 +83,18 @@ def stream(folder: Path) -> list[Path]:
 
 
 def run(paths: list[Path], folder: Path, deadline: int = -1) -> dict[str, Any]:
-    """One run over a store in ``folder``: how many appends there were, and what stands in the store then."""
+    """One run over a store in ``folder``: to which tables it appended, and what stands in the store then."""
     store = DyingStore(ChdbStore(folder), deadline)
     replayed(configured(**SPEC), paths, store, batch=BATCH, checkpoint_every=CHECKPOINT_EVERY)
-    found = {"appends": store.appends, "outcome": outcome(store)}
+    found = {"appended": store.appended, "outcome": outcome(store)}
     store.close()
     return found
+
+
+def steps(appended: Sequence[str]) -> list[int]:
+    """Before which appends to die: the very first, and the last of every kind of step from one table to the next."""
+    last = {step: k for k, step in enumerate(pairwise(appended), start=1)}
+    return [0, *sorted(last.values())]
 
 
 def forked(work: Callable[[], Any], result: Path) -> int:
@@ -128,9 +135,9 @@ def main(folder: Path) -> None:
     assert forked(lambda: run(paths, folder / "unbroken"), folder / "unbroken.json") == 0
     empty = folder / "empty"
     assert forked(lambda: make_tables(empty), folder / "made.json") == 0
-    appends = json.loads((folder / "unbroken.json").read_text())["appends"]
-    rng = random.Random(1)
-    deaths = [[k] for k in range(appends)]
+    appended = json.loads((folder / "unbroken.json").read_text())["appended"]
+    rng, appends = random.Random(1), len(appended)
+    deaths = [[k] for k in steps(appended)]
     # The second death comes while there is something left to do.
     firsts = [rng.randrange(appends // 3, 2 * appends // 3) for _ in range(SECOND_DEATHS)]
     deaths += [[first, rng.randrange(3, appends // 4)] for first in firsts]
