@@ -19,6 +19,7 @@ from monitor.alerts.own import MODEL as OWN
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
+from monitor.config.kafka import KafkaCluster
 from monitor.config.lifetimes import lifetimes
 from monitor.config.model import SourceSpec
 from monitor.decoders import Schemas
@@ -28,6 +29,7 @@ from monitor.errors import InputError
 from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.incidents.incidents import Reach
 from monitor.ingest.dead_letters import DeadLetters, routes_of
+from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.intake import Intake
 from monitor.ingest.readers import Readers
@@ -49,6 +51,7 @@ from sinks.receivers.contract import Receiver
 from sinks.receivers.parameters import Parameters
 from sinks.store import open_store
 from sinks.store.contract import Store, StoreError
+from sinks.store.identity import identity_of
 from sinks.store.retention import retain
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "build_router",
     "build_store",
     "http_streams",
+    "kafka_topics",
     "open_http_log",
     "sources",
 ]
@@ -144,7 +148,8 @@ def build_intake(
     spec = configuration.service.spec
     workers: list[Worker] = []
     all_letters: list[DeadLetters] = []
-    for source in sources(configuration, http_log):
+    store_id = identity_of(store) if kafka_topics(configuration) else ""
+    for source in sources(configuration, http_log, store_id):
         letters = _letters_of(configuration, source)
         all_letters += [letters] if letters is not None else []
         readers = Readers(watches.values(), schemas)
@@ -158,7 +163,20 @@ def build_intake(
             idle_after_s=spec.idle_after / 1000,
         )
         workers.append(worker)
-    return Intake(workers, all_letters, schemas, erasures, http_log)
+    members = _members(configuration, store_id, clock) if store_id else None
+    return Intake(workers, all_letters, schemas, erasures, http_log, members)
+
+
+def _members(configuration: Configuration, store_id: str, clock: Clock) -> ForeignMembers:
+    from monitor.sources.kafka.members import KafkaMembers
+
+    cluster = _in_group(configuration.service.spec.kafka, store_id)
+    return ForeignMembers(cluster.group, KafkaMembers(cluster, store_id).read, clock)
+
+
+def _in_group(cluster: KafkaCluster, store_id: str) -> KafkaCluster:
+    """Name the group of a store, where the configuration names none."""
+    return cluster.model_copy(update={"group": cluster.group or f"leeway-{store_id}"})
 
 
 def _letters_of(configuration: Configuration, source: Source) -> DeadLetters | None:
@@ -208,12 +226,17 @@ def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:
             yield name, spec
 
 
-def sources(configuration: Configuration, http_log: Any) -> Iterator[Source]:
+def kafka_topics(configuration: Configuration) -> list[str]:
+    """Return the topics, and patterns of topics, that models read."""
+    return sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
+
+
+def sources(configuration: Configuration, http_log: Any, store_id: str) -> Iterator[Source]:
     """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
-    kafka = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
-    cluster = configuration.service.spec.kafka
+    kafka = kafka_topics(configuration)
+    cluster = _in_group(configuration.service.spec.kafka, store_id)
     for member in range(cluster.consumers if kafka else 0):
-        yield source_class("kafka")(cluster, kafka, member=member)
+        yield source_class("kafka")(cluster, kafka, member=member, store_id=store_id)
     patterns: set[str] = set()
     for name, spec in _specs(configuration):
         if spec.file is not None and spec.file not in patterns:
@@ -235,8 +258,7 @@ def bounded_source(configuration: Configuration) -> Source:
     """
     if any(spec.kafka is None for _, spec in _specs(configuration)):
         raise InputError("a bounded run reads Kafka topics only; replay files with `leeway replay`")
-    topics = sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
-    source: Source = source_class("kafka")(configuration.service.spec.kafka, topics, bounded=True)
+    source: Source = source_class("kafka")(configuration.service.spec.kafka, kafka_topics(configuration), bounded=True)
     return source
 
 

@@ -15,6 +15,7 @@ __all__ = ["JOBS", "refresh_roll_ups", "start_jobs"]
 JOBS: dict[str, tuple[int, str]] = {
     "trim_ingest_log": (60, "ingest"),
     "refresh_roll_ups": (60, "evaluate"),
+    "look_at_group": (30, "ingest"),
     "log_status": (300, ""),
 }
 """Every job: how often it runs, in seconds, and the role whose process runs it; empty: every process."""

@@ -117,6 +117,12 @@ class ServiceMetrics(Collector):
         for source, count in sorted(assigned.items()):
             held.add_metric([source], count)
         yield held
+        foreign = GaugeMetricFamily(
+            "leeway_foreign_group_members", "Members of the group that do not share the store.", labels=["group"]
+        )
+        if self._intake.members is not None and self._intake.members.count is not None:
+            foreign.add_metric([self._intake.group], self._intake.members.count)
+        yield foreign
         retries = self._figures.retries
         yield CounterMetricFamily("leeway_store_retries", "Calls of the store that were tried again.", value=retries)
         yield CounterMetricFamily(

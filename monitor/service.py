@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.alerts.own import (
     ALERTS_REFUSED,
+    FOREIGN_MEMBER,
     LATE_EVENTS,
     STAGE_FAILED,
     TOO_MANY_VERSIONS,
@@ -133,11 +134,12 @@ class Service:
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
+            "look_at_group": self.intake.look_at_group,
             "log_status": lambda: log.info("status", **self.status()),
         }
         self._jobs = start_jobs(jobs, self.roles)
         status = self.status()
-        log.info("started", **{name: status[name] for name in ("roles", "models", "sources")})
+        log.info("started", **{name: status[name] for name in ("roles", "models", "sources", "kafka_group")})
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
@@ -182,6 +184,7 @@ class Service:
             "roles": [role for role in ROLES if role in self.roles],
             "models": sorted(self.watches),
             "sources": [worker.name for worker in self.intake.workers],
+            "kafka_group": self.intake.group,
             "records": counters.records,
             "events": counters.events,
             "rejected": counters.rejected,
@@ -264,6 +267,7 @@ class Service:
         refused, bounds = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted"), PostedBounds.of(self.store)
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
+        members, group = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True), self.intake.group
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
@@ -275,6 +279,8 @@ class Service:
                 stages.step(_fail(self._failing), [*self._threads.names, *self.loop.failing.stages])
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
+                if self.intake.members is not None and self.intake.members.count is not None:
+                    members.step(self.intake.foreign_members(), [group])
                 if "api" in self.roles:
                     refused.step(bounds.holding(self.clock.now_ms()), ["alerts"])
                 if "evaluate" in self.roles:

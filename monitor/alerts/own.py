@@ -23,6 +23,7 @@ from sinks.store.rows import rows_of
 
 __all__ = [
     "ALERTS_REFUSED",
+    "FOREIGN_MEMBER",
     "LATE_EVENTS",
     "MODEL",
     "NAMES",
@@ -36,8 +37,18 @@ __all__ = [
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
+FOREIGN_MEMBER = "foreign_group_member"
 NAMES = frozenset(
-    {STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS, TOO_MANY_VERSIONS, ALERTS_REFUSED, LOG_TRUNCATED, OFFSETS_LOST}
+    {
+        ALERTS_REFUSED,
+        FOREIGN_MEMBER,
+        LATE_EVENTS,
+        LOG_TRUNCATED,
+        OFFSETS_LOST,
+        STAGE_FAILED,
+        TOO_MANY_VERSIONS,
+        UNUSABLE_ROWS,
+    }
 )
 """Every value that `alertname` has in these alerts; nobody else may post one."""
 
@@ -121,6 +132,8 @@ class StandingAlerts:
     label : str
         The label that says of what it holds.
     severity : str
+    shared : bool
+        Whether every process sees the same, so that they have one alert together.
 
     Examples
     --------
@@ -136,10 +149,19 @@ class StandingAlerts:
     [('firing', 'the stage alert fails'), ('resolved', 'over: the stage alert fails')]
     """
 
-    def __init__(self, store: Store, clock: Clock, alertname: str, label: str, severity: str = "critical") -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        alertname: str,
+        label: str,
+        severity: str = "critical",
+        *,
+        shared: bool = False,
+    ) -> None:
         assert alertname in NAMES
         self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
-        self._severity = severity
+        self._severity, self._shared = severity, shared
         self._standing: dict[str, Transition] = {}
         self._earlier: dict[str, Transition] | None = None
 
@@ -158,7 +180,8 @@ class StandingAlerts:
         ------
         StoreError
         """
-        if self._earlier is None:
+        if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
+            # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
             self._earlier = self._stored()
         for value in self._earlier.keys() & {*earlier, *holding}:
             self._standing[value] = self._earlier.pop(value)

@@ -101,7 +101,11 @@ class KafkaCluster(Strict):
     )
     tls: KafkaTls | None = Field(default=None, description="without it nothing is encrypted")
     sasl: KafkaSasl | None = Field(default=None, description="without it the service says no name")
-    group: str = Field(default="leeway", min_length=1)
+    group: str = Field(
+        default="",
+        description="the consumer group; if empty the store's own, which processes that share the store share:"
+        " `leeway-` and the store's identity",
+    )
     consumers: int = Field(default=1, ge=1, le=64, description="consumers of the group in this process")
     instance: str = Field(
         default="",

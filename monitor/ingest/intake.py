@@ -11,6 +11,7 @@ from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
+from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
 from monitor.messages import LogPosition, Message
@@ -59,6 +60,8 @@ class Intake:
     erasures : ErasureList
     http_log : EventLog or None
         None if no model reads an HTTP stream here.
+    members : ForeignMembers or None
+        What is known of the group that the workers are members of; None if they are in none.
     """
 
     def __init__(
@@ -68,17 +71,34 @@ class Intake:
         schemas: Schemas,
         erasures: ErasureList,
         http_log: EventLog | None,
+        members: ForeignMembers | None = None,
     ) -> None:
         self.workers, self._letters = workers, letters
         self.schemas, self.erasures, self.http_log = schemas, erasures, http_log
+        self.members = members
 
     def unready(self) -> list[str]:
-        """Return which sources are not open yet, one sentence each."""
-        return [
+        """Return which sources are not open yet, and who reads in their place, one sentence each."""
+        reasons = [
             f"source {worker.name} is not open yet{worker.status.trouble}"
             for worker in self.workers
             if not worker.status.opened
         ]
+        return [*reasons, *self.foreign_members().values()]
+
+    @property
+    def group(self) -> str:
+        """The group of Kafka that the workers are members of; empty if they are in none."""
+        return "" if self.members is None else self.members.group
+
+    def foreign_members(self) -> dict[str, str]:
+        """Return what people should know of members of the group that do not share the store, by group."""
+        return {} if self.members is None or not self.members.count else {self.group: self.members.sentence}
+
+    def look_at_group(self) -> None:
+        """Find out who is in the group."""
+        if self.members is not None:
+            self.members.look()
 
     def accept(self, stream: str, payloads: Sequence[bytes]) -> tuple[int, int]:
         """Append messages to an HTTP stream, durably.

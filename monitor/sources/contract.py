@@ -12,17 +12,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from monitor.events import Change, Gap, Partition, Records
 
-__all__ = ["Mark", "Resume", "Source"]
+__all__ = ["Mark", "Member", "Resume", "Source"]
 
 Resume = Callable[[str, int], int | None]
 """Gives the next offset to read of a partition, or None where there is no checkpoint. May be called from any thread."""
 
 Mark = Mapping[str, Any]
 """What a checkpoint keeps of the log that it belongs to; empty where a partition's log is never another one."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a group whose members share out partitions.
+
+    Attributes
+    ----------
+    name, host : str
+        What it calls itself, and where it runs.
+    shares_store : bool
+        Whether it says that it writes to the store of the service that looks.
+    partitions : frozenset of Partition
+        What it reads.
+    """
+
+    name: str
+    host: str
+    shares_store: bool
+    partitions: frozenset[Partition]
 
 
 class Source(ABC):

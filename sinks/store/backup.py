@@ -1,8 +1,8 @@
 """A store's rows as a folder of Parquet files, and back into an empty store, of this kind or another.
 
-A backup holds what :data:`sinks.store.contract.TABLES` lists; what a store derives from it is derived again. Other
-programs may write meanwhile: checkpoints and progress are read first, and everything that they rely on was there by
-then; what came after them is replaced by itself when a restored store goes on.
+A backup holds what :data:`BACKED_UP` lists; what a store derives from it is derived again. Other programs may write
+meanwhile: checkpoints and progress are read first, and everything that they rely on was there by then; what came after
+them is replaced by itself when a restored store goes on.
 
 A cluster of many terabytes is better served by ClickHouse's own ``BACKUP``.
 """
@@ -26,12 +26,15 @@ from sinks.store.sqlstore import SqlStore
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["BackedUp", "backup", "contents", "restore"]
+__all__ = ["BACKED_UP", "BackedUp", "backup", "contents", "restore"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 _FIRST = ("checkpoints", "progress", "alerts")
 """Others are read after these, since these speak of others."""
+
+BACKED_UP = tuple(name for name in TABLES if name != "identity")
+"""A restored store is another one than the store that the backup is of."""
 
 OnTable = Callable[[str, int], None]
 
@@ -84,7 +87,7 @@ def backup(store: Store, folder: Path, on_table: OnTable = lambda table, rows: N
         if folder.exists():
             raise StoreError(f"{folder} exists: a backup is a folder of its own")
         partial.mkdir(parents=True)
-        names = [*_FIRST, *(name for name in TABLES if name not in _FIRST)]
+        names = [*_FIRST, *(name for name in BACKED_UP if name not in _FIRST)]
         done = [_write(store, TABLES[name], partial, on_table) for name in names]
         document = {"format": FORMAT, "tables": [asdict(table) for table in done]}
         _write_text(partial / MANIFEST, json.dumps(document, indent=1))
@@ -163,7 +166,7 @@ def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: 
                 "made the backup, and let a newer one open the store then"
             )
     # Rows of two histories would replace each other key by key.
-    filled = [name for name in TABLES if _count(store, name)]
+    filled = [name for name in BACKED_UP if _count(store, name)]
     if filled:
         raise StoreError(f"a backup is restored into a store without rows; {', '.join(filled)} has some")
     for saved in tables:

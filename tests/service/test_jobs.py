@@ -35,7 +35,7 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
         scheduled[role] = sorted(job.id for job in scheduler.get_jobs())
         scheduler.shutdown()
     assert scheduled == {
-        "ingest": ["log_status", "trim_ingest_log"],
+        "ingest": ["log_status", "look_at_group", "trim_ingest_log"],
         "evaluate": ["log_status", "refresh_roll_ups"],
         "api": ["log_status"],
     }

@@ -10,7 +10,6 @@ from typing import Any
 
 from kafka import KafkaConsumer, codec
 from kafka.cluster import get_ip_port_afi
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
@@ -25,6 +24,7 @@ from kafka.errors import (
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import InputError, SourceError
+from monitor.sources.kafka.assignor import assignor_of
 from monitor.sources.kafka.security import check_encryption, security_of
 
 __all__ = ["check_codecs", "check_reachable", "connected", "explained", "options_of", "refusal_of"]
@@ -39,11 +39,10 @@ _OURS: dict[str, Any] = {
     "auto_offset_reset": "none",  # so that a lost offset is an event that we see, not a silent jump
     "allow_auto_create_topics": False,
     "isolation_level": "read_committed",
-    "partition_assignment_strategy": [CooperativeStickyAssignor],
 }
 
 
-def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0) -> dict[str, Any]:
+def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0, store_id: str = "") -> dict[str, Any]:
     """Return what the client is opened with; bounded, it joins no group.
 
     Parameters
@@ -52,6 +51,8 @@ def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0) -> dict
     bounded : bool
     member : int
         Which of the process's consumers it is; each is a member of its own.
+    store_id : str
+        What it says of itself in the group.
 
     Raises
     ------
@@ -59,7 +60,8 @@ def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0) -> dict
         ``cluster.options`` holds an unknown option, or one that is not for the user to set; a certificate cannot be
         used.
     """
-    wrong = sorted({*_OURS, "bootstrap_servers", "group_id", "kafka_client"} & set(cluster.options))
+    ours = {*_OURS, "bootstrap_servers", "group_id", "kafka_client", "partition_assignment_strategy"}
+    wrong = sorted(ours & set(cluster.options))
     wrong += sorted(set(cluster.options) - set(KafkaConsumer.DEFAULT_CONFIG))
     if wrong:
         raise InputError(f"kafka.options: unknown, or not to be set: {', '.join(wrong)}")
@@ -74,6 +76,7 @@ def options_of(cluster: KafkaCluster, *, bounded: bool, member: int = 0) -> dict
         "client_rack": cluster.rack,
         "metadata_max_age_ms": cluster.refresh,
         "session_timeout_ms": cluster.session_timeout,
+        "partition_assignment_strategy": [assignor_of(store_id)],
         "group_id": None if bounded else cluster.group,
         "group_instance_id": None if bounded or not cluster.instance else f"{cluster.instance}-{member}",
     }

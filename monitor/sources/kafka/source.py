@@ -51,6 +51,8 @@ class KafkaSource(Source):
     bounded : bool
     member : int
         Which of the process's consumers it is.
+    store_id : str
+        The identity of the store that the process writes to: what the member says of itself in the group.
 
     Attributes
     ----------
@@ -71,12 +73,20 @@ class KafkaSource(Source):
         " short, whose next life is read from where it differs."
     )
 
-    def __init__(self, cluster: KafkaCluster, topics: Sequence[str], *, bounded: bool = False, member: int = 0) -> None:
+    def __init__(
+        self,
+        cluster: KafkaCluster,
+        topics: Sequence[str],
+        *,
+        bounded: bool = False,
+        member: int = 0,
+        store_id: str = "",
+    ) -> None:
         self.bounded = bounded
         self.gaps: list[Gap] = []
         self._cluster = cluster
         self._topics = KafkaTopics(topics)
-        self._options = options_of(cluster, bounded=bounded, member=member)
+        self._options = options_of(cluster, bounded=bounded, member=member, store_id=store_id)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
         self._resume: Resume = _nowhere

@@ -99,6 +99,13 @@ DECLARED = (
         impersonal="numbers",
     ),
     table(
+        "identity",
+        "id:str",
+        "id",
+        row="the store's own name, which no backup holds: a restored store is another one",
+        impersonal="a random name",
+    ),
+    table(
         "schema_migrations",
         "version:int name:str",
         "version",

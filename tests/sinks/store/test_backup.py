@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sinks.store import backup as module
-from sinks.store.backup import backup, contents, restore
+from sinks.store.backup import BACKED_UP, backup, contents, restore
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import TABLES, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
@@ -21,7 +21,7 @@ from tests.sinks.store.samples import awkward, exact, plain
 
 
 def everything(store: Store) -> dict[str, Any]:
-    return {name: exact(table, store.read(Query(name))) for name, table in TABLES.items()}
+    return {name: exact(table, store.read(Query(name))) for name, table in TABLES.items() if name in BACKED_UP}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_backup_of_a_store_in_memory_comes_back_in_an_embedded_one_and_the_oth
     written_rows: list[tuple[str, int]] = []
     done = backup(full, tmp_path / "first", on_table=lambda table, rows: written_rows.append((table, rows)))
     assert contents(tmp_path / "first") == done
-    assert {table.table for table in done} == set(TABLES)
+    assert {table.table for table in done} == set(BACKED_UP)
     assert all((table.table, table.rows) in written_rows for table in done)
     restore(embedded, tmp_path / "first")
     assert everything(embedded) == everything(full)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sinks.store import STORES, open_store
-from sinks.store.backup import backup
+from sinks.store.backup import BACKED_UP, backup
 from sinks.store.clickhouse import ClickhouseStore
-from sinks.store.contract import TABLES, StoreError
+from sinks.store.contract import StoreError
 from sinks.store.schema import EARLIER, RECORD, lacking, migrations
 from sinks.store.sqlstore import SqlStore
 from tests.sinks.store.conftest import settings_for
@@ -97,7 +97,7 @@ def test_a_store_of_an_earlier_commit_is_upgraded_with_all_of_its_rows(
     assert form.keys() == new_tables.keys()
     for name in form.keys() - excepted:
         assert form[name] == new_tables[name], name
-    assert len(backup(store, tmp_path / "backup")) == len(TABLES)
+    assert len(backup(store, tmp_path / "backup")) == len(BACKED_UP)
 
 
 def test_an_upgrade_of_renumbered_migrations_may_be_cut_off_anywhere() -> None:
