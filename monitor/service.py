@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -247,6 +247,9 @@ class Service:
     def _built_router(self) -> Router:
         return build_router(self.configuration, self.watches, self.store, self.clock)
 
+    def _routers_standstill(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._routers is None else self._routers.standstill(self._built_router)
+
     def _notify(self) -> None:
         assert self._routers is not None
         self._routers.run(self.stopping, self._threads.counting("alert"))
@@ -306,7 +309,7 @@ class Service:
     @contextmanager
     def _standstill(self) -> Iterator[None]:
         """Hold everything that writes checkpoints; all of it then continues from these."""
-        with self.intake.standstill(), self.loop.standstill():
+        with self.intake.standstill(), self.loop.standstill(), self._routers_standstill():
             yield
 
     @property

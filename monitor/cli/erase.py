@@ -114,6 +114,8 @@ def _show(document: dict[str, Any]) -> None:
     as_table(("table", "rows to go" if planned else "rows", "mutations"), rows)
     if not planned:
         click.echo(f"done: looked through again, {document['remaining']} rows remain; proof {document['subject_hash']}")
-    for signal, n in document["elsewhere"].items():
-        click.echo(f"left alone: {n} rows of {signal} hold such a name; --field {signal.partition('/')[2]} replaces it")
+    for column, n in document["elsewhere"].items():
+        signal = column.partition("/")[2]
+        remedy = f"--field {signal} replaces it" if signal else "for you to change where it stands"
+        click.echo(f"left alone: {n} rows of {column} hold such a name; {remedy}")
     click.echo("out of reach: " + "; ".join(document["unreachable"]))

@@ -7,7 +7,7 @@ import re
 
 from monitor.decoders.values import display, text
 
-__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "checked", "decoded", "is_tame", "parse", "text_at"]
+__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "Refused", "checked", "decoded", "is_tame", "parse", "text_at", "value_at"]
 
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_DEPTH = 256
@@ -94,10 +94,21 @@ def text_at(document: dict[str, object], path: str) -> str:
     >>> text_at({"customer": {"id": 7}}, "customer.id"), text_at({"customer": 7}, "customer.id")
     ('7', '')
     """
+    return text(value_at(document, path))[0]
+
+
+def value_at(document: dict[str, object], path: str) -> object:
+    """Return what stands at a dotted path; None if there is nothing.
+
+    Examples
+    --------
+    >>> value_at({"customer": {"id": [7]}}, "customer.id")
+    [7]
+    """
     value: object = document
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    return text(value)[0]
+    return value
 
 
 def is_tame(payload: bytes) -> bool:

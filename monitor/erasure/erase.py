@@ -1,7 +1,8 @@
 """The erasure of one data subject, from the entry in the list to the proof.
 
 1. The subject goes onto the list of erasures: from here on nothing new is stored.
-2. Whoever reads and judges stands still while the name is replaced in checkpoints, and goes on from these.
+2. Whoever reads, judges and notifies stands still while the name is replaced in checkpoints, in alerts and in what
+   was said about them, and goes on from these.
 3. Rows are deleted, names and words replaced, in all tables; the log of HTTP events is cleared.
 4. What was replaced leaves the disk.
 5. Everything is looked through again. Only when nothing is found the erasure is written down as done.
@@ -26,16 +27,20 @@ from monitor.erasure.events import events, is_of
 from monitor.erasure.states import states
 from monitor.erasure.subject import Seal, Subject, Trace
 from monitor.erasure.summaries import names_elsewhere, summaries
+from monitor.erasure.texts import left_in_texts, texts
 from monitor.errors import InputError
 from sinks.store.contract import Store, StoreError
 from sinks.store.sqlstore import SqlStore
-from sinks.store.tables import EVERY_TABLE
+from sinks.store.tables import EVERY_TABLE, alerts
 from sinks.store.upkeep import detached_parts, drop_outdated
 
 __all__ = ["LOOKED_THROUGH", "Erased", "Eraser", "Request", "Running", "unfinished"]
 
-LOOKED_THROUGH = tuple(sorted(name for name, table in EVERY_TABLE.items() if not table.impersonal))
+LOOKED_THROUGH = tuple(sorted(name for name, table in EVERY_TABLE.items() if table.is_personal))
 """Tables that may hold a subject."""
+
+_OF_ALERTS = frozenset(table.name for table in alerts.DECLARED)
+"""Tables that whoever notifies has in memory, too."""
 
 ROUNDS = 5
 """How often is looked again before giving up: a roll-up may bring a name back from rows that it read before."""
@@ -82,7 +87,8 @@ class Erased:
     remaining : int
         Rows found when everything was looked through again.
     elsewhere : dict of str to int
-        Category signals that were left alone, though they hold the subject's key as a name, with their rows.
+        Category signals (`model/signal`) and columns (`table.column`) that were left alone, though they hold the
+        subject's key, with their rows.
     unreachable : list of str
         Places that may hold the subject, and that only their owners can clear.
     """
@@ -200,7 +206,7 @@ class Eraser:
         self._erasures.add(Erasure(done.subject_hash, request.model, at_ms, ALWAYS, STARTED, names))
         on_step("replacing the name in checkpoints")
         with self._running.standstill():
-            _remove(done, states(store, subject), on_step)
+            _remove(done, [*states(store, subject), *_of_alerts(store, subject)], on_step)
         for _ in range(ROUNDS):
             _remove(done, _traces(store, subject), on_step)
             on_step("waiting for replaced parts to leave the disk")
@@ -225,7 +231,7 @@ class Eraser:
         digest = self._erasures.hash_of(request.subject, (lambda: (at_ms, secrets.token_hex(32))) if make_key else None)
         subject = _subject(self._configuration, request, marker_of(digest))
         done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
-        done.elsewhere = names_elsewhere(self._store, subject)
+        done.elsewhere = names_elsewhere(self._store, subject) | left_in_texts(self._store, subject)
         done.unreachable = _unreachable(self._store, self._configuration, subject)
         return done, subject
 
@@ -240,8 +246,13 @@ def unfinished(store: Store) -> int:
 
 def _traces(store: SqlStore, subject: Subject) -> list[Trace]:
     seal = Seal(store)
-    traces = [*summaries(store, subject, seal), *events(store, subject, seal), *states(store, subject)]
+    searches = (summaries(store, subject, seal), texts(store, subject, seal), events(store, subject, seal))
+    traces = [*(trace for part in searches for trace in part), *states(store, subject)]
     return [trace for trace in traces if trace.rows]
+
+
+def _of_alerts(store: SqlStore, subject: Subject) -> list[Trace]:
+    return [trace for trace in texts(store, subject, Seal(store)) if trace.rows and trace.table in _OF_ALERTS]
 
 
 def _remove(done: Erased, traces: list[Trace], on_step: Callable[[str], None]) -> None:
@@ -333,9 +344,9 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
     if detached := detached_parts(store):
         places.append(f"{detached} detached parts of the store's tables")
     places += [
-        "backups",
-        "notifications that were sent",
-        "alerts of other programs, silences, subscriptions, and comments of acknowledgements, that name it",
+        "backups that were made before",
+        "notifications that were sent, and what receivers keep of them",
+        "Leeway's log on stderr, which quotes what receivers answered",
         "logs of a ClickHouse server, such as system.query_log",
     ]
     return list(dict.fromkeys(places))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from monitor.config.model import Model
-from monitor.decoders.document import Refused, parse, text_at
+from monitor.decoders.document import Refused, parse, value_at
+from monitor.decoders.values import text
 from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, parts
 from monitor.messages import LogPosition
 from sinks.store.sql import quoted_text
@@ -90,21 +92,22 @@ def _letters(store: SqlStore, subject: Subject) -> dict[str, list[LogPosition]]:
     """Log positions of the subject's dead letters by model; those of no model stand under each reader of the topic."""
     import pyarrow
 
-    # A text may be escaped in many ways: payloads with a backslash are looked at one by one.
+    # A text may be escaped in many ways, and encoded in others: such payloads are looked at one by one.
     where = (
-        "model IN {models:Array(String)} AND "
-        "(position(payload, {key:String}) > 0 OR position(payload, '\\\\') > 0 OR position(detail, {key:String}) > 0)"
+        "model IN {models:Array(String)} AND (position(payload, {key:String}) > 0 OR position(payload, '\\\\') > 0 "
+        "OR NOT isValidUTF8(payload) OR position(payload, '\\0') > 0 OR position(detail, {key:String}) > 0)"
     )
-    sql = f"SELECT topic, partition, offset, model, payload, payload_bytes FROM dead_letters WHERE {where} {ASKING}"
+    columns = "topic, partition, offset, model, payload, payload_bytes, detail"
+    sql = f"SELECT {columns} FROM dead_letters WHERE {where} {ASKING}"
     parameters = {"models": [*sorted(subject.models), ""], "key": subject.key}
     positions: dict[str, list[LogPosition]] = {}
     table = store.arrow(sql, parameters)
     payloads = table["payload"].cast(pyarrow.binary()).to_pylist()
-    plain = [table[name].to_pylist() for name in ("topic", "partition", "offset", "model", "payload_bytes")]
-    for topic, partition, offset, model, size, payload in zip(*plain, payloads, strict=True):
+    plain = [table[name].to_pylist() for name in ("topic", "partition", "offset", "model", "payload_bytes", "detail")]
+    for topic, partition, offset, model, size, detail, payload in zip(*plain, payloads, strict=True):
         readers = [name for name in ([model] if model else subject.models) if _reads(subject.models[name], topic)]
         of_each = [(subject.models[name], _is_json(subject.models[name], topic)) for name in readers]
-        if any(is_of(subject, reader, payload, size, readable=readable) for reader, readable in of_each):
+        if any(is_of(subject, reader, payload, size, readable=readable, detail=detail) for reader, readable in of_each):
             for name in readers:
                 positions.setdefault(name, []).append((topic, partition, offset))
     return positions
@@ -120,15 +123,53 @@ def _is_json(model: Model, topic: str) -> bool:
     return source is not None and source.format.kind in {"json", "parquet"}
 
 
-def is_of(subject: Subject, model: Model, payload: bytes, size: int, *, readable: bool = True) -> bool:
-    """Whether a message is the subject's: by its field, or, where it cannot be read, by holding the key at all."""
+def is_of(
+    subject: Subject, model: Model, payload: bytes, size: int, *, readable: bool = True, detail: str = ""
+) -> bool:
+    """Whether a message is the subject's: by its field, or, where that is no text, by holding the key at all.
+
+    Parameters
+    ----------
+    subject : Subject
+    model : Model
+    payload : bytes
+        Its beginning.
+    size : int
+        Bytes of all of it.
+    readable : bool
+        Whether it is JSON.
+    detail : str
+        What is said about it.
+    """
     path = model.spec.keep.subject
     if readable and path is not None and len(payload) == size:
         try:
-            return text_at(parse(payload), path) == subject.key
+            value = value_at(parse(payload), path)
         except Refused:
             pass  # not to be read: its bytes decide
-    return subject.key.encode() in payload or json.dumps(subject.key)[1:-1].encode() in payload
+        else:
+            name, unusable = text(value)
+            return _stands_in(value, subject.key) if unusable else name == subject.key
+    return subject.key in detail or any(form in payload for form in _encoded(subject.key))
+
+
+def _stands_in(value: object, key: str) -> bool:
+    """Whether a list, an object or a text that is no Unicode holds the key."""
+    if isinstance(value, dict):
+        return any(_stands_in(item, key) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return any(_stands_in(item, key) for item in value)
+    if isinstance(value, float):
+        return value.is_integer() and str(int(value)) == key
+    return key in value if isinstance(value, str) else str(value) == key
+
+
+def _encoded(key: str) -> Iterator[bytes]:
+    """The key in the encodings of messages: JSON's escapes, and what is no UTF-8."""
+    for form in {key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}:
+        for encoding in ("utf-8", "cp1252", "utf-16-le", "utf-16-be"):
+            with suppress(UnicodeEncodeError):
+                yield form.encode(encoding)
 
 
 def _at(

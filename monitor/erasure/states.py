@@ -1,4 +1,4 @@
-"""The subject's name in checkpoints: open panes, baselines and alerts that are firing."""
+"""The subject's name in checkpoints: open panes, baselines, alerts that are firing, and what digests have collected."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from monitor import checkpoint
+from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
 from monitor.erasure.subject import ASKING, Subject, Trace
-from monitor.erasure.summaries import is_segment_of, rewritten
+from monitor.erasure.summaries import is_segment_of
+from monitor.erasure.texts import Voice, each_text, rewritten
+from monitor.routing.digests import DIGEST
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge
 
@@ -51,7 +54,7 @@ def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[Checkpoint]:
 
 def _changed(saved: Checkpoint, subject: Subject) -> Any:
     """The state, which is still packed, without the subject; None if it is not in there."""
-    if saved.stage not in ("ingest", "evaluate"):
+    if not saved.state:
         return None
     state = checkpoint.decode_state(saved.state)
     new = without_subject(saved.stage, saved.name, state, subject)
@@ -65,7 +68,7 @@ def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Su
     Parameters
     ----------
     stage : str
-        ``ingest`` or ``evaluate``.
+        ``ingest``, ``evaluate``, ``digest``; what others keep is hashes and ids.
     name : str
         The topic, or the model.
     state : mapping
@@ -73,16 +76,45 @@ def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Su
     """
     if stage == "evaluate":
         return _evaluation(state, subject, name) if name in subject.models else state
+    if stage == DIGEST:
+        alerts = {of: {**item, "alert": _alert(item["alert"], subject)} for of, item in state["alerts"].items()}
+        return {**state, "alerts": alerts}
+    if stage != "ingest":
+        return each_text(state, subject.mentions.replaced)
     folds = {model: _fold(fold, subject, model, name) for model, fold in state["folds"].items()}
     return {**state, "folds": folds}
 
 
 def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
     fields = subject.fields[model]
-    new = rewritten(dict(state), subject, fields)
+    new = _without_people(rewritten(dict(state), subject, fields), subject)
     for series in ("series", "volumes"):
         new[series] = [item for item in new.get(series, []) if not is_segment_of(_segment(item), subject.key, fields)]
     return new
+
+
+def _without_people(value: Any, subject: Subject) -> Any:
+    """What was said of new normals, and by whom, without the name."""
+    if isinstance(value, dict):
+        return {name: _said(name, item, subject) for name, item in value.items()}
+    return [_without_people(item, subject) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _said(name: str, value: Any, subject: Subject) -> Any:
+    if name == "new_normal":
+        return each_text(value, subject.mentions.replaced)
+    if name == "unsaid":
+        return [[series, each_text(normal, subject.mentions.replaced)] for series, normal in value]
+    return _without_people(value, subject)
+
+
+def _alert(alert: Mapping[str, Any], subject: Subject) -> Mapping[str, Any]:
+    """An alert that a digest has collected, as its next summary would name it."""
+    labels, others = alert["labels"], Voice(subject)
+    is_own = labels.get("alertname") == ALERT_NAME
+    fields = subject.fields.get(labels.get("model", ""), frozenset())
+    voice = Voice(subject, "leeway", "it says itself", fields) if is_own else others
+    return {**each_text(alert, others.text), "annotations": each_text(alert["annotations"], voice.text)}
 
 
 def _segment(series: Mapping[str, Any]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from monitor.config.model import Model
+from monitor.erasure.mentions import Mentions
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate
 
@@ -46,6 +48,11 @@ class Subject:
     def shown(self) -> str:
         """The name as details of scores show it."""
         return repr(self.key[:_SHOWN])
+
+    @cached_property
+    def mentions(self) -> Mentions:
+        """How words that others chose name the subject."""
+        return Mentions(self.key, self.marker)
 
     @property
     def marker_shown(self) -> str:

@@ -1,35 +1,31 @@
-"""Where summaries and their judgements name the subject: the name is replaced, and what was counted stays."""
+"""Where summaries name the subject: the name is replaced, and what was counted stays."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, deleting, parts
+from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, deleting
 from sinks.store.drifting import ARRAYS as DRIFT_ARRAYS
 from sinks.store.drifting import TABLE as DRIFTS
 from sinks.store.sqlstore import SqlStore
+from sinks.store.tables import erased_by
 from sinks.store.upkeep import mutate
 
-__all__ = ["is_segment_of", "names_elsewhere", "rewritten", "summaries"]
+__all__ = ["is_segment_of", "names_elsewhere", "summaries"]
 
-_PANES = ("panes", "panes_5m", "panes_1h")
-_TEXTS = (("scores", "detail"), ("latest", "detail"), ("scores_1h", "worst_detail"), ("scores_1d", "worst_detail"))
-_DOCUMENTS = (("alerts", "signals"), ("expectations", "contrasts"))
-_SEGMENTED = (*_PANES, "scores", "latest", "scores_1h", "scores_1d", "alerts", "expectations")
-_SEGMENTS = {**dict.fromkeys(_SEGMENTED, "`segment`"), DRIFTS: "arrayJoin(segments)"}
+_PANES = tuple(table.name for table, _ in erased_by("names"))
+_SEGMENTS = {
+    table.name: f"arrayJoin({column})" if table.column(column).kind == "strs" else f"`{column}`"
+    for table, column in erased_by("segment")
+}
 """Where each table has the names of segments."""
 
 
 def summaries(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
-    """Find the subject's name in what is counted and said, and segments of the traffic that are the subject's alone."""
+    """Find the subject's name in what is counted, and segments of the traffic that are the subject's alone."""
     return [
         *_names(store, subject, seal),
-        *_texts(store, subject, seal),
-        *_documents(store, subject, seal),
         *_segments(store, subject, seal),
     ]
 
@@ -82,105 +78,6 @@ def _renaming(
         return [mutate(store, table, action, bound)]
 
     return remove
-
-
-def _texts(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
-    """What scores say in words of new names."""
-    for table, column in _TEXTS:
-        for model, fields in sorted(subject.fields.items()):
-            where = "model = {model:String} AND signal IN {fields:Array(String)}"
-            parameters = {"model": model, "fields": sorted(fields)}
-            says = f"{where} AND position({column}, {{shown:String}}) > 0"
-            sql = f"SELECT {column} AS words, count() AS n FROM {table} WHERE {says} GROUP BY words {ASKING}"
-            stored = store.query(sql, parameters | {"shown": subject.shown})
-            texts = {old: old.replace(subject.shown, subject.marker_shown) for old in stored["words"]}
-            rows = int(sum(stored["n"]))
-            yield Trace(table, rows, _rewording(store, (table, column), (where, parameters), texts, seal))
-
-
-def _rewording(
-    store: SqlStore,
-    columns: tuple[str, str],
-    condition: tuple[str, Mapping[str, Any]],
-    texts: Mapping[str, str],
-    seal: Seal,
-) -> Callable[[], list[str]]:
-    table, column = columns
-    where, parameters = condition
-    sealed = f"{seal.over(column)} IN {{old:Array(String)}}"
-    action = f"UPDATE {column} = transform({seal.over(column)}, {{old:Array(String)}}, {{new:Array(String)}}, {column})"
-
-    def remove() -> list[str]:
-        done = []
-        for part in parts(sorted(texts)):
-            bound = {**parameters, "old": seal.of(part), "new": [texts[old] for old in part]}
-            done.append(mutate(store, table, f"{action} WHERE {where} AND {sealed}", bound))
-        return done
-
-    return remove
-
-
-def _documents(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
-    """What alerts say in words, and what contrasts of expectations are called: both are JSON."""
-    shown = {"shown": _in_json(subject.shown)}
-    for table, column in _DOCUMENTS:
-        for model, fields in sorted(subject.fields.items()):
-            where, parameters = "model = {model:String}", {"model": model}
-            says = f"{where} AND position({column}, {{shown:String}}) > 0"
-            sql = f"SELECT {column} AS document, count() AS n FROM {table} WHERE {says} GROUP BY document {ASKING}"
-            stored = store.query(sql, parameters | shown)
-            texts, rows = {}, 0
-            for old, n in zip(stored["document"], stored["n"], strict=True):
-                document = json.loads(old)
-                new = rewritten(document, subject, fields)
-                if new != document:
-                    texts[old] = json.dumps(new, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-                    rows += int(n)
-            yield Trace(table, rows, _rewording(store, (table, column), (where, parameters), texts, seal))
-
-
-def _in_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
-
-
-def rewritten(value: Any, subject: Subject, fields: frozenset[str]) -> Any:
-    """Return ``value`` with the subject's name replaced: in texts that quote it, and in packed summaries.
-
-    What belongs to a signal (a mapping with a ``signal``, or with a ``key`` that ends with one) is left as it is unless
-    the signal is one of ``fields``.
-    """
-    if isinstance(value, str):
-        return value.replace(subject.shown, subject.marker_shown)
-    if isinstance(value, dict):
-        signal = _signal_of(value)
-        if signal is not None and signal not in fields:
-            return value
-        changed = {name: rewritten(item, subject, fields) for name, item in value.items()}
-        return _renamed(changed, subject) if {"names", "counts"} <= set(value) else changed
-    return [rewritten(item, subject, fields) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _signal_of(value: Mapping[str, Any]) -> str | None:
-    key = value.get("key")
-    if isinstance(key, (list, tuple)) and key and isinstance(key[-1], str):
-        return key[-1]
-    signal = value.get("signal")
-    return signal if isinstance(signal, str) else None
-
-
-def _renamed(summary: dict[str, Any], subject: Subject) -> dict[str, Any]:
-    """A packed summary of categories, its names in order."""
-    if subject.key not in summary["names"]:
-        return summary
-    counts: dict[str, int] = {}
-    for old, events in zip(summary["names"], summary["counts"], strict=True):
-        name = subject.marker if old == subject.key else old
-        counts[name] = counts.get(name, 0) + int(events)
-    names = sorted(counts)
-    renamed: Any = [counts[name] for name in names]
-    if isinstance(summary["counts"], np.ndarray):
-        renamed = np.array(renamed, dtype=summary["counts"].dtype)
-    return {**summary, "names": names, "counts": renamed}
 
 
 def _segments(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:

@@ -22,7 +22,10 @@ class Proof(Row):
     mutations: dict[str, list[str]] = described("their ids in `system.mutations`, by table")
     ingest_log: int = described("messages deleted from the log of HTTP events")
     remaining: int = described("rows found when everything was looked through again")
-    elsewhere: dict[str, int] = described("category signals with a name like the subject's, left alone")
+    elsewhere: dict[str, int] = described(
+        "rows that hold such a name and were left alone: by category signal (`model/signal`), and by column "
+        "(`table.column`) of what alerts are matched by"
+    )
     unreachable: list[str] = described("what only its owner can clear")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from monitor.routing.router import Router
 
 __all__ = ["Routers"]
+
+LOOK_S = 0.25
+"""How often it is looked whether to stop while nobody may notify."""
 
 
 class Routers:
@@ -27,6 +31,10 @@ class Routers:
         self.current = router
         self._next: Router | None = None
         self._lock = threading.Lock()
+        self._turn = threading.RLock()
+        """Held by who notifies, or by who wants nobody to."""
+        self._may_run = threading.Event()
+        self._may_run.set()
 
     @property
     def backlog(self) -> dict[str, int]:
@@ -49,10 +57,31 @@ class Routers:
         ------
         StoreError
         """
-        self.current.run(stop, has_successor=self._has_next, on_round=on_round)
         while not stop.is_set():
-            self._take_next()
-            self.current.run(stop, has_successor=self._has_next, on_round=on_round)
+            # Who waits for a standstill comes first, and a lock alone knows no order.
+            if not self._may_run.wait(LOOK_S):
+                continue
+            with self._turn:
+                self._take_next()
+                self.current.run(stop, has_successor=self._is_to_end, on_round=on_round)
+
+    @contextmanager
+    def standstill(self, successor: Callable[[], Router]) -> Iterator[None]:
+        """Hold the router, with what it knows written; afterwards another goes on from what is stored.
+
+        Parameters
+        ----------
+        successor : callable
+            Makes it.
+        """
+        self._may_run.clear()
+        self.current.wake()
+        try:
+            with self._turn:
+                yield
+                self.follow(successor())
+        finally:
+            self._may_run.set()
 
     def follow(self, router: Router) -> None:
         """Have a router go on soon."""
@@ -65,16 +94,17 @@ class Routers:
 
     def renew(self, router: Router) -> None:
         """Have a router go on in place of one that failed."""
-        self.follow(router)
-        self._take_next()
+        with self._turn:
+            self.follow(router)
+            self._take_next()
 
     def close(self) -> None:
         """Close the receivers."""
         for router in filter(None, (self.current, self._next)):
             router.close()
 
-    def _has_next(self) -> bool:
-        return self._next is not None
+    def _is_to_end(self) -> bool:
+        return self._next is not None or not self._may_run.is_set()
 
     def _take_next(self) -> None:
         with self._lock:

@@ -106,12 +106,12 @@ class Query:
 
 BUCKETS = table(
     "buckets",
-    "model:str signal:str segment:str version:str detector:str bucket_start_ms:int bucket_end_ms:int windows:int n:int "
-    "ok:int warning:int drift:int no_data:int learning:int statistic_min:float statistic_mean:float "
+    "model:name signal:name segment:name version:name detector:name bucket_start_ms:int bucket_end_ms:int "
+    "windows:int n:int ok:int warning:int drift:int no_data:int learning:int statistic_min:float statistic_mean:float "
     "statistic_max:float severity:float worst_window_end_ms:int worst_window_ms:int worst_statistic:float "
     "worst_effect:float worst_min_effect:float worst_p_value:float worst_surprise:float worst_surprise_limit:float "
-    "worst_status:str worst_n:int worst_baseline_n:int worst_baseline_from_ms:int worst_baseline_to_ms:int "
-    "worst_idle:str worst_detail:str",
+    "worst_status:name worst_n:int worst_baseline_n:int worst_baseline_from_ms:int worst_baseline_to_ms:int "
+    "worst_idle:name worst_detail:name",
     "bucket_end_ms model signal segment version detector",
 )
 """The columns that ``Store.buckets`` returns; not a table that is kept.
@@ -180,8 +180,8 @@ class Buckets:
 
 DRIFTING = table(
     "drifting",
-    "model:str signal:str segment:str version:str severity:float detector:str detectors:strs first_drift_ms:int "
-    "last_drift_ms:int",
+    "model:name signal:name segment:name version:name severity:float detector:name detectors:strs:own "
+    "first_drift_ms:int last_drift_ms:int",
     "model signal segment version",
 )
 """The columns that ``Store.drifting`` returns; not a table that is kept.

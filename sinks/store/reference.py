@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sinks.store.tables import EVERY_TABLE, TABLES
-from sinks.store.tables.table import Table
+from sinks.store.tables import EVERY_TABLE, TABLES, erased_by
+from sinks.store.tables.table import ERASURES, Table
 
 __all__ = ["reference", "rewrite"]
 
@@ -17,7 +17,7 @@ _UNITS = ((604_800_000, "week"), (86_400_000, "day"), (3_600_000, "hour"), (60_0
 
 
 def reference() -> str:
-    """Return both lists, between the marks that stand around them."""
+    """Return the lists, between the marks that stand around them."""
     own = (table for name, table in EVERY_TABLE.items() if name not in TABLES)
     sections = [
         "## Tables that are written\n",
@@ -26,6 +26,9 @@ def reference() -> str:
         "## Tables of the store's own\n",
         "Nobody else writes these. All but `schema_migrations` follow from others, and are never stale.\n",
         _listed(own),
+        "## What an erasure does with each column\n",
+        "Columns that are not listed name nobody: words of Leeway and of the configuration, hashes, ids, numbers.\n",
+        _erased(),
     ]
     return _BEGIN + "\n".join(sections) + _END
 
@@ -37,6 +40,14 @@ def _listed(tables: Iterable[Table]) -> str:
         f"{f'`{table.keep}`' if table.keep else 'the store'} |"
         for table in tables
     )
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _erased() -> str:
+    rows = ["| columns | what they hold, and what happens |", "|---|---|"]
+    for erasure, meaning in ERASURES.items():
+        columns = ", ".join(f"`{table.name}.{column}`" for table, column in erased_by(erasure))
+        rows += [f"| {columns} | {meaning} |"] if erasure != "own" else []
     return "".join(f"{row}\n" for row in rows)
 
 

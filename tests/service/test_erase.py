@@ -88,3 +88,53 @@ def event(n: int) -> bytes:
     user = KEY if n % 10 == 0 else f"u{n % 7}"
     fields = {"id": f"e{n}", "ts": shop.START_MS + n * 100, "amount": 10.0, "country": "DE", "score": 0.5, "user": user}
     return json.dumps(fields).encode()
+
+
+def digests(store: Any) -> str:
+    """What digests have collected, as it stands in the store."""
+    return str([decode_state(state) for state in store.read(Query("checkpoints", {"stage": "digest"}))["state"]])
+
+
+def test_what_a_digest_has_collected_names_the_subject_no_longer_nor_does_what_it_collects_next(tmp_path: Path) -> None:
+    # given a service whose digest has collected an alert that quotes the subject
+    schema = {**shop.SCHEMA, "features": {**shop.SCHEMA["features"], "user": {"type": "category"}}}
+    document = shop.model("shop", {"http": "shop"}, schema=schema, keep={"subject": "user"})
+    later = f"{(SystemClock().now_ms() // 3_600_000 + 12) % 24:02d}:30"
+    alerting = {
+        "route": {"receiver": "daily", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"},
+        "leeway": {"digests": [{"name": "daily", "receiver": "people", "at": [later]}]},
+    }
+    made = ChdbStore(tmp_path / "store")
+    made.migrate()
+    made.close()
+    receivers = [{"kind": "log", "name": "people"}]
+    path = shop.configured(tmp_path, document, alerting=alerting, receivers=receivers)
+    service = Service(load(path), SystemClock())
+    service.start()
+    try:
+        store = service.store
+        happens(store, service.clock.now_ms(), 0, f"shop: feature:user: share of {KEY!r} 1 % → 9 %")
+        shop.wait_until(lambda: KEY in digests(store), "the digest has collected it")
+        # when
+        done = service.erase(Request(KEY))
+        assert done.rows["checkpoints"] >= 1
+        assert KEY not in digests(store)
+        assert "erased-" in digests(store)
+        # then it has forgotten the name, too, when it collects the next alert
+        happens(store, service.clock.now_ms(), 1, "shop: feature:amount moved")
+        shop.wait_until(lambda: "feature:amount moved" in digests(store), "the digest goes on")
+        assert KEY not in digests(store)
+    finally:
+        service.stop()
+    service.raise_failure()
+
+
+def happens(store: Any, at_ms: int, number: int, title: str) -> None:
+    """An alert fires."""
+    labels = {"alertname": "LeewayDrift", "alert_id": f"a{number}", "model": "shop", "severity": "warning"}
+    row = {
+        **{"model": "shop", "alert_id": f"a{number}", "sequence": 0, "state": "firing", "at_ms": at_ms},
+        **{"starts_ms": at_ms, "ends_ms": 0, "version": "", "segment": "", "severity": "warning", "title": title},
+        **{"labels": json.dumps(labels), "signals": json.dumps([{"signal": "feature:user", "reason": title}])},
+    }
+    store.append("alerts", {name: [value] for name, value in row.items()}, token=f"a{number}")

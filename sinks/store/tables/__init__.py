@@ -8,7 +8,7 @@ from __future__ import annotations
 from sinks.store.tables import alerts, events, progress, results
 from sinks.store.tables.table import Table
 
-__all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES"]
+__all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES", "erased_by"]
 
 EVERY_TABLE: dict[str, Table] = {
     declared.name: declared for room in (results, alerts, progress, events) for declared in room.DECLARED
@@ -23,3 +23,19 @@ TABLES: dict[str, Table] = {name: declared for name, declared in READABLE.items(
 
 DERIVED: dict[str, Table] = {name: declared for name, declared in READABLE.items() if declared.source}
 """Tables that a store derives from those of ``TABLES``: to be read like them, and never stale; not to be written."""
+
+
+def erased_by(erasure: str) -> list[tuple[Table, str]]:
+    """Return the tables and columns with which an erasure does one thing, a key of ``ERASURES``.
+
+    Examples
+    --------
+    >>> [(table.name, column) for table, column in erased_by("packed")]
+    [('checkpoints', 'state')]
+    """
+    return [
+        (declared, column.name)
+        for declared in EVERY_TABLE.values()
+        for column in declared.columns
+        if column.erasure == erasure
+    ]

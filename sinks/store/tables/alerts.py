@@ -10,111 +10,103 @@ DECLARED = (
     table(
         "alerts",
         # Signals and labels are JSON.
-        "model:name alert_id:str sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name segment:name "
-        "severity:name title:text labels:text signals:text",
+        "model:name alert_id:str:own sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name "
+        "segment:name:segment severity:name title:text:quoted labels:text:left signals:text:document",
         "model alert_id sequence",
         row="a transition of an alert",
         time="at_ms",
     ),
     table(
         "freshness_alerts",
-        "model:name alert_id:str sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name segment:name "
-        "severity:name title:text labels:text signals:text",
+        "model:name alert_id:str:own sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name "
+        "segment:name:segment severity:name title:text:quoted labels:text:left signals:text:document",
         "model alert_id sequence",
         row="a transition of an alert about a silence: as in `alerts`, but by the clock, and not of a replay",
         time="at_ms",
         keep="alerts",
-        impersonal="names of models, topics and signals, and times",
     ),
     table(
         "notifications",
-        "alert_id:str sequence:int receiver:name outcome:name reason:text attempts:int at_ms:int",
+        "alert_id:str:own sequence:int receiver:name outcome:name reason:text:free attempts:int at_ms:int",
         "alert_id sequence receiver",
         row="an attempt to notify a receiver",
         time="at_ms",
         keep="alerts",
-        impersonal="receivers, outcomes, and what receivers answered",
     ),
     table(
         "decisions",
-        "alert_id:str sequence:int receiver:name route:text at_ms:int why:name detail:text silence:text",
+        "alert_id:str:own sequence:int receiver:name route:text:left at_ms:int why:name detail:text:free "
+        "silence:text:own",
         "alert_id sequence receiver route at_ms",
         row="why a receiver was notified about a transition, or was not; a row when that changes; under a silence's id "
         "what came of a notice about it",
         time="at_ms",
         keep="alerts",
-        impersonal="routes, receivers, what receivers answered, and why somebody was not notified",
     ),
     table(
         "acknowledgements",
-        "alert_id:str updated_ms:int sequence:int taken_back:int created_by:str comment:str",
+        "alert_id:str:own updated_ms:int sequence:int taken_back:int created_by:str:free comment:str:free",
         "alert_id",
         newest_by="updated_ms",
         row="that somebody has taken an alert on, as it stood at a transition; the row changed last stays",
         time="updated_ms",
         keep="alerts",
-        impersonal="who has taken an alert on, and what they wrote",
     ),
     table(
         "posted",
         # Labels and annotations are JSON; the position is the time of the post.
-        "fingerprint:str position:int labels:str annotations:str starts_ms:int ends_ms:int updated_ms:int "
-        "has_timeout:int link:str",
+        "fingerprint:str:own position:int labels:str:left annotations:str:document starts_ms:int ends_ms:int "
+        "updated_ms:int has_timeout:int link:str:free",
         "fingerprint",
         newest_by="position",
         row="an alert that somebody else posted, as it stands; the row of the latest post stays",
         time="ends_ms",
         keep="alerts",
-        impersonal="alerts of other programs, as they posted them",
     ),
     table(
         "subscriptions",
         # Matchers are a list with commas, labels to group by JSON (null is all of them).
-        "id:str updated_ms:int created_ms:int ended:int matchers:str receiver:str address:str group_by:str "
-        "group_wait_ms:int group_interval_ms:int repeat_interval_ms:int created_by:str comment:str",
+        "id:str:own updated_ms:int created_ms:int ended:int matchers:str:left receiver:str:own address:str:left "
+        "group_by:str:left group_wait_ms:int group_interval_ms:int repeat_interval_ms:int created_by:str:free "
+        "comment:str:free",
         "id",
         newest_by="updated_ms",
         row="who wants to be notified about which alerts, beside the routes; the row changed last stays",
-        impersonal="who wants to be notified about which alerts, and where",
     ),
     table(
         "silences",
         # Matchers are a list with commas; intervals, and the receivers of notices, are JSON.
-        "id:str updated_ms:int starts_ms:int ends_ms:int matchers:str created_by:str comment:str intervals:str "
-        "tells:str",
+        "id:str:own updated_ms:int starts_ms:int ends_ms:int matchers:str:left created_by:str:free comment:str:free "
+        "intervals:str:own tells:str:own",
         "id",
         newest_by="updated_ms",
         row="a silence; the row changed last stays",
-        impersonal="what people wrote about labels of alerts",
     ),
     table(
         "deployments",
-        "id:str updated_ms:int at_ms:int name:str version:str models:strs topics:strs labels:str link:str "
-        "created_by:str",
+        "id:str:own updated_ms:int at_ms:int name:str:free version:str:left models:strs:own topics:strs:own "
+        "labels:str:left link:str:free created_by:str:free",
         "id",
         newest_by="updated_ms",
         row="something that was announced to have been changed; the row changed last stays",
         time="at_ms",
         keep="alerts",
-        impersonal="what people wrote about what they changed",
     ),
     table(
         "marks",
-        "id:str updated_ms:int model:name signal:name segment:name version:name says:name from_ms:int to_ms:int "
-        "effective_ms:int alert_id:str reason:str created_by:str",
+        "id:str:own updated_ms:int model:name signal:name segment:name:segment version:name says:name from_ms:int "
+        "to_ms:int effective_ms:int alert_id:str:own reason:str:free created_by:str:free",
         "id",
         newest_by="updated_ms",
         row="what somebody says of a signal: that its level is the new normal, or what an alert was; the row changed "
         "last stays",
-        impersonal="what people wrote about signals",
     ),
     table(
         "incident_alerts",
-        "alert_id:str incident:str fired_ms:int",
+        "alert_id:str:own incident:str:own fired_ms:int",
         "alert_id",
         row="under which incident an alert was notified first, where routes group by incident",
         time="fired_ms",
         keep="alerts",
-        impersonal="ids of alerts, and times",
     ),
 )

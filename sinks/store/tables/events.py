@@ -12,7 +12,8 @@ DECLARED = (
     # By log position, with the time first: a question about some days of a model reads those days.
     table(
         "events",
-        f"model:name event_ms:uneven {_PLACE} record_ms:uneven version:name id:text subject:text fields:document",
+        f"model:name event_ms:uneven {_PLACE} record_ms:uneven version:name id:text:rows subject:text:rows "
+        "fields:document:rows",
         "model event_ms topic partition offset",
         row="an event of the sample that a model keeps; see [retention](retention.md)",
         time="event_ms",
@@ -21,8 +22,8 @@ DECLARED = (
     ),
     table(
         "predictions",
-        f"model:name signal:name event_ms:uneven {_PLACE} version:name segments:names id:text subject:text value:float "
-        "label:name",
+        f"model:name signal:name event_ms:uneven {_PLACE} version:name segments:names:rows id:text:rows "
+        "subject:text:rows value:float label:name:rows",
         "model signal event_ms topic partition offset",
         row="a part of a prediction that a model keeps",
         time="event_ms",
@@ -30,7 +31,7 @@ DECLARED = (
     ),
     table(
         "labels",
-        f"model:name signal:name event_ms:uneven {_PLACE} id:text subject:text value:float label:name",
+        f"model:name signal:name event_ms:uneven {_PLACE} id:text:rows subject:text:rows value:float label:name:rows",
         "model signal event_ms topic partition offset",
         row="what turned out to be true of an event, where a model keeps it",
         time="event_ms",
@@ -38,8 +39,8 @@ DECLARED = (
     ),
     table(
         "dead_letters",
-        f"{_PLACE} model:name field:name action:name reason:name detail:text record_ms:even payload:bytes "
-        "payload_bytes:count",
+        f"{_PLACE} model:name field:name action:name reason:name detail:text:rows record_ms:even "
+        "payload:bytes:rows payload_bytes:count",
         "topic partition offset model field",
         row="an event, or a field, that could not be read",
         time="record_ms",
@@ -50,20 +51,17 @@ DECLARED = (
         f"{_PLACE} attempt:int at_ms:even to_partition:count to_offset:even",
         "topic partition offset attempt",
         row="a rejected message that was put back on its stream",
-        impersonal="offsets and times",
     ),
     table(
         "erasures",
-        "subject_hash:str model:name at_ms:int until_ms:int state:name fields:strs report:text",
+        "subject_hash:str:own model:name at_ms:int until_ms:int state:name fields:strs:own report:text:own",
         "subject_hash model at_ms",
         row="that somebody was erased, by a keyed hash",
-        impersonal="keyed hashes and counts",
     ),
     table(
         "erasure_keys",
-        "at_ms:int key:str",
+        "at_ms:int key:str:own",
         "at_ms key",
         row="the key of those hashes",
-        impersonal="the key of hashes",
     ),
 )

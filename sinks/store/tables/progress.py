@@ -9,7 +9,7 @@ __all__ = ["DECLARED"]
 DECLARED = (
     table(
         "checkpoints",
-        "stage:name name:str partition:int position:int config:str state:bytes",
+        "stage:name name:str:own partition:int position:int config:str:own state:bytes:packed",
         "stage name partition",
         newest_by="position",
         row="how far a stage is, with its state; the furthest row stays. Also what receivers know about groups of "
@@ -24,7 +24,6 @@ DECLARED = (
         "model topic partition",
         newest_by="next_offset",
         row="how far a partition has closed its panes; the furthest row stays",
-        impersonal="offsets and times",
     ),
     table(
         "partitions",
@@ -32,34 +31,30 @@ DECLARED = (
         "topic partition",
         newest_by="next_offset",
         row="that a partition is there, and whether it is silent; the furthest row stays",
-        impersonal="topics and offsets",
     ),
     table(
         "epochs",
-        "topic:name partition:int model:name from_offset:int config:str newest_ms:int closed_ms:int number:int "
-        "reads:text",
+        "topic:name partition:int model:name from_offset:int config:str:own newest_ms:int closed_ms:int number:int "
+        "reads:text:own",
         "topic partition model from_offset",
         newest_by="number",
         row="that a model's configuration came into force at an offset of a partition, and how the partition's clock "
         "stood there; `reads` says what it read, and as what",
-        impersonal="offsets, times, and configurations",
     ),
     table(
         "set_clocks",
-        "id:str updated_ms:int model:name topic:name partition:int to_ms:int created_by:str reason:str "
+        "id:str:own updated_ms:int model:name topic:name partition:int to_ms:int created_by:str:free reason:str:free "
         "from_offset:int newest_ms:int",
         "id",
         newest_by="updated_ms",
         row="a partition's clock that somebody set back: from which offset on, and where it stood there; the row "
         "changed last stays",
-        impersonal="what people wrote about clocks",
     ),
     table(
         "versions",
-        "model:name version:str first_ms:int",
+        "model:name version:str:own first_ms:int",
         "model version",
         row="when events of a version were first seen, in event time: the start of the first pane that has one",
-        impersonal="names of versions, and times",
     ),
     table(
         "gaps",
@@ -68,7 +63,6 @@ DECLARED = (
         row="messages of a partition that were gone before they were read, or a log that was made anew or cut short "
         "(`next_offset` is then of its [next life](sources.md#a-topic-that-is-made-anew-or-cut-short)), and the event "
         "times that may lack them",
-        impersonal="offsets and times",
     ),
     table(
         "arrivals",
@@ -77,17 +71,15 @@ DECLARED = (
         newest_by="number",
         row="how many events of a model have come from a partition since its reader began, by the clock, and when the "
         "last came; `standing` is 0 if there is more than was read, 1 if all was, 2 if there is no such partition now",
-        impersonal="topics, counts and times",
     ),
     table(
         "freshness",
         "model:name kind:name topic:name partition:int signal:name last_ms:int silent_ms:int allowed_ms:int "
-        "standing:name number:int state:bytes",
+        "standing:name number:int state:bytes:own",
         "model kind topic partition signal",
         newest_by="number",
         row="how long a stream (a model, its labels, a source, a partition, a signal) has been silent by the clock, "
         "how long it may be, and what was learned of its gaps",
-        impersonal="topics, counts and times",
         page_rows=20,
     ),
     table(
@@ -96,21 +88,18 @@ DECLARED = (
         "stage",
         newest_by="number",
         row="that every stage of a kind has done a round of its work in some process; the number grows",
-        impersonal="numbers",
     ),
     table(
         "identity",
-        "id:str",
+        "id:str:own",
         "id",
         row="the store's own name, which no backup holds: a restored store is another one",
-        impersonal="a random name",
     ),
     table(
         "schema_migrations",
-        "version:int name:str",
+        "version:int name:str:own",
         "version",
         row="a migration that has run",
-        impersonal="versions",
         readable=False,
     ),
 )

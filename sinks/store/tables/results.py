@@ -9,15 +9,16 @@ __all__ = ["DECLARED"]
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
-_SERIES = "model:name signal:name segment:name version:name"
+_SERIES = "model:name signal:name segment:name:segment version:name"
 _COUNTED = (
-    "n:count missing:count invalid:count out_of_range:count cells:counts counts:counts names:texts other:count "
+    "n:count missing:count invalid:count out_of_range:count cells:counts counts:counts names:texts:names "
+    "other:count "
     "sum_q:count sum_q2:count min:float max:float"
 )
 _VERDICT = (
     "window_end_ms:even window_ms:even statistic:float effect:float min_effect:float p_value:float surprise:float "
-    "surprise_limit:float status:name n:count baseline_n:count baseline_from_ms:even baseline_to_ms:even idle:text "
-    "detail:text"
+    "surprise_limit:float status:name n:count baseline_n:count baseline_from_ms:even baseline_to_ms:even idle:text:own "
+    "detail:text:quoted"
 )
 _BUCKET = (
     "bucket_end_ms:even windows:count events:count ok:count warning:count drift:count no_data:count learning:count "
@@ -56,7 +57,7 @@ DECLARED = (
     table(
         "expectations",
         f"{_SERIES} from_ms:even window_ms:even windows:count windows_needed:count days:count days_needed:count "
-        "threshold:float day_threshold:float contrasts:document",
+        "threshold:float day_threshold:float contrasts:document:document",
         "model signal segment version from_ms",
         row="what the alarm rule `change` expects of a series on a day, as it stands when the day begins",
         time="from_ms",
@@ -65,7 +66,7 @@ DECLARED = (
     ),
     table(
         "findings",
-        "model:name signal:name version:name detector:name topic:name partition:count offset:even event_ms:even "
+        "model:name signal:name version:name detector:name topic:name partition:count offset:even:rows event_ms:even "
         "value:float score:float status:name level:float",
         "model signal version detector topic partition offset",
         row="an observation at which a per-event detector fired",
@@ -105,7 +106,8 @@ DECLARED = (
     ),
     table(
         "drifts_1h",
-        "model:name hour_ms:even signals:names segments:names versions:names detectors:names window_ends_ms:ints "
+        "model:name hour_ms:even signals:names:own segments:names:segment versions:names:own detectors:names:own "
+        "window_ends_ms:ints "
         "effects:floats min_effects:floats refreshed_ms:even",
         "model hour_ms",
         newest_by="refreshed_ms",
@@ -142,7 +144,6 @@ DECLARED = (
         "source:name model:name hour_ms:even touched_ms:largest refreshed_ms:largest",
         "source model hour_ms",
         row="an hour of a model that roll-ups may not hold yet",
-        impersonal="models and hours",
         source="panes",
         readable=False,
     ),

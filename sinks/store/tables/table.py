@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["FORMS", "PAGE_ROWS", "Column", "Form", "Table", "table"]
+__all__ = ["ERASURES", "FORMS", "PAGE_ROWS", "Column", "Form", "Table", "table"]
 
 PAGE_ROWS = 200_000
 
@@ -44,10 +44,26 @@ FORMS: dict[str, Form] = {
 }
 """Every form that a column may have; ``docs/schema.md`` says what each was measured against."""
 
+ERASURES: dict[str, str] = {
+    "own": "names nobody: words of Leeway and of the configuration, hashes, ids",
+    "rows": "is of single events: rows of the subject are deleted",
+    "names": "counts by name: where a category is read from the subject's path, the name is replaced; its count stays",
+    "segment": "names segments: rows of one that is the subject alone are deleted, or taken out of arrays",
+    "quoted": "sentences of Leeway's own, which quote such names: they are written with the replacement",
+    "document": "JSON with such sentences, or with what others wrote: the same, text by text",
+    "packed": "states of stages: the name is replaced in open panes, baselines, firing alerts and digests",
+    "free": "what people, programs and receivers wrote: the name is replaced wherever it stands as a word",
+    "left": "by this alerts are told apart, matched or addressed: it stays, and the answer counts the rows",
+}
+"""What an erasure does with a column, by what the column holds."""
+
+_OWN_FORMS = frozenset({"name"})
+"""Forms of texts that repeat, and come from Leeway or the configuration unless a column says otherwise."""
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind, and the form in which it is kept.
+    """One column: its name, its kind, the form in which it is kept, and what an erasure does with it.
 
     Attributes
     ----------
@@ -56,11 +72,14 @@ class Column:
         ``str``, ``bytes``, ``int``, ``float``, ``ints`` or ``strs`` (arrays); ``floats`` only where no query reads it.
     form : str
         A key of :data:`FORMS`; the kind's own if empty.
+    erasure : str
+        A key of :data:`ERASURES`.
     """
 
     name: str
     kind: str
     form: str = ""
+    erasure: str = "own"
 
 
 @dataclass(frozen=True)
@@ -85,8 +104,6 @@ class Table:
         Span of ``time`` that shares a partition.
     span_ms : int
         Length of the spans of ``time`` by which rows are sorted before their series; 0 where they are not.
-    impersonal : str
-        What the rows hold, if nobody who could be erased can stand in them; empty: an erasure looks through them.
     page_rows : int
         Rows that a backup reads at a time.
     source : str
@@ -104,10 +121,14 @@ class Table:
     keep: str = ""
     part: Literal["", "week", "month", "year"] = ""
     span_ms: int = 0
-    impersonal: str = ""
     page_rows: int = PAGE_ROWS
     source: str = ""
     readable: bool = True
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether somebody who is erased may stand in its rows: an erasure looks through them."""
+        return any(column.erasure != "own" for column in self.columns)
 
     def column(self, name: str) -> Column:
         """Return the column ``name``; KeyError if the table has none."""
@@ -124,19 +145,34 @@ def table(name: str, columns: str, key: str, **facts: Any) -> Table:
     ----------
     name : str
     columns : str
-        ``name:form`` of each.
+        ``name:form`` of each, or ``name:form:erasure``: free texts and packed bytes have to say what an erasure does
+        with them.
     key : str
         Names of columns.
     **facts
         The other attributes of :class:`Table`. A table with a ``time`` has a lifetime of its own unless ``keep`` names
         another.
 
+    Raises
+    ------
+    ValueError
+        If a column does not say what an erasure does with it, but has to.
+
     Examples
     --------
-    >>> table("visits", "page:name n:count", "page").columns[1]
-    Column(name='n', kind='int', form='count')
+    >>> table("visits", "page:name n:count note:text:free", "page").columns[2]
+    Column(name='note', kind='str', form='text', erasure='free')
     """
     if facts.get("time"):
         facts.setdefault("keep", name)
-    pairs = (item.split(":") for item in columns.split())
-    return Table(name, tuple(Column(n, FORMS[form].kind, form) for n, form in pairs), tuple(key.split()), **facts)
+    declared = tuple(_column(name, *item.split(":")) for item in columns.split())
+    return Table(name, declared, tuple(key.split()), **facts)
+
+
+def _column(table: str, name: str, form: str, erasure: str = "") -> Column:
+    kind = FORMS[form].kind
+    if not erasure and kind in ("str", "strs", "bytes") and form not in _OWN_FORMS:
+        raise ValueError(f"column {table}.{name} may name people: say what an erasure does with it, {name}:{form}:…")
+    if erasure and erasure not in ERASURES:
+        raise ValueError(f"column {table}.{name}: an erasure knows {', '.join(ERASURES)}, not {erasure!r}")
+    return Column(name, kind, form, erasure or "own")

@@ -35,7 +35,7 @@ restored = open_store("memory")
 restore(restored, folder / "backup")
 assert restored.read(question) == {"to_person": ["bob"]}
 assert "| `handovers` | who has been on call for a team since when" in reference()
-assert "handovers" not in LOOKED_THROUGH
+assert "handovers" in LOOKED_THROUGH
 """
 
 

@@ -50,7 +50,7 @@ def test_a_table_has_the_columns_that_are_declared(store: ChdbStore, name: str) 
     assert columns == [(n, form.type, f"CODEC({form.codec})" if form.codec else "") for n, form in declared]
 
 
-@pytest.mark.parametrize("name", [name for name, table in EVERY_TABLE.items() if not table.impersonal])
+@pytest.mark.parametrize("name", [name for name, table in EVERY_TABLE.items() if table.is_personal])
 def test_what_is_replaced_where_people_may_be_named_leaves_the_disk_within_seconds(store: ChdbStore, name: str) -> None:
     """An erasure waits for that; of itself the engine takes half a minute."""
     assert re.search(r"\bcleanup_delay_period = 1\b", described(store, name)["engine_full"])
