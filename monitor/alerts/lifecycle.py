@@ -18,7 +18,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
@@ -61,7 +61,7 @@ class Transition:
     labels : dict of str to str
         Who the alert is, for receivers.  They stay as they were at the start, except a severity that rises.
     signals : list of dict
-        What moved, strongest first.
+        What moved, strongest first: in its last alarmed window, or, once the alert is over, in its strongest.
     """
 
     model: str
@@ -164,6 +164,10 @@ class Member:
             "reason": reason(self, moved_most(self, ranked)),
         }
 
+    def at_its_peak(self) -> Member:
+        """Return it with what its strongest window says in the place of the last one."""
+        return replace(self, evidence=self.peak)
+
     def to_json(self) -> dict[str, Any]:
         return vars(self) | {"evidence": self.evidence.to_json(), "peak": self.peak.to_json()}
 
@@ -213,9 +217,10 @@ class Live:
         """Whether the level of each of its signals is its new normal: there is nothing to wait for."""
         return all(member.new_normal is not None for member in self.members.values())
 
-    def ranked(self) -> list[Member]:
-        """The members, strongest first, then by name."""
-        return sorted(self.members.values(), key=lambda m: (-m.evidence.strength, _by_name(m.evidence)))
+    def ranked(self, *, is_over: bool) -> list[Member]:
+        """The members, strongest first, then by name: as of their last windows, or of their strongest if it is over."""
+        members = [member.at_its_peak() if is_over else member for member in self.members.values()]
+        return sorted(members, key=lambda m: (-m.evidence.strength, _by_name(m.evidence)))
 
     def to_json(self) -> dict[str, Any]:
         members = [member.to_json() for _, member in sorted(self.members.items())]
@@ -421,7 +426,8 @@ class Lifecycle:
         return self._transition(alert, "resolved" if alert.firing else "cancelled", at_ms)
 
     def _transition(self, alert: Live, state: State, at_ms: int) -> Transition:
-        ranked = alert.ranked()
+        is_over = state in ("resolved", "cancelled")
+        ranked = alert.ranked(is_over=is_over)
         alert.labels["severity"] = self._severity(alert)
         alert.sequence += 1
         return Transition(
@@ -431,7 +437,7 @@ class Lifecycle:
             state=state,
             at_ms=at_ms,
             starts_ms=alert.starts_ms,
-            ends_ms=alert.last_ms if state in ("resolved", "cancelled") else 0,
+            ends_ms=alert.last_ms if is_over else 0,
             version=alert.labels.get("version", ""),
             segment=alert.labels.get("segment", ""),
             severity=alert.labels["severity"],

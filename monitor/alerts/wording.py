@@ -57,7 +57,7 @@ class Moved(Protocol):
 
     @property
     def evidence(self) -> Verdict:
-        """The strongest verdict of its last alarmed window."""
+        """The strongest verdict of its last alarmed window; once its alert is over, of all of them."""
         ...
 
     @property

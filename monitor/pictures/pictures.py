@@ -54,11 +54,15 @@ class Pictures:
         where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
         if where["model"] not in self._watches:
             return
-        newest = Query("alerts", where, columns=("at_ms", "signals"), order=("sequence",), descending=True, limit=1)
+        newest = Query(
+            "alerts", where, columns=("at_ms", "state", "signals"), order=("sequence",), descending=True, limit=1
+        )
         for row in rows_of(self._store.read(newest)):
             for moved in json.loads(row["signals"])[:1]:
                 yield from self._history(where["model"], moved, row["at_ms"])
-                yield from self._shares(self._watches[where["model"]], moved)
+                # What a signal of an alert that is over says, it says of its strongest window.
+                shown = "peak_at_ms" if row["state"] in ("resolved", "cancelled") else "last_ms"
+                yield from self._shares(self._watches[where["model"]], moved, moved[shown])
 
     def _history(self, model: str, moved: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
         """The effects of the last windows."""
@@ -79,13 +83,13 @@ class Pictures:
         threshold = "" if line is None else f"; a change counts from the line on, at {line:.3g}"
         yield Picture(f"{caption}: red is drift, shaded since {utc(moved['since_ms'])}{threshold}", draw(bars, line))
 
-    def _shares(self, watch: Watch, moved: Mapping[str, Any]) -> Iterator[Picture]:
-        """The last alarmed window beside its baseline, if that is no data set: both are panes of a span of time."""
-        signal, to_ms = moved["signal"], moved["last_ms"]
+    def _shares(self, watch: Watch, moved: Mapping[str, Any], to_ms: int) -> Iterator[Picture]:
+        """The window up to `to_ms` beside its baseline, if that is no data set: both are panes of a span of time."""
+        signal = moved["signal"]
         if signal not in watch.layouts or not moved["baseline_from_ms"]:
             return
         of = {"version": moved["version"] or None, "segment": moved["segment"]}
-        window_ms = self._window_ms(watch.name, moved)
+        window_ms = self._window_ms(watch.name, moved, to_ms)
         spans = ((moved["baseline_from_ms"], moved["baseline_to_ms"]), (to_ms - window_ms, to_ms))
         parts = [summaries(self._store, watch, Part(*span, **of), [signal]).summaries for span in spans]
         if not all(signal in part for part in parts):
@@ -98,9 +102,9 @@ class Pictures:
         caption = f"{signal}: shares in the baseline (grey, {utc(spans[0][0])} to {utc(spans[0][1])})"
         yield Picture(f"{caption} and in the window until {utc(to_ms)} (red)", draw(bars))
 
-    def _window_ms(self, model: str, moved: Mapping[str, Any]) -> int:
+    def _window_ms(self, model: str, moved: Mapping[str, Any], to_ms: int) -> int:
         where = {"model": model} | {name: moved[name] for name in ("signal", "segment", "version", "detector")}
-        query = Query("scores", where | {"window_end_ms": moved["last_ms"]}, columns=("window_ms",), limit=1)
+        query = Query("scores", where | {"window_end_ms": to_ms}, columns=("window_ms",), limit=1)
         windows = self._store.read(query)["window_ms"]
         return int(windows[0]) if len(windows) else 0
 

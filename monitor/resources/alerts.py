@@ -94,7 +94,9 @@ class Transition(_Step):
     table = (("transition", "sequence"), ("at", "at_ms"), "state", "severity")
 
     labels: dict[str, str]
-    signals: list[dict[str, Any]] = described("what moved, strongest first", columns=Moved)
+    signals: list[dict[str, Any]] = described(
+        "what moved, strongest first, as of its last alarmed window; once it is over, of its strongest", columns=Moved
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,9 @@ class Alert(_Step):
     transition: State = described("the last step; an alert that was `updated` is firing")
     acknowledged_by: str | None = described("who has taken it on as it stands")
     labels: dict[str, str]
-    signals: list[dict[str, Any]] = described("what moved, strongest first", columns=Moved)
+    signals: list[dict[str, Any]] = described(
+        "what moved, strongest first, as of its last alarmed window; once it is over, of its strongest", columns=Moved
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

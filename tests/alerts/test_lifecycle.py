@@ -218,6 +218,17 @@ def test_an_entry_keeps_its_peak_and_says_when_its_signal_went_quiet() -> None:
     assert b["reason"].endswith("quiet since 1970-01-01 00:02 UTC")
 
 
+def test_what_is_over_is_told_as_it_was_at_its_strongest() -> None:
+    alerts = lifecycle(resolve_after=0)
+    alerts.step(1 * M, [verdict(1, "a", effect=0.9), verdict(1, "b", effect=0.5)])
+    alerts.step(2 * M, [verdict(2, "a", effect=0.2), verdict(2, "b", effect=0.4)])
+    (resolved,) = alerts.step(3 * M, [])
+    assert "strongest: a PSI 0.9," in resolved.title
+    assert [(s["signal"], s["effect"]) for s in resolved.signals] == [("a", 0.9), ("b", 0.5)]
+    assert "PSI 0.9," in resolved.signals[0]["reason"]
+    assert resolved.signals[0]["last_ms"] == 2 * M
+
+
 @pytest.mark.parametrize("status", ["no_data", "learning"])
 def test_a_window_without_a_say_is_quiet_but_is_not_called_well(status: Status) -> None:
     alerts = lifecycle(resolve_after=0)
