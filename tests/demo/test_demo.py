@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from monitor.cli import execute
 from monitor.demo.flights import CONSTANT_FROM, INJECTED
 from tests.demo.year import checkout, demo
 from tests.service import shop
 from tests.service.process import ROOT, Running, leeway
+from tests.test_readme import leeway_commands
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +68,16 @@ def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str,
     days = [json.loads(line) for line in said.stdout.splitlines()]
     assert len(days) == 13
     assert "drift" in {day["status"] for day in days}
+
+
+@pytest.mark.parametrize("verb", ["alerts", "compare", "explain", "history", "top"])
+def test_what_the_readme_asks_of_the_demo_is_answered(
+    verb: str, year: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [command] = [words for words in leeway_commands(ROOT / "README.md") if words[0] == verb]
+    config = ["--config", str(ROOT / "configs" / "demo.yaml")] if verb == "compare" else []
+    assert execute([*command, "--store", str(folder / "data" / "demo" / "store"), *config]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 2
 
 
 def test_a_backtest_of_the_configuration_that_ran_fires_what_fired(year: dict[str, Any], folder: Path) -> None:
