@@ -13,6 +13,7 @@ export LEEWAY_CACHE
 SOURCE ?= file
 SERVE ?= 1
 SOAK_MINUTES ?= 10
+CHAOS_MINUTES ?= 30
 # One more than the cores of a small machine: tests also wait for brokers and services.
 TESTERS ?= 3
 ARGS ?=
@@ -79,13 +80,14 @@ peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare
 	@.ci/packages java mvn
 	@$(python) -m tests.services.peers
 
-soak: $(installed) kafka ## Alertmanager's own tests; kill workers on a real Kafka and those who tell people; replays under crashes: SOAK_MINUTES=10
-	@.ci/packages go
+soak: $(installed) kafka ## Alertmanager's own tests; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
+	@.ci/packages go cc
 	@$(python) -m bench.alertmanager_suite
 	@$(python) -m bench.api_requests
 	@$(python) -m bench.soak_kafka $(ARGS)
 	@$(python) -m bench.soak_alerts
 	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)
+	@$(python) -m bench.soak_chaos --minutes $(CHAOS_MINUTES)
 
 clean: ## remove what was built, keeping .cache (downloads)
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

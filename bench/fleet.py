@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.events import LEEWAY
@@ -31,9 +33,19 @@ class Member:
         Gets what it writes to stderr.
     forked : bool
         Whether it is a fork of a process that has imported everything, which is there several times sooner.
+    environment : mapping of str to str
+        Beside that of this process, where it is not forked.
     """
 
-    def __init__(self, config: Path, roles: str, log: Path, *, forked: bool = False) -> None:
+    def __init__(
+        self,
+        config: Path,
+        roles: str,
+        log: Path,
+        *,
+        forked: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.roles, self.log = roles, log
         arguments = ["run", str(config), "--port", "0", "--roles", roles, "--json"]
         if forked:
@@ -43,7 +55,7 @@ class Member:
             self._process = subprocess.Popen(
                 [*LEEWAY, *arguments],
                 cwd=config.parent,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1", **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=file,
@@ -59,6 +71,12 @@ class Member:
     def ready(self) -> bool:
         """Whether it has begun to work."""
         return "listening on http" in self.log.read_text(errors="replace")
+
+    @property
+    def url(self) -> str:
+        """Where its API listens; empty if it does not yet."""
+        found = re.search(r"listening on (http://\S+)", self.log.read_text(errors="replace"))
+        return found[1] if found else ""
 
     @property
     def ended(self) -> int | None:
@@ -142,6 +160,7 @@ class Fleet:
     logs : Path
         Folder for their logs.
     forked : bool
+    environment : mapping of str to str
         Of all of them; see :class:`Member`.
 
     Attributes
@@ -152,9 +171,16 @@ class Fleet:
         Those that ran before.
     """
 
-    def __init__(self, config: Path, logs: Path, *, forked: bool = False) -> None:
+    def __init__(
+        self,
+        config: Path,
+        logs: Path,
+        *,
+        forked: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self._config, self._logs, self._forked = config, logs, forked
+        self._config, self._logs, self._forked, self._environment = config, logs, forked, environment
         self.members: list[Member] = []
         self.gone: list[Member] = []
 
@@ -169,7 +195,7 @@ class Fleet:
         """Start another one."""
         number = len(self.members) + len(self.gone)
         log = self._logs / f"{number:03}-{roles.replace(',', '-')}.jsonl"
-        member = Member(self._config, roles, log, forked=self._forked)
+        member = Member(self._config, roles, log, forked=self._forked, environment=self._environment)
         self.members.append(member)
         return member
 

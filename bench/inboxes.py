@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,9 @@ ANSWERS = ("taken", "500", "429", "never", "slow")
 
 SLOW_S = 0.4
 RETRY_AFTER_S = 1
+
+Alerts = tuple[tuple[str, str, str], ...]
+"""Id, status and summary of each."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Post:
 
     at_ms: float
     key: str
-    alerts: tuple[tuple[str, str, str], ...]
+    alerts: Alerts
     answer: str
 
     @property
@@ -60,6 +63,8 @@ class Inbox:
     meet : callable or None
         Called with the answer when a notification has come and is not answered yet; returns the answer to give, and
         what to do when it is given.
+    read : callable or None
+        Returns the key and the alerts of a body; that of a webhook if None.
     """
 
     def __init__(
@@ -68,12 +73,13 @@ class Inbox:
         weights: Mapping[str, int],
         seed: int,
         meet: Callable[[str], tuple[str, Callable[[], None]]] | None = None,
+        read: Callable[[Mapping[str, Any]], tuple[str, Alerts]] | None = None,
     ) -> None:
         self.name = name
         self.posts: list[Post] = []
         self._answers, self._weights = list(weights), list(weights.values())
         self._rng, self._meet = random.Random(f"{seed} {name}"), meet
-        self._closing = threading.Event()
+        self._closing, self._read = threading.Event(), read or _of_webhook
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -101,6 +107,11 @@ class Inbox:
     def heard(self) -> set[tuple[str, str]]:
         """Id and summary of every alert in what it took."""
         return {(alert_id, summary) for post in self.taken for alert_id, _, summary in post.alerts}
+
+    @property
+    def heard_titles(self) -> set[tuple[str, str]]:
+        """Summary and status of every alert in what it took."""
+        return {(summary, status) for post in self.taken for _, status, summary in post.alerts}
 
     @property
     def answers(self) -> Counter[str]:
@@ -137,7 +148,7 @@ class Inbox:
                     return  # who sent it has died
                 body, at_ms = json.loads(content), time.time() * 1000
                 answer, then = inbox._next()
-                inbox.posts.append(Post(at_ms, body["groupKey"], _alerts(body["alerts"]), answer))
+                inbox.posts.append(Post(at_ms, *inbox._read(body), answer))
                 # Who asked may be dead, or not wait any more; it was answered all the same.
                 with suppress(ConnectionError):
                     self._give(answer)
@@ -161,5 +172,9 @@ class Inbox:
         return Handler
 
 
-def _alerts(alerts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((said["labels"]["alert_id"], said["status"], said["annotations"]["summary"]) for said in alerts)
+def _of_webhook(body: Mapping[str, Any]) -> tuple[str, Alerts]:
+    # Those that others have posted have no id.
+    return body["groupKey"], tuple(
+        (alert["labels"].get("alert_id", ""), alert["status"], alert["annotations"].get("summary", ""))
+        for alert in body["alerts"]
+    )

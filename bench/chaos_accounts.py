@@ -1,0 +1,205 @@
+"""Whether every event that was accepted counts once, and everybody was notified of every transition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from monitor.routing.transitions import NOTIFIED_STATES
+from sinks.store.contract import Query, Store
+
+__all__ = ["Balance", "Ledger", "Place", "Stored", "balance", "read_stored", "unheard"]
+
+EXAMPLES = 3
+
+
+class Place(NamedTuple):
+    """Where a message stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass
+class Ledger:
+    """What was sent.
+
+    Attributes
+    ----------
+    accepted : dict of Place to str
+        Acknowledged messages, with the identities of their events; empty where a message has none that can be read.
+    unanswered : set of str
+        Identities of what was sent without an answer: it may be there, once.
+    refused : Counter of str
+        Messages that were not taken, by the answer.
+    """
+
+    accepted: dict[Place, str] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Stored:
+    """What the store says of messages.
+
+    Attributes
+    ----------
+    counted : dict of Place to (str, int)
+        The identity and the time of each event that counts.
+    rejected : dict of Place to str
+        Why each of the others does not.
+    panes : Counter of (str, int, int)
+        How many events are in panes, by topic, partition and start; late ones included.
+    late : int
+        How many of them came late.
+    closed_ms : dict of (str, int) to int
+        Up to which time panes are written.
+    pane_ms : int
+    """
+
+    counted: dict[Place, tuple[str, int]]
+    rejected: dict[Place, str]
+    panes: Counter[tuple[str, int, int]]
+    late: int
+    closed_ms: dict[tuple[str, int], int]
+    pane_ms: int
+
+
+@dataclass
+class Balance:
+    """What the two sides come to.
+
+    Attributes
+    ----------
+    counts : Counter of str
+    wrong : list of str
+        Sentences, one for each way in which they differ.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def blame(self, what: str, cases: Iterable[Any]) -> None:
+        """Note cases of something that must not be."""
+        listed = list(cases)
+        if listed:
+            self.wrong.append(f"{what}: {len(listed)}, such as {', '.join(map(str, listed[:EXAMPLES]))}")
+
+
+def balance(ledger: Ledger, stored: Stored) -> Balance:
+    """Compare what was accepted with what the store says of it.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    stored : Stored
+    """
+    result = Balance()
+    accepted, counted, rejected = ledger.accepted.keys(), stored.counted.keys(), stored.rejected.keys()
+    result.blame("accepted and neither counted nor rejected", sorted(accepted - counted - rejected))
+    result.blame("counted and rejected", sorted(counted & rejected))
+    unknown = (counted | rejected) - accepted
+    result.blame(
+        "in the store, and never sent",
+        sorted(place for place in unknown & counted if stored.counted[place][0] not in ledger.unanswered),
+    )
+    of_identities = Counter(identity for identity, _ in stored.counted.values() if identity)
+    result.blame("counted twice", sorted(identity for identity, count in of_identities.items() if count > 1))
+    _balance_panes(stored, result)
+    result.counts |= Counter(
+        {
+            "messages accepted": len(accepted),
+            "events counted": len(counted),
+            "events counted late": stored.late,
+            "messages without an answer, and there": len(unknown),
+            **{f"rejected: {reason}": n for reason, n in sorted(Counter(stored.rejected.values()).items())},
+            **{f"not taken: {answer}": n for answer, n in sorted(ledger.refused.items())},
+        }
+    )
+    return result
+
+
+def _balance_panes(stored: Stored, result: Balance) -> None:
+    """Compare the sums of closed panes with the single events in them."""
+    expected: Counter[tuple[str, int, int]] = Counter()
+    for place, (_, event_ms) in stored.counted.items():
+        start_ms = event_ms // stored.pane_ms * stored.pane_ms
+        if start_ms < stored.closed_ms.get(place[:2], 0):
+            expected[place.topic, place.partition, start_ms] += 1
+    wrong = [key for key in expected.keys() | stored.panes.keys() if expected[key] != stored.panes[key]]
+    result.blame(
+        "panes whose sum is not that of their events",
+        (f"{key} {stored.panes[key]} for {expected[key]}" for key in sorted(wrong)),
+    )
+    result.counts["panes compared"] = len(expected)
+    result.counts["events in them"] = sum(expected.values())
+
+
+def read_stored(store: Store, pane_ms: int) -> Stored:
+    """Read what the store says of the messages of all models."""
+    events = store.read(Query("events", columns=(*_PLACE, "model", "event_ms", "id")))
+    letters = store.read(Query("dead_letters", where={"action": "rejected"}))
+    panes = store.read(Query("panes", where={"signal": "volume", "segment": ""}))
+    progress = store.read(Query("progress"))
+    sums: Counter[tuple[str, int, int]] = Counter()
+    for topic, partition, start_ms, n in _rows(panes, "topic", "partition", "pane_start_ms", "n"):
+        sums[topic, partition, start_ms] += n
+    return Stored(
+        {Place(*row[:3]): (row[3], row[4]) for row in _rows(events, *_PLACE, "id", "event_ms")},
+        {Place(*row[:3]): row[3] for row in _rows(letters, *_PLACE, "reason")},
+        sums,
+        sum(n for late_at_ms, n in _rows(panes, "late_at_ms", "n") if late_at_ms > 0),
+        {(topic, partition): at for topic, partition, at in _rows(progress, "topic", "partition", "closed_ms")},
+        pane_ms,
+    )
+
+
+_PLACE = ("topic", "partition", "offset")
+
+
+def _rows(columns: Mapping[str, Any], *names: str) -> Iterable[tuple[Any, ...]]:
+    plain = [columns[name].tolist() if hasattr(columns[name], "tolist") else columns[name] for name in names]
+    return zip(*plain, strict=True)
+
+
+def unheard(store: Store, heard: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the transitions in the store that a receiver has not taken, by title and status.
+
+    Parameters
+    ----------
+    store : Store
+    heard : collection of (str, str)
+        What it has taken: titles and statuses.
+    """
+    due = set()
+    for table in ("alerts", "freshness_alerts"):
+        for title, state in _rows(store.read(Query(table, columns=("title", "state"))), "title", "state"):
+            if state in NOTIFIED_STATES:
+                due.add((title, "resolved" if state == "resolved" else "firing"))
+    return sorted(due.difference(heard))
+
+
+def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
+    """Return the transitions of which the store does not say that each receiver took them.
+
+    Parameters
+    ----------
+    store : Store
+    receivers : iterable of str
+        Those that are notified of every transition by itself.
+    """
+    rows = store.read(Query("notifications", where={"outcome": "delivered"}))
+    noted = set(_rows(rows, "alert_id", "sequence", "receiver"))
+    names = list(receivers)
+    missing = []
+    for table in ("alerts", "freshness_alerts"):
+        columns = store.read(Query(table, columns=("alert_id", "sequence", "state", "title")))
+        for alert_id, sequence, state, title in _rows(columns, "alert_id", "sequence", "state", "title"):
+            if state in NOTIFIED_STATES:
+                lacking = [name for name in names if (alert_id, sequence, f"{name}/0") not in noted]
+                missing += [f"{title!r} ({state}) by {name}" for name in lacking]
+    return missing

@@ -1,0 +1,138 @@
+"""The accounts of a run of chaos see what is lost, doubled or not notified, and its schedule ends what it begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bench.chaos_accounts import Ledger, Place, Stored, balance, read_stored, unheard, unnoted
+from bench.chaos_health import Sample, growth
+from bench.chaos_schedule import FAULTS, KILLS_UNTIL, schedule
+from sinks.store.contract import TABLES
+from sinks.store.memory import MemoryStore
+
+PANE_MS = 10
+PLACES = [Place("shop", 0, offset) for offset in range(4)]
+
+
+def sent() -> Ledger:
+    return Ledger({place: f"e{place.offset}" for place in PLACES})
+
+
+def stored() -> Stored:
+    """Three events that count, in two panes, of which one is closed, and one that was rejected."""
+    counted = {place: (f"e{place.offset}", 5 * place.offset) for place in PLACES[:3]}
+    panes = Counter({("shop", 0, 0): 2})
+    return Stored(counted, {PLACES[3]: "not_json"}, panes, 0, {("shop", 0): 10}, PANE_MS)
+
+
+def test_what_counts_once_or_is_rejected_is_balanced() -> None:
+    result = balance(sent(), stored())
+    assert result.wrong == []
+    assert result.counts["events counted"] == 3
+    assert result.counts["events in them"] == 2
+    assert result.counts["rejected: not_json"] == 1
+
+
+def lose(ledger: Ledger, store: Stored) -> None:
+    del store.counted[PLACES[2]]
+
+
+def reject_too(ledger: Ledger, store: Stored) -> None:
+    store.rejected[PLACES[2]] = "late"
+
+
+def count_a_copy(ledger: Ledger, store: Stored) -> None:
+    store.counted[PLACES[2]] = store.counted[PLACES[1]]
+
+
+def invent(ledger: Ledger, store: Stored) -> None:
+    store.counted[Place("shop", 0, 9)] = ("e9", 30)
+
+
+def add_to_a_pane(ledger: Ledger, store: Stored) -> None:
+    store.panes["shop", 0, 0] += 1
+
+
+@pytest.mark.parametrize(
+    ("defect", "words"),
+    [
+        (lose, "accepted and neither counted nor rejected: 1, such as Place(topic='shop', partition=0, offset=2)"),
+        (reject_too, "counted and rejected: 1, such as Place(topic='shop', partition=0, offset=2)"),
+        (count_a_copy, "counted twice: 1, such as e1"),
+        (invent, "in the store, and never sent: 1, such as Place(topic='shop', partition=0, offset=9)"),
+        (add_to_a_pane, "panes whose sum is not that of their events: 1, such as ('shop', 0, 0) 3 for 2"),
+    ],
+)
+def test_each_way_to_miscount_is_seen(defect: Any, words: str) -> None:
+    ledger, store = sent(), stored()
+    defect(ledger, store)
+    assert words in balance(ledger, store).wrong
+
+
+def test_what_was_sent_without_an_answer_may_be_there_once() -> None:
+    ledger, store = sent(), stored()
+    invent(ledger, store)
+    ledger.unanswered.add("e9")
+    assert balance(ledger, store).wrong == []
+
+
+def row(table: str, **values: Any) -> dict[str, list[Any]]:
+    empty = {"int": 0, "float": 0.0, "bytes": b"", "ints": [], "strs": []}
+    return {column.name: [values.get(column.name, empty.get(column.kind, ""))] for column in TABLES[table].columns}
+
+
+def test_the_accounts_are_read_from_the_store() -> None:
+    store = MemoryStore()
+    place = {"topic": "shop", "partition": 1, "offset": 7}
+    store.append("events", row("events", **place, id="e7", event_ms=12), "1")
+    store.append("dead_letters", row("dead_letters", **{**place, "offset": 8}, action="rejected", reason="empty"), "2")
+    store.append("dead_letters", row("dead_letters", **place, action="kept", reason="late"), "3")
+    shared = {"topic": "shop", "partition": 1, "pane_start_ms": 10, "signal": "volume"}
+    store.append("panes", row("panes", **shared, version="a", n=1), "4")
+    store.append("panes", row("panes", **shared, version="b", n=2, late_at_ms=20), "5")
+    store.append("progress", row("progress", model="m", topic="shop", partition=1, closed_ms=30), "6")
+    assert read_stored(store, PANE_MS) == Stored(
+        {Place("shop", 1, 7): ("e7", 12)},
+        {Place("shop", 1, 8): "empty"},
+        Counter({("shop", 1, 10): 3}),
+        2,
+        {("shop", 1): 30},
+        PANE_MS,
+    )
+
+
+def test_a_transition_that_nobody_took_is_seen() -> None:
+    store = MemoryStore()
+    for sequence, (state, title) in enumerate([("pending", "x"), ("firing", "it moved"), ("resolved", "it moved")]):
+        transition = row("alerts", alert_id="a", sequence=sequence, state=state, title=title)
+        store.append("alerts", transition, str(sequence))
+    notified = row("notifications", alert_id="a", sequence=1, receiver="steady/0", outcome="delivered")
+    store.append("notifications", notified, "n")
+    assert unheard(store, {("it moved", "firing")}) == [("it moved", "resolved")]
+    assert unnoted(store, ["steady"]) == ["'it moved' (resolved) by steady"]
+
+
+def test_a_schedule_ends_what_it_begins_and_kills_early() -> None:
+    happenings = schedule(3, 1_800)
+    assert happenings == schedule(3, 1_800)
+    assert happenings != schedule(4, 1_800)
+    assert {happening.fault for happening in happenings} == set(FAULTS)
+    held: set[str] = set()
+    for happening in happenings:
+        fault = FAULTS[happening.fault]
+        if happening.is_over:
+            held.remove(fault.group)
+        else:
+            assert fault.group not in held
+            assert happening.fault != "kill" or happening.at_s <= KILLS_UNTIL * 1_800
+            held |= {fault.group} if fault.most_s else set()
+    assert not held
+
+
+def test_a_figure_that_grows_is_seen_from_its_ends() -> None:
+    samples = [Sample(60.0 + 2 * i, 300 + 0.1 * i, 9, 20, 0, 0) for i in range(600)]
+    assert growth(samples, "rss_mb").last - growth(samples, "rss_mb").first > 50
+    assert growth(samples, "threads")[:3] == (9, 9, 9)
