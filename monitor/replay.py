@@ -1,7 +1,7 @@
 """Offline replay: a bounded input through the same stages as the service, one after the other in one thread.
 
-The result is a pure function of the events and the configuration; how many events are taken at a time changes
-nothing but the speed.
+The result is a pure function of the events, the configuration and the decisions that the store holds; how many events
+are taken at a time changes nothing but the speed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from monitor.evaluate.horizon import Horizon
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
+from monitor.ingest.set_clocks import SetClock
 from monitor.sources.contract import Source
 from monitor.watch import Watch, compile_watch
+from sinks.store.batch import Rows, add_row, empty_rows
 from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
-__all__ = ["Replay", "Replayed", "assign_files", "results"]
+__all__ = ["Replay", "Replayed", "assign_files", "decisions", "results"]
 
 BATCH = 50_000
 """Events taken at a time by default."""
@@ -150,6 +153,30 @@ class Replay:
             done.transitions += evaluated.transitions
             for transition in evaluated.transitions:
                 on_transition(transition)
+
+
+def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
+    """Return what was decided while a store was filled, by table: a replay into a store that holds it gives its rows.
+
+    Which partitions windows did not wait for, clocks that were set back, and marks; not what was asked for, and has not
+    taken effect.
+
+    Raises
+    ------
+    StoreError
+    """
+    tables = {table: store.read(Query(table, {"model": list(models)})) for table in ("horizons", "set_clocks", "marks")}
+    has_effect = {
+        "horizons": lambda row: True,
+        "set_clocks": lambda row: SetClock(**row).has_effect,
+        "marks": lambda row: row["effective_ms"] and row["says"] != "adopted",
+    }
+    decided: dict[str, Rows] = {}
+    for table, columns in tables.items():
+        decided[table] = empty_rows(table)
+        for row in filter(has_effect[table], rows_of(columns)):
+            add_row(decided[table], row)
+    return decided
 
 
 def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[str, list[Path]]:

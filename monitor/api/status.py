@@ -38,7 +38,7 @@ HOUR_MS = DAY_MS // 24
 KEY = ("model", "signal", "segment", "version", "detector")
 JUDGED = ("ok", "warning", "drift")
 """The statuses of a window that could have alarmed."""
-OF_LATEST = (*KEY, "window_end_ms", "window_ms", "status", "surprise", "surprise_limit", "detail")
+OF_LATEST = (*KEY, "window_end_ms", "window_ms", "status", "surprise", "surprise_limit", "detail", "idle")
 OF_BUCKETS = (*KEY, "bucket_end_ms", *JUDGED)
 STATE_OF = {"drift": "firing", "warning": "protecting", "ok": "protecting", "learning": "learning", "no_data": "blind"}
 CHANGE, SKEW = DETECTORS
@@ -297,7 +297,7 @@ def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None
     if age_ms:
         reason = f"no window since {utc(newest['window_end_ms'])}, for {format_duration(age_ms)}"
     return {
-        **{name: newest[name] for name in (*KEY, "window_end_ms", "window_ms", "status", "detail")},
+        **{name: newest[name] for name in (*KEY, "window_end_ms", "window_ms", "status", "detail", "idle")},
         "state": state,
         "protects_since_ms": first_ms,
         "blind_since_ms": last_ms if state == "blind" else None,
@@ -334,6 +334,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
         "windows": 0,
         "drift_windows": 0,
         "detail": "",
+        "idle": "",
         "detectable": [],
     }
 

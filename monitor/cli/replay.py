@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +13,7 @@ from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
     from monitor.replay import Replayed
+    from sinks.store.batch import Rows
     from sinks.store.contract import Store
 
 __all__ = ["command"]
@@ -27,6 +31,12 @@ __all__ = ["command"]
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Events taken at a time; changes nothing but the speed.")
 @click.option("--store", "store_dir", type=click.Path(), help="Keep the results in this embedded store.")
+@click.option(
+    "--decisions",
+    type=click.Path(path_type=Path),
+    help="Take over what was decided while this embedded store was filled: which partitions windows did not wait for, "
+    "clocks that were set back, marks. The rows are then its.",
+)
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert fired.")
 @click.option("--json", "json_", is_flag=True, help="Every score, finding and alert transition as a JSON line.")
 def command(
@@ -35,12 +45,14 @@ def command(
     batch: int | None,
     store_dir: str | None,
     *,
+    decisions: Path | None,
     fail_on_alert: bool,
     json_: bool,
 ) -> None:
     """Run CONFIG over recorded events, as fast as they can be read.
 
-    The same events give the same answer, byte for byte, however often and in whatever portions they are read. Fields
+    The same events give the same answer, byte for byte, however often and in whatever portions they are read. Windows
+    wait for every file, as where no partition is ever silent, but for those of which --decisions says otherwise. Fields
     without any value, and models of which no message is an event, are told at the end; the latter is an error.
     """
     from monitor.check import load
@@ -51,16 +63,20 @@ def command(
     from monitor.replay import BATCH, Replay, assign_files, results
     from monitor.sources import source_class
     from sinks.store import open_store
+    from sinks.store.batch import append
 
     log_to_stderr(as_json=json_, quiet=True)
     configuration = load(config)
     files = assign_files(configuration, events)
     parquet = any(path.suffix == ".parquet" for paths in files.values() for path in paths)
     source = source_class("file")(files, "parquet" if parquet else "json")
+    decided = _decided(decisions, configuration.models) if decisions else {}
     store = open_store("chdb", store_dir) if store_dir else open_store("memory")
     try:
         store.migrate()
         _check_unfinished(store, store_dir)
+        for table, rows in decided.items():
+            append(store, table, rows)
         replay = Replay(configuration, store, source)
         replay.sightings.most_samples = MOST_SAMPLES
         with Progress("replaying", lambda: source.total_bytes) as progress:
@@ -84,6 +100,18 @@ def command(
         click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
     blind = any(not each.signal for each, _ in unseen)
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
+
+
+def _decided(folder: Path, models: Collection[str]) -> dict[str, Rows]:
+    from monitor.client.archive import MARK
+    from monitor.errors import InputError
+    from monitor.replay import decisions
+    from sinks.store import open_store
+
+    if not (folder / MARK).is_file():
+        raise InputError(f"no store at {folder}")
+    with closing(open_store("chdb", str(folder))) as store:
+        return decisions(store, models)
 
 
 def _check_unfinished(store: Store, store_dir: str | None) -> None:

@@ -228,7 +228,7 @@ class ServiceSpec(Strict):
     idle_after: DurationMs = Field(
         default=60_000,
         gt=0,
-        description="a partition that is read to its end and silent this long no longer holds windows back",
+        description="windows no longer wait for a partition that is read to its end and silent this long, and name it",
     )
 
     @model_validator(mode="after")

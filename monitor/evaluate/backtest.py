@@ -1,7 +1,7 @@
 """What would have fired under another configuration: stored panes, evaluated again.
 
 Nothing is written to the store. The code that evaluates live windows evaluates these, from the same panes, so that the
-configuration that did run gives the rows that it gave.
+configuration that did run gives the rows that it gave; but all of them, where a window did not wait for a partition.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Transition
 from monitor.errors import InputError
 from monitor.evaluate.former_sources import read_differently
+from monitor.evaluate.horizon_log import read_bases
 from monitor.evaluate.mark_log import marks_in_effect
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
@@ -203,6 +204,7 @@ def backtest(
     _check_lengths(watch, panes)
     not_judged = _not_judged(watch, panes, skip_changed=skip_changed)
     not_judged |= read_differently(store, watch, span.learn_from_ms, span.to_ms)
+    not_judged |= _not_waited_for(store, watch.name, span)
     ends = range(first_window_end(watch, span.learn_from_ms), span.to_ms + 1, watch.model.spec.detect.defaults.step_ms)
     # Signals of the store that the configuration does not have are not even read.
     configured = {*watch.layouts, *watch.finding_layouts, "volume"}
@@ -295,6 +297,18 @@ def _not_judged(watch: Watch, panes: Sequence[Panes], *, skip_changed: bool) -> 
             for detector in findings.detectors:
                 reasons[f"{signal} {detector}"] = "sees every event, and panes hold none: replay the events"
     return reasons
+
+
+def _not_waited_for(store: Store, model: str, span: Span) -> dict[str, str]:
+    """Return the partitions without which windows of the span were evaluated."""
+    ends_ms: dict[str, list[int]] = {}
+    for basis in read_bases(store, model, span.learn_from_ms + 1, span.to_ms + 1):
+        for name in filter(None, basis.missing(basis.to_ms).split(",")):
+            ends_ms.setdefault(name, []).append(basis.to_ms)
+    return {
+        f"without {name}": f"windows up to {utc(max(ends))} did not wait for it; here all that it brought later counts"
+        for name, ends in sorted(ends_ms.items())
+    }
 
 
 def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:

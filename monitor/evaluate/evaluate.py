@@ -3,7 +3,7 @@
 One evaluation per model. It reads how far every partition has closed its panes, takes the panes that all of them
 have closed, and evaluates window after window in the order of event time. Only on-time rows count, so that the result
 does not depend on which worker was faster. A partition that is read to its end and has been silent for a set time
-no longer holds the others back; what is decided without it says so.
+no longer holds the others back; with which of its panes a window is evaluated is written down first (`horizon_log`).
 
 Rows are written before the checkpoint; after a crash the windows since the last checkpoint are evaluated again
 from the same panes and give the same rows: what people say of signals is an input with a window from which it has
@@ -21,6 +21,7 @@ from monitor import checkpoint
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.horizon import Closed, Horizon, read_closed
+from monitor.evaluate.horizon_log import Basis, HorizonLog
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
@@ -76,8 +77,10 @@ class Evaluation:
         """The end of the next window to evaluate; None until there is a pane."""
         self._saved_ms: int | None = None
         loaded = checkpoint.load(store, "evaluate", watch.name, 0)
+        self._is_new = loaded is None
         if loaded is not None:
             self._restore(*loaded)
+        self._log = HorizonLog(store, watch.name, self._step_ms, self.next_end_ms)
 
     # -- forward -----------------------------------------------------------------------------------------------
 
@@ -103,31 +106,50 @@ class Evaluation:
         Evaluated
         """
         done = Evaluated()
-        name = self._watch.name
-        closed = read_closed(self._store, [name])[name] if closed is None else closed
+        closed = read_closed(self._store, [self._watch.name])[self._watch.name] if closed is None else closed
         # Progress on a topic that the model no longer reads must not hold it back for ever.
         source_of = self._watch.model.spec.source_of
-        complete_ms = horizon.complete_ms({p: so_far for p, so_far in closed.items() if source_of(p[0]) is not None})
-        if complete_ms is None:
-            return done
+        awaited = {p: so_far for p, so_far in closed.items() if source_of(p[0]) is not None}
+        complete_ms = horizon.complete_ms(awaited)
         if self.next_end_ms is None:
-            start_ms = first_ms(self._store, name)
-            # A pane behind `complete_ms` may still get an older neighbour, from a partition that is slower.
-            if start_ms is None or start_ms >= complete_ms:
-                return done
-            self.next_end_ms = first_window_end(self._watch, start_ms)
-        idle = ",".join(f"{topic}/{partition}" for topic, partition in sorted(horizon.idle))
-        while self.next_end_ms <= complete_ms:
-            last_ms = min(complete_ms, self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms)
-            self._evaluate_until(last_ms, idle, done)
+            self.next_end_ms = self._first_end(complete_ms)
+        while self.next_end_ms is not None:
+            basis = self._log.at(self.next_end_ms) or self._decided(horizon, closed, complete_ms)
+            if basis is None or (reach_ms := basis.reach_ms(horizon, awaited)) < self.next_end_ms:
+                break
+            self._evaluate_until(min(reach_ms, self._most_ms), basis, done)
             if is_enough():
                 break
         return done
 
-    def _evaluate_until(self, last_ms: int, idle: str, done: Evaluated) -> None:
+    def _first_end(self, complete_ms: int | None) -> int | None:
+        if self._log.first_end_ms is not None or complete_ms is None:
+            return self._log.first_end_ms
+        start_ms = first_ms(self._store, self._watch.name)
+        # A pane behind `complete_ms` may still get an older neighbour, from a partition that is slower.
+        return None if start_ms is None or start_ms >= complete_ms else first_window_end(self._watch, start_ms)
+
+    def _decided(self, horizon: Horizon, closed: Mapping[Partition, Closed], complete_ms: int | None) -> Basis | None:
+        """Settle with what the next windows are evaluated that are complete by now; None if there are none."""
+        assert self.next_end_ms is not None
+        if complete_ms is None or self.next_end_ms > complete_ms:
+            return None
+        last_ms = min(complete_ms, self._log.open_until_ms(self.next_end_ms), self._most_ms)
+        to_ms = self.next_end_ms + (last_ms - self.next_end_ms) // self._step_ms * self._step_ms
+        counted_ms = horizon.counted_ms(closed, to_ms)
+        self._log.decide(Basis(self.next_end_ms, to_ms, counted_ms, is_first=self._is_new and self._log.is_empty))
+        return self._log.at(self.next_end_ms)
+
+    @property
+    def _most_ms(self) -> int:
+        """The end of the last window that is evaluated with the next one at once."""
+        assert self.next_end_ms is not None
+        return self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms
+
+    def _evaluate_until(self, last_ms: int, basis: Basis, done: Evaluated) -> None:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
-        panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1])
+        panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1], counted_ms=basis.counted_ms)
         if self._watch.model.spec.detect.rule == "change":
             self._series.decide(take_up(self._store, self._watch.name, ends[0], self._step_ms))
         verdicts = self._series.advance(panes, ends)
@@ -136,7 +158,9 @@ class Evaluation:
         transitions = follow(self._lifecycle, verdicts, ends)
         scores = empty_rows("scores")
         for of_series in verdicts:
-            extend(scores, of_series.rows(self._watch.name, idle))
+            extend(scores, of_series.rows(self._watch.name, ""))
+        missing = {end_ms: basis.missing(end_ms) for end_ms in ends}
+        scores["idle"] = [missing[end_ms] for end_ms in scores["window_end_ms"]]
         done.new_normals += self._note_new_normals(verdicts)
         lost = lost_spans(self._store, self._watch.name)
         if lost:
@@ -192,9 +216,11 @@ class Evaluation:
         offset_ms = self._watch.model.spec.detect.defaults.offset
         self.next_end_ms = ((behind_ms - offset_ms) // self._step_ms + 1) * self._step_ms + offset_ms
         self._learn_again(self.next_end_ms)
+        # What is learned depends on the panes that are stored by now: whoever takes over must not learn from others.
+        self.save()
 
     def _learn_again(self, next_end_ms: int) -> None:
-        """Learn from stored panes as the new configuration would have; nothing is written and nothing alarms."""
+        """Learn from stored panes as the new configuration would have; nothing alarms."""
         table = table_for(self._store, self._watch)
         begins = begins_ms(self._store, self._watch.name, table)
         if begins is None:

@@ -10,10 +10,13 @@ from monitor.events import ENDED, Partition
 from sinks.store.contract import Query, Store
 from sinks.store.rows import as_list
 
-__all__ = ["Closed", "Horizon", "Standing", "horizon", "read_closed", "standing"]
+__all__ = ["NOTHING_MS", "Closed", "Horizon", "Standing", "horizon", "read_closed", "standing"]
 
 Standing = Mapping[Partition, bool]
 """Every partition that has been seen, and whether it is silent."""
+
+NOTHING_MS = -ENDED
+"""Before this no pane starts."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ class Horizon:
         if unended:
             return max(unended.values())
         return max(so_far.newest_ms for so_far in closed.values()) + 1
+
+    def counted_ms(self, closed: Mapping[Partition, Closed], to_ms: int) -> dict[Partition, int]:
+        """Return up to where panes of each partition count in windows that end at or before ``to_ms``.
+
+        Examples
+        --------
+        >>> slow, silent, empty = ("t", 0), ("t", 1), ("t", 2)
+        >>> horizon = Horizon(frozenset({slow, silent, empty}), frozenset({silent, empty}))
+        >>> counted_ms = horizon.counted_ms({slow: Closed(20, 25), silent: Closed(10, 12)}, 20)
+        >>> counted_ms == {slow: ENDED, silent: 10, empty: NOTHING_MS}
+        True
+        """
+        nothing = dict.fromkeys(self.expected, NOTHING_MS)
+        return nothing | {
+            partition: so_far.closed_ms if partition in self.idle and so_far.closed_ms < to_ms else ENDED
+            for partition, so_far in closed.items()
+        }
 
 
 def read_closed(store: Store, models: Collection[str]) -> dict[str, dict[Partition, Closed]]:

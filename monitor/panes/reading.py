@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch.joint import VECTOR
-from monitor.events import SeriesKey
+from monitor.events import Partition, SeriesKey
 from monitor.panes.codec import FINDINGS, signal_of_findings
 from monitor.panes.coverage import ON_TIME
 from monitor.watch import Watch
-from sinks.store.contract import Query, Store
+from sinks.store.contract import Columns, Query, Store
 from sinks.store.derived import TIERS
 from sinks.store.rollups import tier_question
 from sinks.store.rows import checked_query
@@ -28,6 +29,7 @@ Integers = NDArray[np.int64]
 _NUMBERS = ("pane_start_ms", "n", "missing", "invalid", "out_of_range", "other", "min", "max")
 _TEXTS = ("signal", "segment", "version", "layout")
 _LISTS = ("cells", "counts", "names")
+_PARTITION = ("topic", "partition")
 
 
 # Cells of any layout fit into 16 bits, and a count that does not fit into 32 is an error; large blocks mean few pieces.
@@ -40,6 +42,13 @@ WHERE {{condition}}
 SETTINGS preferred_block_size_bytes = 500000000, max_block_size = 1000000, max_threads = 1,
     output_format_arrow_low_cardinality_as_dictionary = 1
 """
+
+
+_COUNTED = (
+    "pane_start_ms < transform(concat(topic, '/', toString(partition)), {partitions:Array(String)}, "
+    "{counted_ms:Array(Int64)}, pane_start_ms)"
+)
+"""Which panes count; none of a partition that is not named."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,7 @@ def read_panes(
     high_ms: int,
     signals: Sequence[str] | None = None,
     table: str = "panes",
+    counted_ms: Mapping[Partition, int] | None = None,
 ) -> PaneRows:
     """Read a model's panes that start within ``[low_ms, high_ms)``.
 
@@ -149,16 +159,19 @@ def read_panes(
         Only these, and the findings on them.
     table : str
         ``panes``, or a table of panes that are added up.
+    counted_ms : mapping of Partition to int, or None
+        Only panes of these partitions that start before this; not with sums over partitions.
     """
     where: dict[str, Any] = {"model": watch.name} | ({"late": 0} if table in TIERS else {})
     if signals is not None:
         where["signal"] = [*signals, *(signal_of_findings(s) for s in signals if s in watch.finding_layouts)]
     low, high = {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms} | ({} if table in TIERS else ON_TIME)
-    query = Query(table, where, low, high, columns=_NUMBERS + _TEXTS + _LISTS)
+    columns = _NUMBERS + _TEXTS + _LISTS + (() if counted_ms is None else _PARTITION)
+    query = Query(table, where, low, high, columns=columns)
     flat = (
-        _from_sql(store, query, vectors=watch.has_vectors)
+        _from_sql(store, query, counted_ms, vectors=watch.has_vectors)
         if isinstance(store, SqlStore)
-        else [_from_rows(store, query)]
+        else [_from_rows(store, query, counted_ms)]
     )
     return PaneRows([_arranged(watch, columns) for columns in flat])
 
@@ -213,7 +226,9 @@ def _arranged(watch: Watch, flat: _Flat) -> Piece:
     )
 
 
-def _from_sql(store: SqlStore, query: Query, *, vectors: bool) -> list[_Flat]:
+def _from_sql(
+    store: SqlStore, query: Query, counted_ms: Mapping[Partition, int] | None, *, vectors: bool
+) -> list[_Flat]:
     query = checked_query(query)
     if query.table in TIERS:
         inner, values = tier_question(store, query)
@@ -222,6 +237,10 @@ def _from_sql(store: SqlStore, query: Query, *, vectors: bool) -> list[_Flat]:
     else:
         inner, values = select(query, ordered=False)
     counts, condition = ("Int64", "true") if vectors else ("UInt32", f"NOT startsWith(layout, '{VECTOR}')")
+    if counted_ms is not None:
+        condition = f"{condition} AND {_COUNTED}"
+        names = [f"{topic}/{number}" for topic, number in counted_ms]
+        values |= {"partitions": names, "counted_ms": list(counted_ms.values())}
     table = store.arrow(_NARROW.format(inner=inner, counts=counts, condition=condition), values)
     return [_from_batch(batch) for batch in table.to_batches()]
 
@@ -250,14 +269,29 @@ def _encoded(texts: Any) -> tuple[Integers, list[str]]:
     return encoded.indices.to_numpy().astype(np.int64), [str(text) for text in encoded.dictionary.to_pylist()]
 
 
-def _from_rows(store: Store, query: Query) -> _Flat:
+def _from_rows(store: Store, query: Query, counted_ms: Mapping[Partition, int] | None) -> _Flat:
     rows = store.read(query)
+    if counted_ms is not None:
+        rows = _counted(rows, counted_ms)
     codes, distinct_names = _coded([name for names in rows["names"] for name in names])
     lists = {
         name: Ragged(_joined(rows[name]), _starts([len(integers) for integers in rows[name]])) for name in _LISTS[:2]
     }
     lists["names"] = Ragged(codes, _starts([len(names) for names in rows["names"]]))
     return _Flat({n: rows[n] for n in _NUMBERS}, {n: _coded(rows[n]) for n in _TEXTS}, lists, distinct_names)
+
+
+def _counted(rows: Columns, counted_ms: Mapping[Partition, int]) -> Columns:
+    """Rows of panes that count."""
+    partitions = zip(rows["topic"], rows["partition"].tolist(), rows["pane_start_ms"].tolist(), strict=True)
+    counts = [start_ms < counted_ms.get((topic, number), start_ms) for topic, number, start_ms in partitions]
+    if all(counts):
+        return rows
+    return {name: _chosen(column, counts) for name, column in rows.items()}
+
+
+def _chosen(column: Any, chosen: Sequence[bool]) -> Any:
+    return column[np.array(chosen)] if isinstance(column, np.ndarray) else list(compress(column, chosen))
 
 
 def _joined(arrays: Sequence[Integers]) -> Integers:

@@ -47,7 +47,9 @@ class Score(Row):
     baseline_n: int
     baseline_from_ms: TimeMs
     baseline_to_ms: TimeMs
-    idle: str = described("partitions that were silent when this was decided, or lost messages of it (`:lost`)")
+    idle: str = described(
+        "partitions that it was decided without, as they were silent, or that lost messages of it (`:lost`)"
+    )
     detail: str
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -102,10 +102,17 @@ class SmallestShift(Row):
 
 
 def _because(row: Mapping[str, Any]) -> str:
-    if row["learns_until_ms"] is None:
-        return str(row["reason"] or row["detail"])
-    until = datetime.fromtimestamp(row["learns_until_ms"] / 1000, UTC)
-    return f"{row['detail']}; may alarm from {until:%Y-%m-%d %H:%M} UTC on"
+    return "; ".join(_reasons(row))
+
+
+def _reasons(row: Mapping[str, Any]) -> Iterator[str]:
+    if text := row["reason"] or row["detail"]:
+        yield text
+    if row["learns_until_ms"] is not None:
+        until = datetime.fromtimestamp(row["learns_until_ms"] / 1000, UTC)
+        yield f"may alarm from {until:%Y-%m-%d %H:%M} UTC on"
+    if row["idle"]:
+        yield f"decided without {row['idle']}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +159,7 @@ class SeriesProtection(Row):
     windows: int = described("windows that were judged")
     drift_windows: int = described("those of them in drift")
     detail: str = described("what was said of the newest window")
+    idle: str = described("partitions that it was decided without, as they were silent, or that lost messages of it")
     detectable: list[SmallestShift] = described(
         "of the detector `change`, if the question names a signal: the smallest shift of each contrast that can be "
         "found; empty until a day is known"

@@ -103,7 +103,9 @@ class ExplainedWindow(Row):
     n: int = described("events")
     evidence: float | None = described("of the detector `change`, else null")
     threshold: float | None
-    idle: str = described("partitions that were silent when this was decided, or lost messages of it (`:lost`)")
+    idle: str = described(
+        "partitions that it was decided without, as they were silent, or that lost messages of it (`:lost`)"
+    )
     words: list[str] = described("the same in sentences")
     contrasts: list[ExplainedContrast] = described("under the rule `change`, once a day is known")
     alerts: list[ExplainedAlert]

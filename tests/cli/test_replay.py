@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from monitor.evaluate.horizon_log import Basis, HorizonLog
+from monitor.events import ENDED
+from sinks.store import open_store
 from tests.cli.console import Console
 from tests.service import shop
 from tests.service.process import leeway as in_a_process
@@ -114,3 +118,24 @@ def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, t
     again = in_a_process("replay", config, "-e", events, "--store", kept, "--fail-on-alert")
     assert again.returncode == 2
     assert f"{kept} holds a replay that has ended" in again.stderr
+
+
+def test_a_replay_takes_over_which_partitions_windows_did_not_wait_for(
+    leeway: Console, config: Path, events: Path, tmp_path: Path
+) -> None:
+    lines = events.read_bytes().splitlines(keepends=True)
+    files = [tmp_path / f"{number}.jsonl" for number in (0, 1)]
+    for number, file in enumerate(files):
+        file.write_bytes(b"".join(lines[number::2]))
+    step_ms, silent_ms = shop.WINDOW_MS, shop.START_MS + 10 * shop.WINDOW_MS
+    with closing(open_store("chdb", str(tmp_path / "live"))) as store:
+        log = HorizonLog(store, "shop", step_ms, None)
+        counted_ms = {("events", 0): ENDED, ("events", 1): silent_ms}
+        log.decide(Basis(shop.START_MS + step_ms, shop.START_MS + 20 * step_ms, counted_ms, is_first=True))
+    said = leeway("replay", config, "-e", files[0], "-e", files[1], "--json", "--decisions", tmp_path / "live")
+    assert said.code == 0, said.err
+    volume = {line["window_end_ms"]: line for line in said.lines if line.get("signal") == "volume"}
+    without = {end_ms for end_ms, line in volume.items() if line["idle"] == "events/1"}
+    assert without == {end_ms for end_ms in volume if silent_ms < end_ms <= shop.START_MS + 20 * step_ms} != set()
+    assert max(volume[end_ms]["n"] for end_ms in without) < 40
+    assert leeway("replay", config, "-e", files[0], "--decisions", tmp_path / "none").code == 2

@@ -51,6 +51,17 @@ DECLARED = (
         "changed last stays",
     ),
     table(
+        "horizons",
+        "model:name from_ms:even to_ms:even partitions:names:own counted_ms:ints is_first:int",
+        "model from_ms",
+        newest_by="to_ms",
+        row="with which panes the windows of a model were evaluated that end from `from_ms` to `to_ms`: those of "
+        "`partitions` that start before their `counted_ms`, which is 2<sup>62</sup> where all were there, and as much "
+        "below 0 where there were none; `is_first` is 1 where there was no window before",
+        time="from_ms",
+        keep="scores",
+    ),
+    table(
         "versions",
         "model:name version:str:own first_ms:int",
         "model version",
