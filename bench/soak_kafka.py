@@ -4,8 +4,10 @@ A careless stream (late and repeated events, wrong clocks, odd values, damaged l
 brokers while one to four workers share it, joining, leaving, being killed and being paused for longer than their
 session lasts; the process that evaluates is killed too, and a broker is away for a while. All of them write to one
 ClickHouse. At the end everything that was found must equal, row for row, what one process finds in the same topic
-that nobody disturbs, in a database of its own. The exit code is 1 if it does not; what is needed to look into it
-(logs of all processes, the stream, the seed) is kept then.
+that nobody disturbs, in a database of its own. With ``--idle-after 300ms`` partitions are silent for a while, one after
+the other, windows do not wait for them, and what they bring comes too late for these; the process that is left alone
+waits for everything, and is given the table ``horizons``. The exit code is 1 if a row differs; what is needed to look
+into it (logs of all processes, the stream, the seed) is kept then.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +30,9 @@ from typing import Any
 from bench.events import START_MS, configure
 from bench.fleet import Fleet, Member, Patience
 from bench.soak import BATCH_DEPENDENT, EVERY_MS, RULES, TABLES, rough_lines
+from monitor.evaluate.horizon import standing
 from sinks.store import open_store
+from sinks.store.batch import append
 from sinks.store.contract import TABLES as ALL_TABLES
 from sinks.store.contract import Query, Store, StoreError
 
@@ -45,6 +49,10 @@ in steps, since one event alone moves no clock so far."""
 STEP_MS = 120_000
 AWAY_S = 10.0
 END_WITHIN_S = 300.0
+SILENT_WITHIN_S = 20.0
+BROKEN, WHOLE = "broken", "whole"
+WAITS = "1h"
+"""Windows wait for every partition then: a run is shorter."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Place:
         For configurations and logs.
     prefix : str
         Of the names of databases.
+    idle_after : str
+        After how long a partition is taken for silent where faults happen.
     """
 
     bootstrap: Sequence[str]
@@ -68,6 +78,7 @@ class Place:
     clickhouse: Mapping[str, Any]
     folder: Path
     prefix: str = "soak"
+    idle_after: str = WAITS
 
     def database(self, name: str) -> str:
         """Name the database of a run."""
@@ -91,7 +102,8 @@ class Place:
         }
         store = {"kind": "clickhouse", **self.clickhouse, "database": self.database(name)}
         lines = ["apiVersion: leeway/v1", "kind: Service", "spec:", "  models: [bench.yaml]"]
-        settings = {"kafka": kafka, "store": store, "checkpoint_every": "1s", "idle_after": "1h"}
+        settings = {"kafka": kafka, "store": store, "checkpoint_every": "1s"}
+        settings["idle_after"] = self.idle_after if name == BROKEN else WAITS
         lines += [f"  {key}: {_flow(value)}" for key, value in settings.items()]
         path = folder / "leeway.yaml"
         path.write_text("\n".join(lines) + "\n")
@@ -127,8 +139,15 @@ class Faults:
 class _Ordeal:
     """One run that is disturbed."""
 
-    def __init__(self, fleet: Fleet, faults: Faults, rng: random.Random, away: Callable[[Callable[[], None]], None]):
-        self._fleet, self._faults, self._rng, self._away = fleet, faults, rng, away
+    def __init__(
+        self,
+        fleet: Fleet,
+        faults: Faults,
+        rng: random.Random,
+        away: Callable[[Callable[[], None]], None],
+        are_silent: Callable[[], bool] | None,
+    ) -> None:
+        self._fleet, self._faults, self._rng, self._away, self._are_silent = fleet, faults, rng, away, are_silent
         self._produce: Callable[[], None] = lambda: None
         self.counts: Counter[str] = Counter()
 
@@ -141,6 +160,15 @@ class _Ordeal:
             getattr(self, f"_{fault}")()
             self._fleet.check()
             time.sleep(self._rng.uniform(0.2, 1.5))
+            if self._are_silent is not None and self._rng.random() < 0.7:
+                self._wait_for(self._are_silent)
+
+    def _wait_for(self, are_silent: Callable[[], bool]) -> None:
+        """Let windows be evaluated without the partitions that are behind, if these fall silent soon."""
+        until_s = time.monotonic() + SILENT_WITHIN_S
+        while time.monotonic() < until_s and not are_silent():
+            time.sleep(0.2)
+        time.sleep(1.0)
 
     def _worker(self) -> Member:
         """One that is at work, so that faults do not only meet processes that start."""
@@ -205,11 +233,15 @@ def disturbed(
     rng = random.Random(seed)
     script = faults.script(rng)
     size = -(-len(log) // len(script))
+    slices: Iterable[Sequence[tuple[int, bytes]]]
     slices = [log[start : start + size] for start in range(0, size * len(script), size)]
-    with Fleet(place.config("broken"), place.folder / "broken" / "logs") as fleet:
-        ordeal = _Ordeal(fleet, faults, rng, away)
+    if place.idle_after != WAITS:
+        slices = withheld(slices, rng)
+    with Fleet(place.config(BROKEN), place.folder / BROKEN / "logs") as fleet:
+        are_silent = None if place.idle_after == WAITS else partial(_are_silent, place)
+        ordeal = _Ordeal(fleet, faults, rng, away, are_silent)
         ordeal.run([partial(produce, part) for part in slices], script)
-        _finish(place, fleet, "broken", log)
+        _finish(place, fleet, BROKEN, log)
         ordeal.counts["partitions assigned or revoked"] = sum(
             fleet.count(f"partitions {what}") for what in ("assigned", "revoked")
         )
@@ -217,11 +249,41 @@ def disturbed(
         return ordeal.counts
 
 
+def _are_silent(place: Place) -> bool:
+    """Whether everything is read, and nothing comes any more."""
+    store = place.store(BROKEN)
+    try:
+        return all(standing(store).values())
+    except StoreError:
+        return False
+    finally:
+        store.close()
+
+
+def withheld(
+    slices: Sequence[Sequence[tuple[int, bytes]]], rng: random.Random
+) -> Iterator[Sequence[tuple[int, bytes]]]:
+    """Yield the slices of a log, each without one partition, whose messages come with the next slice."""
+    held: list[tuple[int, bytes]] = []
+    for place, part in enumerate(slices, 1):
+        silent = rng.randrange(PARTITIONS) if place < len(slices) else None
+        yield [*held, *(message for message in part if message[0] != silent)]
+        held = [message for message in part if message[0] == silent]
+
+
 def undisturbed(place: Place, log: Sequence[tuple[int, bytes]]) -> None:
-    """One process over the same topic."""
-    with Fleet(place.config("whole"), place.folder / "whole" / "logs") as fleet:
+    """One process over the same topic, which takes the decisions of the others about what windows wait for."""
+    _hand_over(place)
+    with Fleet(place.config(WHOLE), place.folder / WHOLE / "logs") as fleet:
         fleet.start("ingest,evaluate,alert,api")
-        _finish(place, fleet, "whole", log)
+        _finish(place, fleet, WHOLE, log)
+
+
+def _hand_over(place: Place) -> None:
+    decided, store = place.store(BROKEN), place.store(WHOLE)
+    append(store, "horizons", decided.read(Query("horizons")))
+    decided.close()
+    store.close()
 
 
 def _finish(place: Place, fleet: Fleet, name: str, log: Sequence[tuple[int, bytes]]) -> None:
@@ -256,12 +318,17 @@ def differences(place: Place) -> tuple[list[str], Counter[str]]:
     found: list[str] = []
     counts: Counter[str] = Counter()
     rows = {}
-    for name in ("whole", "broken"):
+    for name in (WHOLE, BROKEN):
         store = place.store(name)
         rows[name] = {table: _rows(store, table) for table in TABLES}
+        if name == BROKEN:
+            idle = store.read(Query("scores", columns=("window_end_ms", "idle")))
+            counts["windows that did not wait"] = len(
+                {end for end, missing in zip(*idle.values(), strict=True) if missing}
+            )
         store.close()
     for table in TABLES:
-        whole, broken = rows["whole"][table], rows["broken"][table]
+        whole, broken = rows[WHOLE][table], rows[BROKEN][table]
         counts[f"rows of {table}"] = len(whole)
         lost, extra = whole.keys() - broken.keys(), broken.keys() - whole.keys()
         other = [key for key in whole.keys() & broken.keys() if whole[key] != broken[key]]
@@ -339,6 +406,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--pauses", type=int, default=1)
     parser.add_argument("--outages", type=int, default=1, help="of one of the brokers")
+    parser.add_argument(
+        "--idle-after", default=WAITS, help="after how long a partition is taken for silent, such as 300ms"
+    )
     parser.add_argument("--moves", type=int, default=30, help="workers that join or leave")
     options = parser.parse_args(arguments)
     faults = Faults(options.kills, options.pauses, options.outages, options.moves)
@@ -348,7 +418,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = stack.enter_context(Endpoint(folder / "clickhouse"))
         cluster = stack.enter_context(ThreeBrokers())
         cluster.create_topic(TOPIC, PARTITIONS, {"min.insync.replicas": "2"}, replicas=3)
-        place = Place(cluster.addresses, TOPIC, {"hosts": [server.address]}, folder)
+        place = Place(cluster.addresses, TOPIC, {"hosts": [server.address]}, folder, idle_after=options.idle_after)
 
         def away(meanwhile: Callable[[], None]) -> None:
             broker = cluster.leader(TOPIC, 0)
