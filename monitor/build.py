@@ -51,6 +51,7 @@ from sinks.receivers.contract import Receiver
 from sinks.receivers.parameters import Parameters
 from sinks.store import open_store
 from sinks.store.contract import Store, StoreError
+from sinks.store.filling import unfinished as unfinished_filling
 from sinks.store.identity import identity_of
 from sinks.store.retention import retain
 
@@ -97,11 +98,21 @@ def build_store(configuration: Configuration, clock: Clock, roles: Collection[st
         _make_tables(store, configuration)
     else:
         _await_tables(store, clock)
+        _refuse_a_part(store)
     return store
+
+
+def _refuse_a_part(store: Store) -> None:
+    if origin := unfinished_filling(store):
+        raise StoreError(
+            f"the store holds a part of what it is being filled with ({origin}): complete it, with the same "
+            "`leeway store move` or `leeway store restore`, or use another store"
+        )
 
 
 def _make_tables(store: Store, configuration: Configuration) -> None:
     store.migrate()
+    _refuse_a_part(store)
     changes = retain(store, lifetimes(configuration))
     for change in (change for change in changes if change.before):  # a new store has none before
         log.info("lifetime changed", table=change.table, before=change.before, after=change.after)

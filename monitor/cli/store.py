@@ -202,6 +202,60 @@ def restore(source: Path, folder: Path | None, config: str | None, *, json_: boo
     _say_done(done, json_=json_)
 
 
+@command.command("move")
+@click.argument("target", type=click.Path(path_type=Path))
+@_which
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def move(target: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
+    """Copy every row into the store that the configuration TARGET names, and compare both.
+
+    The target must have no rows. A move that was cut off goes on where it was when it is begun again. Stop services
+    that write into either.
+    """
+    from sinks.store.move import move as move_of
+
+    to_kind = _named(None, str(target))[0]
+    if _named(folder, config)[0] == to_kind == "chdb":
+        raise click.UsageError("One process can open one embedded store: `leeway store backup` and `restore` copy it.")
+    with _opened(folder, config) as (source, _), _opened(None, str(target), new=True) as (store, _):
+        moved = move_of(_sql(source), _sql(store), on_table=_say)
+    if json_:
+        as_json({"tables": [asdict(table) for table in moved]})
+        return
+    as_table(("table", "rows", "digest"), ((table.table, f"{table.rows:,}", table.digest) for table in moved))
+    rows = sum(table.rows for table in moved)
+    click.echo(f"{rows:,} rows are the same in both; start the service with {target}", err=True)
+
+
+@command.command("verify")
+@_which
+@click.option("--backup", type=click.Path(path_type=Path), help="The folder of a backup, instead of a store.")
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def verify(folder: Path | None, config: str | None, *, backup: Path | None, json_: bool) -> None:
+    """Compare every byte with its checksum, and say where there is damage; the exit code is 1 then."""
+    from sinks.store.backup import verify as verify_backup
+    from sinks.store.verify import verify as verify_store
+
+    if backup is not None:
+        if folder is not None or config is not None:
+            raise click.UsageError("--backup stands alone: a store is verified by itself.")
+        verified = verify_backup(backup)
+    else:
+        with _opened(folder, config) as (store, _):
+            verified = verify_store(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
+    damaged = [(table.table, damage.part, damage.reason) for table in verified for damage in table.damage]
+    if json_:
+        as_json({"tables": [asdict(table) for table in verified], "is_whole": not damaged})
+    else:
+        parts = sum(table.parts for table in verified)
+        as_table(("table", "part", "damage"), damaged)
+        click.echo(f"{parts:,} parts of {len(verified)} tables, {len(damaged) or 'none'} of them damaged")
+    if damaged:
+        from monitor.cli import ALERTED
+
+        click.get_current_context().exit(ALERTED)
+
+
 LOG = "ingest.log"
 
 

@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinks.store.contract import TABLES, Columns, Query, Store, StoreError, Table
+from sinks.store.filling import begin, end
 from sinks.store.rows import row_count, split
 from sinks.store.sqlstore import SqlStore
+from sinks.store.verify import Damage, Verified
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["BACKED_UP", "BackedUp", "backup", "contents", "restore"]
+__all__ = ["BACKED_UP", "BackedUp", "backup", "contents", "restore", "verify"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -136,17 +138,40 @@ def contents(folder: Path) -> list[BackedUp]:
     StoreError
         If it is no backup, or damaged.
     """
+    tables = _listed(folder)
+    for damage in (damage for table in tables for damage in _damage(folder, table)):
+        raise StoreError(f"{folder} is not a whole backup: {damage.reason}")
+    return tables
+
+
+def verify(folder: Path) -> list[Verified]:
+    """Compare every file of a backup with what was written; see :func:`sinks.store.verify.verify`.
+
+    Raises
+    ------
+    StoreError
+        If it is no backup.
+    """
+    return [Verified(table.table, 1, tuple(_damage(folder, table))) for table in _listed(folder)]
+
+
+def _damage(folder: Path, table: BackedUp) -> Iterator[Damage]:
+    path = folder / f"{table.table}.parquet"
+    try:
+        if _digest(path) != table.sha256:
+            yield Damage(path.name, f"{path} is not the file that was written")
+    except OSError as error:
+        yield Damage(path.name, f"{path}: {error.strerror}")
+
+
+def _listed(folder: Path) -> list[BackedUp]:
     try:
         document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             raise StoreError(f"{folder}: a backup of format {document['format']}; this version reads {FORMAT}")
-        tables = [BackedUp(**table) for table in document["tables"]]
-        for table in tables:
-            if _digest(folder / f"{table.table}.parquet") != table.sha256:
-                raise StoreError(f"{folder}: {table.table}.parquet is not the file that was written")
+        return [BackedUp(**table) for table in document["tables"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder} is not a whole backup: {error}") from error
-    return tables
 
 
 def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: None) -> list[BackedUp]:
@@ -155,8 +180,8 @@ def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: 
     Raises
     ------
     StoreError
-        If the backup is damaged or of other tables, or the store has rows: nothing is written then. If it fails
-        later, the store holds a part: begin again with another.
+        If the backup is damaged or of other tables, or the store has rows of another origin: nothing is written then.
+        If it fails later, the store holds a part, and the same restore goes on from there.
     """
     tables = contents(folder)
     for saved in tables:
@@ -165,28 +190,29 @@ def restore(store: Store, folder: Path, on_table: OnTable = lambda table, rows: 
                 f"{folder}: table {saved.table!r} has other columns here; restore it with the version of Leeway that "
                 "made the backup, and let a newer one open the store then"
             )
-    # Rows of two histories would replace each other key by key.
-    filled = [name for name in BACKED_UP if _count(store, name)]
-    if filled:
-        raise StoreError(f"a backup is restored into a store without rows; {', '.join(filled)} has some")
+    origin = f"backup {_digest(folder / MANIFEST)}"
+    is_resumed = begin(store, origin)
     for saved in tables:
-        _read(store, folder, saved, on_table)
+        _read(store, folder, saved, _count(store, saved.table) if is_resumed else 0, on_table)
         count = _count(store, saved.table)
         if count != saved.rows:
             raise StoreError(f"{saved.table}: {saved.rows} rows in {folder}, {count} in the store after restoring it")
+    end(store, origin)
     return tables
 
 
-def _read(store: Store, folder: Path, saved: BackedUp, on_table: OnTable) -> None:
+def _read(store: Store, folder: Path, saved: BackedUp, stored: int, on_table: OnTable) -> None:
+    """Write a table; of its pages those are there already that ``stored`` rows cover whole."""
     import pyarrow.parquet
 
     table = TABLES[saved.table]
     rows = 0
     with pyarrow.parquet.ParquetFile(folder / f"{table.name}.parquet") as file:
         for page in range(file.num_row_groups):
-            columns = _from_arrow(table, file.read_row_group(page))
-            store.append(table.name, columns, token=f"restore/{saved.sha256}/{page}")
-            rows += row_count(columns)
+            rows += file.metadata.row_group(page).num_rows
+            if rows > stored:
+                columns = _from_arrow(table, file.read_row_group(page))
+                store.append(table.name, columns, token=f"restore/{saved.sha256}/{page}")
             on_table(table.name, rows)
 
 

@@ -133,6 +133,10 @@ class ClickhouseStore(SqlStore):
         """Return what ALTER TABLE names: on a cluster the tables of all servers behind the distributed one."""
         return self._cluster.altered(table) if self._cluster else super().altered(table)
 
+    def stored(self, table: str) -> str:
+        """Return the name of the table that holds rows: on a cluster the one behind the distributed one."""
+        return f"`{table}_local`" if self._cluster else super().stored(table)
+
     def everywhere(self, table: str) -> str:
         """Return what to read in place of a system table: on a cluster those of all servers."""
         return self._cluster.everywhere(table) if self._cluster else table
@@ -236,7 +240,7 @@ def _listed(values: Any) -> list[Any]:
     return list(values.tolist())
 
 
-def _listed_arrays(values: Any) -> list[list[int]]:
+def _listed_arrays(values: Any) -> list[list[Any]]:
     return [array.tolist() for array in values]
 
 
@@ -260,6 +264,7 @@ _PLAIN: dict[str, Callable[[Any], Sequence[Any]]] = {
     "str": _utf8,
     "bytes": _as_given,
     "ints": _listed_arrays,
+    "floats": _listed_arrays,
     "strs": _utf8_lists,
 }
 

@@ -59,6 +59,10 @@ class Connection(ABC):
         """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
         return f"`{table}`"
 
+    def stored(self, table: str) -> str:
+        """Return the name of the table that holds the rows on the server that answers."""
+        return f"`{table}`"
+
     def everywhere(self, table: str) -> str:
         """Return what to read in place of a system table, such as ``system.mutations``, to see every server's rows."""
         return table
@@ -107,7 +111,7 @@ def _number_array(numbers: Any) -> Any:
     return np.array(numbers.to_numpy())
 
 
-def _int_arrays(lists: Any) -> list[Any]:
+def _number_arrays(lists: Any) -> list[Any]:
     import pyarrow.compute
 
     lengths = pyarrow.compute.list_value_length(lists).to_numpy()
@@ -123,7 +127,8 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "float": _number_array,
     "str": _decoded,
     "bytes": _as_bytes,
-    "ints": _int_arrays,
+    "ints": _number_arrays,
+    "floats": _number_arrays,
     "strs": _string_tuples,
 }
 

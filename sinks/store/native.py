@@ -24,6 +24,7 @@ CLICKHOUSE_TYPES = {
     "str": "String",
     "bytes": "String",
     "ints": "Array(Int64)",
+    "floats": "Array(Float64)",
     "strs": "Array(String)",
 }
 """The type in which a block carries each kind of column."""
@@ -93,6 +94,10 @@ def _int_arrays(values: Sequence[NDArray[np.int64]]) -> bytes:
     return _ends(values) + np.concatenate([np.zeros(0, np.int64), *values]).tobytes()
 
 
+def _float_arrays(values: Sequence[NDArray[np.float64]]) -> bytes:
+    return _ends(values) + np.concatenate([np.zeros(0, np.float64), *values]).tobytes()
+
+
 def _string_arrays(values: Sequence[tuple[str, ...]]) -> bytes:
     return _ends(values) + _strings([item for value in values for item in value])
 
@@ -103,5 +108,6 @@ _VALUES: dict[str, Callable[[Any], bytes]] = {
     "str": _strings,
     "bytes": _byte_strings,
     "ints": _int_arrays,
+    "floats": _float_arrays,
     "strs": _string_arrays,
 }

@@ -24,7 +24,7 @@ def reference() -> str:
         "All are `ReplacingMergeTree` on their natural key: a replay writes the same keys and so overwrites itself.\n",
         _listed(TABLES.values()),
         "## Tables of the store's own\n",
-        "Nobody else writes these. All but `schema_migrations` follow from others, and are never stale.\n",
+        "Nobody else writes these. All but `schema_migrations` and `fillings` follow from others, never stale.\n",
         _listed(own),
         "## What an erasure does with each column\n",
         "Columns that are not listed name nobody: words of Leeway and of the configuration, hashes, ids, numbers.\n",

@@ -60,9 +60,17 @@ class SqlStore(Connection):
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         """Write rows as one block; see :class:`sinks.store.contract.Store`."""
         definition = table_named(table)
-        rows = checked_columns(definition, columns)
+        self.write(definition, checked_columns(definition, columns), token)
+
+    def write(self, table: Table, rows: Columns, token: str) -> None:
+        """Write rows, which are checked, into any table, those included that follow from others.
+
+        Raises
+        ------
+        StoreError
+        """
         if row_count(rows):
-            self._insert(definition, rows, token_digest(token))
+            self._insert(table, rows, token_digest(token))
 
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for."""

@@ -18,6 +18,7 @@ from sinks.store.schema import RECORD, migrations, recorded, version
 __all__ = [
     "Status",
     "TableStatus",
+    "detached",
     "detached_parts",
     "drop_outdated",
     "merge",
@@ -211,8 +212,17 @@ def merge(store: Connection, table: str) -> None:
 
 def detached_parts(store: Connection) -> int:
     """Return how many parts the engine has set aside, for being broken or by hand: statements do not reach them."""
-    sql = f"SELECT count() AS n FROM {store.everywhere('system.detached_parts')} WHERE {_HERE}"
-    return int(_system_rows(store, sql)["n"][0])
+    return len(detached(store))
+
+
+def detached(store: Connection) -> list[tuple[str, str, str]]:
+    """Return table, name and reason of every part that the engine has set aside; none for one set aside by hand."""
+    sql = (
+        f"SELECT {_TABLE} AS of_table, name, ifNull(toString(reason), '') AS why "
+        f"FROM {store.everywhere('system.detached_parts')} WHERE {_HERE} ORDER BY of_table, name"
+    )
+    rows = _system_rows(store, sql)
+    return list(zip(rows["of_table"], rows["name"], rows["why"], strict=True))
 
 
 def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_000) -> None:

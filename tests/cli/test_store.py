@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query
 from tests.cli.console import Console
 from tests.service import shop
+from tests.sinks.store.conftest import settings_for
 from tests.sinks.store.samples import plain
 
 KEY = "anna@example.org"
@@ -165,3 +167,52 @@ def test_a_service_that_is_not_there_is_told(leeway: Console) -> None:
     said = leeway("erase", "--subject", "x", "--yes", "--url", "http://127.0.0.1:9")
     assert said.code == 3
     assert "--config FILE" in said.err
+
+
+def test_an_embedded_store_is_moved_to_a_server_with_all_its_rows(
+    config: Path, leeway: Console, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with settings_for("clickhouse", request, tmp_path) as settings:
+        spec = json.loads(config.read_text())
+        server = {"kind": "clickhouse", **{name: value for name, value in settings.items() if value}}
+        spec["spec"] |= {"store": server, "models": [str(config.parent / "models" / "*.yaml")]}
+        target = tmp_path / "server.yaml"
+        target.write_text(json.dumps(spec))
+        moved = document(leeway("store", "move", target, "--config", config, "--json"))
+        rows = {table["table"]: table["rows"] for table in moved["tables"]}
+        status = document(leeway("store", "status", "--config", target, "--json"))
+        assert {table["name"]: table["rows"] for table in status["tables"]}.items() >= {
+            "events": rows["events"]
+        }.items()
+        assert min(rows["events"], rows["scores"], rows["checkpoints"]) > 0
+        refused = leeway("store", "move", target, "--config", config)
+        assert (refused.code, "without rows" in refused.err) == (3, True)
+    assert leeway("store", "move", config, "--config", config).code == 2
+
+
+def test_flipped_bytes_are_found_where_they_are(config: Path, folder: Path, leeway: Console, tmp_path: Path) -> None:
+    shutil.copytree(folder / "store", tmp_path / "store", symlinks=True)
+    assert document(leeway("store", "verify", "--store", tmp_path / "store", "--json"))["is_whole"]
+    store = ChdbStore(tmp_path / "store")
+    sql = "SELECT path, name FROM system.parts WHERE active AND table = 'scores' ORDER BY bytes_on_disk DESC LIMIT 1"
+    part = store.query(sql)
+    store.close()
+    flip(Path(part["path"][0]) / "data.bin")
+    said = leeway("store", "verify", "--store", tmp_path / "store")
+    assert said.code == 1
+    assert ("scores" in said.out, part["name"][0] in said.out, "data.bin" in said.out) == (True, True, True)
+    # and those of a backup
+    document(leeway("store", "backup", tmp_path / "kept", "--config", config, "--json"))
+    assert leeway("store", "verify", "--backup", tmp_path / "kept").code == 0
+    flip(tmp_path / "kept" / "panes.parquet")
+    said = leeway("store", "verify", "--backup", tmp_path / "kept", "--json")
+    assert said.code == 1
+    damaged = [table["table"] for table in json.loads(said.out)["tables"] if table["damage"]]
+    assert damaged == ["panes"]
+
+
+def flip(file: Path) -> None:
+    """Turn a byte in the middle around."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    file.write_bytes(bytes(data))

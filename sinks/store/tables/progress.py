@@ -107,6 +107,14 @@ DECLARED = (
         row="the store's own name, which no backup holds: a restored store is another one",
     ),
     table(
+        "fillings",
+        "origin:str:own number:int is_done:int",
+        "origin",
+        newest_by="number",
+        row="from what the store is being filled, a backup or another store, and whether all of it is there",
+        readable=False,
+    ),
+    table(
         "schema_migrations",
         "version:int name:str:own",
         "version",

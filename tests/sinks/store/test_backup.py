@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from monitor.build import build_store
+from monitor.clock import ManualClock
 from sinks.store import backup as module
 from sinks.store.backup import BACKED_UP, backup, contents, restore
 from sinks.store.chdb import ChdbStore
@@ -17,6 +19,7 @@ from sinks.store.contract import TABLES, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.faults.test_kill import StoppingStore
 from tests.monitor.streams import configured, outcome, replayed, troubled, written
+from tests.sinks.store.conftest import emptied
 from tests.sinks.store.samples import awkward, exact, plain
 
 
@@ -99,9 +102,46 @@ def test_a_store_with_rows_is_not_restored_into(full: MemoryStore, tmp_path: Pat
     backup(full, tmp_path / "kept")
     other = MemoryStore()
     other.append("progress", plain("progress", 1), token="one")
-    with pytest.raises(StoreError, match="progress has some"):
+    with pytest.raises(StoreError, match="without rows can be filled; progress has some"):
         restore(other, tmp_path / "kept")
     assert len(other.read(Query("panes"))["n"]) == 0
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_restore_that_was_cut_off_goes_on_where_it_was(
+    full: MemoryStore, embedded: ChdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(embedded)
+    backup(full, tmp_path / "kept")
+    backup(MemoryStore(), tmp_path / "other")
+    append, tables = embedded.append, list[str]()
+
+    def cut(table: str, columns: Any, token: str) -> None:
+        if len(tables) == 30:
+            raise StoreError("no room", retryable=True)
+        tables.append(table)
+        append(table, columns, token)
+
+    def noted(table: str, columns: Any, token: str) -> None:
+        tables.append(table)
+        append(table, columns, token)
+
+    monkeypatch.setattr(embedded, "append", cut)
+    with pytest.raises(StoreError, match="no room"):
+        restore(embedded, tmp_path / "kept")
+    # then neither another backup nor a service takes the part for the whole
+    with pytest.raises(StoreError, match="it holds a part of another, from backup"):
+        restore(embedded, tmp_path / "other")
+    with pytest.raises(StoreError, match="complete it, with the same `leeway store move`"):
+        build_store(configured(), ManualClock(), ["evaluate"], embedded)
+    # and the same restore goes on
+    assert "checkpoints" in tables
+    tables.clear()
+    monkeypatch.setattr(embedded, "append", noted)
+    restore(embedded, tmp_path / "kept")
+    assert "checkpoints" not in tables, "what was there is written again"
+    assert everything(embedded) == everything(full)
+    build_store(configured(), ManualClock(), ["alert"], embedded)
 
 
 def test_a_folder_that_exists_is_left_alone(full: MemoryStore, tmp_path: Path) -> None:
