@@ -10,7 +10,10 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock"]
+__all__ = ["Clock", "ManualClock", "SetBacks", "SystemClock"]
+
+SET_BACK_MS = 2_000
+"""A clock that loses less between two looks is only being adjusted."""
 
 
 class Clock(Protocol):
@@ -73,3 +76,30 @@ class ManualClock:
         if not event.is_set():
             self.advance(timeout_s)
         return event.is_set()
+
+
+class SetBacks:
+    """Notices that a clock was set back: what waits for a time would wait until that time comes again.
+
+    Parameters
+    ----------
+    clock : Clock
+
+    Examples
+    --------
+    >>> set_backs = SetBacks(ManualClock())
+    >>> set_backs.is_new()
+    False
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead_ms = self._ahead()
+
+    def is_new(self) -> bool:
+        """Return whether it was set back since the last look."""
+        former, self._ahead_ms = self._ahead_ms, self._ahead()
+        return self._ahead_ms < former - SET_BACK_MS
+
+    def _ahead(self) -> float:
+        return self._clock.now_ms() - 1000 * self._clock.monotonic_s()

@@ -29,7 +29,7 @@ from monitor.alerts.own import (
 )
 from monitor.build import build_heartbeat, build_intake, build_retries, build_router, build_store, http_streams
 from monitor.check import load
-from monitor.clock import Clock
+from monitor.clock import Clock, SetBacks
 from monitor.config import Configuration
 from monitor.config.reload import lasting_changes
 from monitor.config.roles import ROLES
@@ -251,8 +251,17 @@ class Service:
         return nullcontext() if self._routers is None else self._routers.standstill(self._built_router)
 
     def _notify(self) -> None:
-        assert self._routers is not None
-        self._routers.run(self.stopping, self._threads.counting("alert"))
+        routers, count, set_backs = self._routers, self._threads.counting("alert"), SetBacks(self.clock)
+        assert routers is not None
+
+        def on_round() -> None:
+            count()
+            if set_backs.is_new():
+                # Its groups, and what is over, wait for times that would come again only much later.
+                log.warning("the clock was set back: routes are taken up anew")
+                routers.follow(self._built_router())
+
+        routers.run(self.stopping, on_round)
 
     def _wait_for_events(self) -> None:
         watcher = Freshness(self.store, self.clock, self.configuration.models)

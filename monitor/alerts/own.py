@@ -18,6 +18,7 @@ from monitor.clock import Clock
 from monitor.events import Gap, Partition
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
 from sinks.store.batch import append
+from sinks.store.change_log import after
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -53,6 +54,13 @@ NAMES = frozenset(
 """Every value that `alertname` has in these alerts; nobody else may post one."""
 
 
+def _dated(store: Store, clock: Clock) -> int:
+    """Return when a transition of now is dated: they are read by their time, which never goes back, as a clock may."""
+    newest = Query("alerts", {"model": MODEL}, order=("at_ms",), descending=True, limit=1)
+    rows = store.read(newest)["at_ms"]
+    return after(int(rows[0]), clock.now_ms()) if len(rows) else clock.now_ms()
+
+
 class OwnAlerts:
     """Writes them.
 
@@ -80,7 +88,7 @@ class OwnAlerts:
 
     def lost(self, gap: Gap) -> None:
         """Messages were gone before they were read."""
-        self._since_ms[gap] = self._clock.now_ms()
+        self._since_ms[gap] = _dated(self._store, self._clock)
         self._write(gap, 0, "firing", self._since_ms[gap], ends_ms=0)
 
     def pass_gaps(self, positions: Mapping[Partition, int]) -> None:
@@ -91,8 +99,8 @@ class OwnAlerts:
         positions : mapping of Partition to int
             The next offsets to read.
         """
-        now_ms = self._clock.now_ms()
         for gap in [gap for gap in self._since_ms if positions.get(gap[:2], 0) > gap[2]]:
+            now_ms = _dated(self._store, self._clock)
             self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
             del self._since_ms[gap]
 
@@ -185,12 +193,12 @@ class StandingAlerts:
             self._earlier = self._stored()
         for value in self._earlier.keys() & {*earlier, *holding}:
             self._standing[value] = self._earlier.pop(value)
-        now_ms = self._clock.now_ms()
-        firing = {
-            value: self._fires(value, holding[value], now_ms) for value in sorted(holding.keys() - self._standing)
-        }
-        over = [_resolved(alert, now_ms) for value, alert in sorted(self._standing.items()) if value not in holding]
-        if firing or over:
+        begun = sorted(holding.keys() - self._standing)
+        ended = [alert for value, alert in sorted(self._standing.items()) if value not in holding]
+        at_ms = _dated(self._store, self._clock) if begun or ended else 0
+        firing = {value: self._fires(value, holding[value], at_ms) for value in begun}
+        if begun or ended:
+            over = [_resolved(alert, at_ms) for alert in ended]
             append(self._store, "alerts", to_columns([*firing.values(), *over]))
         self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
 

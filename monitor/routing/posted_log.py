@@ -22,7 +22,7 @@ from monitor.routing.quarantine import Quarantine
 from monitor.routing.routed_alert import INCIDENT
 from sinks.receivers.contract import fingerprint
 from sinks.store.batch import append
-from sinks.store.change_log import ChangeLog, Row
+from sinks.store.change_log import ChangeLog, Row, after
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -180,9 +180,7 @@ class Posting:
         ------
         StoreError
         """
-        latest = self._live()
-        # Transitions are read by their time: it never goes back.
-        now_ms = self._at_ms = max(self._clock.now_ms(), self._at_ms)
+        latest, now_ms = self._live(), self._clock.now_ms()
         self._read_posts(latest, now_ms)
         while self._ends and self._ends[0][0] <= now_ms:
             self._due.add(heapq.heappop(self._ends)[1])
@@ -202,7 +200,9 @@ class Posting:
 
     def _dated(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Return transitions of now in their order, some of each millisecond; the next come behind them."""
-        start_ms, self._at_ms = self._at_ms, self._at_ms + (len(transitions) - 1) // MOST_AT_ONCE
+        # Transitions are read by their time: it never goes back, also where the clock does.
+        start_ms = after(self._at_ms, self._clock.now_ms())
+        self._at_ms = start_ms + (len(transitions) - 1) // MOST_AT_ONCE
         return [replace(each, at_ms=start_ms + number // MOST_AT_ONCE) for number, each in enumerate(transitions)]
 
     def _note(
@@ -269,8 +269,10 @@ class _Unread:
             rows = self._log.all(latest, now_ms)
             self._positions = {name: row["position"] for name, row in rows.items()}
         else:
-            looks_back = now_ms >= self._look_back_ms
-            positions = self._log.since(self._read_to - SKEW_MS if looks_back else self._read_to)
+            looks_back = not 0 < self._look_back_ms - now_ms <= LOOK_BACK_EVERY_MS
+            # A clock that was set back dates posts before those that are read already.
+            newest_ms = min(self._read_to, now_ms)
+            positions = self._log.since(newest_ms - SKEW_MS if looks_back else newest_ms)
             unread = {name: at for name, at in positions.items() if self._positions.get(name) != at}
             rows = self._log.at(unread)
             self._positions = positions if looks_back else self._positions | positions
