@@ -76,7 +76,9 @@ log = structlog.get_logger("leeway.service")
 # -- the store -------------------------------------------------------------------------------------------------
 
 
-def build_store(configuration: Configuration, clock: Clock, roles: Collection[str], store: Store | None) -> Store:
+def build_store(
+    configuration: Configuration, clock: Clock, roles: Collection[str], store: Store | None, *, waits: bool = False
+) -> Store:
     """Return the store, with its tables: the process that evaluates makes and upgrades them, others wait for that.
 
     Parameters
@@ -86,6 +88,8 @@ def build_store(configuration: Configuration, clock: Clock, roles: Collection[st
     roles : collection of str
     store : Store or None
         Opened from the configuration if None.
+    waits : bool
+        Whether one that is away is waited for, as brokers are.
 
     Raises
     ------
@@ -94,12 +98,24 @@ def build_store(configuration: Configuration, clock: Clock, roles: Collection[st
     if store is None:
         spec = configuration.service.spec.store
         store = open_store(spec.kind, **spec.settings())
+    while True:
+        try:
+            _prepare(store, configuration, clock, roles)
+        except StoreError as error:
+            if not (waits and error.retryable):
+                raise
+            log.warning("the start waits for the store", error=str(error))
+            clock.wait(threading.Event(), RETRY_S)
+        else:
+            return store
+
+
+def _prepare(store: Store, configuration: Configuration, clock: Clock, roles: Collection[str]) -> None:
     if "evaluate" in roles:
         _make_tables(store, configuration)
     else:
         _await_tables(store, clock)
         _refuse_a_part(store)
-    return store
 
 
 def _refuse_a_part(store: Store) -> None:

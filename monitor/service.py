@@ -74,6 +74,8 @@ class Service:
     roles : collection of str
         Of :data:`monitor.config.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the
         tables; others wait for that.
+    waits_for_store : bool
+        Whether a store that is away is waited for.
 
     Raises
     ------
@@ -87,10 +89,12 @@ class Service:
         clock: Clock,
         store: Store | None = None,
         roles: Collection[str] = tuple(ROLES),
+        *,
+        waits_for_store: bool = False,
     ) -> None:
         self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
-        self.store = build_store(configuration, clock, self.roles, store)
+        self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
         self._threads, self._alone = Threads(clock), threading.Lock()
         self._jobs: BackgroundScheduler | None = None

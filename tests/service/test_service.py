@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.build import bounded_source
-from monitor.clock import SystemClock
+from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.errors import InputError
 from monitor.service import Service
@@ -159,3 +160,37 @@ def test_however_many_models_there_are_one_question_tells_whether_there_is_somet
         service.loop.evaluate_now()
         # then the number of models does not show
         assert store.asked["progress"] == 1
+
+
+class Away(MemoryStore):
+    """A store that answers only from some call on."""
+
+    def __init__(self, failures: int, *, retryable: bool) -> None:
+        super().__init__()
+        self.failures, self.retryable = failures, retryable
+
+    def migrate(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("Connection refused", retryable=self.retryable)
+        super().migrate()
+
+
+def test_a_start_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    clock = ManualClock()
+    with capture_logs() as log:
+        Service(configuration, clock, Away(3, retryable=True), waits_for_store=True).stop()
+    assert [line["error"] for line in log if line["event"] == "the start waits for the store"] == 3 * [
+        "Connection refused"
+    ]
+    assert 3 <= clock.monotonic_s() <= 10
+
+
+@pytest.mark.parametrize(("retryable", "waits"), [(False, True), (True, False)])
+def test_a_store_that_cannot_be_used_is_an_error_and_so_is_one_that_nobody_waits_for(
+    retryable: bool, waits: bool, tmp_path: Path
+) -> None:
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    with pytest.raises(StoreError, match="refused"):
+        Service(configuration, ManualClock(), Away(1, retryable=retryable), waits_for_store=waits)
