@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.clock import Clock
 from sinks.store.contract import Store, StoreError
 
-__all__ = ["JOBS", "refresh_roll_ups", "start_jobs"]
+__all__ = ["JOBS", "Jobs", "refresh_roll_ups"]
 
 JOBS: dict[str, tuple[int, str]] = {
     "trim_ingest_log": (60, "ingest"),
@@ -23,22 +23,47 @@ JOBS: dict[str, tuple[int, str]] = {
 log = structlog.get_logger("leeway.service")
 
 
-def start_jobs(jobs: Mapping[str, Callable[[], None]], roles: Collection[str]) -> BackgroundScheduler:
-    """Start the jobs of a process's roles; shut the scheduler down to stop them.
+class Jobs:
+    """The jobs of a process's roles, each in a thread of its own; they run until :meth:`stop`.
+
+    They go by the clock that never goes back: by the time of day they would stand still for a day after one that ran
+    a day ahead was set back, and the ingest log would grow for as long.
 
     Parameters
     ----------
     jobs : mapping of str to callable
         What each of :data:`JOBS` does.
     roles : collection of str
+    clock : Clock
     """
-    # After a pause of the machine a job runs once, not once for each time that it missed.
-    scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1})
-    for name, (every_s, role) in JOBS.items():
-        if not role or role in roles:
-            scheduler.add_job(jobs[name], "interval", seconds=every_s, id=name)
-    scheduler.start()
-    return scheduler
+
+    def __init__(self, jobs: Mapping[str, Callable[[], None]], roles: Collection[str], clock: Clock) -> None:
+        self._clock, self._stop = clock, threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(name, jobs[name], every_s), name=name, daemon=True)
+            for name, (every_s, role) in JOBS.items()
+            if not role or role in roles
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def names(self) -> list[str]:
+        """Those that run here."""
+        return [thread.name for thread in self._threads]
+
+    def stop(self) -> None:
+        """Begin none any more; return once those that run are done."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self, name: str, job: Callable[[], None], every_s: float) -> None:
+        while not self._clock.wait(self._stop, every_s):
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 -- a job may fail in any way, and is done again
+                log.error("a job failed", job=name, reason=f"{type(error).__name__}: {error}")
 
 
 def refresh_roll_ups(store: Store, stopping: threading.Event) -> None:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from monitor.alerts.own import (
@@ -43,7 +42,7 @@ from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.stopwatch import Timer
 from monitor.ingest.worker import Worker
-from monitor.jobs import refresh_roll_ups, start_jobs
+from monitor.jobs import Jobs, refresh_roll_ups
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
@@ -97,7 +96,7 @@ class Service:
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
         self._threads, self._alone = Threads(clock), threading.Lock()
-        self._jobs: BackgroundScheduler | None = None
+        self._jobs: Jobs | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
             self.watches if "evaluate" in self.roles else {},
@@ -141,7 +140,7 @@ class Service:
             "look_at_group": self.intake.look_at_group,
             "log_status": lambda: log.info("status", **self.status()),
         }
-        self._jobs = start_jobs(jobs, self.roles)
+        self._jobs = Jobs(jobs, self.roles, self.clock)
         status = self.status()
         log.info("started", **{name: status[name] for name in ("roles", "models", "sources", "kafka_group")})
 
@@ -149,7 +148,7 @@ class Service:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
         self._threads.join()
         if self._jobs is not None:
-            self._jobs.shutdown(wait=True)
+            self._jobs.stop()
         try:
             # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
             self.loop.save()

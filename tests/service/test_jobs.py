@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.jobs import JOBS, refresh_roll_ups, start_jobs
+from monitor.clock import SystemClock
+from monitor.jobs import JOBS, Jobs, refresh_roll_ups
 from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
+from tests.service.test_late_events import DAY_MS, TurnedClock
 
 
 class FailingStore(MemoryStore):
@@ -31,11 +33,38 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
     jobs = dict.fromkeys(JOBS, lambda: None)
     scheduled = {}
     for role in ("ingest", "evaluate", "api"):
-        scheduler = start_jobs(jobs, [role])
-        scheduled[role] = sorted(job.id for job in scheduler.get_jobs())
-        scheduler.shutdown()
+        running = Jobs(jobs, [role], SystemClock())
+        scheduled[role] = sorted(running.names)
+        running.stop()
     assert scheduled == {
         "ingest": ["log_status", "look_at_group", "trim_ingest_log"],
         "evaluate": ["log_status", "refresh_roll_ups"],
         "api": ["log_status"],
+    }
+
+
+def test_a_job_is_done_again_after_it_failed_and_whatever_the_time_of_day_does() -> None:
+    times_ms, enough = list[int](), threading.Event()
+    clock = TurnedClock()
+
+    def trim() -> None:
+        times_ms.append(clock.now_ms())
+        # The clock ran a day ahead, and is set back.
+        clock.ahead_ms = 0
+        if len(times_ms) == 3:
+            enough.set()
+        raise OSError("no space left on device")
+
+    clock.ahead_ms = DAY_MS
+    with capture_logs() as log, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitor.jobs.JOBS", {"trim_ingest_log": (0.01, "ingest")})
+        running = Jobs({"trim_ingest_log": trim}, ["ingest"], clock)
+        assert enough.wait(20)
+        running.stop()
+    assert times_ms[0] - times_ms[1] > DAY_MS // 2
+    assert log[0] == {
+        "job": "trim_ingest_log",
+        "reason": "OSError: no space left on device",
+        "event": "a job failed",
+        "log_level": "error",
     }
