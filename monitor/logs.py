@@ -10,6 +10,9 @@ import structlog
 __all__ = ["log_to_stderr"]
 
 
+SPAN_S, FEW, MOST_KINDS = 600.0, 3, 1_000
+
+
 def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
     """Set the log up for this process.
 
@@ -40,3 +43,35 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
+    for handler in logging.root.handlers:
+        handler.addFilter(_FewOfAKind("kafka"))
+
+
+class _FewOfAKind(logging.Filter):
+    """Lets through :data:`FEW` lines of a kind in :data:`SPAN_S`; the last of them says that others are left out.
+
+    Kafka's client says ten times a second that a topic is missing.
+
+    Parameters
+    ----------
+    names : str
+        Of the loggers that it holds for, such as ``kafka`` for ``kafka.cluster``.
+    """
+
+    def __init__(self, names: str) -> None:
+        super().__init__(names)
+        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True
+        kind = record.name, str(record.msg)
+        since_s, count = self._kinds.get(kind, (record.created, 0))
+        if not 0 <= record.created - since_s < SPAN_S:
+            since_s, count = record.created, 0
+        if len(self._kinds) >= MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = since_s, count + 1
+        if count + 1 == FEW:
+            record.msg, record.args = f"{record.getMessage()} (more of this kind is left out for ten minutes)", ()
+        return count < FEW

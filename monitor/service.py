@@ -23,6 +23,7 @@ from monitor.alerts.own import (
     LATE_EVENTS,
     STAGE_FAILED,
     TOO_MANY_VERSIONS,
+    TOPIC_GONE,
     UNUSABLE_ROWS,
     StandingAlerts,
 )
@@ -283,6 +284,7 @@ class Service:
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         members, group = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True), self.intake.group
+        topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
@@ -294,6 +296,8 @@ class Service:
                 stages.step(_fail(self._failing), [*self._threads.names, *self.loop.failing.stages])
                 shares = self.intake.late_shares()
                 late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
+                gone = self.intake.gone_topics()
+                topics.step(gone, self.intake.topics() - gone.keys())
                 if self.intake.members is not None and self.intake.members.count is not None:
                     members.step(self.intake.foreign_members(), [group])
                 if "api" in self.roles:

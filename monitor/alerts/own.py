@@ -30,6 +30,7 @@ __all__ = [
     "NAMES",
     "STAGE_FAILED",
     "TOO_MANY_VERSIONS",
+    "TOPIC_GONE",
     "UNUSABLE_ROWS",
     "OwnAlerts",
     "StandingAlerts",
@@ -38,7 +39,7 @@ __all__ = [
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
-FOREIGN_MEMBER = "foreign_group_member"
+FOREIGN_MEMBER, TOPIC_GONE = "foreign_group_member", "topic_gone"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
@@ -48,6 +49,7 @@ NAMES = frozenset(
         OFFSETS_LOST,
         STAGE_FAILED,
         TOO_MANY_VERSIONS,
+        TOPIC_GONE,
         UNUSABLE_ROWS,
     }
 )

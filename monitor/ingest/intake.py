@@ -15,6 +15,7 @@ from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
 from monitor.messages import LogPosition, Message
+from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 
 __all__ = ["EventLog", "Intake"]
@@ -78,13 +79,25 @@ class Intake:
         self.members = members
 
     def unready(self) -> list[str]:
-        """Return which sources are not open yet, and who reads in their place, one sentence each."""
+        """Return which sources are not open, which topics are gone, and who reads in our place: one sentence each."""
         reasons = [
             f"source {worker.name} is not open yet{worker.status.trouble}"
             for worker in self.workers
             if not worker.status.opened
         ]
-        return [*reasons, *self.foreign_members().values()]
+        return [*reasons, *self.gone_topics().values(), *self.foreign_members().values()]
+
+    def gone_topics(self) -> dict[str, str]:
+        """Return what people should know of topics that were deleted, by topic."""
+        since_ms: dict[str, int] = {}
+        for worker in self.workers:
+            for topic, at_ms in worker.status.gone_since.items():
+                since_ms[topic] = min(at_ms, since_ms.get(topic, at_ms))
+        return {topic: _gone(topic, at_ms) for topic, at_ms in sorted(since_ms.items())}
+
+    def topics(self) -> set[str]:
+        """Return the topics of which partitions are read here."""
+        return {topic for worker in self.workers for topic, _ in worker.status.assigned}
 
     @property
     def group(self) -> str:
@@ -163,3 +176,11 @@ class Intake:
     def checkpoint_age_s(self) -> float:
         """Return the seconds since the oldest of the workers' last checkpoints."""
         return max((worker.checkpoint_age_s() for worker in self.workers), default=0.0)
+
+
+def _gone(topic: str, since_ms: int) -> str:
+    return (
+        f"topic {topic} is gone since {utc(since_ms)}: it was deleted, or the service has lost its right to see it."
+        " Nothing comes from it, and windows of its models wait. It is read on when it is there again; if it is not to"
+        " come back, take it out of the models' sources and restart"
+    )

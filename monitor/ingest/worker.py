@@ -22,6 +22,7 @@ from monitor.ingest.late_events import LateShare
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.stopwatch import Timer
 from monitor.messages import is_cut
+from sinks.receivers.times import utc
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Status", "Worker"]
@@ -47,12 +48,15 @@ class Status:
     assigned : frozenset of Partition
     ends : mapping of Partition to int
         The offset behind the last message of each partition, as far as it is known.
+    gone_since : mapping of str to int
+        Topics that were deleted, with since when, in ms.
     """
 
     opened: bool = False
     trouble: str = ""
     assigned: frozenset[Partition] = frozenset()
     ends: Mapping[Partition, int] = field(default_factory=dict)
+    gone_since: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -306,10 +310,18 @@ class Worker:
         self._stated.partitions.know(source.partitions(), source.is_gone)
         self._stated.partitions.say(self._positions(), self._activity.idle(source.at_end()))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
+        self._note_gone(source.gone_since())
         if not source.bounded:  # of what ends nothing more is waited for
             self._stated.arrivals.look(self._ingest.flows(), self._ingest.positions.record_ms(), source.at_end())
             self._stated.arrivals.retire(source.partitions(), source.is_gone)
         self.on_report()
+
+    def _note_gone(self, gone_since: Mapping[str, int]) -> None:
+        for topic in gone_since.keys() - self.status.gone_since.keys():
+            log.error("a topic is gone", topic=topic, since=utc(gone_since[topic]))
+        for topic in self.status.gone_since.keys() - gone_since.keys():
+            log.info("a topic is there again", topic=topic)
+        self.status.gone_since = gone_since
 
     def _positions(self) -> dict[Partition, int]:
         begun = self._ingest.positions.begun

@@ -118,6 +118,10 @@ class Source(ABC):
         """Whether a topic that was read is not there any more, so that no window waits for it; by default none is."""
         return False
 
+    def gone_since(self) -> Mapping[str, int]:
+        """Topics that are named and not there now, with since when, in ms; by default none is."""
+        return {}
+
     def mark(self, partition: Partition) -> Mark:
         """Say which log a partition is, for the checkpoint that is written behind everything polled."""
         return {}

@@ -85,7 +85,7 @@ class KafkaSource(Source):
         self.bounded = bounded
         self.gaps: list[Gap] = []
         self._cluster = cluster
-        self._topics = KafkaTopics(topics)
+        self._topics = KafkaTopics(topics, SystemClock())
         self._options = options_of(cluster, bounded=bounded, member=member, store_id=store_id)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
@@ -202,6 +202,10 @@ class KafkaSource(Source):
     def is_gone(self, topic: str) -> bool:
         """Whether a topic that a pattern matches is not there; one that is named is never gone."""
         return self._topics.is_gone(topic)
+
+    def gone_since(self) -> dict[str, int]:
+        """Topics that are named and not there now, with since when, in ms; each is read on when it is there again."""
+        return self._topics.gone_since
 
     def assigned(self) -> frozenset[Partition]:
         """The partitions that are read now."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
+from monitor.clock import Clock
 from monitor.config.streams import expression, is_pattern, reader_of
 from monitor.errors import SourceError
 from monitor.events import Partition
@@ -21,15 +22,20 @@ class KafkaTopics:
     ----------
     entries : sequence of str
         Names, and patterns as :mod:`monitor.config.streams` has them.
+    clock : Clock
 
     Attributes
     ----------
     partitions : frozenset of Partition
         Every partition that the topics have by now.
+    gone_since : dict of str to int
+        Topics that are named and not there now, with since when, in ms; replaced, never changed.
     """
 
-    def __init__(self, entries: Sequence[str]) -> None:
+    def __init__(self, entries: Sequence[str], clock: Clock) -> None:
         self.partitions: frozenset[Partition] = frozenset()
+        self.gone_since: dict[str, int] = {}
+        self._clock = clock
         self._entries = list(dict.fromkeys(entries))
         self._names = [entry for entry in self._entries if not is_pattern(entry)]
         self._at_start: frozenset[Partition] = frozenset()
@@ -55,7 +61,7 @@ class KafkaTopics:
                 )
             partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
         self.partitions = self._at_start = frozenset((partition.topic, partition.partition) for partition in partitions)
-        self._missing = frozenset()
+        self._missing, self.gone_since = frozenset(), {}
         return partitions
 
     def subscribe(self, consumer: Any, listener: ConsumerRebalanceListener) -> None:
@@ -80,10 +86,13 @@ class KafkaTopics:
         """Take up an answer of the brokers; the client's own thread calls it."""
         topics = {topic for topic in cluster.topics() if reader_of(self._entries, topic) is not None}
         seen = {(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic) or ()}
-        # Nobody deletes what is named. A topic that a pattern matched is gone when two answers in a row lack it: one
-        # may come of a broker that is behind.
+        # A topic is gone when two answers in a row lack it: one may come of a broker that is behind. Windows wait for
+        # one that is named until it is there again.
         missing = {topic for topic, _ in self.partitions} - topics
-        gone = (missing & self._missing) - set(self._names)
+        lacking_twice = missing & self._missing
+        gone = lacking_twice - set(self._names)
+        now_ms = self._clock.now_ms()
+        self.gone_since = {topic: self.gone_since.get(topic, now_ms) for topic in sorted(lacking_twice - gone)}
         doubtful = {partition for partition in self.partitions if partition[0] in missing - gone}
         self.partitions = frozenset(seen | doubtful)
         self._missing = frozenset(missing)
