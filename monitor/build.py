@@ -20,12 +20,12 @@ from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
-from monitor.config.lifetimes import lifetimes
 from monitor.config.model import SourceSpec
 from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
 from monitor.errors import InputError
+from monitor.evaluate.pane_lifetimes import lifetimes_now
 from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.incidents.incidents import Reach
 from monitor.ingest.dead_letters import DeadLetters, routes_of
@@ -64,6 +64,7 @@ __all__ = [
     "build_store",
     "http_streams",
     "kafka_topics",
+    "keep_lifetimes",
     "open_http_log",
     "sources",
 ]
@@ -112,7 +113,9 @@ def build_store(
 
 def _prepare(store: Store, configuration: Configuration, clock: Clock, roles: Collection[str]) -> None:
     if "evaluate" in roles:
-        _make_tables(store, configuration)
+        store.migrate()
+        _refuse_a_part(store)
+        keep_lifetimes(configuration, store, clock)
     else:
         _await_tables(store, clock)
         _refuse_a_part(store)
@@ -126,10 +129,14 @@ def _refuse_a_part(store: Store) -> None:
         )
 
 
-def _make_tables(store: Store, configuration: Configuration) -> None:
-    store.migrate()
-    _refuse_a_part(store)
-    changes = retain(store, lifetimes(configuration))
+def keep_lifetimes(configuration: Configuration, store: Store, clock: Clock) -> None:
+    """Give tables the lifetimes that the configuration asks for, as far as each model has come.
+
+    Raises
+    ------
+    StoreError
+    """
+    changes = retain(store, lifetimes_now(configuration, store, clock.now_ms()))
     for change in (change for change in changes if change.before):  # a new store has none before
         log.info("lifetime changed", table=change.table, before=change.before, after=change.after)
     if new_lifetimes := [change.table for change in changes if not change.before]:

@@ -15,6 +15,7 @@ __all__ = ["JOBS", "Jobs", "refresh_roll_ups"]
 JOBS: dict[str, tuple[int, str]] = {
     "trim_ingest_log": (60, "ingest"),
     "refresh_roll_ups": (60, "evaluate"),
+    "keep_lifetimes": (3600, "evaluate"),
     "look_at_group": (30, "ingest"),
     "log_status": (300, ""),
 }

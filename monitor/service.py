@@ -27,7 +27,15 @@ from monitor.alerts.own import (
     UNUSABLE_ROWS,
     StandingAlerts,
 )
-from monitor.build import build_heartbeat, build_intake, build_retries, build_router, build_store, http_streams
+from monitor.build import (
+    build_heartbeat,
+    build_intake,
+    build_retries,
+    build_router,
+    build_store,
+    http_streams,
+    keep_lifetimes,
+)
 from monitor.check import load
 from monitor.clock import Clock, SetBacks
 from monitor.config import Configuration
@@ -138,6 +146,7 @@ class Service:
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
+            "keep_lifetimes": self._keep_lifetimes,
             "look_at_group": self.intake.look_at_group,
             "log_status": lambda: log.info("status", **self.status()),
         }
@@ -270,6 +279,12 @@ class Service:
     def _wait_for_events(self) -> None:
         watcher = Freshness(self.store, self.clock, self.configuration.models)
         watcher.run(self.stopping, self._threads.counting("freshness"))
+
+    def _keep_lifetimes(self) -> None:
+        try:
+            keep_lifetimes(self.configuration, self.store, self.clock)
+        except StoreError as error:
+            log.warning("lifetimes stay as they are", reason=str(error))
 
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""

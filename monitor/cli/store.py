@@ -151,10 +151,11 @@ def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
 
     with _opened(folder, config) as (store, configuration):
         if configuration is not None:
-            from monitor.config.lifetimes import lifetimes
+            from monitor.clock import SystemClock
+            from monitor.evaluate.pane_lifetimes import lifetimes_now
 
             store.migrate()
-            for change in retain(store, lifetimes(configuration)):
+            for change in retain(store, lifetimes_now(configuration, store, SystemClock().now_ms())):
                 click.echo(f"{change.table}: lifetime {change.after or 'forever'}", err=True)
         sizes = vacuum_of(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
     if json_:

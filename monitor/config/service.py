@@ -15,7 +15,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
-from monitor.values import DurationMs, Lifetime, Strict
+from monitor.values import DAY_MS, DurationMs, Lifetime, Strict
 from sinks.receivers import read_parameters
 
 __all__ = [
@@ -32,9 +32,13 @@ __all__ = [
 
 
 class Retention(Strict):
-    """How long results are kept, each by its own time; `forever` by default."""
+    """How long results are kept, each by its own time; but for `panes`, `forever` by default."""
 
-    panes: Lifetime = Field(default=None, description="summaries as long as the model's `pane`, by their start")
+    panes: Lifetime = Field(
+        default=14 * DAY_MS,
+        description="summaries as long as the model's `pane`, by their start; by default longer for models whose"
+        " windows are not whole sums of 5 minutes, and never shorter than a model is behind",
+    )
     panes_5m: Lifetime = Field(default=None, description="summaries of 5 minutes")
     panes_1h: Lifetime = Field(default=None, description="summaries of an hour")
     scores: Lifetime = Field(default=None, description="what detectors said of windows, by their end")

@@ -22,7 +22,7 @@ from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.codec import FINDINGS, signal_of_findings
-from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, table_for
+from monitor.panes.coverage import Panes, begins_ms, complete_ms, panes_of, sums_begin_ms, table_for
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
 from sinks.receivers.times import utc
@@ -149,6 +149,8 @@ def span_of(
     name = watch.name
     table = table_for(store, watch)
     first, complete = begins_ms(store, name, table), complete_ms(store, name)
+    if table == "panes":
+        _check_kept(store, name, first, [ms for ms in (from_ms, learn_from_ms) if ms is not None])
     if first is None or complete is None:
         models = sorted(set(store.read(Query("progress", columns=("model",)))["model"]))
         raise InputError(f"the store has no panes of model {name!r}; it has {', '.join(models) or 'no model at all'}")
@@ -164,6 +166,17 @@ def span_of(
             f"learning from {utc(learn_from_ms)} and judging {utc(from_ms)} to {utc(to_ms)} leaves nothing"
         )
     return Span(learn_from_ms, from_ms, to_ms, first, table)
+
+
+def _check_kept(store: Store, model: str, first: int | None, asked_ms: Sequence[int]) -> None:
+    """Refuse to begin where only sums of panes are left, of which the windows do not consist."""
+    begins = sums_begin_ms(store, model)
+    if begins is not None and (first is None or any(begins <= ms < first for ms in asked_ms)):
+        since = "no panes any more" if first is None else f"panes since {utc(first)} only"
+        raise InputError(
+            f"model {model!r} has {since} (spec.store.keep.panes), and before that, since {utc(begins)}, sums of 5"
+            " minutes and of an hour: begin later, or evaluate windows of whole sums"
+        )
 
 
 def backtest(

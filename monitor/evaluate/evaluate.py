@@ -231,7 +231,12 @@ class Evaluation:
         ends = range(first_window_end(self._watch, from_ms), next_end_ms, self._step_ms)
         self._series.decide(marks_in_effect(self._store, self._watch.name))
         if ends:
-            kinds = panes_of(self._store, self._watch.name, from_ms, next_end_ms)
+            # Sums may be left of panes that are gone, and panes there that are not added up yet.
+            kinds = [
+                kind
+                for source in {table, "panes"}
+                for kind in panes_of(self._store, self._watch.name, from_ms, next_end_ms, source)
+            ]
             batches = in_batches(ends, sum(kind.cells for kind in kinds))
             for panes, batch in read_ahead(self._store, self._watch, batches, None, table):
                 self._series.advance(panes, batch)

@@ -14,7 +14,7 @@ from sinks.store.derived import TIERS
 from sinks.store.rows import as_list
 from sinks.store.sqlstore import SqlStore
 
-__all__ = ["ON_TIME", "Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "table_for"]
+__all__ = ["ON_TIME", "Panes", "begins_ms", "complete_ms", "first_ms", "panes_of", "sums_begin_ms", "table_for"]
 
 LATEST_MS = 1 << 62
 ON_TIME = {"late_at_ms": 1}
@@ -124,6 +124,18 @@ def begins_ms(store: Store, model: str, table: str) -> int | None:
     if sums is None or (fine is not None and fine < sums + TIERS[table]):
         return fine
     return sums
+
+
+def sums_begin_ms(store: Store, model: str) -> int | None:
+    """Return where the sums of a model's panes begin if they reach further back than these; else None."""
+    fine = first_ms(store, model)
+    if not isinstance(store, SqlStore):
+        return None
+    begins = min(
+        (kind.first_ms for table in TIERS for kind in panes_of(store, model, 0, LATEST_MS, table)), default=None
+    )
+    # A sum of an hour begins before its panes do.
+    return None if begins is None or (fine is not None and fine < begins + max(TIERS.values())) else begins
 
 
 def complete_ms(store: Store, model: str) -> int | None:

@@ -18,8 +18,10 @@ from detectors.sketch import (
     sum_vectors,
 )
 from detectors.sketch.category_summary import summarize
+from monitor.errors import InputError
 from monitor.panes.codec import signal_of_findings, summary_of
 from monitor.watch import Layout, Summary, Watch
+from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 
 __all__ = ["Part", "Summaries", "by_window", "empty_summary", "findings_by_window", "pieces_of", "size_of", "summaries"]
@@ -116,6 +118,8 @@ def _some_at_a_time(
             columns = store.read(
                 Query(table, where, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}, columns=COLUMNS)
             )
+            if table == "panes" and not columns["signal"]:
+                check_fine(store, where, (low_ms, high_ms))
             yield columns
             low_ms = high_ms
             # How many series there are shows; where there is nothing, steps grow.
@@ -168,12 +172,43 @@ def _rows_by_window(
     if part.version is not None:
         where["version"] = part.version
     span = {"pane_start_ms": part.from_ms}, {"pane_start_ms": part.to_ms}
-    rows = store.read(Query([*tiers, "panes"][0], where, *span, columns=("pane_start_ms", *COLUMNS)))
+    table = [*tiers, "panes"][0]
+    rows = store.read(Query(table, where, *span, columns=("pane_start_ms", *COLUMNS)))
+    if table == "panes":
+        # Up to the sum that holds the first of them: panes go one by one.
+        first_ms = min(rows["pane_start_ms"].tolist(), default=part.to_ms) // TIERS[-1][1] * TIERS[-1][1]
+        if first_ms >= part.from_ms + window_ms:
+            check_fine(store, where, (part.from_ms, first_ms))
     windows: list[list[Row]] = [[] for _ in range((part.to_ms - part.from_ms) // window_ms)]
     for i, start_ms in enumerate(rows["pane_start_ms"].tolist()):
         if rows["layout"][i] == layout:
             windows[(start_ms - part.from_ms) // window_ms].append((rows, i))
     return windows
+
+
+def check_fine(store: Store, where: Mapping[str, Any], span: tuple[int, int]) -> None:
+    """Refuse a span of which there are sums of panes and no panes.
+
+    Raises
+    ------
+    InputError
+        The panes' lifetime is over.
+    """
+    table, tier_ms = TIERS[-1]
+    low = {"pane_start_ms": span[0] // tier_ms * tier_ms}
+    high = {"pane_start_ms": -(-span[1] // tier_ms) * tier_ms}
+
+    def is_empty(source: str) -> bool:
+        return not len(store.read(Query(source, where, low, high, limit=1, columns=("n",)))["n"])
+
+    if is_empty(table) or not is_empty("panes"):
+        return
+    first = store.read(Query("panes", {"model": where["model"]}, limit=1, order=("pane_start_ms",)))["pane_start_ms"]
+    since = f"since {utc(int(first[0]))}" if len(first) else "no more"
+    raise InputError(
+        f"of {utc(span[0])} to {utc(span[1])} only sums of 5 minutes and of an hour are kept, and panes of model"
+        f" {where['model']!r} {since} (spec.store.keep.panes): ask for spans that begin and end at whole 5 minutes"
+    )
 
 
 def pieces_of(span: tuple[int, int], pane_ms: int) -> Pieces:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from monitor.errors import InputError
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
 from monitor.pictures.drawing import Bar, draw
@@ -46,7 +47,7 @@ class Pictures:
         """Draw a notification; what the store does not give is left out."""
         try:
             return [picture for alert in notification.alerts[:ALERTS_AT_MOST] for picture in self._of(alert)]
-        except StoreError as error:
+        except (InputError, StoreError) as error:
             log.warning("a notification goes out without pictures", group_key=notification.group_key, error=str(error))
             return []
 

@@ -33,7 +33,7 @@ from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
 
-__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question"]
+__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question", "unsummed"]
 
 SETTLE_MS = 600_000
 """An hour is refreshed once it has been left alone for this long.
@@ -121,6 +121,15 @@ def _within(hole: Span, span: Span) -> list[Span]:
 def tier_question(store: Connection, query: Query) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``query``, which is checked and names a tier."""
     return tier_statement(query, merged(_changed(store, "panes", query.where, hours_of(query))))
+
+
+def unsummed(store: Connection) -> dict[str, int]:
+    """Return the first hour of each model whose panes are not added up as they are now, in ms; of others nothing."""
+    rows = store.query(
+        "SELECT model, min(hour_ms) AS first_ms FROM (SELECT model, hour_ms FROM touched WHERE source = 'panes' "
+        "GROUP BY model, hour_ms HAVING max(touched_ms) > max(refreshed_ms)) GROUP BY model SETTINGS final = 0"
+    )
+    return dict(zip(rows["model"], rows["first_ms"].tolist(), strict=True))
 
 
 def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:

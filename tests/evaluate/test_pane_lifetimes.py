@@ -1,0 +1,122 @@
+"""Fine panes go after a while: what they were needed for was done before, or is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.config import Configuration
+from monitor.config.service import Service
+from monitor.errors import InputError
+from monitor.evaluate.backtest import backtest, span_of
+from monitor.evaluate.pane_lifetimes import lifetimes_now, needed_ms
+from monitor.panes.distributions import Part, by_window, summaries
+from monitor.watch import compile_watch
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Query
+from sinks.store.memory import MemoryStore
+from sinks.store.retention import Lifetimes, retain
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import merge, mutate
+from tests.monitor.streams import DAY_MS, START_MS, applications, as_lines, configured, detecting, replayed, written
+
+MINUTE_MS, FIVE_MINUTES_MS, SIGNAL = 60_000, 300_000, "feature:amount"
+NOW_MS = START_MS + DAY_MS
+DEFAULT_MS = 14 * DAY_MS
+
+
+def judging(window: str, **spec: Any) -> Configuration:
+    defaults = {"window": window, "min_samples": 2, "learn_windows": 6}
+    return configured(detect=detecting(pane="10s", rules=[], defaults=defaults), **spec)
+
+
+CONFIGURATION = judging("5m")
+WATCH = compile_watch(CONFIGURATION, "loans")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
+    """A day of events, of years ago."""
+    folder = tmp_path_factory.mktemp("lifetimes")
+    opened = ChdbStore(folder / "store")
+    lines = as_lines(applications(1, days=1, per_day=600))
+    replayed(CONFIGURATION, written(folder, [lines]), opened)
+    opened.append("checkpoints", checkpoint(NOW_MS), token="now")
+    yield opened
+    opened.close()
+
+
+def checkpoint(position: int) -> dict[str, Any]:
+    """The row of a model that is evaluated so far."""
+    row = {"stage": "evaluate", "name": "loans", "partition": 0, "position": position, "config": "", "state": b""}
+    return {name: [value] for name, value in row.items()}
+
+
+def kept_ms(store: SqlStore, now_ms: int) -> int | None:
+    return lifetimes_now(CONFIGURATION, store, now_ms)["panes"].by_model["loans"]
+
+
+def test_panes_go_once_their_windows_are_evaluated_and_their_sums_are_made(store: SqlStore) -> None:
+    assert kept_ms(store, NOW_MS) == DEFAULT_MS, "what waits to be added up is of today"
+    assert kept_ms(store, NOW_MS + 10 * DAY_MS) is None, "nothing was evaluated for days: it may be an outage"
+    store.append("checkpoints", checkpoint(NOW_MS + 10 * DAY_MS), token="further")
+    assert kept_ms(store, NOW_MS + 10 * DAY_MS) is None, "nobody has added up the first day yet"
+    store.refresh(settle_ms=0)
+    assert kept_ms(store, NOW_MS + 10 * DAY_MS) == DEFAULT_MS
+
+
+def test_what_panes_alone_could_answer_is_refused_by_name_when_they_are_gone(store: SqlStore) -> None:
+    store.refresh(settle_ms=0)
+    starts_ms = store.read(Query("panes", {"signal": SIGNAL}))["pane_start_ms"].tolist()
+    within_ms = next(ms for ms in starts_ms if ms % FIVE_MINUTES_MS)
+    whole, cut = Part(START_MS, START_MS + DAY_MS), Part(within_ms, START_MS + DAY_MS)
+    summary = summaries(store, WATCH, whole, [SIGNAL]).summaries[SIGNAL]
+    noon_ms = START_MS + DAY_MS // 2
+    before = backtest(store, WATCH, span_of(store, WATCH, noon_ms))
+    finer = compile_watch(judging("1m"), "loans")
+    assert span_of(store, finer, noon_ms).from_ms == noon_ms
+
+    assert retain(store, lifetimes_now(CONFIGURATION, store, NOW_MS))
+    mutate(store, "panes", "MATERIALIZE TTL")
+    merge(store, "panes")
+    assert len(store.read(Query("panes"))["n"]) == 0
+
+    assert summaries(store, WATCH, whole, [SIGNAL]).summaries[SIGNAL].n == summary.n
+    after = backtest(store, WATCH, span_of(store, WATCH, noon_ms))
+    assert (after.windows, after.tests, after.signals) == (before.windows, before.tests, before.signals)
+    with pytest.raises(InputError, match=r"keep\.panes\): ask for spans that begin and end at whole 5 minutes"):
+        summaries(store, WATCH, cut, [SIGNAL])
+    with pytest.raises(InputError, match=r"keep\.panes"):
+        by_window(store, WATCH, Part(START_MS, START_MS + DAY_MS), SIGNAL, MINUTE_MS)
+    with pytest.raises(InputError, match=r"keep\.panes\), and before that, since .* sums"):
+        span_of(store, finer, noon_ms)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "days"),
+    [
+        (judging("5m"), 14),
+        (judging("1h"), 14),
+        (judging("10d"), 20),
+        (judging("7m"), 42),
+        (judging("7m", baseline={"kind": "first_events", "count": 100}), None),
+        (judging("5m", baseline={"kind": "first_events", "count": 100}), 14),
+    ],
+)
+def test_panes_are_kept_for_as_long_as_a_changed_configuration_would_learn_from_them(
+    configuration: Configuration, days: int | None
+) -> None:
+    lifetime_ms = needed_ms(configuration.models["loans"].spec, DEFAULT_MS)
+    assert (None if lifetime_ms is None else lifetime_ms // DAY_MS) == days
+
+
+def test_a_lifetime_that_is_stated_is_not_made_longer_but_for_a_model_that_is_behind() -> None:
+    store, keep = MemoryStore(), {"store": {"kind": "memory", "keep": {"panes": "3d"}}}
+    service = Service.model_validate({"apiVersion": "leeway/v1", "kind": "Service", "spec": keep})
+    configuration = replace(judging("7m"), service=service)
+    assert lifetimes_now(configuration, store, NOW_MS)["panes"] == Lifetimes(3 * DAY_MS, {"loans": None})
+    store.append("checkpoints", checkpoint(NOW_MS), token="now")
+    assert lifetimes_now(configuration, store, NOW_MS)["panes"] == Lifetimes(3 * DAY_MS, {"loans": 3 * DAY_MS})
