@@ -184,7 +184,9 @@ def unheard(store: Store, heard: Collection[tuple[str, str]]) -> list[tuple[str,
 
 
 def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
-    """Return the transitions of which the store does not say that each receiver took them.
+    """Return the transitions of which the store does not say that each receiver took them, or may have.
+
+    Who took one, and could not say so before the router gave up on it, may have it.
 
     Parameters
     ----------
@@ -192,7 +194,7 @@ def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
     receivers : iterable of str
         Those that are notified of every transition by itself.
     """
-    rows = store.read(Query("notifications", where={"outcome": "delivered"}))
+    rows = store.read(Query("notifications", where={"outcome": ["delivered", "gave_up"]}))
     noted = set(_rows(rows, "alert_id", "sequence", "receiver"))
     names = list(receivers)
     missing = []

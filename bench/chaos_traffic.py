@@ -36,15 +36,17 @@ class Events:
     ----------
     moved : bool
         Whether amounts are higher than usual.
+    are_odd : bool
+        Whether some are odd, or come twice.
     """
 
     def __init__(self, name: str, seed: int) -> None:
         self._name, self._rng, self._count = name, random.Random(f"{seed} {name}"), 0
-        self.moved = False
+        self.moved, self.are_odd = False, True
 
     def next(self, now_ms: int) -> Sequence[tuple[str, bytes]]:
         """Return an event as JSON, with its identity; now and then it is odd, or comes twice, or as several."""
-        draw = self._rng.random()
+        draw = self._rng.random() if self.are_odd else 1.0
         if draw < ODD_SHARE:
             return [self._odd(now_ms) for _ in range(self._rng.choice([1, 1, 3]))]
         event = self._event(now_ms)
@@ -122,6 +124,10 @@ class Traffic:
     def move(self, moved: bool) -> None:
         """Have amounts be higher than usual, or not."""
         self.kafka.moved = self.http.moved = moved
+
+    def calm(self) -> None:
+        """Send nothing odd any more: what comes late now would stand in panes that are still open at the end."""
+        self.kafka.are_odd = self.http.are_odd = False
 
     def stop(self) -> None:
         """Send no more; return once all that was sent by Kafka is acknowledged."""

@@ -115,6 +115,7 @@ class _Run:
 
     def settle(self) -> None:
         """Wait, without any help, until everything is as it should be."""
+        self._traffic.calm()
         over_ms = time.time_ns() // 1_000_000
         self._wait("it is ready by itself", READY_WITHIN_S, self._is_ready)
         self._posted.end()
@@ -151,7 +152,7 @@ class _Run:
         heard = {name: inbox.heard_titles for name, inbox in self._world.inboxes.items()}
         for name in (*ALONE, HOSTILE):
             result.blame(f"{name} was not notified of", unheard(store, heard[name]))
-        result.blame("transitions that are not noted as notified", unnoted(store, ALONE))
+        result.blame("transitions of which the store does not say what became", unnoted(store, ALONE))
         for title in self._posted.titles:
             missing = [state for state in ("firing", "resolved") if (title, state) not in heard["grouped"]]
             result.blame(f"grouped was not notified of {title!r}", missing)
