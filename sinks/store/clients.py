@@ -28,6 +28,7 @@ OLDEST_VERSION = (24, 8)
 """The oldest server that is accepted: what it does with tokens, FINAL and parameters is what the tables rely on."""
 
 # The driver logs every failed attempt with its traceback; here it becomes one error that names the host.
+logging.getLogger("clickhouse_driver").propagate = False
 logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
 
 _PORTS = {False: 9000, True: 9440}
