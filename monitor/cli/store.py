@@ -231,27 +231,39 @@ def move(target: Path, folder: Path | None, config: str | None, *, json_: bool) 
 @command.command("verify")
 @_which
 @click.option("--backup", type=click.Path(path_type=Path), help="The folder of a backup, instead of a store.")
+@click.option(
+    "--repair", "repairs", is_flag=True, help="First write anew what follows from rows, such as newest scores."
+)
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def verify(folder: Path | None, config: str | None, *, backup: Path | None, json_: bool) -> None:
-    """Compare every byte with its checksum, and say where there is damage; the exit code is 1 then."""
+def verify(folder: Path | None, config: str | None, *, backup: Path | None, repairs: bool, json_: bool) -> None:
+    """Compare every byte with its checksum, and say where there is damage; the exit code is 1 then.
+
+    Also whether what follows from rows is there, such as newest scores: --repair writes it. Damage it cannot mend.
+    """
     from sinks.store.backup import verify as verify_backup
+    from sinks.store.verify import repair
     from sinks.store.verify import verify as verify_store
 
     if backup is not None:
-        if folder is not None or config is not None:
+        if folder is not None or config is not None or repairs:
             raise click.UsageError("--backup stands alone: a store is verified by itself.")
         verified = verify_backup(backup)
     else:
         with _opened(folder, config) as (store, _):
+            if repairs:
+                repair(_sql(store))
             verified = verify_store(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))
-    damaged = [(table.table, damage.part, damage.reason) for table in verified for damage in table.damage]
+    is_whole = all(table.is_whole for table in verified)
     if json_:
-        as_json({"tables": [asdict(table) for table in verified], "is_whole": not damaged})
+        as_json({"tables": [asdict(table) for table in verified], "is_whole": is_whole})
     else:
-        parts = sum(table.parts for table in verified)
+        damaged = [(table.table, damage.part, damage.reason) for table in verified for damage in table.damage]
         as_table(("table", "part", "damage"), damaged)
+        for table in (table for table in verified if table.lacking):
+            click.echo(f"{table.table} lacks {table.lacking:,} rows that follow from others; --repair writes them")
+        parts = sum(table.parts for table in verified)
         click.echo(f"{parts:,} parts of {len(verified)} tables, {len(damaged) or 'none'} of them damaged")
-    if damaged:
+    if not is_whole:
         from monitor.cli import ALERTED
 
         click.get_current_context().exit(ALERTED)

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
+from sinks.store.derived import SERIES
+from sinks.store.tables import EVERY_TABLE
 from sinks.store.upkeep import detached, tables_of
 
-__all__ = ["Damage", "Verified", "verify"]
+__all__ = ["Damage", "Verified", "repair", "verify"]
+
+_SERIES = ", ".join(f"`{name}`" for name in SERIES)
+_HOURS = {
+    "scores": "SELECT DISTINCT model, window_end_ms - 1 - positiveModulo(window_end_ms - 1, 3600000) AS hour_ms "
+    "FROM scores",
+    "panes": "SELECT DISTINCT model, pane_start_ms - positiveModulo(pane_start_ms, 3600000) AS hour_ms FROM panes",
+}
+_EVERY_HOUR = " UNION ALL ".join(
+    f"SELECT '{name}' AS source, model, hour_ms FROM ({sql})" for name, sql in _HOURS.items()
+)
+_LACKING = {
+    "latest": "SELECT count() AS lacking "
+    f"FROM (SELECT {_SERIES}, max(window_end_ms) AS newest FROM scores GROUP BY {_SERIES}) AS a "
+    f"LEFT ANY JOIN (SELECT {_SERIES}, window_end_ms AS shown FROM latest FINAL) AS b USING ({_SERIES}) "
+    "WHERE newest > shown",
+    "touched": f"SELECT count() AS lacking FROM ({_EVERY_HOUR}) "
+    "WHERE (source, model, hour_ms) NOT IN (SELECT source, model, hour_ms FROM touched)",
+}
+"""How many rows of a table are not there that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +60,20 @@ class Verified:
     parts : int
         How many were read.
     damage : tuple of Damage
+    lacking : int
+        Of `latest` and `touched`: how many rows are not there that follow from others. An append that was cut off, and
+        never repeated, leaves that; :func:`repair` writes them.
     """
 
     table: str
     parts: int
     damage: tuple[Damage, ...]
+    lacking: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is damaged, and nothing lacking."""
+        return not self.damage and not self.lacking
 
 
 def verify(store: Connection, on_table: Callable[[str], None] = lambda table: None) -> list[Verified]:
@@ -73,7 +103,28 @@ def verify(store: Connection, on_table: Callable[[str], None] = lambda table: No
         parts = _checked(store, name)
         damage = [Damage(part, reason) for part, is_whole, reason in parts if not is_whole]
         verified.append(Verified(name, len(parts), (*damage, *set_aside.get(name, ()))))
+    # What cannot be read says nothing of what follows from it.
+    if not any(table.damage for table in verified):
+        lacking = {name: int(store.query(sql)["lacking"][0]) for name, sql in _LACKING.items()}
+        verified = [replace(table, lacking=lacking.get(table.table, 0)) for table in verified]
     return verified
+
+
+def repair(store: Connection) -> None:
+    """Write what follows from rows, and is not there: newest scores, and marks of hours to be added up anew.
+
+    Raises
+    ------
+    StoreError
+    """
+    columns = ", ".join(f"`{column.name}`" for column in EVERY_TABLE["latest"].columns)
+    store.command(
+        f"INSERT INTO latest ({columns}) SELECT {columns} FROM scores FINAL "
+        f"ORDER BY {_SERIES}, window_end_ms DESC LIMIT 1 BY {_SERIES}"
+    )
+    for source, hours in _HOURS.items():
+        now = "toUnixTimestamp64Milli(now64(3))"
+        store.command(f"INSERT INTO touched SELECT '{source}' AS source, model, hour_ms, {now}, 0 FROM ({hours})")
 
 
 def _checked(store: Connection, table: str) -> list[tuple[str, bool, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +17,9 @@ import pytest
 
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import Query, StoreError
+from sinks.store.contract import Query, Store, StoreError
 from sinks.store.schema import migrations
+from sinks.store.verify import repair, verify
 from tests.sinks.store.samples import plain
 
 WORKER = """
@@ -278,3 +281,63 @@ print(found, flush=True)
 """
     # Either the statement came first and ended, or the store was closed before it began: never a crash.
     assert re.search(r"^\[\[0\]\]$|is closed", run(script, tmp_path), re.MULTILINE)
+
+
+def test_an_append_for_which_a_disk_has_too_little_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Its rows found room, and what follows from them did not: `scores` held rows that `latest` lacked."""
+    # given a disk that these rows fill
+    folder = _on_disk_of_its_own(tmp_path)
+    store = open_store("chdb", str(folder))
+    store.close()
+    free_bytes = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - 30 * 2**20
+    noise = [base64.b64encode(os.urandom(10 * 2**20)).decode() for _ in range(2)]
+    rows = plain("scores", 2, window_end_ms=range(1, 3), detail=noise)
+    try:
+        store = open_store("chdb", str(folder), free_bytes=free_bytes)
+        with pytest.raises(StoreError, match="free space") as refusal:
+            store.append("scores", rows, "a")
+        assert refusal.value.retryable
+        assert held(store) == {"scores": 0, "latest": 0, "touched": 0}
+        store.close()
+        # then there is room, and it is tried again
+        store = open_store("chdb", str(folder))
+        store.append("scores", rows, "a")
+        assert held(store) == {"scores": 2, "latest": 1, "touched": 1}
+    finally:
+        store.close()
+        shutil.rmtree(folder)
+
+
+def _on_disk_of_its_own(tmp_path: Path) -> Path:
+    """A folder where nobody else writes megabytes meanwhile, if there is one."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path))
+
+
+def held(store: Store) -> dict[str, int]:
+    assert isinstance(store, ChdbStore)
+    return {t: int(store.query(f"SELECT count() AS c FROM {t}")["c"][0]) for t in ("scores", "latest", "touched")}
+
+
+def test_what_an_append_left_out_is_completed_by_its_repetition_or_found_and_repaired(chdb: ChdbStore) -> None:
+    # given rows for which what follows from them found no room
+    for table in ("latest", "touched"):
+        chdb.command(f"ALTER TABLE {table} MODIFY SETTING min_free_disk_bytes_to_perform_insert = {2**62}")
+    for number in range(2):
+        with pytest.raises(StoreError, match="free space"):
+            chdb.append("scores", plain("scores", 1, signal=f"s{number}", window_end_ms=3_600_001), f"t{number}")
+    for table in ("latest", "touched"):
+        chdb.command(f"ALTER TABLE {table} RESET SETTING min_free_disk_bytes_to_perform_insert")
+    assert held(chdb) == {"scores": 2, "latest": 0, "touched": 0}
+    assert lacking(chdb) == {"latest": 2, "touched": 1}
+    # when one is repeated
+    chdb.append("scores", plain("scores", 1, signal="s0", window_end_ms=3_600_001), "t0")
+    assert lacking(chdb) == {"latest": 1}
+    # and the other is repaired
+    repair(chdb)
+    assert lacking(chdb) == {}
+    assert chdb.read(Query("latest"))["signal"] == ["s0", "s1"]
+
+
+def lacking(store: ChdbStore) -> dict[str, int]:
+    return {table.table: table.lacking for table in verify(store) if not table.is_whole}
