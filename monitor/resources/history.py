@@ -27,6 +27,7 @@ class Score(Row):
         ("limit", "surprise_limit"),
         "n",
         "status",
+        ("without", "idle"),
     )
 
     model: str

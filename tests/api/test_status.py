@@ -241,6 +241,15 @@ def test_the_command_shows_models_and_then_what_is_blind_and_why(url: str, leewa
     assert "no window since 1970-01-03 00:00 UTC, for 1d" in series
 
 
+def test_people_see_which_partitions_a_window_was_decided_without(leeway: Console) -> None:
+    world = watched()
+    world.add("scores", [change(HOUR_MIN), change(2 * HOUR_MIN, idle="scores/3")])
+    with serving(world) as url:
+        assert "; decided without scores/3" in leeway("status", "fraud", "--url", url).out.replace("\n", " ")
+        history = leeway("history", "--model", "fraud", "--url", url).out.splitlines()
+    assert [line.split()[-1] for line in history if "feature:amount" in line] == ["ok", "scores/3"]
+
+
 def test_the_command_shows_one_signal_or_only_models(url: str, leeway: Console) -> None:
     [line] = leeway("status", "fraud", "volume", "--json", "--url", url).lines
     assert (line["signal"], line["state"]) == ("volume", "protecting")

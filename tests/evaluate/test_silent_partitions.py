@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monitor.clock import ManualClock
+from monitor.evaluate.backtest import backtest, span_of
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
@@ -230,3 +231,13 @@ def test_a_decision_that_was_written_down_holds_though_the_process_died_before_i
     idle = {row["window_end_ms"]: row["idle"] for row in rows(live.store, "scores")}
     assert idle[live.last_end_ms] == f"{TOPIC}/1"
     assert idle[START_MS + 5 * DAY_MS - 2 * HOUR_MS] == ""
+
+
+def test_a_backtest_names_partitions_that_windows_did_not_wait_for(live: Live, events: Events) -> None:
+    live.send(1, part(events, 5, 8, 1))
+    live.send(0, part(events, 7, 8, 0))
+    live.read()
+    live.evaluate()
+    watch = compile_watch(CONFIGURATION, "loans")
+    done = backtest(live.store, watch, span_of(live.store, watch))
+    assert done.not_judged[f"without {TOPIC}/1"].startswith("windows up to 2024-01-07 ")
