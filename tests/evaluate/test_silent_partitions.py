@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ class Live:
     @property
     def last_end_ms(self) -> int:
         """The end of the last window that was evaluated."""
-        return int(self.store.read(Query("scores"))["window_end_ms"].max())
+        return int(self.store.read(Query("scores"))["window_end_ms"].max(initial=0))
 
 
 class Mortal(MemoryStore):
@@ -241,3 +242,31 @@ def test_a_backtest_names_partitions_that_windows_did_not_wait_for(live: Live, e
     watch = compile_watch(CONFIGURATION, "loans")
     done = backtest(live.store, watch, span_of(live.store, watch))
     assert done.not_judged[f"without {TOPIC}/1"].startswith("windows up to 2024-01-07 ")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_falls_silent_and_whoever_dies_no_stored_row_changes(
+    seed: int, tmp_path: Path, events: Events
+) -> None:
+    rng, live = random.Random(seed), Live(tmp_path)
+    until_day = [0.0, 0.0]
+    while min(until_day) < 5:
+        stored, end_ms = found_in(live.store), live.last_end_ms
+        for number in rng.choice([[0], [1], [0, 1], []]):
+            day = min(5.0, until_day[number] + rng.choice([0.2, 0.5, 1.5]))
+            live.send(number, part(events, until_day[number], day, number))
+            until_day[number] = day
+        live.read(silent=rng.choice([[], [0], [1], [0, 1]]))
+        if rng.random() < 0.4:
+            live.begin_to_evaluate()
+        live.evaluate()
+        assert found_in(live.store, end_ms) == stored
+        if rng.random() < 0.3:
+            live.loop.save()
+    live.close()
+    again = MemoryStore()
+    for table, decided in decisions(live.store, ["loans"]).items():
+        append(again, table, decided)
+    replayed(CONFIGURATION, live.paths, again, batch=rng.choice([30, 100, 1_000]))
+    assert found_in(again, live.last_end_ms) == found_in(live.store)
+    assert any(row["idle"] for row in rows(live.store, "scores"))
