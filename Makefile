@@ -85,6 +85,7 @@ soak: $(installed) kafka ## Alertmanager's own tests; kill workers on a real Kaf
 	@$(python) -m bench.alertmanager_suite
 	@$(python) -m bench.api_requests
 	@$(python) -m bench.soak_kafka $(ARGS)
+	@$(python) -m bench.soak_kafka --kills 14 --moves 6 --events 12000 --idle-after 300ms
 	@$(python) -m bench.soak_alerts
 	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)
 	@$(python) -m bench.soak_chaos --minutes $(CHAOS_MINUTES)

@@ -272,8 +272,9 @@ def withheld(
 
 
 def undisturbed(place: Place, log: Sequence[tuple[int, bytes]]) -> None:
-    """One process over the same topic, which takes the decisions of the others about what windows wait for."""
-    _hand_over(place)
+    """One process over the same topic; where windows did not wait, it is given what they were evaluated with."""
+    if place.idle_after != WAITS:
+        _hand_over(place)
     with Fleet(place.config(WHOLE), place.folder / WHOLE / "logs") as fleet:
         fleet.start("ingest,evaluate,alert,api")
         _finish(place, fleet, WHOLE, log)
