@@ -96,7 +96,12 @@ class ClickhouseStoreSpec(_Store):
         pattern=r"^[\w.-]*$",
         description="name of a cluster in the servers' `remote_servers`: tables are replicated and distributed over it",
     )
-    quorum: int = Field(default=0, ge=0, description="replicas that must have rows before they count as kept; 0 is one")
+    quorum: int = Field(
+        default=0,
+        ge=0,
+        description="replicas of a shard that must have rows before they count as kept; 0 is most of them, 1 gives up"
+        " that every read sees them",
+    )
     connect_timeout: DurationMs = Field(default=5_000, gt=0)
     timeout: DurationMs = Field(default=30_000, gt=0, description="longest wait for the next bytes of an answer")
     append_timeout: DurationMs = Field(default=90_000, gt=0, description="how long an insert is tried again")

@@ -1,10 +1,11 @@
 """A ClickHouse server, or a cluster of them, through clickhouse-driver's native protocol.
 
-Guarantee: what ``append`` acknowledged is on the server, and on ``quorum`` replicas of a cluster; how safe it is there
-is the server's business. An insert is one block under one token, and is repeated only under that token: whatever
-happens on the way, its rows are there once or not at all. A token is remembered for the newest 10,000 inserts of a
-table (of a shard's table, on a cluster). ``append`` begins no attempt after ``append_timeout_ms``, and an attempt waits
-``timeout_ms`` for an answer: well within the 5 minutes after which Kafka gives a silent consumer's partitions away.
+Guarantee: what ``append`` acknowledged is on the server; on a cluster it is on most replicas of its shard, and every
+later read sees it, whichever replica answers. How safe it is there is the server's business. An insert is one block
+under one token, and is repeated only under that token: whatever happens on the way, its rows are there once or not at
+all. A token is remembered for the newest 10,000 inserts of a table (of a shard's table, on a cluster). ``append``
+begins no attempt after ``append_timeout_ms``, and an attempt waits ``timeout_ms`` for an answer: well within the 5
+minutes after which Kafka gives a silent consumer's partitions away.
 """
 
 from __future__ import annotations
@@ -48,6 +49,12 @@ _SETTINGS: dict[str, Any] = {
     "max_partitions_per_insert_block": 0,  # a backfill may reach over years
     "distributed_foreground_insert": 1,  # acknowledged once the shards have the rows, not once they are queued
 }
+_QUORUM: dict[str, Any] = {
+    # Replicas know which inserts have their quorum only if these follow one another: a parallel one cannot be read so.
+    "insert_quorum_parallel": 0,
+    # A replica that lacks such an insert refuses the read, and the next one is asked.
+    "select_sequential_consistency": 1,
+}
 _READ_ONLY = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause
 _COMMAND_TIMEOUT_S = 3_600.0
 _UNKNOWN_DATABASE = 81
@@ -65,7 +72,8 @@ class ClickhouseStore(SqlStore):
     cluster : str
         A cluster of the server's configuration: tables are replicated and distributed over its shards.
     quorum : int
-        Replicas that must have an insert before it is acknowledged; 0 for one. Only with ``cluster``.
+        Replicas of a shard that must have an insert before it is acknowledged; 0 for most of them. With 1 a read may
+        miss what another replica acknowledged. Only with ``cluster``.
     append_timeout_ms : int
         How long ``append`` tries again; a read does so for the address's ``connect_timeout_ms``, since people wait.
 
@@ -89,8 +97,9 @@ class ClickhouseStore(SqlStore):
         self._address = address
         self._cluster = Cluster(cluster, address.database) if cluster else None
         self._append_timeout_s = append_timeout_ms / 1000
-        self._inserting = {"max_execution_time": math.ceil(address.timeout_ms / 1000), "insert_quorum": quorum}
-        self._clients = Clients(address, _SETTINGS, _returns_arrow)
+        self._inserting = {"max_execution_time": math.ceil(address.timeout_ms / 1000)}
+        consistent = _consistent(quorum, address.timeout_ms) if cluster else {}
+        self._clients = Clients(address, _SETTINGS | consistent, _returns_arrow)
 
     @classmethod
     def from_settings(cls, **settings: Any) -> ClickhouseStore:
@@ -195,6 +204,13 @@ class ClickhouseStore(SqlStore):
     def close(self) -> None:
         """Close all connections once calls under way have ended; closing twice is allowed."""
         self._clients.close()
+
+
+def _consistent(quorum: int, timeout_ms: int) -> dict[str, Any]:
+    """Return the settings with which every replica gives the same answer, also to what INSERT … SELECT has written."""
+    if quorum == 1:
+        return {}
+    return {"insert_quorum": quorum or "auto", "insert_quorum_timeout": timeout_ms, **_QUORUM}
 
 
 def _say(state: RetryCallState) -> None:

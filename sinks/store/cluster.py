@@ -21,6 +21,7 @@ __all__ = ["Cluster"]
 
 # By name, not by {uuid}: a replica that is added later and runs the same statement joins its shard.
 _PLACE = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
+_MARKS = "touched"
 _MONTH_S = 30 * 86_400
 
 _TABLE = re.compile(
@@ -122,10 +123,13 @@ class Cluster:
         return [local, distributed]
 
     def _filled_view(self, match: re.Match[str]) -> Sequence[str]:
-        """Rows stay on their shard where both tables choose it alike; else they are sent to the one of their own."""
+        """Rows stay on their shard where both tables choose it alike; else they are sent to the one of their own.
+
+        Marks always stay with what they mark: one is written with its rows, and seen no later, or both are not.
+        """
         keys, target = _sharding_keys(), match["target"]
         sources = [name for _, name in _SOURCE.findall(match["query"]) if name in keys]
-        local = keys.get(target) == keys[sources[0]]
+        local = target == _MARKS or keys.get(target) == keys[sources[0]]
         query = _SOURCE.sub(lambda part: f"{part[1]} {_local(part[2]) if part[2] in keys else part[2]}", match["query"])
         name = f"CREATE MATERIALIZED VIEW IF NOT EXISTS `{match['name']}`{self.clause}"
         return [f"{name} TO `{target}{'_local' if local else ''}` AS\n{query}"]

@@ -60,9 +60,10 @@ AGED = (
 """An hour ahead of the lifetime, since a refresh takes its time."""
 
 CHANGED = (
-    "SELECT DISTINCT hour_ms FROM touched FINAL PREWHERE {conditions} WHERE touched_ms > refreshed_ms "
-    "ORDER BY hour_ms SETTINGS max_threads = 1"
+    "SELECT DISTINCT hour_ms FROM (SELECT model, hour_ms FROM touched PREWHERE {conditions} GROUP BY model, hour_ms "
+    "HAVING max(touched_ms) > max(refreshed_ms)) ORDER BY hour_ms SETTINGS final = 0, max_threads = 1"
 )
+"""Not FINAL: on a cluster each shard has marks of its own of an hour, and one of them the time of its refresh."""
 
 
 def read_buckets(store: Connection, buckets: Buckets) -> Columns:

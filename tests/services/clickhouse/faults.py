@@ -145,6 +145,7 @@ class Plan:
                     "statement": statement,
                     "text": text[:200],
                     "token": settings.get("insert_deduplication_token", ""),
+                    "settings": dict(settings),
                 }
                 with self._ledger.open("a") as file:
                     file.write(json.dumps(entry) + "\n")
@@ -261,8 +262,8 @@ class Faults:
         """How many faults of each kind were injected since the endpoint's data directory was made."""
         return Counter(entry["kind"] for entry in self.ledger())
 
-    def ledger(self) -> list[dict[str, str]]:
-        """Return every injected fault: kind, statement, text (its first 200 characters) and deduplication token."""
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every injected fault: kind, statement, text (its first 200 characters), settings, and their token."""
         if not self._ledger.exists():
             return []
         # What follows the last line's end is being written.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from clickhouse_driver import Client
 
@@ -25,6 +25,8 @@ class Target:
     user, password, database : str
     secure : bool
         Whether ``port`` wants TLS.
+    cluster : str
+        Name of the cluster that the server belongs to; empty if none is named.
     """
 
     host: str
@@ -33,10 +35,11 @@ class Target:
     password: str = ""
     database: str = "default"
     secure: bool = False
+    cluster: str = ""
 
     @classmethod
     def at(cls, text: str) -> Target:
-        """Return what ``host:port`` or ``clickhouse[s]://user:password@host:port/database`` names.
+        """Return what ``host:port`` or ``clickhouse[s]://user:password@host:port/database?cluster=NAME`` names.
 
         Examples
         --------
@@ -52,6 +55,7 @@ class Target:
             unquote(parts.password or ""),
             parts.path.strip("/") or "default",
             secure,
+            "".join(parse_qs(parts.query).get("cluster", ())),
         )
 
     @property
@@ -61,7 +65,7 @@ class Target:
 
     def within(self, database: str) -> Target:
         """Return the same server with another database as the one to start in."""
-        return Target(self.host, self.port, self.user, self.password, database, self.secure)
+        return Target(self.host, self.port, self.user, self.password, database, self.secure, self.cluster)
 
     @contextmanager
     def client(self, **options: Any) -> Iterator[Client]:

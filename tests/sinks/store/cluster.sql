@@ -40,7 +40,7 @@ SELECT model, signal, segment, version, detector, window_end_ms, window_ms, stat
     surprise, surprise_limit, status, n, baseline_n, baseline_from_ms, baseline_to_ms, idle, detail
 FROM `scores_local`;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_panes` ON CLUSTER `prod` TO `touched` AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_panes` ON CLUSTER `prod` TO `touched_local` AS
 SELECT DISTINCT 'panes' AS source, model, pane_start_ms - positiveModulo(pane_start_ms, 3600000) AS hour_ms,
     toUnixTimestamp64Milli(now64(3)) AS touched_ms, toInt64(0) AS refreshed_ms
 FROM `panes_local`;

@@ -106,6 +106,38 @@ def test_an_answer_that_does_not_come_is_an_insert_to_repeat(
     assert stored(unmerged) == ROWS
 
 
+def test_reads_and_writes_of_a_cluster_say_that_every_replica_must_give_the_same(
+    unmerged: ClickhouseStore, clickhouse_endpoint: Endpoint, faults: Faults
+) -> None:
+    ordered = {"insert_quorum_parallel": "0", "select_sequential_consistency": "1", "insert_quorum_timeout": "9000"}
+    kinds: list[tuple[dict[str, Any], dict[str, str]]] = [
+        ({"cluster": "prod"}, {"insert_quorum": "auto"} | ordered),
+        ({"cluster": "prod", "quorum": 3}, {"insert_quorum": "3"} | ordered),
+        ({"cluster": "prod", "quorum": 1}, {}),
+        ({}, {}),
+    ]
+    for settings, expected in kinds:
+        injected_before = len(faults.ledger())
+        faults.inject("delay", times=3)
+        with another(unmerged, clickhouse_endpoint, timeout_ms=9_000, **settings) as store:
+            append(store)
+            store.read(Query("findings"))
+            store.command("INSERT INTO findings SELECT * FROM findings LIMIT 0")
+        sent = [entry["settings"] for entry in faults.ledger()[injected_before:]]
+        about_replicas = {*ordered, "insert_quorum"}
+        assert [{name: value for name, value in each.items() if name in about_replicas} for each in sent] == [
+            expected
+        ] * 3
+
+
+def test_a_replica_that_lacks_what_another_acknowledged_is_not_believed(
+    unmerged: ClickhouseStore, faults: Faults
+) -> None:
+    append(unmerged)
+    faults.inject("error", statement="select", code=289, times=2, message="Replica doesn't have part")
+    assert stored(unmerged) == ROWS
+
+
 def test_every_repetition_carries_the_same_token(unmerged: ClickhouseStore, faults: Faults) -> None:
     injected_before = len(faults.ledger())
     faults.inject("drop_before", statement="insert", times=3)

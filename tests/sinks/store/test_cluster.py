@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
 from sinks.store.clients import Address
 from sinks.store.cluster import Cluster
-from sinks.store.contract import TABLES, StoreError
+from sinks.store.contract import TABLES, Buckets, Query, StoreError
 from sinks.store.schema import migrations
+from tests.services.clickhouse import Target
+from tests.sinks.store.conftest import settings_of
+from tests.sinks.store.samples import plain
 
 GOLDEN = Path(__file__).parent / "cluster.sql"
 CLUSTER = Cluster("prod", "leeway")
@@ -76,6 +80,13 @@ def test_every_table_with_rows_is_replicated_and_remembers_its_tokens() -> None:
         assert "replicated_deduplication_window = 10000" in text
 
 
+def test_a_mark_stays_on_the_shard_of_what_it_marks() -> None:
+    for source in ("scores", "panes"):
+        view = named(f"CREATE MATERIALIZED VIEW IF NOT EXISTS `touched_by_{source}`")
+        assert "TO `touched_local` AS" in view
+        assert f"FROM `{source}_local`" in view
+
+
 def test_every_statement_but_inserts_runs_on_every_server() -> None:
     for made in map(without_comments, STATEMENTS):
         assert ("ON CLUSTER `prod`" in made) != made.startswith("INSERT"), made
@@ -99,3 +110,30 @@ def test_a_store_says_what_stands_behind_a_table() -> None:
     assert (single.altered("scores"), single.everywhere("system.mutations")) == ("`scores`", "system.mutations")
     assert cluster.altered("scores") == "`scores_local` ON CLUSTER `prod`"
     assert cluster.everywhere("system.mutations") == "clusterAllReplicas(`prod`, system.mutations)"
+
+
+@pytest.mark.skipif("cluster=" not in os.environ.get("LEEWAY_TEST_CLICKHOUSE", ""), reason="no cluster is named")
+def test_what_one_replica_acknowledged_every_replica_gives(clickhouse: Target) -> None:
+    """Set `LEEWAY_TEST_CLICKHOUSE=clickhouse://user:password@host:port/default?cluster=NAME`."""
+    with clickhouse.client() as client:
+        sql = "SELECT host_name, port FROM system.clusters WHERE cluster = %(name)s"
+        hosts = [f"{host}:{port}" for host, port in client.execute(sql, {"name": clickhouse.cluster})]
+    target = clickhouse.within(f"test_{os.urandom(6).hex()}")
+    settings = settings_of(target, cluster=target.cluster)
+    stores = [ClickhouseStore.from_settings(**settings | {"hosts": [host]}) for host in hosts]
+    try:
+        stores[0].migrate()
+        for number in range(50):
+            writer = stores[number % len(stores)]
+            rows = plain("scores", 1, window_end_ms=[3_600_000 * (number + 1)])
+            writer.append("scores", rows, token=f"{number}")
+            for reader in stores:
+                assert len(reader.read(Query("scores"))["n"]) == number + 1
+                buckets = reader.buckets(Buckets(0, 3_600_000 * 100, 3_600_000, columns=("windows",)))
+                assert buckets["windows"].sum() == number + 1
+            if number % 10 == 9:
+                writer.refresh(settle_ms=0)
+    finally:
+        stores[0].command(f"DROP DATABASE IF EXISTS `{target.database}`{Cluster(target.cluster, '').clause} SYNC")
+        for store in stores:
+            store.close()
