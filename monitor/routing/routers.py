@@ -6,9 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from monitor.routing.router import Router
+from sinks.store.contract import StoreError
 
 __all__ = ["Routers"]
+
+log = structlog.get_logger("leeway.route")
 
 LOOK_S = 0.25
 """How often it is looked whether to stop while nobody may notify."""
@@ -112,4 +117,10 @@ class Routers:
                 return
             self.current.close()
             self.current, self._next = self._next, None
-        self.current.open()
+        try:
+            self.current.open()
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            # Its first step opens it once the store answers.
+            log.warning("the store did not answer", error=str(error))

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from monitor.api.app import create_app
 from monitor.client.inprocess import InProcess
 from monitor.config import load
 from monitor.service import Service
+from sinks.store.contract import Columns, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.sinks.receivers.listener import Listener
@@ -37,10 +39,22 @@ def listener() -> Iterator[Listener]:
         yield listening
 
 
+class AwayStore(MemoryStore):
+    """A store that may be away."""
+
+    is_away, refused = False, 0
+
+    def read(self, query: Query) -> Columns:
+        if self.is_away:
+            self.refused += 1
+            raise StoreError("Connection refused", retryable=True)
+        return super().read(query)
+
+
 @contextmanager
-def serving(path: Path, *roles: str) -> Iterator[tuple[Service, httpx.Client]]:
+def serving(path: Path, *roles: str, store: Store | None = None) -> Iterator[tuple[Service, httpx.Client]]:
     with (
-        shop.serving(load(path), MemoryStore(), roles=["evaluate", *roles]) as service,
+        shop.serving(load(path), store or MemoryStore(), roles=["evaluate", *roles]) as service,
         httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
     ):
         yield service, client
@@ -54,6 +68,20 @@ def test_routes_that_have_changed_are_taken_up_by_a_post(tmp_path: Path, listene
         written(tmp_path, listener, "night")
         assert client.post("/-/reload").is_success
         shop.wait_until(lambda: [request.path for request in listener.requests][1:] == ["/night"], "then the night")
+
+
+def test_routes_are_taken_up_while_the_store_is_away_and_no_stage_fails(tmp_path: Path, listener: Listener) -> None:
+    path, store = written(tmp_path, listener, "day"), AwayStore()
+    with serving(path, "alert", store=store) as (service, client):
+        store.is_away = True
+        written(tmp_path, listener, "night")
+        assert client.post("/-/reload").is_success
+        shop.wait_until(lambda: store.refused > 5, "it is asked again and again")
+        store.is_away = False
+        assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "Disk"}}]).is_success
+        shop.wait_until(lambda: [request.path for request in listener.requests] == ["/night"], "the night is notified")
+        assert service.ready() == []
+        assert 'leeway_stage_failures_total{stage="alert"} 0.0' in generate_latest(service.metrics).decode()
 
 
 def test_what_is_wrong_or_needs_a_restart_changes_nothing(tmp_path: Path, listener: Listener) -> None:
