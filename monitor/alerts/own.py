@@ -24,6 +24,7 @@ from sinks.store.rows import rows_of
 
 __all__ = [
     "ALERTS_REFUSED",
+    "EVENTS_UNREAD",
     "FOREIGN_MEMBER",
     "LATE_EVENTS",
     "MODEL",
@@ -39,10 +40,11 @@ __all__ = [
 MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
-FOREIGN_MEMBER, TOPIC_GONE = "foreign_group_member", "topic_gone"
+FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
+        EVENTS_UNREAD,
         FOREIGN_MEMBER,
         LATE_EVENTS,
         LOG_TRUNCATED,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monitor.clock import Clock
-from monitor.ingest.arrivals import COMPLETE, GONE, Flow
+from monitor.ingest.arrivals import COMPLETE, GONE, UNANSWERED, Flow
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -32,9 +32,12 @@ class Heard:
     watched_s : float
         How much of the time all of them were read to their ends.
     why_unwatched : str
-        Why that is none now: ``behind`` if there is more than was read, ``unread`` if nobody reads; else empty.
+        Why that is none now: ``behind`` if there is more than was read, ``unread`` if nobody reads, ``unanswered`` if
+        no broker answers those who do; else empty.
     is_first : bool
         Whether some of them are met for the first time: what came before is not among the events.
+    is_stated : bool
+        Whether those who read have stated anything of all of them since the first look.
     """
 
     events: int
@@ -42,6 +45,7 @@ class Heard:
     watched_s: float
     why_unwatched: str = ""
     is_first: bool = False
+    is_stated: bool = False
 
     @classmethod
     def of(cls, parts: Iterable[Heard]) -> Heard:
@@ -53,6 +57,7 @@ class Heard:
             min((part.watched_s for part in heard), default=0.0),
             next((part.why_unwatched for part in heard if part.why_unwatched), ""),
             any(part.is_first for part in heard),
+            all(part.is_stated for part in heard),
         )
 
 
@@ -64,6 +69,7 @@ class _Followed:
     since_ms: int
     events: int
     news_s: float
+    is_stated: bool
 
 
 class Follower:
@@ -104,12 +110,16 @@ class Follower:
             events = row["events"] - (former.events if former is not None and same_count else 0)
             why = _why_unwatched(row["standing"], now_s - news_s)
             watched_s = 0.0 if why or former is None or step_s > LONGEST_STEP_S else step_s
-            heard[flow] = Heard(0 if former is None else max(events, 0), row["last_ms"], watched_s, why, former is None)
-            self._followed[flow] = _Followed(row["number"], row["since_ms"], row["events"], news_s)
+            came = 0 if former is None else max(events, 0)
+            is_stated = former is not None and (is_news or former.is_stated)
+            heard[flow] = Heard(came, row["last_ms"], watched_s, why, former is None, is_stated)
+            self._followed[flow] = _Followed(row["number"], row["since_ms"], row["events"], news_s, is_stated)
         return heard
 
 
 def _why_unwatched(standing: int, silent_s: float) -> str:
     if silent_s > READ_WITHIN_S:
         return "unread"
+    if standing == UNANSWERED:
+        return "unanswered"
     return "" if standing == COMPLETE else "behind"

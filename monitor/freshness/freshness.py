@@ -21,6 +21,7 @@ from monitor.freshness.alerts import FreshnessAlerts
 from monitor.freshness.follower import Follower, Heard
 from monitor.freshness.learned import Learned
 from monitor.freshness.streams import Stream, streams_of
+from monitor.freshness.unread import UnreadAlerts
 from monitor.freshness.wording import Silence
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.stopwatch import Timer
@@ -48,6 +49,7 @@ class Freshness:
         self._expected_s = {name: _expected_s(model) for name, model in models.items()}
         self._alerts = FreshnessAlerts(store, {name: model.metadata for name, model in models.items()})
         self._follower, self._learned = Follower(store, clock), Learned(store)
+        self._unread = UnreadAlerts(store, clock, models)
         self._saves = Timer(clock, SAVE_EVERY_S)
         self._standing: dict[Stream, str] = {}
 
@@ -71,7 +73,9 @@ class Freshness:
         ------
         StoreError
         """
-        heard = dict(self._heard())
+        flows = self._follower.look()
+        self._unread.step(flows)
+        heard = dict(self._heard(flows))
         firing, now_ms = self._alerts.firing, self._clock.now_ms()
         self._learned.observe(now_ms, heard, firing)
         silences = {silence.stream: silence for silence in self._silences(now_ms)}
@@ -97,9 +101,8 @@ class Freshness:
             return False
         return True
 
-    def _heard(self) -> Iterator[tuple[Stream, Heard]]:
+    def _heard(self, heard: Mapping[Flow, Heard]) -> Iterator[tuple[Stream, Heard]]:
         """Yield every stream, and what was heard of it since the last look."""
-        heard = self._follower.look()
         flows: dict[str, list[Flow]] = {name: [] for name in self._models}
         for flow in heard:
             if flow.model in flows:

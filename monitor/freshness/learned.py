@@ -20,7 +20,7 @@ from sinks.store.rows import rows_of
 
 __all__ = ["UNSEEN", "Learned", "unseen"]
 
-UNSEEN = ("silent", "behind", "unread")
+UNSEEN = ("silent", "behind", "unanswered", "unread")
 """How a stream stands of which nothing is seen."""
 
 

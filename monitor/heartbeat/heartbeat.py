@@ -84,7 +84,8 @@ class Heartbeat:
                 self._heard[stage] = number, now_s
         news_s = {stage: self._heard[stage][1] for stage in pulses}
         silent = [stage for stage in STAGES if now_s - news_s.get(stage, -math.inf) >= WORKS_WITHIN_S]
-        unread = sorted({f"{f.topic}/{f.partition}" for f, heard in flows.items() if heard.why_unwatched == "unread"})
+        unseen = [flow for flow, heard in flows.items() if heard.why_unwatched in ("unread", "unanswered")]
+        unread = sorted({f"{flow.topic}/{flow.partition}" for flow in unseen})
         return [f"{stage} does not work" for stage in silent] + [f"{name} is not read" for name in unread]
 
     def _ping(self, receiver: str) -> Notification:

@@ -24,8 +24,9 @@ EVERY_S = 10.0
 NEAR_MS = 30_000
 """A partition whose last record that was read is no older is as good as read to its end."""
 
-BEHIND, COMPLETE, GONE = 0, 1, 2
-"""How a partition stands: there is more than was read; all was read; there is no such partition any more."""
+BEHIND, COMPLETE, GONE, UNANSWERED = 0, 1, 2, 3
+"""How a partition stands: there is more than was read; all was read; there is no such partition any more; no broker
+answers, so that nobody knows what there is."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ class Arrivals:
         self._complete: frozenset[Partition] = frozenset()
 
     def look(
-        self, counts: Mapping[Flow, int], record_ms: Mapping[Partition, int], at_end: Collection[Partition]
+        self,
+        counts: Mapping[Flow, int],
+        record_ms: Mapping[Partition, int],
+        at_end: Collection[Partition],
+        unanswered: Collection[Partition] = (),
     ) -> None:
         """Note what has come since the last look, and state it when that is due.
 
@@ -103,6 +108,8 @@ class Arrivals:
             The own time of the last record that was read; missing or negative where there is none.
         at_end : collection of Partition
             Which are read to their end.
+        unanswered : collection of Partition
+            For which no broker answers.
 
         Raises
         ------
@@ -118,6 +125,8 @@ class Arrivals:
             is_near = 0 <= now_ms - record_ms.get(partition, 0) <= NEAR_MS
             if partition in at_end or is_near:
                 arrived.standing = COMPLETE
+            elif partition in unanswered and arrived.standing == BEHIND:
+                arrived.standing = UNANSWERED
             if came > 0:
                 self._note(arrived, came, now_ms, None if partition in self._complete else record_ms.get(partition))
         self._complete = frozenset(at_end)

@@ -312,7 +312,8 @@ class Worker:
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
         self._note_gone(source.gone_since())
         if not source.bounded:  # of what ends nothing more is waited for
-            self._stated.arrivals.look(self._ingest.flows(), self._ingest.positions.record_ms(), source.at_end())
+            flows, record_ms = self._ingest.flows(), self._ingest.positions.record_ms()
+            self._stated.arrivals.look(flows, record_ms, source.at_end(), source.unanswered())
             self._stated.arrivals.retire(source.partitions(), source.is_gone)
         self.on_report()
 

@@ -11,7 +11,7 @@ methods has a default that is right for a source whose partitions and logs stay 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,10 @@ class Source(ABC):
         Lag is shown for these partitions.
         """
         return {}
+
+    def unanswered(self) -> Collection[Partition]:
+        """Assigned partitions of which nobody says what has come, since brokers are away; by default there is none."""
+        return frozenset()
 
     def changes(self) -> Sequence[Change]:
         """Return, once and in order, which partitions changed hands before the records of the last ``poll``.

@@ -66,9 +66,7 @@ def test_events_that_wait_to_be_read_are_no_silence(world: World) -> None:
 
 def test_what_nobody_reads_is_no_silence(world: World) -> None:
     world.passes(HOUR_S, every_s=3)
-    for _ in range(360):
-        world.clock.advance(10)
-        world.watcher.step()
+    world.passes_unread(HOUR_S)
     assert world.titles == []
     assert world.store.read(Query("freshness"))["standing"] == ["unread"]
 

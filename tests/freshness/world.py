@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.alerts.alert_log import FRESHNESS_ALERTS
+from monitor.alerts.own import MODEL
 from monitor.build import build_router
 from monitor.clock import ManualClock
 from monitor.config import load
@@ -40,7 +41,15 @@ class World:
         self.arrivals = Arrivals(self.store, self.clock)
         self.watcher = Freshness(self.store, self.clock, self.configuration.models)
 
-    def passes(self, seconds: float, every_s: float = 0, flows: Sequence[Flow] = (), *, read: bool = True) -> None:
+    def passes(
+        self,
+        seconds: float,
+        every_s: float = 0,
+        flows: Sequence[Flow] = (),
+        *,
+        read: bool = True,
+        unanswered: Sequence[Flow] = (),
+    ) -> None:
         """Let time pass, in which an event comes every so often on some flows (all of them, if none is named)."""
         for _ in range(round(seconds / 10)):
             before_s = self.clock.monotonic_s()
@@ -48,14 +57,26 @@ class World:
             came = int(self.clock.monotonic_s() // every_s - before_s // every_s) if every_s else 0
             for flow in flows or self.flows:
                 self.counts[flow] += came
-            at_end = {(flow.topic, flow.partition) for flow in self.flows} if read else set()
-            self.arrivals.look(self.counts, {}, at_end)
+            away = {(flow.topic, flow.partition) for flow in unanswered}
+            at_end = {(flow.topic, flow.partition) for flow in self.flows} - away if read else set()
+            self.arrivals.look(self.counts, {}, at_end, away)
             self.watcher.step()
 
     @property
     def transitions(self) -> list[dict[str, Any]]:
         rows = rows_of(self.store.read(Query(FRESHNESS_ALERTS, order=("at_ms",))))
         return [row | {"labels": json.loads(row["labels"]), "signals": json.loads(row["signals"])} for row in rows]
+
+    def passes_unread(self, seconds: float) -> None:
+        """Let time pass while the process that reads is gone."""
+        for _ in range(round(seconds / 10)):
+            self.clock.advance(10)
+            self.watcher.step()
+
+    @property
+    def own(self) -> list[dict[str, Any]]:
+        """The transitions of alerts about Leeway itself."""
+        return rows_of(self.store.read(Query("alerts", {"model": MODEL}, order=("at_ms",))))
 
     @property
     def titles(self) -> list[str]:

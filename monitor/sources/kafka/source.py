@@ -15,6 +15,7 @@ from monitor.errors import SourceError
 from monitor.events import Change, Gap, Partition, Records
 from monitor.messages import in_log, is_cut
 from monitor.sources.contract import Mark, Resume, Source
+from monitor.sources.kafka.answers import Answers
 from monitor.sources.kafka.batches import records_of
 from monitor.sources.kafka.changes import KafkaChanges, KafkaListener
 from monitor.sources.kafka.connection import (
@@ -89,6 +90,7 @@ class KafkaSource(Source):
         self._options = options_of(cluster, bounded=bounded, member=member, store_id=store_id)
         self._consumer: Any = None
         self._shared: SharedConsumer | None = None
+        self._answers = Answers(SystemClock())
         self._resume: Resume = _nowhere
         self._ends: dict[TopicPartition, int] = {}
         self._changes = KafkaChanges()
@@ -112,6 +114,8 @@ class KafkaSource(Source):
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
         self._consumer = self._missing.consumer = connected(self._options, self._where)
         read_batches(self._consumer, self._cluster.records)
+        self._answers = Answers(SystemClock())
+        self._answers.listen(self._consumer)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
         try:
@@ -157,7 +161,8 @@ class KafkaSource(Source):
                 # That a new life has begun is written down before anything of it is read.
                 return {}
             try:
-                polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+                with self._answers.awaited(consumer.assignment()):
+                    polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
             except OffsetOutOfRangeError as error:
                 self._missing.skip(error.args[0])
                 return {}
@@ -215,6 +220,11 @@ class KafkaSource(Source):
         """Partitions read to their end: bounded, the one set at the start; else the newest that is known of."""
         ended = self._ended if self.bounded else self._caught_up
         return frozenset((tp.topic, tp.partition) for tp in self._consumer.assignment() if ended(tp))
+
+    def unanswered(self) -> frozenset[Partition]:
+        """Partitions for which no broker answers: nobody knows what has come there."""
+        assigned = self._consumer.assignment()
+        return frozenset((tp.topic, tp.partition) for tp in assigned if not self._answers.is_answered(tp))
 
     def ends(self) -> dict[Partition, int]:
         """The offset behind the newest message of each partition, as of the last answer from its leader."""
@@ -292,7 +302,7 @@ class KafkaSource(Source):
         return position is not None and position >= self._ends[partition]
 
     def _caught_up(self, partition: TopicPartition) -> bool:
-        if self._opened().is_held(partition):
+        if self._opened().is_held(partition) or not self._answers.is_answered(partition):
             return False
         position, end = self._position(partition), self._consumer.highwater(partition)
         return position is not None and end is not None and position >= end

@@ -81,7 +81,8 @@ DECLARED = (
         "model signal topic partition",
         newest_by="number",
         row="how many events of a model have come from a partition since its reader began, by the clock, and when the "
-        "last came; `standing` is 0 if there is more than was read, 1 if all was, 2 if there is no such partition now",
+        "last came; `standing` is 0 if there is more than was read, 1 if all was, 2 if there is no such partition now, "
+        "3 if no broker answers for it",
     ),
     table(
         "freshness",

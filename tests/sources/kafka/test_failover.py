@@ -56,6 +56,26 @@ def test_reading_goes_on_when_a_leader_is_gone_and_when_it_is_back(
     assert dict(log) == {partition: [(n, b"%d" % n) for n in range(150)] for partition in range(3)}
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_partition_whose_broker_is_away_is_not_read_to_its_end(three_brokers: ThreeBrokers, topic_name: str) -> None:
+    three_brokers.create_topic(topic_name, partitions=1, replicas=1)
+    produce(three_brokers, topic_name, [b"x"])
+    partition = (topic_name, 0)
+    with source(three_brokers, topic_name) as reader:
+        wait_until(lambda: reader.poll(20, 0.1) or reader.at_end() == {partition}, "it is read")
+        assert reader.unanswered() == set()
+        leader = three_brokers.leader(topic_name, 0)
+        leader.stop()
+        try:
+            wait_until(lambda: reader.poll(20, 0.1) or reader.unanswered() == {partition}, "it is found to be away")
+            assert reader.at_end() == set()
+            assert reader.ends() == {partition: 1}, "as of the last answer"
+        finally:
+            leader.start()
+        wait_until(lambda: reader.poll(20, 0.1) or reader.at_end() == {partition}, "it answers again")
+        assert reader.unanswered() == set()
+
+
 def test_one_broker_that_answers_is_enough_to_begin(kafka: Cluster, topic: str) -> None:
     produce(kafka, topic, [b"x"])
     reader = KafkaSource(KafkaCluster(bootstrap=["127.0.0.1:1", *kafka.addresses]), [topic], bounded=True)

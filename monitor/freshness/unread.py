@@ -1,0 +1,97 @@
+"""Alerts about topics that nobody reads, or for which no broker answers: silence would be no news there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from monitor.alerts.own import EVENTS_UNREAD, StandingAlerts
+from monitor.clock import Clock
+from monitor.config.model import Model
+from monitor.freshness.follower import READ_WITHIN_S, Heard
+from monitor.ingest.arrivals import Flow
+from sinks.receivers.times import utc
+from sinks.store.contract import Store
+
+__all__ = ["UnreadAlerts"]
+
+UNREAD_AFTER_S = 300.0
+"""Processes that restart, and brokers that hand partitions over, take less."""
+
+AFTER_S = {"unread": READ_WITHIN_S, "unanswered": 0.0}
+"""What keeps a partition from being read, and how long that lasts before it is known."""
+
+NAMED_AT_MOST = 5
+
+
+class _Unread(NamedTuple):
+    since_s: float
+    why: str
+
+
+class UnreadAlerts:
+    """Writes them, one for a topic.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    models : mapping of str to Model
+        Whose topics count.
+    """
+
+    def __init__(self, store: Store, clock: Clock, models: Mapping[str, Model]) -> None:
+        self._clock, self._models = clock, models
+        self._alerts = StandingAlerts(store, clock, EVENTS_UNREAD, "topic", shared=True)
+        self._unread: dict[Flow, _Unread] = {}
+
+    def step(self, heard: Mapping[Flow, Heard]) -> None:
+        """Write what has become of them.
+
+        Parameters
+        ----------
+        heard : mapping of Flow to Heard
+            Of every flow; those that no model reads any more have no say.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_s = self._clock.monotonic_s()
+        flows = [flow for flow in heard if self._is_read(flow)]
+        unread = {flow: heard[flow].why_unwatched for flow in flows if heard[flow].why_unwatched in AFTER_S}
+        self._unread = {
+            flow: _Unread(self._unread[flow].since_s if flow in self._unread else now_s - AFTER_S[why], why)
+            for flow, why in unread.items()
+        }
+        lasting: dict[str, dict[Flow, _Unread]] = {}
+        for flow, of_flow in self._unread.items():
+            if now_s - of_flow.since_s >= UNREAD_AFTER_S:
+                lasting.setdefault(flow.topic, {})[flow] = of_flow
+        doubtful = {flow.topic for flow in flows if flow in self._unread or not heard[flow].is_stated}
+        well = {flow.topic for flow in flows} - doubtful
+        self._alerts.step({topic: self._sentence(topic, of_topic) for topic, of_topic in lasting.items()}, well)
+
+    def _is_read(self, flow: Flow) -> bool:
+        model = self._models.get(flow.model)
+        return model is not None and model.spec.source_of(flow.topic) is not None
+
+    def _sentence(self, topic: str, unread: Mapping[Flow, _Unread]) -> str:
+        lasts_s = self._clock.monotonic_s() - min(flow.since_s for flow in unread.values())
+        minute = (self._clock.now_ms() - round(lasts_s * 1000)) // 60_000
+        numbers = sorted({flow.partition for flow in unread})
+        partitions = f"partition{'s' * (len(numbers) > 1)} {_listed([str(number) for number in numbers])}"
+        models = _listed(sorted({flow.model for flow in unread}))
+        if any(flow.why == "unanswered" for flow in unread.values()):
+            why = "no broker answers. See whether those that have them run and can be reached"
+        else:
+            why = "no process reads them. See whether those with the role ingest run"
+        return (
+            f"{topic}: nothing is read of {partitions} since {utc(minute * 60_000)}: {why}. Until then nothing of"
+            f" {models} is evaluated, and nothing is lost"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    return ", ".join(names[:NAMED_AT_MOST]) + more
