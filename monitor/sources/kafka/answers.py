@@ -38,7 +38,7 @@ class Answers:
         fetcher = consumer._fetcher
         handle = fetcher._handle_fetch_response
 
-        def noted(node: Any, asked: Collection[TopicPartition], sent_s: float, response: Any) -> None:
+        def noted(node: Any, partitions: Collection[TopicPartition], sent_s: float, response: Any) -> None:
             if not response.error_code:
                 refused = {
                     TopicPartition(topic.topic, part.partition_index)
@@ -46,8 +46,8 @@ class Answers:
                     for part in topic.partitions
                     if part.error_code
                 }
-                self._answered |= set(asked) - refused
-            handle(node, asked, sent_s, response)
+                self._answered |= set(partitions) - refused
+            handle(node, partitions, sent_s, response)
 
         fetcher._handle_fetch_response = noted
 

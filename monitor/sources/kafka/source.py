@@ -88,7 +88,6 @@ class KafkaSource(Source):
         self._cluster = cluster
         self._topics = KafkaTopics(topics, SystemClock())
         self._options = options_of(cluster, bounded=bounded, member=member, store_id=store_id)
-        self._consumer: Any = None
         self._shared: SharedConsumer | None = None
         self._answers = Answers(SystemClock())
         self._resume: Resume = _nowhere
@@ -112,7 +111,7 @@ class KafkaSource(Source):
         check_codecs()
         if "proxy_url" not in self._options:
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
-        self._consumer = self._missing.consumer = connected(self._options, self._where)
+        self._missing.consumer = connected(self._options, self._where)
         read_batches(self._consumer, self._cluster.records)
         self._answers = Answers(SystemClock())
         self._answers.listen(self._consumer)
@@ -248,6 +247,11 @@ class KafkaSource(Source):
         if self._consumer is not None:
             self._opened().close()
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    @property
+    def _consumer(self) -> Any:
+        """The client of Kafka; None until the source is open."""
+        return self._missing.consumer
 
     @property
     def _where(self) -> str:
