@@ -164,7 +164,8 @@ def _topics(incident: Incident, readers: Mapping[str, int]) -> Iterator[Cause]:
 
 def _together(incident: Incident) -> Iterator[Cause]:
     firings = incident.firings
-    if len(firings) > 1:
+    # Of those that fired at the same time none has set off the others.
+    if len({firing.fired_ms for firing in firings}) > 1:
         first = firings[0]
         name = first.labels.get("cause", "") or first.alert_id
         reason = f"they fired within {length(firings[-1].fired_ms - first.fired_ms)}, {name} of {first.model} first"

@@ -134,6 +134,11 @@ def test_a_topic_is_the_likelier_the_more_of_its_models_have_alerts() -> None:
     assert said[0].reason == "2 of the 2 models that read payments have alerts: 2 of 2 alerts"
 
 
+def test_of_alerts_that_fired_at_the_same_time_none_is_the_cause() -> None:
+    [found] = incidents([fired("x", 0), fired("y", 0)], reach=REACH)
+    assert causes(found, {}, REACH) == []
+
+
 def test_one_model_shares_a_topic_with_nobody() -> None:
     [found] = incidents([fired("x", 0, "fraud", "payments"), fired("y", 1, "fraud", "payments")], reach=REACH)
     assert [cause.kind for cause in causes(found, {"payments": 1}, REACH)] == ["together"]
