@@ -134,6 +134,10 @@ class Evaluation:
         assert self.next_end_ms is not None
         if complete_ms is None or self.next_end_ms > complete_ms:
             return None
+        # Another process may have gone on while this one stood still.
+        self._log.reload(self.next_end_ms)
+        if (basis := self._log.at(self.next_end_ms)) is not None:
+            return basis
         last_ms = min(complete_ms, self._log.open_until_ms(self.next_end_ms), self._most_ms)
         to_ms = self.next_end_ms + (last_ms - self.next_end_ms) // self._step_ms * self._step_ms
         counted_ms = horizon.counted_ms(closed, to_ms)

@@ -119,8 +119,19 @@ class HorizonLog:
 
     def __init__(self, store: Store, model: str, step_ms: int, next_end_ms: int | None) -> None:
         self._store, self._model, self._step_ms = store, model, step_ms
+        self._bases: list[Basis] = []
+        self.reload(next_end_ms)
+
+    def reload(self, next_end_ms: int | None) -> None:
+        """Take in what was decided, by whomever, of this window and those behind it.
+
+        Raises
+        ------
+        StoreError
+        """
         # What was decided last may go on.
-        self._bases = read_bases(store, model, NOTHING_MS if next_end_ms is None else next_end_ms - step_ms)
+        from_ms = NOTHING_MS if next_end_ms is None else next_end_ms - self._step_ms
+        self._bases = read_bases(self._store, self._model, from_ms)
 
     @property
     def is_empty(self) -> bool:

@@ -244,6 +244,18 @@ def test_a_backtest_names_partitions_that_windows_did_not_wait_for(live: Live, e
     assert done.not_judged[f"without {TOPIC}/1"].startswith("windows up to 2024-01-07 ")
 
 
+def test_a_process_that_stood_still_evaluates_as_the_one_that_took_over(live: Live, events: Events) -> None:
+    stalled = live.loop
+    live.begin_to_evaluate()
+    live.send(0, part(events, 7, 8, 0))
+    live.read(silent=[1])
+    expected = live.evaluate()
+    live.send(1, part(events, 5, 8, 1))
+    live.read()
+    stalled.evaluate_now()
+    assert found_in(live.store) == expected
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_falls_silent_and_whoever_dies_no_stored_row_changes(
     seed: int, tmp_path: Path, events: Events
