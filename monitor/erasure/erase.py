@@ -252,7 +252,7 @@ def _traces(store: SqlStore, subject: Subject) -> list[Trace]:
 
 
 def _of_alerts(store: SqlStore, subject: Subject) -> list[Trace]:
-    return [trace for trace in texts(store, subject, Seal(store)) if trace.rows and trace.table in _OF_ALERTS]
+    return [trace for trace in texts(store, subject, Seal(store), _OF_ALERTS) if trace.rows]
 
 
 def _remove(done: Erased, traces: list[Trace], on_step: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ Which column holds what is declared beside the tables; see :data:`sinks.store.ta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -16,7 +16,7 @@ import numpy as np
 from monitor.alerts.lifecycle import POSTED
 from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, parts
 from sinks.store.sqlstore import SqlStore
-from sinks.store.tables import erased_by
+from sinks.store.tables import EVERY_TABLE, erased_by
 from sinks.store.tables.table import Table
 from sinks.store.upkeep import mutate
 
@@ -87,13 +87,12 @@ class _Scope:
     voice: Voice
 
 
-def texts(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
-    """Find the subject's name in texts."""
-    for table, column in erased_by("free"):
-        yield _trace(store, (table.name, column), _everywhere(subject), Voice.text, seal)
-    for treatment, reword in (("quoted", Voice.text), ("document", Voice.document)):
+def texts(store: SqlStore, subject: Subject, seal: Seal, tables: Collection[str] = EVERY_TABLE) -> Iterator[Trace]:
+    """Find the subject's name in texts of some tables."""
+    for treatment, reword in (("free", Voice.text), ("quoted", Voice.text), ("document", Voice.document)):
         for table, column in erased_by(treatment):
-            for scope in _scopes(table, subject):
+            scopes = [_everywhere(subject)] if treatment == "free" else _scopes(table, subject)
+            for scope in scopes if table.name in tables else ():
                 yield _trace(store, (table.name, column), scope, reword, seal)
 
 
