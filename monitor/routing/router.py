@@ -90,10 +90,10 @@ class Router:
         """
         if self._forget_ms is not None:
             return
-        self.sent_log.load(self._store)
+        now_ms = self._clock.now_ms()
+        self.sent_log.load(self._store, now_ms)
         self._digests.open()
         self._notices.open()
-        now_ms = self._clock.now_ms()
         self._interventions.subscribe(self._dispatcher, now_ms)
         for change in self._alerts.open(self.sent_log, now_ms):
             self._dispatcher.put(change, now_ms)

@@ -53,7 +53,7 @@ class SentLog:
     >>> log, store, fires = SentLog(0), MemoryStore(), frozenset({"a"})
     >>> log.may_know(("group", "mail/0"), fires, now_ms=10)
     >>> log.write(store)
-    >>> SentLog(0).load(store)["group", "mail/0"].open_ends == fires
+    >>> SentLog(0).load(store, now_ms=20)["group", "mail/0"].open_ends == fires
     True
     """
 
@@ -63,8 +63,8 @@ class SentLog:
         self._written: dict[_Key, tuple[int, frozenset[str]]] = {}
         self._unwritten: dict[_Key, dict[str, Any]] = {}
 
-    def load(self, store: Store) -> dict[_Key, Sent]:
-        """Read what is known.
+    def load(self, store: Store, now_ms: int) -> dict[_Key, Sent]:
+        """Read what is known. What a clock that ran ahead has dated counts as of now: repetitions wait from then.
 
         Raises
         ------
@@ -75,7 +75,8 @@ class SentLog:
             key = state["group"], state["target"]
             sets = {name: frozenset(state.get(name, ())) for name in _SETS}
             stood_at, since = (frozenset((alert, number) for alert, number in state.get(name, ())) for name in _PAIRS)
-            self.sent[key] = Sent(state.get("at_ms", row["position"]), **sets, stood_at=stood_at, since=since)
+            at_ms = min(state.get("at_ms", row["position"]), now_ms)
+            self.sent[key] = Sent(at_ms, **sets, stood_at=stood_at, since=since)
             self._written[key] = row["position"], self.sent[key].believed
         return self.sent
 

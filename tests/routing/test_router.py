@@ -368,6 +368,17 @@ def test_an_end_is_told_to_whom_the_beginning_may_have_reached_though_no_answer_
     assert said(world.mail) == [("fraud", ["a"], []), ("fraud", [], ["a"])]
 
 
+def test_what_a_clock_ahead_has_dated_is_repeated_as_if_it_had_been_notified_now() -> None:
+    world = World()
+    world.clock.advance(86_400)
+    world.happens("a")
+    world.passes(31)
+    world.clock = ManualClock(now_ms=10**12)
+    world.router = world.started()
+    world.passes(4 * 3_600 + 600, each=60)
+    assert said(world.mail) == [("fraud", ["a"], [])] * 2
+
+
 def test_what_cannot_be_noted_before_it_is_told_is_told_when_it_can() -> None:
     world = World()
     world.happens("a")
