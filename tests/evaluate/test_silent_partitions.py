@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.clock import ManualClock
+from monitor.config import Configuration
 from monitor.evaluate.backtest import backtest, span_of
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.ingest import Ingest
@@ -71,9 +72,9 @@ class Live:
         if self._ingest is not None:
             self._ingest.source.close()
 
-    def begin_to_evaluate(self) -> None:
+    def begin_to_evaluate(self, configuration: Configuration = CONFIGURATION) -> None:
         """A process evaluates, from the checkpoint."""
-        watches = {"loans": compile_watch(CONFIGURATION, "loans")}
+        watches = {"loans": compile_watch(configuration, "loans")}
         self.loop = EvaluateLoop(watches, self.store, ManualClock(), 10.0, lambda model, seconds: None)
 
     def send(self, number: int, events: Events) -> None:
@@ -254,6 +255,20 @@ def test_a_process_that_stood_still_evaluates_as_the_one_that_took_over(live: Li
     live.read()
     stalled.evaluate_now()
     assert found_in(live.store) == expected
+
+
+def test_what_a_changed_configuration_has_learned_stays_too(live: Live, events: Events) -> None:
+    changed = configured(detect=SLIDING, segments=[], baseline={"kind": "rolling", "span": "3d"})
+    live.loop.save()
+    live.begin_to_evaluate(changed)
+    live.send(0, part(events, 7, 8, 0))
+    live.read(silent=[1])
+    expected = live.evaluate()
+    # when it dies before its next checkpoint, and there is more now that could be learned from
+    live.send(1, part(events, 5, 8, 1))
+    live.read()
+    live.begin_to_evaluate(changed)
+    assert live.evaluate() == expected
 
 
 @pytest.mark.parametrize("seed", range(2))
