@@ -48,9 +48,8 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
         if as_json
         else logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
     )
+    handler.addFilter(_FewOfAKind("kafka"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    for present in logging.root.handlers:
-        present.addFilter(_FewOfAKind("kafka"))
 
 
 class _FewOfAKind(logging.Filter):

@@ -153,6 +153,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "alertmanager_suite",
             "api_requests",
             "freshness",
+            "hourly",
             "inserts",
             "posted",
             "agree",

@@ -45,10 +45,10 @@ class KafkaMembers:
         SourceError
             No broker answers, or the service may not describe its group.
         """
-        security = security_of(self._cluster)
-        check_reachable(self._cluster.bootstrap, security.get("ssl_context"))
-        bootstrap = {"bootstrap_servers": self._cluster.bootstrap, "bootstrap_timeout_ms": _BOOTSTRAP_MS}
-        client = connected({**bootstrap, **security}, self._where, KafkaAdminClient)
+        options = self._options()
+        if "proxy_url" not in options:
+            check_reachable(self._cluster.bootstrap, options.get("ssl_context"))
+        client = connected(options, self._where, KafkaAdminClient)
         try:
             group = client.describe_groups([self._cluster.group])[self._cluster.group]
         except KafkaError as error:
@@ -59,14 +59,24 @@ class KafkaMembers:
             raise SourceError(f"Kafka at {self._where}: {group['error']}", retryable=True)
         return [self._member(member) for member in group["members"]] if group["group_state"] == "Stable" else None
 
+    def _options(self) -> dict[str, Any]:
+        known = KafkaAdminClient.DEFAULT_CONFIG
+        chosen = {name: value for name, value in self._cluster.options.items() if name in known}
+        bootstrap = {"bootstrap_servers": self._cluster.bootstrap, "bootstrap_timeout_ms": _BOOTSTRAP_MS}
+        return {**bootstrap, **chosen, **security_of(self._cluster)}
+
     def _member(self, member: Mapping[str, Any]) -> Member:
-        subscription = member["member_metadata"] or {}
         return Member(
             name=member["client_id"],
             host=member["client_host"].removeprefix("/"),
-            shares_store=subscription.get("user_data") == self._own,
-            partitions=frozenset(_partitions(member["member_assignment"] or {})),
+            shares_store=_decoded(member["member_metadata"]).get("user_data") == self._own,
+            partitions=frozenset(_partitions(_decoded(member["member_assignment"]))),
         )
+
+
+def _decoded(metadata: Any) -> Mapping[str, Any]:
+    """Return what a member says of itself; nothing where it is no consumer's."""
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _partitions(assignment: Mapping[str, Any]) -> Iterator[Partition]:

@@ -21,6 +21,7 @@ from monitor.clock import ManualClock
 from monitor.config.kafka import KafkaCluster, KafkaToken
 from monitor.errors import InputError, SourceError
 from monitor.messages import Message
+from monitor.sources.kafka.members import KafkaMembers
 from monitor.sources.kafka.outlet import KafkaOutlet
 from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.kafka.token import TokenProvider
@@ -70,6 +71,21 @@ def refusal(address: str, topic: str, **cluster: Any) -> SourceError:
     assert not caught.value.retryable
     assert address in str(caught.value)
     return caught.value
+
+
+def test_a_group_is_looked_at_as_it_is_read(secure_kafka: SecureBroker, one_message: str) -> None:
+    secured = {"tls": {"ca": str(secure_kafka.certificate)}, "sasl": {"mechanism": "SCRAM-SHA-512", **LOGIN}}
+    settings = {"bootstrap": [secure_kafka.sasl_tls], "group": one_message, "client_id": "reader", **secured}
+    cluster = KafkaCluster.model_validate(settings)
+    reader = KafkaSource(cluster, [one_message], store_id="ours")
+    try:
+        reader.open(nowhere)
+        read(reader, 1)
+        [ours], [theirs] = KafkaMembers(cluster, "ours").read() or [], KafkaMembers(cluster, "theirs").read() or []
+    finally:
+        reader.close()
+    assert (ours.name, ours.host, ours.partitions) == ("reader", "127.0.0.1", frozenset({(one_message, 0)}))
+    assert (ours.shares_store, theirs.shares_store) == (True, False)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
