@@ -87,14 +87,17 @@ def _sql(store: Store) -> SqlStore:
 def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Show what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
     from monitor.erasure.erase import unfinished
+    from sinks.store import filling
     from sinks.store.upkeep import status as status_of
     from sinks.store.upkeep import tables_of
 
     with _opened(folder, config) as (store, _):
         stored = status_of(_sql(store))
-        begun = unfinished(store) if "erasures" in tables_of(_sql(store)) else 0
+        names = tables_of(_sql(store))
+        begun = unfinished(store) if "erasures" in names else 0
+        origin = filling.unfinished(store) if filling.RECORD in names else ""
     if json_:
-        as_json({**asdict(stored), "unfinished_erasures": begun})
+        as_json({**asdict(stored), "unfinished_erasures": begun, "unfinished_filling": origin})
         return
     as_table(
         ("table", "rows", "bytes", "parts", "oldest", "newest", "outdated", "changes", "lifetime"),
@@ -105,6 +108,8 @@ def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
     click.echo(f"schema version {stored.schema_version}, {newest}")
     if begun:
         click.echo(f"{begun} erasures were begun and not finished: erase the same subjects again")
+    if origin:
+        click.echo(f"a part is here of what the store is being filled with ({origin}): begin the same again")
 
 
 def _row(table: TableStatus) -> tuple[object, ...]:

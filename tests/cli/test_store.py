@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from monitor.clock import ManualClock
 from monitor.sources.http_log import HttpLog
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query
+from sinks.store.filling import begin
 from tests.cli.console import Console
 from tests.service import shop
 from tests.sinks.store.conftest import settings_for
@@ -59,7 +61,7 @@ def test_status_says_what_a_store_holds(config: Path, folder: Path, leeway: Cons
     assert tables["scores"]["ttl"] == ""
     assert said["schema_version"] == said["newest_version"]
     assert said["disk_free_bytes"] > 0
-    assert said["unfinished_erasures"] == 0
+    assert (said["unfinished_erasures"], said["unfinished_filling"]) == (0, "")
     text = leeway("store", "status", "--config", config).out
     assert "predictions" in text
     assert "forever" in text
@@ -209,6 +211,14 @@ def test_flipped_bytes_are_found_where_they_are(config: Path, folder: Path, leew
     assert said.code == 1
     damaged = [table["table"] for table in json.loads(said.out)["tables"] if table["damage"]]
     assert damaged == ["panes"]
+
+
+def test_a_store_that_holds_a_part_of_what_fills_it_says_so(leeway: Console, tmp_path: Path) -> None:
+    with closing(ChdbStore(tmp_path / "store")) as store:
+        store.migrate()
+        begin(store, "backup 7")
+    said = leeway("store", "status", "--store", tmp_path / "store")
+    assert "(backup 7): begin the same again" in said.out
 
 
 def flip(file: Path) -> None:
