@@ -32,6 +32,9 @@ def begin(store: Store, origin: str) -> bool:
     if filled:
         other = f"; it holds a part of another, from {unfinished(store)}" if unfinished(store) else ""
         raise StoreError(f"only a store without rows can be filled; {', '.join(filled)} has some{other}")
+    while earlier := unfinished(store):
+        # Nothing of it is there.
+        _note(store, earlier, is_done=1)
     _note(store, origin, is_done=0)
     return False
 
@@ -56,6 +59,9 @@ def unfinished(store: Store) -> str:
 
 def has_rows(store: Store, table: str) -> bool:
     """Whether a table has any."""
+    if isinstance(store, SqlStore):
+        # Replaced or not does not matter here, and FINAL would read the whole key.
+        return row_count(store.query(f"SELECT 1 AS one FROM `{table}` LIMIT 1 SETTINGS final = 0")) > 0
     return row_count(store.read(Query(table, limit=1))) > 0
 
 

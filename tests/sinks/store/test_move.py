@@ -11,7 +11,7 @@ from sinks.store import move as module
 from sinks.store.chdb import ChdbStore
 from sinks.store.clickhouse import ClickhouseStore
 from sinks.store.contract import TABLES, StoreError
-from sinks.store.filling import unfinished
+from sinks.store.filling import begin, end, unfinished
 from sinks.store.move import move
 from sinks.store.tables import EVERY_TABLE
 from tests.sinks.store.samples import awkward, plain
@@ -128,6 +128,14 @@ def test_rows_of_another_origin_are_refused(source: ChdbStore, server: Clickhous
     with pytest.raises(StoreError, match="without rows can be filled; marks has some"):
         move(source, server)
     assert count_of_all(server) == 1
+
+
+def test_what_was_begun_and_left_nothing_behind_does_not_stay_in_the_way(server: ClickhouseStore) -> None:
+    assert not begin(server, "move from a")
+    assert begin(server, "move from a")
+    assert not begin(server, "backup b")
+    end(server, "backup b")
+    assert unfinished(server) == ""
 
 
 def count_of_all(server: ClickhouseStore) -> int:
