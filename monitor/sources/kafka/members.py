@@ -60,8 +60,8 @@ class KafkaMembers:
         return [self._member(member) for member in group["members"]] if group["group_state"] == "Stable" else None
 
     def _options(self) -> dict[str, Any]:
-        known = KafkaAdminClient.DEFAULT_CONFIG
-        chosen = {name: value for name, value in self._cluster.options.items() if name in known}
+        settings = KafkaAdminClient.DEFAULT_CONFIG
+        chosen = {name: value for name, value in self._cluster.options.items() if name in settings}
         bootstrap = {"bootstrap_servers": self._cluster.bootstrap, "bootstrap_timeout_ms": _BOOTSTRAP_MS}
         return {**bootstrap, **chosen, **security_of(self._cluster)}
 
