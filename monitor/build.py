@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -65,10 +65,12 @@ __all__ = [
     "http_streams",
     "kafka_topics",
     "keep_lifetimes",
+    "once_it_answers",
     "open_http_log",
     "sources",
 ]
 
+T = TypeVar("T")
 RETRY_S = 2.0
 TABLES_WITHIN_S = 60.0
 log = structlog.get_logger("leeway.service")
@@ -99,16 +101,25 @@ def build_store(
     if store is None:
         spec = configuration.service.spec.store
         store = open_store(spec.kind, **spec.settings())
+    once_it_answers(partial(_prepare, store, configuration, clock, roles), clock, waits=waits)
+    return store
+
+
+def once_it_answers(work: Callable[[], T], clock: Clock, *, waits: bool) -> T:
+    """Do a part of the start, again and again while the store is away, if it is to be waited for.
+
+    Raises
+    ------
+    StoreError
+    """
     while True:
         try:
-            _prepare(store, configuration, clock, roles)
+            return work()
         except StoreError as error:
             if not (waits and error.retryable):
                 raise
             log.warning("the start waits for the store", error=str(error))
             clock.wait(threading.Event(), RETRY_S)
-        else:
-            return store
 
 
 def _prepare(store: Store, configuration: Configuration, clock: Clock, roles: Collection[str]) -> None:
@@ -178,11 +189,12 @@ def build_intake(
     if stop is None:
         # Nothing is read here, but whoever puts dead letters back decodes them, and must know whom to forget.
         return Intake((), (), schemas, erasures, None)
+    # The store is asked first: where it is away, this is done again, and the log may be open but once.
+    store_id = identity_of(store) if kafka_topics(configuration) else ""
     http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
     spec = configuration.service.spec
     workers: list[Worker] = []
     all_letters: list[DeadLetters] = []
-    store_id = identity_of(store) if kafka_topics(configuration) else ""
     for source in sources(configuration, http_log, store_id):
         letters = _letters_of(configuration, source)
         all_letters += [letters] if letters is not None else []

@@ -35,6 +35,7 @@ from monitor.build import (
     build_store,
     http_streams,
     keep_lifetimes,
+    once_it_answers,
 )
 from monitor.check import load
 from monitor.clock import Clock, SetBacks
@@ -101,6 +102,7 @@ class Service:
         waits_for_store: bool = False,
     ) -> None:
         self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
+        self._waits_for_store = waits_for_store
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
@@ -117,7 +119,8 @@ class Service:
         alerting = "alert" in self.roles
         self._routers = Routers(self._built_router()) if alerting else None
         stop = self._threads.stop if "ingest" in self.roles else None
-        self.intake = build_intake(configuration, self.watches, self.store, clock, stop)
+        build = partial(build_intake, configuration, self.watches, self.store, clock, stop)
+        self.intake = once_it_answers(build, clock, waits=waits_for_store)
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, Quarantine.of(self.store).counts))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
@@ -129,7 +132,7 @@ class Service:
         keep_freed()
         collect_rarely()
         if self._routers is not None:
-            self._routers.open()
+            once_it_answers(self._routers.open, self.clock, waits=self._waits_for_store)
         for number, worker in enumerate(self.intake.workers):
             name = f"ingest-{worker.name}-{number}"
             worker.on_report = self._threads.counting(name)

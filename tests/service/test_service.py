@@ -187,6 +187,35 @@ def test_a_start_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     assert 3 <= clock.monotonic_s() <= 10
 
 
+class AwayAtTimes(MemoryStore):
+    """A store that does not answer some questions."""
+
+    refusals = 0
+
+    def read(self, query: Query) -> Columns:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreError("Connection refused", retryable=True)
+        return super().read(query)
+
+
+def test_a_start_waits_for_a_store_that_goes_away_in_the_middle_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.build.RETRY_S", 0.01)
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    store = AwayAtTimes()
+    store.migrate()
+    store.refusals = 2
+    with capture_logs() as log:
+        service = Service(configuration, SystemClock(), store, waits_for_store=True)
+        store.refusals = 2
+        service.start()
+        service.stop()
+    service.raise_failure()
+    assert [line["event"] for line in log].count("the start waits for the store") == 4
+
+
 @pytest.mark.parametrize(("retryable", "waits"), [(False, True), (True, False)])
 def test_a_store_that_cannot_be_used_is_an_error_and_so_is_one_that_nobody_waits_for(
     retryable: bool, waits: bool, tmp_path: Path
