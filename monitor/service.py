@@ -102,7 +102,6 @@ class Service:
         waits_for_store: bool = False,
     ) -> None:
         self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
-        self._waits_for_store = waits_for_store
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
@@ -117,7 +116,11 @@ class Service:
             lambda model, seconds: latency.labels(model).observe(seconds),
         )
         alerting = "alert" in self.roles
-        self._routers = Routers(self._built_router()) if alerting else None
+        self._routers = (
+            Routers(self._built_router(), partial(once_it_answers, clock=clock, waits=waits_for_store))
+            if alerting
+            else None
+        )
         stop = self._threads.stop if "ingest" in self.roles else None
         build = partial(build_intake, configuration, self.watches, self.store, clock, stop)
         self.intake = once_it_answers(build, clock, waits=waits_for_store)
@@ -132,7 +135,7 @@ class Service:
         keep_freed()
         collect_rarely()
         if self._routers is not None:
-            once_it_answers(self._routers.open, self.clock, waits=self._waits_for_store)
+            self._routers.open()
         for number, worker in enumerate(self.intake.workers):
             name = f"ingest-{worker.name}-{number}"
             worker.on_report = self._threads.counting(name)

@@ -26,14 +26,18 @@ class Routers:
     ----------
     router : Router
         The first.
+    once_it_answers : callable
+        Opens it, when the store is there.
 
     Attributes
     ----------
     current : Router
     """
 
-    def __init__(self, router: Router) -> None:
-        self.current = router
+    def __init__(
+        self, router: Router, once_it_answers: Callable[[Callable[[], None]], None] = lambda work: work()
+    ) -> None:
+        self.current, self._once_it_answers = router, once_it_answers
         self._next: Router | None = None
         self._lock = threading.Lock()
         self._turn = threading.RLock()
@@ -53,7 +57,7 @@ class Routers:
         ------
         StoreError
         """
-        self.current.open()
+        self._once_it_answers(self.current.open)
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Notify until ``stop`` is set, by the routes of the router that came last; ``on_round`` is called in between.
