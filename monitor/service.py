@@ -63,7 +63,7 @@ from monitor.routing.router import Router
 from monitor.routing.routers import Routers
 from monitor.threads import Threads, in_words
 from monitor.watch import compile_watch
-from sinks.store.contract import TABLES, Store, StoreError
+from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
@@ -304,7 +304,7 @@ class Service:
         refused, bounds = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted"), PostedBounds.of(self.store)
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
-        members, group = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True), self.intake.group
+        members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         # Sooner nobody knows whether a row that the process before this one met is met again.
@@ -314,19 +314,20 @@ class Service:
                 if pulse.is_due:
                     pulse.restart()
                     pulses.state(self._threads.names, self._threads.rounds)
-                stages.step(_fail(self._failing), [*self._threads.names, *self.loop.failing.stages])
+                stages.step(_fail(self._failing), self._is_working)
                 shares = self.intake.late_shares()
-                late.step(self._come_late(shares), [share.name for share in shares if share.is_settled])
-                gone = self.intake.gone_topics()
-                topics.step(gone, self.intake.topics() - gone.keys())
+                settled = {share.name for share in shares if share.is_settled}
+                late.step(self._come_late(shares), partial(self._is_on_time, settled))
+                topics.step(self.intake.gone_topics(), partial(self._is_there, self.intake.topics()))
                 if self.intake.members is not None and self.intake.members.count is not None:
-                    members.step(self.intake.foreign_members(), [group])
+                    # Nobody here is a member of any other group.
+                    members.step(self.intake.foreign_members(), lambda _: True)
                 if "api" in self.roles:
-                    refused.step(bounds.holding(self.clock.now_ms()), ["alerts"])
+                    refused.step(bounds.holding(self.clock.now_ms()), lambda _: True)
                 if "evaluate" in self.roles:
-                    versions.step(self.loop.crowding.titles(self.watches), self.watches)
+                    versions.step(self.loop.crowding.titles(self.watches), lambda _: True)
                 if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):
-                    rows.step(_unusable(counts), TABLES)
+                    rows.step(_unusable(counts), lambda _: True)
             except StoreError as error:
                 log.warning("an alert of Leeway's own waits for the store", error=str(error))
 
@@ -334,6 +335,23 @@ class Service:
     def _failing(self) -> dict[str, Exception]:
         """What stages fail with, the evaluation of each model among them."""
         return self._threads.failing | self.loop.failing.failing_stages
+
+    def _is_working(self, stage: str) -> bool:
+        """Whether a stage that does not fail is one of this process, or of a model that there is no more."""
+        if "evaluate" in self.roles and stage.startswith(self.loop.failing.stage_of("")):
+            return True
+        return stage in self._threads.names
+
+    def _is_there(self, read: Collection[str], topic: str) -> bool:
+        """Whether a topic that is not gone is read here, or is one that no model reads any more."""
+        models = self.configuration.models.values()
+        return topic in read or all(model.spec.source_of(topic) is None for model in models)
+
+    def _is_on_time(self, settled: Collection[str], stream: str) -> bool:
+        """Whether enough is known of a stream that does not come late, or no model reads it any more."""
+        name, _, partition = stream.partition(" ")
+        model = self.configuration.models.get(name)
+        return stream in settled or model is None or model.spec.source_of(partition.rpartition("/")[0]) is None
 
     def _come_late(self, shares: Sequence[LateShare]) -> dict[str, str]:
         now_ms = self.clock.now_ms()

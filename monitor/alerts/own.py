@@ -7,7 +7,7 @@ their own. Writing one again changes only its time, and nobody is notified twice
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from monitor.alerts.lifecycle import State, Transition, to_columns
 from monitor.clock import Clock
 from monitor.events import Gap, Partition
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
+from monitor.values import DAY_MS
 from sinks.store.batch import append
 from sinks.store.change_log import after
 from sinks.store.contract import Query, Store
@@ -35,6 +36,7 @@ __all__ = [
     "UNUSABLE_ROWS",
     "OwnAlerts",
     "StandingAlerts",
+    "firing_values",
 ]
 
 MODEL = "_leeway"
@@ -145,7 +147,7 @@ class StandingAlerts:
         The label that says of what it holds.
     severity : str
     shared : bool
-        Whether every process sees the same, so that they have one alert together.
+        Whether every process sees the same, so that they have one alert together, also if they see it at once.
 
     Examples
     --------
@@ -156,7 +158,7 @@ class StandingAlerts:
     >>> alerts.step({"alert": "the stage alert fails"})
     >>> alerts.step({"alert": "the stage alert fails"})
     >>> clock.advance(60)
-    >>> StandingAlerts(store, clock, STAGE_FAILED, "stage").step({}, ["alert"])
+    >>> StandingAlerts(store, clock, STAGE_FAILED, "stage").step({}, ["alert"].__contains__)
     >>> [(row["state"], row["title"]) for row in rows_of(store.read(Query("alerts")))]
     [('firing', 'the stage alert fails'), ('resolved', 'over: the stage alert fails')]
     """
@@ -176,17 +178,18 @@ class StandingAlerts:
         self._severity, self._shared = severity, shared
         self._standing: dict[str, Transition] = {}
         self._earlier: dict[str, Transition] | None = None
+        self._newest_ids: dict[str, str] = {}
 
-    def step(self, holding: Mapping[str, str], earlier: Collection[str] = ()) -> None:
+    def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
         """Write what has changed.
 
         Parameters
         ----------
         holding : mapping of str to str
             Of what it holds, and the alert's title.
-        earlier : collection of str
-            Of which an earlier process may have left an alert, which is resolved if it does not hold any more. What is
-            in none of the two stays as it is.
+        is_over : callable
+            Whether an alert that an earlier process left about something that does not hold is to be resolved: that is
+            well again, or is nothing that anybody looks at any more. Else it stays as it is.
 
         Raises
         ------
@@ -194,8 +197,10 @@ class StandingAlerts:
         """
         if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
-            self._earlier = self._stored()
-        for value in self._earlier.keys() & {*earlier, *holding}:
+            newest = self._stored()
+            self._newest_ids = {value: alert.alert_id for value, alert in newest.items()}
+            self._earlier = {value: alert for value, alert in newest.items() if alert.state == "firing"}
+        for value in [value for value in self._earlier if value in holding or is_over(value)]:
             self._standing[value] = self._earlier.pop(value)
         begun = sorted(holding.keys() - self._standing)
         ended = [alert for value, alert in sorted(self._standing.items()) if value not in holding]
@@ -207,16 +212,18 @@ class StandingAlerts:
         self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
 
     def _stored(self) -> dict[str, Transition]:
-        """Those that fire, as they are stored."""
-        rows = rows_of(self._store.read(Query("alerts", where={"model": MODEL})))
-        newest = {row["alert_id"]: _read(row) for row in rows}
-        alerts = [alert for alert in newest.values() if alert.labels["alertname"] == self._alertname]
-        return {alert.labels[self._label]: alert for alert in alerts if alert.state == "firing"}
+        """The newest alert of each value, as it is stored."""
+        newest = {
+            alert.alert_id: alert for alert in _read_all(self._store) if alert.labels["alertname"] == self._alertname
+        }
+        return {
+            alert.labels[self._label]: alert for alert in sorted(newest.values(), key=lambda alert: alert.starts_ms)
+        }
 
     def _fires(self, value: str, title: str, now_ms: int) -> Transition:
         return Transition(
             model=MODEL,
-            alert_id=xxhash.xxh3_64_hexdigest(f"{self._alertname}|{value}|{now_ms}".encode()),
+            alert_id=xxhash.xxh3_64_hexdigest(self._identity(value, now_ms).encode()),
             sequence=0,
             state="firing",
             at_ms=now_ms,
@@ -229,6 +236,27 @@ class StandingAlerts:
             labels={"alertname": self._alertname, "severity": self._severity, self._label: value},
             signals=[],
         )
+
+    def _identity(self, value: str, now_ms: int) -> str:
+        # Processes that see the same at once follow the same alert, and so write the same one.
+        when = f"{self._newest_ids.get(value, '')}|{now_ms // DAY_MS}" if self._shared else str(now_ms)
+        return f"{self._alertname}|{value}|{when}"
+
+
+def firing_values(store: Store, alertname: str, label: str) -> set[str]:
+    """Return of what an alert with this name fires.
+
+    Raises
+    ------
+    StoreError
+    """
+    newest = {alert.alert_id: alert for alert in _read_all(store) if alert.labels["alertname"] == alertname}
+    return {alert.labels[label] for alert in newest.values() if alert.state == "firing"}
+
+
+def _read_all(store: Store) -> Iterator[Transition]:
+    """Every transition of these alerts, those of one alert in their order."""
+    return map(_read, rows_of(store.read(Query("alerts", where={"model": MODEL}))))
 
 
 def _resolved(alert: Transition, now_ms: int) -> Transition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from monitor.alerts.own import EVENTS_UNREAD, StandingAlerts
+from monitor.alerts.own import EVENTS_UNREAD, TOPIC_GONE, StandingAlerts, firing_values
 from monitor.clock import Clock
 from monitor.config.model import Model
 from monitor.freshness.follower import READ_WITHIN_S, Heard
@@ -41,7 +41,7 @@ class UnreadAlerts:
     """
 
     def __init__(self, store: Store, clock: Clock, models: Mapping[str, Model]) -> None:
-        self._clock, self._models = clock, models
+        self._store, self._clock, self._models = store, clock, models
         self._alerts = StandingAlerts(store, clock, EVENTS_UNREAD, "topic", shared=True)
         self._unread: dict[Flow, _Unread] = {}
 
@@ -69,8 +69,12 @@ class UnreadAlerts:
             if now_s - of_flow.since_s >= UNREAD_AFTER_S:
                 lasting.setdefault(flow.topic, {})[flow] = of_flow
         doubtful = {flow.topic for flow in flows if flow in self._unread or not heard[flow].is_stated}
-        well = {flow.topic for flow in flows} - doubtful
-        self._alerts.step({topic: self._sentence(topic, of_topic) for topic, of_topic in lasting.items()}, well)
+        if lasting:
+            # What was deleted cannot be read, and there is an alert about it.
+            deleted = firing_values(self._store, TOPIC_GONE, "topic")
+            lasting = {topic: of_topic for topic, of_topic in lasting.items() if topic not in deleted}
+        holding = {topic: self._sentence(topic, of_topic) for topic, of_topic in lasting.items()}
+        self._alerts.step(holding, lambda topic: topic not in doubtful)
 
     def _is_read(self, flow: Flow) -> bool:
         model = self._models.get(flow.model)

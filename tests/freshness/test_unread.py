@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.alerts.own import TOPIC_GONE, StandingAlerts
+from monitor.freshness.freshness import Freshness
 from monitor.ingest.arrivals import Flow
 from sinks.store.contract import Query
 from tests.freshness.world import World
@@ -51,6 +53,21 @@ def test_the_process_that_follows_resolves_what_the_one_before_has_found(world: 
     world.passes_unread(MINUTE_S)
     assert [row["state"] for row in world.own] == ["firing"], "who has just begun knows nothing yet"
     world.passes(MINUTE_S, every_s=3)
+    assert [row["state"] for row in world.own] == ["firing", "resolved"]
+
+
+def test_a_topic_that_was_deleted_has_one_alert(world: World) -> None:
+    gone = StandingAlerts(world.store, world.clock, TOPIC_GONE, "topic", shared=True)
+    gone.step({"events": "it is gone"})
+    world.passes_unread(HOUR_S)
+    assert [row["title"] for row in world.own] == ["it is gone"]
+
+
+def test_a_topic_that_no_model_reads_any_more_ends_its_alert(tmp_path: Path, world: World) -> None:
+    world.passes_unread(HOUR_S)
+    other = World(tmp_path / "other", {"kafka": "others"})
+    watcher = Freshness(world.store, world.clock, other.configuration.models)
+    watcher.step()
     assert [row["state"] for row in world.own] == ["firing", "resolved"]
 
 
