@@ -21,6 +21,9 @@ JOBS: dict[str, tuple[int, str]] = {
 }
 """Every job: how often it runs, in seconds, and the role whose process runs it; empty: every process."""
 
+LEAVE_WITHIN_S = 5.0
+"""A job that takes longer to end, such as one that waits for a broker, ends with the process."""
+
 log = structlog.get_logger("leeway.service")
 
 
@@ -54,10 +57,13 @@ class Jobs:
         return [thread.name for thread in self._threads]
 
     def stop(self) -> None:
-        """Begin none any more; return once those that run are done."""
+        """Begin none any more; return once those that run are done, or after :data:`LEAVE_WITHIN_S`."""
         self._stop.set()
+        until_s = self._clock.monotonic_s() + LEAVE_WITHIN_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until_s - self._clock.monotonic_s()))
+        if unfinished := [thread.name for thread in self._threads if thread.is_alive()]:
+            log.warning("jobs are left unfinished", jobs=unfinished)
 
     def _repeat(self, name: str, job: Callable[[], None], every_s: float) -> None:
         while not self._clock.wait(self._stop, every_s):

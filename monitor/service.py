@@ -163,12 +163,12 @@ class Service:
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
         self._threads.join()
-        if self._jobs is not None:
-            self._jobs.stop()
         try:
             # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
             self.loop.save()
         finally:
+            if self._jobs is not None:
+                self._jobs.stop()
             if self._routers is not None:
                 self._routers.close()
             self.intake.close()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from monitor.clock import SystemClock
+from monitor.config import load
+from monitor.evaluate.loop import EvaluateLoop
+from monitor.ingest.intake import Intake
 from monitor.jobs import JOBS, Jobs, refresh_roll_ups
+from monitor.service import Service
 from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
+from tests.service import shop
 from tests.service.test_late_events import DAY_MS, TurnedClock
 
 
@@ -68,3 +74,32 @@ def test_a_job_is_done_again_after_it_failed_and_whatever_the_time_of_day_does()
         "event": "a job failed",
         "log_level": "error",
     }
+
+
+def test_a_service_ends_with_its_checkpoints_written_while_a_job_waits_for_a_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, answer, saved = threading.Event(), threading.Event(), threading.Event()
+
+    def look(intake: Intake) -> None:
+        looking.set()
+        answer.wait(60)
+
+    monkeypatch.setattr(Intake, "look_at_group", look)
+    monkeypatch.setattr(EvaluateLoop, "save", lambda loop: saved.set())
+    monkeypatch.setattr("monitor.jobs.JOBS", {"look_at_group": (0.01, "ingest")})
+    monkeypatch.setattr("monitor.jobs.LEAVE_WITHIN_S", 0.2)
+    path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), checkpoint_every="1h")
+    service = Service(load(path), SystemClock(), MemoryStore())
+    service.start()
+    with capture_logs() as log:
+        try:
+            assert looking.wait(20)
+            ending = threading.Thread(target=service.stop)
+            ending.start()
+            ending.join(20)
+            assert not ending.is_alive()
+        finally:
+            answer.set()
+    assert saved.is_set()
+    assert {"jobs": ["look_at_group"], "event": "jobs are left unfinished", "log_level": "warning"} in log
