@@ -7,6 +7,8 @@ left of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from detectors.change.legend import LAG_DAYS, REFERENCE_DAYS
 from monitor.config import Configuration
 from monitor.config.baseline import FirstEventsBaseline, RollingBaseline
@@ -16,8 +18,9 @@ from monitor.values import DAY_MS
 from sinks.store.connection import Connection
 from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
+from sinks.store.marks import unsummed
 from sinks.store.retention import Lifetimes
-from sinks.store.rollups import unsummed
+from sinks.store.spans import Span
 
 __all__ = ["lifetimes_now", "needed_ms"]
 
@@ -40,12 +43,15 @@ def lifetimes_now(configuration: Configuration, store: Store, now_ms: int) -> di
     """
     keep = configuration.service.spec.store.keep
     chosen = "panes" in keep.model_fields_set
-    reached_ms = _reached_ms(store)
     by_model: dict[str, int | None] = {}
+    spans: dict[str, Span] = {}
     for name, model in configuration.models.items():
         kept_ms = keep.panes if chosen or keep.panes is None else needed_ms(model.spec, keep.panes)
-        is_behind = kept_ms is not None and reached_ms.get(name, 0) < now_ms - kept_ms // 2
-        by_model[name] = None if is_behind else kept_ms
+        by_model[name] = kept_ms
+        if kept_ms is not None:
+            spans[name] = (now_ms - kept_ms, now_ms - _delay_ms(model.spec, kept_ms))
+    behind = _behind(store, spans)
+    by_model = {name: None if name in behind else kept_ms for name, kept_ms in by_model.items()}
     return lifetimes(configuration) | {"panes": Lifetimes(keep.panes, by_model)}
 
 
@@ -70,9 +76,17 @@ def needed_ms(spec: ModelSpec, usual_ms: int) -> int | None:
     return max(least_ms, learned_ms, (REFERENCE_DAYS + LAG_DAYS) * DAY_MS, VOLUME_DAYS * DAY_MS) + defaults.window
 
 
-def _reached_ms(store: Store) -> dict[str, int]:
-    """Up to where each model is evaluated, and its panes are added up."""
+def _delay_ms(spec: ModelSpec, kept_ms: int) -> int:
+    """How far from now a model may be without being behind: what a window needs is there, with time to spare.
+
+    Whoever sends a week's events at once is not behind.
+    """
+    return max(kept_ms // 2, min(kept_ms * 3 // 4, kept_ms - spec.detect.defaults.window))
+
+
+def _behind(store: Store, spans: Mapping[str, Span]) -> set[str]:
+    """The models of which panes would go before they are evaluated, or added up."""
     rows = store.read(Query("checkpoints", {"stage": "evaluate"}, columns=("name", "position")))
     reached_ms = dict(zip(rows["name"], rows["position"].tolist(), strict=True))
-    waiting_ms = unsummed(store) if isinstance(store, Connection) else {}
-    return {name: min(ms, waiting_ms.get(name, ms)) for name, ms in reached_ms.items()}
+    behind = {name for name, (_, to_ms) in spans.items() if reached_ms.get(name, 0) < to_ms}
+    return behind | (unsummed(store, spans) if isinstance(store, Connection) else set())

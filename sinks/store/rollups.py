@@ -26,14 +26,14 @@ from sinks.store.connection import Connection
 from sinks.store.contract import Buckets, Columns, Drifting, Query
 from sinks.store.derived import SERIES, TIERS
 from sinks.store.drifting import drifting_of, hour_statement, hours_of_drift, outside, windows_in_drift
+from sinks.store.marks import leave_aged, now_ms_of, record
 from sinks.store.parallel import side_by_side
 from sinks.store.pieces import combined, kept_for, pieces_of_scores
-from sinks.store.retention import present
 from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
 from sinks.store.sql import Parameters
 from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
 
-__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question", "unsummed"]
+__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question"]
 
 SETTLE_MS = 600_000
 """An hour is refreshed once it has been left alone for this long.
@@ -44,20 +44,6 @@ marked later than this before it began.
 
 BATCH = {"scores": 2_000, "panes": 8}
 """Hours of a model that one statement works out: those of panes need memory for every cell."""
-
-FIRST = {
-    "scores": ("window_end_ms", f"hour_ms - positiveModulo(hour_ms, {DAY_MS}) + 1"),
-    "panes": ("pane_start_ms", "hour_ms"),
-}
-"""The time of a source's rows, and the first one that is worked out together with an hour: of scores a whole day is."""
-
-AGED = (
-    "INSERT INTO touched SELECT {{source:String}}, model, hour_ms, 0, {{seen_ms:Int64}} FROM (SELECT model, hour_ms, "
-    "{first} AS {time} FROM touched WHERE source = {{source:String}} GROUP BY model, hour_ms "
-    "HAVING max(touched_ms) > max(refreshed_ms) AND max(touched_ms) <= {{seen_ms:Int64}} AND max(refreshed_ms) > 0) "
-    "WHERE {ttl} < now() + 3600 SETTINGS final = 0"
-)
-"""An hour ahead of the lifetime, since a refresh takes its time."""
 
 CHANGED = (
     "SELECT DISTINCT hour_ms FROM (SELECT model, hour_ms FROM touched PREWHERE {conditions} GROUP BY model, hour_ms "
@@ -124,15 +110,6 @@ def tier_question(store: Connection, query: Query) -> tuple[str, dict[str, Any]]
     return tier_statement(query, merged(_changed(store, "panes", query.where, hours_of(query))))
 
 
-def unsummed(store: Connection) -> dict[str, int]:
-    """Return the first hour of each model whose panes are not added up as they are now, in ms; of others nothing."""
-    rows = store.query(
-        "SELECT model, min(hour_ms) AS first_ms FROM (SELECT model, hour_ms FROM touched WHERE source = 'panes' "
-        "GROUP BY model, hour_ms HAVING max(touched_ms) > max(refreshed_ms)) GROUP BY model SETTINGS final = 0"
-    )
-    return dict(zip(rows["model"], rows["first_ms"].tolist(), strict=True))
-
-
 def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:
     values = Parameters()
     conditions = [f"source = {values.bind('String', source)}"]
@@ -172,9 +149,9 @@ def _refresh(store: Connection, source: str, settle_ms: int, is_enough: Callable
     done = 0
     if is_enough():
         return done
-    _leave_aged(store, source, _now_ms(store) - settle_ms)
+    leave_aged(store, source, now_ms_of(store) - settle_ms)
     while True:
-        now_ms = _now_ms(store)
+        now_ms = now_ms_of(store)
         seen_ms = now_ms - settle_ms
         marks = _settled(store, source, seen_ms)
         if not marks["hour_ms"]:
@@ -182,24 +159,10 @@ def _refresh(store: Connection, source: str, settle_ms: int, is_enough: Callable
         for table, statement in _statements(source, marks):
             store.command(f"INSERT INTO {table} SELECT *, {now_ms:d} FROM ({statement})", marks)
         # Marks go last: a refresh that is killed before leaves the hours marked, and they are worked out again.
-        recorded = "SELECT {source:String}, mark.1, mark.2, 0, {seen_ms:Int64}"
-        pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
-        store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
+        record(store, source, marks, seen_ms)
         done += len(marks["hour_ms"])
         if is_enough():
             return done
-
-
-def _now_ms(store: Connection) -> int:
-    return int(store.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")["now_ms"][0])
-
-
-def _leave_aged(store: Connection, source: str, seen_ms: int) -> None:
-    """Take marks from hours that were worked out before their rows began to go: what is left of these is less."""
-    time, first = FIRST[source]
-    ttl = present(store).get(source, "")
-    if ttl:
-        store.command(AGED.format(time=time, first=first, ttl=ttl), {"source": source, "seen_ms": seen_ms})
 
 
 def _settled(store: Connection, source: str, seen_ms: int) -> dict[str, list[Any]]:

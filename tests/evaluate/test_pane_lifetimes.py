@@ -22,6 +22,7 @@ from sinks.store.retention import Lifetimes, retain
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge, mutate
 from tests.monitor.streams import DAY_MS, START_MS, applications, as_lines, configured, detecting, replayed, written
+from tests.sinks.store.samples import plain
 
 MINUTE_MS, FIVE_MINUTES_MS, SIGNAL = 60_000, 300_000, "feature:amount"
 NOW_MS = START_MS + DAY_MS
@@ -61,11 +62,40 @@ def kept_ms(store: SqlStore, now_ms: int) -> int | None:
 
 def test_panes_go_once_their_windows_are_evaluated_and_their_sums_are_made(store: SqlStore) -> None:
     assert kept_ms(store, NOW_MS) == DEFAULT_MS, "what waits to be added up is of today"
-    assert kept_ms(store, NOW_MS + 10 * DAY_MS) is None, "nothing was evaluated for days: it may be an outage"
-    store.append("checkpoints", checkpoint(NOW_MS + 10 * DAY_MS), token="further")
-    assert kept_ms(store, NOW_MS + 10 * DAY_MS) is None, "nobody has added up the first day yet"
+    assert kept_ms(store, NOW_MS + 9 * DAY_MS) == DEFAULT_MS, "a week's events may come at once"
+    assert kept_ms(store, NOW_MS + 11 * DAY_MS) is None, "nothing was evaluated for days: it may be an outage"
+    store.append("checkpoints", checkpoint(NOW_MS + 16 * DAY_MS), token="further")
+    assert kept_ms(store, NOW_MS + 16 * DAY_MS) is None, "nobody has added up the first day yet"
     store.refresh(settle_ms=0)
-    assert kept_ms(store, NOW_MS + 10 * DAY_MS) == DEFAULT_MS
+    assert kept_ms(store, NOW_MS + 16 * DAY_MS) == DEFAULT_MS
+
+
+def mark(store: SqlStore, hour_ms: int, age: str) -> None:
+    """Mark an hour as an insert did so long ago."""
+    marked_ms = f"toUnixTimestamp64Milli(now64(3) - INTERVAL {age})"
+    store.command(f"INSERT INTO touched SELECT 'panes', 'loans', {hour_ms}, {marked_ms}, 0")
+
+
+def test_a_late_event_of_long_ago_does_not_change_the_lifetime(store: SqlStore) -> None:
+    store.append("checkpoints", checkpoint(NOW_MS + 16 * DAY_MS), token="further")
+    store.refresh(settle_ms=0)
+    for hour_ms, token in ((START_MS, "summed"), (START_MS - 900 * DAY_MS, "none before")):
+        pane = plain("panes", 1, model="loans", signal=SIGNAL, pane_start_ms=hour_ms, pane_ms=10_000, late_at_ms=NOW_MS)
+        store.append("panes", pane, token=token)
+    assert kept_ms(store, NOW_MS + 16 * DAY_MS) == DEFAULT_MS, "it counts in no sum any more"
+    assert kept_ms(store, NOW_MS + 12 * DAY_MS) == DEFAULT_MS, "it is added up within minutes"
+    store.refresh(settle_ms=0)
+
+
+def test_panes_stay_while_nobody_adds_them_up(store: SqlStore) -> None:
+    store.append("checkpoints", checkpoint(NOW_MS + 16 * DAY_MS), token="further")
+    store.refresh(settle_ms=0)
+    hour_ms = START_MS - 2 * DAY_MS
+    store.command("INSERT INTO touched SELECT 'panes', 'loans', {hour:Int64}, 0, 1", {"hour": hour_ms})
+    mark(store, hour_ms, "2 HOUR")
+    assert kept_ms(store, NOW_MS + 10 * DAY_MS) is None, "the mark is overdue"
+    assert kept_ms(store, NOW_MS + 16 * DAY_MS) == DEFAULT_MS, "the hour is older than its panes' lifetime"
+    store.refresh(settle_ms=0)
 
 
 def test_what_panes_alone_could_answer_is_refused_by_name_when_they_are_gone(store: SqlStore) -> None:

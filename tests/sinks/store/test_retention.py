@@ -153,6 +153,33 @@ def test_a_late_row_does_not_add_sums_up_again_from_rows_of_which_some_are_gone(
     assert not chdb.query("SELECT hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms")["hour_ms"].size
 
 
+@pytest.mark.parametrize(("whole", "n"), [(False, 3), (True, 4)], ids=["panes are gone", "all panes are there"])
+def test_a_late_pane_of_a_model_that_is_behind_adds_to_a_sum_only_if_its_panes_are_there(
+    chdb: ChdbStore, whole: bool, n: int
+) -> None:
+    hour_ms, model = (NOW_MS - 30 * DAY_MS) // DAY_MS * DAY_MS, f"behind {whole}"
+
+    def add(first_minute: int, count: int, late_at_ms: int) -> None:
+        times = [hour_ms + (first_minute + 5 * index) * 60_000 for index in range(count)]
+        rows = plain("panes", count, model=model, pane_start_ms=times, pane_ms=300_000, late_at_ms=late_at_ms)
+        chdb.append("panes", rows, f"{model} {first_minute}")
+
+    # given sums, whose panes went while the model was not behind, or never did
+    add(5, 3, 0)
+    chdb.refresh(0)
+    if not whole:
+        retain(chdb, {"panes": Lifetimes(10 * DAY_MS)})
+        vacuum(chdb, ["panes"])
+    # when it falls behind, and an hour of before is touched
+    retain(chdb, {"panes": Lifetimes(10 * DAY_MS, {model: None})})
+    add(30, 1, 0)
+    chdb.refresh(0)
+    # then what is left of its panes is not taken for the whole
+    sums = chdb.query("SELECT sum(n) AS n FROM panes_1h FINAL WHERE model = {model:String}", {"model": model})
+    assert sums["n"].tolist() == [n]
+    assert not chdb.query("SELECT hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms")["hour_ms"].size
+
+
 def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
     store = MemoryStore()
     append(store, "findings", AGES_DAYS)
