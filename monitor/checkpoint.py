@@ -85,7 +85,8 @@ class Checkpoint:
         The topic, or the model.
     partition : int
     position : int
-        The next offset to read, or the event time up to which windows are evaluated.
+        The next offset to read, or the event time up to which windows are evaluated: up to one step of the former
+        configuration further where a changed one has a shorter step.
     config : str
         Hashes of the configurations under which the state came about, for people who look.
     state : object

@@ -76,6 +76,7 @@ class Evaluation:
         self.next_end_ms: int | None = None
         """The end of the next window to evaluate; None until there is a pane."""
         self._saved_ms: int | None = None
+        self._position_ms: int | None = None
         loaded = checkpoint.load(store, "evaluate", watch.name, 0)
         self._is_new = loaded is None
         if loaded is not None:
@@ -201,14 +202,22 @@ class Evaluation:
             return
         state = {
             "config": self._watch.config_hash,
+            "next_end_ms": self.next_end_ms,
             "lifecycle": self._lifecycle.snapshot(),
             **self._series.snapshot(),
         }
-        saved = Checkpoint("evaluate", self._watch.name, 0, self.next_end_ms, state["config"], state)
+        position_ms = self.next_end_ms
+        if self._position_ms is not None:
+            # With a shorter step the next window ends before the one that was to come, and the furthest row stays.
+            position_ms = max(position_ms, self._position_ms + 1)
+        saved = Checkpoint("evaluate", self._watch.name, 0, position_ms, state["config"], state)
         checkpoint.save(self._store, saved)
-        self._saved_ms = self.next_end_ms
+        self._saved_ms, self._position_ms = self.next_end_ms, position_ms
 
-    def _restore(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
+    def _restore(self, position_ms: int, state: Mapping[str, Any]) -> None:
+        self._position_ms = position_ms
+        # In checkpoints of earlier versions the position is the end of the next window.
+        next_end_ms = state.get("next_end_ms", position_ms)
         self._lifecycle.restore(state["lifecycle"])
         if state["config"] == self._watch.config_hash:
             self.next_end_ms = self._saved_ms = next_end_ms

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from monitor import checkpoint
+from monitor.checkpoint import Checkpoint
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.evaluate.backtest import backtest, span_of
@@ -109,7 +111,6 @@ class Mortal(MemoryStore):
     """A store that survives the process, which may die before its scores are written."""
 
     dying = False
-
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         if self.dying and table == "scores":
             raise StoreError("the process dies")
@@ -257,8 +258,24 @@ def test_a_process_that_stood_still_evaluates_as_the_one_that_took_over(live: Li
     assert found_in(live.store) == expected
 
 
-def test_what_a_changed_configuration_has_learned_stays_too(live: Live, events: Events) -> None:
-    changed = configured(detect=SLIDING, segments=[], baseline={"kind": "rolling", "span": "3d"})
+def test_a_checkpoint_of_an_earlier_version_says_by_its_position_where_to_go_on(live: Live, events: Events) -> None:
+    live.loop.save()
+    position, state = checkpoint.load(live.store, "evaluate", "loans", 0) or (0, {})
+    assert state.pop("next_end_ms") == position
+    checkpoint.save(live.store, Checkpoint("evaluate", "loans", 0, position, state["config"], state))
+    twin = live.loop
+    live.send(0, part(events, 7, 8, 0))
+    live.read(silent=[1])
+    live.begin_to_evaluate()
+    expected = live.evaluate()
+    twin.evaluate_now()
+    assert found_in(live.store) == expected
+
+
+@pytest.mark.parametrize("every", ["2h", "1h"])
+def test_what_a_changed_configuration_has_learned_stays_too(live: Live, events: Events, every: str) -> None:
+    detect = SLIDING | {"defaults": SLIDING["defaults"] | {"every": every}}
+    changed = configured(detect=detect, segments=[], baseline={"kind": "rolling", "span": "3d"})
     live.loop.save()
     live.begin_to_evaluate(changed)
     live.send(0, part(events, 7, 8, 0))
