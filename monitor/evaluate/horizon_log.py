@@ -144,12 +144,17 @@ class HorizonLog:
         return self._bases[0].from_ms if self._bases and self._bases[0].is_first else None
 
     def at(self, end_ms: int) -> Basis | None:
-        """Return with what the window that ends there is evaluated; None if that is open."""
-        count = self._begun_by(end_ms)
-        return self._bases[count - 1] if count and end_ms <= self._bases[count - 1].to_ms else None
+        """Return with what the window that ends there is evaluated, and those behind it; None if that is open.
+
+        Where two that evaluate have decided at once, what begins later holds from there on.
+        """
+        covering = [basis for basis in self._bases[: self._begun_by(end_ms)] if end_ms <= basis.to_ms]
+        if not covering:
+            return None
+        return replace(covering[-1], to_ms=min(covering[-1].to_ms, self.open_until_ms(end_ms)))
 
     def open_until_ms(self, end_ms: int) -> int:
-        """Return up to where nothing is decided from a window on for which nothing is."""
+        """Return up to where nothing else is decided than for the window that ends there, if for that."""
         count = self._begun_by(end_ms)
         return self._bases[count].from_ms - 1 if count < len(self._bases) else ENDED
 
@@ -160,6 +165,8 @@ class HorizonLog:
     def decide(self, basis: Basis) -> None:
         """Write down with what windows are evaluated of which that was open.
 
+        It is read back then: another that evaluates may have decided at the same moment, and what is stored holds.
+
         Raises
         ------
         StoreError
@@ -169,8 +176,7 @@ class HorizonLog:
         if count and self._bases[count - 1].goes_on_as(parts[0], self._step_ms):
             parts[0] = replace(self._bases[count - 1], to_ms=parts[0].to_ms)
         append(self._store, "horizons", self._rows(parts))
-        # Windows go forward: what was decided of those behind them is not asked for again.
-        self._bases = [*parts, *self._bases[count:]]
+        self.reload(basis.from_ms)
 
     def _rows(self, bases: Iterable[Basis]) -> Rows:
         rows = empty_rows("horizons")

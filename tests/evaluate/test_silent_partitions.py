@@ -14,6 +14,7 @@ from monitor.checkpoint import Checkpoint
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.evaluate.backtest import backtest, span_of
+from monitor.evaluate.horizon import NOTHING_MS
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
@@ -111,10 +112,22 @@ class Mortal(MemoryStore):
     """A store that survives the process, which may die before its scores are written."""
 
     dying = False
+    rival_windows: int | None = None
+    """Of so many of the last windows another process decides at the same moment, without the second partition."""
+
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         if self.dying and table == "scores":
             raise StoreError("the process dies")
         super().append(table, columns, token)
+        if table == "horizons" and self.rival_windows:
+            super().append(table, rival(columns, self.rival_windows), f"rival {token}")
+
+
+def rival(decided: Mapping[str, Sequence[Any]], windows: int) -> Mapping[str, Sequence[Any]]:
+    spans = zip(decided["from_ms"], decided["to_ms"], strict=True)
+    from_ms = [max(first_ms, last_ms - (windows - 1) * STEP_MS) for first_ms, last_ms in spans]
+    counted_ms = [[counted[0], NOTHING_MS] for counted in decided["counted_ms"]]
+    return {**decided, "from_ms": from_ms, "counted_ms": counted_ms}
 
 
 def found_in(store: Store, to_ms: int = 1 << 62) -> dict[str, list[str]]:
@@ -256,6 +269,23 @@ def test_a_process_that_stood_still_evaluates_as_the_one_that_took_over(live: Li
     live.read()
     stalled.evaluate_now()
     assert found_in(live.store) == expected
+
+
+@pytest.mark.parametrize("windows", [4, 1_000])
+def test_what_two_processes_decide_at_once_holds_for_both_as_it_is_stored(
+    live: Live, events: Events, windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given one that returns for a while and is silent again, of which the other has seen nothing
+    live.send(1, part(events, 5, 7.6, 1))
+    live.send(0, part(events, 7, 8, 0))
+    live.read(silent=[1])
+    live.store.rival_windows = windows
+    expected = live.evaluate()
+    # when another evaluates with what is stored, in other batches
+    live.store.rival_windows = None
+    monkeypatch.setattr("monitor.evaluate.evaluate.WINDOWS_AT_ONCE", 1)
+    live.begin_to_evaluate()
+    assert live.evaluate() == expected
 
 
 def test_a_checkpoint_of_an_earlier_version_says_by_its_position_where_to_go_on(live: Live, events: Events) -> None:
