@@ -24,14 +24,14 @@ _EVERY_HOUR = " UNION ALL ".join(
     f"SELECT '{name}' AS source, model, hour_ms FROM ({sql})" for name, sql in _HOURS.items()
 )
 _LACKING = {
-    "latest": "SELECT count() AS lacking "
+    "latest": f"SELECT {_SERIES} "
     f"FROM (SELECT {_SERIES}, max(window_end_ms) AS newest FROM scores GROUP BY {_SERIES}) AS a "
     f"LEFT ANY JOIN (SELECT {_SERIES}, window_end_ms AS shown FROM latest FINAL) AS b USING ({_SERIES}) "
     "WHERE newest > shown",
-    "touched": f"SELECT count() AS lacking FROM ({_EVERY_HOUR}) "
+    "touched": f"SELECT source, model, hour_ms FROM ({_EVERY_HOUR}) "
     "WHERE (source, model, hour_ms) NOT IN (SELECT source, model, hour_ms FROM touched)",
 }
-"""How many rows of a table are not there that follow from others."""
+"""Which rows of a table are not there that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,15 @@ def verify(store: Connection, on_table: Callable[[str], None] = lambda table: No
         verified.append(Verified(name, len(parts), (*damage, *set_aside.get(name, ()))))
     # What cannot be read says nothing of what follows from it.
     if not any(table.damage for table in verified):
-        lacking = {name: int(store.query(sql)["lacking"][0]) for name, sql in _LACKING.items()}
+        lacking = {name: _count(store, sql) for name, sql in _LACKING.items()}
         verified = [replace(table, lacking=lacking.get(table.table, 0)) for table in verified]
     return verified
 
 
 def repair(store: Connection) -> None:
     """Write what follows from rows, and is not there: newest scores, and marks of hours to be added up anew.
+
+    Hours that have a mark are left alone: some of their rows may be gone, and their sums outlive these.
 
     Raises
     ------
@@ -120,11 +122,15 @@ def repair(store: Connection) -> None:
     columns = ", ".join(f"`{column.name}`" for column in EVERY_TABLE["latest"].columns)
     store.command(
         f"INSERT INTO latest ({columns}) SELECT {columns} FROM scores FINAL "
+        f"WHERE ({_SERIES}) IN ({_LACKING['latest']}) "
         f"ORDER BY {_SERIES}, window_end_ms DESC LIMIT 1 BY {_SERIES}"
     )
-    for source, hours in _HOURS.items():
-        now = "toUnixTimestamp64Milli(now64(3))"
-        store.command(f"INSERT INTO touched SELECT '{source}' AS source, model, hour_ms, {now}, 0 FROM ({hours})")
+    marks = f"SELECT source, model, hour_ms, toUnixTimestamp64Milli(now64(3)), 0 FROM ({_LACKING['touched']})"
+    store.command(f"INSERT INTO touched {marks}")
+
+
+def _count(store: Connection, sql: str) -> int:
+    return int(store.query(f"SELECT count() AS lacking FROM ({sql})")["lacking"][0])
 
 
 def _checked(store: Connection, table: str) -> list[tuple[str, bool, str]]:

@@ -320,7 +320,9 @@ def held(store: Store) -> dict[str, int]:
 
 
 def test_what_an_append_left_out_is_completed_by_its_repetition_or_found_and_repaired(chdb: ChdbStore) -> None:
-    # given rows for which what follows from them found no room
+    # given an hour that is added up, and rows for which what follows from them found no room
+    chdb.append("scores", plain("scores", 1, signal="whole", window_end_ms=7_200_001), "whole")
+    chdb.refresh(0)
     for table in ("latest", "touched"):
         chdb.command(f"ALTER TABLE {table} MODIFY SETTING min_free_disk_bytes_to_perform_insert = {2**62}")
     for number in range(2):
@@ -328,7 +330,7 @@ def test_what_an_append_left_out_is_completed_by_its_repetition_or_found_and_rep
             chdb.append("scores", plain("scores", 1, signal=f"s{number}", window_end_ms=3_600_001), f"t{number}")
     for table in ("latest", "touched"):
         chdb.command(f"ALTER TABLE {table} RESET SETTING min_free_disk_bytes_to_perform_insert")
-    assert held(chdb) == {"scores": 2, "latest": 0, "touched": 0}
+    assert held(chdb) == {"scores": 3, "latest": 1, "touched": 1}
     assert lacking(chdb) == {"latest": 2, "touched": 1}
     # when one is repeated
     chdb.append("scores", plain("scores", 1, signal="s0", window_end_ms=3_600_001), "t0")
@@ -336,7 +338,20 @@ def test_what_an_append_left_out_is_completed_by_its_repetition_or_found_and_rep
     # and the other is repaired
     repair(chdb)
     assert lacking(chdb) == {}
-    assert chdb.read(Query("latest"))["signal"] == ["s0", "s1"]
+    assert chdb.read(Query("latest"))["signal"] == ["s0", "s1", "whole"]
+
+
+def test_a_repair_leaves_hours_alone_that_lack_no_mark(chdb: ChdbStore) -> None:
+    # given two hours that are added up, of which one has lost its mark
+    chdb.append("scores", plain("scores", 2, window_end_ms=[3_600_001, 7_200_001]), "a")
+    chdb.append("panes", plain("panes", 2, pane_start_ms=[3_600_000, 7_200_000]), "a")
+    chdb.refresh(0)
+    chdb.command("ALTER TABLE touched DELETE WHERE hour_ms = 3600000 SETTINGS mutations_sync = 1")
+    assert lacking(chdb) == {"touched": 2}
+    repair(chdb)
+    assert lacking(chdb) == {}
+    marked = chdb.query("SELECT source, hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms ORDER BY source")
+    assert (marked["source"], marked["hour_ms"].tolist()) == (["panes", "scores"], [3_600_000, 3_600_000])
 
 
 def lacking(store: ChdbStore) -> dict[str, int]:
