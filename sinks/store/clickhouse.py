@@ -168,14 +168,16 @@ class ClickhouseStore(SqlStore):
             with self._clients.client() as client:
                 return call(client)
 
-        trying = Retrying(
+        return self._trying(budget_s)(once)
+
+    def _trying(self, budget_s: float) -> Retrying:
+        return Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, StoreError) and error.retryable),
             stop=stop_before_delay(budget_s),
             wait=wait_random_exponential(multiplier=0.1, max=5.0),
             before_sleep=self._again_soon,
             reraise=True,
         )
-        return trying(once)
 
     def _again_soon(self, state: RetryCallState) -> None:
         self.retries += 1
@@ -188,6 +190,13 @@ class ClickhouseStore(SqlStore):
         """
         with self._clients.client() as client, client.connection.timeout_setter(_COMMAND_TIMEOUT_S):
             client.execute(sql, _plain_parameters(parameters))
+
+    def command_again(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run an INSERT … SELECT that may run twice, for as long as an append is tried again.
+
+        On a cluster the server refuses it while an append into the same table waits for its quorum.
+        """
+        self._trying(self._append_timeout_s)(self.command, sql, parameters)
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
         """Run a statement that only reads and return its result as an Arrow table."""

@@ -55,6 +55,17 @@ class Connection(ABC):
         StoreError
         """
 
+    def command_again(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run an INSERT … SELECT as :meth:`command` does, and repeat it where that may help.
+
+        Only for one that may run twice, since what it writes replaces itself.
+
+        Raises
+        ------
+        StoreError
+        """
+        self.command(sql, parameters)
+
     def altered(self, table: str) -> str:
         """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
         return f"`{table}`"

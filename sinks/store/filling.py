@@ -68,4 +68,5 @@ def has_rows(store: Store, table: str) -> bool:
 def _note(store: Store, origin: str, *, is_done: int) -> None:
     if isinstance(store, SqlStore):
         sql = f"INSERT INTO {RECORD} SELECT {{origin:String}}, max(number) + 1, {{is_done:Int64}} FROM {RECORD}"
-        store.command(sql, {"origin": origin, "is_done": is_done})
+        # Twice is no harm: the number grows once more.
+        store.command_again(sql, {"origin": origin, "is_done": is_done})

@@ -100,7 +100,7 @@ def record(store: Connection, source: str, marks: Mapping[str, Sequence[Any]], s
     """Take marks until ``seen_ms`` from hours."""
     recorded = "SELECT {source:String}, mark.1, mark.2, 0, {seen_ms:Int64}"
     pairs = "(SELECT arrayJoin(arrayZip({model:Array(String)}, {hour_ms:Array(Int64)})) AS mark)"
-    store.command(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
+    store.command_again(f"INSERT INTO touched {recorded} FROM {pairs}", {**marks, "source": source, "seen_ms": seen_ms})
 
 
 def leave_aged(store: Connection, source: str, seen_ms: int) -> None:
@@ -108,7 +108,7 @@ def leave_aged(store: Connection, source: str, seen_ms: int) -> None:
     time, first = FIRST[source]
     ttl = present(store).get(source, "")
     if ttl:
-        store.command(AGED.format(time=time, first=first, ttl=ttl), {"source": source, "seen_ms": seen_ms})
+        store.command_again(AGED.format(time=time, first=first, ttl=ttl), {"source": source, "seen_ms": seen_ms})
     if ttl and source == "panes":
         _leave_incomplete(store, ttl, seen_ms)
 

@@ -157,7 +157,7 @@ def _refresh(store: Connection, source: str, settle_ms: int, is_enough: Callable
         if not marks["hour_ms"]:
             return done
         for table, statement in _statements(source, marks):
-            store.command(f"INSERT INTO {table} SELECT *, {now_ms:d} FROM ({statement})", marks)
+            store.command_again(f"INSERT INTO {table} SELECT *, {now_ms:d} FROM ({statement})", marks)
         # Marks go last: a refresh that is killed before leaves the hours marked, and they are worked out again.
         record(store, source, marks, seen_ms)
         done += len(marks["hour_ms"])

@@ -120,13 +120,13 @@ def repair(store: Connection) -> None:
     StoreError
     """
     columns = ", ".join(f"`{column.name}`" for column in EVERY_TABLE["latest"].columns)
-    store.command(
+    store.command_again(
         f"INSERT INTO latest ({columns}) SELECT {columns} FROM scores FINAL "
         f"WHERE ({_SERIES}) IN ({_LACKING['latest']}) "
         f"ORDER BY {_SERIES}, window_end_ms DESC LIMIT 1 BY {_SERIES}"
     )
     marks = f"SELECT source, model, hour_ms, toUnixTimestamp64Milli(now64(3)), 0 FROM ({_LACKING['touched']})"
-    store.command(f"INSERT INTO touched {marks}")
+    store.command_again(f"INSERT INTO touched {marks}")
 
 
 def _count(store: Connection, sql: str) -> int:

@@ -16,6 +16,7 @@ from sinks.store.clickhouse import ClickhouseStore
 from sinks.store.clients import Address, Tls
 from sinks.store.contract import Query, StoreError
 from sinks.store.failures import RETRYABLE
+from sinks.store.filling import begin, end, unfinished
 from tests.services.certificates import make_certificate
 from tests.services.clickhouse import Endpoint, Faults, Target
 from tests.services.processes import free_port
@@ -221,6 +222,26 @@ def test_a_command_is_sent_once_since_nobody_knows_whether_it_may_be_repeated(
     assert faults.injected["drop_after"] == injected_before + 1
     faults.clear()
     assert len(server.read(Query("progress"))["model"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["error", "error_after", "drop_after"])
+@pytest.mark.parametrize("into", ["panes_1h", "touched"])
+def test_a_refresh_is_tried_again_while_an_append_waits_for_its_quorum(
+    server: ClickhouseStore, faults: Faults, into: str, kind: str
+) -> None:
+    server.append("panes", plain("panes", 1, pane_start_ms=0, pane_ms=300_000), "a")
+    faults.inject(kind, matching=f"INSERT INTO {into} SELECT", code=286, times=2)
+    assert server.refresh(0) == 1
+    assert server.read(Query("panes_1h"))["n"].tolist() == [1]
+    assert server.refresh(0) == 0, "no mark is left"
+
+
+def test_a_store_is_filled_although_an_append_waits_for_its_quorum(server: ClickhouseStore, faults: Faults) -> None:
+    faults.inject("error_after", matching="INSERT INTO fillings SELECT", code=286, times=2)
+    assert not begin(server, "a backup")
+    assert unfinished(server) == "a backup"
+    end(server, "a backup")
+    assert unfinished(server) == ""
 
 
 def test_a_connection_that_has_been_idle_too_long_is_made_again(
