@@ -35,10 +35,11 @@ def identity_of(store: Store) -> str:
     False
     """
     if not (identities := _read(store)):
-        # Several processes may find none at once. All of them append under one token, so that the first one's stays.
+        # Several processes may find none at once. All of them append under one token, so that the first one's stays; on
+        # a cluster too, where all identities go to one shard.
         store.append("identity", {"id": [uuid.uuid4().hex[:_DIGITS]]}, "identity")
         identities = _read(store)
-    return identities[0]
+    return min(identities)
 
 
 def _read(store: Store) -> list[str]:

@@ -17,6 +17,7 @@ from sinks.store.clients import Address, Tls
 from sinks.store.contract import Query, StoreError
 from sinks.store.failures import RETRYABLE
 from sinks.store.filling import begin, end, unfinished
+from sinks.store.identity import identity_of
 from tests.services.certificates import make_certificate
 from tests.services.clickhouse import Endpoint, Faults, Target
 from tests.services.processes import free_port
@@ -129,6 +130,18 @@ def test_reads_and_writes_of_a_cluster_say_that_every_replica_must_give_the_same
         assert [{name: value for name, value in each.items() if name in about_replicas} for each in sent] == [
             expected
         ] * 3
+
+
+def test_every_identity_of_a_cluster_goes_to_one_shard(
+    server: ClickhouseStore, clickhouse_endpoint: Endpoint, faults: Faults
+) -> None:
+    injected_before = len(faults.ledger())
+    faults.inject("delay", statement="insert", times=2)
+    with another(server, clickhouse_endpoint, cluster="prod") as store:
+        identity_of(store)
+        append(store)
+    sent = [entry["settings"] for entry in faults.ledger()[injected_before:]]
+    assert [settings.get("insert_shard_id") for settings in sent] == ["1", None]
 
 
 def test_a_replica_that_lacks_what_another_acknowledged_is_not_believed(
