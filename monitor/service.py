@@ -234,9 +234,11 @@ class Service:
             configuration = load(self.configuration.path)
             if changes := lasting_changes(self.configuration, configuration):
                 raise InputError(f"changed, which only a restart takes up: {', '.join(changes)}")
-            if self._routers is not None:
-                self._routers.follow(build_router(configuration, self.watches, self.store, self.clock))
+            router = build_router(configuration, self.watches, self.store, self.clock)
+            # First: whoever builds a router from now on has it follow with the new routes.
             self.configuration = configuration
+            if self._routers is not None:
+                self._routers.follow(lambda: router)
         log.info("reloaded who is notified")
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
@@ -278,7 +280,7 @@ class Service:
             if set_backs.is_new():
                 # Its groups, and what is over, wait for times that would come again only much later.
                 log.warning("the clock was set back: routes are taken up anew")
-                routers.follow(self._built_router())
+                routers.follow(self._built_router)
 
         routers.run(self.stopping, on_round)
 
@@ -295,7 +297,7 @@ class Service:
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""
         assert self._routers is not None
-        self._routers.renew(self._built_router())
+        self._routers.renew(self._built_router)
 
     def _watch(self) -> None:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""

@@ -88,23 +88,29 @@ class Routers:
         try:
             with self._turn:
                 yield
-                self.follow(successor())
+                self.follow(successor)
         finally:
             self._may_run.set()
 
-    def follow(self, router: Router) -> None:
-        """Have a router go on soon."""
+    def follow(self, successor: Callable[[], Router]) -> None:
+        """Have a router go on soon: made in turn, so that none replaces another by routes that are older.
+
+        Parameters
+        ----------
+        successor : callable
+            Makes it.
+        """
         with self._lock:
-            unused, self._next = self._next, router
+            unused, self._next = self._next, successor()
         # Its groups wait from when it goes on.
         self.current.wake()
         if unused is not None:
             unused.close()
 
-    def renew(self, router: Router) -> None:
-        """Have a router go on in place of one that failed."""
+    def renew(self, successor: Callable[[], Router]) -> None:
+        """Have a router go on in place of one that failed; see :meth:`follow`."""
         with self._turn:
-            self.follow(router)
+            self.follow(successor)
             self._take_next()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,14 @@ from prometheus_client import generate_latest
 
 from monitor.api.app import create_app
 from monitor.client.inprocess import InProcess
+from monitor.clock import Clock
 from monitor.config import load
+from monitor.routing.routers import Routers
 from monitor.service import Service
 from sinks.store.contract import Columns, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
+from tests.service.test_late_events import DAY_MS, TurnedClock
 from tests.sinks.receivers.listener import Listener
 
 
@@ -52,9 +56,11 @@ class AwayStore(MemoryStore):
 
 
 @contextmanager
-def serving(path: Path, *roles: str, store: Store | None = None) -> Iterator[tuple[Service, httpx.Client]]:
+def serving(
+    path: Path, *roles: str, store: Store | None = None, clock: Clock | None = None
+) -> Iterator[tuple[Service, httpx.Client]]:
     with (
-        shop.serving(load(path), store or MemoryStore(), roles=["evaluate", *roles]) as service,
+        shop.serving(load(path), store or MemoryStore(), ["evaluate", *roles], clock) as service,
         httpx.Client(transport=InProcess(create_app(service)), base_url="http://leeway") as client,
     ):
         yield service, client
@@ -82,6 +88,30 @@ def test_routes_are_taken_up_while_the_store_is_away_and_no_stage_fails(tmp_path
         shop.wait_until(lambda: [request.path for request in listener.requests] == ["/night"], "the night is notified")
         assert service.ready() == []
         assert 'leeway_stage_failures_total{stage="alert"} 0.0' in generate_latest(service.metrics).decode()
+
+
+def test_a_clock_that_is_set_back_during_a_reload_brings_no_former_routes_back(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, follow, is_followed = TurnedClock(), Routers.follow, threading.Event()
+
+    def follow_and_set_back(routers: Routers, successor: Any) -> None:
+        follow(routers, successor)
+        if clock.ahead_ms:
+            is_followed.set()
+        else:
+            clock.ahead_ms = -DAY_MS
+            assert is_followed.wait(20)
+
+    monkeypatch.setattr(Routers, "follow", follow_and_set_back)
+    path = written(tmp_path, listener, "day")
+    with serving(path, "alert", clock=clock) as (_, client):
+        written(tmp_path, listener, "night")
+        assert client.post("/-/reload").is_success
+        clock.ahead_ms = 0
+        assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "Disk"}}]).is_success
+        shop.wait_until(lambda: listener.requests, "somebody is notified")
+        assert [request.path for request in listener.requests] == ["/night"]
 
 
 def test_what_is_wrong_or_needs_a_restart_changes_nothing(tmp_path: Path, listener: Listener) -> None:
