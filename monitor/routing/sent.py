@@ -54,6 +54,8 @@ class Sent:
         The transitions that the alerts stood at. None unless the route has `only_changes` or `every_change`.
     since : frozenset of (str, int)
         Since when the route's receiver knows those of `firing`. None where the route has no `escalate`.
+    read_ms : int or None
+        When it was read from the store; None if it was not.
     """
 
     at_ms: int
@@ -63,6 +65,20 @@ class Sent:
     flapping: frozenset[str] = frozenset()
     stood_at: frozenset[tuple[str, int]] = frozenset()
     since: frozenset[tuple[str, int]] = frozenset()
+    read_ms: int | None = None
+
+    def taken_ms(self, now_ms: int) -> int:
+        """When the receiver took it. What lies ahead by the clock as it is counts as of when it was read.
+
+        Either clock may be the wrong one: `at_ms` stays as it is, and counts again once it lies behind.
+
+        Examples
+        --------
+        >>> sent = Sent(100, frozenset("a"), frozenset(), read_ms=20)
+        >>> sent.taken_ms(30), sent.taken_ms(130)
+        (20, 100)
+        """
+        return self.at_ms if self.at_ms <= now_ms or self.read_ms is None else self.read_ms
 
     def knows(self, alert: RoutedAlert, now_ms: int) -> bool:
         """Whether the receiver knows an alert as it is."""
@@ -134,7 +150,7 @@ def why_notified(
     if not content.firing:
         detail = "it was notified that all are over" if sent.resolved else "it was never notified that these fired"
         return (True, "all are over") if sent.firing else (False, detail)
-    since_ms = now_ms - sent.at_ms
+    since_ms = now_ms - sent.taken_ms(now_ms)
     if since_ms > repeat_ms:
         return True, f"nothing is new; it was notified {since_ms} ms ago, and is notified again every {repeat_ms} ms"
     return False, f"nothing is new, and it was notified {since_ms} ms ago"

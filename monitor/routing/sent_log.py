@@ -64,7 +64,7 @@ class SentLog:
         self._unwritten: dict[_Key, dict[str, Any]] = {}
 
     def load(self, store: Store, now_ms: int) -> dict[_Key, Sent]:
-        """Read what is known. What a clock that ran ahead has dated counts as of now: repetitions wait from then.
+        """Read what is known; ``now_ms`` stands in for times that lie ahead (:meth:`Sent.taken_ms`).
 
         Raises
         ------
@@ -75,8 +75,8 @@ class SentLog:
             key = state["group"], state["target"]
             sets = {name: frozenset(state.get(name, ())) for name in _SETS}
             stood_at, since = (frozenset((alert, number) for alert, number in state.get(name, ())) for name in _PAIRS)
-            at_ms = min(state.get("at_ms", row["position"]), now_ms)
-            self.sent[key] = Sent(at_ms, **sets, stood_at=stood_at, since=since)
+            at_ms = state.get("at_ms", row["position"])
+            self.sent[key] = Sent(at_ms, **sets, stood_at=stood_at, since=since, read_ms=now_ms)
             self._written[key] = row["position"], self.sent[key].believed
         return self.sent
 

@@ -205,7 +205,7 @@ class Decide:
                 if reason.notify:
                     flush.targets[target] = self._news(flush, target, alerts)
                     if (sent := self._recipients.last(flush.group, target)) is not None:
-                        flush.former_ms[target] = sent.at_ms
+                        flush.former_ms[target] = sent.taken_ms(flush.at_ms)
                     flush.waiting.add(target)
         return alerts
 

@@ -379,6 +379,22 @@ def test_what_a_clock_ahead_has_dated_is_repeated_as_if_it_had_been_notified_now
     assert said(world.mail) == [("fraud", ["a"], [])] * 2
 
 
+def test_what_was_notified_before_a_clock_ran_behind_is_not_repeated_when_it_is_right_again() -> None:
+    world = World()
+    world.happens("a", severity="critical")
+    world.passes(2)
+    right = world.clock
+    world.clock = ManualClock(right.now_ms() - 24 * 60 * MINUTE_MS)
+    world.router = world.started()
+    world.passes(600, each=10)
+    right.advance(600)
+    vars(world.clock).update(vars(right))
+    world.passes(600, each=10)
+    assert len(world.pager.received) == 1
+    world.passes(14_400, each=300)
+    assert len(world.pager.received) == 2
+
+
 def test_what_cannot_be_noted_before_it_is_told_is_told_when_it_can() -> None:
     world = World()
     world.happens("a")
