@@ -4,8 +4,9 @@ Guarantee: what ``append`` acknowledged survives the end of the process, a kill 
 machine may cost the newest seconds, since files are not forced to the disk; and a disk that another program fills
 within the milliseconds of an insert, which the engine does not notice (``free_bytes`` keeps away from that edge).
 An insert also feeds what follows from its rows, table after table, each with a look of its own at the room that is
-left: an append therefore asks for more at its start (``MARGIN_BYTES``) than it can use. Should it be cut off all the
-same, its repetition under the same token completes it, and ``leeway store verify`` finds what nobody has repeated.
+left: an append therefore asks for more at its start (``MARGIN_BYTES``) than it, and those under way, can use. Should it
+be cut off all the same, its repetition under the same token completes it, and ``leeway store verify`` finds what nobody
+has repeated.
 One directory per process and one process per directory: the engine allows no more. ``close`` waits for calls under
 way.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +72,7 @@ class ChdbStore(SqlStore):
         self.path = Path(path).resolve()
         self.where = str(self.path)
         self._free_bytes = free_bytes
+        self._reserved, self._reserving = 0, threading.Lock()
         self._lock = DirectoryLock(self.path)
         room = {"min_free_disk_bytes_to_perform_insert": free_bytes}
         self._writers = Sessions(self.path, _SETTINGS | _WRITING | room)
@@ -81,22 +84,30 @@ class ChdbStore(SqlStore):
             self.close()
             raise
 
-    def _check_room(self, size: int) -> None:
-        """Refuse what would find room for its rows, and none for what follows from them."""
-        disk = os.statvfs(self.path)
-        if disk.f_bavail * disk.f_frsize < self._free_bytes + MARGIN_BYTES + TABLES_AT_MOST * size:
-            raise StoreError(
-                f"store at {self.where}: not enough free space to take {size:,} bytes and keep "
-                f"{self._free_bytes:,} free",
-                retryable=True,
-            )
+    @contextmanager
+    def _room(self, size: int) -> Iterator[None]:
+        """Refuse what would find room for its rows, and none for what follows from them, or from those of others."""
+        most = TABLES_AT_MOST * size
+        with self._reserving:
+            disk = os.statvfs(self.path)
+            if disk.f_bavail * disk.f_frsize < self._free_bytes + MARGIN_BYTES + self._reserved + most:
+                raise StoreError(
+                    f"store at {self.where}: not enough free space to take {size:,} bytes and keep "
+                    f"{self._free_bytes:,} free",
+                    retryable=True,
+                )
+            self._reserved += most
+        try:
+            yield
+        finally:
+            with self._reserving:
+                self._reserved -= most
 
     def _insert(self, table: Table, rows: Columns, token: str) -> None:
         names = ", ".join(f"`{column.name}`" for column in table.columns)
         data = block(table, rows)
-        self._check_room(len(data))
         # Not chDB's streaming insert (26.9.0), which is 1 ms faster but reports success when the commit has failed.
-        with _file_of(data) as path, self._writers.session() as session:
+        with self._room(len(data)), _file_of(data) as path, self._writers.session() as session:
             session.query(
                 f"INSERT INTO `{table.name}` ({names}) FROM INFILE {quoted_text(path)} "
                 f"SETTINGS insert_deduplication_token = '{token}' FORMAT Native"

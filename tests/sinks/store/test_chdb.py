@@ -11,10 +11,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+import sinks.store.chdb
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
@@ -304,6 +308,41 @@ def test_an_append_for_which_a_disk_has_too_little_room_leaves_nothing_behind(tm
         store.append("scores", rows, "a")
         assert held(store) == {"scores": 2, "latest": 1, "touched": 1}
     finally:
+        store.close()
+        shutil.rmtree(folder)
+
+
+def test_appends_at_the_same_time_do_not_count_on_the_same_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, lend = threading.Event(), threading.Event(), sinks.store.chdb._file_of
+
+    @contextmanager
+    def lend_slowly(data: bytes) -> Iterator[str]:
+        begun.set()
+        go_on.wait(60)
+        with lend(data) as path:
+            yield path
+
+    # given room for one of them
+    folder = _on_disk_of_its_own(tmp_path)
+    disk = os.statvfs(folder)
+    store = open_store("chdb", str(folder), free_bytes=disk.f_bavail * disk.f_frsize - 80 * 2**20)
+    rows = plain("scores", 1, window_end_ms=1, detail=base64.b64encode(os.urandom(10 * 2**20)).decode())
+    try:
+        monkeypatch.setattr("sinks.store.chdb._file_of", lend_slowly)
+        first = threading.Thread(target=store.append, args=("scores", rows, "a"))
+        first.start()
+        assert begun.wait(20)
+        with pytest.raises(StoreError, match="free space"):
+            store.append("scores", rows, "b")
+        go_on.set()
+        first.join()
+        # then there is room for what is small
+        store.append("scores", plain("scores", 1, window_end_ms=2), "c")
+        assert held(store) == {"scores": 2, "latest": 1, "touched": 1}
+    finally:
+        go_on.set()
         store.close()
         shutil.rmtree(folder)
 
