@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -15,7 +16,7 @@ import numpy as np
 
 from bench.fleet import Member
 
-__all__ = ["Growth", "Health", "Sample", "growth"]
+__all__ = ["Growth", "Health", "Sample", "growth", "noting_deaths"]
 
 EVERY_S, PROBE_S = 2.0, 5.0
 WARM_UP_S = 60.0
@@ -133,6 +134,29 @@ def growth(samples: Sequence[Sample], name: str) -> Growth:
     slope = np.polyfit(ages_s, values, 1)[0] * 3600 if len(values) > 2 else 0.0
     first, median, last = (float(np.median(part)) for part in (values[:part], values, values[-part:]))
     return Growth(first, median, last, round(float(slope), 6))
+
+
+@contextmanager
+def noting_deaths(reasons: list[str]) -> Iterator[None]:
+    """Note which threads die of an error: what they sent, posted or measured is lacking from then on.
+
+    Parameters
+    ----------
+    reasons : list of str
+        Takes a line for each of them.
+    """
+    former = threading.excepthook
+
+    def note(death: threading.ExceptHookArgs) -> None:
+        name = death.thread.name if death.thread is not None else "a thread"
+        reasons.append(f"{name} of the run died: {death.exc_type.__name__}: {death.exc_value}")
+        former(death)
+
+    threading.excepthook = note
+    try:
+        yield
+    finally:
+        threading.excepthook = former
 
 
 def _of_process(pid: int) -> tuple[float, float, float] | None:

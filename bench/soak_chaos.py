@@ -29,7 +29,7 @@ from pathlib import Path
 import httpx
 
 from bench.chaos_accounts import Balance, balance, read_stored, unheard, unnoted
-from bench.chaos_health import Growth, Health, growth
+from bench.chaos_health import Growth, Health, growth, noting_deaths
 from bench.chaos_hostile import post_all
 from bench.chaos_schedule import FAULTS, Happening, schedule
 from bench.chaos_traffic import PARTITIONS, PostedAlerts, Traffic
@@ -139,6 +139,8 @@ class _Run:
         if silence_s > LONGEST_SILENCE_S:
             report.reasons.append(f"/healthz was not answered for {silence_s:.0f} s")
         samples = self._health.samples
+        if not samples:
+            report.reasons.append("nothing is known of the last process once warm, so not whether it grew")
         for name in samples[0]._fields[1:] if samples else ():
             report.figures[name] = found = growth(samples, name)
             if found.last > found.first + ALLOWED.get(name, float("inf")):
@@ -249,6 +251,7 @@ def run(folder: Path, seconds: float, seed: int, faults: Collection[str], rate: 
         posted = stack.enter_context(PostedAlerts(lambda: world.url, known))
         traffic = stack.enter_context(Traffic(world.broker.bootstrap, lambda: world.url, seed, rate))
         ordeal = _Run(world, traffic, posted, health)
+        stack.enter_context(noting_deaths(ordeal.report.reasons))
         print(*(f"left out: {name}: {why}" for name, why in world.missing.items()), sep="\n")
         try:
             ordeal.disturb(schedule(seed, seconds, [name for name in faults if name not in world.missing]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from bench.chaos_accounts import Ledger, Place, Stored, balance, read_stored, unheard, unnoted
-from bench.chaos_health import Sample, growth
+from bench.chaos_health import Sample, growth, noting_deaths
 from bench.chaos_schedule import FAULTS, KILLS_UNTIL, schedule
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
@@ -136,3 +137,13 @@ def test_a_figure_that_grows_is_seen_from_its_ends() -> None:
     samples = [Sample(60.0 + 2 * i, 300 + 0.1 * i, 9, 20, 0, 0) for i in range(600)]
     assert growth(samples, "rss_mb").last - growth(samples, "rss_mb").first > 50
     assert growth(samples, "threads")[:3] == (9, 9, 9)
+
+
+def test_a_thread_of_the_run_that_dies_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = list[str]()
+    monkeypatch.setattr(threading, "excepthook", lambda death: None)
+    with noting_deaths(reasons):
+        thread = threading.Thread(target=lambda: int("x"), name="traffic")
+        thread.start()
+        thread.join()
+    assert reasons == ["traffic of the run died: ValueError: invalid literal for int() with base 10: 'x'"]
