@@ -204,12 +204,13 @@ class KnownAlerts:
 
     def _new_rows(self) -> list[Row]:
         """Transitions that were not taken up before, with the label of their incident where there is one."""
-        rows = self._unlabelled or [row for transitions in self._logs for row in self._usable(transitions)]
+        for transitions in self._logs:
+            # Its reader does not give them again, should the store fail before all are here.
+            self._unlabelled += self._usable(transitions)
+        rows = self._unlabelled
         if self._plan.incidents is not None:
-            # The reader does not give them again, should the store fail now.
-            self._unlabelled = rows
             rows = self._plan.incidents.labelled(rows)
-            self._unlabelled = []
+        self._unlabelled = []
         return rows
 
     def _usable(self, transitions: TransitionReader) -> list[Row]:

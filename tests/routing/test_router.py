@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitor.alerts.alert_log import FRESHNESS_ALERTS
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
 from monitor.delivery.target import Target
@@ -20,7 +21,7 @@ from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
-from sinks.store.contract import Query, StoreError
+from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service.shop import wait_until
 
@@ -42,9 +43,15 @@ ROUTES: dict[str, Any] = {
 
 
 class FlakyStore(MemoryStore):
-    """Fails the next append to a table."""
+    """Fails the next append to a table, or the next question about one."""
 
-    failing = ""
+    failing = failing_read = ""
+
+    def read(self, query: Query) -> Columns:
+        if query.table == self.failing_read:
+            self.failing_read = ""
+            raise StoreError("it went away", retryable=True)
+        return super().read(query)
 
     def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         if table == self.failing:
@@ -69,9 +76,9 @@ class World:
         receivers = {Target("mail"): self.mail, Target("pager", send_resolved=False): self.pager}
         notices = self.alerting.leeway.silence_notices
         self.plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
-        router = Router(self.store, self.plan, self.clock, "http://leeway.example", ["fraud", "churn"])
-        router.open()
-        return router
+        self.router = Router(self.store, self.plan, self.clock, "http://leeway.example", ["fraud", "churn"])
+        self.router.open()
+        return self.router
 
     def happens(
         self, alert_id: str, state: str = "firing", *, title: str = "", reason: str = "", **changes: str
@@ -413,6 +420,25 @@ def test_a_store_that_fails_for_a_moment_loses_nothing_and_repeats_nothing() -> 
     world.passes(120)
     assert said(world.mail) == [("fraud", ["a"], [])]
     assert len(world.store.read(Query("notifications"))["alert_id"]) == 1
+
+
+def test_transitions_that_were_read_before_the_store_went_away_are_notified() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing_read = FRESHNESS_ALERTS
+    world.passes(120)
+    assert not world.store.failing_read
+    assert said(world.mail) == [("fraud", ["a"], [])]
+
+
+def test_transitions_that_were_read_in_a_start_that_failed_are_notified() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing_read = FRESHNESS_ALERTS
+    with pytest.raises(StoreError):
+        world.started()
+    world.passes(120)
+    assert said(world.mail) == [("fraud", ["a"], [])]
 
 
 def test_what_is_over_is_forgotten_and_the_next_process_begins_behind_it() -> None:
