@@ -19,6 +19,9 @@ __all__ = ["NOTIFIED_STATES", "TransitionReader"]
 NOTIFIED_STATES = ("firing", "updated", "resolved")
 """Of a transition of which somebody may be notified."""
 
+SET_BACK_WITHIN_MS = 60_000
+"""Within which it is noticed that a clock was set back."""
+
 Row = dict[str, Any]
 
 
@@ -65,10 +68,15 @@ class TransitionReader:
             where = {"stage": self._stage, "name": model}
             positions = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
             if len(positions):
-                self._noted_ms[model] = int(positions[0])
+                self._noted_ms[model] = self._not_ahead(int(positions[0]))
             else:
                 self._note(model, self._clock.now_ms())
             self.starts_ms[model] = min(self._noted_ms[model], earlier_ms.get(model, self._noted_ms[model]))
+
+    def _not_ahead(self, noted_ms: int) -> int:
+        """Where to begin if a clock that ran ahead may have dated the note: little before now."""
+        now_ms = self._clock.now_ms()
+        return noted_ms if noted_ms <= now_ms else now_ms - SET_BACK_WITHIN_MS
 
     def new(self) -> list[Row]:
         """Return the transitions that were not given before: one question, however many models there are.

@@ -402,6 +402,18 @@ def test_what_was_notified_before_a_clock_ran_behind_is_not_repeated_when_it_is_
     assert len(world.pager.received) == 2
 
 
+def test_a_service_that_first_ran_with_a_clock_ahead_notifies_once_it_is_right() -> None:
+    world = World(open_at_once=False)
+    right, world.clock = world.clock, ManualClock(world.clock.now_ms() + 24 * 60 * MINUTE_MS)
+    world.router = world.started()
+    world.passes(2)
+    world.clock = right
+    world.happens("a")
+    world.router = world.started()
+    world.passes(120)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+
+
 def test_what_cannot_be_noted_before_it_is_told_is_told_when_it_can() -> None:
     world = World()
     world.happens("a")
