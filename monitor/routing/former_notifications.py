@@ -147,14 +147,14 @@ def _sent(transitions: Iterable[Row], settled: Mapping[int, Row]) -> Sent | None
 def _settled(transitions: Iterable[Row], settled: Mapping[int, Row]) -> Iterator[tuple[RoutedAlert, Row]]:
     for row in transitions:
         if row["sequence"] in settled:
-            alert = RoutedAlert(json.loads(row["labels"]), 0, sequence=row["sequence"])
+            alert = RoutedAlert(json.loads(row["labels"]), 0, dated_ms=row["at_ms"])
             yield (alert if row["state"] != "resolved" else alert.resolved(0)), settled[row["sequence"]]
 
 
 def _after(sent: Sent | None, alert: RoutedAlert, at_ms: int) -> Sent:
     """What a receiver knows that took a transition; one with other labels resolved the alert under the former ones."""
     name = frozenset({alert.fingerprint})
-    stood_at = dict(() if sent is None else sent.stood_at) | {alert.fingerprint: alert.sequence}
+    stood_at = dict(() if sent is None else sent.stood_at) | {alert.fingerprint: alert.dated_ms}
     resolved = frozenset() if sent is None else (sent.firing | sent.resolved) - name
     over = alert.is_over(0)
     return Sent(

@@ -135,7 +135,8 @@ class Flush:
     flapping : frozenset of str
         Those that stand for a condition that is held.
     stand_at : frozenset of (str, int)
-        The transitions at which alerts stand, where the route has `only_changes` or `every_change`.
+        Alerts, with the times of the transitions at which they stand, where the route has `only_changes` or
+        `every_change`.
     since : frozenset of (str, int)
         Since when the route's receiver is notified of those that fire, where the route has `escalate`.
     escalated : dict of Target to (str, str)

@@ -281,7 +281,7 @@ class KnownAlerts:
             row["starts_ms"] if row["model"] == POSTED else now_ms,
             annotations=annotations_of(row, self._external_url),
             updated_ms=now_ms,
-            sequence=row["sequence"],
+            dated_ms=row["at_ms"],
             transition=row,
         )
 

@@ -68,8 +68,9 @@ class RoutedAlert:
     updated_ms : int
         When the router heard of it last.
     link : str
-    sequence : int
-        Of the transition that it stands at.
+    dated_ms : int
+        The time of the transition that it stands at: the later of two has a later one, also if an alert with the same
+        labels fired and ended in between.
     flaps : str
         Since when the alert's condition is held, if it is: receivers are notified that the alert fires, whatever it
         does.
@@ -89,7 +90,7 @@ class RoutedAlert:
     annotations: Mapping[str, str] = field(default_factory=dict)
     updated_ms: int = 0
     link: str = ""
-    sequence: int = 0
+    dated_ms: int = 0
     flaps: str = ""
     transition: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 

@@ -27,7 +27,8 @@ class Content:
     flapping : frozenset of str
         Those of `firing` that are held.
     changed : frozenset of (str, int)
-        The transitions at which `firing` stand, where each of them is notified (`every_change`).
+        Those of `firing`, with the times of the transitions at which they stand, where each is notified
+        (`every_change`).
     """
 
     firing: frozenset[str]
@@ -51,7 +52,8 @@ class Sent:
     flapping : frozenset of str
         Those of `firing` of which it was said that they flap.
     stood_at : frozenset of (str, int)
-        The transitions that the alerts stood at. None unless the route has `only_changes` or `every_change`.
+        The alerts, with the times of the transitions at which they stood. None unless the route has `only_changes` or
+        `every_change`.
     since : frozenset of (str, int)
         Since when the route's receiver knows those of `firing`. None where the route has no `escalate`.
     read_ms : int or None
@@ -87,13 +89,13 @@ class Sent:
             return name in self.resolved
         if alert.flaps or name in self.flapping:
             return alert.flaps != "" and name in self.flapping
-        return name in self.firing and (name, alert.sequence) in self.stood_at
+        return name in self.firing and (name, alert.dated_ms) in self.stood_at
 
     def is_past(self, alert: RoutedAlert) -> bool:
         """Whether the receiver took a later transition of an alert."""
         name = alert.fingerprint
         stood_at = dict(self.stood_at).get(name, -1)
-        return (stood_at, name in self.resolved) > (alert.sequence, alert.is_over(alert.updated_ms))
+        return (stood_at, name in self.resolved) > (alert.dated_ms, alert.is_over(alert.updated_ms))
 
     @property
     def believed(self) -> frozenset[str]:

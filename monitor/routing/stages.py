@@ -198,7 +198,7 @@ class Decide:
             flush.flapping = flush.content.flapping
             options = flush.group.route.options
             if options.only_changes or options.every_change:
-                flush.stand_at = frozenset((alert.fingerprint, alert.sequence) for alert in alerts)
+                flush.stand_at = frozenset((alert.fingerprint, alert.dated_ms) for alert in alerts)
             for target in self._recipients.of(flush.group.route):
                 reason = self._reason(flush, target)
                 flush.reasons.append(reason)
@@ -246,7 +246,7 @@ def _content(flush: Flush, alerts: Alerts) -> Content:
     firing = frozenset(names - over)
     flapping = flush.flapping & firing
     steady = firing - flapping if flush.group.route.options.every_change else ()
-    changed = frozenset((alert.fingerprint, alert.sequence) for alert in alerts if alert.fingerprint in steady)
+    changed = frozenset((alert.fingerprint, alert.dated_ms) for alert in alerts if alert.fingerprint in steady)
     return Content(firing, frozenset(names & over), flapping, changed)
 
 

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
+from monitor.alerts.own import MODEL, STAGE_FAILED, StandingAlerts
 from monitor.clock import Clock, ManualClock, SystemClock
 from monitor.config.every_receiver import alerting_by_alert
 from monitor.delivery.patience import Patience
@@ -53,7 +54,8 @@ class Service:
         root = alerting_by_alert([receiver.name for receiver in receivers]).route.build()
         named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
         plan = Plan(root, named)
-        router = Router(self.store, plan, clock or self.clock, "http://leeway.example/", ["flights"], **options)
+        models = ["flights", MODEL]
+        router = Router(self.store, plan, clock or self.clock, "http://leeway.example/", models, **options)
         router.open()
         return router
 
@@ -96,6 +98,24 @@ class FlakyStore(MemoryStore):
 def said(inbox: Memory) -> list[tuple[str, str]]:
     """Status and summary without the model's name."""
     return [(n.status, n.alerts[0].annotations["summary"].partition(": ")[2].split(" (")[0]) for n in inbox.received]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_alerts_with_the_same_labels_are_told_each_time(restarts: bool) -> None:
+    service, inbox = Service(), Memory("inbox")
+    router, alerts = service.router(inbox), StandingAlerts(service.store, service.clock, STAGE_FAILED, "stage")
+    for holding in ({"ingest": "it fails"}, {}, {"ingest": "it fails again"}, {}):
+        alerts.step(holding)
+        service.clock.advance(1)
+        router.step()
+        router = service.router(inbox) if restarts else router
+        router.step()
+    assert [(n.status, n.alerts[0].annotations["summary"]) for n in inbox.received] == [
+        ("firing", "it fails"),
+        ("resolved", "over: it fails"),
+        ("firing", "it fails again"),
+        ("resolved", "over: it fails again"),
+    ]
 
 
 def test_a_receiver_is_told_when_an_alert_fires_grows_and_ends() -> None:
