@@ -14,8 +14,8 @@ SOURCE ?= file
 SERVE ?= 1
 SOAK_MINUTES ?= 10
 CHAOS_MINUTES ?= 30
-# Two more than the cores of a small machine: one runs all that needs brokers and mostly waits, and others wait for services.
-TESTERS ?= 4
+# One more than the cores of a small machine: tests also wait for brokers and services.
+TESTERS ?= 3
 ARGS ?=
 
 help: ## list the targets
@@ -27,7 +27,7 @@ ifeq ($(SOURCE),kafka)
 endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
-test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=4 processes
+test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=3 processes
 	@.ci/packages docker-compose clickhouse-server openssl go
 	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
