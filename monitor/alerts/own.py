@@ -7,7 +7,7 @@ their own. Writing one again changes only its time, and nobody is notified twice
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -197,9 +197,9 @@ class StandingAlerts:
         """
         if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
-            newest = self._stored()
-            self._newest_ids = {value: alert.alert_id for value, alert in newest.items()}
-            self._earlier = {value: alert for value, alert in newest.items() if alert.state == "firing"}
+            stored = _as_they_stand(self._store, self._alertname)
+            self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
+            self._earlier = {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
         for value in [value for value in self._earlier if value in holding or is_over(value)]:
             self._standing[value] = self._earlier.pop(value)
         begun = sorted(holding.keys() - self._standing)
@@ -210,15 +210,6 @@ class StandingAlerts:
             over = [_resolved(alert, at_ms) for alert in ended]
             append(self._store, "alerts", to_columns([*firing.values(), *over]))
         self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
-
-    def _stored(self) -> dict[str, Transition]:
-        """The newest alert of each value, as it is stored."""
-        newest = {
-            alert.alert_id: alert for alert in _read_all(self._store) if alert.labels["alertname"] == self._alertname
-        }
-        return {
-            alert.labels[self._label]: alert for alert in sorted(newest.values(), key=lambda alert: alert.starts_ms)
-        }
 
     def _fires(self, value: str, title: str, now_ms: int) -> Transition:
         return Transition(
@@ -250,13 +241,14 @@ def firing_values(store: Store, alertname: str, label: str) -> set[str]:
     ------
     StoreError
     """
-    newest = {alert.alert_id: alert for alert in _read_all(store) if alert.labels["alertname"] == alertname}
-    return {alert.labels[label] for alert in newest.values() if alert.state == "firing"}
+    return {alert.labels[label] for alert in _as_they_stand(store, alertname) if alert.state == "firing"}
 
 
-def _read_all(store: Store) -> Iterator[Transition]:
-    """Every transition of these alerts, those of one alert in their order."""
-    return map(_read, rows_of(store.read(Query("alerts", where={"model": MODEL}))))
+def _as_they_stand(store: Store, alertname: str) -> list[Transition]:
+    """The last transition of every alert with this name, the alerts in the order in which they began."""
+    transitions = map(_read, rows_of(store.read(Query("alerts", where={"model": MODEL}))))
+    newest = {alert.alert_id: alert for alert in transitions if alert.labels["alertname"] == alertname}
+    return sorted(newest.values(), key=lambda alert: alert.starts_ms)
 
 
 def _resolved(alert: Transition, now_ms: int) -> Transition:
