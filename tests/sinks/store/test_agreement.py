@@ -81,7 +81,8 @@ def _queries(name: str, example: str) -> st.SearchStrategy[Query]:
     table = TABLES[name]
     kinds = {column.name: column.kind for column in table.columns if column.kind in ("str", "int", "float")}
     numbers = [column for column, kind in kinds.items() if kind != "str"]
-    bounds = st.dictionaries(st.sampled_from(numbers), st.integers(-2, 5) | st.floats(allow_nan=False), max_size=2)
+    limits = st.integers(-2, 5) | st.floats(allow_nan=False)
+    bounds = st.dictionaries(st.sampled_from(numbers), limits, max_size=2) if numbers else st.just({})
     conditions = st.fixed_dictionaries(
         {_text(table): st.just([f"{example}/a", f"{example}/b"])},
         optional={
