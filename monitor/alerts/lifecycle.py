@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
-from monitor.alerts.verdict import NewNormal, Verdict
+from monitor.alerts.verdict import NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
 
@@ -107,6 +107,7 @@ class Member:
     status: str = "drift"
     new_normal: NewNormal | None = None
     moved_ms: int = 0
+    new_version: NewVersion | None = None
     moves_told: dict[str, Told] = field(default_factory=dict)
 
     def tell(self, verdict: Verdict) -> bool:
@@ -174,9 +175,14 @@ class Member:
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Member:
         verdicts = {key: Verdict.from_json(written[key]) for key in ("evidence", "peak")}
-        normal = written.get("new_normal")
+        normal, version = written.get("new_normal"), written.get("new_version")
         moves_told = {contrast: Told(*move) for contrast, move in written.get("moves_told", {}).items()}
-        composed = {**verdicts, "new_normal": None if normal is None else NewNormal(*normal), "moves_told": moves_told}
+        composed = {
+            **verdicts,
+            "new_normal": None if normal is None else NewNormal(*normal),
+            "new_version": None if version is None else NewVersion(*version),
+            "moves_told": moves_told,
+        }
         # Earlier versions remembered the last move alone: it is told once more.
         return cls(**{key: written[key] for key in written.keys() - {"told_ms", "told_move", "told_effect"}} | composed)
 
@@ -201,8 +207,14 @@ class Live:
     def take(self, series: SeriesKey, verdict: Verdict) -> None:
         """Let a series become a member with its first alarmed window."""
         change = verdict.facts.change
-        moved_ms = 0 if change is None else change.since_ms
-        self.members[series] = Member(verdict.window_start_ms, verdict.at_ms, verdict, verdict, moved_ms=moved_ms)
+        self.members[series] = Member(
+            verdict.window_start_ms,
+            verdict.at_ms,
+            verdict,
+            verdict,
+            moved_ms=0 if change is None else change.since_ms,
+            new_version=verdict.facts.new_version,
+        )
         self.members[series].tell(verdict)
 
     def has_relative(self, series: SeriesKey) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Change", "Expected", "Facts", "NewNormal", "Share", "Status", "Verdict", "Why"]
+__all__ = ["Change", "Expected", "Facts", "NewNormal", "NewVersion", "Share", "Status", "Verdict", "Why"]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
@@ -92,6 +92,23 @@ class NewNormal(NamedTuple):
     from_ms: int
 
 
+class NewVersion(NamedTuple):
+    """The version with which a change most likely began.
+
+    Attributes
+    ----------
+    name : str
+    first_ms : int
+        When its events first came.
+    former : str
+        The version that it is compared with: the one before it.
+    """
+
+    name: str
+    first_ms: int
+    former: str
+
+
 class Facts(NamedTuple):
     """What a test found beside the numbers that every verdict has; :mod:`monitor.alerts.wording` makes sentences of it.
 
@@ -115,6 +132,8 @@ class Facts(NamedTuple):
         In place of all others: what a checkpoint of an earlier version holds, which kept no facts.
     new_normal : NewNormal or None
         That its level became one in this very window.
+    new_version : NewVersion or None
+        With which what alarms here began.
     """
 
     why: Why = ""
@@ -128,6 +147,7 @@ class Facts(NamedTuple):
     change: Change | None = None
     sentence: str = ""
     new_normal: NewNormal | None = None
+    new_version: NewVersion | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -139,6 +159,7 @@ class Facts(NamedTuple):
             "expected": None if expected is None else Expected(*expected),
             "change": None if written.get("change") is None else Change(*written["change"]),
             "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
+            "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
         }
         return cls(**{**written, **composed})
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.verdict import Change, Facts, NewNormal, Share, Status, Verdict, Why
+from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
 __all__ = ["Moved", "Said", "detail", "moved_most", "reason", "title"]
@@ -33,6 +33,9 @@ NEAR = 0.1
 
 MILD = 3.0
 """Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
+
+MOST_OF_A_VERSION = 40
+"""Characters of a version's name that are said: a digest is known by its first ones."""
 
 FURTHER = 1.5
 """How many times as far as the whole a segment must have moved to be named: else all of them moved alike."""
@@ -78,6 +81,11 @@ class Moved(Protocol):
     @property
     def status(self) -> str:
         """What its newest window was: ``drift``, ``ok``, ``no_data``, ``learning``."""
+        ...
+
+    @property
+    def new_version(self) -> NewVersion | None:
+        """The version with which it began to move."""
         ...
 
     @property
@@ -127,16 +135,20 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
     --------
     >>> from types import SimpleNamespace
     >>> verdict = Verdict("", "", "feature:hour", "psi", "drift", 600_000, 300_000, effect=1.43, min_effect=0.1)
-    >>> title("flights", [SimpleNamespace(evidence=verdict)])
+    >>> title("flights", [SimpleNamespace(evidence=verdict, new_version=None)])
     'flights: feature:hour moved (PSI 1.43, 14× its limit)'
+    >>> title("flights", [SimpleNamespace(evidence=verdict, new_version=NewVersion("7", 1_360_418_520_000, "6"))])
+    'flights: feature:hour moved (PSI 1.43, 14× its limit) since version 7 came at 2013-02-09 14:02 UTC, after 6'
     """
     foremost = _whole_of(ranked[0], ranked)
     top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
     is_one_signal = len({(moved.evidence.version, moved.evidence.signal) for moved in ranked}) == 1
     if is_one_signal and (not top.segment or len(ranked) == 1):
         others = f"; so did {_plural(len(ranked) - 1, 'segment')}" if len(ranked) > 1 else ""
-        return f"{model}: {_name(top)} moved ({_measure(top)}{most or others})"
-    return f"{model}: {_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
+        moves = f"{_name(top)} moved ({_measure(top)}{most or others})"
+    else:
+        moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
+    return f"{model}: {moves}{_since_version(foremost.new_version)}"
 
 
 def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
@@ -209,7 +221,7 @@ def detail(verdict: Said) -> str:
 
 
 def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
-    verdict = moved.evidence
+    verdict, version = moved.evidence, moved.new_version
     since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
     parts = [
         f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}",
@@ -217,6 +229,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD
         else "",
+        "" if version is None else f"it began when {_came(version)}, after {_version(version.former)}",
         f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with "
         + ("the reference" if change.against_reference else "the same hours of earlier days"),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
@@ -225,6 +238,18 @@ def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
         _now(moved),
     ]
     return _joined(parts)
+
+
+def _since_version(version: NewVersion | None) -> str:
+    return "" if version is None else f" since {_came(version)}, after {_version(version.former)}"
+
+
+def _came(version: NewVersion) -> str:
+    return f"version {_version(version.name)} came at {utc(version.first_ms)}"
+
+
+def _version(name: str) -> str:
+    return name[:MOST_OF_A_VERSION] or "none"
 
 
 def _beside(change: Change) -> str:

@@ -29,7 +29,7 @@ from detectors.chart.legend import (
     THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import Change, Facts, NewNormal
+from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
@@ -57,6 +57,9 @@ CODES = np.zeros(5, dtype=np.int64)
 """What a chart's status is as the status of a verdict."""
 CODES[[legend.ABSENT, legend.LEARNING, legend.QUIET]] = NO_DATA, LEARNING, OK
 CODES[[legend.STANDS, legend.EXCEEDS]] = DRIFT
+
+DATED_WITHIN_MS = 3_600_000
+"""How far from where it began a change may be dated, or by two windows if they are longer."""
 
 SMALLEST_EFFECT = 0.05
 """Standard deviations of the reference, or differences of 2 asin √share, below which a change does not matter."""
@@ -298,6 +301,13 @@ class Changes:
             return self._calendar.day_start(end_ms) - (span - 1) * DAY_MS
         return end_ms - span * step_ms
 
+    def _began_with(self, contrasts: Contrasts, version: str, since_ms: int) -> NewVersion | None:
+        """Return the version with which what moved since ``since_ms`` began, if it came then, after another."""
+        within_ms = max(2 * self._watch.model.spec.detect.defaults.step_ms, DATED_WITHIN_MS)
+        if not since_ms or contrasts.former is None or since_ms > contrasts.began_ms + within_ms:
+            return None
+        return NewVersion(version, contrasts.version_ms, contrasts.former)
+
     def _skew_facts(self, contrasts: Contrasts, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
             days = verdict[skew.DAYS_SEEN]
@@ -341,6 +351,9 @@ class Changes:
                 return self._skew_facts(contrasts, skews[window])
             end_ms = int(of_series.ends_ms[t])
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
+            if of_window.change is not None:
+                new_version = self._began_with(contrasts, key[0], of_window.change.since_ms)
+                of_window = of_window._replace(new_version=new_version)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             return of_window._replace(new_normal=new_normals.get(window))

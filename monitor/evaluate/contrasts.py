@@ -133,6 +133,10 @@ class Contrasts(ABC):
         Whether a typical value and a spread are among them.
     began_ms : int
         End of the first window that had any.
+    version_ms : int
+        When events of their version first came; 0 if that is not known.
+    former : str or None
+        The version from which they inherit.
     ready_ms : int or None
         End of the window with which they had all coordinates, 0 if from the beginning; None before that.
     """
@@ -140,6 +144,8 @@ class Contrasts(ABC):
     kinds: Kinds
     is_number: bool = False
     began_ms: int = 0
+    version_ms: int = 0
+    former: str | None = None
     ready_ms: int | None = 0
 
     def reference(self) -> Floats:

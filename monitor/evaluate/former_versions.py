@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,19 @@ from monitor.evaluate.windows import Blocks
 from monitor.events import OTHER_VERSION, SeriesKey
 from monitor.panes.reading import PaneRows
 
-__all__ = ["former_version", "in_order"]
+__all__ = ["Beginning", "former_version", "in_order"]
 
 
-def in_order(
-    contrasts: Mapping[SeriesKey, SignalContrasts], panes: PaneRows, blocks: Blocks
-) -> list[tuple[int, SeriesKey]]:
-    """Return series in the order in which they have anything to say, with the end of the window in which they do."""
+class Beginning(NamedTuple):
+    """Where a series begins: the end of its first window, and the start of its first pane."""
+
+    end_ms: int
+    key: SeriesKey
+    start_ms: int
+
+
+def in_order(contrasts: Mapping[SeriesKey, SignalContrasts], panes: PaneRows, blocks: Blocks) -> list[Beginning]:
+    """Return series in the order in which they have anything to say."""
     beginnings = []
     for key, of_series in contrasts.items():
         values = panes.of(key) if of_series.own is not None else []
@@ -27,7 +34,7 @@ def in_order(
         if inside:
             start_ms = min(int(piece.starts_ms[rows].min()) for piece, rows in inside)
             t = int(np.searchsorted(blocks.ends_ms, start_ms, side="right"))
-            beginnings.append((int(blocks.ends_ms[t]), key))
+            beginnings.append(Beginning(int(blocks.ends_ms[t]), key, start_ms))
     return sorted(beginnings)
 
 

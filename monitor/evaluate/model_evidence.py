@@ -22,7 +22,7 @@ from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
-from monitor.evaluate.former_versions import former_version, in_order
+from monitor.evaluate.former_versions import Beginning, former_version, in_order
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -120,36 +120,51 @@ class ModelEvidence:
         beginnings = in_order(new, panes, Blocks(self._watch, ends_ms, parts=1))
         for first, stop in pairwise([0, *self._cuts(beginnings, ends_ms), len(ends_ms)]):
             piece = _Piece(panes, Blocks(self._watch, ends_ms[first:stop], parts=1), first)
-            self._begin({key: begins_ms for begins_ms, key in beginnings if begins_ms in ends_ms[first:stop]}, new)
+            of_piece = [beginning for beginning in beginnings if beginning.end_ms in ends_ms[first:stop]]
+            self._begin(of_piece, new)
             for key in sorted(keys & self.contrasts.keys()):
                 if key not in parts:
                     parts[key] = Part.nothing(len(self.contrasts[key].kinds), len(ends_ms))
                 self._put(parts[key], key, self.contrasts[key], piece)
         return parts | self._volumes(panes, ends_ms)
 
-    def _cuts(self, beginnings: Sequence[tuple[int, SeriesKey]], ends_ms: range) -> list[int]:
+    def _cuts(self, beginnings: Sequence[Beginning], ends_ms: range) -> list[int]:
         """Return the windows, but for the first, in which a series begins that another version came before."""
         signals = {key[1:] for key in self.contrasts}
         cuts = set()
-        for begins_ms, key in beginnings:
-            if key[1:] in signals:
-                cuts.add(ends_ms.index(begins_ms))
-            signals.add(key[1:])
+        for beginning in beginnings:
+            signal = beginning.key[1:]
+            if signal in signals:
+                cuts.add(ends_ms.index(beginning.end_ms))
+            signals.add(signal)
         return sorted(cuts - {0})
 
-    def _begin(self, beginnings: Mapping[SeriesKey, int], contrasts: Mapping[SeriesKey, Contrasts]) -> None:
+    def _begin(self, beginnings: Sequence[Beginning], contrasts: Mapping[SeriesKey, Contrasts]) -> None:
         """Let series begin with what they inherit; those of one signal in the same window, or only one of them."""
         # Of each signal in a segment its versions: looked for one by one, all series would be gone through for each.
         versions: defaultdict[tuple[str, ...], dict[SeriesKey, Contrasts]] = defaultdict(dict)
         for key in self.contrasts if beginnings else ():
             versions[key[1:]][key] = self.contrasts[key]
-        for key, begins_ms in beginnings.items():
-            former = former_version(key, begins_ms, versions[key[1:]])
+        came_ms = self._came_ms(beginnings)
+        for end_ms, key, _ in beginnings:
+            begun = contrasts[key]
+            former = former_version(key, end_ms, versions[key[1:]])
             if former is not None:
-                contrasts[key].inherit(self.contrasts[former])
+                begun.inherit(self.contrasts[former])
+                begun.former = former[0]
                 self.formers[key] = former
-            contrasts[key].began_ms = begins_ms
-            self.contrasts[key] = contrasts[key]
+            begun.began_ms, begun.version_ms = end_ms, came_ms[key[0]]
+            self.contrasts[key] = begun
+
+    def _came_ms(self, beginnings: Sequence[Beginning]) -> dict[str, int]:
+        """Return when each version first came of which series begin."""
+        came_ms: dict[str, int] = {}
+        for _, key, start_ms in beginnings:
+            came_ms[key[0]] = min(start_ms, came_ms.get(key[0], start_ms))
+        for key, begun in self.contrasts.items() if beginnings else ():
+            if key[0] in came_ms and begun.version_ms:
+                came_ms[key[0]] = min(came_ms[key[0]], begun.version_ms)
+        return came_ms
 
     def _put(self, part: Part, key: SeriesKey, contrasts: Contrasts, piece: _Piece) -> None:
         assert isinstance(contrasts, SignalContrasts)
@@ -196,7 +211,13 @@ class ModelEvidence:
     def snapshot(self) -> list[dict[str, Any]]:
         """State for a checkpoint."""
         return [
-            {"key": list(key), "began_ms": of_series.began_ms, **of_series.snapshot()}
+            {
+                "key": list(key),
+                "began_ms": of_series.began_ms,
+                "version_ms": of_series.version_ms,
+                "former": of_series.former,
+                **of_series.snapshot(),
+            }
             for key, of_series in sorted(self.contrasts.items())
         ]
 
@@ -208,4 +229,5 @@ class ModelEvidence:
             if contrasts is not None:
                 contrasts.restore(state)
                 contrasts.began_ms = state.get("began_ms", 0)
+                contrasts.version_ms, contrasts.former = state.get("version_ms", 0), state.get("former")
                 self.contrasts[version, segment, signal] = contrasts

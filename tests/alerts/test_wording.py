@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Change, Expected, Facts, NewNormal, Share, Verdict, Why
+from monitor.alerts.verdict import Change, Expected, Facts, NewNormal, NewVersion, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
@@ -22,6 +22,7 @@ class Moved:
     onset_ms: int = FEB_9 - DAY_MS
     last_ms: int = FEB_9
     status: str = "drift"
+    new_version: NewVersion | None = None
     new_normal: NewNormal | None = None
 
 
@@ -70,6 +71,18 @@ def test_a_title_says_in_which_segments() -> None:
         "flights: feature:hour in 2 segments moved together "
         "(strongest: feature:hour [carrier=AA] PSI 1.43, 14× its limit)"
     )
+
+
+def test_a_title_names_the_version_with_which_the_strongest_began() -> None:
+    version = NewVersion("sha256:" + "f" * 64, FEB_9, "")
+    began, other = replace(shifted("", 12.3, 13.6, 0.5), new_version=version), moved("feature:y", effect=0.2)
+    named = f" since version sha256:{'f' * 33} came at 2013-02-09 05:00 UTC, after none"
+    assert title("fraud", [began]) == f"fraud: feature:x moved (typical value 12.3 → 13.6){named}"
+    assert title("fraud", [began, other]).endswith(
+        f"moved together (strongest: feature:x typical value 12.3 → 13.6){named}"
+    )
+    assert "version" not in title("fraud", [other, began])
+    assert f"; it began when version sha256:{'f' * 33} came at " in reason(began)
 
 
 def shifted(segment: str, before: float, after: float, effect: float, what: str = "typical value") -> Moved:

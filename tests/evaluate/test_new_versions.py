@@ -58,6 +58,10 @@ def test_a_bad_deployment_alarms_within_hours_and_is_dated(tmp_path: Path) -> No
     assert DEPLOYED_MS < alerts[0]["at_ms"] <= DEPLOYED_MS + 3 * HOUR_MS
     (signal,) = json.loads(alerts[0]["signals"])
     assert abs(signal["onset_ms"] - DEPLOYED_MS) <= HOUR_MS
+    came = "version v2 came at 2024-01-16 07:00 UTC, after v1"
+    assert alerts[0]["title"].startswith("loans: feature:x moved (typical value ")
+    assert alerts[0]["title"].endswith(f") since {came}")
+    assert f"; it began when {came}; " in signal["reason"]
 
 
 @pytest.mark.parametrize("version", [deployed, daily])
