@@ -39,6 +39,7 @@ from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retries, Streams
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
 from monitor.routing.inhibition import Rule
+from monitor.routing.likely_causes import ChangesBefore
 from monitor.routing.plan import Plan
 from monitor.routing.router import Router
 from monitor.routing.subscriptions import Subscription
@@ -336,10 +337,11 @@ def build_router(configuration: Configuration, watches: Mapping[str, Watch], sto
         entries = entries_of(spec, digest.name)
         named |= {target: connect(parameters) for target, parameters in entries.items()}
     plan = _plan(spec.routing, named, subscribers, connect)
+    reach = Reach(spec.incidents.together, spec.incidents.shared)
     if groups_by_incident(plan.root):
-        reach = Reach(spec.incidents.together, spec.incidents.shared)
-        names = IncidentNames(store, configuration.is_watched, reach)
-        plan = replace(plan, incidents=names)
+        plan = replace(plan, incidents=IncidentNames(store, configuration.is_watched, reach))
+    else:
+        plan = replace(plan, changes=ChangesBefore(store, configuration.is_watched, reach))
     return Router(store, plan, clock, spec.external_url, [OWN, *watches, POSTED])
 
 

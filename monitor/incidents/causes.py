@@ -63,7 +63,7 @@ def causes(incident: Incident, readers: Mapping[str, int], reach: Reach) -> list
     >>> change = Change("version", "fraud/v2", "fraud", 180_000, version="v2", models=frozenset({"fraud"}))
     >>> [incident] = incidents([Firing("fraud", "f1", 300_000, 0)], [change])
     >>> [(cause.score, cause.reason) for cause in causes(incident, {}, Reach())]
-    [(0.9, 'version v2 of fraud was first seen at 1970-01-01 00:03 UTC, 2 min before the first alert: 1 of 1 alerts')]
+    [(0.9, 'version v2 of fraud was first seen at 1970-01-01 00:03 UTC, 2 min before the alert')]
     """
     candidates = [
         *_changes(incident, reach),
@@ -90,7 +90,8 @@ def _changes(incident: Incident, reach: Reach) -> Iterator[Cause]:
         nearness = 1 - min(lag_ms, reach.shared_ms) / (2 * reach.shared_ms) if reach.shared_ms else 1.0
         until_ms = min(firing.fired_ms for firing in firings) - change.at_ms
         was = "was first seen at" if change.kind == "version" else "was at"
-        reason = f"{change.text} {was} {utc(change.at_ms)}, {length(until_ms)} before the first alert"
+        alert = "alert" if len(incident.alerts) == 1 else "first alert"
+        reason = f"{change.text} {was} {utc(change.at_ms)}, {length(until_ms)} before the {alert}"
         cause = _cause(incident, change.kind, change.name, firings, reason, nearness)
         yield replace(cause, at_ms=change.at_ms, link=change.link)
 
@@ -176,6 +177,7 @@ def _cause(
     incident: Incident, kind: Kind, name: str, explained: Sequence[Firing], reason: str, fit: float = 1.0
 ) -> Cause:
     share = len(explained) / len(incident.alerts)
-    sentence = f"{reason}: {len(explained)} of {len(incident.alerts)} alerts"
+    alone = len(incident.alerts) == 1
+    sentence = reason if alone else f"{reason}: {len(explained)} of {len(incident.alerts)} alerts"
     alert_ids = tuple(firing.alert_id for firing in explained)
     return Cause(kind, name, round(WEIGHTS[kind] * share * fit, 4), sentence, 0, alert_ids)

@@ -15,7 +15,7 @@ from monitor.alerts.alert_log import read_alert_log
 from monitor.incidents.causes import causes
 from monitor.incidents.incidents import YOUNG, Change, Firing, Incident, Reach, incidents
 from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
-from monitor.routing.routed_alert import INCIDENT
+from monitor.routing.routed_alert import INCIDENT, RoutedAlert
 from monitor.routing.routes import Route
 from monitor.routing.transitions import NOTIFIED_STATES
 from sinks.store.batch import append
@@ -113,8 +113,13 @@ class IncidentNames:
             if self._changes != former:
                 self._find()
 
-    def likely_cause(self, name: str) -> str:
-        """Say what is likeliest behind an incident; empty if nothing is known."""
+    def likely_causes(self, alerts: Iterable[RoutedAlert]) -> Mapping[str, str]:
+        """Say what is likeliest behind the incident of each alert, by its id."""
+        names = {alert.transition["alert_id"]: alert.labels.get(INCIDENT, "") for alert in alerts}
+        reasons = {name: self._likely_cause(name) for name in set(names.values())}
+        return {alert_id: reasons[name] for alert_id, name in names.items()}
+
+    def _likely_cause(self, name: str) -> str:
         incident = self._found.get(name)
         likely = [] if incident is None else causes(incident, self._topics.readers, self._reach)
         return likely[0].reason if likely else ""

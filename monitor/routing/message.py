@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
-from monitor.routing.routed_alert import INCIDENT
 from sinks.receivers.contract import Alert, Notification, Status
 
 __all__ = ["alert_of", "annotations_of", "notification_of"]
@@ -20,9 +19,7 @@ REASONS_AT_MOST = 10
 Row = Mapping[str, Any]
 
 
-def notification_of(
-    flush: Flush, target: Target, external_url: str, likely_cause: Callable[[str], str] | None = None
-) -> Notification:
+def notification_of(flush: Flush, target: Target, external_url: str, likely_causes: Mapping[str, str]) -> Notification:
     """Return what a receiver is sent of a group.
 
     Parameters
@@ -32,19 +29,17 @@ def notification_of(
         One of those that the flush notifies.
     external_url : str
         Where the API is; empty if people cannot reach it.
-    likely_cause : callable or None
-        From the name of an incident to what may be behind it.
+    likely_causes : mapping of str to str
+        What may be behind an alert, by its id.
     """
     routed = list(flush.targets[target])
     if flush.group.route.options.every_change:
         # First the one that fires, then the one that its higher severity replaces.
         routed.sort(key=lambda alert: alert.is_over(flush.at_ms))
-    names = {alert.labels.get(INCIDENT, "") for alert in routed}
-    causes = {name: "" if likely_cause is None else likely_cause(name) for name in names}
     alerts = []
     for alert in routed:
         status: Status = "resolved" if alert.is_over(flush.at_ms) else "firing"
-        cause = causes[alert.labels.get(INCIDENT, "")]
+        cause = likely_causes.get(alert.transition["alert_id"], "")
         labels = dict(alert.labels)
         alerts.append(alert_of(alert.transition, labels, status, external_url, flaps=alert.flaps, likely_cause=cause))
     return Notification(

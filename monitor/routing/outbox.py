@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from monitor.routing.bell import bell_of
 from monitor.routing.decision_log import Made, Why
 from monitor.routing.digests import Collected, Digests
 from monitor.routing.groups import Flush
-from monitor.routing.incident_labels import IncidentNames
+from monitor.routing.likely_causes import LikelyCauses
 from monitor.routing.message import notification_of
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
@@ -53,17 +54,16 @@ class Outbox:
     store : Store
     senders : Senders
     digests : Digests
-    incidents : IncidentNames or None
-        Knows what may be behind them.
+    causes : LikelyCauses or None
     external_url : str
     """
 
     def __init__(
-        self, store: Store, senders: Senders, digests: Digests, incidents: IncidentNames | None, external_url: str
+        self, store: Store, senders: Senders, digests: Digests, causes: LikelyCauses | None, external_url: str
     ) -> None:
         self._store, self._senders, self._digests = store, senders, digests
         self._bell = bell_of(store)
-        self._incidents, self._external_url = incidents, external_url
+        self._causes, self._external_url = causes, external_url
         self._jobs: list[Job] = []
         self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
 
@@ -86,10 +86,12 @@ class Outbox:
 
     def begin(self, recipients: Recipients) -> None:
         """Begin to send what is not begun."""
-        for job in self._jobs:
-            if job.future is None:
-                job.future = self._begun_or_refused(job, recipients)
-                job.future.add_done_callback(lambda _: self._bell.set())
+        waiting = [job for job in self._jobs if job.future is None]
+        alerts = chain.from_iterable(job.alerts for job in waiting)
+        likely_causes = {} if self._causes is None else self._causes.likely_causes(alerts)
+        for job in waiting:
+            job.future = self._begun_or_refused(job, recipients, likely_causes)
+            job.future.add_done_callback(lambda _: self._bell.set())
 
     def settled(self) -> Iterator[tuple[Job, Delivery]]:
         """Yield, once each, the notifications whose receivers have answered, and what became of them."""
@@ -131,9 +133,9 @@ class Outbox:
             # Only now: rows that the store did not take are written by the next step, with the same token.
             self._unwritten.pop(0)
 
-    def _begun_or_refused(self, job: Job, recipients: Recipients) -> Future[Delivery]:
+    def _begun_or_refused(self, job: Job, recipients: Recipients, likely_causes: Mapping[str, str]) -> Future[Delivery]:
         try:
-            return self._begun(job, recipients)
+            return self._begun(job, recipients, likely_causes)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 -- one notification that cannot be composed delays no other
@@ -141,25 +143,22 @@ class Outbox:
             refused.set_result(Delivery("refused", f"it cannot be composed: {type(error).__name__}", 0))
             return refused
 
-    def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:
-        if job.alerts and job.target not in self._digests:
-            for_s = (job.flush.until_ms - job.flush.at_ms) / 1000
-            return self._senders.send(job.target, self._composed(job), for_s)
+    def _begun(self, job: Job, recipients: Recipients, likely_causes: Mapping[str, str]) -> Future[Delivery]:
         if job.alerts:
+            notification = notification_of(job.flush, job.target, self._external_url, likely_causes)
+            if job.target not in self._digests:
+                return self._senders.send(job.target, notification, (job.flush.until_ms - job.flush.at_ms) / 1000)
             sent = recipients.last(job.flush.group, job.target)
-            self._digests.collect(job.target, self._collected(job), sent.believed if sent else ())
+            self._digests.collect(job.target, _collected(job, notification), sent.believed if sent else ())
         # It is collected, or only ends are new, which the receiver does not want.
         done: Future[Delivery] = Future()
         done.set_result(Delivery("delivered", "", 0))
         return done
 
-    def _collected(self, job: Job) -> Iterator[Collected]:
-        for routed, alert in zip(job.alerts, self._composed(job).alerts, strict=True):
-            yield Collected(alert, True, *routed.key, job.flush.group.route.id)
 
-    def _composed(self, job: Job) -> Notification:
-        likely_cause = None if self._incidents is None else self._incidents.likely_cause
-        return notification_of(job.flush, job.target, self._external_url, likely_cause)
+def _collected(job: Job, notification: Notification) -> Iterator[Collected]:
+    for routed, alert in zip(job.alerts, notification.alerts, strict=True):
+        yield Collected(alert, True, *routed.key, job.flush.group.route.id)
 
 
 def _rows(job: Job, delivery: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:

@@ -10,6 +10,7 @@ from monitor.routing.flapping import Hold
 from monitor.routing.incident_labels import IncidentNames
 from monitor.routing.inhibition import Rule
 from monitor.routing.intervals import Interval
+from monitor.routing.likely_causes import ChangesBefore
 from monitor.routing.routes import Route
 from monitor.routing.subscriptions import Subscription
 from monitor.routing.timetable import Digest
@@ -37,6 +38,8 @@ class Plan:
         are none.
     incidents : IncidentNames or None
         Where alerts have the label of their incident.
+    changes : ChangesBefore or None
+        Where they have not: what came before each of them.
     """
 
     root: Route
@@ -47,6 +50,7 @@ class Plan:
     digests: Mapping[str, Digest] = field(default_factory=dict)
     reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]] = lambda _: {}
     incidents: IncidentNames | None = None
+    changes: ChangesBefore | None = None
 
     @property
     def holds(self) -> set[Hold]:

@@ -72,7 +72,7 @@ class Router:
         self._decisions = DecisionLog()
         self._notices = Notices(store, clock, senders, plan.silence_notices, external_url)
         self._digests = Digests(store, clock, senders, plan.digests, external_url)
-        self._outbox = Outbox(store, senders, self._digests, plan.incidents, external_url)
+        self._outbox = Outbox(store, senders, self._digests, plan.incidents or plan.changes, external_url)
         self._forget_ms: int | None = None
         """None before it is open."""
 

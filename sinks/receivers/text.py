@@ -38,6 +38,9 @@ DEFAULT_TEXT = """\
 {% for alert in alerts %}\
 {% if alerts | length > 1 %}{{ alert.annotations.summary or alert.labels.alertname }} ({{ alert.status }})
 {% endif %}\
+{% if alert.annotations.likely_cause and not common_annotations.likely_cause %}\
+Likely cause: {{ alert.annotations.likely_cause }}
+{% endif %}\
 {% if alert.annotations.description %}{{ alert.annotations.description }}
 {% endif %}\
 since {{ alert.starts_at }}{% if alert.status == "resolved" %}, until {{ alert.ends_at }}{% endif %}
