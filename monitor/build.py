@@ -68,6 +68,7 @@ __all__ = [
     "keep_lifetimes",
     "once_it_answers",
     "open_http_log",
+    "sample_source",
     "sources",
 ]
 
@@ -307,6 +308,22 @@ def bounded_source(configuration: Configuration) -> Source:
         raise InputError("a bounded run reads Kafka topics only; replay files with `leeway replay`")
     source: Source = source_class("kafka")(configuration.service.spec.kafka, kafka_topics(configuration), bounded=True)
     return source
+
+
+def sample_source(configuration: Configuration, most: int) -> Source:
+    """Kafka's newest messages, so many of all topics together; no group is joined, and nothing is committed.
+
+    Raises
+    ------
+    InputError
+        If no model reads Kafka.
+    """
+    from monitor.sources.kafka.sample import KafkaSample
+
+    topics = kafka_topics(configuration)
+    if not topics:
+        raise InputError("no model reads a Kafka topic: `--live` has nothing to read; `--events FILE` reads files")
+    return KafkaSample(configuration.service.spec.kafka, topics, most)
 
 
 def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:

@@ -40,6 +40,11 @@ class _Foreseen(SmallestShift):
     metavar="[TOPIC=]FILE",
     help="Recorded messages, as of `leeway replay`: what becomes of the first 20,000 is shown.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="The same with the newest 20,000 messages of the Kafka topics, within 30 s; no group is joined.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, and check nothing.")
 @click.pass_context
 def command(
@@ -49,6 +54,7 @@ def command(
     json_: bool,
     events_per_hour: float | None,
     events: tuple[str, ...],
+    live: bool,
     schema: bool,
 ) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
@@ -57,12 +63,14 @@ def command(
     signals that they are given; of a model whose rule is `change`, also how often each signal may alarm falsely, from
     when on it can alarm, and what it can find.
 
-    With --events it also reads messages as the service would, and says which fields none of them has, what they have
-    instead, and why messages are rejected. Where a model gets no event at all, the exit code is 2.
+    With --events or --live it also reads messages as the service would, and says which fields none of them has, what
+    they have instead, and why messages are rejected. Where a model gets no event at all, the exit code is 2.
     """
     if schema:
         as_json(_schema())
         return
+    if events and live:
+        raise click.UsageError("--events and --live are two ways to get messages: take one", ctx)
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.", ctx)
     from monitor.check import cautions, load
@@ -77,7 +85,7 @@ def command(
         plan(model, events_per_hour) | {"cautions": cautions(configuration, name)}
         for name, model in configuration.models.items()
     ]
-    tried = _tried(configuration, events, json_=json_)
+    tried = _tried(configuration, events, live=live, json_=json_)
     fits = tried is None or all(misfit["signal"] for misfit in tried["misfits"])
     if json_:
         models = [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]
@@ -88,14 +96,14 @@ def command(
         ctx.exit(2)
 
 
-def _tried(configuration: Configuration, events: tuple[str, ...], *, json_: bool) -> dict[str, Any] | None:
-    if not events:
+def _tried(configuration: Configuration, events: tuple[str, ...], *, live: bool, json_: bool) -> dict[str, Any] | None:
+    if not (events or live):
         return None
-    from monitor.cli.trial import trial
+    from monitor.cli.trial import live_trial, trial
     from monitor.logs import log_to_stderr
 
     log_to_stderr(as_json=json_, quiet=True)
-    return trial(configuration, events)
+    return live_trial(configuration) if live else trial(configuration, events)
 
 
 def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
-"""What a configuration makes of real messages, before anything is watched: for ``leeway check --events``."""
+"""What a configuration makes of real messages, before anything is watched: ``leeway check --events`` and ``--live``."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,18 @@ from monitor.cli.output import as_table
 
 if TYPE_CHECKING:
     from monitor.config import Configuration
+    from monitor.ingest.ingest import Ingest
+    from monitor.sources.contract import Source
 
-__all__ = ["say_trial", "trial"]
+__all__ = ["live_trial", "say_trial", "trial"]
 
 MOST_MESSAGES = 20_000
 """Messages of all files together that are decoded."""
 
-PORTION = 1_000
+PORTION, UNREAD_SHOWN = 1_000, 5
+
+LIVE_WITHIN_S = 30.0
+"""How long brokers are waited for."""
 
 
 def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]:
@@ -33,32 +40,58 @@ def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]
     Returns
     -------
     dict
-        ``messages``, ``events``, ``labels``, ``unmatched`` and ``rejected`` int; ``reasons`` of problems, each with a
-        count and the first message that shows it; ``misfits`` what none has shown, with a sentence.
+        ``messages``, ``events``, ``labels``, ``unmatched`` and ``rejected`` int; ``topics``, how many messages came of
+        each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with a count and the
+        first message that shows it; ``misfits`` what none has shown, with a sentence.
 
     Raises
     ------
     InputError
     """
-    from monitor.decoders import Schemas
-    from monitor.ingest.ingest import Ingest
-    from monitor.ingest.readers import Readers
     from monitor.replay import assign_files
     from monitor.sources import source_class
-    from monitor.watch import compile_watch
-    from sinks.store import open_store
 
     files = assign_files(configuration, events)
     parquet = any(path.suffix == ".parquet" for paths in files.values() for path in paths)
+    return _tried(configuration, source_class("file")(files, "parquet" if parquet else "json"))
+
+
+def live_trial(configuration: Configuration) -> dict[str, Any]:
+    """Do the same with the newest messages of the Kafka topics that models read.
+
+    Raises
+    ------
+    InputError
+        No model reads any.
+    SourceError
+        No broker answers, or a topic does not exist.
+    """
+    from monitor.build import sample_source
+
+    return _tried(configuration, sample_source(configuration, MOST_MESSAGES), LIVE_WITHIN_S)
+
+
+def _tried(configuration: Configuration, source: Source, within_s: float = math.inf) -> dict[str, Any]:
+    from monitor.clock import SystemClock
+    from monitor.decoders import Schemas
+    from monitor.ingest.ingest import Ingest
+    from monitor.ingest.readers import Readers
+    from monitor.watch import compile_watch
+    from sinks.store import open_store
+
     watches = [compile_watch(configuration, name) for name in configuration.models]
     store, readers = open_store("memory"), Readers(watches, schemas := Schemas.of(configuration))
-    source = source_class("file")(files, "parquet" if parquet else "json")
-    ingest = Ingest(readers, store, source)
+    ingest, clock, topics = Ingest(readers, store, source), SystemClock(), Counter[str]()
     readers.sightings.most_samples = MOST_SAMPLES
+    until_s = clock.monotonic_s() + within_s
     try:
         ingest.open()
-        while ingest.counters.records < MOST_MESSAGES and (ingest.step(PORTION, timeout_s=1.0) or not _at_end(source)):
-            pass
+        is_late = False
+        while not (is_late or _has_enough(ingest, source)):
+            ingest.step(PORTION, 1.0, on_records=lambda records: topics.update({records.topic: len(records)}))
+            is_late = clock.monotonic_s() >= until_s
+        topics.update(dict.fromkeys((topic for topic, _ in source.assigned()), 0))
+        unread = sorted(source.assigned() - source.at_end()) if is_late else []
     finally:
         source.close()
         schemas.close()
@@ -69,13 +102,15 @@ def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]
         "labels": counters.labels,
         "unmatched": counters.unmatched,
         "rejected": counters.rejected,
+        "topics": dict(sorted(topics.items())),
+        "unread": [f"{topic}/{partition}" for topic, partition in unread],
         "reasons": list(_reasons(store, counters.reasons)),
         "misfits": [{**vars(unseen), "says": sentence} for unseen, sentence in misfits(readers.sightings, fewest=1)],
     }
 
 
-def _at_end(source: Any) -> bool:
-    return bool(source.at_end() >= source.assigned())
+def _has_enough(ingest: Ingest, source: Source) -> bool:
+    return ingest.counters.records >= MOST_MESSAGES or 0 < len(source.assigned()) == len(source.at_end())
 
 
 def _reasons(store: Any, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
@@ -98,6 +133,11 @@ def say_trial(tried: Mapping[str, Any]) -> None:
         where = f", first at {each['topic']}/{each['partition']}/{each['offset']}" if "topic" in each else ""
         detail = "".join(f": {text}" for name in ("field", "detail") if (text := each.get(name, "")))
         click.echo(f"{each['reason']}: {each['count']}{where}{detail}")
+    for topic in (topic for topic, count in tried["topics"].items() if not count):
+        click.echo(f"warning: {topic} gave no message: nothing is known of what its models make of it", err=True)
+    if tried["unread"]:
+        read = f"{tried['messages']:,} messages were read within {LIVE_WITHIN_S:.0f} s"
+        click.echo(f"warning: {read}, and not all of {', '.join(tried['unread'][:UNREAD_SHOWN])}", err=True)
     for misfit in tried["misfits"]:
         click.echo(f"{'warning' if misfit['signal'] else 'error'}: {misfit['says']}", err=True)
     click.echo()
