@@ -21,6 +21,7 @@ from monitor.alerts.own import (
     ALERTS_REFUSED,
     FOREIGN_MEMBER,
     LATE_EVENTS,
+    MISFIT,
     STAGE_FAILED,
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
@@ -50,6 +51,7 @@ from monitor.freshness.freshness import Freshness
 from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
+from monitor.ingest.misfits import Misfits
 from monitor.ingest.stopwatch import Timer
 from monitor.ingest.worker import Worker
 from monitor.jobs import Jobs, refresh_roll_ups
@@ -308,6 +310,8 @@ class Service:
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
+        misfit = StandingAlerts(self.store, self.clock, MISFIT, "model", "warning", shared=True)
+        misfits = Misfits(self.store, self.clock, self.watches, self.intake.sightings)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
@@ -324,6 +328,8 @@ class Service:
                 if self.intake.members is not None and self.intake.members.count is not None:
                     # Nobody here is a member of any other group.
                     members.step(self.intake.foreign_members(), lambda _: True)
+                if "ingest" in self.roles:
+                    misfit.step(misfits.holding(), misfits.is_over)
                 if "api" in self.roles:
                     refused.step(bounds.holding(self.clock.now_ms()), lambda _: True)
                 if "evaluate" in self.roles:

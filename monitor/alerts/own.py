@@ -28,6 +28,7 @@ __all__ = [
     "EVENTS_UNREAD",
     "FOREIGN_MEMBER",
     "LATE_EVENTS",
+    "MISFIT",
     "MODEL",
     "NAMES",
     "STAGE_FAILED",
@@ -43,6 +44,7 @@ MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
+MISFIT = "configuration_misfit"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
@@ -50,6 +52,7 @@ NAMES = frozenset(
         FOREIGN_MEMBER,
         LATE_EVENTS,
         LOG_TRUNCATED,
+        MISFIT,
         OFFSETS_LOST,
         STAGE_FAILED,
         TOO_MANY_VERSIONS,

@@ -28,6 +28,7 @@ from monitor.ingest.pending import Unwritten
 from monitor.ingest.positions import Positions
 from monitor.ingest.problems import Problems
 from monitor.ingest.readers import Readers
+from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.messages import LOG_TRUNCATED, NO_MESSAGE, OFFSETS_LOST, Message, is_cut, lost_text
 from monitor.sources.contract import Source
@@ -90,6 +91,11 @@ class Ingest:
         assigned = sorted(self.source.assigned())
         flows = [Flow(watch.name, *partition) for partition in assigned for watch, _ in self._readers[partition[0]]]
         return {flow: self.positions.events.get(flow, 0) for flow in flows}
+
+    @property
+    def sightings(self) -> Sightings:
+        """What the messages have shown so far."""
+        return self._readers.sightings
 
     @property
     def decoded(self) -> dict[str, int]:

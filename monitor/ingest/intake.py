@@ -13,6 +13,7 @@ from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.late_events import LateShare
+from monitor.ingest.sightings import Sightings
 from monitor.ingest.worker import Worker
 from monitor.messages import LogPosition, Message
 from sinks.receivers.times import utc
@@ -172,6 +173,10 @@ class Intake:
     def late_shares(self) -> list[LateShare]:
         """Return how many events came late in the last minutes, by model and partition."""
         return [share for worker in self.workers for share in worker.late_shares()]
+
+    def sightings(self) -> list[Sightings]:
+        """Return what the messages of each worker have shown so far."""
+        return [worker.sightings for worker in self.workers]
 
     def checkpoint_age_s(self) -> float:
         """Return the seconds since the oldest of the workers' last checkpoints."""

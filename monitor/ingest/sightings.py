@@ -7,8 +7,8 @@ are told as what they most likely are: a configuration that does not fit the mes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from monitor.decoders import Decoded, TopicPlan
 from monitor.events import Events, Records
 
-__all__ = ["FEWEST", "Sightings", "Unseen"]
+__all__ = ["FEWEST", "Sightings", "Unseen", "unseen_by_all"]
 
 FEWEST = 200
 """Messages, or events, of which one should have shown what is looked for."""
@@ -50,6 +50,11 @@ class Unseen:
     messages: int
     where: dict[str, str | int | bool] = field(default_factory=dict)
     reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Of what it is said: model, topic and signal."""
+        return self.model, self.topic, self.signal
 
     def __str__(self) -> str:
         if self.signal:
@@ -92,7 +97,27 @@ class Sightings:
 
     def unseen(self, fewest: int = FEWEST) -> list[Unseen]:
         """Return what at least so many messages have not shown."""
-        return [each for sources in self._sources.values() for source in sources for each in source.unseen(fewest)]
+        return [each for source in self._read for each in source.unseen(fewest)]
+
+    def seen(self) -> set[tuple[str, str, str]]:
+        """Return of what something was seen: model, topic and signal, which is empty for any event."""
+        return {key for source in self._read for key in source.seen()}
+
+    @property
+    def _read(self) -> list[_Source]:
+        # Other threads look at this too: a list is made at once, whatever is added meanwhile.
+        return [source for sources in list(self._sources.values()) for source in sources]
+
+
+def unseen_by_all(of_sources: Sequence[Sightings]) -> list[Unseen]:
+    """Return what none of several readers of the same topics has seen, with the messages of all of them."""
+    seen = {key for sightings in of_sources for key in sightings.seen()}
+    unseen: dict[tuple[str, str, str], Unseen] = {}
+    for each in (each for sightings in of_sources for each in sightings.unseen(fewest=1)):
+        if each.key not in seen:
+            former = unseen.get(each.key)
+            unseen[each.key] = each if former is None else replace(each, messages=each.messages + former.messages)
+    return list(unseen.values())
 
 
 class _Source:
@@ -133,7 +158,15 @@ class _Source:
             reason = self._reasons.most_common(1)[0][0] if self._reasons else ""
             yield Unseen(plan.model, self._topic, "", "", self._messages, dict(plan.source.where), reason)
         elif self._events >= fewest:
+            waiting = self._waiting.copy()
             for signal, spec in plan.signals.items():
-                if signal in self._waiting:
+                if signal in waiting:
                     path = spec.path or signal.partition(":")[2]
                     yield Unseen(plan.model, self._topic, signal, path, self._events)
+
+    def seen(self) -> Iterator[tuple[str, str, str]]:
+        """Yield of what something was seen."""
+        if self._events:
+            waiting = self._waiting.copy()
+            for signal in ("", *(signal for signal in self._plan.signals if signal not in waiting)):
+                yield self._plan.model, self._topic, signal

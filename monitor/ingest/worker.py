@@ -20,6 +20,7 @@ from monitor.ingest.ingest import Ingest
 from monitor.ingest.lag import Lag
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.partitions import Partitions
+from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Timer
 from monitor.messages import is_cut
 from sinks.receivers.times import utc
@@ -206,6 +207,11 @@ class Worker:
     def lags(self) -> list[Lag]:
         """What lies between the partitions' positions and their ends, as of a moment ago."""
         return self._ingest.positions.lags(self.status.ends)
+
+    @property
+    def sightings(self) -> Sightings:
+        """What the messages have shown so far."""
+        return self._ingest.sightings
 
     def late_shares(self) -> list[LateShare]:
         """How many events came late in the last minutes."""

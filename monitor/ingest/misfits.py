@@ -1,0 +1,120 @@
+"""Where a model's configuration most likely does not fit its messages: for an alert of the running service.
+
+What has never been seen is misconfigured until something shows otherwise. A field that once had values is none of it:
+that it is missing now is a change of the signal, which the model's own alerts are about.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.clock import Clock
+from monitor.ingest.sightings import Sightings, Unseen, unseen_by_all
+from monitor.ingest.stopwatch import Timer
+from monitor.watch import Watch
+from sinks.store.contract import Query, Store
+
+__all__ = ["Misfits"]
+
+FEWEST_MESSAGES, AFTER_S = 1_000, 300.0
+"""So many messages, or events, in so long a time must have shown nothing."""
+
+ASK_EVERY_S = 60.0
+FIELDS_NAMED = 5
+
+Key = tuple[str, str]
+"""Model and signal; the empty signal is any event at all."""
+
+
+class Misfits:
+    """Looks at what the messages that are read here have shown.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    watches : mapping of str to Watch
+        By model.
+    sightings : callable
+        Returns what each source of this process has shown.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        watches: Mapping[str, Watch],
+        sightings: Callable[[], Sequence[Sightings]],
+    ) -> None:
+        self._store, self._clock, self._watches, self._sightings = store, clock, watches, sightings
+        self._since_s: dict[tuple[str, str, str], float] = {}
+        self._doubted: set[Key] = set()
+        self._seen: set[Key] = set()
+        """What the store has shown: once is enough."""
+        self._ask = Timer(clock, ASK_EVERY_S)
+
+    def holding(self) -> dict[str, str]:
+        """Return what people should know, by model.
+
+        Raises
+        ------
+        StoreError
+        """
+        now_s = self._clock.monotonic_s()
+        unseen = self._unseen()
+        self._since_s = {each.key: self._since_s.get(each.key, now_s) for each in unseen}
+        doubtful = [
+            each for each in unseen if each.messages >= FEWEST_MESSAGES and now_s - self._since_s[each.key] >= AFTER_S
+        ]
+        self._look_up({(each.model, each.signal) for each in doubtful})
+        of_models: defaultdict[str, list[Unseen]] = defaultdict(list)
+        for each in doubtful:
+            if (each.model, each.signal) not in self._seen:
+                of_models[each.model].append(each)
+        return {model: _title(model, misfits) for model, misfits in sorted(of_models.items())}
+
+    def is_over(self, model: str) -> bool:
+        """Whether all that a model is configured for has been seen, or it is configured no more."""
+        if model not in self._watches:
+            return True
+        has_come = any(key[0] == model for sightings in self._sightings() for key in sightings.seen())
+        return has_come and all(each.model != model for each in self._unseen())
+
+    def _unseen(self) -> list[Unseen]:
+        """Return what no message read here has shown, nor the store; what is only seen one by one is left out."""
+        return [
+            each
+            for each in unseen_by_all(self._sightings())
+            if (each.model, each.signal) not in self._seen
+            and (not each.signal or each.signal in self._watches[each.model].layouts)
+        ]
+
+    def _look_up(self, keys: set[Key]) -> None:
+        """Ask the store what it has of models and signals: at once of new ones, of others now and then."""
+        unsettled = keys - self._doubted
+        if self._ask.is_due:
+            self._ask.restart()
+            unsettled = keys
+        self._doubted = keys
+        self._seen |= {key for key in unsettled if self._is_stored(*key)}
+
+    def _is_stored(self, model: str, signal: str) -> bool:
+        where, low = {"model": model}, {}
+        if signal:
+            where, low = where | {"signal": signal}, {"n": 1}
+        queries = [Query(table, where, low, columns=("n",), limit=1) for table in ("panes", "panes_1h")]
+        return any(len(self._store.read(query)["n"]) for query in queries)
+
+
+def _title(model: str, misfits: Sequence[Unseen]) -> str:
+    mostly = max(misfits, key=lambda each: (not each.signal, each.messages))
+    if not mostly.signal:
+        return f"{mostly}. `leeway check --live` shows what they hold"
+    fields = sorted({f"{each.signal} at `{each.path}`" for each in misfits})
+    others = len(fields) - FIELDS_NAMED
+    named = ", ".join(fields[:FIELDS_NAMED]) + (f" and {others} more" if others > 0 else "")
+    return (
+        f"{model}: none of {mostly.messages:,} events has ever had a value of {named}."
+        " `leeway check --live` shows what they have instead"
+    )
