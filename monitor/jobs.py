@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
+from apscheduler.executors.base import BaseExecutor, run_job
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.clock import Clock
 from sinks.store.contract import Store, StoreError
@@ -28,10 +32,10 @@ log = structlog.get_logger("leeway.service")
 
 
 class Jobs:
-    """The jobs of a process's roles, each in a thread of its own; they run until :meth:`stop`.
+    """The jobs of a process's roles; they run until :meth:`stop`.
 
-    They go by the clock that never goes back: by the time of day they would stand still for a day after one that ran
-    a day ahead was set back, and the ingest log would grow for as long.
+    APScheduler goes by the time of day: when a clock that ran a day ahead is set back, no job would run for a day, and
+    the ingest log would grow for as long. Whoever notices calls :meth:`run_now`.
 
     Parameters
     ----------
@@ -42,35 +46,64 @@ class Jobs:
     """
 
     def __init__(self, jobs: Mapping[str, Callable[[], None]], roles: Collection[str], clock: Clock) -> None:
-        self._clock, self._stop = clock, threading.Event()
-        self._threads = [
-            threading.Thread(target=self._repeat, args=(name, jobs[name], every_s), name=name, daemon=True)
-            for name, (every_s, role) in JOBS.items()
-            if not role or role in roles
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._clock, self._runs = clock, _DaemonThreads()
+        # After a pause of the machine a job runs once, however late, and not once for each time that it missed.
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        self._scheduler = BackgroundScheduler(executors={"default": self._runs}, job_defaults=defaults, timezone=UTC)
+        for name, (every_s, role) in JOBS.items():
+            if not role or role in roles:
+                job = (name, jobs[name])
+                self._scheduler.add_job(_run, "interval", seconds=every_s, args=job, id=name, name=name)
+        self._scheduler.start()
 
     @property
     def names(self) -> list[str]:
         """Those that run here."""
-        return [thread.name for thread in self._threads]
+        return [job.id for job in self._scheduler.get_jobs()]
+
+    def run_now(self) -> None:
+        """Run all of them, and go on from now."""
+        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        for name in self.names:
+            self._scheduler.modify_job(name, next_run_time=now)
 
     def stop(self) -> None:
         """Begin none any more; return once those that run are done, or after :data:`LEAVE_WITHIN_S`."""
-        self._stop.set()
+        self._scheduler.shutdown(wait=False)
         until_s = self._clock.monotonic_s() + LEAVE_WITHIN_S
-        for thread in self._threads:
+        for thread in self._runs.threads.values():
             thread.join(max(0.0, until_s - self._clock.monotonic_s()))
-        if unfinished := [thread.name for thread in self._threads if thread.is_alive()]:
+        if unfinished := [name for name, thread in self._runs.threads.items() if thread.is_alive()]:
             log.warning("jobs are left unfinished", jobs=unfinished)
 
-    def _repeat(self, name: str, job: Callable[[], None], every_s: float) -> None:
-        while not self._clock.wait(self._stop, every_s):
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001 -- a job may fail in any way, and is done again
-                log.error("a job failed", job=name, reason=f"{type(error).__name__}: {error}")
+
+class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
+    """A thread for each run: the process would wait for those of APScheduler's own pool before it ends.
+
+    Attributes
+    ----------
+    threads : dict of str to Thread
+        The last run of each job.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: dict[str, threading.Thread] = {}
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        thread = threading.Thread(target=self._run, args=(job, run_times), name=job.id, daemon=True)
+        self.threads[job.id] = thread
+        thread.start()
+
+    def _run(self, job: Any, run_times: Sequence[datetime]) -> None:
+        self._run_job_success(job.id, run_job(job, job._jobstore_alias, run_times, self._logger.name))
+
+
+def _run(name: str, job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Exception as error:  # noqa: BLE001 -- a job may fail in any way, and is done again
+        log.error("a job failed", job=name, reason=f"{type(error).__name__}: {error}")
 
 
 def refresh_roll_ups(store: Store, stopping: threading.Event) -> None:

@@ -313,9 +313,13 @@ class Service:
         misfit = StandingAlerts(self.store, self.clock, MISFIT, "model", "warning", shared=True)
         misfits = Misfits(self.store, self.clock, self.watches, self.intake.sightings)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
+        set_backs = SetBacks(self.clock)
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
+            if self._jobs is not None and set_backs.is_new():
+                log.warning("the clock was set back: all jobs run now")
+                self._jobs.run_now()
             try:
                 if pulse.is_due:
                     pulse.restart()
