@@ -140,7 +140,7 @@ def test_the_command_line_says_what_it_can_do() -> None:
         [Path(sys.executable).with_name("leeway"), "--help"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Usage: leeway" in done.stdout
+    assert "leeway [OPTIONS] COMMAND" in done.stdout
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / ".ci").iterdir()), ids=lambda path: path.name)

@@ -29,6 +29,7 @@ from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from monitor.routing.transitions import NOTIFIED_STATES
 from monitor.subscribers import reached
+from sinks.receivers.times import utc
 from sinks.store.contract import Query
 
 __all__ = ["DECISION", "MadeDecision", "router"]
@@ -151,7 +152,8 @@ def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
     if not len(noted["position"]):
         return "nobody has been notified about this model yet: no process with the role `alert` has run"
     if alert["at_ms"] < int(noted["position"][0]):
-        return f"it lies before {int(noted['position'][0])}, where the receiver starts: nobody is notified of history"
+        start = utc(int(noted["position"][0]))
+        return f"it lies before {start}, where the receiver starts: nobody is notified of history"
     if alert["state"] == "resolved":
         return "it was over before it was looked at"
     return "it was not looked at yet, or is being sent for the first time"

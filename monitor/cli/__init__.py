@@ -10,6 +10,7 @@ file is imported when its command runs, so that ``leeway --help`` answers at onc
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from monitor.cli.program import program, runnable
 from monitor.resources import questions
 
 __all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
@@ -148,10 +150,12 @@ def execute(arguments: Sequence[str]) -> int:
         The exit code: a key of :data:`EXIT_CODES`.
     """
     try:
-        result = cli.main(list(arguments), prog_name="leeway", standalone_mode=False)
+        result = cli.main(list(arguments), prog_name=program(), complete_var="_LEEWAY_COMPLETE", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(runnable(shown.getvalue()), err=True, nl=False)
         return WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -179,7 +183,7 @@ def _report(error: Exception) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, (LeewayError, StoreError)):
-        for line in str(error).splitlines():
+        for line in runnable(str(error)).splitlines():
             click.echo(f"error: {line}", err=True)
         return UNREACHABLE if isinstance(error, (SourceError, StoreError)) else WRONG_INPUT
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)

@@ -291,7 +291,7 @@ def has_subcommand(context: click.Context) -> bool:
     if name is not None and any(
         context.get_parameter_source(each) is ParameterSource.COMMANDLINE for each in context.params
     ):
-        raise click.UsageError(f"options go behind {name!r}: leeway {context.info_name} {name} …")
+        raise click.UsageError(f"options go behind {name!r}: {context.command_path} {name} …")
     return name is not None
 
 

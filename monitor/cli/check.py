@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.output import as_json, as_rows, as_table
+from monitor.cli.program import runnable
 from monitor.resources.status import SHIFT_COLUMNS, SmallestShift
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _show_change(shown: dict[str, Any]) -> None:
     events = f"{foreseen['events_per_window']:,.4g} events a window"
     title = f"Lasting shifts that alarm nine times in ten at {events}, if windows differ by sampling alone:"
     as_rows(_Foreseen, foreseen["smallest_shifts"], title=title)
-    click.echo("what varies by itself hides more: `leeway status MODEL SIGNAL` says it of what was seen\n")
+    click.echo(runnable("what varies by itself hides more: `leeway status MODEL SIGNAL` says it of what was seen\n"))
 
 
 def _blind(shown: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.output import as_json, as_table
+from monitor.cli.program import program
 
 if TYPE_CHECKING:
     from socket import socket
@@ -189,8 +190,8 @@ def _serve(configuration: Configuration, store: Store, listener: socket) -> None
 
     click.echo(
         "\nAsk it, in another terminal (Ctrl-C here ends it):\n"
-        "  .venv/bin/leeway alerts --model flights\n"
-        "  .venv/bin/leeway history --model flights --signal feature:hour --detector psi"
+        f"  {program()} alerts --model flights\n"
+        f"  {program()} history --model flights --signal feature:hour --detector psi"
         " --from 2013-02-01 --to 2013-02-14\n"
         "  curl 'http://127.0.0.1:8080/v1/distributions?model=flights&signal=feature:hour&version=january"
         "&from=2013-02-08T05:00:00Z&to=2013-02-10T05:00:00Z"

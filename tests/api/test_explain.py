@@ -43,7 +43,9 @@ def test_a_receiver_of_which_nothing_was_decided_has_a_reason_too() -> None:
     [first, _] = explained(shown, "v")["receivers"]
     assert "no process with the role `alert` has run" in first["detail"]
     shown.add("checkpoints", [{"stage": "route", "name": "fraud", "position": 5_001}])
-    assert explained(shown, "v")["receivers"][0]["detail"].endswith("nobody is notified of history")
+    assert explained(shown, "v")["receivers"][0]["detail"] == (
+        "it lies before 1970-01-01 00:00:05 UTC, where the receiver starts: nobody is notified of history"
+    )
     shown.add("checkpoints", [{"stage": "route", "name": "churn", "position": 5_000}])
     [pager, _, log] = explained(shown, "c")["receivers"]
     assert pager["detail"] == "it was not looked at yet, or is being sent for the first time"
