@@ -12,7 +12,9 @@ from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
 from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.own import MODEL as OWN
 from monitor.api.acknowledge import acknowledged
+from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.parameters import (
     TheService,
@@ -59,7 +61,7 @@ SEND_S = 60.0
 
 @lists(router, Alerts, Transition)
 def alerts(service: TheService, form: InPages, question: Annotated[Alerts, Depends(question_of(Alerts))]) -> Response:
-    models = models_in(service, question.model, question.namespace)
+    models = _alerting_models(service, question)
     span = span_of(service, question)
     matchers = read_matchers("matcher", question.matchers)
     if question.transitions:
@@ -94,9 +96,16 @@ def alert_summary(
     service: TheService, form: Whole, question: Annotated[AlertSummary, Depends(question_of(AlertSummary))]
 ) -> Response:
     span = span_of(service, question)
-    standing = standing_alerts(service.store, models_in(service, question.model, question.namespace), span)
+    standing = standing_alerts(service.store, _alerting_models(service, question), span)
     head = {**span._asdict(), **counted(started(standing, span))}
     return listed_whole(form, by_day(standing, span), AlertDay, head)
+
+
+def _alerting_models(service: ApiService, question: Alerts | AlertSummary) -> list[str] | None:
+    """Return whose alerts are asked for, also of what stands in the place of a model; None means all."""
+    if question.model in (OWN, POSTED) and question.namespace is None:
+        return [question.model]
+    return models_in(service, question.model, question.namespace)
 
 
 async def place_of(request: Request) -> AsyncIterator[Streams]:

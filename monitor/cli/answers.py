@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import wraps
@@ -148,14 +148,14 @@ class Form:
         """How many rows to ask for: all of them, but for a table."""
         return TABLE_ROWS + 1 if self.limit is None and self.name == "table" else self.limit
 
-    def show(self, answer: Answer) -> list[dict[str, Any]]:
-        """Print an answer, and return the rows if they had to be held for it."""
+    def show(self, answer: Answer, ahead: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+        """Print an answer, and return the rows if they had to be held for it; JSON has those ``ahead`` first."""
         if self.name not in ("json", "table"):
             write_parts(answer.stream(self.name), self.name, self.output)
             return []
         rows = list(answer)
         if self.name == "json":
-            self._write_lines(rows)
+            self._write_lines([*ahead, *rows])
             return rows
         is_cut = self.limit is None and len(rows) > TABLE_ROWS
         as_rows(answer.row, rows[:TABLE_ROWS] if is_cut else rows)

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from monitor.cli.answers import Form, Target, asks
-from monitor.cli.output import as_rows
+from monitor.cli.output import as_rows, as_table, when
+from monitor.resources.alerts import Alerts
 from monitor.resources.clocks import Clocks, KnownClock
 from monitor.resources.status import ModelProtection, Protection, ProtectionSummary, SmallestShift
 
@@ -26,22 +27,35 @@ def command(
 ) -> None:
     """Show what is watched, since when, and what is blind, of all models, of MODEL, or of its SIGNAL.
 
-    What fires comes first, then what is blind, what still learns, and what protects. Of one SIGNAL under the rule
-    `change`, the smallest shifts that can be found follow, in one window, in a day and in a week.
+    Alerts about Leeway itself that fire come before all, in a table and in JSON, whatever is asked for. Then comes
+    what fires, what is blind, what still learns, and what protects. Of one SIGNAL under the rule `change`, the smallest
+    shifts that can be found follow, in one window, in a day and in a week.
     """
+    from monitor.alerts.own import MODEL as OWN
+
     of_models = ProtectionSummary(model=model, namespace=question.namespace)
     if summary and (signal is not None or question.wire() != Protection(namespace=question.namespace).wire()):
         raise click.UsageError("--summary is about whole models: of the rest it takes MODEL and --namespace.")
     with target.opened() as leeway:
+        own = list(leeway.ask(Alerts(model=OWN, state="firing"))) if form.name in ("table", "json") else []
+        if form.name == "table":
+            _show_own(own)
         if summary:
-            form.show(leeway.ask(of_models))
+            form.show(leeway.ask(of_models), own)
             return
         if form.name == "table" and signal is None:
             as_rows(ModelProtection, leeway.ask(of_models))
             _show_late(list(leeway.ask(Clocks(model=model))))
-        rows = form.show(leeway.ask(replace(question, model=model, signal=signal)))
+        rows = form.show(leeway.ask(replace(question, model=model, signal=signal)), own)
         if form.name == "table" and signal is not None:
             _show_shifts(rows)
+
+
+def _show_own(alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Show the alerts about Leeway itself that fire."""
+    if alerts:
+        rows = [[alert["labels"]["alertname"], when(alert["starts_ms"]), alert["title"]] for alert in alerts]
+        as_table(["alert", "since", "what"], rows, title="About Leeway itself:")
 
 
 def _show_late(clocks: Sequence[Mapping[str, Any]]) -> None:

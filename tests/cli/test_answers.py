@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.own import TOPIC_GONE
 from sinks.store import open_store
 from tests.api.world import World, score, serving, step
 from tests.cli.console import MODEL, Console
@@ -22,6 +25,9 @@ def fill(world: World) -> None:
     world.add("scores", [score(end, effect=end / 10, statistic=end / 10) for end in range(1, 13)])
     world.add("scores", [score(12, detector="ks", status="drift", p_value=float("nan"), effect=9.0)])
     world.add("alerts", [step("a", 0, "firing", 2_000), step("b", 0, "firing", 3_000), step("b", 1, "resolved", 4_000)])
+    own = {"model": OWN, "title": "topic payments is gone", "labels": json.dumps({"alertname": TOPIC_GONE})}
+    world.add("alerts", [step("own", 0, "firing", 5_000, **own), step("former", 0, "firing", 1_000, **own)])
+    world.add("alerts", [step("former", 1, "resolved", 2_000, **own)])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
@@ -69,6 +75,7 @@ QUESTIONS: list[tuple[str, ...]] = [
     ("alerts", "--severity", "warning", "--signal", "feature:amount"),
     ("alerts", "--summary"),
     ("alerts", "--state", "resolved"),
+    ("alerts", "--model", OWN),
     ("dead-letters", "list"),
     ("dead-letters", "list", "--reason", "not_json"),
 ]
@@ -84,6 +91,19 @@ def test_a_store_answers_as_the_service_does(
     asked, read = leeway(*question, "--format", form, "--url", url), leeway(*question, "--format", form, *local)
     assert (asked.code, asked.err, read.code, read.err) == (0, "", 0, "")
     assert asked.out == read.out
+
+
+@pytest.mark.parametrize("question", [("status",), ("status", "fraud", "feature:amount"), ("status", "--summary")])
+def test_the_status_begins_with_the_alerts_about_leeway_itself_that_fire(
+    question: tuple[str, ...], url: str, leeway: Console
+) -> None:
+    table = leeway(*question, "--url", url).out.splitlines()
+    assert table[0] == "About Leeway itself:"
+    [line] = [line for line in table if TOPIC_GONE in line]
+    assert line.split(maxsplit=2) == [TOPIC_GONE, "1970-01-01T00:00:01Z", "topic payments is gone"]
+    own, *others = leeway(*question, "--json", "--url", url).lines
+    assert (own["model"], own["labels"], own["title"]) == (OWN, {"alertname": TOPIC_GONE}, "topic payments is gone")
+    assert {row["model"] for row in others} <= {"fraud", "churn"}
 
 
 def test_scores_are_complete_in_every_form(url: str, leeway: Console) -> None:
@@ -270,7 +290,7 @@ def test_sql_reads_the_store_that_a_configuration_names(store: Path, tmp_path: P
         f"spec: {{models: [models/*.yaml], store: {{kind: chdb, path: {store}}}}}\n"
     )
     said = leeway("sql", "SELECT count() AS n FROM alerts", "--config", service, "--format", "json")
-    assert (said.out, said.err) == ('{"n": 3}\n', "")
+    assert (said.out, said.err) == ('{"n": 6}\n', "")
 
 
 def test_a_directory_that_is_no_store_is_left_alone(tmp_path: Path, leeway: Console) -> None:
