@@ -41,6 +41,7 @@ from monitor.build import (
 from monitor.check import load
 from monitor.clock import Clock, SetBacks
 from monitor.config import Configuration
+from monitor.config.instance import instance_of
 from monitor.config.reload import lasting_changes
 from monitor.config.roles import ROLES
 from monitor.erasure.erase import Erased, Eraser, Request, Running
@@ -48,6 +49,7 @@ from monitor.errors import InputError
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
+from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
@@ -87,6 +89,8 @@ class Service:
         tables; others wait for that.
     waits_for_store : bool
         Whether a store that is away is waited for.
+    port : int or None
+        Where it listens, if not where the configuration says.
 
     Raises
     ------
@@ -102,8 +106,10 @@ class Service:
         roles: Collection[str] = tuple(ROLES),
         *,
         waits_for_store: bool = False,
+        port: int | None = None,
     ) -> None:
         self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
+        self._instance = instance_of(configuration.service.spec, port)
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
@@ -305,8 +311,10 @@ class Service:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
         late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
         versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
-        refused, bounds = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted"), PostedBounds.of(self.store)
-        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage")
+        here, bounds = self._instance, PostedBounds.of(self.store)
+        refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=here)
+        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage", instance=here)
+        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED], here)
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
@@ -323,8 +331,10 @@ class Service:
             try:
                 if pulse.is_due:
                     pulse.restart()
-                    pulses.state(self._threads.names, self._threads.rounds)
-                stages.step(_fail(self._failing), self._is_working)
+                    alarmed = here if stages.are_firing or refused.are_firing else ""
+                    pulses.state(self._threads.names, self._threads.rounds, alarmed)
+                gone.step()
+                stages.step(_fail(self._failing), lambda _: True)
                 shares = self.intake.late_shares()
                 settled = {share.name for share in shares if share.is_settled}
                 late.step(self._come_late(shares), partial(self._is_on_time, settled))
@@ -347,12 +357,6 @@ class Service:
     def _failing(self) -> dict[str, Exception]:
         """What stages fail with, the evaluation of each model among them."""
         return self._threads.failing | self.loop.failing.failing_stages
-
-    def _is_working(self, stage: str) -> bool:
-        """Whether a stage that does not fail is one of this process, or of a model that there is no more."""
-        if "evaluate" in self.roles and stage.startswith(self.loop.failing.stage_of("")):
-            return True
-        return stage in self._threads.names
 
     def _is_there(self, read: Collection[str], topic: str) -> bool:
         """Whether a topic that is not gone is read here, or is one that no model reads any more."""

@@ -7,7 +7,7 @@ their own. Writing one again changes only its time, and nobody is notified twice
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "ALERTS_REFUSED",
     "EVENTS_UNREAD",
     "FOREIGN_MEMBER",
+    "INSTANCE",
     "LATE_EVENTS",
     "MISFIT",
     "MODEL",
@@ -37,6 +38,8 @@ __all__ = [
     "UNUSABLE_ROWS",
     "OwnAlerts",
     "StandingAlerts",
+    "end_alerts",
+    "firing_alerts",
     "firing_values",
 ]
 
@@ -61,6 +64,9 @@ NAMES = frozenset(
     }
 )
 """Every value that `alertname` has in these alerts; nobody else may post one."""
+
+INSTANCE = "instance"
+"""The label of alerts about one process, as Prometheus has it: who it is, also after a restart."""
 
 
 def _dated(store: Store, clock: Clock) -> int:
@@ -149,6 +155,8 @@ class StandingAlerts:
     label : str
         The label that says of what it holds.
     severity : str
+    instance : str
+        The process that they are about, which sees and ends only its own; empty if they are about the store.
     shared : bool
         Whether every process sees the same, so that they have one alert together, also if they see it at once.
 
@@ -174,14 +182,20 @@ class StandingAlerts:
         label: str,
         severity: str = "critical",
         *,
+        instance: str = "",
         shared: bool = False,
     ) -> None:
         assert alertname in NAMES
         self._store, self._clock, self._alertname, self._label = store, clock, alertname, label
-        self._severity, self._shared = severity, shared
+        self._severity, self._instance, self._shared = severity, instance, shared
         self._standing: dict[str, Transition] = {}
         self._earlier: dict[str, Transition] | None = None
         self._newest_ids: dict[str, str] = {}
+
+    @property
+    def are_firing(self) -> bool:
+        """Whether there are some."""
+        return bool(self._standing)
 
     def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
         """Write what has changed.
@@ -200,7 +214,11 @@ class StandingAlerts:
         """
         if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
-            stored = _as_they_stand(self._store, self._alertname)
+            stored = [
+                alert
+                for alert in _as_they_stand(self._store, [self._alertname])
+                if alert.labels.get(INSTANCE, "") == self._instance
+            ]
             self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
             self._earlier = {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
         for value in [value for value in self._earlier if value in holding or is_over(value)]:
@@ -210,7 +228,7 @@ class StandingAlerts:
         at_ms = _dated(self._store, self._clock) if begun or ended else 0
         firing = {value: self._fires(value, holding[value], at_ms) for value in begun}
         if begun or ended:
-            over = [_resolved(alert, at_ms) for alert in ended]
+            over = [_resolved(alert, at_ms, "over") for alert in ended]
             append(self._store, "alerts", to_columns([*firing.values(), *over]))
         self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
 
@@ -227,14 +245,18 @@ class StandingAlerts:
             segment="",
             severity=self._severity,
             title=title,
-            labels={"alertname": self._alertname, "severity": self._severity, self._label: value},
+            labels={"alertname": self._alertname, "severity": self._severity, self._label: value} | self._about,
             signals=[],
         )
 
     def _identity(self, value: str, now_ms: int) -> str:
         # Processes that see the same at once follow the same alert, and so write the same one.
         when = f"{self._newest_ids.get(value, '')}|{now_ms // DAY_MS}" if self._shared else str(now_ms)
-        return f"{self._alertname}|{value}|{when}"
+        return "|".join([self._alertname, value, when, *self._about.values()])
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {INSTANCE: self._instance} if self._instance else {}
 
 
 def firing_values(store: Store, alertname: str, label: str) -> set[str]:
@@ -244,18 +266,40 @@ def firing_values(store: Store, alertname: str, label: str) -> set[str]:
     ------
     StoreError
     """
-    return {alert.labels[label] for alert in _as_they_stand(store, alertname) if alert.state == "firing"}
+    return {alert.labels[label] for alert in firing_alerts(store, [alertname])}
 
 
-def _as_they_stand(store: Store, alertname: str) -> list[Transition]:
-    """The last transition of every alert with this name, the alerts in the order in which they began."""
+def firing_alerts(store: Store, alertnames: Collection[str]) -> list[Transition]:
+    """Return the last transition of every alert with one of these names that fires.
+
+    Raises
+    ------
+    StoreError
+    """
+    return [alert for alert in _as_they_stand(store, alertnames) if alert.state == "firing"]
+
+
+def end_alerts(store: Store, clock: Clock, alerts: Sequence[Transition], because: str) -> None:
+    """Resolve alerts, with what stands before their titles.
+
+    Raises
+    ------
+    StoreError
+    """
+    if alerts:
+        at_ms = _dated(store, clock)
+        append(store, "alerts", to_columns([_resolved(alert, at_ms, because) for alert in alerts]))
+
+
+def _as_they_stand(store: Store, alertnames: Collection[str]) -> list[Transition]:
+    """The last transition of every alert with one of these names, the alerts in the order in which they began."""
     transitions = map(_read, rows_of(store.read(Query("alerts", where={"model": MODEL}))))
-    newest = {alert.alert_id: alert for alert in transitions if alert.labels["alertname"] == alertname}
+    newest = {alert.alert_id: alert for alert in transitions if alert.labels["alertname"] in alertnames}
     return sorted(newest.values(), key=lambda alert: alert.starts_ms)
 
 
-def _resolved(alert: Transition, now_ms: int) -> Transition:
-    title = f"over: {alert.title}"
+def _resolved(alert: Transition, now_ms: int, because: str) -> Transition:
+    title = f"{because}: {alert.title}"
     sequence = alert.sequence + 1
     return replace(alert, sequence=sequence, state="resolved", at_ms=now_ms, ends_ms=now_ms, title=title)
 

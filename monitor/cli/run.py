@@ -41,7 +41,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     log_to_stderr(as_json=json_)
     configuration, taken = load(config), parse_roles(roles)
     check_roles(taken, configuration)
-    service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True)
+    service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port)
     try:
         listener = bind(service.configuration.service.spec.api, host, port)
         service.start()

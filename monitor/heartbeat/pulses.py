@@ -9,7 +9,7 @@ from sinks.store.batch import Rows, add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["PULSE_EVERY_S", "STAGES", "Pulses", "kind_of"]
+__all__ = ["PULSE_EVERY_S", "STAGES", "Pulses", "kind_of", "pulse_of"]
 
 PULSE_EVERY_S = 10.0
 STAGES = ("ingest", "evaluate", "freshness", "alert")
@@ -25,6 +25,17 @@ def kind_of(stage: str) -> str:
     'ingest'
     """
     return stage.partition("-")[0]
+
+
+def pulse_of(instance: str) -> str:
+    """Return the name under which a process states that it lives.
+
+    Examples
+    --------
+    >>> pulse_of("db1:8080")
+    'instance db1:8080'
+    """
+    return f"instance {instance}"
 
 
 class Pulses:
@@ -51,7 +62,7 @@ class Pulses:
         self._rounds: dict[str, int] = {}
         self._numbers: dict[str, int] | None = None
 
-    def state(self, stages: Collection[str], rounds: Mapping[str, int]) -> None:
+    def state(self, stages: Collection[str], rounds: Mapping[str, int], instance: str = "") -> None:
         """State which kinds of stages work: those of which every one here has done a round since the last time.
 
         Parameters
@@ -60,6 +71,8 @@ class Pulses:
             All that run here.
         rounds : mapping of str to int
             How many each has done.
+        instance : str
+            This process, if others are to know that it lives.
 
         Raises
         ------
@@ -70,10 +83,11 @@ class Pulses:
         self._rounds = counts
         rows: Rows = empty_rows("pulses")
         numbers = self._read()
-        for kind in sorted({kind_of(stage) for stage in stages} & set(STAGES) - stopped):
+        working = sorted({kind_of(stage) for stage in stages} & set(STAGES) - stopped)
+        for name in [*working, *([pulse_of(instance)] if instance else [])]:
             # Of two rows the larger number counts: clocks go back.
-            numbers[kind] = max(numbers.get(kind, 0) + 1, self._clock.now_ms())
-            add_row(rows, {"stage": kind, "number": numbers[kind]})
+            numbers[name] = max(numbers.get(name, 0) + 1, self._clock.now_ms())
+            add_row(rows, {"stage": name, "number": numbers[name]})
         append(self._store, "pulses", rows)
 
     def _read(self) -> dict[str, int]:

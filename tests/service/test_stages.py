@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -13,6 +16,7 @@ from monitor.alerts.own import MODEL, STAGE_FAILED, UNUSABLE_ROWS
 from monitor.config import load
 from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
 from tests.routing.test_quarantine import stored
 from tests.service import shop
 from tests.service.test_routes import configured
@@ -80,3 +84,40 @@ def test_a_stored_row_that_cannot_be_used_is_alerted_about_and_stops_nothing(tmp
             assert 'leeway_unusable_rows_total{table="subscriptions"} 1.0' in generate_latest(service.metrics).decode()
         labels = listener.requests[0].body["alerts"][0]["labels"]
         assert (labels["alertname"], labels["table"]) == (UNUSABLE_ROWS, "subscriptions")
+
+
+class Shared(Poisoned):
+    """A store of several processes, as one of them sees it."""
+
+    def __init__(self, shared: MemoryStore) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def read(self, query: Query) -> Columns:
+        super().read(query)
+        return self._shared.read(query)
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        self._shared.append(table, columns, token)
+
+
+def test_each_process_alerts_about_its_own_stage_although_those_of_others_have_its_name(tmp_path: Path) -> None:
+    store = MemoryStore()
+    names = ("worker-1", "worker-2")
+
+    def firing() -> set[str]:
+        newest = {row["alert_id"]: row for row in rows_of(store.read(Query("alerts", {"model": MODEL})))}
+        return {json.loads(row["labels"])["instance"] for row in newest.values() if row["state"] == "firing"}
+
+    with ExitStack() as running:
+        stores = {name: Shared(store) for name in names}
+        for name, seen in stores.items():
+            seen.stage = "ingest-http-0"
+            model = shop.model("shop", {"http": "shop"})
+            path = shop.configured(tmp_path / name, model, kafka={"instance": name}, api={"port": 8081})
+            running.enter_context(shop.serving(load(path), seen, roles=["ingest"]))
+        shop.wait_until(lambda: firing() == {"worker-1:8081", "worker-2:8081"}, "both are alerted about")
+        stores["worker-2"].stage = ""
+        shop.wait_until(lambda: firing() == {"worker-1:8081"}, "one is over")
+        stores["worker-1"].stage = ""
+        shop.wait_until(lambda: not firing(), "the other is over")

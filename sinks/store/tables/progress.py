@@ -99,7 +99,8 @@ DECLARED = (
         "stage:name number:int",
         "stage",
         newest_by="number",
-        row="that every stage of a kind has done a round of its work in some process; the number grows",
+        row="that every stage of a kind has done a round of its work in some process, or that a process about which "
+        "alerts fire lives (`instance NAME`); the number grows",
     ),
     table(
         "identity",
