@@ -109,11 +109,11 @@ class Service:
         port: int | None = None,
     ) -> None:
         self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
-        self._instance = instance_of(configuration.service.spec, port)
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
-        self._threads, self._alone = Threads(clock), threading.Lock()
+        self._threads = Threads(clock, instance_of(configuration.service.spec, port))
+        self._alone = threading.Lock()
         self._jobs: Jobs | None = None
         latency = score_latency(self.metrics)
         self.loop = EvaluateLoop(
@@ -311,10 +311,10 @@ class Service:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
         late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
         versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
-        here, bounds = self._instance, PostedBounds.of(self.store)
-        refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=here)
-        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage", instance=here)
-        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED], here)
+        instance, bounds = self._threads.instance, PostedBounds.of(self.store)
+        refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=instance)
+        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage", instance=instance)
+        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED], instance)
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
@@ -331,7 +331,7 @@ class Service:
             try:
                 if pulse.is_due:
                     pulse.restart()
-                    alarmed = here if stages.are_firing or refused.are_firing else ""
+                    alarmed = instance if stages.are_firing or refused.are_firing else ""
                     pulses.state(self._threads.names, self._threads.rounds, alarmed)
                 gone.step()
                 stages.step(_fail(self._failing), lambda _: True)

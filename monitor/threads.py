@@ -43,9 +43,12 @@ class Threads:
     Parameters
     ----------
     clock : Clock
+    instance : str
+        Which process this is, among those that share its store.
 
     Attributes
     ----------
+    instance : str
     stop : threading.Event
         Set once everything is to end: by :meth:`join`, or by a stage that cannot go on.
     failure : Exception or None
@@ -65,7 +68,8 @@ class Threads:
     {}
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, instance: str = "") -> None:
+        self.instance = instance
         self.stop = threading.Event()
         self.failure: Exception | None = None
         self.failures: Counter[str] = Counter()
