@@ -12,6 +12,7 @@ from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.clock import Clock
+from monitor.threads import join_within
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["JOBS", "Jobs", "refresh_roll_ups"]
@@ -67,14 +68,13 @@ class Jobs:
         for name in self.names:
             self._scheduler.modify_job(name, next_run_time=now)
 
-    def stop(self) -> None:
-        """Begin none any more; return once those that run are done, or after :data:`LEAVE_WITHIN_S`."""
+    def stop(self) -> list[str]:
+        """Begin none any more, and wait for those that run; return those not done after :data:`LEAVE_WITHIN_S`."""
         self._scheduler.shutdown(wait=False)
-        until_s = self._clock.monotonic_s() + LEAVE_WITHIN_S
-        for thread in self._runs.threads.values():
-            thread.join(max(0.0, until_s - self._clock.monotonic_s()))
-        if unfinished := [name for name, thread in self._runs.threads.items() if thread.is_alive()]:
+        unfinished = join_within(self._runs.threads.values(), self._clock, LEAVE_WITHIN_S)
+        if unfinished:
             log.warning("jobs are left unfinished", jobs=unfinished)
+        return unfinished
 
 
 class _DaemonThreads(BaseExecutor):  # type: ignore[misc]

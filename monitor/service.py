@@ -158,7 +158,7 @@ class Service:
                 self._threads.run("heartbeat", partial(heartbeat.run, self.stopping))
         self._threads.run("watch", self._watch)
         jobs: dict[str, Callable[[], None]] = {
-            "trim_ingest_log": partial(self.intake.trim, self.store, http_streams(self.configuration)),
+            "trim_ingest_log": self._trim_ingest_log,
             "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
             "keep_lifetimes": self._keep_lifetimes,
             "look_at_group": self.intake.look_at_group,
@@ -170,18 +170,25 @@ class Service:
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
-        self._threads.join()
+        unfinished = self._threads.join()
         try:
-            # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone.
-            self.loop.save()
+            # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone. Nor of one that
+            # still works, for the same reason.
+            if "evaluate" not in unfinished:
+                self.loop.save()
         finally:
             if self._jobs is not None:
-                self._jobs.stop()
-            if self._routers is not None:
-                self._routers.close()
-            self.intake.close()
-            self.store.close()
+                unfinished += self._jobs.stop()
+            # Whatever is unfinished may be at work with these, and ends with the process, as they do.
+            if not unfinished:
+                self._close()
         log.info("stopped")
+
+    def _close(self) -> None:
+        if self._routers is not None:
+            self._routers.close()
+        self.intake.close()
+        self.store.close()
 
     def raise_failure(self) -> None:
         """Raise what a stage fails with, if one does."""
@@ -296,11 +303,17 @@ class Service:
         watcher = Freshness(self.store, self.clock, self.configuration.models)
         watcher.run(self.stopping, self._threads.counting("freshness"))
 
+    def _trim_ingest_log(self) -> None:
+        try:
+            self.intake.trim(self.store, http_streams(self.configuration))
+        except StoreError as error:
+            log.warning("the ingest log was not trimmed", reason=str(error), retryable=error.retryable)
+
     def _keep_lifetimes(self) -> None:
         try:
             keep_lifetimes(self.configuration, self.store, self.clock)
         except StoreError as error:
-            log.warning("lifetimes stay as they are", reason=str(error))
+            log.warning("lifetimes stay as they are", reason=str(error), retryable=error.retryable)
 
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""

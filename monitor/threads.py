@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from monitor.clock import Clock
 from monitor.errors import LeewayError
 
-__all__ = ["Threads", "in_words"]
+__all__ = ["Threads", "in_words", "join_within"]
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 STEADY_S = 10.0
 """A stage that has run for so long is sound."""
+
+LEAVE_WITHIN_S = 20.0
+"""A stage that takes longer to end, such as one whose broker hangs, ends with the process."""
 
 REASON_CHARACTERS = 300
 log = structlog.get_logger("leeway.service")
@@ -35,6 +38,25 @@ def in_words(error: Exception) -> str:
     "KeyError: 'x'"
     """
     return " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
+
+
+def join_within(threads: Iterable[threading.Thread], clock: Clock, within_s: float) -> list[str]:
+    """Wait for threads to end, for so long at most; return the names of those that have not.
+
+    Examples
+    --------
+    >>> from monitor.clock import SystemClock
+    >>> stop = threading.Event()
+    >>> thread = threading.Thread(target=stop.wait, name="waiting")
+    >>> thread.start()
+    >>> join_within([thread], SystemClock(), 0.0)
+    ['waiting']
+    >>> stop.set()
+    """
+    until_s, awaited = clock.monotonic_s() + within_s, list(threads)
+    for thread in awaited:
+        thread.join(max(0.0, until_s - clock.monotonic_s()))
+    return [thread.name for thread in awaited if thread.is_alive()]
 
 
 class Threads:
@@ -64,6 +86,7 @@ class Threads:
     >>> threads = Threads(SystemClock())
     >>> threads.run("idle", threads.stop.wait)
     >>> threads.join()
+    []
     >>> threads.failing
     {}
     """
@@ -111,11 +134,13 @@ class Threads:
         """All stages."""
         return [stage.name for stage in self._stages]
 
-    def join(self) -> None:
-        """Ask every stage to stop and wait until all have."""
+    def join(self) -> list[str]:
+        """Ask every stage to stop, and wait for them; return those that have not after :data:`LEAVE_WITHIN_S`."""
         self.stop.set()
-        for stage in self._stages:
-            stage.thread.join()
+        unfinished = join_within((stage.thread for stage in self._stages), self._clock, LEAVE_WITHIN_S)
+        if unfinished:
+            log.warning("stages are left unfinished", stages=unfinished)
+        return unfinished
 
     def raise_failure(self) -> None:
         """Raise the error of a stage that cannot go on, or that fails now."""

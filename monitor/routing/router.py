@@ -144,7 +144,7 @@ class Router:
         self._settle()
         for made in self._digests.settle():
             self._decisions.note(made)
-        self._write()
+        self._write_rest(stop)
 
     def wake(self) -> None:
         """Have :meth:`run` look at once whether another router is to go on."""
@@ -232,6 +232,23 @@ class Router:
             self._alerts.forget((name for group in groups for name in group.fingerprints), now_ms)
             self.sent_log.tend({group.digest for group in groups}, now_ms)
             self._decisions.keep(self._alerts.ids)
+
+    def _write_rest(self, stop: threading.Event) -> None:
+        """Write what another router is to go on from; a store that is away is waited for, unless everything stops."""
+        while not self._is_written():
+            if self._clock.wait(stop, MOST_WAIT_S):
+                log.warning("what was notified last is not stored, and is notified again after the next start")
+                return
+
+    def _is_written(self) -> bool:
+        try:
+            self._write()
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            log.warning("the store did not answer", error=str(error))
+            return False
+        return True
 
     def _write(self) -> None:
         """Write everything that is not written; what a receiver was sent comes last, so that nothing is lost."""

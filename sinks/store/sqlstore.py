@@ -44,8 +44,8 @@ class SqlStore(Connection):
         for step in pending(self):
             for statement in self._statements(step):
                 self.command(statement)
-            # Recorded last: a step that was cut off before runs once more, which is harmless.
-            self.command(
+            # Recorded last: a step that was cut off before runs once more, which is harmless. So is a second record.
+            self.command_again(
                 f"INSERT INTO {RECORD} SELECT {{version:Int64}}, {{name:String}}",
                 {"version": step.version, "name": step.name},
             )

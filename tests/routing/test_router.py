@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.alerts.alert_log import FRESHNESS_ALERTS
 from monitor.clock import ManualClock, SystemClock
@@ -432,6 +433,33 @@ def test_a_store_that_fails_for_a_moment_loses_nothing_and_repeats_nothing() -> 
     world.passes(120)
     assert said(world.mail) == [("fraud", ["a"], [])]
     assert len(world.store.read(Query("notifications"))["alert_id"]) == 1
+
+
+def test_a_router_that_stops_while_the_store_is_away_fails_nothing_and_says_what_is_repeated() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing = "notifications"
+    world.passes(31)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    world.store.failing = "notifications"
+    stop = threading.Event()
+    stop.set()
+    with capture_logs() as log:
+        world.router.run(stop)
+    assert log[-1]["event"] == "what was notified last is not stored, and is notified again after the next start"
+
+
+def test_a_router_that_another_follows_while_the_store_is_away_waits_with_what_was_notified() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing = "notifications"
+    world.passes(31)
+    world.store.failing = "notifications"
+    world.router.run(threading.Event(), has_successor=lambda: True)
+    assert len(world.store.read(Query("notifications"))["alert_id"]) == 1
+    world.started()
+    world.passes(120)
+    assert said(world.mail) == [("fraud", ["a"], [])]
 
 
 def test_transitions_that_were_read_before_the_store_went_away_are_notified() -> None:

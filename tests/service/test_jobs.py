@@ -20,6 +20,7 @@ from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_late_events import DAY_MS, TurnedClock
+from tests.service.test_reload import AwayStore
 
 
 class FailingStore(MemoryStore):
@@ -34,6 +35,21 @@ def test_roll_ups_are_refreshed_and_a_store_that_cannot_is_in_the_log(store: Mem
     with capture_logs() as log:
         refresh_roll_ups(store, threading.Event())
     assert [line["log_level"] for line in log] == ["warning"] * lines
+
+
+def test_an_ingest_log_that_is_not_trimmed_since_the_store_is_away_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.jobs.JOBS", {"trim_ingest_log": (0.05, "ingest")})
+    store = AwayStore()
+    path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    with capture_logs() as log, shop.serving(load(path), store):
+        store.is_away = True
+        shop.wait_until(lambda: [line for line in log if "trimmed" in line["event"]], "it is in the log")
+        store.is_away = False
+    about = {"reason": "Connection refused", "retryable": True, "log_level": "warning"}
+    assert {"event": "the ingest log was not trimmed", **about} in log
+    assert "a job failed" not in {line["event"] for line in log}
 
 
 def test_a_process_runs_the_jobs_of_its_roles() -> None:

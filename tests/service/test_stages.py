@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
 from monitor.alerts.own import MODEL, STAGE_FAILED, UNUSABLE_ROWS
+from monitor.clock import SystemClock
 from monitor.config import load
+from monitor.evaluate.loop import EvaluateLoop
+from monitor.service import Service
 from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
@@ -121,3 +125,33 @@ def test_each_process_alerts_about_its_own_stage_although_those_of_others_have_i
         shop.wait_until(lambda: firing() == {"worker-1:8081"}, "one is over")
         stores["worker-1"].stage = ""
         shop.wait_until(lambda: not firing(), "the other is over")
+
+
+@pytest.mark.parametrize(("stage", "is_saved"), [("evaluate", False), ("watch", True)])
+def test_a_service_ends_although_a_stage_does_not_and_without_a_checkpoint_of_one_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, is_saved: bool
+) -> None:
+    hanging, answer, saved = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        hanging.set()
+        answer.wait(60)
+
+    monkeypatch.setattr(EvaluateLoop, "save", lambda loop: saved.set())
+    monkeypatch.setattr(*{"evaluate": (EvaluateLoop, "run"), "watch": (Service, "_watch")}[stage], hang)
+    monkeypatch.setattr("monitor.threads.LEAVE_WITHIN_S", 0.5)
+    service = Service(
+        load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))), SystemClock(), MemoryStore()
+    )
+    service.start()
+    with capture_logs() as log:
+        try:
+            assert hanging.wait(20)
+            ending = threading.Thread(target=service.stop)
+            ending.start()
+            ending.join(20)
+            assert not ending.is_alive()
+        finally:
+            answer.set()
+    assert saved.is_set() is is_saved
+    assert {"stages": [stage], "event": "stages are left unfinished", "log_level": "warning"} in log

@@ -18,6 +18,7 @@ from sinks.store.contract import Query, StoreError
 from sinks.store.failures import RETRYABLE
 from sinks.store.filling import begin, end, unfinished
 from sinks.store.identity import identity_of
+from sinks.store.schema import migrations
 from tests.services.certificates import make_certificate
 from tests.services.clickhouse import Endpoint, Faults, Target
 from tests.services.processes import free_port
@@ -255,6 +256,15 @@ def test_a_store_is_filled_although_an_append_waits_for_its_quorum(server: Click
     assert unfinished(server) == "a backup"
     end(server, "a backup")
     assert unfinished(server) == ""
+
+
+def test_tables_are_upgraded_although_an_append_waits_for_its_quorum(server: ClickhouseStore, faults: Faults) -> None:
+    newest = migrations()[-1].version
+    server.command(f"ALTER TABLE schema_migrations DELETE WHERE version = {newest} SETTINGS mutations_sync = 2")
+    assert not server.is_current()
+    faults.inject("error_after", matching="INSERT INTO schema_migrations SELECT", code=286, times=2)
+    server.migrate()
+    assert server.is_current()
 
 
 def test_a_connection_that_has_been_idle_too_long_is_made_again(
