@@ -144,6 +144,7 @@ class Member:
             "segment": verdict.segment,
             "signal": verdict.signal,
             "detector": verdict.detector,
+            "contrast": "" if verdict.facts.change is None else verdict.facts.change.what,
             "since_ms": self.since_ms,
             "onset_ms": self.onset_ms,
             "last_ms": self.last_ms,

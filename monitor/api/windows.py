@@ -26,9 +26,8 @@ from monitor.errors import InputError
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay
-from monitor.evaluate.finding_contrasts import rates_of_findings
-from monitor.evaluate.window_contrasts import Measured, contrasts_in, filters_after
-from monitor.panes.distributions import Part, by_window, findings_by_window
+from monitor.evaluate.window_contrasts import Measured, filters_along, measured_windows
+from monitor.panes.distributions import Part
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
@@ -198,7 +197,7 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
     times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
     *earlier_windows, measured = _measured(service.store, watch, window, day)
     begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
-    filters = filters_after(day, earlier_windows, times[:-1], begins_day=begins_day)
+    *_, filters = filters_along(day, earlier_windows, times[:-1], begins_day=begins_day)
     expected = [each.expected_of(times[-1], measured.get(each.name, (0.0, 0.0))[1]) for each in day.contrasts]
     sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]
     alarming = day.alarming(filters, sampling, first=begins_day and not earlier_windows)
@@ -222,25 +221,9 @@ def _standing(row: Row) -> Row:
 
 def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> Sequence[Measured]:
     """Return what the windows of the day up to this one have."""
-    if window.signal == "volume":
-        where = {name: getattr(window, name) for name in SERIES} | {"detector": CHANGE}
-        span = {"window_end_ms": day.from_ms + 1}, {"window_end_ms": window.end_ms + 1}
-        rows = store.read(Query("scores", where, *span, columns=("window_end_ms", "n")))
-        counts = dict(zip(rows["window_end_ms"].tolist(), rows["n"].tolist(), strict=True))
-        ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
-        return [{"events": (float(counts[end_ms]), 1.0)} if end_ms in counts else {} for end_ms in ends_ms]
     part = Part(day.from_ms, window.end_ms, window.version, window.segment)
-    measured: list[dict[str, tuple[float, float]]] = [{} for _ in range(part.from_ms, part.to_ms, day.window_ms)]
-    if (layout := watch.layouts.get(window.signal)) is not None:
-        summaries = by_window(store, watch, part, window.signal, day.window_ms)
-        for contrasts, summary in zip(measured, summaries, strict=True):
-            contrasts.update({} if summary is None else contrasts_in(day, summary, layout))
-    if (findings := watch.finding_layouts.get(window.signal)) is not None:
-        counted = findings_by_window(store, watch, part, window.signal, day.window_ms)
-        sampling = {contrast.name: float(contrast.sampling[legend.BY_WINDOW]) for contrast in day.contrasts}
-        for contrasts, rates in zip(measured, rates_of_findings(findings, counted, sampling), strict=True):
-            contrasts.update(rates)
-    return measured
+    days = [day] * len(range(part.from_ms, part.to_ms, day.window_ms))
+    return measured_windows(store, watch, part, window.signal, days)
 
 
 def _sampling(contrast: ExpectedContrast, measured: Measured, expected: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,22 @@ from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.contrasts import RATE_COLUMNS, Groups, share_of
 from monitor.evaluate.expectations import ExpectedDay
-from monitor.watch import Layout, Summary
+from monitor.evaluate.finding_contrasts import rates_of_findings
+from monitor.panes.distributions import Part, by_window, findings_by_window
+from monitor.watch import Layout, Summary, Watch
+from sinks.store.contract import Query, Store
 
-__all__ = ["Measured", "contrasts_in", "filters_after"]
+__all__ = ["Measured", "filters_along", "measured_windows"]
 
 Floats = NDArray[np.float64]
 Measured = Mapping[str, tuple[float, float]]
 """What a window has of each contrast, and out of how many events, by name; as `to_residual` takes them."""
 
 
-def filters_after(
+def filters_along(
     day: ExpectedDay, windows: Sequence[Measured], times_of_day: Sequence[float], *, begins_day: bool
-) -> Floats:
-    """Return how windows of a day leave the levels of all contrasts, float64[R, FILTER].
+) -> Iterator[Floats]:
+    """Yield the levels of all contrasts, float64[R, FILTER], as each window finds them and as the last leaves them.
 
     Parameters
     ----------
@@ -40,22 +43,69 @@ def filters_after(
     """
     scale = legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW
     filters = np.array([contrast.filters[scale] for contrast in day.contrasts]).reshape(-1, legend.FILTER)
-    if scale == legend.BY_DAY:
-        return filters
-    for row, contrast in zip(filters, day.contrasts, strict=True):
-        fresh, unused = begins_day, np.zeros((legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
-        for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
-            step_level(row, begins_day and number == 0)
+    yield filters.copy()
+    fresh = [begins_day] * len(filters)
+    unused = np.zeros((len(filters), legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
+    for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
+        for r, contrast in enumerate(day.contrasts if scale == legend.BY_WINDOW else ()):
+            step_level(filters[r], begins_day and number == 0)
             if contrast.name not in measured:
                 continue
             expected = contrast.expected_of(time_of_day, measured[contrast.name][1])
             if not np.isnan(expected):
-                take_in(row, unused, *to_residual(contrast.row, *measured[contrast.name], expected), fresh)
-                fresh = False
-    return filters
+                take_in(filters[r], unused[r], *to_residual(contrast.row, *measured[contrast.name], expected), fresh[r])
+                fresh[r] = False
+        yield filters.copy()
 
 
-def contrasts_in(day: ExpectedDay, summary: Summary, layout: Layout) -> Measured:
+def measured_windows(
+    store: Store, watch: Watch, part: Part, signal: str, days: Sequence[ExpectedDay | None]
+) -> list[Measured]:
+    """Return what each window of a part has of the contrasts that were expected.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+    part : Part
+        Of one version and segment.
+    signal : str
+    days : sequence of ExpectedDay or None
+        What was expected of each window; None where nothing was: rates and volumes need nothing to be measured.
+
+    Raises
+    ------
+    StoreError, InputError
+        The panes that would say it are gone.
+    """
+    window_ms = (part.to_ms - part.from_ms) // len(days)
+    if signal == "volume":
+        return _counted(store, watch, part, window_ms)
+    measured: list[dict[str, tuple[float, float]]] = [{} for _ in days]
+    if (layout := watch.layouts.get(signal)) is not None:
+        summaries = by_window(store, watch, part, signal, window_ms)
+        for contrasts, summary, day in zip(measured, summaries, days, strict=True):
+            contrasts.update({} if summary is None else _contrasts_in(day, summary, layout))
+    if (findings := watch.finding_layouts.get(signal)) is not None:
+        counted = findings_by_window(store, watch, part, signal, window_ms)
+        newest = next((day for day in reversed(days) if day is not None), None)
+        sampling = {each.name: float(each.sampling[legend.BY_WINDOW]) for each in (newest.contrasts if newest else ())}
+        for contrasts, rates in zip(measured, rates_of_findings(findings, counted, sampling), strict=True):
+            contrasts.update(rates)
+    return list(measured)
+
+
+def _counted(store: Store, watch: Watch, part: Part, window_ms: int) -> list[Measured]:
+    series = {"signal": "volume", "segment": part.segment, "version": part.version or ""}
+    span = {"window_end_ms": part.from_ms + 1}, {"window_end_ms": part.to_ms + 1}
+    where = {"model": watch.name, "detector": "change", **series}
+    rows = store.read(Query("scores", where, *span, columns=("window_end_ms", "n")))
+    counts = dict(zip(rows["window_end_ms"].tolist(), rows["n"].tolist(), strict=True))
+    ends_ms = range(part.from_ms + window_ms, part.to_ms + 1, window_ms)
+    return [{"events": (float(counts[end_ms]), 1.0)} if end_ms in counts else {} for end_ms in ends_ms]
+
+
+def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> Measured:
     """Return what a window has of each contrast that was expected.
 
     New and other values are left out: which those are, only the evaluation knows.
@@ -64,6 +114,8 @@ def contrasts_in(day: ExpectedDay, summary: Summary, layout: Layout) -> Measured
     values = float(sums[N])
     total = values + summary.missing + summary.invalid
     contrasts = {name: (float(sums[column]), total) for name, column in RATE_COLUMNS.items()} if total else {}
+    if day is None:
+        return contrasts
     if isinstance(summary, CategorySummary) and values:
         counts = dict(zip(map(share_of, summary.names), summary.counts.tolist(), strict=True))
         expected = {contrast.name for contrast in day.contrasts}

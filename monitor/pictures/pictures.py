@@ -1,19 +1,26 @@
-"""Pictures of what moved: how large the change was from window to window, and the window beside its baseline."""
+"""Pictures of alerts: what moved, from window to window and beside what is usual or its baseline, and silences."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import structlog
 
+from monitor.alerts.alert_log import FRESHNESS_ALERTS, table_of
 from monitor.errors import InputError
+from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
+from monitor.pictures.arrived import arrived
 from monitor.pictures.drawing import Bar, draw
+from monitor.pictures.expected import Series, drawn
+from monitor.pictures.plot import plot
+from monitor.values import format_duration
 from monitor.watch import Watch
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.receivers.times import utc
@@ -26,6 +33,11 @@ ALERTS_AT_MOST = 3
 """Alerts of a notification that are drawn: the page behind the link shows all."""
 
 WINDOWS, CELLS = 48, 24
+
+USUAL = "; the thin line is what is usual at that hour, and on grey ground no window alarms by itself"
+
+AFTER_ONSET = 36
+"""So many windows after the onset are shown at most."""
 
 log = structlog.get_logger("leeway.notify")
 
@@ -55,15 +67,70 @@ class Pictures:
         where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
         if where["model"] not in self._watches:
             return
+        table = table_of(alert.labels)
         newest = Query(
-            "alerts", where, columns=("at_ms", "state", "signals"), order=("sequence",), descending=True, limit=1
+            table, where, columns=("at_ms", "state", "signals"), order=("sequence",), descending=True, limit=1
         )
         for row in rows_of(self._store.read(newest)):
             for moved in json.loads(row["signals"])[:1]:
-                yield from self._history(where["model"], moved, row["at_ms"])
-                # What a signal of an alert that is over says, it says of its strongest window.
-                shown = "peak_at_ms" if row["state"] in ("resolved", "cancelled") else "last_ms"
-                yield from self._shares(self._watches[where["model"]], moved, moved[shown])
+                if table == FRESHNESS_ALERTS:
+                    yield from self._silence(self._watches[where["model"]], moved, row["at_ms"])
+                else:
+                    yield from self._moved(self._watches[where["model"]], moved, row)
+
+    def _silence(self, watch: Watch, silence: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
+        """How many events came before it, and in it."""
+        points, span_ms = arrived(self._store, watch, silence, at_ms)
+        if points:
+            of_topic = f" from {silence['topic']}" if silence["topic"] else ""
+            of_topic += f"/{silence['partition']}" if silence["kind"] == "partition" else ""
+            yield Picture(
+                f"Events of {watch.name}{of_topic} in {format_duration(span_ms)} each, by their own times, until"
+                f" {utc(points[-1].end_ms)}: the upright line stands where the last came, at"
+                f" {utc(silence['since_ms'])}, red is the silence",
+                plot(points, span_ms, silence["since_ms"]),
+            )
+
+    def _moved(self, watch: Watch, moved: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Picture]:
+        if moved["detector"] not in DETECTORS:
+            yield from self._history(watch.name, moved, row["at_ms"])
+            # What a signal of an alert that is over says, it says of its strongest window.
+            shown = "peak_at_ms" if row["state"] in ("resolved", "cancelled") else "last_ms"
+            yield from self._shares(watch, moved, moved[shown])
+        elif moved.get("contrast"):
+            # Alerts of earlier versions do not say what moved.
+            yield from self._change(watch, moved, row["at_ms"])
+
+    def _change(self, watch: Watch, moved: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
+        """What the signal was, beside what is usual, in its own units."""
+        step_ms, onset_ms = watch.model.spec.detect.defaults.step_ms, moved["onset_ms"]
+        # However long it lasts: the onset is in the picture.
+        to_ms = at_ms - max(0, (at_ms - onset_ms) // step_ms - AFTER_ONSET) * step_ms
+        ends_ms = range(to_ms - (WINDOWS - 1) * step_ms, to_ms + 1, step_ms)
+        # A window that repeats the one before it shows in its values.
+        contrast = moved["contrast"].replace("repeats", "typical value")
+        series = Series(moved["signal"], moved["segment"], moved["version"], contrast)
+        windows = drawn(self._store, watch, series, ends_ms)
+        if windows is None:
+            return
+        drifting = self._drifting(watch.name, moved, ends_ms)
+        points = [replace(point, loud=point.end_ms in drifting) for point in windows.points]
+        unit = f" in {windows.unit}" if windows.unit else ""
+        yield Picture(
+            f"{contrast} of {_name(moved)}{unit}, {len(points)} windows of {format_duration(step_ms)} until"
+            f" {utc(to_ms)}: red is drift, the upright line stands where it most likely began, at {utc(onset_ms)}"
+            + (USUAL if any(math.isfinite(point.expected) for point in points) else ""),
+            plot(points, step_ms, onset_ms, share=windows.is_share),
+        )
+
+    def _drifting(self, model: str, moved: Mapping[str, Any], ends_ms: range) -> set[int]:
+        where = {"model": model, "status": "drift"} | {
+            name: moved[name] for name in ("signal", "segment", "version", "detector")
+        }
+        span = {"window_end_ms": ends_ms[0]}, {"window_end_ms": ends_ms[-1] + 1}
+        return set(
+            self._store.read(Query("scores", where, *span, columns=("window_end_ms",)))["window_end_ms"].tolist()
+        )
 
     def _history(self, model: str, moved: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
         """The effects of the last windows."""
@@ -108,6 +175,10 @@ class Pictures:
         query = Query("scores", where | {"window_end_ms": to_ms}, columns=("window_ms",), limit=1)
         windows = self._store.read(query)["window_ms"]
         return int(windows[0]) if len(windows) else 0
+
+
+def _name(moved: Mapping[str, Any]) -> str:
+    return f"{moved['signal']} [{moved['segment']}]" if moved["segment"] else str(moved["signal"])
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

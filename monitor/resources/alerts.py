@@ -51,6 +51,7 @@ class Moved(Row):
     segment: str
     signal: str
     detector: str
+    contrast: str = described("what moved of it: `typical value`, `missing` …; empty where a distance alarmed")
     since_ms: TimeMs
     onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
     last_ms: TimeMs

@@ -1,0 +1,141 @@
+"""Mails show the signal that moved in its own units, beside what is usual, and how events ceased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from monitor.alerts.alert_log import FRESHNESS, FRESHNESS_ALERTS
+from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.pictures import digits
+from monitor.pictures.drawing import LINE, LOUD, QUIET
+from monitor.pictures.pictures import Pictures
+from monitor.pictures.plot import BAND, HEIGHT, ONSET, WIDTH, Point, plot
+from monitor.routing.message import alert_of
+from monitor.watch import compile_watch
+from sinks.receivers.contract import Alert, Notification, Picture
+from sinks.store.batch import append
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
+from tests.pictures.test_pictures import colours, pixels
+
+DAYS, PER_HOUR = 10, 40
+ONSET_MS = START_MS + (DAYS - 1) * DAY_MS + 7 * HOUR_MS
+SCHEMA = {"id": "id", "features": {name: {"type": "numeric"} for name in "xy"}}
+DETECT = {"false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+CONFIGURATION = configured(detect=DETECT, schema=SCHEMA, segments=[])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Of a day's season; on the last morning x rises from 10 to 13, and two thirds of y are missing."""
+    rng, lines = np.random.default_rng(3), []
+    for number in range(DAYS * 24 * PER_HOUR):
+        at_ms = START_MS + number * HOUR_MS // PER_HOUR
+        value = rng.normal(10 + 0.6 * np.sin(2 * np.pi * at_ms / DAY_MS), 1)
+        is_late = at_ms >= ONSET_MS
+        x, y = value + 3 * is_late, None if is_late and number % 3 else value
+        lines.append(json.dumps({"id": str(number), "ts": at_ms, "x": x, "y": y}).encode())
+    return replayed_lines(tmp_path_factory.mktemp("loans"), lines, CONFIGURATION)[0]
+
+
+@pytest.fixture(scope="module")
+def pictures(store: Store) -> Pictures:
+    return Pictures(store, {"loans": compile_watch(CONFIGURATION, "loans")})
+
+
+def of(pictures: Pictures, *rows_of_alerts: Mapping[str, Any]) -> list[Picture]:
+    alerts: list[Alert] = [alert_of(row, json.loads(row["labels"]), "firing", "") for row in rows_of_alerts]
+    return pictures(Notification("mail", "{}", {}, tuple(alerts)))
+
+
+def shows(image: NDArray[np.uint8], text: str) -> bool:
+    """Whether a text stands anywhere in the left margin, or below."""
+    glyphs = np.full((digits.HEIGHT, digits.width(text), 3), 255, np.uint8)
+    digits.write(glyphs, 0, 0, text, LINE)
+    views = np.lib.stride_tricks.sliding_window_view(image, glyphs.shape)[:, :, 0]
+    return bool((views == glyphs).all(axis=(2, 3, 4)).any())
+
+
+def test_what_moved_is_drawn_in_its_units_beside_what_is_usual(store: Store, pictures: Pictures) -> None:
+    [firing] = [row for row in rows(store, "alerts") if row["state"] == "firing"]
+    assert [moved["contrast"] for moved in json.loads(firing["signals"])] == ["typical value", "missing"]
+    [picture] = of(pictures, firing)
+    assert picture.caption == (
+        "typical value of feature:x, 48 windows of 1h until 2024-01-10 08:00 UTC: red is drift, the upright line stands"
+        " where it most likely began, at 2024-01-10 07:00 UTC; the thin line is what is usual at that hour, and on grey"
+        " ground no window alarms by itself"
+    )
+    image = pixels(picture.png)
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    counted = colours(image)
+    assert min(counted[colour] for colour in (BAND, LINE, LOUD, ONSET, QUIET)) > 0
+    assert shows(image, "10")
+    assert shows(image, "15")
+    assert shows(image, "01-10 08:00")
+    [onset] = {x for _, x in np.argwhere((image == ONSET).all(axis=2)).tolist()}
+    red = [x for _, x in np.argwhere((image == LOUD).all(axis=2)).tolist()]
+    assert min(red) - onset in (0, 1)
+
+
+def test_a_rate_is_drawn_in_percent_and_an_alert_that_lasts_with_its_onset(store: Store, pictures: Pictures) -> None:
+    firing = next(row for row in rows(store, "alerts") if row["state"] == "firing")
+    missing = json.loads(firing["signals"])[1]
+    lasting = MemoryStore()
+    for table in ("scores", "expectations", "panes"):
+        kept = rows(store, table)
+        append(lasting, table, {name: [row[name] for row in kept] for name in kept[0]})
+    # It was found an hour after its onset, and stands four days later: nothing came meanwhile.
+    row = firing | {"signals": json.dumps([missing]), "at_ms": firing["at_ms"] + 4 * DAY_MS, "sequence": 1}
+    append(lasting, "alerts", {name: [value] for name, value in row.items()})
+    [picture] = of(Pictures(lasting, {"loans": compile_watch(CONFIGURATION, "loans")}), row)
+    assert picture.caption.startswith(
+        "missing of feature:y in % of events, 48 windows of 1h until 2024-01-11 19:00 UTC"
+    )
+    image = pixels(picture.png)
+    assert shows(image, "60%")
+    assert colours(image)[ONSET] > 0
+
+
+@pytest.mark.parametrize(("kind", "partition"), [("model", -1), ("partition", 0)])
+def test_a_silence_is_drawn_behind_the_events_before_it(
+    kind: str, partition: int, store: Store, pictures: Pictures
+) -> None:
+    since_ms = START_MS + DAYS * DAY_MS
+    topic = "" if kind == "model" else "loans"
+    alert_id, at_ms = f"silent-{kind}", since_ms + 16 * HOUR_MS
+    labels = {"alertname": FRESHNESS, "alert_id": alert_id, "model": "loans"}
+    signals = [{"kind": kind, "topic": topic, "partition": partition, "since_ms": since_ms, "reason": "no events"}]
+    alert = Transition(
+        "loans", alert_id, 0, "firing", at_ms, since_ms, 0, "", "", "critical", "no events", labels, signals
+    )
+    append(store, FRESHNESS_ALERTS, to_columns([alert]))
+    [picture] = of(pictures, alert.to_row())
+    of_flow = " from loans/0" if topic else ""
+    assert picture.caption.startswith(
+        f"Events of loans{of_flow} in 1h each, by their own times, until 2024-01-11 16:00"
+    )
+    assert picture.caption.endswith("the last came, at 2024-01-11 00:00 UTC, red is the silence")
+    image = pixels(picture.png)
+    assert shows(image, "40")
+    heights = np.argwhere((image == LOUD).all(axis=2))[:, 0]
+    assert heights.min() > HEIGHT - 30, "none at all"
+    assert colours(image)[QUIET] > colours(image)[LOUD] > 0
+
+
+def test_numbers_of_an_axis_can_be_told_apart_and_have_room() -> None:
+    points = [Point(number * HOUR_MS, 1_200_000.0 + 700 * number) for number in range(1, 9)]
+    image = pixels(plot(points, HOUR_MS, 0))
+    assert shows(image, "1202k")
+    assert shows(image, "1204k")
+    small = pixels(plot([Point(HOUR_MS, 0.0012), Point(2 * HOUR_MS, 0.0031)], HOUR_MS, 0, share=True))
+    assert shows(small, "0.20%")
+    flat = pixels(plot([Point(HOUR_MS, 5.0), Point(2 * HOUR_MS, 5.0)], HOUR_MS, 0))
+    assert shows(flat, "4")
+    assert shows(flat, "6")
