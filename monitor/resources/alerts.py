@@ -51,7 +51,9 @@ class Moved(Row):
     segment: str
     signal: str
     detector: str
-    contrast: str = described("what moved of it: `typical value`, `missing` …; empty where a distance alarmed")
+    contrast: str | None = described(
+        "what moved of it: `typical value`, `missing` …; empty where a distance alarmed, null in alerts of earlier versions"
+    )
     since_ms: TimeMs
     onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
     last_ms: TimeMs
