@@ -52,7 +52,7 @@ class Moved(Row):
     signal: str
     detector: str
     contrast: str | None = described(
-        "what moved of it: `typical value`, `missing` …; empty where a distance alarmed, null in alerts of earlier versions"
+        "what of it moved: `typical value`, `missing` …; empty for a distance; null in alerts of earlier versions"
     )
     since_ms: TimeMs
     onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
