@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from monitor.messages import LogPosition
 from monitor.routing.transitions import NOTIFIED_STATES
 from sinks.store.contract import Query, Store
 
-__all__ = ["Balance", "Ledger", "Place", "Stored", "balance", "read_stored", "unheard"]
+__all__ = ["Balance", "Ledger", "Stored", "balance", "read_stored", "unheard"]
 
 EXAMPLES = 3
-
-
-class Place(NamedTuple):
-    """Where a message stands."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 @dataclass
@@ -29,7 +22,7 @@ class Ledger:
 
     Attributes
     ----------
-    accepted : dict of Place to str
+    accepted : dict of LogPosition to str
         Acknowledged messages, with the identities of their events; empty where a message has none that can be read.
     unanswered : set of str
         Identities of what was sent without an answer: it may be there, once.
@@ -37,7 +30,7 @@ class Ledger:
         Messages that were not taken, by the answer.
     """
 
-    accepted: dict[Place, str] = field(default_factory=dict)
+    accepted: dict[LogPosition, str] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -48,9 +41,9 @@ class Stored:
 
     Attributes
     ----------
-    counted : dict of Place to (str, int)
+    counted : dict of LogPosition to (str, int)
         The identity and the time of each event that counts.
-    rejected : dict of Place to str
+    rejected : dict of LogPosition to str
         Why each of the others does not.
     panes : Counter of (str, int, int)
         How many events are in panes, by topic, partition and start; late ones included.
@@ -61,8 +54,8 @@ class Stored:
     pane_ms : int
     """
 
-    counted: dict[Place, tuple[str, int]]
-    rejected: dict[Place, str]
+    counted: dict[LogPosition, tuple[str, int]]
+    rejected: dict[LogPosition, str]
     panes: Counter[tuple[str, int, int]]
     late: int
     closed_ms: dict[tuple[str, int], int]
@@ -105,7 +98,7 @@ def balance(ledger: Ledger, stored: Stored) -> Balance:
     unknown = (counted | rejected) - accepted
     result.blame(
         "in the store, and never sent",
-        sorted(place for place in unknown & counted if stored.counted[place][0] not in ledger.unanswered),
+        sorted(position for position in unknown & counted if stored.counted[position][0] not in ledger.unanswered),
     )
     of_identities = Counter(identity for identity, _ in stored.counted.values() if identity)
     result.blame("counted twice", sorted(identity for identity, count in of_identities.items() if count > 1))
@@ -126,10 +119,10 @@ def balance(ledger: Ledger, stored: Stored) -> Balance:
 def _balance_panes(stored: Stored, result: Balance) -> None:
     """Compare the sums of closed panes with the single events in them."""
     expected: Counter[tuple[str, int, int]] = Counter()
-    for place, (_, event_ms) in stored.counted.items():
+    for (topic, partition, _), (_, event_ms) in stored.counted.items():
         start_ms = event_ms // stored.pane_ms * stored.pane_ms
-        if start_ms < stored.closed_ms.get(place[:2], 0):
-            expected[place.topic, place.partition, start_ms] += 1
+        if start_ms < stored.closed_ms.get((topic, partition), 0):
+            expected[topic, partition, start_ms] += 1
     wrong = [key for key in expected.keys() | stored.panes.keys() if expected[key] != stored.panes[key]]
     result.blame(
         "panes whose sum is not that of their events",
@@ -141,7 +134,7 @@ def _balance_panes(stored: Stored, result: Balance) -> None:
 
 def read_stored(store: Store, pane_ms: int) -> Stored:
     """Read what the store says of the messages of all models."""
-    events = store.read(Query("events", columns=(*_PLACE, "model", "event_ms", "id")))
+    events = store.read(Query("events", columns=(*_POSITION, "model", "event_ms", "id")))
     letters = store.read(Query("dead_letters", where={"action": "rejected"}))
     panes = store.read(Query("panes", where={"signal": "volume", "segment": ""}))
     progress = store.read(Query("progress"))
@@ -149,8 +142,8 @@ def read_stored(store: Store, pane_ms: int) -> Stored:
     for topic, partition, start_ms, n in _rows(panes, "topic", "partition", "pane_start_ms", "n"):
         sums[topic, partition, start_ms] += n
     return Stored(
-        {Place(*row[:3]): (row[3], row[4]) for row in _rows(events, *_PLACE, "id", "event_ms")},
-        {Place(*row[:3]): row[3] for row in _rows(letters, *_PLACE, "reason")},
+        {row[:3]: (row[3], row[4]) for row in _rows(events, *_POSITION, "id", "event_ms")},
+        {row[:3]: row[3] for row in _rows(letters, *_POSITION, "reason")},
         sums,
         sum(n for late_at_ms, n in _rows(panes, "late_at_ms", "n") if late_at_ms > 0),
         {(topic, partition): at for topic, partition, at in _rows(progress, "topic", "partition", "closed_ms")},
@@ -158,7 +151,7 @@ def read_stored(store: Store, pane_ms: int) -> Stored:
     )
 
 
-_PLACE = ("topic", "partition", "offset")
+_POSITION = ("topic", "partition", "offset")
 
 
 def _rows(columns: Mapping[str, Any], *names: str) -> Iterable[tuple[Any, ...]]:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import httpx
 import numpy as np
 
+from bench.chaos_threads import Background
 from bench.fleet import Member
 
 __all__ = ["Growth", "Health", "Sample", "growth", "noting_deaths"]
@@ -50,8 +51,8 @@ class _Life:
     samples: list[Sample]
 
 
-class Health:
-    """Looks at the service every two seconds, in a thread of its own.
+class Health(Background):
+    """Looks at the service every two seconds.
 
     Parameters
     ----------
@@ -67,20 +68,11 @@ class Health:
     """
 
     def __init__(self, service: Callable[[], Member], disks: Sequence[Path]) -> None:
+        super().__init__(self._run)
         self._service, self._disks = service, disks
         self._lives: list[_Life] = []
         self.longest_silence_s, self.probes = 0.0, 0
         self._answered_s = time.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     @property
     def samples(self) -> list[Sample]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from bench.chaos_accounts import Ledger, Place
+from bench.chaos_accounts import Ledger
 from bench.chaos_traffic import STREAM
 
 __all__ = ["REQUESTS", "post_all"]
@@ -80,6 +80,6 @@ def _post(client: httpx.Client, url: str, path: str, headers: dict[str, str], bo
         return []
     if answer.status_code == 202 and path.startswith("/v1/events"):
         first, last = answer.json()["first_offset"], answer.json()["last_offset"]
-        ledger.accepted.update({Place(STREAM, 0, offset): "" for offset in range(first, last + 1)})
+        ledger.accepted.update({(STREAM, 0, offset): "" for offset in range(first, last + 1)})
     # 503: the store or the disk is away, or too much comes at once.
     return [f"{path} answered {answer.status_code} to {body[:40]!r}"] if answer.status_code in (500, 502, 504) else []

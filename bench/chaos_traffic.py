@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-from bench.chaos_accounts import Ledger, Place
+from bench.chaos_accounts import Ledger
+from bench.chaos_threads import Background
 
 __all__ = ["PARTITIONS", "STREAM", "TOPIC", "Events", "PostedAlerts", "Traffic"]
 
@@ -89,7 +89,7 @@ class Events:
         ]
 
 
-class Traffic:
+class Traffic(Background):
     """Sends events until it is stopped, and keeps which were acknowledged.
 
     Parameters
@@ -105,21 +105,12 @@ class Traffic:
     def __init__(self, bootstrap: str, url: Callable[[], str], seed: int, rate: float) -> None:
         from confluent_kafka import Producer
 
+        super().__init__(self._produce, self._post)
         self.ledger = Ledger()
         self.errors: list[str] = []
         self.kafka, self.http = Events("k", seed), Events("h", seed)
         self._client = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 0})
         self._rng, self._url, self._rate = random.Random(f"{seed} partitions"), url, rate
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=work) for work in (self._produce, self._post)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def move(self, moved: bool) -> None:
         """Have amounts be higher than usual, or not."""
@@ -131,9 +122,7 @@ class Traffic:
 
     def stop(self) -> None:
         """Send no more; return once all that was sent by Kafka is acknowledged."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().stop()
         if self._client.flush(120):
             self.errors.append(f"{len(self._client)} messages were not acknowledged by the broker")
 
@@ -151,7 +140,7 @@ class Traffic:
     def _send(self, identity: str, payload: bytes, partition: int) -> None:
         def delivered(error: Any, message: Any) -> None:
             if error is None:
-                self.ledger.accepted[Place(TOPIC, partition, message.offset())] = identity
+                self.ledger.accepted[TOPIC, partition, message.offset()] = identity
             else:
                 self.errors.append(f"not produced: {error}")
 
@@ -185,7 +174,7 @@ class Traffic:
             self.ledger.refused[str(answer.status_code)] += len(names)
             return
         first = answer.json()["first_offset"]
-        self.ledger.accepted.update({Place(STREAM, 0, first + i): name for i, name in enumerate(names)})
+        self.ledger.accepted.update({(STREAM, 0, first + i): name for i, name in enumerate(names)})
 
 
 def _until(events: Events, count: int) -> Iterator[tuple[str, bytes]]:
@@ -200,7 +189,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class PostedAlerts:
+class PostedAlerts(Background):
     """Posts alerts as Prometheus does: again and again while they fire, and a while after they are over.
 
     Parameters
@@ -217,21 +206,12 @@ class PostedAlerts:
     """
 
     def __init__(self, url: Callable[[], str], known: Callable[[], Set[tuple[str, str]]]) -> None:
+        super().__init__(self._run)
         self.titles: list[str] = []
         self._url, self._known = url, known
         self._begun_s: dict[str, float] = {}
         self._over: deque[str] = deque(maxlen=200)
         self._count, self._is_ending = 0, False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def end(self) -> None:
         """Have no more begin, and those that fire end once everybody knows that they do."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
-__all__ = ["Moved", "Said", "detail", "moved_most", "reason", "title"]
+__all__ = ["Moved", "Said", "detail", "listed", "moved_most", "reason", "title"]
 
 KINDS = {
     "volume": "volumes",
@@ -34,6 +34,8 @@ NEAR = 0.1
 MILD = 3.0
 """Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
 
+LISTED_AT_MOST = 5
+
 MOST_OF_A_VERSION = 40
 """Characters of a version's name that are said: a digest is known by its first ones."""
 
@@ -53,6 +55,18 @@ _WHY: Mapping[Why, str] = {
     "not_unusual": "not unusual: reached {reached} times in {seen} windows",
     "chance": "chance explains it: p = {p_value:.2g}",
 }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: the first few, and how many others there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e", "f", "g"])
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    others = len(names) - LISTED_AT_MOST
+    return ", ".join(names[:LISTED_AT_MOST]) + (f" and {others} more" if others > 0 else "")
 
 
 class Moved(Protocol):

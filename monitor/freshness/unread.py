@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from monitor.alerts.own import EVENTS_UNREAD, TOPIC_GONE, StandingAlerts, firing_values
+from monitor.alerts.wording import listed
 from monitor.clock import Clock
 from monitor.config.model import Model
 from monitor.freshness.follower import READ_WITHIN_S, Heard
@@ -20,8 +21,6 @@ UNREAD_AFTER_S = 300.0
 
 AFTER_S = {"unread": READ_WITHIN_S, "unanswered": 0.0}
 """What keeps a partition from being read, and how long that lasts before it is known."""
-
-NAMED_AT_MOST = 5
 
 
 class _Unread(NamedTuple):
@@ -84,8 +83,8 @@ class UnreadAlerts:
         lasts_s = self._clock.monotonic_s() - min(flow.since_s for flow in unread.values())
         minute = (self._clock.now_ms() - round(lasts_s * 1000)) // 60_000
         numbers = sorted({flow.partition for flow in unread})
-        partitions = f"partition{'s' * (len(numbers) > 1)} {_listed([str(number) for number in numbers])}"
-        models = _listed(sorted({flow.model for flow in unread}))
+        partitions = f"partition{'s' * (len(numbers) > 1)} {listed([str(number) for number in numbers])}"
+        models = listed(sorted({flow.model for flow in unread}))
         if any(flow.why == "unanswered" for flow in unread.values()):
             why = "no broker answers. See whether those that have them run and can be reached"
         else:
@@ -94,8 +93,3 @@ class UnreadAlerts:
             f"{topic}: nothing is read of {partitions} since {utc(minute * 60_000)}: {why}. Until then nothing of"
             f" {models} is evaluated, and nothing is lost"
         )
-
-
-def _listed(names: list[str]) -> str:
-    others = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
-    return ", ".join(names[:NAMED_AT_MOST]) + others

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from monitor.alerts.wording import listed
 from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.sources.contract import Member
 from sinks.receivers.times import utc
 
 __all__ = ["ForeignMembers"]
-
-NAMED = 5
-"""So many members and partitions are named in a sentence."""
 
 log = structlog.get_logger("leeway.worker")
 
@@ -79,15 +77,10 @@ class ForeignMembers:
 
 def _sentence(group: str, foreign: Sequence[Member], members: int, since_ms: int) -> str:
     verb = "does" if len(foreign) == 1 else "do"
-    hosts = _listed([f"{member.name} at {member.host}" for member in foreign])
-    partitions = _listed(sorted(f"{topic}/{number}" for member in foreign for topic, number in member.partitions))
+    hosts = listed([f"{member.name} at {member.host}" for member in foreign])
+    partitions = listed(sorted(f"{topic}/{number}" for member in foreign for topic, number in member.partitions))
     missing = f"What is read there is missing here: {partitions}. " if partitions else ""
     return (
         f"{len(foreign)} of {members} members of the Kafka group {group} {verb} not share this store, since"
         f" {utc(since_ms)}: {hosts}. {missing}Give every store a `kafka.group` of its own"
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from monitor.alerts.wording import listed
 from monitor.clock import Clock
 from monitor.ingest.sightings import Sightings, Unseen, unseen_by_all
 from monitor.ingest.stopwatch import Timer
@@ -21,7 +22,6 @@ FEWEST_MESSAGES, AFTER_S = 1_000, 300.0
 """So many messages, or events, in so long a time must have shown nothing."""
 
 ASK_EVERY_S = 60.0
-FIELDS_NAMED = 5
 
 Key = tuple[str, str]
 """Model and signal; the empty signal is any event at all."""
@@ -112,9 +112,7 @@ def _title(model: str, misfits: Sequence[Unseen]) -> str:
     if not mostly.signal:
         return f"{mostly}. `leeway check --live` shows what they hold"
     fields = sorted({f"{each.signal} at `{each.path}`" for each in misfits})
-    others = len(fields) - FIELDS_NAMED
-    named = ", ".join(fields[:FIELDS_NAMED]) + (f" and {others} more" if others > 0 else "")
     return (
-        f"{model}: none of {mostly.messages:,} events has ever had a value of {named}."
+        f"{model}: none of {mostly.messages:,} events has ever had a value of {listed(fields)}."
         " `leeway check --live` shows what they have instead"
     )

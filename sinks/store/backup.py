@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinks.store.contract import TABLES, Columns, Query, Store, StoreError, Table
-from sinks.store.filling import begin, end
+from sinks.store.filling import IDENTITY, begin, end
 from sinks.store.rows import row_count, split
 from sinks.store.sqlstore import SqlStore
 from sinks.store.verify import Damage, Verified
@@ -35,7 +35,7 @@ MANIFEST = "manifest.json"
 _FIRST = ("checkpoints", "progress", "alerts")
 """Others are read after these, since these speak of others."""
 
-BACKED_UP = tuple(name for name in TABLES if name != "identity")
+BACKED_UP = tuple(name for name in TABLES if name != IDENTITY)
 """A restored store is another one than the store that the backup is of."""
 
 OnTable = Callable[[str, int], None]

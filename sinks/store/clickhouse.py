@@ -26,6 +26,7 @@ from sinks.store.clients import Address, Clients
 from sinks.store.cluster import Cluster
 from sinks.store.contract import Columns, StoreError, Table
 from sinks.store.failures import EngineError
+from sinks.store.filling import IDENTITY
 from sinks.store.schema import Migration
 from sinks.store.sqlstore import SqlStore
 
@@ -55,7 +56,7 @@ _QUORUM: dict[str, Any] = {
     # A replica that lacks such an insert refuses the read, and the next one is asked.
     "select_sequential_consistency": 1,
 }
-_ON_ONE_SHARD = {"identity"}
+_ON_ONE_SHARD = {IDENTITY}
 """Whoever asks first makes the row: keys that differ must meet the same token, which each shard knows for itself."""
 
 _READ_ONLY = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause

@@ -15,13 +15,13 @@ from functools import cache
 from itertools import takewhile
 
 from sinks.store.contract import StoreError
+from sinks.store.marks import MARKS
 from sinks.store.schema import migrations
 
 __all__ = ["Cluster"]
 
 # By name, not by {uuid}: a replica that is added later and runs the same statement joins its shard.
 _PLACE = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
-_MARKS = "touched"
 _MONTH_S = 30 * 86_400
 
 _TABLE = re.compile(
@@ -129,7 +129,7 @@ class Cluster:
         """
         keys, target = _sharding_keys(), match["target"]
         sources = [name for _, name in _SOURCE.findall(match["query"]) if name in keys]
-        local = target == _MARKS or keys.get(target) == keys[sources[0]]
+        local = target == MARKS or keys.get(target) == keys[sources[0]]
         query = _SOURCE.sub(lambda part: f"{part[1]} {_local(part[2]) if part[2] in keys else part[2]}", match["query"])
         name = f"CREATE MATERIALIZED VIEW IF NOT EXISTS `{match['name']}`{self.clause}"
         return [f"{name} TO `{target}{'_local' if local else ''}` AS\n{query}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from sinks.store.contract import Query, Store
+from sinks.store.filling import IDENTITY
 
 __all__ = ["identity_of"]
 
@@ -37,10 +38,10 @@ def identity_of(store: Store) -> str:
     if not (identities := _read(store)):
         # Several processes may find none at once. All of them append under one token, so that the first one's stays; on
         # a cluster too, where all identities go to one shard.
-        store.append("identity", {"id": [uuid.uuid4().hex[:_DIGITS]]}, "identity")
+        store.append(IDENTITY, {"id": [uuid.uuid4().hex[:_DIGITS]]}, IDENTITY)
         identities = _read(store)
     return min(identities)
 
 
 def _read(store: Store) -> list[str]:
-    return list(store.read(Query("identity"))["id"])
+    return list(store.read(Query(IDENTITY))["id"])

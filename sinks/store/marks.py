@@ -9,7 +9,10 @@ from sinks.store.connection import Connection
 from sinks.store.retention import present
 from sinks.store.spans import DAY_MS, HOUR_MS, Span
 
-__all__ = ["leave_aged", "now_ms_of", "record", "unsummed"]
+__all__ = ["MARKS", "leave_aged", "now_ms_of", "record", "unsummed"]
+
+MARKS = "touched"
+"""The table that has them."""
 
 FIRST = {
     "scores": ("window_end_ms", f"hour_ms - positiveModulo(hour_ms, {DAY_MS}) + 1"),

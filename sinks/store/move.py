@@ -17,6 +17,7 @@ from sinks.store.contract import Columns, StoreError, Table
 from sinks.store.derived import TIERS
 from sinks.store.filling import IDENTITY, begin, end
 from sinks.store.filling import RECORD as FILLINGS
+from sinks.store.marks import MARKS
 from sinks.store.native import CLICKHOUSE_TYPES
 from sinks.store.rows import row_count
 from sinks.store.schema import RECORD
@@ -28,8 +29,7 @@ from sinks.store.tables.table import Column
 __all__ = ["Moved", "move"]
 
 PAGE_ROWS = 50_000
-_MARKS = "touched"
-_OWN = frozenset({IDENTITY, _MARKS})
+_OWN = frozenset({IDENTITY, MARKS})
 """Of these what a target has written by itself goes: a store that is moved stays the one that it was."""
 
 _TOLD_DAYS = 29
@@ -103,7 +103,7 @@ def _nothing_expiring(source: SqlStore) -> Iterator[None]:
 
 def _tables() -> list[Table]:
     """Every table, those first from which others are derived; the stores' own notes stay."""
-    names = [*TABLES, *(name for name in EVERY_TABLE if name not in (*TABLES, _MARKS, RECORD, FILLINGS)), _MARKS]
+    names = [*TABLES, *(name for name in EVERY_TABLE if name not in (*TABLES, MARKS, RECORD, FILLINGS)), MARKS]
     return [_whole(EVERY_TABLE[name]) for name in names]
 
 

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from bench.chaos_accounts import Ledger, Place, Stored, balance, read_stored, unheard, unnoted
+from bench.chaos_accounts import Ledger, Stored, balance, read_stored, unheard, unnoted
 from bench.chaos_health import Sample, growth, noting_deaths
 from bench.chaos_schedule import FAULTS, KILLS_UNTIL, schedule
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
 
 PANE_MS = 10
-PLACES = [Place("shop", 0, offset) for offset in range(4)]
+POSITIONS = [("shop", 0, offset) for offset in range(4)]
 
 
 def sent() -> Ledger:
-    return Ledger({place: f"e{place.offset}" for place in PLACES})
+    return Ledger({position: f"e{position[2]}" for position in POSITIONS})
 
 
 def stored() -> Stored:
     """Three events that count, in two panes, of which one is closed, and one that was rejected."""
-    counted = {place: (f"e{place.offset}", 5 * place.offset) for place in PLACES[:3]}
+    counted = {position: (f"e{position[2]}", 5 * position[2]) for position in POSITIONS[:3]}
     panes = Counter({("shop", 0, 0): 2})
-    return Stored(counted, {PLACES[3]: "not_json"}, panes, 0, {("shop", 0): 10}, PANE_MS)
+    return Stored(counted, {POSITIONS[3]: "not_json"}, panes, 0, {("shop", 0): 10}, PANE_MS)
 
 
 def test_what_counts_once_or_is_rejected_is_balanced() -> None:
@@ -38,19 +38,19 @@ def test_what_counts_once_or_is_rejected_is_balanced() -> None:
 
 
 def lose(ledger: Ledger, store: Stored) -> None:
-    del store.counted[PLACES[2]]
+    del store.counted[POSITIONS[2]]
 
 
 def reject_too(ledger: Ledger, store: Stored) -> None:
-    store.rejected[PLACES[2]] = "late"
+    store.rejected[POSITIONS[2]] = "late"
 
 
 def count_a_copy(ledger: Ledger, store: Stored) -> None:
-    store.counted[PLACES[2]] = store.counted[PLACES[1]]
+    store.counted[POSITIONS[2]] = store.counted[POSITIONS[1]]
 
 
 def invent(ledger: Ledger, store: Stored) -> None:
-    store.counted[Place("shop", 0, 9)] = ("e9", 30)
+    store.counted[("shop", 0, 9)] = ("e9", 30)
 
 
 def add_to_a_pane(ledger: Ledger, store: Stored) -> None:
@@ -60,10 +60,10 @@ def add_to_a_pane(ledger: Ledger, store: Stored) -> None:
 @pytest.mark.parametrize(
     ("defect", "words"),
     [
-        (lose, "accepted and neither counted nor rejected: 1, such as Place(topic='shop', partition=0, offset=2)"),
-        (reject_too, "counted and rejected: 1, such as Place(topic='shop', partition=0, offset=2)"),
+        (lose, "accepted and neither counted nor rejected: 1, such as ('shop', 0, 2)"),
+        (reject_too, "counted and rejected: 1, such as ('shop', 0, 2)"),
         (count_a_copy, "counted twice: 1, such as e1"),
-        (invent, "in the store, and never sent: 1, such as Place(topic='shop', partition=0, offset=9)"),
+        (invent, "in the store, and never sent: 1, such as ('shop', 0, 9)"),
         (add_to_a_pane, "panes whose sum is not that of their events: 1, such as ('shop', 0, 0) 3 for 2"),
     ],
 )
@@ -96,8 +96,8 @@ def test_the_accounts_are_read_from_the_store() -> None:
     store.append("panes", row("panes", **shared, version="b", n=2, late_at_ms=20), "5")
     store.append("progress", row("progress", model="m", topic="shop", partition=1, closed_ms=30), "6")
     assert read_stored(store, PANE_MS) == Stored(
-        {Place("shop", 1, 7): ("e7", 12)},
-        {Place("shop", 1, 8): "empty"},
+        {("shop", 1, 7): ("e7", 12)},
+        {("shop", 1, 8): "empty"},
         Counter({("shop", 1, 10): 3}),
         2,
         {("shop", 1): 30},
