@@ -12,7 +12,6 @@ import numpy as np
 import structlog
 
 from monitor.alerts.alert_log import FRESHNESS_ALERTS, table_of
-from monitor.errors import InputError
 from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
@@ -20,11 +19,12 @@ from monitor.pictures.arrived import arrived
 from monitor.pictures.drawing import Bar, draw
 from monitor.pictures.expected import Series, drawn
 from monitor.pictures.plot import plot
+from monitor.threads import in_words
 from monitor.values import format_duration
 from monitor.watch import Watch
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.receivers.times import utc
-from sinks.store.contract import Query, Store, StoreError
+from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = ["Pictures"]
@@ -59,8 +59,9 @@ class Pictures:
         """Draw a notification; what the store does not give is left out."""
         try:
             return [picture for alert in notification.alerts[:ALERTS_AT_MOST] for picture in self._of(alert)]
-        except (InputError, StoreError) as error:
-            log.warning("a notification goes out without pictures", group_key=notification.group_key, error=str(error))
+        except Exception as error:  # noqa: BLE001 -- nobody goes without a notification because of a picture
+            reason = in_words(error)
+            log.warning("a notification goes out without pictures", group_key=notification.group_key, reason=reason)
             return []
 
     def _of(self, alert: Alert) -> Iterator[Picture]:

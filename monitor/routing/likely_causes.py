@@ -15,7 +15,8 @@ from monitor.incidents.causes import causes
 from monitor.incidents.incidents import YOUNG, Firing, Reach, incidents
 from monitor.incidents.reading import FIRING_COLUMNS, firing_of, read_changes, read_topics
 from monitor.routing.routed_alert import RoutedAlert
-from sinks.store.contract import Query, Store, StoreError
+from monitor.threads import in_words
+from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = ["ChangesBefore", "LikelyCauses"]
@@ -56,8 +57,8 @@ class ChangesBefore:
             return {}
         try:
             return self._causes(of_models)
-        except StoreError as error:
-            log.warning("a notification goes out without likely causes", error=str(error))
+        except Exception as error:  # noqa: BLE001 -- nobody goes without a notification because of a row or the store
+            log.warning("a notification goes out without likely causes", reason=in_words(error))
             return {}
 
     def _causes(self, alert_ids: Collection[str]) -> dict[str, str]:

@@ -129,6 +129,15 @@ def test_a_silence_is_drawn_behind_the_events_before_it(
     assert colours(image)[QUIET] > colours(image)[LOUD] > 0
 
 
+def test_an_alert_of_which_no_picture_can_be_made_has_none(store: Store, pictures: Pictures) -> None:
+    firing = next(row for row in rows(store, "alerts") if row["state"] == "firing")
+    odd = json.loads(firing["signals"])[0] | {"onset_ms": None}
+    labels = json.dumps(json.loads(firing["labels"]) | {"alert_id": "odd"})
+    row = firing | {"alert_id": "odd", "labels": labels, "signals": json.dumps([odd])}
+    append(store, "alerts", {name: [value] for name, value in row.items()})
+    assert of(pictures, row) == []
+
+
 def test_numbers_of_an_axis_can_be_told_apart_and_have_room() -> None:
     points = [Point(number * HOUR_MS, 1_200_000.0 + 700 * number) for number in range(1, 9)]
     image = pixels(plot(points, HOUR_MS, 0))

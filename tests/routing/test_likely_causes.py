@@ -82,7 +82,18 @@ def test_an_alert_names_the_version_that_came_before_it(tmp_path: Path, listener
     assert world.alerts[0]["annotations"]["likely_cause"].startswith("version 7 of fraud was first seen at 2001-09-09")
 
 
-@pytest.mark.parametrize("store", [MemoryStore, AwayStore])
+class OddStore(MemoryStore):
+    """Holds a deployment of which nothing can be made."""
+
+    def read(self, query: Query) -> Any:
+        rows = super().read(query)
+        if query.table == "deployments":
+            odd = {"id": "d", "name": "d", "at_ms": 10**12, "labels": "{", "models": ["fraud"], "topics": []}
+            return {name: [odd.get(name, "")] for name in rows}
+        return rows
+
+
+@pytest.mark.parametrize("store", [MemoryStore, AwayStore, OddStore])
 def test_an_alert_of_which_nothing_is_known_waits_for_nothing(
     tmp_path: Path, listener: Listener, store: type[MemoryStore]
 ) -> None:
