@@ -103,15 +103,19 @@ class _Run:
         }
 
     def disturb(self, happenings: Sequence[Happening]) -> None:
-        """Have everything happen at its time."""
+        """Have everything happen at its time; the schedule stands still while a fault is made.
+
+        Else those that are overdue would all begin and end in the same second, and would be none.
+        """
         begun_s = time.monotonic()
         for happening in happenings:
-            while time.monotonic() - begun_s < happening.at_s:
+            while (at_s := time.monotonic()) - begun_s < happening.at_s:
                 self._world.fleet.check()
                 time.sleep(TICK_S)
-            print(f"{time.monotonic() - begun_s:7.1f} {'over: ' * happening.is_over}{happening.fault}", flush=True)
+            print(f"{at_s - begun_s:7.1f} {'over: ' * happening.is_over}{happening.fault}", flush=True)
             self._do[happening.fault][happening.is_over]()
             self.report.done[happening.fault] += not happening.is_over
+            begun_s += time.monotonic() - at_s
 
     def settle(self) -> None:
         """Wait, without any help, until everything is as it should be."""

@@ -11,11 +11,17 @@ Rules for what stands under :func:`kernel`, which the compiler does not check:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import IO, Any, Generic, ParamSpec, TypeVar
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where every process compiles for itself
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["MAX_ABS", "Kernel", "bound", "inlined", "kernel"]
 
@@ -24,6 +30,10 @@ MAX_ABS = 1e100
 
 Testing ``abs(x) <= MAX_ABS`` also turns away NaN and both infinities, in one comparison.
 """
+
+_WAIT_S, _WAITS = 0.05, 2_400
+"""Who compiles may have been paused, or its file system may keep the lock of the dead: after two minutes each compiles
+for itself, as if nothing were shared."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -147,6 +157,7 @@ def _compiled(function: Callable[P, R], *, inline: bool) -> Any:
         # the function calls. There is no public way to tell it; a test notices if this one no longer works.
         index = compiled._cache._cache_file
         index._source_stamp = (index._source_stamp, *_taken_from_elsewhere(function))
+        _one_compiles(compiled._cache)
     return compiled
 
 
@@ -177,3 +188,74 @@ def _taken_from_elsewhere(function: Callable[..., Any]) -> Iterator[str]:
                     met.add(value.__wrapped__)
                     waiting.append(value.__wrapped__)
     yield from sorted({sha256(Path(used.__code__.co_filename).read_bytes()).hexdigest() for used in met})
+
+
+def _one_compiles(cache: Any) -> None:
+    """Let one process at a time compile what a kernel's disk cache does not hold.
+
+    Workers that start together on a fresh machine would each compile everything. They would also lose entries: the
+    compiler reads, extends and writes the index of a kernel's compiled forms without a lock.
+
+    Parameters
+    ----------
+    cache : numba.core.caching.FunctionCache
+        Of one kernel. It has no public hook, so two of its methods are replaced.
+    """
+    turn = _Turn(Path(cache.cache_path), cache._impl.filename_base, cache._impl.locator.ensure_cache_path)
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_have_turn(signature: Any, target: Any) -> Any:
+        loaded = load(signature, target)
+        if loaded is None and turn.take():
+            loaded = load(signature, target)
+            if loaded is not None:
+                turn.end()
+        return loaded
+
+    def save_and_end_turn(signature: Any, compiled: Any) -> None:
+        try:
+            save(signature, compiled)
+        finally:
+            turn.end()
+
+    cache.load_overload, cache.save_overload = load_or_have_turn, save_and_end_turn
+
+
+class _Turn:
+    """A process's turn to compile a kernel, which ends with the process at the latest.
+
+    A kernel takes its turn before those that it calls, and they do not call it, so that nobody waits in a circle. The
+    compiler's own lock keeps the threads of a process apart.
+    """
+
+    def __init__(self, folder: Path, name: str, make_folder: Callable[[], None]) -> None:
+        self._path, self._make_folder = folder / f"{name}.lock", make_folder
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> bool:
+        """Wait for the turn; false if there is none to be had, or a compilation that failed has it still."""
+        if fcntl is None or self._file is not None:
+            return False
+        try:
+            self._make_folder()
+            self._file = self._path.open("ab")
+        except OSError:  # a folder that may only be read, say
+            return False
+        for _ in range(_WAITS):
+            try:
+                # Of the process, unlike `flock`: a child that was forked meanwhile holds nothing.
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                threading.Event().wait(_WAIT_S)
+            except OSError:  # a file system without locks
+                break
+            else:
+                return True
+        self.end()
+        return False
+
+    def end(self) -> None:
+        """Give the turn to the next."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -15,6 +15,7 @@ from monitor.cli.output import as_json, as_table
 from monitor.cli.program import program
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from socket import socket
 
     from monitor.config import Configuration
@@ -31,8 +32,11 @@ FOLDER = Path("data/demo")
 @click.command("demo")
 @click.option("--source", type=click.Choice(["file", "kafka"]), default="file", help="Where events are read from.")
 @click.option("--serve/--no-serve", default=True, help="Serve the API at the end, until interrupted.")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="Leave out the flights from this day (UTC) on; a shorter look."
+)
 @click.option("--json", "json_", is_flag=True, help="The summary as one JSON document; no serving.")
-def command(source: str, *, serve: bool, json_: bool) -> None:
+def command(source: str, *, serve: bool, until: datetime | None, json_: bool) -> None:
     """Watch a small model on every flight out of New York in 2013.
 
     The model is trained on January. In February a blizzard comes; in September a failure is injected into the
@@ -55,7 +59,7 @@ def command(source: str, *, serve: bool, json_: bool) -> None:
     click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
     flights = load_flights()
     events = FOLDER / "flights.jsonl"
-    count = write_events(flights, events)
+    count = write_events(flights, events, until)
     click.echo(f"AUC on the rest of the year: {flights.auc:.2f}. Replaying {count:,} events.\n", err=True)
     spec = configuration.service.spec.store
     store = open_store(spec.kind, **spec.settings())

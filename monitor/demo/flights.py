@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -107,13 +108,15 @@ def _scored(frame: Any) -> Flights:
     return Flights(frame.assign(late=score), float(roc_auc_score(frame.arrived_late[rest], score[rest])))
 
 
-def write_events(flights: Flights, path: Path) -> int:
+def write_events(flights: Flights, path: Path, until: datetime | None = None) -> int:
     """Write the year as JSON lines, in the order of departure, with the twin's events among them.
 
     Parameters
     ----------
     flights : Flights
     path : Path
+    until : datetime, optional
+        The midnight, in UTC, from which on departures are left out.
 
     Returns
     -------
@@ -122,10 +125,12 @@ def write_events(flights: Flights, path: Path) -> int:
     """
     import pandas as pd
 
-    frame = flights.frame
     twin_from, twin_to, constant_from = (
         pd.Timestamp(t).value // 1_000_000 for t in (TWIN_FROM, TWIN_TO, CONSTANT_FROM)
     )
+    frame = flights.frame
+    if until is not None:
+        frame = frame[frame.ts_ms < pd.Timestamp(until, tz="UTC").value // 1_000_000]
     encoder = msgspec.json.Encoder()
     count = 0
     with path.open("wb") as file:

@@ -191,10 +191,10 @@ def test_every_bench_is_a_module_with_a_main() -> None:
 
 
 def test_history_prints_how_long_each_question_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    history.main(["--rows", "8000", "--requests", "2"])
+    history.main(["--rows", "4000", "--requests", "2"])
 
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found.pop("scores") == 8000
+    assert found.pop("scores") == 4000
     assert len(found) == 3 * len(history.questions(2))
     assert all(value > 0 for value in found.values())
 
@@ -205,7 +205,7 @@ def test_history_compares_this_version_with_another_one(tmp_path: Path, capsys: 
     for name in ("bench", "detectors", "monitor", "sinks"):
         (tmp_path / name).symlink_to(root / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    history.main(["--rows", "8000", "--requests", "4", "--beside", str(tmp_path)])
+    history.main(["--rows", "4000", "--requests", "2", "--beside", str(tmp_path)])
 
     ratios = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert len(ratios) == 4 * len(history.questions(2))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -80,6 +82,21 @@ def test_an_edit_of_a_number_in_another_file_is_noticed(folder: Path) -> None:
     written(folder)(1.0)
     edited = written(folder, ten=20)
     assert (edited(1.0), was_kept(edited)) == (21.0, False)
+
+
+def test_processes_that_start_together_compile_a_kernel_once(folder: Path) -> None:
+    (folder / "called.py").write_text(CALLED.format(part="x", ten=10, how="kernel"))
+    (folder / "calling.py").write_text(CALLING)
+    code = (
+        "import sys; sys.path.append('.'); from calling import part, whole; assert whole(1.0) == 11.0;"
+        " print(*(sum(of.compiled.stats.cache_misses.values()) for of in (whole, part)))"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": "cache", "PYTHONPATH": os.pathsep.join(sys.path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert sorted(process.communicate()[0].split() for process in started) == [["0", "0"], ["0", "0"], ["1", "1"]]
 
 
 def test_no_kernel_takes_anything_from_another_file_by_a_dot() -> None:
