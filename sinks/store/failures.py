@@ -30,6 +30,7 @@ RETRYABLE = {
     242: "TABLE_IS_READ_ONLY",
     243: "NOT_ENOUGH_SPACE",
     244: "UNEXPECTED_ZOOKEEPER_ERROR",
+    246: "CORRUPTED_DATA",
     252: "TOO_MANY_PARTS",
     254: "NO_ACTIVE_REPLICAS",
     265: "NO_AVAILABLE_REPLICA",
@@ -58,7 +59,10 @@ RETRYABLE = {
     999: "KEEPER_EXCEPTION",
     1000: "POCO_EXCEPTION",
 }
-"""Codes of what passes: too much at once, no room, a lost connection or Keeper, a server that starts or stops."""
+"""Codes of what passes: too much at once, no room, a lost connection or Keeper, a server that starts or stops; and of
+damaged parts, which concern who reads them and end once they are repaired: nothing else has to stop for that."""
+
+_DAMAGE = (40, 246)
 
 # chDB says its codes in the text alone; a server sends them as numbers.
 _CODE = re.compile(r"Code: (\d+)")
@@ -98,4 +102,5 @@ def engine_error(where: str, text: str, code: int | None = None) -> EngineError:
     if code is None:
         match = _CODE.search(text)
         code = int(match[1]) if match else 0
-    return EngineError(f"store at {where}: {text}", code)
+    repair = "; a part of the store is damaged: run leeway store verify" if code in _DAMAGE else ""
+    return EngineError(f"store at {where}: {text}{repair}", code)

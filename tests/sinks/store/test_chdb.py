@@ -184,6 +184,18 @@ except StoreError as error:
     store.close()
 
 
+def test_a_part_that_is_damaged_may_be_read_again_once_it_is_repaired(tmp_path: Path) -> None:
+    open_store("chdb", str(tmp_path)).close()
+    store = ChdbStore(tmp_path)
+    store.append("identity", {"id": ["ours"]}, "a")
+    for part in store.query("SELECT path FROM system.parts WHERE active AND table = 'identity'")["path"]:
+        (Path(part) / "data.cmrk4").write_bytes(b"")
+    with pytest.raises(StoreError, match="run leeway store verify") as damage:
+        store.read(Query("identity"))
+    assert damage.value.retryable
+    store.close()
+
+
 def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tmp_path: Path) -> None:
     store = open_store("chdb", str(tmp_path))
     store.append("scores", plain("scores", 1, window_end_ms=1), "a")
