@@ -173,7 +173,9 @@ class Gaps:
             Whether the silence that the events end was found too long.
         """
         week, hour = hour_of_week(at_ms)
-        _observe(self.cells, self.lengths, self.numbers, week, hour, events, watched_s, alarmed)
+        # Without a stream nothing is compiled, which takes a hundred megabytes.
+        if len(self.numbers):
+            _observe(self.cells, self.lengths, self.numbers, week, hour, events, watched_s, alarmed)
 
     def silences(self, at_ms: int, least_age_s: float = 0.0, sharers: Floats | None = None) -> Silences:
         """Return what is to be said of the silences at a time.
@@ -189,7 +191,8 @@ class Gaps:
         answers = np.zeros((len(self.numbers), ANSWERS))
         budgets_s = BUDGET_S * (np.ones(len(self.numbers)) if sharers is None else sharers)
         hour = hour_of_week(at_ms)[1]
-        _silences(self.cells, self.lengths, self.numbers, hour, least_age_s, budgets_s, answers)
+        if len(self.numbers):
+            _silences(self.cells, self.lengths, self.numbers, hour, least_age_s, budgets_s, answers)
         return Silences(
             answers[:, LATE] > 0,
             self.numbers[:, AGE_S].copy(),

@@ -46,7 +46,7 @@ def acknowledge(alert_id: str, posted: PostedAcknowledgement, service: TheServic
     alert = read_alert(service.store, alert_id)["alert"]
     log = AcknowledgementLog(service.store, service.clock)
     if posted.undo:
-        log.take_back(alert_id, posted.created_by)
+        log.take_back(alert_id, created_by=posted.created_by)
     elif alert["state"] in ("resolved", "cancelled"):
         raise ProblemError("bad-parameter", f"alert {alert_id!r} is over: there is nothing to take on")
     else:

@@ -5,9 +5,10 @@ Others can post their alerts here, as Prometheus does; Leeway's own come from it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -16,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.api.contract import ApiService
-from monitor.api.parameters import TheService, answer, read_matchers
+from monitor.api.parameters import TheService, answer, read_matchers, written
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import ms_of, rfc3339
@@ -65,7 +66,9 @@ class Spoken(BaseModel):
 
 def _well_formed(value: object) -> object:
     """Read half a surrogate pair as Go does, so that one bad alert keeps no other back."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 Text = Annotated[str, BeforeValidator(_well_formed)]
@@ -188,12 +191,13 @@ TheChosen = Annotated[Chosen, Depends(chosen_by)]
 
 @router.get("/alerts", summary="Alerts that fire, and what keeps them quiet", response_model=list[FiringAlert])
 def firing_alerts(service: TheService, chosen: TheChosen) -> Response:
+    # Each is written as soon as it is known, since there may be very many.
     rows = [
-        _row(standing)
+        (standing.alert.fingerprint, written(_row(standing)))
         for standing in _standing(service, chosen)
         if chosen.passes(standing) and any(map(chosen.has_receiver, standing.routes))
     ]
-    return answer(sorted(rows, key=lambda row: str(row["fingerprint"])))
+    return answer([row for _, row in sorted(rows, key=itemgetter(0))])
 
 
 @router.post("/alerts", summary="Take alerts from elsewhere", response_class=Response)
@@ -229,21 +233,26 @@ def _listed(refused: Mapping[int, str]) -> str:
 )
 def alert_groups(service: TheService, chosen: TheChosen, muted: Flag = True) -> Response:
     groups: dict[tuple[str, str], dict[str, Any]] = {}
-    shown = filter(chosen.passes, _standing(service, chosen))
-    for standing in sorted(shown, key=lambda standing: place(standing.alert.labels)):
+    for standing in filter(chosen.passes, _standing(service, chosen)):
+        labels, ordered_by = standing.alert.labels, place(standing.alert.labels)
         for route in filter(chosen.has_receiver, standing.routes):
             if muted or route.id not in standing.muted:
-                labels = route.options.group_of(standing.alert.labels)
-                empty = {"labels": labels, "receiver": {"name": route.options.receiver}, "alerts": []}
+                empty = {
+                    "labels": route.options.group_of(labels),
+                    "receiver": {"name": route.options.receiver},
+                    "alerts": [],
+                }
+                group = groups.setdefault((route.group_key(labels), route.id), empty)
                 muting = [standing.muted[route.id]] if route.id in standing.muted else []
-                key = route.group_key(standing.alert.labels), route.id
-                groups.setdefault(key, empty)["alerts"].append(_row(standing, muting))
+                group["alerts"].append((ordered_by, written(_row(standing, muting))))
+    for group in groups.values():
+        group["alerts"] = [row for _, row in sorted(group["alerts"], key=itemgetter(0))]
     return answer(
         sorted(groups.values(), key=lambda group: (place_of_group(group["labels"]), group["receiver"]["name"]))
     )
 
 
-def _standing(service: ApiService, chosen: Chosen) -> list[Standing]:
+def _standing(service: ApiService, chosen: Chosen) -> Iterator[Standing]:
     """How alerts stand that may be shown; others of which nothing follows for these are left out."""
     alerting, _ = alerting_of(service)
     root = alerting.route.build()
@@ -276,9 +285,16 @@ def _firing(service: ApiService, root: Route, choices: Sequence[Sequence[Matcher
             annotations = annotations_of(row, external_url) | acknowledged
             alerts.append(RoutedAlert(labels, row["starts_ms"], annotations=annotations, updated_ms=row["at_ms"]))
     for alert in (each.routed for each in PostedLog(service.store).firing(service.clock.now_ms(), choices)):
-        labels, acknowledged = of_posted.get(alert.fingerprint, (alert.labels, {}))
-        alerts.append(replace(alert, labels=labels, annotations={**alert.annotations, **acknowledged}))
+        alerts.append(_as_it_stands(alert, of_posted.get(alert.fingerprint)))
     return alerts
+
+
+def _as_it_stands(posted_alert: RoutedAlert, standing: tuple[dict[str, str], dict[str, str]] | None) -> RoutedAlert:
+    """Return what was posted with what its transition says: labels, and who has taken it on."""
+    if standing is None:
+        return posted_alert
+    labels, acknowledged = standing
+    return replace(posted_alert, labels=labels, annotations={**posted_alert.annotations, **acknowledged})
 
 
 def _acknowledged(row: dict[str, Any], taken: Acknowledgement | None) -> dict[str, str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
 
@@ -82,17 +81,28 @@ def acknowledge_incident(incident_id: str, posted: PostedAcknowledgement, servic
     firing = [alert for alert in book.alerts(book.incident(incident_id)) if alert["state"] == "firing"]
     if not firing and not posted.undo:
         raise ProblemError("bad-parameter", f"incident {incident_id!r} is over: there is nothing to take on")
-    log = AcknowledgementLog(service.store, service.clock)
-    for alert in firing:
-        if posted.undo:
-            log.take_back(alert["alert_id"], posted.created_by)
-        else:
-            log.set(alert["alert_id"], book.sequence(alert["alert_id"]), posted.created_by, posted.comment)
-    return answer({"incident_id": incident_id, "alerts": [alert["alert_id"] for alert in firing]})
+    log, names = AcknowledgementLog(service.store, service.clock), [alert["alert_id"] for alert in firing]
+    if posted.undo:
+        log.take_back(*names, created_by=posted.created_by)
+    else:
+        log.set_all({name: book.sequence(name) for name in names}, posted.created_by, posted.comment)
+    return answer({"incident_id": incident_id, "alerts": names})
+
+
+class _Newest(NamedTuple):
+    """How an alert stands."""
+
+    sequence: int
+    state: str
+    ends_ms: int
+    severity: str
+    title: str
 
 
 class Book:
     """All incidents of a store: as with alerts, the log is read whole, since alarms are few by design.
+
+    Others may post very many all the same: nothing that is done for each alert is more than it has to be.
 
     Raises
     ------
@@ -105,10 +115,10 @@ class Book:
         self._reach = Reach(spec.together, spec.shared)
         self._topics: Topics = read_topics(service.store, configuration.is_watched)
         self._readers = self._topics.readers
-        self._newest: dict[str, Row] = {}
+        self._newest: dict[str, _Newest] = {}
         firings = []
         for row in read_all(service.store, Query("alerts", columns=LOG_COLUMNS)):
-            self._newest[row["alert_id"]] = row
+            self._newest[row["alert_id"]] = _Newest(*(row[name] for name in _Newest._fields))
             if row["state"] == "firing":
                 firings.append(firing_of(row, self._topics))
         self.incidents = incidents(firings, read_changes(service.store), self._reach)
@@ -122,45 +132,45 @@ class Book:
 
     def sequence(self, alert_id: str) -> int:
         """The transition that an alert stands at."""
-        return int(self._newest[alert_id]["sequence"])
+        return self._newest[alert_id].sequence
 
     def summary(self, incident: Incident) -> Row:
         """What is said of an incident, but for its causes."""
-        alerts = list(self.alerts(incident))
-        firing = any(alert["state"] == "firing" for alert in alerts)
+        newest = [self._newest[firing.alert_id] for firing in incident.firings]
+        firing = any(alert.state != "resolved" for alert in newest)
         return {
             "id": incident.id,
             "state": "firing" if firing else "resolved",
-            "severity": max((alert["severity"] for alert in alerts), key=_gravity),
+            "severity": max((alert.severity for alert in newest), key=_gravity),
             "fired_ms": incident.began_ms,
-            "starts_ms": min(alert["starts_ms"] for alert in alerts),
-            "ends_ms": None if firing else max(alert["ends_ms"] for alert in alerts),
-            "title": title(incident, alerts[0]["title"]),
+            "starts_ms": min(firing.starts_ms for firing in incident.firings),
+            "ends_ms": None if firing else max(alert.ends_ms for alert in newest),
+            "title": title(incident, newest[0].title),
             "models": incident.models,
-            "alert_count": len(alerts),
+            "alert_count": len(newest),
         }
 
     def alerts(self, incident: Incident) -> Iterator[Row]:
         """The alerts of an incident as they stand."""
         for firing, because in incident.alerts:
             newest = self._newest[firing.alert_id]
-            is_resolved = newest["state"] == "resolved"
+            is_resolved = newest.state == "resolved"
             yield {
                 "alert_id": firing.alert_id,
                 "model": firing.model,
                 "state": "resolved" if is_resolved else "firing",
-                "severity": newest["severity"],
+                "severity": newest.severity,
                 "fired_ms": firing.fired_ms,
                 "starts_ms": firing.starts_ms,
-                "ends_ms": newest["ends_ms"] if is_resolved else None,
-                "title": newest["title"],
+                "ends_ms": newest.ends_ms if is_resolved else None,
+                "title": newest.title,
                 "because": because,
             }
 
     def causes(self, incident: Incident) -> list[dict[str, Any]]:
         """What may be behind an incident, the likeliest first."""
-        possible = map(asdict, causes(incident, self._readers, self._reach))
-        return [cause | {"at_ms": cause["at_ms"] or None, "alerts": list(cause["alerts"])} for cause in possible]
+        possible = map(vars, causes(incident, self._readers, self._reach))
+        return [{**cause, "at_ms": cause["at_ms"] or None, "alerts": list(cause["alerts"])} for cause in possible]
 
 
 def _gravity(severity: str) -> int:

@@ -39,6 +39,7 @@ __all__ = [
     "read_span",
     "span_of",
     "watched",
+    "written",
 ]
 
 Q = TypeVar("Q", bound=Question)
@@ -137,6 +138,11 @@ def answer(document: dict[str, Any] | list[Any], status: int = 200) -> Response:
     """Return a document as JSON; NaN and infinity are null."""
     body = msgspec.json.encode(document, enc_hook=_plain)
     return Response(body, status, media_type="application/json")
+
+
+def written(document: dict[str, Any]) -> msgspec.Raw:
+    """Return a part of an answer as JSON, which takes a tenth of the memory."""
+    return msgspec.Raw(msgspec.json.encode(document, enc_hook=_plain))
 
 
 def _plain(value: Any) -> Any:

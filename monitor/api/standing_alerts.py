@@ -83,11 +83,8 @@ def standing_alerts(
     ------
     StoreError
     """
-    if besides:
-        # Rows of others, which may be very many, are not read at all.
-        stored = {name for table in tables for name in store.read(Query(table, columns=("model",)))["model"]}
-        models = sorted(stored.difference(besides).intersection(stored if models is None else models))
-    query = Query("alerts", {"model": list(models)} if models is not None else {}, limit=MAX_LIMIT)
+    where = {"model": list(models)} if models is not None else {}
+    query = Query("alerts", where, without={"model": list(besides)} if besides else {}, limit=MAX_LIMIT)
     newest = _newest(store, query, tables)
     standing = [row for row in newest if _overlaps(row, span) and state in (None, _standing(row))]
     return [_view(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]

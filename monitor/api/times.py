@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from monitor.errors import InputError
 from monitor.values import parse_duration
@@ -84,8 +85,9 @@ def ms_of(at: datetime) -> int:
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=1_000)
 def rfc3339(at_ms: int) -> str:
-    """Return a time as text.
+    """Return a time as text. Of thousands of alerts many have the same.
 
     Examples
     --------

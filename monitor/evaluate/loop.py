@@ -105,6 +105,8 @@ class EvaluateLoop:
             So is what takes a model longer than this: others wait for it.
         """
         self._load()
+        if not self._evaluations:
+            return
         partitions = standing(self._store)
         horizons = {name: horizon(partitions, self._watches[name].model.spec) for name in self._evaluations}
         seen_horizons = {name: waited_for for name, waited_for in horizons.items() if waited_for is not None}

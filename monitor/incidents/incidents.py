@@ -212,7 +212,7 @@ def incidents(
     for firing in sorted(firings, key=lambda firing: (firing.fired_ms, firing.model, firing.alert_id)):
         while recent and firing.fired_ms - recent[0].began_ms > reach.shared_ms:
             recent.popleft()
-        explaining = _explaining(firing, in_time, reach)
+        explaining = _explaining(firing, in_time, reach) if in_time else []
         name, because = _joined(firing, explaining, recent, reach)
         incident = by_id.setdefault(name, Incident(name))
         incident.take(firing, explaining, because)
@@ -239,6 +239,8 @@ def _explaining(firing: Firing, in_time: Sequence[Change], reach: Reach) -> list
 
 def _joined(firing: Firing, explaining: list[Change], recent: Iterable[Incident], reach: Reach) -> tuple[str, str]:
     """Return the id of the incident to which an alert belongs, and why."""
+    if not (explaining or firing.topics):
+        return _together(firing, recent, reach)
     candidates = [
         (strength, incident.began_ms, incident.id, because)
         for incident in recent
@@ -249,6 +251,19 @@ def _joined(firing: Firing, explaining: list[Change], recent: Iterable[Incident]
     # Of equal links the youngest incident counts, then the larger id: never the order in which alerts became known.
     _, _, name, because = max(candidates)
     return name, because
+
+
+def _together(firing: Firing, recent: Iterable[Incident], reach: Reach) -> tuple[str, str]:
+    """Return the same of an alert that has nothing but the time in common with others, as thousands at once may."""
+    near = [
+        (incident.began_ms, incident.id)
+        for incident in recent
+        if firing.fired_ms - incident.began_ms <= reach.together_ms
+    ]
+    if not near:
+        return firing.alert_id, "first"
+    began_ms, name = max(near)
+    return name, f"fired {length(firing.fired_ms - began_ms)} after it"
 
 
 def _links(firing: Firing, explaining: list[Change], incident: Incident, reach: Reach) -> Iterator[tuple[float, str]]:

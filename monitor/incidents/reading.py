@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from monitor.alerts.lifecycle import POSTED
 from monitor.incidents.deployments import read_deployments
 from monitor.incidents.incidents import Change, Firing
@@ -69,7 +71,7 @@ def firing_of(row: Row, topics: Topics) -> Firing:
         Of the table ``alerts``.
     topics : Topics
     """
-    labels = json.loads(row["labels"])
+    labels = msgspec.json.decode(row["labels"])
     # Alerts about Leeway itself, and those that others post, are of no model; they may name one, or a topic.
     model = labels.get("model", row["model"])
     return Firing(

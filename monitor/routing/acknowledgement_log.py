@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.clock import Clock
@@ -9,6 +10,9 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Store
 
 __all__ = ["Acknowledgement", "AcknowledgementLog", "acknowledgements"]
+
+MOST_AT_ONCE = 1_000
+"""Rows that are written together."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class AcknowledgementLog:
     >>> log.set("a", 2, "ann", "I look into it")
     >>> log.all()["a"].holds(2), log.all()["a"].holds(3)
     (True, False)
-    >>> log.take_back("a", "ann")
+    >>> log.take_back("a", created_by="ann")
     >>> log.all()
     {}
     """
@@ -96,20 +100,33 @@ class AcknowledgementLog:
         ------
         StoreError
         """
-        self._write(alert_id, sequence, created_by, comment, taken_back=0)
+        self.set_all({alert_id: sequence}, created_by, comment)
 
-    def take_back(self, alert_id: str, created_by: str) -> None:
-        """Have an alert repeated again.
+    def set_all(self, sequences: Mapping[str, int], created_by: str, comment: str) -> None:
+        """Acknowledge alerts as they stand, by their ids: an incident may have very many.
 
         Raises
         ------
         StoreError
         """
-        self._write(alert_id, 0, created_by, "", taken_back=1)
+        self._write(sequences, created_by, comment, taken_back=0)
 
-    def _write(self, alert_id: str, sequence: int, created_by: str, comment: str, *, taken_back: int) -> None:
-        row = {"alert_id": alert_id, "updated_ms": self._clock.now_ms(), "sequence": sequence, "taken_back": taken_back}
-        self._log.put([row | {"created_by": created_by, "comment": comment}])
+    def take_back(self, *alert_ids: str, created_by: str) -> None:
+        """Have alerts repeated again.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._write(dict.fromkeys(alert_ids, 0), created_by, "", taken_back=1)
+
+    def _write(self, sequences: Mapping[str, int], created_by: str, comment: str, *, taken_back: int) -> None:
+        made = {"updated_ms": self._clock.now_ms(), "taken_back": taken_back, "created_by": created_by}
+        rows = [
+            {"alert_id": name, "sequence": number, "comment": comment, **made} for name, number in sequences.items()
+        ]
+        for first in range(0, len(rows), MOST_AT_ONCE):
+            self._log.put(rows[first : first + MOST_AT_ONCE])
 
 
 def _read(row: Row) -> Acknowledgement:

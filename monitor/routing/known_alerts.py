@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from monitor.alerts.alert_log import ALERTS, FRESHNESS_ALERTS, table_of
 from monitor.alerts.lifecycle import POSTED
 from monitor.checkpoint import decode_state, encode_state
@@ -20,10 +22,12 @@ from monitor.routing.acknowledgement_log import Acknowledgement
 from monitor.routing.decision_log import looked_at
 from monitor.routing.flapping import Flapping
 from monitor.routing.former_notifications import SINGLE_ALERTS, FormerNotifications
+from monitor.routing.held_row import HeldRow
 from monitor.routing.message import annotations_of
 from monitor.routing.plan import Plan
 from monitor.routing.posted import Posted
-from monitor.routing.posted_log import Posting, as_posted
+from monitor.routing.posted_log import as_posted
+from monitor.routing.posting import Posting
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
@@ -46,7 +50,7 @@ Change = list[RoutedAlert]
 """What has become of an alert: the alert, and before it the one with its former labels, if they have changed."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Known:
     """An alert under one set of labels; `ends_ms` is 0 while it fires."""
 
@@ -74,8 +78,9 @@ class KnownAlerts:
     ) -> None:
         self._store, self._clock, self._plan, self._external_url = store, clock, plan, external_url
         self._flapping = flapping
-        self._logs = [TransitionReader(store, clock, models, stage, table) for table, stage in ROUTES.items()]
         self._posting = Posting(store, clock) if POSTED in models else None
+        own = {POSTED} & set(models)
+        self._logs = [TransitionReader(store, clock, models, stage, table, own) for table, stage in ROUTES.items()]
         self._former = FormerNotifications(store, list(_of_single_alerts(plan)), models)
         self._fingerprints: dict[str, str] = {}
         self._known: dict[str, _Known] = {}
@@ -218,8 +223,8 @@ class KnownAlerts:
 
     def _checked(self, row: Row) -> Row:
         """Return a row from which an alert can be made; an error if none can."""
-        json.loads(row["signals"])
-        self._routed(row, row["at_ms"])
+        msgspec.json.decode(row["labels"], type=dict[str, str])
+        annotations_of(row, self._external_url)
         return row
 
     def _notified_in_order(self, latest: Mapping[str, Row]) -> set[str]:
@@ -253,8 +258,9 @@ class KnownAlerts:
             if record is None or record.alert.key[0] != alert_id:
                 continue
             former = record.alert.transition
-            row = {**former, **as_posted(post, now_ms, is_over=bool(record.ends_ms))}
-            if row != former:
+            news = as_posted(post, now_ms, is_over=bool(record.ends_ms))
+            if any(former[name] != value for name, value in news.items()):
+                row = {**former, **news}
                 alert = self._routed(row, now_ms)
                 record.alert = alert.resolved(row["ends_ms"]) if record.ends_ms else alert
                 record.ends_ms = row["ends_ms"]
@@ -277,12 +283,12 @@ class KnownAlerts:
     def _routed(self, row: Row, now_ms: int) -> RoutedAlert:
         """The alert as a transition has it: one of Leeway's own begins now, one from elsewhere when its post says."""
         return RoutedAlert(
-            json.loads(row["labels"]),
+            msgspec.json.decode(row["labels"]),
             row["starts_ms"] if row["model"] == POSTED else now_ms,
             annotations=annotations_of(row, self._external_url),
             updated_ms=now_ms,
             dated_ms=row["at_ms"],
-            transition=row,
+            transition=HeldRow(row),
         )
 
 

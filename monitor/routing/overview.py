@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.routing.inhibition import Inhibition, Rule
@@ -48,8 +48,8 @@ def overview(
     silences: Iterable[Silence],
     intervals: Mapping[str, Sequence[Interval]],
     now_ms: int,
-) -> list[Standing]:
-    """Return how alerts stand.
+) -> Iterator[Standing]:
+    """Yield how alerts stand.
 
     Examples
     --------
@@ -64,7 +64,8 @@ def overview(
     for alert in alerts:
         inhibition.put(alert)
     active = [silence for silence in silences if silence.state(now_ms) == "active"]
-    return [_standing(alert, root, inhibition, active, intervals, now_ms) for alert in alerts]
+    for alert in alerts:
+        yield _standing(alert, root, inhibition, active, intervals, now_ms)
 
 
 def _standing(

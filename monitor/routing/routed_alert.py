@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -54,6 +54,34 @@ def place_of_group(labels: Mapping[str, str]) -> tuple[Any, ...]:
     return len(labels), *(part for name in sorted(labels) for part in (_Name(name), labels[name]))
 
 
+class _Matched(Mapping[str, str]):
+    """Labels, and annotations under names of their own; made when somebody asks, since routers hold many alerts."""
+
+    __slots__ = ("_annotations", "_labels")
+
+    def __init__(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
+        self._labels, self._annotations = labels, annotations
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what a name stands for; a label counts before an annotation."""
+        value = self._labels.get(name)
+        if value is None and name.startswith(ANNOTATION):
+            value = self._annotations.get(name.removeprefix(ANNOTATION))
+        return default if value is None else value
+
+    def __getitem__(self, name: str) -> str:
+        value: str | None = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**{f"{ANNOTATION}{name}": "" for name in self._annotations}, **self._labels})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 @dataclass(frozen=True)
 class RoutedAlert:
     """An alert.
@@ -99,10 +127,10 @@ class RoutedAlert:
         """The identity of the labels."""
         return fingerprint(self.labels)
 
-    @cached_property
+    @property
     def matched(self) -> Mapping[str, str]:
         """What matchers are asked of: labels, and annotations under names of their own."""
-        return {**{f"{ANNOTATION}{name}": text for name, text in self.annotations.items()}, **self.labels}
+        return _Matched(self.labels, self.annotations)
 
     @cached_property
     def condition(self) -> str:

@@ -6,7 +6,7 @@ never given: working through a month of history pages nobody. The note moves on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +37,8 @@ class TransitionReader:
         Under which name the notes are kept.
     table : str
         Which of :data:`~monitor.alerts.alert_log.ALERT_TABLES` is read.
+    own : collection of str
+        Models whose transitions nobody but who reads writes, each later than those before it.
 
     Attributes
     ----------
@@ -44,8 +46,10 @@ class TransitionReader:
         Where each model begins.
     """
 
-    def __init__(self, store: Store, clock: Clock, models: Iterable[str], stage: str, table: str) -> None:
-        self._store, self._clock, self._stage, self.table = store, clock, stage, table
+    def __init__(
+        self, store: Store, clock: Clock, models: Iterable[str], stage: str, table: str, own: Collection[str] = ()
+    ) -> None:
+        self._store, self._clock, self._stage, self.table, self._own = store, clock, stage, table, own
         self._models = sorted(models)
         self.starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
@@ -87,7 +91,7 @@ class TransitionReader:
         ------
         StoreError
         """
-        floors = self.starts_ms | self._read_to_ms
+        floors = self.starts_ms | {model: at_ms + (model in self._own) for model, at_ms in self._read_to_ms.items()}
         by_model: dict[str, list[Row]] = {}
         for row in rows_of(self._store.read(Query(self.table, floors={"at_ms": floors}, order=("at_ms",)))):
             by_model.setdefault(row["model"], []).append(row)

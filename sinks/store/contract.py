@@ -72,6 +72,10 @@ class Query:
         All if empty.
     floors : mapping of column to mapping of model to bound
         ``floor <= column``, with another floor for each model; rows of models without one are left out.
+    without : mapping of column to value, or to a list of values
+        Rows with one of these are left out.
+    containing : mapping of column to choices
+        Each choice is a sequence of texts; the column has to contain all those of one choice.
     """
 
     table: str
@@ -84,6 +88,8 @@ class Query:
     limit: int | None = None
     columns: tuple[str, ...] = ()
     floors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    without: Mapping[str, Any] = field(default_factory=dict)
+    containing: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
     def sort_columns(self) -> tuple[str, ...]:
         """The columns that settle the order completely."""

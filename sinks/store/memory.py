@@ -170,6 +170,10 @@ class _Rows:
             named = positions[[model in by_model for model in self._columns["model"][positions]]]
             floors = np.array([by_model[model] for model in self._columns["model"][named]], np.int64)
             positions = named[self._columns[name][named] >= floors]
+        for name, refused in query.without.items():
+            positions = self._narrow(positions, name, lambda values, bound: ~_one_of(values, bound), refused)
+        for name, choices in query.containing.items():
+            positions = self._narrow(positions, name, _containing, choices)
         for name in sorted(query.where, key=lambda name: self._columns[name].dtype == object):
             positions = self._narrow(positions, name, _one_of, query.where[name])
         return self._behind(query, positions) if query.after else positions
@@ -220,6 +224,11 @@ def _one_of(values: NDArray[Any], allowed_values: Sequence[Any]) -> NDArray[np.b
         return np.asarray(values == _alone(allowed_values[0]), bool)
     allowed = set(allowed_values)
     return np.fromiter((value in allowed for value in values), bool, len(values))
+
+
+def _containing(values: NDArray[Any], choices: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+    held = (any(all(text in value for text in choice) for choice in choices) for value in values)
+    return np.fromiter(held, bool, len(values))
 
 
 def _alone(value: Any) -> NDArray[Any]:

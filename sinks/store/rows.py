@@ -6,7 +6,7 @@ A checked column is an int64 or a float64 array, or a list of ``str``, ``bytes``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "checked_columns",
     "checked_drifting",
     "checked_query",
+    "each_row",
     "row_count",
     "rows_of",
     "split",
@@ -181,7 +182,14 @@ def rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     >>> rows_of({"model": ["a", "b"], "n": np.array([1, 2])})
     [{'model': 'a', 'n': 1}, {'model': 'b', 'n': 2}]
     """
-    return [dict(zip(columns, values, strict=True)) for values in zip(*map(as_list, columns.values()), strict=True)]
+    return list(each_row(columns))
+
+
+def each_row(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the same one by one, where there may be very many."""
+    names = tuple(columns)
+    for values in zip(*map(as_list, columns.values()), strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def split(flat: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -216,6 +224,8 @@ def checked_query(query: Query) -> Query:
         raise StoreError(f"there is no table {query.table!r}; tables: {', '.join(sorted(READABLE))}")
     table = READABLE[query.table]
     where = {name: _wanted(_column(table, name), value) for name, value in query.where.items()}
+    without = {name: _wanted(_column(table, name), value) for name, value in query.without.items()}
+    containing = {name: _choices(_column(table, name, ("str",)), value) for name, value in query.containing.items()}
     low, high = _bounds(table, query.low, where), _bounds(table, query.high, where, upper=True)
     for name, by_model in query.floors.items():
         _check_floors(table, name, by_model)
@@ -226,7 +236,8 @@ def checked_query(query: Query) -> Query:
     columns = query.columns or tuple(column.name for column in table.columns)
     for name in columns:
         _column(table, name)
-    return replace(query, where=where, low=low, high=high, after=_after(table, query), columns=columns)
+    chosen = replace(query, where=where, low=low, high=high, without=without, containing=containing)
+    return replace(chosen, after=_after(table, query), columns=columns)
 
 
 def _column(table: Table, name: str, kinds: tuple[str, ...] = ()) -> Column:
@@ -250,6 +261,10 @@ def _scalar(column: Column, value: Any) -> Any:
     if column.kind in ("int", "float") and isinstance(value, (int, float, np.integer, np.floating)):
         return _checked(Table("query", (), ()), column, [value])[0].item()
     raise StoreError(f"column {column.name!r} ({column.kind}) cannot be compared with {value!r}")
+
+
+def _choices(column: Column, choices: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[_scalar(column, text) for text in texts] for texts in choices]
 
 
 def _bounds(

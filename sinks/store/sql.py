@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sinks.store.contract import READABLE, Query, Table
@@ -96,13 +96,16 @@ def _conditions(table: Table, query: Query, values: Parameters) -> tuple[list[st
     """Return the conditions on the key, and those on other columns.
 
     All rows of a key agree on the former: they may pick rows before FINAL settles which of them is the newest, and
-    before the other columns are read, which for a narrow window of a large table is nearly all of the work.
+    before the other columns are read, which for a narrow window of a large table is nearly all of the work. So may
+    lower bounds of columns that rise.
     """
     by_key: list[str] = []
     others: list[str] = []
     (by_key if set(query.order) <= set(table.key) else others).extend(_behind(table, query, values))
+    # If a row is not below a bound of what rises, neither is the one that has replaced it.
+    rising = {table.newest_by, table.rising}.difference(query.high, query.where, query.without)
     for name, condition in comparisons(query, values):
-        (by_key if name in table.key else others).append(condition)
+        (by_key if name in table.key or name in rising else others).append(condition)
     return by_key, others
 
 
@@ -111,6 +114,10 @@ def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
     table = READABLE[query.table]
     for name, allowed in query.where.items():
         yield name, f"{quoted(name)} IN {values.bind(f'Array({_type(table, name)})', allowed)}"
+    for name, refused in query.without.items():
+        yield name, f"{quoted(name)} NOT IN {values.bind(f'Array({_type(table, name)})', refused)}"
+    for name, choices in query.containing.items():
+        yield name, _containing(name, choices, values)
     for operator, bounds in ((">=", query.low), ("<", query.high)):
         for name, bound_value in bounds.items():
             mark = values.bind(_type(table, name), bound_value)
@@ -119,6 +126,11 @@ def comparisons(query: Query, values: Parameters) -> Iterator[tuple[str, str]]:
     for name, by_model in ((name, by_model) for name, by_model in query.floors.items() if by_model):
         models, floors = values.bind("Array(String)", [*by_model]), values.bind("Array(Int64)", [*by_model.values()])
         yield name, f"{quoted(name)} >= transform(`model`, {models}, {floors}, toInt64(0))"
+
+
+def _containing(name: str, choices: Sequence[Sequence[str]], values: Parameters) -> str:
+    texts = ([f"position({quoted(name)}, {values.bind('String', text)}) > 0" for text in choice] for choice in choices)
+    return f"({' OR '.join(' AND '.join(choice) or 'true' for choice in texts) or 'false'})"
 
 
 def span_condition(table: str, name: str, operator: str, mark: str) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from monitor.alerts.own import OwnAlerts
 from monitor.config import Service
+from sinks.store.memory import MemoryStore
 from tests.api.world import MINUTE_MS, NOW_MS, Client, World, step
 
 
@@ -104,6 +106,22 @@ def test_taking_an_incident_on_takes_on_its_alerts_that_fire() -> None:
     over = acked("old")
     assert (over.status_code, over.json()["detail"]) == (422, "incident 'old' is over: there is nothing to take on")
     assert acked("nothing").status_code == 404
+
+
+def test_thousands_of_alerts_of_an_incident_are_taken_on_at_once() -> None:
+    class Counting(MemoryStore):
+        appends = 0
+
+        def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+            self.appends += table == "acknowledgements"
+            super().append(table, columns, token)
+
+    store = Counting()
+    world = World(store=store)
+    world.add("alerts", [fires(f"a{number}", 5) for number in range(1_500)])
+    answer = Client(world).request("POST", "/v1/incidents/a0/ack", json={"created_by": "ann"})
+    assert len(answer.json()["alerts"]) == 1_500
+    assert store.appends == 2
 
 
 def test_groups_and_explanations_name_the_incident_where_routes_group_by_it() -> None:

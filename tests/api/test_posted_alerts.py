@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.routing.posted import OWN_NAMES
-from monitor.routing.posted_log import Posting
+from monitor.routing.posting import Posting
+from sinks.store.contract import Columns, Query
+from sinks.store.memory import MemoryStore
+from sinks.store.rows import row_count
 from tests.api.test_alertmanager import world
 from tests.api.world import Client, serving
 from tests.services.alertmanager import alertmanager, amtool
@@ -185,6 +189,34 @@ def test_a_filter_shows_what_keeps_an_alert_quiet_that_it_leaves_out() -> None:
     [source] = client.get("/api/v2/alerts", filter_='alertname="volume",model="prices"').json()
     assert shown["status"]["inhibitedBy"] == [source["fingerprint"]]
     assert len(client.get("/api/v2/alerts", filter_='model=~"pri.*"').json()) == 3
+
+
+class CountingStore(MemoryStore):
+    """Counts the rows that are read of each table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: Counter[str] = Counter()
+
+    def read(self, query: Query) -> Columns:
+        columns = super().read(query)
+        self.rows[query.table] += row_count(columns)
+        return columns
+
+
+def test_one_alert_is_shown_without_reading_the_others() -> None:
+    made, store = world(), CountingStore()
+    made.store = store
+    client = Client(made)
+    alerts = [{"labels": {"alertname": "Disk", "instance": f"host-{number}"}} for number in range(300)]
+    assert client.post("/api/v2/alerts", json.dumps(alerts).encode(), content_type="application/json").is_success
+    Posting(store, made.clock).step()
+    store.rows.clear()
+    for path in ("/api/v2/alerts", "/api/v2/alerts/groups"):
+        [shown] = client.get(path, filter_='instance="host-77"').json()
+        assert "host-77" in json.dumps(shown)
+    assert store.rows["posted"] == 2
+    assert store.rows["alerts"] <= 6, "Leeway's own alone"
 
 
 def test_a_service_without_alerting_takes_alerts_from_elsewhere() -> None:

@@ -55,6 +55,14 @@ def loop_over(replayed: tuple[Configuration, MemoryStore], store: MemoryStore, c
     return EvaluateLoop(watches, store, clock, 10.0, lambda model, seconds: None)
 
 
+def test_without_models_nothing_is_asked_for() -> None:
+    class Untouched(MemoryStore):
+        def read(self, query: Query) -> Columns:
+            raise AssertionError(query)
+
+    EvaluateLoop({}, Untouched(), ManualClock(), 10.0, lambda model, seconds: None).evaluate_now()
+
+
 def test_a_model_that_cannot_be_evaluated_holds_up_no_other_and_misses_nothing(
     replayed: tuple[Configuration, MemoryStore], ingested: Poisoned
 ) -> None:

@@ -47,7 +47,7 @@ def test_an_alert_that_changes_or_is_given_back_is_repeated() -> None:
     taking_on(world, "a")
     world.passes(REPEAT_S, each=60)
     assert len(told(world)) == 2
-    log.take_back("a", "ann")
+    log.take_back("a", created_by="ann")
     world.passes(600, each=60)
     assert len(told(world)) == 3
 

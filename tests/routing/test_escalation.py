@@ -89,7 +89,7 @@ def test_nobody_else_is_told_of_what_somebody_has_taken_on_also_if_it_changes() 
     world.passes(QUARTER_S)
     assert told(world.mail) == []
     assert reasons(world, "mail")[-1] == ("acknowledged", "somebody has acknowledged an alert of the group")
-    log.take_back("a", "ann")
+    log.take_back("a", created_by="ann")
     world.passes(LOOK_S)
     assert told(world.mail) == [(["a", "b"], [])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -14,9 +15,10 @@ from monitor.routing.plan import Plan
 from monitor.routing.posted import Post, posted
 from monitor.routing.posted_log import PostedLog
 from monitor.routing.router import Router
-from sinks.store.contract import Query
-from sinks.store.rows import rows_of
-from tests.routing.test_router import World
+from sinks.store.contract import Columns, Query
+from sinks.store.memory import MemoryStore
+from sinks.store.rows import row_count, rows_of
+from tests.routing.test_router import FlakyStore, World
 from tests.service.shop import wait_until
 
 RESOLVE_MS = 300_000
@@ -151,6 +153,57 @@ def test_a_burst_is_dated_so_that_little_of_it_is_read_again() -> None:
     PostedLog(world.store).put([replace(alert, annotations={"summary": "full"}) for alert in alerts])
     world.passes(400, each=50)
     assert {alert.annotations.get("summary") for alert in world.mail.received[-1].alerts} == {"full"}
+
+
+def kept_no_longer(store: MemoryStore, table: str) -> None:
+    """Drop the rows of a table, as their lifetime does."""
+    store._tables[table] = MemoryStore()._tables[table]
+
+
+class CountingStore(FlakyStore):
+    """Counts the rows that are read of each table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: Counter[str] = Counter()
+
+    def read(self, query: Query) -> Columns:
+        columns = super().read(query)
+        self.rows[query.table] += row_count(columns)
+        return columns
+
+
+def test_thousands_of_alerts_that_fire_are_not_read_again_while_nothing_happens() -> None:
+    world = Posts(open_at_once=False)
+    world.store = store = CountingStore()
+    world.router = world.started()
+    alerts = [posted(Post({"alertname": "Disk", "n": str(n)}), world.clock.now_ms(), RESOLVE_MS) for n in range(2_500)]
+    PostedLog(store).put(alerts)
+    world.passes(40)
+    store.rows.clear()
+    world.passes(40)
+    assert store.rows["alerts"] == 0
+    # then one of them is over
+    PostedLog(store).put([replace(alerts[7], ends_ms=world.clock.now_ms(), updated_ms=world.clock.now_ms())])
+    store.rows.clear()
+    world.passes(2)
+    assert store.rows["alerts"] <= 3
+    [ended] = [row for row in world.kept() if row["state"] == "resolved"]
+    assert json.loads(ended["labels"])["n"] == "7"
+
+
+def test_an_alert_ends_although_its_first_transition_was_kept_no_longer() -> None:
+    world = Posts()
+    world.post(summary="disk is full")
+    world.passes(40)
+    [begun] = world.kept()
+    kept_no_longer(world.store, "alerts")
+    world.post(ends_ms=world.clock.now_ms(), summary="it was a log file")
+    world.passes(400, each=5)
+    assert world.told() == [[("firing", "Disk")], [("resolved", "Disk")]]
+    [ended] = world.kept()
+    assert (ended["alert_id"], ended["sequence"]) == (begun["alert_id"], 1)
+    assert (json.loads(ended["labels"]), ended["severity"]) == (DISK, "warning")
 
 
 def test_what_is_posted_wakes_the_router_of_its_process() -> None:

@@ -13,6 +13,8 @@ DECLARED = (
         "model:name alert_id:str:own sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name "
         "segment:name:segment severity:name title:text:quoted labels:text:left signals:text:document",
         "model alert_id sequence",
+        # A replay writes it as it was, and who tries again is later.
+        rising="at_ms",
         row="a transition of an alert",
         time="at_ms",
     ),
@@ -21,6 +23,7 @@ DECLARED = (
         "model:name alert_id:str:own sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name "
         "segment:name:segment severity:name title:text:quoted labels:text:left signals:text:document",
         "model alert_id sequence",
+        rising="at_ms",
         row="a transition of an alert about a silence: as in `alerts`, but by the clock, and not of a replay",
         time="at_ms",
         keep="alerts",

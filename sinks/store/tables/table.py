@@ -94,6 +94,8 @@ class Table:
         The natural key, which is also the order in which rows are read.
     newest_by : str
         Of rows with the same key the one with the largest value here stays; empty: the one appended last.
+    rising : str
+        A column that is not smaller in a row than in those of the same key that it replaces, as ``newest_by`` is.
     row : str
         What a row is, for ``docs/schema.md``.
     time : str
@@ -116,6 +118,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     newest_by: str = ""
+    rising: str = ""
     row: str = ""
     time: str = ""
     keep: str = ""

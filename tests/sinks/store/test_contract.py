@@ -157,6 +157,12 @@ def _numbered(store: Store, count: int = 100) -> None:
         (Query("scores", low={"window_end_ms": float("-inf")}, high={"window_end_ms": 2}), [0, 1]),
         (Query("scores", low={"window_end_ms": 98}, high={"window_end_ms": 2**70}), [98, 99]),
         (Query("scores", where={"window_end_ms": 3}, low={"window_end_ms": 2**70}), []),
+        (Query("scores", low={"window_end_ms": 97}, without={"window_end_ms": [98, 5]}), [97, 99]),
+        (Query("scores", low={"window_end_ms": 97}, without={"window_end_ms": []}), [97, 98, 99]),
+        (
+            Query("scores", high={"window_end_ms": 3}, without={"window_end_ms": 1}, where={"window_end_ms": [1, 2]}),
+            [2],
+        ),
     ],
 )
 def test_conditions_pick_rows(store: Store, query: Query, expected: list[int]) -> None:
@@ -183,6 +189,33 @@ def test_each_model_may_have_a_floor_of_its_own(
     store.append("scores", plain("scores", len(keys), model=list(models), window_end_ms=list(ends)), "a")
     stored = store.read(Query("scores", floors={"window_end_ms": floors}, **others))
     assert list(zip(stored["model"], stored["window_end_ms"].tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([['"job": "it\'s"']], ["a", "b"]),
+        ([['"job": "it\'s"', "100%_"]], ["b"]),
+        ([["100%_"], ['"job": "x"']], ["b", "c"]),
+        ([[]], ["a", "b", "c"]),
+        ([], []),
+    ],
+)
+def test_texts_are_found_in_a_column_as_they_stand(store: Store, choices: list[list[str]], expected: list[str]) -> None:
+    labels = ['{"job": "it\'s"}', '{"job": "it\'s", "n": "100%_"}', '{"job": "x"}']
+    store.append("posted", plain("posted", 3, fingerprint=["a", "b", "c"], labels=labels), "a")
+    assert store.read(Query("posted", containing={"labels": choices}))["fingerprint"] == expected
+
+
+def test_a_row_that_was_written_again_later_is_found_by_its_later_time_alone(store: Store) -> None:
+    for token, at_ms in (("first", 10), ("again", 30)):
+        store.append("alerts", plain("alerts", 1, model=["fraud"], alert_id=["a"], at_ms=[at_ms]), token)
+        store.append("posted", plain("posted", 1, fingerprint=["a"], position=[at_ms]), token)
+    for at_ms, count in ((5, 1), (10, 1), (20, 1), (30, 1), (31, 0)):
+        by_model = store.read(Query("alerts", floors={"at_ms": {"fraud": at_ms}}))["at_ms"]
+        assert by_model.tolist() == store.read(Query("alerts", low={"at_ms": at_ms}))["at_ms"].tolist() == [30] * count
+        assert store.read(Query("posted", low={"position": at_ms}))["position"].tolist() == [30] * count
+    assert store.read(Query("alerts", low={"at_ms": 5}, high={"at_ms": 20}))["at_ms"].tolist() == []
 
 
 @pytest.mark.parametrize(
