@@ -54,6 +54,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
+OTHERS = (OWN, POSTED)
+"""What stands in the place of a model, and has alerts."""
+
 HEARTBEAT_S = 15
 SEND_S = 60.0
 """A client that takes nothing for so long is gone."""
@@ -103,7 +106,7 @@ def alert_summary(
 
 def _alerting_models(service: ApiService, question: Alerts | AlertSummary) -> list[str] | None:
     """Return whose alerts are asked for, also of what stands in the place of a model; None means all."""
-    if question.model in (OWN, POSTED) and question.namespace is None:
+    if question.model in OTHERS and question.namespace is None:
         return [question.model]
     return models_in(service, question.model, question.namespace)
 
@@ -132,8 +135,9 @@ async def alert_stream(
     last_event_id: Annotated[str | None, Header(description="resume behind this event")] = None,
 ) -> EventSourceResponse:
     matchers = read_matchers("matcher", matcher)
-    await run_sync(check_model, service, model, limiter=streams.threads)
-    names = [model] if model is not None else [*service.configuration.models, POSTED]
+    if model not in OTHERS:
+        await run_sync(check_model, service, model, limiter=streams.threads)
+    names = [model] if model is not None else [*service.configuration.models, *OTHERS]
     stream = await streams.stream(names, last_event_id, matchers)
     return EventSourceResponse(
         stream.events(),

@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 
 from monitor import resources
 from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.own import MODEL as OWN
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
 from monitor.api.body_limit import BodyLimit
 from monitor.api.comparisons import Comparisons
@@ -94,7 +95,7 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
 
 def _streams(app: FastAPI, service: ApiService, poll_s: float) -> Streams:
     def models() -> list[str]:
-        return [*(service.configuration.models or stored_models(service.store)), POSTED]
+        return [*(service.configuration.models or stored_models(service.store)), OWN, POSTED]
 
     spec = service.configuration.service.spec.api
     streams = Streams(service.store, models, spec.max_streams, poll_s, app.state.stopping)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from monitor.alerts.own import MODEL as OWN
 from tests.api.world import Client, World, step
 
 
@@ -170,6 +171,20 @@ def test_a_stream_shows_what_happens_and_resumes_where_it_was_cut_off() -> None:
             names = (json.loads(event["data"])["alert_id"] for event in arriving)
             # The reader of all streams may not have come to what was stored right before this one began.
             assert next(name for name in names if name != "other") == "y"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"model": OWN}])
+def test_a_stream_shows_alerts_about_leeway_itself(parameters: dict[str, str]) -> None:
+    world = World()
+    with (
+        served(world) as url,
+        httpx.Client(timeout=20) as client,
+        client.stream("GET", f"{url}/v1/alerts/stream", params=parameters) as answer,
+    ):
+        arriving = events(answer)
+        next(arriving)
+        world.add("alerts", [step("own", 0, "firing", 1_000, model=OWN)])
+        assert json.loads(next(arriving)["data"])["alert_id"] == "own"
 
 
 def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:
