@@ -22,7 +22,7 @@ __all__ = ["live_trial", "say_trial", "trial"]
 MOST_MESSAGES = 20_000
 """Messages of all files together that are decoded."""
 
-PORTION, UNREAD_SHOWN = 1_000, 5
+PORTION = 1_000
 
 LIVE_WITHIN_S = 30.0
 """How long brokers are waited for."""
@@ -127,6 +127,8 @@ def _reasons(store: Any, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
 
 def say_trial(tried: Mapping[str, Any]) -> None:
     """Print what became of messages."""
+    from monitor.alerts.wording import listed
+
     names = ("messages", "events", "labels", "unmatched", "rejected")
     as_table(("", ""), [(name, tried[name]) for name in names if tried[name] or name in ("messages", "events")])
     for each in tried["reasons"]:
@@ -137,7 +139,7 @@ def say_trial(tried: Mapping[str, Any]) -> None:
         click.echo(f"warning: {topic} gave no message: nothing is known of what its models make of it", err=True)
     if tried["unread"]:
         read = f"{tried['messages']:,} messages were read within {LIVE_WITHIN_S:.0f} s"
-        click.echo(f"warning: {read}, and not all of {', '.join(tried['unread'][:UNREAD_SHOWN])}", err=True)
+        click.echo(f"warning: {read}, and not all of {listed(tried['unread'])}", err=True)
     for misfit in tried["misfits"]:
         click.echo(f"{'warning' if misfit['signal'] else 'error'}: {misfit['says']}", err=True)
     click.echo()

@@ -78,6 +78,17 @@ def test_a_model_that_gets_no_event_is_an_error_and_an_empty_topic_is_named(
     assert '`country` is "DE" there' in said.err
 
 
+def test_it_ends_in_time_and_names_what_it_did_not_read(
+    kafka: Cluster, topic_name: str, leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.create_topic(topic_name)
+    shop.produce(kafka, topic_name, [logs(50)])
+    monkeypatch.setattr(trial, "LIVE_WITHIN_S", 0.0)
+    monkeypatch.setattr(trial, "PORTION", 1)
+    said = leeway("check", configured(tmp_path, kafka.bootstrap, topic_name), "--live")
+    assert f"messages were read within 0 s, and not all of {topic_name}/0" in said.err
+
+
 def test_what_is_away_is_said_and_so_is_that_nothing_is_in_kafka(leeway: Console, tmp_path: Path) -> None:
     said = leeway("check", configured(tmp_path, "127.0.0.1:1", "events"), "--live")
     assert said.code == 3
