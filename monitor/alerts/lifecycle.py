@@ -144,6 +144,7 @@ class Member:
             "segment": verdict.segment,
             "signal": verdict.signal,
             "detector": verdict.detector,
+            "former_version": None if self.new_version is None else self.new_version.former,
             "contrast": "" if verdict.facts.change is None else verdict.facts.change.what,
             "since_ms": self.since_ms,
             "onset_ms": self.onset_ms,

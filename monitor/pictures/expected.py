@@ -59,6 +59,13 @@ class Drawn:
     points: list[Point]
     unit: str
 
+    def after(self, former: Drawn | None) -> Drawn:
+        """Return these windows behind those of the version before, which are shown up to the first of these."""
+        if former is None:
+            return self
+        first = next(i for i, point in enumerate(self.points) if not math.isnan(point.actual))
+        return replace(self, points=[*former.points[:first], *self.points[first:]])
+
     @property
     def is_share(self) -> bool:
         """Whether they are shares of one."""

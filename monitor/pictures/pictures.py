@@ -17,7 +17,7 @@ from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
 from monitor.pictures.arrived import arrived
 from monitor.pictures.drawing import Bar, draw
-from monitor.pictures.expected import Series, drawn
+from monitor.pictures.expected import Drawn, Series, drawn
 from monitor.pictures.plot import plot
 from monitor.threads import in_words
 from monitor.values import format_duration
@@ -108,21 +108,24 @@ class Pictures:
         # However long it lasts: the onset is in the picture.
         to_ms = at_ms - max(0, (at_ms - onset_ms) // step_ms - AFTER_ONSET) * step_ms
         ends_ms = range(to_ms - (WINDOWS - 1) * step_ms, to_ms + 1, step_ms)
+        windows = self._windows(watch, moved, ends_ms)
+        if windows is not None:
+            drifting = self._drifting(watch.name, moved, ends_ms)
+            points = [replace(point, loud=point.end_ms in drifting) for point in windows.points]
+            picture = plot(points, step_ms, onset_ms, share=windows.is_share)
+            yield Picture(
+                _caption(moved, windows, f"windows of {format_duration(step_ms)} until {utc(to_ms)}"), picture
+            )
+
+    def _windows(self, watch: Watch, moved: Mapping[str, Any], ends_ms: range) -> Drawn | None:
+        """The windows of what moved; where that began with a new version, behind those of the version before."""
         # A window that repeats the one before it shows in its values.
         contrast = moved["contrast"].replace("repeats", "typical value")
         series = Series(moved["signal"], moved["segment"], moved["version"], contrast)
-        windows = drawn(self._store, watch, series, ends_ms)
-        if windows is None:
-            return
-        drifting = self._drifting(watch.name, moved, ends_ms)
-        points = [replace(point, loud=point.end_ms in drifting) for point in windows.points]
-        unit = f" in {windows.unit}" if windows.unit else ""
-        yield Picture(
-            f"{contrast} of {_name(moved)}{unit}, {len(points)} windows of {format_duration(step_ms)} until"
-            f" {utc(to_ms)}: red is drift, the upright line stands where it most likely began, at {utc(onset_ms)}"
-            + (USUAL if any(math.isfinite(point.expected) for point in points) else ""),
-            plot(points, step_ms, onset_ms, share=windows.is_share),
-        )
+        windows, former = drawn(self._store, watch, series, ends_ms), moved.get("former_version")
+        if windows is None or former is None:
+            return windows
+        return windows.after(drawn(self._store, watch, replace(series, version=former), ends_ms))
 
     def _drifting(self, model: str, moved: Mapping[str, Any], ends_ms: range) -> set[int]:
         where = {"model": model, "status": "drift"} | {
@@ -180,6 +183,17 @@ class Pictures:
 
 def _name(moved: Mapping[str, Any]) -> str:
     return f"{moved['signal']} [{moved['segment']}]" if moved["segment"] else str(moved["signal"])
+
+
+def _caption(moved: Mapping[str, Any], windows: Drawn, until: str) -> str:
+    unit = f" in {windows.unit}" if windows.unit else ""
+    former = moved.get("former_version")
+    under = "" if former is None else f", before that under version {former or 'none'}"
+    usual = USUAL if any(math.isfinite(point.expected) for point in windows.points) else ""
+    return (
+        f"{moved['contrast']} of {_name(moved)}{unit}, {len(windows.points)} {until}: red is drift, the upright line"
+        f" stands where it most likely began, at {utc(moved['onset_ms'])}{under}{usual}"
+    )
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

@@ -54,6 +54,7 @@ class Moved(Row):
     contrast: str | None = described(
         "what of it moved: `typical value`, `missing` …; empty for a distance; null in alerts of earlier versions"
     )
+    former_version: str | None = described("the version before, where it began to move with a new one; else null")
     since_ms: TimeMs
     onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
     last_ms: TimeMs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,3 +149,23 @@ def test_numbers_of_an_axis_can_be_told_apart_and_have_room() -> None:
     flat = pixels(plot([Point(HOUR_MS, 5.0), Point(2 * HOUR_MS, 5.0)], HOUR_MS, 0))
     assert shows(flat, "4")
     assert shows(flat, "6")
+
+
+def test_what_a_new_version_moved_is_drawn_behind_what_the_version_before_did(tmp_path: Path) -> None:
+    versioned = configured(detect=DETECT, schema=SCHEMA | {"version": "version"}, segments=[])
+    rng, lines = np.random.default_rng(3), []
+    for number in range(DAYS * 24 * PER_HOUR):
+        at_ms = START_MS + number * HOUR_MS // PER_HOUR
+        is_new = at_ms >= ONSET_MS
+        x = rng.normal(10, 1) + 3 * is_new
+        event = {"id": str(number), "ts": at_ms, "version": "v2" if is_new else "v1", "x": x, "y": 1.0}
+        lines.append(json.dumps(event).encode())
+    store = replayed_lines(tmp_path, lines, versioned)[0]
+    firing = next(row for row in rows(store, "alerts") if row["state"] == "firing")
+    assert firing["title"].endswith(" since version v2 came at 2024-01-10 07:00 UTC, after v1")
+    [picture] = of(Pictures(store, {"loans": compile_watch(versioned, "loans")}), firing)
+    assert " UTC, before that under version v1; the thin line" in picture.caption
+    image = pixels(picture.png)
+    [onset] = {x for _, x in np.argwhere((image == ONSET).all(axis=2)).tolist()}
+    grey = {x for _, x in np.argwhere((image == QUIET).all(axis=2)).tolist()}
+    assert len({x for x in grey if x < onset}) > (onset - 62) / 2, "what v1 did is there"
