@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -191,26 +192,30 @@ def build_intake(
     if stop is None:
         # Nothing is read here, but whoever puts dead letters back decodes them, and must know whom to forget.
         return Intake((), (), schemas, erasures, None)
-    # The store is asked first: where it is away, this is done again, and the log may be open but once.
     store_id = identity_of(store) if kafka_topics(configuration) else ""
-    http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
     spec = configuration.service.spec
     workers: list[Worker] = []
     all_letters: list[DeadLetters] = []
-    for source in sources(configuration, http_log, store_id):
-        letters = _letters_of(configuration, source)
-        all_letters += [letters] if letters is not None else []
-        readers = Readers(watches.values(), schemas)
-        ingest = Ingest(readers, store, source, erasures=erasures, letters=letters, clock=clock)
-        worker = Worker(
-            ingest,
-            store,
-            clock,
-            stop,
-            checkpoint_every_s=spec.checkpoint_every / 1000,
-            idle_after_s=spec.idle_after / 1000,
-        )
-        workers.append(worker)
+    with ExitStack() as opened:
+        http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
+        if http_log is not None:
+            # A start that waits for the store does all this again, and the log may be open but once.
+            opened.callback(http_log.close)
+        for source in sources(configuration, http_log, store_id):
+            letters = _letters_of(configuration, source)
+            all_letters += [letters] if letters is not None else []
+            readers = Readers(watches.values(), schemas)
+            ingest = Ingest(readers, store, source, erasures=erasures, letters=letters, clock=clock)
+            worker = Worker(
+                ingest,
+                store,
+                clock,
+                stop,
+                checkpoint_every_s=spec.checkpoint_every / 1000,
+                idle_after_s=spec.idle_after / 1000,
+            )
+            workers.append(worker)
+        opened.pop_all()
     members = _members(configuration, store_id, clock) if store_id else None
     return Intake(workers, all_letters, schemas, erasures, http_log, members)
 

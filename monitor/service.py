@@ -116,22 +116,19 @@ class Service:
         self._alone = threading.Lock()
         self._jobs: Jobs | None = None
         latency = score_latency(self.metrics)
-        self.loop = EvaluateLoop(
+        once = partial(once_it_answers, clock=clock, waits=waits_for_store)
+        evaluate = partial(
+            EvaluateLoop,
             self.watches if "evaluate" in self.roles else {},
             self.store,
             clock,
             configuration.service.spec.checkpoint_every / 1000,
             lambda model, seconds: latency.labels(model).observe(seconds),
         )
-        alerting = "alert" in self.roles
-        self._routers = (
-            Routers(self._built_router(), partial(once_it_answers, clock=clock, waits=waits_for_store))
-            if alerting
-            else None
-        )
+        self.loop = once(evaluate)
+        self._routers = Routers(once(self._built_router), once) if "alert" in self.roles else None
         stop = self._threads.stop if "ingest" in self.roles else None
-        build = partial(build_intake, configuration, self.watches, self.store, clock, stop)
-        self.intake = once_it_answers(build, clock, waits=waits_for_store)
+        self.intake = once(partial(build_intake, configuration, self.watches, self.store, clock, stop))
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, Quarantine.of(self.store).counts))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))

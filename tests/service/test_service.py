@@ -216,6 +216,34 @@ def test_a_start_waits_for_a_store_that_goes_away_in_the_middle_of_it(
     assert [line["event"] for line in log].count("the start waits for the store") == 4
 
 
+class AwayOnce(MemoryStore):
+    """A store that does not answer one of its questions."""
+
+    def __init__(self, unanswered: int) -> None:
+        super().__init__()
+        self.unanswered = unanswered
+
+    def read(self, query: Query) -> Columns:
+        self.unanswered -= 1
+        if self.unanswered == -1:
+            raise StoreError("Connection refused", retryable=True)
+        return super().read(query)
+
+
+def test_a_start_waits_for_a_store_whatever_it_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.build.RETRY_S", 0.001)
+    models = [shop.model("shop", {"http": "shop"}), shop.model("desk", {"kafka": "desk"})]
+    configuration = load(shop.configured(tmp_path, *models))
+    for unanswered in range(100):
+        store = AwayOnce(unanswered)
+        with capture_logs() as log:
+            Service(configuration, SystemClock(), store, waits_for_store=True).stop()
+        if [line["event"] for line in log].count("the start waits for the store") == 0:
+            break
+    assert store.unanswered >= 0, "every question of a start was once without an answer"
+    assert unanswered > 5
+
+
 @pytest.mark.parametrize(("retryable", "waits"), [(False, True), (True, False)])
 def test_a_store_that_cannot_be_used_is_an_error_and_so_is_one_that_nobody_waits_for(
     retryable: bool, waits: bool, tmp_path: Path
