@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from monitor.alerts.store_damage import StoreDamage
 from monitor.clock import Clock
 from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.loop import EvaluateLoop
@@ -263,10 +264,13 @@ class StageMetrics(Collector):
         Whose evaluation counts as a stage of its own.
     unusable : mapping of str to int
         Stored rows that were passed over, by table.
+    damage : StoreDamage
     """
 
-    def __init__(self, threads: Threads, models: FailingModels, unusable: Mapping[str, int]) -> None:
-        self._threads, self._models, self._unusable = threads, models, unusable
+    def __init__(
+        self, threads: Threads, models: FailingModels, unusable: Mapping[str, int], damage: StoreDamage
+    ) -> None:
+        self._threads, self._models, self._unusable, self._damage = threads, models, unusable, damage
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -279,6 +283,12 @@ class StageMetrics(Collector):
         failures |= self._threads.failures
         yield _by("leeway_stage_failures", "How often a stage failed.", "stage", failures)
         yield _by("leeway_unusable_rows", "Stored rows that were passed over.", "table", dict(self._unusable))
+        set_aside = GaugeMetricFamily(
+            "leeway_store_parts_set_aside", "Parts of tables that the store could not read.", labels=["table"]
+        )
+        for table, count in sorted((self._damage.parts or {}).items()):
+            set_aside.add_metric([table], count)
+        yield set_aside
 
 
 def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:

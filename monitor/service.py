@@ -23,11 +23,13 @@ from monitor.alerts.own import (
     LATE_EVENTS,
     MISFIT,
     STAGE_FAILED,
+    STORE_DAMAGED,
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
     UNUSABLE_ROWS,
     StandingAlerts,
 )
+from monitor.alerts.store_damage import StoreDamage
 from monitor.build import (
     build_heartbeat,
     build_intake,
@@ -130,7 +132,8 @@ class Service:
         stop = self._threads.stop if "ingest" in self.roles else None
         self.intake = once(partial(build_intake, configuration, self.watches, self.store, clock, stop))
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
-        self.metrics.register(StageMetrics(self._threads, self.loop.failing, Quarantine.of(self.store).counts))
+        unusable = Quarantine.of(self.store).counts
+        self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -159,6 +162,7 @@ class Service:
             "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
             "keep_lifetimes": self._keep_lifetimes,
             "look_at_group": self.intake.look_at_group,
+            "look_at_store": self._look_at_store,
             "log_status": lambda: log.info("status", **self.status()),
         }
         self._jobs = Jobs(jobs, self.roles, self.clock)
@@ -312,6 +316,9 @@ class Service:
         except StoreError as error:
             log.warning("lifetimes stay as they are", reason=str(error), retryable=error.retryable)
 
+    def _look_at_store(self) -> None:
+        StoreDamage.of(self.store).look(self.store, self.clock.now_ms())
+
     def _renew_router(self) -> None:
         """Have a router that failed followed by one that goes on from what is stored."""
         assert self._routers is not None
@@ -330,8 +337,12 @@ class Service:
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
         misfit = StandingAlerts(self.store, self.clock, MISFIT, "model", "warning", shared=True)
         misfits = Misfits(self.store, self.clock, self.watches, self.intake.sightings)
+        damage = StoreDamage.of(self.store)
+        damaged = StandingAlerts(self.store, self.clock, STORE_DAMAGED, "table", shared=True)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         set_backs = SetBacks(self.clock)
+        if "evaluate" in self.roles:
+            self._look_at_store()
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
@@ -356,6 +367,8 @@ class Service:
                     misfit.step(misfits.holding(), misfits.is_over)
                 if "api" in self.roles:
                     refused.step(bounds.holding(self.clock.now_ms()), lambda _: True)
+                if damage.parts is not None:
+                    damaged.step(damage.holding(), lambda _: True)
                 if "evaluate" in self.roles:
                     versions.step(self.loop.crowding.titles(self.watches), lambda _: True)
                 if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):

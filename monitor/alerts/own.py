@@ -33,6 +33,7 @@ __all__ = [
     "MODEL",
     "NAMES",
     "STAGE_FAILED",
+    "STORE_DAMAGED",
     "TOO_MANY_VERSIONS",
     "TOPIC_GONE",
     "UNUSABLE_ROWS",
@@ -47,7 +48,7 @@ MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
-MISFIT = "configuration_misfit"
+MISFIT, STORE_DAMAGED = "configuration_misfit", "store_damaged"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
@@ -58,6 +59,7 @@ NAMES = frozenset(
         MISFIT,
         OFFSETS_LOST,
         STAGE_FAILED,
+        STORE_DAMAGED,
         TOO_MANY_VERSIONS,
         TOPIC_GONE,
         UNUSABLE_ROWS,

@@ -150,6 +150,11 @@ class ClickhouseStore(SqlStore):
         """Return the name of the table that holds rows: on a cluster the one behind the distributed one."""
         return f"`{table}_local`" if self._cluster else super().stored(table)
 
+    @property
+    def is_replicated(self) -> bool:
+        """Whether several servers may have the same rows."""
+        return self._cluster is not None
+
     def everywhere(self, table: str) -> str:
         """Return what to read in place of a system table: on a cluster those of all servers."""
         return self._cluster.everywhere(table) if self._cluster else table

@@ -31,6 +31,11 @@ class Connection(ABC):
 
     where: str
 
+    @property
+    def is_replicated(self) -> bool:
+        """Whether several servers may have the same rows."""
+        return False
+
     @abstractmethod
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
         """Run a statement that only reads, as :meth:`query` does, and return its result as an Arrow table.

@@ -16,6 +16,7 @@ from sinks.store.retention import AGING, present
 from sinks.store.schema import RECORD, migrations, recorded, version
 
 __all__ = [
+    "DetachedPart",
     "Status",
     "TableStatus",
     "detached",
@@ -88,6 +89,32 @@ class Status:
     newest_version: int
     disk_free_bytes: int
     tables: list[TableStatus] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DetachedPart:
+    """A part that statements do not reach, since the engine or a person has set it aside.
+
+    Attributes
+    ----------
+    table : str
+    name : str
+        That of its folder.
+    reason : str
+        The engine's word; empty for one set aside by hand.
+    host : str
+        The server that has it.
+    """
+
+    table: str
+    name: str
+    reason: str
+    host: str
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the engine could not read it; others are copies that it has no use for."""
+        return "broken" in self.reason
 
 
 def tables_of(store: Connection) -> list[str]:
@@ -215,14 +242,14 @@ def detached_parts(store: Connection) -> int:
     return len(detached(store))
 
 
-def detached(store: Connection) -> list[tuple[str, str, str]]:
-    """Return table, name and reason of every part that the engine has set aside; none for one set aside by hand."""
+def detached(store: Connection) -> list[DetachedPart]:
+    """Return every part that is set aside."""
     sql = (
-        f"SELECT {_TABLE} AS of_table, name, ifNull(toString(reason), '') AS why "
-        f"FROM {store.everywhere('system.detached_parts')} WHERE {_HERE} ORDER BY of_table, name"
+        f"SELECT {_TABLE} AS of_table, name, ifNull(toString(reason), '') AS why, hostName() AS host "
+        f"FROM {store.everywhere('system.detached_parts')} WHERE {_HERE} ORDER BY of_table, name, host"
     )
     rows = _system_rows(store, sql)
-    return list(zip(rows["of_table"], rows["name"], rows["why"], strict=True))
+    return [DetachedPart(*row) for row in zip(rows["of_table"], rows["name"], rows["why"], rows["host"], strict=True)]
 
 
 def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_000) -> None:

@@ -94,9 +94,9 @@ def verify(store: Connection, on_table: Callable[[str], None] = lambda table: No
         If the store does not answer.
     """
     set_aside: dict[str, list[Damage]] = {}
-    for table, part, reason in detached(store):
-        missing = Damage(part, f"set aside by the engine ({reason or 'by hand'}): its rows are missing")
-        set_aside.setdefault(table, []).append(missing)
+    for part in detached(store):
+        missing = Damage(part.name, f"set aside by the engine ({part.reason or 'by hand'}): its rows are missing")
+        set_aside.setdefault(part.table, []).append(missing)
     verified = []
     for name in tables_of(store):
         on_table(name)

@@ -61,7 +61,7 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
         running.stop()
     assert scheduled == {
         "ingest": ["log_status", "look_at_group", "trim_ingest_log"],
-        "evaluate": ["keep_lifetimes", "log_status", "refresh_roll_ups"],
+        "evaluate": ["keep_lifetimes", "log_status", "look_at_store", "refresh_roll_ups"],
         "api": ["log_status"],
     }
 

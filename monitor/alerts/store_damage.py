@@ -1,0 +1,95 @@
+"""Parts of the store that the engine could not read and has set aside: their rows are gone, and no read fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import structlog
+
+from monitor.alerts.wording import listed
+from sinks.receivers.times import utc
+from sinks.store.connection import Connection
+from sinks.store.contract import Store, StoreError
+from sinks.store.upkeep import DetachedPart, detached
+
+__all__ = ["StoreDamage"]
+
+log = structlog.get_logger("leeway.service")
+
+
+class StoreDamage:
+    """What was last seen of them.
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> store = MemoryStore()
+    >>> damage = StoreDamage.of(store)
+    >>> damage.look(store, now_ms=0)
+    >>> damage.parts, damage.holding()
+    ({}, {})
+    """
+
+    def __init__(self) -> None:
+        self._since_ms: dict[DetachedPart, int] | None = None
+        self._has_replicas = False
+        self._failure = ""
+
+    @staticmethod
+    def of(store: Store) -> StoreDamage:
+        """Return what was seen of a store, which everybody shares who reads it."""
+        return _BY_STORE.setdefault(store, StoreDamage())
+
+    @property
+    def parts(self) -> dict[str, int] | None:
+        """How many are set aside, by table; None before the store has answered."""
+        since_ms = self._since_ms
+        return None if since_ms is None else dict(Counter(part.table for part in since_ms))
+
+    def look(self, store: Store, now_ms: int) -> None:
+        """Look for them; what was seen before stays if the store does not answer."""
+        if not isinstance(store, Connection):
+            self._since_ms = {}
+            return
+        try:
+            parts = detached(store)
+        except StoreError as error:
+            if str(error) != self._failure:
+                log.warning("nobody knows whether parts of the store are set aside", reason=str(error))
+            self._failure = str(error)
+            return
+        self._failure = ""
+        earlier = self._since_ms or {}
+        broken = [part for part in parts if part.is_broken]
+        _log([part for part in broken if part not in earlier])
+        self._has_replicas = store.is_replicated
+        self._since_ms = {part: earlier.get(part, now_ms) for part in broken}
+
+    def holding(self) -> dict[str, str]:
+        """Return what people should know, by table."""
+        of_tables: dict[str, dict[DetachedPart, int]] = {}
+        for part, since_ms in (self._since_ms or {}).items():
+            of_tables.setdefault(part.table, {})[part] = since_ms
+        unless = ", unless another replica has them," if self._has_replicas else ""
+        return {table: _sentence(table, unless, since_ms) for table, since_ms in sorted(of_tables.items())}
+
+
+def _sentence(table: str, unless: str, since_ms: Mapping[DetachedPart, int]) -> str:
+    count = f"{len(since_ms)} parts" if len(since_ms) > 1 else "a part"
+    names = listed([f"{part.name} on {part.host}" for part in since_ms])
+    return (
+        f"rows of the table {table} are missing{unless} since {utc(min(since_ms.values()))} or earlier: the store"
+        f" cannot read {count}, and has set aside {names}. `leeway store verify` lists all damage; restore a backup,"
+        " or replay the log, into a new store"
+    )
+
+
+def _log(parts: Sequence[DetachedPart]) -> None:
+    for table, count in Counter(part.table for part in parts).items():
+        names = listed([part.name for part in parts if part.table == table])
+        log.error("parts of the store are set aside: their rows are missing", table=table, count=count, parts=names)
+
+
+_BY_STORE: WeakKeyDictionary[Store, StoreDamage] = WeakKeyDictionary()
