@@ -46,6 +46,7 @@ from detectors.change.legend import (
     SCORE,
     STANDING,
     STEP,
+    STEP_BACK,
     STOOD,
     STOOD_SEEN,
     STOOD_SUM,
@@ -255,7 +256,7 @@ def _shift(state: State, r: int, former: Integers, shifts: Floats) -> None:
 def _settle(state: State, r: int, variance: float, windows_per_day: int) -> None:
     """End the alarm of a row: its level is what is expected, with some variance."""
     row, window, of_days = state.rows[r], state.filters[r, BY_WINDOW], state.filters[r, BY_DAY]
-    row[[STANDING, RECOVERY, STOOD, STOOD_SUM, STOOD_SEEN]] = 0.0
+    row[[STANDING, RECOVERY, STOOD, STOOD_SUM, STOOD_SEEN, STEP_BACK]] = 0.0
     state.charts[r] = 0.0
     state.filters[r, :, LEVEL] = 0.0
     state.filters[r, :, CARRY] = state.filters[r, :, CARRY_TODAY]

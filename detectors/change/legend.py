@@ -38,10 +38,11 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # that is wholly at an accepted level, 0 without one, and the variance that its expectation has by that.
 # Windows in an hour; of how many days its series was when it had its first value, plus one, 0 before; recent alarms,
 # each of which counts for less from day to day. The most that was expected of an hour of late; what is known of this
-# day of the week, and whether residuals began anew when days of the week were first told apart.
+# day of the week, and whether residuals began anew when days of the week were first told apart. The evidence that the
+# shift of an alarm has stepped back.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
 DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS = range(9, 18)
-BUSIEST, WEEKDAYS, BEGUN_ANEW, ROW = range(18, 22)
+BUSIEST, WEEKDAYS, BEGUN_ANEW, STEP_BACK, ROW = range(18, 23)
 
 # Days of the week: they do not differ; they do; they do, and this one is not known yet.
 ALIKE, TOLD_APART, UNKNOWN = range(3)

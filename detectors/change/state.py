@@ -38,6 +38,7 @@ from detectors.change.legend import (
     SCALES,
     SERIES,
     STANDING,
+    STEP_BACK,
     STOOD_SEEN,
     VARIANCE,
     WAITING,
@@ -180,6 +181,7 @@ class State:
         filters[stands, :, VARIANCE] = filters[stands, :, LEVEL_VARIANCE]
         self.filters[rows] = filters
         self.rows[rows, STANDING : STOOD_SEEN + 1] = 0.0
+        self.rows[rows, STEP_BACK] = 0.0
 
     def _rows_of(self, s: int) -> slice:
         first = int(self.series[s, FIRST_ROW])

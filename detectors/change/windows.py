@@ -19,7 +19,6 @@ from detectors.change.legend import (
     BY_WINDOW,
     CALIBRATION,
     CARRY,
-    CARRY_TODAY,
     COMPARED,
     COUNTS,
     DAY_ALARMS,
@@ -63,7 +62,6 @@ from detectors.change.legend import (
     RESIDUALS_SEEN,
     ROWS,
     SCALE,
-    SCALES,
     SCORE,
     SHIFT,
     SPAN,
@@ -73,6 +71,7 @@ from detectors.change.legend import (
     STANDS,
     STATUS,
     STEP,
+    STEP_BACK,
     STEPS,
     STEPS_SEEN,
     STOOD,
@@ -82,7 +81,6 @@ from detectors.change.legend import (
     STUCK,
     THRESHOLD,
     TOTAL,
-    UNCERTAINTY,
     UNIT_SEEN,
     UNIT_SUM,
     VARIANCE,
@@ -90,6 +88,7 @@ from detectors.change.legend import (
     WINDOWS,
     WINDOWS_SEEN,
 )
+from detectors.change.recovery import begin_anew, only_away, recover
 from detectors.change.residuals import for_events, to_expectation, to_residual
 from detectors.kernel import inlined, kernel
 
@@ -104,9 +103,6 @@ CHARTED_DAYS = 7
 
 LOOKS = 4
 """How often a day is judged: after each quarter of it."""
-
-RECOVERED = 4.0
-"""Evidence, in nats, that a shift is over."""
 
 OUTLIER = 4.0
 """Standard deviations to which a residual is limited in what is learned from it."""
@@ -174,7 +170,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 )  # fmt: skip
             if stood and not _stands(rows, first, count):
                 for r in range(first, first + count):
-                    _begin_anew(filters[r], charts[r])
+                    begin_anew(filters[r], charts[r])
             if present[s, t] == 0:
                 series[s, ABSENT_FOR] += 1
                 if is_held(series[s], windows_per_day):
@@ -400,12 +396,13 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         day_sums[DAY_SAMPLING] += sampling
         day_sums[DAY_SAMPLED] += 1
     if row[STANDING] != 0:
-        _only_away(row[STANDING], charts)
+        only_away(row[STANDING], charts)
         limit = OUTLIER * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
         is_score = row[KIND] == SCORE
         row[STOOD_SUM] += min(max(residual, level - limit), level + limit) if is_score else row[DEVIATION]
         row[STOOD_SEEN] += 1
-        _recover(row, filters, charts, residual, sampling)
+        windows_per_day = row[IN_HOUR] * hours.shape[0]
+        recover(row, filters, charts, residual, sampling, z, windows_per_day, age < LEARNING_DAYS)
         # A signal that leaves its level again and again has to teach that it does, above all in its first weeks.
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS and row[ALARMS] < OFTEN:
             return
@@ -499,42 +496,7 @@ def _leave_out_stuck(rows: Floats, filters: Floats, charts: Floats, day_sums: Fl
     for r in range(first, first + count):
         if rows[r, KIND] == SCORE:
             day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
-            _begin_anew(filters[r], charts[r])
-
-
-@inlined
-def _only_away(shift: float, charts: Floats) -> None:
-    """Drop the evidence of a way back: that is what recovery weighs, and no alarm."""
-    for scale in range(SCALES):
-        for magnitude in range(MAGNITUDES):
-            charts[scale, magnitude, 1 if shift > 0 else 0] = 0.0
-
-
-@inlined
-def _recover(row: Floats, filters: Floats, charts: Floats, residual: float, sampling: float) -> None:
-    """Weigh whether a shift is over, by the likelihood of none against that of the shift."""
-    window = filters[BY_WINDOW]
-    size = abs(row[STANDING])
-    towards = residual if row[STANDING] > 0 else -residual
-    spread = (window[LEVEL_VARIANCE] + window[NOISE] + sampling + row[UNCERTAINTY]) * window[CALIBRATION]
-    row[RECOVERY] = max(row[RECOVERY] + size * (0.5 * size - towards) / spread, 0.0)
-    if row[RECOVERY] > RECOVERED:
-        row[STANDING] = 0.0
-        row[RECOVERY] = 0.0
-        _begin_anew(filters, charts)
-
-
-@inlined
-def _begin_anew(filters: Floats, charts: Floats) -> None:
-    """Forget the level of a row, and its evidence.
-
-    When a signal is back, so are rows that moved less, about which no alarm was: the way back is no change of theirs.
-    """
-    for scale in range(SCALES):
-        filters[scale, CARRY] = filters[scale, CARRY_TODAY]
-        filters[scale, LEVEL] = 0.0
-        filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
-    charts[:] = 0.0
+            begin_anew(filters[r], charts[r])
 
 
 @inlined
@@ -589,6 +551,7 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
         rows[r, STANDING] = shift
         rows[r, ALARMS] += 1
         rows[r, RECOVERY] = 0.0
+        rows[r, STEP_BACK] = 0.0
         rows[r, STOOD] = 0.0
         rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]
         rows[r, STOOD_SEEN] = 1.0

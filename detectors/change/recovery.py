@@ -1,0 +1,141 @@
+"""When an alarm that stands is over: a row shows in one of two ways that it is back.
+
+**It is near to what is expected.** The log likelihood ratio of no shift against one of δ is summed as a CUSUM (Page
+1954); x is a window's residual in the direction of the shift:
+
+    S + δ (δ/2 − x) / σ²
+
+- δ is `REMAINING` of the shift. The estimate of that comes from the windows which raised the alarm, and so is too high:
+  with all of it, windows of a shift half as large would count for neither side, and chance would end the alarm. Where
+  quiet windows before a change lowered it, the mean of scores since the alarm counts.
+- σ² is the variance of a mean of windows, times their number: a level that is AR(1) with φ has (1 + φ)/(1 − φ) times
+  its variance, since windows in a row err together. Long tails are left out: what counts here lies in the middle.
+- The shift is over at `RECOVERED` nats plus ln(windows a day / 24), so that the risk is one of each day and not of each
+  window; at `LEAST_SURE` at least, and, of short windows, after `LEAST_HOURS`, since where six of forty values are
+  missing a window without any comes now and then.
+- σ² is no larger than what lets a day at the expected level end any alarm; in the first two weeks a third of a day,
+  since the variances that stand in for learned ones are wide.
+
+**It has stepped back** from the level that it had while the alarm stood. Where levels persist, where a signal is on a
+day says little of it, and a step within the day nearly all. The sum is the same, of δ against none in the errors of
+predictions from one window to the next. It takes `STEP_COSTS` nats more: the level follows, and the sum stays.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.components import INDEPENDENT_LEVELS
+from detectors.change.legend import (
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    CARRY_TODAY,
+    KIND,
+    LEVEL,
+    LEVEL_VARIANCE,
+    MAGNITUDES,
+    NOISE,
+    RECOVERY,
+    SCALES,
+    SCORE,
+    STANDING,
+    STEP_BACK,
+    STOOD_SEEN,
+    STOOD_SUM,
+    STRETCH,
+    TOTAL,
+    UNCERTAINTY,
+    VARIANCE,
+)
+from detectors.kernel import inlined
+
+Floats = npt.NDArray[np.float64]
+
+REMAINING = 0.6
+"""Part of the shift of an alarm that is weighed against none."""
+
+RECOVERED, LEAST_SURE, STEP_COSTS = 4.0, 1.5, 3.0
+"""Evidence, in nats, that a shift is over, of hourly windows and at least; and how much more a step back takes."""
+
+YOUNG_PART = 1 / 3
+"""Part of a day at the expected level that ends any alarm of a young signal."""
+
+LEAST_HOURS = 0.25
+"""Hours at the expected level that it takes at least, where windows are shorter."""
+
+FEWEST_WINDOWS = 7.0
+"""Windows that a day counts for at least, in what ends any alarm: one of a day's length is not enough."""
+
+
+@inlined
+def only_away(shift: float, charts: Floats) -> None:
+    """Drop the evidence of a way back: that is what recovery weighs, and no alarm."""
+    for scale in range(SCALES):
+        for magnitude in range(MAGNITUDES):
+            charts[scale, magnitude, 1 if shift > 0 else 0] = 0.0
+
+
+@inlined
+def recover(
+    row: Floats, filters: Floats, charts: Floats, residual: float, sampling: float, z: float, windows_per_day: float,
+    young: bool,
+) -> None:  # fmt: skip
+    """Weigh whether the shift of a row is over, and end its alarm if it is.
+
+    Parameters
+    ----------
+    row, filters, charts
+        float64[ROW], float64[SCALES, FILTER], float64[SCALES, MAGNITUDES, DIRECTIONS, CHART].
+    residual, sampling, z
+        Of the window: what it is beyond its expectation, the variance of that by sampling, and how far it is from the
+        level of the row in standard deviations.
+    windows_per_day, young
+        How many windows a day has; whether the row is in its first two weeks.
+    """
+    window = filters[BY_WINDOW]
+    sign = 1.0 if row[STANDING] > 0 else -1.0
+    shift = sign * row[STANDING]
+    if row[KIND] == SCORE:
+        shift = max(shift, sign * row[STOOD_SUM] / max(row[STOOD_SEEN], 1.0))
+    size = REMAINING * shift
+    away = sign * residual
+    sure = max(RECOVERED + math.log(max(windows_per_day, 1.0) / 24), LEAST_SURE)
+    enough = max(windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
+    spread = min(_long_run_variance(row, window, sampling, windows_per_day), 0.5 * size * size * enough / sure)
+    most = sure / max(LEAST_HOURS * windows_per_day / 24 - 0.5, 0.5)
+    row[RECOVERY] = max(row[RECOVERY] + min(size * (0.5 * size - away) / spread, most), 0.0)
+    if window[CARRY_TODAY] > 0:
+        back = size / np.sqrt(window[TOTAL] * window[CALIBRATION])
+        row[STEP_BACK] = max(row[STEP_BACK] - back * (sign * z + 0.5 * back), 0.0)
+    if row[RECOVERY] > sure or row[STEP_BACK] > sure + STEP_COSTS:
+        row[STANDING] = 0.0
+        row[RECOVERY] = 0.0
+        row[STEP_BACK] = 0.0
+        begin_anew(filters, charts)
+
+
+@inlined
+def _long_run_variance(row: Floats, window: Floats, sampling: float, windows_per_day: float) -> float:
+    """Return the variance of a mean of windows, times their number."""
+    carry = min(window[CARRY_TODAY], 0.999)
+    # Levels that persist for longer are judged by days; a day counts as four of them at least.
+    in_a_row = min((1 + carry) / (1 - carry), max(windows_per_day / INDEPENDENT_LEVELS, 1.0))
+    spread = window[LEVEL_VARIANCE] * in_a_row + window[NOISE] + sampling + row[UNCERTAINTY]
+    return float(spread * window[CALIBRATION] / window[STRETCH] ** 2)
+
+
+@inlined
+def begin_anew(filters: Floats, charts: Floats) -> None:
+    """Forget the level of a row, and its evidence.
+
+    When a signal is back, so are rows that moved less, about which no alarm was: the way back is no change of theirs.
+    """
+    for scale in range(SCALES):
+        filters[scale, CARRY] = filters[scale, CARRY_TODAY]
+        filters[scale, LEVEL] = 0.0
+        filters[scale, VARIANCE] = filters[scale, LEVEL_VARIANCE]
+    charts[:] = 0.0

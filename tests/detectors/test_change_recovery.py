@@ -1,0 +1,50 @@
+"""An alert stands as long as what it is about, and no longer: as ``python -m bench.recovery`` measures it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.recovery import FOR_GOOD, Setting, alerts_of, measured
+
+SIGNALS = 50
+
+
+@pytest.mark.parametrize("fault", ["1/8 missing", "+3 sd in 1/8"])
+@pytest.mark.parametrize(("windows_per_day", "events"), [(24, 60), (288, 40)])
+def test_a_fault_of_one_event_in_eight_is_one_alert_until_it_is_over(
+    fault: str, windows_per_day: int, events: int
+) -> None:
+    setting = Setting("iid", fault, windows_per_day, events, begins=16.375, lasts=8 / 24)
+    became = measured(setting, SIGNALS, 1)
+    assert len(became.alerts) >= SIGNALS - 4
+    assert became.unbroken >= 0.95 * len(became.alerts)
+    assert np.quantile(became.hours, 0.9) <= 8
+
+
+@pytest.mark.parametrize("levels", ["iid", "season", "AR 0.5"])
+def test_half_a_standard_deviation_that_lasts_is_one_alert(levels: str) -> None:
+    became = measured(Setting(levels, "0.5 sd", lasts=FOR_GOOD), SIGNALS, 1)
+    assert len(became.alerts) == SIGNALS
+    assert became.unbroken >= 0.9 * SIGNALS
+    assert np.mean(became.alerts) <= 1.15
+
+
+def test_what_is_over_ends_on_the_same_day_where_days_differ() -> None:
+    became = measured(Setting("day levels", "0.5 sd", events=500, lasts=3.0), SIGNALS, 1)
+    assert np.quantile(became.hours, 0.9) <= 2
+
+
+@pytest.mark.parametrize("begins", [4.375, 9.375])
+@pytest.mark.parametrize("levels", ["iid", "day levels"])
+def test_alarms_of_young_signals_do_not_stand_for_days_after_the_end(levels: str, begins: float) -> None:
+    became = measured(Setting(levels, "1 sd", begins=begins, lasts=3.0), SIGNALS, 1)
+    assert len(became.alerts) >= SIGNALS - 4
+    assert np.quantile(became.hours, 0.9) <= 24
+
+
+def test_quiet_windows_end_an_alert_after_a_quarter_of_an_hour() -> None:
+    alarmed = np.array([3, 4, 5, 8, 12, 13])
+    assert alerts_of(alarmed, gap=0.25) == [(3, 5), (8, 8), (12, 13)]
+    assert alerts_of(alarmed, gap=3) == [(3, 8), (12, 13)]
+    assert alerts_of(alarmed[:0], gap=1) == []
