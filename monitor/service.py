@@ -176,7 +176,7 @@ class Service:
             # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone. Nor of one that
             # still works, for the same reason.
             if "evaluate" not in unfinished:
-                self.loop.save()
+                self._save()
         finally:
             if self._jobs is not None:
                 unfinished += self._jobs.stop()
@@ -184,6 +184,14 @@ class Service:
             if not unfinished:
                 self._close()
         log.info("stopped")
+
+    def _save(self) -> None:
+        try:
+            self.loop.save()
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            log.warning("evaluation is not saved: the next start goes on from what is stored", error=str(error))
 
     def _close(self) -> None:
         if self._routers is not None:

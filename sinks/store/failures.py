@@ -60,7 +60,8 @@ RETRYABLE = {
     1000: "POCO_EXCEPTION",
 }
 """Codes of what passes: too much at once, no room, a lost connection or Keeper, a server that starts or stops; and of
-damaged parts, which concern who reads them and end once they are repaired: nothing else has to stop for that."""
+damaged parts. Those concern who reads them, and pass once they are repaired; on a full disk an unfinished merge looks
+like one too, and goes by itself."""
 
 _DAMAGE = (40, 246)
 
@@ -102,5 +103,5 @@ def engine_error(where: str, text: str, code: int | None = None) -> EngineError:
     if code is None:
         match = _CODE.search(text)
         code = int(match[1]) if match else 0
-    repair = "; a part of the store is damaged: run leeway store verify" if code in _DAMAGE else ""
+    repair = "; if that lasts, a part is damaged: run leeway store verify" if code in _DAMAGE else ""
     return EngineError(f"store at {where}: {text}{repair}", code)

@@ -216,6 +216,30 @@ def test_a_start_waits_for_a_store_that_goes_away_in_the_middle_of_it(
     assert [line["event"] for line in log].count("the start waits for the store") == 4
 
 
+class ReadOnly(MemoryStore):
+    """A store that takes nothing from some moment on."""
+
+    is_away = False
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        if self.is_away:
+            raise StoreError("Connection refused", retryable=True)
+        super().append(table, columns, token)
+
+
+def test_a_service_ends_well_although_its_store_is_away(tmp_path: Path, file: Path) -> None:
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"file": "events.jsonl"})))
+    store = ReadOnly()
+    with capture_logs() as log:
+        service = Service(configuration, SystemClock(), store)
+        service.start()
+        shop.wait_until(lambda: len(store.read(Query("scores"))["n"]) > 0, "a window is judged")
+        store.is_away = True
+        service.stop()
+    service.raise_failure()
+    assert "evaluation is not saved: the next start goes on from what is stored" in [line["event"] for line in log]
+
+
 class AwayOnce(MemoryStore):
     """A store that does not answer one of its questions."""
 
