@@ -22,7 +22,7 @@ __all__ = [
     "routes_of",
 ]
 
-FOLD_REASONS = ("future", "duplicate", "late", "no_id", OFFSETS_LOST, LOG_TRUNCATED)
+FOLD_REASONS = ("future", "duplicate", "late", "too_late", "no_id", OFFSETS_LOST, LOG_TRUNCATED)
 """Reasons that are not a decoder's: of the fold, of labels, and of sources."""
 
 MOST_PENDING = 5_000

@@ -4,7 +4,8 @@ The fold of a partition is a pure function of its log, and of where people have 
 when panes are asked for and where a crash falls change no bit of any row. What makes it so: panes are integer sums; the
 clock is sequential (:mod:`monitor.ingest.watermark`), and set back at an offset that the store keeps
 (:mod:`monitor.ingest.set_clocks`); an event for a closed pane goes to an addition of its own, keyed by the pane that
-the watermark stood in; detectors see every value in the order of the log.
+the watermark stood in, and by its part (:mod:`monitor.ingest.additions`); detectors see every value in the order of
+the log.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from monitor.config.model import SourceSpec
 from monitor.erasure.erased import ErasedEvents, ErasureList
 from monitor.events import ENDED, KEPT, REJECTED, Events, Partition, Problem
+from monitor.ingest.additions import MOST_HELD, Additions
 from monitor.ingest.duplicates import SeenIds, digests
 from monitor.ingest.kept_events import Keeper
 from monitor.ingest.model_versions import ModelVersions
@@ -33,8 +35,7 @@ from sinks.store.batch import joined
 
 __all__ = ["Folded", "PartitionFold"]
 
-LATE_REPORTED = 10
-"""Late events that leave a dead letter, for each pane that the watermark stands in; all are counted."""
+TOO_LATE = "too many closed panes have had additions since the watermark moved last: there is no key for another one"
 
 Integers = NDArray[np.int64]
 
@@ -97,9 +98,8 @@ class PartitionFold:
         self._panes = PaneGrid(watch, source, partition, self._versions)
         self._per_event = PerEvent(watch, source, partition, self._versions)
         self._seen = SeenIds()
-        self._late_reported = (0, 0)
         self._held: Events | None = None
-        self._set_back = SettingBack()
+        self._set_back, self._additions = SettingBack(), Additions(MOST_HELD)
 
     @property
     def held_offsets(self) -> list[int]:
@@ -146,7 +146,8 @@ class PartitionFold:
             "closed_ms": self.clock.closed_ms,
             "clock": self.clock.snapshot(),
             "clocks_set": self._set_back.done,
-            "late_reported": list(self._late_reported),
+            "additions": self._additions.snapshot(),
+            "late_reported": list(self._additions.reported),
             **self._versions.snapshot(),
             **self._panes.snapshot(),
             "banks": self._per_event.snapshot(),
@@ -166,12 +167,15 @@ class PartitionFold:
         self.next_offset = int(state["next_offset"])
         self.clock.start(int(state["newest_ms"]), int(state["closed_ms"]))
         self._set_back.restore(state.get("clocks_set"), self.next_offset)
+        # Checkpoints from before additions had a bound hold none.
+        if "additions" in state:
+            self._additions.restore(state["additions"])
         if state["config"] != self._config:
             return False
         # Checkpoints from before clocks knew what is usual hold none.
         if "clock" in state:
             self.clock.restore(state["clock"])
-        self._late_reported = (int(state["late_reported"][0]), int(state["late_reported"][1]))
+        self._additions.reported = (int(state["late_reported"][0]), int(state["late_reported"][1]))
         self._versions.restore(state)
         self._panes.restore(state)
         self._per_event.restore(state["banks"])
@@ -194,21 +198,31 @@ class PartitionFold:
             count, before_ms = self._set_back.count_before_next(batch.offsets), self.clock.closed_ms
             settled, status, closed = self.clock.advance(batch.event_ms, batch.record_ms, end=end, count=count)
             if settled:
-                self._fold_by_day(batch.slice(0, settled), status, closed, before_ms, out)
+                self._fold_in_turn(batch.slice(0, settled), status, closed, before_ms, out)
                 self.next_offset = int(batch.offsets[settled - 1]) + 1
                 batch = batch.slice(settled, len(batch))
             if settled < count:
                 break
         self._held = batch if len(batch) else None
 
-    def _fold_by_day(
+    def _fold_in_turn(
         self, events: Events, status: NDArray[np.uint8], closed: Integers, before_ms: int, out: Folded
     ) -> None:
         days = self._days(events, closed, before_ms)
-        for first, stop in pairwise(sorted({0, *days, len(events)})):
+        pane = self._pane(events)
+        is_late = (pane < closed) & (status != FUTURE)
+        parts, begins = self._additions.number(pane, is_late, closed, events.versions)
+        for first, stop in pairwise(sorted({0, *days, *begins, len(events)})):
             if first in days:
                 self._make_room(int(closed[first]), out)
-            self._fold(events.slice(first, stop), status[first:stop], closed[first:stop], out)
+            if first in begins:
+                out.add("panes", self._panes.close_additions())
+            of_slice = status[first:stop], closed[first:stop], parts[first:stop]
+            self._fold(events.slice(first, stop), *of_slice, out)
+
+    def _pane(self, events: Events) -> Integers:
+        """Where the pane of each event starts."""
+        return events.event_ms // self.clock.pane_ms * self.clock.pane_ms
 
     def _days(self, events: Events, closed: Integers, before_ms: int) -> list[int]:
         """The events with which a day begins by the watermark; none if there are places for all versions."""
@@ -225,16 +239,21 @@ class PartitionFold:
             for part in (self._panes, self._per_event, self._versions):
                 part.keep(staying)
 
-    def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, out: Folded) -> None:
-        pane = batch.event_ms // self.clock.pane_ms * self.clock.pane_ms
-        late_at = self._set_back.keys(pane, closed)
+    def _fold(self, batch: Events, status: NDArray[np.uint8], closed: Integers, parts: Integers, out: Folded) -> None:
+        pane = self._pane(batch)
+        position = self._set_back.keys(pane, closed)
+        late_at = position + parts
         counts = status != FUTURE
         out.problems += [_future(batch, i) for i in np.flatnonzero(~counts).tolist()]
+        # The next position's keys begin there.
+        for i in np.flatnonzero(counts & (position > 0) & (late_at >= closed + self.clock.pane_ms)).tolist():
+            counts[i] = False
+            out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "too_late", "", TOO_LATE))
         if batch.ids is not None:
             self._drop_duplicates(batch, pane, late_at, counts, out)
         if not counts.all():
             index = np.flatnonzero(counts)
-            batch, pane, late_at = batch.take(index), pane[index], late_at[index]
+            batch, pane, position, late_at = batch.take(index), pane[index], position[index], late_at[index]
         if not len(batch):
             return
         out.events += len(batch)
@@ -245,8 +264,8 @@ class PartitionFold:
             kept_rows = self._keeper.rows(batch if erased is None else batch.take(np.flatnonzero(~erased)))
             for table, rows in kept_rows.items():
                 out.add(table, rows)
-        self._note_late(batch, pane, late_at, out)
-        version = self._versions.numbers(batch.versions, np.maximum(pane, late_at))
+        self._note_late(batch, pane, position, out)
+        version = self._versions.numbers(batch.versions, np.maximum(pane, position))
         judged = self._per_event.judge(batch, version)
         self._panes.add(batch, pane, late_at, version, judged)
         out.add("findings", self._per_event.findings(judged, batch, version, erased))
@@ -263,20 +282,18 @@ class PartitionFold:
             detail = f"id {str(batch.ids[i])[:200]!r} came before in the same pane"
             out.problems.append(Problem(int(batch.offsets[i]), REJECTED, "duplicate", "", detail))
 
-    def _note_late(self, batch: Events, pane: Integers, late_at: Integers, out: Folded) -> None:
+    def _note_late(self, batch: Events, pane: Integers, position: Integers, out: Folded) -> None:
         """Count late events; of each position of the watermark the first few are reported with their log position."""
-        late = np.flatnonzero(late_at > 0)
+        late = np.flatnonzero(position > 0)
         out.late += len(late)
         if len(late):
             out.newest_late_ms = int(batch.event_ms[late[-1]])
         for i in late.tolist():
-            at_ms = int(late_at[i])
-            reported = self._late_reported[1] if self._late_reported[0] == at_ms else 0
-            if reported < LATE_REPORTED:
+            at_ms = int(position[i])
+            if self._additions.reports(at_ms):
                 closed_ms = at_ms // self.clock.pane_ms * self.clock.pane_ms
                 detail = f"its pane starts at {int(pane[i])} ms, and panes before {closed_ms} ms were closed"
                 out.problems.append(Problem(int(batch.offsets[i]), KEPT, "late", "", detail))
-                self._late_reported = (at_ms, reported + 1)
 
     def _close(self, out: Folded) -> None:
         """Panes that the watermark has passed; additions to closed panes once it has left the pane it stood in."""

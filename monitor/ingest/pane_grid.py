@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,8 +76,9 @@ class PaneGrid:
         pane : int64 array [n]
             Where each event's pane starts.
         late_at : int64 array [n]
-            The pane in which the watermark stood, of an event whose own was closed by then; else 0, or less where an
-            addition has to be told from what may be written already.
+            The pane in which the watermark stood, of an event whose own was closed by then, and some ms more where
+            additions have several parts; else 0, or less where an addition has to be told from what may be written
+            already.
         version : int64 array [n]
         judged : sequence of Judged
             What per-event detectors say of each event.
@@ -97,9 +98,15 @@ class PaneGrid:
 
     def close(self, before_ms: int) -> Rows:
         """Return the rows of panes that start before, and of additions made before, and forget them."""
+        return self._close(key for key in self._rows if (key[1] if key[1] > 0 else key[0]) < before_ms)
+
+    def close_additions(self) -> Rows:
+        """Return the rows of all additions to closed panes, and forget them."""
+        return self._close(key for key in self._rows if key[1] > 0)
+
+    def _close(self, keys: Iterable[Key]) -> Rows:
         panes = empty_rows("panes")
-        closed = [key for key in self._rows if (key[1] if key[1] > 0 else key[0]) < before_ms]
-        for key in sorted(closed, key=lambda k: (k[0], k[1], self._versions.names[k[2]], k[3])):
+        for key in sorted(keys, key=lambda k: (k[0], k[1], self._versions.names[k[2]], k[3])):
             row = self._rows.pop(key)
             self._take(key, row, panes)
             self._free_rows.append(row)
