@@ -22,7 +22,7 @@ JOBS: dict[str, tuple[int, str]] = {
     "refresh_roll_ups": (60, "evaluate"),
     "keep_lifetimes": (3600, "evaluate"),
     "look_at_group": (30, "ingest"),
-    "look_at_store": (300, "evaluate"),
+    "look_at_store": (300, ""),
     "log_status": (300, ""),
 }
 """Every job: how often it runs, in seconds, and the role whose process runs it; empty: every process."""

@@ -24,12 +24,13 @@ from monitor.alerts.own import (
     MISFIT,
     STAGE_FAILED,
     STORE_DAMAGED,
+    STORE_UNREADABLE,
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
     UNUSABLE_ROWS,
     StandingAlerts,
 )
-from monitor.alerts.store_damage import StoreDamage
+from monitor.alerts.store_damage import StoreDamage, unreadable
 from monitor.build import (
     build_heartbeat,
     build_intake,
@@ -339,7 +340,7 @@ class Service:
         instance, bounds = self._threads.instance, PostedBounds.of(self.store)
         refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=instance)
         stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage", instance=instance)
-        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED], instance)
+        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED, STORE_UNREADABLE], instance)
         rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
         members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
         topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
@@ -347,10 +348,10 @@ class Service:
         misfits = Misfits(self.store, self.clock, self.watches, self.intake.sightings)
         damage = StoreDamage.of(self.store)
         damaged = StandingAlerts(self.store, self.clock, STORE_DAMAGED, "table", shared=True)
+        reads = StandingAlerts(self.store, self.clock, STORE_UNREADABLE, "table", instance=instance)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
         set_backs = SetBacks(self.clock)
-        if "evaluate" in self.roles:
-            self._look_at_store()
+        self._look_at_store()
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
@@ -360,7 +361,8 @@ class Service:
             try:
                 if pulse.is_due:
                     pulse.restart()
-                    alarmed = instance if stages.are_firing or refused.are_firing else ""
+                    are_firing = any(alerts.are_firing for alerts in (stages, refused, reads))
+                    alarmed = instance if are_firing else ""
                     pulses.state(self._threads.names, self._threads.rounds, alarmed)
                 gone.step()
                 stages.step(_fail(self._failing), lambda _: True)
@@ -375,6 +377,7 @@ class Service:
                     misfit.step(misfits.holding(), misfits.is_over)
                 if "api" in self.roles:
                     refused.step(bounds.holding(self.clock.now_ms()), lambda _: True)
+                reads.step(unreadable(self.store), lambda _: True)
                 if damage.parts is not None:
                     damaged.step(damage.holding(), lambda _: True)
                 if "evaluate" in self.roles:

@@ -34,6 +34,7 @@ __all__ = [
     "NAMES",
     "STAGE_FAILED",
     "STORE_DAMAGED",
+    "STORE_UNREADABLE",
     "TOO_MANY_VERSIONS",
     "TOPIC_GONE",
     "UNUSABLE_ROWS",
@@ -48,7 +49,8 @@ MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
-MISFIT, STORE_DAMAGED = "configuration_misfit", "store_damaged"
+MISFIT = "configuration_misfit"
+STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
@@ -60,6 +62,7 @@ NAMES = frozenset(
         OFFSETS_LOST,
         STAGE_FAILED,
         STORE_DAMAGED,
+        STORE_UNREADABLE,
         TOO_MANY_VERSIONS,
         TOPIC_GONE,
         UNUSABLE_ROWS,

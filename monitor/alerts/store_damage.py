@@ -1,4 +1,7 @@
-"""Parts of the store that the engine could not read and has set aside: their rows are gone, and no read fails."""
+"""Damage to the store: parts that reads fail at, and those that the engine has set aside.
+
+The rows of the latter are gone, and no read fails.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,23 @@ from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
 from sinks.store.upkeep import DetachedPart, detached
 
-__all__ = ["StoreDamage"]
+__all__ = ["StoreDamage", "unreadable"]
 
 log = structlog.get_logger("leeway.service")
 
 
+def unreadable(store: Store) -> dict[str, str]:
+    """Return what people should know of tables that reads fail at, by table."""
+    tables = sorted(store.damaged_reads) if isinstance(store, Connection) else []
+    return {
+        table: f"a part of the table {table} is damaged, and what reads it waits. `leeway store verify` lists all"
+        " damage; restore a backup, or replay the log, into a new store"
+        for table in tables
+    }
+
+
 class StoreDamage:
-    """What was last seen of them.
+    """What was last seen of the parts that are set aside.
 
     Examples
     --------
@@ -53,6 +66,7 @@ class StoreDamage:
         if not isinstance(store, Connection):
             self._since_ms = {}
             return
+        store.read_damaged_again()
         try:
             parts = detached(store)
         except StoreError as error:

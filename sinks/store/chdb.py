@@ -118,8 +118,7 @@ class ChdbStore(SqlStore):
         with self._writers.session() as session:
             session.query(sql, params=_bound(parameters))
 
-    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
-        """Run a statement that only reads and return its result as an Arrow table."""
+    def _arrow(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
         import pyarrow
 
         with self._readers.session() as session:

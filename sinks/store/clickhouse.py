@@ -209,8 +209,7 @@ class ClickhouseStore(SqlStore):
         """
         self._trying(self._append_timeout_s)(self.command, sql, parameters)
 
-    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
-        """Run a statement that only reads and return its result as an Arrow table."""
+    def _arrow(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
         values = _plain_parameters(parameters)
 
         def fetch(client: Client) -> pyarrow.Table:

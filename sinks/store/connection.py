@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sinks.store.contract import Columns
+from sinks.store.contract import Columns, StoreError
+from sinks.store.failures import EngineError
 from sinks.store.rows import split
 
 if TYPE_CHECKING:
@@ -36,7 +38,11 @@ class Connection(ABC):
         """Whether several servers may have the same rows."""
         return False
 
-    @abstractmethod
+    @cached_property
+    def damaged_reads(self) -> dict[str, tuple[str, Mapping[str, Any] | None]]:
+        """The last statement with its parameters that met damage, by the table in which it did."""
+        return {}
+
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
         """Run a statement that only reads, as :meth:`query` does, and return its result as an Arrow table.
 
@@ -44,6 +50,25 @@ class Connection(ABC):
         ------
         StoreError
         """
+        try:
+            return self._arrow(sql, parameters)
+        except EngineError as error:
+            if error.damaged_table:
+                self.damaged_reads[error.damaged_table] = (sql, parameters)
+            raise
+
+    @abstractmethod
+    def _arrow(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
+        """Run a statement that only reads."""
+
+    def read_damaged_again(self) -> None:
+        """Forget those of :attr:`damaged_reads` that succeed now."""
+        for table, (sql, parameters) in list(self.damaged_reads.items()):
+            try:
+                self._arrow(f"SELECT count() FROM (\n{sql.rstrip().rstrip(';')}\n) WHERE NOT ignore(*)", parameters)
+            except StoreError:
+                continue
+            self.damaged_reads.pop(table, None)
 
     @abstractmethod
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:

@@ -67,6 +67,7 @@ _DAMAGE = (40, 246)
 
 # chDB says its codes in the text alone; a server sends them as numbers.
 _CODE = re.compile(r"Code: (\d+)")
+_READ_TABLE = re.compile(r"while reading from part .* in table [^ ]*?(\w+?)(?:_local)? \(")
 
 
 class EngineError(StoreError):
@@ -76,11 +77,15 @@ class EngineError(StoreError):
     ----------
     code : int
         ClickHouse's own; 0 if it gave none.
+    damaged_table : str
+        Of which a part is damaged that was read; empty if it is about something else.
     """
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message, retryable=code in RETRYABLE)
         self.code = code
+        match = _READ_TABLE.search(message) if code in _DAMAGE else None
+        self.damaged_table = match[1] if match else ""
 
 
 def engine_error(where: str, text: str, code: int | None = None) -> EngineError:

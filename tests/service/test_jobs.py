@@ -60,9 +60,9 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
         scheduled[role] = sorted(running.names)
         running.stop()
     assert scheduled == {
-        "ingest": ["log_status", "look_at_group", "trim_ingest_log"],
+        "ingest": ["log_status", "look_at_group", "look_at_store", "trim_ingest_log"],
         "evaluate": ["keep_lifetimes", "log_status", "look_at_store", "refresh_roll_ups"],
-        "api": ["log_status"],
+        "api": ["log_status", "look_at_store"],
     }
 
 

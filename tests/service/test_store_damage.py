@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.alerts.own import MODEL, STORE_DAMAGED
+from monitor.alerts.own import MODEL, STORE_DAMAGED, STORE_UNREADABLE
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.jobs import JOBS
 from monitor.service import Service
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import Query, Store
+from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 from tests.cli.console import Console
 from tests.service import shop
@@ -41,10 +41,10 @@ def damage_a_part(folder: Path) -> Path:
     return part.parent / "detached" / f"broken-on-start_{part.name}"
 
 
-def own_alerts(store: Store) -> list[tuple[str, str, str]]:
+def own_alerts(store: Store, alertname: str = STORE_DAMAGED) -> list[tuple[str, str, str]]:
     rows = rows_of(store.read(Query("alerts", {"model": MODEL}, order=("at_ms",))))
     labels = [json.loads(row["labels"]) for row in rows]
-    assert {label["alertname"] for label in labels} <= {STORE_DAMAGED}
+    assert {label["alertname"] for label in labels} <= {alertname}
     return [(label["table"], row["state"], row["title"]) for label, row in zip(labels, rows, strict=True)]
 
 
@@ -80,4 +80,32 @@ def test_rows_that_the_store_has_lost_are_alerted_about_until_they_are_repaired_
     shutil.rmtree(set_aside)
     shop.wait_until(lambda: len(own_alerts(service.store)) == 2, "it is over")
     assert own_alerts(service.store)[1] == ("scores", "resolved", f"over: {title}")
+    service.stop()
+
+
+def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
+    monkeypatch.setitem(JOBS, "look_at_store", (0.05, ""))
+    file = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    open_store("chdb", str(tmp_path / "store")).close()
+    store = ChdbStore(tmp_path / "store")
+    store.append("identity", {"id": ["ours"]}, "a")
+    service = Service(load(file), SystemClock(), store)
+    [path] = store.query("SELECT path FROM system.parts WHERE active AND table = 'identity'")["path"]
+    marks = Path(path) / "data.cmrk4"
+    whole = marks.read_bytes()
+    marks.write_bytes(b"")
+    service.start()
+    store.command("SYSTEM DROP MARK CACHE")
+    with pytest.raises(StoreError):
+        store.read(Query("identity"))
+    [(table, state, title)] = shop.wait_until(lambda: own_alerts(store, STORE_UNREADABLE), "it is alerted about")
+    assert (table, state) == ("identity", "firing")
+    assert title.startswith("a part of the table identity is damaged, and what reads it waits. `leeway store verify`")
+    store.read_damaged_again()
+    assert list(store.damaged_reads) == ["identity"], "it fails still"
+    marks.write_bytes(whole)
+    shop.wait_until(lambda: len(own_alerts(store, STORE_UNREADABLE)) == 2, "it is over")
     service.stop()
