@@ -11,6 +11,7 @@ Rules for what stands under :func:`kernel`, which the compiler does not check:
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,10 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Generic, ParamSpec, TypeVar
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # not on Windows, where every process compiles for itself
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["MAX_ABS", "Kernel", "bound", "inlined", "kernel"]
 
@@ -157,7 +156,8 @@ def _compiled(function: Callable[P, R], *, inline: bool) -> Any:
         # the function calls. There is no public way to tell it; a test notices if this one no longer works.
         index = compiled._cache._cache_file
         index._source_stamp = (index._source_stamp, *_taken_from_elsewhere(function))
-        _one_compiles(compiled._cache)
+        if sys.platform != "win32":  # where every process compiles for itself
+            _one_compiles(compiled)
     return compiled
 
 
@@ -190,35 +190,32 @@ def _taken_from_elsewhere(function: Callable[..., Any]) -> Iterator[str]:
     yield from sorted({sha256(Path(used.__code__.co_filename).read_bytes()).hexdigest() for used in met})
 
 
-def _one_compiles(cache: Any) -> None:
-    """Let one process at a time compile what a kernel's disk cache does not hold.
+def _one_compiles(compiled: Any) -> None:
+    """Let one process at a time compile what the disk cache of a kernel does not hold.
 
     Workers that start together on a fresh machine would each compile everything. They would also lose entries: the
     compiler reads, extends and writes the index of a kernel's compiled forms without a lock.
 
     Parameters
     ----------
-    cache : numba.core.caching.FunctionCache
-        Of one kernel. It has no public hook, so two of its methods are replaced.
+    compiled : numba.core.dispatcher.Dispatcher
+        It has no public hook, so a method of it and one of its cache are replaced.
     """
+    cache = compiled._cache
     turn = _Turn(Path(cache.cache_path), cache._impl.filename_base, cache._impl.locator.ensure_cache_path)
-    load, save = cache.load_overload, cache.save_overload
+    load, compile_ = cache.load_overload, compiled.compile
 
     def load_or_have_turn(signature: Any, target: Any) -> Any:
         loaded = load(signature, target)
-        if loaded is None and turn.take():
-            loaded = load(signature, target)
-            if loaded is not None:
-                turn.end()
-        return loaded
+        return load(signature, target) if loaded is None and turn.take() else loaded
 
-    def save_and_end_turn(signature: Any, compiled: Any) -> None:
+    def compile_in_turn(signature: Any) -> Any:
         try:
-            save(signature, compiled)
+            return compile_(signature)
         finally:
             turn.end()
 
-    cache.load_overload, cache.save_overload = load_or_have_turn, save_and_end_turn
+    cache.load_overload, compiled.compile = load_or_have_turn, compile_in_turn
 
 
 class _Turn:
@@ -233,9 +230,7 @@ class _Turn:
         self._file: IO[bytes] | None = None
 
     def take(self) -> bool:
-        """Wait for the turn; false if there is none to be had, or a compilation that failed has it still."""
-        if fcntl is None or self._file is not None:
-            return False
+        """Wait for the turn; false if there is none to be had."""
         try:
             self._make_folder()
             self._file = self._path.open("ab")

@@ -99,6 +99,17 @@ def test_processes_that_start_together_compile_a_kernel_once(folder: Path) -> No
     assert sorted(process.communicate()[0].split() for process in started) == [["0", "0"], ["0", "0"], ["1", "1"]]
 
 
+def test_a_kernel_that_cannot_be_compiled_is_no_other_process_s_wait(folder: Path) -> None:
+    sys.modules["called"] = loaded(folder / "called.py", CALLED.format(part="x", ten=10, how="kernel"))
+    impossible: Kernel[[float], float] = loaded(folder / "calling.py", CALLING.replace("+ TEN", "+ [TEN][x]")).whole
+    for _ in range(2):
+        with pytest.raises(Exception, match="nopython"):
+            impossible(1.0)
+    [lock] = (folder / "cache").rglob("*whole*.lock")
+    code = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'ab'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    subprocess.run([sys.executable, "-c", code, lock], check=True)
+
+
 def test_no_kernel_takes_anything_from_another_file_by_a_dot() -> None:
     """What is written ``module.name`` could be edited without the cache noticing."""
     allowed = {"math", "numpy"}
