@@ -73,6 +73,9 @@ NAMES = frozenset(
 INSTANCE = "instance"
 """The label of alerts about one process, as Prometheus has it: who it is, also after a restart."""
 
+LOOK_EVERY_S = 60.0
+"""How often a process looks whether others have ended alerts about it."""
+
 
 def _dated(store: Store, clock: Clock) -> int:
     """Return when a transition of now is dated: they are read by their time, which never goes back, as a clock may."""
@@ -196,6 +199,7 @@ class StandingAlerts:
         self._standing: dict[str, Transition] = {}
         self._earlier: dict[str, Transition] | None = None
         self._newest_ids: dict[str, str] = {}
+        self._looked_s = clock.monotonic_s()
 
     @property
     def are_firing(self) -> bool:
@@ -226,6 +230,7 @@ class StandingAlerts:
             ]
             self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
             self._earlier = {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
+        self._forget_ended()
         for value in [value for value in self._earlier if value in holding or is_over(value)]:
             self._standing[value] = self._earlier.pop(value)
         begun = sorted(holding.keys() - self._standing)
@@ -236,6 +241,16 @@ class StandingAlerts:
             over = [_resolved(alert, at_ms, "over") for alert in ended]
             append(self._store, "alerts", to_columns([*firing.values(), *over]))
         self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
+
+    def _forget_ended(self) -> None:
+        """Once a minute: what fires of a process of which nothing was heard for long is ended by others."""
+        now_s = self._clock.monotonic_s()
+        if not self._instance or not self._standing or now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        stored = _as_they_stand(self._store, [self._alertname])
+        ended_ids = {alert.alert_id for alert in stored if alert.state == "resolved"}
+        self._standing = {value: alert for value, alert in self._standing.items() if alert.alert_id not in ended_ids}
 
     def _fires(self, value: str, title: str, now_ms: int) -> Transition:
         return Transition(
