@@ -89,12 +89,16 @@ class Posting:
         self._read_posts(latest, now_ms)
         while self._ends and self._ends[0][0] <= now_ms:
             self._due.add(heapq.heappop(self._ends)[1])
+        last_posts = self._log.named(name for name in self._due - self._fresh.keys() if name in latest)
+        # Dated by a clock that is behind, or posted a moment ago: they were not read yet.
+        self._take_up(alert for alert in last_posts.values() if alert.fires(now_ms))
         changed = self._fresh.keys() | self._due
         firing = {name for name in changed if self._ends_ms.get(name, now_ms) > now_ms}
         # In time that depends on what has changed, not on what there is.
         fresh = sorted(name for name in self._fresh if name in firing and name not in latest)
         begun = {name: _begins(self._fresh[name], name, now_ms) for name in fresh}
-        over = self._over({name: latest[name] for name in sorted(changed - firing) if name in latest}, now_ms)
+        ending = {name: latest[name] for name in sorted(changed - firing) if name in latest}
+        over = self._over(ending, last_posts | self._fresh, now_ms)
         if begun or over:
             append(self._store, "alerts", to_columns(self._dated([*begun.values(), *over.values()])))
         self._note(latest, begun, over, now_ms)
@@ -103,10 +107,9 @@ class Posting:
         self._fresh.clear()
         self._due.clear()
 
-    def _over(self, latest: Mapping[str, _Latest], now_ms: int) -> dict[str, Transition]:
+    def _over(self, latest: Mapping[str, _Latest], posts: Mapping[str, Posted], now_ms: int) -> dict[str, Transition]:
         """The ends of alerts: as they began, but for what their last post says."""
         rows = self._transitions([alert_id for alert_id, _ in latest.values()])
-        posts = self._log.named(latest.keys() - self._fresh.keys()) | self._fresh
         ends = {
             name: _ends(alert_id, sequence, rows.get(alert_id), posts.get(name), now_ms)
             for name, (alert_id, sequence) in latest.items()
@@ -150,13 +153,16 @@ class Posting:
     def _read_posts(self, latest: Mapping[str, _Latest], now_ms: int) -> None:
         """Take up what was posted since the last step."""
         rows = self._unread.rows(latest, now_ms)
-        for alert in Quarantine.of(self._store).usable("posted", "fingerprint", rows.values(), read):
-            name = alert.fingerprint
-            self._fresh[name], self._ends_ms[name] = alert, alert.ends_ms
-            heapq.heappush(self._ends, (alert.ends_ms, name))
+        self._take_up(Quarantine.of(self._store).usable("posted", "fingerprint", rows.values(), read))
         if len(self._ends) > 4 * len(self._ends_ms) + LEAST_ENDS:
             # Ends that later posts have moved.
             self._ends = sorted((ends_ms, name) for name, ends_ms in self._ends_ms.items())
+
+    def _take_up(self, alerts: Iterable[Posted]) -> None:
+        for alert in alerts:
+            name = alert.fingerprint
+            self._fresh[name], self._ends_ms[name] = alert, alert.ends_ms
+            heapq.heappush(self._ends, (alert.ends_ms, name))
 
     def _live(self) -> dict[str, _Latest]:
         """The last transition of each alert that is not over, by fingerprint."""
@@ -252,7 +258,8 @@ def _ends(alert_id: str, sequence: int, row: Row | None, alert: Posted | None, n
         sequence=sequence + 1,
         state="resolved",
         at_ms=now_ms,
-        starts_ms=row["starts_ms"] if alert is None else alert.starts_ms,
+        # A later span that was posted as over makes the alert's no shorter.
+        starts_ms=row["starts_ms"] if alert is None else min(row["starts_ms"], alert.starts_ms),
         ends_ms=now_ms if alert is None else min(alert.ends_ms, now_ms),
         labels=json.loads(row["labels"]),
         signals=json.loads(row["signals"] if alert is None else as_signals(alert)),

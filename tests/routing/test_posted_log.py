@@ -253,6 +253,30 @@ def test_a_post_that_a_slower_clock_has_dated_is_taken_up_too() -> None:
     assert world.told() == [[("firing", "Disk")] * 2]
 
 
+def test_an_alert_that_a_slower_clock_has_dated_anew_fires_on() -> None:
+    world = Posts()
+    world.post(ends_ms=world.clock.now_ms() + 50_000)
+    world.passes(40)
+    world.post(DISK | {"instance": "b"}, starts_ms=world.clock.now_ms() - 40_000)
+    world.passes(8)
+    # Between two looks at what slower clocks have dated.
+    PostedLog(world.store).put([posted(Post(DISK), world.clock.now_ms() - 20_000, RESOLVE_MS)])
+    world.passes(20)
+    assert [row["state"] for row in world.kept()] == ["firing", "firing"]
+
+
+def test_the_end_of_an_alert_that_is_posted_with_a_later_span_keeps_its_start() -> None:
+    world = Posts()
+    start_ms = world.clock.now_ms()
+    world.post(starts_ms=start_ms, ends_ms=start_ms + 40_000)
+    world.passes(35)
+    world.clock.advance(20)
+    world.post(starts_ms=start_ms + 50_000, ends_ms=start_ms + 52_000)
+    world.passes(1)
+    ended = world.kept()[-1]
+    assert (ended["state"], ended["starts_ms"], ended["ends_ms"]) == ("resolved", start_ms, start_ms + 52_000)
+
+
 def test_a_store_that_fails_for_a_moment_loses_no_post_and_doubles_none() -> None:
     world = Posts()
     world.post(summary="91 %")
