@@ -104,6 +104,8 @@ class Posting:
         self._note(latest, begun, over, now_ms)
         for name in changed - firing:
             self._ends_ms.pop(name, None)
+            # Also that of which nothing is left, and so no end was written.
+            latest.pop(name, None)
         self._fresh.clear()
         self._due.clear()
 
@@ -145,7 +147,6 @@ class Posting:
         self.news = {alert_id: self._fresh[name] for name, alert_id in (standing | ended).items()}
         for name, transition in over.items():
             self._ended[name] = now_ms, transition.alert_id
-            del latest[name]
         # In the order in which they ended.
         while self._ended and next(iter(self._ended.values()))[0] + FORGET_MS <= now_ms:
             del self._ended[next(iter(self._ended))]

@@ -206,6 +206,18 @@ def test_an_alert_ends_although_its_first_transition_was_kept_no_longer() -> Non
     assert (json.loads(ended["labels"]), ended["severity"]) == (DISK, "warning")
 
 
+def test_an_alert_of_which_nothing_is_left_begins_anew_when_it_is_posted_again() -> None:
+    world = Posts()
+    world.post(ends_ms=world.clock.now_ms() + 50_000)
+    world.passes(40)
+    kept_no_longer(world.store, "alerts")
+    kept_no_longer(world.store, "posted")
+    world.passes(20)
+    world.post()
+    world.passes(5)
+    assert [row["state"] for row in world.kept()] == ["firing"]
+
+
 def test_what_is_posted_wakes_the_router_of_its_process() -> None:
     world = Posts(open_at_once=False)
     world.clock = SystemClock()  # type: ignore[assignment]
