@@ -46,7 +46,7 @@ SPEC: dict[str, Any] = {
     ),
 }
 BATCH, CHECKPOINT_EVERY = 480, 480
-SECOND_DEATHS, WORKERS = 6, 2
+SECOND_DEATHS, WORKERS = 3, 2
 
 
 class DyingStore:
