@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from monitor.alerts.wording import listed
 from monitor.clock import Clock
+from monitor.config.streams import reader_of
+from monitor.decoders import TopicPlan
 from monitor.ingest.sightings import Sightings, Unseen, unseen_by_all
 from monitor.ingest.stopwatch import Timer
 from monitor.watch import Watch
@@ -52,6 +54,7 @@ class Misfits:
         self._doubted: set[Key] = set()
         self._seen: set[Key] = set()
         """What the store has shown: once is enough."""
+        self._awaited: set[Key] = set()
         self._ask = Timer(clock, ASK_EVERY_S)
 
     def holding(self) -> dict[str, str]:
@@ -67,7 +70,8 @@ class Misfits:
         doubtful = [
             each for each in unseen if each.messages >= FEWEST_MESSAGES and now_s - self._since_s[each.key] >= AFTER_S
         ]
-        self._look_up({(each.model, each.signal) for each in doubtful})
+        self._look_up({(each.model, each.signal) for each in doubtful} | self._awaited)
+        self._awaited = set()
         of_models: defaultdict[str, list[Unseen]] = defaultdict(list)
         for each in doubtful:
             if (each.model, each.signal) not in self._seen:
@@ -78,8 +82,26 @@ class Misfits:
         """Whether all that a model is configured for has been seen, or it is configured no more."""
         if model not in self._watches:
             return True
-        has_come = any(key[0] == model for sightings in self._sightings() for key in sightings.seen())
-        return has_come and all(each.model != model for each in self._unseen())
+        awaited = self._not_shown(model)
+        self._awaited |= awaited
+        return not awaited
+
+    def _not_shown(self, model: str) -> set[Key]:
+        """What no message read here has shown of a model, nor the store, from each of its streams.
+
+        Nothing may have come from one yet, or another process reads it.
+        """
+        spec, layouts = self._watches[model].model.spec, self._watches[model].layouts
+        streams = [stream for source in spec.sources for stream in source.streams]
+        keys = {key for sightings in self._sightings() for key in sightings.seen()}
+        shown = {(reader_of(streams, topic), signal) for name, topic, signal in keys if name == model}
+        return {
+            (model, signal)
+            for source in spec.sources
+            for signal in ("", *(layouts.keys() & TopicPlan(model, source, spec.schema_).signals.keys()))
+            for stream in source.streams
+            if (stream, signal) not in shown and (model, signal) not in self._seen
+        }
 
     def _unseen(self) -> list[Unseen]:
         """Return what no message read here has shown, nor the store; what is only seen one by one is left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from monitor.clock import ManualClock
@@ -62,9 +64,23 @@ def test_what_one_reader_has_seen_is_missing_for_none_and_events_of_all_count(wa
 
 
 def test_what_another_process_has_stored_is_seen_within_a_minute(watch: Watch) -> None:
-    world = World(watch, Shown(5_000))
+    world = World(watch, Shown(5_000, "feature:country", "prediction:score"))
     assert world.after(300)
     assert not world.misfits.is_over(MODEL)
     append(world.store, "panes", plain("panes", 1, model=MODEL, signal=FIELD))
     assert world.after(60) == []
+    assert world.misfits.is_over(MODEL)
+
+
+def test_it_is_not_over_while_nothing_of_another_source_has_come_here(tmp_path: Path) -> None:
+    sources = {"http": "features", "kind": "features"}, {"http": "scores", "kind": "prediction"}
+    watch = watch_of(load(shop.configured(tmp_path, shop.model(MODEL, *sources))).models[MODEL], None)
+    shown = Shown()
+    world = World(watch, shown)
+    shown.shown = {(MODEL, "features", signal) for signal in ("", FIELD, "feature:country")}
+    assert not world.misfits.is_over(MODEL)
+    for signal in (FIELD, "prediction:score"):
+        assert not world.misfits.is_over(MODEL)
+        append(world.store, "panes", plain("panes", 1, model=MODEL, signal=signal))
+        world.after(60)
     assert world.misfits.is_over(MODEL)
