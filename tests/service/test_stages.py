@@ -154,4 +154,6 @@ def test_a_service_ends_although_a_stage_does_not_and_without_a_checkpoint_of_on
         finally:
             answer.set()
     assert saved.is_set() is is_saved
-    assert {"stages": [stage], "event": "stages are left unfinished", "log_level": "warning"} in log
+    # On a busy machine others may need longer than that, too.
+    [unfinished] = [line["stages"] for line in log if line["event"] == "stages are left unfinished"]
+    assert stage in unfinished
