@@ -10,12 +10,13 @@ from typing import Any
 import structlog
 from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.clock import Clock
 from monitor.threads import join_within
 from sinks.store.contract import Store, StoreError
 
-__all__ = ["JOBS", "Jobs", "refresh_roll_ups"]
+__all__ = ["JOBS", "Every", "Jobs", "refresh_roll_ups"]
 
 JOBS: dict[str, tuple[int, str]] = {
     "trim_ingest_log": (60, "ingest"),
@@ -55,7 +56,8 @@ class Jobs:
         for name, (every_s, role) in JOBS.items():
             if not role or role in roles:
                 job = (name, jobs[name])
-                self._scheduler.add_job(_run, "interval", seconds=every_s, args=job, id=name, name=name)
+                trigger = Every(seconds=every_s, timezone=UTC)
+                self._scheduler.add_job(_run, trigger, args=job, id=name, name=name)
         self._scheduler.start()
 
     @property
@@ -76,6 +78,20 @@ class Jobs:
         if unfinished:
             log.warning("jobs are left unfinished", jobs=unfinished)
         return unfinished
+
+
+class Every(IntervalTrigger):  # type: ignore[misc]
+    """When a job is due that missed some of its times: now, once.
+
+    APScheduler lists every time that was missed before it takes one of them: millions, where a machine starts in 1970
+    until it is told the time.
+    """
+
+    __slots__ = ()
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        following: datetime = super().get_next_fire_time(previous_fire_time, now)
+        return max(following, now)
 
 
 class _DaemonThreads(BaseExecutor):  # type: ignore[misc]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
+from apscheduler.job import Job
+from apscheduler.schedulers.background import BackgroundScheduler
 from structlog.testing import capture_logs
 
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.intake import Intake
-from monitor.jobs import JOBS, Jobs, refresh_roll_ups
+from monitor.jobs import JOBS, Every, Jobs, refresh_roll_ups
 from monitor.service import Service
 from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
@@ -86,6 +88,15 @@ def test_a_job_is_done_again_after_it_failed() -> None:
         "event": "a job failed",
         "log_level": "error",
     }
+
+
+def test_a_clock_that_leaps_ahead_makes_a_job_due_now_and_not_once_for_each_time_it_missed() -> None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    trigger, now = Every(seconds=30, start_date=start, timezone=UTC), start + timedelta(days=1, seconds=7)
+    job = Job(BackgroundScheduler(), trigger=trigger, func=print, args=(), kwargs={}, next_run_time=start)
+    due = job._get_run_times(now)
+    assert due == [start, now]
+    assert trigger.get_next_fire_time(due[-1], now) == now + timedelta(seconds=30)
 
 
 def test_jobs_go_on_at_once_after_a_clock_that_ran_a_day_ahead_is_set_back(
