@@ -12,7 +12,7 @@ from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.clock import Clock
+from monitor.clock import Clock, SetBacks
 from monitor.threads import join_within
 from sinks.store.contract import Store, StoreError
 
@@ -38,7 +38,7 @@ class Jobs:
     """The jobs of a process's roles; they run until :meth:`stop`.
 
     APScheduler goes by the time of day: when a clock that ran a day ahead is set back, no job would run for a day, and
-    the ingest log would grow for as long. Whoever notices calls :meth:`run_now`.
+    the ingest log would grow for as long. Hence :meth:`follow_clock`, to be called often.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Jobs:
     """
 
     def __init__(self, jobs: Mapping[str, Callable[[], None]], roles: Collection[str], clock: Clock) -> None:
-        self._clock, self._runs = clock, _DaemonThreads()
+        self._clock, self._set_backs, self._runs = clock, SetBacks(clock), _DaemonThreads()
         # After a pause of the machine a job runs once, however late, and not once for each time that it missed.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(executors={"default": self._runs}, job_defaults=defaults, timezone=UTC)
@@ -65,8 +65,11 @@ class Jobs:
         """Those that run here."""
         return [job.id for job in self._scheduler.get_jobs()]
 
-    def run_now(self) -> None:
-        """Run all of them, and go on from now."""
+    def follow_clock(self) -> None:
+        """Run all of them, and go on from now, if the clock was set back since the last call."""
+        if not self._set_backs.is_new():
+            return
+        log.warning("the clock was set back: all jobs run now")
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         for name in self.names:
             self._scheduler.modify_job(name, next_run_time=now)

@@ -350,14 +350,12 @@ class Service:
         damaged = StandingAlerts(self.store, self.clock, STORE_DAMAGED, "table", shared=True)
         reads = StandingAlerts(self.store, self.clock, STORE_UNREADABLE, "table", instance=instance)
         pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
-        set_backs = SetBacks(self.clock)
         self._look_at_store()
         # Sooner nobody knows whether a row that the process before this one met is met again.
         settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
-            if self._jobs is not None and set_backs.is_new():
-                log.warning("the clock was set back: all jobs run now")
-                self._jobs.run_now()
+            if self._jobs is not None:
+                self._jobs.follow_clock()
             try:
                 if pulse.is_due:
                     pulse.restart()

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.evaluate.loop import EvaluateLoop
+from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.ingest.intake import Intake
 from monitor.jobs import JOBS, Every, Jobs, refresh_roll_ups
 from monitor.service import Service
@@ -99,8 +100,9 @@ def test_a_clock_that_leaps_ahead_makes_a_job_due_now_and_not_once_for_each_time
     assert trigger.get_next_fire_time(due[-1], now) == now + timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("watch_fails", [False, True])
 def test_jobs_go_on_at_once_after_a_clock_that_ran_a_day_ahead_is_set_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch_fails: bool
 ) -> None:
     clock, runs = TurnedClock(), list[int]()
 
@@ -111,15 +113,22 @@ def test_jobs_go_on_at_once_after_a_clock_that_ran_a_day_ahead_is_set_back(
         def now(cls, tz: tzinfo | None = None) -> Turned:
             return cls.fromtimestamp(clock.now_ms() / 1000, tz)
 
+    def turn_back(gone: GoneInstances) -> None:
+        if len(runs) > 1 and clock.ahead_ms:
+            clock.ahead_ms = 0
+            if watch_fails:
+                raise KeyError("a bug")
+
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", Turned)
     monkeypatch.setattr("monitor.jobs.JOBS", {"look_at_group": (0.05, "ingest")})
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.threads.FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(Intake, "look_at_group", lambda intake: runs.append(1))
+    monkeypatch.setattr(GoneInstances, "step", turn_back)
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
     clock.ahead_ms = DAY_MS
     with shop.serving(load(path), MemoryStore(), clock=clock):
-        shop.wait_until(lambda: len(runs) > 1, "it runs")
-        clock.ahead_ms = 0
+        shop.wait_until(lambda: not clock.ahead_ms, "it is set back")
         count = len(runs)
         shop.wait_until(lambda: len(runs) > count + 3, "it runs on")
 
