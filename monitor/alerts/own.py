@@ -200,6 +200,7 @@ class StandingAlerts:
         self._earlier: dict[str, Transition] | None = None
         self._newest_ids: dict[str, str] = {}
         self._looked_s = clock.monotonic_s()
+        self._unwritten: list[Transition] = []
 
     @property
     def are_firing(self) -> bool:
@@ -221,6 +222,10 @@ class StandingAlerts:
         ------
         StoreError
         """
+        if self._unwritten:
+            # The store may have taken them all the same: the same again, no other alerts.
+            again_ms = _dated(self._store, self._clock)
+            self._write([replace(alert, at_ms=again_ms) for alert in self._unwritten])
         if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
             stored = [
@@ -235,12 +240,21 @@ class StandingAlerts:
             self._standing[value] = self._earlier.pop(value)
         begun = sorted(holding.keys() - self._standing)
         ended = [alert for value, alert in sorted(self._standing.items()) if value not in holding]
-        at_ms = _dated(self._store, self._clock) if begun or ended else 0
-        firing = {value: self._fires(value, holding[value], at_ms) for value in begun}
         if begun or ended:
-            over = [_resolved(alert, at_ms, "over") for alert in ended]
-            append(self._store, "alerts", to_columns([*firing.values(), *over]))
-        self._standing = {value: alert for value, alert in (self._standing | firing).items() if value in holding}
+            at_ms = _dated(self._store, self._clock)
+            firing = [self._fires(value, holding[value], at_ms) for value in begun]
+            self._write([*firing, *(_resolved(alert, at_ms, "over") for alert in ended)])
+
+    def _write(self, transitions: list[Transition]) -> None:
+        self._unwritten = transitions
+        append(self._store, "alerts", to_columns(transitions))
+        self._unwritten = []
+        for alert in transitions:
+            value = alert.labels[self._label]
+            if alert.state == "firing":
+                self._standing[value] = alert
+            else:
+                del self._standing[value]
 
     def _forget_ended(self) -> None:
         """Once a minute: what fires of a process of which nothing was heard for long is ended by others."""

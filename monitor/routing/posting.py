@@ -66,14 +66,14 @@ class Posting:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._log = PostedLog(store)
-        self._unread = _Unread(self._log)
+        self._unread = _Unread(PostedLog(store))
         self._latest: dict[str, _Latest] | None = None
         self._fresh: dict[str, Posted] = {}
         self._due: set[str] = set()
         self._ends_ms: dict[str, int] = {}
         self._ends: list[tuple[int, str]] = []
         self._ended: dict[str, tuple[int, str]] = {}
+        self._unwritten: tuple[dict[str, Transition], dict[str, Transition]] = {}, {}
         self._at_ms = 0
         self.news: dict[str, Posted] = {}
         """By their ids, alerts that were posted since the last step: such as fire, or were over by then."""
@@ -86,10 +86,12 @@ class Posting:
         StoreError
         """
         latest, now_ms = self._live(), self._clock.now_ms()
+        # What the last step could not write the store may have taken all the same: the same again, no other alerts.
+        self._write(latest, now_ms)
         self._read_posts(latest, now_ms)
         while self._ends and self._ends[0][0] <= now_ms:
             self._due.add(heapq.heappop(self._ends)[1])
-        last_posts = self._log.named(name for name in self._due - self._fresh.keys() if name in latest)
+        last_posts = self._unread.log.named(name for name in self._due - self._fresh.keys() if name in latest)
         # Dated by a clock that is behind, or posted a moment ago: they were not read yet.
         self._take_up(alert for alert in last_posts.values() if alert.fires(now_ms))
         changed = self._fresh.keys() | self._due
@@ -99,9 +101,11 @@ class Posting:
         begun = {name: _begins(self._fresh[name], name, now_ms) for name in fresh}
         ending = {name: latest[name] for name in sorted(changed - firing) if name in latest}
         over = self._over(ending, last_posts | self._fresh, now_ms)
-        if begun or over:
-            append(self._store, "alerts", to_columns(self._dated([*begun.values(), *over.values()])))
-        self._note(latest, begun, over, now_ms)
+        self._unwritten = begun, over
+        self._write(latest, now_ms)
+        standing = {name: latest[name][0] for name in self._fresh if name in latest}
+        ended = {name: self._ended[name][1] for name in self._fresh if name in self._ended and name not in over}
+        self.news = {alert_id: self._fresh[name] for name, alert_id in (standing | ended).items()}
         for name in changed - firing:
             self._ends_ms.pop(name, None)
             # Also that of which nothing is left, and so no end was written.
@@ -135,18 +139,18 @@ class Posting:
         self._at_ms = start_ms + (len(transitions) - 1) // MOST_AT_ONCE
         return [replace(each, at_ms=start_ms + number // MOST_AT_ONCE) for number, each in enumerate(transitions)]
 
-    def _note(
-        self, latest: dict[str, _Latest], begun: Mapping[str, Transition], over: Mapping[str, Transition], now_ms: int
-    ) -> None:
-        """Note what was written, and which posts say more of what was written before."""
+    def _write(self, latest: dict[str, _Latest], now_ms: int) -> None:
+        """Write which alerts have begun and which are over, and note it once the store has it."""
+        begun, over = self._unwritten
+        if begun or over:
+            append(self._store, "alerts", to_columns(self._dated([*begun.values(), *over.values()])))
+        self._unwritten = {}, {}
         for name, transition in begun.items():
             latest[name] = transition.alert_id, transition.sequence
             self._ended.pop(name, None)
-        standing = {name: latest[name][0] for name in self._fresh if name in latest and name not in over}
-        ended = {name: self._ended[name][1] for name in self._fresh if name in self._ended}
-        self.news = {alert_id: self._fresh[name] for name, alert_id in (standing | ended).items()}
         for name, transition in over.items():
             self._ended[name] = now_ms, transition.alert_id
+            latest.pop(name, None)
         # In the order in which they ended.
         while self._ended and next(iter(self._ended.values()))[0] + FORGET_MS <= now_ms:
             del self._ended[next(iter(self._ended))]
@@ -187,7 +191,7 @@ class _Unread:
     """
 
     def __init__(self, log: PostedLog) -> None:
-        self._log, self._read_to, self._look_back_ms = log, 0, 0
+        self.log, self._read_to, self._look_back_ms = log, 0, 0
         self._positions: dict[str, int] = {}
 
     def rows(self, latest: Iterable[str], now_ms: int) -> dict[str, Row]:
@@ -198,15 +202,15 @@ class _Unread:
         StoreError
         """
         if not self._read_to:
-            rows = self._log.all(latest, now_ms)
+            rows = self.log.all(latest, now_ms)
             self._positions = {name: row["position"] for name, row in rows.items()}
         else:
             looks_back = not 0 < self._look_back_ms - now_ms <= LOOK_BACK_EVERY_MS
             # A clock that was set back dates posts before those that are read already.
             newest_ms = min(self._read_to, now_ms)
-            positions = self._log.since(newest_ms - SKEW_MS if looks_back else newest_ms)
+            positions = self.log.since(newest_ms - SKEW_MS if looks_back else newest_ms)
             unread = {name: at for name, at in positions.items() if self._positions.get(name) != at}
-            rows = self._log.at(unread)
+            rows = self.log.at(unread)
             self._positions = positions if looks_back else self._positions | positions
             self._look_back_ms = now_ms + LOOK_BACK_EVERY_MS if looks_back else self._look_back_ms
         # What was posted longer ago is not given again.

@@ -8,9 +8,10 @@ import pytest
 
 from monitor.alerts.own import LATE_EVENTS, TOPIC_GONE, StandingAlerts
 from monitor.clock import ManualClock
-from sinks.store.contract import Query
+from sinks.store.contract import Query, StoreError
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
+from tests.routing.test_router import FlakyStore
 
 
 @pytest.fixture
@@ -60,3 +61,32 @@ def test_what_is_looked_at_no_more_is_over_and_what_is_not_known_yet_is_not(
     newest = {row["labels"]: row["state"] for row in rows_of(store.read(Query("alerts")))}
     assert [state for labels, state in newest.items() if "former" in labels] == ["resolved"]
     assert [state for labels, state in newest.items() if "shop" in labels] == ["firing"]
+
+
+@pytest.mark.parametrize("holds_on", [True, False])
+def test_an_alert_that_the_store_took_without_saying_so_is_one_and_ends(clock: ManualClock, *, holds_on: bool) -> None:
+    store = FlakyStore()
+    store.unanswered = "alerts"
+    alerts = StandingAlerts(store, clock, LATE_EVENTS, "stream")
+    with pytest.raises(StoreError):
+        alerts.step({"shop a/0": "late"})
+    clock.advance(60)
+    if holds_on:
+        alerts.step({"shop a/0": "late"})
+        clock.advance(60)
+    alerts.step({})
+    assert sorted(state for _, state in states(store)) == ["firing", "resolved"]
+    assert len({alert_id for alert_id, _ in states(store)}) == 1
+
+
+def test_an_end_that_the_store_took_without_saying_so_is_not_taken_back(clock: ManualClock) -> None:
+    store = FlakyStore()
+    alerts = StandingAlerts(store, clock, LATE_EVENTS, "stream")
+    alerts.step({"shop a/0": "late"})
+    clock.advance(60)
+    store.unanswered = "alerts"
+    with pytest.raises(StoreError):
+        alerts.step({})
+    clock.advance(60)
+    alerts.step({"shop a/0": "late"})
+    assert sorted(state for _, state in states(store)) == ["firing", "firing", "resolved"]

@@ -289,6 +289,18 @@ def test_the_end_of_an_alert_that_is_posted_with_a_later_span_keeps_its_start() 
     assert (ended["state"], ended["starts_ms"], ended["ends_ms"]) == ("resolved", start_ms, start_ms + 52_000)
 
 
+def test_an_alert_that_the_store_took_without_saying_so_is_one_and_ends() -> None:
+    for seconds_away in (1, 100):
+        world = Posts()
+        world.store.unanswered = "alerts"
+        world.post(ends_ms=world.clock.now_ms() + 50_000)
+        world.passes(1)
+        world.clock.advance(seconds_away)
+        world.passes(400, each=5)
+        assert [row["state"] for row in world.kept()] == ["firing", "resolved"]
+        assert len({row["alert_id"] for row in world.kept()}) == 1
+
+
 def test_a_store_that_fails_for_a_moment_loses_no_post_and_doubles_none() -> None:
     world = Posts()
     world.post(summary="91 %")

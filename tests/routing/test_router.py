@@ -44,9 +44,9 @@ ROUTES: dict[str, Any] = {
 
 
 class FlakyStore(MemoryStore):
-    """Fails the next append to a table, or the next question about one."""
+    """Fails the next append to a table, with or without taking it, or the next question about one."""
 
-    failing = failing_read = ""
+    failing = failing_read = unanswered = ""
 
     def read(self, query: Query) -> Columns:
         if query.table == self.failing_read:
@@ -59,6 +59,9 @@ class FlakyStore(MemoryStore):
             self.failing = ""
             raise StoreError("disk is full", retryable=True)
         super().append(table, columns, token)
+        if table == self.unanswered:
+            self.unanswered = ""
+            raise StoreError("it timed out", retryable=True)
 
 
 class World:
