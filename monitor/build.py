@@ -103,7 +103,7 @@ def build_store(
     """
     if store is None:
         spec = configuration.service.spec.store
-        store = open_store(spec.kind, **spec.settings())
+        store = once_it_answers(partial(open_store, spec.kind, **spec.settings()), clock, waits=waits)
     once_it_answers(partial(_prepare, store, configuration, clock, roles), clock, waits=waits)
     return store
 

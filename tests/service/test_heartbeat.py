@@ -104,7 +104,7 @@ def test_a_running_service_pings_a_url_until_a_stage_fails(tmp_path: Path, monke
         store = Poisoned()
         with shop.serving(configuration, store) as service:
             shop.wait_until(lambda: listener.requests, "it is pinged")
-            store.stage = "evaluate"
+            store.stage = "alert"
             shop.wait_until(service.ready, "the stage fails")
             shop.wait_until(lambda: _is_silent(listener), "no more pings come")
             store.stage = ""

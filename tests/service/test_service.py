@@ -15,6 +15,7 @@ from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.errors import InputError
 from monitor.service import Service
+from sinks.store import STORES
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
@@ -185,6 +186,15 @@ def test_a_start_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
         "Connection refused"
     ]
     assert 3 <= clock.monotonic_s() <= 10
+
+
+def test_a_start_waits_for_a_store_that_cannot_be_opened_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = iter([Away(1, retryable=True), Away(1, retryable=True), MemoryStore()])
+    monkeypatch.setitem(STORES, "memory", lambda: next(stores))
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"}))
+    with capture_logs() as log:
+        Service(configuration, ManualClock(), waits_for_store=True).stop()
+    assert [line["event"] for line in log].count("the start waits for the store") == 2
 
 
 class AwayAtTimes(MemoryStore):
