@@ -115,7 +115,7 @@ class Service:
         self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
-        self._threads = Threads(clock, instance_of(configuration.service.spec, port))
+        self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port))
         self._alone = threading.Lock()
         self._jobs: Jobs | None = None
         latency = score_latency(self.metrics)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 
+from monitor.config.roles import ROLES
 from monitor.config.service import ServiceSpec
 
 __all__ = ["instance_of"]
 
 
-def instance_of(spec: ServiceSpec, port: int | None = None) -> str:
-    """Return a name that no other process has at the same time, and this one has again after a restart.
+def instance_of(spec: ServiceSpec, roles: Collection[str] = tuple(ROLES), port: int | None = None) -> str:
+    """Return a name that this process has again after a restart, and that tells it apart from others.
+
+    Processes of one machine with the same roles need ports, or ``kafka.instance``, of their own.
 
     Parameters
     ----------
     spec : ServiceSpec
+    roles : collection of str
+        Those that run here.
     port : int or None
-        Where it listens; as configured if None.
+        Where it listens; as configured if None. A port that is chosen anew at each start, 0, is left out.
     """
-    # First what people named it in its group: the host name of a container is new each time that one is made. The port
-    # tells processes of one machine apart, which may have one file and one name: all of them listen.
-    name = spec.kafka.instance or socket.gethostname()
+    # One file may serve several machines, and several processes of each: neither part is enough by itself.
+    host = socket.gethostname()
+    name = f"{spec.kafka.instance}@{host}" if spec.kafka.instance else host
     port = spec.api.port if port is None else port
-    return f"{name}:{port}" if port else name
+    listening = f"{name}:{port}" if port else name
+    taken = [role for role in ROLES if role in roles]
+    return listening if taken == list(ROLES) else f"{listening}/{'+'.join(taken)}"

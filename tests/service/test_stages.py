@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -120,9 +121,11 @@ def test_each_process_alerts_about_its_own_stage_although_those_of_others_have_i
             model = shop.model("shop", {"http": "shop"})
             path = shop.configured(tmp_path / name, model, kafka={"instance": name}, api={"port": 8081})
             running.enter_context(shop.serving(load(path), seen, roles=["ingest"]))
-        shop.wait_until(lambda: firing() == {"worker-1:8081", "worker-2:8081"}, "both are alerted about")
+        host = socket.gethostname()
+        instances = [f"{name}@{host}:8081/ingest" for name in names]
+        shop.wait_until(lambda: firing() == set(instances), "both are alerted about")
         stores["worker-2"].stage = ""
-        shop.wait_until(lambda: firing() == {"worker-1:8081"}, "one is over")
+        shop.wait_until(lambda: firing() == set(instances[:1]), "one is over")
         stores["worker-1"].stage = ""
         shop.wait_until(lambda: not firing(), "the other is over")
 
