@@ -113,8 +113,8 @@ class DetachedPart:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the engine could not read it; others are copies that it has no use for."""
-        return "broken" in self.reason
+        """Whether the engine could not read it; others are copies that it has no use for, as `covered-by-broken`."""
+        return self.reason.startswith("broken")
 
 
 def tables_of(store: Connection) -> list[str]:

@@ -18,6 +18,7 @@ from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
+from sinks.store.upkeep import DetachedPart
 from tests.cli.console import Console
 from tests.service import shop
 from tests.service.test_metrics import figures, scraped
@@ -109,3 +110,11 @@ def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
     marks.write_bytes(whole)
     shop.wait_until(lambda: len(own_alerts(store, STORE_UNREADABLE)) == 2, "it is over")
     service.stop()
+
+
+@pytest.mark.parametrize(
+    ("reason", "has_lost_rows"),
+    [("broken", True), ("broken-on-start", True), ("covered-by-broken", False), ("ignored", False), ("", False)],
+)
+def test_copies_that_a_damaged_part_covers_have_lost_nothing(reason: str, has_lost_rows: bool) -> None:
+    assert DetachedPart("scores", f"{reason}_202401_1_1_0", reason, "db1").is_broken == has_lost_rows
