@@ -120,7 +120,7 @@ class Pictures:
     def _windows(self, watch: Watch, moved: Mapping[str, Any], ends_ms: range) -> Drawn | None:
         """The windows of what moved; where that began with a new version, behind those of the version before."""
         # A window that repeats the one before it shows in its values.
-        contrast = moved["contrast"].replace("repeats", "typical value")
+        contrast = "typical value" if moved["contrast"] == "repeats" else moved["contrast"]
         series = Series(moved["signal"], moved["segment"], moved["version"], contrast)
         windows, former = drawn(self._store, watch, series, ends_ms), moved.get("former_version")
         if windows is None or former is None:

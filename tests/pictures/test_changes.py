@@ -169,3 +169,20 @@ def test_what_a_new_version_moved_is_drawn_behind_what_the_version_before_did(tm
     [onset] = {x for _, x in np.argwhere((image == ONSET).all(axis=2)).tolist()}
     grey = {x for _, x in np.argwhere((image == QUIET).all(axis=2)).tolist()}
     assert len({x for x in grey if x < onset}) > (onset - 62) / 2, "what v1 did is there"
+
+
+def test_a_share_of_a_value_that_is_named_as_a_contrast_is_drawn(tmp_path: Path) -> None:
+    schema = {"id": "id", "features": {"answer": {"type": "category"}}}
+    sometimes, lines = configured(detect=DETECT, schema=schema, segments=[]), []
+    for number in range(DAYS * 24 * 10):
+        at_ms = START_MS + number * HOUR_MS // 10
+        is_often = at_ms >= ONSET_MS or number % 3 == 0
+        event = {"id": str(number), "ts": at_ms, "answer": "repeats" if is_often else "listens"}
+        lines.append(json.dumps(event).encode())
+    store = replayed_lines(tmp_path, lines, sometimes)[0]
+    firing = next(row for row in rows(store, "alerts") if row["state"] == "firing")
+    moved = json.loads(firing["signals"])[0] | {"contrast": "share of 'repeats'"}
+    row = firing | {"sequence": firing["sequence"] + 10, "signals": json.dumps([moved])}
+    append(store, "alerts", {name: [value] for name, value in row.items()})
+    [picture] = of(Pictures(store, {"loans": compile_watch(sometimes, "loans")}), row)
+    assert picture.caption.startswith("share of 'repeats' of feature:answer in % of events, ")
