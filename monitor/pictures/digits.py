@@ -29,6 +29,7 @@ _GLYPHS = {
     "k": "#..#.###.##.#.#",
     "M": "#.#####.##.##.#",
     "G": "####..#.##.####",
+    "E": "####..##.#..###",
 }
 """Five rows of three pixels each."""
 
@@ -41,7 +42,7 @@ def width(text: str) -> int:
 
 
 def write(pixels: NDArray[np.uint8], column: int, row: int, text: str, colour: tuple[int, int, int]) -> None:
-    """Write a text of digits, ``.``, ``-``, ``:``, ``%``, ``k``, ``M``, ``G`` and spaces into a picture.
+    """Write a text of digits, ``.``, ``-``, ``:``, ``%``, ``k``, ``M``, ``G``, ``E`` and spaces into a picture.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,10 @@ __all__ = ["BAND", "HEIGHT", "ONSET", "WIDTH", "Point", "plot"]
 
 WIDTH, HEIGHT = 480, 160
 LEFT, RIGHT, TOP, BOTTOM = 62, 8, 8, 20
+"""Margins; the left one is wider where numbers need it."""
+
+SHORT, BESIDE_NUMBERS = 7, 8
+"""So many characters have room in the left margin, with so many pixels beside them."""
 
 BAND = (226, 232, 240)
 ONSET = (217, 119, 6)
@@ -72,16 +76,18 @@ def plot(points: Sequence[Point], window_ms: int, onset_ms: int, *, share: bool 
     b'\x89PNG\r\n\x1a\n'
     """
     pixels = np.full((HEIGHT, WIDTH, 3), PAPER, np.uint8)
-    columns = np.linspace(LEFT, WIDTH - RIGHT, len(points) + 1).round().astype(int)
     scale = _Scale.of(points)
+    numbers = _written(scale, share=share)
+    margin = max([LEFT, *(digits.width(text) + BESIDE_NUMBERS for text in numbers.values())])
+    columns = np.linspace(margin, WIDTH - RIGHT, len(points) + 1).round().astype(int)
     for point, start, stop in zip(points, columns[:-1], columns[1:], strict=True):
         _draw_window(pixels, point, int(start), int(stop), scale)
     from_ms, to_ms = points[0].end_ms - window_ms, points[-1].end_ms
     if from_ms <= onset_ms <= to_ms and onset_ms:
-        x = LEFT + round((WIDTH - RIGHT - LEFT - 1) * (onset_ms - from_ms) / (to_ms - from_ms))
+        x = margin + round((WIDTH - RIGHT - margin - 1) * (onset_ms - from_ms) / (to_ms - from_ms))
         pixels[TOP : HEIGHT - BOTTOM, x] = ONSET
-    _draw_axes(pixels, scale, share=share)
-    _write_times(pixels, from_ms, to_ms)
+    _draw_axes(pixels, scale, numbers, margin)
+    _write_times(pixels, from_ms, to_ms, margin)
     return png(pixels)
 
 
@@ -145,32 +151,45 @@ def _draw_window(pixels: NDArray[np.uint8], point: Point, start: int, stop: int,
         pixels[max(TOP, row - 1) : row + 2, start:right] = LOUD if point.loud else QUIET
 
 
-def _draw_axes(pixels: NDArray[np.uint8], scale: _Scale, *, share: bool) -> None:
-    pixels[HEIGHT - BOTTOM, LEFT : WIDTH - RIGHT] = AXIS
-    pixels[TOP : HEIGHT - BOTTOM + 1, LEFT - 1] = AXIS
-    for value in scale.numbers():
-        row, text = (
-            scale.row(value),
-            _number(100 * value if share else value, 100 * scale.step if share else scale.step),
-        )
-        text += "%" if share else ""
-        pixels[row, LEFT - 4 : LEFT - 1] = AXIS
-        digits.write(pixels, LEFT - 7 - digits.width(text), min(max(row - 5, 0), HEIGHT - BOTTOM - 5), text, LINE)
+def _draw_axes(pixels: NDArray[np.uint8], scale: _Scale, numbers: Mapping[float, str], margin: int) -> None:
+    pixels[HEIGHT - BOTTOM, margin : WIDTH - RIGHT] = AXIS
+    pixels[TOP : HEIGHT - BOTTOM + 1, margin - 1] = AXIS
+    for value, text in numbers.items():
+        row = scale.row(value)
+        pixels[row, margin - 4 : margin - 1] = AXIS
+        digits.write(pixels, margin - 7 - digits.width(text), min(max(row - 5, 0), HEIGHT - BOTTOM - 5), text, LINE)
 
 
-def _number(value: float, step: float) -> str:
-    """Write a number of an axis short enough for its margin, with as many digits as its neighbour is told apart by."""
-    size, letter = next(((size, letter) for size, letter in UNITS if max(abs(value), step) >= 10 * size), (1.0, ""))
-    places = min(max(0, -math.floor(math.log10(step / size) + 1e-9)), 4)
+def _written(scale: _Scale, *, share: bool) -> dict[float, str]:
+    """Return the numbers on a scale and how they are written: short if that tells neighbours apart, all in one form."""
+    numbers, times, sign = scale.numbers(), 100 if share else 1, "%" if share else ""
+    values, step = [times * number for number in numbers], times * scale.step
+    largest = max([step, *map(abs, values)])
+    usual = next(((size, letter) for size, letter in UNITS if largest >= 10 * size), (1.0, ""))
+    forms = [[_in_unit(value, step, *unit) + sign for value in values] for unit in (usual, (1.0, ""), *UNITS)]
+    forms.append([_scientific(value, step) + sign for value in values])
+    return dict(zip(numbers, min(forms, key=lambda texts: max([SHORT, *map(len, texts)])), strict=True))
+
+
+def _in_unit(value: float, step: float, size: float, letter: str) -> str:
+    places = max(0, -math.floor(math.log10(step) - math.log10(size) + 1e-9))
     # Plus 0 leaves no minus sign.
     return f"{round(value / size, places) + 0.0:.{places}f}{letter}"
 
 
-def _write_times(pixels: NDArray[np.uint8], from_ms: int, to_ms: int) -> None:
+def _scientific(value: float, step: float) -> str:
+    if abs(value) < step / 2:
+        return "0"
+    places = math.floor(math.log10(abs(value)) + 1e-9) - math.floor(math.log10(step) + 1e-9)
+    mantissa, exponent = f"{value:.{places}E}".split("E")
+    return f"{mantissa}E{int(exponent)}"
+
+
+def _write_times(pixels: NDArray[np.uint8], from_ms: int, to_ms: int, margin: int) -> None:
     """Write when the chart begins and ends, and times between: in UTC, days where it is long."""
     form = "%m-%d" if to_ms - from_ms > 3 * DAY_MS else "%m-%d %H:%M" if to_ms - from_ms > DAY_MS // 2 else "%H:%M"
     times = np.linspace(from_ms, to_ms, TICKS).round().astype(np.int64).tolist()
-    for at_ms, x in zip(times, np.linspace(LEFT, WIDTH - RIGHT - 1, TICKS).round().astype(int).tolist(), strict=True):
+    for at_ms, x in zip(times, np.linspace(margin, WIDTH - RIGHT - 1, TICKS).round().astype(int).tolist(), strict=True):
         text = moment(at_ms).strftime(form)
         begins = min(max(x - digits.width(text) // 2, 0), WIDTH - digits.width(text))
         pixels[HEIGHT - BOTTOM : HEIGHT - BOTTOM + 4, x] = AXIS

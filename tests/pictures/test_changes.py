@@ -186,3 +186,32 @@ def test_a_share_of_a_value_that_is_named_as_a_contrast_is_drawn(tmp_path: Path)
     append(store, "alerts", {name: [value] for name, value in row.items()})
     [picture] = of(Pictures(store, {"loans": compile_watch(sometimes, "loans")}), row)
     assert picture.caption.startswith("share of 'repeats' of feature:answer in % of events, ")
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        ([12_345.42, 12_345.74], ["12345.5", "12345.6", "12345.7"]),
+        ([1_700_000_000.0, 1_700_000_040.0], ["1700000000", "1700000020", "1700000040"]),
+        ([-1_700_000_000.0, -1_700_000_040.0], ["-1700000000", "-1700000040"]),
+        ([0.0000012, 0.0000031], ["1.5E-6", "2.0E-6", "3.0E-6"]),
+        ([0.00012, 0.00018], ["0.00012", "0.00014", "0.00018"]),
+        ([5.0, 5.000004], ["5.000000", "5.000002", "5.000004"]),
+        ([0.0, 2e300], ["0", "1.0E300", "2.0E300"]),
+    ],
+)
+def test_numbers_that_are_long_or_tiny_are_legible(values: list[float], written: list[str]) -> None:
+    points = [Point(number * HOUR_MS, value) for number, value in enumerate(values, 1)]
+    image = pixels(plot(points, HOUR_MS, 0))
+    assert [text for text in written if shows(image, text)] == written
+    assert (image[: HEIGHT - 20, -8:] == 255).all(), "none goes around to the other side"
+
+
+def test_no_two_characters_look_alike() -> None:
+    characters = "0123456789.-:%kMGE"
+    drawn_characters = []
+    for character in characters:
+        glyph = np.full((digits.HEIGHT, digits.width("0"), 3), 255, np.uint8)
+        digits.write(glyph, 0, 0, character, LINE)
+        drawn_characters.append(glyph.tobytes())
+    assert len(set(drawn_characters)) == len(characters)
