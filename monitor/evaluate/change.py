@@ -304,7 +304,10 @@ class Changes:
     def _began_with(self, contrasts: Contrasts, version: str, since_ms: int) -> NewVersion | None:
         """Return the version with which what moved since ``since_ms`` began, if it came then, after another."""
         within_ms = max(2 * self._watch.model.spec.detect.defaults.step_ms, DATED_WITHIN_MS)
-        if not since_ms or contrasts.former is None or since_ms > contrasts.began_ms + within_ms:
+        if not since_ms or contrasts.former is None or not contrasts.version_ms:
+            return None
+        # Its first events in a segment, or of a field, may come weeks after it.
+        if since_ms > contrasts.version_ms + within_ms:
             return None
         return NewVersion(version, contrasts.version_ms, contrasts.former)
 
