@@ -157,12 +157,13 @@ class ModelEvidence:
             self.contrasts[key] = begun
 
     def _came_ms(self, beginnings: Sequence[Beginning]) -> dict[str, int]:
-        """Return when each version first came of which series begin."""
+        """Return when each version first came of which series begin; 0 if that is not known."""
         came_ms: dict[str, int] = {}
         for _, key, start_ms in beginnings:
             came_ms[key[0]] = min(start_ms, came_ms.get(key[0], start_ms))
         for key, begun in self.contrasts.items() if beginnings else ():
-            if key[0] in came_ms and begun.version_ms:
+            # The volume is of no version. Checkpoints from before this was noted do not say it of their series.
+            if key[0] in came_ms and key[2] != "volume":
                 came_ms[key[0]] = min(came_ms[key[0]], begun.version_ms)
         return came_ms
 
