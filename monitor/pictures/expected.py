@@ -82,13 +82,16 @@ def drawn(store: Store, watch: Watch, series: Series, ends_ms: range) -> Drawn |
     """
     step_ms = ends_ms.step
     days = _days(store, watch, series, ends_ms)
-    part = Part(ends_ms[0] - step_ms, ends_ms[-1], series.version, series.segment)
+    # What alarms depends on all windows of the day before: where the first one lies within its day, on some not drawn.
+    earlier = 0 if days[0] is None else (ends_ms[0] - step_ms - days[0].from_ms) // step_ms
+    of_days_ms, days = range(ends_ms[0] - earlier * step_ms, ends_ms[-1] + 1, step_ms), [days[0]] * earlier + days
+    part = Part(of_days_ms[0] - step_ms, ends_ms[-1], series.version, series.segment)
     measured = measured_windows(store, watch, part, series.signal, days)
     detect = watch.model.spec.detect
     calendar, points = Calendar(detect.time_zone, detect.holidays, step_ms), []
-    windows = list(zip(ends_ms, days, measured, strict=True))
+    windows = list(zip(of_days_ms, days, measured, strict=True))
     for _, of_day in groupby(windows, key=lambda window: window[1] and window[1].from_ms):
-        points += list(_of_day(list(of_day), calendar, series.contrast))
+        points += list(_of_day(list(of_day), calendar, series.contrast, ends_ms[0]))
     if all(math.isnan(point.actual) for point in points):
         return None
     # In its first days a signal has only what needs no earlier days to be measured: its rates, and the volume.
@@ -116,8 +119,9 @@ def _of_contrast(day: ExpectedDay, name: str) -> ExpectedDay:
 
 
 def _of_day(
-    windows: Sequence[tuple[int, ExpectedDay | None, Measured]], calendar: Calendar, name: str
+    windows: Sequence[tuple[int, ExpectedDay | None, Measured]], calendar: Calendar, name: str, first_ms: int
 ) -> Iterator[Point]:
+    """Yield those that end at ``first_ms`` or later, of the windows of a day from the first that it expects on."""
     day = windows[0][1]
     if day is None:
         for end_ms, _, of_window in windows:
@@ -125,11 +129,14 @@ def _of_day(
             yield Point(end_ms, value / events)
         return
     [contrast] = day.contrasts
-    begins_day = windows[0][0] == day.from_ms + day.window_ms
+    # A day that is expected anew, after an acceptance, begins within one.
+    begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
     times = [calendar.moment(end_ms).time_of_day for end_ms, _, _ in windows]
     measured = [of_window for _, _, of_window in windows]
     along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
     for number, (filters, time_of_day, end_ms) in enumerate(zip(along, times, (w[0] for w in windows), strict=True)):
+        if end_ms < first_ms:
+            continue
         value, events = measured[number].get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
         expected = contrast.expected_of(time_of_day, events)
         if math.isnan(expected):

@@ -15,6 +15,7 @@ from monitor.alerts.alert_log import FRESHNESS, FRESHNESS_ALERTS
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.pictures import digits
 from monitor.pictures.drawing import LINE, LOUD, QUIET
+from monitor.pictures.expected import Series, drawn
 from monitor.pictures.pictures import Pictures
 from monitor.pictures.plot import BAND, HEIGHT, ONSET, WIDTH, Point, plot
 from monitor.routing.message import alert_of
@@ -23,6 +24,7 @@ from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
+from tests.api.world import Client, World
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 from tests.pictures.test_pictures import colours, pixels
 
@@ -128,6 +130,27 @@ def test_a_silence_is_drawn_behind_the_events_before_it(
     heights = np.argwhere((image == LOUD).all(axis=2))[:, 0]
     assert heights.min() > HEIGHT - 30, "none at all"
     assert colours(image)[QUIET] > colours(image)[LOUD] > 0
+
+
+def test_grey_ground_is_what_is_explained_of_a_window_wherever_the_picture_begins(tmp_path: Path) -> None:
+    """Of a number that wanders from window to window: what alarms depends on where it has been that day."""
+    wandering = configured(detect=DETECT, schema={"id": "id", "features": {"x": {"type": "numeric"}}}, segments=[])
+    rng, level, lines = np.random.default_rng(3), 0.0, []
+    for number in range(DAYS * 24 * 20):
+        level = 0.9 * level + rng.normal(0, 0.4) if number % 20 == 0 else level
+        event = {"id": str(number), "ts": START_MS + number * HOUR_MS // 20, "x": rng.normal(10 + level, 1)}
+        lines.append(json.dumps(event).encode())
+    store, watch = replayed_lines(tmp_path, lines, wandering)[0], compile_watch(wandering, "loans")
+    ends_ms = range(ONSET_MS, ONSET_MS + 3 * HOUR_MS, HOUR_MS)
+    windows = drawn(store, watch, Series("feature:x", "", "", "typical value"), ends_ms)
+    assert windows is not None
+    assert [point.end_ms for point in windows.points] == list(ends_ms)
+    client = Client(World(store=store, configuration=wandering))
+    for point in windows.points:
+        explained = client.get("/v1/explain", model="loans", signal="feature:x", at=str(point.end_ms - 1)).json()
+        [typical] = [each for each in explained["contrasts"] if each["contrast"] == "typical value"]
+        numbers = [typical[name] for name in ("expected", "alarms_below", "alarms_above")]
+        assert numbers == pytest.approx([point.expected, point.low, point.high])
 
 
 def test_an_alert_of_which_no_picture_can_be_made_has_none(store: Store, pictures: Pictures) -> None:
