@@ -68,13 +68,14 @@ from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
-from monitor.threads import Threads, in_words
+from monitor.threads import Threads, in_words, join_within
 from monitor.watch import compile_watch
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
 WATCH_EVERY_S, ROWS_MET_WITHIN_S = 1.0, 300.0
+CLOSE_WITHIN_S = 10.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -198,7 +199,11 @@ class Service:
         if self._routers is not None:
             self._routers.close()
         self.intake.close()
-        self.store.close()
+        # It waits for questions that requests have asked.
+        closing = threading.Thread(target=self.store.close, name="close", daemon=True)
+        closing.start()
+        if join_within([closing], self.clock, CLOSE_WITHIN_S):
+            log.warning("the store is left open: it does not answer a request")
 
     def raise_failure(self) -> None:
         """Raise what a stage fails with, if one does."""

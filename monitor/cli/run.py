@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from monitor.config.service import Api
     from monitor.service import Service
 
-__all__ = ["bind", "command", "serve"]
+__all__ = ["GRACE_S", "bind", "command", "serve"]
+
+GRACE_S = 10
+"""Requests that are under way get so long to end."""
 
 
 @click.command("run")
@@ -79,9 +82,12 @@ def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.s
 def serve(service: Service, listener: socket.socket) -> None:
     """Serve the API, or where that is not its role the service's health, until a signal comes or the service stops.
 
+    Requests that hang are left unfinished after :data:`GRACE_S`.
     Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
     """
+    import signal
     import threading
+    from concurrent.futures import Future
     from functools import partial
 
     import uvicorn
@@ -92,7 +98,16 @@ def serve(service: Service, listener: socket.socket) -> None:
 
     app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
     http: Any = partial(Connection, app.state.connections)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=http))
+    config = uvicorn.Config(app, log_config=None, access_log=False, http=http, timeout_graceful_shutdown=GRACE_S)
+    server = uvicorn.Server(config)
+    served: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+            served.set_result(None)
+        except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for
+            served.set_exception(error)
 
     def leave() -> None:
         service.stopping.wait()
@@ -100,19 +115,24 @@ def serve(service: Service, listener: socket.socket) -> None:
         server.should_exit = True
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        # uvicorn's own handler raises the signal again at the end, which would leave no time for checkpoints.
         app.state.stopping.set()
         server.force_exit = server.should_exit
         server.should_exit = True
 
     threading.Thread(target=leave, name="leave", daemon=True).start()
     _reload_on_hangup(service)
-    server.handle_exit = on_signal  # type: ignore[method-assign, assignment]
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     with listener:
         listener.listen()
         host, port = listener.getsockname()[:2]
         click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
-        server.run(sockets=[listener])
+        # Threads that work for requests are daemons only if this one is: others would hold up the process's end.
+        threading.Thread(target=run, name="serve", daemon=True).start()
+        try:
+            served.result()
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 def _reload_on_hangup(service: Service) -> None:

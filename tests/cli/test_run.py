@@ -6,6 +6,7 @@ import gzip
 import json
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -193,6 +194,33 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path
     text = (tmp_path / "models" / "shop.yaml").read_text().splitlines()
     line = next(number for number, found in enumerate(text, 1) if "alowed" in found)
     assert f"shop.yaml:{line}: spec.sources.0.alowed_lateness" in said.stderr
+
+
+HANGING = """
+import sys
+import threading
+
+import monitor.api.health
+import monitor.cli.run
+from monitor.cli import main
+
+monitor.cli.run.GRACE_S = 1
+monitor.api.health.unseen = lambda store: print("asked", file=sys.stderr, flush=True) or threading.Event().wait()
+main()
+"""
+
+
+def test_a_request_that_hangs_does_not_keep_the_service_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.service.process.LEEWAY", [sys.executable, "-c", HANGING])
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    with Running("run", config, "--port", 0) as service:
+        address = httpx.URL(service.url)
+        with socket.create_connection((address.host, address.port or 0)) as client:
+            client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: leeway\r\n\r\n")
+            shop.wait_until(lambda: "asked" in "".join(service.log), "it is asked")
+            assert service.signal(signal.SIGTERM) == 0, "".join(service.log)
 
 
 def test_small_answers_are_sent_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -248,6 +249,37 @@ def test_a_service_ends_well_although_its_store_is_away(tmp_path: Path, file: Pa
         service.stop()
     service.raise_failure()
     assert "evaluation is not saved: the next start goes on from what is stored" in [line["event"] for line in log]
+
+
+class Unclosable(MemoryStore):
+    """A store that waits for somebody's question, which is never answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = threading.Event()
+
+    def close(self) -> None:
+        self.answered.wait(60)
+        super().close()
+
+
+def test_a_service_ends_although_its_store_never_answers_a_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.service.CLOSE_WITHIN_S", 0.2)
+    store = Unclosable()
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    service = Service(configuration, SystemClock(), store)
+    service.start()
+    ending = threading.Thread(target=service.stop)
+    with capture_logs() as log:
+        ending.start()
+        ending.join(20)
+        has_ended = not ending.is_alive()
+        store.answered.set()
+        ending.join()
+    assert has_ended
+    assert "the store is left open: it does not answer a request" in [line["event"] for line in log]
 
 
 class AwayOnce(MemoryStore):
