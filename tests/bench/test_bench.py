@@ -164,6 +164,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "finding_rates",
             "pane_bytes",
             "real",
+            "recovery",
         },
         {
             "__init__",
@@ -174,6 +175,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "chaos_health",
             "chaos_hostile",
             "chaos_schedule",
+            "chaos_threads",
             "chaos_traffic",
             "chaos_world",
             "contenders",

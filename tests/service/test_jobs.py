@@ -160,5 +160,6 @@ def test_a_service_ends_with_its_checkpoints_written_while_a_job_waits_for_a_bro
             assert not ending.is_alive()
         finally:
             answer.set()
+    service.intake.close()
     assert saved.is_set()
     assert {"jobs": ["look_at_group"], "event": "jobs are left unfinished", "log_level": "warning"} in log

@@ -157,6 +157,7 @@ def test_a_service_ends_although_a_stage_does_not_and_without_a_checkpoint_of_on
         finally:
             answer.set()
     assert saved.is_set() is is_saved
+    service.intake.close()
     # On a busy machine others may need longer than that, too.
     [unfinished] = [line["stages"] for line in log if line["event"] == "stages are left unfinished"]
     assert stage in unfinished
