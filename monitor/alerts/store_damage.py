@@ -1,6 +1,7 @@
 """Damage to the store: parts that reads fail at, and those that the engine has set aside.
 
-The rows of the latter are gone, and no read fails.
+The rows of the latter are gone, and no read fails; unless the parts that they were merged from are still there, as they
+are for minutes, and the engine has gone back to these.
 """
 
 from __future__ import annotations
@@ -94,16 +95,17 @@ def _sentence(table: str, unless: str, since_ms: Mapping[DetachedPart, int]) -> 
     count = f"{len(since_ms)} parts" if len(since_ms) > 1 else "a part"
     names = listed([f"{part.name} on {part.host}" for part in since_ms])
     return (
-        f"rows of the table {table} are missing{unless} since {utc(min(since_ms.values()))} or earlier: the store"
-        f" cannot read {count}, and has set aside {names}. `leeway store verify` lists all damage; restore a backup,"
-        " or replay the log, into a new store"
+        f"rows of the table {table} may be missing{unless} since {utc(min(since_ms.values()))} or earlier: the store"
+        f" cannot read {count}, and has set aside {names}. `leeway store verify` lists all damage; after a full disk"
+        " the rows are often there, in the parts that were merged. Else restore a backup, or replay the log, into a new"
+        " store"
     )
 
 
 def _log(parts: Sequence[DetachedPart]) -> None:
     for table, count in Counter(part.table for part in parts).items():
         names = listed([part.name for part in parts if part.table == table])
-        log.error("parts of the store are set aside: their rows are missing", table=table, count=count, parts=names)
+        log.error("parts of the store are set aside: their rows may be missing", table=table, count=count, parts=names)
 
 
 _BY_STORE: WeakKeyDictionary[Store, StoreDamage] = WeakKeyDictionary()
