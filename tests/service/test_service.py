@@ -15,6 +15,7 @@ from monitor.build import bounded_source
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.errors import InputError
+from monitor.evaluate.loop import EvaluateLoop
 from monitor.service import Service
 from sinks.store import STORES
 from sinks.store.contract import Columns, Query, StoreError
@@ -227,25 +228,15 @@ def test_a_start_waits_for_a_store_that_goes_away_in_the_middle_of_it(
     assert [line["event"] for line in log].count("the start waits for the store") == 4
 
 
-class ReadOnly(MemoryStore):
-    """A store that takes nothing from some moment on."""
+def test_a_service_ends_well_although_its_store_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: EvaluateLoop) -> None:
+        raise StoreError("Connection refused", retryable=True)
 
-    is_away = False
-
-    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
-        if self.is_away:
-            raise StoreError("Connection refused", retryable=True)
-        super().append(table, columns, token)
-
-
-def test_a_service_ends_well_although_its_store_is_away(tmp_path: Path, file: Path) -> None:
-    configuration = load(shop.configured(tmp_path, shop.model("shop", {"file": "events.jsonl"})))
-    store = ReadOnly()
+    monkeypatch.setattr(EvaluateLoop, "save", refuse)
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
     with capture_logs() as log:
-        service = Service(configuration, SystemClock(), store)
+        service = Service(configuration, SystemClock(), MemoryStore())
         service.start()
-        shop.wait_until(lambda: len(store.read(Query("scores"))["n"]) > 0, "a window is judged")
-        store.is_away = True
         service.stop()
     service.raise_failure()
     assert "evaluation is not saved: the next start goes on from what is stored" in [line["event"] for line in log]
