@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,9 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.routing.posted import OWN_NAMES
 from monitor.routing.posting import Posting
-from sinks.store.contract import Columns, Query
-from sinks.store.memory import MemoryStore
-from sinks.store.rows import row_count
 from tests.api.test_alertmanager import world
 from tests.api.world import Client, serving
+from tests.routing.test_posted_log import CountingStore
 from tests.services.alertmanager import alertmanager, amtool
 
 ROUTES = """\
@@ -189,19 +186,6 @@ def test_a_filter_shows_what_keeps_an_alert_quiet_that_it_leaves_out() -> None:
     [source] = client.get("/api/v2/alerts", filter_='alertname="volume",model="prices"').json()
     assert shown["status"]["inhibitedBy"] == [source["fingerprint"]]
     assert len(client.get("/api/v2/alerts", filter_='model=~"pri.*"').json()) == 3
-
-
-class CountingStore(MemoryStore):
-    """Counts the rows that are read of each table."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: Counter[str] = Counter()
-
-    def read(self, query: Query) -> Columns:
-        columns = super().read(query)
-        self.rows[query.table] += row_count(columns)
-        return columns
 
 
 def test_one_alert_is_shown_without_reading_the_others() -> None:
