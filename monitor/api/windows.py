@@ -196,7 +196,7 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
     ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
     times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
     *earlier_windows, measured = _measured(service.store, watch, window, day)
-    begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
+    begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
     *_, filters = filters_along(day, earlier_windows, times[:-1], begins_day=begins_day)
     expected = [each.expected_of(times[-1], measured.get(each.name, (0.0, 0.0))[1]) for each in day.contrasts]
     sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]

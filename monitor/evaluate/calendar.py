@@ -70,6 +70,10 @@ class Calendar:
         midnight = self._middle(end_ms).replace(hour=0, minute=0, second=0, microsecond=0)
         return round(midnight.timestamp() * 1000)
 
+    def day_begins_between(self, end_ms: int, next_end_ms: int) -> bool:
+        """Whether two windows, by their ends, lie in different days."""
+        return self.moment(end_ms).day != self.moment(next_end_ms).day
+
     def _middle(self, end_ms: int) -> datetime:
         """The middle of a window, in local time."""
         return datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)

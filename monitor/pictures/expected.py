@@ -130,7 +130,7 @@ def _of_day(
         return
     [contrast] = day.contrasts
     # A day that is expected anew, after an acceptance, begins within one.
-    begins_day = calendar.moment(day.from_ms).day != calendar.moment(day.from_ms + day.window_ms).day
+    begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
     times = [calendar.moment(end_ms).time_of_day for end_ms, _, _ in windows]
     measured = [of_window for _, _, of_window in windows]
     along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
