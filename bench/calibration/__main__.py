@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +20,7 @@ from bench.calibration.grid import GRIDS
 from bench.calibration.injections import INJECTIONS
 from bench.calibration.power import Found, find
 from bench.calibration.streams import STREAMS
-from bench.calibration.table import false_alarm_lines, power_lines
+from bench.calibration.table import delay_lines, false_alarm_lines, power_lines
 from bench.calibration.watched import Rule
 
 __all__ = ["main"]
@@ -28,12 +29,27 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return the exit status."""
     options = parsed(arguments)
-    form = LONG if options.long else SHORT
-    seed = SEEDS[options.seed_set]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        counted = [] if "false-alarms" in options.without else in_control(form, options, seed, progress)
-        found = [] if "power" in options.without else out_of_control(form, options, seed, progress)
-    document: dict[str, Any] = {
+    if options.parts:
+        counted, found = read_parts(options.parts)
+    else:
+        counted, found = measure(options)
+    if options.json:
+        print(json.dumps(document(options, counted, found)))
+    else:
+        tables = [
+            *false_alarm_lines(counted),
+            *delay_lines(found),
+            *power_lines(found),
+            "",
+            *goal_lines(counted, found),
+        ]
+        print("\n".join(tables))
+    return 0
+
+
+def document(options: argparse.Namespace, counted: Sequence[Counted], found: Sequence[Found]) -> dict[str, Any]:
+    """Return what was measured, and how."""
+    return {
         "rule": options.rule,
         "baseline": options.baseline,
         "seeds": options.seed_set,
@@ -41,9 +57,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "false_alarms": [cell.to_json() for cell in counted],
         "power": [cell.to_json() for cell in found],
     }
-    lines = [*false_alarm_lines(counted), *power_lines(found), "", *goal_lines(counted, found)]
-    print(json.dumps(document) if options.json else "\n".join(lines))
-    return 0
+
+
+def measure(options: argparse.Namespace) -> tuple[list[Counted], list[Found]]:
+    """Measure what is asked for."""
+    form = LONG if options.long else SHORT
+    seed = SEEDS[options.seed_set]
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        counted = [] if "false-alarms" in options.without else in_control(form, options, seed, progress)
+        found = [] if "power" in options.without else out_of_control(form, options, seed, progress)
+    return counted, found
+
+
+def read_parts(files: Sequence[Path]) -> tuple[list[Counted], list[Found]]:
+    """Read what earlier runs with ``--json`` measured."""
+    parts = [json.loads(file.read_text()) for file in files]
+    return (
+        [Counted.from_json(cell) for part in parts for cell in part["false_alarms"]],
+        [Found.from_json(cell) for part in parts for cell in part["power"]],
+    )
 
 
 def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Counted]:
@@ -112,7 +144,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--without", nargs="+", default=[], choices=["false-alarms", "power"], help="leave out")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--parts", nargs="+", default=[], type=Path, metavar="FILE", help="print what earlier runs with --json measured"
+    )
+    options = parser.parse_args(arguments)
+    if options.parts and options.json:
+        parser.error("--parts are JSON already: leave out --json for their tables")
+    return options
 
 
 def cost(setting: Setting) -> int:

@@ -69,6 +69,11 @@ class Counted:
         ratios = {"ratio": self.later, "low": low, "high": high}
         return vars(self) | {name: round(count / self.accepted_later, 3) for name, count in ratios.items()}
 
+    @classmethod
+    def from_json(cls, cell: Mapping[str, Any]) -> Counted:
+        """Return the counts that `to_json` gave."""
+        return cls(**{name: cell[name] for name in cls.__dataclass_fields__})
+
 
 def interval(count: int) -> tuple[float, float]:
     """Return the 95 % interval of the mean of a Poisson count (Garwood 1936).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -122,6 +122,14 @@ class Found:
             name: [None if delay == NEVER else delay for delay in getattr(self, name)] for name in ("delays", "oracle")
         }
         return vars(self) | delays
+
+    @classmethod
+    def from_json(cls, cell: Mapping[str, Any]) -> Found:
+        """Return the trials that `to_json` gave."""
+        delays = {
+            name: tuple(NEVER if delay is None else delay for delay in cell[name]) for name in ("delays", "oracle")
+        }
+        return cls(**{**cell, **delays})
 
 
 def find(

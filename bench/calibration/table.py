@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from bench.calibration.false_alarms import FIRST_DAYS, Counted, interval, pooled
 from bench.calibration.power import NEVER, Found
+from monitor.cli.output import duration
+from monitor.values import DAY_MS
 
-__all__ = ["false_alarm_lines", "power_lines"]
+__all__ = ["delay_lines", "false_alarm_lines", "power_lines"]
 
 
 def false_alarm_lines(cells: Sequence[Counted]) -> Iterator[str]:
@@ -53,6 +56,29 @@ def _ratio(cell: Counted) -> str:
 
 def _first(cell: Counted) -> str:
     return f"{cell.first} of {cell.accepted_first:.1f}"
+
+
+def delay_lines(cells: Sequence[Found]) -> Iterator[str]:
+    """Yield a table for each length of windows: of each stream, how soon half of each injection was found."""
+    for window in dict.fromkeys(cell.window for cell in cells):
+        of_window = [cell for cell in cells if cell.window == window]
+        by_course: dict[str, dict[str, str]] = {}
+        for cell in of_window:
+            by_course.setdefault(cell.course, {})[cell.injection] = _when_and_how_many(cell)
+        yield f"### Windows of {window}: when half were found, and % found within 7 days"
+        yield ""
+        yield row("injection", *by_course)
+        yield "|---" * (len(by_course) + 1) + "|"
+        for injection in dict.fromkeys(cell.injection for cell in of_window):
+            yield row(injection, *(of_course.get(injection, "") for of_course in by_course.values()))
+        yield ""
+
+
+def _when_and_how_many(found: Found) -> str:
+    windows = float(np.median(found.delays)) + 1
+    length_ms = DAY_MS // found.per_day
+    when = "–" if windows == NEVER else duration(math.ceil(windows) * length_ms)
+    return f"{when}, {100 * found.within_days(7):.0f} %"
 
 
 COLUMNS: Mapping[str, Callable[[Found], float]] = {

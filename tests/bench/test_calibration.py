@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.calibration.__main__ import main
+from bench.calibration.__main__ import document, main, parsed
 from bench.calibration.draw import Drawn, draw
 from bench.calibration.events import event_lines
 from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
@@ -24,6 +24,7 @@ from bench.calibration.oracle import oracle_delays
 from bench.calibration.panes import pane_rows, values_of_cells
 from bench.calibration.power import NEVER, Course, Found, find
 from bench.calibration.streams import STREAMS
+from bench.calibration.table import delay_lines, false_alarm_lines, power_lines
 from bench.calibration.traffic import Traffic, traffic_of
 from bench.calibration.trial import Trial
 from bench.calibration.watched import MODEL, TOPIC, Rule, Watched, configured, watched
@@ -238,6 +239,19 @@ def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(capsys: pyt
     assert table.count("| iid |") == 4
 
 
+def test_parts_that_were_measured_apart_are_printed_together(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    parts = [tmp_path / "in-control.json", tmp_path / "out-of-control.json"]
+    cells = [counted(9, 8.0), counted(3, 8.0, BUDGETS[1])], [found(0.0, 30.0, NEVER, oracle=(2.0, 3.0, NEVER))]
+    for part, of_budget, of_power in zip(parts, (cells[0], []), ([], cells[1]), strict=True):
+        options = parsed(["--long", "--seed-set", "table"])
+        part.write_text(json.dumps(document(options, of_budget, of_power)))
+    assert main(["--parts", *map(str, parts)]) == 0
+    lines = [*false_alarm_lines(cells[0]), *delay_lines(cells[1]), *power_lines(cells[1]), "", *goal_lines(*cells)]
+    assert capsys.readouterr().out == "\n".join(lines) + "\n"
+
+
 def test_other_seeds_give_other_windows() -> None:
     setting = Setting("daylevels", GRIDS["1d"], features=2, models=1, days=60)
     rules = {"1 per 1d": Rule("variation", budget="1 per 1d")}
@@ -261,6 +275,15 @@ def counted(later: int, accepted: float, budget: str = BUDGETS[0]) -> Counted:
 
 def found(*delays: float, injection: str = "mean0.5", stream: str = "ar09", oracle: tuple[float, ...] = ()) -> Found:
     return Found(stream, "1h", injection, 10, 24, delays, oracle)
+
+
+def test_a_table_says_when_half_were_found_and_how_many_in_a_week() -> None:
+    soon, late, seldom = found(0.0, 1.0, 2.0), found(26.0, 26.0, 400.0, injection="ramp1"), found(0.0, NEVER, NEVER)
+    seldom = replace(seldom, hour=0)
+    title, _, streams, _, *rows = [*delay_lines([soon, late, seldom])]
+    assert title == "### Windows of 1h: when half were found, and % found within 7 days"
+    assert streams == "| injection | ar09 | ar09 from 00:00 |"
+    assert rows == ["| mean0.5 | 2h, 100 % | –, 33 % |", "| ramp1 | 1d 3h, 67 % |  |", ""]
 
 
 def test_goals_name_the_cells_that_miss_them() -> None:
