@@ -215,8 +215,14 @@ def models_in(service: ApiService, model: str | None, namespace: str | None) -> 
 
 
 def read_matchers(field: str, texts: Iterable[str] | None) -> list[Matcher]:
-    """Read texts, each of which may hold several matchers."""
-    try:
-        return [matcher for text in texts or () for matcher in parse_matchers(text)]
-    except MatcherError as error:
-        raise bad_parameter(field, str(error)) from error
+    """Read texts, each of which may hold several matchers; ``{}`` stands for none."""
+    matchers: list[Matcher] = []
+    for text in texts or ():
+        try:
+            read = parse_matchers(text)
+        except MatcherError as error:
+            raise bad_parameter(field, str(error)) from error
+        if not read and "{" not in text:
+            raise bad_parameter(field, f"{text!r} has no matcher; expected something like severity=critical, or {{}}")
+        matchers += read
+    return matchers

@@ -245,7 +245,14 @@ def test_a_service_without_alerting_takes_silences_and_says_which_receivers_it_n
     assert client.get("/api/v2/alerts").status_code == 200
 
 
-def test_filters_that_cannot_be_read_are_refused_and_an_unknown_silence_is_not_found() -> None:
-    assert Client(world()).get("/api/v2/alerts", filter_="a").status_code == 400
+@pytest.mark.parametrize("text", ["a", "", " ", ","])
+def test_filters_that_hold_no_matcher_are_refused_as_alertmanager_refuses_them(text: str) -> None:
+    for path in ("/api/v2/alerts", "/api/v2/silences"):
+        client = Client(world())
+        assert client.get(path, filter=text).status_code == 400
+        assert client.get(path, filter="team=risk").status_code == 200
+
+
+def test_receivers_that_cannot_be_read_are_refused_and_an_unknown_silence_is_not_found() -> None:
     assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 400
     assert Client(world()).get("/api/v2/silence/x").status_code == 404
