@@ -4,7 +4,8 @@ The tests of Alertmanager 0.28.1 (``test/with_api_v2/acceptance`` and ``test/cli
 and are built once, into the cache. They start ``alertmanager`` as a child; here that is a launcher
 (:mod:`bench.alertmanager_launcher`) that starts Leeway with the same configuration. Times are as they were written:
 groups are looked at every second, and have to be notified within half a second. Two lines of the harness give way: the
-program may take longer than five seconds to start, and no peers of a cluster are waited for.
+program may take longer than five seconds to start, and no peers of a cluster are waited for. A cluster is three
+processes over one ClickHouse.
 
 Prints a line for each test; the exit code is 1 if one fails. ``--reference`` starts the real Alertmanager instead.
 """
@@ -12,6 +13,7 @@ Prints a line for each test; the exit code is 1 if one fails. ``--reference`` st
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -22,8 +24,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.alertmanager_launcher import SHARED_STORE
 from tests.services.alertmanager import VERSION, module, run_go
 from tests.services.cache import ROOT, default_cache, once
+from tests.services.clickhouse import Endpoint
 
 __all__ = ["LEFT_OUT", "Result", "suite"]
 
@@ -38,8 +42,6 @@ GIVES_WAY = {
 LEFT_OUT = {
     "TestCannotAddUTF8AlertsInClassicMode": "the classic mode, which takes no UTF-8 labels",
     "TestCannotAddUTF8SilencesInClassicMode": "the classic mode, which takes no UTF-8 labels",
-    "TestClusterDeduplication": "a cluster of three programs that gossip: Leeway has one that alerts, over one store",
-    "TestClusterVSInstance": "a cluster of three programs that gossip: Leeway has one that alerts, over one store",
 }
 """What is not run, and why."""
 
@@ -69,7 +71,7 @@ def suite(*, pattern: str = ".", reference: bool = False, parallel: int = 2, sho
         Print all that the tests print.
     """
     built = once(default_cache() / f"alertmanager-suite-{VERSION}", "alertmanager", _build)
-    with tempfile.TemporaryDirectory(prefix="leeway-suite-") as folder:
+    with tempfile.TemporaryDirectory(prefix="leeway-suite-") as folder, Endpoint() as shared:
         root = Path(folder)
         _put_program(root / "alertmanager", built / "alertmanager" if reference else None)
         (root / "amtool").symlink_to(built / "amtool")
@@ -79,7 +81,7 @@ def suite(*, pattern: str = ".", reference: bool = False, parallel: int = 2, sho
                 test for test in _names(built / name, root / place) if re.search(pattern, test) and test not in LEFT_OUT
             ]
             if names:
-                yield from _run(built / name, root / place, names, parallel, shown=shown)
+                yield from _run(built / name, root / place, names, parallel, shared.address, shown=shown)
 
 
 def _names(program: Path, folder: Path) -> list[str]:
@@ -87,9 +89,12 @@ def _names(program: Path, folder: Path) -> list[str]:
     return [line for line in done.stdout.split() if line.startswith("Test")]
 
 
-def _run(program: Path, folder: Path, names: Sequence[str], parallel: int, *, shown: bool) -> Iterator[Result]:
+def _run(
+    program: Path, folder: Path, names: Sequence[str], parallel: int, shared: str, *, shown: bool
+) -> Iterator[Result]:
     flags = [f"-test.run=^({'|'.join(names)})$", f"-test.parallel={parallel}", "-test.v", "-test.timeout=15m"]
-    done = subprocess.run([program, *flags], cwd=folder, capture_output=True, text=True, check=False)
+    surroundings = os.environ | {SHARED_STORE: shared}
+    done = subprocess.run([program, *flags], cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
     results = {name: Result(name, outcome, float(spent)) for outcome, name, spent in RESULT.findall(done.stdout)}
     if shown or done.returncode:
         print(done.stdout, done.stderr, sep="\n")

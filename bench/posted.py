@@ -169,7 +169,7 @@ def _alertmanager(alerts: int) -> Samples:
 def _leeway(alerts: int) -> Samples:
     with tempfile.TemporaryDirectory(prefix="leeway-posted-") as folder:
         file, address = Path(folder) / "service.yaml", f"127.0.0.1:{free_port()}"
-        made = service(ROUTES, address, Path(folder))
+        made = service(ROUTES, address, {"path": str(Path(folder) / "store")})
         made["spec"]["api"]["max_posted_alerts"] = alerts
         file.write_text(yaml.safe_dump(made))
         return measure([*LEEWAY, "run", str(file)], address, alerts, READ | INCIDENTS)
