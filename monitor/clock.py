@@ -10,10 +10,14 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SetBacks", "SystemClock"]
+__all__ = ["Clock", "Leaps", "ManualClock", "SetBacks", "SystemClock"]
 
 SET_BACK_MS = 2_000
 """A clock that loses less between two looks is only being adjusted."""
+
+LEAP_MS = 60_000
+DOUBTED_FOR_S = 1_800.0
+"""So long after a leap either time may be the right one: whoever set a clock wrong has time to notice."""
 
 
 class Clock(Protocol):
@@ -103,3 +107,54 @@ class SetBacks:
 
     def _ahead(self) -> float:
         return self._clock.now_ms() - 1000 * self._clock.monotonic_s()
+
+
+class Leaps:
+    """Notices that a clock leapt: for half an hour the time before it and the time after it may both be right.
+
+    A process that starts takes the clock as it is.
+
+    Parameters
+    ----------
+    clock : Clock
+
+    Examples
+    --------
+    >>> leaps = Leaps(ManualClock(now_ms=5_000))
+    >>> leaps.ahead_ms(), leaps.earliest_ms()
+    (0, 5000)
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._returned_ms = clock, 0
+        self._trusted_ms, self._leapt_ms, self._since_s = self._offset_ms(), 0, 0.0
+
+    def ahead_ms(self) -> int:
+        """Return how far the clock has leapt ahead, or below 0 back, as long as that is in doubt; else 0."""
+        offset_ms, now_s = self._offset_ms(), self._clock.monotonic_s()
+        leapt_ms = offset_ms - self._trusted_ms
+        if abs(leapt_ms) < LEAP_MS:
+            self._returned_ms = max(self._returned_ms, self._leapt_ms)
+            leapt_ms = 0
+        elif abs(leapt_ms - self._leapt_ms) >= LEAP_MS:
+            self._since_s = now_s
+        elif now_s - self._since_s >= DOUBTED_FOR_S:
+            leapt_ms = 0
+        if leapt_ms == 0:
+            self._trusted_ms = offset_ms
+        self._leapt_ms = leapt_ms
+        return leapt_ms
+
+    def take_return_ms(self) -> int:
+        """Return how far ahead the clock was that has come back since the last call; 0 if it has not."""
+        self.ahead_ms()
+        returned_ms, self._returned_ms = self._returned_ms, 0
+        return returned_ms
+
+    def earliest_ms(self) -> int:
+        """Return the earlier of the times that it may be."""
+        ahead_ms = self.ahead_ms()
+        return self._clock.now_ms() - max(0, ahead_ms)
+
+    def _offset_ms(self) -> int:
+        return round(self._clock.now_ms() - 1000 * self._clock.monotonic_s())

@@ -28,6 +28,7 @@ from monitor.alerts.own import (
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
     UNUSABLE_ROWS,
+    WINDOWS_WAIT,
     StandingAlerts,
 )
 from monitor.alerts.store_damage import StoreDamage, unreadable
@@ -57,6 +58,7 @@ from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.misfits import Misfits
+from monitor.ingest.returned_clock import ReturnedClock
 from monitor.ingest.stopwatch import Timer
 from monitor.ingest.worker import Worker
 from monitor.jobs import Jobs, refresh_roll_ups
@@ -341,6 +343,8 @@ class Service:
     def _watch(self) -> None:
         """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
         late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
+        waiting = StandingAlerts(self.store, self.clock, WINDOWS_WAIT, "model")
+        returned = ReturnedClock(self.store, self.clock)
         versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
         instance, bounds = self._threads.instance, PostedBounds.of(self.store)
         refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=instance)
@@ -369,9 +373,7 @@ class Service:
                     pulses.state(self._threads.names, self._threads.rounds, alarmed)
                 gone.step()
                 stages.step(_fail(self._failing), lambda _: True)
-                shares = self.intake.late_shares()
-                settled = {share.name for share in shares if share.is_settled}
-                late.step(self._come_late(shares), partial(self._is_on_time, settled))
+                self._follow_clock(returned, late, waiting)
                 topics.step(self.intake.gone_topics(), partial(self._is_there, self.intake.topics()))
                 if self.intake.members is not None and self.intake.members.count is not None:
                     # Nobody here is a member of any other group.
@@ -394,6 +396,19 @@ class Service:
     def _failing(self) -> dict[str, Exception]:
         """What stages fail with, the evaluation of each model among them."""
         return self._threads.failing | self.loop.failing.failing_stages
+
+    def _follow_clock(self, returned: ReturnedClock, late: StandingAlerts, waiting: StandingAlerts) -> None:
+        """Have event time follow a clock that is right again, and alert about events and windows of a wrong one."""
+        shares = self.intake.late_shares()
+        returned.step(shares)
+        settled = {share.name for share in shares if share.is_settled}
+        late.step(self._come_late(shares), partial(self._is_on_time, settled))
+        if "evaluate" in self.roles:
+            waiting.step(self.loop.waiting.titles(), self._waits_no_more)
+
+    def _waits_no_more(self, model: str) -> bool:
+        """Whether it has been looked at what waits of a model, or it is configured no more."""
+        return model in self.loop.waiting.to_ms or model not in self.configuration.models
 
     def _is_there(self, read: Collection[str], topic: str) -> bool:
         """Whether a topic that is not gone is read here, or is one that no model reads any more."""

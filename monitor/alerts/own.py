@@ -38,6 +38,7 @@ __all__ = [
     "TOO_MANY_VERSIONS",
     "TOPIC_GONE",
     "UNUSABLE_ROWS",
+    "WINDOWS_WAIT",
     "OwnAlerts",
     "StandingAlerts",
     "end_alerts",
@@ -49,7 +50,7 @@ MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
-MISFIT = "configuration_misfit"
+MISFIT, WINDOWS_WAIT = "configuration_misfit", "windows_wait"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 NAMES = frozenset(
     {
@@ -66,6 +67,7 @@ NAMES = frozenset(
         TOO_MANY_VERSIONS,
         TOPIC_GONE,
         UNUSABLE_ROWS,
+        WINDOWS_WAIT,
     }
 )
 """Every value that `alertname` has in these alerts; nobody else may post one."""

@@ -56,6 +56,8 @@ class Evaluated:
     other_events: int = 0
     transitions: list[Transition] = field(default_factory=list)
     new_normals: list[Mark] = field(default_factory=list)
+    waiting_to_ms: int | None = None
+    """Up to where windows are complete, if some of them wait for the time."""
 
 
 class Evaluation:
@@ -90,6 +92,7 @@ class Evaluation:
         horizon: Horizon,
         closed: Mapping[Partition, Closed] | None = None,
         is_enough: Callable[[], bool] = lambda: False,
+        until_ms: Callable[[int], int] = lambda complete_ms: complete_ms,
     ) -> Evaluated:
         """Evaluate every window that is complete by now, and write scores and transitions.
 
@@ -101,6 +104,9 @@ class Evaluation:
         is_enough : callable
             Asked after every few windows; once it says so, the rest is left to the next call. It makes no difference to
             any row.
+        until_ms : callable
+            Given up to where windows are complete, it says up to where they are evaluated now. Those behind it wait,
+            unless it is written down already with what they are evaluated.
 
         Returns
         -------
@@ -112,6 +118,7 @@ class Evaluation:
         source_of = self._watch.model.spec.source_of
         awaited = {p: so_far for p, so_far in closed.items() if source_of(p[0]) is not None}
         complete_ms = horizon.complete_ms(awaited)
+        closed_ms, complete_ms = complete_ms, None if complete_ms is None else until_ms(complete_ms)
         if self.next_end_ms is None:
             self.next_end_ms = self._first_end(complete_ms)
         while self.next_end_ms is not None:
@@ -121,6 +128,8 @@ class Evaluation:
             self._evaluate_until(min(reach_ms, self._most_ms), basis, done)
             if is_enough():
                 break
+        if closed_ms != complete_ms and closed_ms is not None and closed_ms >= (self.next_end_ms or 0):
+            done.waiting_to_ms = closed_ms
         return done
 
     def _first_end(self, complete_ms: int | None) -> int | None:

@@ -17,6 +17,7 @@ from monitor.evaluate.crowding import Crowding
 from monitor.evaluate.evaluate import Evaluated, Evaluation
 from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.horizon import horizon, read_closed, standing
+from monitor.evaluate.waiting_windows import WaitingWindows
 from monitor.watch import Watch
 from sinks.store.contract import Store, StoreError
 
@@ -52,6 +53,7 @@ class EvaluateLoop:
         Transitions of alerts, by model and state.
     crowding : Crowding
     failing : FailingModels
+    waiting : WaitingWindows
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class EvaluateLoop:
         self.transitions: Counter[tuple[str, str]] = Counter()
         self.crowding = Crowding(clock)
         self.failing = FailingModels(clock, watches)
+        self.waiting = WaitingWindows(clock, watches)
         self._turn = threading.Lock()
         self._evaluations: dict[str, Evaluation] = {}
         self._load()
@@ -114,7 +117,8 @@ class EvaluateLoop:
         for name, waited_for in seen_horizons.items():
             turn_is_over = partial(self._turn_is_over, is_enough, self._clock.monotonic_s() + turn_s)
             with self._alone(name):
-                self._note(name, self._evaluations[name].advance(waited_for, closed[name], turn_is_over))
+                until_ms = partial(self.waiting.until_ms, name)
+                self._note(name, self._evaluations[name].advance(waited_for, closed[name], turn_is_over, until_ms))
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -132,6 +136,7 @@ class EvaluateLoop:
 
     def _note(self, name: str, evaluated: Evaluated) -> None:
         self.windows[name] += evaluated.windows
+        self.waiting.to_ms[name] = evaluated.waiting_to_ms
         if evaluated.windows:
             self.crowding.note(name, evaluated.events, evaluated.other_events)
         self._note_latency(name, evaluated.ends)

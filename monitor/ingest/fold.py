@@ -106,6 +106,12 @@ class PartitionFold:
         """Events that wait for witnesses, the last of the log so far: a successor has to read them again."""
         return [] if self._held is None else list(self._held.offsets.tolist())
 
+    @property
+    def closed_ms(self) -> int:
+        """Up to where panes get no more events on time: a clock that will be set back may have closed more."""
+        closed_ms, back_ms = self.clock.closed_ms, self._set_back.next_ms
+        return closed_ms if back_ms is None or closed_ms >= ENDED else min(closed_ms, self.clock.closed_at(back_ms))
+
     def process(self, events: Events) -> Folded:
         """Fold a batch.
 

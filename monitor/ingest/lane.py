@@ -103,18 +103,18 @@ class Lane:
         """Up to where each model's panes are closed, as far as that is news."""
         rows = empty_rows("progress")
         for name, fold in sorted(self._pane_folds.items()):
-            clock = fold.clock
-            if clock.newest_ms == NEVER or self._reported_ms.get(name, NEVER) == clock.closed_ms:
+            clock, closed_ms = fold.clock, fold.closed_ms
+            if clock.newest_ms == NEVER or self._reported_ms.get(name, NEVER) == closed_ms:
                 continue
-            self._reported_ms[name] = clock.closed_ms
+            self._reported_ms[name] = closed_ms
             row = {
                 "model": name,
                 "topic": self.partition[0],
                 "partition": self.partition[1],
-                "closed_ms": clock.closed_ms,
+                "closed_ms": closed_ms,
                 "newest_ms": clock.newest_ms,
                 # The end counts as one more message: of two rows the one with the larger offset is the newer.
-                "next_offset": fold.next_offset + (clock.closed_ms >= ENDED),
+                "next_offset": fold.next_offset + (closed_ms >= ENDED),
             }
             add_row(rows, row)
         return rows

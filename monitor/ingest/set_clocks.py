@@ -109,6 +109,11 @@ class SettingBack:
             self.done += 1
         return [each.to_ms for each in self._clocks[first : self.done]]
 
+    @property
+    def next_ms(self) -> int | None:
+        """The time to which the clock goes back next; None if that is not to come."""
+        return self._clocks[self.done].to_ms if self.done < len(self._clocks) else None
+
     def count_before_next(self, offsets: Integers) -> int:
         """Return how many of the events come before the next one at which the clock goes back."""
         if self.done == len(self._clocks):

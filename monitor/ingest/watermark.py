@@ -115,7 +115,11 @@ class EventClock:
     def set_back(self, to_ms: int) -> None:
         """Go on from an earlier time; of a clock that is not ahead of it nothing changes."""
         if self.newest_ms > to_ms:
-            self.start(to_ms, (to_ms - self.lateness_ms) // self.pane_ms * self.pane_ms)
+            self.start(to_ms, self.closed_at(to_ms))
+
+    def closed_at(self, newest_ms: int) -> int:
+        """Panes that start before this are closed when the clock stands there."""
+        return (newest_ms - self.lateness_ms) // self.pane_ms * self.pane_ms
 
     def start(self, newest_ms: int, closed_ms: int) -> None:
         """Go on from where a clock stood of which nothing else is known."""

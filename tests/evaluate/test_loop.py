@@ -14,7 +14,16 @@ from monitor.ingest.partitions import Partitions
 from monitor.watch import compile_watch
 from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
-from tests.monitor.streams import TOPIC, applications, as_lines, configured, outcome, replayed_lines
+from tests.monitor.streams import (
+    DAY_MS,
+    START_MS,
+    TOPIC,
+    applications,
+    as_lines,
+    configured,
+    outcome,
+    replayed_lines,
+)
 
 
 class Poisoned(MemoryStore):
@@ -60,13 +69,15 @@ def test_without_models_nothing_is_asked_for() -> None:
         def read(self, query: Query) -> Columns:
             raise AssertionError(query)
 
-    EvaluateLoop({}, Untouched(), ManualClock(), 10.0, lambda model, seconds: None).evaluate_now()
+    EvaluateLoop(
+        {}, Untouched(), ManualClock(START_MS + 365 * DAY_MS), 10.0, lambda model, seconds: None
+    ).evaluate_now()
 
 
 def test_a_model_that_cannot_be_evaluated_holds_up_no_other_and_misses_nothing(
     replayed: tuple[Configuration, MemoryStore], ingested: Poisoned
 ) -> None:
-    clock = ManualClock()
+    clock = ManualClock(START_MS + 365 * DAY_MS)
     loop = loop_over(replayed, ingested, clock)
     ingested.poisoned = "a"
     for _ in range(3):
@@ -87,7 +98,7 @@ def test_a_model_that_cannot_be_evaluated_holds_up_no_other_and_misses_nothing(
 def test_a_turn_ends_when_it_is_asked_to_and_the_next_one_goes_on(
     replayed: tuple[Configuration, MemoryStore], ingested: Poisoned
 ) -> None:
-    loop, stop = loop_over(replayed, ingested, ManualClock()), threading.Event()
+    loop, stop = loop_over(replayed, ingested, ManualClock(START_MS + 365 * DAY_MS)), threading.Event()
     stop.set()
     loop.evaluate_now(stop.is_set)
     counts = [loop.windows[name] for name in ("a", "b")]

@@ -78,7 +78,9 @@ class Live:
     def begin_to_evaluate(self, configuration: Configuration = CONFIGURATION) -> None:
         """A process evaluates, from the checkpoint."""
         watches = {"loans": compile_watch(configuration, "loans")}
-        self.loop = EvaluateLoop(watches, self.store, ManualClock(), 10.0, lambda model, seconds: None)
+        self.loop = EvaluateLoop(
+            watches, self.store, ManualClock(START_MS + 365 * DAY_MS), 10.0, lambda model, seconds: None
+        )
 
     def send(self, number: int, events: Events) -> None:
         with self.paths[number].open("ab") as file:
