@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from monitor.delivery.target import Target
@@ -80,9 +81,9 @@ class Group:
         return bool(self.alerts or self.queue or self.flush)
 
     @property
-    def fingerprints(self) -> set[str]:
-        """Of all alerts that it holds, or will."""
-        return {*self.alerts, *(alert.fingerprint for change in self.queue for alert in change)}
+    def held(self) -> list[RoutedAlert]:
+        """All that it holds, or will: an alert is there more than once while a change of it waits."""
+        return [*self.alerts.values(), *chain.from_iterable(self.queue)]
 
     @property
     def ordered(self) -> list[RoutedAlert]:

@@ -7,7 +7,7 @@ company. An alert is known by its labels; one whose labels change is over under 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,26 +164,28 @@ class KnownAlerts:
         as_they_stand = {name for name in ever if taken[keys[name][0]].holds(keys[name][1])}
         return Acknowledged(as_they_stand, ever)
 
-    def forget(self, grouped: Iterable[str], now_ms: int) -> None:
+    def forget(self, grouped: Collection[RoutedAlert], now_ms: int) -> None:
         """Drop what is over and in no group, and let the next process begin behind it.
 
         Parameters
         ----------
-        grouped : iterable of str
-            Fingerprints of the alerts that are in groups.
+        grouped : collection of RoutedAlert
+            What groups hold. Of the same labels it may be several, one of which receivers are being notified of while
+            those that came after it wait.
         now_ms : int
 
         Raises
         ------
         StoreError
         """
-        needed = {*grouped, *(name for name, record in self._known.items() if not record.ends_ms)}
-        self._known = {name: record for name, record in self._known.items() if name in needed}
+        needed = {alert.fingerprint for alert in grouped}
+        self._known = {name: each for name, each in self._known.items() if name in needed or not each.ends_ms}
         self._fingerprints = {alert_id: name for alert_id, name in self._fingerprints.items() if name in self._known}
+        starts = [(each.alert, each.first_ms) for each in self._known.values()]
         oldest_ms: dict[str, dict[str, int]] = {table: {} for table in ROUTES}
-        for record in self._known.values():
-            model, of_table = record.alert.transition["model"], oldest_ms[table_of(record.alert.labels)]
-            of_table[model] = min(record.first_ms, of_table.get(model, record.first_ms))
+        for alert, at_ms in (*starts, *((alert, alert.dated_ms) for alert in grouped)):
+            model, of_table = alert.transition["model"], oldest_ms[table_of(alert.labels)]
+            of_table[model] = min(at_ms, of_table.get(model, at_ms))
         are_noted = [transitions.keep(oldest_ms[transitions.table]) for transitions in self._logs]
         if all(are_noted):
             # Nothing from before the first start with routes is needed any more.

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 import structlog
 
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
 from monitor.routing.bell import bell_of
 from monitor.routing.decision_log import DecisionLog, kept_quiet
 from monitor.routing.digests import Digests
 from monitor.routing.dispatch import Dispatcher
-from monitor.routing.groups import Flush
+from monitor.routing.groups import Flush, Group
 from monitor.routing.interventions import Interventions
 from monitor.routing.known_alerts import KnownAlerts
 from monitor.routing.outbox import Outbox
@@ -221,16 +223,24 @@ class Router:
             for made in self._outbox.note(job, delivery, now_ms):
                 self._decisions.note(made)
             if delivered:
-                self.sent_log.knows((job.flush.group.digest, job.target.name), now_ms)
+                self._note_taken(job.flush.group, job.target, now_ms)
         return len(answered)
+
+    def _note_taken(self, group: Group, target: Target, now_ms: int) -> None:
+        key = group.digest, target.name
+        self.sent_log.knows(key, now_ms)
+        if group.route.options.every_change:
+            # Changes that waited for this one are notified by whoever goes on from here.
+            waiting = frozenset(alert.fingerprint for alert in group.held if not alert.is_over(now_ms))
+            self.sent_log.may_know(key, waiting, now_ms)
 
     def _forget(self, now_ms: int) -> None:
         """Drop what nothing depends on any more, now and then."""
         if self._forget_ms is not None and now_ms >= self._forget_ms:
             self._forget_ms = now_ms + FORGET_EVERY_MS
-            groups = [group for group in self._dispatcher.groups if group.fingerprints]
-            self._alerts.forget((name for group in groups for name in group.fingerprints), now_ms)
-            self.sent_log.tend({group.digest for group in groups}, now_ms)
+            held = {group.digest: group.held for group in self._dispatcher.groups if group.is_needed}
+            self._alerts.forget(list(chain.from_iterable(held.values())), now_ms)
+            self.sent_log.tend(held.keys(), now_ms)
             self._decisions.keep(self._alerts.ids)
 
     def _write_rest(self, stop: threading.Event) -> None:

@@ -92,10 +92,10 @@ class Sent:
         return name in self.firing and (name, alert.dated_ms) in self.stood_at
 
     def is_past(self, alert: RoutedAlert) -> bool:
-        """Whether the receiver took a later transition of an alert."""
-        name = alert.fingerprint
-        stood_at = dict(self.stood_at).get(name, -1)
-        return (stood_at, name in self.resolved) > (alert.dated_ms, alert.is_over(alert.updated_ms))
+        """Whether the receiver took a later transition of an alert, or this one, which is its end."""
+        name, is_over = alert.fingerprint, alert.is_over(alert.updated_ms)
+        taken, stands = (dict(self.stood_at).get(name, -1), name in self.resolved), (alert.dated_ms, is_over)
+        return taken > stands or (is_over and taken == stands)
 
     @property
     def believed(self) -> frozenset[str]:

@@ -27,6 +27,7 @@ from sinks.receivers.memory import Memory
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, verdict
+from tests.service.shop import wait_until
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import receiver_of
 from tests.sinks.store.samples import plain
@@ -381,6 +382,56 @@ def test_a_receiver_that_is_added_is_notified_of_what_fires_and_not_of_what_is_o
     service.router(old, new).step()
     assert [status for status, _ in said(old)] == ["firing", "resolved", "firing"]
     assert said(new) == [("firing", "b moved")]
+
+
+class Slow(Memory):
+    """Answers when it is let."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.tried, self.let = threading.Event(), threading.Event()
+
+    def send(self, notification: Notification) -> Outcome:
+        self.tried.set()
+        self.let.wait(20)
+        return super().send(notification)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_waits_for_a_slow_receiver_is_notified_by_the_next_process(is_killed: bool) -> None:
+    service, quick, slow, stop = Service(), Memory("quick"), Slow("slow"), threading.Event()
+    clock = SystemClock()
+    router = service.router(quick, Memory("slow"), clock=clock)
+    alerts = StandingAlerts(service.store, clock, STAGE_FAILED, "stage")
+    alerts.step({"ingest": "it fails"})
+    router.step()
+    for holding in ({}, {"ingest": "it fails again"}, {}):
+        alerts.step(holding)
+    former = service.router(quick, slow, clock=clock)
+    thread = threading.Thread(target=former.run, args=(stop, 0.01))
+    thread.start()
+    try:
+        wait_until(lambda: slow.tried.is_set() and len(quick.received) == 4, "all is notified to the one that is quick")
+        stop.set()
+        if not is_killed:
+            slow.let.set()
+            thread.join(20)
+        heard = Memory("slow")
+        router = service.router(quick, heard, clock=clock)
+        for _ in range(3):
+            router.step()
+    finally:
+        stop.set()
+        slow.let.set()
+        thread.join(20)
+    end = ("resolved", "over: it fails")
+    assert [(n.status, n.alerts[0].annotations["summary"]) for n in heard.received] == [
+        *[end] * is_killed,
+        ("firing", "it fails again"),
+        ("resolved", "over: it fails again"),
+    ]
+    assert len(quick.received) == 4
+    assert Counter(receiver for _, receiver, _, _ in service.log()) == {"quick/0": 4, "slow/0": 4}
 
 
 def test_what_began_and_ended_while_the_service_was_down_is_notified_in_order() -> None:
