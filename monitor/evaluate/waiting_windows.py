@@ -59,7 +59,7 @@ def _title(model: str, to_ms: int, now_ms: int, ahead_ms: int) -> str:
 
     Examples
     --------
-    >>> _title("fraud", 1_700_086_400_000, 1_700_086_460_000, 86_400_000)[:84]
+    >>> _title("fraud", 1_700_086_380_000, 1_700_086_460_000, 86_400_000)[:84]
     'the windows of fraud up to 2023-11-15 22:13 UTC wait: the clock of this machine went'
     """
     fact = f"the windows of {model} up to {utc(to_ms)} wait: "
