@@ -25,8 +25,8 @@ FEWEST_MESSAGES, AFTER_S = 1_000, 300.0
 
 ASK_EVERY_S = 60.0
 
-Key = tuple[str, str]
-"""Model and signal; the empty signal is any event at all."""
+Key = tuple[str, str, str]
+"""Model, stream of one of its sources, and signal; the empty signal is any event at all."""
 
 
 class Misfits:
@@ -70,11 +70,11 @@ class Misfits:
         doubtful = [
             each for each in unseen if each.messages >= FEWEST_MESSAGES and now_s - self._since_s[each.key] >= AFTER_S
         ]
-        self._look_up({(each.model, each.signal) for each in doubtful} | self._awaited)
+        self._look_up({self._key(each) for each in doubtful} | self._awaited)
         self._awaited = set()
         of_models: defaultdict[str, list[Unseen]] = defaultdict(list)
         for each in doubtful:
-            if (each.model, each.signal) not in self._seen:
+            if self._key(each) not in self._seen:
                 of_models[each.model].append(each)
         return {model: _title(model, misfits) for model, misfits in sorted(of_models.items())}
 
@@ -91,24 +91,34 @@ class Misfits:
 
         Nothing may have come from one yet, or another process reads it.
         """
-        spec, layouts = self._watches[model].model.spec, self._watches[model].layouts
-        streams = [stream for source in spec.sources for stream in source.streams]
         keys = {key for sightings in self._sightings() for key in sightings.seen()}
-        shown = {(reader_of(streams, topic), signal) for name, topic, signal in keys if name == model}
+        shown = {(model, self._stream(model, topic), signal) for name, topic, signal in keys if name == model}
+        return self._expected(model) - shown - self._seen
+
+    def _expected(self, model: str) -> set[Key]:
+        """What each stream of a model is to show."""
+        spec, layouts = self._watches[model].model.spec, self._watches[model].layouts
         return {
-            (model, signal)
+            (model, stream, signal)
             for source in spec.sources
             for signal in ("", *(layouts.keys() & TopicPlan(model, source, spec.schema_).signals.keys()))
             for stream in source.streams
-            if (stream, signal) not in shown and (model, signal) not in self._seen
         }
+
+    def _stream(self, model: str, topic: str) -> str:
+        """By which stream of its sources a model reads a topic."""
+        sources = self._watches[model].model.spec.sources
+        return reader_of([stream for source in sources for stream in source.streams], topic) or topic
+
+    def _key(self, unseen: Unseen) -> Key:
+        return unseen.model, self._stream(unseen.model, unseen.topic), unseen.signal
 
     def _unseen(self) -> list[Unseen]:
         """Return what no message read here has shown, nor the store; what is only seen one by one is left out."""
         return [
             each
             for each in unseen_by_all(self._sightings())
-            if (each.model, each.signal) not in self._seen
+            if self._key(each) not in self._seen
             and (not each.signal or each.signal in self._watches[each.model].layouts)
         ]
 
@@ -121,12 +131,22 @@ class Misfits:
         self._doubted = keys
         self._seen |= {key for key in unsettled if self._is_stored(*key)}
 
-    def _is_stored(self, model: str, signal: str) -> bool:
-        where, low = {"model": model}, {}
-        if signal:
-            where, low = where | {"signal": signal}, {"n": 1}
-        queries = [Query(table, where, low, columns=("n",), limit=1) for table in ("panes", "panes_1h")]
+    def _is_stored(self, model: str, stream: str, signal: str) -> bool:
+        topics = sorted(topic for topic in self._topics(model) if self._stream(model, topic) == stream)
+        if not (signal and topics):
+            return bool(topics)
+        where, with_value = {"model": model, "signal": signal}, {"n": 1}
+        queries = [Query("panes", {**where, "topic": topics}, with_value, columns=("n",), limit=1)]
+        if sum(shown[2] == signal for shown in self._expected(model)) == 1:
+            # Panes go after a while. Their sums stay, and name no topic.
+            queries.append(Query("panes_1h", where, with_value, columns=("n",), limit=1))
         return any(len(self._store.read(query)["n"]) for query in queries)
+
+    def _topics(self, model: str) -> set[str]:
+        """The topics of which some message was an event of a model, or held labels of it."""
+        rows = self._store.read(Query("progress", {"model": model}, columns=("topic",)))
+        arrivals = self._store.read(Query("arrivals", {"model": model}, {"events": 1}, columns=("topic",)))
+        return {*rows["topic"], *arrivals["topic"]}
 
 
 def _title(model: str, misfits: Sequence[Unseen]) -> str:

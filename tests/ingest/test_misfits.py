@@ -46,6 +46,11 @@ class World:
         self.store, self.clock, self.readers = MemoryStore(), ManualClock(), readers
         self.misfits = Misfits(self.store, self.clock, {MODEL: watch}, lambda: self.readers)
 
+    def stores(self, topic: str, signal: str) -> None:
+        """Another process has read an event with a value of it."""
+        append(self.store, "panes", plain("panes", 1, model=MODEL, topic=topic, signal=signal))
+        append(self.store, "progress", plain("progress", 1, model=MODEL, topic=topic))
+
     def after(self, seconds: float) -> list[str]:
         self.misfits.holding()
         self.clock.advance(seconds)
@@ -67,7 +72,9 @@ def test_what_another_process_has_stored_is_seen_within_a_minute(watch: Watch) -
     world = World(watch, Shown(5_000, "feature:country", "prediction:score"))
     assert world.after(300)
     assert not world.misfits.is_over(MODEL)
-    append(world.store, "panes", plain("panes", 1, model=MODEL, signal=FIELD))
+    world.stores("another", FIELD)
+    assert world.after(60)
+    world.stores(TOPIC, FIELD)
     assert world.after(60) == []
     assert world.misfits.is_over(MODEL)
 
@@ -79,8 +86,8 @@ def test_it_is_not_over_while_nothing_of_another_source_has_come_here(tmp_path: 
     world = World(watch, shown)
     shown.shown = {(MODEL, "features", signal) for signal in ("", FIELD, "feature:country")}
     assert not world.misfits.is_over(MODEL)
-    for signal in (FIELD, "prediction:score"):
+    for topic, signal in (("features", FIELD), ("scores", "prediction:score")):
         assert not world.misfits.is_over(MODEL)
-        append(world.store, "panes", plain("panes", 1, model=MODEL, signal=signal))
+        world.stores(topic, signal)
         world.after(60)
     assert world.misfits.is_over(MODEL)

@@ -32,12 +32,12 @@ def misplaced(name: str, path: str, **source: Any) -> dict[str, Any]:
     return shop.model(name, {"http": "events", **source}, schema=schema)
 
 
-def post(service: Service, first: int, count: int, **fields: Any) -> None:
+def post(service: Service, first: int, count: int, stream: str = "events", **fields: Any) -> None:
     events = [
         {"id": f"e{n}", "ts": shop.START_MS + 1_000 * n, "country": "DE", "score": 0.5, **fields}
         for n in range(first, first + count)
     ]
-    service.accept("events", [json.dumps(event).encode() for event in events])
+    service.accept(stream, [json.dumps(event).encode() for event in events])
 
 
 def transitions(store: Store) -> list[tuple[str, str]]:
@@ -78,3 +78,18 @@ def test_a_where_that_matches_nothing_is_alerted_about_and_a_field_that_once_cam
     with shop.serving(load(mended), store) as service:
         post(service, 200 + ENOUGH, 1, amount=60.0)
         shop.wait_until(lambda: transitions(store)[1:] == [("risk", "resolved")], "it is over")
+
+
+def test_what_comes_from_one_source_says_nothing_of_another_of_the_same_model(tmp_path: Path) -> None:
+    store = MemoryStore()
+    sources: list[dict[str, Any]] = [{"http": "events"}, {"http": "more", "where": {"country": "XX"}}]
+    file = shop.configured(tmp_path, shop.model("shop", *sources))
+    with shop.serving(load(file), store) as service:
+        post(service, 0, ENOUGH, amount=60.0)
+        shop.wait_until(lambda: len(store.read(Query("panes", {"signal": "volume"}))["n"]), "it is stored")
+        post(service, 0, ENOUGH, stream="more", amount=60.0)
+        shop.wait_until(lambda: transitions(store) == [("shop", "firing")], "it is alerted about")
+        [title] = store.read(Query("alerts", {"model": MODEL}))["title"]
+        assert "none of 1,000 messages of more became an event; `where` asks for country=XX" in title
+        post(service, ENOUGH, 1, stream="more", country="XX", amount=60.0)
+        shop.wait_until(lambda: transitions(store)[1:] == [("shop", "resolved")], "it is over")
