@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from monitor.api.app import create_app
-from tests.api.full_world import full_world
+from tests.api.full_world import ADMIN, full_world
 from tests.api.generated import outcomes
 
 
@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    app = create_app(full_world())
+    app = create_app(full_world(asks_for_tokens=True))
     app.state.stopping.set()
-    by_operation = outcomes(app, options.examples, options.seed)
+    by_operation = outcomes(app, options.examples, options.seed, token=ADMIN)
     print(f"{'operation':48} {'requests':>8} {'failures':>8}  answers by status")
     for operation, outcome in sorted(by_operation.items()):
         statuses = "  ".join(f"{status}: {count}" for status, count in sorted(outcome.statuses.items()))

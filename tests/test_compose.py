@@ -12,12 +12,23 @@ from typing import Any
 import pytest
 import yaml
 
+from monitor.access.tokens import digest_of
 from monitor.cli import COMMANDS
 from monitor.config import load
+from monitor.config.access import Access
 from tests.services.kafka import version
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A token, made as the file says that one is made."""
+    (command,) = re.findall(r'echo "LEEWAY_TOKEN=\$\((.+?)\)"', (ROOT / "docker-compose.yml").read_text())
+    token = subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("LEEWAY_TOKEN", token)
+    return token
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +59,20 @@ def test_compose_accepts_the_file(profile: str) -> None:
     profiles = ["--profile", profile] if profile else []
     done = subprocess.run([*program, *profiles, "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_compose_does_not_start_a_service_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEEWAY_TOKEN")
+    program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+    done = subprocess.run([*program, "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "LEEWAY_TOKEN" in done.stderr
+
+
+def test_the_service_that_compose_starts_asks_for_the_token(token: str) -> None:
+    access = load(ROOT / "configs" / "compose.yaml").service.spec.access
+    assert isinstance(access, Access)
+    assert [(each.role, each.digest) for each in access.configured()] == [("admin", digest_of(token))]
 
 
 def test_compose_starts_the_kafka_that_the_tests_run_against(compose: dict[str, Any]) -> None:

@@ -13,9 +13,11 @@ from sse_starlette.sse import EventSourceResponse
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
+from monitor.api.access import token_of
 from monitor.api.acknowledge import acknowledged
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
+from monitor.api.live_tokens import LiveTokens
 from monitor.api.parameters import (
     TheService,
     answer,
@@ -37,7 +39,7 @@ from monitor.api.standing_alerts import (
     started,
     transitions,
 )
-from monitor.api.streams import Streams
+from monitor.api.streams import MayGoOn, Streams
 from monitor.api.tables import schema
 from monitor.resources.alerts import (
     STANDING,
@@ -49,6 +51,7 @@ from monitor.resources.alerts import (
     State,
     Transition,
 )
+from sinks.store.contract import StoreError
 
 __all__ = ["router"]
 
@@ -111,6 +114,23 @@ def _alerting_models(service: ApiService, question: Alerts | AlertSummary) -> li
     return models_in(service, question.model, question.namespace)
 
 
+async def while_good(request: Request) -> MayGoOn | None:
+    """Return what says whether the token of a request is still good; None if none is asked for."""
+    token = token_of(request.scope)
+    if token is None:
+        return None
+    tokens: LiveTokens = request.app.state.tokens
+
+    async def is_good() -> bool:
+        try:
+            return await tokens.is_good(token)
+        except StoreError:
+            # Whoever comes back is told that nobody knows.
+            return False
+
+    return is_good
+
+
 async def place_of(request: Request) -> AsyncIterator[Streams]:
     """Take a place among the streams until the answer has ended."""
     streams: Streams = request.app.state.streams
@@ -127,6 +147,7 @@ async def place_of(request: Request) -> AsyncIterator[Streams]:
 async def alert_stream(
     streams: Annotated[Streams, Depends(place_of)],
     service: TheService,
+    while_good: Annotated[MayGoOn | None, Depends(while_good)],
     model: Annotated[str | None, Query(description="only this model's")] = None,
     matcher: Annotated[
         list[str] | None,
@@ -140,7 +161,7 @@ async def alert_stream(
     names = [model] if model is not None else [*service.configuration.models, *OTHERS]
     stream = await streams.stream(names, last_event_id, matchers)
     return EventSourceResponse(
-        stream.events(),
+        stream.events(while_good),
         ping=HEARTBEAT_S,
         ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
         sep="\n",

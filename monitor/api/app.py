@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 
@@ -14,17 +14,20 @@ from monitor import resources
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
+from monitor.api.access import AccessControl
 from monitor.api.body_limit import BodyLimit
 from monitor.api.comparisons import Comparisons
 from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
 from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.known_parameters import refuse_unknown
+from monitor.api.live_tokens import LiveTokens
 from monitor.api.observe import Observe, PostedMetrics
 from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
 from monitor.api.streams import Streams
+from monitor.config.access import Access
 from monitor.routing.posted_bounds import PostedBounds
 
 __all__ = ["HEALTH", "ROUTERS", "create_app"]
@@ -45,7 +48,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 """Every group of routes: one for each resource, in the file of its name, and those that show none."""
 
 
-def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, alert_poll_s: float = 1.0) -> FastAPI:
+def create_app(
+    service: ApiService,
+    routers: Iterable[APIRouter] = ROUTERS,
+    *,
+    alert_poll_s: float = 1.0,
+    is_guarded: bool = True,
+) -> FastAPI:
     """Build the application.
 
     Parameters
@@ -55,6 +64,8 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
         Another package, such as one with pages, brings its own.
     alert_poll_s : float
         How often the stream of alerts looks for new transitions.
+    is_guarded : bool
+        Whether tokens are asked for, if the configuration says so; nobody asks whoever has the store at hand.
 
     Returns
     -------
@@ -72,15 +83,19 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
         responses=problems.RESPONSES,
         generate_unique_id_function=lambda route: route.name,
     )
+    routers = tuple(routers)
     app.state.service = service
     app.state.stopping = threading.Event()
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
-    openapi.install(app)
     spec = service.configuration.service.spec.api
+    access = service.configuration.service.spec.access if is_guarded else None
+    openapi.install(app, asks_for_tokens=isinstance(access, Access))
     service.metrics.register(PostedMetrics(PostedBounds.of(service.store)))
     app.state.comparisons = Comparisons(spec.max_comparisons)
     app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
+    if isinstance(access, Access):
+        _guard(app, service, access, routers)
     app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)
     app.add_middleware(RequestLimit, most=spec.max_requests)
     app.add_middleware(AllowedHosts, names=names_of(service.configuration.service.spec))
@@ -91,6 +106,17 @@ def create_app(service: ApiService, routers: Iterable[APIRouter] = ROUTERS, *, a
         # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
         app.include_router(router, dependencies=[] if router in ALERTMANAGER else [Depends(refuse_unknown)])
     return app
+
+
+def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[APIRouter]) -> None:
+    """Ask for tokens.
+
+    It comes first, and so is the innermost: what is too large, too many or at a wrong address is refused before.
+    """
+    app.state.tokens = LiveTokens(service.store, service.clock, access.configured())
+    routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    is_open = access.metrics == "open"
+    app.add_middleware(AccessControl, routes=routes, tokens=app.state.tokens, metrics_are_open=is_open)
 
 
 def _streams(app: FastAPI, service: ApiService, poll_s: float) -> Streams:

@@ -144,6 +144,7 @@ MEANINGS = {
     "title": "what happened, in a sentence",
     "to_ms": "end of the span, excluded, in ms since the epoch",
     "to_offset": "offset at which the message stands again; null where it was not put back",
+    "token": "name or id of the token",
     "topic": "topic, or HTTP stream, of the message",
     "topics": "topics; models that read one of them are affected",
     "transitions": "every step of the alert, oldest first",

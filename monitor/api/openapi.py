@@ -9,7 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from monitor.api.access import SCHEMES
 from monitor.api.glossary import meaning
+from monitor.api.needs import need_of
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem
 
@@ -17,6 +19,9 @@ __all__ = ["IS_REQUIRED", "install"]
 
 IS_REQUIRED = "x-required"
 """Marks the schema of a parameter that FastAPI takes for optional, and its route does not."""
+
+NEEDED_ROLE = "x-needed-role"
+"""Names the smallest role that a token must have, where the service asks for tokens."""
 
 SCHEMAS = "#/components/schemas/"
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
@@ -26,12 +31,12 @@ Respond = Callable[[int, list[str]], tuple[str, dict[str, Any]]]
 """From a status and what it may mean to the status that is answered, and its response."""
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, *, asks_for_tokens: bool) -> None:
     """Complete the OpenAPI document of ``app``."""
-    app.openapi = cache(partial(_completed, app.openapi))  # type: ignore[method-assign]
+    app.openapi = cache(partial(_completed, app.openapi, asks_for_tokens))  # type: ignore[method-assign]
 
 
-def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _completed(generate: Callable[[], dict[str, Any]], asks_for_tokens: bool) -> dict[str, Any]:
     document = generate()
     # The problem document, which no route returns.
     problem = Problem.model_json_schema(ref_template=SCHEMAS + "{model}")
@@ -43,7 +48,17 @@ def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             operation["description"] = OPERATIONS.get(f"{method.upper()} {path}", "")
             _describe(path, {each["name"]: each for each in operation.get("parameters", ())})
             inputs = {path, *_inputs(operation, schemas)}
+            if (need := need_of(f"{method.upper()} {path}")) != "nothing":
+                operation[NEEDED_ROLE] = need
+                if asks_for_tokens:
+                    inputs.add("role")
+                    operation["security"] = [{scheme: []} for scheme in SCHEMES]
             operation["responses"] = _responses(operation["responses"], _kinds(inputs), response)
+    if asks_for_tokens:
+        document["components"]["securitySchemes"] = {
+            name: scheme.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for name, scheme in SCHEMES.items()
+        }
     for name, schema in schemas.items():
         _describe(name, schema.get("properties", {}))
     return document

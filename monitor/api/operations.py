@@ -78,6 +78,12 @@ OPERATIONS = {
     "GET /v1/erasures": "Keyed hashes of the subjects, times and counts; `until_ms` is null while one has not ended.",
     "POST /v1/erasures": "Deletes a data subject from everything that is stored, and answers with the proof when "
     "nothing remains, which may take minutes. `dry_run` only looks. If it is cut off, the same request completes it.",
+    "GET /v1/tokens": "Every token that there ever was, without its secret: first those that are good, the newest "
+    "before others; those of the configuration are among them.",
+    "POST /v1/tokens": "Makes a token, and answers with its `secret`, once: only a digest is kept. Other processes "
+    "know it within seconds.",
+    "DELETE /v1/tokens/{token}": "Ends a token for ever, by its name or id. Requests with it are refused within "
+    "seconds, and streams end.",
     "POST /v1/events/{stream}": "Appends one event, an array of them, or an event per line. 202: they are on disk, and "
     "will be read. Events that cannot be used become dead letters. Sent again, they are appended again, and dropped "
     "if they have an identity (`schema.id`).",

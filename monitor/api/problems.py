@@ -32,6 +32,9 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
+CHALLENGE = 'Bearer realm="Leeway", Basic realm="Leeway", charset="UTF-8"'
+"""Browsers ask for a name and a password when they read this."""
+
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
@@ -44,8 +47,8 @@ class Kind:
     status : int
     title : str
     of : tuple of str or None
-        Names of parameters and of members of bodies, ``body`` for any body, and paths: operations that have one of
-        them may fail in this way. None: every operation may.
+        Names of parameters and of members of bodies, ``body`` for any body, ``role`` for what needs a role, and paths:
+        operations that have one of them may fail in this way. None: every operation may.
     """
 
     status: int
@@ -57,8 +60,10 @@ PROBLEMS: dict[str, Kind] = {
     "bad-cursor": Kind(400, "The cursor is not one that this query gave", ("cursor", "last-event-id")),
     "bad-body": Kind(400, "The body cannot be read", ("body",)),
     "bad-alert": Kind(400, "An alert cannot be taken", ("/api/v2/alerts",)),
+    "unauthorized": Kind(401, "A token is needed that is good", ("role",)),
+    "forbidden": Kind(403, "The token's role may not do this", ("role",)),
     "not-found": Kind(
-        404, "There is nothing at this address", ("subscription", "name", "silence_id", "/api/v2/silences")
+        404, "There is nothing at this address", ("subscription", "name", "silence_id", "token", "/api/v2/silences")
     ),
     "unknown-model": Kind(404, "No such model", ("model", "models")),
     "unknown-namespace": Kind(404, "No such namespace", ("namespace",)),
@@ -142,7 +147,7 @@ def bad_parameter(field: str, message: str) -> ProblemError:
 def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
     kind = PROBLEMS[error.kind]
-    headers = {"Retry-After": RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = _HEADERS.get(kind.status)
     if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(f"{ALERTMANAGERS}/"):
         # Alertmanager knows no 422, and its clients show the text of a 400 only.
         status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status
@@ -158,6 +163,12 @@ def problem(request: Request, error: ProblemError) -> Response:
     if error.errors:
         document["errors"] = error.errors
     return Response(msgspec.json.encode(document), kind.status, headers, MEDIA_TYPE)
+
+
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED.value: {"WWW-Authenticate": CHALLENGE},
+    HTTPStatus.SERVICE_UNAVAILABLE.value: {"Retry-After": RETRY_AFTER_S},
+}
 
 
 def install(app: FastAPI) -> None:

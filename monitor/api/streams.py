@@ -8,14 +8,15 @@ stream costs nothing but its connection, and no stream takes a thread that quest
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 
 import structlog
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 from sse_starlette.event import ServerSentEvent
 
@@ -24,11 +25,14 @@ from monitor.api.problems import ProblemError
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Store, StoreError
 
-__all__ = ["Ring", "Stream", "Streams"]
+__all__ = ["MayGoOn", "Ring", "Stream", "Streams"]
 
 RING = 2_000
 THREADS = 4
 RETRY_MS = 2_000
+LOOK_S = 5.0
+
+MayGoOn = Callable[[], Awaitable[bool]]
 
 log = structlog.get_logger("leeway.api")
 
@@ -187,21 +191,28 @@ class Stream:
         self._streams, self._feed = streams, feed
         self._number, self._is_behind = number, is_behind
 
-    async def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Yield server-sent events until the client leaves, the service stops, or the store fails.
+    async def events(self, may_go_on: MayGoOn | None = None) -> AsyncIterator[ServerSentEvent]:
+        """Yield server-sent events until the client leaves or may not go on, the service stops, or the store fails.
 
         The first holds nothing but the position, so that a client that is cut off before anything happens can resume.
+
+        Parameters
+        ----------
+        may_go_on : callable or None
+            Asked before whatever is sent, and every :data:`LOOK_S` while nothing is.
 
         Raises
         ------
         StoreError
         """
         yield ServerSentEvent(id=self._feed.position, retry=RETRY_MS, sep="\n")
-        while True:
+        while may_go_on is None or await may_go_on():
             changed = self._streams.ring.changed
             if self._is_behind:
                 self._number, self._is_behind = self._streams.ring.end, False
                 async for page in self._pages():
+                    if may_go_on is not None and not await may_go_on():
+                        return
                     for event in self._shown(page):
                         yield event
             rows = self._streams.ring.since(self._number)
@@ -214,7 +225,8 @@ class Stream:
             if not rows:
                 if not self._streams.is_followed:
                     return
-                await changed.wait()
+                with move_on_after(math.inf if may_go_on is None else LOOK_S):
+                    await changed.wait()
 
     async def _pages(self) -> AsyncIterator[list[Happened]]:
         pages = self._feed.pages(self._streams.store)

@@ -43,6 +43,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
     "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
     "explain": ("monitor.cli.explain", "Say why a window alarmed, or did not."),
+    "token": ("monitor.cli.token", "Make, list and revoke tokens: who may ask and change what."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),

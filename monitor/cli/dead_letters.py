@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from monitor.cli.answers import DEFAULT_URL, Form, Target, asks, target
+from monitor.cli.answers import Form, Target, asks, target
+from monitor.cli.credentials import read_token
 from monitor.cli.output import as_json, as_rows, when
 from monitor.cli.records import record
+from monitor.cli.service import RunningService, ServiceOrStore, service_or_store
 from monitor.resources.dead_letters import DeadLetters, Retried
 
 if TYPE_CHECKING:
@@ -174,17 +176,14 @@ class Selection:
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be put back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]")
-@click.option("--config", type=click.Path(), help="Instead of a service: the store of this configuration.")
+@service_or_store("Instead of a service: the store of this configuration.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per message.")
-def retry(selection: Selection, *, dry_run: bool, yes: bool, url: str | None, config: str | None, json_: bool) -> None:
+def retry(selection: Selection, *, dry_run: bool, yes: bool, source: ServiceOrStore, json_: bool) -> None:
     """Put rejected messages back on their streams, to be read again.
 
     Say which: the coordinates of one, or options; with several options, those that fit all of them.
     """
-    if url is not None and config is not None:
-        raise click.UsageError("--url and --config exclude each other.")
-    with _client(url or DEFAULT_URL, config) as leeway:
+    with _client(source.service, source.config) as leeway:
         positions = selection.positions(leeway)
         if positions and not (dry_run or yes) and sys.stdin.isatty():
             click.confirm(f"{len(positions):,} messages are put back on their streams. Continue?", abort=True, err=True)
@@ -197,14 +196,15 @@ def retry(selection: Selection, *, dry_run: bool, yes: bool, url: str | None, co
 
 
 @contextmanager
-def _client(url: str, config: str | None) -> Iterator[Leeway]:
+def _client(service: RunningService, config: str | None) -> Iterator[Leeway]:
     """Lend a client of a running service, or of one that reads nothing and has the store for this command."""
     from monitor.client import Leeway, UnreachableError
     from monitor.errors import SourceError
 
     if config is None:
         try:
-            with Leeway(url, timeout_s=TIMEOUT_S, retries=1) as leeway:
+            token = read_token(service.token_file)
+            with Leeway(service.url, token=token, timeout_s=TIMEOUT_S, retries=1) as leeway:
                 yield leeway
         except UnreachableError as error:
             hint = "--config FILE puts back from a store that no service has open"
@@ -219,12 +219,13 @@ def _client(url: str, config: str | None) -> Iterator[Leeway]:
 
     log_to_stderr(as_json=False)
     # Not started: nothing is read or evaluated. The two roles have the tables and the log of HTTP streams.
-    service = Service(load(config), SystemClock(), roles=("evaluate", "ingest"))
+    idle = Service(load(config), SystemClock(), roles=("evaluate", "ingest"))
     try:
-        with Leeway("http://embedded", retries=0, transport=InProcess(create_app(service))) as leeway:
+        app = create_app(idle, is_guarded=False)
+        with Leeway("http://embedded", retries=0, transport=InProcess(app)) as leeway:
             yield leeway
     finally:
-        service.stop()
+        idle.stop()
 
 
 def _retried(leeway: Leeway, positions: list[tuple[str, int, int]], *, dry_run: bool) -> Iterator[dict[str, Any]]:

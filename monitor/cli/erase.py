@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.output import as_json, as_table
 from monitor.cli.records import record
-from monitor.cli.service import RunningService
+from monitor.cli.service import ServiceOrStore, service_or_store
 
 if TYPE_CHECKING:
     from monitor.erasure.erase import Erased, Request
@@ -54,27 +53,23 @@ class Subject:
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]")
-@click.option("--config", type=click.Path(), help="Instead of a service: erase from the store of this configuration.")
+@service_or_store("Instead of a service: erase from the store of this configuration.")
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def command(subject: Subject, *, dry_run: bool, yes: bool, url: str | None, config: str | None, json_: bool) -> None:
+def command(subject: Subject, *, dry_run: bool, yes: bool, source: ServiceOrStore, json_: bool) -> None:
     """Erase a data subject, and prove it.
 
     Deletes what is kept of the subject's events, and replaces its name where categories are counted by name. Ends with
     an error while anything remains; run it again then.
     """
-    if url is not None and config is not None:
-        raise click.UsageError("--url and --config exclude each other.")
     request = subject.request()
     if not (dry_run or yes) and subject.subject != "-" and sys.stdin.isatty():
         click.confirm("What is erased cannot be brought back. Continue?", abort=True, err=True)
-    if config is None:
+    if source.config is None:
         body = {"subject": request.subject, "model": request.model, "fields": list(request.fields), "dry_run": dry_run}
         hint = "; --config FILE erases from a store that no service has open"
-        service = RunningService(url or DEFAULT_URL)
-        document = service.send("POST", "/v1/erasures", body, timeout_s=TIMEOUT_S, hint=hint)
+        document = source.service.send("POST", "/v1/erasures", body, timeout_s=TIMEOUT_S, hint=hint)
     else:
-        document = _erased(config, request, dry_run=dry_run).to_dict()
+        document = _erased(source.config, request, dry_run=dry_run).to_dict()
     if json_:
         as_json(document)
     else:

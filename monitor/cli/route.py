@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.credentials import token_file
 from monitor.cli.output import as_table, json_line
+from monitor.cli.records import record
 
 if TYPE_CHECKING:
     from monitor.config.alerting import Alerting
@@ -24,14 +27,28 @@ def command() -> None:
     """Show who would be notified of an alert, and when."""
 
 
+@dataclass(frozen=True)
+class SubscriptionSource:
+    """Whose subscriptions count beside routes, if anybody's."""
+
+    url: str | None
+    token_file: Path | None
+    store: Path | None
+
+
 @command.command("test")
 @click.argument("config", type=click.Path())
 @click.argument("labels", nargs=-1, required=True, metavar="LABEL=VALUE...")
 @click.option("--at", default="now", help="When: a time, which counts where routes are muted for hours or days.")
-@click.option("--url", help="A running service, whose subscriptions count, too.")
-@click.option("--store", type=click.Path(path_type=Path), help="Or a store's directory, while no service runs.")
+@record(
+    "source",
+    SubscriptionSource,
+    click.option("--url", help="A running service, whose subscriptions count, too."),
+    token_file,
+    click.option("--store", type=click.Path(path_type=Path), help="Or a store's directory, while no service runs."),
+)
 @click.option("--json", "json_", is_flag=True, help="One JSON object for each route.")
-def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store: Path | None, json_: bool) -> None:
+def test(*, config: str, labels: Sequence[str], at: str, source: SubscriptionSource, json_: bool) -> None:
     """Show who would be notified, by CONFIG, of an alert with these labels.
 
     CONFIG is a service's file, or a file of Alertmanager's. Routes come in its order: an alert may be notified on
@@ -44,8 +61,8 @@ def test(*, config: str, labels: Sequence[str], at: str, url: str | None, store:
 
     alert = _labels(labels)
     rows = would_be_notified(load_alerting(config), alert, parse_time(at, SystemClock().now_ms()))
-    if url is not None or store is not None:
-        rows += list(_subscribed(url, store, alert))
+    if source.url is not None or source.store is not None:
+        rows += list(_subscribed(source, alert))
     if json_:
         for row in rows:
             click.echo(json_line(row))
@@ -67,13 +84,13 @@ def would_be_notified(alerting: Alerting, labels: dict[str, str], at_ms: int) ->
     return [_row(route, labels, route.muted(intervals, at_ms)) for route in root.matching(labels)]
 
 
-def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _subscribed(source: SubscriptionSource, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Yield the subscriptions that notify of an alert, as routes."""
     from monitor.cli.answers import Target
     from monitor.routing.matchers import parse_matchers
     from monitor.routing.routes import Route, RouteOptions
 
-    with Target(url, store).opened() as leeway:
+    with Target(source.url, source.store, token_file=source.token_file).opened() as leeway:
         subscriptions = leeway.subscriptions()
     for row in subscriptions:
         matchers = [matcher for text in row["matchers"] for matcher in parse_matchers(text)]
@@ -82,7 +99,7 @@ def _subscribed(url: str | None, store: Path | None, labels: dict[str, str]) -> 
         route = Route(RouteOptions(row["told"], by, *waits), matchers, name=f"subscription/{row['id']}")
         if route.matching(labels):
             # Without the configuration, a store does not know which receivers there are.
-            yield _row(route, labels, "" if store is not None else row["problem"] or "")
+            yield _row(route, labels, "" if source.store is not None else row["problem"] or "")
 
 
 def _row(route: Route, matched: dict[str, str], muted: str) -> dict[str, Any]:

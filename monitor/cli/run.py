@@ -35,15 +35,25 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
     """
+    import structlog
+
     from monitor.check import load
     from monitor.clock import SystemClock
+    from monitor.config.access import unguarded
     from monitor.config.roles import check_roles, parse_roles
+    from monitor.errors import InputError
     from monitor.logs import log_to_stderr
     from monitor.service import Service
 
     log_to_stderr(as_json=json_)
     configuration, taken = load(config), parse_roles(roles)
     check_roles(taken, configuration)
+    if host is not None and (reason := unguarded(configuration.service.spec.access, host)):
+        raise InputError(f"--host: {reason}")
+    if configuration.service.spec.access == "none":
+        structlog.get_logger("leeway.service").warning(
+            "nobody is asked for a token: whoever reaches the port may do everything"
+        )
     service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port)
     try:
         listener = bind(service.configuration.service.spec.api, host, port)

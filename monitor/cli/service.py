@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from monitor.cli.answers import DEFAULT_URL
-from monitor.cli.records import record
+from monitor.cli.credentials import read_token, token_file
+from monitor.cli.records import Option, record
 
 __all__ = [
     "Acknowledgement",
     "MarkedSeries",
     "RunningService",
+    "ServiceOrStore",
     "acknowledgement",
     "by",
     "comment",
     "path",
     "series",
     "service",
+    "service_or_store",
 ]
 
 TIMEOUT_S = 30.0
@@ -29,9 +33,10 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service, by its address."""
+    """A service, by its address, and the file of the token with which it is asked."""
 
     url: str = DEFAULT_URL
+    token_file: Path | None = None
 
     def send(self, method: str, path: str, body: object = None, *, timeout_s: float = TIMEOUT_S, hint: str = "") -> Any:
         """Send a request once, since it may change something, and return the document that answers it.
@@ -43,10 +48,15 @@ class RunningService:
         """
         import httpx
 
+        from monitor.client.connection import headers_with
+        from monitor.client.errors import advised
         from monitor.errors import InputError, SourceError
 
+        headers = headers_with(read_token(self.token_file))
         try:
-            answer = httpx.request(method, f"{self.url.rstrip('/')}{path}", json=body, timeout=timeout_s)
+            answer = httpx.request(
+                method, f"{self.url.rstrip('/')}{path}", json=body, headers=headers, timeout=timeout_s
+            )
             document = answer.json() if answer.content else {}
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(f"{self.url} cannot be reached: {error}{hint}", retryable=True) from error
@@ -58,13 +68,49 @@ class RunningService:
         detail = document.get("detail", answer.status_code) if isinstance(document, dict) else document
         if answer.status_code >= 500:
             raise SourceError(f"{self.url}: {detail}", retryable=True)
-        raise InputError(str(detail))
+        raise InputError(advised(answer.status_code, str(detail)))
+
+
+@dataclass(frozen=True)
+class ServiceOrStore:
+    """A running service; or the configuration of a store that no service has open.
+
+    Raises
+    ------
+    click.UsageError
+        If options exclude each other.
+    """
+
+    url: str | None
+    token_file: Path | None
+    config: str | None
+
+    def __post_init__(self) -> None:
+        if self.url is not None and self.config is not None:
+            raise click.UsageError("--url and --config exclude each other.")
+
+    @property
+    def service(self) -> RunningService:
+        """The service that is asked, if no configuration is named."""
+        return RunningService(self.url or DEFAULT_URL, self.token_file)
+
+
+def service_or_store(help_text: str) -> Option:
+    """Return the decorator that adds the options; the command takes ``source``."""
+    return record(
+        "source",
+        ServiceOrStore,
+        click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]"),
+        token_file,
+        click.option("--config", type=click.Path(), help=help_text),
+    )
 
 
 service = record(
     "service",
     RunningService,
     click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]"),
+    token_file,
 )
 """Adds the option that names a service; the command takes ``service``."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sinks.store.sqlstore import SqlStore
     from sinks.store.upkeep import TableStatus
 
-__all__ = ["command"]
+__all__ = ["command", "opened_store", "which_store"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ def command() -> None:
     """
 
 
-def _which(function: F) -> F:
+def which_store(function: F) -> F:
     """Add the options that name the store."""
     options = (
         click.option("--store", "folder", type=click.Path(path_type=Path), help="The directory of an embedded store."),
@@ -43,7 +43,7 @@ def _which(function: F) -> F:
 
 
 @contextmanager
-def _opened(folder: Path | None, config: str | None, *, new: bool = False) -> Iterator[tuple[Store, Any]]:
+def opened_store(folder: Path | None, config: str | None, *, new: bool = False) -> Iterator[tuple[Store, Any]]:
     """Open a store as it is, without an upgrade; lend it with the configuration that was named."""
     from monitor.client.archive import MARK
     from monitor.errors import InputError
@@ -82,7 +82,7 @@ def _sql(store: Store) -> SqlStore:
 
 
 @command.command("status")
-@_which
+@which_store
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Show what the store holds: rows, bytes, times, lifetimes, changes under way, disk."""
@@ -91,7 +91,7 @@ def status(folder: Path | None, config: str | None, *, json_: bool) -> None:
     from sinks.store.upkeep import status as status_of
     from sinks.store.upkeep import tables_of
 
-    with _opened(folder, config) as (store, _):
+    with opened_store(folder, config) as (store, _):
         stored = status_of(_sql(store))
         names = tables_of(_sql(store))
         begun = unfinished(store) if "erasures" in names else 0
@@ -127,13 +127,13 @@ def _row(table: TableStatus) -> tuple[object, ...]:
 
 
 @command.command("migrate")
-@_which
+@which_store
 @click.option("--dry-run", is_flag=True, help="Only list what would run.")
 def migrate(folder: Path | None, config: str | None, *, dry_run: bool) -> None:
     """Bring the tables up to date; `leeway run` does so by itself."""
     from sinks.store.schema import pending
 
-    with _opened(folder, config, new=config is not None and not dry_run) as (store, _):
+    with opened_store(folder, config, new=config is not None and not dry_run) as (store, _):
         steps = pending(_sql(store))
         if not dry_run:
             store.migrate()
@@ -144,7 +144,7 @@ def migrate(folder: Path | None, config: str | None, *, dry_run: bool) -> None:
 
 
 @command.command("vacuum")
-@_which
+@which_store
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Remove rows whose time is over and rows that newer ones have replaced.
@@ -154,7 +154,7 @@ def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
     from sinks.store.retention import retain
     from sinks.store.upkeep import vacuum as vacuum_of
 
-    with _opened(folder, config) as (store, configuration):
+    with opened_store(folder, config) as (store, configuration):
         if configuration is not None:
             from monitor.clock import SystemClock
             from monitor.evaluate.pane_lifetimes import lifetimes_now
@@ -173,7 +173,7 @@ def vacuum(folder: Path | None, config: str | None, *, json_: bool) -> None:
 
 @command.command("backup")
 @click.argument("target", type=click.Path(path_type=Path))
-@_which
+@which_store
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def backup(target: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Write everything into the folder TARGET, with checksums.
@@ -182,7 +182,7 @@ def backup(target: Path, folder: Path | None, config: str | None, *, json_: bool
     """
     from sinks.store.backup import backup as backup_of
 
-    with _opened(folder, config) as (store, configuration):
+    with opened_store(folder, config) as (store, configuration):
         store.migrate()
         # First, as checkpoints are: what the log then lacks, the store has read.
         log_copy = _copy_log(target, configuration)
@@ -194,13 +194,13 @@ def backup(target: Path, folder: Path | None, config: str | None, *, json_: bool
 
 @command.command("restore")
 @click.argument("source", type=click.Path(path_type=Path))
-@_which
+@which_store
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def restore(source: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Write the backup in the folder SOURCE into a store without rows, of this kind or another."""
     from sinks.store.backup import restore as restore_of
 
-    with _opened(folder, config, new=True) as (store, configuration):
+    with opened_store(folder, config, new=True) as (store, configuration):
         store.migrate()
         done = restore_of(store, source, on_table=_say)
         if configuration is not None and (source / LOG).exists():
@@ -210,7 +210,7 @@ def restore(source: Path, folder: Path | None, config: str | None, *, json_: boo
 
 @command.command("move")
 @click.argument("target", type=click.Path(path_type=Path))
-@_which
+@which_store
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def move(target: Path, folder: Path | None, config: str | None, *, json_: bool) -> None:
     """Copy every row into the store that the configuration TARGET names, and compare both.
@@ -223,7 +223,7 @@ def move(target: Path, folder: Path | None, config: str | None, *, json_: bool) 
     to_kind = _named(None, str(target))[0]
     if _named(folder, config)[0] == to_kind == "chdb":
         raise click.UsageError("One process can open one embedded store: `leeway store backup` and `restore` copy it.")
-    with _opened(folder, config) as (source, _), _opened(None, str(target), new=True) as (store, _):
+    with opened_store(folder, config) as (source, _), opened_store(None, str(target), new=True) as (store, _):
         moved = move_of(_sql(source), _sql(store), on_table=_say)
     if json_:
         as_json({"tables": [asdict(table) for table in moved]})
@@ -234,7 +234,7 @@ def move(target: Path, folder: Path | None, config: str | None, *, json_: bool) 
 
 
 @command.command("verify")
-@_which
+@which_store
 @click.option("--backup", type=click.Path(path_type=Path), help="The folder of a backup, instead of a store.")
 @click.option(
     "--repair", "repairs", is_flag=True, help="First write anew what follows from rows, such as newest scores."
@@ -254,7 +254,7 @@ def verify(folder: Path | None, config: str | None, *, backup: Path | None, repa
             raise click.UsageError("--backup stands alone: a store is verified by itself.")
         verified = verify_backup(backup)
     else:
-        with _opened(folder, config) as (store, _):
+        with opened_store(folder, config) as (store, _):
             if repairs:
                 repair(_sql(store))
             verified = verify_store(_sql(store), on_table=lambda table: click.echo(f"{table} …", err=True))

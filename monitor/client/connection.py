@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -10,9 +11,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
 from monitor.client.stream import Happened, follow
+from monitor.errors import InputError
 
-__all__ = ["Connection"]
+__all__ = ["VARIABLE", "Connection", "headers_with"]
 
+VARIABLE = "LEEWAY_TOKEN"
 CONNECT_S = 5.0
 MOST_WAIT_S = 8.0
 T = TypeVar("T")
@@ -21,10 +24,12 @@ T = TypeVar("T")
 class Connection:
     """Sends requests, again where that may help, and turns what goes wrong into the client's errors."""
 
-    def __init__(self, url: str, timeout_s: float, retries: int, transport: httpx.BaseTransport | None) -> None:
+    def __init__(
+        self, url: str, timeout_s: float, retries: int, transport: httpx.BaseTransport | None, token: str | None = None
+    ) -> None:
         self._url = url
         limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
-        self._client = httpx.Client(timeout=limits, transport=transport)
+        self._client = httpx.Client(timeout=limits, transport=transport, headers=headers_with(token))
         self._attempts = retries + 1
 
     def document(self, route: str, parameters: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:
@@ -93,6 +98,20 @@ class Connection:
                 yield from answer.iter_bytes()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+
+
+def headers_with(token: str | None) -> dict[str, str]:
+    """Return the headers that show a token; that of the variable ``LEEWAY_TOKEN`` if None, and none if that is empty.
+
+    Raises
+    ------
+    InputError
+        If it cannot be one.
+    """
+    secret = os.environ.get(VARIABLE, "").strip() if token is None else token
+    if not (secret.isascii() and secret.isprintable()):
+        raise InputError("the token has characters that no token has")
+    return {"Authorization": f"Bearer {secret}"} if secret else {}
 
 
 def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:

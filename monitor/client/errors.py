@@ -9,12 +9,14 @@ import httpx
 from monitor.errors import InputError, LeewayError, SourceError
 
 __all__ = [
+    "AccessError",
     "ClientError",
     "QuestionError",
     "ServiceError",
     "UnavailableError",
     "UnknownError",
     "UnreachableError",
+    "advised",
     "error_of",
 ]
 
@@ -58,6 +60,10 @@ class UnknownError(QuestionError):
     """There is no such model, signal or alert."""
 
 
+class AccessError(QuestionError):
+    """The service asks for a token, or for one of another role."""
+
+
 class ServiceError(_Problem, ClientError, SourceError):
     """The service, or its store, failed."""
 
@@ -79,7 +85,8 @@ def error_of(answer: httpx.Response, address: str) -> Exception:
         error: _Problem = ServiceError(f"{address} is no Leeway service: it answers {answer.status_code}")
     else:
         kind = _KINDS.get(answer.status_code, ServiceError if answer.status_code >= 500 else QuestionError)
-        error = kind(document["detail"] if issubclass(kind, QuestionError) else f"{address}: {document['detail']}")
+        detail = advised(answer.status_code, document["detail"])
+        error = kind(detail if issubclass(kind, QuestionError) else f"{address}: {detail}")
         error.kind = str(document.get("type", "")).partition("#")[2]
         error.errors = document.get("errors", [])
     error.status = answer.status_code
@@ -89,4 +96,18 @@ def error_of(answer: httpx.Response, address: str) -> Exception:
     return error
 
 
-_KINDS: dict[int, type[QuestionError] | type[ServiceError]] = {404: UnknownError, 503: UnavailableError}
+def advised(status: int, detail: str) -> str:
+    """Return what a service answers, with what to do if it is about a token."""
+    return f"{detail}; {_ADVICE[status]}" if status in _ADVICE else detail
+
+
+_ADVICE = {
+    401: "set LEEWAY_TOKEN, or name the file of a token with --token-file (`leeway token create` makes one)",
+    403: "ask an administrator for a token of that role",
+}
+_KINDS: dict[int, type[QuestionError] | type[ServiceError]] = {
+    401: AccessError,
+    403: AccessError,
+    404: UnknownError,
+    503: UnavailableError,
+}

@@ -58,6 +58,8 @@ class Leeway:
     Parameters
     ----------
     url : str
+    token : str or None
+        Where the service asks for one; the variable ``LEEWAY_TOKEN`` if None.
     timeout_s : float
         How long to wait for a part of an answer.
     retries : int
@@ -70,11 +72,12 @@ class Leeway:
         self,
         url: str = DEFAULT_URL,
         *,
+        token: str | None = None,
         timeout_s: float = TIMEOUT_S,
         retries: int = 3,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport)
+        self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport, token)
         self._release: Callable[[], None] = lambda: None
 
     @classmethod
@@ -99,7 +102,7 @@ class Leeway:
         from monitor.client.inprocess import InProcess
 
         archive = Archive(path, config)
-        leeway = cls("http://embedded", retries=0, transport=InProcess(create_app(archive)))
+        leeway = cls("http://embedded", retries=0, transport=InProcess(create_app(archive, is_guarded=False)))
         leeway._release = archive.close
         return leeway
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monitor.config.access import unguarded
 from monitor.config.alerting import Alerting, is_alertmanagers
 from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_file, read_documents
 from monitor.config.model import Model
@@ -143,7 +144,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         mistakes += [document.mistake(*wrong) for check in checks for wrong in check(model, document.file.parent)]
     mistakes += _read_again(service, services, loaded, documents_of)
     if service is not None:
-        mistakes += [services[0].mistake(*wrong) for wrong in _wrong_names(service)]
+        mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
     # A file that could not be read as a model is a mistake already.
     if not loaded and not mistakes and not _notifies_only(service):
@@ -239,6 +240,12 @@ def _wrong_names(service: Service) -> Iterator[tuple[KeyPath, str]]:
         machines = [receiver.name for receiver in receivers if not receiver.takes_summaries]
         for path, message in service.spec.alerting.wrong_names([receiver.name for receiver in receivers], machines):
             yield ("spec", "alerting", *path), message
+
+
+def _unguarded(service: Service) -> Iterator[tuple[KeyPath, str]]:
+    """An address that others reach, of a service that does not say who may."""
+    if message := unguarded(service.spec.access, service.spec.api.host):
+        yield ("spec", "api", "host"), message
 
 
 def _read_again(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.config import (
+    access,
     alerting,
     baseline,
     detect,
@@ -73,6 +74,8 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.schema_registry", registry.SchemaRegistry),
     ("spec.schema_registry.tls", registry.RegistryTls),
     ("spec.api", service.Api),
+    ("spec.access", access.Access),
+    ("spec.access.tokens[]", access.ConfiguredToken),
     ("spec.heartbeat", heartbeat.Heartbeat),
     ("spec.incidents", incidents.Incidents),
     ("spec.alerting", alerting.Alerting),
@@ -179,7 +182,7 @@ def _kind(annotation: Any) -> str:
         return "mapping"
     if origin is tuple:
         return "pair of numbers"
-    kinds = [_kind(argument) for argument in arguments if argument is not type(None)]
+    kinds = [_kind(argument) for argument in arguments if getattr(argument, "__origin__", argument) is not type(None)]
     return " or ".join(dict.fromkeys(kinds))
 
 

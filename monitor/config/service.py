@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
+from monitor.config.access import AccessSpec
 from monitor.config.alerting import Alerting
 from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident
 from monitor.config.heartbeat import Heartbeat
@@ -161,7 +162,7 @@ StoreSpec = Annotated[
 class Api(Strict):
     """The HTTP API."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="others than this machine's own need `spec.access`")
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free port")
     prefix: str = Field(
         default="",
@@ -219,6 +220,11 @@ class ServiceSpec(Strict):
         default=None, description="where the schemas of Avro, Protobuf and JSON-Schema messages are kept"
     )
     api: Api = Field(default_factory=Api)
+    access: AccessSpec = Field(
+        default=None,
+        description="who may reach the API: whoever has a token, or with `none` everybody; without it the API listens "
+        "on this machine alone",
+    )
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default_factory=lambda: [read_parameters({"kind": "log"})])
     alerting: Alerting | None = Field(

@@ -10,17 +10,21 @@ from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from tests.api.world import NOW_MS, World, score, step
 
-__all__ = ["SUBSCRIPTION", "full_world"]
+__all__ = ["ADMIN", "SUBSCRIPTION", "full_world"]
+
+ADMIN = "admin" * 10
+"""The secret of an administrator, where tokens are asked for."""
 
 SUBSCRIPTION = Subscription((), "log")
 
 
-def full_world() -> World:
+def full_world(*, asks_for_tokens: bool = False) -> World:
     """A model `fraud` with scores, panes, findings, alerts, and what people have said of them."""
     world = World()
     SubscriptionLog(world.store, world.clock).add(SUBSCRIPTION)
     routes = {"route": {"receiver": "log", "group_by": ["model"]}}
-    service = Service.model_validate({"spec": {"alerting": routes}})
+    access = {"tokens": [{"name": "ann", "role": "admin", "token": ADMIN}]} if asks_for_tokens else None
+    service = Service.model_validate({"spec": {"alerting": routes, "access": access}})
     world.configuration = replace(world.configuration, service=service)
     nights = '[{"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}]'
     quiet = {"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS, "intervals": nights, "tells": '["log"]'}
@@ -37,6 +41,7 @@ def full_world() -> World:
     world.add("decisions", [made])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
+    world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])

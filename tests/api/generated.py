@@ -35,6 +35,7 @@ KNOWN: dict[str, list[str]] = {
     "silence_id": ["quiet"],
     "name": ["quiet"],
     "subscription": [SUBSCRIPTION.id],
+    "token": ["ci"],
     "stream": ["fraud", "churn"],
     "matcher": ['severity="warning"'],
     "filter": ['severity="warning"'],
@@ -69,7 +70,9 @@ class Outcome:
         return self.statuses.total()
 
 
-def outcomes(app: FastAPI, examples: int, seed: int = 1, phases: Sequence[str] = PHASES) -> dict[str, Outcome]:
+def outcomes(
+    app: FastAPI, examples: int, seed: int = 1, phases: Sequence[str] = PHASES, token: str = ""
+) -> dict[str, Outcome]:
     """Send requests to an application, in process, and return their outcomes by operation.
 
     Parameters
@@ -80,11 +83,15 @@ def outcomes(app: FastAPI, examples: int, seed: int = 1, phases: Sequence[str] =
     seed : int
     phases : sequence of str
         Some of :data:`PHASES`.
+    token : str
+        With which requests are sent; whether others are refused is tried too.
     """
     # Here, since whoever only collects tests need not have it.
     from schemathesis import engine, openapi
 
-    schema = openapi.from_asgi("/openapi.json", app, config=_configuration(examples, seed, phases))
+    configuration = _configuration(examples, seed, phases, token)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    schema = openapi.from_asgi("/openapi.json", app, config=configuration, headers=headers)
     operations: Any = schema.get_all_operations()
     result = {operation.ok().label: Outcome() for operation in operations}
     event: Any
@@ -112,12 +119,14 @@ def _add(result: dict[str, Outcome], recorder: Any) -> None:
                 outcome.failures.setdefault(text, check.failure_info.code_sample)
 
 
-def _configuration(examples: int, seed: int, phases: Sequence[str]) -> Any:
+def _configuration(examples: int, seed: int, phases: Sequence[str], token: str) -> Any:
     from schemathesis.config import SchemathesisConfig
 
     locations = ("path", "query", "body")
+    auth = {"auth": {"openapi": {"bearer": {"bearer": token}}}} if token else {}
     return SchemathesisConfig.from_dict(
         {
+            **auth,
             "seed": seed,
             "cache": {"enabled": False},
             "continue-on-failure": True,

@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from monitor.api.glossary import MEANINGS, OWN
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import PROBLEMS
-from tests.api.full_world import SUBSCRIPTION, full_world
+from tests.api.full_world import ADMIN, SUBSCRIPTION, full_world
 from tests.api.generated import outcomes
 from tests.api.world import Client
 
@@ -51,6 +51,7 @@ SAMPLES = [
     "/v1/clocks",
     "/v1/marks",
     "/v1/dead-letters",
+    "/v1/tokens",
     "/v1/erasures",
     "/api/v2/status",
     "/api/v2/receivers",
@@ -139,9 +140,9 @@ def test_a_refused_method_is_answered_with_all_that_are_allowed(client: Client) 
 
 
 def test_generated_requests_are_answered_as_the_document_says() -> None:
-    app = Client(full_world()).app
+    app = Client(full_world(asks_for_tokens=True)).app
     app.state.stopping.set()
-    by_operation = outcomes(app, 1, phases=["coverage", "fuzzing"])
+    by_operation = outcomes(app, 1, phases=["coverage", "fuzzing"], token=ADMIN)
     assert {operation: outcome.failures for operation, outcome in by_operation.items() if outcome.failures} == {}
     assert all(outcome.requests for outcome in by_operation.values())
 

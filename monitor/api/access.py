@@ -1,0 +1,109 @@
+"""Asks for a token before anything of a request is read or done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.security import HTTPBasic, HTTPBearer
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from monitor.access.roles import MAY, Need
+from monitor.access.tokens import Token
+from monitor.api.live_tokens import LiveTokens
+from monitor.api.needs import FREE, need_of
+from monitor.api.problems import ProblemError, problem
+from sinks.store.contract import StoreError
+
+__all__ = ["SCHEMES", "AccessControl", "token_of"]
+
+BEARER = HTTPBearer(auto_error=False, description="a token that `leeway token create` has made")
+BASIC = HTTPBasic(auto_error=False, description="any name, with a token as the password", realm="Leeway")
+SCHEMES = {"bearer": BEARER, "basic": BASIC}
+"""How a token is shown, by the name in the OpenAPI document."""
+
+HOW = "send `Authorization: Bearer TOKEN`, or the token as the password of basic authentication"
+WITH_METRICS_OPEN: dict[str, Need] = {"GET /metrics": "nothing"}
+KEY = "leeway.token"
+
+
+class AccessControl:
+    """Refuses what the holder of a token may not, and whoever has none.
+
+    Parameters
+    ----------
+    app : ASGI application
+    routes : sequence of BaseRoute
+        All routes of the application, in the order in which they are tried.
+    tokens : LiveTokens
+    metrics_are_open : bool
+        Whether everybody may read ``/metrics``.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[BaseRoute], tokens: LiveTokens, *, metrics_are_open: bool
+    ) -> None:
+        self._app, self._routes, self._tokens = app, routes, tokens
+        self._exceptions = WITH_METRICS_OPEN if metrics_are_open else {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        operation, need = self._operation(scope)
+        try:
+            if need != "nothing":
+                scope[KEY] = await self._admitted(Request(scope), operation, need)
+        except ProblemError as refusal:
+            await problem(Request(scope), refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, request: Request, operation: str, need: Need | None) -> Token:
+        """Return the token of a request that may go on; with any, one hears that there is no such route."""
+        secret = await _shown(request)
+        if secret is None:
+            raise ProblemError("unauthorized", f"this service asks for a token: {HOW}")
+        try:
+            token = await self._tokens.holder(secret)
+        except StoreError as error:
+            raise ProblemError("unavailable", str(error)) from error
+        if isinstance(token, str):
+            raise ProblemError("unauthorized", token)
+        if need is not None and need not in MAY[token.role]:
+            detail = f"{operation} needs the role {need}; the token {token.name!r} has {token.role}"
+            raise ProblemError("forbidden", detail, role=token.role, needed_role=need)
+        await self._tokens.note_use(token)
+        return token
+
+    def _operation(self, scope: Scope) -> tuple[str, Need | None]:
+        """Return the method and the path of the route that will answer, and what it needs; None if there is none."""
+        for route in self._routes:
+            match, path = route.matches(scope)[0], getattr(route, "path", "")
+            if match is Match.FULL:
+                # What is counted of requests is counted by route, those included that are refused.
+                scope["route"] = route
+                operation = f"{scope['method']} {path}"
+                return operation, self._exceptions.get(operation) or need_of(operation)
+            if match is Match.PARTIAL and path in FREE:
+                return "", "nothing"
+        return "", None
+
+
+async def _shown(request: Request) -> str | None:
+    """Return the secret that a request shows; None if it shows none."""
+    if bearer := await BEARER(request):
+        return bearer.credentials
+    try:
+        basic = await BASIC(request)
+    except HTTPException:
+        raise ProblemError("unauthorized", f"the header Authorization cannot be read: {HOW}") from None
+    return basic.password if basic else None
+
+
+def token_of(scope: Any) -> Token | None:
+    """Return the token with which something is asked; None where none is asked for."""
+    token: Token | None = scope.get(KEY)
+    return token

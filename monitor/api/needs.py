@@ -1,0 +1,60 @@
+"""What each operation needs of whoever asks: the smallest role that may, or nothing."""
+
+from __future__ import annotations
+
+from monitor.access.roles import Need
+
+__all__ = ["FREE", "NEEDS", "need_of"]
+
+FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
+
+VIEWED = (
+    "/", "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
+    "/api/v2/silence/{name}", "/api/v2/silences", "/api/v2/status", "/metrics", "/openapi.json", "/v1/alerts",
+    "/v1/alerts/stream", "/v1/alerts/summary", "/v1/alerts/{alert_id}", "/v1/alerts/{alert_id}/explain", "/v1/clocks",
+    "/v1/compare", "/v1/dead-letters", "/v1/deployments", "/v1/distributions", "/v1/explain", "/v1/findings",
+    "/v1/history", "/v1/incidents", "/v1/incidents/{incident_id}", "/v1/marks", "/v1/models", "/v1/models/{model}",
+    "/v1/problems", "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
+    "/v1/subscriptions/{subscription}", "/v1/top",
+)  # fmt: skip
+
+NEEDS: dict[str, Need] = {
+    **{f"GET {path}": "nothing" for path in FREE},
+    "HEAD /-/healthy": "nothing",
+    "HEAD /-/ready": "nothing",
+    **{f"GET {path}": "viewer" for path in VIEWED},
+    "POST /api/v2/silences": "editor",
+    "DELETE /api/v2/silence/{name}": "editor",
+    "POST /v1/alerts/{alert_id}/ack": "editor",
+    "POST /v1/incidents/{incident_id}/ack": "editor",
+    "POST /v1/deployments": "editor",
+    "POST /v1/marks": "editor",
+    "POST /v1/subscriptions": "editor",
+    "DELETE /v1/subscriptions/{subscription}": "editor",
+    "POST /v1/events": "ingest",
+    "POST /v1/events/{stream}": "ingest",
+    "POST /api/v2/alerts": "ingest",
+    "POST /-/reload": "admin",
+    "PUT /-/reload": "admin",
+    "POST /v1/clocks": "admin",
+    "POST /v1/dead-letters/retries": "admin",
+    "GET /v1/erasures": "admin",
+    "POST /v1/erasures": "admin",
+    "GET /v1/tokens": "admin",
+    "POST /v1/tokens": "admin",
+    "DELETE /v1/tokens/{token}": "admin",
+}
+"""By method and path. A test asks that every route has its line."""
+
+
+def need_of(operation: str) -> Need:
+    """Return what an operation needs; one without a line is an administrator's.
+
+    Examples
+    --------
+    >>> need_of("GET /v1/alerts"), need_of("HEAD /openapi.json"), need_of("POST /v1/anything")
+    ('viewer', 'viewer', 'admin')
+    """
+    if operation.startswith("HEAD ") and operation not in NEEDS:
+        operation = operation.replace("HEAD", "GET", 1)
+    return NEEDS.get(operation, "admin")

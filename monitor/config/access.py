@@ -1,0 +1,106 @@
+"""Who may reach the API: whoever has a token, or everybody."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from itertools import combinations
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+
+from monitor.access.roles import Role
+from monitor.access.tokens import MOST_NAME, Token, digest_of
+from monitor.values import Strict
+
+__all__ = ["Access", "AccessSpec", "ConfiguredToken", "unguarded"]
+
+LEAST_CHARACTERS = 32
+
+
+class ConfiguredToken(Strict):
+    """A token that the configuration has, for the first administrator and for programs."""
+
+    name: str = Field(min_length=1, max_length=MOST_NAME, description="who holds it")
+    role: Role = Field(description="what the holder may do")
+    token: SecretStr = Field(
+        description=f"its secret, by reference: `${{LEEWAY_TOKEN}}`; at least {LEAST_CHARACTERS} random characters"
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, token: SecretStr) -> SecretStr:
+        secret = token.get_secret_value()
+        if len(secret) < LEAST_CHARACTERS or not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise ValueError(
+                f"a token has at least {LEAST_CHARACTERS} characters of ASCII without blanks, such as from "
+                "`openssl rand -hex 32`"
+            )
+        return token
+
+
+class Access(Strict):
+    """Who may reach the API: whoever has a token."""
+
+    tokens: list[ConfiguredToken] = Field(
+        default_factory=list, max_length=100, description="beside those that `leeway token create` makes"
+    )
+    metrics: Literal["viewer", "open"] = Field(
+        default="viewer", description="who may read `/metrics`: whoever has a token of a viewer, or everybody"
+    )
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Self:
+        for token, other in combinations(self.configured(), 2):
+            if token.name == other.name:
+                raise ValueError(f"two tokens are named {token.name!r}")
+            if token.digest == other.digest:
+                raise ValueError(f"the tokens {token.name!r} and {other.name!r} have one secret: which is it?")
+        return self
+
+    def configured(self) -> list[Token]:
+        """Return the tokens that it has itself."""
+        return [Token(token.name, token.role, digest_of(token.token.get_secret_value())) for token in self.tokens]
+
+
+def _kind_of(access: Any) -> str:
+    if access is None or access == "none":
+        return access or "unset"
+    return "section" if isinstance(access, (dict, Access)) else "other"
+
+
+AccessSpec = Annotated[
+    Annotated[None, Tag("unset")] | Annotated[Literal["none"], Tag("none")] | Annotated[Access, Tag("section")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="unknown_access",
+        custom_error_message="expected `none`, or a section: `{}` asks for tokens",
+    ),
+]
+"""``none`` in so many words asks for no token. So does None, by which nothing was said: for loopback only."""
+
+
+def unguarded(access: AccessSpec, host: str) -> str:
+    """Return why a service may not listen on an address; empty if it may.
+
+    Examples
+    --------
+    >>> unguarded(None, "127.0.0.1"), unguarded("none", "0.0.0.0"), unguarded(Access(), "0.0.0.0")
+    ('', '', '')
+    >>> unguarded(None, "0.0.0.0").partition(":")[0]
+    "other machines reach '0.0.0.0', and nothing says who may ask this service"
+    """
+    if access is not None or _is_loopback(host):
+        return ""
+    return (
+        f"other machines reach {host!r}, and nothing says who may ask this service: anyone could erase people and "
+        "silence alerts. Ask for tokens with `access: {}` under `spec`, or open it to everybody with `access: none`"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
