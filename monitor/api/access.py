@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.access.roles import MAY, Need
 from monitor.access.tokens import Token
+from monitor.api.auditor import Auditor
 from monitor.api.live_tokens import LiveTokens
 from monitor.api.needs import FREE, need_of
 from monitor.api.problems import ProblemError, problem
@@ -38,14 +39,21 @@ class AccessControl:
     routes : sequence of BaseRoute
         All routes of the application, in the order in which they are tried.
     tokens : LiveTokens
+    auditor : Auditor
     metrics_are_open : bool
         Whether everybody may read ``/metrics``.
     """
 
     def __init__(
-        self, app: ASGIApp, routes: Sequence[BaseRoute], tokens: LiveTokens, *, metrics_are_open: bool
+        self,
+        app: ASGIApp,
+        routes: Sequence[BaseRoute],
+        tokens: LiveTokens,
+        auditor: Auditor,
+        *,
+        metrics_are_open: bool,
     ) -> None:
-        self._app, self._routes, self._tokens = app, routes, tokens
+        self._app, self._routes, self._tokens, self._auditor = app, routes, tokens, auditor
         self._exceptions = WITH_METRICS_OPEN if metrics_are_open else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,15 +63,20 @@ class AccessControl:
         operation, need = self._operation(scope)
         try:
             if need != "nothing":
-                scope[KEY] = await self._admitted(Request(scope), operation, need)
+                await self._admit(scope, operation, need)
         except ProblemError as refusal:
+            if refusal.kind in ("unauthorized", "forbidden"):
+                await self._auditor.refused(scope, operation, token_of(scope), refusal.status_code, refusal.detail)
             await problem(Request(scope), refusal)(scope, receive, send)
             return
+        token = token_of(scope)
+        if token is not None and need in ("editor", "admin") and scope["method"] not in ("GET", "HEAD"):
+            send = self._auditor.listening(scope, operation, token, send)
         await self._app(scope, receive, send)
 
-    async def _admitted(self, request: Request, operation: str, need: Need | None) -> Token:
-        """Return the token of a request that may go on; with any, one hears that there is no such route."""
-        secret = await _shown(request)
+    async def _admit(self, scope: Scope, operation: str, need: Need | None) -> None:
+        """Let a request go on whose token may; with any, one hears that there is no such route."""
+        secret = await _shown(Request(scope))
         if secret is None:
             raise ProblemError("unauthorized", f"this service asks for a token: {HOW}")
         try:
@@ -72,11 +85,11 @@ class AccessControl:
             raise ProblemError("unavailable", str(error)) from error
         if isinstance(token, str):
             raise ProblemError("unauthorized", token)
+        scope[KEY] = token
         if need is not None and need not in MAY[token.role]:
             detail = f"{operation} needs the role {need}; the token {token.name!r} has {token.role}"
             raise ProblemError("forbidden", detail, role=token.role, needed_role=need)
         await self._tokens.note_use(token)
-        return token
 
     def _operation(self, scope: Scope) -> tuple[str, Need | None]:
         """Return the method and the path of the route that will answer, and what it needs; None if there is none."""

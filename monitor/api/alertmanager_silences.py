@@ -15,6 +15,7 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from monitor.api.alertmanager import Filters, alerting_of
+from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.problems import ProblemError
@@ -108,6 +109,7 @@ def silence(posted: PostedSilence, service: TheService) -> Response:
         name = log.set(changed)
     except (SilenceError, MatcherError) as error:
         raise ProblemError("bad-parameter", str(error)) from error
+    about(name, *map(str, changed.matchers))
     return answer({"silenceID": name})
 
 

@@ -15,6 +15,7 @@ from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
 from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
 from monitor.api.access import AccessControl
+from monitor.api.auditor import Auditor
 from monitor.api.body_limit import BodyLimit
 from monitor.api.comparisons import Comparisons
 from monitor.api.connections import Connections
@@ -115,8 +116,13 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     """
     app.state.tokens = LiveTokens(service.store, service.clock, access.configured())
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
-    is_open = access.metrics == "open"
-    app.add_middleware(AccessControl, routes=routes, tokens=app.state.tokens, metrics_are_open=is_open)
+    app.add_middleware(
+        AccessControl,
+        routes=routes,
+        tokens=app.state.tokens,
+        auditor=Auditor(service.store, service.clock),
+        metrics_are_open=access.metrics == "open",
+    )
 
 
 def _streams(app: FastAPI, service: ApiService, poll_s: float) -> Streams:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, watched
@@ -67,6 +68,7 @@ def set_back(posted: PostedClock, service: TheService) -> Response:
         request = ask_to_set(service.store, service.clock, SetClock(*key, to_ms, posted.created_by, posted.reason))
         of_key = dict(zip(("model", "topic", "partition"), key, strict=True))
         items.append({"id": request.id, **of_key, "from_ms": row["clock_ms"], "to_ms": to_ms})
+    about(posted.model, *(f"{item['topic']}/{item['partition']}" for item in items))
     return answer({"items": items, "evaluated_to_ms": _evaluated_to_ms(service.store, posted.model)})
 
 

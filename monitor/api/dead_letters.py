@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StrictBool
 
+from monitor.api.auditor import about
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, question_of, span_of
 from monitor.api.reading import Page, query_for, read_page, readable
@@ -68,6 +69,7 @@ def dead_letters(
 @router.post("/dead-letters/retries", summary="Put rejected messages back on their streams", response_model=Retries)
 def retry(posted: PostedRetries, service: TheService) -> Response:
     positions = [(position.topic, position.partition, position.offset) for position in posted.places]
+    about(f"{len(positions)} messages", "dry run" if posted.dry_run else "")
     return answer({"items": [vars(retried) for retried in service.retry(positions, dry_run=posted.dry_run)]})
 
 

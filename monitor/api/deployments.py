@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
+from monitor.api.auditor import about
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of
 from monitor.api.problems import bad_parameter
@@ -68,6 +69,7 @@ def post_deployment(posted: PostedDeployment, service: TheService) -> Response:
         posted.created_by,
     )
     announce(service.store, service.clock, announced)
+    about(announced.known_as, announced.name)
     return answer(_row(replace(announced, id=announced.known_as)))
 
 

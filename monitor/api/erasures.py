@@ -7,6 +7,7 @@ import json
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
 
+from monitor.api.auditor import about
 from monitor.api.parameters import TheService, answer
 from monitor.erasure.erase import Request
 from monitor.erasure.erased import ErasureList
@@ -38,7 +39,10 @@ class Erasures(BaseModel):
 @router.post("/erasures", summary="Erase a data subject", response_model=Proof)
 def erase(posted: PostedErasure, service: TheService) -> Response:
     request = Request(posted.subject, posted.model, tuple(posted.fields))
-    return answer(service.erase(request, dry_run=posted.dry_run).to_dict())
+    erased = service.erase(request, dry_run=posted.dry_run)
+    # By its hash: whoever is erased is named nowhere.
+    about(erased.subject_hash, erased.model, erased.state)
+    return answer(erased.to_dict())
 
 
 @router.get("/erasures", summary="What has been erased", response_model=Erasures)

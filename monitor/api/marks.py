@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from monitor.alerts.alert_log import ALERTS
+from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of, watched
@@ -66,6 +67,7 @@ def post_mark(posted: PostedMark, service: TheService) -> Response:
         to_ms = 0 if posted.says == "accepted" else alert["ends_ms"] or 0
         span = {"from_ms": alert["since_ms"], "to_ms": to_ms, "alert_id": alert["alert_id"]}
         mark = Mark(updated_ms=0, **span, **chosen)
+    about(mark.model, mark.signal, mark.segment, mark.says)
     return answer(_row(log_mark(service.store, service.clock, mark)))
 
 

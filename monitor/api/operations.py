@@ -78,6 +78,8 @@ OPERATIONS = {
     "GET /v1/erasures": "Keyed hashes of the subjects, times and counts; `until_ms` is null while one has not ended.",
     "POST /v1/erasures": "Deletes a data subject from everything that is stored, and answers with the proof when "
     "nothing remains, which may take minutes. `dry_run` only looks. If it is cut off, the same request completes it.",
+    "GET /v1/audit": "Changes and refused attempts, the latest first, with the token, the route and the answer. Of "
+    "very many refused attempts an entry says how many before it are not listed.",
     "GET /v1/tokens": "Every token that there ever was, without its secret: first those that are good, the newest "
     "before others; those of the configuration are among them.",
     "POST /v1/tokens": "Makes a token, and answers with its `secret`, once: only a digest is kept. Other processes "

@@ -39,7 +39,13 @@ R = TypeVar("R")
 MAX_LIMIT = 10_000
 """Most rows of one page."""
 
-TIME_COLUMNS = {"scores": "window_end_ms", "findings": "event_ms", "alerts": "at_ms", "dead_letters": "record_ms"}
+TIME_COLUMNS = {
+    "scores": "window_end_ms",
+    "findings": "event_ms",
+    "alerts": "at_ms",
+    "dead_letters": "record_ms",
+    "audit": "at_ms",
+}
 """The column that ``from`` and ``to`` mean, and that rows are ordered by."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, read_matchers
@@ -63,6 +64,7 @@ def subscribe(posted: PostedSubscription, service: TheService) -> Response:
         raise ProblemError(
             "bad-parameter", f"there are {MOST_SUBSCRIPTIONS:,} subscriptions already: end those that nobody needs"
         )
+    about(subscription.id)
     return answer(_shown(service, log.add(subscription)))
 
 

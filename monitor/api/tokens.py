@@ -12,6 +12,7 @@ from monitor.access.roles import Role
 from monitor.access.token_log import TokenLog
 from monitor.access.tokens import MOST_NAME
 from monitor.api.access import token_of
+from monitor.api.auditor import about
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, duration_ms
 from monitor.api.problems import ProblemError, bad_parameter
@@ -62,6 +63,7 @@ def create_token(posted: PostedToken, service: TheService, request: Request) -> 
     except InputError as error:
         raise bad_parameter("name", str(error)) from error
     request.app.state.tokens.forget()
+    about(token.name, token.role, token.id)
     return answer({**shown(token, service.clock.now_ms()), "secret": secret})
 
 

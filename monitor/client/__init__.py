@@ -8,6 +8,7 @@ Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas
     ClientError
     ├── UnreachableError        no answer, or one that was cut off: asked again a few times before
     ├── QuestionError           the question is wrong (4xx); its members say what would be right
+    │   ├── AccessError         no token, or one of too small a role (401, 403)
     │   └── UnknownError        no such model, signal or alert (404)
     └── ServiceError            the service failed (5xx)
         └── UnavailableError    it says that waiting helps (503): asked again a few times before
@@ -15,6 +16,7 @@ Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas
 
 from monitor.client.answer import FORMATS, Answer
 from monitor.client.errors import (
+    AccessError,
     ClientError,
     QuestionError,
     ServiceError,
@@ -27,6 +29,7 @@ from monitor.client.leeway import DEFAULT_URL, Leeway, Time
 __all__ = [
     "DEFAULT_URL",
     "FORMATS",
+    "AccessError",
     "Answer",
     "ClientError",
     "Leeway",

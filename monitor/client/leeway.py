@@ -15,6 +15,7 @@ from monitor.client.answer import Answer
 from monitor.client.connection import Connection
 from monitor.client.stream import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
+from monitor.resources.audit import Audit
 from monitor.resources.clocks import Clocks
 from monitor.resources.compare import Compare
 from monitor.resources.contract import Moment, Question, written
@@ -137,6 +138,7 @@ class Leeway:
     dead_letters = asks(DeadLetters)
     marks = asks(Marks)
     clocks = asks(Clocks)
+    audit = asks(Audit)
 
     def alert(self, alert_id: str) -> dict[str, Any]:
         """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.

@@ -52,6 +52,7 @@ SAMPLES = [
     "/v1/marks",
     "/v1/dead-letters",
     "/v1/tokens",
+    "/v1/audit",
     "/v1/erasures",
     "/api/v2/status",
     "/api/v2/receivers",

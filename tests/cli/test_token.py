@@ -93,6 +93,8 @@ def test_the_page_shows_commands_that_work(guarded: Guarded, ann: str, leeway: C
         said = leeway(*words, "--url", guarded.url)
         assert said.code == 0, said.err
         assert ann not in said.out
+        if words[0] == "audit" and "--json" not in words:
+            assert re.search(r" ann +DELETE /v1/tokens/\{token\} +/v1/tokens/checkout +200", said.out)
         if file:
             Path(file).write_text(said.out)
         if words[:2] == ["token", "list"]:

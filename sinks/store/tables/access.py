@@ -23,4 +23,13 @@ DECLARED = (
         newest_by="used_ms",
         row="when a token was used last, to the minute",
     ),
+    table(
+        "audit",
+        "at_ms:int id:str:own who:str:free role:name address:str:free operation:str:own subject:str:free status:int "
+        "reason:str:free unlisted:int",
+        "at_ms id",
+        row="a change, or an attempt that was refused",
+        time="at_ms",
+        keep="audit",
+    ),
 )

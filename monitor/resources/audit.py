@@ -1,0 +1,41 @@
+"""The audit log: what was changed, by whom, and what was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.resources.contract import Moment, Question, Row, TimeMs, described
+
+__all__ = ["Audit", "AuditEntry"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry(Row):
+    """A change, or an attempt that was refused."""
+
+    table = (("time", "at_ms"), "who", "operation", "subject", "status", "reason", ("from", "address"), "unlisted")
+
+    at_ms: TimeMs
+    id: str
+    who: str = described("name of the token; empty without a good one")
+    role: str = described("of the token; empty without a good one")
+    address: str = described("where the request came from: the last proxy, if there is one")
+    operation: str = described("method and path of the route; only the method if there is none")
+    subject: str = described("what it was about, else the path of the request; its first 300 characters")
+    status: int = described("status of the answer")
+    reason: str = described("why it was refused; empty of what was done")
+    unlisted: int = described("attempts that were refused before and have no entry, since there were too many")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(Question):
+    """What was changed, by whom, and what was refused, the latest first."""
+
+    path = "/v1/audit"
+    answer = AuditEntry
+    verb = "Show what was changed, by whom, and what was refused."
+
+    who: str | None = described("only this token's", default=None)
+    from_: Moment | None = None
+    to: Moment | None = None
+    limit: int | None = None

@@ -1,0 +1,119 @@
+"""Administrators see who changed what, and what was refused."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from monitor.api import auditor
+from sinks.store.contract import StoreError
+from tests.api.test_access import bearer, guarded
+from tests.api.world import Client, World
+
+SILENCE = {
+    "matchers": [{"name": "model", "value": "fraud"}],
+    "startsAt": "2023-11-14T00:00:00Z",
+    "endsAt": "2099-01-01T00:00:00Z",
+    "createdBy": "somebody",
+    "comment": "night",
+}
+
+
+@pytest.fixture
+def world() -> World:
+    return guarded()
+
+
+@pytest.fixture
+def client(world: World) -> Client:
+    return Client(world)
+
+
+def ask(client: Client, role: str, method: str, path: str, **how: Any) -> int:
+    return client.request(method, path, headers=bearer(role * 20), **how).status_code
+
+
+def entries(client: Client, **parameters: Any) -> list[dict[str, Any]]:
+    answer = client.request("GET", "/v1/audit", headers=bearer("admin" * 20), params=parameters)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def test_changes_are_listed_with_who_made_them_and_what_they_were_about(world: World, client: Client) -> None:
+    assert ask(client, "editor", "POST", "/api/v2/silences", json=SILENCE) == 200
+    world.clock.advance(1)
+    assert ask(client, "editor", "DELETE", "/api/v2/silence/nowhere") == 404
+    world.clock.advance(1)
+    assert ask(client, "admin", "POST", "/v1/tokens", json={"name": "ci", "role": "viewer"}) == 200
+    made, ended, silenced = entries(client)
+    assert (silenced["who"], silenced["role"], silenced["operation"]) == (
+        "the editor",
+        "editor",
+        "POST /api/v2/silences",
+    )
+    assert silenced["subject"].endswith('model="fraud"')
+    assert (ended["subject"], ended["status"]) == ("/api/v2/silence/nowhere", 404)
+    assert (made["subject"][:9], made["at_ms"], made["address"]) == ("ci viewer", world.clock.now_ms(), "127.0.0.1")
+    assert entries(client, who="the admin") == [made]
+    assert entries(client, to=silenced["at_ms"] + 1) == [silenced]
+
+
+def test_questions_and_events_are_not_listed(client: Client) -> None:
+    assert ask(client, "viewer", "GET", "/v1/alerts") == 200
+    assert ask(client, "ingest", "POST", "/v1/events/fraud", json={"a": 1}) == 202
+    assert entries(client) == []
+
+
+def test_refused_attempts_are_listed_with_the_reason(client: Client) -> None:
+    assert ask(client, "viewer", "POST", "/v1/erasures", json={"subject": "anna"}) == 403
+    assert ask(client, "forged", "GET", "/v1/nowhere") == 401
+    listed = {entry["status"]: entry for entry in entries(client)}
+    assert (listed[403]["who"], listed[403]["operation"]) == ("the viewer", "POST /v1/erasures")
+    assert "needs the role admin" in listed[403]["reason"]
+    assert (listed[401]["who"], listed[401]["operation"], listed[401]["subject"]) == ("", "GET", "/v1/nowhere")
+
+
+def test_only_administrators_read_it(client: Client) -> None:
+    for role in ("viewer", "editor", "ingest"):
+        assert ask(client, role, "GET", "/v1/audit") == 403
+
+
+def test_a_flood_of_refused_attempts_is_counted_and_not_listed(world: World, client: Client) -> None:
+    for _ in range(40):
+        ask(client, "forged", "GET", "/v1/alerts")
+    assert len(entries(client)) == 30
+    world.clock.advance(6)
+    ask(client, "forged", "GET", "/v1/alerts")
+    assert entries(client, limit=1)[0]["unlisted"] == 10
+
+
+def test_an_erasure_is_listed_without_whom_it_erased(client: Client) -> None:
+    ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org", "dry_run": True})
+    (entry,) = entries(client)
+    assert entry["operation"] == "POST /v1/erasures"
+    assert "anna" not in repr(entry)
+
+
+def test_what_the_store_does_not_take_is_in_the_log_of_the_process(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken, hangs = world.store.append, threading.Event()
+
+    def hang(table: str, *more: Any, **named: Any) -> Any:
+        if table != "audit":
+            return taken(table, *more, **named)
+        hangs.wait(20)
+        raise StoreError("the store hangs", retryable=True)
+
+    monkeypatch.setattr(world.store, "append", hang)
+    monkeypatch.setattr(auditor, "PATIENCE_S", 0.05)
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(auditor.log, "error", lambda event, **fields: logged.append(fields), raising=False)
+    try:
+        assert ask(client, "editor", "POST", "/api/v2/silences", json=SILENCE) == 200
+    finally:
+        hangs.set()
+    assert [(fields["who"], fields["operation"]) for fields in logged] == [("the editor", "POST /api/v2/silences")]
