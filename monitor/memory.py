@@ -13,6 +13,7 @@ _M_MMAP_THRESHOLD = -3
 _LARGEST_BYTES = 32 * 1024 * 1024
 _KEPT_BYTES = 128 * 1024 * 1024
 _NEW_OBJECTS = 100_000
+_YOUNG_ROUNDS = _OLD_ROUNDS = 1
 
 
 def keep_freed() -> bool:
@@ -38,8 +39,11 @@ def collect_rarely() -> None:
 
     A batch that is read record by record makes some objects for each, none of which is part of a cycle; looking at them
     again and again, together with all that the compiler's modules hold, took a quarter of the time.
+
+    What outlived that is looked at after half a million more: a client keeps errors, with all that their frames hold,
+    for as long as a request is under way, and these are old when they become unreachable. Python's own factors of ten
+    would leave ten million of them, which is two gigabytes.
     """
     gc.collect()
     gc.freeze()
-    _, second, third = gc.get_threshold()
-    gc.set_threshold(_NEW_OBJECTS, second, third)
+    gc.set_threshold(_NEW_OBJECTS, _YOUNG_ROUNDS, _OLD_ROUNDS)

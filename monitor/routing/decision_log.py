@@ -168,7 +168,7 @@ def kept_quiet(flush: Flush, targets: Sequence[Target]) -> Iterator[Made]:
     targets : sequence of Target
         The entries of the route's receiver.
     """
-    alerts = {alert.fingerprint: alert for alert in (*flush.over, *flush.group.alerts.values())}
+    alerts = {alert.fingerprint: alert for alert in flush.alerts}
     own = {reason.fingerprint: reason for reason in flush.reasons if reason.fingerprint}
     muted = next((reason for reason in flush.reasons if reason.why == "muted"), None)
     by_target = {reason.target: reason for reason in flush.reasons if reason.target}

@@ -168,7 +168,7 @@ class Dispatcher:
     def _flush(self, group: Group, now_ms: int) -> Flush:
         alerts = group.ordered
         over = tuple(alert for alert in alerts if alert.is_over(now_ms))
-        flush = Flush(group, now_ms, frozenset(group.alerts), over)
+        flush = Flush(group, now_ms, tuple(group.alerts.values()), over)
         for stage in self._stages:
             alerts = stage.pass_on(flush, alerts)
         if flush.over and group.route.options.late_ends:

@@ -124,8 +124,8 @@ class Flush:
     ----------
     group : Group
     at_ms : int
-    alerts : frozenset of str
-        Fingerprints of all that the group held.
+    alerts : tuple of RoutedAlert
+        All that the group held: it may hold the next changes of them before this is written down.
     over : tuple of RoutedAlert
     targets : dict of Target to tuple of RoutedAlert
         What to send; it may be nothing, where only ends are new to a receiver that does not want them.
@@ -149,7 +149,7 @@ class Flush:
 
     group: Group
     at_ms: int
-    alerts: frozenset[str]
+    alerts: tuple[RoutedAlert, ...]
     over: tuple[RoutedAlert, ...]
     targets: dict[Target, tuple[RoutedAlert, ...]] = field(default_factory=dict)
     former_ms: dict[Target, int] = field(default_factory=dict)

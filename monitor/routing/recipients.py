@@ -55,7 +55,8 @@ class Recipients:
         sent = self.last(flush.group, target)
         if sent is None or not (flush.group.route.options.late_ends and target.send_resolved):
             return frozenset()
-        return (sent.believed & flush.alerts) - flush.content.firing - flush.content.resolved
+        held = sent.believed.intersection(alert.fingerprint for alert in flush.alerts)
+        return held - flush.content.firing - flush.content.resolved
 
     def take(self, flush: Flush, target: Target, now_ms: int) -> None:
         """Note that an entry took a notification."""

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -41,17 +42,35 @@ class Knot:
         self.me = self
 
 
-def test_cycles_are_looked_for_less_often_and_found_all_the_same() -> None:
+@pytest.fixture
+def rarely() -> Iterator[None]:
     before = gc.get_threshold()  # of a service of another test, perhaps
-    try:
-        gc.set_threshold(700, 10, 10)
-        collect_rarely()
-        gone = weakref.ref(Knot())
-        # Objects that may be part of a cycle count; these stay, for what goes at once does not.
-        counted: list[list[object]] = [[] for _ in range(2 * gc.get_threshold()[0])]
-        assert counted
-        assert gone() is None
-        assert gc.get_threshold()[0] > 700
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+    gc.set_threshold(700, 10, 10)
+    collect_rarely()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def new_objects(count: int) -> list[list[object]]:
+    """Objects that may be part of a cycle, and stay: what goes at once does not count."""
+    return [[] for _ in range(count)]
+
+
+@pytest.mark.usefixtures("rarely")
+def test_cycles_are_looked_for_less_often_and_found_all_the_same() -> None:
+    gone = weakref.ref(Knot())
+    assert new_objects(2 * gc.get_threshold()[0])
+    assert gone() is None
+    assert gc.get_threshold()[0] > 700
+
+
+@pytest.mark.usefixtures("rarely")
+def test_cycles_that_were_in_use_for_long_are_found_before_a_million_new_objects() -> None:
+    knot = Knot()
+    gone = weakref.ref(knot)
+    gc.collect()
+    del knot
+    assert gone() is not None
+    assert new_objects(1_000_000)
+    assert gone() is None

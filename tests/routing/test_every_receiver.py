@@ -445,6 +445,29 @@ def test_what_began_and_ended_while_the_service_was_down_is_notified_in_order() 
     assert [status for status, _ in said(inbox)] == ["firing", "firing", "resolved"]
 
 
+class Curious(Memory):
+    """Looks up what is decided about an end at the time at which it is notified."""
+
+    def __init__(self, name: str, store: MemoryStore) -> None:
+        super().__init__(name)
+        self._store, self.decided = store, list[str]()
+
+    def send(self, notification: Notification) -> Outcome:
+        self.decided += self._store.read(Query("decisions", where={"sequence": 1}))["why"]
+        return super().send(notification)
+
+
+def test_nothing_is_decided_about_an_end_before_it_is_looked_at() -> None:
+    service, inbox = Service(), Memory("inbox")
+    router = service.router(inbox)
+    service.judge(1, "a")
+    router.step()
+    service.judge(9)
+    curious = Curious("inbox", service.store)
+    service.router(curious).step()
+    assert (len(curious.received), curious.decided) == (1, [])
+
+
 def test_what_was_silenced_until_it_was_over_is_not_notified_after_a_restart() -> None:
     service, inbox = Service(), Memory("inbox")
     router = service.router(inbox)
