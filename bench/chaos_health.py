@@ -36,9 +36,19 @@ class Sample(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """How a figure went."""
+    """How a figure went.
 
-    first: float
+    Attributes
+    ----------
+    before : float
+        The highest that it was in the first half: what a load has once needed stays with the process.
+    median : float
+    last : float
+    an_hour : float
+        By how much it grew in the second half, which begins where everything has happened once.
+    """
+
+    before: float
     median: float
     last: float
     an_hour: float
@@ -112,20 +122,20 @@ class Health(Background):
 
 
 def growth(samples: Sequence[Sample], name: str) -> Growth:
-    """Return how a figure went: its medians at the start, over all and at the end, and its slope.
+    """Return how a figure went, by its medians over tenths of the time.
 
     Examples
     --------
     >>> samples = [Sample(60.0 + i, 100.0, 9, 20 + i, 0, 0) for i in range(100)]
     >>> growth(samples, "rss_mb"), round(growth(samples, "descriptors").an_hour)
-    (Growth(first=100.0, median=100.0, last=100.0, an_hour=0.0), 3600)
+    (Growth(before=100.0, median=100.0, last=100.0, an_hour=0.0), 3600)
     """
     values = np.array([getattr(sample, name) for sample in samples])
-    ages_s = np.array([sample.age_s for sample in samples])
-    part = max(1, len(values) // 10)
-    slope = np.polyfit(ages_s, values, 1)[0] * 3600 if len(values) > 2 else 0.0
-    first, median, last = (float(np.median(part)) for part in (values[:part], values, values[-part:]))
-    return Growth(first, median, last, round(float(slope), 6))
+    ages_s, half = np.array([sample.age_s for sample in samples]), len(values) // 2
+    slope = np.polyfit(ages_s[half:], values[half:], 1)[0] * 3600 if len(values) - half > 2 else 0.0
+    tenths = [float(np.median(part)) for part in np.array_split(values, 10) if len(part)]
+    before = max(tenths[: max(1, len(tenths) // 2)])
+    return Growth(before, float(np.median(values)), tenths[-1], round(float(slope), 6))
 
 
 @contextmanager

@@ -7,8 +7,8 @@ templates are hostile. It is started again only where the run itself has killed 
 
 At the end, with nobody's help, it has to be ready; every accepted message must be counted once or be a dead letter, by
 itself and in the sums of panes; everybody must have been notified of every transition; and memory, threads,
-descriptors and its disk must be where they were when the process was warm. The exit code is 1 if not; logs and data
-are kept then.
+descriptors and its disk must be where they were in the first half of the last process's life, once warm. The exit code
+is 1 if not; logs and data are kept then.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ALONE = ("steady", "rough")
 """Receivers that are notified of each transition by itself, and say which."""
 
 ALLOWED: Mapping[str, float] = {"rss_mb": 60.0, "threads": 8, "descriptors": 40, "own_disk_mb": 16.0}
-"""How much higher a figure may be at the end of a life than when it was warm."""
+"""How much higher a figure may be at the end of a life than it ever was in its first half, once warm."""
 
 
 @dataclass
@@ -72,9 +72,9 @@ class Report:
     def lines(self) -> list[str]:
         """Return lines for people."""
         listed = [f"{name:40}{number:12,}" for name, number in (self.done + self.counts).items()]
-        head = f"{'of the last process, once warm':40}{'first':>12}{'median':>12}{'last':>12}{'an hour':>12}"
+        head = f"{'of the last process, once warm':40}{'before':>12}{'median':>12}{'last':>12}{'an hour':>12}"
         grown = [
-            f"{name:40}{g.first:12,.1f}{g.median:12,.1f}{g.last:12,.1f}{g.an_hour:+12,.1f}"
+            f"{name:40}{g.before:12,.1f}{g.median:12,.1f}{g.last:12,.1f}{g.an_hour:+12,.1f}"
             for name, g in self.figures.items()
         ]
         return [*listed, head, *grown, *self.reasons, "not good" if self.reasons else "good"]
@@ -147,8 +147,8 @@ class _Run:
             report.reasons.append("nothing is known of the last process once warm, so not whether it grew")
         for name in samples[0]._fields[1:] if samples else ():
             report.figures[name] = found = growth(samples, name)
-            if found.last > found.first + ALLOWED.get(name, float("inf")):
-                report.reasons.append(f"{name} went from {found.first:,.1f} to {found.last:,.1f}")
+            if found.last > found.before + ALLOWED.get(name, float("inf")):
+                report.reasons.append(f"{name} went on from {found.before:,.1f} to {found.last:,.1f}")
 
     def leave(self) -> None:
         """Ask the service to end."""

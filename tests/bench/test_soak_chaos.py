@@ -6,11 +6,13 @@ import threading
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.chaos_accounts import Ledger, Stored, balance, read_stored, unheard, unnoted
 from bench.chaos_health import Sample, growth, noting_deaths
 from bench.chaos_schedule import FAULTS, KILLS_UNTIL, schedule
+from bench.soak_chaos import ALLOWED
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
 
@@ -133,10 +135,20 @@ def test_a_schedule_ends_what_it_begins_and_kills_early() -> None:
     assert not held
 
 
-def test_a_figure_that_grows_is_seen_from_its_ends() -> None:
-    samples = [Sample(60.0 + 2 * i, 300 + 0.1 * i, 9, 20, 0, 0) for i in range(600)]
-    assert growth(samples, "rss_mb").last - growth(samples, "rss_mb").first > 50
-    assert growth(samples, "threads")[:3] == (9, 9, 9)
+def rising(*rss_mb: float) -> list[Sample]:
+    """Ten minutes for each figure, every two seconds; from one to the next it rises evenly."""
+    figures = np.interp(np.arange(0, len(rss_mb) - 1, 1 / 300), range(len(rss_mb)), rss_mb).tolist()
+    return [Sample(60.0 + 2 * i, figure, 9, 20, 0, 0) for i, figure in enumerate(figures)]
+
+
+def test_a_figure_that_goes_on_rising_is_seen_and_one_that_stays_high_is_none() -> None:
+    leak, stays, falls = (growth(rising(*figures), "rss_mb") for figures in ((300, 440), (300, 700, 700), (700, 500)))
+    assert leak.last - leak.before > ALLOWED["rss_mb"]
+    assert round(leak.an_hour) == 840
+    assert stays.last - stays.before < ALLOWED["rss_mb"]
+    assert stays.an_hour == pytest.approx(0)
+    assert falls.last < falls.before
+    assert growth(rising(1, 2), "threads")[:3] == (9, 9, 9)
 
 
 def test_a_thread_of_the_run_that_dies_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
