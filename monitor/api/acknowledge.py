@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import Field, StrictBool
 
+from monitor.api.alert_pages import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError
-from monitor.api.standing_alerts import read_alert
 from monitor.resources.alerts import AcknowledgedAlert
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from monitor.values import Strict

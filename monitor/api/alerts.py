@@ -15,6 +15,7 @@ from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
 from monitor.api.access import token_of
 from monitor.api.acknowledge import acknowledged
+from monitor.api.alert_pages import AlertFilter, read_alert, read_alerts
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.live_tokens import LiveTokens
@@ -29,16 +30,7 @@ from monitor.api.parameters import (
 )
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Page, pages_of
-from monitor.api.standing_alerts import (
-    AlertFilter,
-    by_day,
-    counted,
-    read_alert,
-    read_alerts,
-    standing_alerts,
-    started,
-    transitions,
-)
+from monitor.api.standing_alerts import by_day, counted, standing_alerts, started, transitions
 from monitor.api.streams import MayGoOn, Streams
 from monitor.api.tables import schema
 from monitor.resources.alerts import (

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 
 from monitor.alerts.alert_log import table_of
 from monitor.api.acknowledge import acknowledged
+from monitor.api.alert_pages import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.reading import read_all
-from monitor.api.standing_alerts import read_alert
 from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.resources.alerts import Acknowledged, Alert, Decision, ReceiverDecision

@@ -170,11 +170,23 @@ class Order:
         CursorError
         """
         ordered = sorted(rows, key=self.position, reverse=True)
-        if cursor:
-            last_shown = tuple(decode_cursor(self.kind, cursor, self.types))
+        if last_shown := self.place(cursor):
             ordered = [row for row in ordered if self.position(row) < last_shown]
         page = ordered[:limit]
-        return page, encode_cursor(self.kind, list(self.position(page[-1]))) if len(ordered) > limit else None
+        return page, self.cursor(page[-1]) if len(ordered) > limit else None
+
+    def place(self, cursor: str | None) -> tuple[Any, ...]:
+        """Return the position that a cursor stands for; empty without one.
+
+        Raises
+        ------
+        CursorError
+        """
+        return tuple(decode_cursor(self.kind, cursor, self.types)) if cursor else ()
+
+    def cursor(self, row: Any) -> str:
+        """Return the cursor behind a row."""
+        return encode_cursor(self.kind, list(self.position(row)))
 
 
 def read_all(store: Store, query: Query) -> Iterator[Row]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from monitor.alerts.alert_log import ALERT_TABLES, read_alert_log
-from monitor.api.problems import ProblemError
-from monitor.api.reading import MAX_LIMIT, Order, Page, Row, query_for, read_all
+from monitor.api.reading import MAX_LIMIT, Order, Page, Row
 from monitor.api.tables import schema
-from monitor.resources.alerts import Alert, Transition
-from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements
+from monitor.resources.alerts import Transition
 from monitor.routing.matchers import Matcher, matches_all
 from monitor.routing.message import annotations_of
 from monitor.routing.routed_alert import RoutedAlert
@@ -22,12 +20,13 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = [
-    "AlertFilter",
+    "STANDING_ORDER",
+    "Span",
+    "as_it_stands",
     "by_day",
     "counted",
     "is_matched",
-    "read_alert",
-    "read_alerts",
+    "overlaps",
     "standing_alerts",
     "started",
     "transition",
@@ -86,8 +85,8 @@ def standing_alerts(
     where = {"model": list(models)} if models is not None else {}
     query = Query("alerts", where, without={"model": list(besides)} if besides else {}, limit=MAX_LIMIT)
     newest = _newest(store, query, tables)
-    standing = [row for row in newest if _overlaps(row, span) and state in (None, _standing(row))]
-    return [_view(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
+    standing = [row for row in newest if overlaps(row, span) and state in (None, _standing(row))]
+    return [as_it_stands(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
 
 
 def _newest(store: Store, query: Query, tables: Sequence[str]) -> Iterator[Row]:
@@ -112,85 +111,10 @@ def _at(values: Any, indices: list[int]) -> Any:
     return values[indices] if hasattr(values, "tolist") else [values[i] for i in indices]
 
 
-@dataclass(frozen=True)
-class AlertFilter:
-    """Which alerts are shown.
-
-    Attributes
-    ----------
-    models : sequence of str or None
-    span : (int or None, int or None)
-        In which their condition held at some time.
-    state : str or None
-        One of :data:`~monitor.resources.alerts.STANDING`.
-    severity : str or None
-    signal : str or None
-        That moved in them.
-    matchers : sequence of Matcher
-        All of which match their labels.
-    acknowledged : bool or None
-        Whether somebody has taken them on as they stand.
-    """
-
-    models: Sequence[str] | None = None
-    span: Span = (None, None)
-    state: str | None = None
-    severity: str | None = None
-    signal: str | None = None
-    matchers: Sequence[Matcher] = ()
-    acknowledged: bool | None = None
-
-    def passes(self, alert: Row) -> bool:
-        """Whether an alert of these models, this span and this state is shown."""
-        return (
-            (self.acknowledged is None or (alert["acknowledged_by"] is not None) is self.acknowledged)
-            and is_matched(alert, self.matchers)
-            and self.severity in (None, alert["severity"])
-            and (self.signal is None or any(moved.get("signal") == self.signal for moved in alert["signals"]))
-        )
-
-
-def read_alerts(store: Store, chosen: AlertFilter, limit: int = 1_000, cursor: str | None = None) -> Page:
-    """Return alerts as they stand, the latest changed first.
-
-    Raises
-    ------
-    CursorError
-    StoreError
-    """
-    standing = _acknowledged(store, standing_alerts(store, chosen.models, chosen.span, chosen.state))
-    page, following = STANDING_ORDER.page(filter(chosen.passes, standing), limit, cursor)
-    return Page.of(page, schema(Alert).names, following)
-
-
-def _acknowledged(store: Store, alerts: Sequence[Row]) -> list[Row]:
-    """Return alerts with who has taken them on as they stand."""
-    taken = acknowledgements(store)
-    return [row | {"acknowledged_by": _taken_by(taken.get(row["alert_id"]), row)} for row in alerts]
-
-
-def _taken_by(taken: Acknowledgement | None, row: Row) -> str | None:
-    return None if taken is None or not taken.holds(row["sequence"]) else taken.created_by
-
-
 def is_matched(row: Row, matchers: Sequence[Matcher]) -> bool:
     """Whether matchers match the labels and the annotations of an alert."""
     annotations = annotations_of(row, "") if matchers else {}
     return matches_all(matchers, RoutedAlert(row["labels"], 0, annotations=annotations).matched)
-
-
-def read_alert(store: Store, alert_id: str) -> Row:
-    """Return one alert with its transitions and notifications, oldest first, or a problem."""
-    rows = list(read_all(store, query_for("alerts", {"alert_id": alert_id})))
-    if not rows:
-        raise ProblemError("unknown-alert", f"no alert has the id {alert_id!r}")
-    notifications = read_all(store, Query("notifications", where={"alert_id": alert_id}))
-    [alert] = _acknowledged(store, [_view(rows[-1])])
-    return {
-        "alert": alert,
-        "transitions": [transition(row) for row in rows],
-        "notifications": list(notifications),
-    }
 
 
 def by_day(alerts: Iterable[Row], span: Span) -> list[Row]:
@@ -243,14 +167,15 @@ def counted(alerts: Sequence[Row]) -> Row:
     }
 
 
-def _overlaps(row: Row, span: Span) -> bool:
+def overlaps(row: Row, span: Span) -> bool:
     """Whether the condition of an alert held at some time in ``span``; ``row`` is one of the log."""
     from_ms, to_ms = span
     ended = row["ends_ms"] != 0 and from_ms is not None and row["ends_ms"] <= from_ms
     return not ended and (to_ms is None or row["starts_ms"] < to_ms)
 
 
-def _view(row: Row) -> Row:
+def as_it_stands(row: Row) -> Row:
+    """Return the last transition of an alert as the alert."""
     return transition(row) | {"state": _standing(row), "transition": row["state"]}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monitor.clock import Clock
 from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Store
 
-__all__ = ["Acknowledgement", "AcknowledgementLog", "acknowledgements"]
+__all__ = ["Acknowledgement", "AcknowledgementLog", "acknowledgements", "acknowledgements_of"]
 
 MOST_AT_ONCE = 1_000
 """Rows that are written together."""
@@ -48,6 +48,17 @@ def acknowledgements(store: Store) -> dict[str, Acknowledgement]:
     """
     rows = ChangeLog(store, "acknowledgements").rows()
     return {row["alert_id"]: _read(row) for row in rows if not row["taken_back"]}
+
+
+def acknowledgements_of(store: Store, alert_ids: Iterable[str]) -> dict[str, Acknowledgement]:
+    """Return those of some alerts, by alert.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = ChangeLog(store, "acknowledgements").named(alert_ids)
+    return {name: _read(row) for name, row in rows.items() if not row["taken_back"]}
 
 
 class AcknowledgementLog:

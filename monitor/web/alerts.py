@@ -10,11 +10,12 @@ from fastapi import APIRouter, Response
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL
 from monitor.api.acknowledge import acknowledged
+from monitor.api.alert_pages import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.incidents import Book
 from monitor.api.parameters import TheService
 from monitor.api.problems import ProblemError
-from monitor.api.standing_alerts import read_alert, standing_alerts
+from monitor.api.standing_alerts import standing_alerts
 from monitor.web.page import page
 
 __all__ = ["router"]
