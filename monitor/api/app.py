@@ -24,6 +24,7 @@ from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.known_parameters import refuse_unknown
 from monitor.api.live_tokens import LiveTokens
 from monitor.api.observe import Observe, PostedMetrics
+from monitor.api.origins import OwnPages
 from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
@@ -99,7 +100,9 @@ def create_app(
         _guard(app, service, access, routers)
     app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)
     app.add_middleware(RequestLimit, most=spec.max_requests)
-    app.add_middleware(AllowedHosts, names=names_of(service.configuration.service.spec))
+    names = names_of(service.configuration.service.spec)
+    app.add_middleware(OwnPages, names=names)
+    app.add_middleware(AllowedHosts, names=names)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:
         app.add_middleware(Prefix, path=prefix)

@@ -48,6 +48,8 @@ def _completed(generate: Callable[[], dict[str, Any]], asks_for_tokens: bool) ->
             operation["description"] = OPERATIONS.get(f"{method.upper()} {path}", "")
             _describe(path, {each["name"]: each for each in operation.get("parameters", ())})
             inputs = {path, *_inputs(operation, schemas)}
+            if method != "get":
+                inputs.add("change")
             if (need := need_of(f"{method.upper()} {path}")) != "nothing":
                 operation[NEEDED_ROLE] = need
                 if asks_for_tokens:

@@ -47,8 +47,9 @@ class Kind:
     status : int
     title : str
     of : tuple of str or None
-        Names of parameters and of members of bodies, ``body`` for any body, ``role`` for what needs a role, and paths:
-        operations that have one of them may fail in this way. None: every operation may.
+        Names of parameters and of members of bodies, ``body`` for any body, ``role`` for what needs a role, ``change``
+        for what is no ``GET``, and paths: operations that have one of them may fail in this way. None: every operation
+        may.
     """
 
     status: int
@@ -62,6 +63,7 @@ PROBLEMS: dict[str, Kind] = {
     "bad-alert": Kind(400, "An alert cannot be taken", ("/api/v2/alerts",)),
     "unauthorized": Kind(401, "A token is needed that is good", ("role",)),
     "forbidden": Kind(403, "The token's role may not do this", ("role",)),
+    "cross-site": Kind(403, "Another site's page may change nothing", ("change",)),
     "not-found": Kind(
         404, "There is nothing at this address", ("subscription", "name", "silence_id", "token", "/api/v2/silences")
     ),

@@ -1,0 +1,51 @@
+"""Changes are not taken from pages of other sites: a browser would send them with whatever lets their reader in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from monitor.api.problems import ProblemError, problem
+
+__all__ = ["OwnPages"]
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN = frozenset({"", "same-origin", "none"})
+"""What browsers say of a request (Fetch metadata) that comes from a page of the service's, or from no page."""
+
+
+class OwnPages:
+    """Refuses what would change something and comes from another site's page; programs say of no page.
+
+    Parameters
+    ----------
+    app : ASGI application
+    names : collection of str
+        By which the service is known, beside that of the request: a proxy may have another one.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app, self._names = app, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE and self._is_foreign(Headers(scope=scope)):
+            refusal = ProblemError("cross-site", "a page of another site asks for this change: it is not taken")
+            await problem(Request(scope), refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site", "") not in OWN:
+            return True
+        origin = headers.get("origin")
+        if origin is None:
+            return False
+        try:
+            page = urlsplit(origin.lower())
+        except ValueError:
+            return True
+        return page.netloc != headers.get("host", "").lower() and (page.hostname or "") not in self._names
