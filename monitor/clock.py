@@ -19,6 +19,9 @@ LEAP_MS = 60_000
 DOUBTED_FOR_S = 1_800.0
 """So long after a leap either time may be the right one: whoever set a clock wrong has time to notice."""
 
+EVEN_ASLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux counts sleep in a clock of its own; elsewhere the monotonic one does."""
+
 
 class Clock(Protocol):
     """What the service may know about time."""
@@ -28,7 +31,10 @@ class Clock(Protocol):
         ...
 
     def monotonic_s(self) -> float:
-        """Return a time in seconds that never goes back; only differences mean anything."""
+        """Return a time in seconds that never goes back; only differences mean anything.
+
+        It goes on while the machine sleeps, so that a machine which wakes up has no clock that leapt.
+        """
         ...
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
@@ -43,7 +49,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic_s(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(EVEN_ASLEEP)
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         return event.wait(timeout_s)
