@@ -54,6 +54,7 @@ def fill(world: World) -> World:
     world.add("deployments", [{"id": "b7", "at_ms": 7, "name": "new", "models": ["fraud"], "labels": '{"a":"b"}'}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "accepted", "from_ms": 5}])
+    world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     world.add("dead_letters", [{"topic": "t", "action": "kept", "payload": b"{}"}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
@@ -92,6 +93,7 @@ QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "marks": lambda leeway: leeway.marks(model="fraud"),
     "incidents": lambda leeway: leeway.incidents(state="firing"),
     "summary": lambda leeway: leeway.alert_summary(model="fraud"),
+    "audit": lambda leeway: leeway.audit(who="ann"),
     "letters": lambda leeway: leeway.dead_letters(topic="t"),
 }
 
@@ -107,6 +109,7 @@ def test_a_store_answers_as_a_service_does(name: str, asked: Leeway, embedded: L
 def test_every_question_is_asked() -> None:
     public = {name for name, value in vars(Leeway).items() if not name.startswith("_") and callable(value)}
     assert public == {
+        "audit",
         "history",
         "status",
         "status_summary",
