@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
 
+from monitor.alerts.alert_log import read_alert_log
 from monitor.alerts.policy import SEVERITIES
 from monitor.api.acknowledge import PostedAcknowledgement
 from monitor.api.contract import ApiService
@@ -16,8 +18,8 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import Order, Page, Row, read_all
 from monitor.api.tables import schema
 from monitor.incidents.causes import causes
-from monitor.incidents.incidents import Incident, Reach, incidents, title
-from monitor.incidents.reading import FIRING_COLUMNS, Topics, firing_of, read_changes, read_topics
+from monitor.incidents.incidents import Firing, Incident, Reach, incidents, title
+from monitor.incidents.reading import Topics, firings_apart, read_changes, read_topics
 from monitor.resources.incidents import AcknowledgedIncident, IncidentDetail, Incidents, IncidentSummary
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from sinks.store.contract import Query
@@ -27,7 +29,10 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
 LATEST_FIRST = Order("incidents", (int, str), lambda incident: (incident["fired_ms"], incident["id"]))
-LOG_COLUMNS = (*FIRING_COLUMNS, "ends_ms", "severity", "title")
+MOST_NAMED = 1_000
+"""Of more alerts everything is read from when the first of them fired."""
+
+NEWEST_COLUMNS = ("model", "alert_id", "sequence", "state", "ends_ms", "severity", "title")
 
 
 @lists(router, Incidents)
@@ -38,7 +43,6 @@ def list_incidents(
     span = span_of(service, question)
     types = schema(IncidentSummary)
     book = Book(service)
-    by_id = {incident.id: incident for incident in book.incidents}
 
     def matches(summary: Row) -> bool:
         return (
@@ -49,13 +53,13 @@ def list_incidents(
             and (span.from_ms is None or summary["ends_ms"] is None or summary["ends_ms"] > span.from_ms)
         )
 
-    matching = list(filter(matches, map(book.summary, book.incidents)))
-
     def read(limit: int, cursor: str | None) -> Page:
-        page, following = LATEST_FIRST.page(matching, limit, cursor)
+        summaries = ((incident, book.summary(incident)) for incident in book.behind(LATEST_FIRST.place(cursor)))
+        # One more shows whether there is another page.
+        shown = list(islice(((incident, row) for incident, row in summaries if matches(row)), limit + 1))
         # Only now: causes take longer than all else.
-        rows = [summary | {"causes": book.causes(by_id[summary["id"]])} for summary in page]
-        return Page.of(rows, types.names, following)
+        rows = [row | {"causes": book.causes(incident)} for incident, row in shown[:limit]]
+        return Page.of(rows, types.names, LATEST_FIRST.cursor(rows[-1]) if len(shown) > limit else None)
 
     return listed(form, read, types, span._asdict())
 
@@ -100,9 +104,9 @@ class _Newest(NamedTuple):
 
 
 class Book:
-    """All incidents of a store: as with alerts, the log is read whole, since alarms are few by design.
+    """The incidents of a store: those of one time are at hand, as many as follow each other without a pause.
 
-    Others may post very many all the same: nothing that is done for each alert is more than it has to be.
+    Others may post very many alerts: nothing that is done for each is more than it has to be.
 
     Raises
     ------
@@ -110,25 +114,48 @@ class Book:
     """
 
     def __init__(self, service: ApiService) -> None:
-        configuration = service.configuration
-        spec = configuration.service.spec.incidents
-        self._reach = Reach(spec.together, spec.shared)
-        self._topics: Topics = read_topics(service.store, configuration.is_watched)
+        spec = service.configuration.service.spec.incidents
+        self._store, self._reach = service.store, Reach(spec.together, spec.shared)
+        self._topics: Topics = read_topics(service.store, service.configuration.is_watched)
         self._readers = self._topics.readers
+        self._changes = read_changes(service.store)
         self._newest: dict[str, _Newest] = {}
-        firings = []
-        for row in read_all(service.store, Query("alerts", columns=LOG_COLUMNS)):
-            self._newest[row["alert_id"]] = _Newest(*(row[name] for name in _Newest._fields))
-            if row["state"] == "firing":
-                firings.append(firing_of(row, self._topics))
-        self.incidents = incidents(firings, read_changes(service.store), self._reach)
+
+    def behind(self, shown: tuple[Any, ...]) -> Iterator[Incident]:
+        """Yield incidents, the latest first, that come behind one; all without one."""
+        # Alerts join an incident for so long.
+        until_ms = shown[0] + self._reach.shared_ms if shown else None
+        for at_one_time in self._at_one_time(until_ms):
+            for incident in sorted(at_one_time, key=_position, reverse=True):
+                if not shown or _position(incident) < shown:
+                    yield incident
 
     def incident(self, alert_id: str) -> Incident:
         """The incident of an alert, or a problem."""
-        for incident in self.incidents:
-            if any(firing.alert_id == alert_id for firing in incident.firings):
-                return incident
+        where = {"alert_id": alert_id, "state": "firing"}
+        fired = read_alert_log(self._store, Query("alerts", where, order=("at_ms",), limit=1, columns=("at_ms",)))
+        for at_ms in fired["at_ms"]:
+            for incident in next(self._at_one_time(int(at_ms) + self._reach.shared_ms)):
+                if any(firing.alert_id == alert_id for firing in incident.firings):
+                    return incident
         raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}")
+
+    def _at_one_time(self, until_ms: int | None) -> Iterator[list[Incident]]:
+        for firings in firings_apart(self._store, self._topics, self._reach.shared_ms, until_ms):
+            self._newest = self._as_they_stand(firings)
+            yield incidents(firings, self._changes, self._reach)
+
+    def _as_they_stand(self, firings: Sequence[Firing]) -> dict[str, _Newest]:
+        alert_ids = {firing.alert_id for firing in firings}
+        # Nothing that follows on an alert is before it fired.
+        few = len(alert_ids) <= MOST_NAMED
+        where, low = ({"alert_id": sorted(alert_ids)}, {}) if few else ({}, {"at_ms": firings[-1].fired_ms})
+        newest: dict[str, _Newest] = {}
+        for row in read_all(self._store, Query("alerts", where, low, columns=NEWEST_COLUMNS)):
+            # By alert, and then by sequence.
+            if row["alert_id"] in alert_ids:
+                newest[row["alert_id"]] = _Newest(*(row[name] for name in _Newest._fields))
+        return newest
 
     def sequence(self, alert_id: str) -> int:
         """The transition that an alert stands at."""
@@ -171,6 +198,10 @@ class Book:
         """What may be behind an incident, the likeliest first."""
         possible = map(vars, causes(incident, self._readers, self._reach))
         return [{**cause, "at_ms": cause["at_ms"] or None, "alerts": list(cause["alerts"])} for cause in possible]
+
+
+def _position(incident: Incident) -> tuple[int, str]:
+    return incident.began_ms, incident.id
 
 
 def _gravity(severity: str) -> int:

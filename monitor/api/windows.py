@@ -261,14 +261,21 @@ def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
     if not moved:
         return
     book = Book(service)
-    incidents = {firing.alert_id: incident.id for incident in book.incidents for firing in incident.firings}
     for alert in moved:
         names = ("alert_id", "state", "severity", "starts_ms", "ends_ms", "title")
         yield {
             **{name: alert[name] for name in names},
-            "incident_id": incidents.get(alert["alert_id"]),
+            "incident_id": _incident_id(book, alert["alert_id"]),
             "receivers": _receivers(service.store, alert["alert_id"]),
         }
+
+
+def _incident_id(book: Book, alert_id: str) -> str | None:
+    """Return the incident of an alert; None of one that never fired."""
+    try:
+        return book.incident(alert_id).id
+    except ProblemError:
+        return None
 
 
 def _is_of(window: _Window, signal: Mapping[str, Any]) -> bool:

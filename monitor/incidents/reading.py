@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from monitor.alerts.alert_log import read_alert_log
 from monitor.alerts.lifecycle import POSTED
 from monitor.incidents.deployments import read_deployments
 from monitor.incidents.incidents import Change, Firing
@@ -17,9 +18,12 @@ from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["FIRING_COLUMNS", "Topics", "firing_of", "read_changes", "read_topics"]
+__all__ = ["FIRING_COLUMNS", "Topics", "firing_of", "firings_apart", "read_changes", "read_topics"]
 
 FIRING_COLUMNS = ("model", "alert_id", "sequence", "state", "at_ms", "starts_ms", "labels")
+
+FEWEST_ROWS, MOST_ROWS = 500, 10_000
+"""How many transitions are read at once at first, and at most: each time twice as many."""
 
 Row = Mapping[str, Any]
 
@@ -84,6 +88,40 @@ def firing_of(row: Row, topics: Topics) -> Firing:
         lost=labels["topic"] if labels.get("alertname") in (LOG_TRUNCATED, OFFSETS_LOST) else "",
         elsewhere=row["model"] == POSTED,
     )
+
+
+def firings_apart(store: Store, topics: Topics, apart_ms: int, until_ms: int | None) -> Iterator[list[Firing]]:
+    """Yield alerts that fired, in groups that are further apart than some time, the newest first.
+
+    No incident reaches from one of them into another, if it takes alerts for no longer than that.
+
+    Parameters
+    ----------
+    store : Store
+    topics : Topics
+    apart_ms : int
+    until_ms : int or None
+        Of those that fired later none is read.
+
+    Raises
+    ------
+    StoreError
+    """
+    high = {} if until_ms is None else {"at_ms": until_ms + 1}
+    query = Query("alerts", {"state": "firing"}, high=high, order=("at_ms",), descending=True, columns=FIRING_COLUMNS)
+    group: list[Firing] = []
+    count = limit = FEWEST_ROWS
+    while count == limit:
+        limit = min(2 * limit, MOST_ROWS)
+        columns = read_alert_log(store, replace(query, limit=limit))
+        for firing in (firing_of(row, topics) for row in rows_of(columns)):
+            if group and group[-1].fired_ms - firing.fired_ms > apart_ms:
+                yield group
+                group = []
+            group.append(firing)
+        count, query = len(columns["at_ms"]), replace(query, after=query.cursor(columns))
+    if group:
+        yield group
 
 
 def read_changes(store: Store, since_ms: int = 0) -> list[Change]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from monitor.alerts.own import OwnAlerts
 from monitor.config import Service
+from monitor.incidents.incidents import incidents
+from monitor.incidents.reading import firing_of, read_changes, read_topics
+from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import row_count, rows_of
 from tests.api.world import MINUTE_MS, NOW_MS, Client, World, step
 
 
@@ -184,3 +191,72 @@ def test_what_never_fired_is_no_incident() -> None:
     world = World()
     world.add("alerts", [fires("p", 5) | {"state": "pending"}, ends("p", 6, state="cancelled")])
     assert Client(world).items("/v1/incidents") == []
+
+
+def scattered(seed: int) -> World:
+    """Alerts of two models that fire now close together, now hours apart, some of them again later."""
+    draw, world, minute = random.Random(seed), World(), 0
+    rows = []
+    for number in range(80):
+        minute += draw.choice([0, 1, 5, 12, 40, 61, 300])
+        model = draw.choice(["fraud", "churn"])
+        rows.append(fires(f"a{number}", minute, model, severity=draw.choice(["warning", "critical"])))
+        if draw.random() < 0.7:
+            rows.append(ends(f"a{number}", minute + draw.choice([1, 90]), model))
+        if draw.random() < 0.2:
+            again = {"sequence": 2, "at_ms": (minute + 20) * MINUTE_MS}
+            rows.append(fires(f"a{number}", minute, model) | again)
+    world.add("alerts", rows)
+    world.add("deployments", [{"id": "d", "at_ms": 200 * MINUTE_MS, "labels": "{}", "models": ["fraud"]}])
+    return world
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pages_of_incidents_are_those_that_the_whole_log_makes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.incidents.reading.FEWEST_ROWS", 3)
+    monkeypatch.setattr("monitor.api.incidents.MOST_NAMED", [2, 1_000][seed % 2])
+    world = scattered(seed)
+    client, topics = Client(world), read_topics(world.store, world.configuration.is_watched)
+    fired = rows_of(world.store.read(Query("alerts", {"state": "firing"})))
+    whole = incidents([firing_of(row, topics) for row in fired], read_changes(world.store))
+    latest_first = sorted(whole, key=lambda incident: (incident.began_ms, incident.id), reverse=True)
+    expected = [(incident.id, len(incident.alerts)) for incident in latest_first]
+    for limit in (3, 100):
+        items: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = client.get("/v1/incidents", limit=limit, **cursor).json()
+            items += page["items"]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert [(item["id"], item["alert_count"]) for item in items] == expected
+    for incident in whole[::9]:
+        shown = client.get(f"/v1/incidents/{incident.alerts[-1].firing.alert_id}").json()
+        earliest = next(i for i in whole if any(f.alert_id == incident.alerts[-1].firing.alert_id for f in i.firings))
+        assert (shown["id"], len(shown["alerts"])) == (earliest.id, len(earliest.alerts))
+
+
+def test_a_page_of_incidents_reads_little_of_a_long_log_and_an_open_one_of_long_ago_is_found() -> None:
+    class Counting(MemoryStore):
+        rows = 0
+
+        def read(self, query: Query) -> Columns:
+            columns = super().read(query)
+            self.rows += row_count(columns)
+            return columns
+
+    store = Counting()
+    world = World(store=store)
+    rows = [fires("old", 1)]
+    for number in range(4_000):
+        rows += [fires(f"a{number}", 120 * (number + 1)), ends(f"a{number}", 120 * (number + 1) + 5)]
+    world.add("alerts", rows)
+    client = Client(world)
+    page = client.get("/v1/incidents", limit=10).json()
+    assert [item["id"] for item in page["items"]] == [f"a{number}" for number in range(3_999, 3_989, -1)]
+    assert store.rows < 2_000
+    assert [item["id"] for item in client.items("/v1/incidents", state="firing")] == ["old"]
+    store.rows = 0
+    assert client.get("/v1/incidents/old").json()["state"] == "firing"
+    assert store.rows < 100
