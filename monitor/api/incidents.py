@@ -17,6 +17,7 @@ from monitor.api.parameters import TheService, answer, models_in, question_of, s
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Order, Page, Row, read_all
 from monitor.api.tables import schema
+from monitor.events import ENDED
 from monitor.incidents.causes import causes
 from monitor.incidents.incidents import Firing, Incident, Reach, incidents, title
 from monitor.incidents.reading import Topics, firings_apart, read_changes, read_topics
@@ -124,7 +125,7 @@ class Book:
     def behind(self, shown: tuple[Any, ...]) -> Iterator[Incident]:
         """Yield incidents, the latest first, that come behind one; all without one."""
         # Alerts join an incident for so long.
-        until_ms = shown[0] + self._reach.shared_ms if shown else None
+        until_ms = min(shown[0], ENDED) + self._reach.shared_ms if shown else None
         for at_one_time in self._at_one_time(until_ms):
             for incident in sorted(at_one_time, key=_position, reverse=True):
                 if not shown or _position(incident) < shown:
@@ -135,7 +136,7 @@ class Book:
         where = {"alert_id": alert_id, "state": "firing"}
         fired = read_alert_log(self._store, Query("alerts", where, order=("at_ms",), limit=1, columns=("at_ms",)))
         for at_ms in fired["at_ms"]:
-            for incident in next(self._at_one_time(int(at_ms) + self._reach.shared_ms)):
+            for incident in next(self._at_one_time(int(at_ms) + self._reach.shared_ms), []):
                 if any(firing.alert_id == alert_id for firing in incident.firings):
                     return incident
         raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}")

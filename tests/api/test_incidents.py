@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from monitor.alerts.own import OwnAlerts
+from monitor.api.reading import encode_cursor
 from monitor.config import Service
 from monitor.incidents.incidents import incidents
 from monitor.incidents.reading import firing_of, read_changes, read_topics
@@ -260,3 +261,16 @@ def test_a_page_of_incidents_reads_little_of_a_long_log_and_an_open_one_of_long_
     store.rows = 0
     assert client.get("/v1/incidents/old").json()["state"] == "firing"
     assert store.rows < 100
+
+
+@pytest.mark.parametrize(("at_ms", "expected"), [(2**63 - 1, ["f", "old"]), (-(2**63), [])])
+def test_a_cursor_may_be_of_any_time_that_a_column_can_hold(at_ms: int, expected: list[str]) -> None:
+    class Strict(MemoryStore):
+        def read(self, query: Query) -> Columns:
+            assert all(-(2**63) <= bound < 2**63 for bound in query.high.values())
+            return super().read(query)
+
+    world = World(store=Strict())
+    world.add("alerts", rows_of(rollout().store.read(Query("alerts"))))
+    cursor = encode_cursor("incidents", [at_ms, ""])
+    assert [item["id"] for item in Client(world).items("/v1/incidents", cursor=cursor)] == expected
