@@ -28,7 +28,7 @@ def stored() -> Stored:
     """Three events that count, in two panes, of which one is closed, and one that was rejected."""
     counted = {position: (f"e{position[2]}", 5 * position[2]) for position in POSITIONS[:3]}
     panes = Counter({("shop", 0, 0): 2})
-    return Stored(counted, {POSITIONS[3]: "not_json"}, panes, 0, {("shop", 0): 10}, PANE_MS)
+    return Stored(counted, {POSITIONS[3]: "not_json"}, panes, Counter(), {("shop", 0): 10}, PANE_MS)
 
 
 def test_what_counts_once_or_is_rejected_is_balanced() -> None:
@@ -82,6 +82,14 @@ def test_what_was_sent_without_an_answer_may_be_there_once() -> None:
     assert balance(ledger, store).wrong == []
 
 
+def test_a_copy_of_a_late_event_may_count() -> None:
+    ledger, store = sent(), stored()
+    count_a_copy(ledger, store)
+    store.panes["shop", 0, 0] += 1
+    store.late["shop", 0, 0] = 1
+    assert balance(ledger, store).wrong == []
+
+
 def row(table: str, **values: Any) -> dict[str, list[Any]]:
     empty = {"int": 0, "float": 0.0, "bytes": b"", "ints": [], "strs": []}
     return {column.name: [values.get(column.name, empty.get(column.kind, ""))] for column in TABLES[table].columns}
@@ -101,7 +109,7 @@ def test_the_accounts_are_read_from_the_store() -> None:
         {("shop", 1, 7): ("e7", 12)},
         {("shop", 1, 8): "empty"},
         Counter({("shop", 1, 10): 3}),
-        2,
+        Counter({("shop", 1, 10): 2}),
         {("shop", 1): 30},
         PANE_MS,
     )
