@@ -72,6 +72,7 @@ from monitor.routing.router import Router
 from monitor.routing.routers import Routers
 from monitor.threads import Threads, in_words, join_within
 from monitor.watch import compile_watch
+from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
@@ -221,6 +222,8 @@ class Service:
     def ready(self) -> list[str]:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
+        if isinstance(self.store, Connection) and (lack := self.store.lack_of_room()):
+            reasons.append(lack)
         for stage, error in self._failing.items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():

@@ -1,8 +1,10 @@
 """ClickHouse inside the process. The store for one machine.
 
 Guarantee: what ``append`` acknowledged survives the end of the process, a kill included. Not covered: the end of the
-machine may cost the newest seconds, since files are not forced to the disk; and a disk that another program fills
-within the milliseconds of an insert, which the engine does not notice (``free_bytes`` keeps away from that edge).
+machine may cost the newest seconds, since files are not forced to the disk; and a disk that another program both fills
+and frees within the milliseconds of an insert, which the engine does not notice. ``free_bytes`` keeps away from that
+edge; an append that finds less room at its end is refused, and its repetition written anew. Merges that a full disk cut
+off are undone (:mod:`sinks.store.cut_parts`).
 An insert also feeds what follows from its rows, table after table, each with a look of its own at the room that is
 left: an append therefore asks for more at its start (``MARGIN_BYTES``) than it, and those under way, can use. Should it
 be cut off all the same, its repetition under the same token completes it, and ``leeway store verify`` finds what nobody
@@ -17,12 +19,15 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from sinks.store.contract import Columns, StoreError, Table
+from sinks.store.cut_parts import engine_configuration
+from sinks.store.failures import EngineError
+from sinks.store.full_disk import FullDisk
 from sinks.store.native import block
 from sinks.store.sessions import DirectoryLock, Sessions
 from sinks.store.sql import bound, quoted_text
@@ -60,7 +65,7 @@ class ChdbStore(SqlStore):
     path : str or os.PathLike
         Made if it is not there.
     free_bytes : int
-        An append is refused, to be tried again, while the disk has less room than this.
+        An append is refused, to be tried again, while the disk has less room than this, and no merge begins.
 
     Raises
     ------
@@ -73,13 +78,14 @@ class ChdbStore(SqlStore):
         self.where = str(self.path)
         self._free_bytes = free_bytes
         self._reserved, self._reserving = 0, threading.Lock()
-        self._lock = DirectoryLock(self.path)
-        room = {"min_free_disk_bytes_to_perform_insert": free_bytes}
-        self._writers = Sessions(self.path, _SETTINGS | _WRITING | room)
-        self._readers = Sessions(self.path, _SETTINGS | _READ_ONLY)
+        self._lock, self._files = DirectoryLock(self.path), ExitStack()
+        configuration = self._files.enter_context(_file_of(engine_configuration(free_bytes)))
+        self._writers = Sessions(self.path, _SETTINGS | _WRITING, configuration)
+        self._readers = Sessions(self.path, _SETTINGS | _READ_ONLY, configuration)
+        self._menders = Sessions(self.path, _SETTINGS, configuration)
+        self._disk = FullDisk(self.path, free_bytes, self._asked)
         try:
-            with self._writers.session():  # opens the engine, so that a directory it cannot use is refused here
-                pass
+            self._disk.start()  # opens the engine, so that a directory it cannot use is refused here
         except BaseException:
             self.close()
             raise
@@ -89,8 +95,7 @@ class ChdbStore(SqlStore):
         """Refuse what would find room for its rows, and none for what follows from them, or from those of others."""
         most = TABLES_AT_MOST * size
         with self._reserving:
-            disk = os.statvfs(self.path)
-            if disk.f_bavail * disk.f_frsize < self._free_bytes + MARGIN_BYTES + self._reserved + most:
+            if self._disk.free() < self._free_bytes + MARGIN_BYTES + self._reserved + most:
                 raise StoreError(
                     f"store at {self.where}: not enough free space to take {size:,} bytes and keep "
                     f"{self._free_bytes:,} free",
@@ -103,25 +108,56 @@ class ChdbStore(SqlStore):
             with self._reserving:
                 self._reserved -= most
 
+    def lack_of_room(self) -> str:
+        """Return why nothing is written for want of room; see :meth:`Connection.lack_of_room`."""
+        free, needed = self._disk.free(), self._free_bytes + MARGIN_BYTES
+        if free >= needed:
+            return ""
+        return (
+            f"the disk of the store at {self.where} has {free / 2**20:,.0f} MiB free: nothing is written below "
+            f"{needed / 2**20:,.0f} MiB, and what comes waits"
+        )
+
     def _insert(self, table: Table, rows: Columns, token: str) -> None:
         names = ", ".join(f"`{column.name}`" for column in table.columns)
         data = block(table, rows)
         # Not chDB's streaming insert (26.9.0), which is 1 ms faster but reports success when the commit has failed.
-        with self._room(len(data)), _file_of(data) as path, self._writers.session() as session:
-            session.query(
+        with self._room(len(data)), self._disk.writing() as suffix, _file_of(data) as path:
+            insert = (
                 f"INSERT INTO `{table.name}` ({names}) FROM INFILE {quoted_text(path)} "
-                f"SETTINGS insert_deduplication_token = '{token}' FORMAT Native"
+                f"SETTINGS insert_deduplication_token = '{token}{suffix}' FORMAT Native"
             )
+            with self._writers.session() as session:
+                session.query(insert)
+
+    def mend(self) -> bool:
+        """Go back to what parts have replaced that a full disk cut off; see :meth:`Connection.mend`."""
+        return self._disk.mend()
+
+    def _asked(self, sql: str) -> str:
+        with self._menders.session() as session:
+            return str(session.query(sql, "JSONCompactEachRow"))
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement that returns nothing: DDL, a mutation, INSERT … SELECT."""
-        with self._writers.session() as session:
+        """Run a statement that returns nothing: DDL, a mutation, INSERT … SELECT.
+
+        Refused where an append would be: the engine would empty the definition of a table, and not notice.
+        """
+        with self._room(0), self._disk.writing(), self._writers.session() as session:
             session.query(sql, params=_bound(parameters))
 
     def _arrow(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
+        try:
+            return self._read(sql, parameters)
+        except EngineError:
+            if not self.mend():
+                raise
+            return self._read(sql, parameters)
+
+    def _read(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
         import pyarrow
 
-        with self._readers.session() as session:
+        with self._disk.reading(), self._readers.session() as session:
             stream = session.query(sql, "ArrowStream", params=_bound(parameters)).bytes()
             if not stream:  # a SET, for one; inside the `with`, so that the session is not used again
                 raise StoreError("the statement returns no table; only those that read are allowed")
@@ -129,8 +165,10 @@ class ChdbStore(SqlStore):
 
     def close(self) -> None:
         """Release the directory once calls under way have ended; closing twice is allowed."""
-        self._readers.close()
-        self._writers.close()
+        self._disk.close()
+        for sessions in (self._readers, self._writers, self._menders):
+            sessions.close()
+        self._files.close()
         self._lock.release()
 
 

@@ -96,6 +96,24 @@ class Connection(ABC):
         """
         self.command(sql, parameters)
 
+    def lack_of_room(self) -> str:
+        """Return why nothing is written for want of room, for people; empty if there is enough, or a server knows."""
+        return ""
+
+    def mend(self) -> bool:
+        """Go back to what parts have replaced that a full disk cut off, where the engine itself does not see to that.
+
+        Returns
+        -------
+        bool
+            Whether there were such parts: what changed their tables last may have to be done again.
+
+        Raises
+        ------
+        StoreError
+        """
+        return False
+
     def altered(self, table: str) -> str:
         """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
         return f"`{table}`"

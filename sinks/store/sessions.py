@@ -14,7 +14,7 @@ from typing import Any
 from sinks.store.contract import StoreError
 from sinks.store.failures import engine_error
 
-__all__ = ["DirectoryLock", "Sessions"]
+__all__ = ["DirectoryLock", "Sessions", "Turns"]
 
 
 class DirectoryLock:
@@ -93,6 +93,49 @@ class DirectoryLock:
                 DirectoryLock._held = None
 
 
+class Turns:
+    """Any number of statements at a time, or one that wants to be alone.
+
+    Examples
+    --------
+    >>> turns = Turns()
+    >>> with turns.shared(), turns.alone(within_s=0) as is_alone:
+    ...     print(is_alone)
+    False
+    """
+
+    def __init__(self) -> None:
+        self._busy, self._is_alone = 0, False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Take part, once nobody is alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_alone)
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self, within_s: float) -> Iterator[bool]:
+        """Have others wait; whether those under way ended in time, else everybody goes on. For one thread at a time."""
+        with self._changed:
+            self._is_alone = True
+            self._is_alone = is_alone = self._changed.wait_for(lambda: self._busy == 0, within_s)
+            self._changed.notify_all()
+        try:
+            yield is_alone
+        finally:
+            with self._changed:
+                self._is_alone = False
+                self._changed.notify_all()
+
+
 class Sessions:
     """Sessions with one set of settings; each serves one thread at a time, and then the next.
 
@@ -101,10 +144,12 @@ class Sessions:
     path : Path
     settings : mapping of str to value
         Numbers and names from code only: they are pasted.
+    configuration : str
+        A file for the engine; only the first session of a process starts that.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, int | str]) -> None:
-        self._path = path
+    def __init__(self, path: Path, settings: Mapping[str, int | str], configuration: str) -> None:
+        self._path, self._configuration = path, configuration
         self._set = "SET " + ", ".join(f"{name} = {value!r}" for name, value in settings.items())
         self._idle: list[Any] = []
         self._busy = 0
@@ -147,7 +192,7 @@ class Sessions:
         # Takes seconds, and a thousandth of that once it is loaded.
         from chdb.session import Session
 
-        session: Any = Session(str(self._path))
+        session: Any = Session(f"{self._path}?config-file={self._configuration}")
         session.query(self._set)
         return session
 

@@ -80,6 +80,7 @@ class Status:
     schema_version, newest_version : int
         What the store has, and what this version of Leeway brings.
     disk_free_bytes : int
+        What the store may still take: an embedded one leaves some room to others.
     tables : list of TableStatus
     """
 
@@ -271,6 +272,8 @@ def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_
     """
     if not tables:
         return
+    if store.mend():
+        raise StoreError(f"store at {store.where}: a full disk has cut off what replaces old parts", retryable=True)
     replaced = _outdated(store, tables)
     concerned = sorted({table for table, _ in replaced})
     for table in concerned:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -97,7 +99,7 @@ def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
     [path] = store.query("SELECT path FROM system.parts WHERE active AND table = 'identity'")["path"]
     marks = Path(path) / "data.cmrk4"
     whole = marks.read_bytes()
-    marks.write_bytes(b"")
+    marks.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     service.start()
     store.command("SYSTEM DROP MARK CACHE")
     with pytest.raises(StoreError):
@@ -108,6 +110,10 @@ def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
     store.read_damaged_again()
     assert list(store.damaged_reads) == ["identity"], "it fails still"
     marks.write_bytes(whole)
+    with monkeypatch.context() as full:
+        full.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=40, f_frsize=2**20))
+        assert [reason for reason in service.ready() if "has 40 MiB free: nothing is written below 144 MiB" in reason]
+    assert not [reason for reason in service.ready() if "MiB free" in reason]
     shop.wait_until(lambda: len(own_alerts(store, STORE_UNREADABLE)) == 2, "it is over")
     service.stop()
 

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from tests.services.clickhouse.chdb import Engine
 from tests.services.clickhouse.faults import Plan
 from tests.services.clickhouse.server import Server
@@ -28,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder that is kept; without it a temporary one")
     parser.add_argument("--users", type=json.loads, default={"default": ""}, help='passwords: {"default": ""}')
     options = parser.parse_args(arguments)
+    # Standard output is for whoever gives commands.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if options.data:
         _serve(options, options.data)
     else:

@@ -1,5 +1,8 @@
 """Statements, run by the ClickHouse that chDB embeds. One directory, any number of threads.
 
+A server says so when its disk is full; this engine does not (`sinks/store/full_disk.py`). So what it wrote then is
+looked at, and an insert of which nobody can be sure is refused, and is no repetition when it comes again.
+
 Every statement gets a session of its own, which takes less than a millisecond: what one connection sets, another
 never sees, and nothing that a failed statement left behind reaches the next.
 """
@@ -11,15 +14,23 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sinks.store.contract import StoreError
+from sinks.store.cut_parts import engine_configuration
+from sinks.store.full_disk import FullDisk
 from tests.services.clickhouse.blocks import Block, UnknownTypeError, read_block
 from tests.services.clickhouse.protocol import ServerError
 from tests.services.clickhouse.stream import Stream
 
 __all__ = ["Context", "Engine", "Insert", "insert_of"]
+
+FREE_BYTES = 128 * 2**20
+LOOK_EVERY_S = 2.0
+
+_TOKEN = "insert_deduplication_token"
 
 # A statement must begin with a word that says what it does, as on a server.
 _SETTINGS = {"implicit_select": "0"}
@@ -35,6 +46,9 @@ _INSERT = re.compile(
 )
 _FORMAT = re.compile(r"\sFORMAT\s+[A-Za-z]\w*[\s;]*$", re.IGNORECASE)
 _READS = re.compile(rf"{_COMMENT}\(*{_COMMENT}(SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|CHECK)\b", re.IGNORECASE | re.DOTALL)
+_WRITES = re.compile(
+    rf"{_COMMENT}(ALTER|CREATE|DELETE|DROP|INSERT|OPTIMIZE|RENAME|TRUNCATE|UPDATE)\b", re.IGNORECASE | re.DOTALL
+)
 _FOR_SESSION = re.compile(rf"{_COMMENT}(SET|USE)\s", re.IGNORECASE | re.DOTALL)
 
 
@@ -105,13 +119,24 @@ class Engine:
     def __init__(self, path: Path) -> None:
         from chdb.session import Session
 
-        self._open: Callable[[], Any] = lambda: Session(str(path))
+        self._configuration = os.memfd_create("configuration")
+        os.write(self._configuration, engine_configuration(FREE_BYTES))
+        configuration = f"/proc/self/fd/{self._configuration}"
+        self._open: Callable[[], Any] = lambda: Session(f"{path}?config-file={configuration}")
         # The engine lives as long as any session does.
         self._kept: Any = self._open()
+        self._disk = FullDisk(path, FREE_BYTES, self._asked, LOOK_EVERY_S)
+        self._disk.start()
         self.version, self.timezone, self.host = self._row("SELECT version(), timezone(), hostName()")
         kinds = dict(self._rows("SELECT name, type FROM system.settings"))
         self.settings = frozenset(kinds)
         self.numeric_settings = frozenset(name for name, kind in kinds.items() if _is_number(kind))
+
+    def _asked(self, sql: str) -> str:
+        try:
+            return str(self._kept.query(sql, "JSONCompactEachRow"))
+        except RuntimeError as error:
+            raise StoreError(str(error)) from error
 
     def _rows(self, sql: str) -> list[list[str]]:
         with _errors():
@@ -145,6 +170,10 @@ class Engine:
             First one without rows, which says what the columns are; then the rows. None if there is no result.
         """
         text = _FORMAT.sub("", text)
+        with self._room() if _WRITES.match(text) else self._disk.reading():
+            yield from self._run(text, context)
+
+    def _run(self, text: str, context: Context) -> Iterator[Block]:
         with self._session(context) as session:
             try:
                 yield from self._with_header(_streamed(session, text, context), session, text, context)
@@ -183,7 +212,7 @@ class Engine:
         ServerError
             If there is no such table, or no such column in it.
         """
-        with self._session(context) as session:
+        with self._disk.reading(), self._session(context) as session:
             data = session.query(f"DESCRIBE TABLE {insert.table}", "JSONCompactColumns")
             names, kinds, defaults = _json(data)[:3]
         known = {
@@ -199,8 +228,25 @@ class Engine:
     def insert(self, insert: Insert, blocks: Sequence[Block], context: Context) -> None:
         """Insert blocks, all of them in one statement."""
         names = ", ".join(_quoted_name(name) for name, _ in blocks[0].columns)
-        with _file_of(block.native() for block in blocks) as path, self._session(context) as session:
-            session.query(f"INSERT INTO {insert.table} ({names}) FROM INFILE '{path}' {insert.settings} FORMAT Native")
+        settings = dict(context.settings)
+        with self._room() as suffix, _file_of(block.native() for block in blocks) as path:
+            if settings.get(_TOKEN):
+                settings[_TOKEN] += suffix
+            with self._session(replace(context, settings=settings)) as session:
+                session.query(
+                    f"INSERT INTO {insert.table} ({names}) FROM INFILE '{path}' {insert.settings} FORMAT Native"
+                )
+
+    @contextmanager
+    def _room(self) -> Iterator[str]:
+        """Refuse what would write without room, as a server does."""
+        if self._disk.free() < FREE_BYTES:
+            raise ServerError(243, "There is not enough space on the disk. (NOT_ENOUGH_SPACE)")
+        try:
+            with self._disk.writing() as suffix:
+                yield suffix
+        except StoreError as error:
+            raise ServerError(243, f"{error} (NOT_ENOUGH_SPACE)") from error
 
     def cancel(self, tag: str) -> None:
         """Have a statement end with error 394, if it still runs."""

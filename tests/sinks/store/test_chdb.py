@@ -189,7 +189,9 @@ def test_a_part_that_is_damaged_may_be_read_again_once_it_is_repaired(tmp_path: 
     store = ChdbStore(tmp_path)
     store.append("identity", {"id": ["ours"]}, "a")
     for part in store.query("SELECT path FROM system.parts WHERE active AND table = 'identity'")["path"]:
-        (Path(part) / "data.cmrk4").write_bytes(b"")
+        marks = Path(part) / "data.cmrk4"
+        whole = marks.read_bytes()
+        marks.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(StoreError, match="run leeway store verify") as damage:
         store.read(Query("identity"))
     assert damage.value.retryable
@@ -204,6 +206,9 @@ def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tmp_pa
     with pytest.raises(StoreError, match="free space") as refusal:
         store.append("scores", plain("scores", 1, window_end_ms=2), "b")
     assert refusal.value.retryable
+    assert isinstance(store, ChdbStore)
+    with pytest.raises(StoreError, match="free space"):
+        store.command("ALTER TABLE scores MODIFY COMMENT 'the engine would empty its definition'")
     assert store.read(Query("scores"))["window_end_ms"].tolist() == [1]
     store.close()
     store = open_store("chdb", str(tmp_path))
@@ -258,6 +263,79 @@ store.close()
     output = run(script, tmp_path).splitlines()
     assert output[0].startswith("True no room for 1000")
     assert output[1] == "[b'now']"
+
+
+FULL = """
+import sinks.store.chdb
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+@contextmanager
+def full_disk(bytes_left):
+    # Nobody else's disk has to be filled: files may not grow, and the system says that there is no room.
+    look, limits = os.statvfs, resource.getrlimit(resource.RLIMIT_FSIZE)
+    os.statvfs = lambda path: SimpleNamespace(f_bavail=0, f_frsize=1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        os.statvfs = look
+def ends():
+    return store.read(Query("scores"))["window_end_ms"].tolist()
+store = open_store("chdb", path)
+"""
+
+
+def test_a_merge_that_a_full_disk_cuts_off_loses_no_row(tmp_path: Path) -> None:
+    script = """
+for number in range(4):
+    store.append("scores", plain("scores", 1, window_end_ms=number), str(number))
+with store._writers.session() as session, full_disk(1):
+    session.query("OPTIMIZE TABLE scores FINAL")
+merged = "SELECT name FROM system.parts WHERE table = 'scores' AND rows = 4 AND active = "
+print(len(store.query(merged + "1")["name"]), store.mend(), len(store.query(merged + "1")["name"]), ends())
+print(store.query("SELECT DISTINCT reason AS r FROM system.detached_parts")["r"], store.mend())
+print(store.query("SELECT value AS v FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime'")["v"])
+store.append("scores", plain("scores", 1, window_end_ms=4), "4")
+print(ends(), store.query("SELECT count() AS n FROM latest")["n"])
+store.close()
+"""
+    lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
+    assert lines == ["1 True 0 [0, 1, 2, 3]", "['broken-on-start'] False", "['480']", "[0, 1, 2, 3, 4] [1]"]
+
+
+def test_an_append_that_a_full_disk_cuts_off_is_refused_and_written_when_it_is_repeated(tmp_path: Path) -> None:
+    script = """
+lend, filled = sinks.store.chdb._file_of, ExitStack()
+@contextmanager
+def lend_while_it_fills(data):
+    with lend(data) as file:
+        filled.enter_context(full_disk(500))
+        yield file
+def append_cut_off(token, end_ms):
+    sinks.store.chdb._file_of = lend_while_it_fills
+    try:
+        with filled:
+            store.append("scores", plain("scores", 1, window_end_ms=end_ms), token)
+    except StoreError as error:
+        print(error.retryable, "free space" in str(error))
+    finally:
+        sinks.store.chdb._file_of = lend
+# repeated at once
+append_cut_off("a", 1)
+store.append("scores", plain("scores", 1, window_end_ms=1), "a")
+print(ends())
+# repeated by a process that was started again
+append_cut_off("b", 2)
+store.close()
+store = open_store("chdb", path)
+store.append("scores", plain("scores", 1, window_end_ms=2), "b")
+print(ends(), store.query("SELECT max(window_end_ms) AS last FROM latest")["last"].tolist())
+store.close()
+"""
+    lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
+    assert lines == ["True True", "[1]", "True True", "[1, 2] [2]"]
 
 
 def test_a_large_append_is_one_part_and_its_repetition_none(chdb: ChdbStore) -> None:

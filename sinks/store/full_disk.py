@@ -1,0 +1,121 @@
+"""Nothing is lost of what the engine in this process writes while its disk is full, which it does not notice.
+
+What may have been written without room is not acknowledged, and is written anew when it is repeated, whatever the
+engine remembers of it; parts that were cut off give way to those that they replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import structlog
+
+from sinks.store.contract import StoreError
+from sinks.store.cut_parts import PartsOnDisk
+from sinks.store.sessions import Turns
+
+__all__ = ["FullDisk"]
+
+log = structlog.get_logger("leeway.store")
+
+LOOK_EVERY_S = 30.0
+"""How often to look for parts that were cut off: well within the time for which the engine keeps what they replaced."""
+
+ALONE_WITHIN_S = 10.0
+"""How long statements may go on before tables are attached anew; after that these wait for the next look."""
+
+
+class FullDisk:
+    """What watches over the writes of one engine.
+
+    Parameters
+    ----------
+    path : Path
+        On the disk.
+    free_bytes : int
+        Of what is written while there is less room, nobody can be sure.
+    ask : callable
+        Runs a statement and returns its result in the engine's format JSONCompactEachRow.
+    look_every_s : float
+    """
+
+    def __init__(
+        self, path: Path, free_bytes: int, ask: Callable[[str], str], look_every_s: float = LOOK_EVERY_S
+    ) -> None:
+        self._path, self._free_bytes, self._look_every_s = path, free_bytes, look_every_s
+        self._parts, self._mending, self._turns = PartsOnDisk(ask), threading.Lock(), Turns()
+        self._set_aside, self._doubts = "", 0
+        self._closed = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="parts on the disk", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look.
+
+        Raises
+        ------
+        StoreError
+            As ``ask`` does, if the engine does not answer.
+        """
+        self._set_aside = self._parts.set_aside()
+        self._looking.start()
+
+    def free(self) -> int:
+        """Return how many bytes of the disk are free."""
+        disk = os.statvfs(self._path)
+        return disk.f_bavail * disk.f_frsize
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Hold while a statement reads; no table is attached anew meanwhile."""
+        return self._turns.shared()
+
+    @contextmanager
+    def writing(self) -> Iterator[str]:
+        """Hold while a statement writes; lends what to add to the tokens of inserts.
+
+        Raises
+        ------
+        StoreError
+            At the end, if what was written may not be there. May be tried again.
+        """
+        attempt = self._set_aside, self._doubts
+        try:
+            with self._turns.shared():
+                yield self._set_aside + (f"-{self._doubts}" if self._doubts else "")
+        finally:
+            self._doubts += self.free() < self._free_bytes
+        if attempt != (self._set_aside, self._doubts):
+            raise StoreError(f"store at {self._path}: not enough free space was left while it wrote", retryable=True)
+
+    def mend(self) -> bool:
+        """Have parts that were cut off give way to what they replaced; return whether there were any."""
+        with self._mending:
+            cut = [] if self._closed.is_set() else self._parts.cut()
+            if not cut:
+                return False
+            with self._turns.alone(ALONE_WITHIN_S) as is_alone:
+                if not is_alone:
+                    return False
+                self._parts.reload(cut)
+                self._set_aside = self._parts.set_aside()
+        tables = sorted({part.table for part in cut})
+        log.warning("a full disk has cut off parts of the store; what they replaced is in use again", tables=tables)
+        return True
+
+    def _look(self) -> None:
+        while not self._closed.wait(self._look_every_s):
+            try:
+                self.mend()
+            except StoreError as error:
+                log.warning("nobody knows whether a full disk has cut off parts of the store", reason=str(error))
+
+    def close(self) -> None:
+        """Look no more; returns when nothing is under way."""
+        self._closed.set()
+        if self._looking.is_alive():
+            self._looking.join()
+        with self._mending:
+            pass
