@@ -9,7 +9,7 @@ do not notice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -17,21 +17,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from monitor.alerts.own import (
-    ALERTS_REFUSED,
-    FOREIGN_MEMBER,
-    LATE_EVENTS,
-    MISFIT,
-    STAGE_FAILED,
-    STORE_DAMAGED,
-    STORE_UNREADABLE,
-    TOO_MANY_VERSIONS,
-    TOPIC_GONE,
-    UNUSABLE_ROWS,
-    WINDOWS_WAIT,
-    StandingAlerts,
-)
-from monitor.alerts.store_damage import StoreDamage, unreadable
+from monitor.alerts.store_damage import StoreDamage
 from monitor.build import (
     build_heartbeat,
     build_intake,
@@ -53,20 +39,15 @@ from monitor.errors import InputError
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
-from monitor.heartbeat.gone_instances import GoneInstances
-from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
+from monitor.heartbeat.lookout import Lookout
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
-from monitor.ingest.misfits import Misfits
-from monitor.ingest.returned_clock import ReturnedClock
-from monitor.ingest.stopwatch import Timer
 from monitor.ingest.worker import Worker
 from monitor.jobs import Jobs, refresh_roll_ups
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
 from monitor.retries import Retried
-from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
@@ -77,8 +58,7 @@ from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
-WATCH_EVERY_S, ROWS_MET_WITHIN_S = 1.0, 300.0
-CLOSE_WITHIN_S = 10.0
+WATCH_EVERY_S, CLOSE_WITHIN_S = 1.0, 10.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -344,54 +324,14 @@ class Service:
         self._routers.renew(self._built_router)
 
     def _watch(self) -> None:
-        """Alert about what goes wrong here and, where people are notified, about stored rows that cannot be used."""
-        late = StandingAlerts(self.store, self.clock, LATE_EVENTS, "stream")
-        waiting = StandingAlerts(self.store, self.clock, WINDOWS_WAIT, "model")
-        returned = ReturnedClock(self.store, self.clock)
-        versions = StandingAlerts(self.store, self.clock, TOO_MANY_VERSIONS, "model", "warning")
-        instance, bounds = self._threads.instance, PostedBounds.of(self.store)
-        refused = StandingAlerts(self.store, self.clock, ALERTS_REFUSED, "posted", instance=instance)
-        stages = StandingAlerts(self.store, self.clock, STAGE_FAILED, "stage", instance=instance)
-        gone = GoneInstances(self.store, self.clock, [ALERTS_REFUSED, STAGE_FAILED, STORE_UNREADABLE], instance)
-        rows, counts = StandingAlerts(self.store, self.clock, UNUSABLE_ROWS, "table"), Quarantine.of(self.store).counts
-        members = StandingAlerts(self.store, self.clock, FOREIGN_MEMBER, "group", shared=True)
-        topics = StandingAlerts(self.store, self.clock, TOPIC_GONE, "topic", shared=True)
-        misfit = StandingAlerts(self.store, self.clock, MISFIT, "model", "warning", shared=True)
-        misfits = Misfits(self.store, self.clock, self.watches, self.intake.sightings)
-        damage = StoreDamage.of(self.store)
-        damaged = StandingAlerts(self.store, self.clock, STORE_DAMAGED, "table", shared=True)
-        reads = StandingAlerts(self.store, self.clock, STORE_UNREADABLE, "table", instance=instance)
-        pulses, pulse = Pulses(self.store, self.clock), Timer(self.clock, PULSE_EVERY_S)
+        """Alert about what goes wrong here."""
+        lookout = Lookout(self.store, self.clock, self.roles, self._threads, self.watches, self.intake, self.loop)
         self._look_at_store()
-        # Sooner nobody knows whether a row that the process before this one met is met again.
-        settled_s = self.clock.monotonic_s() + ROWS_MET_WITHIN_S
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             if self._jobs is not None:
                 self._jobs.follow_clock()
             try:
-                if pulse.is_due:
-                    pulse.restart()
-                    are_firing = any(alerts.are_firing for alerts in (stages, refused, reads))
-                    alarmed = instance if are_firing else ""
-                    pulses.state(self._threads.names, self._threads.rounds, alarmed)
-                gone.step()
-                stages.step(_fail(self._failing), lambda _: True)
-                self._follow_clock(returned, late, waiting)
-                topics.step(self.intake.gone_topics(), partial(self._is_there, self.intake.topics()))
-                if self.intake.members is not None and self.intake.members.count is not None:
-                    # Nobody here is a member of any other group.
-                    members.step(self.intake.foreign_members(), lambda _: True)
-                if "ingest" in self.roles:
-                    misfit.step(misfits.holding(), misfits.is_over)
-                if "api" in self.roles:
-                    refused.step(bounds.holding(self.clock.now_ms()), lambda _: True)
-                reads.step(unreadable(self.store), lambda _: True)
-                if damage.parts is not None:
-                    damaged.step(damage.holding(), lambda _: True)
-                if "evaluate" in self.roles:
-                    versions.step(self.loop.crowding.titles(self.watches), lambda _: True)
-                if "alert" in self.roles and (counts or self.clock.monotonic_s() >= settled_s):
-                    rows.step(_unusable(counts), lambda _: True)
+                lookout.step()
             except StoreError as error:
                 log.warning("an alert of Leeway's own waits for the store", error=str(error))
 
@@ -399,38 +339,6 @@ class Service:
     def _failing(self) -> dict[str, Exception]:
         """What stages fail with, the evaluation of each model among them."""
         return self._threads.failing | self.loop.failing.failing_stages
-
-    def _follow_clock(self, returned: ReturnedClock, late: StandingAlerts, waiting: StandingAlerts) -> None:
-        """Have event time follow a clock that is right again, and alert about events and windows of a wrong one."""
-        shares = self.intake.late_shares()
-        returned.step(shares)
-        settled = {share.name for share in shares if share.is_settled}
-        late.step(self._come_late(shares), partial(self._is_on_time, settled))
-        if "evaluate" in self.roles:
-            waiting.step(self.loop.waiting.titles(), self._waits_no_more)
-
-    def _waits_no_more(self, model: str) -> bool:
-        """Whether it has been looked at what waits of a model, or it is configured no more."""
-        return model in self.loop.waiting.to_ms or model not in self.configuration.models
-
-    def _is_there(self, read: Collection[str], topic: str) -> bool:
-        """Whether a topic that is not gone is read here, or is one that no model reads any more."""
-        models = self.configuration.models.values()
-        return topic in read or all(model.spec.source_of(topic) is None for model in models)
-
-    def _is_on_time(self, settled: Collection[str], stream: str) -> bool:
-        """Whether enough is known of a stream that does not come late, or no model reads it any more."""
-        name, _, partition = stream.partition(" ")
-        model = self.configuration.models.get(name)
-        return stream in settled or model is None or model.spec.source_of(partition.rpartition("/")[0]) is None
-
-    def _come_late(self, shares: Sequence[LateShare]) -> dict[str, str]:
-        now_ms = self.clock.now_ms()
-        return {share.name: share.sentence(self._allowed_ms(share), now_ms) for share in shares if share.is_alarming}
-
-    def _allowed_ms(self, share: LateShare) -> int:
-        source = self.watches[share.model].model.spec.source_of(share.partition[0])
-        return 0 if source is None else source.allowed_lateness
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:
@@ -446,18 +354,6 @@ class Service:
     def backlog(self) -> dict[str, int]:
         """Notifications that are on their way, by receiver."""
         return {} if self._routers is None else self._routers.backlog
-
-
-def _fail(failing: Mapping[str, Exception]) -> dict[str, str]:
-    # The message of an error may hold what must not be kept: the log and `/readyz` have it.
-    return {
-        stage: f"the stage {stage} fails ({type(error).__name__}), and is started again"
-        for stage, error in failing.items()
-    }
-
-
-def _unusable(counts: Mapping[str, int]) -> dict[str, str]:
-    return {table: f"rows of {table} are passed over: nothing can be made of them" for table in counts}
 
 
 def _ingest(worker: Worker) -> None:

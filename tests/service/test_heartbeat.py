@@ -87,7 +87,7 @@ def test_what_a_process_stated_that_is_gone_is_no_sign_of_life() -> None:
 def test_a_running_service_pings_a_url_until_a_stage_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "monitor.heartbeat.heartbeat.WORKS_WITHIN_S": 2.0,
-        "monitor.service.PULSE_EVERY_S": 0.1,
+        "monitor.heartbeat.lookout.PULSE_EVERY_S": 0.1,
         "monitor.service.WATCH_EVERY_S": 0.1,
         "monitor.freshness.freshness.LOOK_EVERY_S": 0.1,
     }.items():

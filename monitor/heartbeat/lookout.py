@@ -1,0 +1,182 @@
+"""Looks out for what goes wrong in this process, and alerts about it: alerts about Leeway itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from monitor.alerts.own import (
+    ALERTS_REFUSED,
+    FOREIGN_MEMBER,
+    MISFIT,
+    STAGE_FAILED,
+    STORE_DAMAGED,
+    STORE_UNREADABLE,
+    TOO_MANY_VERSIONS,
+    TOPIC_GONE,
+    UNUSABLE_ROWS,
+    WINDOWS_WAIT,
+    StandingAlerts,
+)
+from monitor.alerts.store_damage import StoreDamage, unreadable
+from monitor.clock import Clock
+from monitor.evaluate.loop import EvaluateLoop
+from monitor.heartbeat.gone_instances import GoneInstances
+from monitor.heartbeat.late_streams import LateStreams
+from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
+from monitor.ingest.intake import Intake
+from monitor.ingest.misfits import Misfits
+from monitor.ingest.stopwatch import Timer
+from monitor.routing.posted_bounds import PostedBounds
+from monitor.routing.quarantine import Quarantine
+from monitor.threads import Threads
+from monitor.watch import Watch
+from sinks.store.contract import Store
+
+__all__ = ["Lookout"]
+
+ROWS_MET_WITHIN_S = 300.0
+"""Sooner nobody knows whether a row that the process before this one met is met again."""
+
+
+def _always(_: str) -> bool:
+    return True
+
+
+class _Look(NamedTuple):
+    """What one kind of alert is about.
+
+    Attributes
+    ----------
+    alerts : StandingAlerts
+    holding : callable
+        What is wrong now, with a title for each; None as long as nobody knows.
+    is_over : callable
+        Whether what an earlier process left, and does not hold, is over.
+    """
+
+    alerts: StandingAlerts
+    holding: Callable[[], Mapping[str, str] | None]
+    is_over: Callable[[str], bool] = _always
+
+
+class Lookout:
+    """The alerts of one process about itself and, where people are notified, about stored rows that cannot be used.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    roles : collection of str
+        Of the process.
+    threads : Threads
+    watches : mapping of str to Watch
+    intake : Intake
+    loop : EvaluateLoop
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        roles: Collection[str],
+        threads: Threads,
+        watches: Mapping[str, Watch],
+        intake: Intake,
+        loop: EvaluateLoop,
+    ) -> None:
+        self._store, self._clock, self._threads = store, clock, threads
+        self._watches, self._intake, self._loop = watches, intake, loop
+        self._of_process, self._of_others = [*self._about_process(roles)], [*self._about_others(roles)]
+        self._late = LateStreams(store, clock, watches, intake)
+        of_process = [ALERTS_REFUSED, STAGE_FAILED, STORE_UNREADABLE]
+        self._gone = GoneInstances(store, clock, of_process, threads.instance)
+        self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
+
+    def step(self) -> None:
+        """Look once. What needs the least of the store comes first: it may fail at the rest.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._look(self._of_process)
+        self._state()
+        self._gone.step()
+        self._late.step()
+        self._look(self._of_others)
+
+    @staticmethod
+    def _look(looks: Iterable[_Look]) -> None:
+        for alerts, holding, is_over in looks:
+            if (held := holding()) is not None:
+                alerts.step(held, is_over)
+
+    def _state(self) -> None:
+        """Say that the process is there, and whether others are to end its alerts once it is not."""
+        if self._pulse.is_due:
+            self._pulse.restart()
+            are_firing = any(look.alerts.are_firing for look in self._of_process)
+            alarmed = self._threads.instance if are_firing else ""
+            self._pulses.state(self._threads.names, self._threads.rounds, alarmed)
+
+    def _about_process(self, roles: Collection[str]) -> Iterator[_Look]:
+        """What only this process can know: when it is gone, others end its alerts."""
+        alerts = partial(self._alerts, instance=self._threads.instance)
+        yield _Look(alerts(STAGE_FAILED, "stage"), self._failing_stages)
+        yield _Look(alerts(STORE_UNREADABLE, "table"), partial(unreadable, self._store))
+        if "api" in roles:
+            bounds = PostedBounds.of(self._store)
+            yield _Look(alerts(ALERTS_REFUSED, "posted"), lambda: bounds.holding(self._clock.now_ms()))
+
+    def _about_others(self, roles: Collection[str]) -> Iterator[_Look]:
+        """What other processes see as well, or go on with."""
+        shared = partial(self._alerts, shared=True)
+        yield _Look(shared(TOPIC_GONE, "topic"), self._intake.gone_topics, self._is_there)
+        yield _Look(shared(FOREIGN_MEMBER, "group"), self._foreign_members)
+        damage = StoreDamage.of(self._store)
+        yield _Look(shared(STORE_DAMAGED, "table"), lambda: None if damage.parts is None else damage.holding())
+        if "evaluate" in roles:
+            yield _Look(self._alerts(WINDOWS_WAIT, "model"), self._loop.waiting.titles, self._waits_no_more)
+            crowding = partial(self._loop.crowding.titles, self._watches)
+            yield _Look(self._alerts(TOO_MANY_VERSIONS, "model", "warning"), crowding)
+        if "alert" in roles:
+            settled_s = self._clock.monotonic_s() + ROWS_MET_WITHIN_S
+            yield _Look(self._alerts(UNUSABLE_ROWS, "table"), partial(self._unusable_rows, settled_s))
+        if "ingest" in roles:
+            misfits = Misfits(self._store, self._clock, self._watches, self._intake.sightings)
+            yield _Look(shared(MISFIT, "model", "warning"), misfits.holding, misfits.is_over)
+
+    def _alerts(
+        self, alertname: str, label: str, severity: str = "critical", *, instance: str = "", shared: bool = False
+    ) -> StandingAlerts:
+        return StandingAlerts(self._store, self._clock, alertname, label, severity, instance=instance, shared=shared)
+
+    def _failing_stages(self) -> dict[str, str]:
+        # The message of an error may hold what must not be kept: the log and `/readyz` have it.
+        failing = self._threads.failing | self._loop.failing.failing_stages
+        return {
+            stage: f"the stage {stage} fails ({type(error).__name__}), and is started again"
+            for stage, error in failing.items()
+        }
+
+    def _foreign_members(self) -> Mapping[str, str] | None:
+        """Who else reads the group; whoever is no member of it does not know."""
+        members = self._intake.members
+        return None if members is None or members.count is None else self._intake.foreign_members()
+
+    def _unusable_rows(self, settled_s: float) -> dict[str, str] | None:
+        counts = Quarantine.of(self._store).counts
+        if not counts and self._clock.monotonic_s() < settled_s:
+            return None
+        return {table: f"rows of {table} are passed over: nothing can be made of them" for table in counts}
+
+    def _waits_no_more(self, model: str) -> bool:
+        """Whether it has been looked at what waits of a model, or it is configured no more."""
+        return model in self._loop.waiting.to_ms or model not in self._watches
+
+    def _is_there(self, topic: str) -> bool:
+        """Whether a topic that is not gone is read here, or is one that no model reads any more."""
+        is_read = any(watch.model.spec.source_of(topic) is not None for watch in self._watches.values())
+        return topic in self._intake.topics() or not is_read
