@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ import click
 from monitor.resources.contract import LengthMs, Row, TimeMs, hints
 from sinks.receivers.times import moment
 
-__all__ = ["as_json", "as_rows", "as_table", "duration", "json_line", "number", "sparkline", "when"]
+__all__ = ["as_json", "as_rows", "as_table", "duration", "json_line", "number", "printable", "sparkline", "when"]
 
 # Piped output is for grep and files: nothing is wrapped or cut off there.
 PIPED_WIDTH = 500
 BARS = "▁▂▃▄▅▆▇█"
+_CONTROLS = re.compile("[\x7f-\x9f]")
+"""Those that JSON may hold as they are."""
 
 
 def as_json(document: object) -> None:
@@ -32,7 +35,8 @@ def json_line(document: object) -> str:
     >>> json_line({"effect": float("nan")})
     '{"effect": null}'
     """
-    return json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str)
+    line = json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str)
+    return _CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", line)
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -47,11 +51,26 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title:
         console = Console(width=PIPED_WIDTH, no_color=True)
     table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))
+        table.add_row(*(Text(printable(str(cell)), style=_STYLES.get(str(cell), "")) for cell in row))
     # Captured, since rich ends the process by itself when the reader of a pipe has gone.
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def printable(text: str) -> str:
+    r"""Return a text with escapes for what does not print: it may be a stranger's, and a terminal would obey it.
+
+    Examples
+    --------
+    >>> printable("fraud \x1b[2J")
+    'fraud \\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def as_rows(row: type[Row], rows: Iterable[Mapping[str, Any]], *, title: str = "") -> None:
