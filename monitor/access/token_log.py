@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from hmac import compare_digest
+from threading import Lock
 
 from monitor.access.roles import Role
-from monitor.access.tokens import MOST_NAME, Token, digest_of, new_secret, prefix_of
+from monitor.access.tokens import MARK, MOST_NAME, Token, digest_of, new_secret, prefix_of
 from monitor.clock import Clock
 from monitor.errors import InputError
 from sinks.store.change_log import ChangeLog
@@ -16,6 +18,9 @@ __all__ = ["MOST_TOKENS", "TokenLog"]
 
 MOST_TOKENS = 1_000
 """That are good at once."""
+
+CREATING = Lock()
+"""Held from the look at the names that there are until another one is written."""
 
 
 class TokenLog:
@@ -34,8 +39,8 @@ class TokenLog:
     >>> token, secret = log.create("ci", "ingest", created_by="ann")
     >>> [(each.name, each.role) for each in log.all()], secret.startswith(token.prefix)
     ([('ci', 'ingest')], True)
-    >>> log.revoke("ci", revoked_by="bob").revoked_ms
-    1000
+    >>> [each.revoked_ms for each in log.revoke("ci", revoked_by="bob")]
+    [1000]
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -78,7 +83,6 @@ class TokenLog:
         StoreError
         """
         now_ms, secret = self._clock.now_ms(), new_secret()
-        self._check_room(name, now_ms)
         digest = digest_of(secret)
         token = Token(
             name,
@@ -90,11 +94,15 @@ class TokenLog:
             0 if lasts_ms is None else now_ms + lasts_ms,
             id=digest[:12],
         )
-        self._log.put([{**asdict(token), "updated_ms": now_ms}])
+        with CREATING:
+            self._check_room(name, now_ms)
+            self._log.put([{**asdict(token), "updated_ms": now_ms}])
         return token, secret
 
-    def revoke(self, name: str, *, revoked_by: str) -> Token:
-        """Revoke the good token with a name, or any with an id, for ever; one that is revoked stays as it is.
+    def revoke(self, name: str, *, revoked_by: str) -> list[Token]:
+        """Revoke for ever all good tokens with a name, or any with an id or a secret, and return them.
+
+        Two processes may have made tokens of one name at once. One that is revoked stays as it is.
 
         Raises
         ------
@@ -102,13 +110,11 @@ class TokenLog:
             There is none.
         StoreError
         """
-        token = self._named(name)
-        if token.revoked_ms:
-            return token
         now_ms = self._clock.now_ms()
-        revoked = Token(**{**asdict(token), "revoked_ms": now_ms, "revoked_by": revoked_by})
-        self._log.put([{**asdict(revoked), "updated_ms": now_ms}])
-        return revoked
+        named = self._named(name, now_ms)
+        revoked = [replace(each, revoked_ms=now_ms, revoked_by=revoked_by) for each in named if not each.revoked_ms]
+        self._log.put([{**asdict(each), "updated_ms": now_ms} for each in revoked])
+        return revoked or named
 
     def note_use(self, token: Token) -> None:
         """Write down that a token is used now.
@@ -121,17 +127,27 @@ class TokenLog:
         """
         self._uses.put([{"id": token.id, "used_ms": self._clock.now_ms()}])
 
-    def _named(self, name: str) -> Token:
-        tokens, now_ms = self.all(), self._clock.now_ms()
-        for token in tokens:
-            if token.id == name or (token.name == name and not token.has_ended(now_ms)):
-                return token
-        good = ", ".join(token.name for token in _good(tokens, now_ms))
-        raise InputError(f"no token that is still good is named {name!r}; there are {good or 'none'}")
+    def _named(self, name: str, now_ms: int) -> list[Token]:
+        tokens = self.all()
+        good = _good(tokens, now_ms)
+        if name.startswith(MARK):
+            named, shown = (
+                [token for token in tokens if compare_digest(token.digest, digest_of(name))],
+                "has this secret",
+            )
+        else:
+            named = [token for token in tokens if token.id == name] or [token for token in good if token.name == name]
+            shown = f"is named {name!r}"
+        if not named:
+            names = ", ".join(token.name for token in good)
+            raise InputError(f"no token that is still good {shown}; there are {names or 'none'}")
+        return named
 
     def _check_room(self, name: str, now_ms: int) -> None:
         if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
             raise InputError(f"a token has a name of 1 to {MOST_NAME} printable characters")
+        if "/" in name or name.startswith(MARK):
+            raise InputError(f"the name of a token has no `/` in it, and does not begin as secrets do, with `{MARK}`")
         good = _good(self.all(), now_ms)
         if name in {token.name for token in good}:
             raise InputError(f"a token is named {name!r} already: revoke it first, or take another name")

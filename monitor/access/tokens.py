@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 
 from monitor.access.roles import Role
 
-__all__ = ["MOST_NAME", "Token", "digest_of", "holder", "new_secret", "prefix_of"]
+__all__ = ["MARK", "MOST_NAME", "Token", "digest_of", "holder", "new_secret", "prefix_of"]
 
 MARK = "leeway_"
 """How every secret begins, so that scanners of code find those that were left in it."""
@@ -86,14 +86,21 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def holder(tokens: Iterable[Token], secret: str) -> Token | None:
-    """Return the token that a secret is of; how long it takes says nothing of any digest.
+def holder(tokens: Mapping[str, Token], secret: str) -> Token | None:
+    """Return the token that a secret is of.
+
+    Parameters
+    ----------
+    tokens : mapping of str to Token
+        By their digests: how long it takes to find one may say something of digests, and so of no secret.
+    secret : str
 
     Examples
     --------
     >>> ci = Token("ci", "ingest", digest_of("abc"))
-    >>> holder([ci], "abc") is ci, holder([ci], "abd")
+    >>> holder({ci.digest: ci}, "abc") is ci, holder({ci.digest: ci}, "abd")
     (True, None)
     """
     digest = digest_of(secret)
-    return next((token for token in tokens if compare_digest(token.digest, digest)), None)
+    token = tokens.get(digest)
+    return token if token is not None and compare_digest(token.digest, digest) else None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import structlog
-from anyio import CapacityLimiter, fail_after
-from anyio.to_thread import run_sync
 from starlette.types import Message, Scope, Send
 
 from monitor.access.audit_log import Allowance, Entry, write_entry
-from monitor.access.tokens import Token
+from monitor.access.tokens import MARK, Token, prefix_of
+from monitor.api.bounded_threads import BoundedThreads
 from monitor.clock import Clock
 from sinks.store.contract import Store, StoreError
 
@@ -19,6 +20,8 @@ __all__ = ["Auditor", "about"]
 
 PATIENCE_S = 5.0
 THREADS = 2
+REVOCATION = "DELETE /v1/tokens/{token}"
+SECRET = re.compile(rf"{MARK}[^/]+")
 
 log = structlog.get_logger("leeway.audit")
 _subjects: ContextVar[list[str]] = ContextVar("subjects")
@@ -41,8 +44,10 @@ class Auditor:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._allowance = Allowance(clock)
-        self._threads = CapacityLimiter(THREADS)
+        # Strangers must not hide what is tried with a token.
+        self._strangers, self._holders = Allowance(clock), Allowance(clock)
+        self._threads = BoundedThreads(THREADS)
+        self._lost = 0
 
     def listening(self, scope: Scope, operation: str, token: Token, send: Send) -> Send:
         """Return what sends an answer once it is written down that there is one."""
@@ -51,30 +56,34 @@ class Auditor:
 
         async def send_audited(message: Message) -> None:
             if message["type"] == "http.response.start":
-                subject = " ".join(subjects) or scope["path"]
-                await self._write(_entry(scope, operation, token, subject, message["status"]))
+                await self._write(_entry(scope, operation, token, message["status"], " ".join(subjects)))
             await send(message)
 
         return send_audited
 
     async def refused(self, scope: Scope, operation: str, token: Token | None, status: int, reason: str) -> None:
         """Write down that a request was refused; of very many, how many."""
-        unlisted = self._allowance.take()
+        unlisted = (self._strangers if token is None else self._holders).take()
         if unlisted is not None:
-            entry = _entry(scope, operation, token, scope["path"], status)
-            await self._write(Entry(**{**asdict(entry), "reason": reason, "unlisted": unlisted}))
+            entry = _entry(scope, operation, token, status)
+            await self._write(replace(entry, reason=reason, unlisted=unlisted))
 
     async def _write(self, entry: Entry) -> None:
         try:
-            with fail_after(PATIENCE_S):
-                await run_sync(
-                    write_entry, self._store, self._clock, entry, limiter=self._threads, abandon_on_cancel=True
-                )
+            await self._threads.run(partial(write_entry, self._store, self._clock, entry), PATIENCE_S)
         except (StoreError, TimeoutError) as error:
-            log.error("not in the audit log", error=str(error), **asdict(entry))
+            self._lost += 1
+            log.error("not in the audit log", error=str(error), lost=self._lost, **asdict(entry))
 
 
-def _entry(scope: Scope, operation: str, token: Token | None, subject: str, status: int) -> Entry:
+def _entry(scope: Scope, operation: str, token: Token | None, status: int, subject: str = "") -> Entry:
     address = scope["client"][0] if scope.get("client") else ""
     name, role = (token.name, token.role) if token is not None else ("", "")
-    return Entry(name, role, address, operation or scope["method"], subject, status)
+    return Entry(name, role, address, operation or scope["method"], subject or _path(scope, operation), status)
+
+
+def _path(scope: Scope, operation: str) -> str:
+    """Return the path of a request without the secrets that somebody may have pasted into it."""
+    if operation == REVOCATION:
+        return operation.partition(" ")[2]
+    return SECRET.sub(lambda secret: f"{prefix_of(secret[0])}…", scope["path"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anyio import from_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
@@ -62,7 +63,7 @@ def create_token(posted: PostedToken, service: TheService, request: Request) -> 
         token, secret = log.create(posted.name, posted.role, created_by=author.name, lasts_ms=lasts_ms)
     except InputError as error:
         raise bad_parameter("name", str(error)) from error
-    request.app.state.tokens.forget()
+    from_thread.run_sync(request.app.state.tokens.change, token)
     about(token.name, token.role, token.id)
     return answer({**shown(token, service.clock.now_ms()), "secret": secret})
 
@@ -74,6 +75,8 @@ def revoke_token(token: str, service: TheService, request: Request) -> Response:
         revoked = TokenLog(service.store, service.clock).revoke(token, revoked_by=author.name if author else "")
     except InputError as error:
         raise ProblemError("not-found", str(error)) from error
+    for each in revoked:
+        about(each.name, each.id)
     if author is not None:
-        request.app.state.tokens.forget()
-    return answer(shown(revoked, service.clock.now_ms()))
+        from_thread.run_sync(request.app.state.tokens.change, *revoked)
+    return answer(shown(revoked[-1], service.clock.now_ms()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import click
 
 from monitor.access.roles import Role
+from monitor.access.tokens import MARK, digest_of
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.credentials import token_file
 from monitor.cli.output import as_json, as_rows, json_line, when
@@ -94,7 +95,7 @@ class StoreBook:
     def revoke(self, name: str) -> dict[str, Any]:
         from monitor.access.listing import shown
 
-        return shown(self.log.revoke(name, revoked_by=self.by), self.now_ms)
+        return shown(self.log.revoke(name, revoked_by=self.by)[-1], self.now_ms)
 
 
 @dataclass(frozen=True)
@@ -185,5 +186,10 @@ def revoke(names: Sequence[str], home: Home, *, json_: bool) -> None:
     """End the tokens NAME, or with these ids, for ever. Services refuse them within seconds."""
     with home.opened() as book:
         for name in names:
-            revoked = book.revoke(name)
+            revoked = book.revoke(_without_secret(name))
             click.echo(json_line(revoked) if json_ else f"revoked {revoked['name']} ({revoked['role']})")
+
+
+def _without_secret(name: str) -> str:
+    """Return the id for a secret that somebody has pasted: it is to stand in no address."""
+    return digest_of(name)[:12] if name.startswith(MARK) else name

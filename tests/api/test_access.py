@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,13 +18,16 @@ from fastapi.routing import iter_route_contexts
 
 from monitor.access.roles import MAY, Role
 from monitor.access.token_log import TokenLog
+from monitor.access.tokens import digest_of
 from monitor.api import live_tokens, streams
 from monitor.api.app import ROUTERS, create_app
 from monitor.api.live_tokens import KEPT_S, REREAD_S, USED_S
 from monitor.api.needs import FREE, NEEDS
 from monitor.client.inprocess import InProcess
 from monitor.config.service import Service
+from monitor.errors import InputError
 from monitor.web import PAGES
+from sinks.store.change_log import ChangeLog
 from sinks.store.contract import StoreError
 from tests.api.world import Client, World, configured, model, serving, step
 from tests.services.alertmanager import amtool
@@ -307,3 +313,112 @@ def test_a_store_that_hangs_is_waited_for_once_by_all_who_ask(monkeypatch: pytes
         assert len(waits) == 1
     finally:
         hangs.set()
+
+
+@contextmanager
+def one_hanging_read(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The next read of tokens returns what was true when it began, once the event is set."""
+    read, released, hanging = world.store.read, threading.Event(), threading.Lock()
+
+    def slow(query: Any) -> Any:
+        rows = read(query)
+        if query.table == "tokens" and hanging.acquire(blocking=False):
+            released.wait(20)
+        return rows
+
+    monkeypatch.setattr(world.store, "read", slow)
+    monkeypatch.setattr(live_tokens, "PATIENCE_S", 0.05)
+    try:
+        yield released
+    finally:
+        released.set()
+
+
+def in_one_loop(world: World, script: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
+    async def run() -> None:
+        transport = httpx.ASGITransport(create_app(world))
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
+            await script(client)
+
+    asyncio.run(run())
+
+
+async def status(client: httpx.AsyncClient, secret: str) -> int:
+    return (await client.get("/v1/problems", headers=bearer(secret))).status_code
+
+
+def test_tokens_that_a_slow_store_gives_late_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = guarded()
+    _, secret = TokenLog(world.store, world.clock).create("ci", "viewer", created_by="ann")
+
+    async def script(client: httpx.AsyncClient) -> None:
+        assert await status(client, secret) == 503  # nothing is known yet
+        world.clock.advance(KEPT_S / 2)
+        assert await status(client, secret) == 503  # the same read is still under way: no other one is begun
+        released.set()
+        async with asyncio.timeout(10):
+            while await status(client, secret) != 200:
+                await asyncio.sleep(0.01)
+
+    with one_hanging_read(world, monkeypatch) as released:
+        in_one_loop(world, script)
+
+
+def test_a_revocation_holds_at_once_though_an_older_read_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = guarded()
+    _, secret = TokenLog(world.store, world.clock).create("ci", "viewer", created_by="ann")
+
+    async def script(client: httpx.AsyncClient) -> None:
+        assert await status(client, secret) == 200
+        world.clock.advance(REREAD_S)
+        with one_hanging_read(world, monkeypatch) as released:
+            assert await status(client, secret) == 200  # the store hangs: what was known counts
+            revoked = await client.delete("/v1/tokens/ci", headers=bearer("admin" * 20))
+            assert (revoked.status_code, await status(client, secret)) == (200, 401)
+            released.set()
+            for _ in range(20):
+                assert await status(client, secret) == 401
+                await asyncio.sleep(0.001)
+
+    in_one_loop(world, script)
+
+
+def test_all_good_tokens_of_a_name_are_revoked() -> None:
+    world = guarded()
+    client, log = Client(world), TokenLog(world.store, world.clock)
+    token, first = log.create("ci", "viewer", created_by="ann")
+    second = "leeway_" + "y" * 43  # made by another process at the same time
+    digest = digest_of(second)
+    ChangeLog(world.store, "tokens").put([{**asdict(token), "id": digest[:12], "digest": digest, "updated_ms": 1}])
+    assert {client.request("GET", "/v1/models", headers=bearer(each)).status_code for each in (first, second)} == {200}
+    assert client.request("DELETE", "/v1/tokens/ci", headers=bearer("admin" * 20)).status_code == 200
+    assert {client.request("GET", "/v1/models", headers=bearer(each)).status_code for each in (first, second)} == {401}
+
+
+def test_of_two_who_make_a_token_of_one_name_at_once_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, both = guarded(), threading.Barrier(2)
+    read = world.store.read
+
+    def meet(query: Any) -> Any:
+        rows = read(query)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        return rows
+
+    monkeypatch.setattr(world.store, "read", meet)
+
+    def create(_: int) -> bool:
+        try:
+            TokenLog(world.store, world.clock).create("ci", "viewer", created_by="ann")
+        except InputError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(create, range(2))) == [False, True]
+
+
+@pytest.mark.parametrize("name", ["a/b", "leeway_ci"])
+def test_names_that_no_address_can_hold_are_refused(name: str) -> None:
+    body = {"name": name, "role": "viewer"}
+    assert Client(guarded()).request("POST", "/v1/tokens", json=body, headers=bearer("admin" * 20)).status_code == 422

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import httpx
 import pytest
 
+from monitor.access.token_log import TokenLog
 from monitor.api import auditor
 from sinks.store.contract import StoreError
-from tests.api.test_access import bearer, guarded
+from tests.api.test_access import bearer, guarded, in_one_loop, status
 from tests.api.world import Client, World
 
 SILENCE = {
@@ -117,3 +119,47 @@ def test_what_the_store_does_not_take_is_in_the_log_of_the_process(
     finally:
         hangs.set()
     assert [(fields["who"], fields["operation"]) for fields in logged] == [("the editor", "POST /api/v2/silences")]
+
+
+def test_a_store_that_hangs_holds_few_threads_and_every_entry_is_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, begun, logged = threading.Event(), [], []
+
+    def hang(*more: Any, **named: Any) -> Any:
+        begun.append(1)
+        hangs.wait(20)
+
+    monkeypatch.setattr(world.store, "append", hang)
+    monkeypatch.setattr(auditor, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(auditor.log, "error", lambda event, **fields: logged.append(fields["lost"]), raising=False)
+
+    async def script(client: httpx.AsyncClient) -> None:
+        assert {await status(client, "forged") for _ in range(10)} == {401}
+        assert (len(begun), logged) == (auditor.THREADS, list(range(1, 11)))
+
+    try:
+        in_one_loop(world, script)
+    finally:
+        hangs.set()
+
+
+def test_strangers_hide_nothing_that_is_tried_with_a_token(client: Client) -> None:
+    for _ in range(40):
+        ask(client, "forged", "GET", "/v1/alerts")
+    assert ask(client, "viewer", "POST", "/v1/erasures", json={"subject": "anna"}) == 403
+    assert [entry["status"] for entry in entries(client)].count(403) == 1
+
+
+def test_a_secret_that_is_pasted_as_a_name_is_revoked_and_stands_nowhere(world: World, client: Client) -> None:
+    token, secret = TokenLog(world.store, world.clock).create("ci", "viewer", created_by="ann")
+    assert ask(client, "viewer", "DELETE", f"/v1/tokens/{secret}") == 403
+    assert ask(client, "admin", "DELETE", f"/v1/tokens/{secret}/") in (307, 404, 405)
+    assert ask(client, "admin", "DELETE", f"/v1/tokens/{secret}") == 200
+    assert client.request("GET", "/v1/models", headers=bearer(secret)).status_code == 401
+    assert ask(client, "admin", "DELETE", "/v1/tokens/leeway_nobodys-secret") == 404
+    assert ask(client, "forged", "GET", f"/v1/tokens/{secret}") == 401
+    listed = entries(client)
+    assert f"ci {token.id}" in [entry["subject"] for entry in listed]
+    assert secret not in repr(listed)
+    assert "nobodys-secret" not in repr(listed)

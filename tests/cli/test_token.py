@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 
 from monitor.access.token_log import TokenLog
@@ -94,7 +95,7 @@ def test_the_page_shows_commands_that_work(guarded: Guarded, ann: str, leeway: C
         assert said.code == 0, said.err
         assert ann not in said.out
         if words[0] == "audit" and "--json" not in words:
-            assert re.search(r" ann +DELETE /v1/tokens/\{token\} +/v1/tokens/checkout +200", said.out)
+            assert re.search(r" ann +DELETE /v1/tokens/\{token\} +checkout [0-9a-f]{12} +200", said.out)
         if file:
             Path(file).write_text(said.out)
         if words[:2] == ["token", "list"]:
@@ -142,6 +143,21 @@ def test_the_client_shows_its_token(guarded: Guarded, ann: str) -> None:
     with Leeway(guarded.url, retries=0) as leeway, pytest.raises(AccessError) as refused:
         list(leeway.alerts())
     assert (refused.value.status, refused.value.kind) == (401, "unauthorized")
+
+
+def test_a_table_obeys_no_stranger(guarded: Guarded, ann: str, leeway: Console) -> None:
+    assert httpx.get(f"{guarded.url}/v1/%1b%5B2J%C2%9B").status_code == 401
+    words = ("audit", "--url", guarded.url, "--token-file", "ann.token")
+    said, documents = leeway(*words), leeway(*words, "--json")
+    assert r"/v1/\x1b[2J\x9b" in said.out
+    assert not {"\x1b", "\x9b"} & {*said.out, *documents.out}
+    assert documents.lines[0]["subject"] == "/v1/\x1b[2J\x9b"
+
+
+def test_a_secret_that_is_pasted_ends_its_token(guarded: Guarded, ann: str, leeway: Console) -> None:
+    _, secret = guarded.log.create("ci", "viewer", created_by="ann")
+    said = leeway("token", "revoke", secret, "--url", guarded.url, "--token-file", "ann.token")
+    assert (said.code, said.out) == (0, "revoked ci (viewer)\n")
 
 
 def test_every_command_that_asks_a_service_takes_a_token() -> None:
