@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from monitor.api.problems import ProblemError, problem
 from monitor.config.service import ServiceSpec
 
-__all__ = ["AllowedHosts", "names_of"]
+__all__ = ["AllowedHosts", "is_known", "name_of", "names_of"]
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """They say nothing that is worth a detour, and whoever probes may have a name of its own for this machine."""
@@ -41,20 +41,28 @@ class AllowedHosts:
         self._app, self._names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = _name(Headers(scope=scope).get("host", "")) if scope["type"] == "http" else ""
+        host = name_of(Headers(scope=scope).get("host", "")) if scope["type"] == "http" else ""
         if (
             not host
             or scope.get("path", "").removeprefix(scope.get("root_path", "")) in PROBES
             or _is_nobodys(host)
-            or self._is_said(host)
+            or is_known(host, self._names)
         ):
             await self._app(scope, receive, send)
             return
         detail = f"this service is not known as {host!r}: if it should be, add the name to spec.api.hosts"
         await problem(Request(scope), ProblemError("misdirected", detail))(scope, receive, send)
 
-    def _is_said(self, host: str) -> bool:
-        return any(fnmatchcase(host, name) for name in self._names)
+
+def is_known(host: str, names: Collection[str]) -> bool:
+    """Whether a service is known by a name.
+
+    Examples
+    --------
+    >>> is_known("leeway.svc.cluster.local", ["*.svc.cluster.local"]), is_known("evil.example", ["*.example.org"])
+    (True, False)
+    """
+    return any(fnmatchcase(host, name) for name in names)
 
 
 def names_of(spec: ServiceSpec) -> list[str]:
@@ -63,8 +71,14 @@ def names_of(spec: ServiceSpec) -> list[str]:
     return [name.lower() for name in names if name]
 
 
-def _name(host: str) -> str:
-    """The name in a header ``Host``, without its port."""
+def name_of(host: str) -> str:
+    """Return the name in a header ``Host``, without its port.
+
+    Examples
+    --------
+    >>> name_of("Leeway:8080"), name_of("[::1]:8080")
+    ('leeway', '::1')
+    """
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
     return host.rpartition(":")[0].lower().rstrip(".") if ":" in host else host.lower().rstrip(".")

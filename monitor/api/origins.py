@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from monitor.api.hosts import is_known, name_of
 from monitor.api.problems import ProblemError, problem
 
 __all__ = ["OwnPages"]
@@ -46,6 +47,13 @@ class OwnPages:
             return False
         try:
             page = urlsplit(origin.lower())
+            has_port = page.port is not None
         except ValueError:
             return True
-        return page.netloc != headers.get("host", "").lower() and (page.hostname or "") not in self._names
+        name, host = page.hostname or "", headers.get("host", "").lower()
+        if not name:
+            return True
+        if name == name_of(host):
+            # Another port is another site, of whoever else is on this machine; a proxy's, which is none, is not.
+            return has_port and page.netloc != host
+        return not is_known(name, self._names)

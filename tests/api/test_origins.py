@@ -12,6 +12,9 @@ FOREIGN = [
     {"origin": "null"},
     {"origin": "http://leeway:9090"},
     {"origin": "http://[", "host": "leeway"},
+    {"origin": "https://alerts.example.org:8443", "host": "alerts.example.org"},
+    {"origin": "null", "host": ""},
+    {"origin": "https://a.example.com:x", "host": "leeway"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site", "origin": "http://leeway"},
 ]
@@ -20,6 +23,8 @@ OWN = [
     {"origin": "http://leeway"},
     {"origin": "http://LEEWAY:8080", "host": "leeway:8080"},
     {"origin": "https://alerts.example.org", "host": "leeway:8080"},
+    {"origin": "https://alerts.example.org", "host": "alerts.example.org:8080"},
+    {"origin": "https://eu.leeway.example.com", "host": "leeway:8080"},
     {"sec-fetch-site": "same-origin", "origin": "http://leeway"},
     {"sec-fetch-site": "none"},
 ]
@@ -27,7 +32,7 @@ OWN = [
 
 @pytest.fixture
 def world() -> World:
-    return guarded({"hosts": ["alerts.example.org"]})
+    return guarded({"hosts": ["alerts.example.org", "*.leeway.example.com"]})
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
