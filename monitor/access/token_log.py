@@ -30,6 +30,8 @@ class TokenLog:
     ----------
     store : Store
     clock : Clock
+    configured : sequence of Token
+        Whose names are taken.
 
     Examples
     --------
@@ -43,7 +45,8 @@ class TokenLog:
     [1000]
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, configured: Sequence[Token] = ()) -> None:
+        self._configured = tuple(configured)
         self._log, self._uses, self._clock = ChangeLog(store, "tokens"), ChangeLog(store, "token_uses"), clock
 
     def all(self) -> list[Token]:
@@ -149,6 +152,8 @@ class TokenLog:
         if "/" in name or name.startswith(MARK):
             raise InputError(f"the name of a token has no `/` in it, and does not begin as secrets do, with `{MARK}`")
         good = _good(self.all(), now_ms)
+        if name in {token.name for token in self._configured}:
+            raise InputError(f"the configuration has a token {name!r}: take another name")
         if name in {token.name for token in good}:
             raise InputError(f"a token is named {name!r} already: revoke it first, or take another name")
         if len(good) >= MOST_TOKENS:

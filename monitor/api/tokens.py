@@ -11,9 +11,10 @@ from pydantic import Field
 from monitor.access.listing import listing, shown
 from monitor.access.roles import Role
 from monitor.access.token_log import TokenLog
-from monitor.access.tokens import MOST_NAME
+from monitor.access.tokens import MOST_NAME, Token
 from monitor.api.access import token_of
 from monitor.api.auditor import about
+from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, duration_ms
 from monitor.api.problems import ProblemError, bad_parameter
@@ -46,9 +47,7 @@ class MadeToken(KeptToken):
 @lists(router, Tokens)
 def tokens(service: TheService, form: Whole) -> Response:
     log = TokenLog(service.store, service.clock)
-    access = service.configuration.service.spec.access
-    configured = access.configured() if isinstance(access, Access) else []
-    rows = listing([*configured, *log.all()], log.last_uses(), service.clock.now_ms())
+    rows = listing([*_configured(service), *log.all()], log.last_uses(), service.clock.now_ms())
     return listed_whole(form, rows, KeptToken, {})
 
 
@@ -58,7 +57,7 @@ def create_token(posted: PostedToken, service: TheService, request: Request) -> 
     if author is None:
         raise ProblemError("bad-parameter", "this service asks nobody for a token: configure spec.access first")
     lasts_ms = duration_ms("expires", posted.expires) if posted.expires else None
-    log = TokenLog(service.store, service.clock)
+    log = TokenLog(service.store, service.clock, _configured(service))
     try:
         token, secret = log.create(posted.name, posted.role, created_by=author.name, lasts_ms=lasts_ms)
     except InputError as error:
@@ -80,3 +79,8 @@ def revoke_token(token: str, service: TheService, request: Request) -> Response:
     if author is not None:
         from_thread.run_sync(request.app.state.tokens.change, *revoked)
     return answer(shown(revoked[-1], service.clock.now_ms()))
+
+
+def _configured(service: ApiService) -> list[Token]:
+    access = service.configuration.service.spec.access
+    return access.configured() if isinstance(access, Access) else []

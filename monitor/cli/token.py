@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import click
 
 from monitor.access.roles import Role
-from monitor.access.tokens import MARK, digest_of
+from monitor.access.tokens import MARK, Token, digest_of
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.credentials import token_file
 from monitor.cli.output import as_json, as_rows, json_line, when
@@ -74,11 +74,12 @@ class StoreBook:
     log: TokenLog
     by: str
     now_ms: int
+    configured: Sequence[Token]
 
     def rows(self) -> list[dict[str, Any]]:
         from monitor.access.listing import listing
 
-        return listing(self.log.all(), self.log.last_uses(), self.now_ms)
+        return listing([*self.configured, *self.log.all()], self.log.last_uses(), self.now_ms)
 
     def create(self, name: str, role: Role, expires: str) -> dict[str, Any]:
         from monitor.access.listing import shown
@@ -87,8 +88,10 @@ class StoreBook:
 
         try:
             lasts_ms = parse_duration(expires) if expires else None
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise InputError(f"--expires: {error}") from error
+        if lasts_ms == 0:
+            raise InputError("--expires: a token that lasts no time is good for nothing")
         token, secret = self.log.create(name, role, created_by=self.by, lasts_ms=lasts_ms)
         return {**shown(token, self.now_ms), "secret": secret}
 
@@ -109,8 +112,8 @@ class Home:
     by: str
 
     @contextmanager
-    def opened(self) -> Iterator[Book]:
-        """Lend the tokens of a service or of a store."""
+    def opened(self, *, new: bool = False) -> Iterator[Book]:
+        """Lend the tokens of a service or of a store, which is made or brought up to date if it may be ``new``."""
         if self.folder is None and self.config is None:
             yield ServiceBook(RunningService(self.url or DEFAULT_URL, self.token_file))
             return
@@ -121,11 +124,14 @@ class Home:
         from monitor.clock import SystemClock
 
         clock = SystemClock()
-        with opened_store(self.folder, self.config, new=self.config is not None) as (store, configuration):
-            store.migrate()
-            if configuration is not None and configuration.service.spec.access in (None, "none"):
+        with opened_store(self.folder, self.config, new=new and self.config is not None) as (store, configuration):
+            if new:
+                store.migrate()
+            access = configuration.service.spec.access if configuration is not None else None
+            configured = [] if access is None or access == "none" else access.configured()
+            if configuration is not None and access in (None, "none"):
                 click.echo(UNASKED, err=True)
-            yield StoreBook(TokenLog(store, clock), self.by, clock.now_ms())
+            yield StoreBook(TokenLog(store, clock, configured), self.by, clock.now_ms(), configured)
 
 
 home = record(
@@ -134,9 +140,7 @@ home = record(
     click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
     token_file,
     click.option("--store", "folder", type=click.Path(path_type=Path), help="The directory of an embedded store."),
-    click.option(
-        "--config", type=click.Path(), help="The configuration that names the store; made if it is not there."
-    ),
+    click.option("--config", type=click.Path(), help="The configuration that names the store, which `create` makes."),
     click.option(
         "--by",
         default=getpass.getuser,
@@ -154,7 +158,7 @@ home = record(
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def create(name: str, role: Role, expires: str, home: Home, *, json_: bool) -> None:
     """Make a token for NAME, and print its secret: the only time that anybody sees it."""
-    with home.opened() as book:
+    with home.opened(new=True) as book:
         made = book.create(name, role, expires)
     if json_:
         as_json(made)

@@ -72,6 +72,9 @@ def test_the_first_token_is_made_in_the_store_before_there_is_a_service(
     Path("models").mkdir()
     Path("models/fraud.yaml").write_text(MODEL.partition("  detect:")[0])
     words, file = FIRST
+    none = leeway("token", "list", "--config", "leeway.yaml")
+    assert (none.code, "no store at" in none.err) == (2, True)
+    assert leeway(*words, "--expires", "0s").code == 2
     made = leeway(*words)
     assert (made.code, file) == (0, "ann.token"), made.err
     secret = made.out.strip()
