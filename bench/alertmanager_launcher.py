@@ -33,6 +33,8 @@ def service(written: dict[str, Any], address: str, store: dict[str, Any]) -> dic
     >>> made = service({"route": {"receiver": "r"}, "receivers": [{"name": "r"}]}, "127.0.0.1:9093", {"path": "/data"})
     >>> made["spec"]["api"], made["spec"]["store"]
     ({'host': '127.0.0.1', 'port': 9093}, {'path': '/data'})
+    >>> service({"route": {"receiver": "r"}}, ":9093", {})["spec"]["access"]  # as open as Alertmanager
+    'none'
     """
     host, _, port = address.rpartition(":")
     for receiver in written.get("receivers") or ():
@@ -40,6 +42,7 @@ def service(written: dict[str, Any], address: str, store: dict[str, Any]) -> dic
             hook["allow_private"] = True
     spec = {
         "models": [],
+        "access": "none",
         "api": {"host": host or "0.0.0.0", "port": int(port)},
         "store": store,
         "receivers": [],

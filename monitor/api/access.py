@@ -71,8 +71,9 @@ class AccessControl:
             return
         token = token_of(scope)
         if token is not None and need in ("editor", "admin") and scope["method"] not in ("GET", "HEAD"):
-            send = self._auditor.listening(scope, operation, token, send)
-        await self._app(scope, receive, send)
+            await self._auditor.listed(self._app, (scope, receive, send), operation, token)
+        else:
+            await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope, operation: str, need: Need | None) -> None:
         """Let a request go on whose token may; with any, one hears that there is no such route."""

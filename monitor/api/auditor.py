@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from functools import partial
 
 import structlog
-from starlette.types import Message, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.access.audit_log import Allowance, Entry, write_entry
 from monitor.access.tokens import MARK, Token, prefix_of
 from monitor.api.bounded_threads import BoundedThreads
+from monitor.api.problems import method_of
 from monitor.clock import Clock
 from sinks.store.contract import Store, StoreError
 
@@ -49,17 +50,26 @@ class Auditor:
         self._threads = BoundedThreads(THREADS)
         self._lost = 0
 
-    def listening(self, scope: Scope, operation: str, token: Token, send: Send) -> Send:
-        """Return what sends an answer once it is written down that there is one."""
+    async def listed(self, app: ASGIApp, request: tuple[Scope, Receive, Send], operation: str, token: Token) -> None:
+        """Let an application answer, and write down that it does before anybody reads it."""
+        scope, receive, send = request
         subjects: list[str] = []
         _subjects.set(subjects)
+        has_answer = False
 
         async def send_audited(message: Message) -> None:
+            nonlocal has_answer
             if message["type"] == "http.response.start":
+                has_answer = True
                 await self._write(_entry(scope, operation, token, message["status"], " ".join(subjects)))
             await send(message)
 
-        return send_audited
+        try:
+            await app(scope, receive, send_audited)
+        except Exception:
+            if not has_answer:
+                await self._write(_entry(scope, operation, token, 500, " ".join(subjects)))
+            raise
 
     async def refused(self, scope: Scope, operation: str, token: Token | None, status: int, reason: str) -> None:
         """Write down that a request was refused; of very many, how many."""
@@ -79,7 +89,7 @@ class Auditor:
 def _entry(scope: Scope, operation: str, token: Token | None, status: int, subject: str = "") -> Entry:
     address = scope["client"][0] if scope.get("client") else ""
     name, role = (token.name, token.role) if token is not None else ("", "")
-    return Entry(name, role, address, operation or scope["method"], subject or _path(scope, operation), status)
+    return Entry(name, role, address, operation or method_of(scope), subject or _path(scope, operation), status)
 
 
 def _path(scope: Scope, operation: str) -> str:

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.api.problems import method_of
 from monitor.clock import Clock
 from monitor.routing.posted_bounds import PostedBounds
 
@@ -61,7 +62,7 @@ class Observe:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "other")
-                self._requests.labels(scope["method"], route, message["status"]).inc()
+                self._requests.labels(method_of(scope), route, message["status"]).inc()
                 self._seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
             await send(message)
 

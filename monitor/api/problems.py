@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from monitor.api.reading import CursorError
 from monitor.errors import InputError, SourceError
@@ -27,6 +28,7 @@ __all__ = [
     "ProblemError",
     "bad_parameter",
     "install",
+    "method_of",
     "problem",
 ]
 
@@ -36,6 +38,20 @@ CHALLENGE = 'Bearer realm="Leeway", Basic realm="Leeway", charset="UTF-8"'
 """Browsers ask for a name and a password when they read this."""
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+
+KNOWN_METHODS = frozenset({*METHODS, "OPTIONS"})
+
+
+def method_of(scope: Scope) -> str:
+    """Return the method of a request, or ``other``: clients may make up as many as they like.
+
+    Examples
+    --------
+    >>> method_of({"method": "GET"}), method_of({"method": "ANNA"})
+    ('GET', 'other')
+    """
+    return scope["method"] if scope["method"] in KNOWN_METHODS else "other"
 
 
 @dataclass(frozen=True)

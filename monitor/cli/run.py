@@ -108,7 +108,14 @@ def serve(service: Service, listener: socket.socket) -> None:
 
     app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
     http: Any = partial(Connection, app.state.connections)
-    config = uvicorn.Config(app, log_config=None, access_log=False, http=http, timeout_graceful_shutdown=GRACE_S)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        http=http,
+        proxy_headers=False,  # else any client says from where it asks
+        timeout_graceful_shutdown=GRACE_S,
+    )
     server = uvicorn.Server(config)
     served: Future[None] = Future()
 

@@ -47,7 +47,7 @@ class Retention(Strict):
     scores_1d: Lifetime = Field(default=None, description="scores by the day")
     findings: Lifetime = Field(default=None, description="single observations at which a detector fired")
     alerts: Lifetime = Field(default=None, description="transitions of alerts, and what was sent about them")
-    audit: Lifetime = Field(default=None, description="what was changed by whom, and what was refused")
+    audit: Lifetime = Field(default=400 * DAY_MS, description="what was changed by whom, and what was refused")
     dead_letters: Lifetime = Field(
         default=None, description="messages that could not be used, by the record's own time; those without stay"
     )

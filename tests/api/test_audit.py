@@ -10,6 +10,7 @@ import pytest
 
 from monitor.access.token_log import TokenLog
 from monitor.api import auditor
+from monitor.erasure.erase import Erased
 from sinks.store.contract import StoreError
 from tests.api.test_access import bearer, guarded, in_one_loop, status
 from tests.api.world import Client, World
@@ -92,11 +93,32 @@ def test_a_flood_of_refused_attempts_is_counted_and_not_listed(world: World, cli
     assert entries(client, limit=1)[0]["unlisted"] == 10
 
 
-def test_an_erasure_is_listed_without_whom_it_erased(client: Client) -> None:
-    ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org", "dry_run": True})
+def test_an_erasure_is_listed_without_whom_it_erased(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased = Erased(subject_hash="5e3f", model="fraud", state="done", at_ms=1)
+    monkeypatch.setattr(World, "erase", lambda *_, **__: erased)
+    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org"}) == 200
     (entry,) = entries(client)
-    assert entry["operation"] == "POST /v1/erasures"
+    assert (entry["operation"], entry["subject"]) == ("POST /v1/erasures", "5e3f fraud done")
     assert "anna" not in repr(entry)
+
+
+def test_a_change_that_breaks_is_listed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(World, "erase", broken)
+    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org"}) == 500
+    assert [(entry["operation"], entry["status"]) for entry in entries(client)] == [("POST /v1/erasures", 500)]
+
+
+def test_a_method_that_nobody_knows_is_other(client: Client) -> None:
+    for word in ("ANNA", "LEEWAY-1"):
+        assert client.request(word, "/v1/alerts", headers=bearer("forged")).status_code == 401
+    assert [entry["operation"] for entry in entries(client)] == ["other", "other"]
+    metrics = client.request("GET", "/metrics", headers=bearer("viewer" * 20)).text
+    assert 'leeway_http_requests_total{method="other",route="other",status="401"} 2.0' in metrics
 
 
 def test_what_the_store_does_not_take_is_in_the_log_of_the_process(
