@@ -15,6 +15,7 @@ way.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -23,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from sinks.store.contract import Columns, StoreError, Table
 from sinks.store.cut_parts import engine_configuration
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["ChdbStore"]
+
+log = structlog.get_logger("leeway.store")
 
 _SETTINGS: dict[str, int | str] = {
     "final": 1,  # queries see the newest row of each key, those of users too
@@ -83,9 +88,12 @@ class ChdbStore(SqlStore):
         self._writers = Sessions(self.path, _SETTINGS | _WRITING, configuration)
         self._readers = Sessions(self.path, _SETTINGS | _READ_ONLY, configuration)
         self._menders = Sessions(self.path, _SETTINGS, configuration)
-        self._disk = FullDisk(self.path, free_bytes, self._asked)
+        self._not_keeping: set[str] = set()
+        self._disk = FullDisk(self.path, free_bytes, self._asked, self._keep_all_replaced)
         try:
             self._disk.start()  # opens the engine, so that a directory it cannot use is refused here
+            self._not_keeping |= self._tables_not_keeping()
+            self._keep_all_replaced()
         except BaseException:
             self.close()
             raise
@@ -133,6 +141,25 @@ class ChdbStore(SqlStore):
     def mend(self) -> bool:
         """Go back to what parts have replaced that a full disk cut off; see :meth:`Connection.mend`."""
         return self._disk.mend()
+
+    def keep_replaced(self, table: str) -> None:
+        """Have the engine keep what merges of ``table`` replace; tried again later if there is no room for that now."""
+        self._not_keeping.add(table)
+        super().keep_replaced(table)
+        self._not_keeping.discard(table)
+
+    def _keep_all_replaced(self) -> None:
+        for table in [] if self.lack_of_room() else sorted(self._not_keeping):
+            try:
+                self.keep_replaced(table)
+            except StoreError as error:
+                log.warning("a full disk could cut off merges of a table for good", table=table, reason=str(error))
+
+    def _tables_not_keeping(self) -> set[str]:
+        """Those that upkeep has left so which a full disk, or the end of the process, has interrupted."""
+        not_keeping = "database = currentDatabase() AND engine_full LIKE '%old_parts_lifetime = 0%'"
+        lines = self._asked(f"SELECT name FROM system.tables WHERE {not_keeping}").splitlines()
+        return {json.loads(line)[0] for line in lines}
 
     def _asked(self, sql: str) -> str:
         with self._menders.session() as session:

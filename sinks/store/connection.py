@@ -114,6 +114,15 @@ class Connection(ABC):
         """
         return False
 
+    def keep_replaced(self, table: str) -> None:
+        """Have the engine keep what merges of ``table`` replace for as long as it is configured to.
+
+        Raises
+        ------
+        StoreError
+        """
+        self.command(f"ALTER TABLE {self.altered(table)} RESET SETTING old_parts_lifetime")
+
     def altered(self, table: str) -> str:
         """Return what ALTER TABLE, OPTIMIZE TABLE and DELETE FROM name in place of ``table``."""
         return f"`{table}`"

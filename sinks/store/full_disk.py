@@ -40,13 +40,20 @@ class FullDisk:
         Of what is written while there is less room, nobody can be sure.
     ask : callable
         Runs a statement and returns its result in the engine's format JSONCompactEachRow.
+    on_look : callable
+        Called after each look.
     look_every_s : float
     """
 
     def __init__(
-        self, path: Path, free_bytes: int, ask: Callable[[str], str], look_every_s: float = LOOK_EVERY_S
+        self,
+        path: Path,
+        free_bytes: int,
+        ask: Callable[[str], str],
+        on_look: Callable[[], None] = lambda: None,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._path, self._free_bytes, self._look_every_s = path, free_bytes, look_every_s
+        self._path, self._free_bytes, self._on_look, self._look_every_s = path, free_bytes, on_look, look_every_s
         self._parts, self._mending, self._turns = PartsOnDisk(ask), threading.Lock(), Turns()
         self._set_aside, self._doubts = "", 0
         self._closed = threading.Event()
@@ -111,6 +118,7 @@ class FullDisk:
                 self.mend()
             except StoreError as error:
                 log.warning("nobody knows whether a full disk has cut off parts of the store", reason=str(error))
+            self._on_look()
 
     def close(self) -> None:
         """Look no more; returns when nothing is under way."""

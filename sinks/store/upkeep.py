@@ -6,7 +6,8 @@ All of it works while others write. On a cluster it speaks of all replicas, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -276,18 +277,24 @@ def drop_outdated(store: Connection, tables: Collection[str], attempts: int = 6_
         raise StoreError(f"store at {store.where}: a full disk has cut off what replaces old parts", retryable=True)
     replaced = _outdated(store, tables)
     concerned = sorted({table for table, _ in replaced})
-    for table in concerned:
-        store.command(f"ALTER TABLE {store.altered(table)} MODIFY SETTING old_parts_lifetime = 0")
-    try:
+    with _removed_at_once(store, concerned):
         for _ in range(attempts):
             if not replaced & _outdated(store, concerned):
                 return
             pause(store)
-    finally:
-        for table in concerned:
-            store.command(f"ALTER TABLE {store.altered(table)} RESET SETTING old_parts_lifetime")
     remaining_count = len(replaced & _outdated(store, concerned))
     raise StoreError(f"store at {store.where}: {remaining_count} replaced parts are still on the disk", retryable=True)
+
+
+@contextmanager
+def _removed_at_once(store: Connection, tables: Sequence[str]) -> Iterator[None]:
+    """Have the engine keep nothing that merges replace; afterwards it does again, but for tables where that fails."""
+    with ExitStack() as afterwards:
+        for table in tables:
+            # First, since a statement that fails may have been carried out; each is tried, whatever another one raises.
+            afterwards.callback(store.keep_replaced, table)
+            store.command(f"ALTER TABLE {store.altered(table)} MODIFY SETTING old_parts_lifetime = 0")
+        yield
 
 
 def _outdated(store: Connection, tables: Collection[str]) -> set[tuple[str, str]]:

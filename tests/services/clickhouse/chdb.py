@@ -125,7 +125,7 @@ class Engine:
         self._open: Callable[[], Any] = lambda: Session(f"{path}?config-file={configuration}")
         # The engine lives as long as any session does.
         self._kept: Any = self._open()
-        self._disk = FullDisk(path, FREE_BYTES, self._asked, LOOK_EVERY_S)
+        self._disk = FullDisk(path, FREE_BYTES, self._asked, look_every_s=LOOK_EVERY_S)
         self._disk.start()
         self.version, self.timezone, self.host = self._row("SELECT version(), timezone(), hostName()")
         kinds = dict(self._rows("SELECT name, type FROM system.settings"))

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,12 @@ import sinks.store.chdb
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.full_disk import FullDisk
 from sinks.store.schema import migrations
+from sinks.store.upkeep import drop_outdated
 from sinks.store.verify import repair, verify
 from tests.sinks.store.samples import plain
+from tests.sources.reading import until
 
 WORKER = """
 import os, resource, signal, sys
@@ -303,6 +308,39 @@ store.close()
 """
     lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
     assert lines == ["1 True 0 [0, 1, 2, 3]", "['broken-on-start'] False", "['480']", "[0, 1, 2, 3, 4] [1]"]
+
+
+def tables_not_keeping(store: Store) -> list[str]:
+    assert isinstance(store, ChdbStore)
+    sql = "SELECT name FROM system.tables WHERE engine_full LIKE '%old_parts_lifetime%' ORDER BY name"
+    return list(store.query(sql)["name"])
+
+
+def test_what_merges_replace_is_kept_again_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FullDisk, "__init__", partialmethod(FullDisk.__init__, look_every_s=0.1))
+    store = open_store("chdb", str(tmp_path))
+    assert isinstance(store, ChdbStore)
+    for table in ("identity", "progress"):
+        store.append(table, plain(table, 1), "a")
+        store.command(f"OPTIMIZE TABLE {table} FINAL")
+    with monkeypatch.context() as full:
+        carried_out = store.command
+
+        def command(sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+            if "RESET" in sql or ("MODIFY" in sql and tables_not_keeping(store)):
+                raise StoreError("not enough free space", retryable=True)
+            carried_out(sql, parameters)
+
+        full.setattr(store, "command", command)
+        with pytest.raises(StoreError, match="free space"):
+            drop_outdated(store, ["identity", "progress"])
+        assert tables_not_keeping(store) == ["identity"]
+    until(lambda: not tables_not_keeping(store))
+    store.command("ALTER TABLE scores MODIFY SETTING old_parts_lifetime = 0")  # and the process ends
+    store.close()
+    store = open_store("chdb", str(tmp_path))
+    assert tables_not_keeping(store) == []
+    store.close()
 
 
 def test_an_append_that_a_full_disk_cuts_off_is_refused_and_written_when_it_is_repeated(tmp_path: Path) -> None:
