@@ -202,8 +202,8 @@ class Service:
     def ready(self) -> list[str]:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
-        if isinstance(self.store, Connection) and (lack := self.store.lack_of_room()):
-            reasons.append(lack)
+        if isinstance(self.store, Connection) and (reason := self.store.unwritable()):
+            reasons.append(reason)
         for stage, error in self._failing.items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():

@@ -54,6 +54,8 @@ _SETTINGS: dict[str, int | str] = {
 _WRITING: dict[str, int | str] = {"max_threads": 1}
 _READ_ONLY: dict[str, int | str] = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause
 
+_UNKNOWN_TABLE = 60
+
 
 MARGIN_BYTES = 16 * 2**20
 """What other programs may take of the disk while an append writes."""
@@ -116,11 +118,11 @@ class ChdbStore(SqlStore):
             with self._reserving:
                 self._reserved -= most
 
-    def lack_of_room(self) -> str:
-        """Return why nothing is written for want of room; see :meth:`Connection.lack_of_room`."""
+    def unwritable(self) -> str:
+        """Return why nothing is written; see :meth:`Connection.unwritable`."""
         free, needed = self._disk.free(), self._free_bytes + MARGIN_BYTES
         if free >= needed:
-            return ""
+            return self._disk.tables_away()
         return (
             f"the disk of the store at {self.where} has {free / 2**20:,.0f} MiB free: nothing is written below "
             f"{needed / 2**20:,.0f} MiB, and what comes waits"
@@ -149,7 +151,7 @@ class ChdbStore(SqlStore):
         self._not_keeping.discard(table)
 
     def _keep_all_replaced(self) -> None:
-        for table in [] if self.lack_of_room() else sorted(self._not_keeping):
+        for table in [] if self.unwritable() else sorted(self._not_keeping):
             try:
                 self.keep_replaced(table)
             except StoreError as error:
@@ -176,8 +178,11 @@ class ChdbStore(SqlStore):
     def _arrow(self, sql: str, parameters: Mapping[str, Any] | None) -> pyarrow.Table:
         try:
             return self._read(sql, parameters)
-        except EngineError:
-            if not self.mend():
+        except EngineError as error:
+            is_mended = self.mend()
+            if error.code == _UNKNOWN_TABLE and (reason := self._disk.tables_away()):
+                raise StoreError(reason, retryable=True) from error
+            if not is_mended:
                 raise
             return self._read(sql, parameters)
 

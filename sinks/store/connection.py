@@ -96,8 +96,8 @@ class Connection(ABC):
         """
         self.command(sql, parameters)
 
-    def lack_of_room(self) -> str:
-        """Return why nothing is written for want of room, for people; empty if there is enough, or a server knows."""
+    def unwritable(self) -> str:
+        """Return why nothing is written, as for want of room, for people; empty if it is, or a server knows."""
         return ""
 
     def mend(self) -> bool:

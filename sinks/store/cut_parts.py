@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from sinks.store.contract import StoreError
@@ -71,6 +71,12 @@ class PartsOnDisk:
     def __init__(self, ask: Callable[[str], str]) -> None:
         self._ask = ask
         self._looked_at: set[str] = set()
+        self._away: dict[tuple[str, str], str] = {}
+
+    @property
+    def away(self) -> Mapping[tuple[str, str], str]:
+        """Why the engine has not given a table back, by database and name."""
+        return dict(self._away)
 
     def cut(self) -> list[CutPart]:
         """Return those that are in use and not whole; each part is looked at until it was found whole, or reloaded."""
@@ -81,31 +87,44 @@ class PartsOnDisk:
         return cut
 
     def reload(self, parts: Iterable[CutPart]) -> None:
-        """Attach their tables anew; nobody may use these meanwhile.
+        """Attach their tables anew; nobody may use these meanwhile. One that the engine does not give back is away.
 
         Raises
         ------
         StoreError
-            If the engine does not give a table back.
+            If a table cannot be detached; the others are attached anew.
         """
-        for database, table in sorted({part[:2] for part in parts}):
-            name = f"`{database}`.`{table}`"
-            self._ask(f"DETACH TABLE {name}")
-            self._attach(name)
-        # One that the engine can read after all stays in use.
-        self._looked_at |= {part.path for part in parts}
-
-    def _attach(self, name: str) -> None:
-        for _ in range(ATTEMPTS):
+        parts_of: dict[tuple[str, str], set[str]] = {}
+        failure: StoreError | None = None
+        for part in parts:
+            parts_of.setdefault(part[:2], set()).add(part.path)
+        for table, paths in sorted(parts_of.items()):
             try:
-                self._ask(f"ATTACH TABLE {name}")
+                self._ask(f"DETACH TABLE {_quoted(table)}")
             except StoreError as error:
+                failure = error
+                continue
+            self._away[table] = "it is being attached anew"
+            # One that the engine can read after all stays in use.
+            self._looked_at |= paths
+            self.attach(table, ATTEMPTS)
+        if failure:
+            raise failure
+
+    def attach(self, table: tuple[str, str], attempts: int = 1) -> None:
+        """Have the engine give a table back that is away, if it does."""
+        for attempt in range(attempts):
+            try:
+                self._ask(f"ATTACH TABLE {_quoted(table)}")
+            except StoreError as error:
+                self._away[table] = str(error)
                 if "still used" not in str(error):
-                    raise
-                self._ask("SELECT sleep(0.1)")
+                    return
+                if attempt + 1 < attempts:
+                    self._ask("SELECT sleep(0.1)")
             else:
+                del self._away[table]
                 return
-        raise StoreError(f"table {name} is still in use, and stays away until a restart", retryable=True)
 
     def set_aside(self) -> str:
         """Return a digest of the names of all parts that the engine could not read; empty if there are none.
@@ -119,6 +138,10 @@ class PartsOnDisk:
 
     def _rows(self, sql: str) -> list[list[str]]:
         return [json.loads(line) for line in self._ask(sql).splitlines()]
+
+
+def _quoted(table: tuple[str, str]) -> str:
+    return ".".join(f"`{name}`" for name in table)
 
 
 def _is_cut(path: str, counted_bytes: int) -> bool:

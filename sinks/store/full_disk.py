@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from sinks.store.contract import StoreError
-from sinks.store.cut_parts import PartsOnDisk
+from sinks.store.cut_parts import CutPart, PartsOnDisk
 from sinks.store.sessions import Turns
 
 __all__ = ["FullDisk"]
@@ -86,31 +86,58 @@ class FullDisk:
         Raises
         ------
         StoreError
-            At the end, if what was written may not be there. May be tried again.
+            If a table is away; at the end, if what was written may not be there. May be tried again.
         """
         attempt = self._set_aside, self._doubts
         try:
             with self._turns.shared():
+                if reason := self.tables_away():
+                    raise StoreError(reason, retryable=True)
                 yield self._set_aside + (f"-{self._doubts}" if self._doubts else "")
         finally:
             self._doubts += self.free() < self._free_bytes
         if attempt != (self._set_aside, self._doubts):
             raise StoreError(f"store at {self._path}: not enough free space was left while it wrote", retryable=True)
 
+    def tables_away(self) -> str:
+        """Return why nothing is written since the engine has not given tables back, for people; empty if it has."""
+        away = self._parts.away
+        if not away:
+            return ""
+        names = ", ".join(sorted(table for _, table in away))
+        return (
+            f"the engine has not given back tables of the store at {self._path} that a full disk had cut parts of off: "
+            f"nothing is written until it does; Leeway tries again, as does a restart: {names} ({min(away.values())})"
+        )
+
     def mend(self) -> bool:
         """Have parts that were cut off give way to what they replaced; return whether there were any."""
         with self._mending:
-            cut = [] if self._closed.is_set() else self._parts.cut()
-            if not cut:
+            if self._closed.is_set():
+                return False
+            cut, away = self._parts.cut(), sorted(self._parts.away)
+            if not cut and not away:
                 return False
             with self._turns.alone(ALONE_WITHIN_S) as is_alone:
                 if not is_alone:
                     return False
-                self._parts.reload(cut)
-                self._set_aside = self._parts.set_aside()
-        tables = sorted({part.table for part in cut})
-        log.warning("a full disk has cut off parts of the store; what they replaced is in use again", tables=tables)
+                self._reload(cut, away)
+        tables = {table for _, table, _ in cut} | {table for _, table in away}
+        reloaded = sorted(tables - {table for _, table in self._parts.away})
+        if reloaded:
+            message = "a full disk has cut off parts of the store; what they replaced is in use again"
+            log.warning(message, tables=reloaded)
         return True
+
+    def _reload(self, cut: list[CutPart], away: list[tuple[str, str]]) -> None:
+        try:
+            for table in away:
+                self._parts.attach(table)
+            self._parts.reload(cut)
+        finally:
+            self._set_aside = self._parts.set_aside()
+            for (_, name), reason in self._parts.away.items():
+                log.error("the engine does not give a table of the store back", table=name, reason=reason)
 
     def _look(self) -> None:
         while not self._closed.wait(self._look_every_s):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import json
 import os
 import re
 import shutil
@@ -308,6 +309,59 @@ store.close()
 """
     lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
     assert lines == ["1 True 0 [0, 1, 2, 3]", "['broken-on-start'] False", "['480']", "[0, 1, 2, 3, 4] [1]"]
+
+
+class Engine:
+    """Two tables of one database, each with a part of empty files; ``refused`` are statements that fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.refused: set[str] = set()
+        self.parts = {name: folder / name for name in ("alerts", "scores")}
+        for part in self.parts.values():
+            part.mkdir()
+            (part / "checksums.txt").touch()
+        self.set_aside: list[str] = []
+
+    def ask(self, sql: str) -> str:
+        verb, name = sql.split(maxsplit=1)[0], sql.rsplit(maxsplit=1)[-1].rpartition(".")[2].strip("`")
+        if f"{verb} {name}" in self.refused:
+            raise StoreError(f"no {verb} of {name}")
+        if verb == "DETACH":
+            self.set_aside.append(str(self.parts.pop(name)))
+        if "system.detached_parts" in sql:
+            return "\n".join(json.dumps(["db", path, path]) for path in self.set_aside)
+        return "\n".join(json.dumps(["db", name, str(path), "1"]) for name, path in self.parts.items())
+
+
+def test_a_table_that_the_engine_does_not_give_back_is_named_and_attached_later(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    disk = FullDisk(tmp_path, 0, engine.ask)
+    engine.refused = {"ATTACH alerts"}
+    assert disk.mend()
+    assert len(engine.set_aside) == 2, "the other table is attached anew"
+    assert "alerts (no ATTACH of alerts)" in disk.tables_away()
+    with pytest.raises(StoreError, match="nothing is written") as refusal, disk.writing():
+        pass
+    assert refusal.value.retryable
+    engine.refused = set()
+    assert disk.mend()
+    assert disk.tables_away() == ""
+    with disk.writing():
+        pass
+    assert not disk.mend()
+
+
+def test_a_table_that_cannot_be_detached_keeps_no_other_from_being_mended(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    disk = FullDisk(tmp_path, 0, engine.ask)
+    engine.refused = {"DETACH alerts"}
+    with pytest.raises(StoreError, match="no DETACH of alerts"):
+        disk.mend()
+    assert list(engine.parts) == ["alerts"]
+    assert disk.tables_away() == ""
+    engine.refused = set()
+    assert disk.mend()
+    assert not engine.parts
 
 
 def tables_not_keeping(store: Store) -> list[str]:
