@@ -54,6 +54,7 @@ _SETTINGS: dict[str, int | str] = {
 _WRITING: dict[str, int | str] = {"max_threads": 1}
 _READ_ONLY: dict[str, int | str] = {"readonly": 2}  # 2 rather than 1, which would refuse a query's own SETTINGS clause
 
+_WRITING_NOTHING = ("SYSTEM ", "KILL ")
 _UNKNOWN_TABLE = 60
 
 
@@ -170,8 +171,13 @@ class ChdbStore(SqlStore):
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing: DDL, a mutation, INSERT … SELECT.
 
-        Refused where an append would be: the engine would empty the definition of a table, and not notice.
+        Refused where an append would be, if it may write: the engine would empty the definition of a table, and not
+        notice.
         """
+        if sql.startswith(_WRITING_NOTHING):
+            with self._disk.reading(), self._writers.session() as session:
+                session.query(sql, params=_bound(parameters))
+            return
         with self._room(0), self._disk.writing(), self._writers.session() as session:
             session.query(sql, params=_bound(parameters))
 
