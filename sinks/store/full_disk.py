@@ -88,16 +88,18 @@ class FullDisk:
         StoreError
             If a table is away; at the end, if what was written may not be there. May be tried again.
         """
-        attempt = self._set_aside, self._doubts
-        try:
-            with self._turns.shared():
-                if reason := self.tables_away():
-                    raise StoreError(reason, retryable=True)
-                yield self._set_aside + (f"-{self._doubts}" if self._doubts else "")
-        finally:
-            self._doubts += self.free() < self._free_bytes
-        if attempt != (self._set_aside, self._doubts):
-            raise StoreError(f"store at {self._path}: not enough free space was left while it wrote", retryable=True)
+        with self._turns.shared():
+            if reason := self.tables_away():
+                raise StoreError(reason, retryable=True)
+            doubts = self._doubts
+            try:
+                yield self._set_aside + (f"-{doubts}" if doubts else "")
+            finally:
+                self._doubts += self.free() < self._free_bytes
+            if doubts != self._doubts:
+                raise StoreError(
+                    f"store at {self._path}: not enough free space was left while it wrote", retryable=True
+                )
 
     def tables_away(self) -> str:
         """Return why nothing is written since the engine has not given tables back, for people; empty if it has."""

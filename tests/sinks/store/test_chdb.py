@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
@@ -315,10 +315,19 @@ store.close()
 
 
 class Engine:
-    """Two tables of one database, each with a part of empty files; ``refused`` are statements that fail."""
+    """Two tables of one database, each with a part of empty files.
+
+    Attributes
+    ----------
+    refused : set of str
+        Statements that fail.
+    on_detach : callable
+        Called once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.refused: set[str] = set()
+        self.on_detach: Callable[[], None] = lambda: None
         self.parts = {name: folder / name for name in ("alerts", "scores")}
         for part in self.parts.values():
             part.mkdir()
@@ -330,6 +339,8 @@ class Engine:
         if f"{verb} {name}" in self.refused:
             raise StoreError(f"no {verb} of {name}")
         if verb == "DETACH":
+            on_detach, self.on_detach = self.on_detach, lambda: None
+            on_detach()
             self.set_aside.append(str(self.parts.pop(name)))
         if "system.detached_parts" in sql:
             return "\n".join(json.dumps(["db", path, path]) for path in self.set_aside)
@@ -365,6 +376,32 @@ def test_a_table_that_cannot_be_detached_keeps_no_other_from_being_mended(tmp_pa
     engine.refused = set()
     assert disk.mend()
     assert not engine.parts
+
+
+def test_a_write_that_waits_for_tables_to_be_attached_anew_is_acknowledged(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    suffixes: list[str] = []
+    threads: list[threading.Thread] = []
+    disk = FullDisk(tmp_path, 0, engine.ask)
+
+    def write() -> None:
+        with disk.writing() as suffix:
+            suffixes.append(suffix)
+        suffixes.append("acknowledged")
+
+    def is_waiting(thread: threading.Thread) -> bool:
+        return sys._current_frames()[thread.ident or 0].f_code is threading.Condition.wait.__code__
+
+    def begin() -> None:
+        threads.append(threading.Thread(target=write))
+        threads[0].start()
+        until(lambda: is_waiting(threads[0]))
+
+    engine.on_detach = begin
+    assert disk.mend()
+    threads[0].join()
+    assert [bool(suffix) for suffix in suffixes] == [True, True]
+    assert suffixes[-1] == "acknowledged"
 
 
 def tables_not_keeping(store: Store) -> list[str]:
