@@ -116,13 +116,16 @@ def balance(ledger: Ledger, stored: Stored) -> Balance:
 
 
 def _blame_copies(stored: Stored, result: Balance) -> None:
-    """Find identities that count twice, unless all but one may have come late."""
+    """Find identities that count twice, unless all but one of each may have come late into their pane."""
     panes: dict[str, list[tuple[str, int, int]]] = {}
     for (topic, partition, _), (identity, event_ms) in stored.counted.items():
         if identity:
             panes.setdefault(identity, []).append((topic, partition, event_ms // stored.pane_ms * stored.pane_ms))
     copies = {identity: where for identity, where in panes.items() if len(where) > 1}
-    late = {identity for identity, where in copies.items() if stored.late[where[0]] >= len(where) - 1}
+    excess: Counter[tuple[str, int, int]] = Counter()
+    for where in copies.values():
+        excess[where[0]] += len(where) - 1
+    late = {identity for identity, where in copies.items() if excess[where[0]] <= stored.late[where[0]]}
     result.blame("counted twice", sorted(copies.keys() - late))
     result.counts["copies of late events counted"] = len(late)
 

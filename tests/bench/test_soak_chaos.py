@@ -90,6 +90,17 @@ def test_a_copy_of_a_late_event_may_count() -> None:
     assert balance(ledger, store).wrong == []
 
 
+def test_a_late_event_excuses_one_copy_in_its_pane() -> None:
+    ledger, store = sent(), stored()
+    for copied in (0, 1):
+        position = ("shop", 0, 10 + copied)
+        ledger.accepted[position] = f"e{copied}"
+        store.counted[position] = store.counted[POSITIONS[copied]]
+    store.panes["shop", 0, 0] += 2
+    store.late["shop", 0, 0] = 1
+    assert balance(ledger, store).wrong == ["counted twice: 2, such as e0, e1"]
+
+
 def row(table: str, **values: Any) -> dict[str, list[Any]]:
     empty = {"int": 0, "float": 0.0, "bytes": b"", "ints": [], "strs": []}
     return {column.name: [values.get(column.name, empty.get(column.kind, ""))] for column in TABLES[table].columns}
