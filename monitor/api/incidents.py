@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 
 LATEST_FIRST = Order("incidents", (int, str), lambda incident: (incident["fired_ms"], incident["id"]))
 MOST_NAMED = 1_000
-"""Of more alerts everything is read from when the first of them fired."""
+"""Of so many alerts a statement asks at a time."""
 
 NEWEST_COLUMNS = ("model", "alert_id", "sequence", "state", "ends_ms", "severity", "title")
 
@@ -147,14 +147,12 @@ class Book:
             yield incidents(firings, self._changes, self._reach)
 
     def _as_they_stand(self, firings: Sequence[Firing]) -> dict[str, _Newest]:
-        alert_ids = {firing.alert_id for firing in firings}
-        # Nothing that follows on an alert is before it fired.
-        few = len(alert_ids) <= MOST_NAMED
-        where, low = ({"alert_id": sorted(alert_ids)}, {}) if few else ({}, {"at_ms": firings[-1].fired_ms})
+        alert_ids = sorted({firing.alert_id for firing in firings})
         newest: dict[str, _Newest] = {}
-        for row in read_all(self._store, Query("alerts", where, low, columns=NEWEST_COLUMNS)):
+        for first in range(0, len(alert_ids), MOST_NAMED):
+            where = {"alert_id": alert_ids[first : first + MOST_NAMED]}
             # By alert, and then by sequence.
-            if row["alert_id"] in alert_ids:
+            for row in read_all(self._store, Query("alerts", where, columns=NEWEST_COLUMNS)):
                 newest[row["alert_id"]] = _Newest(*(row[name] for name in _Newest._fields))
         return newest
 

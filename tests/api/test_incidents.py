@@ -238,15 +238,26 @@ def test_pages_of_incidents_are_those_that_the_whole_log_makes(seed: int, monkey
         assert (shown["id"], len(shown["alerts"])) == (earliest.id, len(earliest.alerts))
 
 
+class Counting(MemoryStore):
+    rows = 0
+
+    def read(self, query: Query) -> Columns:
+        columns = super().read(query)
+        self.rows += row_count(columns)
+        return columns
+
+
+def test_each_storm_of_alerts_is_read_once_however_many_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.api.incidents.MOST_NAMED", 2)
+    store = Counting()
+    world = World(store=store)
+    world.add("alerts", [fires(f"{storm}-{number}", 120 * storm) for storm in range(20) for number in range(5)])
+    items = Client(world).items("/v1/incidents")
+    assert [item["alert_count"] for item in items] == [5] * 20
+    assert store.rows == 2 * 100
+
+
 def test_a_page_of_incidents_reads_little_of_a_long_log_and_an_open_one_of_long_ago_is_found() -> None:
-    class Counting(MemoryStore):
-        rows = 0
-
-        def read(self, query: Query) -> Columns:
-            columns = super().read(query)
-            self.rows += row_count(columns)
-            return columns
-
     store = Counting()
     world = World(store=store)
     rows = [fires("old", 1)]
