@@ -40,9 +40,11 @@ def collect_rarely() -> None:
     A batch that is read record by record makes some objects for each, none of which is part of a cycle; looking at them
     again and again, together with all that the compiler's modules hold, took a quarter of the time.
 
-    What outlived that is looked at after half a million more: a client keeps errors, with all that their frames hold,
-    for as long as a request is under way, and these are old when they become unreachable. Python's own factors of ten
-    would leave ten million of them, which is two gigabytes.
+    What outlived that is looked at after half a million more, and not before a quarter of what the last such look left
+    has come to it, since CPython skips it until then: unreachable objects may become half a million, or a quarter of
+    those in use. A client keeps errors, with all that their frames hold, for as long as a request is under way, and
+    these are old when they become unreachable. Python's own factors of ten would leave ten million of them, which is
+    two gigabytes.
     """
     gc.collect()
     gc.freeze()
