@@ -152,7 +152,9 @@ class ChdbStore(SqlStore):
         self._not_keeping.discard(table)
 
     def _keep_all_replaced(self) -> None:
-        for table in [] if self.unwritable() else sorted(self._not_keeping):
+        for table in sorted(self._not_keeping):
+            if self.unwritable():
+                return
             try:
                 self.keep_replaced(table)
             except StoreError as error:

@@ -103,10 +103,10 @@ class PartsOnDisk:
                 self._ask(f"DETACH TABLE {_quoted(table)}")
             except StoreError as error:
                 failure = error
-                continue
+            else:
+                # One that the engine can read after all stays in use.
+                self._looked_at |= paths
             self._away[table] = "it is being attached anew"
-            # One that the engine can read after all stays in use.
-            self._looked_at |= paths
             self.attach(table, ATTEMPTS)
         if failure:
             raise failure
@@ -117,14 +117,16 @@ class PartsOnDisk:
             try:
                 self._ask(f"ATTACH TABLE {_quoted(table)}")
             except StoreError as error:
-                self._away[table] = str(error)
-                if "still used" not in str(error):
-                    return
-                if attempt + 1 < attempts:
-                    self._ask("SELECT sleep(0.1)")
-            else:
-                del self._away[table]
-                return
+                # A statement that fails may have been carried out, and then the table is there.
+                if "already exists" not in str(error):
+                    self._away[table] = str(error)
+                    if "still used" not in str(error):
+                        return
+                    if attempt + 1 < attempts:
+                        self._ask("SELECT sleep(0.1)")
+                    continue
+            del self._away[table]
+            return
 
     def set_aside(self) -> str:
         """Return a digest of the names of all parts that the engine could not read; empty if there are none.

@@ -338,6 +338,8 @@ class Engine:
         verb, name = sql.split(maxsplit=1)[0], sql.rsplit(maxsplit=1)[-1].rpartition(".")[2].strip("`")
         if f"{verb} {name}" in self.refused:
             raise StoreError(f"no {verb} of {name}")
+        if verb == "ATTACH" and name in self.parts:
+            raise StoreError(f"Table {name} already exists")
         if verb == "DETACH":
             on_detach, self.on_detach = self.on_detach, lambda: None
             on_detach()
@@ -372,7 +374,7 @@ def test_a_table_that_cannot_be_detached_keeps_no_other_from_being_mended(tmp_pa
     with pytest.raises(StoreError, match="no DETACH of alerts"):
         disk.mend()
     assert list(engine.parts) == ["alerts"]
-    assert disk.tables_away() == ""
+    assert disk.tables_away() == "", "it is still there, and attaching it says so"
     engine.refused = set()
     assert disk.mend()
     assert not engine.parts
