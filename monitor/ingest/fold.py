@@ -109,7 +109,7 @@ class PartitionFold:
     @property
     def closed_ms(self) -> int:
         """Up to where panes get no more events on time: a clock that will be set back may have closed more."""
-        closed_ms, back_ms = self.clock.closed_ms, self._set_back.next_ms
+        closed_ms, back_ms = self.clock.closed_ms, self._set_back.earliest_ms
         return closed_ms if back_ms is None or closed_ms >= ENDED else min(closed_ms, self.clock.closed_at(back_ms))
 
     def process(self, events: Events) -> Folded:

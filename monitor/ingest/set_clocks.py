@@ -110,9 +110,9 @@ class SettingBack:
         return [each.to_ms for each in self._clocks[first : self.done]]
 
     @property
-    def next_ms(self) -> int | None:
-        """The time to which the clock goes back next; None if that is not to come."""
-        return self._clocks[self.done].to_ms if self.done < len(self._clocks) else None
+    def earliest_ms(self) -> int | None:
+        """The earliest of the times to which the clock is still to go back; None if it is to go back to none."""
+        return min((each.to_ms for each in self._clocks[self.done :]), default=None)
 
     def count_before_next(self, offsets: Integers) -> int:
         """Return how many of the events come before the next one at which the clock goes back."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,23 @@ def test_after_a_clock_ran_ahead_events_of_now_are_on_time_again_and_add_up_in_t
     assert set(counts) == {0, -1}
     assert len(versions) <= 2
     assert np.sum([n for (_, is_late), n in volume(rows).items() if not is_late]) >= len(usual) + len(going_on)
+
+
+@pytest.mark.parametrize("batch", [1, 60])
+def test_progress_is_bounded_by_every_time_to_which_the_clock_is_still_to_go_back(batch: int) -> None:
+    events = events_at([START_MS + k * MINUTE_MS for k in range(60)])
+    fold, closed_ms = fold_of(), []
+    fold.know_set_clocks(
+        [
+            SetClock("loans", "loans", 3, START_MS + to * MINUTE_MS, "ann", "", 1, at, START_MS + (at - 1) * MINUTE_MS)
+            for at, to in ((30, 20), (40, 5))
+        ]
+    )
+    for first in range(0, 60, batch):
+        fold.process(events.slice(first, first + batch))
+        closed_ms.append(fold.closed_ms)
+    # else windows are complete of which events come on time
+    assert closed_ms == sorted(closed_ms)
 
 
 def ingest_of(store: MemoryStore, log: HttpLog) -> Ingest:
