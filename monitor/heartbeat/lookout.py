@@ -138,7 +138,7 @@ class Lookout:
         damage = StoreDamage.of(self._store)
         yield _Look(shared(STORE_DAMAGED, "table"), lambda: None if damage.parts is None else damage.holding())
         if "evaluate" in roles:
-            yield _Look(self._alerts(WINDOWS_WAIT, "model"), self._loop.waiting.titles, self._waits_no_more)
+            yield _Look(shared(WINDOWS_WAIT, "model"), self._loop.waiting.titles, self._waits_no_more)
             crowding = partial(self._loop.crowding.titles, self._watches)
             yield _Look(self._alerts(TOO_MANY_VERSIONS, "model", "warning"), crowding)
         if "alert" in roles:
