@@ -33,8 +33,12 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Return a time in seconds that never goes back; only differences mean anything.
 
-        It goes on while the machine sleeps, so that a machine which wakes up has no clock that leapt.
+        It stands still while the machine sleeps: nothing came in that time, and nothing was waited for.
         """
+        ...
+
+    def boottime_s(self) -> float:
+        """Return such a time that goes on while the machine sleeps: one that wakes up has no clock that leapt."""
         ...
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
@@ -49,6 +53,9 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def boottime_s(self) -> float:
         return time.clock_gettime(EVEN_ASLEEP)
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
@@ -64,23 +71,33 @@ class ManualClock:
     >>> clock.advance(2.5)
     >>> clock.now_ms(), clock.monotonic_s()
     (3500, 2.5)
+    >>> clock.sleep(60)
+    >>> clock.now_ms(), clock.monotonic_s(), clock.boottime_s()
+    (63500, 2.5, 62.5)
     """
 
     def __init__(self, now_ms: int = 0) -> None:
         self._start_ms = now_ms
-        self._elapsed_s = 0.0
+        self._elapsed_s = self._asleep_s = 0.0
 
     def now_ms(self) -> int:
-        return self._start_ms + round(self._elapsed_s * 1000)
+        return self._start_ms + round(self.boottime_s() * 1000)
 
     def monotonic_s(self) -> float:
         return self._elapsed_s
+
+    def boottime_s(self) -> float:
+        return self._elapsed_s + self._asleep_s
 
     def advance(self, seconds: float) -> None:
         """Move on by ``seconds`` (≥ 0)."""
         if seconds < 0:
             raise ValueError(f"time does not go back: {seconds} s")
         self._elapsed_s += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Move on by ``seconds`` in which the machine sleeps."""
+        self._asleep_s += seconds
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if not event.is_set():
@@ -112,7 +129,7 @@ class SetBacks:
         return self._ahead_ms < former - SET_BACK_MS
 
     def _ahead(self) -> float:
-        return self._clock.now_ms() - 1000 * self._clock.monotonic_s()
+        return self._clock.now_ms() - 1000 * self._clock.boottime_s()
 
 
 class Leaps:
@@ -127,8 +144,8 @@ class Leaps:
     Examples
     --------
     >>> leaps = Leaps(ManualClock(now_ms=5_000))
-    >>> leaps.ahead_ms(), leaps.earliest_ms()
-    (0, 5000)
+    >>> leaps.ahead_ms(), leaps.take_return_ms()
+    (0, 0)
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -137,10 +154,13 @@ class Leaps:
 
     def ahead_ms(self) -> int:
         """Return how far the clock has leapt ahead, or below 0 back, as long as that is in doubt; else 0."""
-        offset_ms, now_s = self._offset_ms(), self._clock.monotonic_s()
+        offset_ms, now_s = self._offset_ms(), self._clock.boottime_s()
         leapt_ms = offset_ms - self._trusted_ms
+        back_ms = self._leapt_ms - leapt_ms
+        # It may have been wrong before it leapt: then it is right again somewhere else.
+        if self._leapt_ms > 0 and (abs(leapt_ms) < LEAP_MS or back_ms >= LEAP_MS):
+            self._returned_ms = max(self._returned_ms, back_ms)
         if abs(leapt_ms) < LEAP_MS:
-            self._returned_ms = max(self._returned_ms, self._leapt_ms)
             leapt_ms = 0
         elif abs(leapt_ms - self._leapt_ms) >= LEAP_MS:
             self._since_s = now_s
@@ -157,10 +177,5 @@ class Leaps:
         returned_ms, self._returned_ms = self._returned_ms, 0
         return returned_ms
 
-    def earliest_ms(self) -> int:
-        """Return the earlier of the times that it may be."""
-        ahead_ms = self.ahead_ms()
-        return self._clock.now_ms() - max(0, ahead_ms)
-
     def _offset_ms(self) -> int:
-        return round(self._clock.now_ms() - 1000 * self._clock.monotonic_s())
+        return round(self._clock.now_ms() - 1000 * self._clock.boottime_s())

@@ -70,7 +70,7 @@ class EvaluateLoop:
         self.transitions: Counter[tuple[str, str]] = Counter()
         self.crowding = Crowding(clock)
         self.failing = FailingModels(clock, watches)
-        self.waiting = WaitingWindows(clock, watches)
+        self.waiting = WaitingWindows(clock, watches, store)
         self._turn = threading.Lock()
         self._evaluations: dict[str, Evaluation] = {}
         self._load()
@@ -136,7 +136,7 @@ class EvaluateLoop:
 
     def _note(self, name: str, evaluated: Evaluated) -> None:
         self.windows[name] += evaluated.windows
-        self.waiting.to_ms[name] = evaluated.waiting_to_ms
+        self.waiting.note(name, evaluated.waiting_to_ms)
         if evaluated.windows:
             self.crowding.note(name, evaluated.events, evaluated.other_events)
         self._note_latency(name, evaluated.ends)

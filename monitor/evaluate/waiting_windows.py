@@ -6,14 +6,20 @@ the clock is right again would count in none. When a window is evaluated changes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 
 from monitor.clock import DOUBTED_FOR_S, Clock, Leaps
 from monitor.watch import Watch
 from sinks.parameters import format_duration
 from sinks.receivers.times import utc
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
 __all__ = ["WaitingWindows"]
+
+ASKED_WITHIN_S, HELD_AT_MOST_S = 10.0, 600.0
+"""After the clock came back: by when whoever reads partitions asks for theirs, and how long windows wait for that."""
 
 
 class WaitingWindows:
@@ -23,6 +29,7 @@ class WaitingWindows:
     ----------
     clock : Clock
     watches : mapping of str to Watch
+    store : Store
 
     Attributes
     ----------
@@ -30,19 +37,39 @@ class WaitingWindows:
         Up to where the windows of a model are complete, if some of them wait; of each model that was looked at.
     """
 
-    def __init__(self, clock: Clock, watches: Mapping[str, Watch]) -> None:
-        self._clock, self._watches, self._leaps = clock, watches, Leaps(clock)
+    def __init__(self, clock: Clock, watches: Mapping[str, Watch], store: Store) -> None:
+        self._clock, self._watches, self._store, self._leaps = clock, watches, store, Leaps(clock)
+        self._returned_ms, self._returned_s = 0, -math.inf
+        self._held_ms: dict[str, int] = {}
+        self._is_held: dict[str, bool] = {}
         self.to_ms: dict[str, int | None] = {}
 
     def until_ms(self, model: str, complete_ms: int) -> int:
         """Return up to where a model's windows are evaluated of those that are complete.
 
         It is asked after what is complete was read: a clock that leapt before that is noticed.
+
+        Raises
+        ------
+        StoreError
         """
-        sources, now_ms = self._watches[model].model.spec.watched_sources, self._leaps.earliest_ms()
-        if complete_ms <= now_ms + max(source.max_ahead for source in sources):
-            return complete_ms
-        return now_ms - max(source.allowed_lateness for source in sources)
+        sources = self._watches[model].model.spec.watched_sources
+        lateness_ms = max(source.allowed_lateness for source in sources)
+        if self._leaps.take_return_ms():
+            self._returned_ms, self._returned_s = self._clock.now_ms(), self._clock.monotonic_s()
+        ahead_ms = max(0, self._leaps.ahead_ms())
+        now_ms = self._clock.now_ms() - ahead_ms
+        held_ms = self._hold(model)
+        self._is_held[model] = held_ms is not None
+        if held_ms is not None:
+            return min(complete_ms, held_ms - lateness_ms)
+        # What is ahead while the clock is doubted is ahead because of it.
+        allowed_ms = 0 if ahead_ms else max(source.max_ahead for source in sources)
+        return complete_ms if complete_ms <= now_ms + allowed_ms else now_ms - lateness_ms
+
+    def note(self, model: str, to_ms: int | None) -> None:
+        """Up to where windows of a model are complete that were not evaluated; it is no news if they soon will be."""
+        self.to_ms[model] = None if self._is_held.get(model) else to_ms
 
     def titles(self) -> dict[str, str]:
         """Return what an alert about each model of which windows wait says."""
@@ -52,6 +79,32 @@ class WaitingWindows:
             for model, to_ms in sorted(self.to_ms.copy().items())
             if to_ms is not None
         }
+
+    def _hold(self, model: str) -> int | None:
+        """Return where a model's events go on once the clocks of partitions have followed; None if they have.
+
+        What is complete may have been read before they had: once more than it is so.
+        """
+        since_s, last_ms = self._clock.monotonic_s() - self._returned_s, self._held_ms.pop(model, None)
+        if since_s < HELD_AT_MOST_S:
+            asked_ms = self._returned_ms - round(1000 * ASKED_WITHIN_S)
+            back_ms = list(_coming_back(self._store, model, asked_ms))
+            if back_ms or since_s < ASKED_WITHIN_S:
+                self._held_ms[model] = min([self._returned_ms, *back_ms])
+        return self._held_ms.get(model, last_ms)
+
+
+def _coming_back(store: Store, model: str, since_ms: int) -> Iterator[int]:
+    """The times to which clocks of partitions go back, asked for since then, whose progress does not show it yet."""
+    progress = {
+        (row["topic"], row["partition"]): (row["next_offset"], row["closed_ms"])
+        for row in rows_of(store.read(Query("progress", {"model": model})))
+    }
+    for row in rows_of(store.read(Query("set_clocks", {"model": model}))):
+        next_offset, closed_ms = progress.get((row["topic"], row["partition"]), (0, 0))
+        is_shown = row["newest_ms"] <= row["to_ms"] or next_offset > row["from_offset"] or closed_ms <= row["to_ms"]
+        if row["updated_ms"] >= since_ms and (row["from_offset"] < 0 or not is_shown):
+            yield row["to_ms"]
 
 
 def _title(model: str, to_ms: int, now_ms: int, ahead_ms: int) -> str:

@@ -12,6 +12,7 @@ from monitor.clock import DOUBTED_FOR_S, Leaps, ManualClock
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.evaluate.loop import EvaluateLoop
+from monitor.ingest.activity import Activity
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.readers import Readers
@@ -25,7 +26,7 @@ from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
 
-LEAP_MS = 3 * HOUR_MS
+MINUTE_MS, LEAP_MS = 60_000, 3 * HOUR_MS
 SOURCE = {"http": "loans", "event_time": "ts", "allowed_lateness": "10s", "max_ahead": "30m"}
 DEFAULTS = {"window": "1m", "min_samples": 10, "learn_windows": 6}
 WATCH = compile_watch(configured(sources=[SOURCE], detect=detecting(pane="10s", defaults=DEFAULTS, rules=[])), "loans")
@@ -129,6 +130,25 @@ def test_windows_of_a_clock_that_ran_ahead_for_minutes_wait_and_then_hold_the_ev
         assert scores(replayed(machine, batch)) == scores(machine.store)
 
 
+def test_a_clock_that_ran_ahead_by_less_than_events_may_be_has_no_window_evaluated_without_its_events(
+    machine: Machine,
+) -> None:
+    machine.run(600)
+    machine.clock.ahead_ms = 20 * MINUTE_MS
+    machine.run(300)
+    assert machine.last_end_ms <= machine.clock.now_ms() - 20 * MINUTE_MS
+    machine.clock.ahead_ms = 0
+    machine.run(1)
+    # between the request and the next checkpoint too
+    assert machine.last_end_ms <= machine.clock.now_ms()
+    back_ms = machine.clock.now_ms()
+    for _ in range(4):
+        machine.run(60)
+    volumes = Query("scores", {"signal": "volume", "segment": ""}, low={"window_end_ms": back_ms + 120_000})
+    assert set(machine.store.read(volumes)["n"].tolist()) == {60}
+    assert scores(replayed(machine, 100)) == scores(machine.store)
+
+
 def test_events_of_a_wrong_clock_elsewhere_have_no_window_evaluated_before_its_time(machine: Machine) -> None:
     machine.run(600)
     machine.run(180, wrong_by_ms=LEAP_MS)
@@ -177,3 +197,20 @@ def test_leaps_are_told_from_a_clock_that_is_adjusted_and_from_one_that_stays() 
     assert (leaps.ahead_ms(), leaps.take_return_ms()) == (2 * LEAP_MS, 0)
     clock.ahead_ms -= 2 * LEAP_MS
     assert (leaps.ahead_ms(), leaps.take_return_ms(), leaps.take_return_ms()) == (0, 2 * LEAP_MS, 0)
+
+
+def test_a_clock_that_was_behind_leapt_ahead_and_was_set_right_has_come_back() -> None:
+    clock = TurnedClock(START_MS)
+    leaps = Leaps(clock)
+    clock.ahead_ms = LEAP_MS
+    assert leaps.ahead_ms() == LEAP_MS
+    clock.ahead_ms = 2 * MINUTE_MS
+    assert leaps.take_return_ms() == LEAP_MS - 2 * MINUTE_MS
+
+
+def test_a_machine_that_slept_has_no_clock_that_leapt_and_no_partition_that_was_silent() -> None:
+    clock = ManualClock(START_MS)
+    leaps, activity = Leaps(clock), Activity(clock, idle_after_s=60)
+    activity.note(("loans", 0))
+    clock.sleep(3_600)
+    assert (leaps.ahead_ms(), activity.idle([("loans", 0)])) == (0, set())

@@ -31,6 +31,9 @@ class DrivenClock(TurnedClock):
     def monotonic_s(self) -> float:
         return super().monotonic_s() + self.elapsed_s
 
+    def boottime_s(self) -> float:
+        return super().boottime_s() + self.elapsed_s
+
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
