@@ -92,8 +92,8 @@ class ReturnedClock:
             if share.clock_ms > now_ms + usual_ms and self._is_to_be_asked(share):
                 request = SetClock(share.model, *share.partition, now_ms, "leeway", self._reason)
                 former = self._requests.get(share.name)
-                asked = ask_to_set(self._store, self._clock, request)
-                self._requests[share.name] = _Request(asked.id, 1 if former is None else former.number + 1)
+                request_id = ask_to_set(self._store, self._clock, request).id
+                self._requests[share.name] = _Request(request_id, 1 if former is None else former.number + 1)
 
     def _is_to_be_asked(self, share: LateShare) -> bool:
         """Whether nothing was asked, or what was is taken up and events have come late since."""
