@@ -39,6 +39,8 @@ LISTS = [
     "/v1/incidents",
     "/v1/dead-letters",
     "/v1/clocks",
+    "/v1/tokens",
+    "/v1/audit",
 ]
 MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
 
@@ -56,6 +58,8 @@ def client() -> Client:
     world.add(
         "progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "closed_ms": 10_000, "newest_ms": 12_000}]
     )
+    world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
+    world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])
