@@ -8,21 +8,38 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sinks.receivers import template as worker
 
-__all__ = ["Renderer", "TemplateFailsError"]
+__all__ = ["MOST_LEFT_OUT", "Renderer", "TemplateFailsError"]
+
+MOST_LEFT_OUT = 63
 
 
 class TemplateFailsError(Exception):
     """A template has no text; the message says why."""
 
 
+@dataclass(frozen=True)
+class _CutOff:
+    """How often in a row a template has ended its process, how, and how many times from now on it is not tried."""
+
+    times: int = 0
+    reason: str = ""
+    left_out: int = 0
+
+    def once_more(self, reason: str) -> _CutOff:
+        return _CutOff(self.times + 1, reason, min(2**self.times - 1, MOST_LEFT_OUT))
+
+
 class Renderer:
     """Renders templates within :data:`~sinks.receivers.template.MOST_CPU_S` and what memory its process has.
 
-    The process starts with the first template, and ends when there was nothing to do for a while.
+    The process starts with the first template, and ends when there was nothing to do for a while. A template that ends
+    it again and again is left out more and more often, so that notifications do not queue behind it: once after the
+    second time in a row, three times after the third, up to :data:`MOST_LEFT_OUT`.
 
     Examples
     --------
@@ -38,6 +55,7 @@ class Renderer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._end: Callable[[], object] = lambda: None
+        self._cut_off: dict[str, _CutOff] = {}
 
     def render(self, template: str, names: Mapping[str, Any]) -> str:
         """Return a template's text.
@@ -46,12 +64,19 @@ class Renderer:
         ------
         TemplateFailsError
         """
+        before = self._cut_off.pop(template, _CutOff())
+        if before.left_out:
+            self._cut_off[template] = replace(before, left_out=before.left_out - 1)
+            raise TemplateFailsError(f"{before.reason} again and again, and is not tried each time")
         request = json.dumps({"template": template, "names": names}) + "\n"
         try:
             # A process that had nothing to do may have ended just now.
             answer = self._asked(request) or self._asked(request)
         except OSError as error:
             raise TemplateFailsError(f"the process that renders does not start: {error}") from error
+        except TemplateFailsError as error:
+            self._cut_off[template] = before.once_more(str(error))
+            raise
         document: dict[str, str] = json.loads(answer or '{"error": "the process that renders has ended"}')
         if "error" in document:
             raise TemplateFailsError(document["error"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sinks.receivers import rendering
 from sinks.receivers.contract import Alert
 from sinks.receivers.text import Text, Worded
 from tests.sinks.receivers.notifications import group
@@ -107,6 +108,35 @@ def test_a_template_works_again_after_one_that_was_ended() -> None:
     assert title.endswith("(the template of the title fails: it takes more than 2 s)")
     assert text == "all is well"
     assert once.of(group((ENDED,))) == ("over", "all is well")
+
+
+IMPATIENT = """
+import importlib.util, sys
+found = importlib.util.spec_from_file_location("template", {path!r})
+template = importlib.util.module_from_spec(found)
+found.loader.exec_module(template)
+template.MOST_CPU_S = 0.1
+template.serve()
+"""
+
+
+def test_a_template_that_is_ended_again_and_again_is_tried_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = tmp_path / "impatient.py"
+    impatient.write_text(IMPATIENT.format(path=rendering.worker.__file__))
+    monkeypatch.setattr(rendering.worker, "__file__", str(impatient))
+    endless = Text(title="{% if status == 'firing' %}{{ 9 ** (9 ** (status | length + 3)) }}{% endif %}over")
+    titles = [endless.of(group((FIRING,)))[0] for _ in range(9)]
+    assert [title.endswith("is not tried each time)") for title in titles] == [
+        *(False, False, True),
+        *(False, True, True, True),
+        *(False, True),
+    ]
+    assert "the template of the title fails: it takes more than 2 s again and again" in titles[2]
+    others = [endless.of(group((ENDED,)))[0] for _ in range(7)]
+    assert others[-1] == "over", "it is tried again in the end"
+    assert endless.of(group((FIRING,)))[0].endswith("it takes more than 2 s)"), "and then each time, as before"
 
 
 def test_the_process_that_renders_may_end_when_it_has_nothing_to_do() -> None:
