@@ -192,6 +192,7 @@ def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
     assert set(by_table) == set(AGING)
     assert set(Retention.model_fields) < set(AGING)
     results = {table: by_table[table].default_ms for table in Retention.model_fields}
-    assert results == dict.fromkeys(results) | {"panes": 14 * DAY_MS}, "all but panes stay unless a lifetime is set"
+    lasting = dict.fromkeys(results) | {"panes": 14 * DAY_MS, "audit": 400 * DAY_MS}
+    assert results == lasting, "all others stay unless a lifetime is set"
     assert by_table["events"].by_model == {"loans": 7 * DAY_MS}
     assert by_table["predictions"].by_model == {"loans": None}
