@@ -64,10 +64,10 @@ class Renderer:
         ------
         TemplateFailsError
         """
-        before = self._cut_off.pop(template, _CutOff())
-        if before.left_out:
-            self._cut_off[template] = replace(before, left_out=before.left_out - 1)
-            raise TemplateFailsError(f"{before.reason} again and again, and is not tried each time")
+        cut_off = self._cut_off.pop(template, _CutOff())
+        if cut_off.left_out:
+            self._cut_off[template] = replace(cut_off, left_out=cut_off.left_out - 1)
+            raise TemplateFailsError(f"{cut_off.reason} again and again, and is not tried each time")
         request = json.dumps({"template": template, "names": names}) + "\n"
         try:
             # A process that had nothing to do may have ended just now.
@@ -75,7 +75,7 @@ class Renderer:
         except OSError as error:
             raise TemplateFailsError(f"the process that renders does not start: {error}") from error
         except TemplateFailsError as error:
-            self._cut_off[template] = before.once_more(str(error))
+            self._cut_off[template] = cut_off.once_more(str(error))
             raise
         document: dict[str, str] = json.loads(answer or '{"error": "the process that renders has ended"}')
         if "error" in document:
