@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.receivers import rendering
+from sinks.receivers import template
 from sinks.receivers.contract import Alert
 from sinks.receivers.text import Text, Worded
 from tests.sinks.receivers.notifications import group
@@ -124,8 +124,8 @@ def test_a_template_that_is_ended_again_and_again_is_tried_less_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impatient = tmp_path / "impatient.py"
-    impatient.write_text(IMPATIENT.format(path=rendering.worker.__file__))
-    monkeypatch.setattr(rendering.worker, "__file__", str(impatient))
+    impatient.write_text(IMPATIENT.format(path=template.__file__))
+    monkeypatch.setattr(template, "__file__", str(impatient))
     endless = Text(title="{% if status == 'firing' %}{{ 9 ** (9 ** (status | length + 3)) }}{% endif %}over")
     titles = [endless.of(group((FIRING,)))[0] for _ in range(9)]
     assert [title.endswith("is not tried each time)") for title in titles] == [
