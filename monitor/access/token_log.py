@@ -134,13 +134,11 @@ class TokenLog:
         tokens = self.all()
         good = _good(tokens, now_ms)
         if name.startswith(MARK):
-            named, shown = (
-                [token for token in tokens if compare_digest(token.digest, digest_of(name))],
-                "has this secret",
-            )
+            digest, shown = digest_of(name), "has this secret"
+            named = [token for token in tokens if compare_digest(token.digest, digest)]
         else:
-            named = [token for token in tokens if token.id == name] or [token for token in good if token.name == name]
             shown = f"is named {name!r}"
+            named = [token for token in tokens if token.id == name] or [token for token in good if token.name == name]
         if not named:
             names = ", ".join(token.name for token in good)
             raise InputError(f"no token that is still good {shown}; there are {names or 'none'}")
