@@ -71,6 +71,7 @@ __all__ = [
     "open_http_log",
     "sample_source",
     "sources",
+    "topic_sample",
 ]
 
 T = TypeVar("T")
@@ -329,6 +330,13 @@ def sample_source(configuration: Configuration, most: int) -> Source:
     if not topics:
         raise InputError("no model reads a Kafka topic: `--live` has nothing to read; `--events FILE` reads files")
     return KafkaSample(configuration.service.spec.kafka, topics, most)
+
+
+def topic_sample(cluster: KafkaCluster, topic: str, most: int) -> Source:
+    """The newest messages of one topic that no model reads yet, in the same way."""
+    from monitor.sources.kafka.sample import KafkaSample
+
+    return KafkaSample(cluster, [topic], most)
 
 
 def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError
 
-__all__ = ["Dataset", "read_dataset"]
+__all__ = ["Dataset", "read_dataset", "read_table"]
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 
@@ -23,11 +26,14 @@ class Dataset:
     ----------
     path : Path
     table : pyarrow.Table
+    paths : mapping of str to str
+        Where the values of a name stand that no column has: another column, or dots into what is nested.
     """
 
-    def __init__(self, path: Path, table: object) -> None:
+    def __init__(self, path: Path, table: object, paths: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
         self._table = table
+        self._paths = paths
 
     @property
     def columns(self) -> list[str]:
@@ -37,7 +43,7 @@ class Dataset:
         return int(self._table.num_rows)  # type: ignore[attr-defined]
 
     def has(self, name: str) -> bool:
-        return name in self.columns
+        return self._at(name) is not None
 
     def numeric(self, name: str) -> NDArray[np.float64]:
         """Return a column as float64; missing values are NaN.
@@ -92,9 +98,26 @@ class Dataset:
         return [None if value is None else _as_text(value) for value in values]
 
     def _column(self, name: str) -> object:
-        if not self.has(name):
+        column = self._at(name)
+        if column is None:
             raise InputError(f"{self.path}: no column {name!r}; it has {', '.join(self.columns)}")
-        return self._table.column(name).combine_chunks()  # type: ignore[attr-defined]
+        return column.combine_chunks()
+
+    def _at(self, name: str) -> Any:
+        """Return the column of a name, or None."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        path = name if name in self.columns else self._paths.get(name, name)
+        column_name, keys = (path, []) if path in self.columns else (path.split(".")[0], path.split(".")[1:])
+        if column_name not in self.columns:
+            return None
+        column = self._table.column(column_name)  # type: ignore[attr-defined]
+        for key in keys:
+            if not pa.types.is_struct(column.type) or column.type.get_field_index(key) < 0:
+                return None
+            column = pc.struct_field(column, key)
+        return column
 
 
 def _as_text(value: object) -> str:
@@ -103,8 +126,8 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
-def read_dataset(path: Path) -> Dataset:
-    """Read a data set; its suffix says how.
+def read_dataset(path: Path, paths: Mapping[str, str] = MappingProxyType({})) -> Dataset:
+    """Read a data set; its suffix says how. ``paths`` are those of :class:`Dataset`.
 
     A column of JSON lines that holds values of several kinds is one of text.
 
@@ -113,12 +136,28 @@ def read_dataset(path: Path) -> Dataset:
     InputError
         If the file is missing, of an unknown kind, or broken.
     """
+    return Dataset(path, read_table(path), paths)
+
+
+def read_table(path: Path, most_bytes: int | None = None) -> Any:
+    """Read a file as :func:`read_dataset` does, into an Arrow table.
+
+    Parameters
+    ----------
+    path : Path
+    most_bytes : int or None
+        Of a CSV file: the lines that are whole within so many bytes are read. None: all.
+
+    Raises
+    ------
+    InputError
+    """
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.json
     import pyarrow.parquet
 
-    readers: dict[str, Callable[[str], object]] = {
+    readers: dict[str, Callable[[Any], Any]] = {
         ".csv": pyarrow.csv.read_csv,
         ".parquet": pyarrow.parquet.read_table,
         **dict.fromkeys(JSON_LINES, pyarrow.json.read_json),
@@ -127,16 +166,41 @@ def read_dataset(path: Path) -> Dataset:
     if reader is None:
         raise InputError(f"{path}: unknown kind of file; expected one of {', '.join(sorted(readers))}")
     try:
-        return Dataset(path, reader(str(path)))
+        table = reader(str(path) if most_bytes is None else _head(path, most_bytes))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except pa.ArrowInvalid as error:
         if path.suffix.lower() in JSON_LINES:
             return _of_mixed_lines(path)
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from error
+        message = _with_row(path, str(error)) if path.suffix.lower() == ".csv" else str(error)
+        raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {message}") from error
+    names = Counter(table.column_names)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"{path}: several columns are called {twice[0]!r}")
+    return table
 
 
-def _of_mixed_lines(path: Path) -> Dataset:
+def _with_row(path: Path, message: str) -> str:
+    """Return what Arrow says of a broken CSV file if it reads row by row, and so knows the row."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    try:
+        pyarrow.csv.read_csv(path, read_options=pyarrow.csv.ReadOptions(use_threads=False))
+    except pa.ArrowInvalid as error:
+        return str(error)
+    return message
+
+
+def _head(path: Path, most_bytes: int) -> BytesIO:
+    """Return the first whole lines of a file."""
+    with path.open("rb") as file:
+        head = file.read(most_bytes)
+        is_all = not file.read(1)
+    return BytesIO(head if is_all else head[: head.rfind(b"\n") + 1])
+
+
+def _of_mixed_lines(path: Path) -> object:
     """Read JSON lines of which Arrow does not know what type a column has."""
     import msgspec
     import pyarrow as pa
@@ -156,7 +220,7 @@ def _of_mixed_lines(path: Path) -> Dataset:
             for name, values in columns.items():
                 values.append(row.get(name))
             rows += 1
-    return Dataset(path, pa.table({name: _array(values) for name, values in columns.items()}))
+    return pa.table({name: _array(values) for name, values in columns.items()})
 
 
 def _array(values: list[object]) -> object:

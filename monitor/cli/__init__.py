@@ -28,6 +28,7 @@ from monitor.resources import questions
 __all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
 
 _OWN: dict[str, tuple[str, str]] = {
+    "init": ("monitor.cli.init", "Write a file that watches a model, drafted from a sample of its events."),
     "check": ("monitor.cli.check", "Check a configuration, and show what will be watched."),
     "run": ("monitor.cli.run", "Watch models: read, evaluate, alert, and serve the API."),
     "replay": ("monitor.cli.replay", "Run a configuration over recorded events, as fast as they can be read."),

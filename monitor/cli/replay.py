@@ -27,7 +27,12 @@ __all__ = ["command"]
     multiple=True,
     required=True,
     metavar="[TOPIC=]FILE",
-    help="Events as JSON lines (.gz too) or Parquet. Several files of a topic are its partitions.",
+    help="Events as JSON lines (.gz too), Parquet or CSV. Several files of a topic are its partitions.",
+)
+@click.option(
+    "--events-per-hour",
+    type=click.FloatRange(min=0, min_open=True),
+    help="For events without a time in them: each file's come evenly, from 2024-01-01 on.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Events taken at a time; changes nothing but the speed.")
 @click.option("--store", "store_dir", type=click.Path(), help="Keep the results in this embedded store.")
@@ -42,6 +47,7 @@ __all__ = ["command"]
 def command(
     config: str,
     events: tuple[str, ...],
+    events_per_hour: float | None,
     batch: int | None,
     store_dir: str | None,
     *,
@@ -68,8 +74,7 @@ def command(
     log_to_stderr(as_json=json_, quiet=True)
     configuration = load(config)
     files = assign_files(configuration, events)
-    parquet = any(path.suffix == ".parquet" for paths in files.values() for path in paths)
-    source = source_class("file")(files, "parquet" if parquet else "json")
+    source = source_class("file")(files, "suffix", rows_per_hour=events_per_hour)
     decided = _decided(decisions, configuration.models) if decisions else {}
     store = open_store("chdb", store_dir) if store_dir else open_store("memory")
     try:
@@ -98,6 +103,8 @@ def command(
     unseen = misfits(replay.sightings, FEWEST)
     for each, sentence in unseen:
         click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
+    if done.counters.reasons.get("no_event_time") and events_per_hour is None:
+        click.echo("error: rows of files have no time of their own: --events-per-hour N gives them one", err=True)
     blind = any(not each.signal for each, _ in unseen)
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
 

@@ -52,8 +52,7 @@ def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]
     from monitor.sources import source_class
 
     files = assign_files(configuration, events)
-    parquet = any(path.suffix == ".parquet" for paths in files.values() for path in paths)
-    return _tried(configuration, source_class("file")(files, "parquet" if parquet else "json"))
+    return _tried(configuration, source_class("file")(files, "suffix"))
 
 
 def live_trial(configuration: Configuration) -> dict[str, Any]:

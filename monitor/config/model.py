@@ -242,6 +242,10 @@ class Schema(Strict):
         features = {f"feature:{name}": spec for name, spec in self.features.items()}
         return features | {f"prediction:{name}": spec for name, spec in self.prediction.items()}
 
+    def paths(self) -> dict[str, str]:
+        """The paths of features and prediction that do not stand at their own names, by name."""
+        return {name: spec.path for name, spec in (self.features | self.prediction).items() if spec.path is not None}
+
     def label_signals(self) -> dict[str, FieldSpec]:
         """What labels hold, `label:NAME`, in the order of the file; nothing watches them."""
         return {f"label:{name}": spec for name, spec in self.labels.items()}

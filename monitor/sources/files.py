@@ -1,4 +1,4 @@
-"""Reads files of JSON lines or of Parquet, once from end to end or while they grow."""
+"""Reads files of JSON lines, Parquet or CSV, once from end to end or while they grow."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from monitor.sources.lines import LineReader
 __all__ = ["FileSource"]
 
 _LOOK_AGAIN_S = 0.1
+EVENLY_FROM_MS = 1_704_067_200_000
+"""Monday, 2024-01-01T00:00Z."""
+
+TABLES = (".parquet", ".csv")
+"""Suffixes of files that are tables."""
 
 
 class _Reader(Protocol):
@@ -46,10 +51,13 @@ class FileSource(Source):
     ----------
     files : mapping of str to sequence of Path
         Topics with their files; the position in the sequence is the partition, so new files belong at its end.
-    format : {"json", "parquet"}
-        ``json``: one object per line; files ending in ``.gz`` are gzip.
+    format : {"json", "parquet", "suffix"}
+        ``json``: one object per line; files ending in ``.gz`` are gzip. ``suffix``: each file by the end of its name,
+        ``.parquet``, ``.csv`` (with a row of names), or anything else for JSON.
     follow : bool
         Wait for more at the end of each file. Not for Parquet or gzip.
+    rows_per_hour : float or None
+        Gives records a time all the same: those of a file come evenly, so many an hour, from :data:`EVENLY_FROM_MS` on.
 
     Examples
     --------
@@ -72,8 +80,9 @@ class FileSource(Source):
     def __init__(
         self,
         files: Mapping[str, Sequence[Path]],
-        format: Literal["json", "parquet"] = "json",
+        format: Literal["json", "parquet", "suffix"] = "json",
         follow: bool = False,
+        rows_per_hour: float | None = None,
     ) -> None:
         if follow and format == "parquet":
             raise InputError("a Parquet file cannot be followed: its index stands at its end")
@@ -84,6 +93,7 @@ class FileSource(Source):
         self._files = {(topic, number): path for topic, paths in files.items() for number, path in enumerate(paths)}
         self._format = format
         self._follow = follow
+        self._rows_per_hour = rows_per_hour
         self._readers: dict[Partition, _Reader] = {}
         self._turns: list[Partition] = []
         self._error: SourceError | None = None
@@ -141,7 +151,8 @@ class FileSource(Source):
             reader.close()
 
     def _reader(self, path: Path, first: int) -> _Reader:
-        if self._format == "parquet":
+        by_suffix = self._format == "suffix" and path.suffix.lower() in TABLES
+        if by_suffix or self._format == "parquet":
             from monitor.sources.parquet import RowReader
 
             return RowReader(path, first)
@@ -186,7 +197,12 @@ class FileSource(Source):
         except SourceError as error:
             self._error = error  # raised once what was read before is delivered
         joined = np.concatenate(offsets) if offsets else np.empty(0, dtype=np.int64)
-        return Records(*partition, joined, np.full(len(payloads), -1, dtype=np.int64), payloads)
+        return Records(*partition, joined, self._times_of(joined), payloads)
+
+    def _times_of(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._rows_per_hour is None:
+            return np.full(len(offsets), -1, dtype=np.int64)
+        return EVENLY_FROM_MS + (offsets * (3_600_000 / self._rows_per_hour)).astype(np.int64)
 
 
 def _array(numbers: Sequence[int]) -> NDArray[np.int64]:

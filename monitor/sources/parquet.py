@@ -1,4 +1,4 @@
-"""Reads the rows of one Parquet file as JSON objects, by number."""
+"""Reads the rows of one Parquet or CSV file as JSON objects, by number."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from monitor.dataset import read_table
 from monitor.errors import InputError, SourceError
 
 __all__ = ["RowReader"]
@@ -21,16 +22,20 @@ _ROWS = 4096
 
 
 class RowReader:
-    """The rows of a Parquet file from a given one on, read by row groups.
+    """The rows of a Parquet file, read by row groups, or of a CSV file, held as a whole, from a given one on.
 
     NaN and null become null; ±infinity stays, written as Python's ``json`` does; timestamps become ISO 8601 with µs;
-    decimals become floats.
+    decimals become floats. A column whose name has dots is nested, as paths are, unless another one is named as its
+    parent. The columns of a CSV file have the types that a data set of the same file has.
 
     Parameters
     ----------
     path : Path
+        Taken for CSV if it ends in ``.csv``.
     first : int
         The first row to return, counted from 0.
+    most_bytes : int or None
+        So much of a CSV file is read; all of it if None.
 
     Attributes
     ----------
@@ -43,24 +48,24 @@ class RowReader:
     Raises
     ------
     InputError
-        The file is not there, cannot be opened, or is not Parquet.
+        The file is not there, cannot be opened, or is neither Parquet nor CSV.
     SourceError
         The file has fewer rows than were read before.
     """
 
-    def __init__(self, path: Path, first: int = 0) -> None:
+    def __init__(self, path: Path, first: int = 0, *, most_bytes: int | None = None) -> None:
         self.path = path
         self.next_offset = first
         self.ended = False
         self.failure = ""
         self.done_bytes = 0
-        self._file = _open(path)
+        self._file: _Rows = _CsvRows(path, most_bytes) if path.suffix.lower() == ".csv" else _ParquetRows(path)
         self._size_bytes = path.stat().st_size
-        self._rows: int = self._file.metadata.num_rows
+        self._rows = self._file.count
         if first > self._rows:
             message = f"{path}: has {self._rows} rows, but {first} of it were read before; it was replaced"
             raise SourceError(message, retryable=False)
-        self._batches = self._read(first)
+        self._batches = map(_to_json, self._file.batches(first))
         self._waiting: list[bytes] = []
         self._taken = 0
 
@@ -87,7 +92,23 @@ class RowReader:
             self.failure = f"{self.path}: after row {self.next_offset}: {error}"
             return []
 
-    def _read(self, first: int) -> Iterator[list[bytes]]:
+
+class _Rows(Protocol):
+    """The rows of a file, in batches from a given row on."""
+
+    count: int
+
+    def batches(self, first: int) -> Iterator[pa.RecordBatch]: ...
+
+    def close(self) -> None: ...
+
+
+class _ParquetRows:
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+        self.count = int(self._file.metadata.num_rows)
+
+    def batches(self, first: int) -> Iterator[pa.RecordBatch]:
         start = 0
         for group in range(self._file.metadata.num_row_groups):
             rows = self._file.metadata.row_group(group).num_rows
@@ -99,8 +120,24 @@ class RowReader:
                 if skipped >= batch.num_rows:
                     skipped -= batch.num_rows
                 else:
-                    yield _to_json(batch.slice(skipped))
+                    yield batch.slice(skipped)
                     skipped = 0
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _CsvRows:
+    def __init__(self, path: Path, most_bytes: int | None) -> None:
+        # As a whole: what type a column has may show in the last row.
+        self._table: Any = read_table(path, most_bytes)
+        self.count = int(self._table.num_rows)
+
+    def batches(self, first: int) -> Iterator[pa.RecordBatch]:
+        yield from self._table.slice(first).to_batches(max_chunksize=_ROWS)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -117,10 +154,26 @@ def _open(path: Path) -> pq.ParquetFile:
 def _to_json(batch: pa.RecordBatch) -> list[bytes]:
     columns = [column.cast(_plain(column.type), safe=False) for column in batch.columns]
     batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-    rows = batch.to_pylist()
+    rows = _nested(batch.to_pylist(), batch.schema.names)
     if any(map(_has_infinity, columns)):
         return [json.dumps(_with_infinity(msgspec.to_builtins(row))).encode() for row in rows]
     return list(map(msgspec.json.encode, rows))
+
+
+def _nested(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """Return rows in which ``{"a.b": 1}`` is ``{"a": {"b": 1}}``."""
+    dotted = [name for name in names if "." in name]
+    parents = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
+    if not dotted or parents & set(names):
+        return rows
+    for row in rows:
+        for name in dotted:
+            *above, key = name.split(".")
+            inner = row
+            for part in above:
+                inner = inner.setdefault(part, {})
+            inner[key] = row.pop(name)
+    return rows
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,3 +57,18 @@ def test_what_panes_and_detectors_depend_on_concerns_folds_and_evaluations(spec:
 def test_how_alarms_are_told_concerns_neither() -> None:
     other = changed(alerts={"resolve_after": "3h"})
     assert (other.config_hash, other.fold_hash) == (WATCH.config_hash, WATCH.fold_hash)
+
+
+def test_a_data_set_has_what_stands_at_the_path_of_a_field(tmp_path: Path) -> None:
+    data = tmp_path / "events.jsonl"
+    data.write_text("".join(f'{{"features": {{"amount": {i}}}, "land of": "DE"}}\n' for i in range(50)))
+    features = {
+        "amount": {"type": "numeric", "path": "features.amount"},
+        "country": {"type": "category", "path": "land of"},
+        "absent": {"type": "numeric", "path": "features.amount.cents"},
+    }
+    watch = changed(
+        schema={"features": features}, segments=[], detect={}, baseline={"kind": "dataset", "uri": str(data)}
+    )
+    assert {signal for _, signal in watch.reference} == {"feature:amount", "feature:country"}
+    assert watch.layouts["feature:amount"].id != watch.layouts["feature:absent"].id

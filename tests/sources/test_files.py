@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import InputError, SourceError
-from monitor.sources.files import FileSource
+from monitor.sources.files import EVENLY_FROM_MS, FileSource
 from monitor.sources.lines import MAX_LINE_BYTES
 
 Read = list[tuple[int, int, bytes]]
@@ -311,3 +311,31 @@ def test_a_damaged_row_group_ends_the_file_but_not_the_source(tmp_path: Path) ->
     assert (1, 0, b'{"c":"x"}') in found
     assert 10 <= sum(partition == 0 for partition, _, _ in found) < 40
     assert source.failures[0].startswith(f"{path}: after row ")
+
+
+def test_rows_of_csv_become_json_objects_with_the_types_of_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,when,code,a.b,a.c\n1,2024-05-01T10:00:00Z,7,1,u\n,2024-05-01T11:00:00Z,A1,2,v\n")
+
+    rows = [json.loads(payload) for _, _, payload in read(path, format="suffix")]
+
+    assert rows == [
+        {"x": 1, "when": "2024-05-01T10:00:00Z", "code": "7", "a": {"b": 1, "c": "u"}},
+        {"x": None, "when": "2024-05-01T11:00:00Z", "code": "A1", "a": {"b": 2, "c": "v"}},
+    ]
+
+
+def test_a_csv_file_is_read_from_any_row_on(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x\n" + "".join(f"{i}\n" for i in range(10)))
+    assert [offset for _, offset, _ in read(path, format="suffix", resume=lambda _t, _p: 7)] == [7, 8, 9]
+
+
+def test_rows_may_be_given_times_that_lie_evenly(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("{}\n\n{}\n{}\n")
+    source = FileSource({"t": [path]}, rows_per_hour=7)
+    source.open(lambda _topic, _partition: None)
+    [records] = source.poll(10, 0.0)
+    source.close()
+    assert (records.timestamps_ms - EVENLY_FROM_MS).tolist() == [0, 1_028_571, 1_542_857]

@@ -1,0 +1,314 @@
+"""What each field of a sample is: the event's time or identity, a feature, a part of the prediction, or none of these.
+
+What there may be only one of is chosen first; the rules of :data:`RULES` then look at each field in turn, and the first
+that has something to say of it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from monitor.draft import names
+from monitor.draft.column import Column, short
+from monitor.draft.sample import Sample
+from monitor.draft.times import read_times
+
+__all__ = ["MOST_WATCHED", "Guess", "Role", "guess", "model_column"]
+
+Role = Literal["time", "id", "version", "model", "feature", "prediction", "label", "personal", "left out"]
+
+MOST_WATCHED = 500
+"""Features of a draft; more share the budget so thinly that little is found."""
+
+MOST_CATEGORIES = 20_000
+FREE_TEXT_SHARE = 0.5
+"""Of texts that are all different: nobody will see most of them twice."""
+
+MOSTLY = 0.95
+MOST_VERSIONS = 50
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a field is taken for.
+
+    Attributes
+    ----------
+    path : str
+    role : Role
+    reason : str
+        Why.
+    seen : str
+        What its values are like; empty where they may be somebody's.
+    type : str
+        Of a feature or a part of the prediction: ``numeric``, ``category`` or ``vector``. Of a time: its unit.
+    settings : dict
+        Keys of the field's section, beside ``type`` and ``path``.
+    """
+
+    path: str
+    role: Role
+    reason: str
+    seen: str = ""
+    type: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is a signal."""
+        return self.role in ("feature", "prediction")
+
+
+def guess(sample: Sample, model_path: str | None) -> list[Guess]:
+    """Return what each field is, in the order in which fields came.
+
+    Parameters
+    ----------
+    sample : Sample
+    model_path : str or None
+        Of the field that says which model an event is of.
+    """
+    columns = [Column(path, values) for path, values in sample.columns.items()]
+    settled = {each.path: each for each in _only_ones(columns)}
+    if model_path is not None:
+        settled[model_path] = Guess(model_path, "model", "it names the model")
+    guesses = [settled.get(column.path) or _of_column(column) for column in columns]
+    unreachable = [
+        Guess(short(path), "left out", "no path leads to it: a name with a dot, or nested too deep")
+        for path in sorted(sample.unreachable)
+    ]
+    return [*_bounded(guesses), *unreachable]
+
+
+def model_column(sample: Sample, model: str) -> str | None:
+    """Return the path of the field that names the model, if a field does."""
+    for path, values in sample.columns.items():
+        if path.rpartition(".")[2].lower() in names.MODELS and model in values:
+            return path
+    return None
+
+
+def _only_ones(columns: Sequence[Column]) -> Iterator[Guess]:
+    """Yield the event's time, identity and version."""
+    times = [(rank, column, unit) for column in columns for rank, unit in _as_time(column)]
+    if times:
+        _, column, unit = min(times, key=lambda each: (each[0], -len(each[1].present)))
+        naive = unit == "iso" and not any(text.endswith("Z") or "+" in text for text in column.texts)
+        reason = f"{'ISO 8601' if unit == 'iso' else f'numbers in {unit}'}" + (", taken as UTC" if naive else "")
+        yield Guess(column.path, "time", reason, f"from {column.present[0]}", unit)
+    ids = [(rank, column) for column in columns for rank in _as_identity(column)]
+    if ids:
+        _, column = min(ids, key=lambda each: each[0])
+        repeated = len(column.present) - column.distinct
+        reason = "no value comes twice" if not repeated else f"{repeated:,} come twice: duplicates are dropped"
+        yield Guess(column.path, "id", f"by its name; {reason}")
+    versions = [column for column in columns if column.name.lower() in names.VERSIONS and _may_be_version(column)]
+    if versions:
+        column = min(versions, key=lambda each: names.VERSIONS.index(each.name.lower()))
+        yield Guess(column.path, "version", "by its name", column.shown())
+
+
+def _as_time(column: Column) -> Iterator[tuple[int, str]]:
+    rank = _rank(column.name, names.TIMES)
+    if rank is None and names.words(column.name)[-1:] in (["at"], ["ts"], ["time"], ["ms"], ["timestamp"], ["date"]):
+        rank = len(names.TIMES)
+    if rank is None and column.kinds["text"]:
+        rank = len(names.TIMES) + 1
+    if rank is None or column.distinct < 2 or len(column.present) < MOSTLY * len(column.values):
+        return
+    times = read_times(column.values)
+    if times is not None:
+        yield rank, times[0]
+
+
+def _as_identity(column: Column) -> Iterator[int]:
+    rank = _rank(column.name, names.IDS)
+    if rank is None or len(column.present) < MOSTLY * len(column.values) or column.kinds["list"]:
+        return
+    if column.distinct >= 0.99 * len(column.present):
+        yield rank
+
+
+def _may_be_version(column: Column) -> bool:
+    return 0 < column.distinct <= MOST_VERSIONS and not column.kinds["list"] and bool(column.present)
+
+
+def _rank(name: str, ranked: Sequence[str]) -> int | None:
+    spelled = "_".join(names.words(name))
+    return ranked.index(spelled) if spelled in ranked else None
+
+
+Rule = Callable[[Column], Guess | None]
+
+
+def _nothing(column: Column) -> Guess | None:
+    if not column.present:
+        return Guess(column.path, "left out", "no row has a value")
+    return None
+
+
+def _personal(column: Column) -> Guess | None:
+    if column.kinds["text"] or column.distinct > FREE_TEXT_SHARE * len(column.present):
+        by_name = names.personal_by_name(column.name, column.distinct)
+        if by_name:
+            return Guess(column.path, "personal", f"by its name {by_name}")
+    by_values = names.personal_by_values(column.texts) if column.texts else ""
+    return Guess(column.path, "personal", f"its values look like {by_values}") if by_values else None
+
+
+def _label(column: Column) -> Guess | None:
+    if set(names.words(column.name)) & names.LABELS or column.name.lower() in names.LABELS:
+        if _is_predicted(column.path):
+            return None
+        reason = "by its name what turned out to be true: that comes in messages of its own, `kind: labels`"
+        return Guess(column.path, "label", reason, column.shown())
+    return None
+
+
+def _another_time(column: Column) -> Guess | None:
+    if next(_as_time(column), None) is not None:
+        return Guess(column.path, "left out", "another time: it only ever grows")
+    return None
+
+
+def _calendar(column: Column) -> Guess | None:
+    if "_".join(names.words(column.name)) in names.CALENDAR and column.is_whole:
+        return Guess(column.path, "left out", "a part of the date, which changes by itself")
+    return None
+
+
+def _identifies(column: Column) -> Guess | None:
+    parts = names.words(column.name)
+    is_one = bool({"id", "uuid", "guid", "key", "hash"} & set(parts[-1:]))
+    if is_one and column.distinct > max(FEWEST_ROWS, 0.02 * len(column.present)):
+        reason = f"it names something: {column.distinct:,} values; `keep: {{subject: …}}` lets one be erased"
+        return Guess(column.path, "left out", reason)
+    if column.is_counting:
+        return Guess(column.path, "left out", "it numbers the rows")
+    return None
+
+
+def _constant(column: Column) -> Guess | None:
+    if column.kinds["list"] or column.distinct != 1 or len(column.values) < 2:
+        return None
+    absent = len(column.values) - len(column.present)
+    if absent:
+        # Whether it is there may say something all the same.
+        return None
+    return Guess(column.path, "left out", f"it is always {short(next(iter(column.counts)))}")
+
+
+def _vector(column: Column) -> Guess | None:
+    if not column.kinds["list"]:
+        return None
+    lengths = {len(value) for value in column.present if isinstance(value, list)}
+    if column.main_kind()[0] != "list" or len(lengths) != 1 or not _is_vector(column.present):
+        return Guess(column.path, "left out", "a list, and not always of so many numbers")
+    (dimension,) = lengths
+    squares = sorted(sum(number * number for number in value) for value in column.present if isinstance(value, list))
+    norm = float(f"{squares[len(squares) // 2] ** 0.5:.3g}")
+    settings = {"dimension": dimension} | ({} if norm in (0.0, 1.0) else {"norm": norm})
+    return _watched(column, "vector", f"lists of {dimension} numbers", settings)
+
+
+def _number(column: Column) -> Guess | None:
+    kind, others = column.main_kind()
+    if kind != "number" or not column.numbers or others > (1 - MOSTLY) * len(column.present):
+        return None
+    other = f"; {others:,} values are no numbers" if others else ""
+    if column.is_whole and (column.distinct <= 2 or _is_code(column)):
+        few = f"whole numbers of {column.distinct} kinds"
+        return _watched(column, "category", few + other)
+    settings = _range_of(column)
+    return _watched(column, "numeric", "numbers" + other, settings)
+
+
+def _category(column: Column) -> Guess | None:
+    if column.distinct > max(FEWEST_ROWS, FREE_TEXT_SHARE * len(column.present)) or column.distinct > MOST_CATEGORIES:
+        return Guess(column.path, "left out", f"free text: {column.distinct:,} values in {len(column.present):,} rows")
+    if len(column.texts) == len(column.present) and all(map(_is_number, column.texts)):
+        return Guess(column.path, "left out", "numbers written as text, which count as unusable: send numbers")
+    kind, others = column.main_kind()
+    mixed = f"; {others:,} values are of another kind" if others else ""
+    noun = "value" if column.distinct == 1 else "values"
+    return _watched(column, "category", ("true or false" if kind == "flag" else f"{column.distinct:,} {noun}") + mixed)
+
+
+RULES: Sequence[Rule] = (
+    _nothing,
+    _personal,
+    _label,
+    _constant,
+    _another_time,
+    _calendar,
+    _identifies,
+    _vector,
+    _number,
+    _category,
+)
+"""In this order; the last one always answers."""
+
+
+def _of_column(column: Column) -> Guess:
+    return next(answer for rule in RULES if (answer := rule(column)) is not None)
+
+
+def _watched(column: Column, type_: str, reason: str, settings: Mapping[str, Any] | None = None) -> Guess:
+    seen = "" if type_ == "vector" else column.shown()
+    if _is_predicted(column.path):
+        return Guess(column.path, "prediction", f"by its name the prediction; {reason}", seen, type_, settings or {})
+    return Guess(column.path, "feature", reason, seen, type_, settings or {})
+
+
+def _is_predicted(path: str) -> bool:
+    parts = path.split(".")
+    spelled = "_".join(names.words(parts[-1]))
+    return (
+        bool({part.lower() for part in parts[:-1]} & names.PREDICTIONS)
+        or spelled in names.PREDICTIONS
+        or bool({"prediction", "predicted", "pred", "proba", "yhat"} & set(names.words(parts[-1])))
+    )
+
+
+def _is_code(column: Column) -> bool:
+    return bool(set(names.words(column.name)) & names.CODES) and column.distinct <= max(
+        FEWEST_ROWS, 0.02 * len(column.present)
+    )
+
+
+def _is_vector(values: Sequence[Any]) -> bool:
+    lists = [value for value in values if isinstance(value, list)]
+    return all(
+        2 <= len(value) <= 4096
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
+        for value in lists
+    )
+
+
+def _range_of(column: Column) -> dict[str, Any]:
+    """Return the range of what cannot lie outside: a share, or a probability."""
+    low, high = min(column.numbers), max(column.numbers)
+    if low >= 0 and high <= 1 and not column.is_whole and (high > 0.5 or _is_predicted(column.path)):
+        return {"range": [0, 1]}
+    return {}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bounded(guesses: Sequence[Guess]) -> Iterator[Guess]:
+    watched = 0
+    for each in guesses:
+        watched += each.is_watched
+        if each.is_watched and watched > MOST_WATCHED:
+            yield Guess(each.path, "left out", f"{MOST_WATCHED} fields are watched already: name those that matter")
+        else:
+            yield each

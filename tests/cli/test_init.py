@@ -1,0 +1,181 @@
+"""`leeway init`: from a file to a model's file that runs unchanged, with what was guessed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from monitor.check import load
+from tests.cli.console import Console
+
+START_MS = 1_700_000_000_000
+
+
+def rows(count: int = 400) -> list[dict[str, Any]]:
+    draw = random.Random(5)
+    return [
+        {
+            "event_id": f"e{i}",
+            "ts": START_MS + i * 3_000,
+            "version": "v1",
+            "amount": round(draw.lognormvariate(3, 1), 2),
+            "country": draw.choice(["DE", "FR", "PL"]),
+            "email": f"person{i}@example.org",
+            "score": round(draw.random(), 3),
+        }
+        for i in range(count)
+    ]
+
+
+def written(path: Path, events: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(events), path)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(events[0]))
+            table.writeheader()
+            table.writerows(events)
+    else:
+        path.write_text("".join(json.dumps(each) + "\n" for each in events))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_what_is_written_checks_and_replays_unchanged(
+    suffix: str, leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = written(tmp_path / f"events{suffix}", rows())
+
+    said = leeway("init", "fraud", "--from", data.name)
+
+    assert said.code == 0, said.err
+    assert "fraud.yaml, leeway.yaml" in said.out
+    assert "personal, and left out: email" in said.err
+    assert leeway("check", "fraud.yaml", "--events", data.name).code == 0
+    replayed = leeway("replay", "leeway.yaml", "--events", data.name)
+    assert replayed.code == 0, replayed.err
+    assert replayed.out.split("events ")[1].split()[0] == "400"
+    schema = load("leeway.yaml").models["fraud"].spec.schema_
+    assert (schema.id, schema.version, list(schema.features), list(schema.prediction)) == (
+        "event_id",
+        "version",
+        ["amount", "country"],
+        ["score"],
+    )
+    assert "person1" not in said.out + Path("fraud.yaml").read_text()
+
+
+def test_each_guess_stands_beside_its_line_and_in_the_table(leeway: Console, tmp_path: Path) -> None:
+    data = written(tmp_path / "events.jsonl", rows())
+    said = leeway("init", "fraud", "--from", data, "-o", "-")
+    assert said.code == 0, said.err
+    assert not (tmp_path / "leeway.yaml").exists()
+    lines = {line.partition("#")[0].strip(): line.partition("#")[2].strip() for line in said.out.splitlines()}
+    assert lines["event_time: {path: ts, unit: ms}"] == f"numbers in ms; from {START_MS}"
+    assert lines["country: {type: category}"].startswith("3 values; ")
+    assert lines["defaults: {window: 1h, min_samples: 240}"] == "1,200 events in a usual window"
+    assert [each for each in lines if each.startswith("- {by: [country], values: [")]
+
+    as_data = json.loads(leeway("init", "fraud", "--from", data, "-o", "-", "--json").out)
+    roles = {each["field"]: each["role"] for each in as_data["fields"]}
+    assert (roles["ts"], roles["amount"], roles["email"]) == ("time", "feature", "personal")
+    assert as_data["text"] == said.out
+    assert as_data["false_alarms_per_year"] == pytest.approx(12.2, abs=0.1)
+
+
+def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(leeway: Console, tmp_path: Path) -> None:
+    data, target = written(tmp_path / "events.jsonl", rows(50)), tmp_path / "fraud.yaml"
+    target.write_text("mine")
+    said = leeway("init", "fraud", "--from", data, "-o", target)
+    assert (said.code, target.read_text()) == (2, "mine")
+    assert "--force overwrites it" in said.err
+    assert leeway("init", "fraud", "--from", data, "-o", target, "--force").code == 0
+    assert target.read_text() != "mine"
+
+
+def test_a_service_that_is_there_is_left_alone(leeway: Console, tmp_path: Path) -> None:
+    service = tmp_path / "service.yaml"
+    service.write_text("apiVersion: leeway/v1\nkind: Service\nspec: {models: ['*.yaml']}\n")
+    data = written(tmp_path / "events.jsonl", rows(50))
+    (tmp_path / "models").mkdir()
+    for target in (tmp_path / "fraud.yaml", tmp_path / "models/fraud.yaml"):
+        assert leeway("init", "fraud", "--from", data, "-o", target).code == 0
+    assert not list(tmp_path.rglob("leeway.yaml"))
+
+
+def test_training_data_without_times_is_a_baseline_and_replays_evenly(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = random.Random(1)
+    frame = [{"mean radius": draw.gauss(14, 3), "petal.length": draw.random(), "target": i % 2} for i in range(300)]
+    data = written(tmp_path / "train.csv", frame)
+
+    said = leeway("init", "tumour", "--from", data.name, "--events-per-hour", 600)
+
+    assert said.code == 0, said.err
+    spec = load("tumour.yaml").models["tumour"].spec
+    assert (spec.baseline.kind, spec.baseline.uri) == ("dataset", "train.csv")
+    assert list(spec.schema_.features) == ["mean_radius", "petal.length"]
+    replayed = leeway("replay", "tumour.yaml", "--events", data.name)
+    assert replayed.code == 2
+    assert "--events-per-hour" in replayed.err
+    replayed = leeway("replay", "tumour.yaml", "--events", data.name, "--events-per-hour", 50, "--json")
+    assert replayed.code == 0, replayed.err
+    windows = {line["window_end_ms"] for line in replayed.lines if line.get("signal") == "feature:mean_radius"}
+    assert len(windows) == 5
+    skews = [line for line in replayed.lines if line.get("detector") == "skew"]
+    assert {line["signal"] for line in skews} == {"feature:mean_radius", "feature:petal.length"}
+
+
+def test_a_data_set_that_does_not_fit_the_sample_is_left_out_and_said(leeway: Console, tmp_path: Path) -> None:
+    events = [*rows(60), rows(1)[0] | {"amount": "much"}]
+    data, target = written(tmp_path / "events.jsonl", events), tmp_path / "fraud.yaml"
+    said = leeway("init", "fraud", "--from", data, "-o", target, "--rows", 50)
+    assert said.code == 0, said.err
+    assert "note: no data set: " in said.err
+    assert load(target).models["fraud"].spec.baseline.uri is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("none.csv", None, "none.csv"),
+        ("a.csv", "a,b\n1,2\n1,2,3\n", "Row #3"),
+        ("a.csv", "a,a\n1,2\n", "several columns are called 'a'"),
+        ("a.csv", "", "not a readable csv file"),
+        ("a.parquet", "nonsense", "not a Parquet file"),
+        ("a.jsonl", '{"a": 1}\n\n[1]\n{"a"\n', "a.jsonl, line 3: not a JSON object"),
+        ("a.jsonl", "", "there is nothing in it"),
+        ("a.jsonl", '{"a": 1}\n{"a": 1}\n', "no field in it can be watched: a: it is always 1"),
+        ("a.jsonl.gz", "nonsense", "a.jsonl.gz"),
+        ("mlflow:fraud/3", None, "not read from MLflow"),
+        ("orders", None, "--bootstrap HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_a_sample_is_refused_with_its_line(
+    name: str, content: str | None, complaint: str, leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    said = leeway("init", "fraud", "--from", name)
+    assert said.code == 2, said.out
+    assert complaint in said.err
+    assert not (tmp_path / "fraud.yaml").exists()
+
+
+@pytest.mark.parametrize("model", ["with space", "../up", ""])
+def test_a_name_that_no_model_may_have_is_refused(model: str, leeway: Console, tmp_path: Path) -> None:
+    said = leeway("init", model, "--from", written(tmp_path / "e.jsonl", rows(20)), "-o", tmp_path / "m.yaml")
+    assert said.code == 2
+    assert "metadata.name" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["e.jsonl"]

@@ -1,0 +1,167 @@
+"""What fields are taken for, by their names and values."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from monitor.draft import Origin, Sample, draft
+from monitor.draft.fields import Guess, guess
+from monitor.errors import InputError
+
+START_MS = 1_700_000_000_000
+ROWS = 300
+
+
+def sample(**fields: Callable[[int], Any]) -> Sample:
+    """Rows made field by field, of the row's number."""
+    made = Sample()
+    for i in range(ROWS):
+        made.add({name: value(i) for name, value in fields.items()}, 0, -1)
+    return made
+
+
+def only(name: str, value: Callable[[int], Any]) -> Guess:
+    [made] = guess(sample(**{name: value}), None)
+    return made
+
+
+def amount(i: int) -> float:
+    return random.Random(i).lognormvariate(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "role", "type_"),
+    [
+        ("amount", amount, "feature", "numeric"),
+        ("country", lambda i: "DE" if i % 3 else "FR", "feature", "category"),
+        ("is_new", lambda i: i % 2 == 0, "feature", "category"),
+        ("flag", lambda i: i % 2, "feature", "category"),
+        ("zip_code", lambda i: 10_000 + i % 5, "feature", "category"),
+        ("embedding", lambda i: [0.1 * i, 1.0, 2.0], "feature", "vector"),
+        ("score", lambda i: i / ROWS, "prediction", "numeric"),
+        ("y_pred", lambda i: "yes" if i % 4 else "no", "prediction", "category"),
+        ("ts", lambda i: START_MS + i, "time", "ms"),
+        ("created_at", lambda i: START_MS // 1000 + i, "time", "s"),
+        ("event_time", lambda i: (START_MS + i) * 1000, "time", "us"),
+        ("when", lambda i: f"2024-03-{1 + i % 28:02}T10:00:00Z", "time", "iso"),
+        ("event_id", lambda i: f"e{i}", "id", ""),
+        ("model_version", lambda i: f"v{i // 200}", "version", ""),
+        ("label", lambda i: i % 2, "label", ""),
+        ("customer_email", lambda i: f"p{i}@example.org", "personal", ""),
+        ("contact", lambda i: f"p{i}@example.org", "personal", ""),
+        ("reach_me_at", lambda i: f"+49 170 {1000000 + i}", "personal", ""),
+        ("lastName", lambda i: f"Name {i}", "personal", ""),
+        ("home_address", lambda i: f"{i} High Street", "personal", ""),
+        ("source", lambda i: f"10.0.0.{i % 200}", "personal", ""),
+        ("customer_id", lambda i: i % 90, "left out", ""),
+        ("always", lambda i: "x", "left out", ""),
+        ("never", lambda i: None, "left out", ""),
+        ("index", lambda i: i, "left out", ""),
+        ("comment", lambda i: f"thing number {i}", "left out", ""),
+        ("as_text", lambda i: f"{i % 7}.5", "left out", ""),
+        ("tags", lambda i: ["a"] * (i % 3), "left out", ""),
+        ("month", lambda i: 1 + i % 12, "left out", ""),
+    ],
+)
+def test_a_field_is_known_by_its_name_and_values(name: str, value: Callable[[int], Any], role: str, type_: str) -> None:
+    made = only(name, value)
+    assert (made.role, made.type) == (role, type_), made
+    assert made.reason
+
+
+def test_what_may_be_somebody_s_is_shown_nowhere() -> None:
+    for name, value in (("note", lambda i: f"p{i}@example.org"), ("surname", lambda i: f"Meier {i}")):
+        assert "0" not in only(name, value).seen + only(name, value).reason
+
+
+def test_a_share_has_its_range_and_other_numbers_show_theirs() -> None:
+    assert only("score", lambda i: i / ROWS).settings == {"range": [0, 1]}
+    distance = only("distance", lambda i: 5.0 * i)
+    assert (distance.settings, distance.seen) == ({}, "0 … 1495")
+
+
+def test_an_identity_that_comes_again_is_none() -> None:
+    assert only("id", lambda i: i % 50).role == "left out"
+
+
+def test_the_likeliest_of_several_times_is_the_event_s() -> None:
+    guesses = guess(sample(updated_at=lambda i: START_MS + i, ts=lambda i: START_MS + i, x=amount), None)
+    assert [each.role for each in guesses] == ["left out", "time", "feature"]
+
+
+def drafted(rows: Sample, model: str = "fraud", events_per_hour: float | None = None) -> Any:
+    return draft(model, rows, Origin("events"), events_per_hour)
+
+
+def test_windows_are_the_shortest_with_enough_events() -> None:
+    def window_min(per_hour: float) -> float:
+        return float(drafted(sample(x=amount), events_per_hour=per_hour).cut.window_ms / 60_000)
+
+    assert [window_min(per_hour) for per_hour in (10_000, 3_000, 600, 100, 1)] == [5, 15, 60, 360, 1440]
+
+
+def test_traffic_is_that_of_all_partitions_together() -> None:
+    rows = Sample()
+    for i in range(200):
+        rows.add({"ts": START_MS + i // 2 * 60_000, "x": amount(i)}, i % 2, -1)
+    assert drafted(rows).traffic.events_per_hour == pytest.approx(120)
+
+
+def test_segments_have_few_values_with_enough_traffic_each() -> None:
+    fields: dict[str, Callable[[int], Any]] = {
+        "x": amount,
+        "kind": lambda i: "abcd"[i % 4],
+        "country": lambda i: "DE" if i % 3 else "FR",
+        "seldom": lambda i: "rare" if i == 7 else "usual",
+    }
+    made = drafted(sample(**fields), events_per_hour=6_000)
+    assert [each.path for each in made.segments] == ["country", "kind"]
+    assert drafted(sample(**fields)).segments == [], "how much traffic there is is not known"
+
+
+def test_messages_of_other_models_are_left_out() -> None:
+    made = drafted(sample(model=lambda i: "fraud" if i % 2 else "risk", x=lambda i: amount(i) if i % 2 else "none"))
+    assert made.where == "model"
+    assert [each.type for each in made.guesses if each.is_watched] == ["numeric"]
+    assert made.notes[0].startswith("150 of 300 messages are of other models")
+
+
+def test_a_field_called_model_that_names_none_is_a_field_like_others() -> None:
+    made = drafted(sample(model=lambda i: "audi" if i % 2 else "vw", x=amount))
+    assert (made.where, made.guesses[0].role) == ("", "feature")
+
+
+def test_names_are_unique_and_have_no_spaces() -> None:
+    rows = Sample()
+    for i in range(50):
+        rows.add({"features": {"x": amount(i), "mean radius": amount(i)}, "b": {"x": amount(i)}, "x": amount(i)}, 0, -1)
+    assert list(drafted(rows).names.values()) == ["features.x", "mean_radius", "b.x", "x"]
+
+
+def test_a_sample_without_anything_to_watch_says_why() -> None:
+    with pytest.raises(InputError, match="always: it is always x"):
+        drafted(sample(always=lambda i: "x"))
+
+
+def test_names_that_no_path_leads_to_are_said() -> None:
+    rows = Sample()
+    for i in range(50):
+        rows.add({"x": amount(i), "a.b": i}, 0, -1)
+    made = drafted(rows)
+    assert [each.path for each in made.guesses if each.role == "left out"] == ["a.b"]
+
+
+def test_a_message_may_have_any_number_of_fields() -> None:
+    rows = Sample()
+    for i in range(3):
+        rows.add({f"f{i}_{k}": k for k in range(1_500)}, 0, -1)
+    assert len(rows.columns) == 2_000
+    assert len(list(watched(guess(rows, None)))) <= 500
+
+
+def watched(guesses: list[Guess]) -> Iterator[Guess]:
+    return (each for each in guesses if each.is_watched)
