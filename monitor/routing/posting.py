@@ -24,11 +24,9 @@ from sinks.store.rows import rows_of
 
 __all__ = ["Posting"]
 
-LOOK_BACK_EVERY_MS = 5_000
-"""How often it is looked for what clocks that are behind have dated."""
-
-SKEW_MS = 30_000
-"""The clocks of processes that take posts may differ by so much."""
+LOOKS_BACK = {30_000: 5_000, 2_000: 1_000}
+"""How far to look back for posts that are dated before others which were read already, and how often, in ms: the clocks
+of processes that take posts differ, and each dates a post before it writes it."""
 
 MOST_AT_ONCE = 500
 """Transitions that are dated with one millisecond: readers read their newest one again."""
@@ -191,8 +189,10 @@ class _Unread:
     """
 
     def __init__(self, log: PostedLog) -> None:
-        self.log, self._read_to, self._look_back_ms = log, 0, 0
+        self.log, self._read_to = log, 0
         self._positions: dict[str, int] = {}
+        self._look_ms = dict.fromkeys(LOOKS_BACK, 0)
+        """When to look so far back next."""
 
     def rows(self, latest: Iterable[str], now_ms: int) -> dict[str, Row]:
         """Return what was not given before; the first time what is not over, and what there is of ``latest``.
@@ -205,17 +205,21 @@ class _Unread:
             rows = self.log.all(latest, now_ms)
             self._positions = {name: row["position"] for name, row in rows.items()}
         else:
-            looks_back = not 0 < self._look_back_ms - now_ms <= LOOK_BACK_EVERY_MS
+            back_ms = self._back_ms(now_ms)
             # A clock that was set back dates posts before those that are read already.
-            newest_ms = min(self._read_to, now_ms)
-            positions = self.log.since(newest_ms - SKEW_MS if looks_back else newest_ms)
+            positions = self.log.since(min(self._read_to, now_ms) - back_ms)
             unread = {name: at for name, at in positions.items() if self._positions.get(name) != at}
             rows = self.log.at(unread)
-            self._positions = positions if looks_back else self._positions | positions
-            self._look_back_ms = now_ms + LOOK_BACK_EVERY_MS if looks_back else self._look_back_ms
+            self._positions = positions if back_ms == max(LOOKS_BACK) else self._positions | positions
+            self._look_ms |= {each: now_ms + LOOKS_BACK[each] for each in LOOKS_BACK if each <= back_ms}
         # What was posted longer ago is not given again.
         self._read_to = max([self._read_to, *(row["position"] for row in rows.values())])
         return rows
+
+    def _back_ms(self, now_ms: int) -> int:
+        """How far to look back this time; a clock that was set back puts no look off."""
+        due = (each for each, every_ms in LOOKS_BACK.items() if not 0 < self._look_ms[each] - now_ms <= every_ms)
+        return max(due, default=0)
 
 
 def _checked(row: Row) -> Row:

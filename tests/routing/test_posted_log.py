@@ -265,6 +265,19 @@ def test_a_post_that_a_slower_clock_has_dated_is_taken_up_too() -> None:
     assert world.told() == [[("firing", "Disk")] * 2]
 
 
+def test_a_post_that_another_process_writes_late_does_not_wait_for_the_look_at_slower_clocks() -> None:
+    world = Posts()
+    world.post()
+    world.passes(7)
+    dated_ms = world.clock.now_ms()
+    world.clock.advance(1)
+    world.post(DISK | {"instance": "b"})
+    world.router.step()
+    PostedLog(world.store).put([posted(Post(DISK | {"instance": "c"}), dated_ms, RESOLVE_MS)])
+    world.passes(1)
+    assert len(world.kept()) == 3
+
+
 def test_an_alert_that_a_slower_clock_has_dated_anew_fires_on() -> None:
     world = Posts()
     world.post(ends_ms=world.clock.now_ms() + 50_000)
