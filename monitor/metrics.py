@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from monitor.alerts.store_damage import StoreDamage
 from monitor.clock import Clock
-from monitor.evaluate.failing_models import FailingModels
+from monitor.evaluate.failing_models import FailingModels, failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.events import ENDED
@@ -275,7 +275,7 @@ class StageMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
         failing = GaugeMetricFamily("leeway_stage_failing", "1 while a stage fails, else 0.", labels=["stage"])
-        fail = self._threads.failing | self._models.failing_stages
+        fail = failing_stages(self._threads, self._models)
         for name in (*self._threads.names, *self._models.stages):
             failing.add_metric([name], name in fail)
         yield failing

@@ -36,6 +36,7 @@ from monitor.config.reload import lasting_changes
 from monitor.config.roles import ROLES
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.errors import InputError
+from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
@@ -204,7 +205,7 @@ class Service:
         reasons = self.intake.unready()
         if isinstance(self.store, Connection) and (reason := self.store.unwritable()):
             reasons.append(reason)
-        for stage, error in self._failing.items():
+        for stage, error in failing_stages(self._threads, self.loop.failing).items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():
             failure = self._threads.failure
@@ -334,11 +335,6 @@ class Service:
                 lookout.step()
             except StoreError as error:
                 log.warning("an alert of Leeway's own waits for the store", error=str(error))
-
-    @property
-    def _failing(self) -> dict[str, Exception]:
-        """What stages fail with, the evaluation of each model among them."""
-        return self._threads.failing | self.loop.failing.failing_stages
 
     @contextmanager
     def _standstill(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import structlog
 from monitor import threads
 from monitor.clock import Clock
 
-__all__ = ["FailingModels"]
+__all__ = ["FailingModels", "failing_stages"]
 
 log = structlog.get_logger("leeway.service")
 
@@ -61,11 +61,6 @@ class FailingModels:
         """What the evaluation of a model is called among the stages."""
         return f"evaluate/{model}"
 
-    @property
-    def failing_stages(self) -> dict[str, Exception]:
-        """By the names of :attr:`stages`, what each fails with."""
-        return {self.stage_of(model): error for model, error in self.errors.items()}
-
     def note(self, model: str, error: Exception) -> None:
         """It has failed: the pause before it is tried again grows each time."""
         last_pause_s = self._pauses_s.get(model, threads.FIRST_PAUSE_S / 2)
@@ -84,3 +79,8 @@ class FailingModels:
         self.errors.pop(model, None)
         self._pauses_s.pop(model, None)
         self._due_s.pop(model, None)
+
+
+def failing_stages(process: threads.Threads, models: FailingModels) -> dict[str, Exception]:
+    """Return what the stages of a process fail with, by stage: its threads, and the evaluation of each model."""
+    return process.failing | {models.stage_of(model): error for model, error in models.errors.items()}

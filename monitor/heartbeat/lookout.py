@@ -21,6 +21,7 @@ from monitor.alerts.own import (
 )
 from monitor.alerts.store_damage import StoreDamage, unreadable
 from monitor.clock import Clock
+from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.heartbeat.late_streams import LateStreams
@@ -155,10 +156,9 @@ class Lookout:
 
     def _failing_stages(self) -> dict[str, str]:
         # The message of an error may hold what must not be kept: the log and `/readyz` have it.
-        failing = self._threads.failing | self._loop.failing.failing_stages
         return {
             stage: f"the stage {stage} fails ({type(error).__name__}), and is started again"
-            for stage, error in failing.items()
+            for stage, error in failing_stages(self._threads, self._loop.failing).items()
         }
 
     def _foreign_members(self) -> Mapping[str, str] | None:

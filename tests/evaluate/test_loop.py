@@ -83,7 +83,7 @@ def test_a_model_that_cannot_be_evaluated_holds_up_no_other_and_misses_nothing(
     for _ in range(3):
         loop.evaluate_now()
     assert outcome(ingested, ["b"])["scores"] == outcome(replayed[1], ["b"])["scores"] != []
-    assert loop.failing.failing_stages.keys() == {"evaluate/a"}
+    assert loop.failing.errors.keys() == {"a"}
     assert loop.failing.failures["a"] == 1, "it is not tried at each look"
     clock.advance(1.5)
     loop.evaluate_now()
