@@ -133,13 +133,35 @@ class Book:
 
     def incident(self, alert_id: str) -> Incident:
         """The incident of an alert, or a problem."""
-        where = {"alert_id": alert_id, "state": "firing"}
-        fired = read_alert_log(self._store, Query("alerts", where, order=("at_ms",), limit=1, columns=("at_ms",)))
-        for at_ms in fired["at_ms"]:
-            for incident in next(self._at_one_time(int(at_ms) + self._reach.shared_ms), []):
-                if any(firing.alert_id == alert_id for firing in incident.firings):
-                    return incident
-        raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}")
+        try:
+            return self.incidents_of([alert_id])[alert_id]
+        except KeyError:
+            raise ProblemError("unknown-alert", f"no alert that fired has the id {alert_id!r}") from None
+
+    def incidents_of(self, alert_ids: Sequence[str]) -> dict[str, Incident]:
+        """The first incidents of those alerts that ever fired, by alert; what fired at one time is read once."""
+        fired_ms, of_alerts = self._first_fired_ms(alert_ids), dict[str, Incident]()
+        # Incidents reach back in time: those of the latest are those of others, too.
+        for alert_id in sorted(fired_ms, key=fired_ms.__getitem__, reverse=True):
+            if alert_id in of_alerts:
+                continue
+            at_one_time = next(self._at_one_time(fired_ms[alert_id] + self._reach.shared_ms), [])
+            began_ms = min((incident.began_ms for incident in at_one_time), default=0)
+            for incident in at_one_time:
+                for firing in incident.firings:
+                    # One that fired before is of an earlier time, and has come back.
+                    if fired_ms.get(firing.alert_id, -1) >= began_ms:
+                        of_alerts.setdefault(firing.alert_id, incident)
+        return of_alerts
+
+    def _first_fired_ms(self, alert_ids: Sequence[str]) -> dict[str, int]:
+        fired_ms: dict[str, int] = {}
+        for first in range(0, len(alert_ids), MOST_NAMED):
+            where = {"alert_id": alert_ids[first : first + MOST_NAMED], "state": "firing"}
+            columns = read_alert_log(self._store, Query("alerts", where, columns=("alert_id", "at_ms")))
+            for alert_id, at_ms in zip(columns["alert_id"], map(int, columns["at_ms"]), strict=True):
+                fired_ms[alert_id] = min(at_ms, fired_ms.get(alert_id, at_ms))
+        return fired_ms
 
     def _at_one_time(self, until_ms: int | None) -> Iterator[list[Incident]]:
         for firings in firings_apart(self._store, self._topics, self._reach.shared_ms, until_ms):

@@ -260,33 +260,30 @@ def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
     moved = [alert for alert in standing if any(_is_of(window, signal) for signal in alert["signals"])]
     if not moved:
         return
-    book = Book(service)
+    alert_ids = [alert["alert_id"] for alert in moved]
+    of_alerts, receivers = Book(service).incidents_of(alert_ids), _receivers(service.store, alert_ids)
     for alert in moved:
         names = ("alert_id", "state", "severity", "starts_ms", "ends_ms", "title")
         yield {
             **{name: alert[name] for name in names},
-            "incident_id": _incident_id(book, alert["alert_id"]),
-            "receivers": _receivers(service.store, alert["alert_id"]),
+            # None of one that never fired.
+            "incident_id": of_alerts[alert["alert_id"]].id if alert["alert_id"] in of_alerts else None,
+            "receivers": receivers[alert["alert_id"]],
         }
-
-
-def _incident_id(book: Book, alert_id: str) -> str | None:
-    """Return the incident of an alert; None of one that never fired."""
-    try:
-        return book.incident(alert_id).id
-    except ProblemError:
-        return None
 
 
 def _is_of(window: _Window, signal: Mapping[str, Any]) -> bool:
     return all(signal[name] == getattr(window, name) for name in ("signal", "segment", "version") if name in signal)
 
 
-def _receivers(store: Store, alert_id: str) -> list[Row]:
-    """Return the last decision about each receiver."""
+def _receivers(store: Store, alert_ids: Sequence[str]) -> dict[str, list[Row]]:
+    """Return the last decision about each receiver, by alert."""
     decisions = sorted(
-        read_all(store, Query("decisions", where={"alert_id": alert_id})),
+        read_all(store, Query("decisions", where={"alert_id": alert_ids})),
         key=lambda row: (row["at_ms"], row["sequence"]),
     )
-    newest = {(row["receiver"], row["route"]): row for row in decisions}
-    return [{name: row[name] for name in ("receiver", "why", "detail")} for _, row in sorted(newest.items())]
+    newest = {(row["alert_id"], row["receiver"], row["route"]): row for row in decisions}
+    receivers: dict[str, list[Row]] = {alert_id: [] for alert_id in alert_ids}
+    for (alert_id, *_), row in sorted(newest.items()):
+        receivers[alert_id].append({name: row[name] for name in ("receiver", "why", "detail")})
+    return receivers

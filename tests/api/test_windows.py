@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from sinks.store.contract import Columns, Query
+from sinks.store.memory import MemoryStore
 from tests.api import hours
 from tests.api.test_status import fill
 from tests.api.test_status import watched as fraud
-from tests.api.world import Client, score, serving
+from tests.api.world import Client, score, serving, step
 from tests.cli.console import Console
 from tests.monitor.streams import HOUR_MS, START_MS
 
@@ -105,6 +107,29 @@ def test_under_another_rule_each_detector_says_its_own() -> None:
     assert (window["outcome"], window["contrasts"], window["evidence"]) == ("alarmed", [], None)
     assert window["words"][1:3] == ["ks: effect 0.3 of 0.1, and surprising", "psi: not surprising: 0.4 of 3.1"]
     assert "under `detect.rule: change` only" in window["words"][3]
+
+
+def test_many_alerts_of_a_window_are_read_together() -> None:
+    class Counting(MemoryStore):
+        reads = 0
+
+        def read(self, query: Query) -> Columns:
+            self.reads += query.table in ("alerts", "decisions")
+            return super().read(query)
+
+    def shown(alerts: int) -> tuple[list[str], int]:
+        world = fraud(rule="variation")
+        world.store = store = Counting()
+        world.add("scores", [score(60, status="drift", window_ms=HOUR_MS)])
+        fired = [step(f"a{number}", 0, "firing", 30_000 + number) for number in range(alerts)]
+        world.add("alerts", [*fired, step("never", 0, "pending", 30_000)])
+        window = Client(world).get("/v1/explain", model="fraud", signal="feature:amount", at="60000").json()
+        assert {alert["alert_id"]: alert["incident_id"] for alert in window["alerts"]}["never"] is None
+        return [alert["incident_id"] for alert in window["alerts"] if alert["incident_id"]], store.reads
+
+    incidents, reads = shown(9)
+    assert incidents == ["a0"] * 9
+    assert reads == shown(1)[1]
 
 
 def test_an_alert_says_what_became_of_it_with_each_receiver_and_skew_what_it_found() -> None:
