@@ -21,11 +21,11 @@ class Entry:
     Attributes
     ----------
     who, role : str
-        Name and role of the token; empty without a good one.
+        Name and role of the token; empty without a good one. Of a command on the store itself, the user who ran it.
     address : str
-        Where the request came from: the last proxy, if there is one.
+        Where the request came from: the last proxy, if there is one; of a command, its machine.
     operation : str
-        Method and path of the route; only the method if there is none.
+        Method and path of the route; only the method if there is none. Or the command.
     subject : str
         What it was about, else the path of the request.
     status : int

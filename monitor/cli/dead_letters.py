@@ -21,6 +21,7 @@ from monitor.resources.dead_letters import DeadLetters, Retried
 
 if TYPE_CHECKING:
     from monitor.client import Leeway
+    from sinks.store.contract import Store
 
 __all__ = ["command"]
 
@@ -183,11 +184,15 @@ def retry(selection: Selection, *, dry_run: bool, yes: bool, source: ServiceOrSt
 
     Say which: the coordinates of one, or options; with several options, those that fit all of them.
     """
-    with _client(source.service, source.config) as leeway:
+    from monitor.cli.audited import audited
+
+    with _client(source.service, source.config) as (leeway, store):
         positions = selection.positions(leeway)
         if positions and not (dry_run or yes) and sys.stdin.isatty():
             click.confirm(f"{len(positions):,} messages are put back on their streams. Continue?", abort=True, err=True)
-        done = list(_retried(leeway, positions, dry_run=dry_run))
+        with audited(store, "leeway dead-letters retry") as subjects:
+            subjects += [f"{len(positions)} messages", "dry run" if dry_run else ""]
+            done = list(_retried(leeway, positions, dry_run=dry_run))
     if json_:
         for row in done:
             as_json(row)
@@ -196,8 +201,8 @@ def retry(selection: Selection, *, dry_run: bool, yes: bool, source: ServiceOrSt
 
 
 @contextmanager
-def _client(service: RunningService, config: str | None) -> Iterator[Leeway]:
-    """Lend a client of a running service, or of one that reads nothing and has the store for this command."""
+def _client(service: RunningService, config: str | None) -> Iterator[tuple[Leeway, Store | None]]:
+    """Lend a client of a running service, or of one that reads nothing and has the store, which comes with it."""
     from monitor.client import Leeway, UnreachableError
     from monitor.errors import SourceError
 
@@ -205,7 +210,7 @@ def _client(service: RunningService, config: str | None) -> Iterator[Leeway]:
         try:
             token = read_token(service.token_file)
             with Leeway(service.url, token=token, timeout_s=TIMEOUT_S, retries=1) as leeway:
-                yield leeway
+                yield leeway, None
         except UnreachableError as error:
             hint = "--config FILE puts back from a store that no service has open"
             raise SourceError(f"{error}; {hint}", retryable=True) from error
@@ -223,7 +228,7 @@ def _client(service: RunningService, config: str | None) -> Iterator[Leeway]:
     try:
         app = create_app(idle, is_guarded=False)
         with Leeway("http://embedded", retries=0, transport=InProcess(app)) as leeway:
-            yield leeway
+            yield leeway, idle.store
     finally:
         idle.stop()
 

@@ -82,6 +82,7 @@ def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
 
     from monitor.build import open_http_log
     from monitor.check import load
+    from monitor.cli.audited import audited
     from monitor.clock import SystemClock
     from monitor.erasure.erase import Eraser, Running
     from sinks.store import open_store
@@ -95,7 +96,11 @@ def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
         if Path(spec.ingest_log).exists():
             http_log = open_http_log(configuration, clock)
         eraser = Eraser(store, configuration, clock, Running(http_log=http_log))
-        return eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
+        with audited(store, "leeway erase") as subjects:
+            erased = eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
+            # By its hash: whoever is erased is named nowhere.
+            subjects += [erased.subject_hash, erased.model, erased.state]
+        return erased
     finally:
         if http_log is not None:
             http_log.close()

@@ -22,6 +22,7 @@ from monitor.resources.tokens import KeptToken
 
 if TYPE_CHECKING:
     from monitor.access.token_log import TokenLog
+    from sinks.store.contract import Store
 
 __all__ = ["command"]
 
@@ -71,6 +72,7 @@ class ServiceBook:
 class StoreBook:
     """The tokens of a store that is at hand."""
 
+    store: Store
     log: TokenLog
     by: str
     now_ms: int
@@ -83,22 +85,35 @@ class StoreBook:
 
     def create(self, name: str, role: Role, expires: str) -> dict[str, Any]:
         from monitor.access.listing import shown
-        from monitor.errors import InputError
-        from monitor.values import parse_duration
+        from monitor.cli.audited import audited
 
-        try:
-            lasts_ms = parse_duration(expires) if expires else None
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"--expires: {error}") from error
-        if lasts_ms == 0:
-            raise InputError("--expires: a token that lasts no time is good for nothing")
-        token, secret = self.log.create(name, role, created_by=self.by, lasts_ms=lasts_ms)
+        with audited(self.store, "leeway token create") as subjects:
+            subjects += [name, role]
+            token, secret = self.log.create(name, role, created_by=self.by, lasts_ms=_lasts_ms(expires))
+            subjects.append(token.id)
         return {**shown(token, self.now_ms), "secret": secret}
 
     def revoke(self, name: str) -> dict[str, Any]:
         from monitor.access.listing import shown
+        from monitor.cli.audited import audited
 
-        return shown(self.log.revoke(name, revoked_by=self.by)[-1], self.now_ms)
+        with audited(self.store, "leeway token revoke") as subjects:
+            revoked = self.log.revoke(name, revoked_by=self.by)
+            subjects += [text for token in revoked for text in (token.name, token.id)]
+        return shown(revoked[-1], self.now_ms)
+
+
+def _lasts_ms(expires: str) -> int | None:
+    from monitor.errors import InputError
+    from monitor.values import parse_duration
+
+    try:
+        lasts_ms = parse_duration(expires) if expires else None
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"--expires: {error}") from error
+    if lasts_ms == 0:
+        raise InputError("--expires: a token that lasts no time is good for nothing")
+    return lasts_ms
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ class Home:
             configured = [] if access is None or access == "none" else access.configured()
             if configuration is not None and access in (None, "none"):
                 click.echo(UNASKED, err=True)
-            yield StoreBook(TokenLog(store, clock, configured), self.by, clock.now_ms(), configured)
+            yield StoreBook(store, TokenLog(store, clock, configured), self.by, clock.now_ms(), configured)
 
 
 home = record(

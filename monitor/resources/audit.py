@@ -17,12 +17,12 @@ class AuditEntry(Row):
 
     at_ms: TimeMs
     id: str
-    who: str = described("name of the token; empty without a good one")
+    who: str = described("name of the token; empty without a good one; of a command on the store, the user who ran it")
     role: str = described("of the token; empty without a good one")
-    address: str = described("where the request came from: the last proxy, if there is one")
-    operation: str = described("method and path of the route; only the method if there is none")
+    address: str = described("where the request came from: the last proxy, if there is one; of a command, its machine")
+    operation: str = described("method and path of the route; only the method if there is none; or the command")
     subject: str = described("what it was about, else the path of the request; its first 300 characters")
-    status: int = described("status of the answer")
+    status: int = described("status of the answer; of a command 200, 422 if it was refused, 500 if it failed")
     reason: str = described("why it was refused; empty of what was done")
     unlisted: int = described("attempts that were refused before and have no entry, since there were too many")
 

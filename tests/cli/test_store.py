@@ -15,6 +15,7 @@ from monitor.sources.http_log import HttpLog
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query
 from sinks.store.filling import begin
+from sinks.store.rows import rows_of
 from tests.cli.console import Console
 from tests.service import shop
 from tests.sinks.store.conftest import settings_for
@@ -149,6 +150,16 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
     again = leeway("erase", "--subject", KEY, "--config", config, "--yes")
     assert "0 rows remain" in again.out
     assert "out of reach" in again.out
+    # and who erased is in the audit log, and not whom
+    store = ChdbStore(folder / "store")
+    entries = sorted(rows_of(store.read(Query("audit"))), key=lambda entry: entry["at_ms"])
+    store.close()
+    digest = done["subject_hash"]
+    assert [(entry["operation"], entry["subject"].split(), entry["status"]) for entry in entries[:2]] == [
+        ("leeway erase", ["planned"], 200),
+        ("leeway erase", [digest, "done"], 200),
+    ]
+    assert all(entry["who"] for entry in entries)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import shlex
 from collections.abc import Iterator
@@ -19,6 +21,9 @@ from monitor.client import Leeway
 from monitor.client.errors import AccessError
 from monitor.clock import SystemClock
 from monitor.config.service import Service
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Query
+from sinks.store.rows import rows_of
 from tests.api.world import World, serving
 from tests.cli.console import MODEL, Console
 
@@ -75,6 +80,8 @@ def test_the_first_token_is_made_in_the_store_before_there_is_a_service(
     none = leeway("token", "list", "--config", "leeway.yaml")
     assert (none.code, "no store at" in none.err) == (2, True)
     assert leeway(*words, "--expires", "0s").code == 2
+    long = leeway(*words, "--expires", "36501d")
+    assert (long.code, long.err) == (2, "error: --expires: a duration is at most a hundred years, 36500d\n")
     made = leeway(*words)
     assert (made.code, file) == (0, "ann.token"), made.err
     secret = made.out.strip()
@@ -90,6 +97,18 @@ def test_the_first_token_is_made_in_the_store_before_there_is_a_service(
     )
     revoked = leeway("token", "revoke", row["id"], "--config", "leeway.yaml", "--by", "bob", "--json")
     assert [(each["state"], each["revoked_by"]) for each in revoked.lines] == [("revoked", "bob")]
+    store = ChdbStore("data/store")
+    entries = sorted(rows_of(store.read(Query("audit"))), key=lambda entry: entry["at_ms"])
+    store.close()
+    assert [(entry["operation"], entry["subject"], entry["status"]) for entry in entries] == [
+        ("leeway token create", "ann admin", 422),
+        ("leeway token create", "ann admin", 422),
+        ("leeway token create", f"ann admin {row['id']}", 200),
+        ("leeway token create", "ann admin", 422),
+        ("leeway token revoke", f"ann {row['id']}", 200),
+    ]
+    assert {entry["who"] for entry in entries} == {pwd.getpwuid(os.getuid()).pw_name}
+    assert secret not in repr(entries)
 
 
 def test_the_page_shows_commands_that_work(guarded: Guarded, ann: str, leeway: Console) -> None:

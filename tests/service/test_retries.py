@@ -177,6 +177,8 @@ def test_a_message_of_an_http_stream_is_posted_again(tmp_path: Path, leeway: Con
 
     store = open_store("chdb", path=str(tmp_path / "store"))
     assert retries(store) == [("shop", 0, 0, 1, 0, 2)]
+    audit = store.read(Query("audit", columns=("operation", "subject", "status")))
+    assert list(map(list, audit.values())) == [["leeway dead-letters retry"], ["1 messages"], [200]]
     store.close()
     service = Service(load(path), SystemClock(), roles=ROLES)
     log: Any = service.intake.http_log
