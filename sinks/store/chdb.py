@@ -187,8 +187,11 @@ class ChdbStore(SqlStore):
         try:
             return self._read(sql, parameters)
         except EngineError as error:
+            is_unknown = error.code == _UNKNOWN_TABLE and bool(self._disk.tables_away())
+            if not (is_unknown or error.may_be_damage):
+                raise
             is_mended = self.mend()
-            if error.code == _UNKNOWN_TABLE and (reason := self._disk.tables_away()):
+            if is_unknown and (reason := self._disk.tables_away()):
                 raise StoreError(reason, retryable=True) from error
             if not is_mended:
                 raise

@@ -64,6 +64,8 @@ damaged parts. Those concern who reads them, and pass once they are repaired; on
 like one too, and goes by itself."""
 
 _DAMAGE = (40, 246)
+_OF_FILES = frozenset((3, 32, 33, 40, 49, 74, 76, 107, 117, 226, 228, 246, 271, 432))
+"""What reads fail with that find files short, empty, gone, or with other bytes than there should be."""
 
 # chDB says its codes in the text alone; a server sends them as numbers.
 _CODE = re.compile(r"Code: (\d+)")
@@ -79,6 +81,8 @@ class EngineError(StoreError):
         ClickHouse's own; 0 if it gave none.
     damaged_table : str
         Of which a part is damaged that was read; empty if it is about something else.
+    may_be_damage : bool
+        Whether a damaged part can be why. A wrong statement is not.
     """
 
     def __init__(self, message: str, code: int) -> None:
@@ -86,6 +90,7 @@ class EngineError(StoreError):
         self.code = code
         match = _READ_TABLE.search(message) if code in _DAMAGE else None
         self.damaged_table = match[1] if match else ""
+        self.may_be_damage = code in _OF_FILES or "while reading from part" in message
 
 
 def engine_error(where: str, text: str, code: int | None = None) -> EngineError:

@@ -314,6 +314,31 @@ store.close()
     assert lines == ["1 True 0 [0, 1, 2, 3]", "['broken-on-start'] False", "['480']", "[0, 1, 2, 3, 4] [1]"]
 
 
+def test_a_wrong_statement_does_not_look_for_parts_that_were_cut_off_and_damage_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[ChdbStore] = []
+
+    def mend(store: ChdbStore) -> bool:
+        looks.append(store)
+        return False
+
+    monkeypatch.setattr(ChdbStore, "mend", mend)
+    store = ChdbStore(tmp_path)
+    store.command("CREATE TABLE numbers (n Int64) ENGINE = MergeTree ORDER BY n")
+    store.command("INSERT INTO numbers VALUES (1)")
+    for sql in ("SELEC 1", "SELECT m FROM numbers", "SELECT 1 FROM number", "SELECT plu(n, 1) FROM numbers"):
+        with pytest.raises(StoreError):
+            store.query(sql)
+    assert not looks
+    [part] = store.query("SELECT path FROM system.parts WHERE table = 'numbers' AND active")["path"]
+    Path(part, "data.bin").write_bytes(b"")
+    with pytest.raises(StoreError, match="while reading from part"):
+        store.query("SELECT n FROM numbers")
+    assert looks
+    store.close()
+
+
 class Engine:
     """Two tables of one database, each with a part of empty files.
 
